@@ -1,0 +1,166 @@
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from voxgrad.errors import IntegrityError
+from voxgrad.store import FileEntry, Manifest, Parent, canonical_json, fingerprint
+
+DIGEST = hashlib.sha256(b"").hexdigest()
+OTHER = hashlib.sha256(b"other").hexdigest()
+
+
+def manifest(**changes) -> Manifest:
+    fields = {
+        "kind": "voice",
+        "name": "alice",
+        "version": 3,
+        "created": "2026-01-02T03:04:05Z",
+        "tools": {"voxgrad": "0.1.0", "python": "3.11"},
+        "fingerprint": DIGEST,
+        "parents": {"dataset": Parent(ref="lj@v1", digest=DIGEST)},
+        "settings": {"learning_rate": 1e-4, "name": "Zoë"},
+        "seed": None,
+        "device": "cpu",
+        "files": (FileEntry(path="model/weights.bin", size=0, sha256=DIGEST),),
+        "metrics": {},
+        "consent": None,
+        "licence": None,
+    }
+    return Manifest(**{**fields, **changes})
+
+
+def test_a_manifest_survives_writing_and_reading():
+    written = manifest().to_bytes()
+    assert Manifest.from_bytes(written, "voice alice@v3") == manifest()
+    assert Manifest.from_bytes(written, "voice alice@v3").to_bytes() == written
+
+
+def test_a_newer_minor_schema_is_read_and_what_it_adds_is_kept():
+    value = json.loads(manifest().to_bytes())
+    value |= {"schema_version": "1.7", "watermark": {"bits": 16}}
+    value["files"][0]["compression"] = "zstd"
+    text = canonical_json(value)
+    assert Manifest.from_bytes(text, "voice alice@v3").to_bytes() == text
+
+
+def test_a_newer_major_schema_asks_for_an_upgrade():
+    # It may have changed everything: nothing but its version may be needed to say so.
+    with pytest.raises(IntegrityError, match=r"schema 2\.0.*Upgrade") as caught:
+        Manifest.from_bytes(b'{"schema_version": "2.0"}', "voice alice@v3")
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"{}",
+        b"\xff",
+        b'{"schema_version": "one"}',
+        b'{"schema_version": 1}',
+        b'{"schema_version": "1.0"}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_manifest_is_refused(text: bytes):
+    with pytest.raises(IntegrityError, match="voice alice@v3 is damaged") as caught:
+        Manifest.from_bytes(text, "voice alice@v3")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", ".", "..", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "a\\b", "a\0", "manifest.json"],
+)
+def test_a_path_stays_inside_the_artifact(path: str):
+    with pytest.raises(ValidationError):
+        FileEntry(path=path, size=1, sha256=DIGEST)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.wav", "..a", "clip 1.wav", "Zoë.png"])
+def test_a_plain_path_is_kept(path: str):
+    assert FileEntry(path=path, size=1, sha256=DIGEST).path == path
+
+
+def test_a_path_is_listed_once():
+    entry = FileEntry(path="a", size=0, sha256=DIGEST)
+    with pytest.raises(ValidationError, match="twice"):
+        manifest(files=(entry, entry))
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abcé", max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(json_values)
+def test_canonical_json_says_the_same_and_writes_it_in_one_way(value):
+    text = canonical_json(value)
+    assert json.loads(text) == value
+    assert canonical_json(json.loads(text)) == text
+
+
+def test_canonical_json_forgets_the_order_of_keys():
+    assert canonical_json({"a": 1, "b": {"c": 2, "d": 3}}) == canonical_json({"b": {"d": 3, "c": 2}, "a": 1})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_never_written(number: float):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        canonical_json({"loss": number})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        manifest(metrics={"loss": number}).to_bytes()
+
+
+WORK = {
+    "step": "finetune",
+    "step_version": 1,
+    "settings": {"rate": 1e-4, "steps": 10},
+    "parents": {"base": Parent(ref="lj@v1", digest=DIGEST)},
+    "inputs": {"lexicon": "ab12"},
+}
+
+
+def test_a_fingerprint_never_changes_between_releases():
+    # Written down, because a change would make every step of every user run again.
+    assert fingerprint(**WORK) == "803267c3f39578615680d860bd74fb3515220570c38ef10bff5fe5d12d7b0f61"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": "pretrain"},
+        {"step_version": 2},
+        {"settings": {"rate": 1e-4, "steps": 11}},
+        {"settings": {"rate": 1e-4, "steps": 10, "seed": None}},
+        {"parents": {"base": Parent(ref="lj@v1", digest=OTHER)}},
+        {"parents": {"dataset": Parent(ref="lj@v1", digest=DIGEST)}},
+        {"inputs": {}},
+    ],
+)
+def test_a_fingerprint_feels_every_change(change):
+    assert fingerprint(**{**WORK, **change}) != fingerprint(**WORK)
+
+
+def test_a_fingerprint_ignores_what_a_parent_is_called_and_the_order_of_settings():
+    same = {
+        **WORK,
+        "parents": {"base": Parent(ref="renamed@v9", digest=DIGEST)},
+        "settings": {"steps": 10, "rate": 1e-4},
+    }
+    assert fingerprint(**same) == fingerprint(**WORK)

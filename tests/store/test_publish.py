@@ -1,0 +1,275 @@
+import hashlib
+import json
+import multiprocessing
+import os
+import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.store.conftest import leftovers
+from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.store import Artifact, Parent, Store, fingerprint
+from voxgrad.store import draft as draft_module
+
+WORK = fingerprint("test", 1, {}, {}, {})
+
+
+def publish_many(home: Path, times: int) -> list[int]:
+    store = Store(home)
+    versions = []
+    for number in range(times):
+        with store.stage("voice", "alice") as draft:
+            (draft.directory / "payload").write_text(f"{os.getpid()} {number}")
+            versions.append(draft.publish(fingerprint=WORK, settings={}).version)
+    return versions
+
+
+def test_an_artifact_says_what_it_is(publish, store: Store):
+    parent = publish("lj", kind="dataset")
+    voice = publish(parents={"dataset": parent.as_parent()})
+    assert (voice.kind, voice.name, voice.version, voice.ref) == ("voice", "alice", 1, "alice@v1")
+    assert voice.directory == store.home / "artifacts" / "voice" / "alice" / "v1"
+    assert voice.parent("dataset") == Parent(ref="lj@v1", digest=parent.digest)
+    assert [(entry.path, entry.size) for entry in voice.manifest.files] == [
+        ("model.bin", 7),
+        ("pictures/loss.png", 3),
+    ]
+    assert voice.size == 10
+    assert voice.path("pictures/loss.png").read_bytes() == b"png"
+    assert {"voxgrad", "python"} <= voice.manifest.tools.keys()
+    assert json.loads((store.home / "store.json").read_text()) == {"schema_version": "1.0"}
+    assert leftovers(store.home) == []
+
+
+def test_the_manifest_names_no_place_on_this_machine(publish, tmp_path: Path):
+    text = (publish().directory / "manifest.json").read_text()
+    assert str(tmp_path) not in text
+    assert str(Path.home()) == "/" or str(Path.home()) not in text
+
+
+def test_the_digest_is_what_sha256sum_reads(publish):
+    voice = publish()
+    assert hashlib.sha256((voice.directory / "manifest.json").read_bytes()).hexdigest() == voice.digest
+    subprocess.run(["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=voice.directory, check=True)  # noqa: S607
+
+
+def test_what_is_published_is_read_only(publish):
+    modes = [path.stat().st_mode for path in publish().directory.rglob("*") if path.is_file()]
+    assert len(modes) == 4
+    assert not any(mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) for mode in modes)
+
+
+def test_versions_count_up_and_a_number_is_never_used_again(publish, store: Store):
+    shelf = store.home / "artifacts" / "voice" / "alice"
+    assert [publish().version for _ in range(3)] == [1, 2, 3]
+    (shelf / "v3").rename(store.home / "away")
+    (shelf / "v3.removed").touch()
+    assert publish().version == 4
+    (shelf / "v11.removed").mkdir()
+    (shelf / "v99.txt").touch()
+    assert publish().version == 12
+
+
+def test_versions_continue_those_that_came_with_the_package(publish, store: Store):
+    publish("lj", kind="base")
+    newer = Store(store.home.parent / "other", embedded=store.home / "artifacts")
+    assert publish("lj", kind="base", where=newer).version == 2
+
+
+def test_without_publish_nothing_stays(store: Store):
+    with store.stage("voice", "alice") as draft:
+        (draft.directory / "model.bin").write_bytes(b"half")
+    assert leftovers(store.home) == []
+    assert store.scan() == ()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_an_interruption_leaves_nothing(store: Store, interruption):
+    def interrupted():
+        with store.stage("voice", "alice") as draft:
+            (draft.directory / "model.bin").write_bytes(b"half")
+            raise interruption
+
+    with pytest.raises(interruption):
+        interrupted()
+    assert leftovers(store.home) == []
+
+
+def test_publishing_twice_is_refused(store: Store):
+    def twice():
+        with store.stage("voice", "alice") as draft:
+            draft.publish(fingerprint=WORK, settings={})
+            draft.publish(fingerprint=WORK, settings={})
+
+    with pytest.raises(ValueError, match="published"):
+        twice()
+    assert len(store.list()) == 1
+
+
+def test_a_link_is_no_payload(store: Store, tmp_path: Path):
+    (tmp_path / "secret").mkdir()
+
+    def linked(target: Path):
+        with store.stage("voice", "alice") as draft:
+            (draft.directory / "link").symlink_to(target)
+            draft.publish(fingerprint=WORK, settings={})
+
+    (tmp_path / "secret" / "file").touch()
+    with pytest.raises(ValueError, match="link"):
+        linked(tmp_path / "secret")
+    with pytest.raises(ValueError, match="plain file"):
+        linked(tmp_path / "secret" / "file")
+    assert store.scan() == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["../alice", "..", ".hidden", "-x", "", "a/b", "Alice", "a b", "a" * 65, "é", "a\n"]
+)
+def test_a_name_that_is_none_is_refused(store: Store, name: str):
+    with pytest.raises(BadInputError, match="cannot be a name"), store.stage("voice", name):
+        pass
+    assert not store.home.exists()
+
+
+@pytest.mark.parametrize("name", ["a", "0", "_", "ljspeech-1.1", "a" * 64])
+def test_a_plain_name_is_taken(publish, name: str):
+    assert publish(name).name == name
+
+
+def test_an_unknown_kind_names_the_nearest(store: Store):
+    with pytest.raises(BadInputError, match="Did you mean voice"), store.stage("voices", "alice"):
+        pass
+
+
+def test_everything_is_on_the_disk_before_the_rename_and_the_shelf_after(publish, store: Store, monkeypatch):
+    operations: list[str] = []
+    places: dict[int, str] = {}
+    fsync, rename = os.fsync, os.rename
+
+    def traced_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        status = os.fstat(descriptor)
+        operations.append(f"fsync {status.st_ino}")
+
+    def traced_rename(source, target) -> None:
+        for path in [Path(source), *Path(source).rglob("*")]:
+            places[path.stat().st_ino] = path.relative_to(source).as_posix()
+        rename(source, target)
+        operations.append("rename")
+
+    publish()
+    monkeypatch.setattr(os, "fsync", traced_fsync)
+    monkeypatch.setattr(os, "rename", traced_rename)
+    voice = publish()
+    at = operations.index("rename")
+    before = [places[int(one.split()[1])] for one in operations[:at]]
+    expected = {".", "pictures", "pictures/loss.png", "model.bin", "manifest.json", "manifest.sha256"}
+    assert set(before) == expected
+    assert before.index("manifest.json") > max(before.index(name) for name in expected if "/" in name)
+    assert before[-1] == "."
+    assert operations[at + 1] == f"fsync {voice.directory.parent.stat().st_ino}"
+
+
+@pytest.mark.parametrize("call", range(1, 16))
+def test_a_failing_disk_leaves_a_whole_artifact_or_none(publish, store: Store, monkeypatch, call: int):
+    """The n-th fsync or rename fails: what is visible afterwards is complete, and nothing is left over."""
+    calls = 0
+
+    def failing(operation):
+        def counted(*arguments, **options):
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                raise OSError(28, "No space left on device")
+            return operation(*arguments, **options)
+
+        return counted
+
+    with monkeypatch.context() as patch:
+        for name in ("fsync", "rename"):
+            patch.setattr(os, name, failing(getattr(os, name)))
+        try:
+            publish()
+        except EnvironmentFailureError as error:
+            assert error.exit_code == 4
+            assert "disk is full" in error.message
+        else:
+            assert calls < call
+    assert leftovers(store.home) == []
+    for artifact in store.scan():
+        assert isinstance(artifact, Artifact)
+        assert artifact.path("model.bin").read_bytes() == b"weights"
+    publish()
+    assert isinstance(store.find("alice"), Artifact)
+
+
+def test_a_full_disk_while_the_payload_is_written_is_explained(store: Store):
+    def full():
+        with store.stage("voice", "alice"):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(EnvironmentFailureError, match="disk is full"):
+        full()
+    assert leftovers(store.home) == []
+
+
+def test_an_error_of_the_step_is_not_called_the_disks(store: Store, tmp_path: Path):
+    with pytest.raises(FileNotFoundError), store.stage("voice", "alice"):
+        (tmp_path / "missing").read_bytes()
+
+
+def test_a_place_that_may_not_be_written_is_explained(store: Store, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied", "artifacts")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with (
+        pytest.raises(EnvironmentFailureError, match="no permission") as caught,
+        store.stage("voice", "alice") as draft,
+    ):
+        draft.publish(fingerprint=WORK, settings={})
+    assert caught.value.exit_code == 4
+    assert leftovers(store.home) == []
+
+
+def test_a_home_below_a_file_is_explained(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(EnvironmentFailureError, match="Cannot write to"),
+        Store(tmp_path / "file" / "home").stage("voice", "alice"),
+    ):
+        pass
+
+
+def test_threads_get_numbers_of_their_own(store: Store):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: publish_many(store.home, 5), range(4)))
+    assert sorted(version for versions in found for version in versions) == list(range(1, 21))
+
+
+@pytest.mark.parametrize("locking", [True, False])
+def test_processes_get_numbers_of_their_own(store: Store, monkeypatch, locking: bool):
+    """The lock is only a courtesy: without it, the rename alone keeps numbers unique."""
+    if not locking:
+
+        @contextmanager
+        def unlocked(path: Path):
+            yield
+
+        monkeypatch.setattr(draft_module, "courtesy_lock", unlocked)
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        found = pool.starmap(publish_many, [(store.home, 10)] * 4)
+    assert sorted(version for versions in found for version in versions) == list(range(1, 41))
+    assert len(store.list("voice")) == 40
+    assert leftovers(store.home) == []
+
+
+def test_a_number_that_was_taken_meanwhile_is_passed_over(publish, store: Store, monkeypatch):
+    publish()
+    monkeypatch.setattr("voxgrad.store.layout.Layout.next_version", lambda *_: 1)
+    again = publish()
+    assert again.version == again.manifest.version == 2

@@ -1,0 +1,282 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.store.conftest import Publish
+from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
+from voxgrad.store import Artifact, Damaged, Store, fingerprint, plain_name
+from voxgrad.store.layout import Slot
+
+
+def reloaded(artifact: Artifact) -> Artifact:
+    slot = Slot(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)
+    return Artifact.load(slot)
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def test_any_flipped_bit_of_the_manifest_or_its_digest_is_refused(publish):
+    voice = publish()
+    for file, every in (("manifest.json", 97), ("manifest.sha256", 7)):
+        path = voice.directory / file
+        content = path.read_bytes()
+        for bit in range(0, 8 * len(content), every):
+            flipped = bytearray(content)
+            flipped[bit // 8] ^= 1 << bit % 8
+            overwrite(path, bytes(flipped))
+            with pytest.raises(IntegrityError, match="does not agree with its digest"):
+                reloaded(voice)
+        overwrite(path, content)
+    assert reloaded(voice) == voice
+
+
+def test_any_flipped_bit_of_a_file_is_refused_by_name(publish):
+    voice = publish(content=bytes(64))
+    path = voice.directory / "model.bin"
+    for bit in range(0, 512, 37):
+        flipped = bytearray(64)
+        flipped[bit // 8] ^= 1 << bit % 8
+        overwrite(path, bytes(flipped))
+        with pytest.raises(IntegrityError, match=r"model\.bin of voice alice@v1 is not what") as caught:
+            reloaded(voice).path("model.bin")
+        assert caught.value.exit_code == 3
+    assert reloaded(voice).path("pictures/loss.png").exists()
+
+
+def test_a_file_of_another_size_is_refused(publish):
+    voice = publish()
+    overwrite(voice.directory / "model.bin", b"weights and more")
+    assert not reloaded(voice).has_all_files()
+    with pytest.raises(IntegrityError, match=r"model\.bin"):
+        reloaded(voice).path("model.bin")
+
+
+def test_a_missing_file_and_one_that_was_never_there_are_told_apart(publish):
+    voice = publish()
+    (voice.directory / "model.bin").unlink()
+    with pytest.raises(IntegrityError, match=r"model\.bin of voice alice@v1 is missing"):
+        reloaded(voice).path("model.bin")
+    with pytest.raises(IntegrityError, match=r"no file '\.\./v1/manifest\.json'"):
+        voice.path("../v1/manifest.json")
+
+
+def test_a_file_is_verified_only_once(publish):
+    voice = publish()
+    assert voice.path("model.bin").read_bytes() == b"weights"
+    overwrite(voice.directory / "model.bin", b"changed")
+    assert voice.path("model.bin").read_bytes() == b"changed"
+
+
+def test_an_artifact_under_another_name_is_refused(publish, store: Store):
+    voice = publish()
+    shutil.copytree(voice.directory, voice.directory.parent.parent / "bob" / "v1")
+    with pytest.raises(IntegrityError, match="of voice bob@v1 contains voice alice@v1"):
+        store.find("bob")
+
+
+def test_a_parent_in_a_role_that_it_has_not(publish):
+    with pytest.raises(IntegrityError, match="names no base"):
+        publish().parent("base")
+
+
+def test_listing_is_sorted_and_shows_the_damaged(publish, store: Store):
+    for name, kind in (
+        ("bob", "voice"),
+        ("alice", "voice"),
+        ("lj", "dataset"),
+        ("alice", "voice"),
+        ("lj", "base"),
+    ):
+        publish(name, kind=kind)
+    broken = store.home / "artifacts" / "voice" / "alice" / "v1"
+    overwrite(broken / "manifest.json", b"{}")
+    (store.home / "artifacts" / "voice" / "alice" / "v7").mkdir()
+    (store.home / "artifacts" / "voice" / ".DS_Store").touch()
+    (store.home / "artifacts" / "voice" / "Not A Name" / "v1").mkdir(parents=True)
+    seen = [(one.kind, one.ref, isinstance(one, Damaged)) for one in store.scan()]
+    assert seen == [
+        ("base", "lj@v1", False),
+        ("dataset", "lj@v1", False),
+        ("voice", "alice@v1", True),
+        ("voice", "alice@v2", False),
+        ("voice", "alice@v7", True),
+        ("voice", "bob@v1", False),
+    ]
+    assert [one.ref for one in store.list("voice")] == ["alice@v2", "bob@v1"]
+    assert [one.error.exit_code for one in store.scan() if isinstance(one, Damaged)] == [3, 3]
+    with pytest.raises(IntegrityError):
+        store.find("alice@v1")
+    # Falling back to an older version would answer with something that nobody asked for.
+    with pytest.raises(IntegrityError):
+        store.find("alice")
+
+
+def test_every_form_of_reference(publish, store: Store):
+    first, second, other = publish(), publish(content=b"better"), publish("lj", kind="dataset")
+    for ref in ("alice@v1", "voice/alice@v1", f"@sha256:{first.digest}", f"@sha256:{first.digest[:12]}"):
+        assert store.find(ref) == first
+    for ref in ("alice", "alice@latest", "alice@v2", "voice/alice", "voice/alice@latest"):
+        assert store.find(ref) == store.find(ref, "voice") == second
+    assert store.find(None) == other
+    assert store.find(None, "voice") == second
+
+
+@pytest.mark.parametrize(
+    ("ref", "kind", "message"),
+    [
+        ("alise", "voice", "no voice 'alise'.*Did you mean alice.*voxgrad ls voice"),
+        ("Alice", None, "no artifact 'Alice'.*Did you mean alice"),
+        ("zzz", None, "no artifact 'zzz'.*See all"),
+        ("alice@v9", None, "no v9 of voice alice.*Choose one of v1"),
+        ("alice@v0", None, "not a reference"),
+        ("alice@best", None, "not a reference"),
+        ("", None, "not a reference"),
+        ("a/b/c", None, "not a reference"),
+        ("..", None, r"no artifact '\.\.'"),
+        ("voices/alice", None, "no kind of artifact.*Did you mean voice"),
+        ("dataset/alice", "voice", "is no voice"),
+        ("alice", "dataset", "no dataset 'alice'"),
+        ("alice", "dragon", "no kind"),
+        (None, "vocoder", "no vocoder yet.*voxgrad import"),
+        ("x", "vocoder", "no vocoder 'x', nor any other.*voxgrad import"),
+        ("both", None, "Several artifacts.*dataset/both or voice/both"),
+        ("@sha256:0123456789", None, "No artifact has a digest"),
+        ("@sha256:01", None, "not a reference"),
+    ],
+)
+def test_a_reference_that_answers_nothing_says_how_to_mend_it(publish, store: Store, ref, kind, message):
+    publish()
+    publish("both")
+    publish("both", kind="dataset")
+    with pytest.raises(BadInputError, match=message) as caught:
+        store.find(ref, kind)
+    assert caught.value.exit_code == 2
+
+
+def test_an_empty_store_says_how_to_begin(store: Store):
+    with pytest.raises(BadInputError, match="voxgrad prepare"):
+        store.find("alice")
+    assert store.scan() == ()
+    assert not store.home.exists()
+
+
+def test_several_digests_with_one_beginning(publish, store: Store, monkeypatch):
+    publish()
+    copy = Store(store.home.parent / "other", embedded=store.home / "artifacts")
+    shutil.copytree(store.home / "artifacts", copy.home / "artifacts")
+    digest = store.find("alice").digest
+    # The same artifact in two places is one artifact.
+    assert copy.find(f"@sha256:{digest}").digest == digest
+    monkeypatch.setattr(Store, "list", lambda *_: [first, second])
+    first, second = publish(), publish(content=b"2")
+    object.__setattr__(second, "digest", first.digest[:20] + "0" * 44)
+    with pytest.raises(BadInputError, match="Give more"):
+        store.find(f"@sha256:{first.digest[:20]}")
+
+
+def test_what_came_with_the_package_is_found_after_the_users_own(
+    publish: Publish, store: Store, tmp_path: Path
+):
+    embedded = publish("lj", kind="base")
+    mine = Store(tmp_path / "mine", embedded=store.home / "artifacts")
+    assert mine.find("lj").embedded
+    assert mine.find(None, "base").digest == embedded.digest
+    own = publish("aaa", kind="base", where=mine)
+    newer = publish("zzz", kind="base")
+    assert newer.manifest.created >= own.manifest.created
+    assert mine.find(None, "base") == own
+    assert [(one.ref, one.embedded) for one in mine.list("base")] == [
+        ("aaa@v1", False),
+        ("lj@v1", True),
+        ("zzz@v1", True),
+    ]
+    same_name = publish("lj", kind="base", where=mine)
+    assert mine.find("lj") == same_name
+    assert mine.find("lj@v1").digest == embedded.digest
+
+
+def test_work_that_was_done_is_found_again(publish, store: Store):
+    publish()
+    again, _other = publish(), publish(content=b"other")
+    work = again.manifest.fingerprint
+    assert store.matching("voice", work) == again
+    assert store.matching("dataset", work) is None
+    assert store.matching("voice", fingerprint("test", 1, {}, {}, {})) is None
+    (again.directory / "model.bin").unlink()
+    found = store.matching("voice", work)
+    assert found is not None
+    assert found.version == 1
+
+
+def test_opening_takes_the_argument_then_the_environment_then_the_users_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "environment"))
+    assert Store.open(tmp_path / "argument").home == tmp_path / "argument"
+    assert Store.open().home == tmp_path / "environment"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Store.open(Path("~/voices")).home == tmp_path / "voices"
+    for unset in ("", None):
+        monkeypatch.delenv("VOXGRAD_HOME") if unset is None else monkeypatch.setenv("VOXGRAD_HOME", unset)
+        assert Store.open().home.name == "voxgrad"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_embedded_root_lies_in_the_package(tmp_path: Path):
+    embedded = Store.open(tmp_path).embedded
+    assert embedded is not None
+    assert embedded.parts[-2:] == ("voxgrad", "pretrained")
+    assert embedded.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"schema_version": "2.0"}', "Upgrade voxgrad"),
+        (b"{", "damaged"),
+        (b"[]", "damaged"),
+        (b"", "damaged"),
+    ],
+)
+def test_a_store_of_the_future_or_in_ruins_is_refused(tmp_path: Path, content: bytes, message: str):
+    (tmp_path / "store.json").write_bytes(content)
+    with pytest.raises(IntegrityError, match=message):
+        Store.open(tmp_path)
+
+
+def test_a_store_of_a_newer_minor_version_opens(tmp_path: Path):
+    (tmp_path / "store.json").write_bytes(b'{"schema_version": "1.4", "more": true}')
+    assert Store.open(tmp_path).list() == ()
+
+
+def test_a_file_is_no_home(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInputError, match="not a directory"):
+        Store.open(tmp_path / "file")
+
+
+def test_a_manifest_that_may_not_be_read_is_the_machines_fault(publish, store: Store, monkeypatch):
+    publish()
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(EnvironmentFailureError, match="no permission"):
+        store.find("alice")
+
+
+def test_a_run_has_a_directory_inside_the_store(store: Store):
+    assert store.run_directory("alice-1") == store.home / "runs" / "alice-1"
+    with pytest.raises(BadInputError, match="run id"):
+        store.run_directory("../alice")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("LJSpeech 1.1", "ljspeech-1.1"), ("../../x", "x"), ("é", "unnamed"), ("A" * 80, "a" * 64)],
+)
+def test_a_name_is_proposed_for_any_text(text: str, name: str):
+    assert plain_name(text) == name

@@ -1,0 +1,1 @@
+"""From files to clean mono waveforms, and from waveforms to log-mel spectrograms."""

@@ -1,0 +1,97 @@
+"""Weights from and to files; the only place of the model that opens one, and it trusts none."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from voxgrad.errors import BadInputError, IntegrityError
+
+_SHOWN = 3  # names listed in an error before it says how many more there are
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint that a stranger may have made.
+
+    Pickles (``.pt``, ``.pth``, ``.ckpt``, HiFi-GAN's files without an ending) are read with
+    ``weights_only=True``, so that no code in them runs; ``.safetensors`` as what they are.
+
+    Raises:
+        BadInputError: no such file, not a checkpoint, or a pickle that wants more than tensors.
+    """
+    if not path.is_file():
+        raise BadInputError(f"there is no checkpoint {path}", "Give the path of a file.")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise BadInputError(
+            f"{path.name} is not a checkpoint of plain tensors",
+            "Export its state dict with torch.save(model.state_dict(), FILE) and import that.",
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, SafetensorError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{path.name} is not a checkpoint, or is damaged", "Download or copy it again."
+        ) from error
+    if not isinstance(content, dict):
+        raise BadInputError(f"{path.name} holds no state dict", "Give a file made by torch.save(state_dict).")
+    return content
+
+
+def load_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
+    """Loads ``state`` into ``module``: exactly its names and shapes, and every number finite.
+
+    Raises:
+        BadInputError: naming what is missing, unexpected, of another shape or not finite.
+    """
+    expected = module.state_dict()
+    hint = "Check the kind, the sizes and the number of speakers that the checkpoint was made with."
+    missing = [name for name in expected if name not in state]
+    unexpected = [name for name in state if name not in expected]
+    if missing or unexpected:
+        found = [f"misses {_few(missing)}"] * bool(missing) + [f"has unknown {_few(unexpected)}"] * bool(
+            unexpected
+        )
+        raise BadInputError(f"{what} {' and '.join(found)}", hint)
+    for name, tensor in state.items():
+        if not isinstance(tensor, Tensor):
+            raise BadInputError(f"{what}: {name} is no tensor", hint)
+        if tensor.shape != expected[name].shape:
+            shapes = f"{tuple(tensor.shape)} where {tuple(expected[name].shape)} is expected"
+            raise BadInputError(f"{what}: {name} is {shapes}", hint)
+        if not torch.isfinite(tensor).all():
+            raise BadInputError(f"{what}: {name} holds numbers that are not finite", "Use another checkpoint.")
+    module.load_state_dict(dict(state), strict=True)
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
+    """Writes a safetensors file; floating-point tensors become ``dtype`` where one is given."""
+    ready = {
+        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        for name, tensor in state.items()
+    }
+    save_file(ready, path)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Reads a safetensors file that this program wrote; half precision comes back as float32.
+
+    Raises:
+        IntegrityError: the file is damaged.
+    """
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise IntegrityError(f"{path.name} cannot be read as weights", "Restore the artifact from a copy.") from error
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

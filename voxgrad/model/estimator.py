@@ -1,0 +1,239 @@
+"""The score network: a U-Net over (bands, frames) that estimates the gradient of the log-density of x_t.
+
+Grad-TTS, section 3.3, after Ho et al. (2020). Parameter names are the official state dict's. Normalisation and
+attention of the official network also look at padding; given an ``extent`` they keep to each utterance's own
+frames, and a ragged batch gives every utterance what it gets alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.specs import ModelSpec
+
+GROUPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What is real in a padded batch at one level of the U-Net; None means everything.
+
+    ``mask`` (batch, 1, 1, frames) zeroes padding; ``extent`` (same shape) bounds statistics.
+    """
+
+    mask: Tensor | None = None
+    extent: Tensor | None = None
+
+    def clear(self, x: Tensor) -> Tensor:
+        """Zeroes the padding of ``x`` (batch, channels, bands, frames)."""
+        return x if self.mask is None else x * self.mask
+
+    def halved(self) -> "Frames":
+        """The same after a downsampling by two."""
+        return Frames(*(None if m is None else m[..., ::2] for m in (self.mask, self.extent)))
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation whose statistics can be held to a part of the frames."""
+
+    def forward(self, x: Tensor, extent: Tensor | None = None) -> Tensor:
+        """(batch, channels, bands, frames) in and out; ``extent`` (batch, 1, 1, frames) or None for all."""
+        if extent is None:
+            return super().forward(x)
+        grouped = x.float().unflatten(1, (self.num_groups, -1))
+        weight = extent.unsqueeze(1)
+        count = weight.sum((2, 3, 4), keepdim=True) * grouped.shape[2] * grouped.shape[3]
+        mean = (grouped * weight).sum((2, 3, 4), keepdim=True) / count
+        variance = ((grouped - mean).square() * weight).sum((2, 3, 4), keepdim=True) / count
+        normal = ((grouped - mean) * torch.rsqrt(variance + self.eps)).flatten(1, 2)
+        return normal * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class Block(nn.Module):
+    """Convolution, group normalisation, Mish."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        conv = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.block = nn.Sequential(conv, GroupNorm(GROUPS, channels_out), nn.Mish())
+
+    def forward(self, x: Tensor, frames: Frames) -> Tensor:
+        """(batch, channels_in, bands, frames) → (batch, channels_out, bands, frames)."""
+        conv, norm, mish = self.block
+        return frames.clear(mish(norm(conv(frames.clear(x)), frames.extent)))
+
+
+class ResnetBlock(nn.Module):
+    """Two blocks with the time embedding between, and a shortcut."""
+
+    def __init__(self, channels_in: int, channels_out: int, time_channels: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Mish(), nn.Linear(time_channels, channels_out))
+        self.block1 = Block(channels_in, channels_out)
+        self.block2 = Block(channels_out, channels_out)
+        same = channels_in == channels_out
+        self.res_conv = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor, frames: Frames, time: Tensor) -> Tensor:
+        """(batch, channels_in, bands, frames), time (batch, time_channels) → (batch, channels_out, …)."""
+        h = self.block1(x, frames) + self.mlp(time)[:, :, None, None]
+        return self.block2(h, frames) + self.res_conv(frames.clear(x))
+
+
+class LinearAttention(nn.Module):
+    """Attention linear in the number of positions (Shen et al., 2021), the query not normalised."""
+
+    def __init__(self, channels: int, heads: int = 4, width: int = 32) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Conv2d(channels, 3 * heads * width, 1, bias=False)
+        self.to_out = nn.Conv2d(heads * width, channels, 1)
+
+    def forward(self, x: Tensor, frames: Frames) -> Tensor:
+        """(batch, channels, bands, frames) in and out."""
+        batch, _, bands, length = x.shape
+        query, key, value = self.to_qkv(x).view(batch, 3, self.heads, -1, bands * length).unbind(1)
+        if frames.extent is not None:
+            outside = frames.extent.expand(-1, -1, bands, -1).reshape(batch, 1, 1, -1) == 0
+            key = key.masked_fill(outside, -torch.inf)
+        context = key.softmax(-1) @ value.transpose(2, 3)  # (batch, heads, width, width)
+        out = context.transpose(2, 3) @ query
+        return self.to_out(out.reshape(batch, -1, bands, length))
+
+
+class Rezero(nn.Module):
+    """A branch behind a learnt gate that starts closed (Bachlechner et al., 2021)."""
+
+    def __init__(self, fn: nn.Module) -> None:
+        super().__init__()
+        self.fn = fn
+        self.g = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor, frames: Frames) -> Tensor:
+        """Same shape in and out."""
+        return self.fn(x, frames) * self.g
+
+
+class Residual(nn.Module):
+    """A branch added to its input."""
+
+    def __init__(self, fn: nn.Module) -> None:
+        super().__init__()
+        self.fn = fn
+
+    def forward(self, x: Tensor, frames: Frames) -> Tensor:
+        """Same shape in and out."""
+        return x + self.fn(x, frames)
+
+
+class Resample(nn.Module):
+    """Halves or doubles bands and frames."""
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, bands, frames) → the same channels at another resolution."""
+        return self.conv(x)
+
+
+def time_embedding(t: Tensor, channels: int, scale: float) -> Tensor:
+    """Sines and cosines of the time (Vaswani et al., 2017): (batch,) → (batch, channels)."""
+    half = channels // 2
+    frequency = torch.exp(torch.arange(half, device=t.device) * (-math.log(10000) / (half - 1)))
+    angle = scale * t[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+class Estimator(nn.Module):
+    """The U-Net: three levels of ``dec_dim`` · (1, 2, 4) channels."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        dim, self.dim, self.pe_scale = spec.dec_dim, spec.dec_dim, spec.pe_scale
+        speaker_channel = int(spec.n_spks > 1)
+        if speaker_channel:
+            hidden = 4 * spec.spk_emb_dim
+            self.spk_mlp = nn.Sequential(
+                nn.Linear(spec.spk_emb_dim, hidden), nn.Mish(), nn.Linear(hidden, spec.n_feats)
+            )
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.Mish(), nn.Linear(4 * dim, dim))
+        levels = [2 + speaker_channel, dim, 2 * dim, 4 * dim]
+        pairs = list(zip(levels, levels[1:], strict=False))
+        self.downs = nn.ModuleList(
+            _level(low, high, dim, None if high == levels[-1] else nn.Conv2d(high, high, 3, 2, 1))
+            for low, high in pairs
+        )
+        self.mid_block1 = ResnetBlock(levels[-1], levels[-1], dim)
+        self.mid_attn = Residual(Rezero(LinearAttention(levels[-1])))
+        self.mid_block2 = ResnetBlock(levels[-1], levels[-1], dim)
+        self.ups = nn.ModuleList(
+            _level(2 * high, low, dim, nn.ConvTranspose2d(low, low, 4, 2, 1)) for low, high in reversed(pairs[1:])
+        )
+        self.final_block = Block(dim, dim)
+        self.final_conv = nn.Conv2d(dim, 1, 1)
+
+    def forward(
+        self,
+        x_t: Tensor,
+        mu: Tensor,
+        t: Tensor,
+        mask: Tensor | None = None,
+        extent: Tensor | None = None,
+        speaker: Tensor | None = None,
+    ) -> Tensor:
+        """Estimates the score.
+
+        Args:
+            x_t: (batch, n_feats, frames), frames a multiple of 4.
+            mu: the prior mean, same shape.
+            t: (batch,) in [0, 1].
+            mask: (batch, 1, frames) or None where every frame is real.
+            extent: (batch, 1, frames) frames for statistics; None: all, as the official network does.
+            speaker: (batch, spk_emb_dim) for a multi-speaker model.
+
+        Returns:
+            (batch, n_feats, frames), zero on padding.
+        """
+        time = self.mlp(time_embedding(t, self.dim, self.pe_scale))
+        planes = [mu, x_t]
+        if speaker is not None:
+            planes.append(self.spk_mlp(speaker)[:, :, None].expand_as(x_t))
+        x = torch.stack(planes, 1)
+        if torch.is_autocast_enabled(x.device.type):
+            # Faster in half precision; in float32 its group norms lose an order of magnitude in accuracy.
+            x = x.contiguous(memory_format=torch.channels_last)
+        levels = [Frames(*(None if m is None else m.unsqueeze(1) for m in (mask, extent)))]
+        hidden = []
+        for resnet1, resnet2, attention, downsample in self.downs:
+            frames = levels[-1]
+            x = attention(resnet2(resnet1(x, frames, time), frames, time), frames)
+            hidden.append(x)
+            x = downsample(frames.clear(x))
+            levels.append(frames.halved())
+        levels.pop()  # the last level does not halve
+        frames = levels[-1]
+        x = self.mid_block1(x, frames, time)
+        x = self.mid_block2(self.mid_attn(x, frames), frames, time)
+        for resnet1, resnet2, attention, upsample in self.ups:
+            frames = levels.pop()
+            x = torch.cat([x, hidden.pop()], 1)
+            x = attention(resnet2(resnet1(x, frames, time), frames, time), frames)
+            x = upsample(frames.clear(x))
+        frames = levels.pop()
+        return frames.clear(self.final_conv(self.final_block(x, frames))).squeeze(1)
+
+
+def _level(channels_in: int, channels_out: int, time_channels: int, resample: nn.Module | None) -> nn.ModuleList:
+    return nn.ModuleList(
+        [
+            ResnetBlock(channels_in, channels_out, time_channels),
+            ResnetBlock(channels_out, channels_out, time_channels),
+            Residual(Rezero(LinearAttention(channels_out))),
+            nn.Identity() if resample is None else Resample(resample),
+        ]
+    )
+

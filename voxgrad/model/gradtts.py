@@ -1,0 +1,157 @@
+"""Grad-TTS: text encoder, alignment and diffusion in one module that loads official checkpoints strictly."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.model import align, samplers
+from voxgrad.model.diffusion import Condition, Diffusion
+from voxgrad.model.masks import length_mask, official_extent, padded_length
+from voxgrad.model.text_encoder import TextEncoder
+from voxgrad.specs import ModelSpec, SynthesisSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the encoder says of a batch of texts."""
+
+    mu_x: Tensor
+    """(batch, n_feats, tokens), the mean mel frame of every token."""
+    logw: Tensor
+    """(batch, tokens), the logarithm of its frames."""
+    mask: Tensor
+    """(batch, 1, tokens)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """Speech as a mel."""
+
+    mel: Tensor
+    """(batch, n_feats, frames)."""
+    mu_y: Tensor
+    """The prior mean it was drawn around, same shape."""
+    durations: Tensor
+    """(batch, tokens) frames of every token."""
+    lengths: Tensor
+    """(batch,) frames of every utterance."""
+
+
+class GradTTS(nn.Module):
+    """The acoustic model."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        if spec.n_spks > 1:
+            self.spk_emb = nn.Embedding(spec.n_spks, spec.spk_emb_dim)
+        self.encoder = TextEncoder(spec)
+        self.decoder = Diffusion(spec)
+
+    def speaker(self, speakers: Tensor | None) -> Tensor | None:
+        """Embeds speaker ids (batch,) → (batch, spk_emb_dim); None in a one-speaker model."""
+        if self.spec.n_spks == 1:
+            return None
+        if speakers is None:
+            raise ValueError("a multi-speaker model needs speaker ids")
+        return self.spk_emb(speakers)
+
+    def encode(self, tokens: Tensor, lengths: Tensor, speakers: Tensor | None = None) -> Prior:
+        """Encodes padded texts: (batch, tokens) ids, (batch,) lengths, (batch,) speaker ids or None."""
+        mask = length_mask(lengths, tokens.shape[1])
+        mu_x, logw = self.encoder(tokens, mask, self.speaker(speakers))
+        return Prior(mu_x.float(), logw.squeeze(1).float(), mask)
+
+    @torch.no_grad()
+    def align(self, prior: Prior, y: Tensor, frame_lengths: Tensor) -> Tensor:
+        """Durations (batch, tokens) of the best alignment of mels (batch, n_feats, frames)."""
+        token_lengths = prior.mask.sum((1, 2)).long()
+        with torch.autocast(y.device.type, enabled=False):  # half precision would move borders
+            value = align.log_prior(prior.mu_x, y)
+        return align.search(value, token_lengths, frame_lengths)
+
+    @torch.inference_mode()
+    def synthesize(
+        self,
+        tokens: Tensor,
+        lengths: Tensor,
+        settings: SynthesisSpec,
+        generator: torch.Generator,
+        speakers: Tensor | None = None,
+    ) -> Synthesis:
+        """Speaks a batch of token sequences.
+
+        Every utterance gets what it would get alone but for the noise: normalisation and attention keep to its
+        own frames.
+
+        Args:
+            tokens: (batch, tokens) ids.
+            lengths: (batch,) tokens of every utterance.
+            settings: steps, temperature, speed.
+            generator: source of all noise.
+            speakers: (batch,) ids for a multi-speaker model.
+        """
+        prior = self.encode(tokens, lengths, speakers)
+        durations = predicted_durations(prior, 1.0 / settings.speed, settings.durations)
+        frame_lengths = durations.sum(1).clamp(min=1)
+        frames = padded_length(int(frame_lengths.max()))
+        mu_y = align.expand(prior.mu_x, durations, frames)
+        noise = torch.randn(mu_y.shape, generator=generator, device=generator.device).to(mu_y.device)
+        ragged = len(frame_lengths) > 1
+        condition = Condition(
+            mu_y,
+            length_mask(frame_lengths, frames),
+            official_extent(frame_lengths, frames) if ragged else None,
+            self.speaker(speakers),
+        )
+        mel = samplers.euler(
+            self.decoder,
+            mu_y + settings.temperature * noise,
+            condition,
+            settings.steps,
+            generator if settings.stochastic else None,
+        )
+        longest = int(frame_lengths.max())
+        return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
+
+
+def predicted_durations(prior: Prior, scale: float, rounding: Literal["rounded", "official"]) -> Tensor:
+    """Whole frames from predicted log-durations.
+
+    ``official`` rounds each token's frames up, then scales, then rounds the cumulative borders up;
+    ``rounded`` scales and rounds the borders to the nearest frame, at least one frame a token.
+
+    Returns:
+        (batch, tokens) int64.
+    """
+    mask = prior.mask.squeeze(1)
+    frames = torch.exp(prior.logw) * mask
+    if rounding == "official":
+        scaled = frames.ceil() * scale
+        total = scaled.sum(1, keepdim=True).clamp(min=1).floor()
+        border = torch.minimum(scaled.cumsum(1).ceil(), total)
+    else:
+        border = ((frames * scale).clamp(min=1.0) * mask).cumsum(1).round()
+    return torch.diff(border.long(), dim=1, prepend=border.new_zeros(len(border), 1).long())
+
+
+def duration_loss(prior: Prior, durations: Tensor) -> Tensor:
+    """Squared error of the log-durations, mean over real tokens (equation 5)."""
+    mask = prior.mask.squeeze(1)
+    target = torch.log(1e-8 + durations) * mask
+    return (prior.logw - target).square().sum() / mask.sum()
+
+
+def gaussian_loss(mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """Negative log-likelihood of the mel under N(mu, I), mean over real elements (equation 4).
+
+    Args:
+        mu_y: (batch, n_feats, frames).
+        y: the mels, same shape.
+        mask: (batch, 1, frames).
+    """
+    nll = 0.5 * ((y - mu_y).square() + math.log(2.0 * math.pi))
+    return (nll * mask).sum() / (mask.sum() * y.shape[1])

@@ -1,0 +1,115 @@
+"""Preset files and ``--set key=value``: YAML in, validated settings out."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from voxgrad.errors import BadInputError
+from voxgrad.specs import Preset
+
+_HERE = Path(__file__).parent
+_INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"
+T = TypeVar("T", bound=BaseModel)
+
+
+def preset_names() -> list[str]:
+    """The presets that ship with the package."""
+    return sorted(path.stem for path in _directory().glob("*.yaml"))
+
+
+def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
+    """Reads a preset by name, or by the path of a YAML file, and applies ``key=value`` overrides.
+
+    Keys are dotted paths such as ``seed``, ``model.dec_dim`` or ``stages.0.steps``.
+
+    Raises:
+        BadInputError: unknown preset or key (the nearest is named), or a value that does not fit.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _directory() / f"{name}.yaml"
+    if not path.is_file():
+        raise BadInputError(f"there is no preset {name}", _nearest(name, preset_names()))
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path.name} is not YAML", "Compare it with a preset that ships with voxgrad.") from error
+    if not isinstance(content, dict):
+        raise BadInputError(f"{path.name} holds no settings", "Compare it with a preset that ships with voxgrad.")
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise BadInputError(f"{override!r} is not key=value", "Write for example --set seed=1.")
+        _put(content, key, value)
+    return validated(Preset, content, path.name)
+
+
+def validated(spec: type[T], content: dict[str, Any], source: str) -> T:
+    """Builds ``spec``, turning pydantic's report into one line that names the nearest key.
+
+    Raises:
+        BadInputError: with the dotted key, what is wrong and, for an unknown key, the nearest known one.
+    """
+    try:
+        return spec.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            hint = _nearest(str(first["loc"][-1]), _fields(spec, first["loc"][:-1]))
+            raise BadInputError(f"{source} has no setting {key}", hint) from error
+        problem = first["msg"].removeprefix("Value error, ")
+        place = f"{source}, {key}" if key else source
+        raise BadInputError(f"{place}: {problem[:1].lower()}{problem[1:]}", "Give a value that fits.") from error
+
+
+def _directory() -> Path:
+    return _INSTALLED if _INSTALLED.is_dir() else _SOURCE
+
+
+def _put(content: dict[str, Any], key: str, value: str) -> None:
+    *parents, last = key.split(".")
+    place: Any = content
+    for part in parents:
+        place = _entry(place, part, key)
+    try:
+        parsed = yaml.safe_load(value)
+        if isinstance(parsed, str):
+            parsed = float(parsed)  # YAML reads 1e-3 as a string
+    except (yaml.YAMLError, ValueError):
+        parsed = value
+    if isinstance(place, list):
+        _entry(place, last, key)
+        place[int(last)] = parsed
+    else:
+        place[last] = parsed
+
+
+def _entry(place: Any, part: str, key: str) -> Any:
+    if isinstance(place, list):
+        if not part.isdigit() or int(part) >= len(place):
+            raise BadInputError(f"{key}: there is no entry {part}", f"Give a number from 0 to {len(place) - 1}.")
+        return place[int(part)]
+    if not isinstance(place, dict):
+        raise BadInputError(f"{key}: {part} has no settings below it", "Shorten the key.")
+    return place.setdefault(part, {})
+
+
+def _fields(spec: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, int):
+            continue
+        kind = spec.model_fields[part].annotation
+        while get_args(kind):
+            kind = get_args(kind)[0]
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        spec = kind
+    return list(spec.model_fields)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1, 0.5)
+    return f"Did you mean {close[0]}?" if close else f"Choose from {', '.join(known)}."

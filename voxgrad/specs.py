@@ -1,0 +1,184 @@
+"""Settings: frozen, documented, validated. What a model was trained with travels in its manifest as these."""
+
+import hashlib
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Spec(BaseModel):
+    """Base of all settings: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MelSpec(Spec):
+    """The log-mel spectrogram (HiFi-GAN's, which Grad-TTS shares)."""
+
+    sample_rate: Positive = 22050
+    """Hz."""
+    n_fft: Positive = 1024
+    """Samples."""
+    win_length: Positive = 1024
+    """Samples of the Hann window."""
+    hop_length: Positive = 256
+    """Samples between frames."""
+    n_mels: Positive = 80
+    """Bands."""
+    f_min: float = Field(default=0.0, ge=0)
+    """Hz, lower edge of the lowest band."""
+    f_max: float = Field(default=8000.0, gt=0)
+    """Hz, upper edge of the highest band."""
+    floor: float = Field(default=1e-5, gt=0)
+    """Magnitudes are clamped to this before the logarithm."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that two mels share exactly when they mean the same."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """Seconds between frames."""
+        return self.hop_length / self.sample_rate
+
+
+class AudioSpec(Spec):
+    """How a recording becomes a clip."""
+
+    mel: MelSpec = MelSpec()
+    trim: bool = True
+    """Cut silence off both ends."""
+    trim_threshold_db: float = Field(default=-40.0, lt=0)
+    """dB below the clip's loudest intensity that count as silence."""
+    trim_margin: float = Field(default=0.05, ge=0)
+    """Seconds kept before the first and after the last sound."""
+    level_dbfs: float = Field(default=-23.0, lt=0)
+    """Root-mean-square level that a clip is brought to, in dB of full scale."""
+    peak_dbfs: float = Field(default=-1.0, le=0)
+    """The level is lowered where a peak would pass this."""
+    min_seconds: float = Field(default=0.3, gt=0)
+    """A shorter clip is rejected."""
+    max_seconds: float = Field(default=15.0, gt=0)
+    """A longer clip is rejected."""
+
+
+class TextSpec(Spec):
+    """How written English becomes token ids."""
+
+    frontend: Literal["voxgrad", "official"] = "voxgrad"
+    """``official`` repeats what the released checkpoints were trained on, quirks included."""
+    add_blank: bool = True
+    """Put a blank token between all tokens and at both ends."""
+
+
+class ModelSpec(Spec):
+    """Sizes of a Grad-TTS, under the official names; the defaults are the released LJSpeech model's."""
+
+    n_vocab: Positive = 149
+    """Tokens, the blank included."""
+    n_spks: Positive = 1
+    """Speakers; 1 means no speaker embedding."""
+    spk_emb_dim: Positive = 64
+    n_enc_channels: Positive = 192
+    filter_channels: Positive = 768
+    filter_channels_dp: Positive = 256
+    """Channels of the duration predictor."""
+    n_heads: Positive = 2
+    n_enc_layers: Positive = 6
+    enc_kernel: Positive = 3
+    enc_dropout: float = Field(default=0.1, ge=0, lt=1)
+    window_size: Positive = 4
+    """Reach of the relative positions in the encoder's attention, tokens each way."""
+    n_feats: Positive = 80
+    """Mel bands."""
+    dec_dim: Positive = 64
+    """Channels of the score network's first level."""
+    beta_min: float = Field(default=0.05, gt=0)
+    beta_max: float = Field(default=20.0, gt=0)
+    pe_scale: Literal[1, 1000] = 1000
+    """Scale of the time embedding: 1 for the oldest official checkpoint, 1000 for the others."""
+    condition_encoder: bool = False
+    """Give the speaker to the text encoder too; the official multi-speaker model does not."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.n_enc_channels % self.n_heads:
+            raise ValueError("n_enc_channels must be a multiple of n_heads")
+        if self.dec_dim % 8:
+            raise ValueError("dec_dim must be a multiple of 8, the groups of its normalisation")
+        return self
+
+
+class SynthesisSpec(Spec):
+    """How a text is spoken."""
+
+    steps: Positive = 10
+    """Steps of the reverse diffusion."""
+    temperature: float = Field(default=0.667, ge=0, le=2)
+    """Standard deviation of the noise around mu that the diffusion starts from: above 1 is livelier, 0 repeats
+    mu. The official code divides by its temperature, so its 1.5 is our 0.667."""
+    speed: float = Field(default=1.0, gt=0.1, lt=10)
+    """Above 1 is faster."""
+    stochastic: bool = False
+    """Solve the reverse SDE instead of the probability-flow ODE."""
+    durations: Literal["rounded", "official"] = "rounded"
+    """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
+    tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
+
+
+class StageSpec(Spec):
+    """One stage of a training run."""
+
+    train: tuple[Literal["encoder", "durations", "decoder"], ...]
+    """The parts that learn; the others stay as they are."""
+    steps: Positive
+    batch_size: Positive = 16
+    """Utterances."""
+    crop: int | None = Field(default=128, ge=8, multiple_of=4)
+    """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
+    alignment: Literal["every_step", "frozen"] = "frozen"
+    """Search alignments in every step, or once when the stage begins."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """At its peak; AdamW."""
+    warmup: int = Field(default=0, ge=0)
+    """Steps of linear rise to it."""
+    final: float = Field(default=0.1, gt=0, le=1)
+    """Share of the learning rate that a cosine leads down to at the last step."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.train:
+            raise ValueError("train must name at least one of encoder, durations, decoder")
+        if self.alignment == "every_step" and "encoder" not in self.train:
+            raise ValueError("alignment every_step needs the encoder in train: alignments move only with it")
+        return self
+
+
+class TrainSpec(Spec):
+    """A training run: its stages and what they share."""
+
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+    seed: int = Field(default=0, ge=0)
+    held_out: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of the sentences (all takes of each) kept for validation."""
+    validate_every: Positive = 250
+    """Steps between validations."""
+    checkpoint_every: Positive = 250
+    """Steps between checkpoints."""
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    """Of the average of the weights that a voice is made of."""
+    clip_gradient: float = Field(default=1.0, gt=0)
+    """Largest norm of the encoder's, and of the decoder's, gradient."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``auto``: bfloat16 where the processor or GPU computes in it."""
+
+
+class Preset(TrainSpec):
+    """A preset file: a training run, and the model that ``pretrain`` builds (``finetune`` keeps its base's)."""
+
+    description: str
+    model: ModelSpec = ModelSpec()

@@ -1,0 +1,137 @@
+"""Publishing: a staged directory becomes an artifact by one rename, or does not become one at all."""
+
+import hashlib
+import os
+import platform
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import voxgrad
+from voxgrad.store.artifact import Artifact, digest_line
+from voxgrad.store.durable import refusals_explained, sync_directory, sync_file, write_file
+from voxgrad.store.layout import Layout, Slot
+from voxgrad.store.lock import courtesy_lock
+from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, Parent
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An artifact in the making. Write its payload into ``directory``, then call `publish` once."""
+
+    kind: str
+    name: str
+    directory: Path
+    _home: Path
+    _layout: Layout
+
+    def publish(
+        self,
+        *,
+        fingerprint: str,
+        settings: Mapping[str, Any],
+        parents: Mapping[str, Parent] = _NOTHING,
+        seed: int | None = None,
+        device: str | None = None,
+        tools: Mapping[str, str] = _NOTHING,
+        metrics: Mapping[str, Any] = _NOTHING,
+        consent: str | None = None,
+        licence: str | None = None,
+    ) -> Artifact:
+        """Make the staged files an artifact, for good.
+
+        Args:
+            fingerprint: see `voxgrad.store.manifest.fingerprint`.
+            settings: resolved in full, as JSON values; no absolute paths.
+            parents: artifacts that it was made from, by role.
+            seed: of the random numbers.
+            device: that it was computed on.
+            tools: versions of libraries; those of voxgrad and Python are added.
+            metrics: as JSON values.
+            consent: who allowed this voice to be used, and for what.
+            licence: of the content.
+
+        Raises:
+            EnvironmentFailureError: the disk is full, or the place may not be written.
+        """
+        with refusals_explained(f"publish {self.kind} {self.name}"):
+            manifest = Manifest(
+                kind=self.kind,
+                name=self.name,
+                version=1,  # until `_commit` knows the number
+                created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                tools={**tools, "voxgrad": voxgrad.__version__, "python": platform.python_version()},
+                fingerprint=fingerprint,
+                parents=dict(parents),
+                settings=dict(settings),
+                seed=seed,
+                device=device,
+                files=_sealed(self.directory),
+                metrics=dict(metrics),
+                consent=consent,
+                licence=licence,
+            )
+            slot = self._commit(manifest)
+        return Artifact.load(slot)
+
+    def _commit(self, manifest: Manifest) -> Slot:
+        shelf = self._layout.shelf(self.kind, self.name)
+        shelf.mkdir(parents=True, exist_ok=True)
+        with courtesy_lock(self._home / "store.lock"):
+            version = self._layout.next_version(self.kind, self.name)
+            while not self._renamed(manifest, version, shelf / f"v{version}"):
+                version = max(version + 1, self._layout.next_version(self.kind, self.name))
+        # The directories above may be as new as the artifact itself.
+        for directory in (shelf, shelf.parent, shelf.parent.parent, self._home):
+            sync_directory(directory)
+        _make_read_only(shelf / f"v{version}")
+        return Slot(self.kind, self.name, version, shelf / f"v{version}", embedded=False)
+
+    def _renamed(self, manifest: Manifest, version: int, target: Path) -> bool:
+        """Write the manifest with its number and rename; False where somebody else took the number."""
+        content = manifest.model_copy(update={"version": version}).to_bytes()
+        write_file(self.directory / MANIFEST_FILE, content)
+        write_file(self.directory / DIGEST_FILE, digest_line(hashlib.sha256(content).hexdigest()))
+        sync_directory(self.directory)
+        try:
+            self.directory.rename(target)
+        except OSError:
+            # The error's number tells nothing: every system has its own for a target that exists.
+            if target.exists():
+                return False
+            raise
+        return True
+
+
+def _sealed(directory: Path) -> tuple[FileEntry, ...]:
+    """List the payload, with every file and every directory below safely on the disk."""
+    entries = []
+    for folder, folders, files in os.walk(directory, topdown=False):
+        here = Path(folder)
+        for name in files:
+            path = here / name
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise ValueError(f"{path} is not a plain file")
+            digest = sync_file(path)
+            relative = path.relative_to(directory).as_posix()
+            entries.append(FileEntry(path=relative, size=path.stat().st_size, sha256=digest))
+        if any((here / name).is_symlink() for name in folders):
+            raise ValueError(f"{here} holds a link to a directory")
+        sync_directory(here)
+    return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def _make_read_only(directory: Path) -> None:
+    """Guard files against accidents; directories stay writable, so that people can delete what is theirs."""
+    # It is published already: a file system without permissions is no reason to call it failed.
+    with suppress(OSError):
+        for path in directory.rglob("*"):
+            if path.is_file():
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)

@@ -1,0 +1,76 @@
+"""Writing so that a power cut loses nothing, and explaining what the machine refuses."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from voxgrad.errors import EnvironmentFailureError
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_file(path: Path) -> str:
+    """Wait until the disk has a file; returns its SHA-256 in hex."""
+    # Windows flushes only what was opened for writing; elsewhere a read-only file must do.
+    with path.open("rb+") if os.name == "nt" else path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the disk has a directory's entries."""
+    if os.name == "nt":  # which can neither open a directory nor needs to
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a write failed for want of space."""
+    return error.errno in _DISK_FULL
+
+
+@contextmanager
+def refusals_explained(doing: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an error that can be mended.
+
+    Args:
+        doing: what was tried, such as ``publish voice alice``.
+
+    Raises:
+        EnvironmentFailureError: an ``OSError`` came from the body.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, doing) from error
+
+
+def explained(error: OSError, doing: str) -> EnvironmentFailureError:
+    """The error that people see for ``error``, met while ``doing`` something."""
+    if is_disk_full(error):
+        return EnvironmentFailureError(
+            f"The disk is full, cannot {doing}", "Free some space, or choose another place with --home."
+        )
+    if error.errno in _FORBIDDEN:
+        where = f" in {error.filename}" if error.filename is not None else ""
+        return EnvironmentFailureError(
+            f"There is no permission to {doing}{where}",
+            "Change the permissions, or choose another place with --home.",
+        )
+    return EnvironmentFailureError(f"Cannot {doing}: {error}", "Check the disk that --home is on.")

@@ -1,0 +1,221 @@
+"""The store: finds artifacts in their directories and stages new ones."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from platformdirs import user_data_path
+
+from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
+from voxgrad.store.artifact import Artifact, Damaged
+from voxgrad.store.draft import Draft
+from voxgrad.store.durable import explained, is_disk_full, refusals_explained, sync_directory, write_file
+from voxgrad.store.layout import Layout, Slot
+from voxgrad.store.lock import courtesy_lock
+from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, canonical_json, check_schema
+from voxgrad.store.names import KINDS, Reference, check_kind, check_name
+
+_MADE_BY = {
+    "base": "`voxgrad pretrain`, or `voxgrad import`",
+    "vocoder": "`voxgrad import`",
+    "dataset": "`voxgrad prepare`",
+    "voice": "`voxgrad finetune`",
+    "speech": "`voxgrad say`",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Artifacts under ``home``, and those that came with the package under ``embedded``."""
+
+    home: Path
+    embedded: Path | None = None
+    """Laid out ``<kind>/<name>/v<N>``; never written."""
+
+    @classmethod
+    def open(cls, home: Path | None = None) -> Self:
+        """The store at ``home``, else at ``$VOXGRAD_HOME``, else in the user's data folder. Writes nothing.
+
+        Raises:
+            BadInputError: a file lies in its place.
+            IntegrityError: a newer major version of voxgrad wrote it.
+            EnvironmentFailureError: it may not be read.
+        """
+        if home is None:
+            named = os.environ.get("VOXGRAD_HOME")
+            home = Path(named) if named else user_data_path("voxgrad", appauthor=False)
+        home = home.expanduser().absolute()
+        if home.exists() and not home.is_dir():
+            raise BadInputError(f"{home} is not a directory", "Name a directory with --home or VOXGRAD_HOME.")
+        _check_layout(home / "store.json")
+        return cls(home, Path(__file__).parent.parent / "pretrained")
+
+    @contextmanager
+    def stage(self, kind: str, name: str) -> Iterator[Draft]:
+        """Begin an artifact; unless it is published, everything staged is removed at the end.
+
+        Raises:
+            BadInputError: no artifact can have that kind or name.
+            EnvironmentFailureError: the disk is full, or the place may not be written.
+        """
+        check_kind(kind)
+        check_name(name)
+        room = self.home / "tmp" / uuid4().hex
+        payload = room / "payload"
+        try:
+            with refusals_explained(f"write to {self.home}"):
+                payload.mkdir(parents=True)
+                self._mark_layout(room)
+            # While its lock is held, no clean-up takes this room for an abandoned one.
+            with courtesy_lock(room / "lock"):
+                yield Draft(kind, name, payload, self.home, self._layout)
+        except OSError as error:
+            # The body also reads what users gave; only a full disk is surely ours to explain.
+            if is_disk_full(error):
+                raise explained(error, f"write {kind} {name}") from error
+            raise
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
+
+    def run_directory(self, run_id: str) -> Path:
+        """Where a training run keeps its state; it is not created.
+
+        Raises:
+            BadInputError: no run can have that id.
+        """
+        return self.home / "runs" / check_name(run_id, "run id")
+
+    def scan(self, kind: str | None = None) -> tuple[Artifact | Damaged, ...]:
+        """Everything there is, the damaged too, by kind, name and version."""
+        layout = self._layout
+        slots = [
+            slot for one in _kinds(kind) for name in layout.names(one) for slot in layout.slots(one, name)
+        ]
+        slots.sort(key=lambda slot: (slot.kind, slot.name, slot.version))
+        return tuple(_loaded(slot) for slot in slots)
+
+    def list(self, kind: str | None = None) -> tuple[Artifact, ...]:
+        """What can be read, by kind, name and version; see `scan` for the rest."""
+        return tuple(found for found in self.scan(kind) if isinstance(found, Artifact))
+
+    def matching(self, kind: str, fingerprint: str) -> Artifact | None:
+        """The newest artifact that answers to a fingerprint, with all its files; None if there is none."""
+        same = [one for one in self.list(kind) if one.manifest.fingerprint == fingerprint]
+        return max((one for one in same if one.has_all_files()), key=_age, default=None)
+
+    def find(self, ref: str | None, kind: str | None = None) -> Artifact:
+        """Resolve a reference: ``alice``, ``alice@v3``, ``alice@latest``, ``voice/alice``, ``@sha256:1f2e``.
+
+        Args:
+            ref: the reference; None means the newest, the user's own before those that came with the package.
+            kind: the kind that is wanted; None leaves it to the reference.
+
+        Raises:
+            BadInputError: nothing or several things answer to it; the hint names the nearest.
+            IntegrityError: what answers to it is damaged.
+        """
+        if ref is None:
+            newest = max(self.list(kind), key=_age, default=None)
+            if newest is None:
+                raise BadInputError(f"There is no {_called(kind)} yet", _how_to_make(kind))
+            return newest
+        reference = Reference.parse(ref)
+        if reference.digest is not None:
+            return self._with_digest(reference.digest, kind)
+        if kind is not None and reference.kind not in {None, kind}:
+            raise BadInputError(f"{ref} is no {kind}", f"Choose one from `{_listing(kind)}`.")
+        return self._named(str(reference.name), reference.version, reference.kind if kind is None else kind)
+
+    def _named(self, name: str, version: int | None, kind: str | None) -> Artifact:
+        found = {one: slots for one in _kinds(kind) if (slots := self._layout.slots(one, name))}
+        if not found:
+            raise self._unknown(name, kind)
+        if len(found) > 1:
+            choices = " or ".join(f"{one}/{name}" for one in found)
+            raise BadInputError(f"Several artifacts are called {name!r}", f"Write {choices}.")
+        ((its_kind, slots),) = found.items()
+        chosen = [slot for slot in slots if version in {None, slot.version}]
+        if not chosen:
+            there = ", ".join(f"v{slot.version}" for slot in slots)
+            raise BadInputError(f"There is no v{version} of {its_kind} {name}", f"Choose one of {there}.")
+        return Artifact.load(chosen[-1])
+
+    def _with_digest(self, prefix: str, kind: str | None) -> Artifact:
+        found = {one.digest: one for one in self.list(kind) if one.digest.startswith(prefix)}
+        if not found:
+            raise BadInputError(
+                f"No {_called(kind)} has a digest that begins with {prefix}",
+                f"See the digests with `{_listing(kind)} --json`.",
+            )
+        if len(found) > 1:
+            raise BadInputError(f"Several digests begin with {prefix}", "Give more of its digits.")
+        return next(iter(found.values()))
+
+    def _unknown(self, name: str, kind: str | None) -> BadInputError:
+        known = sorted({known for one in _kinds(kind) for known in self._layout.names(one)})
+        if not known:
+            return BadInputError(f"There is no {_called(kind)} {name!r}, nor any other", _how_to_make(kind))
+        near = get_close_matches(name.lower(), known, cutoff=0.5)
+        meant = f"Did you mean {' or '.join(near)}? " if near else ""
+        return BadInputError(
+            f"There is no {_called(kind)} {name!r}", f"{meant}See all there are with `{_listing(kind)}`."
+        )
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.home / "artifacts", self.embedded)
+
+    def _mark_layout(self, room: Path) -> None:
+        """Write ``store.json`` with the first artifact."""
+        if not (self.home / "store.json").exists():
+            write_file(room / "store.json", canonical_json({"schema_version": SCHEMA_VERSION}))
+            (room / "store.json").replace(self.home / "store.json")
+            sync_directory(self.home.parent)
+
+
+def _check_layout(path: Path) -> None:
+    try:
+        check_schema(json.loads(path.read_bytes())["schema_version"], f"The store at {path.parent}")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise explained(error, "read the store") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"{path} is damaged", "Delete it: it will be written again.") from error
+
+
+def _loaded(slot: Slot) -> Artifact | Damaged:
+    try:
+        return Artifact.load(slot)
+    except VoxgradError as error:
+        return Damaged(slot.kind, slot.name, slot.version, slot.directory, slot.embedded, error)
+
+
+def _age(artifact: Artifact) -> tuple[bool, str, int]:
+    """Sorts the newest last, and the user's own after those that came with the package."""
+    # Several may be made within one second: then the file system knows which came later.
+    written = (artifact.directory / MANIFEST_FILE).stat().st_mtime_ns
+    return not artifact.embedded, artifact.manifest.created, written
+
+
+def _kinds(kind: str | None) -> tuple[str, ...]:
+    return KINDS if kind is None else (check_kind(kind),)
+
+
+def _called(kind: str | None) -> str:
+    return "artifact" if kind is None else kind
+
+
+def _listing(kind: str | None) -> str:
+    return "voxgrad ls" if kind is None else f"voxgrad ls {kind}"
+
+
+def _how_to_make(kind: str | None) -> str:
+    return f"Make one with {_MADE_BY['dataset' if kind is None else kind]}."

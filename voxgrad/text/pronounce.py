@@ -1,0 +1,104 @@
+"""One written word to its phones: our own table, the dictionary, its base with an ending, the network."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from string import ascii_lowercase
+from typing import Final, Literal
+
+from voxgrad.text import network
+from voxgrad.text.corrections import PREFERRED_VARIANTS, PRONUNCIATIONS
+from voxgrad.text.dictionary import lookup
+from voxgrad.text.symbols import is_vowel
+
+Source = Literal["dictionary", "network", "spelt", "table"]
+
+LONGEST_WORD: Final = 40
+"""Letters; what is longer is no word, and is spelt: the network would need a step for each letter."""
+
+_SIBILANTS: Final = {"S", "Z", "SH", "ZH", "CH", "JH"}
+_VOICELESS: Final = {"P", "T", "K", "F", "TH"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """The phones of a word, and where they come from."""
+
+    phones: tuple[str, ...]
+    source: Source
+
+
+@lru_cache(maxsize=16384)
+def pronounce(word: str) -> Pronunciation:
+    """The pronunciation of one word of normalised text.
+
+    Args:
+        word: as ``normalize`` writes it: lower case, or capitals where it is to be spelt; apostrophes and full
+            stops (``p.m.``) belong to it.
+    """
+    known = find(word)
+    if known is not None:
+        return known
+    letters = re.sub("[^a-z]", "", word.lower())
+    if len(letters) > LONGEST_WORD:
+        return _spell(letters)
+    base = re.fullmatch("([a-z']+)'s", word)
+    if base is not None:
+        guess = pronounce(base[1])
+        return Pronunciation(with_s(guess.phones), guess.source)
+    # Only UW may come without stress from the network; the table's bare vowels were never trained.
+    phones = tuple("UW0" if phone == "UW" else phone for phone in network.predict(letters) if phone[0] != "<")
+    return Pronunciation(phones, "network") if phones else _spell(letters)
+
+
+@lru_cache(maxsize=16384)
+def find(word: str) -> Pronunciation | None:
+    """The pronunciation of a word that needs no guess, or None."""
+    if word == "A" or (len(word) > 1 and re.fullmatch(r"(?:[A-Z]\.?)+(?:'?s)?", word)):
+        return _spell(word)
+    lower = word.lower()
+    for candidate in dict.fromkeys(
+        (lower, lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))
+    ):
+        if candidate in PRONUNCIATIONS:
+            return Pronunciation(tuple(PRONUNCIATIONS[candidate].split()), "table")
+        phones = lookup(candidate, PREFERRED_VARIANTS.get(candidate, 1))
+        if phones is not None:
+            return Pronunciation(phones, "dictionary")
+    if re.fullmatch(r"(?:[a-z]\.)+", lower):
+        return _spell(lower)
+    if lower.endswith(("'s", "s'")):
+        base = find(lower[:-2])
+        return None if base is None else Pronunciation(with_s(base.phones), base.source)
+    return None
+
+
+def with_s(phones: tuple[str, ...]) -> tuple[str, ...]:
+    """The phones with the ending of a possessive or a plural.
+
+    >>> with_s(("K", "AE1", "T")), with_s(("D", "AO1", "G")), with_s(("R", "OW1", "Z"))
+    (('K', 'AE1', 'T', 'S'), ('D', 'AO1', 'G', 'Z'), ('R', 'OW1', 'Z', 'IH0', 'Z'))
+    """
+    last = phones[-1]
+    if last in _SIBILANTS:
+        return (*phones, "IH0", "Z")
+    return (*phones, "S" if last in _VOICELESS else "Z")
+
+
+def starts_with_vowel(phones: tuple[str, ...]) -> bool:
+    """Whether the first sound is a vowel: ``hour`` yes, ``one`` no."""
+    return is_vowel(phones[0])
+
+
+def _spell(word: str) -> Pronunciation:
+    stem = word[:-1].removesuffix("'") if word[-1] == "s" and word[:-1].rstrip("'.").isupper() else word
+    phones = tuple(phone for letter in stem.lower() if letter in ascii_lowercase for phone in _letter(letter))
+    return Pronunciation(phones if stem == word else with_s(phones), "spelt")
+
+
+def _letter(letter: str) -> tuple[str, ...]:
+    # The dictionary's "a." is the letter's name, its "a" the article.
+    phones = lookup(f"{letter}.")
+    if phones is None:
+        raise KeyError(letter)
+    return phones

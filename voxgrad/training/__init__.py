@@ -1,0 +1,1 @@
+"""One engine for pretraining and fine-tuning."""

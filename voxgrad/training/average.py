@@ -1,0 +1,44 @@
+"""The exponential moving average of a model's weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Average:
+    """Follows a model; short runs are followed closely, because the decay starts small."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Moves the average towards the model's weights."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        ours, theirs = [], []
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                ours.append(self.weights[name])
+                theirs.append(value.detach())
+        torch._foreach_lerp_(ours, theirs, 1.0 - decay)  # noqa: SLF001 - torch's optimisers use it too
+
+    def load(self, weights: dict[str, Tensor], updates: int) -> None:
+        """Restores a stored average."""
+        self.updates = updates
+        for name, value in weights.items():
+            self.weights[name].copy_(value)
+
+    @contextmanager
+    def swap(self, model: nn.Module) -> Iterator[None]:
+        """Puts the average into the model for the length of a ``with`` block."""
+        own = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.weights)
+        try:
+            yield
+        finally:
+            model.load_state_dict(own)

@@ -1,0 +1,136 @@
+"""Padded batches of utterances, in an order that a seed and a step number determine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from voxgrad.model.masks import padded_length
+from voxgrad.training.corpus import Clip, Corpus
+
+_POOL = 8  # batches that are sorted by length together: little padding, yet enough disorder
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """What a frozen encoder says of one clip."""
+
+    mu_x: Tensor
+    """(n_feats, tokens)."""
+    durations: Tensor
+    """(tokens,) int64 frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Whole utterances, padded."""
+
+    tokens: Tensor
+    """(batch, tokens) int64."""
+    token_lengths: Tensor
+    """(batch,)."""
+    y: Tensor
+    """Mels (batch, n_feats, frames), frames a multiple of 4."""
+    frame_lengths: Tensor
+    """(batch,)."""
+    speakers: Tensor
+    """(batch,) int64."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on ``device``."""
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """What the decoder trains on: pieces of mels with the prior mean beside them."""
+
+    y: Tensor
+    """(batch, n_feats, frames)."""
+    mu_y: Tensor
+    """Same shape."""
+    lengths: Tensor
+    """(batch,) real frames."""
+    speakers: Tensor
+    """(batch,)."""
+
+    def to(self, device: torch.device) -> "Crops":
+        """The same crops on ``device``."""
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def generator_for(*key: int) -> torch.Generator:
+    """A generator whose numbers depend on ``key`` alone, so that a resumed run needs no stored state."""
+    mixed = 0x9E3779B97F4A7C15
+    for part in key:
+        mixed = ((mixed ^ part) * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**63
+    return torch.Generator().manual_seed(mixed)
+
+
+def batch_of_step(clips: Sequence[Clip], size: int, step: int, seed: int) -> list[Clip]:
+    """The clips of a step: every epoch is a new permutation, in batches of similar length.
+
+    Args:
+        clips: all training clips.
+        size: clips in a batch; all of them where there are fewer.
+        step: counted from 0.
+        seed: of the run and stage.
+    """
+    size = min(size, len(clips))
+    in_epoch = len(clips) // size
+    epoch, index = divmod(step, in_epoch)
+    generator = generator_for(seed, epoch)
+    order = torch.randperm(len(clips), generator=generator).tolist()
+    batches: list[list[int]] = []
+    for start in range(0, in_epoch * size, _POOL * size):
+        pool = sorted(order[start : min(start + _POOL * size, in_epoch * size)], key=lambda i: clips[i].frames)
+        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+    return [clips[i] for i in batches[torch.randperm(in_epoch, generator=generator).tolist()[index]]]
+
+
+def collate(corpus: Corpus, clips: Sequence[Clip], speaker_rows: Mapping[str, int]) -> Batch:
+    """Pads whole utterances into a batch; ``speaker_rows`` gives every speaker's row of the embedding."""
+    mels = [corpus.mel(clip) for clip in clips]
+    token_lengths = torch.tensor([len(clip.tokens) for clip in clips])
+    frame_lengths = torch.tensor([mel.shape[1] for mel in mels])
+    tokens = torch.zeros(len(clips), int(token_lengths.max()), dtype=torch.long)
+    y = torch.zeros(len(clips), mels[0].shape[0], padded_length(int(frame_lengths.max())))
+    for row, (clip, mel) in enumerate(zip(clips, mels, strict=True)):
+        tokens[row, : len(clip.tokens)] = torch.tensor(clip.tokens)
+        y[row, :, : mel.shape[1]] = mel
+    return Batch(tokens, token_lengths, y, frame_lengths, _rows(clips, speaker_rows))
+
+
+def collate_crops(
+    corpus: Corpus,
+    clips: Sequence[Clip],
+    alignments: Mapping[str, Alignment],
+    crop: int | None,
+    speaker_rows: Mapping[str, int],
+    generator: torch.Generator,
+) -> Crops:
+    """Cuts a random piece of ``crop`` frames (None: everything) from every clip, padding those that are shorter."""
+    longest = max(clip.frames for clip in clips)
+    size = padded_length(longest if crop is None else min(crop, longest))
+    y = torch.zeros(len(clips), len(alignments[clips[0].id].mu_x), size)
+    mu_y = torch.zeros_like(y)
+    lengths = torch.tensor([min(size, clip.frames) for clip in clips])
+    for row, clip in enumerate(clips):
+        known = alignments[clip.id]
+        mu = known.mu_x.repeat_interleave(known.durations, 1)
+        length = int(lengths[row])
+        start = int(torch.randint(clip.frames - length + 1, (), generator=generator))
+        y[row, :, :length] = corpus.mel(clip)[:, start : start + length]
+        mu_y[row, :, :length] = mu[:, start : start + length]
+    return Crops(y, mu_y, lengths, _rows(clips, speaker_rows))
+
+
+def crop_starts(lengths: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """A random first frame for a piece of ``size`` frames of every utterance: (batch,) → (batch,)."""
+    room = (lengths.cpu() - size).clamp(min=0) + 1
+    return (torch.rand(len(lengths), generator=generator) * room).long()
+
+
+def _rows(clips: Sequence[Clip], speaker_rows: Mapping[str, int]) -> Tensor:
+    return torch.tensor([speaker_rows[clip.speaker] for clip in clips])

@@ -1,0 +1,107 @@
+"""What a dataset artifact holds, and how it is divided into training and held-out utterances."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from voxgrad.errors import BadInputError, IntegrityError
+
+CLIPS, MELS = "clips.jsonl", "mels.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One utterance of a dataset, without its mel."""
+
+    id: str
+    text: str
+    normalised: str
+    tokens: tuple[int, ...]
+    speaker: str
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Clips, and their mels, which are read when they are asked for."""
+
+    clips: tuple[Clip, ...]
+    mels: Path
+    speakers: tuple[str, ...]
+
+    @classmethod
+    def open(cls, clips: Path, mels: Path) -> "Corpus":
+        """Reads the clip list of a dataset.
+
+        Raises:
+            IntegrityError: the list does not parse.
+        """
+        try:
+            rows = [json.loads(line) for line in clips.read_text(encoding="utf-8").splitlines()]
+            read = tuple(Clip(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
+        except (ValueError, TypeError, KeyError) as error:
+            raise IntegrityError(f"{clips.name} cannot be read as a clip list", "Prepare the dataset again.") from error
+        return cls(read, mels, tuple(sorted({clip.speaker for clip in read})))
+
+    def mel(self, clip: Clip) -> Tensor:
+        """The log-mel of a clip: (n_feats, frames) float32."""
+        with safe_open(self.mels, framework="pt") as file:
+            mel: Tensor = file.get_tensor(clip.id)
+        return mel
+
+    def with_clips(self, clips: Iterable[Clip]) -> "Corpus":
+        """The same corpus with other clips; speaker numbers stay."""
+        return Corpus(tuple(clips), self.mels, self.speakers)
+
+    def divide(self, share: float) -> tuple["Corpus", "Corpus"]:
+        """Divides into training and held-out clips, all takes of one sentence on the same side.
+
+        A sentence is held out by its digest, so that it stays held out when clips are added; at least one is.
+
+        Raises:
+            BadInputError: fewer than two different sentences.
+        """
+        rank = {clip.normalised: _rank(clip.normalised) for clip in self.clips}
+        if len(rank) < 2:
+            raise BadInputError(
+                "the dataset has fewer than two different sentences, so that none can be held out",
+                "Prepare at least two recordings with different texts.",
+            )
+        threshold = max(share, min(rank.values()))
+        inside = [clip for clip in self.clips if rank[clip.normalised] > threshold]
+        outside = [clip for clip in self.clips if rank[clip.normalised] <= threshold]
+        return self.with_clips(inside), self.with_clips(outside)
+
+    def alignable(self) -> "Corpus":
+        """Only the clips with at least one frame for every token."""
+        return self.with_clips(clip for clip in self.clips if clip.frames >= len(clip.tokens))
+
+
+def write_corpus(directory: Path, clips: Iterable[Clip], mels: Mapping[str, Tensor]) -> None:
+    """Writes the clip list and the mels of a dataset into ``directory``."""
+    lines = (json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in clips)
+    (directory / CLIPS).write_text("".join(lines), encoding="utf-8")
+    save_file({key: mel.contiguous() for key, mel in mels.items()}, directory / MELS)
+
+
+def mean_mel(corpus: Corpus) -> Tensor:
+    """The mean mel frame of a corpus: (n_feats,)."""
+    total, frames = torch.zeros(()), 0
+    for clip in corpus.clips:
+        mel = corpus.mel(clip)
+        total = total + mel.sum(1)
+        frames += mel.shape[1]
+    return total / frames
+
+
+def _rank(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32

@@ -1,0 +1,137 @@
+"""What one stage trains: which parameters, and the losses of one step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.model import align
+from voxgrad.model.diffusion import Condition
+from voxgrad.model.gradtts import GradTTS, duration_loss, gaussian_loss
+from voxgrad.model.masks import length_mask, official_extent, padded_length
+from voxgrad.specs import StageSpec
+from voxgrad.training.batches import Alignment, Batch, Crops, collate, crop_starts
+from voxgrad.training.corpus import Corpus
+
+_ALIGNED_TOGETHER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The three losses of Grad-TTS; None where the stage does not train that part."""
+
+    prior: Tensor | None = None
+    duration: Tensor | None = None
+    diffusion: Tensor | None = None
+
+    def named(self) -> dict[str, Tensor]:
+        """Those that there are."""
+        values = {"prior": self.prior, "duration": self.duration, "diffusion": self.diffusion}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def total(self) -> Tensor:
+        """Their plain sum, as the official code adds them."""
+        return torch.stack(list(self.named().values())).sum()
+
+
+def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Parameter]]:
+    """The parameters that a stage trains, by part; gradients are switched off for all others."""
+    durations = list(model.encoder.proj_w.parameters())
+    kept_apart = {id(parameter) for parameter in durations}
+    parts = {
+        "encoder": [p for p in model.encoder.parameters() if id(p) not in kept_apart],
+        "durations": durations,
+        "decoder": list(model.decoder.parameters()),
+    }
+    if model.spec.n_spks > 1:
+        parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
+    chosen = {name: parts[name] for name in stage.train}
+    model.requires_grad_(requires_grad=False)
+    for parameters in chosen.values():
+        for parameter in parameters:
+            parameter.requires_grad_()
+    return chosen
+
+
+@torch.no_grad()
+def align_corpus(
+    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
+) -> dict[str, Alignment]:
+    """Aligns every clip with the model as it is: by clip id, on the CPU."""
+    model.eval()
+    found = {}
+    clips = sorted(corpus.clips, key=lambda clip: clip.frames)
+    for start in range(0, len(clips), _ALIGNED_TOGETHER):
+        some = clips[start : start + _ALIGNED_TOGETHER]
+        batch = collate(corpus, some, speaker_rows).to(device)
+        prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
+        durations = model.align(prior, batch.y, batch.frame_lengths).cpu()
+        for row, clip in enumerate(some):
+            tokens = len(clip.tokens)
+            found[clip.id] = Alignment(prior.mu_x[row, :, :tokens].cpu().clone(), durations[row, :tokens].clone())
+    return found
+
+
+def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> Losses:
+    """The diffusion loss on crops under frozen alignments, times stratified over the batch."""
+    t, noise = _times_and_noise(crops.y, generator)
+    condition = _condition(model, crops.mu_y, crops.lengths, crops.speakers)
+    return Losses(diffusion=model.decoder.loss(crops.y, condition, t, noise))
+
+
+def full_losses(
+    model: GradTTS,
+    batch: Batch,
+    stage: StageSpec,
+    durations: Tensor | None,
+    generator: torch.Generator,
+) -> Losses:
+    """The losses of whole utterances; the decoder, where it is trained, sees a crop of each.
+
+    Args:
+        model: in training mode.
+        batch: whole utterances.
+        stage: what is trained, and the crop.
+        durations: frozen (batch, tokens), or None to search now.
+        generator: of crops, times and noise.
+    """
+    prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
+    if durations is None:
+        durations = model.align(prior, batch.y, batch.frame_lengths)
+    mu_y = align.expand(prior.mu_x, durations, batch.y.shape[2])
+    mask = length_mask(batch.frame_lengths, batch.y.shape[2])
+    return Losses(
+        prior=gaussian_loss(mu_y, batch.y, mask) if "encoder" in stage.train else None,
+        duration=duration_loss(prior, durations) if "durations" in stage.train else None,
+        diffusion=_cropped_diffusion(model, batch, mu_y, stage, generator) if "decoder" in stage.train else None,
+    )
+
+
+def _cropped_diffusion(
+    model: GradTTS, batch: Batch, mu_y: Tensor, stage: StageSpec, generator: torch.Generator
+) -> Tensor:
+    size = batch.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, batch.y.shape[2]))
+    start = crop_starts(batch.frame_lengths, size, generator).to(batch.y.device)
+    index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=batch.y.shape[2] - 1)
+    index = index[:, None].expand(-1, batch.y.shape[1], -1)
+    y, mu = batch.y.gather(2, index), mu_y.gather(2, index)
+    t, noise = _times_and_noise(y, generator)
+    condition = _condition(model, mu, batch.frame_lengths.clamp(max=size), batch.speakers)
+    return model.decoder.loss(y, condition, t, noise)
+
+
+def _condition(model: GradTTS, mu_y: Tensor, lengths: Tensor, speakers: Tensor) -> Condition:
+    size = mu_y.shape[2]
+    speaker = model.speaker(speakers)
+    if bool((lengths == size).all()):  # nothing is padded: the network can skip its masks
+        return Condition(mu_y, speaker=speaker)
+    return Condition(mu_y, length_mask(lengths, size), official_extent(lengths, size), speaker)
+
+
+def _times_and_noise(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One time from each of ``batch`` equal parts of [0, 1], which halves the loss's variance, and noise."""
+    batch = y.shape[0]
+    t = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
+    noise = torch.randn(y.shape, generator=generator)
+    return t.to(y.device), noise.to(y.device)

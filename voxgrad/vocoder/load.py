@@ -1,0 +1,155 @@
+"""Vocoders from and to directories, and from the official files."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import torch
+from pydantic import Field, TypeAdapter, ValidationError
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.model.checkpoint import load_strict, read_checkpoint, read_weights, save_weights
+from voxgrad.specs import MelSpec, Spec
+from voxgrad.vocoder.base import Vocoder
+from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
+
+Settings = TypeVar("Settings", bound=Spec)
+
+DESCRIPTION = "vocoder.json"
+WEIGHTS = "weights.safetensors"
+
+_OFFICIAL_MEL = {
+    "sampling_rate": "sample_rate",
+    "n_fft": "n_fft",
+    "win_size": "win_length",
+    "hop_size": "hop_length",
+    "num_mels": "n_mels",
+    "fmin": "f_min",
+    "fmax": "f_max",
+}
+
+
+class _HiFiGANRecord(Spec):
+    type: Literal["hifigan"] = "hifigan"
+    spec: HiFiGANSpec
+    mel: MelSpec
+
+
+class _GriffinLimRecord(Spec):
+    type: Literal["griffinlim"] = "griffinlim"
+    spec: GriffinLimSpec
+    mel: MelSpec
+
+
+_Record = Annotated[_HiFiGANRecord | _GriffinLimRecord, Field(discriminator="type")]
+_RECORD: TypeAdapter[_HiFiGANRecord | _GriffinLimRecord] = TypeAdapter(_Record)
+
+
+def save(vocoder: HiFiGAN | GriffinLim, directory: Path, dtype: torch.dtype | None = None) -> None:
+    """Write ``vocoder.json`` and, where there are any, ``weights.safetensors`` into an existing directory.
+
+    Args:
+        vocoder: what to write.
+        directory: where to.
+        dtype: of the stored weights, such as ``torch.float16`` to halve the file; None keeps theirs.
+    """
+    record: _HiFiGANRecord | _GriffinLimRecord
+    if isinstance(vocoder, HiFiGAN):
+        save_weights(directory / WEIGHTS, vocoder.generator.state_dict(), dtype)
+        record = _HiFiGANRecord(spec=vocoder.spec, mel=vocoder.mel)
+    else:
+        record = _GriffinLimRecord(spec=vocoder.spec, mel=vocoder.mel)
+    (directory / DESCRIPTION).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load(directory: Path, device: torch.device) -> HiFiGAN | GriffinLim:
+    """Read what `save` wrote, ready to speak on ``device``.
+
+    Raises:
+        BadInputError: the directory holds no vocoder, or weights that do not fit its description.
+        IntegrityError: the description or the weights cannot be read.
+    """
+    description = directory / DESCRIPTION
+    if not description.is_file():
+        raise BadInputError(f"{directory} holds no vocoder", f"Name a directory with a {DESCRIPTION}.")
+    try:
+        record = _RECORD.validate_json(description.read_bytes())
+    except ValidationError as error:
+        message = f"{description} describes no vocoder that this version knows ({_first(error)})"
+        raise IntegrityError(message, "Restore it from a copy, or import the vocoder again.") from error
+    if isinstance(record, _GriffinLimRecord):
+        return GriffinLim(record.spec, record.mel)
+    vocoder = HiFiGAN.build(record.spec, record.mel)
+    load_strict(vocoder.generator, read_weights(directory / WEIGHTS), f"The vocoder in {directory}")
+    vocoder.generator.to(device)
+    return vocoder
+
+
+def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
+    """Read an official HiFi-GAN checkpoint: a state dict, bare or under ``generator``, weight norm or none.
+
+    Args:
+        path: the checkpoint.
+        config: the ``config.json`` that it was trained with.
+
+    Raises:
+        BadInputError: one of the two cannot be read, or they do not belong together.
+    """
+    settings = _read_config(config)
+    spec = _parse(HiFiGANSpec, {name: settings[name] for name in HiFiGANSpec.model_fields}, config)
+    mel = _parse(MelSpec, {ours: settings[theirs] for theirs, ours in _OFFICIAL_MEL.items()}, config)
+    vocoder = HiFiGAN.build(spec, mel)
+    content = read_checkpoint(path)
+    state = content.get("generator", content)
+    if not isinstance(state, dict):
+        message = f"The entry generator of {path} is no state dict"
+        raise BadInputError(message, "Give the generator's checkpoint, such as g_02500000.")
+    load_strict(vocoder.generator, fold_weight_norm(state), f"The HiFi-GAN {path}")
+    return vocoder
+
+
+def require_mel(vocoder: Vocoder, mel: MelSpec) -> None:
+    """Make sure that ``vocoder`` understands ``mel``.
+
+    Raises:
+        BadInputError: they differ; the message names each setting on both sides.
+    """
+    theirs, ours = vocoder.mel.model_dump(), mel.model_dump()
+    differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
+    if differing:
+        message = f"The vocoder {vocoder.name} speaks another mel than it is given: {', '.join(differing)}"
+        raise BadInputError(message, "Choose a vocoder that was made for this mel.")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Read an official ``config.json`` and see that it has every setting of the network and of the mel."""
+    hint = "Give the config.json that came with the checkpoint."
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path} cannot be read as JSON ({error})", hint) from error
+    needed = [*HiFiGANSpec.model_fields, *_OFFICIAL_MEL]
+    missing = [name for name in needed if not isinstance(settings, dict) or name not in settings]
+    if missing:
+        raise BadInputError(f"{path} is no config of HiFi-GAN: it has no {', '.join(missing)}", hint)
+    # Some forks write the number, and null where a mel reaches up to half the sample rate.
+    settings["resblock"] = str(settings["resblock"])
+    if settings["fmax"] is None and isinstance(settings["sampling_rate"], int):
+        settings["fmax"] = settings["sampling_rate"] / 2
+    return settings
+
+
+def _parse(kind: type[Settings], values: dict[str, Any], path: Path) -> Settings:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        message = f"{path} has a setting that cannot be used ({_first(error)})"
+        raise BadInputError(message, "Give the config.json that came with the checkpoint.") from error
+
+
+def _first(error: ValidationError) -> str:
+    """Say where the first mistake is, and what."""
+    detail = error.errors()[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    return f"{where}: {detail['msg']}" if where else detail["msg"]
