@@ -1,6 +1,7 @@
 """The errors that a person sees: one line that says what is wrong, one that says how to mend it."""
 
 from enum import IntEnum
+from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -13,6 +14,7 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 4
     DIVERGED = 5
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class VoxgradError(Exception):
@@ -32,6 +34,10 @@ class VoxgradError(Exception):
         self.hint = hint
         if exit_code is not None:
             self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, ExitCode]]:
+        """Lets an error travel back from another process."""
+        return type(self), (self.message, self.hint, self.exit_code)
 
     def __str__(self) -> str:
         """The one line that is shown."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -35,10 +36,23 @@ class MelSpec(Spec):
     floor: float = Field(default=1e-5, gt=0)
     """Magnitudes are clamped to this before the logarithm."""
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if max(self.win_length, self.hop_length) > self.n_fft:
+            raise ValueError("win_length and hop_length must not exceed n_fft")
+        if not self.f_min < self.f_max <= self.sample_rate / 2:
+            raise ValueError("f_min must lie below f_max, and f_max at most at half the sample rate")
+        return self
+
     @property
     def fingerprint(self) -> str:
         """Twelve hex digits that two mels share exactly when they mean the same."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and (a bound of) the highest value of a log-mel of sound within full scale."""
+        return math.log(self.floor), math.log(self.n_fft / 4)
 
     @property
     def seconds_per_frame(self) -> float:
@@ -64,6 +78,12 @@ class AudioSpec(Spec):
     """A shorter clip is rejected."""
     max_seconds: float = Field(default=15.0, gt=0)
     """A longer clip is rejected."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_seconds >= self.max_seconds:
+            raise ValueError("min_seconds must lie below max_seconds")
+        return self
 
 
 class TextSpec(Spec):
@@ -182,3 +202,23 @@ class Preset(TrainSpec):
 
     description: str
     model: ModelSpec = ModelSpec()
+
+
+class AcousticSpec(Spec):
+    """What a base or a voice carries in its manifest, so that nothing else is needed to use it."""
+
+    model: ModelSpec
+    mel: MelSpec
+    text: TextSpec
+    speakers: dict[str, int]
+    """Row of the speaker embedding, by name."""
+    voice: str
+    """The speaker that it speaks as unless told otherwise."""
+
+    @model_validator(mode="after")
+    def _known_voice(self) -> Self:
+        if self.voice not in self.speakers:
+            raise ValueError(f"voice {self.voice!r} is not among the speakers")
+        if max(self.speakers.values()) >= self.model.n_spks:
+            raise ValueError("a speaker's row lies outside the embedding")
+        return self

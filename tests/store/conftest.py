@@ -35,8 +35,3 @@ def publish(store: Store) -> Publish:
             )
 
     return publish
-
-
-def leftovers(home: Path) -> list[Path]:
-    """What lies where things are staged."""
-    return sorted((home / "tmp").rglob("*"))

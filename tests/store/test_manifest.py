@@ -1,5 +1,6 @@
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,11 @@ def test_canonical_json_says_the_same_and_writes_it_in_one_way(value):
     text = canonical_json(value)
     assert json.loads(text) == value
     assert canonical_json(json.loads(text)) == text
+
+
+def test_what_is_no_json_value_is_never_written_as_text():
+    with pytest.raises(TypeError, match="is not JSON serializable"):
+        manifest(settings={"place": Path("home")}).to_bytes()
 
 
 def test_canonical_json_forgets_the_order_of_keys():

@@ -4,18 +4,22 @@ import multiprocessing
 import os
 import stat
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.store.conftest import leftovers
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.store import Artifact, Parent, Store, fingerprint
 from voxgrad.store import draft as draft_module
 
 WORK = fingerprint("test", 1, {}, {}, {})
+
+
+def leftovers(home: Path) -> list[Path]:
+    """What lies where things are staged."""
+    return sorted((home / "tmp").rglob("*"))
 
 
 def publish_many(home: Path, times: int) -> list[int]:
@@ -192,13 +196,12 @@ def test_a_failing_disk_leaves_a_whole_artifact_or_none(publish, store: Store, m
     with monkeypatch.context() as patch:
         for name in ("fsync", "rename"):
             patch.setattr(os, name, failing(getattr(os, name)))
+        met = None
         try:
             publish()
         except EnvironmentFailureError as error:
-            assert error.exit_code == 4
-            assert "disk is full" in error.message
-        else:
-            assert calls < call
+            met = error
+    assert calls < call if met is None else "disk is full" in met.message
     assert leftovers(store.home) == []
     for artifact in store.scan():
         assert isinstance(artifact, Artifact)
@@ -261,8 +264,8 @@ def test_processes_get_numbers_of_their_own(store: Store, monkeypatch, locking: 
             yield
 
         monkeypatch.setattr(draft_module, "courtesy_lock", unlocked)
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        found = pool.starmap(publish_many, [(store.home, 10)] * 4)
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("fork")) as pool:
+        found = list(pool.map(publish_many, [store.home] * 4, [10] * 4))
     assert sorted(version for versions in found for version in versions) == list(range(1, 41))
     assert len(store.list("voice")) == 40
     assert leftovers(store.home) == []

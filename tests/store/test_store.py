@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.conftest import Publish
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.store import Artifact, Damaged, Store, fingerprint, plain_name
 from voxgrad.store.layout import Slot
@@ -115,6 +114,16 @@ def test_listing_is_sorted_and_shows_the_damaged(publish, store: Store):
         store.find("alice")
 
 
+def test_what_was_removed_is_not_there(publish, store: Store):
+    first, second = publish(), publish()
+    (second.directory.parent / "v2.removed").touch()
+    second.directory.rename(store.home / "away")
+    assert store.scan() == (first,)
+    assert store.find("alice") == first
+    with pytest.raises(BadInputError, match=r"no v2 of voice alice\. Choose one of v1"):
+        store.find("alice@v2")
+
+
 def test_every_form_of_reference(publish, store: Store):
     first, second, other = publish(), publish(content=b"better"), publish("lj", kind="dataset")
     for ref in ("alice@v1", "voice/alice@v1", f"@sha256:{first.digest}", f"@sha256:{first.digest[:12]}"):
@@ -178,9 +187,7 @@ def test_several_digests_with_one_beginning(publish, store: Store, monkeypatch):
         store.find(f"@sha256:{first.digest[:20]}")
 
 
-def test_what_came_with_the_package_is_found_after_the_users_own(
-    publish: Publish, store: Store, tmp_path: Path
-):
+def test_what_came_with_the_package_is_found_after_the_users_own(publish, store: Store, tmp_path: Path):
     embedded = publish("lj", kind="base")
     mine = Store(tmp_path / "mine", embedded=store.home / "artifacts")
     assert mine.find("lj").embedded
@@ -197,6 +204,10 @@ def test_what_came_with_the_package_is_found_after_the_users_own(
     same_name = publish("lj", kind="base", where=mine)
     assert mine.find("lj") == same_name
     assert mine.find("lj@v1").digest == embedded.digest
+    # A newer package may bring a higher number than the user's own.
+    publish("lj", kind="base")
+    publish("lj", kind="base")
+    assert mine.find("lj") == same_name
 
 
 def test_work_that_was_done_is_found_again(publish, store: Store):

@@ -1,6 +1,7 @@
 """Sound files in and out, and the change of sample rate."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,38 @@ def write_audio(path: Path, waveform: Waveform) -> None:
         BadInputError: the name ends in none of these, its folder does not exist, or a sample is not finite.
         EnvironmentFailureError: the disk refuses.
     """
+    kind = check_writable(path)
+    if not np.isfinite(waveform.samples).all():
+        raise BadInputError(f"The sound for {path.name} has samples that are not finite", "Make it anew.")
+    clipped = np.clip(waveform.samples, -1.0, 1.0)
+    with _beside(path) as beside:
+        with soundfile.SoundFile(beside, "w", waveform.rate, 1, _SUBTYPES[kind], format=kind.upper()) as file:
+            # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
+            for start in range(0, len(clipped), _WRITE_BLOCK):
+                file.write(clipped[start : start + _WRITE_BLOCK])
+
+
+def copy_audio(source: Path, target: Path) -> None:
+    """Copy a sound file: byte by byte where the names end alike, else in the target's format.
+
+    Raises:
+        BadInputError: the target cannot be a sound file.
+        EnvironmentFailureError: the disk refuses.
+    """
+    check_writable(target)
+    if source.suffix.lower() != target.suffix.lower():
+        write_audio(target, read_audio(source))
+        return
+    with _beside(target) as beside:
+        shutil.copyfile(source, beside)
+
+
+def check_writable(path: Path) -> str:
+    """See that ``path`` can become a sound file; returns its format, such as ``wav``.
+
+    Raises:
+        BadInputError: the name ends in no format that can be written, or its folder does not exist.
+    """
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _SUBTYPES:
         raise BadInputError(
@@ -113,15 +146,15 @@ def write_audio(path: Path, waveform: Waveform) -> None:
         raise BadInputError(f"The folder {path.parent} does not exist", "Create it or name another.")
     if path.is_dir():
         raise BadInputError(f"{path} is a folder", "Name a file in it.")
-    if not np.isfinite(waveform.samples).all():
-        raise BadInputError(f"The sound for {path.name} has samples that are not finite", "Make it anew.")
+    return kind
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A place to write to that becomes ``path`` at the end, or vanishes."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    clipped = np.clip(waveform.samples, -1.0, 1.0)
     try:
-        with soundfile.SoundFile(beside, "w", waveform.rate, 1, _SUBTYPES[kind], format=kind.upper()) as file:
-            # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
-            for start in range(0, len(clipped), _WRITE_BLOCK):
-                file.write(clipped[start : start + _WRITE_BLOCK])
+        yield beside
         beside.replace(path)
     except (OSError, soundfile.LibsndfileError) as error:
         hint = "Check the disk's space and the folder's permissions."

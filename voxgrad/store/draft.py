@@ -112,8 +112,10 @@ class Draft:
 
 def _sealed(directory: Path) -> tuple[FileEntry, ...]:
     """List the payload, with every file and every directory below safely on the disk."""
+    if not directory.is_dir():
+        raise ValueError("this draft was published already")
     entries = []
-    for folder, folders, files in os.walk(directory, topdown=False):
+    for folder, folders, files in os.walk(directory, topdown=False, onerror=_raise):
         here = Path(folder)
         for name in files:
             path = here / name
@@ -126,6 +128,11 @@ def _sealed(directory: Path) -> tuple[FileEntry, ...]:
             raise ValueError(f"{here} holds a link to a directory")
         sync_directory(here)
     return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def _raise(error: OSError) -> None:
+    """`os.walk` would pass over a directory that it cannot read."""
+    raise error
 
 
 def _make_read_only(directory: Path) -> None:

@@ -90,7 +90,8 @@ class Manifest(_Record):
 
     def to_bytes(self) -> bytes:
         """What ``manifest.json`` contains: canonical JSON."""
-        return canonical_json(self.model_dump(mode="json"))
+        # Not `mode="json"`, which would quietly write NaN as null and a path as text.
+        return canonical_json(self.model_dump())
 
     @classmethod
     def from_bytes(cls, text: bytes, owner: str) -> Self:

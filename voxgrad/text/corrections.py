@@ -26,6 +26,14 @@ PREFERRED_VARIANTS: Final = {
 """Which of the dictionary's pronunciations to take."""
 
 PRONUNCIATIONS: Final = {
+    "mohrenschildt": "M AO1 R AH0 N SH IH2 L T",
+    "nebuchadnezzar": "N EH2 B AH0 K AH0 D N EH1 Z ER0",
+    "provocateur": "P R OW0 V AA2 K AH0 T ER1",
+    "provocateurs": "P R OW0 V AA2 K AH0 T ER1 Z",
+    "seafaring": "S IY1 F EH2 R IH0 NG",
+    "springy": "S P R IH1 NG IY0",
+    "tomfoolery": "T AA2 M F UW1 L ER0 IY0",
+    "unquenchable": "AH0 N K W EH1 N CH AH0 B AH0 L",
     "etc": "EH2 T S EH1 T ER0 AH0",
     "etc.": "EH2 T S EH1 T ER0 AH0",
     "i.e.": "AY1 IY1",

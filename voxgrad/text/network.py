@@ -1,7 +1,7 @@
 """The grapheme-to-phoneme network of g2p-en, for words that no dictionary has.
 
-Source: Park and Kim, g2p-en 2.1.0: one GRU (Cho et al. 2014) reads the letters, another writes the phones. Importing
-that package would download NLTK data, so only its weights are read, and the two GRUs run here.
+Source: Park and Kim, g2p-en 2.1.0: one GRU (Cho et al. 2014) reads the letters, another writes the phones.
+Importing that package would download NLTK data, so only its weights are read, and the two GRUs run here.
 """
 
 from dataclasses import dataclass

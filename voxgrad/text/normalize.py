@@ -1,4 +1,4 @@
-"""Written English to words and punctuation: one deterministic string, and normalising it again changes nothing."""
+"""Written English to words and punctuation: one deterministic string, stable when normalised again."""
 
 import re
 from functools import partial
@@ -10,17 +10,30 @@ from voxgrad.text.dictionary import lookup
 from voxgrad.text.expand import expand
 
 _READ: Final = frozenset(
-    "AIDS ASAP CAPTCHA COVID FIFA GIF HIV LASER NAFTA NASA NASDAQ NATO OPEC PIN RADAR RAM SCUBA SONAR SWAT UNESCO "
-    "UNICEF WHO YOLO".split()
-) - {"HIV"}
-"""Acronyms that are read as words though the dictionary might lack them."""
-_SPELT: Final = frozenset("AD AI AM EU HR ID IP IR IT LA OS PA PM PR TA UN US".split()) - {
-    "IT",
-    "LA",
-    "PA",
-    "TA",
-}
-"""Acronyms that are spelt though the dictionary has a word of these letters."""
+    (
+        "AIDS",
+        "ASAP",
+        "COVID",
+        "FIFA",
+        "NAFTA",
+        "NASA",
+        "NATO",
+        "OPEC",
+        "SWAT",
+        "UNESCO",
+        "UNICEF",
+        "WHO",
+        "YOLO",
+    )
+)
+"""Acronyms that are read as words, in the dictionary or not."""
+_SPELT: Final = frozenset(
+    ("AD", "AI", "AM", "EU", "HR", "ID", "IP", "IQ", "IR", "OS", "PM", "PR", "UN", "US", "UV")
+)
+"""Acronyms that are spelt though the dictionary may have a word of these letters."""
+
+_MOST_PASSES: Final = 4
+"""Writing one thing out may complete an abbreviation ("1/2etc."), so a text is read until it is stable."""
 
 _CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
 _CASED: Final = re.compile(r"(?:[A-Za-z]\.){2,}|[A-Za-z]+(?:'[A-Za-z]+)*")
@@ -49,19 +62,26 @@ def normalize(text: str) -> str:
         text: written English, any Unicode.
 
     Returns:
-        Words in lower case, parted by single spaces; what is to be spelt (``FBI``, ``U.S.``, the letter ``A``)
-        in capitals; punctuation attached as in print, dashes as `` -- ``, quotation marks straight.
+        Words in lower case, parted by single spaces; what is to be spelt (``FBI``, ``U.S.``, the letter
+        ``A``) in capitals; punctuation attached as in print, dashes as `` -- ``, quotation marks straight.
 
     Raises:
         BadInputError: letters of another script, or nothing to say.
     """
-    ascii_text = _space(to_ascii(text))
-    expanded = _space(expand(ascii_text))
-    cased = _lower(_LOOSE_HYPHEN.sub("", expanded))
-    words = _space(cased).strip()
+    words = _once(to_ascii(text))
+    for _ in range(_MOST_PASSES):
+        again = _once(words)
+        if again == words:
+            break
+        words = again
     if not any(character.isalpha() for character in words):
         raise BadInputError("The text holds nothing to say", "Give at least one word in English")
     return words
+
+
+def _once(text: str) -> str:
+    expanded = _space(expand(_space(text)))
+    return _space(_lower(_LOOSE_HYPHEN.sub("", expanded)))
 
 
 def _space(text: str) -> str:
@@ -97,11 +117,10 @@ def _is_spelt(acronym: str, *, shouted: bool) -> bool:
 
 def _is_letter_a(match: re.Match[str]) -> bool:
     """Whether a capital A is the letter's name: beside another letter, or where no article can stand."""
-    before, after = match.string[: match.start()][-3:], match.string[match.end() :][:3]
-    if (
-        re.search(r"\b[B-HJ-Z][ ,.]+$", before)
-        or re.match(r"[ ,]+[B-HJ-Z]\b", after)
-        or after.startswith(".")
-    ):
+    before = match.string[max(match.start() - 3, 0) : match.start()]
+    after = match.string[match.end() : match.end() + 3]
+    if re.search(r"\b[B-HJ-Z][ ,.]+$", before) is not None:
+        return True
+    if re.match(r"\.|[ ,]+[B-HJ-Z]\b", after) is not None:
         return True
     return bool(before) and re.match(r"[,;:!?)]|$", after) is not None

@@ -3,22 +3,8 @@
 from typing import Final
 
 _SMALL: Final = (
-    *(
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    ),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _TENS: Final = ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES: Final = ("", "thousand", "million", "billion", "trillion")
@@ -45,7 +31,7 @@ def digits(number: str) -> str:
 
 
 def cardinal(number: str) -> str:
-    """A run of digits as a count; leading zeros, or more digits than there are names for, are read one by one.
+    """A run of digits as a count; one by one with leading zeros or more digits than there are names for.
 
     >>> cardinal("1063"), cardinal("20000")
     ('one thousand sixty-three', 'twenty thousand')
@@ -117,9 +103,8 @@ def roman(numeral: str) -> int:
     14
     """
     values = [_ROMAN[letter] for letter in numeral]
-    return sum(
-        -value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True)
-    )
+    following = [*values[1:], 0]
+    return sum(-value if value < after else value for value, after in zip(values, following, strict=True))
 
 
 def _below_thousand(value: int) -> str:

@@ -15,12 +15,10 @@ _REWRITTEN: Final = {"missus": "misess"}
 
 @cache
 def _differences() -> dict[str, tuple[str, ...] | None]:
-    """Words whose first pronunciation in the official dictionary differs from ours; None where it lacks them."""
-    lines = Path(__file__).with_name("official.txt").read_text(encoding="ascii").splitlines()
-    return {
-        word: tuple(phones.split()) if phones else None
-        for word, _, phones in (line.partition(" ") for line in lines)
-    }
+    """Words whose first pronunciation in the official dictionary differs from ours; None: it lacks them."""
+    text = Path(__file__).with_name("official.txt").read_text(encoding="ascii")
+    entries = (line.partition(" ") for line in text.splitlines())
+    return {word: tuple(phones.split()) if phones else None for word, _, phones in entries}
 
 
 @lru_cache(maxsize=16384)

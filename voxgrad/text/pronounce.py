@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from voxgrad.text import network
 from voxgrad.text.corrections import PREFERRED_VARIANTS, PRONUNCIATIONS
+from voxgrad.text.derive import derive, with_s
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.symbols import is_vowel
 
@@ -15,9 +16,6 @@ Source = Literal["dictionary", "network", "spelt", "table"]
 
 LONGEST_WORD: Final = 40
 """Letters; what is longer is no word, and is spelt: the network would need a step for each letter."""
-
-_SIBILANTS: Final = {"S", "Z", "SH", "ZH", "CH", "JH"}
-_VOICELESS: Final = {"P", "T", "K", "F", "TH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,8 @@ def pronounce(word: str) -> Pronunciation:
     """The pronunciation of one word of normalised text.
 
     Args:
-        word: as ``normalize`` writes it: lower case, or capitals where it is to be spelt; apostrophes and full
-            stops (``p.m.``) belong to it.
+        word: as ``normalize`` writes it: lower case, or capitals where it is to be spelt; apostrophes and
+            full stops (``p.m.``) belong to it.
     """
     known = find(word)
     if known is not None:
@@ -46,6 +44,9 @@ def pronounce(word: str) -> Pronunciation:
     if base is not None:
         guess = pronounce(base[1])
         return Pronunciation(with_s(guess.phones), guess.source)
+    derived = derive(letters)
+    if derived is not None:
+        return Pronunciation(derived, "dictionary")
     # Only UW may come without stress from the network; the table's bare vowels were never trained.
     phones = tuple("UW0" if phone == "UW" else phone for phone in network.predict(letters) if phone[0] != "<")
     return Pronunciation(phones, "network") if phones else _spell(letters)
@@ -57,9 +58,8 @@ def find(word: str) -> Pronunciation | None:
     if word == "A" or (len(word) > 1 and re.fullmatch(r"(?:[A-Z]\.?)+(?:'?s)?", word)):
         return _spell(word)
     lower = word.lower()
-    for candidate in dict.fromkeys(
-        (lower, lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))
-    ):
+    bare = (lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))
+    for candidate in dict.fromkeys((lower, *bare)):
         if candidate in PRONUNCIATIONS:
             return Pronunciation(tuple(PRONUNCIATIONS[candidate].split()), "table")
         phones = lookup(candidate, PREFERRED_VARIANTS.get(candidate, 1))
@@ -71,18 +71,6 @@ def find(word: str) -> Pronunciation | None:
         base = find(lower[:-2])
         return None if base is None else Pronunciation(with_s(base.phones), base.source)
     return None
-
-
-def with_s(phones: tuple[str, ...]) -> tuple[str, ...]:
-    """The phones with the ending of a possessive or a plural.
-
-    >>> with_s(("K", "AE1", "T")), with_s(("D", "AO1", "G")), with_s(("R", "OW1", "Z"))
-    (('K', 'AE1', 'T', 'S'), ('D', 'AO1', 'G', 'Z'), ('R', 'OW1', 'Z', 'IH0', 'Z'))
-    """
-    last = phones[-1]
-    if last in _SIBILANTS:
-        return (*phones, "IH0", "Z")
-    return (*phones, "S" if last in _VOICELESS else "Z")
 
 
 def starts_with_vowel(phones: tuple[str, ...]) -> bool:

@@ -1,10 +1,11 @@
 """Text to token ids, in two documented modes.
 
-``voxgrad``: words are pronounced one by one; punctuation is a token of its own, right after the word; one space
-parts words, and hyphens within words are spaces too.
+``voxgrad``: words are pronounced one by one; punctuation is a token of its own, right after the word; one
+space parts words, and the parts of a compound that no dictionary has whole.
 
-``official``: what the released checkpoints were trained on. Words are looked up with their punctuation attached, so
-that a word before a comma is spelt in letters; the first pronunciation of the official dictionary; ``a`` as EY1.
+``official``: what the released checkpoints were trained on. Words are looked up with their punctuation
+attached, so that a word before a comma is spelt in letters; the official dictionary's first pronunciation;
+``a`` as EY1.
 """
 
 import re

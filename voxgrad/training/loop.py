@@ -50,8 +50,8 @@ class Trainer:
         self.average = Average(self.model, self.settings.ema_decay)
         self.run.mkdir(parents=True, exist_ok=True)
 
-    def train(self, *, resume: bool = False) -> dict[str, float]:
-        """Runs all stages, from the newest checkpoint where ``resume`` is given.
+    def train(self) -> dict[str, float]:
+        """Runs all stages, from the run's newest checkpoint where there is one.
 
         Returns:
             The figures of the last validation, with the averaged weights.
@@ -60,11 +60,12 @@ class Trainer:
             DivergedError: a loss or a gradient is not finite; the last checkpoint is.
         """
         position, checkpoint = state.Position(0, 0, 0), None
-        if resume:
+        if state.checkpoints(self.run):
             position, checkpoint = state.load_checkpoint(self.run, self.model, self.average)
             self.total = position.total
+            self.emit(Said(f"going on from step {self.total}"))
         planned = sum(stage.steps for stage in self.settings.stages)
-        self.emit(Began(TASK, planned, "step"))
+        self.emit(Began(TASK, planned, "steps"))
         for number, stage in enumerate(self.settings.stages):
             if number >= position.stage:
                 here = number == position.stage

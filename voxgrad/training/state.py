@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from voxgrad.errors import BadInputError
 from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.training.average import Average
@@ -63,12 +62,9 @@ def load_checkpoint(run: Path, model: GradTTS, average: Average) -> tuple[Positi
     """Restores the newest checkpoint's weights; the optimizer follows when its stage is set up.
 
     Raises:
-        BadInputError: the run has no checkpoint.
+        IntegrityError: it is damaged.
     """
-    found = checkpoints(run)
-    if not found:
-        raise BadInputError(f"run {run.name} has no checkpoint", "Start it again without --resume.")
-    newest = found[-1]
+    newest = checkpoints(run)[-1]
     stored = json.loads((newest / "position.json").read_text(encoding="utf-8"))
     model.load_state_dict(read_weights(newest / "model.safetensors"))
     average.load(read_weights(newest / "average.safetensors"), stored.pop("updates"))

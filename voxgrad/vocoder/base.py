@@ -8,18 +8,17 @@ from voxgrad.specs import MelSpec
 
 
 class Vocoder(Protocol):
-    """Turns log-mel spectrograms into sound; made for use, not for training.
-
-    Attributes:
-        name: the kind of vocoder, such as ``hifigan``.
-        mel: the spectrogram that it understands.
-    """
+    """Turns log-mel spectrograms into sound; made for use, not for training."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The kind of vocoder, such as ``hifigan``."""
+        ...
 
     @property
-    def mel(self) -> MelSpec: ...
+    def mel(self) -> MelSpec:
+        """The spectrogram that it understands."""
+        ...
 
     def __call__(self, mel: Tensor) -> Tensor:
         """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length), full scale at ±1."""

@@ -35,8 +35,8 @@ class GriffinLim:
     def __call__(self, mel: Tensor) -> Tensor:
         """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length)."""
         n_fft, hop, frames = self.mel.n_fft, self.mel.hop_length, mel.shape[-1]
-        # torchaudio centres frame t on sample t * hop, our mel on (t + 1/2) * hop. Repeated frames at both ends
-        # make room for the half hop, and give its reflection padding enough to reflect.
+        # torchaudio centres frame t on sample t * hop, our mel on (t + 1/2) * hop. Repeated frames at both
+        # ends make room for the half hop, and give its reflection padding enough to reflect.
         extra = n_fft // (4 * hop) + 1
         order = torch.arange(-extra, frames + extra, device=mel.device).clamp(0, frames - 1)
         magnitudes = mel_to_linear(mel, self.mel)[..., order]
@@ -60,9 +60,9 @@ class GriffinLim:
 def mel_to_linear(mel: Tensor, spec: MelSpec) -> Tensor:
     """Find non-negative linear magnitudes whose log-mel is ``mel``.
 
-    Multiplicative updates that lower the Kullback-Leibler divergence, Lee and Seung (2001), equation 5. From an even
-    start they keep each band smooth, which sounds nearer to the original than the least squares of a
-    pseudo-inverse.
+    Multiplicative updates that lower the Kullback-Leibler divergence: Lee and Seung (2001), equation 5. From
+    an even start they keep each band smooth. The sound then comes nearer to the mel asked for than after
+    a pseudo-inverse.
 
     Args:
         mel: (..., n_mels, frames), natural logarithm.

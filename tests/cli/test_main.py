@@ -1,0 +1,212 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voxgrad.cli.main import main
+from voxgrad.errors import DivergedError, IntegrityError
+from voxgrad.store import Artifact, Store
+
+RUN = "from voxgrad.cli.main import run; run()"
+ROOT = Path(__file__).parent.parent.parent
+
+
+def start(*arguments: str, code: str = RUN, **options) -> subprocess.Popen:
+    # Buffered as for any user: a closed pipe then shows only at the end.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_help_answers_without_anything_heavy():
+    heavy = {"torch", "numba", "numpy", "matplotlib", "pydantic", "soundfile", "parselmouth"}
+    code = f"import sys; from voxgrad.cli.main import main; main(['-h']); print({heavy} & sys.modules.keys())"
+    answer, complaint = start(code=code).communicate(timeout=30)
+    assert complaint == ""
+    assert answer.startswith("Usage: voxgrad")
+    assert answer.splitlines()[-1] == "set()"
+
+
+def test_help_answers_at_once():
+    """In its own processor time, which does not depend on what else the machine is doing."""
+    code = "import time; from voxgrad.cli.main import main; main(['-h']); print(time.process_time())"
+    fastest = min(float(start(code=code).communicate(timeout=30)[0].splitlines()[-1]) for _ in range(3))
+    assert fastest < 0.4
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
+def test_help_names_the_commands(arguments: list[str], capsys):
+    assert main(arguments) == 0
+    answer = capsys.readouterr().out
+    assert {"ls", "show", "--home", "--json", "-q,", "-v,", "--version"} <= set(answer.split())
+
+
+def test_help_of_a_command_has_the_shared_options_too(capsys):
+    assert main(["ls", "-h"]) == 0
+    answer = capsys.readouterr().out
+    assert "[KIND]" in answer
+    assert {"--home", "--json", "-q,", "-v,"} <= set(answer.split())
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("voxgrad ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["lss"], "No such command 'lss'. Did you mean 'ls'? Run 'voxgrad -h' for help."),
+        (["ls", "--jsn"], "No such option: --jsn (Possible options: --json). Run 'voxgrad ls -h' for help."),
+        (["--jsn", "ls"], "No such option: --jsn"),
+        (["show"], "Missing argument 'REF'. Run 'voxgrad show -h' for help."),
+        (["ls", "a", "b"], "unexpected extra argument"),
+        (["ls", "--home"], "requires an argument"),
+        (["-q"], "Missing command."),
+        (["ls", "voices"], "Did you mean voice?"),
+        (["show", "alice"], "There is no artifact 'alice'"),
+        (["-q", "ls", "-v"], "exclude each other"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(arguments: list[str], complaint: str, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert complaint in err
+    assert main([*arguments, "--json"] if "--home" not in arguments else ["--json", *arguments]) == 2
+    out, again = capsys.readouterr()
+    assert again == err or "--jsn" in again
+    assert json.loads(out)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (IntegrityError("It is damaged", "Restore it."), 3, "error: It is damaged. Restore it."),
+        (DivergedError("Two\nlines", "Mend."), 5, "error: Two lines. Mend."),
+        (MemoryError(), 4, "error: There is not enough memory."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "error: There is not enough memory."),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), 4, "error: There is not enough memory."),
+        (OSError(28, "No space left on device"), 4, "error: The disk is full."),
+        (KeyboardInterrupt(), 130, "error: interrupted. Run the same command again"),
+        (
+            ZeroDivisionError("a\nb"),
+            1,
+            "error: internal error: ZeroDivisionError: a b. Run again with -v and report it.",
+        ),
+        (AssertionError(), 1, "error: internal error: AssertionError. Run again"),
+    ],
+)
+def test_every_failure_is_one_line_with_its_exit_code(
+    error: BaseException, code: int, line: str, monkeypatch, capsys
+):
+    def fail(home: Path | None) -> Store:
+        raise error
+
+    monkeypatch.setattr(Store, "open", fail)
+    assert main(["ls"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(line)
+    assert err.count("\n") == 1
+    assert main(["ls", "--json"]) == code
+    out, again = capsys.readouterr()
+    assert again == err
+    told = json.loads(out)["error"]
+    assert told["exit_code"] == code
+    assert told["hint"] in err
+    assert main(["ls", "-v"]) == code
+    assert ("Traceback" in capsys.readouterr().err) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--json", "ls"],
+        ["ls", "--json"],
+        ["--json", "ls", "--json"],
+        ["ls", "--json", "voice"],
+        ["-v", "ls", "--json"],
+    ],
+)
+def test_the_shared_options_work_before_and_after_the_command(arguments: list[str], alice: Artifact, capsys):
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "alice@v1" in [one["ref"] for one in json.loads(out)["artifacts"]]
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ["--home", "HERE", "ls"],
+        ["ls", "--home", "HERE"],
+        ["ls", "--home=HERE"],
+        ["--home", "/nowhere", "ls", "--home", "HERE"],
+    ],
+)
+def test_home_is_taken_from_either_side(place: list[str], publish, tmp_path: Path, capsys):
+    publish(tmp_path / "elsewhere", "voice", "bob")
+    assert main([word.replace("HERE", str(tmp_path / "elsewhere")) for word in place]) == 0
+    assert "bob@v1" in capsys.readouterr().out
+
+
+def test_after_two_dashes_an_option_is_a_word(capsys):
+    assert main(["show", "--", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no artifact '--json'" in err
+
+
+WAIT = """
+import time
+from pathlib import Path
+from voxgrad.cli.main import run
+from voxgrad.store import Store
+
+def wait(home):
+    with Store(home).stage("voice", "alice"):
+        print("ready", flush=True)
+        time.sleep(30)
+
+Store.open = wait
+run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_in_one_line_and_leaves_nothing(number: int, code: int, word: str, home: Path):
+    process = start("ls", "--home", str(home), code=WAIT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    assert len(list((home / "tmp").iterdir())) == 1
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert complaint == f"error: {word}. Run the same command again to go on.\n"
+    assert list((home / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["ls", "--json"], ["ls"], ["-h"]])
+def test_a_reader_that_leaves_is_no_error(arguments: list[str], alice: Artifact):
+    process = start(*arguments)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(30) == 0
+    process.stderr.close()

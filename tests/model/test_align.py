@@ -1,0 +1,115 @@
+"""Monotonic Alignment Search against brute force, against plain Python, and against planted paths."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxgrad.errors import BadInputError
+from voxgrad.model import align
+
+
+def brute_force(value: np.ndarray) -> tuple[float, list[tuple[int, ...]]]:
+    """The best score of all monotonic alignments of (frames, tokens), and the durations that reach it."""
+    frames, tokens = value.shape
+    best, found = -np.inf, []
+    for borders in combinations(range(1, frames), tokens - 1):
+        edges = (0, *borders, frames)
+        durations = tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+        score = value[np.arange(frames), np.repeat(np.arange(tokens), durations)].sum()
+        if score > best + 1e-6:
+            best, found = score, [durations]
+        elif score > best - 1e-6:
+            found.append(durations)
+    return best, found
+
+
+def plain_python(value: np.ndarray, tokens: int, frames: int) -> list[int]:
+    """The recurrence of Glow-TTS, algorithm 1, written out cell by cell."""
+    best = {(0, 0): float(value[0, 0])}
+    for frame in range(1, frames):
+        for token in range(min(tokens, frame + 1)):
+            before = [best[key] for key in ((frame - 1, token), (frame - 1, token - 1)) if key in best]
+            best[frame, token] = max(before) + float(value[frame, token])
+    durations = [0] * tokens
+    token = tokens - 1
+    for frame in range(frames - 1, -1, -1):
+        durations[token] += 1
+        stay, move = (best.get((frame - 1, other), -np.inf) for other in (token, token - 1))
+        if token and move > stay:
+            token -= 1
+    return durations
+
+
+def search(value: np.ndarray) -> list[int]:
+    frames, tokens = value.shape
+    found = align.search(torch.from_numpy(value)[None], torch.tensor([tokens]), torch.tensor([frames]))
+    return found[0].tolist()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equals_brute_force_on_small_grids(seed):
+    rng = np.random.default_rng(seed)
+    tokens = int(rng.integers(1, 6))
+    frames = int(rng.integers(tokens, 11))
+    value = rng.normal(size=(frames, tokens)).astype(np.float32)
+    _, best = brute_force(value)
+    assert tuple(search(value)) in best
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 30), st.integers(0, 2**31))
+def test_numba_equals_plain_python(tokens, extra, seed):
+    value = np.random.default_rng(seed).normal(size=(tokens + extra, tokens)).astype(np.float32)
+    assert search(value) == plain_python(value, tokens, tokens + extra)
+
+
+def test_recovers_planted_paths():
+    rng = np.random.default_rng(3)
+    mu = torch.from_numpy(rng.normal(size=(4, 80, 30)).astype(np.float32))
+    planted = torch.from_numpy(rng.integers(1, 9, size=(4, 30)))
+    lengths = planted.sum(1)
+    y = align.expand(mu, planted, int(lengths.max())) + 0.3 * torch.randn(4, 80, int(lengths.max()))
+    found = align.search(align.log_prior(mu, y), torch.full((4,), 30), lengths)
+    assert torch.equal(found, planted)
+
+
+def test_padding_changes_no_alignment():
+    rng = np.random.default_rng(5)
+    value = torch.from_numpy(rng.normal(size=(2, 40, 12)).astype(np.float32))
+    tokens, frames = torch.tensor([12, 7]), torch.tensor([40, 19])
+    together = align.search(value, tokens, frames)
+    for row in range(2):
+        alone = align.search(value[row : row + 1, : frames[row], : tokens[row]], tokens[row : row + 1], frames[row : row + 1])
+        assert torch.equal(together[row, : tokens[row]], alone[0])
+        assert together[row, tokens[row] :].sum() == 0
+    noisy = value.clone()
+    noisy[1, 19:] = 1e6
+    noisy[1, :, 7:] = 1e6
+    assert torch.equal(align.search(noisy, tokens, frames), together)
+
+
+def test_every_token_gets_a_frame_and_every_frame_a_token():
+    value = torch.randn(3, 50, 20, generator=torch.Generator().manual_seed(0))
+    frames = torch.tensor([50, 20, 33])
+    durations = align.search(value, torch.full((3,), 20), frames)
+    assert int(durations.min()) == 1
+    assert torch.equal(durations.sum(1), frames)
+    assert torch.equal(align.path(durations, 50).sum(1), (torch.arange(50) < frames[:, None]).float())
+
+
+def test_log_prior_differs_from_the_likelihood_by_a_constant_of_each_frame():
+    generator = torch.Generator().manual_seed(1)
+    mu, y = torch.randn(1, 80, 9, generator=generator), torch.randn(1, 80, 31, generator=generator)
+    ours = align.log_prior(mu, y)[0]
+    normal = torch.distributions.Normal(mu[0].T[None], 1.0)
+    whole = normal.log_prob(y[0].T[:, None]).sum(-1)
+    assert (ours - whole - (ours - whole)[:, :1]).abs().max() < 1e-4
+
+
+def test_fewer_frames_than_tokens_is_refused():
+    with pytest.raises(BadInputError, match="fewer frames than tokens"):
+        align.search(torch.zeros(1, 3, 4), torch.tensor([4]), torch.tensor([3]))

@@ -1,0 +1,81 @@
+"""Checkpoints of strangers: read with care or refused."""
+
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.model.checkpoint import load_strict, read_checkpoint, read_weights, save_weights
+
+
+@pytest.fixture
+def state():
+    return nn.Linear(3, 2).state_dict()
+
+
+def test_pickles_and_safetensors_come_back(tmp_path, state):
+    torch.save(state, tmp_path / "model.pt")
+    save_weights(tmp_path / "model.safetensors", state)
+    for name in ("model.pt", "model.safetensors"):
+        read = read_checkpoint(tmp_path / name)
+        assert all(torch.equal(read[key], state[key]) for key in state)
+
+
+def test_half_precision_comes_back_as_float32(tmp_path, state):
+    save_weights(tmp_path / "half.safetensors", state, torch.float16)
+    read = read_weights(tmp_path / "half.safetensors")
+    assert all(read[key].dtype == torch.float32 for key in state)
+    assert all((read[key] - state[key]).abs().max() < 1e-3 for key in state)
+
+
+def test_a_pickle_that_wants_more_is_not_run(tmp_path):
+    trace = tmp_path / "trace"
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(trace), "w"))
+
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
+    torch.save({"weight": Evil()}, tmp_path / "evil.zip.pt")
+    for name in ("evil.pt", "evil.zip.pt"):
+        with pytest.raises(BadInputError, match=name):
+            read_checkpoint(tmp_path / name)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken", b"\x80\x02K\x01."])
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
+def test_what_is_no_checkpoint_is_refused(tmp_path, content, name):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInputError, match=name):
+        read_checkpoint(tmp_path / name)
+
+
+def test_a_missing_file_and_a_cut_one(tmp_path, state):
+    with pytest.raises(BadInputError, match="no checkpoint"):
+        read_checkpoint(tmp_path / "nowhere.pt")
+    for name, save in (("a.pt", torch.save), ("b.safetensors", lambda s, p: save_weights(p, s))):
+        save(state, tmp_path / name)
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-20])
+        with pytest.raises(BadInputError):
+            read_checkpoint(tmp_path / name)
+    with pytest.raises(IntegrityError):
+        read_weights(tmp_path / "b.safetensors")
+
+
+def test_exact_names_shapes_and_finite_numbers(state):
+    module = nn.Linear(3, 2)
+    load_strict(module, state, "it")
+    assert torch.equal(module.weight, state["weight"])
+    with pytest.raises(BadInputError, match="misses bias"):
+        load_strict(module, {"weight": state["weight"]}, "it")
+    with pytest.raises(BadInputError, match="unknown extra"):
+        load_strict(module, {**state, "extra": state["bias"]}, "it")
+    with pytest.raises(BadInputError, match=r"weight is \(3, 2\) where \(2, 3\)"):
+        load_strict(module, {**state, "weight": state["weight"].T}, "it")
+    with pytest.raises(BadInputError, match="bias is no tensor"):
+        load_strict(module, {**state, "bias": 3}, "it")
+    with pytest.raises(BadInputError, match="not finite"):
+        load_strict(module, {**state, "bias": torch.tensor([1.0, float("nan")])}, "it")

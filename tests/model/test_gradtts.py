@@ -1,0 +1,170 @@
+"""The network as its users meet it: padding, batches, speakers, durations, learning."""
+
+import pytest
+import torch
+
+from voxgrad.model import align
+from voxgrad.model.diffusion import Condition
+from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
+from voxgrad.model.masks import length_mask, official_extent
+from voxgrad.model.samplers import euler
+from voxgrad.specs import ModelSpec, SynthesisSpec
+
+TINY = {"n_enc_channels": 32, "filter_channels": 48, "filter_channels_dp": 24, "n_enc_layers": 2, "dec_dim": 16}
+
+
+def perturbed(spec: ModelSpec) -> GradTTS:
+    """A model whose zero-initialised gates are open, so that every path counts."""
+    torch.manual_seed(0)
+    model = GradTTS(spec).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return perturbed(ModelSpec(**TINY))
+
+
+def test_padding_changes_no_utterance_in_the_encoder(model):
+    tokens = torch.randint(1, 148, (3, 20), generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([20, 13, 5])
+    with torch.inference_mode():
+        together = model.encode(tokens, lengths)
+        for row, length in enumerate(lengths.tolist()):
+            alone = model.encode(tokens[row : row + 1, :length], lengths[row : row + 1])
+            assert (together.mu_x[row, :, :length] - alone.mu_x[0]).abs().max() < 1e-5
+            assert (together.logw[row, :length] - alone.logw[0]).abs().max() < 1e-5
+            assert together.mu_x[row, :, length:].abs().sum() == 0
+
+
+@pytest.mark.parametrize("speakers", [1, 3])
+def test_padding_changes_no_utterance_in_the_decoder(speakers):
+    model = perturbed(ModelSpec(**TINY, n_spks=speakers))
+    generator = torch.Generator().manual_seed(2)
+    lengths = torch.tensor([48, 33, 18])
+    mu, start = (torch.randn(3, 80, 48, generator=generator) for _ in range(2))
+    mask = length_mask(lengths, 48)
+    speaker = model.speaker(torch.tensor([0, 2, 1]) % speakers)
+    condition = Condition(mu * mask, mask, official_extent(lengths, 48), speaker)
+    with torch.inference_mode():
+        together = euler(model.decoder, start, condition, 3)
+        for row, length in enumerate(lengths.tolist()):
+            size = -(-length // 4) * 4  # alone, an utterance is padded to what can be halved twice
+            one = slice(row, row + 1)
+            alone = Condition(
+                (mu * mask)[one, :, :size], mask[one, :, :size], None, None if speaker is None else speaker[one]
+            )
+            expected = euler(model.decoder, start[one, :, :size], alone, 3)
+            assert (together[row, :, :size] - expected[0]).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_without_an_extent_padding_does_matter(model):
+    """What the extent is for: the official network's statistics look at padding."""
+    lengths = torch.tensor([48, 20])
+    mu, start = torch.randn(2, 80, 48), torch.randn(2, 80, 48)
+    mask = length_mask(lengths, 48)
+    with torch.inference_mode():
+        held = euler(model.decoder, start, Condition(mu * mask, mask, official_extent(lengths, 48)), 2)
+        official = euler(model.decoder, start, Condition(mu * mask, mask), 2)
+    assert (held[0] - official[0]).abs().max() < 1e-4
+    assert (held[1] - official[1]).abs().max() > 1e-3
+
+
+def test_no_mask_means_everything_is_real(model):
+    mu, x = torch.randn(2, 80, 16), torch.randn(2, 80, 16)
+    t = torch.tensor([0.2, 0.8])
+    with torch.inference_mode():
+        plain = model.decoder.estimator(x, mu, t)
+        masked = model.decoder.estimator(x, mu, t, torch.ones(2, 1, 16), torch.ones(2, 1, 16))
+    assert (plain - masked).abs().max() < 1e-5
+
+
+def synthesize(model, seed=0, speakers=None, **changes):
+    tokens = torch.arange(1, 22)[None]
+    settings = SynthesisSpec(**{"steps": 3, **changes})
+    generator = torch.Generator().manual_seed(seed)
+    return model.synthesize(tokens, torch.tensor([21]), settings, generator, speakers)
+
+
+def test_synthesis_depends_on_seed_temperature_and_speed(model):
+    first = synthesize(model)
+    assert torch.equal(first.mel, synthesize(model).mel)
+    assert not torch.equal(first.mel, synthesize(model, seed=1).mel)
+    assert torch.equal(synthesize(model, temperature=0.0).mel, synthesize(model, seed=1, temperature=0.0).mel)
+    slow, fast = synthesize(model, speed=0.5), synthesize(model, speed=1.0)
+    assert slow.lengths.item() > 1.3 * fast.lengths.item()
+    assert first.mel.shape[2] == first.lengths.item() == first.durations.sum()
+
+
+def test_the_stochastic_solver_adds_noise(model):
+    calm = synthesize(model, temperature=0.0, stochastic=True)
+    assert torch.equal(calm.mel, synthesize(model, temperature=0.0, stochastic=True).mel)
+    assert not torch.equal(calm.mel, synthesize(model, temperature=0.0).mel)
+
+
+def test_speakers_change_the_voice_and_must_be_named():
+    model = perturbed(ModelSpec(**TINY, n_spks=4))
+    one, two = (synthesize(model, speakers=torch.tensor([row])) for row in (0, 1))
+    assert not torch.equal(one.mel, two.mel)
+    assert torch.equal(one.mu_y, two.mu_y)  # the official text encoder never hears of the speaker
+    with pytest.raises(ValueError, match="speaker ids"):
+        synthesize(model)
+
+
+def test_a_conditioned_encoder_hears_of_the_speaker():
+    model = perturbed(ModelSpec(**TINY, n_spks=4, condition_encoder=True))
+    tokens, lengths = torch.arange(1, 22)[None], torch.tensor([21])
+    with torch.inference_mode():
+        one, two = (model.encode(tokens, lengths, torch.tensor([row])) for row in (0, 1))
+    assert not torch.equal(one.mu_x, two.mu_x)
+
+
+def test_rounded_durations_keep_the_length_and_official_ones_lengthen():
+    logw = torch.log(torch.tensor([[1.3, 2.4, 1.2, 5.6, 1.5, 1.0]]))
+    prior = Prior(torch.zeros(1, 80, 6), logw, torch.ones(1, 1, 6))
+    assert predicted_durations(prior, 1.0, "rounded").sum() == 13
+    assert predicted_durations(prior, 1.0, "official").tolist() == [[2, 3, 2, 6, 2, 1]]
+    masked = Prior(prior.mu_x, prior.logw, length_mask(torch.tensor([4]), 6))
+    assert predicted_durations(masked, 1.0, "rounded")[0, 4:].sum() == 0
+    assert predicted_durations(masked, 1.0, "official")[0, 4:].sum() == 0
+
+
+def test_the_losses_fall_when_one_batch_is_overfitted():
+    torch.manual_seed(0)
+    model = GradTTS(ModelSpec(**TINY, enc_dropout=0.0))
+    tokens = torch.arange(1, 13)[None].repeat(2, 1)
+    lengths, frames = torch.tensor([12, 12]), torch.tensor([32, 32])
+    y = torch.randn(2, 80, 8).repeat_interleave(4, 2)
+    mask = length_mask(frames, 32)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    t, noise = torch.tensor([0.3, 0.7]), torch.randn(2, 80, 32)
+    history = []
+    for _ in range(40):
+        prior = model.encode(tokens, lengths)
+        durations = model.align(prior, y, frames)
+        mu_y = align.expand(prior.mu_x, durations, 32)
+        losses = torch.stack(
+            [
+                gaussian_loss(mu_y, y, mask),
+                duration_loss(prior, durations),
+                model.decoder.loss(y, Condition(mu_y), t, noise),
+            ]
+        )
+        optimizer.zero_grad()
+        losses.sum().backward()
+        optimizer.step()
+        history.append(losses.detach())
+    first, last = history[0], history[-1]
+    assert (last[:2] < 0.9 * first[:2]).all()
+    assert last[2] < 0.7 * first[2]
+
+
+def test_the_diffusion_ends_at_the_prior_and_begins_at_the_mel(model):
+    decoder = model.decoder
+    y, mu, noise = (torch.randn(1, 80, 12) for _ in range(3))
+    near, far = (decoder.diffuse(y, mu, torch.tensor([t]), noise) for t in (0.0, 1.0))
+    assert torch.equal(near, y)
+    assert (far - (mu + noise)).abs().max() < 0.1

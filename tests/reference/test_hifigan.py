@@ -1,0 +1,32 @@
+"""Our HiFi-GAN against the official one: the sound of a narrow one, the names and shapes of V1."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxgrad.vocoder.hifigan import Generator, HiFiGANSpec, fold_weight_norm
+from voxgrad.vocoder.load import import_checkpoint
+
+FOLDERS = [Path(__file__).parent, *(Path(f) for f in [os.environ.get("VOXGRAD_GOLDEN")] if f)]
+
+pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=["committed", "given"][: len(FOLDERS)])
+
+
+def test_the_sound_is_the_official_one(folder):
+    weights, config = folder / "hifigan_tiny.weights.safetensors", folder / "hifigan_tiny.config.json"
+    golden = load_file(folder / "hifigan_tiny.tensors.safetensors")
+    wav = import_checkpoint(weights, config)(golden["mel"])
+    expected = golden["wav"].squeeze(1)
+    assert wav.shape == expected.shape
+    assert (wav - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_v1_has_the_official_names_and_shapes(folder):
+    text = (folder / "official_state_dict_shapes.json").read_text(encoding="utf-8")
+    official = {name: torch.ones(shape) for name, shape in json.loads(text)["hifigan_v1_generator"].items()}
+    generator = Generator(HiFiGANSpec(), n_mels=80)
+    generator.load_state_dict(fold_weight_norm(official), strict=True)

@@ -1,0 +1,187 @@
+"""Imports go down only; and what each layer may know beside them."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "voxgrad"
+LEVELS = (
+    {"", "errors", "specs", "events", "presets"},
+    {"text", "audio", "model", "store", "pictures"},
+    {"acoustic"},
+    {"vocoder", "training"},
+    {"steps"},
+    {"cli", "__main__"},
+)
+LAYERS = {room: layer for layer, rooms in enumerate(LEVELS) for room in rooms}
+TERMINAL = {"typer", "rich", "click"}
+STORE_MAY_USE = {"pydantic", "platformdirs"}
+OPENERS = {
+    "open",
+    "read_bytes",
+    "read_text",
+    "write_bytes",
+    "write_text",
+    "mkdir",
+    "unlink",
+    "glob",
+    "iterdir",
+}
+FILE_MODULES = {"io", "os", "pathlib", "shutil", "soundfile", "safetensors", "pickle", "tempfile"}
+FILE_CALLS = {f"{module}.{verb}" for module in ("torch", "np", "numpy") for verb in ("load", "save", "savez")}
+
+
+def imported(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
+    """Full names that a module imports, each with its line; ``from a import b`` counts as ``a.b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module if node.module is not None else ""
+            if node.level:
+                parent = ".".join(module.split(".")[: -node.level])
+                base = f"{parent}.{base}".rstrip(".")
+            yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def room(name: str) -> str:
+    """The part of voxgrad that an imported name lies in: ``voxgrad.model.align`` → ``model``, else ''."""
+    part = f"{name}.".split(".")[1]
+    return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").is_file() else ""
+
+
+def violations(module: str, source: str) -> list[str]:
+    """What a module's source does against the rules, a line each."""
+    tree = ast.parse(source)
+    here = f"{module}.".split(".")[1]
+    if here not in LAYERS:
+        return [f"{module}: has no layer; give it one in {Path(__file__).name}"]
+    found = []
+    for name, line in imported(tree, module):
+        top = name.split(".")[0]
+        there = room(name)
+        if top == "voxgrad":
+            found += [f"{module}:{line}: {reason} ({name})" for reason in _upwards(module, here, there, name)]
+        elif top in TERMINAL and here not in {"cli", "__main__"}:
+            found.append(f"{module}:{line}: only cli knows {top}")
+        elif here == "store" and top not in sys.stdlib_module_names and top not in STORE_MAY_USE:
+            found.append(f"{module}:{line}: the store does without {top}")
+    if here == "cli":
+        found += [
+            f"{module}:{line}: imports {name} before it is needed"
+            for name, line in _at_start(tree, module)
+            if name.startswith("voxgrad.") and 0 < LAYERS.get(room(name), 0) < LAYERS["cli"]
+        ]
+    if here == "model" and module != "voxgrad.model.checkpoint":
+        found += [
+            f"{module}:{line}: only checkpoint.py opens files ({what})"
+            for what, line in _file_use(tree, module)
+        ]
+    return found
+
+
+def _upwards(module: str, here: str, there: str, name: str) -> Iterator[str]:
+    if there not in LAYERS:
+        yield "imports what has no layer"
+    elif LAYERS[there] > LAYERS[here]:
+        yield "imports go down only"
+    elif LAYERS[there] == LAYERS[here] > 0 and here not in {there, "__main__"}:
+        yield "rooms of one layer do not know each other"
+    elif here == there == "steps" and not f"{name}.".startswith(f"{module}."):
+        yield "steps do not know each other"
+
+
+def _at_start(tree: ast.Module, module: str) -> Iterator[tuple[str, int]]:
+    """Imports that happen when the module is loaded, not when a function runs."""
+    for node in tree.body:
+        yield from (
+            imported(ast.Module([node], []), module) if isinstance(node, ast.Import | ast.ImportFrom) else ()
+        )
+
+
+def _file_use(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
+    yield from ((name, line) for name, line in imported(tree, module) if name.split(".")[0] in FILE_MODULES)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called.rpartition(".")[2] in OPENERS or called in FILE_CALLS:
+                yield called, node.lineno
+
+
+def modules() -> list[tuple[str, Path]]:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    named = [
+        (".".join(("voxgrad", *path.relative_to(PACKAGE).with_suffix("").parts)), path) for path in paths
+    ]
+    return [(name.removesuffix(".__init__"), path) for name, path in named]
+
+
+def test_there_is_something_to_check():
+    assert {"voxgrad", "voxgrad.errors", "voxgrad.store", "voxgrad.store.store"} <= {
+        name for name, _ in modules()
+    }
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=[name for name, _ in modules()])
+def test_imports_go_down_only(module: str, path: Path):
+    assert violations(module, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("voxgrad.model.align", "from voxgrad.training.loop import train", "imports go down only"),
+        ("voxgrad.errors", "import voxgrad.specs, voxgrad.model", "imports go down only"),
+        ("voxgrad.text.tokens", "from voxgrad import steps", "imports go down only"),
+        ("voxgrad.text.tokens", "def f():\n    import voxgrad.cli.main", "imports go down only"),
+        ("voxgrad.text.tokens", "from ..training import loop", "imports go down only"),
+        ("voxgrad.text.tokens", "from voxgrad.audio.io import read", "do not know each other"),
+        ("voxgrad.text.tokens", "from ..audio import io", "do not know each other"),
+        ("voxgrad.vocoder.load", "import voxgrad.training.loop", "do not know each other"),
+        ("voxgrad.steps.say", "from voxgrad.steps.prepare import prepare", "steps do not know"),
+        ("voxgrad.steps.say", "from voxgrad.steps import prepare", "steps do not know"),
+        ("voxgrad.steps.say", "from . import prepare", "steps do not know"),
+        ("voxgrad.steps.say", "import rich.progress", "only cli knows rich"),
+        ("voxgrad.audio.io", "from typer import echo", "only cli knows typer"),
+        ("voxgrad.store.store", "import torch", "does without torch"),
+        ("voxgrad.store.store", "def f():\n    import numpy as np", "does without numpy"),
+        ("voxgrad.cli.say", "from voxgrad.steps.say import say", "before it is needed"),
+        ("voxgrad.cli.say", "import voxgrad.store", "before it is needed"),
+        ("voxgrad.model.align", "from pathlib import Path", "only checkpoint.py opens files"),
+        (
+            "voxgrad.model.align",
+            "def f(path):\n    return path.read_bytes()",
+            "only checkpoint.py opens files",
+        ),
+        ("voxgrad.model.align", "open('x')", "only checkpoint.py opens files"),
+        ("voxgrad.model.align", "torch.load('x')", "only checkpoint.py opens files"),
+        ("voxgrad.attic", "x = 1", "has no layer"),
+    ],
+)
+def test_each_offence_is_found(module: str, source: str, complaint: str):
+    found = violations(module, source)
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("voxgrad.model.checkpoint", "from pathlib import Path\nPath('x').read_bytes()"),
+        (
+            "voxgrad.training.loop",
+            "from voxgrad.model.align import durations\nfrom voxgrad.training.state import State",
+        ),
+        ("voxgrad.training.loop", "from . import state\nfrom ..model import align"),
+        ("voxgrad.store.draft", "import voxgrad\nfrom voxgrad import __version__\nimport pydantic"),
+        ("voxgrad.cli.say", "import typer\ndef say():\n    from voxgrad.steps.say import say"),
+        ("voxgrad.cli.say", "if TYPE_CHECKING:\n    from voxgrad.store import Artifact"),
+        ("voxgrad.presets", "from voxgrad.specs import Preset"),
+        ("voxgrad.model.samplers", "x = torch.zeros(3)\nmodel.load_state_dict(x)"),
+    ],
+)
+def test_what_is_allowed_passes(module: str, source: str):
+    assert violations(module, source) == []

@@ -1,0 +1,80 @@
+"""Where pronunciations come from, and that they are the right ones."""
+
+import pytest
+
+from voxgrad.text.corrections import PREFERRED_VARIANTS, PRONUNCIATIONS
+from voxgrad.text.dictionary import lookup
+from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
+from voxgrad.text.symbols import PHONE_IDS
+
+
+@pytest.mark.parametrize(
+    ("word", "phones", "source"),
+    [
+        ("hello", "HH AH0 L OW1", "dictionary"),
+        ("don't", "D OW1 N T", "dictionary"),
+        ("a", "AH0", "dictionary"),
+        ("A", "EY1", "spelt"),
+        ("'em", "AH0 M", "dictionary"),
+        ("'hello'", "HH AH0 L OW1", "dictionary"),
+        ("lords'", "L AO1 R D Z", "dictionary"),
+        ("p.m.", "P IY1 EH1 M", "dictionary"),
+        ("U.S.", "Y UW1 EH1 S", "spelt"),
+        ("PRS", "P IY1 AA1 R EH1 S", "spelt"),
+        ("MPs", "EH1 M P IY1 Z", "spelt"),
+        ("C's", "S IY1 Z", "spelt"),
+        ("live", "L IH1 V", "dictionary"),
+        ("wound", "W UW1 N D", "dictionary"),
+        ("springy", "S P R IH1 NG IY0", "table"),
+        ("activationist", "AE2 K T IH0 V EY1 SH AH0 N IH0 S T", "network"),
+        # possessives of a guess: voiceless, voiced, sibilant
+        ("quorbit's", "K W AO1 R B IH0 T S", "network"),
+        ("snizzle's", "S N IH1 Z AH0 L Z", "network"),
+        ("tchotchkess's", None, "network"),
+        # built from words of the dictionary
+        ("deceives", "D IH0 S IY1 V Z", "dictionary"),
+        ("dietaries", "D AY1 AH0 T EH2 R IY0 Z", "dictionary"),
+        ("pinioning", "P IH1 N Y AH0 N IH0 NG", "dictionary"),
+        ("flogged", "F L AA1 G D", "dictionary"),
+        ("connived", "K AH0 N AY1 V D", "dictionary"),
+        ("capitally", "K AE1 P AH0 T AH0 L IY0", "dictionary"),
+        ("verily", "V EH1 R AH0 L IY0", "dictionary"),
+        ("friendless", "F R EH1 N D L AH0 S", "dictionary"),
+        ("disconcerning", "D IH0 S K AH0 N S ER1 N IH0 NG", "dictionary"),
+        ("housemaid", "HH AW1 S M EY2 D", "dictionary"),
+    ],
+)
+def test_pronunciation(word, phones, source):
+    found = pronounce(word)
+    assert found.source == source
+    if phones is not None:
+        assert " ".join(found.phones) == phones
+
+
+def test_a_sibilant_takes_a_syllable_before_s():
+    assert pronounce("tchotchkess's").phones[-2:] == ("IH0", "Z")
+
+
+def test_what_is_too_long_to_be_a_word_is_spelt():
+    assert pronounce("b" * (LONGEST_WORD + 1)).source == "spelt"
+
+
+@pytest.mark.parametrize(
+    ("guess", "phones", "source"),
+    [
+        # The network knows UW without a stress digit, which no checkpoint was trained on.
+        (("B", "UW"), ("B", "UW0"), "network"),
+        (("<unk>", "B", "AA1"), ("B", "AA1"), "network"),
+        (("<pad>",), ("B", "IY1", "Z", "IY1"), "spelt"),
+    ],
+)
+def test_a_guess_is_kept_within_the_trained_symbols(monkeypatch, guess, phones, source):
+    monkeypatch.setattr("voxgrad.text.network.predict", lambda _: guess)
+    assert pronounce.__wrapped__("bz") == Pronunciation(phones, source)
+
+
+def test_corrections_hold_what_they_say():
+    for word, variant in PREFERRED_VARIANTS.items():
+        assert lookup(word, variant) is not None, word
+    for word, phones in PRONUNCIATIONS.items():
+        assert set(phones.split()) <= PHONE_IDS.keys(), word

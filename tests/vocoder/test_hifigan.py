@@ -1,0 +1,206 @@
+"""HiFi-GAN: its forms, its checkpoints, and what may be wrong with them."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from voxgrad.errors import BadInputError
+from voxgrad.specs import MelSpec
+from voxgrad.vocoder.hifigan import Generator, HiFiGAN, HiFiGANSpec, fold_weight_norm
+from voxgrad.vocoder.load import import_checkpoint
+
+V1 = HiFiGANSpec()
+V2 = HiFiGANSpec(upsample_initial_channel=128)
+V3 = HiFiGANSpec(
+    resblock="2",
+    upsample_rates=(8, 8, 4),
+    upsample_kernel_sizes=(16, 16, 8),
+    upsample_initial_channel=256,
+    resblock_kernel_sizes=(3, 5, 7),
+    resblock_dilation_sizes=((1, 2), (2, 6), (3, 12)),
+)
+SMALL = HiFiGANSpec(
+    upsample_initial_channel=16, resblock_kernel_sizes=(3, 5), resblock_dilation_sizes=((1,), (1, 2))
+)
+CONFIG = {
+    **json.loads(SMALL.model_dump_json()),
+    "sampling_rate": 22050,
+    "n_fft": 1024,
+    "win_size": 1024,
+    "hop_size": 256,
+    "num_mels": 80,
+    "fmin": 0,
+    "fmax": 8000,
+    "fmax_loss": None,
+    "learning_rate": 2e-4,
+    "dist_config": {"world_size": 1},
+}
+
+
+def imported(tmp_path, state, config=CONFIG):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    torch.save(state, tmp_path / "g_00000001")
+    return import_checkpoint(tmp_path / "g_00000001", tmp_path / "config.json")
+
+
+@pytest.fixture
+def state():
+    torch.manual_seed(0)
+    return Generator(SMALL, 80).state_dict()
+
+
+# The sizes that the paper's table 1 gives, in millions of parameters; those of V1 and V2 are rounded there.
+@pytest.mark.parametrize(("spec", "millions"), [(V1, 13.92), (V2, 0.92), (V3, 1.46)], ids=["V1", "V2", "V3"])
+def test_the_published_forms_have_the_published_sizes(spec, millions):
+    generator = Generator(spec, 80)
+    assert sum(p.numel() for p in generator.parameters()) / 1e6 == pytest.approx(millions, abs=0.015)
+
+
+@pytest.mark.parametrize("spec", [V2, V3, SMALL], ids=["V2", "V3", "small"])
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_each_frame_becomes_a_hop(spec, frames):
+    vocoder = HiFiGAN.build(spec, MelSpec())
+    wav = vocoder(torch.randn(2, 80, frames))
+    assert wav.shape == (2, frames * 256)
+    assert wav.is_inference()
+    assert wav.abs().max() <= 1
+
+
+def test_the_network_can_be_trained():
+    generator = Generator(SMALL, 80)
+    generator(torch.randn(1, 80, 3)).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in generator.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("modern", [False, True])
+def test_weight_norm_is_folded(modern):
+    plain = Generator(SMALL, 80)
+    mel = torch.randn(1, 80, 4)
+    norm = nn.utils.parametrizations.weight_norm if modern else nn.utils.weight_norm
+    for layer in list(plain.modules()):
+        if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+            norm(layer)
+            magnitude = layer.parametrizations.weight.original0 if modern else layer.weight_g
+            nn.init.uniform_(magnitude, 0.1, 0.5)
+    folded = fold_weight_norm(plain.state_dict())
+    again = Generator(SMALL, 80)
+    again.load_state_dict(folded, strict=True)
+    with torch.no_grad():
+        torch.testing.assert_close(again(mel), plain(mel))
+
+
+def test_plain_weights_pass_through_the_folding(state):
+    assert fold_weight_norm(state).keys() == state.keys()
+
+
+@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"generator": state}])
+def test_checkpoints_come_bare_or_wrapped(tmp_path, state, wrap):
+    vocoder = imported(tmp_path, wrap(state))
+    assert vocoder.spec == SMALL
+    assert vocoder.mel == MelSpec()
+    for name, tensor in vocoder.generator.state_dict().items():
+        torch.testing.assert_close(tensor, state[name])
+
+
+def test_a_config_of_a_fork_is_understood(tmp_path, state):
+    vocoder = imported(tmp_path, state, {**CONFIG, "resblock": 1, "fmax": None})
+    assert vocoder.spec.resblock == "1"
+    assert vocoder.mel.f_max == 11025
+
+
+def broken_name(state):
+    state["conv_last.weight"] = state.pop("conv_post.weight")
+    return state
+
+
+def broken_shape(state):
+    state["conv_post.bias"] = torch.zeros(2)
+    return state
+
+
+def broken_number(state):
+    state["conv_pre.bias"][3] = float("nan")
+    return state
+
+
+def half_a_norm(state):
+    state["conv_pre.weight_g"] = torch.ones(16, 1, 1)
+    del state["conv_pre.weight"]
+    return state
+
+
+def odd_norm(state):
+    state["conv_pre.weight_g"] = torch.ones(15, 1, 1)
+    state["conv_pre.weight_v"] = state.pop("conv_pre.weight")
+    return state
+
+
+def zero_direction(state):
+    state["conv_pre.weight_g"] = torch.ones(16, 1, 1)
+    state["conv_pre.weight_v"] = 0 * state.pop("conv_pre.weight")
+    return state
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (broken_name, "conv_post.weight"),
+        (broken_shape, "conv_post.bias"),
+        (broken_number, "conv_pre.bias"),
+        (half_a_norm, "conv_pre"),
+        (odd_norm, "conv_pre"),
+        (zero_direction, "conv_pre.weight"),
+        (lambda _: {}, "conv_pre"),
+        (lambda _: {"generator": 3}, "no state dict"),
+        (lambda state: {"discriminator": state}, "conv_pre"),
+        (lambda _: [1, 2], "state dict"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, state, damage, reason):
+    with pytest.raises(BadInputError, match=reason):
+        imported(tmp_path, damage(state))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"hop_size": 300}, "multiply to 256, and the hop is 300"),
+        ({"upsample_rates": [8, 8, 2]}, "one length"),
+        ({"upsample_kernel_sizes": [15, 16, 4, 4]}, "even number"),
+        ({"upsample_kernel_sizes": [4, 16, 4, 4]}, "even number"),
+        ({"upsample_rates": []}, "upsample_rates"),
+        ({"resblock_dilation_sizes": [[1]]}, "one length"),
+        ({"resblock_kernel_sizes": [3, 4]}, "odd"),
+        ({"upsample_initial_channel": 24}, "halve"),
+        ({"resblock": "3"}, "resblock"),
+        ({"num_mels": -80}, "n_mels"),
+        ({"sampling_rate": "fast"}, "sample_rate"),
+    ],
+)
+def test_a_config_that_cannot_be_is_refused(tmp_path, state, change, reason):
+    with pytest.raises(BadInputError, match=reason):
+        imported(tmp_path, state, CONFIG | change)
+
+
+def test_a_config_without_its_settings_is_refused(tmp_path, state):
+    with pytest.raises(BadInputError, match=r"upsample_rates, .*hop_size"):
+        imported(tmp_path, state, {"resblock": "1"})
+    with pytest.raises(BadInputError, match="no config"):
+        imported(tmp_path, state, [1, 2])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not json", b"\xff\xfe"])
+def test_a_config_that_is_none_is_refused(tmp_path, content):
+    config = tmp_path / "config.json"
+    if content is not None:
+        config.write_bytes(content)
+    with pytest.raises(BadInputError, match="JSON"):
+        import_checkpoint(tmp_path / "g", config)
+
+
+def test_a_checkpoint_for_another_config_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="resblocks"):
+        imported(tmp_path, Generator(V3, 80).state_dict())

@@ -1,0 +1,103 @@
+"""The `voxgrad` command: the options that all commands share, and the one place where failures end."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from typer.main import get_command
+
+import voxgrad
+from voxgrad.cli.adopt import adopt
+from voxgrad.cli.failures import Terminated, report
+from voxgrad.cli.finetune import finetune
+from voxgrad.cli.ls import ls
+from voxgrad.cli.prepare import prepare
+from voxgrad.cli.pretrain import pretrain
+from voxgrad.cli.say import say
+from voxgrad.cli.session import Command, Session
+from voxgrad.cli.show import show
+
+app = typer.Typer(
+    name="voxgrad",
+    add_completion=False,
+    rich_markup_mode=None,  # plain help comes in half the time
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voxgrad {voxgrad.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def shared(
+    context: typer.Context,
+    *,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep artifacts here, not in $VOXGRAD_HOME or the user's data folder."
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Answer with one JSON object on standard output.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Clone a voice from a folder of recordings: prepare, finetune, say."""
+    del version  # its callback has answered
+    context.obj = Session(home=home, quiet=quiet, verbose=verbose, json=json)
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "prepare": prepare,
+    "finetune": finetune,
+    "say": say,
+    "pretrain": pretrain,
+    "import": adopt,
+    "ls": ls,
+    "show": show,
+}
+for _name, _function in _COMMANDS.items():
+    app.command(_name, cls=Command)(_function)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code, and lets no exception out."""
+    words = list(arguments) if arguments else ["--help"]
+    command = get_command(app)
+    try:
+        with command.make_context("voxgrad", list(words)) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as request:
+        return request.exit_code
+    except BrokenPipeError:
+        # Who read the answer has read enough. Python would complain of it once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where all failures end)
+        return report(error, Session.glimpsed(words))
+    return 0
+
+
+def run() -> NoReturn:
+    """The console entry point."""
+
+    def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    sys.exit(main(sys.argv[1:]))

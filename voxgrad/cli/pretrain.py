@@ -1,0 +1,64 @@
+"""`voxgrad pretrain`: a dataset becomes a base."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxgrad.cli.session import Session
+
+if TYPE_CHECKING:
+    from voxgrad.store import Artifact
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a preset's key, as stages.0.steps=100."),
+]
+
+
+def pretrain(
+    context: typer.Context,
+    data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
+    preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "base-small",
+    name: Annotated[str | None, typer.Option(help="Of the base; default: the dataset's.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Train a base from nothing. Begun again after a stop, it goes on from the last checkpoint."""
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.presets import load_preset
+    from voxgrad.steps.pretrain import pretrain as step
+    from voxgrad.store import Store
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    settings = load_preset(preset, overrides or [])
+    dataset = store.find(data, "dataset")
+    called = dataset.name if name is None else name
+    with Renderer(session) as renderer:
+        base = step(store, dataset, name=called, preset=settings, emit=renderer.emit)
+    answer(session, described(base), summary(base))
+
+
+def described(trained: "Artifact") -> dict[str, Any]:
+    """A base or a voice for --json."""
+    return {
+        trained.kind: trained.ref,
+        "digest": trained.digest,
+        "directory": str(trained.directory),
+        "parents": {role: parent.ref for role, parent in trained.manifest.parents.items()},
+        "metrics": trained.manifest.metrics,
+    }
+
+
+def summary(trained: "Artifact") -> str:
+    """A base or a voice in a few lines."""
+    from voxgrad.cli.render import duration
+
+    metrics = trained.manifest.metrics
+    parents = " and ".join(parent.ref for parent in trained.manifest.parents.values())
+    held_out = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in metrics["held_out"].items())
+    return (
+        f"{trained.kind} {trained.ref} from {parents}: {metrics['steps']} steps in {duration(metrics['seconds'])}\n"
+        f"  on held-out clips: {held_out}\n"
+        f"  pictures: {trained.directory / 'curves.png'}\n"
+        f"            {trained.directory / 'alignment.png'}"
+    )

@@ -1,0 +1,206 @@
+"""What a person sees: progress on standard error, the answer on standard output."""
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from voxgrad.cli.session import Session
+from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
+
+_WINDOW = 30.0
+"""Seconds that a rate is measured over."""
+
+
+def answer(session: Session, data: dict[str, Any], human: RenderableType) -> None:
+    """Give a command's result: ``data`` as one JSON object with --json, else ``human``."""
+    if session.json:
+        sys.stdout.write(f"{json.dumps(data, allow_nan=False)}\n")
+        return
+    # A pipe has no edge to wrap at.
+    width = None if sys.stdout.isatty() else 1000
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
+    # Written by ourselves, for rich would end the process where a pipe is closed.
+    with console.capture() as capture:
+        console.print(human, soft_wrap=isinstance(human, str))
+    sys.stdout.write(capture.get())
+
+
+def section(title: str, rows: dict[str, str]) -> RenderableType:
+    """A heading over names and values; nothing at all where there are none."""
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        grid.add_row(Text(name), Text(value))
+    return Group(Text(title, style="bold"), grid, "") if rows else Group()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``1:05`` or ``2:01:05``.
+
+    >>> duration(65.2), duration(7265)
+    ('1:05', '2:01:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: int) -> str:
+    """Bytes as people read them.
+
+    >>> size(999), size(1500), size(61_400_000)
+    ('999 B', '1.5 kB', '61.4 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+@dataclass
+class _Task:
+    """Work in progress, and how fast it goes."""
+
+    total: int | None
+    unit: str
+    began: float
+    """Seconds on the renderer's clock, as is every time here."""
+    done: int = 0
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+    shown: float = 0.0
+    """When a line was last printed."""
+    shown_done: int = 0
+
+    def advance(self, done: int, now: float) -> None:
+        self.done = done
+        if not self.samples or now - self.samples[-1][0] >= 0.1:
+            self.samples.append((now, done))
+        while now - self.samples[0][0] > _WINDOW and len(self.samples) > 2:
+            self.samples.popleft()
+
+    def due(self, now: float) -> bool:
+        """Whether a plain line is wanted: every ten seconds, or at each tenth of the work."""
+        tenth = self.total is not None and 10 * (self.done - self.shown_done) >= self.total
+        return now - self.shown >= (1 if tenth else 10)
+
+    def status(self) -> str:
+        """Such as ``40/200 clips · 12.3/s · 0:13 left``."""
+        count = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+        parts = [f"{count} {self.unit}".rstrip()]
+        # The first sample may stand far into the work, where a training run is resumed.
+        (first, start), (last, end) = (
+            (self.samples[0], self.samples[-1]) if self.samples else ((0.0, 0), (0.0, 0))
+        )
+        if last > first and end > start:
+            rate = (end - start) / (last - first)
+            parts.append(f"{rate:.3g}/s")
+            if self.total is not None:
+                parts.append(f"{duration((self.total - self.done) / rate)} left")
+        return " · ".join(parts)
+
+
+class Renderer:
+    """Shows events on standard error: bars on a terminal, a line now and then elsewhere.
+
+    Args:
+        session: how much to say.
+        stream: where to; None is standard error.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, session: Session, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._console = Console(file=sys.stderr if stream is None else stream, highlight=False, markup=False)
+        self._tasks: dict[str, _Task] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._progress: Progress | None = None
+        if self._console.is_terminal and not self._console.is_dumb_terminal and not session.quiet:
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[status]}", markup=False),
+                console=self._console,
+            )
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def emit(self, event: Event) -> None:
+        """Show an event; this is the `voxgrad.events.Emit` to hand to a step."""
+        match event:
+            case Said(text, "warning"):
+                self._print(f"warning: {text}")
+            case _ if self._session.quiet:
+                return
+            case Said(text, level):
+                if level != "detail" or self._session.verbose:
+                    self._print(text)
+            case Measured(step, stage, figures):
+                if self._session.verbose:
+                    shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+                    self._print(f"{stage} {step}: {shown}")
+            case Began(task, total, unit):
+                self._begin(task, _Task(total, unit, began=self._clock(), shown=self._clock()))
+            case Advanced(task, done, note):
+                self._advance(task, done, note)
+            case Ended(task):
+                self._end(task)
+
+    def _begin(self, name: str, task: _Task) -> None:
+        self._tasks[name] = task
+        if self._progress is not None:
+            self._bars[name] = self._progress.add_task(name, total=task.total, status=task.status())
+        else:
+            amount = "" if task.total is None else f" ({task.total} {task.unit})"
+            self._print(f"{name}{amount} …")
+
+    def _advance(self, name: str, done: int, note: str) -> None:
+        now = self._clock()
+        if name not in self._tasks:
+            self._begin(name, _Task(None, "", began=now, shown=now))
+        task = self._tasks[name]
+        task.advance(done, now)
+        remark = f" · {note}" if note else ""
+        if self._progress is not None:
+            self._progress.update(self._bars[name], completed=done, status=task.status() + remark)
+        elif task.due(now):
+            task.shown, task.shown_done = now, done
+            self._print(f"{name}: {task.status()}{remark}")
+
+    def _end(self, name: str) -> None:
+        task = self._tasks.pop(name, None)
+        if task is None:
+            return
+        if self._progress is not None:
+            self._progress.remove_task(self._bars.pop(name))
+        amount = f"{task.done} {task.unit}".rstrip()
+        self._print(f"{name}: {amount} in {duration(self._clock() - task.began)}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)

@@ -1,0 +1,92 @@
+"""`voxgrad say`: a text becomes speech."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxgrad.cli.session import Session
+
+if TYPE_CHECKING:
+    from voxgrad.store import Artifact, Store
+
+GRIFFIN_LIM = "griffinlim"
+
+
+def say(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Written English.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg; default: speech-vN.wav here."),
+    ] = None,
+    voice: Annotated[
+        str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
+    ] = None,
+    vocoder: Annotated[
+        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest there is.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of the diffusion; more is finer.")] = 10,
+    temperature: Annotated[float, typer.Option(min=0, max=2, metavar="X", help="Above 1 is livelier.")] = 0.667,
+    speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Another seed, another reading.")] = 0,
+) -> None:
+    """Speak a text."""
+    from voxgrad.audio.io import check_writable, copy_audio
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.specs import SynthesisSpec
+    from voxgrad.steps.say import SOUND
+    from voxgrad.steps.say import say as step
+    from voxgrad.store import Store
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    if output is not None:
+        check_writable(output)
+    speaker = _speaker(store, voice)
+    settings = SynthesisSpec(steps=steps, temperature=temperature, speed=speed)
+    with Renderer(session) as renderer:
+        speech = step(
+            store,
+            text,
+            speaker,
+            _vocoder(store, vocoder),
+            name=speaker.name,
+            settings=settings,
+            seed=seed,
+            emit=renderer.emit,
+        )
+    target = Path(f"{speech.name}-v{speech.version}.wav") if output is None else output
+    copy_audio(speech.path(SOUND), target)
+    seconds = speech.manifest.metrics["seconds"]
+    parents = " and ".join(parent.ref for parent in speech.manifest.parents.values())
+    answer(
+        session,
+        {
+            "speech": speech.ref,
+            "file": str(target),
+            "seconds": seconds,
+            "seed": seed,
+            "parents": {role: parent.ref for role, parent in speech.manifest.parents.items()},
+            "directory": str(speech.directory),
+        },
+        f"{target}: {seconds:.2f} s by {parents}, seed {seed}",
+    )
+
+
+def _speaker(store: "Store", ref: str | None) -> "Artifact":
+    """The voice or base that was named; else the newest voice, and a base only where there is none."""
+    from voxgrad.errors import BadInputError
+
+    if ref is None:
+        return store.find(None, "voice" if store.list("voice") else "base")
+    found = store.find(ref)
+    if found.kind not in {"voice", "base"}:
+        raise BadInputError(f"{ref} is a {found.kind} and cannot speak", "Name a voice or a base.")
+    return found
+
+
+def _vocoder(store: "Store", ref: str | None) -> "Artifact | None":
+    if ref == GRIFFIN_LIM or (ref is None and not store.list("vocoder")):
+        return None
+    return store.find(ref, "vocoder")

@@ -1,0 +1,62 @@
+"""What every command is told: where the store is, how much to say, and in what form to answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from typer.core import TyperCommand
+
+from voxgrad.errors import BadInputError
+
+_SHARED = frozenset({"home", "quiet", "verbose", "json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The shared options; commands find it in ``context.obj``."""
+
+    home: Path | None = None
+    """None: wherever the store is by default."""
+    quiet: bool = False
+    """Show warnings only."""
+    verbose: bool = False
+    """Show details too."""
+    json: bool = False
+    """Answer with one JSON object on standard output."""
+
+    def __post_init__(self) -> None:
+        if self.quiet and self.verbose:
+            raise BadInputError("--quiet and --verbose exclude each other", "Give one of them.")
+
+    def joined(self, after: "Session") -> "Session":
+        """With the options that came after the command's name."""
+        return Session(
+            home=self.home if after.home is None else after.home,
+            quiet=self.quiet or after.quiet,
+            verbose=self.verbose or after.verbose,
+            json=self.json or after.json,
+        )
+
+    @classmethod
+    def glimpsed(cls, arguments: Sequence[str]) -> Self:
+        """What a failure needs to know where the arguments may not have been understood."""
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        return cls(verbose=not {"-v", "--verbose"}.isdisjoint(options), json="--json" in options)
+
+
+class Command(TyperCommand):
+    """A command that takes the shared options after its name too, and joins both into one `Session`."""
+
+    # Typer keeps the type of its contexts to itself, hence Any.
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's own parameters, then the shared ones."""
+        shared = [parameter for parameter in ctx.parent.command.params if parameter.name in _SHARED]
+        return [*super().get_params(ctx), *shared]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command with the joined session."""
+        given = {name: ctx.params.pop(name) for name in _SHARED}
+        ctx.obj = ctx.obj.joined(Session(**given))
+        return super().invoke(ctx)

@@ -1,0 +1,93 @@
+"""Small pictures of mels, alignments and curves: PNG, readable at 900 pixels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from voxgrad.specs import MelSpec
+
+_DPI = 100
+_COLOURS = "magma"
+
+
+def draw_mel(path: Path, mel: NDArray[np.float32], spec: MelSpec, title: str) -> None:
+    """Draws a log-mel (n_mels, frames) with its text above."""
+    figure, axes = _figure(1, 3.0)
+    _mel(axes[0], mel, spec)
+    axes[0].set_title(_shortened(title), loc="left", fontsize=10)
+    figure.savefig(path)
+
+
+def draw_alignment(
+    path: Path,
+    mel: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    phones: Sequence[str],
+    durations: Sequence[int],
+    spec: MelSpec,
+    title: str,
+) -> None:
+    """Draws a recording's mel and the prior mean below it, both with the borders of the phones.
+
+    Args:
+        path: of the PNG.
+        mel: (n_mels, frames).
+        mean: mu along the alignment, same shape.
+        phones: label of every token; empty ones are not written.
+        durations: frames of every token.
+        spec: of the mel.
+        title: the text.
+    """
+    figure, axes = _figure(2, 5.2)
+    border = np.concatenate([[0], np.cumsum(durations)]) * spec.seconds_per_frame
+    for axis, picture, label in ((axes[0], mel, "recording"), (axes[1], mean, "mu, aligned")):
+        _mel(axis, picture, spec)
+        axis.set_ylabel(label, fontsize=9)
+        for phone, start in zip(phones, border[:-1], strict=True):
+            if phone.strip():
+                axis.axvline(float(start), color="white", linewidth=0.4, alpha=0.7)
+    for phone, start, stop in zip(phones, border[:-1], border[1:], strict=True):
+        if phone.strip():
+            middle = float(start + stop) / 2
+            axes[1].text(middle, spec.n_mels - 2, phone, color="white", fontsize=6, ha="center", va="top", rotation=90)
+    axes[0].set_title(_shortened(title), loc="left", fontsize=10)
+    figure.savefig(path)
+
+
+def draw_curves(path: Path, curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], title: str) -> None:
+    """Draws one small panel for every named curve of (steps, values)."""
+    figure, axes = _figure(max(1, len(curves)), 1.9 * max(1, len(curves)))
+    for axis, (name, (steps, values)) in zip(axes, curves.items(), strict=False):
+        axis.plot(steps, values, linewidth=1.0, color="#30508f", marker="." if len(steps) < 40 else "")
+        axis.set_ylabel(name, fontsize=9)
+        axis.grid(visible=True, linewidth=0.3)
+    axes[-1].set_xlabel("step", fontsize=9)
+    axes[0].set_title(_shortened(title), loc="left", fontsize=10)
+    figure.savefig(path)
+
+
+def _figure(rows: int, height: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(9.0, height), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
+    for axis in axes[:, 0]:
+        axis.tick_params(labelsize=8)
+    return figure, list(axes[:, 0])
+
+
+def _mel(axis: Axes, mel: NDArray[np.float32], spec: MelSpec) -> None:
+    seconds = mel.shape[1] * spec.seconds_per_frame
+    axis.imshow(mel, origin="lower", aspect="auto", cmap=_COLOURS, extent=(0.0, seconds, 0.0, float(spec.n_mels)))
+    axis.set_xlabel("seconds", fontsize=9)
+    axis.set_ylabel("mel band", fontsize=9)
+
+
+def _shortened(title: str, limit: int = 110) -> str:
+    # A dollar sign would begin a formula.
+    title = title.replace("$", r"\$")
+    return title if len(title) <= limit else title[: limit - 1] + "…"

@@ -1,0 +1,135 @@
+"""Official checkpoints → a base or a vocoder of ours."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from voxgrad.acoustic import Acoustic
+from voxgrad.errors import BadInputError
+from voxgrad.model.checkpoint import load_strict, read_checkpoint
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, TextSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+from voxgrad.vocoder.load import import_checkpoint, save
+
+VERSION = 1
+_TOOLS = {"torch": torch.__version__}
+
+
+def adopt_base(
+    store: Store,
+    file: Path,
+    *,
+    name: str,
+    pe_scale: Literal[1, 1000],
+    frontend: Literal["voxgrad", "official"],
+    licence: str | None,
+) -> Artifact:
+    """Imports an official Grad-TTS checkpoint as a base.
+
+    Sizes follow from the shapes. What no shape tells is asked for: a wrong ``pe_scale`` or front end loads and
+    sounds wrong.
+
+    Args:
+        store: where the base goes.
+        file: the checkpoint.
+        name: of the base.
+        pe_scale: scale of the time embedding, 1 for the oldest checkpoint (``grad-tts-old``), else 1000.
+        frontend: that its tokens come from.
+        licence: of the weights.
+
+    Raises:
+        BadInputError: it is not a Grad-TTS checkpoint, or not all of one.
+    """
+    state = read_checkpoint(file)
+    spec = _spec(state, file, pe_scale)
+    speakers = {f"speaker-{row}": row for row in range(spec.n_spks)}
+    acoustic = AcousticSpec(
+        model=spec,
+        mel=MelSpec(n_mels=spec.n_feats),
+        text=TextSpec(frontend=frontend),
+        speakers=speakers,
+        voice="speaker-0",
+    )
+    model = GradTTS(spec)
+    load_strict(model, state, file.name)
+    settings = {"acoustic": acoustic.model_dump(), "imported": _origin(file)}
+    key = fingerprint("import", VERSION, settings, {}, {"name": name, "licence": licence})
+    if (known := store.matching("base", key)) is not None:
+        return known
+    with store.stage("base", name) as draft:
+        Acoustic(model, acoustic).write(draft.directory)
+        return draft.publish(fingerprint=key, settings=settings, tools=_TOOLS, licence=licence)
+
+
+def adopt_vocoder(store: Store, file: Path, config: Path, *, name: str, licence: str | None) -> Artifact:
+    """Imports an official HiFi-GAN generator as a vocoder, its weight norm folded.
+
+    Args:
+        store: where the vocoder goes.
+        file: the checkpoint.
+        config: the ``config.json`` it was trained with.
+        name: of the vocoder.
+        licence: of the weights.
+
+    Raises:
+        BadInputError: they are not a generator and its config.
+    """
+    vocoder = import_checkpoint(file, config)
+    settings = {
+        "spec": vocoder.spec.model_dump(mode="json"),
+        "mel": vocoder.mel.model_dump(),
+        "imported": _origin(file),
+    }
+    key = fingerprint("import", VERSION, settings, {}, {"name": name, "licence": licence})
+    if (known := store.matching("vocoder", key)) is not None:
+        return known
+    with store.stage("vocoder", name) as draft:
+        save(vocoder, draft.directory)
+        return draft.publish(fingerprint=key, settings=settings, tools=_TOOLS, licence=licence)
+
+
+def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> ModelSpec:
+    """Reads the sizes off the shapes."""
+
+    def shape(name: str) -> torch.Size:
+        tensor = state.get(name)
+        if not isinstance(tensor, Tensor):
+            raise BadInputError(
+                f"{file.name} is not a Grad-TTS checkpoint: it has no {name}",
+                "Give one of the official checkpoints, or use --kind vocoder for a HiFi-GAN.",
+            )
+        return tensor.shape
+
+    relative = shape("encoder.encoder.attn_layers.0.emb_rel_k")
+    channels = shape("encoder.emb.weight")[1]
+    inner, kernel = shape("encoder.encoder.ffn_layers.0.conv_1.weight")[0:3:2]
+    attended = shape("encoder.encoder.attn_layers.0.conv_q.weight")[0]
+    speakers = shape("spk_emb.weight") if "spk_emb.weight" in state else torch.Size((1, 64))
+    return ModelSpec(
+        n_vocab=shape("encoder.emb.weight")[0],
+        n_spks=speakers[0],
+        spk_emb_dim=speakers[1],
+        n_enc_channels=channels,
+        filter_channels=inner,
+        filter_channels_dp=shape("encoder.proj_w.conv_1.weight")[0],
+        n_heads=attended // relative[2],
+        n_enc_layers=sum(name.endswith(".conv_q.weight") for name in state),
+        enc_kernel=kernel,
+        window_size=(relative[1] - 1) // 2,
+        n_feats=shape("encoder.proj_m.weight")[0],
+        dec_dim=shape("decoder.estimator.final_conv.weight")[1],
+        pe_scale=pe_scale,
+        condition_encoder=attended != channels,
+    )
+
+
+def _origin(file: Path) -> dict[str, str]:
+    with file.open("rb") as opened:
+        return {"file": file.name, "sha256": hashlib.file_digest(opened, "sha256").hexdigest()}

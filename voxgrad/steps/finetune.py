@@ -1,0 +1,87 @@
+"""A dataset and a base → a voice."""
+
+from dataclasses import replace
+
+from voxgrad.acoustic import Acoustic, load_acoustic
+from voxgrad.errors import BadInputError
+from voxgrad.events import Emit, Said
+from voxgrad.specs import AcousticSpec, Preset, TrainSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+from voxgrad.training.device import pick_device
+from voxgrad.training.run import Dataset, Run, check_fits
+from voxgrad.training.speakers import nearest_row
+
+VERSION = 1
+
+
+def finetune(
+    store: Store,
+    dataset: Artifact,
+    base: Artifact,
+    *,
+    name: str,
+    speaker: str | None,
+    preset: Preset,
+    emit: Emit,
+) -> Artifact:
+    """Adapts a base, or a voice, to one speaker, or finds the voice that the same work made before.
+
+    Args:
+        store: where the voice goes.
+        dataset: recordings of the speaker.
+        base: what is adapted.
+        name: of the voice.
+        speaker: whose clips, where the dataset has several speakers.
+        preset: training settings; its model is not used.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: dataset and base do not fit, or it is unclear whose voice is meant.
+        DivergedError: a number was not finite.
+    """
+    opened = _of_one_speaker(Dataset.open(dataset), speaker)
+    acoustic = load_acoustic(base)
+    check_fits(acoustic.spec, opened, base.ref)
+    settings = {"training": preset.model_dump(mode="json", include=set(TrainSpec.model_fields))}
+    parents = {"dataset": dataset, "base": base}
+    known_by = {role: parent.as_parent() for role, parent in parents.items()}
+    inputs = {"name": name, "speakers": list(opened.corpus.speakers)}
+    key = fingerprint("finetune", VERSION, settings, known_by, inputs)
+    if (known := store.matching("voice", key)) is not None:
+        emit(Said(f"nothing changed since {known.ref}"))
+        return known
+    acoustic = _taken_over(acoustic, opened)
+    run = Run(store, "voice", name, key, acoustic, opened, preset, parents, emit)
+    return run.finish({"preset": preset.description})
+
+
+def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
+    speakers = dataset.corpus.speakers
+    if speaker is None and len(speakers) > 1:
+        raise BadInputError(
+            f"{dataset.artifact.ref} has {len(speakers)} speakers, and a voice is one",
+            f"Choose with --speaker: {', '.join(speakers)}.",
+        )
+    if speaker is not None and speaker not in speakers:
+        raise BadInputError(
+            f"{dataset.artifact.ref} has no speaker {speaker}", f"It has {', '.join(speakers)}."
+        )
+    chosen = speakers[0] if speaker is None else speaker
+    corpus = replace(
+        dataset.corpus,
+        clips=tuple(clip for clip in dataset.corpus.clips if clip.speaker == chosen),
+        speakers=(chosen,),
+    )
+    return replace(dataset, corpus=corpus)
+
+
+def _taken_over(acoustic: Acoustic, dataset: Dataset) -> Acoustic:
+    """The base with its embedding row nearest to the new speaker given to them."""
+    (speaker,) = dataset.corpus.speakers
+    device = pick_device()
+    row = nearest_row(acoustic.model.to(device), dataset.corpus, speaker, device)
+    others = {name: taken for name, taken in acoustic.spec.speakers.items() if taken != row and name != speaker}
+    content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
+    return Acoustic(acoustic.model, AcousticSpec.model_validate(content))

@@ -1,0 +1,162 @@
+"""Recordings and their texts → a dataset."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import soundfile
+import torch
+from joblib import Parallel, delayed
+from torch import Tensor
+
+from voxgrad import pictures
+from voxgrad.audio.clean import clean
+from voxgrad.audio.io import Waveform, write_audio
+from voxgrad.audio.mel import log_mel
+from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.specs import AudioSpec, TextSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+from voxgrad.text.tokens import encode
+from voxgrad.text.transcripts import Entry, Problem, find_transcripts
+from voxgrad.training.corpus import Clip, write_corpus
+
+VERSION = 1
+_TASK = "prepare"
+_WORTH_A_PROCESS = 64
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What became of one recording."""
+
+    clip: Clip
+    waveform: Waveform
+    mel: Tensor
+    unknown: tuple[str, ...]
+
+
+def prepare(
+    store: Store,
+    folder: Path,
+    *,
+    name: str,
+    transcripts: Path | None,
+    audio: AudioSpec,
+    text: TextSpec,
+    jobs: int | None,
+    emit: Emit,
+) -> Artifact:
+    """Makes a dataset of a folder of recordings, or finds the one that the same recordings made before.
+
+    Args:
+        store: where the dataset goes.
+        folder: of recordings.
+        name: of the dataset; also the speaker's, where the transcripts name none.
+        transcripts: see :func:`voxgrad.text.transcripts.find_transcripts`.
+        audio: how recordings become clips.
+        text: how texts become tokens.
+        jobs: processes; None: one for every processor where that pays.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: nothing usable was found.
+    """
+    entries, problems = find_transcripts(folder, transcripts)
+    settings = {"audio": audio.model_dump(), "text": text.model_dump()}
+    inputs = [[entry.id, entry.text, entry.speaker, _digest(entry.recording)] for entry in entries]
+    refused = [asdict(problem) for problem in problems]
+    key = fingerprint(_TASK, VERSION, settings, {}, {"name": name, "entries": inputs, "refused": refused})
+    if (known := store.matching("dataset", key)) is not None:
+        emit(Said(f"nothing changed since {known.ref}"))
+        return known
+    with store.stage("dataset", name) as draft:
+        (draft.directory / "audio").mkdir()
+        clips, mels, unknown = [], {}, Counter[str]()
+        for found in _process(entries, name, audio, text, jobs, emit):
+            if isinstance(found, Problem):
+                problems.append(found)
+                emit(Said(f"left out {found.id}: {found.reason}", "warning"))
+                continue
+            write_audio(draft.directory / "audio" / f"{found.clip.id}.flac", found.waveform)
+            clips.append(found.clip)
+            mels[found.clip.id] = found.mel
+            unknown.update(found.unknown)
+        if not clips:
+            raise BadInputError(f"none of the recordings in {folder} can be used", "See the reasons above.")
+        clips.sort(key=lambda clip: clip.id)
+        write_corpus(draft.directory, clips, mels)
+        _write_lines(draft.directory / "rejected.jsonl", [asdict(problem) for problem in problems])
+        first = clips[0]
+        pictures.draw_mel(draft.directory / "mel.png", mels[first.id].numpy(), audio.mel, first.text)
+        metrics = _counts(clips, problems, unknown)
+        settings["mel_fingerprint"] = {"mel": audio.mel.fingerprint}
+        return draft.publish(fingerprint=key, settings=settings, metrics=metrics, tools=_tools())
+
+
+def _process(
+    entries: list[Entry], name: str, audio: AudioSpec, text: TextSpec, jobs: int | None, emit: Emit
+) -> list[_Made | Problem]:
+    if jobs is None:
+        jobs = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
+    work = (delayed(_make)(entry, name, audio, text) for entry in entries)
+    emit(Began(_TASK, len(entries), "recordings"))
+    results: list[_Made | Problem] = []
+    for result in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
+        results.append(result)
+        emit(Advanced(_TASK, len(results)))
+    emit(Ended(_TASK))
+    return results
+
+
+def _make(entry: Entry, name: str, audio: AudioSpec, text: TextSpec) -> _Made | Problem:
+    """One recording; runs in a process of its own, so that an error comes back as a value."""
+    try:
+        cleaned = clean(entry.recording, audio)
+        encoded = encode(entry.text, text)
+        mel = log_mel(torch.from_numpy(cleaned.waveform.samples), audio.mel)
+    except VoxgradError as error:
+        # Full paths are nobody's business in a dataset that may be shared.
+        return Problem(entry.id, error.message.replace(str(entry.recording), entry.recording.name))
+    clip = Clip(
+        entry.id,
+        entry.text,
+        encoded.normalised,
+        encoded.tokens,
+        entry.speaker if entry.speaker is not None else name,
+        mel.shape[1],
+        round(cleaned.waveform.seconds, 4),
+    )
+    if clip.frames < len(clip.tokens):
+        return Problem(entry.id, f"{clip.seconds:.1f} s are too short for its text")
+    return _Made(clip, cleaned.waveform, mel, encoded.unknown)
+
+
+def _counts(clips: list[Clip], problems: list[Problem], unknown: Counter[str]) -> dict[str, object]:
+    return {
+        "clips": len(clips),
+        "rejected": len(problems),
+        "seconds": round(sum(clip.seconds for clip in clips), 2),
+        "frames": sum(clip.frames for clip in clips),
+        "tokens": sum(len(clip.tokens) for clip in clips),
+        "speakers": dict(Counter(clip.speaker for clip in clips)),
+        "unknown_words": dict(unknown.most_common()),
+    }
+
+
+def _write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _tools() -> dict[str, str]:
+    return {"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,141 @@
+"""A text and a voice → speech."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from voxgrad import pictures
+from voxgrad.acoustic import Acoustic, load_acoustic
+from voxgrad.audio.io import Waveform, write_audio
+from voxgrad.errors import BadInputError
+from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.model.gradtts import Synthesis
+from voxgrad.specs import SynthesisSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+from voxgrad.text.tokens import Encoded, encode
+from voxgrad.vocoder.base import Vocoder
+from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.load import load, require_mel
+
+VERSION = 1
+SOUND = "speech.wav"
+_TASK = "say"
+_PEAK = 0.99
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    text: Encoded
+    synthesis: Synthesis
+    waveform: Waveform
+
+
+def say(
+    store: Store,
+    text: str,
+    voice: Artifact,
+    vocoder: Artifact | None,
+    *,
+    name: str,
+    settings: SynthesisSpec,
+    seed: int,
+    emit: Emit,
+) -> Artifact:
+    """Speaks a text, or finds the speech that the same work made before.
+
+    Args:
+        store: where the speech goes.
+        text: written English.
+        voice: a voice or a base.
+        vocoder: None for Griffin-Lim, which needs no weights.
+        name: of the speech artifact.
+        settings: steps, temperature, speed.
+        seed: of all noise.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: the text cannot be read, or voice and vocoder do not fit.
+    """
+    parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
+    known_by = {role: parent.as_parent() for role, parent in parents.items()}
+    resolved = settings.model_dump()
+    key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name})
+    if (known := store.matching("speech", key)) is not None:
+        emit(Said(f"nothing changed since {known.ref}", "detail"))
+        return known
+    acoustic = load_acoustic(voice)
+    spoken = _speak(acoustic, _vocoder(vocoder, acoustic), text, settings, seed, emit)
+    mel = spoken.synthesis.mel[0]
+    with store.stage("speech", name) as draft:
+        write_audio(draft.directory / SOUND, spoken.waveform)
+        pictures.draw_mel(draft.directory / "mel.png", mel.numpy(), acoustic.spec.mel, text)
+        (draft.directory / "timings.json").write_text(_timings(spoken, acoustic), encoding="utf-8")
+        return draft.publish(
+            fingerprint=key,
+            parents=known_by,
+            settings={"text": text, "normalised": spoken.text.normalised, "synthesis": resolved, "synthetic": True},
+            seed=seed,
+            device=f"cpu, {torch.get_num_threads()} threads",
+            tools={"torch": torch.__version__},
+            metrics={
+                "seconds": round(spoken.waveform.seconds, 4),
+                "tokens": len(spoken.text.tokens),
+                "unknown_words": list(spoken.text.unknown),
+            },
+            consent=voice.manifest.consent,
+            licence=voice.manifest.licence,
+        )
+
+
+def _vocoder(artifact: Artifact | None, acoustic: Acoustic) -> Vocoder:
+    if artifact is None:
+        return GriffinLim(GriffinLimSpec(), acoustic.spec.mel)
+    for entry in artifact.manifest.files:
+        artifact.path(entry.path)  # verifies it
+    vocoder = load(artifact.directory, torch.device("cpu"))
+    require_mel(vocoder, acoustic.spec.mel)
+    return vocoder
+
+
+def _speak(
+    acoustic: Acoustic, vocoder: Vocoder, text: str, settings: SynthesisSpec, seed: int, emit: Emit
+) -> _Spoken:
+    encoded = encode(text, acoustic.spec.text)
+    if encoded.unknown:
+        emit(Said(f"not in the dictionary, pronounced by guess: {', '.join(encoded.unknown)}", "warning"))
+    emit(Began(_TASK, 2, "parts"))
+    tokens = torch.tensor([encoded.tokens])
+    synthesis = acoustic.model.synthesize(
+        tokens,
+        torch.tensor([tokens.shape[1]]),
+        settings,
+        torch.Generator().manual_seed(seed),
+        torch.tensor([acoustic.row]),
+    )
+    emit(Advanced(_TASK, 1, "mel"))
+    # A poorly trained decoder can leave the range of sound, where a vocoder's exponential overflows.
+    samples = vocoder(synthesis.mel.clamp(*acoustic.spec.mel.range))[0].numpy()
+    emit(Advanced(_TASK, 2, "sound"))
+    emit(Ended(_TASK))
+    if not np.isfinite(samples).all():
+        raise BadInputError("the voice gave numbers that are not finite", "Fine-tune it again, or use another.")
+    peak = float(np.abs(samples).max())
+    if peak > _PEAK:  # rather a little quieter than clipped
+        samples = samples * np.float32(_PEAK / peak)
+    return _Spoken(encoded, synthesis, Waveform(samples, acoustic.spec.mel.sample_rate))
+
+
+def _timings(spoken: _Spoken, acoustic: Acoustic) -> str:
+    """When every word begins and ends, in seconds."""
+    border = [0, *spoken.synthesis.durations[0].cumsum(0).tolist()]
+    second = acoustic.spec.mel.seconds_per_frame
+    words = [
+        {"word": w.word, "start": round(border[w.start] * second, 4), "stop": round(border[w.stop] * second, 4)}
+        for w in spoken.text.words
+    ]
+    return json.dumps(words, ensure_ascii=False, indent=1) + "\n"
