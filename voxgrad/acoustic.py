@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from voxgrad.errors import IntegrityError
+from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import load_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.presets import validated
@@ -41,7 +41,11 @@ def load_acoustic(artifact: Artifact) -> Acoustic:
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):
         raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Restore it from a copy.")
-    spec = validated(AcousticSpec, settings, artifact.ref)
-    model = GradTTS(spec.model)
-    load_strict(model, read_weights(artifact.path(WEIGHTS)), artifact.ref)
+    try:
+        spec = validated(AcousticSpec, settings, artifact.ref)
+        model = GradTTS(spec.model)
+        load_strict(model, read_weights(artifact.path(WEIGHTS)), artifact.ref)
+    except BadInputError as error:
+        # Nobody gave these: they were published as they are.
+        raise IntegrityError(error.message, "Make it again with this version of voxgrad.") from error
     return Acoustic(model.eval(), spec)

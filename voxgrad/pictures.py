@@ -54,7 +54,8 @@ def draw_alignment(
     for phone, start, stop in zip(phones, border[:-1], border[1:], strict=True):
         if phone.strip():
             middle = float(start + stop) / 2
-            axes[1].text(middle, spec.n_mels - 2, phone, color="white", fontsize=6, ha="center", va="top", rotation=90)
+            style = {"color": "white", "fontsize": 6, "ha": "center", "va": "top", "rotation": 90}
+            axes[1].text(middle, spec.n_mels - 2, phone, style)
     axes[0].set_title(_shortened(title), loc="left", fontsize=10)
     figure.savefig(path)
 
@@ -82,7 +83,8 @@ def _figure(rows: int, height: float) -> tuple[Figure, list[Axes]]:
 
 def _mel(axis: Axes, mel: NDArray[np.float32], spec: MelSpec) -> None:
     seconds = mel.shape[1] * spec.seconds_per_frame
-    axis.imshow(mel, origin="lower", aspect="auto", cmap=_COLOURS, extent=(0.0, seconds, 0.0, float(spec.n_mels)))
+    extent = (0.0, seconds, 0.0, float(spec.n_mels))
+    axis.imshow(mel, origin="lower", aspect="auto", cmap=_COLOURS, extent=extent)
     axis.set_xlabel("seconds", fontsize=9)
     axis.set_ylabel("mel band", fontsize=9)
 

@@ -13,6 +13,7 @@ from voxgrad.specs import Preset
 
 _HERE = Path(__file__).parent
 _INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"
+_COMPARE = "Compare it with a preset that ships with voxgrad."
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -35,9 +36,9 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path.name} is not YAML", "Compare it with a preset that ships with voxgrad.") from error
+        raise BadInputError(f"{path.name} is not YAML", _COMPARE) from error
     if not isinstance(content, dict):
-        raise BadInputError(f"{path.name} holds no settings", "Compare it with a preset that ships with voxgrad.")
+        raise BadInputError(f"{path.name} holds no settings", _COMPARE)
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
@@ -62,7 +63,8 @@ def validated(spec: type[T], content: dict[str, Any], source: str) -> T:
             raise BadInputError(f"{source} has no setting {key}", hint) from error
         problem = first["msg"].removeprefix("Value error, ")
         place = f"{source}, {key}" if key else source
-        raise BadInputError(f"{place}: {problem[:1].lower()}{problem[1:]}", "Give a value that fits.") from error
+        message = f"{place}: {problem[:1].lower()}{problem[1:]}"
+        raise BadInputError(message, "Give a value that fits.") from error
 
 
 def _directory() -> Path:
@@ -90,7 +92,8 @@ def _put(content: dict[str, Any], key: str, value: str) -> None:
 def _entry(place: Any, part: str, key: str) -> Any:
     if isinstance(place, list):
         if not part.isdigit() or int(part) >= len(place):
-            raise BadInputError(f"{key}: there is no entry {part}", f"Give a number from 0 to {len(place) - 1}.")
+            hint = f"Give a number from 0 to {len(place) - 1}."
+            raise BadInputError(f"{key}: there is no entry {part}", hint)
         return place[int(part)]
     if not isinstance(place, dict):
         raise BadInputError(f"{key}: {part} has no settings below it", "Shorten the key.")

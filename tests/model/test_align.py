@@ -1,6 +1,6 @@
 """Monotonic Alignment Search against brute force, against plain Python, and against planted paths."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def brute_force(value: np.ndarray) -> tuple[float, list[tuple[int, ...]]]:
     best, found = -np.inf, []
     for borders in combinations(range(1, frames), tokens - 1):
         edges = (0, *borders, frames)
-        durations = tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+        durations = tuple(b - a for a, b in pairwise(edges))
         score = value[np.arange(frames), np.repeat(np.arange(tokens), durations)].sum()
         if score > best + 1e-6:
             best, found = score, [durations]
@@ -83,7 +83,9 @@ def test_padding_changes_no_alignment():
     tokens, frames = torch.tensor([12, 7]), torch.tensor([40, 19])
     together = align.search(value, tokens, frames)
     for row in range(2):
-        alone = align.search(value[row : row + 1, : frames[row], : tokens[row]], tokens[row : row + 1], frames[row : row + 1])
+        alone = align.search(
+            value[row : row + 1, : frames[row], : tokens[row]], tokens[row : row + 1], frames[row : row + 1]
+        )
         assert torch.equal(together[row, : tokens[row]], alone[0])
         assert together[row, tokens[row] :].sum() == 0
     noisy = value.clone()

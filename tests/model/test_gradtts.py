@@ -10,7 +10,13 @@ from voxgrad.model.masks import length_mask, official_extent
 from voxgrad.model.samplers import euler
 from voxgrad.specs import ModelSpec, SynthesisSpec
 
-TINY = {"n_enc_channels": 32, "filter_channels": 48, "filter_channels_dp": 24, "n_enc_layers": 2, "dec_dim": 16}
+TINY = {
+    "n_enc_channels": 32,
+    "filter_channels": 48,
+    "filter_channels_dp": 24,
+    "n_enc_layers": 2,
+    "dec_dim": 16,
+}
 
 
 def perturbed(spec: ModelSpec) -> GradTTS:
@@ -55,7 +61,10 @@ def test_padding_changes_no_utterance_in_the_decoder(speakers):
             size = -(-length // 4) * 4  # alone, an utterance is padded to what can be halved twice
             one = slice(row, row + 1)
             alone = Condition(
-                (mu * mask)[one, :, :size], mask[one, :, :size], None, None if speaker is None else speaker[one]
+                (mu * mask)[one, :, :size],
+                mask[one, :, :size],
+                None,
+                None if speaker is None else speaker[one],
             )
             expected = euler(model.decoder, start[one, :, :size], alone, 3)
             assert (together[row, :, :size] - expected[0]).abs().max() < 1e-4 * expected.abs().max()

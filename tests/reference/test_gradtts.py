@@ -21,7 +21,7 @@ from voxgrad.model.samplers import euler
 from voxgrad.specs import ModelSpec
 
 sys.path.insert(0, str(Path(__file__).parent))
-from golden import FOLDERS, read  # noqa: E402 - the module beside this one
+from golden import FOLDERS, read
 
 CONFIGS = [config for folder in FOLDERS for config in sorted(folder.glob("gradtts_*.config.json"))]
 

@@ -1,6 +1,8 @@
-"""The height of a voice."""
+"""The height of a voice: measured, and changed."""
 
 import numpy as np
+import parselmouth
+from parselmouth.praat import call
 
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import to_praat
@@ -21,3 +23,22 @@ def median_f0(waveform: Waveform) -> float | None:
     frequencies = pitch.selected_array["frequency"]
     voiced = frequencies[frequencies > 0]
     return float(np.median(voiced)) if len(voiced) else None
+
+
+def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
+    """Make another voice of a voice, by Praat's change of gender.
+
+    Args:
+        waveform: speech, at least 50 ms of it.
+        pitch: factor of the median fundamental frequency, such as 0.6 for a lower voice.
+        formants: factor of the formants, below 1 for a longer vocal tract.
+
+    Returns:
+        As many seconds at the same rate; peaks may pass full scale.
+    """
+    median = median_f0(waveform)
+    sound = parselmouth.Sound(waveform.samples.astype(np.float64), waveform.rate)
+    # 0 leaves the pitch as it is, for sounds with none; 1, 1 keep the range of the pitch and the duration.
+    target = 0.0 if median is None else median * pitch
+    changed = call(sound, "Change gender", _FLOOR, _CEILING, formants, target, 1.0, 1.0)
+    return Waveform(changed.values[0].astype(np.float32), waveform.rate)

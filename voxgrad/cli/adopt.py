@@ -21,6 +21,7 @@ class Kind(StrEnum):
 
 def adopt(
     context: typer.Context,
+    *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pt, .pth, .ckpt or .safetensors file.")],
     kind: Annotated[Kind, typer.Option(help="A Grad-TTS is a base, a HiFi-GAN generator a vocoder.")],
     name: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
@@ -46,12 +47,19 @@ def adopt(
     called = plain_name(file.stem) if name is None else name
     if kind is Kind.VOCODER:
         if config is None:
-            raise BadInputError("a HiFi-GAN needs its config", "Give --config config.json, which lies beside it.")
+            raise BadInputError(
+                "a HiFi-GAN needs its config", "Give --config config.json, which lies beside it."
+            )
         adopted = adopt_vocoder(store, file, config, name=called, licence=licence)
     else:
-        scale = _scale(pe_scale)
-        frontend = _frontend(text_frontend)
-        adopted = adopt_base(store, file, name=called, pe_scale=scale, frontend=frontend.value, licence=licence)
+        adopted = adopt_base(
+            store,
+            file,
+            name=called,
+            pe_scale=_scale(pe_scale),
+            frontend=_frontend(text_frontend).value,
+            licence=licence,
+        )
     answer(
         session,
         {kind.value: adopted.ref, "digest": adopted.digest, "directory": str(adopted.directory)},
@@ -61,7 +69,8 @@ def adopt(
 
 def _scale(given: int | None) -> Literal[1, 1000]:
     if given is None and sys.stdin.isatty():
-        given = int(typer.prompt("pe_scale: 1 for grad-tts-old, else 1000", type=int, default=1000))
+        # On standard error, for --json keeps standard output for its one object.
+        given = int(typer.prompt("pe_scale: 1 for grad-tts-old, else 1000", type=int, default=1000, err=True))
     if given == 1:
         return 1
     if given == 1000:
@@ -73,11 +82,12 @@ def _scale(given: int | None) -> Literal[1, 1000]:
 
 
 def _frontend(given: Frontend | None) -> Frontend:
-    if given is None and sys.stdin.isatty():
-        given = Frontend(typer.prompt("text front end: official or voxgrad", default="official"))
-    if given is None:
+    said = given
+    if said is None and sys.stdin.isatty():
+        said = typer.prompt("text front end: official or voxgrad", default="official", err=True)
+    if said not in set(Frontend):
         raise BadInputError(
             "no shape tells the text front end, and a wrong one sounds wrong",
             "Give --text-frontend official for the released checkpoints.",
         )
-    return given
+    return Frontend(said)

@@ -10,6 +10,7 @@ from voxgrad.cli.session import Session
 
 def finetune(
     context: typer.Context,
+    *,
     data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     base: Annotated[str | None, typer.Option(metavar="REF", help="A base; default: the newest.")] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "fast",
@@ -21,6 +22,7 @@ def finetune(
 ) -> None:
     """Adapt a base to a speaker. Begun again after a stop, it goes on from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
+    from voxgrad.errors import BadInputError
     from voxgrad.presets import load_preset
     from voxgrad.steps.finetune import finetune as step
     from voxgrad.store import Store
@@ -28,6 +30,10 @@ def finetune(
     session: Session = context.obj
     store = Store.open(session.home)
     settings = load_preset(preset, overrides or [])
+    if any(override.startswith("model.") for override in overrides or []):
+        raise BadInputError(
+            "a voice keeps the model of its base", "Leave out --set model., or pretrain a base."
+        )
     dataset = store.find(data, "dataset")
     start = store.find(base, "base")
     called = dataset.name if name is None else name

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import voxgrad
 from voxgrad.cli.adopt import adopt
+from voxgrad.cli.demo import demo
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
 from voxgrad.cli.ls import ls
@@ -66,6 +67,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "say": say,
     "pretrain": pretrain,
     "import": adopt,
+    "demo": demo,
     "ls": ls,
     "show": show,
 }

@@ -18,13 +18,16 @@ class Frontend(StrEnum):
 
 def prepare(
     context: typer.Context,
+    *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds the recordings.")],
     name: Annotated[str | None, typer.Option(help="Of the dataset; default: the folder's name.")] = None,
     transcripts: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Lines of name|text, path|text or path|text|speaker."),
     ] = None,
-    text_frontend: Annotated[Frontend, typer.Option(help="As the base that will learn from it.")] = Frontend.VOXGRAD,
+    text_frontend: Annotated[
+        Frontend, typer.Option(help="As the base that will learn from it.")
+    ] = Frontend.VOXGRAD,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; default: as many as pay.")
     ] = None,
@@ -37,7 +40,7 @@ def prepare(
     from voxgrad.store.names import plain_name
 
     session: Session = context.obj
-    whole = folder.absolute()
+    whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
     with Renderer(session) as renderer:
         dataset = step(

@@ -17,6 +17,7 @@ Overrides = Annotated[
 
 def pretrain(
     context: typer.Context,
+    *,
     data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "base-small",
     name: Annotated[str | None, typer.Option(help="Of the base; default: the dataset's.")] = None,
@@ -56,8 +57,9 @@ def summary(trained: "Artifact") -> str:
     metrics = trained.manifest.metrics
     parents = " and ".join(parent.ref for parent in trained.manifest.parents.values())
     held_out = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in metrics["held_out"].items())
+    work = f"{metrics['steps']} steps in {duration(metrics['seconds'])}"
     return (
-        f"{trained.kind} {trained.ref} from {parents}: {metrics['steps']} steps in {duration(metrics['seconds'])}\n"
+        f"{trained.kind} {trained.ref} from {parents}: {work}\n"
         f"  on held-out clips: {held_out}\n"
         f"  pictures: {trained.directory / 'curves.png'}\n"
         f"            {trained.directory / 'alignment.png'}"

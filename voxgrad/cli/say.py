@@ -11,29 +11,36 @@ if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
 
 GRIFFIN_LIM = "griffinlim"
+_SPEAKERS = ("voice", "base")
 
 
 def say(
     context: typer.Context,
+    *,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Written English.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg; default: speech-vN.wav here."),
+        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg; default: VOICE-vN.wav."),
     ] = None,
     voice: Annotated[
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
     ] = None,
     vocoder: Annotated[
-        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest there is.")
+        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of the diffusion; more is finer.")] = 10,
-    temperature: Annotated[float, typer.Option(min=0, max=2, metavar="X", help="Above 1 is livelier.")] = 0.667,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, metavar="X", help="Of the noise: more is livelier.")
+    ] = 0.667,
     speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Another seed, another reading.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Another seed, another reading.")
+    ] = 0,
 ) -> None:
     """Speak a text."""
     from voxgrad.audio.io import check_writable, copy_audio
     from voxgrad.cli.render import Renderer, answer
+    from voxgrad.presets import validated
     from voxgrad.specs import SynthesisSpec
     from voxgrad.steps.say import SOUND
     from voxgrad.steps.say import say as step
@@ -44,7 +51,8 @@ def say(
     if output is not None:
         check_writable(output)
     speaker = _speaker(store, voice)
-    settings = SynthesisSpec(steps=steps, temperature=temperature, speed=speed)
+    asked = {"steps": steps, "temperature": temperature, "speed": speed}
+    settings = validated(SynthesisSpec, asked, "say")  # "nan" passes through the options' limits
     with Renderer(session) as renderer:
         speech = step(
             store,
@@ -77,11 +85,19 @@ def say(
 def _speaker(store: "Store", ref: str | None) -> "Artifact":
     """The voice or base that was named; else the newest voice, and a base only where there is none."""
     from voxgrad.errors import BadInputError
+    from voxgrad.store.names import Reference
 
+    preferred = "voice" if store.list("voice") else "base"
     if ref is None:
-        return store.find(None, "voice" if store.list("voice") else "base")
-    found = store.find(ref)
-    if found.kind not in {"voice", "base"}:
+        return store.find(None, preferred)
+    named = Reference.parse(ref)
+    kind = named.kind
+    if kind is None and named.digest is None:
+        # A voice is called like its dataset unless told otherwise, and so is its speech.
+        kinds = {one.kind for one in store.scan() if one.name == named.name}
+        kind = next((one for one in _SPEAKERS if one in kinds), min(kinds, default=preferred))
+    found = store.find(ref, kind)
+    if found.kind not in _SPEAKERS:
         raise BadInputError(f"{ref} is a {found.kind} and cannot speak", "Name a voice or a base.")
     return found
 

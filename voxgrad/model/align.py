@@ -5,6 +5,8 @@ its cells, which dynamic programming maximises. Arrays are time-major, so that t
 tokens and vectorises; decisions are kept as bytes and come out as durations, never as a path of floats.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from voxgrad.errors import BadInputError
 
+_WORTH_A_THREAD = 500_000  # cells; fewer are done before a thread has begun
 _NEVER = np.float32(-1e9)  # the official code's log-likelihood of what cannot be
 
 
@@ -53,12 +56,21 @@ def search(value: Tensor, token_lengths: Tensor, frame_lengths: Tensor) -> Tenso
             "Check that its transcript belongs to its recording.",
         )
     durations = np.zeros((value.shape[0], value.shape[2]), np.int64)
-    _search_batch(
+    arrays = (
         np.ascontiguousarray(value.detach().float().cpu().numpy()),
         token_lengths.cpu().numpy().astype(np.int64),
         frame_lengths.cpu().numpy().astype(np.int64),
         durations,
     )
+    workers = min(torch.get_num_threads(), value.shape[0])
+    if workers == 1 or value.numel() < _WORTH_A_THREAD:
+        _search_batch(*arrays)
+    else:
+        # Plain threads, since numba's own go on spinning for a while and take the processor from torch's.
+        with ThreadPoolExecutor(workers) as pool:
+            share = -(-len(durations) // workers)
+            starts = range(0, len(durations), share)
+            list(pool.map(lambda start: _search_batch(*(a[start : start + share] for a in arrays)), starts))
     return torch.from_numpy(durations).to(value.device)
 
 
@@ -95,18 +107,18 @@ def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     return values.gather(2, index) * inside[:, None]
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)  # type: ignore[misc]
+@numba.njit(cache=True, nogil=True)
 def _search_batch(
     value: NDArray[np.float32],
     token_lengths: NDArray[np.int64],
     frame_lengths: NDArray[np.int64],
     durations: NDArray[np.int64],
 ) -> None:
-    for item in numba.prange(value.shape[0]):
+    for item in range(value.shape[0]):
         _search_one(value[item], token_lengths[item], frame_lengths[item], durations[item])
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
+@numba.njit(cache=True, nogil=True)
 def _search_one(value: NDArray[np.float32], tokens: int, frames: int, durations: NDArray[np.int64]) -> None:
     moved = np.empty((frames, tokens), np.uint8)  # 1: the best path came from the token before
     # Element 0 stands for "before the first token", so that the inner loop has no branch.
@@ -114,12 +126,14 @@ def _search_one(value: NDArray[np.float32], tokens: int, frames: int, durations:
     best = np.full(tokens + 1, _NEVER, np.float32)
     last[1] = value[0, 0]
     for frame in range(1, frames):
-        row = value[frame]
-        decision = moved[frame]
-        for token in range(max(0, tokens + frame - frames), min(tokens, frame + 1)):
-            stay, move = last[token + 1], last[token]
-            decision[token] = move > stay
-            best[token + 1] = max(stay, move) + row[token]
+        first, stop = max(0, tokens + frame - frames), min(tokens, frame + 1)
+        _advance(
+            last[first + 1 : stop + 1],
+            last[first:stop],
+            value[frame, first:stop],
+            best[first + 1 : stop + 1],
+            moved[frame, first:stop],
+        )
         last, best = best, last
     token = tokens - 1
     for frame in range(frames - 1, 0, -1):
@@ -127,3 +141,18 @@ def _search_one(value: NDArray[np.float32], tokens: int, frames: int, durations:
         if token > 0 and (token == frame or moved[frame, token]):
             token -= 1
     durations[token] += 1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _advance(
+    stay: NDArray[np.float32],
+    move: NDArray[np.float32],
+    row: NDArray[np.float32],
+    best: NDArray[np.float32],
+    moved: NDArray[np.uint8],
+) -> None:
+    """One frame of the recurrence, over slices that count from 0: only so does the compiler vectorise it."""
+    for token in range(len(row)):
+        comes = move[token] > stay[token]
+        moved[token] = comes
+        best[token] = (move[token] if comes else stay[token]) + row[token]

@@ -66,14 +66,19 @@ def load_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
             shapes = f"{tuple(tensor.shape)} where {tuple(expected[name].shape)} is expected"
             raise BadInputError(f"{what}: {name} is {shapes}", hint)
         if not torch.isfinite(tensor).all():
-            raise BadInputError(f"{what}: {name} holds numbers that are not finite", "Use another checkpoint.")
+            raise BadInputError(
+                f"{what}: {name} holds numbers that are not finite", "Use another checkpoint."
+            )
     module.load_state_dict(dict(state), strict=True)
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
     """Writes a safetensors file; floating-point tensors become ``dtype`` where one is given."""
     ready = {
-        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
         for name, tensor in state.items()
     }
     save_file(ready, path)
@@ -88,7 +93,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise IntegrityError(f"{path.name} cannot be read as weights", "Restore the artifact from a copy.") from error
+        raise IntegrityError(
+            f"{path.name} cannot be read as weights", "Restore the artifact from a copy."
+        ) from error
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 

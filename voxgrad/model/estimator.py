@@ -6,9 +6,13 @@ frames, and a ragged batch gives every utterance what it gets alone.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxgrad.specs import ModelSpec
@@ -42,7 +46,7 @@ class GroupNorm(nn.GroupNorm):
         """(batch, channels, bands, frames) in and out; ``extent`` (batch, 1, 1, frames) or None for all."""
         if extent is None:
             return super().forward(x)
-        grouped = x.float().unflatten(1, (self.num_groups, -1))
+        grouped = x.float().reshape(x.shape[0], self.num_groups, -1, *x.shape[2:])
         weight = extent.unsqueeze(1)
         count = weight.sum((2, 3, 4), keepdim=True) * grouped.shape[2] * grouped.shape[3]
         mean = (grouped * weight).sum((2, 3, 4), keepdim=True) / count
@@ -93,14 +97,20 @@ class LinearAttention(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
         """(batch, channels, bands, frames) in and out."""
-        batch, _, bands, length = x.shape
-        query, key, value = self.to_qkv(x).view(batch, 3, self.heads, -1, bands * length).unbind(1)
+        batch, channels, bands, length = x.shape
+        # Positions before channels: in channels-last memory this and the way back are views.
+        flat = x.permute(0, 2, 3, 1).reshape(batch, bands * length, channels)
+        query, key, value = (F.linear(flat, weight) for weight in self.to_qkv.weight.flatten(1).chunk(3))
         if frames.extent is not None:
-            outside = frames.extent.expand(-1, -1, bands, -1).reshape(batch, 1, 1, -1) == 0
+            outside = frames.extent.expand(-1, -1, bands, -1).reshape(batch, -1, 1) == 0
             key = key.masked_fill(outside, -torch.inf)
-        context = key.softmax(-1) @ value.transpose(2, 3)  # (batch, heads, width, width)
-        out = context.transpose(2, 3) @ query
-        return self.to_out(out.reshape(batch, -1, bands, length))
+        key, value, query = (
+            part.view(batch, bands * length, self.heads, -1) for part in (key.softmax(1), value, query)
+        )
+        context = key.permute(0, 2, 3, 1) @ value.transpose(1, 2)  # (batch, heads, width, width)
+        out = (query.transpose(1, 2) @ context).transpose(1, 2).flatten(2)
+        out = F.linear(out, self.to_out.weight.flatten(1), self.to_out.bias)
+        return out.view(batch, bands, length, channels).permute(0, 3, 1, 2)
 
 
 class Rezero(nn.Module):
@@ -148,6 +158,33 @@ def time_embedding(t: Tensor, channels: int, scale: float) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], 1)
 
 
+class Level(nn.ModuleList):
+    """Two residual blocks, attention, and a change of resolution where one follows; under the official indices."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, time_channels: int, resample: nn.Module | None
+    ) -> None:
+        super().__init__(
+            [
+                ResnetBlock(channels_in, channels_out, time_channels),
+                ResnetBlock(channels_out, channels_out, time_channels),
+                Residual(Rezero(LinearAttention(channels_out))),
+                nn.Identity() if resample is None else Resample(resample),
+            ]
+        )
+
+    def refine(self, x: Tensor, frames: Frames, time: Tensor) -> Tensor:
+        """All but the change of resolution: (batch, channels_in, …) → (batch, channels_out, …)."""
+        resnet1, resnet2, attention, _ = self
+        refined: Tensor = attention(resnet2(resnet1(x, frames, time), frames, time), frames)
+        return refined
+
+    def resample(self, x: Tensor, frames: Frames) -> Tensor:
+        """Halves or doubles bands and frames, or neither."""
+        resampled: Tensor = self[3](frames.clear(x))
+        return resampled
+
+
 class Estimator(nn.Module):
     """The U-Net: three levels of ``dec_dim`` · (1, 2, 4) channels."""
 
@@ -162,17 +199,20 @@ class Estimator(nn.Module):
             )
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.Mish(), nn.Linear(4 * dim, dim))
         levels = [2 + speaker_channel, dim, 2 * dim, 4 * dim]
-        pairs = list(zip(levels, levels[1:], strict=False))
-        self.downs = nn.ModuleList(
-            _level(low, high, dim, None if high == levels[-1] else nn.Conv2d(high, high, 3, 2, 1))
+        pairs = list(pairwise(levels))
+        downs = (
+            Level(low, high, dim, None if high == levels[-1] else nn.Conv2d(high, high, 3, 2, 1))
             for low, high in pairs
         )
+        self.downs = cast("Iterable[Level]", nn.ModuleList(downs))
         self.mid_block1 = ResnetBlock(levels[-1], levels[-1], dim)
         self.mid_attn = Residual(Rezero(LinearAttention(levels[-1])))
         self.mid_block2 = ResnetBlock(levels[-1], levels[-1], dim)
-        self.ups = nn.ModuleList(
-            _level(2 * high, low, dim, nn.ConvTranspose2d(low, low, 4, 2, 1)) for low, high in reversed(pairs[1:])
+        ups = (
+            Level(2 * high, low, dim, nn.ConvTranspose2d(low, low, 4, 2, 1))
+            for low, high in reversed(pairs[1:])
         )
+        self.ups = cast("Iterable[Level]", nn.ModuleList(ups))
         self.final_block = Block(dim, dim)
         self.final_conv = nn.Conv2d(dim, 1, 1)
 
@@ -208,32 +248,17 @@ class Estimator(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         levels = [Frames(*(None if m is None else m.unsqueeze(1) for m in (mask, extent)))]
         hidden = []
-        for resnet1, resnet2, attention, downsample in self.downs:
+        for down in self.downs:
             frames = levels[-1]
-            x = attention(resnet2(resnet1(x, frames, time), frames, time), frames)
-            hidden.append(x)
-            x = downsample(frames.clear(x))
+            hidden.append(down.refine(x, frames, time))
+            x = down.resample(hidden[-1], frames)
             levels.append(frames.halved())
         levels.pop()  # the last level does not halve
         frames = levels[-1]
         x = self.mid_block1(x, frames, time)
         x = self.mid_block2(self.mid_attn(x, frames), frames, time)
-        for resnet1, resnet2, attention, upsample in self.ups:
+        for up in self.ups:
             frames = levels.pop()
-            x = torch.cat([x, hidden.pop()], 1)
-            x = attention(resnet2(resnet1(x, frames, time), frames, time), frames)
-            x = upsample(frames.clear(x))
+            x = up.resample(up.refine(torch.cat([x, hidden.pop()], 1), frames, time), frames)
         frames = levels.pop()
         return frames.clear(self.final_conv(self.final_block(x, frames))).squeeze(1)
-
-
-def _level(channels_in: int, channels_out: int, time_channels: int, resample: nn.Module | None) -> nn.ModuleList:
-    return nn.ModuleList(
-        [
-            ResnetBlock(channels_in, channels_out, time_channels),
-            ResnetBlock(channels_out, channels_out, time_channels),
-            Residual(Rezero(LinearAttention(channels_out))),
-            nn.Identity() if resample is None else Resample(resample),
-        ]
-    )
-

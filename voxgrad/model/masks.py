@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-
 FRAME_MULTIPLE = 4
 """The score network halves the frames twice, so that their number must divide by this."""
 
@@ -48,5 +47,3 @@ def official_extent(lengths: Tensor, size: int) -> Tensor:
     """
     whole = torch.div(lengths + FRAME_MULTIPLE - 1, FRAME_MULTIPLE, rounding_mode="floor") * FRAME_MULTIPLE
     return length_mask(whole, size)
-
-

@@ -23,7 +23,9 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises every position on its own."""
-        return F.layer_norm(x.transpose(1, 2), self.gamma.shape, self.gamma, self.beta, self.eps).transpose(1, 2)
+        return F.layer_norm(x.transpose(1, 2), self.gamma.shape, self.gamma, self.beta, self.eps).transpose(
+            1, 2
+        )
 
 
 class Prenet(nn.Module):
@@ -74,7 +76,9 @@ class RelativeAttention(nn.Module):
         )
         query = query / math.sqrt(query.shape[-1])
         position = torch.arange(tokens, device=x.device)
-        offset = position[None] - position[:, None] + self.window  # (from, to) → row of the relative embedding
+        offset = (
+            position[None] - position[:, None] + self.window
+        )  # (from, to) → row of the relative embedding
         near = (offset >= 0) & (offset <= 2 * self.window)
         relative = query @ self.emb_rel_k.transpose(1, 2)  # (batch, heads, from, 2 window + 1)
         index = offset.clamp(0, 2 * self.window).expand(batch, self.heads, -1, -1)

@@ -12,10 +12,12 @@ from voxgrad.acoustic import Acoustic
 from voxgrad.errors import BadInputError
 from voxgrad.model.checkpoint import load_strict, read_checkpoint
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.presets import validated
 from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
+from voxgrad.text.tokens import vocabulary_size
 from voxgrad.vocoder.load import import_checkpoint, save
 
 VERSION = 1
@@ -33,8 +35,8 @@ def adopt_base(
 ) -> Artifact:
     """Imports an official Grad-TTS checkpoint as a base.
 
-    Sizes follow from the shapes. What no shape tells is asked for: a wrong ``pe_scale`` or front end loads and
-    sounds wrong.
+    Sizes follow from the shapes, and from the vocabulary's whether there is a blank between tokens. What no
+    shape tells is asked for: a wrong ``pe_scale`` or front end loads and sounds wrong.
 
     Args:
         store: where the base goes.
@@ -53,7 +55,7 @@ def adopt_base(
     acoustic = AcousticSpec(
         model=spec,
         mel=MelSpec(n_mels=spec.n_feats),
-        text=TextSpec(frontend=frontend),
+        text=TextSpec(frontend=frontend, add_blank=spec.n_vocab == vocabulary_size),
         speakers=speakers,
         voice="speaker-0",
     )
@@ -98,36 +100,42 @@ def adopt_vocoder(store: Store, file: Path, config: Path, *, name: str, licence:
 def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> ModelSpec:
     """Reads the sizes off the shapes."""
 
-    def shape(name: str) -> torch.Size:
+    def shape(name: str, dimensions: int) -> torch.Size:
         tensor = state.get(name)
-        if not isinstance(tensor, Tensor):
+        if not isinstance(tensor, Tensor) or tensor.dim() != dimensions or not tensor.numel():
             raise BadInputError(
-                f"{file.name} is not a Grad-TTS checkpoint: it has no {name}",
+                f"{file.name} is not a Grad-TTS checkpoint: it has no {name} of {dimensions} dimensions",
                 "Give one of the official checkpoints, or use --kind vocoder for a HiFi-GAN.",
             )
         return tensor.shape
 
-    relative = shape("encoder.encoder.attn_layers.0.emb_rel_k")
-    channels = shape("encoder.emb.weight")[1]
-    inner, kernel = shape("encoder.encoder.ffn_layers.0.conv_1.weight")[0:3:2]
-    attended = shape("encoder.encoder.attn_layers.0.conv_q.weight")[0]
-    speakers = shape("spk_emb.weight") if "spk_emb.weight" in state else torch.Size((1, 64))
-    return ModelSpec(
-        n_vocab=shape("encoder.emb.weight")[0],
-        n_spks=speakers[0],
-        spk_emb_dim=speakers[1],
-        n_enc_channels=channels,
-        filter_channels=inner,
-        filter_channels_dp=shape("encoder.proj_w.conv_1.weight")[0],
-        n_heads=attended // relative[2],
-        n_enc_layers=sum(name.endswith(".conv_q.weight") for name in state),
-        enc_kernel=kernel,
-        window_size=(relative[1] - 1) // 2,
-        n_feats=shape("encoder.proj_m.weight")[0],
-        dec_dim=shape("decoder.estimator.final_conv.weight")[1],
-        pe_scale=pe_scale,
-        condition_encoder=attended != channels,
-    )
+    relative = shape("encoder.encoder.attn_layers.0.emb_rel_k", 3)
+    vocabulary, channels = shape("encoder.emb.weight", 2)
+    inner, _, kernel = shape("encoder.encoder.ffn_layers.0.conv_1.weight", 3)
+    attended = shape("encoder.encoder.attn_layers.0.conv_q.weight", 3)[0]
+    speakers = shape("spk_emb.weight", 2) if "spk_emb.weight" in state else torch.Size((1, 64))
+    if vocabulary not in {vocabulary_size, vocabulary_size - 1}:
+        raise BadInputError(
+            f"{file.name} knows {vocabulary} tokens, the official English table has {vocabulary_size}",
+            "Give a checkpoint that was trained with the official symbols.",
+        )
+    sizes = {
+        "n_vocab": vocabulary,
+        "n_spks": speakers[0],
+        "spk_emb_dim": speakers[1],
+        "n_enc_channels": channels,
+        "filter_channels": inner,
+        "filter_channels_dp": shape("encoder.proj_w.conv_1.weight", 3)[0],
+        "n_heads": attended // relative[2],
+        "n_enc_layers": sum(name.endswith(".conv_q.weight") for name in state),
+        "enc_kernel": kernel,
+        "window_size": (relative[1] - 1) // 2,
+        "n_feats": shape("encoder.proj_m.weight", 3)[0],
+        "dec_dim": shape("decoder.estimator.final_conv.weight", 4)[1],
+        "pe_scale": pe_scale,
+        "condition_encoder": attended != channels,
+    }
+    return validated(ModelSpec, sizes, file.name)
 
 
 def _origin(file: Path) -> dict[str, str]:

@@ -82,6 +82,7 @@ def _taken_over(acoustic: Acoustic, dataset: Dataset) -> Acoustic:
     (speaker,) = dataset.corpus.speakers
     device = pick_device()
     row = nearest_row(acoustic.model.to(device), dataset.corpus, speaker, device)
-    others = {name: taken for name, taken in acoustic.spec.speakers.items() if taken != row and name != speaker}
+    known = acoustic.spec.speakers.items()
+    others = {name: taken for name, taken in known if taken != row and name != speaker}
     content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
     return Acoustic(acoustic.model, AcousticSpec.model_validate(content))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from voxgrad.training.corpus import Clip, write_corpus
 VERSION = 1
 _TASK = "prepare"
 _WORTH_A_PROCESS = 64
+_SHOWN = 20  # rejections that are told of one by one
 
 
 @dataclass(frozen=True)
@@ -78,40 +80,42 @@ def prepare(
     with store.stage("dataset", name) as draft:
         (draft.directory / "audio").mkdir()
         clips, mels, unknown = [], {}, Counter[str]()
-        for found in _process(entries, name, audio, text, jobs, emit):
+        for found in _process(entries, name, audio, text, jobs=jobs, emit=emit):
             if isinstance(found, Problem):
                 problems.append(found)
-                emit(Said(f"left out {found.id}: {found.reason}", "warning"))
                 continue
             write_audio(draft.directory / "audio" / f"{found.clip.id}.flac", found.waveform)
             clips.append(found.clip)
             mels[found.clip.id] = found.mel
             unknown.update(found.unknown)
         if not clips:
-            raise BadInputError(f"none of the recordings in {folder} can be used", "See the reasons above.")
+            first = f"{problems[0].id}: {problems[0].reason}"
+            raise BadInputError(
+                f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
+                "Mend the recordings or their transcripts.",
+            )
+        _tell(problems, emit)
         clips.sort(key=lambda clip: clip.id)
         write_corpus(draft.directory, clips, mels)
         _write_lines(draft.directory / "rejected.jsonl", [asdict(problem) for problem in problems])
-        first = clips[0]
-        pictures.draw_mel(draft.directory / "mel.png", mels[first.id].numpy(), audio.mel, first.text)
+        shown = clips[0]
+        pictures.draw_mel(draft.directory / "mel.png", mels[shown.id].numpy(), audio.mel, shown.text)
         metrics = _counts(clips, problems, unknown)
-        settings["mel_fingerprint"] = {"mel": audio.mel.fingerprint}
         return draft.publish(fingerprint=key, settings=settings, metrics=metrics, tools=_tools())
 
 
 def _process(
-    entries: list[Entry], name: str, audio: AudioSpec, text: TextSpec, jobs: int | None, emit: Emit
-) -> list[_Made | Problem]:
+    entries: list[Entry], name: str, audio: AudioSpec, text: TextSpec, *, jobs: int | None, emit: Emit
+) -> Iterator[_Made | Problem]:
+    """What becomes of every recording, in their order, so that any number of jobs gives the same dataset."""
     if jobs is None:
         jobs = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
     work = (delayed(_make)(entry, name, audio, text) for entry in entries)
     emit(Began(_TASK, len(entries), "recordings"))
-    results: list[_Made | Problem] = []
-    for result in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
-        results.append(result)
-        emit(Advanced(_TASK, len(results)))
+    for done, result in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), 1):
+        yield result
+        emit(Advanced(_TASK, done))
     emit(Ended(_TASK))
-    return results
 
 
 def _make(entry: Entry, name: str, audio: AudioSpec, text: TextSpec) -> _Made | Problem:
@@ -137,6 +141,13 @@ def _make(entry: Entry, name: str, audio: AudioSpec, text: TextSpec) -> _Made | 
     return _Made(clip, cleaned.waveform, mel, encoded.unknown)
 
 
+def _tell(problems: Sequence[Problem], emit: Emit) -> None:
+    for problem in problems[:_SHOWN]:
+        emit(Said(f"left out {problem.id}: {problem.reason}", "warning"))
+    if len(problems) > _SHOWN:
+        emit(Said(f"left out {len(problems) - _SHOWN} more; see rejected.jsonl of the dataset", "warning"))
+
+
 def _counts(clips: list[Clip], problems: list[Problem], unknown: Counter[str]) -> dict[str, object]:
     return {
         "clips": len(clips),
@@ -158,5 +169,8 @@ def _tools() -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"  # why, is told when its turn comes

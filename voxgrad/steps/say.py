@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -61,6 +60,7 @@ def say(
     Raises:
         BadInputError: the text cannot be read, or voice and vocoder do not fit.
     """
+    _check_unicode(text)
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = settings.model_dump()
@@ -78,7 +78,12 @@ def say(
         return draft.publish(
             fingerprint=key,
             parents=known_by,
-            settings={"text": text, "normalised": spoken.text.normalised, "synthesis": resolved, "synthetic": True},
+            settings={
+                "text": text,
+                "normalised": spoken.text.normalised,
+                "synthesis": resolved,
+                "synthetic": True,
+            },
             seed=seed,
             device=f"cpu, {torch.get_num_threads()} threads",
             tools={"torch": torch.__version__},
@@ -90,6 +95,15 @@ def say(
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # bytes of another encoding came in from the command line
+        raise BadInputError(
+            "the text is not UTF-8", "Set the terminal to UTF-8, or write it in ASCII."
+        ) from error
 
 
 def _vocoder(artifact: Artifact | None, acoustic: Acoustic) -> Vocoder:
@@ -123,7 +137,9 @@ def _speak(
     emit(Advanced(_TASK, 2, "sound"))
     emit(Ended(_TASK))
     if not np.isfinite(samples).all():
-        raise BadInputError("the voice gave numbers that are not finite", "Fine-tune it again, or use another.")
+        raise BadInputError(
+            "the voice gave numbers that are not finite", "Fine-tune it again, or use another."
+        )
     peak = float(np.abs(samples).max())
     if peak > _PEAK:  # rather a little quieter than clipped
         samples = samples * np.float32(_PEAK / peak)
@@ -135,7 +151,11 @@ def _timings(spoken: _Spoken, acoustic: Acoustic) -> str:
     border = [0, *spoken.synthesis.durations[0].cumsum(0).tolist()]
     second = acoustic.spec.mel.seconds_per_frame
     words = [
-        {"word": w.word, "start": round(border[w.start] * second, 4), "stop": round(border[w.stop] * second, 4)}
+        {
+            "word": w.word,
+            "start": round(border[w.start] * second, 4),
+            "stop": round(border[w.stop] * second, 4),
+        }
         for w in spoken.text.words
     ]
     return json.dumps(words, ensure_ascii=False, indent=1) + "\n"

@@ -1,5 +1,6 @@
-"""Which text belongs to which recording: LJSpeech lists, ``path|text`` lists, a ``.txt`` beside each recording."""
+"""Which text belongs to which recording: LJSpeech or ``path|text`` lists, or a ``.txt`` beside each recording."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ class Entry:
     """One recording with its text."""
 
     id: str
+    """Can be a file's name, and is not the path that it was found at."""
     recording: Path
     text: str
     speaker: str | None
@@ -50,6 +52,7 @@ def find_transcripts(folder: Path, transcripts: Path | None = None) -> tuple[lis
         if not transcripts.is_file():
             raise BadInputError(f"there is no transcript list {transcripts}", "Give the path of a text file.")
         return _from_list(folder, transcripts)
+    folder = folder.resolve()  # "." may be called "wavs"
     places = [folder / LIST] + ([folder.parent / LIST] if folder.name == "wavs" else [])
     listed = next((place for place in places if place.is_file()), None)
     if listed is not None:
@@ -67,11 +70,16 @@ def _beside(folder: Path) -> tuple[list[Entry], list[Problem]]:
     entries, problems = [], []
     recordings = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND and path.is_file())
     for path in recordings:
-        name = _id(path.relative_to(folder))
+        name = _id(path.relative_to(folder).with_suffix(""))
         written = path.with_suffix(".txt")
-        if not written.is_file():
+        try:
+            text = _one_line(_read(written)) if written.is_file() else None
+        except BadInputError as error:
+            problems.append(Problem(name, error.message))
+            continue
+        if text is None:
             problems.append(Problem(name, f"{path.name} has no {written.name} beside it"))
-        elif not (text := " ".join(_read(written).split())):
+        elif not text:
             problems.append(Problem(name, f"{written.name} is empty"))
         else:
             entries.append(Entry(name, path, text, None, written.name))
@@ -80,12 +88,12 @@ def _beside(folder: Path) -> tuple[list[Entry], list[Problem]]:
 
 def _from_list(folder: Path, path: Path) -> tuple[list[Entry], list[Problem]]:
     entries, problems = [], []
-    for number, line in enumerate(_read(path).splitlines(), 1):
+    # Not splitlines(), for which U+2028 and others within a text end a line too.
+    for number, line in enumerate(_read(path).split("\n"), 1):
         if not line.strip():
             continue
         source = f"{path.name}:{number}"
-        fields = [field.strip() for field in line.split("|")]
-        found = _entry(folder, fields, source)
+        found = _entry(folder, [_one_line(field) for field in line.split("|")], source)
         if isinstance(found, Entry):
             entries.append(found)
         else:
@@ -97,7 +105,7 @@ def _from_list(folder: Path, path: Path) -> tuple[list[Entry], list[Problem]]:
 
 def _entry(folder: Path, fields: list[str], source: str) -> Entry | Problem:
     name = fields[0]
-    if len(fields) not in (2, 3) or not name:
+    if len(fields) not in {2, 3} or not name:
         return Problem(name or source, f"{source} is not `name|text`, with at most three columns")
     as_path = Path(name).suffix.lower() in SOUND
     # In LJSpeech's form the third column is the text with its numbers spelt out; in a list of paths the speaker.
@@ -108,7 +116,10 @@ def _entry(folder: Path, fields: list[str], source: str) -> Entry | Problem:
     recording = _recording(folder, name, as_path=as_path)
     if recording is None:
         return Problem(name, f"{source}: there is no recording {name} in the folder")
-    return Entry(_id(Path(name)) if as_path else name, recording, text, speaker, source)
+    relative = (
+        Path(os.path.relpath(name, folder)) if Path(name).is_absolute() else Path(os.path.normpath(name))
+    )
+    return Entry(_id(relative.with_suffix("") if as_path else relative), recording, text, speaker, source)
 
 
 def _recording(folder: Path, name: str, *, as_path: bool) -> Path | None:
@@ -119,7 +130,10 @@ def _recording(folder: Path, name: str, *, as_path: bool) -> Path | None:
     else:
         candidates = (folder / sub / f"{name}{end}" for sub in ("wavs", ".") for end in sorted(SOUND))
     root = folder.resolve()
-    return next((c for c in candidates if c.is_file() and c.resolve().is_relative_to(root)), None)
+    try:
+        return next((c for c in candidates if c.is_file() and c.resolve().is_relative_to(root)), None)
+    except OSError:  # no file can be called that: the columns may be swapped
+        return None
 
 
 def _unique(entries: list[Entry], problems: list[Problem]) -> tuple[list[Entry], list[Problem]]:
@@ -135,8 +149,13 @@ def _unique(entries: list[Entry], problems: list[Problem]) -> tuple[list[Entry],
 
 
 def _id(path: Path) -> str:
-    """A clip's name: its path without the ending, folders joined by ``-``."""
-    return "-".join(part for part in path.with_suffix("").parts if part not in ("/", "..", "."))
+    """A clip's name: the parts of its relative path joined by ``-``, bytes that are no UTF-8 replaced."""
+    name = "-".join(part for part in path.parts if part != "..")
+    return name.encode("utf-8", "replace").decode()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _read(path: Path) -> str:
@@ -144,3 +163,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInputError(f"{path.name} is not UTF-8 text", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise BadInputError(
+            f"{path.name} cannot be read ({error.strerror})", "Check its permissions."
+        ) from error

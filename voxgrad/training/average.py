@@ -25,7 +25,7 @@ class Average:
             if value.is_floating_point():
                 ours.append(self.weights[name])
                 theirs.append(value.detach())
-        torch._foreach_lerp_(ours, theirs, 1.0 - decay)  # noqa: SLF001 - torch's optimisers use it too
+        torch._foreach_lerp_(ours, theirs, 1.0 - decay)
 
     def load(self, weights: dict[str, Tensor], updates: int) -> None:
         """Restores a stored average."""

@@ -84,7 +84,9 @@ def batch_of_step(clips: Sequence[Clip], size: int, step: int, seed: int) -> lis
     order = torch.randperm(len(clips), generator=generator).tolist()
     batches: list[list[int]] = []
     for start in range(0, in_epoch * size, _POOL * size):
-        pool = sorted(order[start : min(start + _POOL * size, in_epoch * size)], key=lambda i: clips[i].frames)
+        pool = sorted(
+            order[start : min(start + _POOL * size, in_epoch * size)], key=lambda i: clips[i].frames
+        )
         batches += [pool[i : i + size] for i in range(0, len(pool), size)]
     return [clips[i] for i in batches[torch.randperm(in_epoch, generator=generator).tolist()[index]]]
 

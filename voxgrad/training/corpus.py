@@ -48,7 +48,9 @@ class Corpus:
             rows = [json.loads(line) for line in clips.read_text(encoding="utf-8").splitlines()]
             read = tuple(Clip(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
         except (ValueError, TypeError, KeyError) as error:
-            raise IntegrityError(f"{clips.name} cannot be read as a clip list", "Prepare the dataset again.") from error
+            raise IntegrityError(
+                f"{clips.name} cannot be read as a clip list", "Prepare the dataset again."
+            ) from error
         return cls(read, mels, tuple(sorted({clip.speaker for clip in read})))
 
     def mel(self, clip: Clip) -> Tensor:

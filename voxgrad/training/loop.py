@@ -96,7 +96,9 @@ class Trainer:
             losses = self._step(number, stage, step, frozen, parts, optimizer)
             self.total += 1
             figures = {key: round(float(value.detach()), 5) for key, value in losses.named().items()}
-            self._log({"step": self.total, "stage": name, **figures, "seconds": time.perf_counter() - started})
+            self._log(
+                {"step": self.total, "stage": name, **figures, "seconds": time.perf_counter() - started}
+            )
             self.emit(Advanced(TASK, self.total, "  ".join(f"{k} {v:.3f}" for k, v in figures.items())))
             last = step + 1 == stage.steps
             if last or self.total % self.settings.validate_every == 0:

@@ -20,6 +20,7 @@ def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.devi
         return 0
     some = corpus.with_clips(sorted(corpus.clips, key=lambda clip: (clip.frames, clip.id))[:4])
     loss = [
-        validate(model, some, {speaker: row}, device, decoder=True)["diffusion"] for row in range(model.spec.n_spks)
+        validate(model, some, {speaker: row}, device, decoder=True)["diffusion"]
+        for row in range(model.spec.n_spks)
     ]
     return min(range(len(loss)), key=loss.__getitem__)

@@ -46,7 +46,7 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
     }
     if model.spec.n_spks > 1:
         parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
-    chosen = {name: parts[name] for name in stage.train}
+    chosen: dict[str, list[nn.Parameter]] = {name: parts[name] for name in stage.train}
     model.requires_grad_(requires_grad=False)
     for parameters in chosen.values():
         for parameter in parameters:
@@ -69,7 +69,9 @@ def align_corpus(
         durations = model.align(prior, batch.y, batch.frame_lengths).cpu()
         for row, clip in enumerate(some):
             tokens = len(clip.tokens)
-            found[clip.id] = Alignment(prior.mu_x[row, :, :tokens].cpu().clone(), durations[row, :tokens].clone())
+            found[clip.id] = Alignment(
+                prior.mu_x[row, :, :tokens].cpu().clone(), durations[row, :tokens].clone()
+            )
     return found
 
 
@@ -104,7 +106,9 @@ def full_losses(
     return Losses(
         prior=gaussian_loss(mu_y, batch.y, mask) if "encoder" in stage.train else None,
         duration=duration_loss(prior, durations) if "durations" in stage.train else None,
-        diffusion=_cropped_diffusion(model, batch, mu_y, stage, generator) if "decoder" in stage.train else None,
+        diffusion=_cropped_diffusion(model, batch, mu_y, stage, generator)
+        if "decoder" in stage.train
+        else None,
     )
 
 

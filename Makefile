@@ -1,0 +1,35 @@
+# Everything a newcomer needs: `make demo` and `make test`. Nothing but Python 3.11 to 3.13 and make is expected.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+WAVS ?=
+
+.PHONY: help setup demo test lint bench clean
+
+help:  ## List what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "voxgrad needs Python 3.11 to 3.13: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+setup: $(VENV)/installed  ## Install into .venv
+
+demo: setup  ## Clone a voice: of WAVS=DIR, or of a speaker that it makes itself
+	$(RUN)/voxgrad demo $(WAVS) -o demo
+
+test: setup  ## Run the tests
+	$(RUN)/python -m pytest
+
+lint: setup  ## Check style and types
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench: setup  ## Measure, side by side
+	$(RUN)/python tests/benchmarks/bench_align.py
+
+clean:  ## Remove everything that was made
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .hypothesis

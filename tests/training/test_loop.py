@@ -1,0 +1,156 @@
+"""The engine: it learns, logs, resumes exactly, and stops where numbers are not finite."""
+
+import json
+
+import pytest
+import torch
+
+from voxgrad.errors import DivergedError
+from voxgrad.events import Measured, ignore
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
+from voxgrad.training import state
+from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.loop import LOG, Trainer
+from voxgrad.training.stages import align_corpus, parameters_of
+from voxgrad.training.validate import validate
+
+SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
+ENCODER = StageSpec(
+    train=("encoder", "durations"), alignment="every_step", steps=6, batch_size=4, learning_rate=3e-3
+)
+DECODER = StageSpec(train=("decoder",), steps=4, batch_size=4, crop=16, learning_rate=1e-3)
+JOINT = StageSpec(
+    train=("encoder", "durations", "decoder"),
+    alignment="every_step",
+    steps=3,
+    batch_size=4,
+    crop=16,
+    learning_rate=1e-3,
+)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    prototypes = torch.randn(20, 80, generator=generator)
+    clips, mels = [], {}
+    for number in range(12):
+        tokens = tuple(int(t) for t in torch.randint(1, 20, (6,), generator=generator))
+        mel = prototypes[list(tokens)].repeat_interleave(torch.randint(3, 7, (6,), generator=generator), 0).T
+        mels[f"c{number:02}"] = mel + 0.1 * torch.randn(mel.shape, generator=generator)
+        clips.append(Clip(f"c{number:02}", f"t{number}", f"t{number}", tokens, "ann", mel.shape[1], 1.0))
+    write_corpus(tmp_path, clips, mels)
+    return Corpus.open(tmp_path / CLIPS, tmp_path / MELS)
+
+
+def trainer(corpus, run, stages=(ENCODER, DECODER), emit=ignore, **changes):
+    torch.manual_seed(0)
+    training, held_out = corpus.divide(0.2)
+    settings = TrainSpec(stages=stages, validate_every=3, checkpoint_every=3, precision="float32", **changes)
+    return Trainer(GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), emit)
+
+
+def test_all_stages_run_and_the_log_tells_of_them(corpus, tmp_path):
+    seen = []
+    one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER, JOINT), seen.append)
+    figures = one.train()
+    assert one.total == 13
+    assert set(figures) == {"prior_distance", "duration", "diffusion"}
+    entries = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    steps = [entry for entry in entries if "held_out" not in entry]
+    assert [entry["step"] for entry in steps] == list(range(1, 14))
+    assert {"prior", "duration"} <= set(steps[0])
+    assert "diffusion" not in steps[0]
+    assert {"prior", "duration", "diffusion"} <= set(steps[-1])
+    assert any(isinstance(event, Measured) for event in seen)
+
+
+def test_it_learns(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run", (ENCODER.model_copy(update={"steps": 60}),), ema_decay=0.5)
+    before = validate(one.model, one.held_out, {"ann": 0}, one.device, decoder=False)
+    after = one.train()
+    assert after["prior_distance"] < 0.9 * before["prior_distance"]
+    assert after["duration"] < before["duration"]
+
+
+def test_stages_change_only_what_they_train(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run", (DECODER,), ema_decay=0.0)
+    before = {name: value.clone() for name, value in one.model.state_dict().items()}
+    one.train()
+    moved = {name for name, value in one.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all(name.startswith("decoder.") for name in moved)
+    chosen = parameters_of(one.model, ENCODER)
+    assert {id(p) for p in chosen["durations"]}.isdisjoint(id(p) for p in chosen["encoder"])
+    assert not any(p.requires_grad for p in one.model.decoder.parameters())
+
+
+@pytest.mark.parametrize("stop", [2, 5, 8, 11])
+def test_a_stopped_run_goes_on_bitwise(corpus, tmp_path, stop):
+    stages = (ENCODER, DECODER, JOINT)
+    whole = trainer(corpus, tmp_path / "whole", stages)
+    whole.train()
+
+    class Stopped(Exception):
+        pass
+
+    def pull_the_plug(event):
+        if getattr(event, "done", None) == stop:
+            raise Stopped
+
+    stopped = trainer(corpus, tmp_path / "run", stages, pull_the_plug)
+    with pytest.raises(Stopped):
+        stopped.train()
+    torch.manual_seed(99)  # nothing may depend on where torch's own generator stands
+    resumed = trainer(corpus, tmp_path / "run", stages)
+    resumed.train()
+    expected, found = whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_checkpoints_are_whole_and_few(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run")
+    one.train()
+    kept = state.checkpoints(tmp_path / "run")
+    assert [path.name for path in kept] == ["step-00000009", "step-00000010"]
+    assert not list((tmp_path / "run" / "ckpt").glob("tmp-*"))
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run")
+    with torch.no_grad():
+        one.model.encoder.proj_m.bias[0] = float("inf")
+    before = {name: value.clone() for name, value in one.model.named_parameters()}
+    with pytest.raises(DivergedError, match="step 1"):
+        one.train()
+    assert all(torch.equal(value, before[name]) for name, value in one.model.named_parameters())
+
+
+def test_clips_shorter_than_the_crop_train(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run", (DECODER.model_copy(update={"crop": 400}),))
+    assert one.train()["diffusion"] > 0
+
+
+def test_alignments_fit_their_clips(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run")
+    found = align_corpus(one.model, corpus, {"ann": 0}, one.device)
+    for clip in corpus.clips:
+        assert int(found[clip.id].durations.sum()) == clip.frames
+        assert found[clip.id].mu_x.shape == (80, len(clip.tokens))
+
+
+def test_validation_repeats_itself(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run")
+    first, second = (validate(one.model, corpus, {"ann": 0}, one.device, decoder=True) for _ in range(2))
+    assert first == second
+
+
+def test_the_average_swaps_in_and_out(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run")
+    with torch.no_grad():
+        one.model.encoder.emb.weight.add_(1.0)
+    moved = one.model.encoder.emb.weight.clone()
+    with one.average.swap(one.model):
+        assert torch.allclose(one.model.encoder.emb.weight, moved - 1.0, atol=1e-5)
+    assert torch.equal(one.model.encoder.emb.weight, moved)

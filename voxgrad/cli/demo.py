@@ -1,0 +1,152 @@
+"""`voxgrad demo`: the whole chain, on recordings of one's own or on speech that it makes itself."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxgrad.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from voxgrad.audio.io import Waveform
+    from voxgrad.events import Emit
+    from voxgrad.store import Artifact, Store
+
+SENTENCE = "This voice was made on this machine."
+_TEXTS = (
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It is easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+    "The juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck.",
+    "The hogs were fed chopped corn and garbage.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+    "The boy was there when the sun rose.",
+    "A rod is used to catch pink salmon.",
+    "The source of the huge river is the clear spring.",
+    "Kick the ball straight and follow through.",
+    "Help the woman get back to her feet.",
+    "A pot of tea helps to pass the evening.",
+)
+"""Harvard sentences (IEEE, 1969)."""
+_PITCH, _FORMANTS = 0.62, 0.87
+
+
+def demo(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone; default: it makes some.")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="For sounds and store.")] = Path("demo"),
+) -> None:
+    """Show the chain: speak with a base, clone a voice, speak with that."""
+    from voxgrad.audio.io import copy_audio
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.specs import SynthesisSpec
+    from voxgrad.steps.say import SOUND, say
+    from voxgrad.store import Store
+
+    session: Session = context.obj
+    output.mkdir(parents=True, exist_ok=True)
+    store = Store.open(output / "store" if session.home is None else session.home)
+    with Renderer(session) as renderer:
+        trained = any(base.embedded for base in store.list("base"))
+        base = _base(store, output, renderer.emit)
+        recordings = _target(store, base, output, renderer.emit, trained=trained) if folder is None else folder
+        voice = _clone(store, base, recordings, renderer.emit, trained=trained)
+        for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
+            speech = say(
+                store,
+                SENTENCE,
+                speaker,
+                next(iter(reversed(store.list("vocoder"))), None),
+                name=speaker.name,
+                settings=SynthesisSpec(),
+                seed=0,
+                emit=renderer.emit,
+            )
+            copy_audio(speech.path(SOUND), output / name)
+    answer(
+        session,
+        {"base": base.ref, "voice": voice.ref, "files": ["base.wav", "voice.wav"], "trained_base": trained},
+        f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
+        f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
+        f"  pictures: {voice.directory / 'curves.png'} and alignment.png beside it"
+        + ("" if trained else "\nNo trained base comes with this version: what you hear is a minute of training."),
+    )
+
+
+def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
+    """The base that comes with the package; without one, a tiny base of formant speech."""
+    from voxgrad.audio.synthetic import speak_phones
+    from voxgrad.events import Said
+    from voxgrad.presets import load_preset
+    from voxgrad.specs import TextSpec
+    from voxgrad.steps.pretrain import pretrain
+    from voxgrad.text.tokens import encode
+
+    if store.list("base"):
+        return store.find(None, "base")
+    emit(Said("no trained base comes with this version yet: training a tiny one on formant speech of its own"))
+    phones = [encode(text, TextSpec(add_blank=False)).phones for text in _TEXTS]
+    spoken = (speak_phones(line, seed, 190.0) for seed, line in enumerate(phones))
+    recordings = _record(output / "wavs-base", spoken)
+    return pretrain(store, _prepare(store, recordings, emit), name="demo", preset=load_preset("tiny"), emit=emit)
+
+
+def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, trained: bool) -> Path:
+    """Another speaker: what the base learnt from, or says itself, with pitch and formants lowered."""
+    from voxgrad.audio.io import read_audio
+    from voxgrad.audio.pitch import shift
+    from voxgrad.specs import SynthesisSpec
+    from voxgrad.steps.say import SOUND, say
+
+    if not trained:
+        sources = sorted((output / "wavs-base").glob("*.wav"))
+    else:
+        vocoder = next(iter(reversed(store.list("vocoder"))), None)
+        spoken = (
+            say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
+            for seed, text in enumerate(_TEXTS)
+        )
+        sources = [speech.path(SOUND) for speech in spoken]
+    return _record(output / "wavs", (shift(read_audio(path), _PITCH, _FORMANTS) for path in sources))
+
+
+def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", *, trained: bool) -> "Artifact":
+    from voxgrad.presets import load_preset
+    from voxgrad.steps.finetune import finetune
+
+    # Half the fast preset: a demonstration should not take longer than a coffee.
+    fewer = ["stages.0.steps=120", "stages.1.steps=160"]
+    preset = load_preset("fast", fewer) if trained else load_preset("tiny", ["stages.0.steps=30"])
+    dataset = _prepare(store, recordings, emit)
+    return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)
+
+
+def _prepare(store: "Store", recordings: Path, emit: "Emit") -> "Artifact":
+    from voxgrad.specs import AudioSpec, TextSpec
+    from voxgrad.steps.prepare import prepare
+    from voxgrad.store.names import plain_name
+
+    name = plain_name(recordings.absolute().name)
+    return prepare(
+        store, recordings, name=name, transcripts=None, audio=AudioSpec(), text=TextSpec(), jobs=None, emit=emit
+    )
+
+
+def _record(folder: Path, waveforms: "Iterable[Waveform]") -> Path:
+    """Writes one recording for each text, and their list."""
+    from voxgrad.audio.io import write_audio
+
+    folder.mkdir(exist_ok=True)
+    for number, waveform in enumerate(waveforms):
+        write_audio(folder / f"{number:02}.wav", waveform)
+    lines = (f"{number:02}|{text}\n" for number, text in enumerate(_TEXTS))
+    (folder / "metadata.csv").write_text("".join(lines), encoding="utf-8")
+    return folder
