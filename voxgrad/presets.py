@@ -30,9 +30,10 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
     Raises:
         BadInputError: unknown preset or key (the nearest is named), or a value that does not fit.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _directory() / f"{name}.yaml"
-    if not path.is_file():
-        raise BadInputError(f"there is no preset {name}", _nearest(name, preset_names()))
+    shipped = {path.stem: path for path in _directory().glob("*.yaml")}
+    path = Path(name) if name.endswith((".yaml", ".yml")) else shipped.get(name)
+    if path is None or not path.is_file():
+        raise BadInputError(f"there is no preset {name}", _nearest(name, sorted(shipped)))
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -75,29 +76,28 @@ def _put(content: dict[str, Any], key: str, value: str) -> None:
     *parents, last = key.split(".")
     place: Any = content
     for part in parents:
-        place = _entry(place, part, key)
+        slot = _slot(place, part, key)
+        if isinstance(place, dict):
+            place.setdefault(slot, {})
+        place = place[slot]
     try:
         parsed = yaml.safe_load(value)
         if isinstance(parsed, str):
             parsed = float(parsed)  # YAML reads 1e-3 as a string
     except (yaml.YAMLError, ValueError):
         parsed = value
-    if isinstance(place, list):
-        _entry(place, last, key)
-        place[int(last)] = parsed
-    else:
-        place[last] = parsed
+    place[_slot(place, last, key)] = parsed
 
 
-def _entry(place: Any, part: str, key: str) -> Any:
-    if isinstance(place, list):
-        if not part.isdigit() or int(part) >= len(place):
-            hint = f"Give a number from 0 to {len(place) - 1}."
-            raise BadInputError(f"{key}: there is no entry {part}", hint)
-        return place[int(part)]
-    if not isinstance(place, dict):
-        raise BadInputError(f"{key}: {part} has no settings below it", "Shorten the key.")
-    return place.setdefault(part, {})
+def _slot(place: Any, part: str, key: str) -> str | int:
+    """What ``part`` of a dotted key is called where it leads."""
+    if isinstance(place, dict):
+        return part
+    if not isinstance(place, list):
+        raise BadInputError(f"no setting can be called {key}", "Shorten the key.")
+    if not (part.isascii() and part.isdigit() and int(part) < len(place)):
+        raise BadInputError(f"{key}: there is no entry {part}", f"Give a number from 0 to {len(place) - 1}.")
+    return int(part)
 
 
 def _fields(spec: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

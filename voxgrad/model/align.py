@@ -56,21 +56,21 @@ def search(value: Tensor, token_lengths: Tensor, frame_lengths: Tensor) -> Tenso
             "Check that its transcript belongs to its recording.",
         )
     durations = np.zeros((value.shape[0], value.shape[2]), np.int64)
-    arrays = (
-        np.ascontiguousarray(value.detach().float().cpu().numpy()),
-        token_lengths.cpu().numpy().astype(np.int64),
-        frame_lengths.cpu().numpy().astype(np.int64),
-        durations,
-    )
-    workers = min(torch.get_num_threads(), value.shape[0])
-    if workers == 1 or value.numel() < _WORTH_A_THREAD:
-        _search_batch(*arrays)
+    values = np.ascontiguousarray(value.detach().float().cpu().numpy())
+    tokens, frames = (lengths.cpu().numpy().astype(np.int64) for lengths in (token_lengths, frame_lengths))
+    workers = min(torch.get_num_threads(), len(values)) if value.numel() >= _WORTH_A_THREAD else 1
+    share = -(-len(values) // workers)
+
+    def search_part(start: int) -> None:
+        part = slice(start, start + share)
+        _search_batch(values[part], tokens[part], frames[part], durations[part])
+
+    if workers == 1:
+        search_part(0)
     else:
         # Plain threads, since numba's own go on spinning for a while and take the processor from torch's.
         with ThreadPoolExecutor(workers) as pool:
-            share = -(-len(durations) // workers)
-            starts = range(0, len(durations), share)
-            list(pool.map(lambda start: _search_batch(*(a[start : start + share] for a in arrays)), starts))
+            list(pool.map(search_part, range(0, len(values), share)))
     return torch.from_numpy(durations).to(value.device)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -55,9 +56,13 @@ class Corpus:
 
     def mel(self, clip: Clip) -> Tensor:
         """The log-mel of a clip: (n_feats, frames) float32."""
-        with safe_open(self.mels, framework="pt") as file:
-            mel: Tensor = file.get_tensor(clip.id)
+        mel: Tensor = self._file.get_tensor(clip.id)  # type: ignore[no-untyped-call]
         return mel
+
+    @cached_property
+    def _file(self) -> safe_open:
+        """The mels' file, open: parsing its header for every clip would cost two per cent of a step."""
+        return safe_open(self.mels, framework="pt")
 
     def with_clips(self, clips: Iterable[Clip]) -> "Corpus":
         """The same corpus with other clips; speaker numbers stay."""

@@ -1,0 +1,234 @@
+"""The whole chain through its commands: sound, artifacts, answers."""
+
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxgrad.store import Store
+
+ROOT = Path(__file__).parent.parent.parent
+DATA = ROOT.parent / "shared" / "data"
+
+
+def check_sound(path: Path, shortest: float = 0.2, longest: float = 8.0) -> None:
+    """22.05 kHz, mono, of plausible length and not silent."""
+    samples, rate = soundfile.read(path, always_2d=True)
+    assert (rate, samples.shape[1]) == (22050, 1)
+    assert shortest < len(samples) / rate < longest
+    assert np.sqrt(np.mean(samples**2)) > 1e-3
+    assert np.abs(samples).max() < 1.05  # what is lossy may overshoot a little
+
+
+def check_picture(path: Path) -> None:
+    """A PNG that is wide enough to read and no larger than it need be."""
+    content = path.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", content[16:24])
+    assert 600 <= width <= 1200
+    assert 200 <= height <= 1600
+    assert 5_000 < len(content) < 500_000
+
+
+def check_digests(artifact) -> None:
+    for entry in artifact.manifest.files:
+        artifact.path(entry.path)
+
+
+def test_each_step_writes_one_artifact_whose_digests_check(chain):
+    store = Store.open(chain.home)
+    own = [artifact for artifact in store.list() if not artifact.embedded]
+    assert sorted(artifact.kind for artifact in own) == ["base", "dataset", "speech", "voice"]
+    for artifact in own:
+        check_digests(artifact)
+        listed = {entry.path for entry in artifact.manifest.files}
+        lying = {p.relative_to(artifact.directory).as_posix() for p in artifact.directory.rglob("*") if p.is_file()}
+        assert lying == listed | {"manifest.json", "manifest.sha256"}
+    assert list((chain.home / "tmp").iterdir()) == []
+    assert list((chain.home / "runs").iterdir()) == []
+
+
+def test_every_artifact_names_its_parents_by_digest(chain):
+    assert chain.dataset.manifest.parents == {}
+    assert chain.base.parent("dataset").digest == chain.dataset.digest
+    assert chain.voice.parent("dataset").digest == chain.dataset.digest
+    assert chain.voice.parent("base").digest == chain.base.digest
+    assert chain.speech.parent("voice").digest == chain.voice.digest
+
+
+def test_no_manifest_knows_where_it_was_made(chain):
+    for artifact in (chain.dataset, chain.base, chain.voice, chain.speech):
+        for path in [artifact.directory / "manifest.json", *artifact.directory.glob("*.json*")]:
+            assert str(chain.recordings.parent) not in path.read_text(encoding="utf-8")
+            assert str(chain.home) not in path.read_text(encoding="utf-8")
+
+
+def test_what_is_said_can_be_heard(chain):
+    check_sound(chain.sound)
+    assert chain.sound.read_bytes() == chain.speech.path("speech.wav").read_bytes()
+
+
+def test_the_pictures_are_small_and_readable(chain):
+    for artifact, names in (
+        (chain.dataset, ["mel.png"]),
+        (chain.base, ["curves.png", "alignment.png"]),
+        (chain.voice, ["curves.png", "alignment.png"]),
+        (chain.speech, ["mel.png"]),
+    ):
+        for name in names:
+            check_picture(artifact.path(name))
+
+
+def test_the_same_commands_make_nothing_new(chain, furnished, command, steps):
+    before = {one.ref: one.digest for one in furnished.list()}
+    assert command("prepare", chain.recordings).code == 0
+    assert "nothing changed since robot@v1" in command("prepare", chain.recordings).err
+    for arguments in (
+        ("pretrain", "--data", "robot", "--name", "robots", *steps),
+        ("finetune", "--data", "robot", "--base", "robots", *steps),
+    ):
+        outcome = command(*arguments)
+        assert outcome.code == 0
+        assert "nothing changed since robot" in outcome.err
+    again = ("say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2", "-o", "b.wav")
+    assert command(*again).code == 0
+    assert Path("b.wav").read_bytes() == chain.sound.read_bytes()
+    assert {one.ref: one.digest for one in furnished.list()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["prepare", "RECORDINGS"], "dataset"),
+        (["pretrain", "--data", "robot", "--name", "robots", "STEPS"], "base"),
+        (["finetune", "--data", "robot", "--base", "robots", "STEPS"], "voice"),
+        (["say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"], "speech"),
+    ],
+)
+def test_json_is_one_object(arguments, key, chain, furnished, command, steps):
+    arguments = [str(chain.recordings) if word == "RECORDINGS" else word for word in arguments]
+    arguments = [*arguments[:-1], *steps] if arguments[-1] == "STEPS" else arguments
+    outcome = command(*arguments, "--json")
+    assert outcome.code == 0
+    assert outcome.out.count("\n") == 1
+    answer = json.loads(outcome.out)
+    expected = getattr(chain, key)
+    assert answer[key] == expected.ref
+    assert answer["directory"] == str(furnished.find(expected.ref, key).directory)
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("flac", "FLAC"), ("ogg", "OGG"), ("WAV", "WAV")])
+def test_the_ending_chooses_the_format(ending, kind, furnished, command):
+    arguments = ("say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2")
+    assert command(*arguments, "-o", f"out.{ending}").code == 0
+    assert soundfile.info(f"out.{ending}").format == kind
+    check_sound(Path(f"out.{ending}"))
+
+
+def test_without_a_name_the_sound_is_called_like_the_speech(furnished, command):
+    outcome = command("say", "Another text.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "1")
+    assert outcome.code == 0
+    assert outcome.out.startswith("robot-v2.wav: ")
+    check_sound(Path("robot-v2.wav"))
+
+
+def test_quiet_says_nothing_but_the_answer(chain, furnished, command):
+    outcome = command("prepare", chain.recordings, "--name", "again", "-q")
+    assert outcome.err == ""
+    assert outcome.out.startswith("dataset again@v1: 10 clips, ")
+
+
+def test_the_installed_command_does_the_same(chain, furnished, tmp_path):
+    """In a process of its own, where nothing is imported yet and no thread is warm."""
+    code = "from voxgrad.cli.main import run; run()"
+    arguments = ["say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "VOXGRAD_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "-o", "own.wav"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert json.loads(done.stdout)["file"] == "own.wav"
+    assert (tmp_path / "own.wav").read_bytes() == chain.sound.read_bytes()
+
+
+def real_folder(name: str, target: Path) -> Path:
+    """A few short clips of one of the shared corpora."""
+    source = DATA / name
+    if not source.is_dir():
+        pytest.skip(f"no {name} in ../shared/data")
+    if (source / "metadata.csv").is_file():
+        (target / "wavs").mkdir(parents=True)
+        chosen = []
+        for line in (source / "metadata.csv").read_text(encoding="utf-8").splitlines():
+            recording = source / "wavs" / f"{line.split('|')[0]}.wav"
+            if recording.is_file() and recording.stat().st_size < 210_000 and len(chosen) < 4:
+                shutil.copy(recording, target / "wavs")
+                chosen.append(line)
+        (target / "metadata.csv").write_text("\n".join(chosen), encoding="utf-8")
+    else:
+        target.mkdir(parents=True)
+        for recording in sorted(source.glob("*.wav"), key=lambda path: path.stat().st_size)[:4]:
+            shutil.copy(recording, target)
+            shutil.copy(recording.with_suffix(".txt"), target)
+    return target
+
+
+@pytest.mark.parametrize("corpus", ["lj", "kathleen_raw48k"])
+def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps):
+    folder = real_folder(corpus, tmp_path / corpus)
+    few = (*steps, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
+    outcome = command("prepare", folder, "--json")
+    assert outcome.code == 0
+    answer = json.loads(outcome.out)
+    assert (answer["clips"], answer["rejected"]) == (4, 0)
+    assert 4 < answer["seconds"] < 40
+    assert command("pretrain", "--data", "dataset/" + answer["dataset"], *few).code == 0
+    assert command("finetune", "--data", answer["dataset"], "--base", answer["dataset"], *few).code == 0
+    said = ("say", "hello", "-o", "out.wav", "--vocoder", "griffinlim", "--steps", "1")
+    assert command(*said).code == 0
+    check_sound(Path("out.wav"), 0.05)
+    store = Store.open(tmp_path / "home")
+    own = [artifact for artifact in store.list() if not artifact.embedded]
+    assert sorted(artifact.kind for artifact in own) == ["base", "dataset", "speech", "voice"]
+    for artifact in own:
+        check_digests(artifact)
+    dataset = store.find(answer["dataset"], "dataset")
+    header = soundfile.info(next(dataset.directory.glob("audio/*.flac")))
+    assert (header.samplerate, header.channels) == (22050, 1)
+    assert math.isclose(header.duration * 86.13, header.frames / 256, rel_tol=0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["prepare", "nowhere"],
+        ["pretrain", "--data", "nobody"],
+        ["finetune", "--data", "nobody"],
+        ["finetune", "--base", "nobody", "--data", "robot"],
+        ["say", "Hello.", "--voice", "nobody"],
+        ["say", "Hello.", "--voice", "voice/"],
+        ["say", "Hello.", "--vocoder", "nobody"],
+        ["import", "nowhere.pt", "--kind", "base", "--pe-scale", "1", "--text-frontend", "official"],
+        ["import", "nowhere.pt", "--kind", "piano"],
+        ["pretrain", "--preset", "nothing"],
+        ["prepare", "RECORDINGS", "--text-frontend", "french"],
+        ["prepare", "RECORDINGS", "--jobs", "0"],
+        ["prepare", "RECORDINGS", "--name", "My Dataset"],
+        ["say"],
+    ],
+)
+def test_what_is_not_there_is_refused_in_one_line(arguments, chain, furnished, refused):
+    refused(*[chain.recordings if word == "RECORDINGS" else word for word in arguments])

@@ -1,0 +1,152 @@
+"""Recordings of our own making, and the whole chain made of them once, by the real commands."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from voxgrad.audio.io import write_audio
+from voxgrad.audio.synthetic import speak_phones
+from voxgrad.cli.main import main
+from voxgrad.specs import TextSpec
+from voxgrad.store import Artifact, Store
+from voxgrad.text.tokens import encode
+
+SENTENCES = (
+    "The sun is warm.",
+    "A bird sang at dawn.",
+    "Bring me the cup.",
+    "Rain fell all day.",
+    "He closed the door.",
+    "Two dogs ran home.",
+    "They sold the house.",
+    "Snow covers the hill.",
+    "She reads a book.",
+    "I like green apples.",
+)
+SOME_STEPS = (
+    *("--preset", "tiny", "--set", "precision=float32"),
+    *("--set", "stages.0.steps=8", "--set", "stages.0.batch_size=4", "--set", "stages.0.warmup=0"),
+    *("--set", "stages.1.steps=3", "--set", "stages.1.batch_size=4", "--set", "stages.1.crop=32"),
+)
+"""Options of pretrain and finetune that make them a matter of seconds."""
+
+Record = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A home with one artifact of every kind but a vocoder."""
+
+    home: Path
+    recordings: Path
+    sound: Path
+    dataset: Artifact
+    base: Artifact
+    voice: Artifact
+    speech: Artifact
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def record() -> Record:
+    """A function that writes ``{name: text}`` as recordings into a folder, without a list of them."""
+
+    def record(folder: Path, texts: Mapping[str, str], f0: float = 120.0, seconds_of: str | None = None) -> None:
+        for seed, (name, text) in enumerate(texts.items()):
+            encoded = encode(text if seconds_of is None else seconds_of, TextSpec(add_blank=False))
+            path = folder / (name if Path(name).suffix in {".wav", ".flac"} else f"{name}.wav")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_audio(path, speak_phones(encoded.phones, seed, f0))
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def steps() -> tuple[str, ...]:
+    return SOME_STEPS
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory, record: Record) -> Path:
+    """Ten short sentences in LJSpeech's form. For reading only."""
+    folder = tmp_path_factory.mktemp("recordings") / "robot"
+    texts = {f"r{number:02}": text for number, text in enumerate(SENTENCES)}
+    record(folder / "wavs", texts)
+    lines = (f"{name}|{text}|{text}\n" for name, text in texts.items())
+    (folder / "metadata.csv").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Chain:
+    """prepare → pretrain → finetune → say. For reading only: see ``furnished``."""
+    place = tmp_path_factory.mktemp("chain")
+    home, sound = place / "home", place / "out.wav"
+    for command in (
+        ["prepare", str(recordings)],
+        ["pretrain", "--data", "robot", "--name", "robots", *SOME_STEPS],
+        ["finetune", "--data", "robot", "--base", "robots", *SOME_STEPS],
+        ["say", "Hello there.", "-o", str(sound), "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"],
+    ):
+        assert main([*command, "--home", str(home), "-q"]) == 0, command
+    store = Store.open(home)
+    kinds = {"dataset": "robot", "base": "robots", "voice": "robot", "speech": "robot"}
+    return Chain(home, recordings, sound, **{kind: store.find(name, kind) for kind, name in kinds.items()})
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., Outcome]:
+    """Runs a command in this process, in a folder and with a home of its own."""
+    monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Outcome(code, out, err)
+
+    return command
+
+
+@pytest.fixture
+def furnished(chain: Chain, tmp_path: Path, command: Callable[..., Outcome]) -> Store:
+    """A copy of the chain's home that a test may change; ``command`` works in it."""
+    shutil.copytree(chain.home, tmp_path / "home", dirs_exist_ok=True)
+    return Store.open(tmp_path / "home")
+
+
+@pytest.fixture
+def refused(command: Callable[..., Outcome]) -> Callable[..., str]:
+    """Runs a command that must be refused: exit 2, one line, nothing left behind. Returns the line."""
+
+    def refused(*arguments: object) -> str:
+        home = Path(os.environ["VOXGRAD_HOME"])
+        before = everything(home)
+        outcome = command(*arguments, "-q")
+        assert outcome.code == 2, outcome.err
+        assert outcome.out == ""
+        assert outcome.err.startswith("error: ")
+        assert outcome.err.count("\n") == 1
+        assert everything(home) == before
+        return outcome.err
+
+    return refused
+
+
+def everything(home: Path) -> set[Path]:
+    """All that lies in a home but its own two files."""
+    rooms = ("artifacts", "runs", "tmp", "trash")
+    return {path for room in rooms for path in (home / room).rglob("*")}

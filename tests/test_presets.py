@@ -1,0 +1,180 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from voxgrad.errors import BadInputError
+from voxgrad.presets import load_preset, preset_names, validated
+from voxgrad.specs import MelSpec, Preset, SynthesisSpec
+
+OWN = """
+description: of my own
+seed: 4
+stages:
+  - train: [encoder, durations]
+    alignment: every_step
+    steps: 10
+  - train: [decoder]
+    steps: 5
+    crop: null
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN, encoding="utf-8")
+    return path
+
+
+def refusal(name: str, *overrides: str) -> BadInputError:
+    with pytest.raises(BadInputError) as caught:
+        load_preset(name, overrides)
+    assert not caught.value.message.endswith(".")
+    assert caught.value.hint.endswith((".", "?"))
+    return caught.value
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_that_ships_loads(name: str):
+    preset = load_preset(name)
+    assert preset.description
+    assert {part for stage in preset.stages for part in stage.train} == {"encoder", "durations", "decoder"}
+    # Alignments are searched for before anything relies on them.
+    assert preset.stages[0].alignment == "every_step"
+
+
+def test_the_presets_that_the_commands_default_to_are_there():
+    assert {"base-small", "fast", "tiny"} <= set(preset_names())
+
+
+def test_a_file_of_ones_own(own: Path):
+    preset = load_preset(str(own))
+    assert (preset.seed, preset.stages[1].crop, preset.model.dec_dim) == (4, None, 64)
+    own.rename(own.with_suffix(".yml"))
+    assert load_preset(str(own.with_suffix(".yml"))) == preset
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("seed=7", lambda preset: preset.seed == 7),
+        ("model.dec_dim=32", lambda preset: preset.model.dec_dim == 32),
+        ("stages.0.steps=100", lambda preset: preset.stages[0].steps == 100),
+        ("stages.1.learning_rate=1e-4", lambda preset: preset.stages[1].learning_rate == 1e-4),
+        ("stages.0.crop=null", lambda preset: preset.stages[0].crop is None),
+        ("stages.1.train=[decoder, durations]", lambda preset: preset.stages[1].train == ("decoder", "durations")),
+        ("precision=float32", lambda preset: preset.precision == "float32"),
+        ("description=a = b", lambda preset: preset.description == "a = b"),
+    ],
+)
+def test_an_override_reaches_its_key(override: str, value, own: Path):
+    changed = load_preset(str(own), [override])
+    assert value(changed)
+    assert not value(load_preset(str(own)))
+
+
+def test_the_last_override_wins(own: Path):
+    assert load_preset(str(own), ["seed=1", "seed=2"]).seed == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("fats", "Did you mean fast?"),
+        ("base_small", "Did you mean base-small?"),
+        ("qqqq", "Choose from base-small, "),
+        ("", "Choose from "),
+        ("nowhere.yaml", "Choose from "),
+        ("../presets/fast", "Did you mean fast?"),
+    ],
+)
+def test_an_unknown_preset_names_the_nearest(name: str, hint: str):
+    error = refusal(name)
+    assert error.message == f"there is no preset {name}"
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("override", "message", "hint"),
+    [
+        ("sede=1", "own.yaml has no setting sede", "Did you mean seed?"),
+        ("stages.0.stesp=1", "own.yaml has no setting stages.0.stesp", "Did you mean steps?"),
+        ("model.decdim=8", "own.yaml has no setting model.decdim", "Did you mean dec_dim?"),
+        ("modle.dec_dim=8", "own.yaml has no setting modle", "Did you mean model?"),
+        ("stages.0.steps.x=1", "no setting can be called stages.0.steps.x", "Shorten the key."),
+        ("stages.2.steps=1", "stages.2.steps: there is no entry 2", "Give a number from 0 to 1."),
+        ("stages.-1.steps=1", "there is no entry -1", "Give a number from 0 to 1."),
+        ("stages.first=1", "there is no entry first", "Give a number"),
+        ("stages.²=1", "there is no entry ²", "Give a number"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(override: str, message: str, hint: str, own: Path):
+    error = refusal(str(own), override)
+    assert message in error.message
+    assert error.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("override", "place"),
+    [
+        ("stages.0.steps=many", "own.yaml, stages.0.steps: input should be a valid integer"),
+        ("stages.0.steps=0", "own.yaml, stages.0.steps: input should be greater than 0"),
+        ("stages.0.learning_rate=nan", "own.yaml, stages.0.learning_rate: "),
+        ("stages.0.train=[voice]", "own.yaml, stages.0.train.0: "),
+        ("stages.0.train=[]", "own.yaml, stages.0: train must name at least one"),
+        ("stages.0.train=[decoder]", "own.yaml, stages.0: alignment every_step needs the encoder"),
+        ("stages=[]", "own.yaml, stages: "),
+        ("stages=fast", "own.yaml, stages: "),
+        ("model=[]", "own.yaml, model: "),
+        ("model.dec_dim=12", "own.yaml, model: dec_dim must be a multiple of 8"),
+        ("model.pe_scale=7", "own.yaml, model.pe_scale: "),
+        ("held_out=0.9", "own.yaml, held_out: "),
+        ("seed=[1", "own.yaml, seed: "),
+        ("description=", "own.yaml, description: "),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_place(override: str, place: str, own: Path):
+    assert refusal(str(own), override).message.startswith(place)
+
+
+@pytest.mark.parametrize("override", ["seed", "", "=1", "--set"])
+def test_an_override_without_key_or_value_is_refused(override: str, own: Path):
+    assert refusal(str(own), override).message == f"{override!r} is not key=value"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"stages: [", "own.yaml is not YAML"),
+        (b"a: b: c", "own.yaml is not YAML"),
+        (b"description: caf\xe9", "own.yaml is not YAML"),
+        (b"\x00", "own.yaml is not YAML"),
+        (b"!!python/object/apply:os.getcwd []", "own.yaml is not YAML"),
+        (b"", "own.yaml holds no settings"),
+        (b"- a\n- b\n", "own.yaml holds no settings"),
+        (b"42", "own.yaml holds no settings"),
+        (b"description: no stages\n", "own.yaml, stages: field required"),
+        (b"1: 2\n", "own.yaml"),
+        (b"description: x\nstages: []\n", "own.yaml, stages: "),
+        (b"description: x\nstages: {}\n", "own.yaml, stages: "),
+    ],
+)
+def test_a_broken_file_is_refused(content: bytes, message: str, own: Path):
+    own.write_bytes(content)
+    assert refusal(str(own)).message.startswith(message)
+
+
+def test_a_preset_cannot_be_changed(own: Path):
+    with pytest.raises(ValidationError, match="frozen"):
+        load_preset(str(own)).seed = 3
+
+
+def test_other_settings_are_validated_the_same_way():
+    assert validated(SynthesisSpec, {"steps": 3}, "here").steps == 3
+    with pytest.raises(BadInputError, match="here has no setting step") as caught:
+        validated(SynthesisSpec, {"step": 3}, "here")
+    assert caught.value.hint == "Did you mean steps?"
+    with pytest.raises(BadInputError, match="here: f_min must lie below f_max"):
+        validated(MelSpec, {"f_min": 9000}, "here")
+    assert isinstance(validated(Preset, load_preset("tiny").model_dump(), "here"), Preset)

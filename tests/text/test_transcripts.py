@@ -1,0 +1,205 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from voxgrad.errors import BadInputError
+from voxgrad.text.transcripts import find_transcripts
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes a folder of empty recordings; a list in it, if any, is given as text."""
+
+    def make(*recordings: str, listed: str | bytes | None = None) -> Path:
+        folder = tmp_path / "voice"
+        folder.mkdir()
+        for name in recordings:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        if listed is not None:
+            (folder / "metadata.csv").write_bytes(listed if isinstance(listed, bytes) else listed.encode())
+        return folder
+
+    return make
+
+
+def found(folder: Path, transcripts: Path | None = None) -> list[tuple[str, str, str | None]]:
+    entries, problems = find_transcripts(folder, transcripts)
+    assert problems == []
+    return [(entry.id, entry.text, entry.speaker) for entry in entries]
+
+
+def problem(folder: Path) -> str:
+    entries, problems = find_transcripts(folder)
+    assert len(problems) == 1
+    assert [entry.id for entry in entries] == ["good"]
+    return problems[0].reason
+
+
+def test_a_list_of_two_columns(make: Make):
+    folder = make("wavs/a.wav", "wavs/b.flac", listed="a|Alpha.\nb|Beta.\n")
+    assert found(folder) == [("a", "Alpha.", None), ("b", "Beta.", None)]
+    entries, _ = find_transcripts(folder)
+    assert [entry.recording.name for entry in entries] == ["a.wav", "b.flac"]
+    assert [entry.source for entry in entries] == ["metadata.csv:1", "metadata.csv:2"]
+
+
+def test_of_three_columns_the_third_is_spelt_out(make: Make):
+    folder = make("a.wav", "b.wav", listed="a|It costs 5.|It costs five.\nb|Beta.|\n")
+    assert found(folder) == [("a", "It costs five.", None), ("b", "Beta.", None)]
+
+
+def test_a_list_of_paths(make: Make):
+    folder = make("one/a.wav", "wavs/b.flac", listed="one/a.wav|Alpha.\nb.flac|Beta.\n")
+    assert found(folder) == [("one-a", "Alpha.", None), ("b", "Beta.", None)]
+
+
+def test_a_list_of_paths_may_name_speakers(make: Make):
+    folder = make("a.wav", "b.wav", listed="a.wav|Alpha.|ann\nb.wav|Beta.|\n")
+    assert found(folder) == [("a", "Alpha.", "ann"), ("b", "Beta.", None)]
+
+
+def test_a_list_elsewhere(make: Make, tmp_path: Path):
+    folder = make("a.wav", listed="a|Not this.\n")
+    elsewhere = tmp_path / "list.txt"
+    elsewhere.write_text("a|But this.\n", encoding="utf-8")
+    assert found(folder, elsewhere) == [("a", "But this.", None)]
+
+
+def test_a_folder_called_wavs_has_its_list_above(make: Make, monkeypatch: pytest.MonkeyPatch):
+    folder = make("wavs/a.wav", listed="a|Alpha.\n")
+    assert found(folder / "wavs") == [("a", "Alpha.", None)]
+    monkeypatch.chdir(folder / "wavs")
+    assert found(Path()) == [("a", "Alpha.", None)]
+
+
+def test_a_text_beside_each_recording(make: Make):
+    folder = make("a.wav", "deep/b.flac")
+    (folder / "a.txt").write_text(" Alpha\n and more.\n", encoding="utf-8")
+    (folder / "deep" / "b.txt").write_text("\ufeffBeta.", encoding="utf-8")
+    assert found(folder) == [("a", "Alpha and more.", None), ("deep-b", "Beta.", None)]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "\ufeffa|Alpha.\r\nb|Beta.\r\n",
+        "\n  \na|Alpha.\n\nb|Beta.",
+        " a | Alpha.\nb|\tBeta. \n",
+    ],
+)
+def test_the_ways_of_writing_lines(listed: str, make: Make):
+    assert found(make("a.wav", "b.wav", listed=listed)) == [("a", "Alpha.", None), ("b", "Beta.", None)]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\xa0", "\x1c"])
+def test_only_a_line_feed_ends_a_line(separator: str, make: Make):
+    folder = make("a.wav", listed=f"a|Alpha{separator}beta.\n")
+    assert found(folder) == [("a", "Alpha beta.", None)]
+
+
+def test_spaces_and_other_scripts_in_names(make: Make):
+    folder = make("my voice 1.wav", "wavs/größe.wav", "1.5 m.wav", listed="my voice 1|A.\ngröße|B.\n1.5 m|C.\n")
+    assert [entry[0] for entry in found(folder)] == ["my voice 1", "größe", "1.5 m"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("alone", "metadata.csv:2 is not `name|text`, with at most three columns"),
+        ("a|b|c|d", "metadata.csv:2 is not `name|text`, with at most three columns"),
+        ("|Text.", "metadata.csv:2 is not `name|text`, with at most three columns"),
+        ("other|", "metadata.csv:2 has no text"),
+        ("other|  |", "metadata.csv:2 has no text"),
+        ("other.wav||ann", "metadata.csv:2 has no text"),
+        ("missing|Text.", "metadata.csv:2: there is no recording missing in the folder"),
+        ("missing.wav|Text.", "metadata.csv:2: there is no recording missing.wav in the folder"),
+        ("good|Once more.", "metadata.csv:2: good stands twice"),
+        ("good.wav|Once more.", "metadata.csv:2: good stands twice"),
+        ("../outside.wav|Text.", "metadata.csv:2: there is no recording ../outside.wav in the folder"),
+        ("../outside|Text.", "metadata.csv:2: there is no recording ../outside in the folder"),
+        (f"{'very long ' * 30}.wav|good", "there is no recording very long"),
+        ("other\0.wav|Text.", "there is no recording other"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(line: str, reason: str, make: Make, tmp_path: Path):
+    (tmp_path / "outside.wav").touch()
+    folder = make("good.wav", "other.wav", listed=f"good|Text.\n{line}\n")
+    assert reason in problem(folder)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(make: Make, tmp_path: Path):
+    (tmp_path / "outside.wav").touch()
+    folder = make("good.wav", listed="good|Text.\nlink|Text.\n")
+    (folder / "link.wav").symlink_to(tmp_path / "outside.wav")
+    assert "no recording link" in problem(folder)
+
+
+@pytest.mark.parametrize("name", ["wavs/../deep/a.wav", "./deep/a.wav", "deep//a.wav", "ABSOLUTE/deep/a.wav", "deep/a"])
+def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Make):
+    folder = make("deep/a.wav", "wavs/b.wav")
+    (folder / "metadata.csv").write_text(f"{name.replace('ABSOLUTE', str(folder))}|Alpha.\n", encoding="utf-8")
+    assert found(folder) == [("deep-a", "Alpha.", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "b.wav has no b.txt beside it"), (b" \n", "b.txt is empty"), (b"caf\xe9", "b.txt is not UTF-8 text")],
+)
+def test_a_recording_without_its_text_is_left_out(content: bytes | None, reason: str, make: Make):
+    folder = make("good.wav", "b.wav")
+    (folder / "good.txt").write_text("Text.", encoding="utf-8")
+    if content is not None:
+        (folder / "b.txt").write_bytes(content)
+    assert problem(folder) == reason
+
+
+def test_a_name_that_is_not_utf8_can_be_written_down(make: Make):
+    folder = make("good.wav")
+    (folder / "good.txt").write_text("Text.", encoding="utf-8")
+    try:
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).touch()
+    except OSError:
+        pytest.skip("the file system takes only UTF-8 names")
+    _, problems = find_transcripts(folder)
+    assert [one.id.encode() for one in problems] == [b"caf?"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        (b"a|caf\xe9\n", "metadata.csv is not UTF-8 text"),
+        ("a|Alpha.\n".encode("utf-16"), "metadata.csv is not UTF-8 text"),
+        (b"", "metadata.csv has no lines"),
+        (b"\n \n", "metadata.csv has no lines"),
+        (None, "holds no transcripts"),
+    ],
+)
+def test_what_is_no_list_is_refused(listed: bytes | None, message: str, make: Make):
+    with pytest.raises(BadInputError) as caught:
+        find_transcripts(make("a.wav", listed=listed))
+    assert message in caught.value.message
+
+
+def test_a_missing_folder_or_list_is_refused(make: Make, tmp_path: Path):
+    with pytest.raises(BadInputError, match="there is no folder"):
+        find_transcripts(tmp_path / "nowhere")
+    with pytest.raises(BadInputError, match="there is no transcript list"):
+        find_transcripts(make("a.wav"), tmp_path / "nowhere.txt")
+    with pytest.raises(BadInputError, match="there is no transcript list"):
+        find_transcripts(tmp_path / "voice", tmp_path)
+
+
+def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch):
+    folder = make("a.wav", listed="a|Alpha.\n")
+
+    def deny(path: Path, **options: str) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", deny)
+    with pytest.raises(BadInputError, match=r"metadata.csv cannot be read \(Permission denied\)"):
+        find_transcripts(folder)
