@@ -63,7 +63,9 @@ class Outcome:
 def record() -> Record:
     """A function that writes ``{name: text}`` as recordings into a folder, without a list of them."""
 
-    def record(folder: Path, texts: Mapping[str, str], f0: float = 120.0, seconds_of: str | None = None) -> None:
+    def record(
+        folder: Path, texts: Mapping[str, str], f0: float = 120.0, seconds_of: str | None = None
+    ) -> None:
         for seed, (name, text) in enumerate(texts.items()):
             encoded = encode(text if seconds_of is None else seconds_of, TextSpec(add_blank=False))
             path = folder / (name if Path(name).suffix in {".wav", ".flac"} else f"{name}.wav")
@@ -98,7 +100,18 @@ def chain(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Chain:
         ["prepare", str(recordings)],
         ["pretrain", "--data", "robot", "--name", "robots", *SOME_STEPS],
         ["finetune", "--data", "robot", "--base", "robots", *SOME_STEPS],
-        ["say", "Hello there.", "-o", str(sound), "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"],
+        [
+            "say",
+            "Hello there.",
+            "-o",
+            str(sound),
+            "--voice",
+            "robot",
+            "--vocoder",
+            "griffinlim",
+            "--steps",
+            "2",
+        ],
     ):
         assert main([*command, "--home", str(home), "-q"]) == 0, command
     store = Store.open(home)

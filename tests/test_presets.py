@@ -63,7 +63,10 @@ def test_a_file_of_ones_own(own: Path):
         ("stages.0.steps=100", lambda preset: preset.stages[0].steps == 100),
         ("stages.1.learning_rate=1e-4", lambda preset: preset.stages[1].learning_rate == 1e-4),
         ("stages.0.crop=null", lambda preset: preset.stages[0].crop is None),
-        ("stages.1.train=[decoder, durations]", lambda preset: preset.stages[1].train == ("decoder", "durations")),
+        (
+            "stages.1.train=[decoder, durations]",
+            lambda preset: preset.stages[1].train == ("decoder", "durations"),
+        ),
         ("precision=float32", lambda preset: preset.precision == "float32"),
         ("description=a = b", lambda preset: preset.description == "a = b"),
     ],
@@ -86,7 +89,7 @@ def test_the_last_override_wins(own: Path):
         ("qqqq", "Choose from base-small, "),
         ("", "Choose from "),
         ("nowhere.yaml", "Choose from "),
-        ("../presets/fast", "Did you mean fast?"),
+        ("../presets/fast", "Choose from "),
     ],
 )
 def test_an_unknown_preset_names_the_nearest(name: str, hint: str):

@@ -60,13 +60,21 @@ def draw_alignment(
     figure.savefig(path)
 
 
-def draw_curves(path: Path, curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], title: str) -> None:
-    """Draws one small panel for every named curve of (steps, values)."""
-    figure, axes = _figure(max(1, len(curves)), 1.9 * max(1, len(curves)))
-    for axis, (name, (steps, values)) in zip(axes, curves.items(), strict=False):
-        axis.plot(steps, values, linewidth=1.0, color="#30508f", marker="." if len(steps) < 40 else "")
+Curve = tuple[Sequence[int], Sequence[float]]
+"""Steps and values."""
+
+
+def draw_curves(path: Path, panels: Mapping[str, Mapping[str, Curve]], title: str) -> None:
+    """Draws one small panel for every name, with its labelled curves."""
+    figure, axes = _figure(max(1, len(panels)), 0.6 + 1.9 * max(1, len(panels)))
+    for axis, (name, curves) in zip(axes, panels.items(), strict=False):
+        for label, (steps, values) in curves.items():
+            axis.plot(
+                steps, values, linewidth=1.0, marker="o" if len(steps) < 40 else "", markersize=3, label=label
+            )
         axis.set_ylabel(name, fontsize=9)
         axis.grid(visible=True, linewidth=0.3)
+        axis.legend(fontsize=8, frameon=False)
     axes[-1].set_xlabel("step", fontsize=9)
     axes[0].set_title(_shortened(title), loc="left", fontsize=10)
     figure.savefig(path)

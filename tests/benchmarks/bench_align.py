@@ -51,10 +51,8 @@ def plain_loop(value, path, token_lengths, frame_lengths):
         for y in range(frames):
             for x in range(max(0, tokens + y - frames), min(tokens, y + 1)):
                 stay = np.float32(-1e9) if x == y else value[b, x, y - 1]
-                if x == 0:
-                    move = np.float32(0.0) if y == 0 else np.float32(-1e9)
-                else:
-                    move = value[b, x - 1, y - 1]
+                start = np.float32(0.0) if y == 0 else np.float32(-1e9)
+                move = start if x == 0 else value[b, x - 1, y - 1]
                 value[b, x, y] += max(stay, move)
         for y in range(frames - 1, -1, -1):
             path[b, index, y] = 1

@@ -50,7 +50,9 @@ def test_each_step_writes_one_artifact_whose_digests_check(chain):
     for artifact in own:
         check_digests(artifact)
         listed = {entry.path for entry in artifact.manifest.files}
-        lying = {p.relative_to(artifact.directory).as_posix() for p in artifact.directory.rglob("*") if p.is_file()}
+        lying = {
+            p.relative_to(artifact.directory).as_posix() for p in artifact.directory.rglob("*") if p.is_file()
+        }
         assert lying == listed | {"manifest.json", "manifest.sha256"}
     assert list((chain.home / "tmp").iterdir()) == []
     assert list((chain.home / "runs").iterdir()) == []
@@ -98,7 +100,18 @@ def test_the_same_commands_make_nothing_new(chain, furnished, command, steps):
         outcome = command(*arguments)
         assert outcome.code == 0
         assert "nothing changed since robot" in outcome.err
-    again = ("say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2", "-o", "b.wav")
+    again = (
+        "say",
+        "Hello there.",
+        "--voice",
+        "robot",
+        "--vocoder",
+        "griffinlim",
+        "--steps",
+        "2",
+        "-o",
+        "b.wav",
+    )
     assert command(*again).code == 0
     assert Path("b.wav").read_bytes() == chain.sound.read_bytes()
     assert {one.ref: one.digest for one in furnished.list()} == before
@@ -149,7 +162,17 @@ def test_quiet_says_nothing_but_the_answer(chain, furnished, command):
 def test_the_installed_command_does_the_same(chain, furnished, tmp_path):
     """In a process of its own, where nothing is imported yet and no thread is warm."""
     code = "from voxgrad.cli.main import run; run()"
-    arguments = ["say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2", "--json"]
+    arguments = [
+        "say",
+        "Hello there.",
+        "--voice",
+        "robot",
+        "--vocoder",
+        "griffinlim",
+        "--steps",
+        "2",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "VOXGRAD_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, "-o", "own.wav"],

@@ -14,7 +14,11 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 HERE = Path(__file__).parent
-FOLDERS = [HERE, *(Path(folder) for folder in [os.environ.get("VOXGRAD_GOLDEN")] if folder)]
+_BESIDE = HERE.parents[2] / "shared" / "golden"
+_GIVEN = os.environ.get("VOXGRAD_GOLDEN")
+_WHOLE = Path(_GIVEN) if _GIVEN else _BESIDE
+FOLDERS = [HERE, _WHOLE] if _GIVEN or _WHOLE.is_dir() else [HERE]
+"""The subset, and all figures where ``VOXGRAD_GOLDEN`` names them or they lie beside the project."""
 
 
 def read(path: Path) -> dict[str, Tensor]:

@@ -103,7 +103,9 @@ def test_only_a_line_feed_ends_a_line(separator: str, make: Make):
 
 
 def test_spaces_and_other_scripts_in_names(make: Make):
-    folder = make("my voice 1.wav", "wavs/größe.wav", "1.5 m.wav", listed="my voice 1|A.\ngröße|B.\n1.5 m|C.\n")
+    folder = make(
+        "my voice 1.wav", "wavs/größe.wav", "1.5 m.wav", listed="my voice 1|A.\ngröße|B.\n1.5 m|C.\n"
+    )
     assert [entry[0] for entry in found(folder)] == ["my voice 1", "größe", "1.5 m"]
 
 
@@ -126,7 +128,9 @@ def test_spaces_and_other_scripts_in_names(make: Make):
         ("other\0.wav|Text.", "there is no recording other"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(line: str, reason: str, make: Make, tmp_path: Path):
+def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(
+    line: str, reason: str, make: Make, tmp_path: Path
+):
     (tmp_path / "outside.wav").touch()
     folder = make("good.wav", "other.wav", listed=f"good|Text.\n{line}\n")
     assert reason in problem(folder)
@@ -139,16 +143,24 @@ def test_a_link_out_of_the_folder_is_not_followed(make: Make, tmp_path: Path):
     assert "no recording link" in problem(folder)
 
 
-@pytest.mark.parametrize("name", ["wavs/../deep/a.wav", "./deep/a.wav", "deep//a.wav", "ABSOLUTE/deep/a.wav", "deep/a"])
+@pytest.mark.parametrize(
+    "name", ["wavs/../deep/a.wav", "./deep/a.wav", "deep//a.wav", "ABSOLUTE/deep/a.wav", "deep/a"]
+)
 def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Make):
     folder = make("deep/a.wav", "wavs/b.wav")
-    (folder / "metadata.csv").write_text(f"{name.replace('ABSOLUTE', str(folder))}|Alpha.\n", encoding="utf-8")
+    (folder / "metadata.csv").write_text(
+        f"{name.replace('ABSOLUTE', str(folder))}|Alpha.\n", encoding="utf-8"
+    )
     assert found(folder) == [("deep-a", "Alpha.", None)]
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "b.wav has no b.txt beside it"), (b" \n", "b.txt is empty"), (b"caf\xe9", "b.txt is not UTF-8 text")],
+    [
+        (None, "b.wav has no b.txt beside it"),
+        (b" \n", "b.txt is empty"),
+        (b"caf\xe9", "b.txt is not UTF-8 text"),
+    ],
 )
 def test_a_recording_without_its_text_is_left_out(content: bytes | None, reason: str, make: Make):
     folder = make("good.wav", "b.wav")

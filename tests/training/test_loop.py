@@ -92,15 +92,15 @@ def test_a_stopped_run_goes_on_bitwise(corpus, tmp_path, stop):
     whole = trainer(corpus, tmp_path / "whole", stages)
     whole.train()
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def pull_the_plug(event):
         if getattr(event, "done", None) == stop:
-            raise Stopped
+            raise StoppedError
 
     stopped = trainer(corpus, tmp_path / "run", stages, pull_the_plug)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         stopped.train()
     torch.manual_seed(99)  # nothing may depend on where torch's own generator stands
     resumed = trainer(corpus, tmp_path / "run", stages)

@@ -109,11 +109,13 @@ def write_audio(path: Path, waveform: Waveform) -> None:
     if not np.isfinite(waveform.samples).all():
         raise BadInputError(f"The sound for {path.name} has samples that are not finite", "Make it anew.")
     clipped = np.clip(waveform.samples, -1.0, 1.0)
-    with _beside(path) as beside:
-        with soundfile.SoundFile(beside, "w", waveform.rate, 1, _SUBTYPES[kind], format=kind.upper()) as file:
-            # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
-            for start in range(0, len(clipped), _WRITE_BLOCK):
-                file.write(clipped[start : start + _WRITE_BLOCK])
+    with (
+        _beside(path) as beside,
+        soundfile.SoundFile(beside, "w", waveform.rate, 1, _SUBTYPES[kind], format=kind.upper()) as file,
+    ):
+        # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
+        for start in range(0, len(clipped), _WRITE_BLOCK):
+            file.write(clipped[start : start + _WRITE_BLOCK])
 
 
 def copy_audio(source: Path, target: Path) -> None:

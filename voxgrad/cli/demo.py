@@ -42,7 +42,9 @@ def demo(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone; default: it makes some.")
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="For sounds and store.")] = Path("demo"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="For sounds and store.")
+    ] = Path("demo"),
 ) -> None:
     """Show the chain: speak with a base, clone a voice, speak with that."""
     from voxgrad.audio.io import copy_audio
@@ -57,7 +59,9 @@ def demo(
     with Renderer(session) as renderer:
         trained = any(base.embedded for base in store.list("base"))
         base = _base(store, output, renderer.emit)
-        recordings = _target(store, base, output, renderer.emit, trained=trained) if folder is None else folder
+        recordings = (
+            _target(store, base, output, renderer.emit, trained=trained) if folder is None else folder
+        )
         voice = _clone(store, base, recordings, renderer.emit, trained=trained)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
             speech = say(
@@ -77,7 +81,11 @@ def demo(
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
         f"  pictures: {voice.directory / 'curves.png'} and alignment.png beside it"
-        + ("" if trained else "\nNo trained base comes with this version: what you hear is a minute of training."),
+        + (
+            ""
+            if trained
+            else "\nNo trained base comes with this version: what you hear is a minute of training."
+        ),
     )
 
 
@@ -92,11 +100,15 @@ def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
 
     if store.list("base"):
         return store.find(None, "base")
-    emit(Said("no trained base comes with this version yet: training a tiny one on formant speech of its own"))
+    emit(
+        Said("no trained base comes with this version yet: training a tiny one on formant speech of its own")
+    )
     phones = [encode(text, TextSpec(add_blank=False)).phones for text in _TEXTS]
     spoken = (speak_phones(line, seed, 190.0) for seed, line in enumerate(phones))
     recordings = _record(output / "wavs-base", spoken)
-    return pretrain(store, _prepare(store, recordings, emit), name="demo", preset=load_preset("tiny"), emit=emit)
+    return pretrain(
+        store, _prepare(store, recordings, emit), name="demo", preset=load_preset("tiny"), emit=emit
+    )
 
 
 def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, trained: bool) -> Path:
@@ -136,7 +148,14 @@ def _prepare(store: "Store", recordings: Path, emit: "Emit") -> "Artifact":
 
     name = plain_name(recordings.absolute().name)
     return prepare(
-        store, recordings, name=name, transcripts=None, audio=AudioSpec(), text=TextSpec(), jobs=None, emit=emit
+        store,
+        recordings,
+        name=name,
+        transcripts=None,
+        audio=AudioSpec(),
+        text=TextSpec(),
+        jobs=None,
+        emit=emit,
     )
 
 

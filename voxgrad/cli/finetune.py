@@ -29,11 +29,12 @@ def finetune(
 
     session: Session = context.obj
     store = Store.open(session.home)
-    settings = load_preset(preset, overrides or [])
-    if any(override.startswith("model.") for override in overrides or []):
+    changed = [] if overrides is None else overrides
+    if any(override.partition("=")[0].partition(".")[0] == "model" for override in changed):
         raise BadInputError(
-            "a voice keeps the model of its base", "Leave out --set model., or pretrain a base."
+            "a voice keeps the model of its base", "Leave out --set model, or pretrain a base."
         )
+    settings = load_preset(preset, changed)
     dataset = store.find(data, "dataset")
     start = store.find(base, "base")
     called = dataset.name if name is None else name

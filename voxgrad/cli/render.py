@@ -26,13 +26,16 @@ def answer(session: Session, data: dict[str, Any], human: RenderableType) -> Non
     if session.json:
         sys.stdout.write(f"{json.dumps(data, allow_nan=False)}\n")
         return
-    # A pipe has no edge to wrap at.
+    # A pipe has no edge to wrap at, and no use for the padding of tables.
     width = None if sys.stdout.isatty() else 1000
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
     # Written by ourselves, for rich would end the process where a pipe is closed.
     with console.capture() as capture:
         console.print(human, soft_wrap=isinstance(human, str))
-    sys.stdout.write(capture.get())
+    text = capture.get()
+    if width is not None:
+        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    sys.stdout.write(text)
 
 
 def section(title: str, rows: dict[str, str]) -> RenderableType:

@@ -158,16 +158,16 @@ def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:
 
 def draw_log(path: Path, log: Path, title: str) -> None:
     """Draws the losses and the held-out figures of a run."""
-    curves: dict[str, tuple[list[int], list[float]]] = {}
+    panels: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for line in log.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
-        held_out = {f"held-out {name}": value for name, value in entry.get("held_out", {}).items()}
         losses = {name: entry[name] for name in ("prior", "duration", "diffusion") if name in entry}
-        for name, value in {**losses, **held_out}.items():
-            steps, values = curves.setdefault(name, ([], []))
-            steps.append(entry["step"])
-            values.append(value)
-    pictures.draw_curves(path, curves, title)
+        for label, figures in (("training", losses), ("held out", entry.get("held_out", {}))):
+            for name, value in figures.items():
+                steps, values = panels.setdefault(name.replace("_", " "), {}).setdefault(label, ([], []))
+                steps.append(entry["step"])
+                values.append(value)
+    pictures.draw_curves(path, panels, title)
 
 
 def _labels(clip: Clip, text: TextSpec) -> list[str]:

@@ -1,0 +1,85 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from voxgrad.acoustic import load_acoustic
+from voxgrad.store import Store
+
+FEW = ("--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
+
+
+@pytest.fixture
+def two(duet, tmp_path: Path, command) -> Store:
+    """A copy of the home with the two speakers."""
+    shutil.copytree(duet.home, tmp_path / "home", dirs_exist_ok=True)
+    return Store.open(tmp_path / "home")
+
+
+def test_a_voice_is_its_base_moved_a_little(chain):
+    base, voice = load_acoustic(chain.base), load_acoustic(chain.voice)
+    assert voice.spec.model == base.spec.model
+    assert voice.spec.voice == "robot"
+    before, after = base.model.state_dict(), voice.model.state_dict()
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved
+    assert all((before[name] - after[name]).abs().max() < 0.1 for name in moved)
+
+
+def test_other_front_ends_are_refused_and_both_are_named(chain, furnished, command, refused, steps):
+    assert command("prepare", chain.recordings, "--name", "off", "--text-frontend", "official").code == 0
+    line = refused("finetune", "--data", "off", "--base", "robots", *steps)
+    assert "robots@v1 reads with front end voxgrad, off@v1 with official" in line
+    assert "--text-frontend voxgrad" in line
+
+
+def test_of_two_speakers_one_must_be_chosen(two, refused, steps):
+    line = refused("finetune", "--data", "duet", "--base", "duet", *steps)
+    assert "duet@v1 has 2 speakers" in line
+    assert "--speaker: ann, bob." in line
+    line = refused("finetune", "--data", "duet", "--base", "duet", "--speaker", "bobb", *steps)
+    assert "has no speaker bobb" in line
+    assert "ann, bob" in line
+
+
+def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps):
+    assert command("prepare", chain.recordings).code == 0
+    arguments = ("finetune", "--base", "duet", *steps, *FEW)
+    assert command(*arguments, "--data", "robot", "--name", "third").code == 0
+    voice = two.find("third", "voice")
+    speakers = voice.manifest.settings["acoustic"]["speakers"]
+    assert voice.manifest.settings["acoustic"]["voice"] == "robot"
+    assert sorted(speakers.values()) == [0, 1]
+    (kept,) = set(speakers) - {"robot"}
+    assert speakers[kept] == {"ann": 0, "bob": 1}[kept]
+    acoustic = load_acoustic(voice)
+    assert acoustic.row == speakers["robot"]
+    spoken = ("say", "Hello.", "--voice", "third", "--vocoder", "griffinlim", "--steps", "1")
+    assert command(*spoken).code == 0
+
+
+def test_one_speaker_of_a_dataset_becomes_a_voice(two, command, steps):
+    arguments = ("finetune", "--data", "duet", "--base", "duet", "--speaker", "bob", *steps, *FEW)
+    assert command(*arguments, "--name", "bob").code == 0
+    voice = two.find("bob", "voice")
+    assert voice.manifest.settings["acoustic"]["voice"] == "bob"
+    assert voice.manifest.metrics["clips"] + voice.manifest.metrics["held_out_clips"] == 3
+    assert "bob" in load_acoustic(voice).spec.speakers
+    assert command(*arguments, "--name", "bob", "--speaker", "ann").code == 0
+    assert two.find("bob", "voice").version == 2  # another speaker is other work
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--set", "model.dec_dim=32"], "a voice keeps the model of its base"),
+        (["--set", "model=5"], "a voice keeps the model of its base"),
+        (["--preset", "fst"], "Did you mean fast?"),
+        (["--base", "robt"], "robots"),
+        (["--base", "dataset/robot"], "is no base"),
+        (["--speaker", "nobody"], "has no speaker nobody"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_work(arguments, word, furnished, refused, steps):
+    assert word in refused("finetune", "--data", "robot", "--base", "robots", *steps, *arguments)

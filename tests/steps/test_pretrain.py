@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from voxgrad.acoustic import load_acoustic
+
+
+def test_a_base_carries_all_that_is_needed_to_use_it(chain):
+    settings = chain.base.manifest.settings
+    assert settings["acoustic"]["speakers"] == {"robot": 0}
+    assert settings["acoustic"]["mel"] == chain.dataset.manifest.settings["audio"]["mel"]
+    assert settings["acoustic"]["text"] == chain.dataset.manifest.settings["text"]
+    assert settings["acoustic"]["model"]["dec_dim"] == 16
+    assert [stage["steps"] for stage in settings["training"]["stages"]] == [8, 3]
+    assert chain.base.manifest.seed == 0
+    metrics = chain.base.manifest.metrics
+    assert (metrics["steps"], metrics["clips"] + metrics["held_out_clips"]) == (11, 10)
+    assert set(metrics["held_out"]) == {"prior_distance", "duration", "diffusion"}
+
+
+def test_the_log_has_every_step(chain):
+    entries = [json.loads(line) for line in chain.base.path("log.jsonl").read_text().splitlines()]
+    trained = [entry for entry in entries if "held_out" not in entry]
+    assert [entry["step"] for entry in trained] == list(range(1, 12))
+    assert trained[7]["prior"] < trained[0]["prior"]
+
+
+def test_the_same_seed_gives_the_same_weights(chain, furnished, command, steps):
+    for name, seed in (("again", 0), ("other", 1)):
+        assert (
+            command("pretrain", "--data", "robot", "--name", name, *steps, "--set", f"seed={seed}").code == 0
+        )
+    weights = [
+        load_file(furnished.find(name, "base").path("weights.safetensors"))
+        for name in ("robots", "again", "other")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[0]["encoder.emb.weight"], weights[2]["encoder.emb.weight"])
+
+
+def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, command, refused, steps):
+    record(tmp_path / "one", {"a": "The sun is warm.", "b": "The sun is warm."})
+    (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm.\nb|The sun is warm.\n")
+    assert command("prepare", tmp_path / "one").code == 0
+    assert "fewer than two different sentences" in refused("pretrain", "--data", "one", *steps)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--set", "stages.0.stesp=3"], "Did you mean steps?"),
+        (["--set", "model.dec_dim=12"], "multiple of 8"),
+        (["--preset", "tinny"], "Did you mean tiny?"),
+        (["--data", "robt"], "Did you mean robot?"),
+        (["--data", "voice/robot"], "is no dataset"),
+        (["--name", "A Base"], "cannot be"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_work(arguments, word, furnished, refused, steps):
+    assert word in refused("pretrain", "--data", "robot", *steps, *arguments)
+
+
+def test_a_base_of_several_speakers(duet):
+    spec = load_acoustic(duet.base).spec
+    assert spec.model.n_spks == 2
+    assert spec.speakers == {"ann": 0, "bob": 1}
+    assert spec.voice == "ann"  # of whom there is most

@@ -1,0 +1,169 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxgrad.specs import MelSpec
+from voxgrad.store import Store, fingerprint
+from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.load import save
+
+FAST = ("--vocoder", "griffinlim", "--steps", "1")
+
+
+@pytest.fixture
+def speak(furnished, command):
+    """Speaks as robot and gives the samples."""
+
+    def speak(*arguments: object) -> np.ndarray:
+        outcome = command("say", *arguments, "--voice", "robot", *FAST, "-o", "spoken.wav")
+        assert outcome.code == 0, outcome.err
+        samples, _ = soundfile.read("spoken.wav")
+        return samples
+
+    return speak
+
+
+def add_vocoder(store: Store, name: str, mel: MelSpec) -> None:
+    with store.stage("vocoder", name) as draft:
+        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), draft.directory)
+        draft.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
+
+
+def test_the_seed_decides(speak):
+    first = speak("Hello there.", "--seed", "1")
+    assert np.array_equal(first, speak("Hello there.", "--seed", "1"))
+    other = speak("Hello there.", "--seed", "2")
+    assert len(other) == len(first)
+    assert not np.array_equal(first, other)
+
+
+def test_the_same_seed_gives_the_same_samples_in_another_home(furnished, speak, tmp_path: Path):
+    first = speak("Hello there.", "--seed", "3")
+    shutil.rmtree(furnished.home / "artifacts" / "speech")
+    assert np.array_equal(first, speak("Hello there.", "--seed", "3"))
+
+
+def test_speed_is_the_share_of_the_length(speak):
+    # Slow on both sides, for no token is shorter than a frame.
+    slow = speak("A somewhat longer sentence, to measure.", "--speed", "0.3")
+    twice = speak("A somewhat longer sentence, to measure.", "--speed", "0.6")
+    assert len(twice) == pytest.approx(len(slow) / 2, rel=0.05)
+    assert len(speak("A somewhat longer sentence, to measure.", "--speed", "5")) > 256
+
+
+def test_temperature_zero_needs_no_seed(speak):
+    first = speak("Hello.", "--temperature", "0", "--seed", "1")
+    assert np.array_equal(first, speak("Hello.", "--temperature", "0", "--seed", "2"))
+
+
+def test_the_timings_of_the_words_follow_each_other(chain):
+    words = json.loads(chain.speech.path("timings.json").read_text(encoding="utf-8"))
+    assert [word["word"] for word in words] == ["hello", "there"]
+    seconds = chain.speech.manifest.metrics["seconds"]
+    borders = [border for word in words for border in (word["start"], word["stop"])]
+    assert borders == sorted(borders)
+    assert 0 < borders[0] < borders[-1] < seconds
+
+
+def test_the_manifest_says_what_was_said_and_that_it_is_synthetic(chain):
+    settings = chain.speech.manifest.settings
+    assert settings["text"] == "Hello there."
+    assert settings["synthetic"] is True
+    assert settings["synthesis"]["steps"] == 2
+    assert chain.speech.manifest.seed == 0
+
+
+def test_an_unknown_word_is_told_of(furnished, command):
+    outcome = command("say", "Zzyzxq!", "--voice", "robot", *FAST)
+    assert outcome.code == 0
+    assert "warning: not in the dictionary, pronounced by guess: zzyzxq" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["Hello.", "--voice", "robt"], "Did you mean robot?"),
+        (["Hello.", "--voice", "robot@v9"], "There is no v9 of voice robot"),
+        (["Hello.", "--voice", "dataset/robot"], "is a dataset and cannot speak"),
+        (["Hello.", "--voice", "speech/robot@v1"], "is a speech and cannot speak"),
+        (["Hello.", "--voice", "@sha256:0000000000"], "has a digest"),
+        (["", "--voice", "robot"], "nothing to say"),
+        (["  \n ", "--voice", "robot"], "nothing to say"),
+        (["...!?", "--voice", "robot"], "nothing to say"),
+        (["Привет, мир.", "--voice", "robot"], ""),
+        (["caf\udce9", "--voice", "robot"], "not UTF-8"),
+        (["Hello.", "--voice", "robot", "--temperature", "-1"], "temperature"),
+        (["Hello.", "--voice", "robot", "--temperature", "nan"], "temperature"),
+        (["Hello.", "--voice", "robot", "--temperature", "warm"], "temperature"),
+        (["Hello.", "--voice", "robot", "--speed", "0"], "speed"),
+        (["Hello.", "--voice", "robot", "--speed", "inf"], "speed"),
+        (["Hello.", "--voice", "robot", "--speed", "nan"], "speed"),
+        (["Hello.", "--voice", "robot", "--steps", "0"], "steps"),
+        (["Hello.", "--voice", "robot", "--seed", "-1"], "seed"),
+        (["Hello.", "--voice", "robot", "--seed", str(2**64)], "seed"),
+        (["Hello.", "--voice", "robot", "-o", "nowhere/out.wav"], "does not exist"),
+        (["Hello.", "--voice", "robot", "-o", "out.mid"], "names no sound format"),
+        (["Hello.", "--voice", "robot", "-o", "out"], "names no sound format"),
+        (["Hello.", "--voice", "robot", "--vocoder", "griffin"], "vocoder"),
+        (["Hello.", "--voice", "robot", "--vocoder", "voice/robot"], "is no vocoder"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(arguments, word, furnished, refused):
+    vocoder = () if "--vocoder" in arguments else ("--vocoder", "griffinlim")
+    assert word in refused("say", *arguments, *vocoder)
+    assert not [path for path in Path().iterdir() if path.name != "home"]
+
+
+def test_a_name_means_the_voice_before_base_and_dataset(chain, furnished, command):
+    """Unless told otherwise, dataset, base, voice and speech all have one name."""
+    shutil.copytree(
+        furnished.home / "artifacts" / "base" / "robots", furnished.home / "artifacts" / "base" / "robot"
+    )
+    outcome = command("say", "Hello there.", "--voice", "robot", *FAST, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["parents"] == {"voice": "robot@v1"}
+    speech = furnished.find(json.loads(outcome.out)["speech"], "speech")
+    assert speech.parent("voice").digest == chain.voice.digest
+
+
+def test_a_base_can_speak_too(chain, furnished, command):
+    for ref in ("robots", "base/robots@v1", f"@sha256:{chain.base.digest[:12]}"):
+        outcome = command("say", "Hello there.", "--voice", ref, *FAST, "--json")
+        assert outcome.code == 0
+        assert json.loads(outcome.out)["parents"] == {"voice": "robots@v1"}
+
+
+def test_only_a_dataset_of_that_name_cannot_speak(furnished, refused):
+    shutil.rmtree(furnished.home / "artifacts" / "voice")
+    assert "robot is a dataset and cannot speak" in refused("say", "Hello.", "--voice", "robot", *FAST)
+
+
+def test_the_newest_vocoder_is_used_unless_one_is_named(furnished, command):
+    add_vocoder(furnished, "mine", MelSpec())
+    said = ("say", "Hello.", "--voice", "robot", "--steps", "1", "--json")
+    assert json.loads(command(*said).out)["parents"] == {"voice": "robot@v1", "vocoder": "mine@v1"}
+    assert json.loads(command(*said, "--vocoder", "griffinlim").out)["parents"] == {"voice": "robot@v1"}
+
+
+def test_a_vocoder_of_another_mel_is_refused_and_both_sides_are_named(furnished, refused):
+    add_vocoder(furnished, "other", MelSpec(sample_rate=24000, f_max=12000))
+    line = refused("say", "Hello.", "--voice", "robot", "--vocoder", "other", "--steps", "1")
+    assert "sample_rate 24000 against 22050" in line
+    assert "f_max 12000 against 8000" in line
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "manifest.json"])
+def test_a_damaged_voice_does_not_speak(file, furnished, command):
+    path = furnished.find("robot", "voice").directory / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    outcome = command("say", "Hello.", "--voice", "robot", *FAST, "-q")
+    assert outcome.code == 3
+    assert "voice robot@v1" in outcome.err
+    assert list((furnished.home / "tmp").iterdir()) == []

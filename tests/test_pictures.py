@@ -1,0 +1,37 @@
+"""Pictures: PNG files of a plausible size, whatever the text says."""
+
+import numpy as np
+import pytest
+
+from voxgrad import pictures
+from voxgrad.specs import MelSpec
+
+MEL = np.random.default_rng(0).normal(size=(80, 90)).astype(np.float32)
+
+
+def is_picture(path):
+    content = path.read_bytes()
+    width, height = (int.from_bytes(content[start : start + 4], "big") for start in (16, 20))
+    return content.startswith(b"\x89PNG") and 800 <= width <= 1000 and height >= 200 and len(content) > 5000
+
+
+@pytest.mark.parametrize(
+    "title", ["A text.", "Costs $5, or $x^2$ more_or_less {so} \\frac", "long " * 100, ""]
+)
+def test_a_mel_with_its_text(tmp_path, title):
+    pictures.draw_mel(tmp_path / "mel.png", MEL, MelSpec(), title)
+    assert is_picture(tmp_path / "mel.png")
+
+
+def test_an_alignment(tmp_path):
+    phones, durations = ["", "HH", "", "AY1", ""], [5, 30, 5, 40, 10]
+    pictures.draw_alignment(tmp_path / "a.png", MEL, MEL, phones, durations, MelSpec(), "Hi.")
+    assert is_picture(tmp_path / "a.png")
+
+
+def test_curves(tmp_path):
+    curve = ([1, 2, 3], [0.3, 0.2, 0.1])
+    pictures.draw_curves(tmp_path / "c.png", {"prior": {"training": curve, "held out": curve}}, "voice x")
+    assert is_picture(tmp_path / "c.png")
+    pictures.draw_curves(tmp_path / "none.png", {}, "nothing yet")
+    assert is_picture(tmp_path / "none.png")
