@@ -2,11 +2,18 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from voxgrad.cli.ls import table
 from voxgrad.cli.main import main
 from voxgrad.store import Artifact, Store
+
+
+@pytest.fixture(autouse=True)
+def nothing_embedded(tmp_path: Path, monkeypatch) -> None:
+    """What comes with the package would show in every list."""
+    monkeypatch.setattr("voxgrad.store.store.EMBEDDED", tmp_path / "none")
 
 
 def test_ls_is_a_table_and_marks_the_damaged(alice: Artifact, home: Path, capsys):

@@ -1,6 +1,7 @@
 """The engine: it learns, logs, resumes exactly, and stops where numbers are not finite."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import state
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
 from voxgrad.training.loop import LOG, Trainer
-from voxgrad.training.stages import align_corpus, parameters_of
+from voxgrad.training.stages import align_corpus, duration_scale, parameters_of
 from voxgrad.training.validate import validate
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
@@ -154,3 +155,18 @@ def test_the_average_swaps_in_and_out(corpus, tmp_path):
     with one.average.swap(one.model):
         assert torch.allclose(one.model.encoder.emb.weight, moved - 1.0, atol=1e-5)
     assert torch.equal(one.model.encoder.emb.weight, moved)
+
+
+def test_the_duration_scale_makes_up_for_the_predictor(corpus, tmp_path):
+    one = trainer(corpus, tmp_path / "run")
+    with torch.no_grad():
+        for parameter in one.model.encoder.proj_w.proj.parameters():
+            parameter.zero_()
+        one.model.encoder.proj_w.proj.bias.fill_(
+            math.log(3.0)
+        )  # three frames for every token, on average 4.5
+    found = duration_scale(one.model, corpus, {"ann": 0}, one.device)
+    assert found == pytest.approx(sum(c.frames for c in corpus.clips) / (3 * 6 * len(corpus.clips)), rel=0.01)
+    with torch.no_grad():
+        one.model.encoder.proj_w.proj.bias.fill_(math.log(50.0))
+    assert duration_scale(one.model, corpus, {"ann": 0}, one.device) == 0.5

@@ -81,6 +81,7 @@ class GradTTS(nn.Module):
         settings: SynthesisSpec,
         generator: torch.Generator,
         speakers: Tensor | None = None,
+        duration_scale: float = 1.0,
     ) -> Synthesis:
         """Speaks a batch of token sequences.
 
@@ -93,9 +94,11 @@ class GradTTS(nn.Module):
             settings: steps, temperature, speed.
             generator: source of all noise.
             speakers: (batch,) ids for a multi-speaker model.
+            duration_scale: of ``rounded`` durations, against the predictor's bias.
         """
         prior = self.encode(tokens, lengths, speakers)
-        durations = predicted_durations(prior, 1.0 / settings.speed, settings.durations)
+        scale = duration_scale if settings.durations == "rounded" else 1.0
+        durations = predicted_durations(prior, scale / settings.speed, settings.durations)
         frame_lengths = durations.sum(1).clamp(min=1)
         frames = padded_length(int(frame_lengths.max()))
         mu_y = align.expand(prior.mu_x, durations, frames)

@@ -119,7 +119,7 @@ def _vocoder(artifact: Artifact | None, acoustic: Acoustic) -> Vocoder:
 def _speak(
     acoustic: Acoustic, vocoder: Vocoder, text: str, settings: SynthesisSpec, seed: int, emit: Emit
 ) -> _Spoken:
-    encoded = encode(text, acoustic.spec.text)
+    encoded = encode(_finished(text), acoustic.spec.text)
     if encoded.unknown:
         emit(Said(f"not in the dictionary, pronounced by guess: {', '.join(encoded.unknown)}", "warning"))
     emit(Began(_TASK, 2, "parts"))
@@ -130,6 +130,7 @@ def _speak(
         settings,
         torch.Generator().manual_seed(seed),
         torch.tensor([acoustic.row]),
+        acoustic.spec.duration_scale,
     )
     emit(Advanced(_TASK, 1, "mel"))
     # A poorly trained decoder can leave the range of sound, where a vocoder's exponential overflows.
@@ -144,6 +145,16 @@ def _speak(
     if peak > _PEAK:  # rather a little quieter than clipped
         samples = samples * np.float32(_PEAK / peak)
     return _Spoken(encoded, synthesis, Waveform(samples, acoustic.spec.mel.sample_rate))
+
+
+def _finished(text: str) -> str:
+    """A text with a full stop where it ends in a word: voices learn from sentences, and rush through anything else.
+
+    >>> _finished("hello"), _finished("Hello?")
+    ('hello.', 'Hello?')
+    """
+    stripped = text.rstrip()
+    return f"{stripped}." if stripped[-1:].isalnum() else text
 
 
 def _timings(spoken: _Spoken, acoustic: Acoustic) -> str:

@@ -22,6 +22,9 @@ from voxgrad.store.lock import courtesy_lock
 from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, canonical_json, check_schema
 from voxgrad.store.names import KINDS, Reference, check_kind, check_name
 
+EMBEDDED = Path(__file__).parent.parent / "pretrained"
+"""The artifacts that come with the package."""
+
 _MADE_BY = {
     "base": "`voxgrad pretrain`, or `voxgrad import`",
     "vocoder": "`voxgrad import`",
@@ -55,7 +58,7 @@ class Store:
         if home.exists() and not home.is_dir():
             raise BadInputError(f"{home} is not a directory", "Name a directory with --home or VOXGRAD_HOME.")
         _check_layout(home / "store.json")
-        return cls(home, Path(__file__).parent.parent / "pretrained")
+        return cls(home, EMBEDDED)
 
     @contextmanager
     def stage(self, kind: str, name: str) -> Iterator[Draft]:

@@ -21,7 +21,7 @@ from voxgrad.text.tokens import encode
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus
 from voxgrad.training.device import pick_device, precision_name
 from voxgrad.training.loop import LOG, Trainer
-from voxgrad.training.stages import align_corpus
+from voxgrad.training.stages import align_corpus, duration_scale
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class Run:
     ) -> Artifact:
         training, held_out = corpora
         device = trainer.device
+        scale = duration_scale(self.acoustic.model, training, self.acoustic.spec.speakers, device)
+        spec = self.acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
         with self.store.stage(self.kind, self.name) as draft:
             self.acoustic.model.to("cpu")
             self.acoustic.write(draft.directory)
@@ -102,7 +104,7 @@ class Run:
                 fingerprint=self.key,
                 parents={role: parent.as_parent() for role, parent in self.parents.items()},
                 settings={
-                    "acoustic": self.acoustic.spec.model_dump(),
+                    "acoustic": spec.model_dump(),
                     "training": self.settings.model_dump(mode="json", include=set(TrainSpec.model_fields)),
                     **step_settings,
                 },

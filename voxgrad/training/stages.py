@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from voxgrad.model import align
 from voxgrad.model.diffusion import Condition
-from voxgrad.model.gradtts import GradTTS, duration_loss, gaussian_loss
+from voxgrad.model.gradtts import GradTTS, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent, padded_length
 from voxgrad.specs import StageSpec
 from voxgrad.training.batches import Alignment, Batch, Crops, collate, crop_starts
 from voxgrad.training.corpus import Corpus
 
 _ALIGNED_TOGETHER = 16
+_SCALED_BY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,23 @@ def align_corpus(
                 prior.mu_x[row, :, :tokens].cpu().clone(), durations[row, :tokens].clone()
             )
     return found
+
+
+@torch.no_grad()
+def duration_scale(
+    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
+) -> float:
+    """Frames of the clips over the frames that are predicted for them; at most 200 clips are looked at."""
+    model.eval()
+    actual = predicted = 0
+    some = corpus.clips[:: max(1, len(corpus.clips) // _SCALED_BY)]
+    for start in range(0, len(some), _ALIGNED_TOGETHER):
+        batch = collate(corpus, some[start : start + _ALIGNED_TOGETHER], speaker_rows).to(device)
+        prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
+        predicted += int(predicted_durations(prior, 1.0, "rounded").sum())
+        actual += int(batch.frame_lengths.sum())
+    # A predictor that has learnt nothing may be off by any factor; speech stays speech within these.
+    return min(max(actual / predicted, 0.5), 2.0)
 
 
 def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> Losses:

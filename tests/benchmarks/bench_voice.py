@@ -1,0 +1,121 @@
+"""How good a base or voice is, on sentences that it never trained on.
+
+    pip install pocketsphinx resemblyzer speechmos onnxruntime librosa
+    python tests/benchmarks/bench_voice.py VOICE DATASET [COUNT]
+
+The dataset must be the one that the voice was trained on, so that its held-out sentences are known. Three rows are
+compared: the voice through Griffin-Lim, the recordings, and the recordings' own mels through Griffin-Lim.
+"""
+
+import random
+import re
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+from pocketsphinx import Decoder
+from resemblyzer import VoiceEncoder, preprocess_wav
+from speechmos import dnsmos
+
+from voxgrad.acoustic import load_acoustic
+from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.specs import SynthesisSpec
+from voxgrad.store import Store
+from voxgrad.text.tokens import encode
+from voxgrad.training.run import Dataset
+from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+
+REFERENCE_CLIPS = 20
+
+
+class Judge:
+    """An offline recogniser, a speaker encoder and DNSMOS."""
+
+    def __init__(self) -> None:
+        self.decoder = Decoder(samprate=16000, loglevel="FATAL")
+        self.encoder = VoiceEncoder("cpu", verbose=False)
+
+    def words(self, waveform: Waveform) -> list[str]:
+        samples = np.clip(resample(waveform, 16000).samples, -1, 1)
+        self.decoder.start_utt()
+        self.decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)
+        self.decoder.end_utt()
+        hypothesis = self.decoder.hyp()
+        return hypothesis.hypstr.split() if hypothesis else []
+
+    def voice(self, waveform: Waveform) -> np.ndarray:
+        return self.encoder.embed_utterance(preprocess_wav(waveform.samples, waveform.rate))
+
+    def quality(self, waveform: Waveform) -> float:
+        return dnsmos.run(np.clip(resample(waveform, 16000).samples, -1, 1), 16000)["ovrl_mos"]
+
+
+def edits(reference: list[str], found: list[str]) -> int:
+    """Levenshtein's distance of two lists of words."""
+    row = list(range(len(found) + 1))
+    for i, word in enumerate(reference, 1):
+        before, row[0] = row[:], i
+        for j, other in enumerate(found, 1):
+            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (word != other))
+    return row[-1]
+
+
+def main(voice: str, dataset: str, count: int) -> None:
+    store, judge = Store.open(), Judge()
+    acoustic, data = load_acoustic(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
+    training, held_out = data.corpus.divide(0.1)
+    one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}
+    clips = random.Random(0).sample(
+        sorted(one_take.values(), key=lambda clip: clip.id), min(count, len(one_take))
+    )
+
+    def recording(clip):
+        return read_audio(data.artifact.path(f"audio/{clip.id}.flac"))
+
+    some = random.Random(1).sample(list(training.clips), min(REFERENCE_CLIPS, len(training.clips)))
+    centre = np.mean([judge.voice(recording(clip)) for clip in some], 0)
+    centre /= np.linalg.norm(centre)
+    griffin_lim = GriffinLim(GriffinLimSpec(n_iter=60), acoustic.spec.mel)
+    rows = {name: [] for name in ("voice", "recordings", "recordings through Griffin-Lim")}
+    spoken_words, lengths, factors = 0, [], []
+    for seed, clip in enumerate(clips):
+        tokens = torch.tensor([encode(clip.text, acoustic.spec.text).tokens])
+        started = time.perf_counter()
+        generator = torch.Generator().manual_seed(seed)
+        spoken = acoustic.model.synthesize(
+            tokens,
+            torch.tensor([tokens.shape[1]]),
+            SynthesisSpec(),
+            generator,
+            torch.tensor([acoustic.row]),
+            acoustic.spec.duration_scale,
+        )
+        seconds = int(spoken.lengths) * acoustic.spec.mel.seconds_per_frame
+        factors.append((time.perf_counter() - started) / seconds)
+        lengths.append(seconds / clip.seconds)
+        words = re.findall(r"[a-z']+", clip.normalised)
+        spoken_words += len(words)
+        mels = (spoken.mel.clamp(*acoustic.spec.mel.range), data.corpus.mel(clip)[None])
+        made, copied = (Waveform(griffin_lim(mel)[0].numpy(), acoustic.spec.mel.sample_rate) for mel in mels)
+        for row, waveform in zip(rows.values(), (made, recording(clip), copied), strict=True):
+            wrong = edits(words, judge.words(waveform))
+            row.append((wrong, float(judge.voice(waveform) @ centre), judge.quality(waveform)))
+    print(f"{voice}, {len(clips)} held-out sentences, {spoken_words} words")
+    for name, figures in rows.items():
+        wrong, similarity, quality = zip(*figures, strict=True)
+        print(
+            f"  {name:32} word error {sum(wrong) / spoken_words:.3f}  "
+            f"similarity {statistics.mean(similarity):.3f} ± {statistics.stdev(similarity):.3f}  "
+            f"DNSMOS {statistics.mean(quality):.2f} ± {statistics.stdev(quality):.2f}"
+        )
+    print(f"  length against the recording: {statistics.mean(lengths):.3f} ± {statistics.stdev(lengths):.3f}")
+    print(
+        f"  text to mel, {torch.get_num_threads()} threads: real-time factor {statistics.median(factors):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 60)
