@@ -115,3 +115,12 @@ def test_log_prior_differs_from_the_likelihood_by_a_constant_of_each_frame():
 def test_fewer_frames_than_tokens_is_refused():
     with pytest.raises(BadInputError, match="fewer frames than tokens"):
         align.search(torch.zeros(1, 3, 4), torch.tensor([4]), torch.tensor([3]))
+
+
+def test_threads_find_the_same(monkeypatch):
+    value = torch.randn(5, 60, 20, generator=torch.Generator().manual_seed(4))
+    tokens, frames = torch.tensor([20, 11, 20, 3, 7]), torch.tensor([60, 40, 20, 55, 31])
+    alone = align.search(value, tokens, frames)
+    monkeypatch.setattr(align, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert torch.equal(align.search(value, tokens, frames), alone)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from voxgrad.errors import BadInputError
 
-_WORTH_A_THREAD = 500_000  # cells; fewer are done before a thread has begun
+_WORTH_A_THREAD = 10_000_000  # cells; fewer are done before threads pay
 _NEVER = np.float32(-1e9)  # the official code's log-likelihood of what cannot be
 
 
