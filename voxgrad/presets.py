@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import Preset
+from voxgrad.specs import Preset, VocoderPreset
 
 _HERE = Path(__file__).parent
 _INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"
@@ -17,9 +17,12 @@ _COMPARE = "Compare it with a preset that ships with voxgrad."
 T = TypeVar("T", bound=BaseModel)
 
 
-def preset_names() -> list[str]:
-    """The presets that ship with the package."""
-    return sorted(path.stem for path in _directory().glob("*.yaml"))
+def preset_names(spec: type[BaseModel] = Preset) -> list[str]:
+    """The presets of one sort that ship with the package."""
+    vocoders = spec is VocoderPreset
+    return sorted(
+        path.stem for path in _directory().glob("*.yaml") if path.stem.startswith("vocoder") == vocoders
+    )
 
 
 def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
@@ -30,7 +33,20 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
     Raises:
         BadInputError: unknown preset or key (the nearest is named), or a value that does not fit.
     """
-    shipped = {path.stem: path for path in _directory().glob("*.yaml")}
+    return _load(Preset, name, overrides)
+
+
+def load_vocoder_preset(name: str, overrides: Iterable[str] = ()) -> VocoderPreset:
+    """The same for `vocoder train`.
+
+    Raises:
+        BadInputError: as in :func:`load_preset`.
+    """
+    return _load(VocoderPreset, name, overrides)
+
+
+def _load(spec: type[T], name: str, overrides: Iterable[str]) -> T:
+    shipped = {stem: _directory() / f"{stem}.yaml" for stem in preset_names(spec)}
     path = Path(name) if name.endswith((".yaml", ".yml")) else shipped.get(name)
     if path is None or not path.is_file():
         raise BadInputError(f"there is no preset {name}", _nearest(name, sorted(shipped)))
@@ -45,7 +61,7 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
         if not equals or not key:
             raise BadInputError(f"{override!r} is not key=value", "Write for example --set seed=1.")
         _put(content, key, value)
-    return validated(Preset, content, path.name)
+    return validated(spec, content, path.name)
 
 
 def validated(spec: type[T], content: dict[str, Any], source: str) -> T:

@@ -133,6 +133,27 @@ class ModelSpec(Spec):
         return self
 
 
+class ISTFTSpec(Spec):
+    """Sizes of the package's own vocoder."""
+
+    channels: Positive = 256
+    hidden: Positive = 512
+    """Channels inside a block."""
+    blocks: Positive = 8
+    kernel: Positive = 7
+    """Frames that a block looks at; odd."""
+    iterations: Positive = 8
+    """Of the search for phases that the network corrects."""
+    final_iterations: int = Field(default=8, ge=0)
+    """Of the search that follows the network."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError("kernel must be odd")
+        return self
+
+
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
@@ -150,24 +171,29 @@ class SynthesisSpec(Spec):
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
 
 
-class StageSpec(Spec):
-    """One stage of a training run."""
+class ScheduleSpec(Spec):
+    """How long a stage of any training run lasts, and how fast it learns."""
 
-    train: tuple[Literal["encoder", "durations", "decoder"], ...]
-    """The parts that learn; the others stay as they are."""
     steps: Positive
     batch_size: Positive = 16
     """Utterances."""
-    crop: int | None = Field(default=128, ge=8, multiple_of=4)
-    """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
-    alignment: Literal["every_step", "frozen"] = "frozen"
-    """Search alignments in every step, or once when the stage begins."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """At its peak; AdamW."""
     warmup: int = Field(default=0, ge=0)
     """Steps of linear rise to it."""
     final: float = Field(default=0.1, gt=0, le=1)
     """Share of the learning rate that a cosine leads down to at the last step."""
+
+
+class StageSpec(ScheduleSpec):
+    """One stage of training a Grad-TTS."""
+
+    train: tuple[Literal["encoder", "durations", "decoder"], ...]
+    """The parts that learn; the others stay as they are."""
+    crop: int | None = Field(default=128, ge=8, multiple_of=4)
+    """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
+    alignment: Literal["every_step", "frozen"] = "frozen"
+    """Search alignments in every step, or once when the stage begins."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -178,10 +204,9 @@ class StageSpec(Spec):
         return self
 
 
-class TrainSpec(Spec):
-    """A training run: its stages and what they share."""
+class RunSpec(Spec):
+    """What the stages of any training run share."""
 
-    stages: tuple[StageSpec, ...] = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of the sentences (all takes of each) kept for validation."""
@@ -190,11 +215,34 @@ class TrainSpec(Spec):
     checkpoint_every: Positive = 250
     """Steps between checkpoints."""
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
-    """Of the average of the weights that a voice is made of."""
+    """Of the average of the weights that the result is made of."""
     clip_gradient: float = Field(default=1.0, gt=0)
-    """Largest norm of the encoder's, and of the decoder's, gradient."""
+    """Largest norm of a part's gradient: the encoder's, the decoder's."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 where the processor or GPU computes in it."""
+
+
+class TrainSpec(RunSpec):
+    """A training run of a Grad-TTS: its stages and what they share."""
+
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+
+
+class VocoderStageSpec(ScheduleSpec):
+    """One stage of training a vocoder."""
+
+    crop: int = Field(default=64, ge=32)
+    """Frames of each utterance."""
+    adversarial: bool = False
+    """Train discriminators too, and listen to them."""
+
+
+class VocoderTrainSpec(RunSpec):
+    """A training run of a vocoder: its stages and what they share."""
+
+    stages: tuple[VocoderStageSpec, ...] = Field(min_length=1)
+    copies: int = Field(default=1, ge=0, le=8)
+    """Copies of every clip as another speaker: pitch, formants and speed shifted at random."""
 
 
 class Preset(TrainSpec):
@@ -225,3 +273,10 @@ class AcousticSpec(Spec):
         if max(self.speakers.values()) >= self.model.n_spks:
             raise ValueError("a speaker's row lies outside the embedding")
         return self
+
+
+class VocoderPreset(VocoderTrainSpec):
+    """A preset file of `vocoder train`; fine-tuning keeps the model that it starts from."""
+
+    description: str
+    model: ISTFTSpec = ISTFTSpec()

@@ -12,7 +12,8 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import state
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
-from voxgrad.training.loop import LOG, Trainer
+from voxgrad.training.engine import LOG
+from voxgrad.training.loop import Trainer
 from voxgrad.training.stages import align_corpus, duration_scale, parameters_of
 from voxgrad.training.validate import validate
 
@@ -152,7 +153,7 @@ def test_the_average_swaps_in_and_out(corpus, tmp_path):
     with torch.no_grad():
         one.model.encoder.emb.weight.add_(1.0)
     moved = one.model.encoder.emb.weight.clone()
-    with one.average.swap(one.model):
+    with one.engine.average.swap(one.model):
         assert torch.allclose(one.model.encoder.emb.weight, moved - 1.0, atol=1e-5)
     assert torch.equal(one.model.encoder.emb.weight, moved)
 

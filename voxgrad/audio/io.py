@@ -107,7 +107,7 @@ def write_audio(path: Path, waveform: Waveform) -> None:
     """
     kind = check_writable(path)
     if not np.isfinite(waveform.samples).all():
-        raise BadInputError(f"The sound for {path.name} has samples that are not finite", "Make it anew.")
+        raise BadInputError(f"the sound for {path.name} has samples that are not finite", "Make it anew.")
     clipped = np.clip(waveform.samples, -1.0, 1.0)
     with (
         _beside(path) as beside,
@@ -145,7 +145,7 @@ def check_writable(path: Path) -> str:
             f"{path.name} names no sound format that can be written", "End it in .wav, .flac or .ogg."
         )
     if not path.parent.is_dir():
-        raise BadInputError(f"The folder {path.parent} does not exist", "Create it or name another.")
+        raise BadInputError(f"the folder {path.parent} does not exist", "Create it or name another.")
     if path.is_dir():
         raise BadInputError(f"{path} is a folder", "Name a file in it.")
     return kind

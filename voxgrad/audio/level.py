@@ -26,7 +26,7 @@ def sounding_level(waveform: Waveform, threshold_db: float) -> float:
     frames = samples[: len(samples) // size * size].reshape(-1, size)
     powers = np.square(frames).mean(axis=1)
     if powers.max() == 0:
-        raise BadInputError("A silent sound has no level", "Leave it out, or record it again.")
+        raise BadInputError("a silent sound has no level", "Leave it out, or record it again.")
     sounding = powers[powers >= powers.max() * 10 ** (threshold_db / 10)]
     return float(10 * np.log10(sounding.mean()))
 

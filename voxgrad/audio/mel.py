@@ -32,7 +32,7 @@ def log_mel(samples: Tensor, spec: MelSpec) -> Tensor:
     length = samples.shape[-1]
     if length <= right or length < spec.hop_length:
         seconds = max(right + 1, spec.hop_length) / spec.sample_rate
-        message = f"A sound of {length} samples is too short for a spectrogram"
+        message = f"a sound of {length} samples is too short for a spectrogram"
         raise BadInputError(message, f"Give at least {seconds:.3f} seconds.")
     window = hann_window(spec, samples.device, samples.dtype)
     spectrum = torch.stft(

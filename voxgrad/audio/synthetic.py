@@ -113,7 +113,7 @@ def speak_phones(phones: Sequence[str], seed: int, f0: float = _REFERENCE_F0) ->
         BadInputError: no phones, or one that is not known.
     """
     if not phones:
-        raise BadInputError("There are no phones to speak", "Give at least one.")
+        raise BadInputError("there are no phones to speak", "Give at least one.")
     generator = np.random.default_rng(seed)
     sounds = [sound for phone in phones for sound in _sounds(phone, generator)]
     frames = np.array([max(1, round(sound.seconds * RATE / _HOP)) for sound in sounds])

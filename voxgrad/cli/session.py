@@ -52,7 +52,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own parameters, then the shared ones."""
-        shared = [parameter for parameter in ctx.parent.command.params if parameter.name in _SHARED]
+        shared = [parameter for parameter in ctx.find_root().command.params if parameter.name in _SHARED]
         return [*super().get_params(ctx), *shared]
 
     def invoke(self, ctx: Any) -> Any:

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from voxgrad.specs import TrainSpec
+from voxgrad.specs import RunSpec
 
 
 def pick_device() -> torch.device:
@@ -20,12 +20,12 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """A context in which matrices are multiplied as :class:`TrainSpec` ``precision`` says."""
+    """A context in which matrices are multiplied as :class:`RunSpec` ``precision`` says."""
     half = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
-def precision_name(device: torch.device, settings: TrainSpec) -> str:
+def precision_name(device: torch.device, settings: RunSpec) -> str:
     """What ``auto`` comes to, for the manifest."""
     if settings.precision != "auto":
         return settings.precision

@@ -17,10 +17,12 @@ from voxgrad.specs import AcousticSpec, AudioSpec, MelSpec, TextSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.draft import Draft
 from voxgrad.store.store import Store
+from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 from voxgrad.text.tokens import encode
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus
 from voxgrad.training.device import pick_device, precision_name
-from voxgrad.training.loop import LOG, Trainer
+from voxgrad.training.engine import LOG
+from voxgrad.training.loop import Trainer
 from voxgrad.training.stages import align_corpus, duration_scale
 
 
@@ -32,14 +34,18 @@ class Dataset:
     corpus: Corpus
     mel: MelSpec
     text: TextSpec
+    lexicon: Lexicon = NONE
+    """The user's pronunciations that its texts were read with."""
 
     @classmethod
     def open(cls, artifact: Artifact) -> "Dataset":
-        """Reads settings and clip list, verifying both files."""
+        """Reads settings, clip list and lexicon, verifying the files."""
         settings = artifact.manifest.settings
         corpus = Corpus.open(artifact.path(CLIPS), artifact.path(MELS))
         audio = AudioSpec.model_validate(settings["audio"])
-        return cls(artifact, corpus, audio.mel, TextSpec.model_validate(settings["text"]))
+        carried = any(file.path == LEXICON for file in artifact.manifest.files)
+        lexicon = Lexicon.read(artifact.path(LEXICON)) if carried else NONE
+        return cls(artifact, corpus, audio.mel, TextSpec.model_validate(settings["text"]), lexicon)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Run:
             self.acoustic.model.to("cpu")
             self.acoustic.write(draft.directory)
             shutil.copyfile(run / LOG, draft.directory / LOG)
+            if self.dataset.lexicon:
+                (draft.directory / LEXICON).write_text(self.dataset.lexicon.text, encoding="utf-8")
             draw_log(draft.directory / "curves.png", run / LOG, f"{self.kind} {self.name}")
             self._draw_alignment(draft, held_out)
             artifact = draft.publish(
@@ -107,6 +115,7 @@ class Run:
                     "acoustic": spec.model_dump(),
                     "training": self.settings.model_dump(mode="json", include=set(TrainSpec.model_fields)),
                     **step_settings,
+                    **self.dataset.lexicon.settings,
                 },
                 seed=self.settings.seed,
                 device=f"{device.type} {precision_name(device, self.settings)}, {torch.get_num_threads()} threads",
@@ -133,7 +142,7 @@ class Run:
             draft.directory / "alignment.png",
             some.mel(clip).numpy(),
             known.mu_x.repeat_interleave(known.durations, 1).numpy(),
-            _labels(clip, self.dataset.text),
+            _labels(clip, self.dataset),
             known.durations.tolist(),
             self.dataset.mel,
             clip.text,
@@ -172,9 +181,10 @@ def draw_log(path: Path, log: Path, title: str) -> None:
     pictures.draw_curves(path, panels, title)
 
 
-def _labels(clip: Clip, text: TextSpec) -> list[str]:
+def _labels(clip: Clip, dataset: Dataset) -> list[str]:
     """A label for every token of a clip; none for blanks."""
-    return ["" if phone == "_" else phone for phone in encode(clip.text, text).phones]
+    phones = encode(clip.text, dataset.text, dataset.lexicon).phones
+    return ["" if phone == "_" else phone for phone in phones]
 
 
 def _seconds(log: Path) -> float:

@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
-from voxgrad.model.gradtts import GradTTS
 from voxgrad.training.average import Average
 
 _KEPT = 2
@@ -26,7 +27,11 @@ class Position:
 
 
 def save_checkpoint(
-    run: Path, position: Position, model: GradTTS, average: Average, optimizer: torch.optim.Optimizer
+    run: Path,
+    position: Position,
+    modules: Mapping[str, nn.Module],
+    average: Average,
+    optimizers: Mapping[str, torch.optim.Optimizer],
 ) -> Path:
     """Publishes a checkpoint under ``run/ckpt`` and drops those before the newest two."""
     root = run / "ckpt"
@@ -34,9 +39,11 @@ def save_checkpoint(
     staging = root / f"tmp-{uuid.uuid4().hex}"
     staging.mkdir()
     try:
-        save_weights(staging / "model.safetensors", model.state_dict())
+        for name, module in modules.items():
+            save_weights(staging / f"{name}.safetensors", module.state_dict())
         save_weights(staging / "average.safetensors", average.weights)
-        torch.save(optimizer.state_dict(), staging / "optimizer.pt")
+        for name, optimizer in optimizers.items():
+            torch.save(optimizer.state_dict(), staging / f"{name}.pt")
         position_text = json.dumps({**asdict(position), "updates": average.updates})
         (staging / "position.json").write_text(position_text, encoding="utf-8")
         for path in (*staging.iterdir(), staging):
@@ -58,22 +65,24 @@ def checkpoints(run: Path) -> list[Path]:
     return sorted((run / "ckpt").glob("step-*"))
 
 
-def load_checkpoint(run: Path, model: GradTTS, average: Average) -> tuple[Position, Path]:
-    """Restores the newest checkpoint's weights; the optimizer follows when its stage is set up.
+def load_checkpoint(run: Path, modules: Mapping[str, nn.Module], average: Average) -> tuple[Position, Path]:
+    """Restores the newest checkpoint's weights; the optimizers follow when their stage is set up.
 
     Raises:
         IntegrityError: it is damaged.
     """
     newest = checkpoints(run)[-1]
     stored = json.loads((newest / "position.json").read_text(encoding="utf-8"))
-    model.load_state_dict(read_weights(newest / "model.safetensors"))
+    for name, module in modules.items():
+        module.load_state_dict(read_weights(newest / f"{name}.safetensors"))
     average.load(read_weights(newest / "average.safetensors"), stored.pop("updates"))
     return Position(**stored), newest
 
 
-def load_optimizer(checkpoint: Path, optimizer: torch.optim.Optimizer) -> None:
-    """Restores the optimizer of a checkpoint."""
-    optimizer.load_state_dict(read_checkpoint(checkpoint / "optimizer.pt"))
+def load_optimizers(checkpoint: Path, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+    """Restores the optimizers of a checkpoint."""
+    for name, optimizer in optimizers.items():
+        optimizer.load_state_dict(read_checkpoint(checkpoint / f"{name}.pt"))
 
 
 def _flush(path: Path) -> None:

@@ -161,7 +161,7 @@ def _weight(stem: str, magnitude: object, direction: object) -> Tensor:
         norm = torch.linalg.vector_norm(v, dim=tuple(range(1, v.dim())), keepdim=True)
         if norm.shape == magnitude.shape:
             return magnitude.float() * v / norm
-    message = f"The weight norm of {stem.rstrip('.')} is not a magnitude with its direction"
+    message = f"the weight norm of {stem.rstrip('.')} is not a magnitude with its direction"
     raise BadInputError(message, "Take the checkpoint as it was published.")
 
 

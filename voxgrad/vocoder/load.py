@@ -9,10 +9,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import load_strict, read_checkpoint, read_weights, save_weights
-from voxgrad.specs import MelSpec, Spec
+from voxgrad.specs import ISTFTSpec, MelSpec, Spec
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
+from voxgrad.vocoder.istft import ISTFT
 
 Settings = TypeVar("Settings", bound=Spec)
 
@@ -36,17 +37,23 @@ class _HiFiGANRecord(Spec):
     mel: MelSpec
 
 
+class _ISTFTRecord(Spec):
+    type: Literal["istft"] = "istft"
+    spec: ISTFTSpec
+    mel: MelSpec
+
+
 class _GriffinLimRecord(Spec):
     type: Literal["griffinlim"] = "griffinlim"
     spec: GriffinLimSpec
     mel: MelSpec
 
 
-_Record = Annotated[_HiFiGANRecord | _GriffinLimRecord, Field(discriminator="type")]
-_RECORD: TypeAdapter[_HiFiGANRecord | _GriffinLimRecord] = TypeAdapter(_Record)
+_Record = Annotated[_HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord, Field(discriminator="type")]
+_RECORD: TypeAdapter[_HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord] = TypeAdapter(_Record)
 
 
-def save(vocoder: HiFiGAN | GriffinLim, directory: Path, dtype: torch.dtype | None = None) -> None:
+def save(vocoder: HiFiGAN | ISTFT | GriffinLim, directory: Path, dtype: torch.dtype | None = None) -> None:
     """Write ``vocoder.json`` and, where there are any, ``weights.safetensors`` into an existing directory.
 
     Args:
@@ -54,16 +61,19 @@ def save(vocoder: HiFiGAN | GriffinLim, directory: Path, dtype: torch.dtype | No
         directory: where to.
         dtype: of the stored weights, such as ``torch.float16`` to halve the file; None keeps theirs.
     """
-    record: _HiFiGANRecord | _GriffinLimRecord
+    record: _HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord
     if isinstance(vocoder, HiFiGAN):
         save_weights(directory / WEIGHTS, vocoder.generator.state_dict(), dtype)
         record = _HiFiGANRecord(spec=vocoder.spec, mel=vocoder.mel)
+    elif isinstance(vocoder, ISTFT):
+        save_weights(directory / WEIGHTS, vocoder.network.state_dict(), dtype)
+        record = _ISTFTRecord(spec=vocoder.spec, mel=vocoder.mel)
     else:
         record = _GriffinLimRecord(spec=vocoder.spec, mel=vocoder.mel)
     (directory / DESCRIPTION).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load(directory: Path, device: torch.device) -> HiFiGAN | GriffinLim:
+def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFT | GriffinLim:
     """Read what `save` wrote, ready to speak on ``device``.
 
     Raises:
@@ -80,8 +90,13 @@ def load(directory: Path, device: torch.device) -> HiFiGAN | GriffinLim:
         raise IntegrityError(message, "Restore it from a copy, or import the vocoder again.") from error
     if isinstance(record, _GriffinLimRecord):
         return GriffinLim(record.spec, record.mel)
+    if isinstance(record, _ISTFTRecord):
+        own = ISTFT.build(record.spec, record.mel)
+        load_strict(own.network, read_weights(directory / WEIGHTS), f"the vocoder in {directory}")
+        own.network.to(device)
+        return own
     vocoder = HiFiGAN.build(record.spec, record.mel)
-    load_strict(vocoder.generator, read_weights(directory / WEIGHTS), f"The vocoder in {directory}")
+    load_strict(vocoder.generator, read_weights(directory / WEIGHTS), f"the vocoder in {directory}")
     vocoder.generator.to(device)
     return vocoder
 
@@ -103,22 +118,31 @@ def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
     content = read_checkpoint(path)
     state = content.get("generator", content)
     if not isinstance(state, dict):
-        message = f"The entry generator of {path} is no state dict"
+        message = f"the entry generator of {path} is no state dict"
         raise BadInputError(message, "Give the generator's checkpoint, such as g_02500000.")
-    load_strict(vocoder.generator, fold_weight_norm(state), f"The HiFi-GAN {path}")
+    load_strict(vocoder.generator, fold_weight_norm(state), f"the HiFi-GAN {path}")
     return vocoder
 
 
-def require_mel(vocoder: Vocoder, mel: MelSpec) -> None:
+def require_mel(
+    vocoder: Vocoder, mel: MelSpec, called: str | None = None, whose: str = "the mel that it is given"
+) -> None:
     """Make sure that ``vocoder`` understands ``mel``.
 
+    Args:
+        vocoder: what shall speak it.
+        mel: what the mel is.
+        called: what the error calls the vocoder, such as ``vocoder mine@v1``.
+        whose: what the error calls the mel, such as ``voice alice@v1``.
+
     Raises:
-        BadInputError: they differ; the message names each setting on both sides.
+        BadInputError: they differ; the message names both, and each setting on both sides.
     """
     theirs, ours = vocoder.mel.model_dump(), mel.model_dump()
     differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
     if differing:
-        message = f"The vocoder {vocoder.name} speaks another mel than it is given: {', '.join(differing)}"
+        name = f"vocoder {vocoder.name}" if called is None else called
+        message = f"the {name} speaks another mel than {whose}: {', '.join(differing)}"
         raise BadInputError(message, "Choose a vocoder that was made for this mel.")
 
 

@@ -1,0 +1,161 @@
+"""Copy synthesis: recordings and mels through a vocoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+
+from voxgrad.audio.io import Waveform, read_audio, resample, write_audio
+from voxgrad.audio.mel import log_mel
+from voxgrad.audio.synthetic import speak_phones
+from voxgrad.specs import MelSpec
+from voxgrad.store import Store, fingerprint
+from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.load import save
+
+SPOKEN = speak_phones(["HH", "AH0", "L", "OW1", "DH", "EH1", "R", "."], seed=0)
+LIM = ("--vocoder", "griffinlim")
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    write_audio(tmp_path / "spoken.wav", SPOKEN)
+    return tmp_path / "spoken.wav"
+
+
+def add_vocoder(store: Store, name: str, mel: MelSpec) -> None:
+    with store.stage("vocoder", name) as draft:
+        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), draft.directory)
+        draft.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
+
+
+def home() -> Store:
+    return Store.open()
+
+
+def test_the_copy_is_as_long_and_nearly_the_same(command, spoken):
+    outcome = command("vocode", spoken, "-o", "copy.wav", *LIM, "--json")
+    assert outcome.code == 0, outcome.err
+    answer = json.loads(outcome.out)
+    assert (answer["file"], answer["vocoder"]) == ("copy.wav", "griffinlim")
+    assert answer["seconds"] == pytest.approx(SPOKEN.seconds, abs=1e-4)
+    copy = read_audio(Path("copy.wav"))
+    assert len(copy.samples) == len(SPOKEN.samples)
+    assert 0 < answer["mel_l1"] < 0.3
+    assert answer["real_time_factor"] > 0
+    whole = len(copy.samples) // 256 * 256
+    mels = [log_mel(torch.from_numpy(one.samples[:whole]), MelSpec()) for one in (copy, read_audio(spoken))]
+    assert float((mels[0] - mels[1]).abs().mean()) == pytest.approx(answer["mel_l1"], rel=0.3)
+
+
+@pytest.mark.parametrize("length", [6000, 6143, 6144, 6145, 6399])
+def test_every_sample_counts(command, tmp_path, length):
+    write_audio(tmp_path / "part.wav", Waveform(SPOKEN.samples[4000 : 4000 + length], 22050))
+    assert command("vocode", "part.wav", "-o", "copy.wav", *LIM).code == 0
+    assert soundfile.info("copy.wav").frames == length
+
+
+@pytest.mark.parametrize(("rate", "ending"), [(8000, "flac"), (48000, "ogg")])
+def test_any_recording_and_any_format(command, tmp_path, rate, ending):
+    write_audio(tmp_path / "in.flac", resample(SPOKEN, rate))
+    assert command("vocode", "in.flac", "-o", f"copy.{ending}", *LIM).code == 0
+    info = soundfile.info(f"copy.{ending}")
+    assert (info.samplerate, info.channels, info.format) == (22050, 1, ending.upper())
+    assert info.duration == pytest.approx(SPOKEN.seconds, abs=1e-3)
+
+
+def test_without_a_name_the_copy_lies_in_the_working_folder(command, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    write_audio(tmp_path / "elsewhere" / "a.b.flac", SPOKEN)
+    outcome = command("vocode", "elsewhere/a.b.flac", *LIM)
+    assert outcome.out.startswith("a.b-vocoded.wav: ")
+    assert "mel L1 0." in outcome.out
+    assert soundfile.info("a.b-vocoded.wav").frames == len(SPOKEN.samples)
+
+
+def test_nothing_is_written_but_the_copy(command, spoken, tmp_path):
+    assert command("vocode", spoken, "-o", "copy.wav", *LIM).code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"spoken.wav", "copy.wav"}
+
+
+@pytest.mark.parametrize("ending", ["npy", "safetensors"])
+def test_a_mel_file_sounds_like_its_recording(command, spoken, ending):
+    whole = SPOKEN.samples[: len(SPOKEN.samples) // 256 * 256]
+    write_audio(Path("whole.wav"), Waveform(whole, 22050))
+    mel = log_mel(torch.from_numpy(read_audio(Path("whole.wav")).samples), MelSpec())
+    if ending == "npy":
+        np.save("mel.npy", mel.numpy())
+    else:
+        save_file({"mel": mel}, "mel.safetensors", {"mel": MelSpec().model_dump_json()})
+    assert command("vocode", f"mel.{ending}", "-o", "a.wav", *LIM).code == 0
+    assert command("vocode", "whole.wav", "-o", "b.wav", *LIM).code == 0
+    assert np.array_equal(read_audio(Path("a.wav")).samples, read_audio(Path("b.wav")).samples)
+
+
+def test_a_vocoder_speaks_at_its_own_rate(command, spoken):
+    add_vocoder(home(), "wide", MelSpec(sample_rate=24000, f_max=12000, n_mels=100))
+    outcome = command("vocode", spoken, "-o", "copy.wav", "--vocoder", "wide", "--json")
+    assert json.loads(outcome.out)["vocoder"] == "wide@v1"
+    info = soundfile.info("copy.wav")
+    assert (info.samplerate, info.frames) == (24000, np.ceil(len(SPOKEN.samples) * 24000 / 22050))
+
+
+def test_the_default_is_what_say_takes(command, spoken):
+    add_vocoder(home(), "mine", MelSpec())
+    assert json.loads(command("vocode", spoken, "--json").out)["vocoder"] == "mine@v1"
+
+
+def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(command, refused):
+    other = MelSpec(sample_rate=24000, f_max=12000)
+    save_file({"mel": torch.zeros(80, 9) - 1}, "mel.safetensors", {"mel": other.model_dump_json()})
+    add_vocoder(home(), "mine", MelSpec())
+    line = refused("vocode", "mel.safetensors", "--vocoder", "mine")
+    assert "vocoder mine@v1 speaks another mel than mel.safetensors" in line
+    assert "sample_rate 22050 against 24000" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["missing.wav"], "does not exist"),
+        (["."], "is not a file"),
+        (["missing.npy"], "there is no mel file"),
+        (["bands.npy"], "has 40 mel bands, and the vocoder takes 80"),
+        (["decibels.npy"], "natural logarithm"),
+        (["mel.pt"], "could run any code"),
+        (["silent.wav"], "silent"),
+        (["text.wav"], "no sound file"),
+        (["spoken.wav", "-o", "copy.mp3"], "no sound format"),
+        (["spoken.wav", "-o", "nowhere/copy.wav"], "does not exist"),
+        (["spoken.wav", "-o", "spoken.wav"], "is the recording itself"),
+        (["spoken.wav", "--vocoder", "nobody"], "nobody"),
+        (["spoken.wav", "--vocoder", ""], "is not a reference"),
+    ],
+)
+def test_what_cannot_be_copied_is_refused(arguments, word, command, spoken, refused):
+    np.save("bands.npy", np.zeros((40, 9)) - 1)
+    np.save("decibels.npy", np.full((80, 9), -60.0))
+    torch.save(torch.zeros(80, 9), "mel.pt")
+    write_audio(Path("silent.wav"), Waveform(np.zeros(9999, np.float32), 22050))
+    Path("text.wav").write_text("no sound at all")
+    before = spoken.read_bytes()
+    assert word in refused("vocode", *arguments)
+    assert spoken.read_bytes() == before
+    assert not list(Path().glob("*-vocoded.wav"))
+
+
+def test_a_damaged_vocoder_does_not_speak(command, spoken):
+    add_vocoder(home(), "mine", MelSpec())
+    path = home().find("mine", "vocoder").directory / "vocoder.json"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    for arguments in ((), ("--vocoder", "mine")):
+        outcome = command("vocode", spoken, *arguments, "-q")
+        assert outcome.code == 3
+        assert "vocoder mine@v1" in outcome.err

@@ -1,0 +1,173 @@
+"""Training of the vocoder: its sounds, its judges, and the task itself."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from voxgrad.audio.io import Waveform
+from voxgrad.audio.pitch import median_f0
+from voxgrad.audio.synthetic import speak_phones
+from voxgrad.errors import BadInputError, DivergedError
+from voxgrad.events import ignore
+from voxgrad.specs import ISTFTSpec, MelSpec, VocoderStageSpec, VocoderTrainSpec
+from voxgrad.training.engine import LOG, Engine
+from voxgrad.training.listeners import Discriminators, spectral_distance, telling_loss
+from voxgrad.training.sounds import Sounds, copies_of
+from voxgrad.training.vocoder import VocoderTask
+from voxgrad.vocoder.istft import ISTFT
+
+MEL = MelSpec()
+RATE = MEL.sample_rate
+SPEC = ISTFTSpec(channels=16, hidden=16, blocks=1, kernel=3, iterations=1, final_iterations=1)
+SPECTRAL = VocoderStageSpec(steps=4, batch_size=2, crop=32, learning_rate=1e-3)
+ADVERSARIAL = SPECTRAL.model_copy(update={"adversarial": True, "steps": 3})
+
+
+@pytest.fixture(scope="module")
+def waveforms():
+    return [speak_phones(["HH", "AH0", "L", "OW1", "M", "AA1"] * 2, 0, f0) for f0 in (110.0, 180.0, 240.0)]
+
+
+@pytest.fixture(scope="module")
+def sounds(waveforms):
+    return Sounds.of(waveforms, RATE)
+
+
+def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), **changes):
+    torch.manual_seed(0)
+    settings = VocoderTrainSpec(
+        stages=stages, validate_every=3, checkpoint_every=2, precision="float32", **changes
+    )
+    held_out = [torch.from_numpy(sounds.clip(0))]
+    task = VocoderTask(ISTFT.build(SPEC, MEL), sounds, held_out, settings, torch.device("cpu"))
+    return Engine(task, settings, run, ignore)
+
+
+def weights(one):
+    return {name: value.clone() for name, value in one.task.modules["model"].state_dict().items()}
+
+
+def test_clips_come_back_to_sixteen_bits(waveforms, sounds):
+    assert len(sounds) == 3
+    for index, waveform in enumerate(waveforms):
+        peak = max(1.0, float(np.abs(waveform.samples).max()) / 0.99)
+        np.testing.assert_allclose(sounds.clip(index), waveform.samples / peak, atol=2e-5)
+
+
+def test_a_batch_depends_on_seed_and_step_alone(sounds):
+    first = sounds.batch(4, 8192, 1, 2)
+    assert first.shape == (4, 8192)
+    assert torch.equal(first, sounds.batch(4, 8192, 1, 2))
+    assert not torch.equal(first, sounds.batch(4, 8192, 1, 3))
+    assert first.abs().max() <= 1.0
+
+
+def test_a_short_clip_ends_in_silence():
+    short = Sounds.of([Waveform(np.full(1000, 0.5, np.float32), RATE)], RATE)
+    batch = short.batch(2, 8192, 0, 0)
+    assert batch[:, :1000].abs().max() > 0.01
+    assert batch[:, 1000:].abs().max() == 0
+
+
+def test_copies_are_other_speakers_and_are_made_once(sounds, tmp_path):
+    cache = tmp_path / "copies.npz"
+    copies = copies_of(sounds, 2, 0, cache, ignore)
+    assert len(copies) == 6
+    heights = [median_f0(Waveform(copies.clip(index), RATE)) for index in range(6)]
+    originals = [median_f0(Waveform(sounds.clip(index % 3), RATE)) for index in range(6)]
+    ratios = [one / other for one, other in zip(heights, originals, strict=True)]
+    assert max(ratios) / min(ratios) > 1.3
+    assert all(0.5 < ratio < 1.7 for ratio in ratios)
+    changed = cache.stat().st_mtime_ns
+    again = copies_of(sounds, 2, 0, cache, ignore)
+    assert cache.stat().st_mtime_ns == changed
+    np.testing.assert_array_equal(again.samples, copies.samples)
+    assert [path.name for path in tmp_path.iterdir()] == ["copies.npz"]
+
+
+def test_clips_too_short_to_copy_are_refused(tmp_path):
+    short = Sounds.of([Waveform(np.zeros(500, np.float32), RATE)], RATE)
+    with pytest.raises(BadInputError, match="long enough"):
+        copies_of(short, 1, 0, tmp_path / "copies.npz", ignore)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_spectral_distance_is_of_sounds_not_of_phases(sounds):
+    sound = torch.from_numpy(sounds.clip(0))[None, :16384]
+    noise = 0.05 * torch.randn(sound.shape, generator=torch.Generator().manual_seed(0))
+    assert spectral_distance(sound, sound) < 1e-5
+    assert spectral_distance(-sound, sound) < 1e-5
+    assert spectral_distance(sound + noise, sound) > 0.1
+
+
+def test_discriminators_learn_to_tell_noise_from_speech(sounds):
+    torch.manual_seed(0)
+    judges = Discriminators(4)
+    optimizer = torch.optim.AdamW(judges.parameters(), lr=5e-3)
+    real = torch.stack([torch.from_numpy(sounds.clip(index))[:4096] for index in range(3)])
+    made = 0.1 * torch.randn(real.shape, generator=torch.Generator().manual_seed(1))
+    first = None
+    for _ in range(40):
+        loss = telling_loss(judges(real), judges(made))
+        first = float(loss.detach()) if first is None else first
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert first > 1.5
+    assert float(loss.detach()) < 0.5 * first
+
+
+def test_all_stages_run_and_the_log_tells_of_them(sounds, tmp_path):
+    one = engine(sounds, tmp_path / "run")
+    figures = one.train()
+    assert set(figures) == {"spectral", "mel"}
+    entries = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    steps = [entry for entry in entries if "held_out" not in entry]
+    assert [entry["stage"] for entry in steps] == ["spectral"] * 4 + ["adversarial"] * 3
+    assert {"spectral", "mel"} <= set(steps[0])
+    assert {"fooling", "seen", "telling"} <= set(steps[-1])
+
+
+def test_it_learns(sounds, tmp_path):
+    one = engine(
+        sounds, tmp_path / "run", (SPECTRAL.model_copy(update={"steps": 40, "learning_rate": 3e-3}),),
+        ema_decay=0.5,
+    )  # fmt: skip
+    before = one.task.validate(0)
+    after = one.train()
+    assert after["spectral"] < before["spectral"]
+
+
+@pytest.mark.parametrize("stopped", [2, 4, 6])
+def test_a_resumed_run_ends_in_the_same_weights(sounds, tmp_path, stopped):
+    whole = engine(sounds, tmp_path / "whole")
+    whole.train()
+
+    class Stopped(Exception):
+        pass
+
+    first = engine(sounds, tmp_path / "parts")
+
+    def stop(event):
+        if getattr(event, "done", None) == stopped + 1:
+            raise Stopped
+
+    first.emit = stop
+    with pytest.raises(Stopped):
+        first.train()
+    second = engine(sounds, tmp_path / "parts")
+    second.train()
+    expected = weights(whole)
+    for name, value in weights(second).items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_numbers_that_are_not_finite_stop_the_run(sounds, tmp_path):
+    one = engine(sounds, tmp_path / "run")
+    with torch.no_grad():
+        one.task.modules["model"].enter.weight[0, 0] = float("nan")
+    with pytest.raises(DivergedError, match="at step 1: a gradient is not finite"):
+        one.train()
+    assert not (tmp_path / "run" / "ckpt").exists()

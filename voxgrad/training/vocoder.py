@@ -1,0 +1,148 @@
+"""Training of the package's own vocoder: the engine's task of learning to correct a search for phases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.audio.mel import log_mel
+from voxgrad.specs import VocoderStageSpec, VocoderTrainSpec
+from voxgrad.training.device import autocast
+from voxgrad.training.engine import descend
+from voxgrad.training.listeners import (
+    Discriminators,
+    fooling_loss,
+    seen_distance,
+    spectral_distance,
+    telling_loss,
+)
+from voxgrad.training.sounds import Sounds
+from voxgrad.vocoder.inversion import synthesise
+from voxgrad.vocoder.istft import ISTFT
+
+MEL_WEIGHT = 5.0
+"""Of the mel distance, beside the spectral distance's 1."""
+FOOLING_WEIGHT, SEEN_WEIGHT = 0.5, 2.0
+"""Of what the discriminators say, where there are any."""
+_EDGE = 8  # frames at both ends of a crop that only the silence around it made what they are
+_VALIDATED = 8
+_LONGEST = 512  # frames
+_BETAS = (0.8, 0.99)
+
+
+@dataclass
+class VocoderTask:
+    """A vocoder, what it learns from and how; see :class:`voxgrad.training.engine.Task`."""
+
+    vocoder: ISTFT
+    sounds: Sounds
+    held_out: Sequence[Tensor]
+    """Whole clips (samples,)."""
+    settings: VocoderTrainSpec
+    device: torch.device
+    _listeners: Discriminators = field(init=False)
+    _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.vocoder.network.to(self.device)
+        self._listeners = Discriminators().to(self.device)
+
+    @property
+    def stages(self) -> tuple[VocoderStageSpec, ...]:
+        """See :class:`Task`."""
+        return self.settings.stages
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """See :class:`Task`; discriminators are kept only where a stage needs them."""
+        modules: dict[str, nn.Module] = {"model": self.vocoder.network}
+        if any(stage.adversarial for stage in self.stages):
+            modules["discriminators"] = self._listeners
+        return modules
+
+    def name(self, stage: int) -> str:
+        """See :class:`Task`."""
+        return "adversarial" if self.stages[stage].adversarial else "spectral"
+
+    def begin(self, stage: int) -> Mapping[str, torch.optim.Optimizer]:
+        """See :class:`Task`."""
+        learners: dict[str, nn.Module] = {"optimizer": self.vocoder.network}
+        if self.stages[stage].adversarial:
+            learners["listeners_optimizer"] = self._listeners
+        self._optimizers = {
+            name: torch.optim.AdamW(
+                learner.parameters(), lr=self.stages[stage].learning_rate, betas=_BETAS, fused=True
+            )
+            for name, learner in learners.items()
+        }
+        return self._optimizers
+
+    def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
+        """See :class:`Task`."""
+        del generator  # no noise but the sounds' own
+        settings, mel = self.stages[stage], self.vocoder.mel
+        length = settings.crop * mel.hop_length
+        real = self.sounds.batch(settings.batch_size, length, seed, step).to(self.device)
+        wanted = log_mel(real, mel)
+        self.vocoder.network.train()
+        with autocast(self.device, self.settings.precision):
+            spectrum = self.vocoder.corrected(wanted)
+        edge = _EDGE * mel.hop_length
+        made, real = synthesise(spectrum, mel)[:, edge:-edge], real[:, edge:-edge]
+        figures: dict[str, Tensor] = {}
+        if settings.adversarial:
+            figures["telling"] = self._listen(made.detach(), real)
+        losses = self._losses(made, real, adversarial=settings.adversarial)
+        weights = {"mel": MEL_WEIGHT, "fooling": FOOLING_WEIGHT, "seen": SEEN_WEIGHT}
+        total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+        descend(
+            total,
+            [self.vocoder.network.parameters()],
+            self._optimizers["optimizer"],
+            self.settings.clip_gradient,
+        )
+        return {name: float(value.detach()) for name, value in (losses | figures).items()}
+
+    def _listen(self, made: Tensor, real: Tensor) -> Tensor:
+        """The discriminators' own step."""
+        with autocast(self.device, self.settings.precision):
+            loss = telling_loss(self._listeners(real), self._listeners(made))
+        descend(
+            loss,
+            [self._listeners.parameters()],
+            self._optimizers["listeners_optimizer"],
+            self.settings.clip_gradient,
+        )
+        return loss
+
+    def _losses(self, made: Tensor, real: Tensor, *, adversarial: bool) -> dict[str, Tensor]:
+        mel = self.vocoder.mel
+        losses = {
+            "spectral": spectral_distance(made, real),
+            "mel": (log_mel(made, mel) - log_mel(real, mel)).abs().mean(),
+        }
+        if adversarial:
+            self._listeners.requires_grad_(requires_grad=False)
+            with autocast(self.device, self.settings.precision):
+                said, truth = self._listeners(made), self._listeners(real)
+            self._listeners.requires_grad_()
+            losses |= {"fooling": fooling_loss(said), "seen": seen_distance(truth, said)}
+        return losses
+
+    @torch.no_grad()
+    def validate(self, stage: int) -> dict[str, float]:
+        """Copies of held-out clips, made as they will be in use: spectral and mel distance."""
+        del stage
+        mel = self.vocoder.mel
+        self.vocoder.network.eval()
+        spectral = distance = 0.0
+        clips = self.held_out[:_VALIDATED]
+        for samples in clips:
+            frames = min(len(samples) // mel.hop_length, _LONGEST)
+            real = samples[None, : frames * mel.hop_length].to(self.device)
+            wanted = log_mel(real, mel)
+            made = self.vocoder(wanted).clone()
+            spectral += float(spectral_distance(made, real))
+            distance += float((log_mel(made, mel) - wanted).abs().mean())
+        return {"spectral": spectral / len(clips), "mel": distance / len(clips)}
