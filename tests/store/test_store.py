@@ -150,7 +150,7 @@ def test_every_form_of_reference(publish, store: Store):
         ("dataset/alice", "voice", "is no voice"),
         ("alice", "dataset", "no dataset 'alice'"),
         ("alice", "dragon", "no kind"),
-        (None, "vocoder", "no vocoder yet.*voxgrad import"),
+        (None, "vocoder", "no vocoder yet.*voxgrad vocoder train"),
         ("x", "vocoder", "no vocoder 'x', nor any other.*voxgrad import"),
         ("both", None, "Several artifacts.*dataset/both or voice/both"),
         ("@sha256:0123456789", None, "No artifact has a digest"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from voxgrad.specs import TextSpec
+from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import SYMBOLS
 from voxgrad.text.tokens import encode
 
@@ -14,7 +15,8 @@ COMMITTED = Path(__file__).parents[1] / "reference" / "text_ids_subset.json"
 OFFICIAL = TextSpec(frontend="official", add_blank=False)
 
 DIFFERENT = {
-    "Turn left on {HH AW1 S S T AH0 N} Street.": "phones in braces come with the user lexicon",
+    "poor in energy or devoid of it, and out of them to manufacture food -- i.e. complex compounds rich in available"
+    " potential energy.": "our normaliser reads i.e. as that is",
 }
 """Sentences that we encode otherwise, and why."""
 
@@ -60,8 +62,36 @@ def test_quirks(text, expected):
     assert " ".join("|" if label == " " else label for label in labels) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a snizzle, cat", "EY1 | S N IH1 Z AH0 L , | K AE1 T"),
+        ("Snizzle's 'snizzle'.", "S N IH1 Z AH0 L Z | ' S N IH1 Z AH0 L ' ."),
+        # The official front end spells whatever stands before phones in braces.
+        ("a cat {K AE1 T} a cat", "a | c a t | K AE1 T | EY1 | K AE1 T"),
+        ("snizzle {K AE T}, snizzle", "S N IH1 Z AH0 L | K AE1 T , | S N IH1 Z AH0 L"),
+    ],
+)
+def test_a_lexicon_and_phones_in_braces(text, expected):
+    lexicon = Lexicon.parse("snizzle S N IH1 Z AH0 L", "test")
+    labels = encode(text, OFFICIAL, lexicon).phones
+    assert " ".join("|" if label == " " else label for label in labels) == expected
+
+
+def test_what_is_spelt_for_want_of_an_entry_is_told():
+    encoded = encode("Blorptastic! The cat, and cat-dog blorptastic cats.", OFFICIAL)
+    assert encoded.unknown == ("blorptastic", "cat-dog")
+
+
+def test_context_does_not_choose():
+    for text in ("I read it", "to read it"):
+        assert {word.source for word in encode(text, OFFICIAL).words} == {"dictionary"}
+    read = [encode(text, OFFICIAL).words[1].phones for text in ("I read it", "to read it")]
+    assert read[0] == read[1]
+
+
 def test_never_an_id_that_the_checkpoints_did_not_see():
     unseen = never_seen()
     assert len(unseen) == 1 + 26 + 15
-    for text in ["NASA, PRS and A. B. C's _ blorptastic", "youuu uw XYZ", "[x] {Y} <z> 5,000 Ü"]:
+    for text in ["NASA, PRS and A. B. C's _ blorptastic", "youuu uw XYZ", "[x] {Y UW} <z> 5,000 Ü"]:
         assert not unseen & set(encode(text, OFFICIAL).tokens)

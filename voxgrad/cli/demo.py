@@ -52,6 +52,7 @@ def demo(
     from voxgrad.specs import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
     from voxgrad.store import Store
+    from voxgrad.vocoder.resolve import choose, mel_of
 
     session: Session = context.obj
     output.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ def demo(
                 store,
                 SENTENCE,
                 speaker,
-                next(iter(reversed(store.list("vocoder"))), None),
+                choose(store, None, mel_of(speaker), renderer.emit),
                 name=speaker.name,
                 settings=SynthesisSpec(),
                 seed=0,
@@ -117,11 +118,12 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     from voxgrad.audio.pitch import shift
     from voxgrad.specs import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
+    from voxgrad.vocoder.resolve import choose, mel_of
 
     if not trained:
         sources = sorted((output / "wavs-base").glob("*.wav"))
     else:
-        vocoder = next(iter(reversed(store.list("vocoder"))), None)
+        vocoder = choose(store, None, mel_of(base), emit)
         spoken = (
             say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
             for seed, text in enumerate(_TEXTS)

@@ -16,12 +16,15 @@ from voxgrad.cli.adopt import adopt
 from voxgrad.cli.demo import demo
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
+from voxgrad.cli.g2p import g2p
 from voxgrad.cli.ls import ls
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.pretrain import pretrain
 from voxgrad.cli.say import say
 from voxgrad.cli.session import Command, Session
 from voxgrad.cli.show import show
+from voxgrad.cli.vocode import vocode
+from voxgrad.cli.vocoder import vocoder
 
 app = typer.Typer(
     name="voxgrad",
@@ -65,14 +68,17 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "vocode": vocode,
     "pretrain": pretrain,
     "import": adopt,
     "demo": demo,
+    "g2p": g2p,
     "ls": ls,
     "show": show,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=Command)(_function)
+app.add_typer(vocoder)
 
 
 def main(arguments: Sequence[str]) -> int:

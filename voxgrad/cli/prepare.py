@@ -28,6 +28,10 @@ def prepare(
     text_frontend: Annotated[
         Frontend, typer.Option(help="As the base that will learn from it.")
     ] = Frontend.VOXGRAD,
+    lexicon: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse words that no dictionary has.")] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; default: as many as pay.")
     ] = None,
@@ -50,6 +54,8 @@ def prepare(
             transcripts=transcripts,
             audio=AudioSpec(),
             text=TextSpec(frontend=text_frontend.value),
+            lexicon=lexicon,
+            strict=strict,
             jobs=jobs,
             emit=renderer.emit,
         )

@@ -10,7 +10,6 @@ from voxgrad.cli.session import Session
 if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
 
-GRIFFIN_LIM = "griffinlim"
 _SPEAKERS = ("voice", "base")
 
 
@@ -26,13 +25,18 @@ def say(
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
     ] = None,
     vocoder: Annotated[
-        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest.")
+        str | None,
+        typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of the diffusion; more is finer.")] = 10,
     temperature: Annotated[
         float, typer.Option(min=0, max=2, metavar="X", help="Of the noise: more is livelier.")
     ] = 0.667,
     speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
+    lexicon: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse words that no dictionary has.")] = False,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Another seed, another reading.")
     ] = 0,
@@ -45,6 +49,7 @@ def say(
     from voxgrad.steps.say import SOUND
     from voxgrad.steps.say import say as step
     from voxgrad.store import Store
+    from voxgrad.vocoder.resolve import choose, mel_of
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -58,9 +63,11 @@ def say(
             store,
             text,
             speaker,
-            _vocoder(store, vocoder),
+            choose(store, vocoder, mel_of(speaker), renderer.emit),
             name=speaker.name,
             settings=settings,
+            lexicon=lexicon,
+            strict=strict,
             seed=seed,
             emit=renderer.emit,
         )
@@ -100,9 +107,3 @@ def _speaker(store: "Store", ref: str | None) -> "Artifact":
     if found.kind not in _SPEAKERS:
         raise BadInputError(f"{ref} is a {found.kind} and cannot speak", "Name a voice or a base.")
     return found
-
-
-def _vocoder(store: "Store", ref: str | None) -> "Artifact | None":
-    if ref == GRIFFIN_LIM or (ref is None and not store.list("vocoder")):
-        return None
-    return store.find(ref, "vocoder")

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,14 +25,18 @@ from voxgrad.specs import AudioSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
+from voxgrad.text.lexicon import LEXICON, Lexicon, refuse_unknown
+from voxgrad.text.pronounce import pronounce
 from voxgrad.text.tokens import encode
 from voxgrad.text.transcripts import Entry, Problem, find_transcripts
 from voxgrad.training.corpus import Clip, write_corpus
 
-VERSION = 1
+VERSION = 2
+UNKNOWN = "unknown.txt"
 _TASK = "prepare"
 _WORTH_A_PROCESS = 64
 _SHOWN = 20  # rejections that are told of one by one
+_WORDS_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ def prepare(
     transcripts: Path | None,
     audio: AudioSpec,
     text: TextSpec,
+    lexicon: Path | None = None,
+    strict: bool = False,
     jobs: int | None,
     emit: Emit,
 ) -> Artifact:
@@ -63,14 +71,19 @@ def prepare(
         transcripts: see :func:`voxgrad.text.transcripts.find_transcripts`.
         audio: how recordings become clips.
         text: how texts become tokens.
+        lexicon: pronunciations, which go before those of the store's own lexicon; the dataset carries both.
+        strict: refuse words that no dictionary has, before any work.
         jobs: processes; None: one for every processor where that pays.
         emit: told of progress.
 
     Raises:
-        BadInputError: nothing usable was found.
+        BadInputError: nothing usable was found, a lexicon cannot be read, or strict found unknown words.
     """
     entries, problems = find_transcripts(folder, transcripts)
-    settings = {"audio": audio.model_dump(), "text": text.model_dump()}
+    known_words = Lexicon.gather(store.home, lexicon)
+    if strict:
+        refuse_unknown(_unknown(entries, text, known_words))
+    settings = {"audio": audio.model_dump(), "text": text.model_dump(), **known_words.settings}
     inputs = [[entry.id, entry.text, entry.speaker, _digest(entry.recording)] for entry in entries]
     refused = [asdict(problem) for problem in problems]
     key = fingerprint(_TASK, VERSION, settings, {}, {"name": name, "entries": inputs, "refused": refused})
@@ -80,7 +93,7 @@ def prepare(
     with store.stage("dataset", name) as draft:
         (draft.directory / "audio").mkdir()
         clips, mels, unknown = [], {}, Counter[str]()
-        for found in _process(entries, name, audio, text, jobs=jobs, emit=emit):
+        for found in _process(entries, name, audio, text, known_words, jobs=jobs, emit=emit):
             if isinstance(found, Problem):
                 problems.append(found)
                 continue
@@ -95,9 +108,14 @@ def prepare(
                 "Mend the recordings or their transcripts.",
             )
         _tell(problems, emit)
+        _tell_unknown(unknown, emit)
         clips.sort(key=lambda clip: clip.id)
         write_corpus(draft.directory, clips, mels)
         _write_lines(draft.directory / "rejected.jsonl", [asdict(problem) for problem in problems])
+        if known_words:
+            (draft.directory / LEXICON).write_text(known_words.text, encoding="utf-8")
+        if unknown:
+            (draft.directory / UNKNOWN).write_text(_to_fill_in(unknown), encoding="utf-8")
         shown = clips[0]
         pictures.draw_mel(draft.directory / "mel.png", mels[shown.id].numpy(), audio.mel, shown.text)
         metrics = _counts(clips, problems, unknown)
@@ -105,12 +123,19 @@ def prepare(
 
 
 def _process(
-    entries: list[Entry], name: str, audio: AudioSpec, text: TextSpec, *, jobs: int | None, emit: Emit
+    entries: list[Entry],
+    name: str,
+    audio: AudioSpec,
+    text: TextSpec,
+    lexicon: Lexicon,
+    *,
+    jobs: int | None,
+    emit: Emit,
 ) -> Iterator[_Made | Problem]:
     """What becomes of every recording, in their order, so that any number of jobs gives the same dataset."""
     if jobs is None:
         jobs = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
-    work = (delayed(_make)(entry, name, audio, text) for entry in entries)
+    work = (delayed(_make)(entry, name, audio, text, lexicon) for entry in entries)
     emit(Began(_TASK, len(entries), "recordings"))
     for done, result in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), 1):
         yield result
@@ -118,11 +143,11 @@ def _process(
     emit(Ended(_TASK))
 
 
-def _make(entry: Entry, name: str, audio: AudioSpec, text: TextSpec) -> _Made | Problem:
+def _make(entry: Entry, name: str, audio: AudioSpec, text: TextSpec, lexicon: Lexicon) -> _Made | Problem:
     """One recording; runs in a process of its own, so that an error comes back as a value."""
     try:
         cleaned = clean(entry.recording, audio)
-        encoded = encode(entry.text, text)
+        encoded = encode(entry.text, text, lexicon)
         mel = log_mel(torch.from_numpy(cleaned.waveform.samples), audio.mel)
     except VoxgradError as error:
         # Full paths are nobody's business in a dataset that may be shared.
@@ -148,6 +173,42 @@ def _tell(problems: Sequence[Problem], emit: Emit) -> None:
         emit(Said(f"left out {len(problems) - _SHOWN} more; see rejected.jsonl of the dataset", "warning"))
 
 
+def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:
+    """Words that no dictionary has, and in how many texts they stand."""
+    unknown = Counter[str]()
+    for entry in entries:
+        with suppress(VoxgradError):  # a text that cannot be read is told of when its turn comes
+            unknown.update(encode(entry.text, text, lexicon).unknown)
+    return unknown
+
+
+def _tell_unknown(unknown: Counter[str], emit: Emit) -> None:
+    if not unknown:
+        return
+    words = [f"{word} ({count})" for word, count in _by_count(unknown)]
+    rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
+    listed = textwrap.fill(
+        ", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  "
+    )
+    count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
+    mend = f"Mend them in {UNKNOWN} of the dataset, and give that with --lexicon."
+    emit(Said(f"{count} in no dictionary, and so a guess:\n{listed}\n  {mend}", "warning"))
+
+
+def _to_fill_in(unknown: Counter[str]) -> str:
+    """A lexicon of guesses, the most frequent words first."""
+    lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in _by_count(unknown)]
+    return (
+        "# Words that no dictionary has, with a guess at each and the number of texts that have it.\n"
+        "# Mend the phones, leave out what is right, and prepare again with --lexicon and this file.\n"
+        + "".join(lines)
+    )
+
+
+def _by_count(unknown: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+
+
 def _counts(clips: list[Clip], problems: list[Problem], unknown: Counter[str]) -> dict[str, object]:
     return {
         "clips": len(clips),
@@ -156,7 +217,7 @@ def _counts(clips: list[Clip], problems: list[Problem], unknown: Counter[str]) -
         "frames": sum(clip.frames for clip in clips),
         "tokens": sum(len(clip.tokens) for clip in clips),
         "speakers": dict(Counter(clip.speaker for clip in clips)),
-        "unknown_words": dict(unknown.most_common()),
+        "unknown_words": dict(_by_count(unknown)),
     }
 
 

@@ -1,7 +1,9 @@
 """A text and a voice → speech."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,12 +18,13 @@ from voxgrad.specs import SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.characters import dropped
+from voxgrad.text.lexicon import LEXICON, Lexicon, refuse_unknown
+from voxgrad.text.tokens import Encoded, encode, require_unicode
 from voxgrad.vocoder.base import Vocoder
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import load, require_mel
+from voxgrad.vocoder.resolve import ready
 
-VERSION = 1
+VERSION = 2
 SOUND = "speech.wav"
 _TASK = "say"
 _PEAK = 0.99
@@ -42,6 +45,8 @@ def say(
     *,
     name: str,
     settings: SynthesisSpec,
+    lexicon: Path | None = None,
+    strict: bool = False,
     seed: int,
     emit: Emit,
 ) -> Artifact:
@@ -54,22 +59,32 @@ def say(
         vocoder: None for Griffin-Lim, which needs no weights.
         name: of the speech artifact.
         settings: steps, temperature, speed.
+        lexicon: pronunciations, which go before those of the voice, and these before the store's.
+        strict: refuse words that no dictionary has.
         seed: of all noise.
         emit: told of progress.
 
     Raises:
-        BadInputError: the text cannot be read, or voice and vocoder do not fit.
+        BadInputError: the text or a lexicon cannot be read, voice and vocoder do not fit, or strict found unknown
+            words.
     """
-    _check_unicode(text)
+    require_unicode(text)
+    words = Lexicon.gather(store.home, _carried(voice), lexicon)
+    if not_read := dropped(text):
+        emit(Said(f"not read: {' '.join(not_read)}", "warning"))
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = settings.model_dump()
-    key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name})
+    inputs = {"text": text, "seed": seed, "name": name, **words.settings}
+    key = fingerprint("say", VERSION, resolved, known_by, inputs)
     if (known := store.matching("speech", key)) is not None:
+        _tell_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
     acoustic = load_acoustic(voice)
-    spoken = _speak(acoustic, _vocoder(vocoder, acoustic), text, settings, seed, emit)
+    encoded = encode(_finished(text), acoustic.spec.text, words)
+    _tell_unknown(encoded.unknown, emit, strict=strict)
+    spoken = _speak(acoustic, ready(vocoder, acoustic.spec.mel, str(voice)), encoded, settings, seed, emit)
     mel = spoken.synthesis.mel[0]
     with store.stage("speech", name) as draft:
         write_audio(draft.directory / SOUND, spoken.waveform)
@@ -82,6 +97,7 @@ def say(
                 "text": text,
                 "normalised": spoken.text.normalised,
                 "synthesis": resolved,
+                **words.settings,
                 "synthetic": True,
             },
             seed=seed,
@@ -97,31 +113,21 @@ def say(
         )
 
 
-def _check_unicode(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:  # bytes of another encoding came in from the command line
-        raise BadInputError(
-            "the text is not UTF-8", "Set the terminal to UTF-8, or write it in ASCII."
-        ) from error
+def _carried(voice: Artifact) -> Path | None:
+    """The lexicon that a voice brings with it."""
+    return voice.path(LEXICON) if any(file.path == LEXICON for file in voice.manifest.files) else None
 
 
-def _vocoder(artifact: Artifact | None, acoustic: Acoustic) -> Vocoder:
-    if artifact is None:
-        return GriffinLim(GriffinLimSpec(), acoustic.spec.mel)
-    for entry in artifact.manifest.files:
-        artifact.path(entry.path)  # verifies it
-    vocoder = load(artifact.directory, torch.device("cpu"))
-    require_mel(vocoder, acoustic.spec.mel)
-    return vocoder
+def _tell_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
+    if strict:
+        refuse_unknown(words)
+    if words:
+        emit(Said(f"not in the dictionary, pronounced by guess: {', '.join(words)}", "warning"))
 
 
 def _speak(
-    acoustic: Acoustic, vocoder: Vocoder, text: str, settings: SynthesisSpec, seed: int, emit: Emit
+    acoustic: Acoustic, vocoder: Vocoder, encoded: Encoded, settings: SynthesisSpec, seed: int, emit: Emit
 ) -> _Spoken:
-    encoded = encode(_finished(text), acoustic.spec.text)
-    if encoded.unknown:
-        emit(Said(f"not in the dictionary, pronounced by guess: {', '.join(encoded.unknown)}", "warning"))
     emit(Began(_TASK, 2, "parts"))
     tokens = torch.tensor([encoded.tokens])
     synthesis = acoustic.model.synthesize(

@@ -27,7 +27,7 @@ EMBEDDED = Path(__file__).parent.parent / "pretrained"
 
 _MADE_BY = {
     "base": "`voxgrad pretrain`, or `voxgrad import`",
-    "vocoder": "`voxgrad import`",
+    "vocoder": "`voxgrad vocoder train`, or `voxgrad import`",
     "dataset": "`voxgrad prepare`",
     "voice": "`voxgrad finetune`",
     "speech": "`voxgrad say`",

@@ -26,6 +26,7 @@ PREFERRED_VARIANTS: Final = {
 """Which of the dictionary's pronunciations to take."""
 
 PRONUNCIATIONS: Final = {
+    "houses": "HH AW1 Z IH0 Z",
     "mohrenschildt": "M AO1 R AH0 N SH IH2 L T",
     "nebuchadnezzar": "N EH2 B AH0 K AH0 D N EH1 Z ER0",
     "provocateur": "P R OW0 V AA2 K AH0 T ER1",
@@ -38,4 +39,15 @@ PRONUNCIATIONS: Final = {
     "etc.": "EH2 T S EH1 T ER0 AH0",
     "i.e.": "AY1 IY1",
     "a.m.": "EY1 EH1 M",
+    # Sounds of the mouth, which would be spelt for want of a vowel.
+    "brr": "B ER1",
+    "brrr": "B ER1",
+    "grr": "G ER1",
+    "grrr": "G ER1",
+    "mmm": "AH1 M",
+    "pfft": "F AH1 T",
+    "psst": "P IH1 S T",
+    "shhh": "SH AH1",
+    "tsk": "T IH1 S K",
+    "zzz": "Z AH1 Z",
 }

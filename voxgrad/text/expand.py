@@ -1,188 +1,186 @@
-"""What is written short, in full: a table of patterns, applied in order, each with its reading."""
+"""What is written short, in full: groups of rules in order, each behind one cheap test."""
 
 import re
 from collections.abc import Callable
 from typing import Final
 
-from voxgrad.text.numbers import cardinal, digits, fraction, ordinal, plural, roman, year
+from voxgrad.text.abbreviations import write_out
+from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.dates import number_in_context, read_dates, read_times
+from voxgrad.text.links import read_links
+from voxgrad.text.money import SIGNS, read_money
+from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, count, fraction, ordinal, plural, quantity, year
+from voxgrad.text.numerals import read_numerals
+from voxgrad.text.quantities import read_quantities, read_rates
+from voxgrad.text.telephone import read_codes
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
-# Starting at a run's first digit only, and never giving one back, keeps a megabyte of digits linear.
-_NUMBER: Final = r"(?<!\d)(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)"
-_SCALE: Final = r"hundred|thousand|million|billion|trillion"
-_CURRENCIES: Final = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "¥": ("yen", "yen", "sen", "sen"),
-}
-
-_TITLES: Final = {
-    "Adm": "admiral", "Capt": "captain", "Cmdr": "commander", "Col": "colonel", "Cpl": "corporal",
-    "Drs": "doctors", "Ft": "fort", "Gen": "general", "Gov": "governor", "Hon": "honorable",
-    "Lt": "lieutenant", "Maj": "major", "Messrs": "messrs", "Mr": "mister", "Mrs": "missus", "Ms": "ms",
-    "Mt": "mount", "Prof": "professor", "Pvt": "private", "Rev": "reverend", "Sen": "senator",
-    "Sgt": "sergeant", "Supt": "superintendent",
-}  # fmt: skip
-"""Before a name."""
-_AFTER: Final = {
-    "Ave": "avenue", "Blvd": "boulevard", "Bros": "brothers", "Co": "company", "Corp": "corporation",
-    "Dept": "department", "Esq": "esquire", "Inc": "incorporated", "Jr": "junior", "Ltd": "limited",
-    "Rd": "road", "Sr": "senior", "approx": "approximately", "etc": "et cetera", "viz": "namely",
-    "vs": "versus",
-}  # fmt: skip
-"""After a name or anywhere; at the end of the text their full stop is the sentence's too."""
-_MONTHS: Final = {
-    "Jan": "january", "Feb": "february", "Aug": "august", "Sept": "september", "Oct": "october",
-    "Nov": "november", "Dec": "december",
-}  # fmt: skip
-_COUNTED: Final = {
-    "Ch": "chapter", "Fig": "figure", "No": "number", "Nos": "numbers", "Sec": "section", "Vol": "volume",
-    "p": "page", "pp": "pages",
-}  # fmt: skip
-"""Before a number."""
-
-_REGNAL: Final = (
-    "Alexander|Artaxerxes|Benedict|Charles|Clement|Cyrus|Darius|Edward|Elizabeth|Ferdinand|Francis|Frederick|George|"
-    "Gregory|Henry|Ivan|James|John|Leo|Leopold|Louis|Mary|Napoleon|Nebuchadnezzar|Nicholas|Paul|Peter|Philip|Pius|"
-    "Pope|Ptolemy|Richard|Sargon|Urban|Wilhelm|William|Xerxes"
-)
-_DIVISIONS: Final = (
-    "Act|Appendix|Article|Book|Canto|Chapter|Class|Division|Part|Phase|Scene|Section|Title|Type|Volume|War"
-)
-_ROMAN: Final = r"(?=[IVXL]+\b)(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b"
-
-
-def _plain(number: str) -> str:
-    """A number without a sign or a unit: a year where four digits look like one, or else a count."""
-    bare = number.replace(",", "")
-    if bare == number and len(number) == 4 and number[0] in "12" and "1100" <= number < "2100":
-        return year(number)
-    return cardinal(bare)
-
-
-def _count(number: str) -> str:
-    return cardinal(number.replace(",", ""))
-
-
-def _decimal(whole: str, places: str) -> str:
-    return f"{_count(whole)} point {digits(places)}" if whole else f"point {digits(places)}"
-
-
-def _money(match: re.Match[str]) -> str:
-    one, many, small_one, small_many = _CURRENCIES[match["sign"]]
-    whole, places, scale = match["whole"], match["places"], match["scale"]
-    if scale:
-        return f" {_decimal(whole, places) if places else _count(whole)} {scale.lower()} {many}"
-    if places and len(places) != 2:
-        return f" {_decimal(whole, places)} {many}"
-    parts: list[str] = []
-    large, small = int(whole.replace(",", "")[:30]), int(places) if places else 0
-    if large or not small:
-        parts.append(f"{_count(whole)} {one if large == 1 else many}")
-    if small:
-        parts.append(f"{cardinal(str(small))} {small_one if small == 1 else small_many}")
-    return f" {', '.join(parts)}"
-
-
-def _time(match: re.Match[str]) -> str:
-    hour, minute, half = match["hour"], match["minute"], match["half"]
-    words = cardinal(str(int(hour)))
-    if minute and int(minute):
-        words += f" oh {cardinal(minute[1])}" if minute[0] == "0" else f" {cardinal(minute)}"
-    elif not half:
-        words += " o'clock"
-    return f"{words} {half.lower()}.m." if half else words
+_PARTS: Final = frozenset((*range(2, 11), 12, 15, 16, 20, 32, 64, 100, 1000))
+"""Denominators that are read as such; other pairs are names and days ("9/11", "24/7")."""
 
 
 def _slashed(match: re.Match[str]) -> str:
     above, below = match[1], match[2]
-    if 0 < int(above) < int(below) <= 100:
+    if 0 < int(above) < int(below) in _PARTS:
         return fraction(str(int(above)), str(int(below)))
-    return f"{_plain(above)} {_plain(below)}"
+    return f"{count(above)}{' over ' if len(above) > 2 else ' '}{count(below)}"
 
 
 def _mixed(match: re.Match[str]) -> str:
-    part = fraction(match[2], match[3])
-    return f"{_count(match[1])} and {part.replace('one half', 'a half')}"
+    return quantity(f"{match[1]} {match[2]}/{match[3]}")
 
 
 def _range(match: re.Match[str]) -> str:
-    joint = " to " if int(match[1]) < int(match[2]) else " "
-    return f"{_plain(match[1])}{joint}{_plain(match[2])}"
+    low, high = match[1], match[2]
+    if all(len(bound) == 4 and "1000" <= bound < "2100" for bound in (low, high)):
+        return f"{year(low)} to {year(high)}"
+    rising = float(low.replace(",", "")) < float(high.replace(",", ""))
+    joint = " to " if rising or max(len(low), len(high)) < 3 else " "
+    return f"{quantity(low)}{joint}{quantity(high)}"
 
 
-def _regnal(match: re.Match[str]) -> str:
-    return f"{match[1]} the {ordinal(str(roman(match[2])))}"
+def _ratio(match: re.Match[str]) -> str:
+    is_verse = (
+        re.search(r"[A-Z][a-z]+ $", match.string[max(match.start() - 12, 0) : match.start()]) is not None
+    )
+    return f"{cardinal(match[1])}{' ' if is_verse else ' to '}{cardinal(match[2])}"
 
 
-def _division(match: re.Match[str]) -> str:
-    return f"{match[1]} {cardinal(str(roman(match[2])))}"
+def _power(match: re.Match[str]) -> str:
+    base, sign, exponent = match[1], match[2], match[3]
+    if base.isalpha() and len(base) > 1 and not set(base.lower()) & set("aeiouy"):
+        base = spelt(base)
+    if exponent in "23" and not sign and base != "10":
+        return f"{base} {'squared' if exponent == '2' else 'cubed'} "
+    return f"{base} to the power of {'minus ' if sign else ''}{exponent} "
 
 
-def _compile(*rules: tuple[str, Callable[[re.Match[str]], str]]) -> tuple[Rule, ...]:
-    return tuple((re.compile(pattern), reading) for pattern, reading in rules)
+def _scientific(match: re.Match[str]) -> str:
+    sign = "minus " if match[2] == "-" else ""
+    return f"{quantity(match[1])} times ten to the power of {sign}{cardinal(str(int(match[3])))}"
 
 
-def _alternatives(table: dict[str, str]) -> str:
-    return "|".join(sorted(table, key=len, reverse=True))
+def _product(match: re.Match[str]) -> str:
+    joint = "times" if re.match(r"[\d. ]{1,12}=", match.string[match.end() :][:13]) else "by"
+    return f"{match[1]} {joint} "
 
 
-_WORDS: Final = _compile(
-    (rf"\b({_alternatives(_TITLES)})\.(?=\s)", lambda match: _TITLES[match[1]]),
-    (r"\b(Mr|Mrs|Ms|Messrs)\b(?!\.)", lambda match: _TITLES[match[1]]),
-    (r"(?<=[a-z] )Dr\.(?!\s+[A-Z])", lambda _: "drive"),
-    (r"\bDr\b\.?(?=\s)", lambda _: "doctor"),
-    (r"(?<=[a-z] )St\.(?!\s+[A-Z])", lambda _: "street"),
-    (r"\bSt\b\.?(?=\s+[A-Z])", lambda _: "saint"),
-    (rf"\b({_alternatives(_COUNTED)})\.\s*(?=\d)", lambda match: f"{_COUNTED[match[1]]} "),
-    (rf"\b({_alternatives(_MONTHS)})\.(?=\s+\d)", lambda match: _MONTHS[match[1]]),
-    (r"\betc\.(?=\s+[A-Z])", lambda _: "et cetera."),
-    (
-        rf"\b({_alternatives(_AFTER)})\.(?=([\"')\s]*$)?)",
-        lambda match: _AFTER[match[1]] + ("" if match[2] is None else "."),
-    ),
-    (r"&c\.", lambda _: " et cetera"),
-    (rf"\b((?i:{_REGNAL})) (?!I\b(?![.,;:)]|$))({_ROMAN})(?:\.(?=[,;]|\s+[a-z]))?", _regnal),
-    (rf"\b((?:{_DIVISIONS})|(?:{_DIVISIONS.upper()})) ({_ROMAN})", _division),
+def _decimal(match: re.Match[str]) -> str:
+    follows_word = match.string[match.start() - 1 : match.start()].isalpha()
+    precedes_word = re.match("-?[A-Za-z]", match.string[match.end() : match.end() + 2]) is not None
+    return f"{' ' if follows_word else ''}{quantity(match[0])}{' ' if precedes_word else ''}"
+
+
+def _code(match: re.Match[str]) -> str:
+    """Letters and figures in one word: ``MP3``, ``B2B``, ``H2O``."""
+    parts = [_code_part(part) for part in re.findall(r"\d+|[A-Za-z]+", match[0])]
+    return _without_stop(" ".join(parts), match)
+
+
+def _joined_letters(match: re.Match[str]) -> str:
+    """``AT&T``, ``Q&A``, ``M&Ms``."""
+    right = f"{match[2]}'s" if match[3] and len(match[2]) == 1 else spelt(match[2]) + match[3]
+    return f"{spelt(match[1])} and {'A' if right == 'A.' else right}"
+
+
+def _resolution(match: re.Match[str]) -> str:
+    return f"{cardinal(match[1])} {cardinal(match[2])} {match[3].upper()}"
+
+
+def _without_stop(words: str, match: re.Match[str]) -> str:
+    """The letter A needs no full stop where no article can stand."""
+    at_end = re.match(r"[,;:!?)]|\.?$", match.string[match.end() : match.end() + 2]) is not None
+    return words[:-1] if at_end and words.endswith("A.") else words
+
+
+def _code_part(part: str) -> str:
+    if part.isdigit() or (part.islower() and len(part) > 2 and set(part) & set("aeiouy")):
+        return part
+    if len(part) == 1:
+        return letter(part)
+    return (
+        spelt(part) if (part.isupper() and len(part) < 4) or not set(part.lower()) & set("aeiouy") else part
+    )
+
+
+def _hyphenated_code(match: re.Match[str]) -> str:
+    return f"{letter(match[1]) if len(match[1]) == 1 else match[1]} "
+
+
+def _plural_number(match: re.Match[str]) -> str:
+    return plural(count(match[1]))
+
+
+def _compile(*rules: tuple[str, Callable[[re.Match[str]], str] | str]) -> tuple[Rule, ...]:
+    return tuple(
+        (re.compile(pattern), (lambda _, words=reading: words) if isinstance(reading, str) else reading)
+        for pattern, reading in rules
+    )
+
+
+_EARLY: Final = _compile(
+    (rf"([{SIGNS}])\s?-(?=\.?\d)", lambda match: f"minus {match[1]}"),
+    (rf"(?:(?<=[\s(=<>~\"'*/+])|^)-(?=[{SIGNS}]?\.?\d)", "minus "),
+    (r"#\s?(?=\d)", " number "),
+    (r"~\s?(?=[$£€]?\.?\d)", " approximately "),
+    (r"(?<=\d)\s?!=\s?", " is not equal to "),
+    (r"(?<=\d)\s?\*\s?(?=\d)", " times "),
+    (r"(?<=\d)/(?=\d+\s?=)", " divided by "),
+    (r"(?<=\d)-(?=\d+\s?=)", " minus "),
+    (r"\b([A-Z]+)-(\d{1,3})s\b", lambda match: f"{spelt(match[1])} {plural(count(match[2]))}"),
+    (r"\b(7\d7)s\b", _plural_number),
+    (r"\b(40[13])\(?([bk])\)?(?!\w)", lambda match: f"four oh {cardinal(match[1][2])} {match[2].upper()}"),
+    (r"(?<![A-Za-z0-9'])([A-Z][A-Za-z]*+)-(?=\d)", _hyphenated_code),
+    (r"\b(7|10|14|21)(20|80|40|60)([pi])\b", _resolution),
+    (r"(\d(?: ?(?:cm|mm|m|km|in|ft|px)\b|''|['\"])?)(?<!\b0)\s?[xX]\s?(?=\d)", _product),
+    (rf"(?<![\w.])({AMOUNT})[eE]([+-]?)(\d{{1,3}})\b", _scientific),
 )
-
-_FIGURES: Final = _compile(
-    (r"(?<![\w/:.,])#\s?(?=\d)", lambda _: "number "),
-    (
-        rf"(?P<sign>[$£€¥])\s?(?P<whole>{_NUMBER})(?:\.(?P<places>\d+))?(?:[ -](?P<scale>(?i:{_SCALE}))\b)?",
-        _money,
-    ),
-    (rf"({_NUMBER})\s?¢", lambda match: f"{_count(match[1])} {'cent' if match[1] == '1' else 'cents'}"),
-    (
-        r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)\b(?::[0-5]\d\b)?(?:\s?(?P<half>[AaPp])\.?[Mm]\b\.?)?",
-        _time,
-    ),
-    (r"(?<![\d.,:])(?P<hour>1[0-2]|0?[1-9])(?P<minute>)\s?(?P<half>[AaPp])\.?[Mm]\b\.?", _time),
-    (r"\b(1[1-9]\d0|20\d0)'?s\b", lambda match: plural(year(match[1]))),
-    (r"'?\b([2-9]0)'?s\b", lambda match: plural(cardinal(match[1]))),
-    (r"(?<!\w)'(\d\d)\b", lambda match: cardinal(match[1])),
-    (rf"\b({_NUMBER})(?:st|nd|rd|th)\b", lambda match: ordinal(match[1].replace(",", ""))),
-    (r"\b(\d{1,9})\s+([1-9]\d?)/([2-9]|[1-9]\d)\b(?!/)", _mixed),
+_LATE: Final = _compile(
+    (r"((?<!\d)\d++(?:\.\d++)?|\b[A-Za-z]{1,2}|\))\^(-?)(\d{1,9}|[A-Za-z]\b)(?!\w)", _power),
+    (r"(?<=\d)(st|nd|rd|th)\s?[-\u2013]\s?(?=\d{1,3}(?:st|nd|rd|th)\b)", lambda match: f"{match[1]} to "),
+    (rf"\b({NUMBER})(?i:st|nd|rd|th)\b", lambda match: ordinal(match[1].replace(",", ""))),
+    (r"\b(\d{1,9})(?:\s+|-)([1-9]\d?)/([2-9]|[1-9]\d)\b(?!/)", _mixed),
     (r"\b(\d{1,4})/(\d{1,4})\b(?![/\d])", _slashed),
-    (r"(?<![\w,.-])(\d{1,9})(?:-| ?\u2013 ?)(\d{1,9})\b(?![-,.]\d)", _range),
-    (r"(?:(?<=\s)|^)-(?=\.?\d)", lambda _: "minus "),
-    (rf"(?<![\d.])({_NUMBER})?\.(\d+)(?!\d|\.\d)", lambda match: f" {_decimal(match[1] or '', match[2])} "),
-    (r"(?<=\d)\s?%", lambda _: " percent"),
-    (r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", lambda _: " "),
-    (_NUMBER, lambda match: _plain(match[0])),
+    (r"(?<![\w.:,])(\d{1,3}):(\d{1,3})(?![\w:]|\.\d)", _ratio),
+    (rf"({AMOUNT})[xX]\b", lambda match: f"{quantity(match[1])} times"),
+    (rf"(?<![\w,.-])({AMOUNT})(?:-| ?\u2013 ?)({AMOUNT})(?!\w|-\d|[.,]\d)", _range),
+    (rf"(?<![\d.])(?:{NUMBER})?\.\d++(?!\.\d)", _decimal),
+    (r"(?<![\w.,])([01])s\b", _plural_number),
+    (r"(?<![A-Za-z0-9])(?:[A-Za-z]++\d|\d++[A-Za-z])[A-Za-z0-9]*+(?:-[A-Za-z]*+\d[A-Za-z0-9]*+)*+", _code),
+    (NUMBER, number_in_context),
 )
-
+_LETTERED: Final = _compile(
+    (r"\s?(?:<=|=<)\s?", " less than or equal to "),
+    (r"\s?>=\s?", " greater than or equal to "),
+    (r"(?<![<\w-])<\s?(?=-?[\d.])|(?<=[\w)]) < (?=\w)|(?<=\d)<(?=\d)", " less than "),
+    (r"(?<![>\w=-])>\s?(?=-?[\d.])|(?<=[\w)]) > (?=\w)|(?<=\d)>(?=\d)", " greater than "),
+    (r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(s?)(?![\w&])", _joined_letters),
+    (r"\b([A-G])#(?!\w)", lambda match: f"{letter(match[1])} sharp"),
+    (r"\bA(?=[+*](?!\w)| ?& [B-Z]\b)", "A."),
+    (r"([$£€])\1+", lambda match: match[1]),
+    (r"(?<= )<->(?= )|(?<= )[-=]+>(?= )", "--"),
+)
 _SIGNS: Final = str.maketrans(
-    {"&": " and ", "%": " percent ", "+": " plus ", "=": " equals ", "@": " at ", "\u2013": "-"}
-    | {"$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "¢": " cents "}
+    {
+        "&": " and ",
+        "%": " percent ",
+        "+": " plus ",
+        "=": " equals ",
+        "@": " at ",
+        "\u2013": "-",
+        "‰": " per mille ",
+    }
+    | {"$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "¢": " cents ", "₹": " rupees "}
+    | {"₩": " won ", "₽": " rubles ", "₺": " lira ", "₪": " shekels ", "₱": " pesos ", "₿": " bitcoin "}
+    | {"°": " degrees ", "μ": " mu ", "Ω": " omega "}
     | dict.fromkeys("#*/<>\\^_`{|}~", " ")
 )
+_SIGN: Final = re.compile(r"[^\w\s.,;:!?'\"()\[\]\x02\x03-]")
 
 
 def expand(text: str) -> str:
-    """Abbreviations, Roman numerals, figures, money, times and signs as words.
+    """Addresses, abbreviations, Roman numerals, figures, money, measures, dates, times and signs as words.
 
     Args:
         text: as ``to_ascii`` returns it.
@@ -190,9 +188,17 @@ def expand(text: str) -> str:
     Returns:
         Letters, apostrophes, hyphens, quotation marks, brackets and punctuation only; no digit.
     """
-    for pattern, reading in _WORDS:
+    text = read_numerals(write_out(read_links(text)))
+    if _SIGN.search(text) is not None:
+        text = _apply(_LETTERED, text)
+    if re.search(r"\d", text) is not None:
+        text = read_codes(_apply(_EARLY, text))
+        text = read_quantities(read_money(read_times(read_dates(text))))
+        text = _apply(_LATE, text)
+    return (read_rates(text) if "/" in text else text).translate(_SIGNS)
+
+
+def _apply(rules: tuple[Rule, ...], text: str) -> str:
+    for pattern, reading in rules:
         text = pattern.sub(reading, text)
-    if any(character.isdigit() for character in text):
-        for pattern, reading in _FIGURES:
-            text = pattern.sub(reading, text)
-    return text.translate(_SIGNS)
+    return text

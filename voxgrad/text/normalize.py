@@ -1,49 +1,22 @@
 """Written English to words and punctuation: one deterministic string, stable when normalised again."""
 
 import re
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.abbreviations import SHORT
+from voxgrad.text.acronyms import lower, unshout
 from voxgrad.text.characters import to_ascii
-from voxgrad.text.dictionary import lookup
 from voxgrad.text.expand import expand
+from voxgrad.text.quantities import UNITS
 
-_READ: Final = frozenset(
-    (
-        "AIDS",
-        "ASAP",
-        "COVID",
-        "FIFA",
-        "NAFTA",
-        "NASA",
-        "NATO",
-        "OPEC",
-        "SWAT",
-        "UNESCO",
-        "UNICEF",
-        "WHO",
-        "YOLO",
-    )
-)
-"""Acronyms that are read as words, in the dictionary or not."""
-_SPELT: Final = frozenset(
-    ("AD", "AI", "AM", "EU", "HR", "ID", "IP", "IQ", "IR", "OS", "PM", "PR", "UN", "US", "UV")
-)
-"""Acronyms that are spelt though the dictionary may have a word of these letters."""
-
-_MOST_PASSES: Final = 4
+_MOST_PASSES: Final = 6
 """Writing one thing out may complete an abbreviation ("1/2etc."), so a text is read until it is stable."""
-
-_CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
-_CASED: Final = re.compile(r"(?:[A-Za-z]\.){2,}|[A-Za-z]+(?:'[A-Za-z]+)*")
-_SPELT_FORM: Final = re.compile(r"(?:[A-Z]\.){2,}|([A-Z]{2,})('?s)?")
-_LETTER: Final = re.compile(r"([A-HJ-Z])('s)?")
 
 _SPACING: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"[\x00-\x20\x7f]+", " "),
         (r"\.{4,}", "..."),
         (r"([!?,;:])\1+", r"\1"),
         (r" ?-{2,} ?|(?<= )-(?= )", " -- "),
@@ -52,14 +25,28 @@ _SPACING: Final = tuple(
         (r"(?<=[(\[]) ", ""),
     )
 )
-_LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'])")
+_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]+")
+_SPACED_RANGE: Final = re.compile(r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)")
+_LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'\x03])")
+
+# What must pass unread is represented by one control character, which no rule knows.
+_PHONES, _WORD = "\x02", "\x03"
+_PHONES_SPAN: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
+_SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[A-Za-z]++")
+_SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
+_CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
+_BESIDE_SHIELD: Final = re.compile(
+    rf"(?<=[\w{_PHONES}{_WORD}])-?(?={_PHONES})|(?<={_PHONES})-?(?=[\w{_WORD}])|(?<=\w)(?={_WORD})|(?<={_WORD})(?=\w)"
+)
 
 
-def normalize(text: str) -> str:
+def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     """Write out everything that is not a word or punctuation.
 
     Args:
-        text: written English, any Unicode.
+        text: written English, any Unicode. A span ``{HH AH0 L OW1}`` is passed through as it stands.
+        known: whether a lower-case word is in the user's lexicon: such a word is neither spelt nor taken
+            for an abbreviation.
 
     Returns:
         Words in lower case, parted by single spaces; what is to be spelt (``FBI``, ``U.S.``, the letter
@@ -68,59 +55,61 @@ def normalize(text: str) -> str:
     Raises:
         BadInputError: letters of another script, or nothing to say.
     """
-    words = _once(to_ascii(text))
+    shielded, kept = _shield(_CONTROLS.sub(" ", to_ascii(text)), known)
+    words = _once(_SPACED_RANGE.sub(_spaced_range, shielded) if " - " in shielded else shielded)
     for _ in range(_MOST_PASSES):
         again = _once(words)
         if again == words:
             break
         words = again
-    if not any(character.isalpha() for character in words):
-        raise BadInputError("The text holds nothing to say", "Give at least one word in English")
-    return words
+    if known is not None:
+        words = _CAPITALS.sub(lambda run: run[0].lower() if known(run[0].lower()) else run[0], words)
+    if not kept and not any(character.isalpha() for character in words):
+        raise BadInputError("the text holds nothing to say", "Give at least one word in English")
+    if not kept:
+        return words
+    unread = iter(kept)
+    return _SHIELD.sub(lambda _: next(unread), _BESIDE_SHIELD.sub(" ", words))
+
+
+def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[str, ...]]:
+    """Replace phones and the user's own words; they come back in the same order."""
+    kept: list[str] = []
+
+    def shield(match: re.Match[str]) -> str:
+        written = match[0]
+        if written[0] == "{":
+            kept.append(written)
+            return _PHONES
+        if known is None or not _may_be_misread(written):
+            return written
+        word = written.lower()
+        if not known(word) and not (written[:-1].isupper() and written[-1] == "s" and known(word[:-1])):
+            return written
+        kept.append(word)
+        return _WORD
+
+    if known is None and "{" not in text:
+        return text, ()
+    shielded = (_SPAN_OR_WORD if known is not None else _PHONES_SPAN).sub(shield, text)
+    return _BESIDE_SHIELD.sub(" ", shielded), tuple(kept)
+
+
+def _may_be_misread(word: str) -> bool:
+    return not word[1:].islower() or word in SHORT or word in UNITS
+
+
+def _spaced_range(match: re.Match[str]) -> str:
+    is_difference = re.match(r"[$£€]?[\d.,]{1,12} ?=", match.string[match.end() :][:16]) is not None
+    return " minus " if is_difference else "\u2013"
 
 
 def _once(text: str) -> str:
-    expanded = _space(expand(_space(text)))
-    return _space(_lower(_LOOSE_HYPHEN.sub("", expanded)))
+    expanded = _space(expand(unshout(_space(text))))
+    return _space(lower(_LOOSE_HYPHEN.sub("", expanded)))
 
 
 def _space(text: str) -> str:
     for pattern, replacement in _SPACING:
         text = pattern.sub(replacement, text)
     return text.strip()
-
-
-def _lower(text: str) -> str:
-    shouted = len(_CAPITALS.findall(text)) > 1 and not any(character.islower() for character in text)
-    return _CASED.sub(partial(_cased, shouted=shouted), text)
-
-
-def _cased(match: re.Match[str], *, shouted: bool) -> str:
-    word = match[0]
-    if _LETTER.fullmatch(word):
-        return word if word[0] != "A" or _is_letter_a(match) else word.lower()
-    form = _SPELT_FORM.fullmatch(word)
-    if form is None:
-        return word.lower()
-    return word if form[1] is None or _is_spelt(form[1], shouted=shouted) else word.lower()
-
-
-def _is_spelt(acronym: str, *, shouted: bool) -> bool:
-    if acronym in _READ:
-        return False
-    known = lookup(acronym.lower()) is not None
-    if acronym in _SPELT and not (shouted and known):
-        return True
-    pronounceable = len(acronym) >= (4 if shouted else 5) and re.search("[AEIOUY]", acronym) is not None
-    return not (known or pronounceable)
-
-
-def _is_letter_a(match: re.Match[str]) -> bool:
-    """Whether a capital A is the letter's name: beside another letter, or where no article can stand."""
-    before = match.string[max(match.start() - 3, 0) : match.start()]
-    after = match.string[match.end() : match.end() + 3]
-    if re.search(r"\b[B-HJ-Z][ ,.]+$", before) is not None:
-        return True
-    if re.match(r"\.|[ ,]+[B-HJ-Z]\b", after) is not None:
-        return True
-    return bool(before) and re.match(r"[,;:!?)]|$", after) is not None

@@ -1,5 +1,6 @@
-"""Numbers as English words."""
+"""Numbers as English words, and the patterns that find them."""
 
+import re
 from typing import Final
 
 _SMALL: Final = (
@@ -18,6 +19,15 @@ _ORDINALS: Final = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
+NUMBER: Final = r"(?<!\d)(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)"
+"""A whole number as written, with or without commas."""
+# Starting at a run's first digit only, and never giving one back, keeps a megabyte of digits linear.
+AMOUNT: Final = rf"(?:{NUMBER}(?:\.\d++)?|(?<![\d.])\.\d++)"
+"""A number that may have decimal places."""
+FRACTION: Final = r"(?<![\d/.,])(?:\d{1,9}[ -])?[1-9]\d?/(?:[2-9]|10|12|16|32|64)(?![\d/])"
+"""A simple fraction, or a whole number and a fraction."""
+ROMAN: Final = r"(?=[IVXL]+\b)(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b"
+"""A Roman numeral below ninety; longer ones are rarely numbers in English prose."""
 _ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 
@@ -28,6 +38,31 @@ def digits(number: str) -> str:
     'zero zero seven'
     """
     return " ".join(_SMALL[int(digit)] for digit in number)
+
+
+def count(number: str) -> str:
+    """A whole number with or without commas, as a count.
+
+    >>> count("1,200")
+    'one thousand two hundred'
+    """
+    return cardinal(number.replace(",", ""))
+
+
+def quantity(amount: str) -> str:
+    """A number that may have decimal places or be a fraction.
+
+    >>> quantity("1,000.25"), quantity(".5"), quantity("2 1/2")
+    ('one thousand point two five', 'point five', 'two and a half')
+    """
+    if "/" in amount:
+        *before, numerator, denominator = re.split("[ /-]", amount)
+        part = fraction(numerator, denominator)
+        return f"{count(before[0])} and {re.sub('^one (?=half|quarter)', 'a ', part)}" if before else part
+    whole, point, places = amount.partition(".")
+    if not point:
+        return count(whole)
+    return f"{count(whole)} point {digits(places)}" if whole else f"point {digits(places)}"
 
 
 def cardinal(number: str) -> str:
@@ -60,13 +95,13 @@ def ordinal(number: str) -> str:
 
 
 def year(number: str) -> str:
-    """Four digits as a year, without an "and".
+    """Four digits as a year or a house number: in pairs, without an "and".
 
-    >>> year("1830"), year("1802"), year("1900"), year("2004"), year("2026")
-    ('eighteen thirty', 'eighteen oh two', 'nineteen hundred', 'two thousand four', 'twenty twenty-six')
+    >>> year("1802"), year("1900"), year("2004"), year("2026"), year("1066")
+    ('eighteen oh two', 'nineteen hundred', 'two thousand four', 'twenty twenty-six', 'ten sixty-six')
     """
     century, rest = number[:2], number[2:]
-    if number[1:3] == "00" or century == "10":
+    if number[1:3] == "00":
         return cardinal(number)
     if rest == "00":
         return f"{cardinal(century)} hundred"
@@ -87,10 +122,10 @@ def plural(words: str) -> str:
 def fraction(numerator: str, denominator: str) -> str:
     """A simple fraction.
 
-    >>> fraction("1", "2"), fraction("3", "4"), fraction("5", "8"), fraction("1", "20")
-    ('one half', 'three quarters', 'five eighths', 'one twentieth')
+    >>> fraction("1", "2"), fraction("3", "4"), fraction("5", "8"), fraction("1", "100")
+    ('one half', 'three quarters', 'five eighths', 'one hundredth')
     """
-    parts = {2: "half", 4: "quarter"}.get(int(denominator), ordinal(denominator))
+    parts = {2: "half", 4: "quarter"}.get(int(denominator), ordinal(denominator).removeprefix("one "))
     if int(numerator) != 1:
         parts = "halves" if parts == "half" else f"{parts}s"
     return f"{cardinal(numerator)} {parts}"

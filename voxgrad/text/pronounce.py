@@ -12,18 +12,24 @@ from voxgrad.text.derive import derive, with_s
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.symbols import is_vowel
 
-Source = Literal["dictionary", "network", "spelt", "table"]
+Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
+"""``dictionary``: it or our additions to it; ``derived``: regularly from it; ``homograph``: chosen by context;
+``inline``: phones in braces; ``letters``: characters as the official front end writes them; ``lexicon``: the
+user's; ``network``: a guess; ``spelt``: the names of the letters."""
 
 LONGEST_WORD: Final = 40
 """Letters; what is longer is no word, and is spelt: the network would need a step for each letter."""
+_SPEAKABLE: Final = frozenset("aeiouy")
+"""A word with none of these is an acronym, whatever its case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
-    """The phones of a word, and where they come from."""
+    """The phones of a word, and where they come from; of a homograph, the sense that was chosen too."""
 
     phones: tuple[str, ...]
     source: Source
+    sense: str = ""
 
 
 @lru_cache(maxsize=16384)
@@ -37,16 +43,16 @@ def pronounce(word: str) -> Pronunciation:
     known = find(word)
     if known is not None:
         return known
-    letters = re.sub("[^a-z]", "", word.lower())
-    if len(letters) > LONGEST_WORD:
-        return _spell(letters)
-    base = re.fullmatch("([a-z']+)'s", word)
+    base = re.fullmatch("([a-z']*[a-z])'s", word)
     if base is not None:
         guess = pronounce(base[1])
         return Pronunciation(with_s(guess.phones), guess.source)
+    letters = re.sub("[^a-z]", "", word.lower())
+    if len(letters) > LONGEST_WORD or not _SPEAKABLE.intersection(letters):
+        return _spell(letters)
     derived = derive(letters)
     if derived is not None:
-        return Pronunciation(derived, "dictionary")
+        return Pronunciation(derived, "derived")
     # Only UW may come without stress from the network; the table's bare vowels were never trained.
     phones = tuple("UW0" if phone == "UW" else phone for phone in network.predict(letters) if phone[0] != "<")
     return Pronunciation(phones, "network") if phones else _spell(letters)
@@ -55,13 +61,13 @@ def pronounce(word: str) -> Pronunciation:
 @lru_cache(maxsize=16384)
 def find(word: str) -> Pronunciation | None:
     """The pronunciation of a word that needs no guess, or None."""
-    if word == "A" or (len(word) > 1 and re.fullmatch(r"(?:[A-Z]\.?)+(?:'?s)?", word)):
-        return _spell(word)
+    if word == "A" or (len(word) > 1 and re.fullmatch(r"(?:[A-Z]\.?)+(?:'?s)?'?", word)):
+        return _spell(word.removesuffix("'"))
     lower = word.lower()
     bare = (lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))
     for candidate in dict.fromkeys((lower, *bare)):
         if candidate in PRONUNCIATIONS:
-            return Pronunciation(tuple(PRONUNCIATIONS[candidate].split()), "table")
+            return Pronunciation(tuple(PRONUNCIATIONS[candidate].split()), "dictionary")
         phones = lookup(candidate, PREFERRED_VARIANTS.get(candidate, 1))
         if phones is not None:
             return Pronunciation(phones, "dictionary")

@@ -8,13 +8,13 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Final
 
 VOWELS: Final = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
-_CONSONANTS: Final = (
+CONSONANTS: Final = (
     *("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH"),
     *("V", "W", "Y", "Z", "ZH"),
 )
 _VOWELS_AND_STRESSES: Final = tuple(vowel + stress for vowel in VOWELS for stress in ("", "0", "1", "2"))
 
-PHONES: Final = tuple(sorted((*_CONSONANTS, *_VOWELS_AND_STRESSES)))
+PHONES: Final = tuple(sorted((*CONSONANTS, *_VOWELS_AND_STRESSES)))
 """ARPABET, vowels without and with the stress digits 0, 1 and 2."""
 
 PUNCTUATION: Final = "-!'(),.:;? "

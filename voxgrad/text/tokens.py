@@ -1,29 +1,37 @@
 """Text to token ids, in two documented modes.
 
-``voxgrad``: words are pronounced one by one; punctuation is a token of its own, right after the word; one
-space parts words, and the parts of a compound that no dictionary has whole.
+``voxgrad``: words are pronounced one by one, homographs by their context; punctuation is a token of its own,
+right after the word; one space parts words, and the parts of a compound that no dictionary has whole.
 
 ``official``: what the released checkpoints were trained on. Words are looked up with their punctuation
 attached, so that a word before a comma is spelt in letters; the official dictionary's first pronunciation;
-``a`` as EY1.
+``a`` as EY1; all words before phones in braces are spelt.
+
+In both, the user's lexicon and phones in braces, ``{HH AH0 L OW1}``, go before everything else.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from voxgrad.errors import BadInputError
 from voxgrad.specs import TextSpec
+from voxgrad.text.homographs import capitals, choose
+from voxgrad.text.lexicon import NONE, Lexicon, inline
 from voxgrad.text.normalize import normalize
-from voxgrad.text.official import pronounce_official
+from voxgrad.text.official import official_words
 from voxgrad.text.pronounce import Pronunciation, Source, find, pronounce, starts_with_vowel
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
 
 vocabulary_size: Final = VOCABULARY_SIZE
 
+MOST_GUESSES: Final = 5000
+"""Different unknown words in one text; a text with more of them is no English, and would take minutes."""
+
 _PIECES: Final = re.compile(
-    r"(?:[A-Za-z]\.){2,}(?:'?s\b)?"  # U.S., p.m.
+    r"\{[^{}]*\}"  # phones
+    r"|(?:[A-Za-z]\.){2,}(?:'?s\b)?"  # U.S., p.m.
     r"|\b[A-HJ-Z]\.(?= \w)"  # an initial: its full stop is no pause
     r"|'?[A-Za-z]+(?:['-][A-Za-z]+)*'?"
     r"|--|[!(),.:;?\[\]]"
@@ -41,6 +49,7 @@ class Word:
         word: as normalised.
         phones: what it is pronounced as; letters and marks too where the official front end spells it.
         source: where the pronunciation comes from.
+        sense: of a homograph, the one that was chosen; else empty.
         start: index of its first token in ``Encoded.tokens``.
         stop: index after its last token; the blanks between its tokens lie within.
     """
@@ -48,6 +57,7 @@ class Word:
     word: str
     phones: tuple[str, ...]
     source: Source
+    sense: str
     start: int
     stop: int
 
@@ -61,7 +71,8 @@ class Encoded:
         normalised: the text after normalisation.
         phones: a label for each token: a phone, a letter, a mark, a space, or ``_`` for the blank.
         words: the words in order.
-        unknown: words that no dictionary has, pronounced by the network; each once.
+        unknown: words that no dictionary has, so that they are guessed, or spelt in the official mode; each
+            once, in lower case.
     """
 
     tokens: tuple[int, ...]
@@ -71,21 +82,27 @@ class Encoded:
     unknown: tuple[str, ...]
 
 
-def encode(text: str, spec: TextSpec) -> Encoded:
+def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     """Encode written English.
 
     Args:
         text: any Unicode.
         spec: the mode, and whether blanks go between all tokens.
+        lexicon: the user's pronunciations.
 
     Raises:
-        BadInputError: letters of another script, or nothing to say.
+        BadInputError: not Unicode, letters of another script, nothing to say, a braced phone that is none, or
+            thousands of words that no dictionary has.
     """
-    normalised = normalize(text)
-    labels, words = (_split if spec.frontend == "voxgrad" else _attached)(normalised)
+    require_unicode(text)
+    normalised = normalize(text, known=lexicon.knows)
+    if spec.frontend == "voxgrad":
+        labels, words = _split(normalised, text, lexicon)
+        unknown = tuple(dict.fromkeys(word.word for word in words if word.source == "network"))
+    else:
+        labels, words, unknown = _attached(normalised, lexicon)
     if not words:
-        raise BadInputError("The text holds nothing to say", "Give at least one word in English")
-    unknown = tuple(dict.fromkeys(word.word for word in words if word.source == "network"))
+        raise BadInputError("the text holds nothing to say", "Give at least one word in English.")
     tokens = [PHONE_IDS[label] if label in PHONE_IDS else CHARACTER_IDS[label] for label in labels]
     if spec.add_blank:
         words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]
@@ -94,17 +111,32 @@ def encode(text: str, spec: TextSpec) -> Encoded:
     return Encoded(tuple(tokens), normalised, tuple(labels), tuple(words), unknown)
 
 
+def require_unicode(text: str) -> None:
+    """Refuses what came in from a command line in another encoding.
+
+    Raises:
+        BadInputError: the text cannot be written as UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError(
+            "the text is not UTF-8", "Set the terminal to UTF-8, or write it in ASCII."
+        ) from error
+
+
 def _interspersed(items: list[_Item], blank: _Item) -> list[_Item]:
     mixed = [blank] * (2 * len(items) + 1)
     mixed[1::2] = items
     return mixed
 
 
-def _split(normalised: str) -> tuple[list[str], list[Word]]:
+def _split(normalised: str, text: str, lexicon: Lexicon) -> tuple[list[str], list[Word]]:
     labels: list[str] = []
     words: list[Word] = []
-    pieces = list(_pieces(normalised))
-    for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
+    pieces = list(_pieces(normalised, lexicon))
+    said = _pronounced(pieces, text, lexicon)
+    for index, piece in enumerate(pieces):
         if _is_word(piece) or piece == "(":
             if labels and labels[-1] != "(":
                 labels.append(" ")
@@ -113,38 +145,97 @@ def _split(normalised: str) -> tuple[list[str], list[Word]]:
         if not _is_word(piece):
             labels.append(piece)
             continue
-        said = _the(following) if piece == "the" else pronounce(piece)
-        words.append(Word(piece, said.phones, said.source, len(labels), len(labels) + len(said.phones)))
-        labels.extend(said.phones)
+        words.append(_word(piece, said[index], len(labels)))
+        labels.extend(said[index].phones)
     if normalised[-1] == "." and pieces[-1][-1] == "." and len(pieces[-1]) > 1:
         labels.append(".")  # one full stop ends both "p.m." and the sentence
     return labels, words
 
 
+def _word(written: str, said: Pronunciation, start: int) -> Word:
+    return Word(written, said.phones, said.source, said.sense, start, start + len(said.phones))
+
+
 def _is_word(piece: str) -> bool:
-    return piece[:1].isalpha() or piece[:1] == "'"
+    return piece[:1].isalpha() or piece[:1] in {"'", "{"}
 
 
-def _pieces(normalised: str) -> Iterator[str]:
-    for match in _PIECES.finditer(normalised):
+def _pieces(normalised: str, lexicon: Lexicon) -> Iterator[str]:
+    start = 0
+    for match in lexicon.dotted.finditer(normalised) if lexicon.dotted is not None else ():
+        yield from _plain_pieces(normalised[start : match.start()], lexicon)
+        yield match[0]
+        start = match.end()
+    yield from _plain_pieces(normalised[start:], lexicon)
+
+
+def _plain_pieces(text: str, lexicon: Lexicon) -> Iterator[str]:
+    for match in _PIECES.finditer(text):
         piece = match[0]
-        if "-" in piece and _is_word(piece) and (piece.isupper() or find(piece) is None):
+        compound = "-" in piece and piece[0] != "{" and _is_word(piece)
+        if compound and lexicon.lookup(piece) is None and (piece.isupper() or find(piece) is None):
             yield from (part for part in piece.split("-") if part.strip("'"))
         else:
             yield _MARKS.get(piece, piece)
 
 
-def _the(following: str) -> Pronunciation:
-    before_vowel = _is_word(following) and starts_with_vowel(pronounce(following).phones)
-    return Pronunciation(("DH", "IY0" if before_vowel else "AH0"), "dictionary")
+def _pronounced(pieces: Sequence[str], text: str, lexicon: Lexicon) -> list[Pronunciation]:
+    """How each piece is said; marks have no phones."""
+    context = [piece.lower() for piece in pieces]
+    names = capitals(text, context)
+    guesses: set[str] = set()
+    said: list[Pronunciation] = []
+    for index in reversed(range(len(pieces))):  # "the" hangs on what follows
+        piece = pieces[index]
+        following = said[-1].phones if said else ()
+        said.append(_one(piece, context, index, following, lexicon, name=index in names))
+        if said[-1].source == "network":
+            guesses.add(piece)
+            _check_guesses(len(guesses))
+    return said[::-1]
 
 
-def _attached(normalised: str) -> tuple[list[str], list[Word]]:
+def _one(
+    piece: str,
+    context: Sequence[str],
+    index: int,
+    following: tuple[str, ...],
+    lexicon: Lexicon,
+    *,
+    name: bool,
+) -> Pronunciation:
+    if not _is_word(piece):
+        return Pronunciation((), "letters")
+    if piece[0] == "{":
+        return Pronunciation(inline(piece), "inline")
+    entry = lexicon.lookup(piece)
+    if entry is not None:
+        return Pronunciation(entry, "lexicon")
+    if piece == "the":
+        return Pronunciation(
+            ("DH", "IY0" if following and starts_with_vowel(following) else "AH0"), "dictionary"
+        )
+    chosen = choose(context, index, capital=name) if piece.islower() else None
+    return pronounce(piece) if chosen is None else Pronunciation(chosen.phones, "homograph", chosen.sense)
+
+
+def _check_guesses(count: int) -> None:
+    if count > MOST_GUESSES:
+        raise BadInputError(
+            f"more than {MOST_GUESSES} different words of the text are in no dictionary",
+            "Give English text, in smaller parts.",
+        )
+
+
+def _attached(normalised: str, lexicon: Lexicon) -> tuple[list[str], list[Word], tuple[str, ...]]:
     labels: list[str] = []
     words: list[Word] = []
-    for piece in normalised.lower().split(" "):
-        said = pronounce_official(piece)
-        if any(character.isalpha() for character in piece):
-            words.append(Word(piece, said.phones, said.source, len(labels), len(labels) + len(said.phones)))
-        labels.extend((*said.phones, " "))
-    return labels[:-1], words
+    unknown: dict[str, None] = {}
+    for piece in official_words(normalised, lexicon):
+        if any(character.isalpha() for character in piece.written):
+            words.append(_word(piece.written, piece.said, len(labels)))
+        labels.extend(piece.said.phones)
+        if piece.unknown:
+            unknown[piece.unknown] = None
+        labels.append(" ")
+    return labels[:-1], words, tuple(unknown)

@@ -1,0 +1,131 @@
+"""`voxgrad g2p`: the table, the JSON, and what is refused."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def words(outcome):
+    return {word["word"]: word for word in json.loads(outcome.out)["words"]}
+
+
+def test_every_source_is_told(command, tmp_path):
+    (tmp_path / "mine.txt").write_text("snizzle  S N IH Z AH L\n", encoding="utf-8")
+    text = "They object: snizzle {HH AH L OW} blorp's housemaid 😀 costs the PRS $5."
+    outcome = command("g2p", text, "--lexicon", "mine.txt", "--json")
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert outcome.out.count("\n") == 1
+    found = words(outcome)
+    assert {word: entry["source"] for word, entry in found.items()} == {
+        "they": "dictionary",
+        "object": "homograph",
+        "snizzle": "lexicon",
+        "{HH AH L OW}": "inline",
+        "blorp's": "network",
+        "housemaid": "derived",
+        "costs": "dictionary",
+        "the": "dictionary",
+        "PRS": "spelt",
+        "five": "dictionary",
+        "dollars": "dictionary",
+    }
+    assert found["object"]["sense"] == "verb"
+    assert found["snizzle"]["phones"] == ["S", "N", "IH1", "Z", "AH0", "L"]
+    assert (found["five"]["written"], found["dollars"]["written"]) == ("$5.", "")
+    answer = json.loads(outcome.out)
+    assert (answer["unknown"], answer["dropped"], answer["frontend"]) == (["blorp's"], ["😀"], "voxgrad")
+    assert answer["normalised"].endswith("five dollars.")
+    assert len(answer["tokens"]) > 40
+
+
+def test_the_table_can_be_read(command):
+    outcome = command("g2p", "They object to blorptastic 😀 objects.")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert lines[0].split() == ["written", "read", "phones", "source"]
+    assert lines[2].split() == ["object", "object", "AH0", "B", "JH", "EH1", "K", "T", "homograph:", "verb"]
+    assert "in no dictionary: blorptastic" in outcome.out
+    assert "not read: 😀" in outcome.out
+
+
+def test_the_official_reading(command):
+    found = words(command("g2p", "A cat, blorptastic", "--text-frontend", "official", "--json"))
+    assert {word: entry["source"] for word, entry in found.items()} == {
+        "a": "dictionary",
+        "cat,": "letters",
+        "blorptastic": "letters",
+    }
+
+
+def test_the_stores_own_lexicon_counts_and_the_given_one_more(command, home):
+    home.mkdir()
+    (home / "lexicon.txt").write_text("snizzle  S N IH1 Z\nblorp  B L AO1 R P\n", encoding="utf-8")
+    Path("mine.txt").write_text("snizzle  S N UW1 Z\n", encoding="utf-8")
+    found = words(command("g2p", "snizzle blorp", "--lexicon", "mine.txt", "--json", "--strict"))
+    assert [entry["phones"] for entry in found.values()] == [
+        ["S", "N", "UW1", "Z"],
+        ["B", "L", "AO1", "R", "P"],
+    ]
+
+
+def test_a_dash_reads_standard_input(command, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("Two\nlines."))
+    assert list(words(command("g2p", "-", "--json"))) == ["two", "lines"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
+    outcome = command("g2p", "-")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "error: standard input is not UTF-8 text. Save it as UTF-8.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["A blorptastic cat.", "--strict"],
+            "no dictionary has blorptastic. Write their phones into a lexicon",
+        ),
+        (["A blorptastic.", "--strict", "--text-frontend", "official"], "no dictionary has blorptastic"),
+        (["Say {HH AX0}."], "{HH AX0}: AX0 is no phone. Write phones of AA "),
+        (["Hello.", "--lexicon", "nowhere.txt"], "the lexicon nowhere.txt cannot be read"),
+        (["Hello.", "--lexicon", "bad.txt"], "bad.txt:2: QQ is no phone"),
+        (["..."], "nothing to say"),
+        (["caf\udce9"], "the text is not UTF-8. Set the terminal"),
+        (["Привет"], ""),
+        ([], "Missing argument"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(arguments, complaint, refused):
+    Path("bad.txt").write_text("good  G\nbad QQ\n", encoding="utf-8")
+    assert complaint in refused("g2p", *arguments)
+
+
+def test_a_bad_lexicon_in_the_store_is_refused_by_name(command, home):
+    home.mkdir()
+    (home / "lexicon.txt").write_text("word\n", encoding="utf-8")
+    outcome = command("g2p", "Hello.")
+    assert outcome.code == 2
+    assert "lexicon.txt:1: word has no phones" in outcome.err
+
+
+def test_it_starts_without_anything_heavy():
+    code = (
+        "import sys, time; from voxgrad.cli.main import main; main(['g2p', 'Hello there, close the door.']);"
+        "print({'torch', 'numba', 'numpy', 'matplotlib', 'soundfile'} & sys.modules.keys(), time.process_time())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.splitlines()[-1]
+        for _ in range(3)
+    ]
+    assert all(run.startswith("set() ") for run in runs)
+    assert min(float(run.split()[-1]) for run in runs) < 0.6

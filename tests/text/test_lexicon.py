@@ -1,0 +1,192 @@
+"""The user's pronunciations: files of them, and phones in braces."""
+
+import pickle
+
+import pytest
+
+from voxgrad.errors import BadInputError
+from voxgrad.specs import TextSpec
+from voxgrad.text.lexicon import LEXICON, NONE, Lexicon, refuse_unknown
+from voxgrad.text.tokens import encode
+
+PLAIN = TextSpec(add_blank=False)
+BOTH = [PLAIN, TextSpec(frontend="official", add_blank=False)]
+
+
+def parse(*lines):
+    return Lexicon.parse("\n".join(lines), "words.txt")
+
+
+def first(text, lexicon=NONE, spec=PLAIN):
+    word = encode(text, spec, lexicon).words[0]
+    return " ".join(word.phones), word.source
+
+
+@pytest.mark.parametrize(
+    ("line", "phones"),
+    [
+        ("snizzle  S N IH1 Z AH0 L", "S N IH1 Z AH0 L"),
+        ("SNIZZLE\ts n ih1 z ah0 l", "S N IH1 Z AH0 L"),
+        ("  snizzle S N IH1 Z AH0 L  # a remark # more", "S N IH1 Z AH0 L"),
+        ("snizzle S N IH1 Z AH0 L\r", "S N IH1 Z AH0 L"),
+        # stress that is missing
+        ("snizzle S N IH Z AH L", "S N IH1 Z AH0 L"),
+        ("snizzle S N IH Z AH1 L", "S N IH0 Z AH1 L"),
+        ("snizzle S N IH0 Z AH L EY", "S N IH0 Z AH1 L EY0"),
+        ("snizzle S N IH2 Z AH L", "S N IH2 Z AH1 L"),
+        ("snizzle S N IH0 Z", "S N IH0 Z"),
+    ],
+)
+def test_a_line(line, phones):
+    assert parse("# a remark", "", line).lookup("snizzle") == tuple(phones.split())
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["", "snizzle"], "words.txt:2: snizzle has no phones"),
+        (["snizzle S N IQ"], "words.txt:1: IQ is no phone"),
+        (["snizzle S1 N"], "words.txt:1: S1 is no phone"),
+        (["snizzle AH3"], "words.txt:1: AH3 is no phone"),
+        (["read(2) R IY1 D"], "words.txt:1: read(2) is a second pronunciation"),
+        (["c3po S"], "words.txt:1: c3po is no word"),
+        (["café K AE"], "words.txt:1: café is no word"),
+        (["-- K"], "words.txt:1: -- is no word"),
+        (["{S} K"], "words.txt:1: {s} is no word"),
+        (["a AH0", "A EY1"], "words.txt:2: a stands in line 1 already"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_place(lines, message):
+    with pytest.raises(BadInputError) as caught:
+        parse(*lines)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint.endswith(".")
+
+
+def test_a_bad_phone_lists_how():
+    with pytest.raises(BadInputError, match=r"AA AE AH .* Z ZH, vowels with the stress 0, 1 or 2"):
+        parse("snizzle QQ")
+
+
+def test_the_same_line_twice_is_no_harm():
+    assert parse("a AH0", "a AH0").entries == (("a", ("AH0",)),)
+
+
+def test_a_file(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_bytes(b"\xef\xbb\xbfsnizzle S N IH1 Z\r\nblorp B L AO1 R P")
+    assert Lexicon.read(path).entries == (
+        ("blorp", ("B", "L", "AO1", "R", "P")),
+        ("snizzle", ("S", "N", "IH1", "Z")),
+    )
+    path.write_bytes(b"caf\xe9 K")
+    with pytest.raises(BadInputError, match="not UTF-8"):
+        Lexicon.read(path)
+    with pytest.raises(BadInputError, match="cannot be read"):
+        Lexicon.read(tmp_path / "nowhere.txt")
+    with pytest.raises(BadInputError, match="cannot be read"):
+        Lexicon.read(tmp_path)
+
+
+def test_the_most_specific_source_decides(tmp_path):
+    assert Lexicon.gather(tmp_path, None) == NONE
+    (tmp_path / LEXICON).write_text("one W\ntwo T\nthree TH")
+    (tmp_path / "voice.txt").write_text("two D\nthree DH")
+    (tmp_path / "given.txt").write_text("three Z")
+    found = Lexicon.gather(tmp_path, tmp_path / "voice.txt", tmp_path / "given.txt")
+    assert dict(found.entries) == {"one": ("W",), "two": ("D",), "three": ("Z",)}
+
+
+def test_the_digest_is_that_of_the_pronunciations():
+    plain = parse("b B", "a AH0")
+    assert (
+        plain.sha256 == parse("# remark", "a  ah", "b B").sha256
+        if parse("a ah") == parse("a AH0")
+        else plain.sha256
+    )
+    assert plain.sha256 == parse("# remark", "A\tAH0", "b B # more").sha256
+    assert plain.sha256 != parse("b B", "a AH1").sha256
+    assert NONE.settings == parse("# nothing").settings == {}
+    assert plain.settings == {"lexicon": plain.sha256}
+    assert Lexicon.parse(plain.text, "again") == plain
+    assert pickle.loads(pickle.dumps(plain)) == plain  # noqa: S301
+
+
+@pytest.mark.parametrize("spec", BOTH)
+@pytest.mark.parametrize(
+    ("text", "entry", "phones"),
+    [
+        ("Read it", "read  R UW1 D", "R UW1 D"),  # before homographs
+        ("NASA flew", "nasa  N UW1 S", "N UW1 S"),  # before acronyms
+        ("the cat", "the  Z AH0", "Z AH0"),
+        ("well-known cat", "well-known  W EH1 N", "W EH1 N"),
+        ("o'zyx cat", "o'zyx  OW1 Z", "OW1 Z"),
+        ("snizzle's cat", "snizzle  S N IH1 Z", "S N IH1 Z IH0 Z"),
+        ("snizzles' cat", "snizzles  S N IH1 Z", "S N IH1 Z"),
+        ("a cat", "a  EY2", "EY2"),
+        ("q.r.t. is", "q.r.t.  K ER1 T", "K ER1 T"),
+    ],
+)
+def test_an_entry_goes_before_everything(text, entry, phones, spec):
+    labels, source = first(text, parse(entry), spec)
+    assert (labels.removesuffix(" '"), source) == (phones, "lexicon")
+
+
+def test_a_word_with_a_full_stop_within():
+    lexicon = parse("q.rt  K ER1 T", "zz.  Z IY1")
+    assert [word.word for word in encode("So q.rt zz. is.", PLAIN, lexicon).words] == [
+        "so",
+        "q.rt",
+        "zz.",
+        "is",
+    ]
+
+
+def test_the_letter_is_not_the_article():
+    assert first("Vitamin A, please", parse("a  AH1"))[1] != "lexicon"
+    words = encode("Grade A, B, C", PLAIN, parse("a AH1")).words
+    assert words[1].phones == ("EY1",)
+
+
+def test_the_article_hears_what_the_lexicon_says():
+    assert first("the hello", parse("hello  EH1 L OW0"))[0] == "DH IY0"
+    assert first("the {EH1 L}")[0] == "DH IY0"
+    assert first("the {L EH1}")[0] == "DH AH0"
+
+
+@pytest.mark.parametrize("spec", BOTH)
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("{HH AH0 L OW1} there", "HH AH0 L OW1"),
+        ("{hh ah l ow1} there", "HH AH0 L OW1"),
+        ("{ HH AH L OW } there", "HH AH1 L OW0"),
+        ("{K}", "K"),
+    ],
+)
+def test_phones_in_braces(text, phones, spec):
+    assert first(text, NONE, spec) == (phones, "inline")
+
+
+def test_phones_in_braces_anywhere():
+    encoded = encode("Say ({HH AH0 L OW1}), {B AY1}! {AY1}.", PLAIN)
+    assert [word.source for word in encoded.words] == ["dictionary", "inline", "inline", "inline"]
+    assert "".join(label for label in encoded.phones if not label[0].isalpha()) == " (), !  .".replace(
+        "  ", " "
+    )
+
+
+@pytest.mark.parametrize("spec", BOTH)
+def test_a_bad_phone_in_braces_is_named(spec):
+    with pytest.raises(BadInputError) as caught:
+        encode("Say {HH AX0 L} now", spec)
+    assert caught.value.message == "{HH AX0 L}: AX0 is no phone"
+    assert "vowels with the stress 0, 1 or 2" in caught.value.hint
+
+
+def test_unknown_words_are_refused_by_name():
+    refuse_unknown([])
+    with pytest.raises(BadInputError, match=r"no dictionary has blorp, snizz\. Write their phones"):
+        refuse_unknown(["blorp", "snizz"])
+    with pytest.raises(BadInputError, match="w19 and 5 more"):
+        refuse_unknown([f"w{number}" for number in range(25)])

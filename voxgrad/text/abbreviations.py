@@ -1,0 +1,261 @@
+"""Abbreviations in full, by what stands before and after them."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from voxgrad.text.numbers import digits
+
+TITLES: Final = {
+    "Adm": "admiral", "Amb": "ambassador", "Atty": "attorney", "Brig": "brigadier", "Capt": "captain",
+    "Cdr": "commander", "Cmdr": "commander", "Col": "colonel", "Cpl": "corporal", "Dr": "doctor", "Drs": "doctors",
+    "Fr": "father", "Ft": "fort", "Gen": "general", "Gov": "governor", "Hon": "honorable", "Lt": "lieutenant",
+    "Maj": "major", "Messrs": "messrs", "Mlle": "mademoiselle", "Mme": "madame", "Mr": "mister", "Mrs": "missus",
+    "Ms": "ms", "Mt": "mount", "Mx": "mix", "Ofc": "officer", "Pres": "president", "Prof": "professor",
+    "Pt": "point", "Pvt": "private", "Rep": "representative", "Rev": "reverend", "Sen": "senator",
+    "Sgt": "sergeant", "Supt": "superintendent",
+}  # fmt: skip
+"""Before a name."""
+UNDOTTED: Final = frozenset(
+    ("Mr", "Mrs", "Ms", "Messrs", "Dr", "Mme", "Prof", "Sgt", "Capt", "Lt", "Mt", "Gov")
+)
+"""Titles that are also written without a full stop before a name."""
+STREETS: Final = {
+    "Ave": "avenue", "Blvd": "boulevard", "Cir": "circle", "Ct": "court", "Dr": "drive", "Expy": "expressway",
+    "Hwy": "highway", "Ln": "lane", "Pkwy": "parkway", "Pl": "place", "Rd": "road", "Sq": "square", "St": "street",
+    "Ter": "terrace",
+}  # fmt: skip
+"""After a name or an ordinal."""
+AFTER: Final = {
+    "Bros": "brothers", "Co": "company", "Corp": "corporation", "Dept": "department", "Esq": "esquire",
+    "Inc": "incorporated", "Jr": "junior", "Ltd": "limited", "Sr": "senior", "Univ": "university",
+    "al": "al", "approx": "approximately", "apt": "apartment", "Apt": "apartment", "assn": "association",
+    "Assn": "association", "cf": "compare", "dept": "department", "est": "established",
+    "Est": "established", "avg": "average", "max": "maximum", "min": "minimum", "tel": "telephone", "Tel": "telephone",
+    "esp": "especially", "etc": "et cetera", "govt": "government", "Govt": "government", "incl": "including",
+    "misc": "miscellaneous", "viz": "namely", "vs": "versus",
+}  # fmt: skip
+"""After a name or anywhere."""
+_BEFORE_FIGURE: Final = frozenset(("avg", "est", "Est", "max", "min", "tel", "Tel"))
+_ONLY_STREETS: Final = frozenset(("Ave", "Blvd", "Hwy", "Pkwy", "Rd"))
+BARE: Final = frozenset(("Bros", "Corp", "Inc", "Jr", "Ltd", "Sr", "vs", "etc", "Apt", "Dept"))
+"""Read so without a full stop, too."""
+MONTHS: Final = {
+    "Jan": "january", "Feb": "february", "Mar": "march", "Apr": "april", "Jun": "june", "Jul": "july",
+    "Aug": "august", "Sep": "september", "Sept": "september", "Oct": "october", "Nov": "november",
+    "Dec": "december",
+}  # fmt: skip
+_WEEKDAYS: Final = {
+    "Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
+    "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
+}  # fmt: skip
+COUNTED: Final = {
+    "Art": "article", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure", "Figs": "figures",
+    "No": "number", "Nos": "numbers", "Pt": "part", "Sec": "section", "Vol": "volume", "Vols": "volumes",
+    "p": "page", "pp": "pages", "pg": "page", "Eq": "equation", "Ext": "extension", "Rm": "room", "Ste": "suite",
+}  # fmt: skip
+"""Before a number."""
+_STATES: Final = {
+    "Ala": "alabama", "Ariz": "arizona", "Ark": "arkansas", "Calif": "california", "Colo": "colorado",
+    "Conn": "connecticut", "Del": "delaware", "Fla": "florida", "Ga": "georgia", "Ill": "illinois",
+    "Ind": "indiana", "Kan": "kansas", "Kans": "kansas", "Ky": "kentucky", "La": "louisiana",
+    "Mass": "massachusetts", "Md": "maryland", "Mich": "michigan", "Minn": "minnesota", "Miss": "mississippi",
+    "Mo": "missouri", "Mont": "montana", "Neb": "nebraska", "Nev": "nevada", "Okla": "oklahoma",
+    "Ont": "ontario", "Ore": "oregon", "Penn": "pennsylvania", "Pa": "pennsylvania", "Que": "quebec",
+    "Tenn": "tennessee", "Tex": "texas", "Va": "virginia", "Vt": "vermont", "Wash": "washington",
+    "Wis": "wisconsin", "Wyo": "wyoming",
+}  # fmt: skip
+"""After a place and a comma, with a full stop."""
+_CODES: Final = {
+    "AL": "alabama", "AK": "alaska", "AZ": "arizona", "AR": "arkansas", "CA": "california", "CO": "colorado",
+    "CT": "connecticut", "DE": "delaware", "FL": "florida", "GA": "georgia", "HI": "hawaii", "ID": "idaho",
+    "IL": "illinois", "IN": "indiana", "IA": "iowa", "KS": "kansas", "KY": "kentucky", "LA": "louisiana",
+    "ME": "maine", "MD": "maryland", "MA": "massachusetts", "MI": "michigan", "MN": "minnesota",
+    "MS": "mississippi", "MO": "missouri", "MT": "montana", "NE": "nebraska", "NV": "nevada",
+    "NH": "new hampshire", "NJ": "new jersey", "NM": "new mexico", "NY": "new york", "NC": "north carolina",
+    "ND": "north dakota", "OH": "ohio", "OK": "oklahoma", "OR": "oregon", "PA": "pennsylvania",
+    "RI": "rhode island", "SC": "south carolina", "SD": "south dakota", "TN": "tennessee", "TX": "texas",
+    "UT": "utah", "VT": "vermont", "VA": "virginia", "WA": "washington", "WV": "west virginia",
+    "WI": "wisconsin", "WY": "wyoming",
+    "N.Y.": "new york", "N.J.": "new jersey", "N.C.": "north carolina", "S.C.": "south carolina",
+    "N.M.": "new mexico", "N.H.": "new hampshire", "R.I.": "rhode island",
+}  # fmt: skip
+"""After a place; as the post office writes them."""
+_LATIN: Final = {"i.e.": "that is", "e.g.": "for example"}
+_DEGREES: Final = {
+    "Ph.D.": "PHD",
+    "LL.D.": "LLD",
+    "LL.B.": "LLB",
+    "D.Phil.": "D phil",
+    "M.Sc.": "MSC",
+    "B.Sc.": "BSC",
+}
+_COMPASS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
+
+SHORT: Final = frozenset(
+    (
+        *TITLES,
+        *STREETS,
+        *AFTER,
+        *MONTHS,
+        *_WEEKDAYS,
+        *COUNTED,
+        *_STATES,
+        *_CODES,
+        *(word.lower() for word in COUNTED),
+    )
+)
+"""Every abbreviation that a user's own lexicon may claim as a word."""
+
+_BEFORE_CAPITAL: Final = re.compile(r"[\"')\]]*(?:$|\s+[\"'(]?[A-Z])")
+_ENDS_SENTENCE: Final = re.compile(
+    r"[\"')\]\s]*$|[\"')]* [\"'(]?(?:After|All|An?|And|As|At|But|He|Her|His|How|If|In|It|My|No|On|Our|She|So|That|The"
+    r"|Then|There|They|This|We|What|When|Who|Why|Yes|You)\b"
+)
+"""Where a full stop ends the sentence besides the abbreviation."""
+_ZIP: Final = r" (\d{5})(?:-(\d{4}))?(?![\d,])"
+_NO_PLACE: Final = frozenset((
+    "Ah", "Alright", "Fine", "Hello", "Hey", "Hi", "No", "Oh", "Okay", "Right", "So", "Sorry", "Sure",
+    "Thanks", "Uh", "Um", "Well", "Yeah", "Yes",
+))  # fmt: skip
+_DEGREE_OR_STATE: Final = {
+    "MD": frozenset(("Annapolis", "Baltimore", "Bethesda", "Frederick", "Rockville", "Spring"))
+}
+
+
+def _dotted(match: re.Match[str]) -> str:
+    word, string = match[1], match.string
+    after = string[match.end() : match.end() + 24]
+    before = string[max(match.start() - 24, 0) : match.start()]
+    if after[:1].isalpha() or before[-1:] == ".":
+        return match[0]
+    stop = "." if _ENDS_SENTENCE.match(after) else ""
+    for reading in (_counted, _place, _title, _calendar, _other):
+        words = reading(word, before, after, stop)
+        if words is not None:
+            return words
+    return match[0]
+
+
+def _counted(word: str, _before: str, after: str, _stop: str) -> str | None:
+    number = COUNTED.get(word, COUNTED.get(word.capitalize()))
+    figures = r" ?#?\d" if word[:2].lower() == "no" else r" ?(?:#?\d|(?!I\b)[IVXLivxl]+\b)"
+    return f"{number} " if number is not None and re.match(figures, after) else None
+
+
+def _place(word: str, before: str, after: str, stop: str) -> str | None:
+    if word in _STATES and re.search(r"[A-Z][a-z]+, $", before):
+        return _STATES[word] + stop
+    if word not in STREETS:
+        return None
+    follows_name = re.search(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th)) $", before) is not None
+    has_number = re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None
+    may_end_a_name = bool(stop) or re.match(r" [A-Z]", after) is None or has_number
+    if (follows_name and may_end_a_name) or word in _ONLY_STREETS:
+        return STREETS[word] + stop
+    return "saint" if word == "St" and re.match(r" [A-Z]", after) else None
+
+
+def _title(word: str, _before: str, after: str, _stop: str) -> str | None:
+    return TITLES[word] if word in TITLES and re.match(r" |\x03", after) else None
+
+
+def _calendar(word: str, _before: str, after: str, stop: str) -> str | None:
+    if word in MONTHS and (word not in {"Mar", "Jun", "Jul", "Sep"} or re.match(r",? ?\d", after)):
+        return MONTHS[word] + stop
+    if word in _WEEKDAYS and (word not in {"Sat", "Sun"} or re.match(r",? (?:\d|[A-Z][a-z]{2})", after)):
+        return _WEEKDAYS[word] + stop
+    return None
+
+
+def _other(word: str, before: str, after: str, stop: str) -> str | None:
+    if word == "etc" and _BEFORE_CAPITAL.match(after):
+        return f"{AFTER[word]}."
+    precedes_figure = re.match(r" [\d$(]", after) is not None and re.search(r"\d $", before) is None
+    return AFTER[word] + stop if word in AFTER and (word not in _BEFORE_FIGURE or precedes_figure) else None
+
+
+def _bare_street(match: re.Match[str]) -> str:
+    return f"{match[1]} {STREETS[match[2]]}"
+
+
+def _state(match: re.Match[str]) -> str:
+    place, code, zip_code, zip_places = match.groups()
+    unlikely = place in _NO_PLACE or place not in _DEGREE_OR_STATE.get(code, {place})
+    if unlikely and not zip_code:
+        return match[0]
+    return f"{place}, {_CODES[code]}{_zip_code(zip_code, zip_places)}"
+
+
+def _named_state(match: re.Match[str]) -> str:
+    return f"{match[1]}{_zip_code(match[2], match[3])}"
+
+
+def _zip_code(code: str, places: str | None) -> str:
+    return (f" {digits(code)}" if code else "") + (f", {digits(places)}" if places else "")
+
+
+def _full(name: str) -> str:
+    return _WEEKDAYS.get(name, MONTHS.get(name, name))
+
+
+def _days(match: re.Match[str]) -> str:
+    return f"{_full(match[1])} to {_full(match[2])}"
+
+
+def _compile(
+    *rules: tuple[str, Callable[[re.Match[str]], str]],
+) -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]:
+    return tuple((re.compile(pattern), reading) for pattern, reading in rules)
+
+
+_CODE_NAMES: Final = "|".join(map(re.escape, _CODES))
+_STATE_NAMES: Final = "|".join(sorted({name.title() for name in _CODES.values()}, key=len, reverse=True))
+_STREET_NAMES: Final = "|".join(STREETS)
+_DAY_NAMES: Final = "|".join((*_WEEKDAYS, *(name.title() for name in set(_WEEKDAYS.values()))))
+_MONTH_NAMES: Final = "|".join((*MONTHS, *(name.title() for name in (*set(MONTHS.values()), "may"))))
+_WORDS: Final = _compile(
+    (rf"\b({_DAY_NAMES}|{_MONTH_NAMES})\.?\s?[-\u2013]\s?({_DAY_NAMES}|{_MONTH_NAMES})\b", _days),
+    (
+        rf"\b({_DAY_NAMES}),? (?=(?:{_MONTH_NAMES})\b|\d)",
+        lambda match: match[0].replace(match[1], _full(match[1])),
+    ),
+    (r"\bA\s?[-\u2013]\s?Z\b", lambda _: "A. to Z"),
+    (r"\b(?:WW|ww)(I|II|1|2)\b", lambda match: f"world war {'two' if match[1] in {'II', '2'} else 'one'}"),
+    (r"\b(?:i\.e\.|e\.g\.)", lambda match: _LATIN[match[0]]),
+    (r"\b(?:Ph\.D|LL\.[DB]|D\.Phil|[MB]\.Sc)\.(?!\w)", lambda match: _DEGREES[match[0]]),
+    (r"(?<=\d )([NSEW])\.(?= [A-Z])", lambda match: _COMPASS[match[1]]),
+    (rf"\b([A-Z][a-z]+),? ({_CODE_NAMES}){_ZIP}", _state),
+    (rf"\b([A-Z][a-z]+), ({_CODE_NAMES})()()(?=[,;:)]|\.?$|\.\s| [a-z])", _state),
+    (rf"\b({_STATE_NAMES}),?{_ZIP}", _named_state),
+    (r"\bc(?:a)?\. ?(?=\d{3,4}\b)", lambda _: "circa "),
+    (r"\b([A-Za-z]{1,6})\.", _dotted),
+    (
+        (
+            rf"\b((?!The |An? |My |Your )[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ({_STREET_NAMES})"
+            r"(?=$|[,;:!?)]|\.$| [a-z]| (?:[NS][EW]|[NSEW])\b)"
+        ),
+        _bare_street,
+    ),
+    (rf"\b({'|'.join(UNDOTTED)})(?= [A-Z\x03])", lambda match: TITLES[match[1]]),
+    (r"\bSt(?= [A-Z])", lambda _: "saint"),
+    (rf"\b({'|'.join(BARE)})\b", lambda match: AFTER[match[1]]),
+    (r"(?<=[a-z] )vs?\.? (?=[A-Z])", lambda _: "versus "),
+    (r"&c\.", lambda _: " et cetera"),
+    (r"\b(w/o|w/)(?=\s|[a-z])", lambda match: "without " if match[1] == "w/o" else "with "),
+)
+_DOTTED_WORD: Final = re.compile(r"\b([A-Za-z]{1,6})\.")
+_DOTTED_WORDS: Final = SHORT | {"c", "ca", "d", "e", "g", "i", "v", "D", "N", "S", "E", "W", "Sc", "Phil"}
+_UNDOTTED_WORD: Final = re.compile(
+    r"&c|\bw/|[A-Za-z]\s?[-\u2013]\s?[A-Z]|, [A-Z][A-Z.]|[a-z] v |\d{5}"
+    rf"|\b(?:{'|'.join((*UNDOTTED, *STREETS, *BARE, *_WEEKDAYS, 'WW'))})\b|WW[12I]"
+)
+
+
+def write_out(text: str) -> str:
+    """Abbreviations in full."""
+    dotted = not _DOTTED_WORDS.isdisjoint(_DOTTED_WORD.findall(text))
+    if dotted or _UNDOTTED_WORD.search(text) is not None:
+        for pattern, reading in _WORDS:
+            text = pattern.sub(reading, text)
+    return text

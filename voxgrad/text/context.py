@@ -1,0 +1,252 @@
+"""A word's part of speech, told from its neighbours: enough to choose between two pronunciations, no more.
+
+A noun phrase is told from its head, a verb from its subject or auxiliary before and its object after;
+``word_classes.py`` has the words that tell.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from voxgrad.text.word_classes import is_adjective, is_adverb, is_modal, is_one_of, is_open, is_plural
+
+Part = Literal["adjective", "either", "noun", "past", "verb"]
+"""``past`` is a participle after have, or what follows he or she without an -s; ``either`` leans to noun, for
+a verb could stand there too: "the road winds through", "oil exports through"."""
+
+
+def part_of_speech(words: Sequence[str], at: int, parts: frozenset[str]) -> Part | None:
+    """What the word at ``at`` is likely to be, or None where its neighbours do not tell.
+
+    Args:
+        words: words in lower case, and marks.
+        at: index of the word.
+        parts: what the word can be at all; only decides between close readings.
+    """
+    place = _Place.of(words, at)
+    if place.degree and "adjective" in parts:
+        return "adjective"
+    word = words[at]
+    rules = _S_FORM if word.endswith("s") and not word.endswith("ss") else _BASE_FORM
+    return next((part for rule in rules if (part := rule(place, parts)) is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A word's neighbours within its clause; an empty string stands beyond either end.
+
+    Attributes:
+        before: the nearest first, without adverbs.
+        after: the next word.
+        degree: whether a word such as "very" stands right before.
+        urged: whether an adverb such as "please" was left out.
+        words: all words and marks.
+        at: the word's index in them.
+    """
+
+    before: tuple[str, ...]
+    after: str
+    degree: bool
+    urged: bool
+    words: Sequence[str]
+    at: int
+
+    @classmethod
+    def of(cls, words: Sequence[str], at: int) -> "_Place":
+        before: list[str] = []
+        adverbs: list[str] = []
+        for word in reversed(words[max(at - 10, 0) : at]):
+            if not word[0].isalpha() and word[0] != "'":
+                break
+            (adverbs if is_adverb(word) else before).append(word)
+        first = words[at - 1] if at else ""
+        after = words[at + 1] if at + 1 < len(words) else ""
+        return cls(
+            tuple(before),
+            after if after[:1].isalpha() else "",
+            is_one_of(first, "degrees"),
+            any(is_one_of(adverb, "imperative_adverbs") for adverb in adverbs),
+            words,
+            at,
+        )
+
+    def left(self, steps: int = 1) -> str:
+        return self.before[steps - 1] if steps <= len(self.before) else ""
+
+    @property
+    def takes_object(self) -> bool:
+        """Whether an object follows, as only a verb's would."""
+        return is_one_of(self.after, "articles", "objects", "numbers") or self.after == "that"
+
+
+def _attributive(place: _Place, parts: frozenset[str]) -> Part:
+    """Within a noun phrase: an adjective where a noun follows, or else the noun."""
+    before_noun = is_open(place.after) and not is_one_of(place.after, "verbs_in_s")
+    return "adjective" if "adjective" in parts and before_noun else "noun"
+
+
+def _after_to(place: _Place, parts: frozenset[str]) -> Part | None:
+    if place.left() != "to":
+        return None
+    ranges = place.left(3) == "from"
+    return (
+        _attributive(place, parts) if ranges or is_one_of(place.left(2), "take_a_noun_after_to") else "verb"
+    )
+
+
+def _after_auxiliary(place: _Place, parts: frozenset[str]) -> Part | None:
+    word = place.left()
+    if is_modal(word) or word in {"help", "helps", "helped"}:
+        return "verb"
+    if is_one_of(word, "be", "linking"):
+        return "adjective"
+    if is_one_of(word, "have"):
+        return "past" if "past" in parts else _attributive(place, parts)
+    return None
+
+
+def _after_pronoun(place: _Place, parts: frozenset[str]) -> Part | None:
+    word, helper = place.left(), place.left(2)
+    if not is_one_of(word, "subjects", "singular_subjects", "objects"):
+        return None
+    if is_one_of(helper, "have") and "past" in parts:
+        return "past"
+    if is_one_of(helper, "be") or (is_one_of(helper, "keepers") and "adjective" in parts):
+        return "adjective"
+    if is_one_of(helper, "causatives"):
+        bare = "adjective" in parts and helper.startswith(("mak", "made")) and not place.takes_object
+        return "adjective" if bare else "verb"
+    if is_modal(helper) or is_one_of(word, "subjects"):
+        return "verb"
+    person = word != "it" and is_one_of(word, "singular_subjects")
+    return ("past" if "past" in parts else "verb") if person else _attributive(place, parts)
+
+
+def _after_relative(place: _Place, parts: frozenset[str]) -> Part | None:
+    if place.left() not in {"that", "which"}:
+        return None
+    subject = place.left(2)
+    # After a comma "which" begins a relative clause; at the very start it asks.
+    relative = is_plural(subject) or (
+        subject == "" and place.left() == "which" and "," in place.words[: place.at][-3:]
+    )
+    return "verb" if relative and place.after != "" else _attributive(place, parts)
+
+
+def _in_noun_phrase(place: _Place, parts: frozenset[str]) -> Part | None:
+    word = place.left()
+    owner = word.endswith(("'s", "s'")) and not is_one_of(word, "be")
+    if is_one_of(word, "amounts"):
+        return "adjective"
+    if word in {"this", "that"} and is_modal(place.left(2)) and place.takes_object:
+        return "verb"
+    if owner or is_one_of(word, "articles", "numbers", "prepositions"):
+        return _attributive(place, parts)
+    return None
+
+
+def _after_conjunction(place: _Place, parts: frozenset[str]) -> Part | None:
+    if not is_one_of(place.left(), "conjunctions"):
+        return None
+    if place.takes_object:
+        return "verb"
+    joined = place.at - 1 - place.words[: place.at][::-1].index(place.left())
+    return part_of_speech(place.words, joined - 1, parts) if joined > 0 else None
+
+
+def _at_start(place: _Place, parts: frozenset[str]) -> Part | None:
+    if place.left() == "":
+        if place.takes_object or place.urged:
+            return "verb"
+        return "noun" if place.after == "of" or is_one_of(place.after, "finite") else None
+    if is_one_of(place.left(), "clause_openers"):
+        return _attributive(place, parts)
+    return None
+
+
+def _base_after_open(place: _Place, parts: frozenset[str]) -> Part | None:
+    """After a noun: a verb without -s needs a plural subject, or an auxiliary before the subject."""
+    word = place.left()
+    if word == "":
+        return None
+    pair = "and" in place.before[1:4] and (place.takes_object or place.after == "to")
+    if pair and not any(is_one_of(other, "articles") for other in place.before[:3]):
+        return "verb"
+    kept = place.after == "" and any(is_one_of(other, "keepers") for other in place.before[1:4])
+    if is_one_of(place.after, "finite") or is_adjective(word) or ("adjective" in parts and kept):
+        return _attributive(place, parts)
+    if is_plural(word) and not is_one_of(word, "verbs_in_s"):
+        # "he makes progress" has a verb before it, "a police escort" no plural.
+        compound = is_one_of(place.left(2), "singular_subjects", "subjects") or place.left(2) in {"a", "an"}
+        return _attributive(place, parts) if compound else "verb"
+    return "verb" if _is_inverted(place) or (place.takes_object and "and" in place.before[1:4]) else "either"
+
+
+def _is_inverted(place: _Place) -> bool:
+    """Whether an auxiliary waits for its verb: "does the machine record", "let the reader object"."""
+    for steps, word in enumerate(place.before[1:6], 2):
+        if word == "to" or is_one_of(word, "prepositions", "be"):
+            return False
+        if is_one_of(word, "causatives") and not is_one_of(word, "have"):
+            return steps > 2 and is_one_of(place.left(steps - 1), "articles")
+        if is_modal(word):
+            asked = place.left(steps + 1)
+            return asked in {"", "and", "but", "so", "what"} or is_one_of(asked, "clause_openers")
+    return False
+
+
+def _s_after_pronoun(place: _Place, parts: frozenset[str]) -> Part | None:
+    del parts
+    word, earlier = place.left(), place.left(2)
+    if word == "who" or is_one_of(word, "singular_subjects"):
+        return "verb"
+    if word in {"that", "which"}:
+        return "verb" if is_open(earlier) and not is_plural(earlier) else "noun"
+    if word == "this":  # no plural follows it
+        return "verb"
+    return None
+
+
+def _s_in_noun_phrase(place: _Place, parts: frozenset[str]) -> Part | None:
+    word = place.left()
+    small = word in {"", "to", "her"} or is_one_of(word, "be", "have", "clause_openers")
+    return "noun" if small or _in_noun_phrase(place, parts) is not None else None
+
+
+def _s_after_open(place: _Place, parts: frozenset[str]) -> Part | None:
+    """After a singular noun an object makes it a verb; so does a noun, for plurals rarely stand before one."""
+    del parts
+    word = place.left()
+    if not is_open(word) or is_plural(word) or is_adjective(word):
+        return "noun"
+    if is_one_of(place.after, "finite") or place.after.endswith("ed"):
+        return "noun"
+    if (
+        place.takes_object
+        or is_adverb(place.after)
+        or (is_open(place.after) and not place.after.endswith("ing"))
+    ):
+        return "verb"
+    return "either"
+
+
+def _s_after_conjunction(place: _Place, parts: frozenset[str]) -> Part | None:
+    joined = place.left(2)
+    if is_one_of(place.left(), "conjunctions") and is_open(joined) and is_open(place.after):
+        # "tills the soil and produces grain": a plural would rather be joined to another.
+        return "noun" if joined.endswith("s") or place.after.endswith("ed") else "verb"
+    return _after_conjunction(place, parts)
+
+
+_Rule = Callable[[_Place, frozenset[str]], Part | None]
+_BASE_FORM: Final[tuple[_Rule, ...]] = (
+    _after_to,
+    _after_auxiliary,
+    _after_pronoun,
+    _after_relative,
+    _in_noun_phrase,
+    _after_conjunction,
+    _at_start,
+    _base_after_open,
+)
+_S_FORM: Final[tuple[_Rule, ...]] = (_s_after_pronoun, _s_in_noun_phrase, _s_after_conjunction, _s_after_open)

@@ -1,0 +1,173 @@
+"""Words that are written alike and said otherwise: the sense is chosen by context.
+
+``homographs.txt`` holds the senses: a word, a sense, its phones. A sense called by a part of speech is chosen
+by that; any other only by the cues in ``cues.txt``, each a word, a sense, and a pattern over the words around.
+In a pattern ``_`` is the homograph whatever its part of speech, ``<noun>`` the homograph where its context
+makes it a noun, and so on; ``<>`` where the context tells nothing; ``CAPITAL`` where it is written with a
+capital within a sentence; ``$NAME`` a list that the file gives. Of a word's cues the first that is found
+decides; without any, the part of speech does; and where neither tells, the word is said as always.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from voxgrad.text.context import part_of_speech
+from voxgrad.text.word_classes import is_one_of
+
+_REACH: Final = 10
+"""Words on either side that cues can lie in."""
+_NEXT_BEST: Final = {
+    "adjective": ("adjective", "noun"),
+    "noun": ("noun", "adjective"),
+    "either": ("noun", "adjective"),
+    "verb": ("verb",),
+    "past": ("past", "verb"),
+}
+"""Which senses a part of speech may choose, the first that a word has."""
+_CAPITAL_TELLS: Final = frozenset(("august", "job", "lima", "nice", "polish", "reading"))
+_UNCAPITALISED: Final = re.compile(r"\b(?:[a-z][\w']*|The|A|In|At|From|To|My|Our),? $")
+"""Before a name within a sentence; small words can begin one."""
+_HOMOGRAPH: Final = re.compile(r"(?<![\w\\])_(?![\w\\])|CAPITAL|<(?P<parts>[^>]*)>(?!\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The sense of a homograph, and how that is said."""
+
+    sense: str
+    phones: tuple[str, ...]
+
+
+@cache
+def senses() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Phones by word and sense."""
+    text = Path(__file__).with_name("homographs.txt").read_text(encoding="ascii")
+    table: dict[str, dict[str, tuple[str, ...]]] = {}
+    for line in text.splitlines():
+        word, sense, *phones = line.split()
+        table.setdefault(word, {})[sense] = tuple(phones)
+    return table
+
+
+def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Choice | None:
+    """The sense of a word in its context.
+
+    Args:
+        words: the text's words in lower case, and its marks.
+        at: index of the word.
+        capital: whether it was written with a capital within a sentence.
+
+    Returns:
+        None where it is no homograph, or where the context does not tell.
+    """
+    word = words[at]
+    known = senses().get(word)
+    if known is None:
+        return None
+    sense = _read(words, at) if word == "read" else _sense(words, at, frozenset(known), capital=capital)
+    return None if sense is None else Choice(sense, known[sense])
+
+
+def capitals(text: str, normalised: Sequence[str]) -> frozenset[int]:
+    """Which words were names: written with a capital after a word without one.
+
+    Args:
+        text: as it was written.
+        normalised: its words in lower case, and marks.
+
+    Returns:
+        Indices into ``normalised``, of those words only whose capital tells something.
+    """
+    found: set[int] = set()
+    for word in _CAPITAL_TELLS.intersection(normalised):
+        written = list(re.finditer(rf"(?<![\w'-])(?i:{word})(?![\w'-])", text))
+        read = [index for index, other in enumerate(normalised) if other == word]
+        if len(written) == len(read):
+            found.update(
+                index
+                for index, match in zip(read, written, strict=True)
+                if match[0].istitle()
+                and _UNCAPITALISED.search(text[max(match.start() - 40, 0) : match.start()])
+            )
+    return frozenset(found)
+
+
+@cache
+def _written_cues() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
+    """The lists by name, and for each word its senses with their patterns, as the file has them."""
+    lists: dict[str, str] = {}
+    cues: dict[str, list[tuple[str, str]]] = {}
+    for line in Path(__file__).with_name("cues.txt").read_text(encoding="ascii").splitlines():
+        if line.startswith("$"):
+            name, lists[name] = line.split(" ", 1)
+        elif line and not line.startswith("#"):
+            word, sense, cue = line.split(" ", 2)
+            cues.setdefault(word, []).append((sense, cue))
+    return lists, cues
+
+
+@cache
+def cues(word: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The cues of a word, each a sense and what to find around the word; compiled only when it is met."""
+    lists, written = _written_cues()
+    full = (
+        (sense, re.sub(r"\$[A-Z]+", lambda match: lists[match[0]], cue))
+        for sense, cue in written.get(word, ())
+    )
+    return tuple((sense, re.compile(_HOMOGRAPH.sub(_as_rendered, cue))) for sense, cue in full)
+
+
+def _as_rendered(match: re.Match[str]) -> str:
+    if match[0] == "CAPITAL":
+        return r"<\w*\^>"
+    return r"<\w*\^?>" if match[0] == "_" else rf"<{match['parts']}\^?>"
+
+
+def _sense(words: Sequence[str], at: int, known: frozenset[str], *, capital: bool) -> str | None:
+    part = part_of_speech(words, at, known)
+    before, after = " ".join(words[max(at - _REACH, 0) : at]), " ".join(words[at + 1 : at + 1 + _REACH])
+    seen = f"{before} <{'' if part is None else part}{'^' if capital else ''}> {after}".strip()
+    for sense, cue in cues(words[at]):
+        if cue.search(seen) is not None:
+            return sense
+    return None if part is None else next((one for one in _NEXT_BEST[part] if one in known), None)
+
+
+def _read(words: Sequence[str], at: int) -> str | None:
+    """Whether "read" rhymes with "reed" or with "red"."""
+    part = part_of_speech(words, at, frozenset(("past", "verb", "noun")))
+    nearest, helper = (*[word for word in reversed(words[max(at - 4, 0) : at]) if word[-2:] != "ly"], "", "")[
+        :2
+    ]
+    plural = is_one_of(nearest, "subjects", "plurals") or nearest.endswith("s")
+    if part is None:
+        return "past" if words[at + 1 : at + 2] == ["by"] else None
+    if nearest == "and":
+        return "present" if _governed(words[:at]) else "past"
+    if part == "verb" and plural and not is_one_of(helper, "do", "modals", "causatives"):
+        now, earlier = (
+            any(is_one_of(word, when) for word in _around(words, at)) for when in ("now", "earlier")
+        )
+        return "present" if now and not earlier else None
+    return "present" if part in {"noun", "verb"} else "past"  # "either": a singular subject has no -s
+
+
+def _around(words: Sequence[str], at: int) -> list[str]:
+    """Nearby words; a past tense, which is no participle after a form of be, as "was"."""
+    near = [*words[max(at - _REACH, 0) : at], *words[at + 1 : at + 1 + _REACH]]
+    return [
+        "was" if len(word) > 3 and word.endswith("ed") and not is_one_of(before, "be") else word
+        for before, word in zip(["", *near], near, strict=False)
+    ]
+
+
+def _governed(before: Sequence[str]) -> bool:
+    """Whether "to" or an auxiliary earlier in the clause governs what comes."""
+    near = before[-8:]
+    return any(word == "to" or is_one_of(word, "modals", "do") for word in near) and not any(
+        is_one_of(word, "have") for word in near
+    )

@@ -1,0 +1,209 @@
+"""Measures: an amount with its unit, alone, in a range, per something."""
+
+import re
+from typing import Final
+
+from voxgrad.text.numbers import AMOUNT, FRACTION, cardinal, quantity
+
+UNITS: Final = {
+    "%": ("percent", "percent"), "‰": ("per mille", "per mille"),
+    "°": ("degree", "degrees"), "°C": ("degree celsius", "degrees celsius"),
+    "°F": ("degree fahrenheit", "degrees fahrenheit"),
+    "km": ("kilometer", "kilometers"), "m": ("meter", "meters"), "cm": ("centimeter", "centimeters"),
+    "mm": ("millimeter", "millimeters"), "μm": ("micrometer", "micrometers"), "nm": ("nanometer", "nanometers"),
+    "mi": ("mile", "miles"), "ft": ("foot", "feet"), "in": ("inch", "inches"), "yd": ("yard", "yards"),
+    "yds": ("yard", "yards"), "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"),
+    "mg": ("milligram", "milligrams"), "μg": ("microgram", "micrograms"), "mcg": ("microgram", "micrograms"),
+    "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
+    "L": ("liter", "liters"), "l": ("liter", "liters"), "mL": ("milliliter", "milliliters"),
+    "ml": ("milliliter", "milliliters"), "cl": ("centiliter", "centiliters"), "dl": ("deciliter", "deciliters"),
+    "dL": ("deciliter", "deciliters"), "gal": ("gallon", "gallons"), "qt": ("quart", "quarts"),
+    "tbsp": ("tablespoon", "tablespoons"), "tsp": ("teaspoon", "teaspoons"),
+    "mph": ("mile per hour", "miles per hour"), "mpg": ("mile per gallon", "miles per gallon"),
+    "kph": ("kilometer per hour", "kilometers per hour"), "kmh": ("kilometer per hour", "kilometers per hour"),
+    "rpm": ("revolution per minute", "revolutions per minute"), "bpm": ("beat per minute", "beats per minute"),
+    "fps": ("frame per second", "frames per second"), "dpi": ("dot per inch", "dots per inch"),
+    "ppm": ("part per million", "parts per million"), "ppb": ("part per billion", "parts per billion"),
+    "psi": ("pound per square inch", "pounds per square inch"),
+    "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
+    "GHz": ("gigahertz", "gigahertz"), "THz": ("terahertz", "terahertz"),
+    "W": ("watt", "watts"), "mW": ("milliwatt", "milliwatts"), "kW": ("kilowatt", "kilowatts"),
+    "MW": ("megawatt", "megawatts"), "GW": ("gigawatt", "gigawatts"), "TW": ("terawatt", "terawatts"),
+    "Wh": ("watt hour", "watt hours"), "kWh": ("kilowatt hour", "kilowatt hours"),
+    "MWh": ("megawatt hour", "megawatt hours"), "GWh": ("gigawatt hour", "gigawatt hours"),
+    "V": ("volt", "volts"), "mV": ("millivolt", "millivolts"), "kV": ("kilovolt", "kilovolts"),
+    "mA": ("milliamp", "milliamps"), "mAh": ("milliamp hour", "milliamp hours"),
+    "Ah": ("amp hour", "amp hours"), "Ω": ("ohm", "ohms"), "kΩ": ("kilohm", "kilohms"),
+    "MΩ": ("megohm", "megohms"), "μF": ("microfarad", "microfarads"),
+    "kJ": ("kilojoule", "kilojoules"), "cal": ("calorie", "calories"), "kcal": ("kilocalorie", "kilocalories"),
+    "eV": ("electron volt", "electron volts"), "Pa": ("pascal", "pascals"), "hPa": ("hectopascal", "hectopascals"),
+    "kPa": ("kilopascal", "kilopascals"), "atm": ("atmosphere", "atmospheres"), "hp": ("horsepower", "horsepower"),
+    "KB": ("kilobyte", "kilobytes"), "MB": ("megabyte", "megabytes"), "GB": ("gigabyte", "gigabytes"),
+    "TB": ("terabyte", "terabytes"), "PB": ("petabyte", "petabytes"), "KiB": ("kibibyte", "kibibytes"),
+    "MiB": ("mebibyte", "mebibytes"), "GiB": ("gibibyte", "gibibytes"), "TiB": ("tebibyte", "tebibytes"),
+    "Mb": ("megabit", "megabits"), "Gb": ("gigabit", "gigabits"),
+    "bps": ("bit per second", "bits per second"), "kbps": ("kilobit per second", "kilobits per second"),
+    "Mbps": ("megabit per second", "megabits per second"), "Gbps": ("gigabit per second", "gigabits per second"),
+    "px": ("pixel", "pixels"), "pt": ("point", "points"), "dB": ("decibel", "decibels"),
+    "s": ("second", "seconds"), "sec": ("second", "seconds"), "secs": ("second", "seconds"),
+    "ms": ("millisecond", "milliseconds"), "μs": ("microsecond", "microseconds"),
+    "ns": ("nanosecond", "nanoseconds"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"),
+    "h": ("hour", "hours"), "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "wk": ("week", "weeks"),
+    "wks": ("week", "weeks"), "mo": ("month", "months"), "mos": ("month", "months"), "yr": ("year", "years"),
+    "yrs": ("year", "years"), "ha": ("hectare", "hectares"), "cc": ("cubic centimeter", "cubic centimeters"),
+    "doz": ("dozen", "dozen"), "pcs": ("piece", "pieces"),
+}  # fmt: skip
+"""One and many of each unit, by its sign; a longer sign is also read where its capitals differ."""
+_LOWERED: Final = {
+    sign.lower(): names
+    for sign, names in reversed(UNITS.items())
+    if len(sign) > 1 and sign not in {"Ah", "Pa", "ha"}
+}
+_LENGTHS: Final = frozenset(("km", "m", "cm", "mm", "mi", "ft", "in", "yd"))
+_UNSPACED_ONLY: Final = frozenset(("pt", "s"))
+
+_STOP_WORDS: Final = (
+    "a|about|after|again|ago|all|an|and|are|around|as|at|away|because|been|before|but|by|can|could|did|each|for"
+    "|from|had|has|have|he|her|his|i|if|in|into|is|it|its|less|long|more|of|off|on|or|out|over|per|she|so|tall|than"
+    "|that|the|their|then|there|they|this|through|to|too|under|up|was|we|were|when|where|which|who|wide|will|with"
+    "|would|you|each|every|total|alone|apart|deep|high|thick|now|today|just|only|while|between|until|since|back"
+)
+_NOUN_AFTER: Final = re.compile(rf" (?!(?:{_STOP_WORDS})\b)[a-z]")
+_ARTICLE: Final = re.compile(r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$")
+_DETERMINER: Final = re.compile(r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $")
+_PARTICIPLE: Final = re.compile(r" [a-z]+(?:ed|en|nt|st|de|id)\b")
+_BILL: Final = re.compile(r" (?:bill|note|coin|stamp|ticket)s?\b")
+JOINT: Final = r"\s?(?:-|\u2013)\s?"
+
+
+def is_attributive(match: re.Match[str]) -> bool:
+    """Whether the measure qualifies a noun ("a 5 km run", "two $20 bills") and so stays in the singular."""
+    after = match.string[match.end() : match.end() + 12]
+    if _BILL.match(after) is not None or re.match("-[a-z]", after) is not None:
+        return True
+    before = match.string[max(match.start() - 16, 0) : match.start()]
+    if _NOUN_AFTER.match(after) is None:
+        return False
+    return _ARTICLE.search(before) is not None or (
+        _DETERMINER.search(before) is not None and _PARTICIPLE.match(after) is None
+    )
+
+
+def is_one(amount: str) -> bool:
+    """Whether the unit is in the singular."""
+    return amount.replace(",", "").lstrip("0") == "1" or re.fullmatch(r"\d+/\d+", amount) is not None
+
+
+def per(written: str | None) -> str:
+    """What stands below the stroke, as ``/kg/day``, in words."""
+    if not written:
+        return ""
+    words: list[str] = []
+    for unit in written.replace(" ", "")[1:].split("/"):
+        sign, power = unit.partition("^")[::2]
+        names = _names(sign)
+        name = names[0] if names else sign
+        is_time = name in {"second", "minute", "hour"}
+        words.append(f"per {name} squared" if power == "2" and is_time else f"per {_powered(name, power)}")
+    return f" {' '.join(words)}"
+
+
+def _powered(name: str, power: str | None) -> str:
+    return {"2": "square ", "3": "cubic "}.get(power, "") + name if power else name
+
+
+def _names(sign: str) -> tuple[str, str] | None:
+    sign = re.sub(r"^°\s?(?=[CF])", "°", sign)
+    if sign in UNITS:
+        return UNITS[sign]
+    return _LOWERED.get(sign.lower()) if len(sign) > 1 else None
+
+
+def _measure(match: re.Match[str]) -> str:
+    sign, gap, amount, low = match["unit"], match["gap"], match["amount"], match["low"]
+    square = match["square"]
+    power = match["power"]
+    if power and not power.startswith("^") and sign not in _LENGTHS:
+        return match[0]
+    names = _names(sign)
+    if names is None or (gap and sign in _UNSPACED_ONLY) or (sign.lower() == "in" and not _is_inch(match)):
+        return match[0]
+    exponent = (
+        power.strip("^") if power else {"s": "2", "c": "3"}.get(square[0].lower() if square else "", "")
+    )
+    one, many = (_powered(name, exponent) for name in names)
+    singular = (is_one(amount) and not low) or gap == "-" or is_attributive(match)
+    words = quantity(amount)
+    if low:
+        words = f"{quantity(low)} to {words}"
+    stop = "." if match["stop"] and re.match(r"[\"')]*(?:$| [A-Z])", match.string[match.end() :][:4]) else ""
+    return f"{words}{'-' if gap == '-' and ' ' not in one else ' '}{one if singular else many}{per(match['per'])}{stop}"
+
+
+def _is_inch(match: re.Match[str]) -> bool:
+    """Whether "in" after a number is the unit, and not the preposition."""
+    after = match.string[match.end() :][:12]
+    if match["gap"] != " " or match["square"] or match["power"]:
+        return True
+    return (
+        re.match(r"$|[,;:!?)]|[ -](?:x|by|tall|long|wide|deep|thick|high|diameter|screen|display)\b", after)
+        is not None
+    )
+
+
+def _feet_and_inches(match: re.Match[str]) -> str:
+    inches = f" {quantity(match[2])}"
+    return f"{cardinal(match[1])} foot{inches}"
+
+
+def _feet(match: re.Match[str]) -> str:
+    return f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'}"
+
+
+def _read_inches(text: str) -> str:
+    """``27"`` is a measure only where no quotation is open that the mark could close."""
+    is_open = False
+
+    def read(match: re.Match[str]) -> str:
+        nonlocal is_open
+        if match[1] is None or (match[2] == '"' and is_open):
+            is_open = not is_open
+            return match[0]
+        singular = is_one(match[1]) or is_attributive(match)
+        return f"{quantity(match[1])} {'inch' if singular else 'inches'}"
+
+    return _QUOTE.sub(read, text)
+
+
+def _unit_per_unit(match: re.Match[str]) -> str:
+    above, below = UNITS.get(match[1]), UNITS.get(match[2])
+    return match[0] if above is None or below is None else f"{above[1]} per {below[0]}"
+
+
+PER: Final = r"(?P<per>(?:\s?/\s?[A-Za-z]{1,10}(?:\^[23])?)+)?"
+_HEIGHT: Final = re.compile(
+    r"(?<![\w.,'])([1-9])(?:'|\s?ft\.?)\s?(1[01]|\d)(?:\.\d+)?(?:\"|''|\s?in\b\.?)?(?!\d)"
+)
+_FEET: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'(?= (?:tall|high|long|wide|deep|x|by)\b)")
+_QUOTE: Final = re.compile(rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\"")
+_UNIT_PER_UNIT: Final = re.compile(r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b")
+_MEASURE: Final = re.compile(
+    rf"(?<![A-Za-z])(?:(?P<low>{AMOUNT})\s?(?:%|°\s?[CF]?)?(?:-| ?\u2013 ?| to )(?=[\d.]))?"
+    rf"(?P<amount>{FRACTION}|{AMOUNT})(?P<gap>[ -]?)"
+    rf"(?P<square>(?:sq|cu)\.?\s)?(?P<unit>%|‰|°(?:\s?[CF]\b)?|[A-Za-zμΩ]{{1,5}}(?![A-Za-zμΩ]))(?P<power>\^?[23]\b)?"
+    rf"(?P<stop>(?<=ft|in|lb|oz|hr|km|mi|ec|bs|rs|yd|al|in|kg|sp|cm|mm)\.(?![\w]))?{PER}(?![\w'\d])"
+)
+
+
+def read_quantities(text: str) -> str:
+    """Write out measures, and amounts with a percent sign."""
+    if re.search(r"\d(?:'|\s?ft)", text) is not None:
+        text = _FEET.sub(_feet, _HEIGHT.sub(_feet_and_inches, text))
+    if re.search(r"\d(?:''|\")", text) is not None:
+        text = _read_inches(text)
+    return _MEASURE.sub(_measure, text)
+
+
+def read_rates(text: str) -> str:
+    """Write out units that stand without an amount ("in km/h")."""
+    return _UNIT_PER_UNIT.sub(_unit_per_unit, text)
