@@ -145,17 +145,17 @@ def test_a_resumed_run_ends_in_the_same_weights(sounds, tmp_path, stopped):
     whole = engine(sounds, tmp_path / "whole")
     whole.train()
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     first = engine(sounds, tmp_path / "parts")
 
     def stop(event):
         if getattr(event, "done", None) == stopped + 1:
-            raise Stopped
+            raise StoppedError
 
     first.emit = stop
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         first.train()
     second = engine(sounds, tmp_path / "parts")
     second.train()

@@ -21,10 +21,10 @@ from voxgrad.training.sounds import Sounds
 from voxgrad.vocoder.inversion import synthesise
 from voxgrad.vocoder.istft import ISTFT
 
-MEL_WEIGHT = 5.0
-"""Of the mel distance, beside the spectral distance's 1."""
-FOOLING_WEIGHT, SEEN_WEIGHT = 0.5, 2.0
-"""Of what the discriminators say, where there are any."""
+SPECTRAL_WEIGHTS = {"spectral": 1.0, "mel": 5.0}
+ADVERSARIAL_WEIGHTS = {"spectral": 0.3, "mel": 10.0, "fooling": 1.0, "seen": 10.0}
+"""Of each distance. Distances of magnitudes have their least in the middle of all that could be; discriminators hear
+that nobody speaks so, and weigh more where there are any."""
 _EDGE = 8  # frames at both ends of a crop that only the silence around it made what they are
 _VALIDATED = 8
 _LONGEST = 512  # frames
@@ -94,8 +94,8 @@ class VocoderTask:
         if settings.adversarial:
             figures["telling"] = self._listen(made.detach(), real)
         losses = self._losses(made, real, adversarial=settings.adversarial)
-        weights = {"mel": MEL_WEIGHT, "fooling": FOOLING_WEIGHT, "seen": SEEN_WEIGHT}
-        total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+        weights = ADVERSARIAL_WEIGHTS if settings.adversarial else SPECTRAL_WEIGHTS
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         descend(
             total,
             [self.vocoder.network.parameters()],
