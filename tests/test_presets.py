@@ -45,7 +45,7 @@ def test_every_preset_that_ships_loads(name: str):
 
 
 def test_the_presets_that_the_commands_default_to_are_there():
-    assert {"base-small", "fast", "tiny"} <= set(preset_names())
+    assert {"base-small", "fast", "balanced", "quality", "tiny"} <= set(preset_names())
 
 
 def test_a_file_of_ones_own(own: Path):
@@ -86,7 +86,7 @@ def test_the_last_override_wins(own: Path):
     [
         ("fats", "Did you mean fast?"),
         ("base_small", "Did you mean base-small?"),
-        ("qqqq", "Choose from base-small, "),
+        ("qqqq", "Choose from balanced, base-small, "),
         ("", "Choose from "),
         ("nowhere.yaml", "Choose from "),
         ("../presets/fast", "Choose from "),

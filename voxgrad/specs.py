@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -142,9 +143,9 @@ class ISTFTSpec(Spec):
     blocks: Positive = 8
     kernel: Positive = 7
     """Frames that a block looks at; odd."""
-    iterations: Positive = 8
+    iterations: Positive = 16
     """Of the search for phases that the network corrects."""
-    final_iterations: int = Field(default=8, ge=0)
+    final_iterations: int = Field(default=12, ge=0)
     """Of the search that follows the network."""
 
     @model_validator(mode="after")
@@ -192,15 +193,20 @@ class StageSpec(ScheduleSpec):
     """The parts that learn; the others stay as they are."""
     crop: int | None = Field(default=128, ge=8, multiple_of=4)
     """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
-    alignment: Literal["every_step", "frozen"] = "frozen"
-    """Search alignments in every step, or once when the stage begins."""
+    alignment: Literal["every_step", "frozen"] | Annotated[int, Field(ge=2)] = "frozen"
+    """When alignments are searched: in every step, a number: every so many steps, or once when the stage begins."""
+    settled: float = Field(default=0.005, ge=0, lt=1)
+    """Every so many steps ends here: at a search that gives at most this share of the frames to another token.
+    Alignments of every step do not settle, because dropout moves the means between steps."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.train:
             raise ValueError("train must name at least one of encoder, durations, decoder")
-        if self.alignment == "every_step" and "encoder" not in self.train:
-            raise ValueError("alignment every_step needs the encoder in train: alignments move only with it")
+        if self.alignment != "frozen" and "encoder" not in self.train:
+            raise ValueError(
+                f"alignment {self.alignment} needs the encoder in train: alignments move only with it"
+            )
         return self
 
 
@@ -214,6 +220,8 @@ class RunSpec(Spec):
     """Steps between validations."""
     checkpoint_every: Positive = 250
     """Steps between checkpoints."""
+    patience: Positive | None = None
+    """Validations without improvement after which a stage ends (null: never before its last step)."""
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     """Of the average of the weights that the result is made of."""
     clip_gradient: float = Field(default=1.0, gt=0)
@@ -222,10 +230,49 @@ class RunSpec(Spec):
     """``auto``: bfloat16 where the processor or GPU computes in it."""
 
 
+class LossWeights(Spec):
+    """What each loss of a Grad-TTS counts; to leave one out, leave its part out of ``train``."""
+
+    prior: float = Field(default=1.0, gt=0)
+    """Of the encoder's own loss."""
+    duration: float = Field(default=1.0, gt=0)
+    diffusion: float = Field(default=1.0, gt=0)
+
+
 class TrainSpec(RunSpec):
     """A training run of a Grad-TTS: its stages and what they share."""
 
     stages: tuple[StageSpec, ...] = Field(min_length=1)
+    encoder_loss: Literal["gaussian", "l1", "l2", "none"] = "gaussian"
+    """Distance of mel and mu that the encoder learns from; with ``none`` it learns from the decoder alone."""
+    durations: str = "mas"
+    """Where durations come from: ``mas``, searched whenever a stage's ``alignment`` says; ``frozen``, searched once
+    with the model that the run begins with; ``textgrid:DIR``, read from DIR/<clip>.TextGrid."""
+    weights: LossWeights = LossWeights()
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Self:
+        if self.durations not in {"mas", "frozen"} and self.grids is None:
+            raise ValueError("durations is mas, frozen or textgrid:DIR")
+        if self.encoder_loss != "none":
+            return self
+        if self.durations == "mas":
+            raise ValueError(
+                "encoder_loss none cannot go with durations mas: the search needs mu near the mel, and only the "
+                "encoder's own loss brings it there; set durations to frozen or textgrid:DIR"
+            )
+        if any("encoder" in stage.train and "decoder" not in stage.train for stage in self.stages):
+            raise ValueError(
+                "with encoder_loss none the encoder learns from the decoder alone: train both in one stage, as "
+                "stages.0.train=[encoder,durations,decoder]"
+            )
+        return self
+
+    @property
+    def grids(self) -> Path | None:
+        """The folder of TextGrids that durations are read from."""
+        source, _, folder = self.durations.partition(":")
+        return Path(folder) if source == "textgrid" and folder else None
 
 
 class VocoderStageSpec(ScheduleSpec):

@@ -2,7 +2,7 @@
 
     pip install pesq
     voxgrad prepare ../shared/data/kathleen
-    python tests/benchmarks/bench_vocoder.py VOCODER kathleen ../shared/data/lj [--clips N]
+    python tests/benchmarks/bench_vocoder.py VOCODER kathleen ../shared/data/lj [--clips N] [--picture PNG]
 
 VOCODER is a reference, a folder that holds a vocoder, or griffinlim. The clips are one take of each held-out sentence
 of the dataset, all recordings of the folder, and copies of both with their median pitch moved to 100 Hz and their
@@ -19,7 +19,7 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from pesq import pesq
 
 from voxgrad.audio.augment import shifted
@@ -41,6 +43,7 @@ from voxgrad.training.run import Dataset
 from voxgrad.vocoder import griffinlim
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.istft import ISTFT
 from voxgrad.vocoder.load import load
 from voxgrad.vocoder.resolve import GRIFFIN_LIM, mel_of, ready
 
@@ -90,6 +93,8 @@ def main() -> None:
     compared = {"Griffin-Lim, 60 iterations": fine, "the same, by pseudo-inverse": PlainGriffinLim(fine)}
     if arguments.vocoder != GRIFFIN_LIM:
         compared |= {f"{vocoder.name} {arguments.vocoder}": vocoder}
+    if isinstance(vocoder, ISTFT):
+        compared["its search, without its network"] = ISTFT.build(vocoder.spec, vocoder.mel)
     groups = collected(arguments, vocoder.mel)
     print(f"`python {shlex.join(sys.argv)}`\n")
     row(*HEADER)
@@ -102,6 +107,9 @@ def main() -> None:
                 *(group, name, len(clips), spread(pesqs, 2), spread(mels, 3)),
                 *(spread(cents, 1), spread([100 * share for share in voicing], 1)),
             )
+    if arguments.picture is not None:
+        shown = {name: one for name, one in compared.items() if isinstance(one, GriffinLim | ISTFT)}
+        draw(arguments.picture, shown, groups[arguments.folder.name][0])
     every = [clip for clips in groups.values() for clip in clips]
     timed = {"Griffin-Lim, 60 iterations": fine, "Griffin-Lim, 32 iterations": fast}
     if arguments.vocoder != GRIFFIN_LIM:
@@ -117,6 +125,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("dataset")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, help="of each source; default: all")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw spectrograms of one clip")
     return parser.parse_args()
 
 
@@ -224,14 +233,28 @@ def compare_precision(vocoder: Vocoder, clips: list[Waveform]) -> None:
     for context in (nullcontext(), torch.autocast("cpu", torch.bfloat16)):
         distances = []
         for clip in clips:
+            mel = mel_of_clip(clip, vocoder.mel)[None]
             with context:
-                copy = copied(vocoder, clip)
-            distances.append(mel_distance(clip, copy))
+                sound = vocoder(mel)[0].float().numpy()
+            distances.append(mel_distance(clip, Waveform(sound, clip.rate)))
         means.append(statistics.mean(distances))
     full, half = means
     print(
         f"\nMel L1 of {len(clips)} clips: {full:.4f} in float32, {half:.4f} in bfloat16 ({half / full - 1:+.2%})"
     )
+
+
+def draw(path: Path, vocoders: Mapping[str, Vocoder], clip: Waveform) -> None:
+    """Two seconds up to 5 kHz, where harmonics show: the recording, then its copies."""
+    sounds = {"recording": clip} | {name: copied(one, clip) for name, one in vocoders.items()}
+    figure = Figure(figsize=(9, 2.2 * len(sounds)), dpi=90, layout="constrained")
+    for axis, (name, sound) in zip(figure.subplots(len(sounds), sharex=True), sounds.items(), strict=True):
+        samples = sound.samples[: 2 * clip.rate]
+        axis.specgram(samples, NFFT=1024, Fs=clip.rate, noverlap=896, cmap="magma", vmin=-120, vmax=-30)
+        axis.set(ylim=(0, 5000), ylabel="Hz")
+        axis.set_title(name, loc="left", fontsize=9)
+    axis.set_xlabel("seconds")
+    FigureCanvasAgg(figure).print_png(path)
 
 
 def spread(values: list[float], digits: int) -> str:

@@ -1,10 +1,10 @@
 """How good a base or voice is, on sentences that it never trained on.
 
     pip install pocketsphinx resemblyzer speechmos onnxruntime librosa
-    python tests/benchmarks/bench_voice.py VOICE DATASET [COUNT]
+    python tests/benchmarks/bench_voice.py VOICE DATASET [COUNT [VOCODER]]
 
 The dataset must be the one that the voice was trained on, so that its held-out sentences are known. Three rows are
-compared: the voice through Griffin-Lim, the recordings, and the recordings' own mels through Griffin-Lim.
+compared: the voice, the recordings, and the recordings' own mels, both mels through the vocoder that `say` would use.
 """
 
 import random
@@ -21,11 +21,12 @@ from speechmos import dnsmos
 
 from voxgrad.acoustic import load_acoustic
 from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.events import ignore
 from voxgrad.specs import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.run import Dataset
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.resolve import choose, ready
 
 REFERENCE_CLIPS = 20
 
@@ -62,7 +63,7 @@ def edits(reference: list[str], found: list[str]) -> int:
     return row[-1]
 
 
-def main(voice: str, dataset: str, count: int) -> None:
+def main(voice: str, dataset: str, count: int, vocoder_ref: str | None) -> None:
     store, judge = Store.open(), Judge()
     acoustic, data = load_acoustic(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
@@ -77,8 +78,8 @@ def main(voice: str, dataset: str, count: int) -> None:
     some = random.Random(1).sample(list(training.clips), min(REFERENCE_CLIPS, len(training.clips)))
     centre = np.mean([judge.voice(recording(clip)) for clip in some], 0)
     centre /= np.linalg.norm(centre)
-    griffin_lim = GriffinLim(GriffinLimSpec(n_iter=60), acoustic.spec.mel)
-    rows = {name: [] for name in ("voice", "recordings", "recordings through Griffin-Lim")}
+    vocoder = ready(choose(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice)
+    rows = {name: [] for name in ("voice", "recordings", f"recordings through {vocoder.name}")}
     spoken_words, lengths, factors = 0, [], []
     for seed, clip in enumerate(clips):
         tokens = torch.tensor([encode(clip.text, acoustic.spec.text).tokens])
@@ -98,7 +99,7 @@ def main(voice: str, dataset: str, count: int) -> None:
         words = re.findall(r"[a-z']+", clip.normalised)
         spoken_words += len(words)
         mels = (spoken.mel.clamp(*acoustic.spec.mel.range), data.corpus.mel(clip)[None])
-        made, copied = (Waveform(griffin_lim(mel)[0].numpy(), acoustic.spec.mel.sample_rate) for mel in mels)
+        made, copied = (Waveform(vocoder(mel)[0].numpy(), acoustic.spec.mel.sample_rate) for mel in mels)
         for row, waveform in zip(rows.values(), (made, recording(clip), copied), strict=True):
             wrong = edits(words, judge.words(waveform))
             row.append((wrong, float(judge.voice(waveform) @ centre), judge.quality(waveform)))
@@ -118,4 +119,5 @@ def main(voice: str, dataset: str, count: int) -> None:
 
 if __name__ == "__main__":
     with torch.inference_mode():
-        main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 60)
+        wanted = dict(enumerate(sys.argv))
+        main(sys.argv[1], sys.argv[2], int(wanted.get(3, 60)), wanted.get(4))

@@ -18,7 +18,7 @@ def test_a_base_carries_all_that_is_needed_to_use_it(chain):
     assert chain.base.manifest.seed == 0
     metrics = chain.base.manifest.metrics
     assert (metrics["steps"], metrics["clips"] + metrics["held_out_clips"]) == (11, 10)
-    assert set(metrics["held_out"]) == {"prior_distance", "duration", "diffusion"}
+    assert set(metrics["held_out"]) == {"prior_distance", "duration", "duration_error", "diffusion"}
 
 
 def test_the_log_has_every_step(chain):

@@ -11,10 +11,11 @@ from voxgrad.events import Measured, ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import state
+from voxgrad.training.alignment import align_corpus
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
 from voxgrad.training.engine import LOG
 from voxgrad.training.loop import Trainer
-from voxgrad.training.stages import align_corpus, duration_scale, parameters_of
+from voxgrad.training.stages import duration_scale, parameters_of
 from voxgrad.training.validate import validate
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
@@ -58,7 +59,7 @@ def test_all_stages_run_and_the_log_tells_of_them(corpus, tmp_path):
     one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER, JOINT), seen.append)
     figures = one.train()
     assert one.total == 13
-    assert set(figures) == {"prior_distance", "duration", "diffusion"}
+    assert set(figures) == {"prior_distance", "duration", "duration_error", "diffusion"}
     entries = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
     steps = [entry for entry in entries if "held_out" not in entry]
     assert [entry["step"] for entry in steps] == list(range(1, 14))

@@ -2,13 +2,14 @@
 
 import numpy as np
 import parselmouth
-from parselmouth.praat import call
+from parselmouth.praat import call, run
 
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import to_praat
 
 _FLOOR = 60.0
 _CEILING = 500.0
+_SEED = 1
 
 
 def median_f0(waveform: Waveform) -> float | None:
@@ -40,5 +41,7 @@ def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
     sound = parselmouth.Sound(waveform.samples.astype(np.float64), waveform.rate)
     # 0 leaves the pitch as it is, for sounds with none; 1, 1 keep the range of the pitch and the duration.
     target = 0.0 if median is None else median * pitch
+    # Praat draws where unvoiced pieces come from; the same sound shall always become the same.
+    run(f"random_initializeWithSeedUnsafelyButPredictably: {_SEED}")
     changed = call(sound, "Change gender", _FLOOR, _CEILING, formants, target, 1.0, 1.0)
     return Waveform(changed.values[0].astype(np.float32), waveform.rate)

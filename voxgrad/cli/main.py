@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import voxgrad
 from voxgrad.cli.adopt import adopt
+from voxgrad.cli.align import align
 from voxgrad.cli.demo import demo
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
@@ -20,6 +21,7 @@ from voxgrad.cli.g2p import g2p
 from voxgrad.cli.ls import ls
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.pretrain import pretrain
+from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
 from voxgrad.cli.session import Command, Session
 from voxgrad.cli.show import show
@@ -68,12 +70,14 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "align": align,
     "vocode": vocode,
     "pretrain": pretrain,
     "import": adopt,
     "demo": demo,
     "g2p": g2p,
     "ls": ls,
+    "runs": runs,
     "show": show,
 }
 for _name, _function in _COMMANDS.items():

@@ -1,41 +1,60 @@
 """`voxgrad pretrain`: a dataset becomes a base."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voxgrad.cli.runs import (
+    Budget,
+    Overrides,
+    Resume,
+    RunId,
+    TensorBoard,
+    check_not_alone,
+    options,
+    parent,
+    resumed,
+)
 from voxgrad.cli.session import Session
 
 if TYPE_CHECKING:
     from voxgrad.store import Artifact
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a preset's key, as stages.0.steps=100."),
-]
-
 
 def pretrain(
     context: typer.Context,
     *,
+    run: RunId = None,
     data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "base-small",
     name: Annotated[str | None, typer.Option(help="Of the base; default: the dataset's.")] = None,
     overrides: Overrides = None,
+    budget: Budget = None,
+    resume: Resume = False,
+    tensorboard: TensorBoard = None,
 ) -> None:
     """Train a base from nothing. Begun again after a stop, it goes on from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import load_preset
+    from voxgrad.specs import Preset
+    from voxgrad.steps.pretrain import STEP
     from voxgrad.steps.pretrain import pretrain as step
     from voxgrad.store import Store
 
     session: Session = context.obj
     store = Store.open(session.home)
-    settings = load_preset(preset, overrides or [])
-    dataset = store.find(data, "dataset")
-    called = dataset.name if name is None else name
+    how = options(budget, tensorboard)
+    if resume:
+        record = resumed(context, store, STEP, run)
+        settings, called = Preset.model_validate(record.settings), record.name
+        dataset, how = parent(store, record, "dataset"), replace(how, ask=record.ask)
+    else:
+        check_not_alone(run)
+        settings, dataset = load_preset(preset, overrides or []), store.find(data, "dataset")
+        called = dataset.name if name is None else name
     with Renderer(session) as renderer:
-        base = step(store, dataset, name=called, preset=settings, emit=renderer.emit)
+        base = step(store, dataset, name=called, preset=settings, emit=renderer.emit, options=how)
     answer(session, described(base), summary(base))
 
 
@@ -61,6 +80,18 @@ def summary(trained: "Artifact") -> str:
     return (
         f"{trained.kind} {trained.ref} from {parents}: {work}\n"
         f"  on held-out clips: {held_out}\n"
+        f"{comparison(trained)}"
         f"  pictures: {trained.directory / 'curves.png'}\n"
         f"            {trained.directory / 'alignment.png'}"
     )
+
+
+def comparison(trained: "Artifact") -> str:
+    """A line on what training changed where it began from something; else nothing."""
+    metrics = trained.manifest.metrics
+    if "before" not in metrics:
+        return ""
+    judge = metrics["judged_by"]
+    before, after = metrics["before"][judge], metrics["held_out"][judge]
+    verdict = "fine-tuning helped" if after < before else "fine-tuning did not help"
+    return f"  {verdict}: {judge.replace('_', ' ')} was {before:.3f}, is {after:.3f}\n"

@@ -158,3 +158,16 @@ def gaussian_loss(mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     """
     nll = 0.5 * ((y - mu_y).square() + math.log(2.0 * math.pi))
     return (nll * mask).sum() / (mask.sum() * y.shape[1])
+
+
+def encoder_loss(kind: Literal["gaussian", "l1", "l2"], mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """A distance of mel and mu, mean over real elements; shapes as for :func:`gaussian_loss`.
+
+    ``gaussian`` is half of ``l2`` and a constant. ``l1`` draws mu to the median of a token's frames, where the
+    others draw it to their mean.
+    """
+    if kind == "gaussian":
+        return gaussian_loss(mu_y, y, mask)
+    error = y - mu_y
+    distance = error.abs() if kind == "l1" else error.square()
+    return (distance * mask).sum() / (mask.sum() * y.shape[1])

@@ -5,15 +5,16 @@ from dataclasses import replace
 from voxgrad.acoustic import Acoustic, load_acoustic
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
-from voxgrad.specs import AcousticSpec, Preset, TrainSpec
+from voxgrad.specs import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
+from voxgrad.training.budget import allotted, fitted
 from voxgrad.training.device import pick_device
-from voxgrad.training.run import Dataset, Run, check_fits
+from voxgrad.training.record import Work
+from voxgrad.training.run import PLAIN, Dataset, Run, RunOptions, check_fits, recorded, trainer_of
 from voxgrad.training.speakers import nearest_row
 
-VERSION = 1
+STEP, VERSION = "finetune", 2
 
 
 def finetune(
@@ -25,6 +26,7 @@ def finetune(
     speaker: str | None,
     preset: Preset,
     emit: Emit,
+    options: RunOptions = PLAIN,
 ) -> Artifact:
     """Adapts a base, or a voice, to one speaker, or finds the voice that the same work made before.
 
@@ -36,24 +38,30 @@ def finetune(
         speaker: whose clips, where the dataset has several speakers.
         preset: training settings; its model is not used.
         emit: told of progress.
+        options: a budget, TensorBoard.
 
     Raises:
-        BadInputError: dataset and base do not fit, or it is unclear whose voice is meant.
+        BadInputError: dataset and base do not fit, it is unclear whose voice is meant, or the budget is too small.
         DivergedError: a number was not finite.
     """
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
     acoustic = load_acoustic(base)
     check_fits(acoustic.spec, opened, base.ref)
-    settings = {"training": preset.model_dump(mode="json", include=set(TrainSpec.model_fields))}
     parents = {"dataset": dataset, "base": base}
-    known_by = {role: parent.as_parent() for role, parent in parents.items()}
-    inputs = {"name": name, "speakers": list(opened.corpus.speakers)}
-    key = fingerprint("finetune", VERSION, settings, known_by, inputs)
+    work = Work(STEP, VERSION, "voice", name, parents, {"speakers": list(opened.corpus.speakers)})
+    if options.budget is not None:
+
+        def fit(preset: Preset, seconds: float) -> Preset:
+            taken = _taken_over(acoustic, opened)
+            return fitted(lambda s, run: trainer_of(taken, opened, s, run, emit), preset, seconds, emit)
+
+        preset, ask = allotted(store, work, preset, options.budget, fit)
+        options = replace(options, ask=ask)
+    key = work.key({"training": recorded(preset)})
     if (known := store.matching("voice", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    acoustic = _taken_over(acoustic, opened)
-    run = Run(store, "voice", name, key, acoustic, opened, preset, parents, emit)
+    run = Run(store, work, key, _taken_over(acoustic, opened), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 

@@ -1,24 +1,35 @@
 """A dataset → a base."""
 
 from collections import Counter
+from dataclasses import replace
 
 import torch
 
 from voxgrad.acoustic import Acoustic
+from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.specs import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
+from voxgrad.training.budget import allotted, fitted
 from voxgrad.training.corpus import Corpus, mean_mel
-from voxgrad.training.run import Dataset, Run
+from voxgrad.training.record import Work
+from voxgrad.training.run import PLAIN, Dataset, Run, RunOptions, recorded, trainer_of
 
-VERSION = 1
+STEP, VERSION = "pretrain", 2
 
 
-def pretrain(store: Store, dataset: Artifact, *, name: str, preset: Preset, emit: Emit) -> Artifact:
+def pretrain(
+    store: Store,
+    dataset: Artifact,
+    *,
+    name: str,
+    preset: Preset,
+    emit: Emit,
+    options: RunOptions = PLAIN,
+) -> Artifact:
     """Trains a base from nothing, or finds the one that the same work made before.
 
     Args:
@@ -27,25 +38,45 @@ def pretrain(store: Store, dataset: Artifact, *, name: str, preset: Preset, emit
         name: of the base.
         preset: model and training.
         emit: told of progress.
+        options: a budget, TensorBoard.
 
     Raises:
-        BadInputError: too few clips.
+        BadInputError: too few clips, no way to durations, or too small a budget.
         DivergedError: a number was not finite.
     """
+    if preset.durations == "frozen":
+        raise BadInputError(
+            "a model that has learnt nothing yet cannot tell durations",
+            "Set durations to mas, or to textgrid:DIR.",
+        )
     opened = Dataset.open(dataset)
+    work = Work(STEP, VERSION, "base", name, {"dataset": dataset}, {})
+    if options.budget is not None:
+
+        def fit(preset: Preset, seconds: float) -> Preset:
+            acoustic = _begun(opened, preset)
+            return fitted(lambda s, run: trainer_of(acoustic, opened, s, run, emit), preset, seconds, emit)
+
+        preset, ask = allotted(store, work, preset, options.budget, fit)
+        options = replace(options, ask=ask)
     spec = _spec(opened, preset)
-    settings = {"acoustic": spec.model_dump(), "preset": preset.model_dump(mode="json")}
-    key = fingerprint("pretrain", VERSION, settings, {"dataset": dataset.as_parent()}, {"name": name})
+    key = work.key({"acoustic": spec.model_dump(), "training": recorded(preset)})
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
+    run = Run(store, work, key, _begun(opened, preset), opened, preset, options, emit)
+    return run.finish({"preset": preset.description})
+
+
+def _begun(dataset: Dataset, preset: Preset) -> Acoustic:
+    """A model that has learnt nothing yet."""
+    spec = _spec(dataset, preset)
     torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
     model = GradTTS(spec.model)
     with torch.no_grad():
         # Every mean starts at the average mel, so that the first alignments are already about the mel's shape.
-        model.encoder.proj_m.bias.copy_(mean_mel(opened.corpus))  # type: ignore[union-attr]
-    run = Run(store, "base", name, key, Acoustic(model, spec), opened, preset, {"dataset": dataset}, emit)
-    return run.finish({"preset": preset.description})
+        model.encoder.proj_m.bias.copy_(mean_mel(dataset.corpus))  # type: ignore[union-attr]
+    return Acoustic(model, spec)
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:

@@ -1,8 +1,10 @@
 """A dataset, and perhaps a vocoder → a vocoder."""
 
-import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,18 +12,21 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.specs import VocoderPreset, VocoderTrainSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
+from voxgrad.training.board import open_board
+from voxgrad.training.budget import allotted, fitted
 from voxgrad.training.device import pick_device, precision_name
-from voxgrad.training.engine import LOG, Engine
-from voxgrad.training.run import Dataset, draw_log
+from voxgrad.training.engine import Engine
+from voxgrad.training.log import LOG, Log
+from voxgrad.training.record import Work
+from voxgrad.training.run import CURVES, PLAIN, Dataset, RunOptions, budget_settings, judged, watched
 from voxgrad.training.sounds import Sounds, copies_of, read_sounds
 from voxgrad.training.vocoder import VocoderTask
 from voxgrad.vocoder.istft import ISTFT
 from voxgrad.vocoder.load import save
 from voxgrad.vocoder.resolve import ready
 
-VERSION = 1
+STEP, VERSION = "vocoder train", 2
 
 
 def train_vocoder(
@@ -33,6 +38,7 @@ def train_vocoder(
     preset: VocoderPreset,
     half: bool,
     emit: Emit,
+    options: RunOptions = PLAIN,
 ) -> Artifact:
     """Trains a vocoder, or finds the one that the same work made before.
 
@@ -44,58 +50,79 @@ def train_vocoder(
         preset: model and training; the model is that of ``start`` where there is one.
         half: store the weights in half precision.
         emit: told of progress.
+        options: a budget, TensorBoard.
 
     Raises:
-        BadInputError: too few clips, or ``start`` cannot be trained or speaks another mel.
+        BadInputError: too few clips, or ``start`` cannot be trained speaks another mel, or the budget is too small.
         DivergedError: a number was not finite.
     """
     opened = Dataset.open(dataset)
     vocoder = _vocoder(start, opened, preset)
     parents = {"dataset": dataset, **({"start": start} if start is not None else {})}
-    known_by = {role: parent.as_parent() for role, parent in parents.items()}
+    work = Work(STEP, VERSION, "vocoder", name, parents, {"half_precision": half})
+    if options.budget is not None:
+
+        def fit(preset: VocoderPreset, seconds: float) -> VocoderPreset:
+            return fitted(lambda s, run: _task(vocoder, opened, s, run, emit), preset, seconds, emit)
+
+        preset, ask = allotted(store, work, preset, options.budget, fit)
+        options = replace(options, ask=ask)
     settings = {
         "spec": vocoder.spec.model_dump(mode="json"),
         "mel": vocoder.mel.model_dump(),
         "training": preset.model_dump(mode="json", include=set(VocoderTrainSpec.model_fields)),
         "half_precision": half,
     }
-    key = fingerprint("vocoder train", VERSION, settings, known_by, {"name": name})
+    key = work.key(settings)
     if (known := store.matching("vocoder", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = store.run_directory(f"{name}-{key[:8]}")
-    device = pick_device()
-    sounds, held_out = _sounds(opened, preset, run, emit)
-    engine = Engine(VocoderTask(vocoder, sounds, _clips(held_out), preset, device), preset, run, emit)
-    try:
-        figures = engine.train()
-    except KeyboardInterrupt:
-        emit(Said("stopped: the same command goes on from the last checkpoint", "warning"))
-        raise
-    with store.stage("vocoder", name) as draft:
+    board = open_board(options.tensorboard)
+    run = work.run_directory(store, key)
+    task = _task(vocoder, opened, preset, run, emit)
+    engine = Engine(task, preset, run, emit)
+    watched(engine, work.record(store, run, preset, options.ask), board)
+    clips = {"clips": len(task.sounds) // (1 + preset.copies), "held_out_clips": len(task.held_out)}
+    metrics = judged(engine, engine.train()) | clips
+    settings |= {**budget_settings(options.ask), "preset": preset.description}
+    return _published(store, work, key, vocoder, engine, settings, metrics)
+
+
+def _published(
+    store: Store,
+    work: Work,
+    key: str,
+    vocoder: ISTFT,
+    engine: Engine,
+    settings: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> Artifact:
+    log, device = Log(engine.run / LOG), pick_device()
+    source = work.parents["dataset"].manifest
+    with store.stage(work.kind, work.name) as draft:
         vocoder.network.to("cpu")
-        save(vocoder, draft.directory, torch.float16 if half else None)
-        shutil.copyfile(run / LOG, draft.directory / LOG)
-        draw_log(draft.directory / "curves.png", run / LOG, f"vocoder {name}")
+        save(vocoder, draft.directory, torch.float16 if settings["half_precision"] else None)
+        shutil.copyfile(log.path, draft.directory / LOG)
+        log.draw(draft.directory / CURVES, f"vocoder {work.name}")
         artifact = draft.publish(
             fingerprint=key,
-            parents=known_by,
-            settings={**settings, "preset": preset.description},
-            seed=preset.seed,
-            device=f"{device.type} {precision_name(device, preset)}, {torch.get_num_threads()} threads",
+            parents={role: parent.as_parent() for role, parent in work.parents.items()},
+            settings=settings,
+            seed=engine.settings.seed,
+            device=f"{device.type} {precision_name(device, engine.settings)}, {torch.get_num_threads()} threads",
             tools={"torch": torch.__version__},
-            metrics={
-                "held_out": {figure: round(value, 5) for figure, value in figures.items()},
-                "steps": engine.total,
-                "seconds": round(_seconds(run / LOG), 1),
-                "clips": len(sounds) // (1 + preset.copies),
-                "held_out_clips": len(held_out),
-            },
-            consent=dataset.manifest.consent,
-            licence=dataset.manifest.licence,
+            metrics={**metrics, "steps": engine.total, "seconds": round(log.seconds(), 1)},
+            consent=source.consent,
+            licence=source.licence,
         )
-    shutil.rmtree(run, ignore_errors=True)  # everything of it now lives in the artifact
+    shutil.rmtree(engine.run, ignore_errors=True)  # everything of it now lives in the artifact
     return artifact
+
+
+def _task(vocoder: ISTFT, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:
+    sounds, held_out = _sounds(dataset, preset, run, emit)
+    torch.manual_seed(preset.seed)  # discriminators are drawn from torch's own generator
+    return VocoderTask(vocoder, sounds, _clips(held_out), preset, pick_device())
 
 
 def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> ISTFT:
@@ -128,8 +155,3 @@ def _sounds(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> t
 
 def _clips(sounds: Sounds) -> list[torch.Tensor]:
     return [torch.from_numpy(sounds.clip(index)) for index in range(len(sounds))]
-
-
-def _seconds(log: Path) -> float:
-    entries = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
-    return float(sum(entry.get("seconds", 0.0) for entry in entries))

@@ -1,6 +1,6 @@
 """The exponential moving average of a model's weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -27,11 +27,15 @@ class Average:
                 theirs.append(value.detach())
         torch._foreach_lerp_(ours, theirs, 1.0 - decay)
 
-    def load(self, weights: dict[str, Tensor], updates: int) -> None:
+    def load(self, weights: Mapping[str, Tensor], updates: int) -> None:
         """Restores a stored average."""
         self.updates = updates
         for name, value in weights.items():
             self.weights[name].copy_(value)
+
+    def copy(self) -> dict[str, Tensor]:
+        """The weights as they are now."""
+        return {name: value.clone() for name, value in self.weights.items()}
 
     @contextmanager
     def swap(self, model: nn.Module) -> Iterator[None]:

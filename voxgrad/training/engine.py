@@ -1,12 +1,11 @@
 """The engine under every training run: stages, steps, averages, validations, checkpoints and the log."""
 
-import json
 import math
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +13,13 @@ from torch import Tensor, nn
 from voxgrad.errors import DivergedError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said
 from voxgrad.specs import RunSpec, ScheduleSpec
-from voxgrad.training import state
+from voxgrad.training import state, stopping
 from voxgrad.training.average import Average
 from voxgrad.training.batches import generator_for
+from voxgrad.training.device import memory_explained
+from voxgrad.training.log import LOG, Log
 
 TASK = "train"
-LOG = "log.jsonl"
 
 
 class Task(Protocol):
@@ -61,97 +61,196 @@ class Task(Protocol):
         """Figures on held-out clips with the weights as they are."""
         ...
 
+    def judged_by(self, stage: int) -> str:
+        """Which of the figures of a stage's validations is the one that should be low."""
+        ...
+
 
 @dataclass
 class Engine:
-    """One run of a task, resumed from its newest checkpoint where there is one."""
+    """One run of a task, resumed from its newest checkpoint where there is one.
+
+    A stage ends with the averaged weights that did best on held-out clips; the next one starts from them.
+    """
 
     task: Task
     settings: RunSpec
     run: Path
     emit: Emit
-    total: int = field(init=False, default=0)
-    """Steps done, of all stages."""
+    compares: bool = False
+    """Validate before the first step too."""
+    resume: str = "the same command"
+    """What a person types to go on after a stop."""
+    watch: Callable[[dict[str, Any]], None] | None = None
+    """Told of every entry of the log."""
+    at_checkpoint: Callable[[], None] | None = None
+    """Called when a checkpoint is saved."""
     average: Average = field(init=False)
+    position: state.Position = field(init=False, default_factory=lambda: state.Position(0, 0, 0))
+    _log: Log = field(init=False)
+    _best: dict[str, Tensor] = field(init=False, default_factory=dict)
+    _optimizers: Mapping[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
+    _stop: stopping.Request = field(init=False, default_factory=stopping.Request)
 
     def __post_init__(self) -> None:
-        self.average = Average(self.task.modules["model"], self.settings.ema_decay)
+        self.average = Average(self._model, self.settings.ema_decay)
         self.run.mkdir(parents=True, exist_ok=True)
+        self._log = Log(self.run / LOG)
+
+    @property
+    def total(self) -> int:
+        """Steps done, of all stages."""
+        return self.position.total
 
     def train(self) -> dict[str, float]:
-        """Runs all stages and leaves the averaged weights in the model.
+        """Runs all stages and leaves the best averaged weights of the last one in the model.
 
         Returns:
-            The figures of the last validation, with the averaged weights.
+            The held-out figures of those weights.
 
         Raises:
             DivergedError: a loss or a gradient is not finite; the last checkpoint is.
+            EnvironmentFailureError: out of memory or of disk.
+            IntegrityError: there are checkpoints, and none is whole.
+            VoxgradError: somebody asked to stop, and the state is saved.
         """
-        position, checkpoint = state.Position(0, 0, 0), None
-        if state.checkpoints(self.run):
-            position, checkpoint = state.load_checkpoint(self.run, self.task.modules, self.average)
-            self.total = position.total
+        checkpoint = state.load_checkpoint(self.run, self.emit)
+        if checkpoint is None:
+            self._log.path.unlink(missing_ok=True)
+        else:
+            self._restore(checkpoint)
+            self._log.cut(self.total)
             self.emit(Said(f"going on from step {self.total}"))
-        self.emit(Began(TASK, sum(stage.steps for stage in self.task.stages), "steps"))
-        for number in range(position.stage, len(self.task.stages)):
-            here = number == position.stage
-            self._stage(number, position.step if here else 0, checkpoint if here else None)
+        self.emit(Began(TASK, self._length, "steps"))
+        with stopping.requests() as self._stop:
+            if self.compares and self.position.before is None:
+                last = len(self.task.stages) - 1
+                with memory_explained(last, self.task.stages[last]):
+                    self.position = replace(self.position, before=self._validate(last, "before"))
+            for number in range(self.position.stage, len(self.task.stages)):
+                with memory_explained(number, self.task.stages[number]):
+                    self._stage(number, checkpoint)
+                checkpoint = None
         self.emit(Ended(TASK))
-        self.task.modules["model"].load_state_dict(self.average.weights)
-        return self._validate(len(self.task.stages) - 1, "end")
+        self._model.load_state_dict(self.average.weights)
+        return self.position.figures
 
-    def _stage(self, number: int, done: int, checkpoint: Path | None) -> None:
+    @property
+    def _model(self) -> nn.Module:
+        return self.task.modules["model"]
+
+    @property
+    def _length(self) -> int:
+        return sum(stage.steps for stage in self.task.stages)
+
+    def _stage(self, number: int, checkpoint: state.Checkpoint | None) -> None:
         stage = self.task.stages[number]
-        if done >= stage.steps:
-            return
-        if done == 0 and number > 0:
-            # A stage starts from the averaged weights of the one before.
-            self.task.modules["model"].load_state_dict(self.average.weights)
-        optimizers = self.task.begin(number)
-        if checkpoint is not None:
-            state.load_optimizers(checkpoint, optimizers)
-        seed = self.settings.seed * 1000 + number
-        for step in range(done, stage.steps):
-            started = time.perf_counter()
-            generator = generator_for(seed, step, 1)
-            # Dropout draws from torch's own generator; seeded here, a resumed step repeats it.
-            torch.manual_seed(generator.initial_seed())
-            for optimizer in optimizers.values():
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(stage, step)
-            losses = self._step(number, step, seed, generator)
-            figures = {key: round(value, 5) for key, value in losses.items()}
-            seconds = time.perf_counter() - started
-            self._log({"step": self.total, "stage": self.task.name(number), **figures, "seconds": seconds})
-            self.emit(Advanced(TASK, self.total, "  ".join(f"{k} {v:.3f}" for k, v in figures.items())))
+        self._optimizers = self.task.begin(number)
+        if checkpoint is not None and self.position.step:
+            for name, optimizer in self._optimizers.items():
+                optimizer.load_state_dict(dict(checkpoint.optimizers[name]))
+        for step in range(self.position.step, stage.steps):
+            self._step(number, step)
             last = step + 1 == stage.steps
             if last or self.total % self.settings.validate_every == 0:
-                with self.average.swap(self.task.modules["model"]):
-                    self._validate(number, self.task.name(number))
-            if last or self.total % self.settings.checkpoint_every == 0:
-                position = state.Position(number, step + 1, self.total)
-                state.save_checkpoint(self.run, position, self.task.modules, self.average, optimizers)
+                self._judge(number)
+            if last or self._waited_enough(number):
+                break
+            if self._stop.signal is not None or self.total % self.settings.checkpoint_every == 0:
+                self._save()
+        self._end(number)
 
-    def _step(self, number: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
+    def _step(self, number: int, step: int) -> None:
+        stage, started = self.task.stages[number], time.perf_counter()
+        seed = self.settings.seed * 1000 + number
+        generator = generator_for(seed, step, 1)
+        # Dropout draws from torch's own generator; seeded here, a resumed step repeats it.
+        torch.manual_seed(generator.initial_seed())
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(stage, step)
         try:
             losses = self.task.step(number, step, seed, generator)
         except DivergedError as error:
+            message = f"training diverged at step {self.total + 1}: {error.message}"
+            raise DivergedError(message, error.hint) from error
+        self.average.update(self._model)
+        self.position = replace(
+            self.position, step=step + 1, total=self.total + 1, updates=self.average.updates
+        )
+        figures = {key: round(value, 5) for key, value in losses.items()}
+        seconds = round(time.perf_counter() - started, 5)
+        self._tell({"step": self.total, "stage": self.task.name(number), **figures, "seconds": seconds})
+        self.emit(Advanced(TASK, self.total, "  ".join(f"{k} {v:.3f}" for k, v in figures.items())))
+
+    def _judge(self, number: int) -> None:
+        """Validates the average, and keeps it where it is the best so far."""
+        with self.average.swap(self._model):
+            figures = self._validate(number, self.task.name(number))
+        figure, best = figures[self.task.judged_by(number)], self.position.best
+        if not math.isfinite(figure):
             raise DivergedError(
-                f"training diverged at step {self.total + 1}: {error.message}", error.hint
-            ) from error
-        self.total += 1
-        self.average.update(self.task.modules["model"])
-        return losses
+                f"the held-out {self.task.judged_by(number)} at step {self.total} is not finite",
+                "The last checkpoint is whole: resume with a lower learning rate.",
+            )
+        if best is None or figure < best.figure:
+            best, self._best = state.Best(self.total, figure, figures), self.average.copy()
+        else:
+            best = replace(best, waited=best.waited + 1)
+        self.position = replace(self.position, best=best)
+
+    def _waited_enough(self, number: int) -> bool:
+        best, patience = self.position.best, self.settings.patience
+        if best is None or patience is None or best.waited < patience:
+            return False
+        self.emit(
+            Said(f"{self.task.name(number)} ends at step {self.total}: nothing better since {best.step}")
+        )
+        return True
+
+    def _end(self, number: int) -> None:
+        """Goes back to the best weights of a stage, and stands before the next one."""
+        best = self.position.best
+        if best is not None:
+            self.average.load(self._best, self.average.updates)
+            self._model.load_state_dict(self._best)
+            self.position = replace(self.position, figures=best.figures)
+        self.position, self._best = replace(self.position, stage=number + 1, step=0, best=None), {}
+        self._optimizers = {}
+        self._save()
+
+    def _save(self) -> None:
+        """Saves a checkpoint, and stops here where somebody has asked for it."""
+        tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
+        tensors |= {"average": self.average.weights, "best": self._best}
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
+        state.save_checkpoint(self.run, state.Checkpoint(self.position, tensors, optimizers))
+        if self.at_checkpoint is not None:
+            self.at_checkpoint()
+        if self._stop.signal is not None:
+            raise self._stop.error(self.total, self._length, self.resume)
+
+    def _restore(self, checkpoint: state.Checkpoint) -> None:
+        self.position = checkpoint.position
+        for name, module in self.task.modules.items():
+            module.load_state_dict(dict(checkpoint.tensors[name]))
+        self.average.load(checkpoint.tensors["average"], self.position.updates)
+        # Beside the average, which may be on a GPU.
+        self._best = {
+            name: value.to(self.average.weights[name].device)
+            for name, value in checkpoint.tensors.get("best", {}).items()
+        }
 
     def _validate(self, number: int, name: str) -> dict[str, float]:
         figures = self.task.validate(number)
-        self._log({"step": self.total, "stage": name, "held_out": figures})
+        self._tell({"step": self.total, "stage": name, "held_out": figures})
         self.emit(Measured(self.total, name, figures))
         return figures
 
-    def _log(self, entry: dict[str, object]) -> None:
-        with (self.run / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+    def _tell(self, entry: dict[str, Any]) -> None:
+        self._log.write(entry)
+        if self.watch is not None:
+            self.watch(entry)
 
 
 def descend(
@@ -163,14 +262,16 @@ def descend(
     """One step downhill, each group of parameters with its own bound on the gradient's norm.
 
     Raises:
-        DivergedError: a gradient is not finite; nothing has been changed.
+        DivergedError: the loss or a gradient is not finite; nothing has been changed.
     """
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norms = [nn.utils.clip_grad_norm_(group, clip_gradient) for group in groups]
-    if not all(math.isfinite(float(norm)) for norm in norms):
+    whole = all(math.isfinite(float(norm)) for norm in norms)
+    if not whole or not math.isfinite(float(loss.detach())):
         raise DivergedError(
-            "a gradient is not finite", "The last checkpoint is whole: resume with a lower learning rate."
+            "the loss is not finite" if whole else "a gradient is not finite",
+            "The last checkpoint is whole: resume with a lower learning rate.",
         )
     optimizer.step()
 

@@ -1,29 +1,36 @@
 """What pretraining and fine-tuning share: from a dataset and a model to a published artifact."""
 
-import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from voxgrad import pictures
 from voxgrad.acoustic import Acoustic
 from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, Said
-from voxgrad.specs import AcousticSpec, AudioSpec, MelSpec, TextSpec, TrainSpec
+from voxgrad.events import Emit
+from voxgrad.specs import AcousticSpec, AudioSpec, MelSpec, Preset, TextSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.draft import Draft
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
-from voxgrad.text.tokens import encode
-from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus
+from voxgrad.training import textgrid
+from voxgrad.training.alignment import expanded, labels, summarised, write_alignments
+from voxgrad.training.batches import Alignment
+from voxgrad.training.board import open_board
+from voxgrad.training.corpus import CLIPS, MELS, Corpus
 from voxgrad.training.device import pick_device, precision_name
-from voxgrad.training.engine import LOG
+from voxgrad.training.engine import Engine
+from voxgrad.training.log import LOG, Log
 from voxgrad.training.loop import Trainer
-from voxgrad.training.stages import align_corpus, duration_scale
+from voxgrad.training.record import Ask, Record, Work
+from voxgrad.training.stages import duration_scale
+
+CURVES = "curves.png"
 
 
 @dataclass(frozen=True)
@@ -49,18 +56,33 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """How a run is done, apart from what comes of it."""
+
+    budget: float | None = None
+    """Seconds to fit the settings to."""
+    ask: Ask | None = None
+    """The budget that the settings have been fitted to already."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard events."""
+
+
+PLAIN = RunOptions()
+"""No budget, no TensorBoard."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One training run and the artifact that it ends in."""
 
     store: Store
-    kind: str
-    name: str
+    work: Work
     key: str
     """Fingerprint of the artifact: the same work, begun again, goes on where it stopped."""
     acoustic: Acoustic
     dataset: Dataset
-    settings: TrainSpec
-    parents: Mapping[str, Artifact]
+    settings: Preset
+    options: RunOptions
     emit: Emit
 
     def finish(self, step_settings: Mapping[str, Any]) -> Artifact:
@@ -72,48 +94,39 @@ class Run:
         Raises:
             BadInputError: nothing to train on, or too little to hold any out.
             DivergedError: see :meth:`Trainer.train`.
+            VoxgradError: stopped by a signal; the hint is the command that goes on.
         """
-        run = self.store.run_directory(f"{self.name}-{self.key[:8]}")
-        training, held_out = self.dataset.corpus.divide(self.settings.held_out)
-        if not training.clips:
-            raise BadInputError("no clip is left to train on", "Prepare more recordings, or lower held_out.")
-        rows = self.acoustic.spec.speakers
-        trainer = Trainer(
-            self.acoustic.model, training, held_out, rows, self.settings, run, pick_device(), self.emit
-        )
-        try:
-            figures = trainer.train()
-        except KeyboardInterrupt:
-            self.emit(Said("stopped: the same command goes on from the last checkpoint", "warning"))
-            raise
-        return self._publish(run, figures, trainer, (training, held_out), step_settings)
+        board = open_board(self.options.tensorboard)
+        run = self.work.run_directory(self.store, self.key)
+        trainer = trainer_of(self.acoustic, self.dataset, self.settings, run, self.emit)
+        watched(trainer.engine, self.work.record(self.store, run, self.settings, self.options.ask), board)
+        return self._publish(trainer, trainer.train(), step_settings)
 
     def _publish(
-        self,
-        run: Path,
-        figures: Mapping[str, float],
-        trainer: Trainer,
-        corpora: tuple[Corpus, Corpus],
-        step_settings: Mapping[str, Any],
+        self, trainer: Trainer, figures: Mapping[str, float], step_settings: Mapping[str, Any]
     ) -> Artifact:
-        training, held_out = corpora
-        device = trainer.device
-        scale = duration_scale(self.acoustic.model, training, self.acoustic.spec.speakers, device)
+        device, log = trainer.device, Log(trainer.run / LOG)
+        rows = self.acoustic.spec.speakers
+        scale = duration_scale(self.acoustic.model, trainer.training, rows, device)
+        alignments = trainer.alignments()
         spec = self.acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
-        with self.store.stage(self.kind, self.name) as draft:
+        with self.store.stage(self.work.kind, self.work.name) as draft:
             self.acoustic.model.to("cpu")
             self.acoustic.write(draft.directory)
-            shutil.copyfile(run / LOG, draft.directory / LOG)
+            shutil.copyfile(log.path, draft.directory / LOG)
             if self.dataset.lexicon:
                 (draft.directory / LEXICON).write_text(self.dataset.lexicon.text, encoding="utf-8")
-            draw_log(draft.directory / "curves.png", run / LOG, f"{self.kind} {self.name}")
-            self._draw_alignment(draft, held_out)
+            log.draw(draft.directory / CURVES, f"{self.work.kind} {self.work.name}")
+            self._draw_alignment(draft, trainer.held_out, alignments)
+            corpus = self.dataset.corpus
+            likelihood = write_alignments(draft.directory, corpus, summarised(corpus, alignments))
             artifact = draft.publish(
                 fingerprint=self.key,
-                parents={role: parent.as_parent() for role, parent in self.parents.items()},
+                parents={role: parent.as_parent() for role, parent in self.work.parents.items()},
                 settings={
                     "acoustic": spec.model_dump(),
-                    "training": self.settings.model_dump(mode="json", include=set(TrainSpec.model_fields)),
+                    "training": recorded(self.settings),
+                    **budget_settings(self.options.ask),
                     **step_settings,
                     **self.dataset.lexicon.settings,
                 },
@@ -121,32 +134,43 @@ class Run:
                 device=f"{device.type} {precision_name(device, self.settings)}, {torch.get_num_threads()} threads",
                 tools={"torch": torch.__version__},
                 metrics={
-                    "held_out": {name: round(value, 5) for name, value in figures.items()},
+                    **judged(trainer.engine, figures),
+                    "log_likelihood": likelihood,
                     "steps": trainer.total,
-                    "seconds": round(_seconds(run / LOG), 1),
-                    "clips": len(training.clips),
-                    "held_out_clips": len(held_out.clips),
+                    "seconds": round(log.seconds(), 1),
+                    "clips": len(trainer.training.clips),
+                    "held_out_clips": len(trainer.held_out.clips),
                 },
                 consent=self.dataset.artifact.manifest.consent,
                 licence=self.dataset.artifact.manifest.licence,
             )
-        shutil.rmtree(run, ignore_errors=True)  # everything of it now lives in the artifact
+        shutil.rmtree(trainer.run, ignore_errors=True)  # everything of it now lives in the artifact
         return artifact
 
-    def _draw_alignment(self, draft: Draft, held_out: Corpus) -> None:
+    def _draw_alignment(self, draft: Draft, held_out: Corpus, alignments: Mapping[str, Alignment]) -> None:
         clip = min(held_out.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
-        some = held_out.with_clips([clip])
-        rows = self.acoustic.spec.speakers
-        known = align_corpus(self.acoustic.model, some, rows, torch.device("cpu"))[clip.id]
+        known = alignments[clip.id]
         pictures.draw_alignment(
             draft.directory / "alignment.png",
-            some.mel(clip).numpy(),
-            known.mu_x.repeat_interleave(known.durations, 1).numpy(),
-            _labels(clip, self.dataset),
+            held_out.mel(clip).numpy(),
+            expanded(known).numpy(),
+            labels(clip.tokens),
             known.durations.tolist(),
             self.dataset.mel,
             clip.text,
         )
+
+
+def recorded(settings: TrainSpec) -> dict[str, Any]:
+    """Training settings as a manifest keeps them: TextGrids by what they say, not by where they lie.
+
+    Raises:
+        BadInputError: there are no grids.
+    """
+    content = settings.model_dump(mode="json", include=set(TrainSpec.model_fields))
+    if settings.grids is None:
+        return content
+    return {**content, "durations": f"textgrid:{textgrid.digest(settings.grids)}"}
 
 
 def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:
@@ -167,26 +191,42 @@ def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:
         )
 
 
-def draw_log(path: Path, log: Path, title: str) -> None:
-    """Draws the losses and the held-out figures of a run."""
-    panels: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
-    for line in log.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        losses = {name: entry[name] for name in ("prior", "duration", "diffusion") if name in entry}
-        for label, figures in (("training", losses), ("held out", entry.get("held_out", {}))):
-            for name, value in figures.items():
-                steps, values = panels.setdefault(name.replace("_", " "), {}).setdefault(label, ([], []))
-                steps.append(entry["step"])
-                values.append(value)
-    pictures.draw_curves(path, panels, title)
+def trainer_of(acoustic: Acoustic, dataset: Dataset, settings: TrainSpec, run: Path, emit: Emit) -> Trainer:
+    """A trainer of a model on a dataset, some of whose sentences it holds out.
+
+    Raises:
+        BadInputError: nothing to train on, or too little to hold any out.
+    """
+    training, held_out = dataset.corpus.divide(settings.held_out)
+    if not training.clips:
+        raise BadInputError("no clip is left to train on", "Prepare more recordings, or lower held_out.")
+    known: dict[str, Tensor] = {}
+    if settings.grids is not None:
+        known = textgrid.read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)
+    rows = acoustic.spec.speakers
+    return Trainer(acoustic.model, training, held_out, rows, settings, run, pick_device(), emit, known)
 
 
-def _labels(clip: Clip, dataset: Dataset) -> list[str]:
-    """A label for every token of a clip; none for blanks."""
-    phones = encode(clip.text, dataset.text, dataset.lexicon).phones
-    return ["" if phone == "_" else phone for phone in phones]
+def watched(engine: Engine, record: Record, board: Callable[[dict[str, Any]], None] | None) -> None:
+    """Writes ``run.json``, and has the engine draw its curves beside it and tell of every step."""
+    record.write(engine.run)
+    log = Log(engine.run / LOG)
+    engine.resume = record.resume
+    engine.compares = bool({"base", "start"} & record.parents.keys())
+    engine.watch = board
+    engine.at_checkpoint = lambda: log.draw(engine.run / CURVES, f"{record.kind} {record.name}")
 
 
-def _seconds(log: Path) -> float:
-    entries = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
-    return float(sum(entry.get("seconds", 0.0) for entry in entries))
+def judged(engine: Engine, figures: Mapping[str, float]) -> dict[str, Any]:
+    """Metrics of a run: ``held_out``, what of it counts, and ``before`` where it did not begin from nothing."""
+    before = engine.position.before
+    return {
+        "held_out": {name: round(value, 5) for name, value in figures.items()},
+        "judged_by": engine.task.judged_by(len(engine.task.stages) - 1),
+        **({} if before is None else {"before": {name: round(value, 5) for name, value in before.items()}}),
+    }
+
+
+def budget_settings(ask: Ask | None) -> dict[str, Any]:
+    """What a manifest says of the budget that its settings were fitted to."""
+    return {} if ask is None else {"budget": ask.model_dump()}

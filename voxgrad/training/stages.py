@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from voxgrad.model import align
 from voxgrad.model.diffusion import Condition
-from voxgrad.model.gradtts import GradTTS, duration_loss, gaussian_loss, predicted_durations
+from voxgrad.model.gradtts import GradTTS, duration_loss, encoder_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent, padded_length
-from voxgrad.specs import StageSpec
-from voxgrad.training.batches import Alignment, Batch, Crops, collate, crop_starts
+from voxgrad.specs import LossWeights, StageSpec
+from voxgrad.training.batches import Batch, Crops, collate, crop_starts
 from voxgrad.training.corpus import Corpus
 
-_ALIGNED_TOGETHER = 16
+_PREDICTED_TOGETHER = 16
 _SCALED_BY = 200
 
 
@@ -31,9 +32,10 @@ class Losses:
         values = {"prior": self.prior, "duration": self.duration, "diffusion": self.diffusion}
         return {name: value for name, value in values.items() if value is not None}
 
-    def total(self) -> Tensor:
-        """Their plain sum, as the official code adds them."""
-        return torch.stack(list(self.named().values())).sum()
+    def total(self, weights: LossWeights) -> Tensor:
+        """Their weighted sum; the official code's weights are all one."""
+        weight: dict[str, float] = weights.model_dump()
+        return torch.stack([weight[name] * value for name, value in self.named().items()]).sum()
 
 
 def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Parameter]]:
@@ -56,27 +58,6 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
 
 
 @torch.no_grad()
-def align_corpus(
-    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
-) -> dict[str, Alignment]:
-    """Aligns every clip with the model as it is: by clip id, on the CPU."""
-    model.eval()
-    found = {}
-    clips = sorted(corpus.clips, key=lambda clip: clip.frames)
-    for start in range(0, len(clips), _ALIGNED_TOGETHER):
-        some = clips[start : start + _ALIGNED_TOGETHER]
-        batch = collate(corpus, some, speaker_rows).to(device)
-        prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
-        durations = model.align(prior, batch.y, batch.frame_lengths).cpu()
-        for row, clip in enumerate(some):
-            tokens = len(clip.tokens)
-            found[clip.id] = Alignment(
-                prior.mu_x[row, :, :tokens].cpu().clone(), durations[row, :tokens].clone()
-            )
-    return found
-
-
-@torch.no_grad()
 def duration_scale(
     model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
 ) -> float:
@@ -84,8 +65,8 @@ def duration_scale(
     model.eval()
     actual = predicted = 0
     some = corpus.clips[:: max(1, len(corpus.clips) // _SCALED_BY)]
-    for start in range(0, len(some), _ALIGNED_TOGETHER):
-        batch = collate(corpus, some[start : start + _ALIGNED_TOGETHER], speaker_rows).to(device)
+    for start in range(0, len(some), _PREDICTED_TOGETHER):
+        batch = collate(corpus, some[start : start + _PREDICTED_TOGETHER], speaker_rows).to(device)
         prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
         predicted += int(predicted_durations(prior, 1.0, "rounded").sum())
         actual += int(batch.frame_lengths.sum())
@@ -104,30 +85,40 @@ def full_losses(
     model: GradTTS,
     batch: Batch,
     stage: StageSpec,
+    distance: Literal["gaussian", "l1", "l2", "none"],
     durations: Tensor | None,
     generator: torch.Generator,
-) -> Losses:
+) -> tuple[Losses, Tensor]:
     """The losses of whole utterances; the decoder, where it is trained, sees a crop of each.
+
+    The decoder's gradient goes through the means into the encoder, where that is trained.
 
     Args:
         model: in training mode.
         batch: whole utterances.
         stage: what is trained, and the crop.
-        durations: frozen (batch, tokens), or None to search now.
+        distance: the encoder's loss; ``none`` leaves it to the decoder.
+        durations: (batch, tokens), or None to search now.
         generator: of crops, times and noise.
+
+    Returns:
+        The losses, and the durations that they were computed under.
     """
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
     if durations is None:
         durations = model.align(prior, batch.y, batch.frame_lengths)
     mu_y = align.expand(prior.mu_x, durations, batch.y.shape[2])
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
-    return Losses(
-        prior=gaussian_loss(mu_y, batch.y, mask) if "encoder" in stage.train else None,
+    losses = Losses(
+        prior=encoder_loss(distance, mu_y, batch.y, mask)
+        if "encoder" in stage.train and distance != "none"
+        else None,
         duration=duration_loss(prior, durations) if "durations" in stage.train else None,
         diffusion=_cropped_diffusion(model, batch, mu_y, stage, generator)
         if "decoder" in stage.train
         else None,
     )
+    return losses, durations
 
 
 def _cropped_diffusion(

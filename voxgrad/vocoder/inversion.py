@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, view_as_complex, view_as_real
 from torch.nn import functional as F
 
 from voxgrad.audio.mel import hann_window, mel_filters
@@ -74,7 +74,7 @@ def synthesise(spectrum: Tensor, mel: MelSpec) -> Tensor:
 
 def modulus(spectrum: Tensor) -> Tensor:
     """Magnitudes, in a third of the time that ``abs`` takes with its care for overflows."""
-    return (spectrum.real.square() + spectrum.imag.square()).sqrt()
+    return _power(spectrum).sqrt()
 
 
 def begin(log_mel: Tensor, mel: MelSpec) -> Tensor:
@@ -98,17 +98,23 @@ def search(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iterations: int) -> 
         iterations: at least one.
     """
     wanted = log_mel.exp().transpose(1, 2)
-    consistent = analyse(synthesise(spectrum, mel), mel)
+    power = _power(spectrum)
+    before = consistent = analyse(synthesise(spectrum, mel), mel)
     for iteration in range(iterations):
-        before = consistent
         if iteration:
-            consistent = analyse(synthesise(spectrum, mel), mel)
-        ahead = consistent + _MOMENTUM * (consistent - before)
+            before, consistent = consistent, analyse(synthesise(spectrum, mel), mel)
+        # Complex numbers are blended in half the time as pairs of real ones.
+        ahead = view_as_complex(torch.lerp(view_as_real(before), view_as_real(consistent), 1 + _MOMENTUM))
         # The geometric mean of both magnitudes, halfway between set free and kept.
-        magnitudes = (modulus(consistent) * modulus(spectrum)).sqrt()
-        magnitudes = _towards(magnitudes + _QUIET, wanted, mel, 1)
-        spectrum = ahead * (magnitudes / (modulus(ahead) + _UNHEARD))
+        free = (_power(consistent) * power).sqrt_().sqrt_()
+        magnitudes = _towards(free.add_(_QUIET), wanted, mel, 1)
+        spectrum = ahead * (magnitudes / (_power(ahead).sqrt_() + _UNHEARD))
+        power = magnitudes.square()
     return Found(spectrum, consistent)
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 
 def _towards(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
@@ -121,9 +127,9 @@ def _towards(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> 
         updates: how many.
     """
     filters = mel_filters(mel, magnitudes.device, magnitudes.dtype)
-    weight = filters.sum(0) + _TINY
+    shares = filters / (filters.sum(0) + _TINY)
     for _ in range(updates):
-        magnitudes = magnitudes * ((wanted / (magnitudes @ filters.T + _TINY)) @ filters) / weight
+        magnitudes = magnitudes * ((wanted / (magnitudes @ filters.T + _TINY)) @ shares)
     return magnitudes
 
 

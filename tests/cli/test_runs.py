@@ -1,0 +1,296 @@
+"""Runs that are stopped, listed, gone on with, fitted to a budget, and compared with where they began."""
+
+import importlib.util
+import json
+import os
+import signal
+
+import pytest
+
+from voxgrad.training import budget
+from voxgrad.training.loop import Trainer
+from voxgrad.training.vocoder import VocoderTask
+
+FINETUNE = ("finetune", "--data", "robot", "--base", "robots")
+FEW = (
+    "vocoder",
+    "train",
+    "--data",
+    "robot",
+    "--preset",
+    "vocoder-tiny",
+    "--set",
+    "precision=float32",
+    "--set",
+    "copies=0",
+)
+
+
+@pytest.fixture
+def signal_at(monkeypatch):
+    """Sends this process a signal in the k-th training step from now."""
+
+    def signal_at(step: int, number: int = signal.SIGINT) -> None:
+        for task in (Trainer, VocoderTask):
+            plain, steps = task.step, iter(range(1, 10_000))
+
+            def signalled(self, *arguments, plain=plain, steps=steps):
+                if next(steps) == step:
+                    os.kill(os.getpid(), number)
+                return plain(self, *arguments)
+
+            monkeypatch.setattr(task, "step", signalled)
+
+    return signal_at
+
+
+@pytest.fixture
+def stopped(furnished, command, steps, signal_at, monkeypatch):
+    """The id of a fine-tuning that was stopped in its fifth step."""
+    with monkeypatch.context():
+        signal_at(5)
+        outcome = command(*FINETUNE, *steps, "--name", "carol", "-q")
+    monkeypatch.undo()
+    monkeypatch.setenv("VOXGRAD_HOME", str(furnished.home))
+    monkeypatch.setenv("COLUMNS", "80")
+    assert outcome.code == 130, outcome.err
+    (directory,) = (furnished.home / "runs").iterdir()
+    return directory.name
+
+
+def weights_of(artifact) -> str:
+    return next(file.sha256 for file in artifact.manifest.files if file.path.endswith(".safetensors"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_is_one_line_with_the_command_that_goes_on(number, code, furnished, command, steps, signal_at):
+    signal_at(3, number)
+    outcome = command(*FINETUNE, *steps, "--name", "carol", "-q")
+    (run,) = (furnished.home / "runs").iterdir()
+    assert outcome.code == code
+    assert outcome.out == ""
+    told = f"Go on with: voxgrad finetune --resume {run.name}"
+    assert outcome.err == f"error: stopped after step 3 of 11, saved. {told}\n"
+    record = json.loads((run / "run.json").read_text())
+    assert record["resume"] == f"voxgrad finetune --resume {run.name}"
+    assert (record["step"], record["kind"], record["name"]) == ("finetune", "voice", "carol")
+    assert record["parents"]["base"]["digest"] == furnished.find("robots", "base").digest
+    assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_another_home_is_part_of_that_command(furnished, command, steps, signal_at, tmp_path, monkeypatch):
+    monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "elsewhere"))
+    signal_at(2)
+    outcome = command(*FINETUNE, *steps, "--name", "carol", "-q", "--home", furnished.home)
+    assert outcome.code == 130
+    assert outcome.err.rstrip().endswith(f" --home {furnished.home}")
+    again = outcome.err.rstrip().partition("Go on with: voxgrad ")[2].split()
+    monkeypatch.undo()
+    monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "elsewhere"))
+    assert command(*again, "-q").code == 0
+
+
+@pytest.mark.parametrize("way", ["newest", "by id", "the same command"])
+def test_a_resumed_run_ends_in_the_same_voice(way, chain, furnished, command, steps, stopped):
+    ways = {
+        "newest": ("finetune", "--resume"),
+        "by id": ("finetune", "--resume", stopped),
+        "the same command": (*FINETUNE, *steps, "--name", "carol"),
+    }
+    outcome = command(*ways[way])
+    assert outcome.code == 0, outcome.err
+    assert "going on from step 5" in outcome.err
+    voice = furnished.find("carol", "voice")
+    assert weights_of(voice) == weights_of(chain.voice)
+    assert voice.manifest.metrics["held_out"] == chain.voice.manifest.metrics["held_out"]
+    assert voice.manifest.metrics["before"] == chain.voice.manifest.metrics["before"]
+    assert not (furnished.home / "runs" / stopped).exists()
+
+
+def test_pretraining_goes_on_too(chain, furnished, command, steps, signal_at, monkeypatch):
+    signal_at(9)
+    outcome = command("pretrain", "--data", "robot", "--name", "again", *steps, "-q")
+    assert outcome.code == 130
+    signal_at(0)
+    assert command("pretrain", "--resume", "-q").code == 0
+    assert weights_of(furnished.find("again", "base")) == weights_of(chain.base)
+
+
+def test_a_vocoder_goes_on_too(furnished, command, signal_at):
+    assert command(*FEW, "--name", "straight", "--half", "-q").code == 0
+    signal_at(3)
+    outcome = command(*FEW, "--name", "own", "--half", "-q")
+    assert outcome.code == 130
+    assert "voxgrad vocoder train --resume own-" in outcome.err
+    signal_at(0)
+    assert command("vocoder", "train", "--resume", "-q").code == 0
+    assert weights_of(furnished.find("own", "vocoder")) == weights_of(furnished.find("straight", "vocoder"))
+
+
+def test_runs_lists_what_is_in_progress(furnished, command, stopped):
+    outcome = command("runs")
+    assert outcome.code == 0
+    heading, line = outcome.out.splitlines()
+    assert heading.split() == ["run", "command", "stage", "step", "losses", "saved", "size"]
+    for word in (stopped, "finetune", "encoder durations", "5 of 11", "prior", " ago"):
+        assert word in line
+    told = json.loads(command("runs", "--json").out)["runs"]
+    assert len(told) == 1
+    assert (told[0]["run"], told[0]["step"], told[0]["steps"], told[0]["checkpoint"]) == (stopped, 5, 11, 5)
+    assert set(told[0]["losses"]) == {"prior", "duration", "moved"} or {"prior", "duration"} <= set(
+        told[0]["losses"]
+    )
+    assert told[0]["size"] > 10_000
+    assert 0 <= told[0]["checkpoint_age"] < 600
+
+
+def test_runs_fit_on_eighty_columns(furnished, stopped):
+    from rich.console import Console
+
+    from voxgrad.cli.runs import table
+    from voxgrad.training.record import unfinished
+
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    console.print(table(unfinished(furnished)))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
+def test_without_runs_it_says_so(command, furnished):
+    outcome = command("runs")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"No run in progress in {furnished.home}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["finetune", "--resume"], "there is no unfinished run of finetune. See all with `voxgrad runs`."),
+        (["pretrain", "--resume", "nobody-1"], "there is no unfinished run nobody-1"),
+        (["pretrain", "--resume", "../x"], "'../x' cannot be a run id"),
+        (["finetune", "carol-1"], "'carol-1' stands alone. Write --resume carol-1"),
+        (["finetune", "--resume", "--data", "robot"], "and --data is given. Leave one of them out."),
+        (["pretrain", "--resume", "--set", "seed=1"], "and --set is given"),
+        (["vocoder", "train", "--resume", "--budget", "20m"], "and --budget is given"),
+        (
+            [*FINETUNE, "--budget", "soon"],
+            "'soon' is no budget of time. Write it like 90s, 20m, 1h30m or 2h.",
+        ),
+        ([*FINETUNE, "--budget", "20"], "'20' is no budget"),
+        ([*FINETUNE, "--budget", "0m"], "'0m' is no budget"),
+        ([*FINETUNE, "--budget", "-5m"], "'-5m' is no budget"),
+        ([*FINETUNE, "--budget", ""], "'' is no budget"),
+        ([*FINETUNE, "--budget", "30m1h"], "'30m1h' is no budget"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(arguments, says, furnished, refused):
+    assert says in refused(*arguments)
+
+
+def test_a_run_of_another_command_is_named(command, refused, stopped):
+    line = refused("pretrain", "--resume", stopped)
+    assert f"run {stopped} is of finetune, not of pretrain" in line
+
+
+def test_a_run_whose_dataset_is_gone_is_refused(furnished, refused, stopped):
+    record = furnished.home / "runs" / stopped / "run.json"
+    record.write_text(record.read_text().replace(furnished.find("robot", "dataset").digest, "f" * 64))
+    assert "has a digest that begins with" in refused("finetune", "--resume", stopped)
+
+
+def test_a_record_that_cannot_be_read_is_passed_over_or_told(furnished, command, stopped):
+    (furnished.home / "runs" / stopped / "run.json").write_text("{")
+    assert "No run in progress" in command("runs").out
+    outcome = command("finetune", "--resume", stopped)
+    assert outcome.code == 3
+    assert "no record that can be read" in outcome.err
+
+
+def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
+    furnished, command, steps, monkeypatch
+):
+    asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
+    # How long twenty minutes are is for test_budget.py; here they are nine steps.
+    monkeypatch.setattr(budget, "plan", lambda *arguments: budget.Plan((7, 2), 4, 4))
+    monkeypatch.setattr(budget, "_SMALLEST_BATCH", 64)
+    outcome = command(*asked)
+    assert outcome.code == 0, outcome.err
+    assert "a step takes " in outcome.err
+    assert "the budget fits 7 + 2 steps of batch 4, 4, validated every 4" in outcome.err
+    voice = furnished.find("quick", "voice")
+    settings = voice.manifest.settings
+    assert [stage["steps"] for stage in settings["training"]["stages"]] == [7, 2]
+    assert voice.manifest.metrics["steps"] == 9
+    assert settings["budget"]["seconds"] == 1200
+    monkeypatch.setattr(budget, "_measured", None)  # nothing is measured a second time
+    again = command(*asked)
+    assert again.code == 0
+    assert "nothing changed since quick@v1" in again.err
+
+
+def test_a_run_under_a_budget_goes_on_with_the_numbers_that_it_began_with(
+    furnished, command, steps, signal_at, monkeypatch
+):
+    asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "14s")
+    fitted = load_after_measuring(monkeypatch)
+    outcome = command(*asked, "-q")
+    assert outcome.code == 130, outcome.err
+    assert fitted == [14.0]
+    (run,) = (furnished.home / "runs").iterdir()
+    stages = [stage["steps"] for stage in json.loads((run / "run.json").read_text())["settings"]["stages"]]
+    assert stages == [7, 2]
+    monkeypatch.undo()
+    monkeypatch.setenv("VOXGRAD_HOME", str(furnished.home))
+    monkeypatch.setattr(budget, "_measured", None)
+    assert command(*asked, "-q").code == 0
+    voice = furnished.find("quick", "voice")
+    assert [stage["steps"] for stage in voice.manifest.settings["training"]["stages"]] == stages
+
+
+def load_after_measuring(monkeypatch) -> list[float]:
+    """Replaces measuring by a choice, and stops the training that follows in its second step."""
+    asked = []
+
+    def plan(costs, saving, settings, seconds):
+        asked.append(14.0)
+        plain, steps = Trainer.step, iter(range(100))
+
+        def signalled(self, *arguments):
+            if next(steps) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            return plain(self, *arguments)
+
+        monkeypatch.setattr(Trainer, "step", signalled)
+        return budget.Plan((7, 2), 4, 4)
+
+    monkeypatch.setattr(budget, "plan", plan)
+    monkeypatch.setattr(budget, "_SMALLEST_BATCH", 64)
+    return asked
+
+
+def test_too_small_a_budget_is_refused_with_what_it_takes(furnished, refused, steps):
+    line = refused(*FINETUNE, *steps, "--budget", "1s")
+    assert "a budget of 1 s is too short for one step of every stage" in line
+    assert "Give at least " in line
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def test_without_tensorboard_it_says_how_to_install_it(furnished, command, steps):
+    outcome = command(*FINETUNE, *steps, "--name", "x", "--tensorboard", "board", "-q")
+    assert outcome.code == 4
+    assert outcome.err == (
+        "error: TensorBoard is not installed. Install it with: pip install 'voxgrad[tensorboard]'.\n"
+    )
+    assert not (furnished.home / "runs").exists() or not list((furnished.home / "runs").iterdir())
+
+
+def test_a_voice_is_compared_with_its_base(chain, furnished, command, steps):
+    metrics = chain.voice.manifest.metrics
+    assert set(metrics["before"]) == set(metrics["held_out"])
+    assert metrics["judged_by"] == "diffusion"
+    assert "before" not in chain.base.manifest.metrics
+    still = ("--set", "stages.0.learning_rate=1e-30", "--set", "stages.1.learning_rate=1e-30")
+    outcome = command(*FINETUNE, *steps, *still, "--name", "same", "-q")
+    assert outcome.code == 0, outcome.err
+    assert "fine-tuning did not help: diffusion was " in outcome.out

@@ -1,0 +1,121 @@
+"""What a voice keeps of its alignments, grids of it, and training from them."""
+
+import json
+from dataclasses import replace
+
+import parselmouth
+import pytest
+import torch
+
+from voxgrad.acoustic import load_acoustic
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.events import ignore
+from voxgrad.steps import align as step
+from voxgrad.training.alignment import ALIGNMENTS, PHONES, align_corpus, read_alignments
+from voxgrad.training.run import Dataset
+from voxgrad.training.textgrid import read_durations
+
+
+def corpus(chain):
+    return Dataset.open(chain.dataset).corpus
+
+
+@pytest.mark.parametrize("kind", ["base", "voice"])
+def test_a_model_keeps_the_alignments_that_it_ended_with(chain, kind):
+    artifact = getattr(chain, kind)
+    stored = read_alignments(artifact.path(ALIGNMENTS))
+    acoustic = load_acoustic(artifact)
+    found = align_corpus(acoustic.model, corpus(chain), acoustic.spec.speakers, torch.device("cpu"))
+    for clip in corpus(chain).clips:
+        assert sum(stored[clip.id].durations) == clip.frames
+        assert list(stored[clip.id].durations) == found[clip.id].durations.tolist()
+    mean = sum(one.log_likelihood for one in stored.values()) / len(stored)
+    assert artifact.manifest.metrics["log_likelihood"] == pytest.approx(mean, abs=1e-3)
+    phones = json.loads(artifact.path(PHONES).read_text())
+    assert {"AH0", "S", "."} <= set(phones)
+    assert all(phone["mean_frames"] >= 1 for phone in phones.values())
+
+
+def test_grids_of_a_voice_are_its_stored_alignments(chain, furnished, tmp_path):
+    written = step.stored_alignments(furnished, chain.voice, tmp_path / "grids", force=False, emit=ignore)
+    assert written.files == len(corpus(chain).clips) == len(list((tmp_path / "grids").iterdir()))
+    found = read_durations(tmp_path / "grids", corpus(chain).clips, 256 / 22050)
+    stored = read_alignments(chain.voice.path(ALIGNMENTS))
+    assert all(found[clip].tolist() == list(stored[clip].durations) for clip in stored)
+    for clip in corpus(chain).clips:
+        grid = parselmouth.read(str(tmp_path / "grids" / f"{clip.id}.TextGrid"))
+        assert grid.xmax == pytest.approx(clip.seconds)
+
+
+def test_training_from_grids_keeps_their_durations(chain, furnished, command, steps, tmp_path):
+    grids = tmp_path / "grids"
+    step.align(chain.dataset, chain.base, grids, force=False, emit=ignore)
+    joint = ("--set", "stages.0.train=[encoder,durations,decoder]", "--set", "encoder_loss=none")
+    arguments = ("finetune", "--data", "robot", "--base", "robots", "--name", "given", *steps, *joint)
+    made = command(*arguments, "--set", f"durations=textgrid:{grids}")
+    assert made.code == 0, made.err
+    voice = furnished.find("given", "voice")
+    stored = read_alignments(voice.path(ALIGNMENTS))
+    expected = read_durations(grids, corpus(chain).clips, 256 / 22050)
+    assert all(list(stored[clip].durations) == expected[clip].tolist() for clip in expected)
+    settings = voice.manifest.settings["training"]
+    assert settings["durations"].startswith("textgrid:")
+    assert str(tmp_path) not in (voice.directory / "manifest.json").read_text()
+    # The same grids elsewhere are the same work; a border that moved makes it other work.
+    grids.rename(tmp_path / "moved")
+    again = command(*arguments, "--set", f"durations=textgrid:{tmp_path / 'moved'}")
+    assert "nothing changed since given@v1" in again.err
+    (tmp_path / "moved" / "r00.TextGrid").write_text("")
+    other = command(*arguments, "--set", f"durations=textgrid:{tmp_path / 'moved'}")
+    assert other.code == 2
+    assert "r00.TextGrid has no tier called phones" in other.err
+    assert not list((furnished.home / "runs").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--set", "durations=textgrid:nowhere"], "the folder nowhere holds no TextGrids"),
+        (["--set", "encoder_loss=none"], "the search needs mu near the mel"),
+        (["--set", "encoder_loss=none", "--set", "durations=frozen"], "learns from the decoder alone"),
+    ],
+    ids=["nowhere", "none", "none-frozen"],
+)
+def test_durations_that_cannot_be_are_refused(furnished, refused, steps, arguments, word):
+    assert word in refused("finetune", "--data", "robot", "--base", "robots", *steps, *arguments)
+
+
+def test_a_base_from_nothing_cannot_freeze_durations(furnished, refused, steps):
+    line = refused("pretrain", "--data", "robot", *steps, "--set", "durations=frozen")
+    assert "cannot tell durations" in line
+
+
+def test_nothing_is_left_where_a_grid_fails(chain, tmp_path, monkeypatch):
+    grid, count = step.clip_grid, iter(range(100))
+
+    def fails(*arguments):
+        if next(count) == 3:
+            raise OSError(28, "No space left on device")
+        return grid(*arguments)
+
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "r00.TextGrid").write_text("kept")
+    monkeypatch.setattr(step, "clip_grid", fails)
+    for folder, force in (("new", False), ("old", True)):
+        count = iter(range(100))
+        with pytest.raises(EnvironmentFailureError, match="disk is full"):
+            step.align(chain.dataset, chain.voice, tmp_path / folder, force=force, emit=ignore)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert [path.read_text() for path in (tmp_path / "old").iterdir()] == ["kept"]
+
+
+def test_an_old_pronunciation_still_has_its_words(chain):
+    opened = Dataset.open(chain.dataset)
+    clip = next(one for one in opened.corpus.clips if one.text == "The sun is warm.")
+    expected = [word.word for word in step._words(opened, clip)]
+    assert expected == ["the", "sun", "is", "warm"]
+    tokens = list(clip.tokens)
+    tokens[3] = tokens[1]  # another vowel: as many words
+    assert [word.word for word in step._words(opened, replace(clip, tokens=tuple(tokens)))] == expected
+    fewer = replace(clip, tokens=clip.tokens[:-14])
+    assert step._words(opened, fewer)[0].word == "{DH AH0}"

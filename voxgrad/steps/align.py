@@ -1,0 +1,169 @@
+"""Clips and a model that can align them → Praat TextGrids."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from voxgrad.acoustic import load_acoustic
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.durable import refusals_explained
+from voxgrad.store.store import Store
+from voxgrad.text.tokens import encode
+from voxgrad.training.alignment import (
+    ALIGNMENTS,
+    Stored,
+    align_corpus,
+    align_strangers,
+    labels,
+    read_alignments,
+    summarised,
+)
+from voxgrad.training.corpus import Clip
+from voxgrad.training.device import pick_device
+from voxgrad.training.run import Dataset, check_fits
+from voxgrad.training.textgrid import SUFFIX, SpokenWord, clip_grid, word_spans
+
+_TASK = "align"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of it."""
+
+    folder: Path
+    files: int
+    log_likelihood: float
+    """Of a frame under N(mu, I), mean over the clips."""
+
+
+def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
+    """Searches the alignments of a dataset, and writes a TextGrid for every clip.
+
+    Args:
+        dataset: what is aligned.
+        model: a voice or a base; speakers that it does not know are taken for its own voice.
+        output: a folder that is not there yet, or empty.
+        force: replace TextGrids that lie in it.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: dataset and model do not fit, or the folder is in use.
+    """
+    check_output(output, force=force)
+    opened, acoustic = Dataset.open(dataset), load_acoustic(model)
+    check_fits(acoustic.spec, opened, model.ref)
+    device = pick_device()
+    known, speakers = acoustic.spec.speakers, opened.corpus.speakers
+    rows = {speaker: known.get(speaker, acoustic.row) for speaker in speakers}
+    search = align_corpus if set(speakers) <= set(known) else align_strangers
+    found = search(acoustic.model.to(device), opened.corpus, rows, device)
+    return _write(opened, summarised(opened.corpus, found), output, emit)
+
+
+def stored_alignments(store: Store, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
+    """Writes the alignments that a voice or a base ended its training with.
+
+    Args:
+        store: where its dataset is.
+        model: a voice or a base.
+        output: see :func:`align`.
+        force: see :func:`align`.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: it keeps no alignments, its dataset is gone, or the folder is in use.
+    """
+    check_output(output, force=force)
+    if not any(file.path == ALIGNMENTS for file in model.manifest.files):
+        raise BadInputError(
+            f"{model.kind} {model.ref} keeps no alignments of its own",
+            f"Align a dataset with it: voxgrad align DATASET --voice {model.kind}/{model.ref}.",
+        )
+    parent = model.parent("dataset")
+    opened = Dataset.open(store.find(f"@sha256:{parent.digest}", "dataset"))
+    stored = read_alignments(model.path(ALIGNMENTS))
+    clips = [clip for clip in opened.corpus.clips if clip.id in stored]  # of one speaker, maybe
+    return _write(opened, {clip.id: stored[clip.id] for clip in clips}, output, emit)
+
+
+def check_output(output: Path, *, force: bool) -> None:
+    """See that a folder of TextGrids can be written.
+
+    Raises:
+        BadInputError: it is in use, or its parent does not exist.
+    """
+    if not output.absolute().parent.is_dir():
+        raise BadInputError(f"the folder {output.parent} does not exist", "Create it or name another.")
+    if output.exists() and not output.is_dir():
+        raise BadInputError(f"{output} is a file", "Name a folder.")
+    inside = sorted(output.iterdir()) if output.exists() else []
+    strangers = [path.name for path in inside if path.suffix != SUFFIX or not path.is_file()]
+    if strangers:
+        raise BadInputError(
+            f"{output} holds {strangers[0]}, which is no TextGrid", "Name a folder of its own."
+        )
+    if inside and not force:
+        raise BadInputError(
+            f"{output} holds TextGrids already", "Replace them with --force, or name another."
+        )
+
+
+def _write(dataset: Dataset, stored: Mapping[str, Stored], output: Path, emit: Emit) -> Written:
+    """All grids beside the folder, then in its place."""
+    clips = [clip for clip in dataset.corpus.clips if clip.id in stored]
+    target = output.absolute()
+    staging = target.with_name(f".{target.name}.{uuid4().hex}")
+    emit(Began(_TASK, len(clips), "clips"))
+    with refusals_explained(f"write {output}"):
+        staging.mkdir()
+        try:
+            for done, clip in enumerate(clips, 1):
+                grid = _grid(dataset, clip, stored[clip.id])
+                (staging / f"{clip.id}{SUFFIX}").write_text(grid, encoding="utf-8")
+                emit(Advanced(_TASK, done))
+            _replace(staging, target)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    emit(Ended(_TASK))
+    likelihood = sum(stored[clip.id].log_likelihood for clip in clips) / len(clips)
+    return Written(output, len(clips), round(likelihood, 3))
+
+
+def _grid(dataset: Dataset, clip: Clip, stored: Stored) -> str:
+    if len(stored.durations) != len(clip.tokens):
+        raise IntegrityError(
+            f"the alignment of clip {clip.id} is not of its text", "Fine-tune the voice again."
+        )
+    return clip_grid(clip, stored.durations, _words(dataset, clip), dataset.mel.seconds_per_frame)
+
+
+def _words(dataset: Dataset, clip: Clip) -> list[SpokenWord]:
+    """The words of a clip; where an earlier version read the text as other words, these are shown as phones."""
+    encoded = encode(clip.text, dataset.text, dataset.lexicon)
+    if encoded.tokens == clip.tokens:
+        return [SpokenWord(word.word, word.start, word.stop) for word in encoded.words]
+    spans, said = word_spans(clip.tokens), labels(clip.tokens)
+    names = [word.word for word in encoded.words]
+    if len(names) != len(spans):
+        names = [f"{{{' '.join(filter(None, said[start:stop]))}}}" for start, stop in spans]
+    return [SpokenWord(name, *span) for name, span in zip(names, spans, strict=True)]
+
+
+def _replace(staging: Path, target: Path) -> None:
+    """Puts a folder in the place of another, which comes back where that fails."""
+    old = target.with_name(f"{staging.name}.old")
+    existed = target.exists()
+    if existed:
+        target.rename(old)
+    try:
+        staging.rename(target)
+    except OSError:
+        if existed:
+            old.rename(target)
+        raise
+    if existed:
+        shutil.rmtree(old)

@@ -1,0 +1,67 @@
+"""The log of a run: one JSON object a line for every step and every validation."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxgrad import pictures
+
+LOG = "log.jsonl"
+_NOT_LOSSES = frozenset({"step", "stage", "seconds", "held_out", "settled"})
+
+
+@dataclass(frozen=True)
+class Log:
+    """``log.jsonl`` of a run, which need not exist yet."""
+
+    path: Path
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Adds a line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(entry)}\n")
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """All lines that are whole: a process that was killed may have left half of one."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                yield entry
+
+    def cut(self, total: int) -> None:
+        """Drops what came after step ``total``, which will be done and told again."""
+        if not self.path.exists():
+            return
+        kept = "".join(f"{json.dumps(entry)}\n" for entry in self.entries() if entry["step"] <= total)
+        beside = self.path.with_name(f"{self.path.name}.new")
+        beside.write_text(kept, encoding="utf-8")
+        beside.replace(self.path)
+
+    def seconds(self) -> float:
+        """Time that all steps took."""
+        return float(sum(entry.get("seconds", 0.0) for entry in self.entries()))
+
+    def draw(self, path: Path, title: str) -> None:
+        """Draws losses and held-out figures; nothing where there are none yet."""
+        panels: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
+        for entry in self.entries():
+            for label, figures in (("training", losses(entry)), ("held out", entry.get("held_out", {}))):
+                for name, value in figures.items():
+                    curves = panels.setdefault(name.replace("_", " "), {})
+                    steps, values = curves.setdefault(label, ([], []))
+                    steps.append(entry["step"])
+                    values.append(value)
+        if panels:
+            pictures.draw_curves(path, panels, title)
+
+
+def losses(entry: dict[str, Any]) -> dict[str, float]:
+    """The losses of a step's entry."""
+    return {name: value for name, value in entry.items() if name not in _NOT_LOSSES}

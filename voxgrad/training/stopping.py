@@ -1,0 +1,67 @@
+"""Stopping at the right moment: the first signal waits for the step to end, the second does not."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from voxgrad.errors import ExitCode, VoxgradError
+
+_EXITS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+Handler = Callable[[int, FrameType | None], object] | int | None
+
+
+@dataclass
+class Request:
+    """Whether somebody asked the run to stop."""
+
+    signal: int | None = None
+
+    def error(self, total: int, of: int, resume: str) -> VoxgradError:
+        """What ends a run that was asked to stop and has saved its state.
+
+        Args:
+            total: steps done.
+            of: steps of the whole run.
+            resume: the command that goes on.
+        """
+        code = _EXITS[signal.Signals(self.signal if self.signal is not None else signal.SIGINT)]
+        return VoxgradError(f"stopped after step {total} of {of}, saved", f"Go on with: {resume}", code)
+
+
+@contextmanager
+def requests() -> Iterator[Request]:
+    """Catches the first SIGINT or SIGTERM of the body; the second does what it did before.
+
+    Outside the main thread, which alone receives signals, nothing is caught.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before: dict[int, Handler] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if request.signal is None:
+            request.signal = number
+        else:
+            _pass_on(before[number], number, frame)
+
+    for expected in _EXITS:
+        before[expected] = signal.signal(expected, note)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _pass_on(handler: Handler, number: int, frame: FrameType | None) -> None:
+    if callable(handler):
+        handler(number, frame)
+    elif handler != signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
