@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ SOME_STEPS = (
 """Options of pretrain and finetune that make them a matter of seconds."""
 
 Record = Callable[..., None]
+
+# Shells have their background ignore Ctrl-C, and so would everything that the tests begin and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

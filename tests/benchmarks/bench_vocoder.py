@@ -2,7 +2,7 @@
 
     pip install pesq
     voxgrad prepare ../shared/data/kathleen
-    python tests/benchmarks/bench_vocoder.py VOCODER kathleen ../shared/data/lj [--clips N] [--picture PNG]
+    python tests/benchmarks/bench_vocoder.py VOCODER kathleen ../shared/data/lj [--clips N] [--picture IMAGE]
 
 VOCODER is a reference, a folder that holds a vocoder, or griffinlim. The clips are one take of each held-out sentence
 of the dataset, all recordings of the folder, and copies of both with their median pitch moved to 100 Hz and their
@@ -125,7 +125,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("dataset")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, help="of each source; default: all")
-    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw spectrograms of one clip")
+    parser.add_argument("--picture", type=Path, metavar="IMAGE", help="draw spectrograms of one clip")
     return parser.parse_args()
 
 
@@ -254,7 +254,8 @@ def draw(path: Path, vocoders: Mapping[str, Vocoder], clip: Waveform) -> None:
         axis.set(ylim=(0, 5000), ylabel="Hz")
         axis.set_title(name, loc="left", fontsize=9)
     axis.set_xlabel("seconds")
-    FigureCanvasAgg(figure).print_png(path)
+    FigureCanvasAgg(figure)
+    figure.savefig(path)
 
 
 def spread(values: list[float], digits: int) -> str:

@@ -312,6 +312,20 @@ def test_the_second_signal_stops_at_once(tmp_path):
     assert state.checkpoints(tmp_path) == []
 
 
+def test_an_ignored_signal_stays_ignored(tmp_path):
+    class Interrupted(Regression):
+        def step(self, *arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().step(*arguments)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        engine(tmp_path, Interrupted()).train()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("k", [1, 6, 12])
 def test_a_number_that_is_not_finite_leaves_the_last_checkpoint_finite(k, tmp_path):
     class Poisoned(Regression):

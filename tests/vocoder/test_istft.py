@@ -24,7 +24,7 @@ def vocoder():
     torch.manual_seed(0)
     built = ISTFT.build(SPEC, MEL)
     with torch.no_grad():
-        built.network.head.weight.normal_(std=0.002)
+        built.network.head.weight.normal_(std=0.02)
     return built
 
 

@@ -36,7 +36,8 @@ class Request:
 def requests() -> Iterator[Request]:
     """Catches the first SIGINT or SIGTERM of the body; the second does what it did before.
 
-    Outside the main thread, which alone receives signals, nothing is caught.
+    One that the process was told to ignore, as shells tell those in their background, stays ignored. Outside the main
+    thread, which alone receives signals, nothing is caught.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
@@ -51,7 +52,8 @@ def requests() -> Iterator[Request]:
             _pass_on(before[number], number, frame)
 
     for expected in _EXITS:
-        before[expected] = signal.signal(expected, note)
+        if signal.getsignal(expected) != signal.SIG_IGN:
+            before[expected] = signal.signal(expected, note)
     try:
         yield request
     finally:
@@ -62,6 +64,6 @@ def requests() -> Iterator[Request]:
 def _pass_on(handler: Handler, number: int, frame: FrameType | None) -> None:
     if callable(handler):
         handler(number, frame)
-    elif handler != signal.SIG_IGN:
+    else:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)

@@ -79,7 +79,7 @@ def modulus(spectrum: Tensor) -> Tensor:
 
 def begin(log_mel: Tensor, mel: MelSpec) -> Tensor:
     """Magnitudes that have the mel, with zero phases: (batch, n_mels, frames) → complex (batch, frames, bins)."""
-    wanted = log_mel.exp().transpose(1, 2)
+    wanted = _linear(log_mel)
     flat = wanted.mean(2, keepdim=True).expand(-1, -1, mel.n_fft // 2 + 1)
     magnitudes = _towards(flat, wanted, mel, _FIRST_UPDATES)
     return torch.complex(magnitudes, torch.zeros_like(magnitudes))
@@ -97,7 +97,7 @@ def search(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iterations: int) -> 
         mel: what it is.
         iterations: at least one.
     """
-    wanted = log_mel.exp().transpose(1, 2)
+    wanted = _linear(log_mel)
     power = _power(spectrum)
     before = consistent = analyse(synthesise(spectrum, mel), mel)
     for iteration in range(iterations):
@@ -111,6 +111,13 @@ def search(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iterations: int) -> 
         spectrum = ahead * (magnitudes / (_power(ahead).sqrt_() + _UNHEARD))
         power = magnitudes.square()
     return Found(spectrum, consistent)
+
+
+def _linear(log_mel: Tensor) -> Tensor:
+    """(batch, n_mels, frames) → (batch, frames, n_mels), frame by frame in memory: sums over the bands of a frame are
+    then rounded alike however many frames there are, and a stream makes the same sound.
+    """
+    return log_mel.transpose(1, 2).contiguous().exp()
 
 
 def _power(spectrum: Tensor) -> Tensor:

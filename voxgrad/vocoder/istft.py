@@ -145,7 +145,7 @@ class ISTFT:
             return synthesise(spectrum, self.mel)
 
     def stream(self, mels: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Speak a mel while it comes, piece by piece; together the same sound as in one piece, but for rounding.
+        """Speak a mel while it comes, piece by piece; together the same sound as in one piece.
 
         Args:
             mels: (batch, n_mels, any number of frames) each.
