@@ -18,6 +18,7 @@ from voxgrad.specs import RunSpec, StageSpec
 from voxgrad.training import state
 from voxgrad.training.engine import Engine, descend
 from voxgrad.training.log import LOG
+from voxgrad.training.scale import Scale
 
 FIRST = StageSpec(train=("decoder",), steps=9, batch_size=8, learning_rate=3e-2, warmup=2)
 SECOND = StageSpec(train=("decoder",), steps=8, batch_size=4, learning_rate=2e-2, crop=64)
@@ -29,6 +30,7 @@ class Regression:
     """A task with dropout, a momentum and a held-out loss that goes up now and then."""
 
     stages: tuple[StageSpec, ...] = (FIRST, SECOND)
+    scale: Scale = field(default_factory=Scale)
     network: nn.Module = field(init=False)
     told: list[str] = field(init=False, default_factory=list)
 
@@ -51,7 +53,7 @@ class Regression:
         x = torch.randn(self.stages[stage].batch_size, 4, generator=generator)
         self.network.train()
         loss = (self.network(x) - x.sum(1, keepdim=True)).square().mean()
-        descend(loss, [self.network.parameters()], self.optimizer, SETTINGS.clip_gradient)
+        descend(loss, [self.network.parameters()], self.optimizer, SETTINGS.clip_gradient, self.scale)
         return {"loss": float(loss.detach())}
 
     @torch.no_grad()
@@ -350,7 +352,7 @@ def test_a_number_that_is_not_finite_leaves_the_last_checkpoint_finite(k, tmp_pa
 def test_a_loss_without_gradient_that_is_not_finite_is_caught_too():
     weight = nn.Parameter(torch.ones(1))
     with pytest.raises(DivergedError, match="the loss is not finite"):
-        descend(weight.sum() + float("inf"), [[weight]], torch.optim.SGD([weight], 1.0), 1.0)
+        descend(weight.sum() + float("inf"), [[weight]], torch.optim.SGD([weight], 1.0), 1.0, Scale())
     assert weight.item() == 1.0
 
 

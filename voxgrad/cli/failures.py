@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.session import RANK, Session
 from voxgrad.errors import ExitCode, VoxgradError
 
 
@@ -58,7 +58,9 @@ def report(error: BaseException, session: Session) -> int:
     failure = failed(error)
     if session.verbose and failure.exit_code == ExitCode.BUG:
         traceback.print_exception(error)
-    sys.stderr.write(f"{failure.line}\n")
+    if RANK and failure.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
+        return failure.exit_code  # the first process tells of it
+    sys.stderr.write(f"process {RANK}: {failure.line}\n" if RANK else f"{failure.line}\n")
     if session.json:
         sys.stdout.write(f"{json.dumps({'error': asdict(failure)})}\n")
     return failure.exit_code

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.session import RANK, Session
 from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
 
 _WINDOW = 30.0
@@ -23,6 +23,8 @@ _WINDOW = 30.0
 
 def answer(session: Session, data: dict[str, Any], human: RenderableType) -> None:
     """Give a command's result: ``data`` as one JSON object with --json, else ``human``."""
+    if RANK:
+        return
     if session.json:
         sys.stdout.write(f"{json.dumps(data, allow_nan=False)}\n")
         return
@@ -131,7 +133,9 @@ class Renderer:
     ) -> None:
         self._session = session
         self._clock = clock
-        self._console = Console(file=sys.stderr if stream is None else stream, highlight=False, markup=False)
+        self._console = Console(
+            file=sys.stderr if stream is None else stream, highlight=False, markup=False, quiet=bool(RANK)
+        )
         self._tasks: dict[str, _Task] = {}
         self._bars: dict[str, TaskID] = {}
         self._progress: Progress | None = None

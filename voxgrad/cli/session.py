@@ -1,5 +1,6 @@
 """What every command is told: where the store is, how much to say, and in what form to answer."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Any, Self
 from typer.core import TyperCommand
 
 from voxgrad.errors import BadInputError
+
+RANK = int(os.environ.get("RANK", "0"))
+"""Of the processes of one training, which ``torchrun`` numbers; only the first, 0, tells what goes well."""
 
 _SHARED = frozenset({"home", "quiet", "verbose", "json"})
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, Said
+from voxgrad.events import Emit, Said, ignore
 from voxgrad.specs import VocoderPreset, VocoderTrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
@@ -19,7 +19,17 @@ from voxgrad.training.device import pick_device, precision_name
 from voxgrad.training.engine import Engine
 from voxgrad.training.log import LOG, Log
 from voxgrad.training.record import Work
-from voxgrad.training.run import CURVES, PLAIN, Dataset, RunOptions, budget_settings, judged, watched
+from voxgrad.training.run import (
+    CURVES,
+    PLAIN,
+    Dataset,
+    RunOptions,
+    budget_settings,
+    judged,
+    published,
+    watched,
+)
+from voxgrad.training.scale import open_scale
 from voxgrad.training.sounds import Sounds, copies_of, read_sounds
 from voxgrad.training.vocoder import VocoderTask
 from voxgrad.vocoder.istft import ISTFT
@@ -85,7 +95,10 @@ def train_vocoder(
     clips = {"clips": len(task.sounds) // (1 + preset.copies), "held_out_clips": len(task.held_out)}
     metrics = judged(engine, engine.train()) | clips
     settings |= {**budget_settings(options.ask), "preset": preset.description}
-    return _published(store, work, key, vocoder, engine, settings, metrics)
+    with task.scale.first():
+        if task.scale.main:
+            return _published(store, work, key, vocoder, engine, settings, metrics)
+    return published(store, work.kind, key)
 
 
 def _published(
@@ -120,9 +133,11 @@ def _published(
 
 
 def _task(vocoder: ISTFT, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:
-    sounds, held_out = _sounds(dataset, preset, run, emit)
+    scale = open_scale()
+    with scale.first():  # which makes the copies
+        sounds, held_out = _sounds(dataset, preset, run, emit if scale.main else ignore)
     torch.manual_seed(preset.seed)  # discriminators are drawn from torch's own generator
-    return VocoderTask(vocoder, sounds, _clips(held_out), preset, pick_device())
+    return VocoderTask(vocoder, sounds, _clips(held_out), preset, pick_device(), scale)
 
 
 def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> ISTFT:

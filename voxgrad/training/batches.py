@@ -1,6 +1,6 @@
 """Padded batches of utterances, in an order that a seed and a step number determine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -37,9 +37,13 @@ class Batch:
     speakers: Tensor
     """(batch,) int64."""
 
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch of every part changed alike."""
+        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on ``device``."""
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return self.mapped(lambda part: part.to(device))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from voxgrad.training.batches import generator_for
 from voxgrad.training.device import memory_explained
 from voxgrad.training.engine import Task
 from voxgrad.training.record import Ask, Work, answered
+from voxgrad.training.scale import open_scale
 
 Settings = TypeVar("Settings", Preset, VocoderPreset)
 
@@ -84,7 +85,15 @@ def allotted(
     """Settings that fit a budget: those chosen for the same work before, else what ``fit`` finds.
 
     So a run that is begun again goes on with the numbers that it was begun with.
+
+    Raises:
+        BadInputError: there are several processes, which would measure different things; or see ``fit``.
     """
+    if open_scale().processes > 1:
+        raise BadInputError(
+            "a budget is measured and fitted in one process",
+            "Leave out --budget, and set the steps with --set.",
+        )
     given = settings.model_dump(mode="json")
     ask = Ask(seconds=seconds, key=work.key({"budget": seconds, **given}))
     known = answered(store, work, ask)

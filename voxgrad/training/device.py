@@ -1,5 +1,6 @@
 """Which processor trains, in which precision, and what is done where its memory does not suffice."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -10,8 +11,10 @@ from voxgrad.specs import RunSpec, ScheduleSpec
 
 
 def pick_device() -> torch.device:
-    """The first GPU, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The first GPU, or the one that ``torchrun`` gives this process; else the processor."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def computes_bfloat16(device: torch.device) -> bool:

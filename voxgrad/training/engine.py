@@ -11,19 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.errors import DivergedError
-from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.specs import RunSpec, ScheduleSpec
 from voxgrad.training import state, stopping
 from voxgrad.training.average import Average
 from voxgrad.training.batches import generator_for
 from voxgrad.training.device import memory_explained
 from voxgrad.training.log import LOG, Log
+from voxgrad.training.scale import Scale
 
 TASK = "train"
 
 
 class Task(Protocol):
     """What is trained: it knows its networks, data and losses, and nothing of runs."""
+
+    scale: Scale
 
     @property
     def stages(self) -> tuple[ScheduleSpec, ...]:
@@ -94,8 +97,11 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.average = Average(self._model, self.settings.ema_decay)
-        self.run.mkdir(parents=True, exist_ok=True)
         self._log = Log(self.run / LOG)
+        if self.task.scale.main:
+            self.run.mkdir(parents=True, exist_ok=True)
+        else:
+            self.emit = ignore
 
     @property
     def total(self) -> int:
@@ -114,13 +120,7 @@ class Engine:
             IntegrityError: there are checkpoints, and none is whole.
             VoxgradError: somebody asked to stop, and the state is saved.
         """
-        checkpoint = state.load_checkpoint(self.run, self.emit)
-        if checkpoint is None:
-            self._log.path.unlink(missing_ok=True)
-        else:
-            self._restore(checkpoint)
-            self._log.cut(self.total)
-            self.emit(Said(f"going on from step {self.total}"))
+        checkpoint = self._load()
         self.emit(Began(TASK, self._length, "steps"))
         with stopping.requests() as self._stop:
             if self.compares and self.position.before is None:
@@ -134,6 +134,16 @@ class Engine:
         self.emit(Ended(TASK))
         self._model.load_state_dict(self.average.weights)
         return self.position.figures
+
+    def _load(self) -> state.Checkpoint | None:
+        with self.task.scale.first():  # which removes what is torn
+            checkpoint = state.load_checkpoint(self.run, self.emit)
+            if checkpoint is not None:
+                self._restore(checkpoint)
+                self.emit(Said(f"going on from step {self.total}"))
+            if self.task.scale.main:
+                self._log.cut(-1 if checkpoint is None else self.total)
+        return checkpoint
 
     @property
     def _model(self) -> nn.Module:
@@ -156,8 +166,9 @@ class Engine:
                 self._judge(number)
             if last or self._waited_enough(number):
                 break
-            if self._stop.signal is not None or self.total % self.settings.checkpoint_every == 0:
-                self._save()
+            heard = self.task.scale.highest(self._stop.signal)
+            if heard or self.total % self.settings.checkpoint_every == 0:
+                self._save(heard)
         self._end(number)
 
     def _step(self, number: int, step: int) -> None:
@@ -165,7 +176,7 @@ class Engine:
         seed = self.settings.seed * 1000 + number
         generator = generator_for(seed, step, 1)
         # Dropout draws from torch's own generator; seeded here, a resumed step repeats it.
-        torch.manual_seed(generator.initial_seed())
+        torch.manual_seed(generator.initial_seed() + self.task.scale.rank)
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(stage, step)
@@ -217,18 +228,20 @@ class Engine:
             self.position = replace(self.position, figures=best.figures)
         self.position, self._best = replace(self.position, stage=number + 1, step=0, best=None), {}
         self._optimizers = {}
-        self._save()
+        self._save(self.task.scale.highest(self._stop.signal))
 
-    def _save(self) -> None:
-        """Saves a checkpoint, and stops here where somebody has asked for it."""
-        tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
-        tensors |= {"average": self.average.weights, "best": self._best}
-        optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
-        state.save_checkpoint(self.run, state.Checkpoint(self.position, tensors, optimizers))
-        if self.at_checkpoint is not None:
-            self.at_checkpoint()
-        if self._stop.signal is not None:
-            raise self._stop.error(self.total, self._length, self.resume)
+    def _save(self, heard: int) -> None:
+        """Saves a checkpoint, and stops here where some process was sent a signal."""
+        if self.task.scale.main:
+            tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
+            tensors |= {"average": self.average.weights, "best": self._best}
+            optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
+            state.save_checkpoint(self.run, state.Checkpoint(self.position, tensors, optimizers))
+            if self.at_checkpoint is not None:
+                self.at_checkpoint()
+        self.task.scale.wait()
+        if heard:
+            raise stopping.stopped(heard, self.total, self._length, self.resume)
 
     def _restore(self, checkpoint: state.Checkpoint) -> None:
         self.position = checkpoint.position
@@ -248,6 +261,8 @@ class Engine:
         return figures
 
     def _tell(self, entry: dict[str, Any]) -> None:
+        if not self.task.scale.main:
+            return
         self._log.write(entry)
         if self.watch is not None:
             self.watch(entry)
@@ -258,6 +273,7 @@ def descend(
     groups: Iterable[Iterable[nn.Parameter]],
     optimizer: torch.optim.Optimizer,
     clip_gradient: float,
+    scale: Scale,
 ) -> None:
     """One step downhill, each group of parameters with its own bound on the gradient's norm.
 
@@ -266,9 +282,12 @@ def descend(
     """
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    norms = [nn.utils.clip_grad_norm_(group, clip_gradient) for group in groups]
+    learnt = [list(group) for group in groups]
+    loss = loss.detach().clone()
+    scale.average([loss, *(p.grad for group in learnt for p in group if p.grad is not None)])
+    norms = [nn.utils.clip_grad_norm_(group, clip_gradient) for group in learnt]
     whole = all(math.isfinite(float(norm)) for norm in norms)
-    if not whole or not math.isfinite(float(loss.detach())):
+    if not whole or not math.isfinite(float(loss)):
         raise DivergedError(
             "the loss is not finite" if whole else "a gradient is not finite",
             "The last checkpoint is whole: resume with a lower learning rate.",

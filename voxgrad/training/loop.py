@@ -15,6 +15,7 @@ from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_
 from voxgrad.training.corpus import Clip, Corpus
 from voxgrad.training.device import autocast
 from voxgrad.training.engine import Engine, descend
+from voxgrad.training.scale import Scale
 from voxgrad.training.stages import Losses, decoder_losses, full_losses, parameters_of
 from voxgrad.training.validate import validate
 
@@ -36,6 +37,7 @@ class Trainer:
     emit: Emit
     known: Mapping[str, Tensor] = field(default_factory=dict)
     """Durations of all clips, held-out ones too, where they are read from TextGrids; by clip id."""
+    scale: Scale = field(default_factory=Scale)
     durations: Durations = field(init=False)
     engine: Engine = field(init=False)
     _frozen: dict[str, Alignment] = field(init=False, default_factory=dict)
@@ -74,6 +76,7 @@ class Trainer:
     def begin(self, stage: int) -> dict[str, torch.optim.Optimizer]:
         """Chooses the parameters that learn, and aligns all clips unless every step does so itself."""
         settings = self.stages[stage]
+        self.scale.check(min(settings.batch_size, len(self.training.clips)))
         self._parts = parameters_of(self.model, settings)
         every = [parameter for parameters in self._parts.values() for parameter in parameters]
         self._optimizer = torch.optim.AdamW(every, lr=settings.learning_rate, fused=True)
@@ -98,13 +101,16 @@ class Trainer:
                 crops = collate_crops(
                     self.training, clips, self._frozen, settings.crop, self.speaker_rows, generator
                 )
-                losses = decoder_losses(self.model, crops.to(self.device), generator)
+                losses = decoder_losses(self.model, crops.to(self.device), generator, self.scale)
             else:
                 losses, moved = self._whole(clips, settings, generator)
                 told |= moved
         total = losses.total(self.settings.weights)
-        descend(total, self._parts.values(), self._optimizer, self.settings.clip_gradient)
-        return _numbers(losses) | told
+        descend(total, self._parts.values(), self._optimizer, self.settings.clip_gradient, self.scale)
+        found = losses.named()
+        values = torch.stack([value.detach() for value in found.values()])
+        self.scale.average([values])
+        return dict(zip(found, values.tolist(), strict=True)) | told
 
     def validate(self, stage: int) -> dict[str, float]:
         """See :class:`Task`; once the decoder has learnt, it is judged too."""
@@ -176,14 +182,10 @@ class Trainer:
         batch = collate(self.training, clips, self.speaker_rows).to(self.device)
         known = None if searches else self.durations.stacked(clips).to(self.device)
         losses, durations = full_losses(
-            self.model, batch, settings, self.settings.encoder_loss, known, generator
+            self.model, batch, settings, self.settings.encoder_loss, known, generator, self.scale
         )
         if not searches:
             return losses, {}
-        found = zip(clips, durations.cpu(), strict=True)
+        found = zip(clips, self.scale.gather(durations).cpu(), strict=True)
         moved = self.durations.update({clip.id: row[: len(clip.tokens)] for clip, row in found})
         return losses, {} if moved is None else {"moved": moved}
-
-
-def _numbers(losses: Losses) -> dict[str, float]:
-    return {name: float(value.detach()) for name, value in losses.named().items()}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from voxgrad import pictures
 from voxgrad.acoustic import Acoustic
-from voxgrad.errors import BadInputError
+from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Emit
 from voxgrad.specs import AcousticSpec, AudioSpec, MelSpec, Preset, TextSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
@@ -28,6 +28,7 @@ from voxgrad.training.engine import Engine
 from voxgrad.training.log import LOG, Log
 from voxgrad.training.loop import Trainer
 from voxgrad.training.record import Ask, Record, Work
+from voxgrad.training.scale import open_scale
 from voxgrad.training.stages import duration_scale
 
 CURVES = "curves.png"
@@ -100,7 +101,11 @@ class Run:
         run = self.work.run_directory(self.store, self.key)
         trainer = trainer_of(self.acoustic, self.dataset, self.settings, run, self.emit)
         watched(trainer.engine, self.work.record(self.store, run, self.settings, self.options.ask), board)
-        return self._publish(trainer, trainer.train(), step_settings)
+        figures = trainer.train()
+        with trainer.scale.first():
+            if trainer.scale.main:
+                return self._publish(trainer, figures, step_settings)
+        return published(self.store, self.work.kind, self.key)
 
     def _publish(
         self, trainer: Trainer, figures: Mapping[str, float], step_settings: Mapping[str, Any]
@@ -204,12 +209,27 @@ def trainer_of(acoustic: Acoustic, dataset: Dataset, settings: TrainSpec, run: P
     if settings.grids is not None:
         known = textgrid.read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)
     rows = acoustic.spec.speakers
-    return Trainer(acoustic.model, training, held_out, rows, settings, run, pick_device(), emit, known)
+    return Trainer(
+        acoustic.model, training, held_out, rows, settings, run, pick_device(), emit, known, open_scale()
+    )
+
+
+def published(store: Store, kind: str, key: str) -> Artifact:
+    """What the first process has published.
+
+    Raises:
+        EnvironmentFailureError: it has not.
+    """
+    artifact = store.matching(kind, key)
+    if artifact is None:
+        raise EnvironmentFailureError("the first process has published nothing", "See what it said.")
+    return artifact
 
 
 def watched(engine: Engine, record: Record, board: Callable[[dict[str, Any]], None] | None) -> None:
     """Writes ``run.json``, and has the engine draw its curves beside it and tell of every step."""
-    record.write(engine.run)
+    if engine.task.scale.main:
+        record.write(engine.run)
     log = Log(engine.run / LOG)
     engine.resume = record.resume
     engine.compares = bool({"base", "start"} & record.parents.keys())

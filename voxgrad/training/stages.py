@@ -14,6 +14,7 @@ from voxgrad.model.masks import length_mask, official_extent, padded_length
 from voxgrad.specs import LossWeights, StageSpec
 from voxgrad.training.batches import Batch, Crops, collate, crop_starts
 from voxgrad.training.corpus import Corpus
+from voxgrad.training.scale import Scale
 
 _PREDICTED_TOGETHER = 16
 _SCALED_BY = 200
@@ -74,11 +75,17 @@ def duration_scale(
     return min(max(actual / predicted, 0.5), 2.0)
 
 
-def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> Losses:
-    """The diffusion loss on crops under frozen alignments, times stratified over the batch."""
+def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator, scale: Scale) -> Losses:
+    """The diffusion loss on crops under frozen alignments, times stratified over the batch.
+
+    Of the whole batch this process computes its rows, and weighs their loss by what they count in the whole.
+    """
     t, noise = _times_and_noise(crops.y, generator)
-    condition = _condition(model, crops.mu_y, crops.lengths, crops.speakers)
-    return Losses(diffusion=model.decoder.loss(crops.y, condition, t, noise))
+    y, mu_y, lengths, speakers, t, noise = map(
+        scale.rows, (crops.y, crops.mu_y, crops.lengths, crops.speakers, t, noise)
+    )
+    loss = model.decoder.loss(y, _condition(model, mu_y, lengths, speakers), t, noise)
+    return Losses(diffusion=loss * scale.share(crops.lengths))
 
 
 def full_losses(
@@ -88,6 +95,7 @@ def full_losses(
     distance: Literal["gaussian", "l1", "l2", "none"],
     durations: Tensor | None,
     generator: torch.Generator,
+    scale: Scale,
 ) -> tuple[Losses, Tensor]:
     """The losses of whole utterances; the decoder, where it is trained, sees a crop of each.
 
@@ -95,26 +103,31 @@ def full_losses(
 
     Args:
         model: in training mode.
-        batch: whole utterances.
+        batch: whole utterances, of which this process computes its rows; losses are weighted by what they count.
         stage: what is trained, and the crop.
         distance: the encoder's loss; ``none`` leaves it to the decoder.
         durations: (batch, tokens), or None to search now.
         generator: of crops, times and noise.
+        scale: the processes.
 
     Returns:
-        The losses, and the durations that they were computed under.
+        The losses, and the durations of this process's rows that they were computed under.
     """
+    whole, batch = batch, batch.mapped(scale.rows)
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
-    if durations is None:
-        durations = model.align(prior, batch.y, batch.frame_lengths)
+    durations = (
+        model.align(prior, batch.y, batch.frame_lengths) if durations is None else scale.rows(durations)
+    )
     mu_y = align.expand(prior.mu_x, durations, batch.y.shape[2])
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
     losses = Losses(
-        prior=encoder_loss(distance, mu_y, batch.y, mask)
+        prior=encoder_loss(distance, mu_y, batch.y, mask) * scale.share(whole.frame_lengths)
         if "encoder" in stage.train and distance != "none"
         else None,
-        duration=duration_loss(prior, durations) if "durations" in stage.train else None,
-        diffusion=_cropped_diffusion(model, batch, mu_y, stage, generator)
+        duration=duration_loss(prior, durations) * scale.share(whole.token_lengths)
+        if "durations" in stage.train
+        else None,
+        diffusion=_cropped_diffusion(model, whole, mu_y, stage, generator, scale)
         if "decoder" in stage.train
         else None,
     )
@@ -122,16 +135,18 @@ def full_losses(
 
 
 def _cropped_diffusion(
-    model: GradTTS, batch: Batch, mu_y: Tensor, stage: StageSpec, generator: torch.Generator
+    model: GradTTS, batch: Batch, mu_y: Tensor, stage: StageSpec, generator: torch.Generator, scale: Scale
 ) -> Tensor:
+    """The loss of this process's rows of the whole ``batch``, whose means alone ``mu_y`` holds."""
     size = batch.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, batch.y.shape[2]))
     start = crop_starts(batch.frame_lengths, size, generator).to(batch.y.device)
     index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=batch.y.shape[2] - 1)
     index = index[:, None].expand(-1, batch.y.shape[1], -1)
-    y, mu = batch.y.gather(2, index), mu_y.gather(2, index)
-    t, noise = _times_and_noise(y, generator)
-    condition = _condition(model, mu, batch.frame_lengths.clamp(max=size), batch.speakers)
-    return model.decoder.loss(y, condition, t, noise)
+    y, lengths = batch.y.gather(2, index), batch.frame_lengths.clamp(max=size)
+    t, noise = (scale.rows(drawn) for drawn in _times_and_noise(y, generator))
+    mu = mu_y.gather(2, scale.rows(index))
+    condition = _condition(model, mu, scale.rows(lengths), scale.rows(batch.speakers))
+    return model.decoder.loss(scale.rows(y), condition, t, noise) * scale.share(lengths)
 
 
 def _condition(model: GradTTS, mu_y: Tensor, lengths: Tensor, speakers: Tensor) -> Condition:

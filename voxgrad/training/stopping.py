@@ -18,18 +18,21 @@ Handler = Callable[[int, FrameType | None], object] | int | None
 class Request:
     """Whether somebody asked the run to stop."""
 
-    signal: int | None = None
+    signal: int = 0
+    """Its number; 0: nobody has."""
 
-    def error(self, total: int, of: int, resume: str) -> VoxgradError:
-        """What ends a run that was asked to stop and has saved its state.
 
-        Args:
-            total: steps done.
-            of: steps of the whole run.
-            resume: the command that goes on.
-        """
-        code = _EXITS[signal.Signals(self.signal if self.signal is not None else signal.SIGINT)]
-        return VoxgradError(f"stopped after step {total} of {of}, saved", f"Go on with: {resume}", code)
+def stopped(number: int, total: int, of: int, resume: str) -> VoxgradError:
+    """What ends a run that was asked to stop by a signal and has saved its state.
+
+    Args:
+        number: of the signal.
+        total: steps done.
+        of: steps of the whole run.
+        resume: the command that goes on.
+    """
+    code = _EXITS[signal.Signals(number)]
+    return VoxgradError(f"stopped after step {total} of {of}, saved", f"Go on with: {resume}", code)
 
 
 @contextmanager
@@ -46,7 +49,7 @@ def requests() -> Iterator[Request]:
     before: dict[int, Handler] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
-        if request.signal is None:
+        if not request.signal:
             request.signal = number
         else:
             _pass_on(before[number], number, frame)

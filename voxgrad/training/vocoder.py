@@ -17,6 +17,7 @@ from voxgrad.training.listeners import (
     spectral_distance,
     telling_loss,
 )
+from voxgrad.training.scale import Scale
 from voxgrad.training.sounds import Sounds
 from voxgrad.vocoder.inversion import synthesise
 from voxgrad.vocoder.istft import ISTFT
@@ -41,6 +42,7 @@ class VocoderTask:
     """Whole clips (samples,)."""
     settings: VocoderTrainSpec
     device: torch.device
+    scale: Scale = field(default_factory=Scale)
     _listeners: Discriminators = field(init=False)
     _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
 
@@ -67,6 +69,7 @@ class VocoderTask:
 
     def begin(self, stage: int) -> Mapping[str, torch.optim.Optimizer]:
         """See :class:`Task`."""
+        self.scale.check(self.stages[stage].batch_size)
         learners: dict[str, nn.Module] = {"optimizer": self.vocoder.network}
         if self.stages[stage].adversarial:
             learners["listeners_optimizer"] = self._listeners
@@ -83,7 +86,7 @@ class VocoderTask:
         del generator  # no noise but the sounds' own
         settings, mel = self.stages[stage], self.vocoder.mel
         length = settings.crop * mel.hop_length
-        real = self.sounds.batch(settings.batch_size, length, seed, step).to(self.device)
+        real = self.scale.rows(self.sounds.batch(settings.batch_size, length, seed, step)).to(self.device)
         wanted = log_mel(real, mel)
         self.vocoder.network.train()
         with autocast(self.device, self.settings.precision):
@@ -101,8 +104,11 @@ class VocoderTask:
             [self.vocoder.network.parameters()],
             self._optimizers["optimizer"],
             self.settings.clip_gradient,
+            self.scale,
         )
-        return {name: float(value.detach()) for name, value in (losses | figures).items()}
+        values = torch.stack([value.detach() for value in (losses | figures).values()])
+        self.scale.average([values])
+        return dict(zip(losses | figures, values.tolist(), strict=True))
 
     def _listen(self, made: Tensor, real: Tensor) -> Tensor:
         """The discriminators' own step."""
@@ -113,6 +119,7 @@ class VocoderTask:
             [self._listeners.parameters()],
             self._optimizers["listeners_optimizer"],
             self.settings.clip_gradient,
+            self.scale,
         )
         return loss
 

@@ -1,0 +1,92 @@
+"""A training in one or several processes: started by test_scale.py, by itself or under torchrun.
+
+Usage: distributed.py gradients FOLDER, or distributed.py train FOLDER. The first writes the gradients of one step of
+each kind of stage to FOLDER/gradients-PROCESSES.pt; the second trains until it is stopped, and every process leaves its
+number in FOLDER/pid-RANK and its exit code in FOLDER/exit-RANK.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from voxgrad.errors import VoxgradError
+from voxgrad.events import ignore
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
+from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.loop import Trainer
+from voxgrad.training.scale import open_scale
+
+SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
+ALL = ("encoder", "durations", "decoder")
+STAGES = (
+    StageSpec(train=("encoder", "durations"), alignment="every_step", steps=1, batch_size=6),
+    StageSpec(train=ALL, alignment="every_step", steps=1, batch_size=6, crop=24),
+    StageSpec(train=("decoder",), steps=1, batch_size=6, crop=24),
+)
+
+
+def corpus(folder: Path) -> Corpus:
+    """Clips of different lengths, some shorter than a crop: every process has another number of frames."""
+    generator = torch.Generator().manual_seed(0)
+    clips, mels = [], {}
+    for number in range(8):
+        frames, tokens = 17 + 5 * number, 4 + number
+        mels[f"c{number}"] = torch.randn(80, frames, generator=generator)
+        text = tuple(int(token) for token in torch.randint(1, 20, (tokens,), generator=generator))
+        clips.append(Clip(f"c{number}", f"t{number}", f"t{number}", text, "ann", frames, 1.0))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_corpus(folder, clips, mels)
+    return Corpus.open(folder / CLIPS, folder / MELS)
+
+
+def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> Trainer:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = GradTTS(SPEC)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # every process drops others
+    settings = TrainSpec(
+        stages=stages, clip_gradient=1e9, precision="float32", validate_every=10**6, checkpoint_every=10**6
+    )
+    scale = open_scale()
+    with scale.first():
+        training, held_out = corpus(folder / f"data-{scale.rank}").divide(0.2)
+    device = torch.device("cpu")
+    return Trainer(
+        model, training, held_out, {"ann": 0}, settings, folder / "run", device, ignore, scale=scale
+    )
+
+
+def gradients(folder: Path) -> None:
+    found = {}
+    for number in range(len(STAGES)):
+        one = trainer(folder, STAGES)
+        one.begin(number)
+        generator = torch.Generator().manual_seed(1)
+        losses = one.step(number, 0, 1, generator)
+        named = {name: p.grad for name, p in one.model.named_parameters() if p.grad is not None}
+        found[number] = {"losses": losses, "gradients": named, "frames": one.durations.frames}
+    if one.scale.main:
+        torch.save(found, folder / f"gradients-{one.scale.processes}.pt")
+    one.scale.wait()
+
+
+def train(folder: Path) -> int:
+    endless = StageSpec(train=("encoder", "durations"), alignment="every_step", steps=10**6, batch_size=6)
+    one = trainer(folder, (endless,))
+    (folder / f"pid-{one.scale.rank}").write_text(str(os.getpid()))
+    try:
+        one.train()
+    except VoxgradError as error:
+        (folder / f"exit-{one.scale.rank}").write_text(str(int(error.exit_code)))
+        return int(error.exit_code)
+    return 0
+
+
+if __name__ == "__main__":
+    what, where = sys.argv[1], Path(sys.argv[2])
+    sys.exit(train(where) if what == "train" else gradients(where))
