@@ -15,8 +15,9 @@ from torch import nn
 from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Said, ignore
 from voxgrad.specs import RunSpec, StageSpec
+from voxgrad.store.lock import sole
 from voxgrad.training import state
-from voxgrad.training.engine import Engine, descend
+from voxgrad.training.engine import LOCK, Engine, descend
 from voxgrad.training.log import LOG
 from voxgrad.training.scale import Scale
 
@@ -326,6 +327,14 @@ def test_an_ignored_signal_stays_ignored(tmp_path):
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_two_processes_cannot_be_at_one_run(tmp_path):
+    with sole(tmp_path / LOCK) as free:
+        assert free
+        with pytest.raises(EnvironmentFailureError, match="another process is at work on run"):
+            engine(tmp_path).train()
+    engine(tmp_path).train()
 
 
 @pytest.mark.parametrize("k", [1, 6, 12])

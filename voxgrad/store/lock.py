@@ -37,3 +37,20 @@ def courtesy_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
             except OSError:  # this file system has no locks
                 break
         yield
+
+
+@contextmanager
+def sole(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path`` if nobody else does: False where another process holds it.
+
+    Where the file system has no locks, it counts as held by us.
+    """
+    with path.open("ab") as file:
+        free = True
+        try:
+            _try_lock(file.fileno())
+        except (BlockingIOError, PermissionError):
+            free = False
+        except OSError:  # this file system has no locks
+            pass
+        yield free

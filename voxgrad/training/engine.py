@@ -10,9 +10,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from voxgrad.errors import DivergedError
+from voxgrad.errors import DivergedError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.specs import RunSpec, ScheduleSpec
+from voxgrad.store.lock import sole
 from voxgrad.training import state, stopping
 from voxgrad.training.average import Average
 from voxgrad.training.batches import generator_for
@@ -21,6 +22,7 @@ from voxgrad.training.log import LOG, Log
 from voxgrad.training.scale import Scale
 
 TASK = "train"
+LOCK = "run.lock"
 
 
 class Task(Protocol):
@@ -86,7 +88,7 @@ class Engine:
     """What a person types to go on after a stop."""
     watch: Callable[[dict[str, Any]], None] | None = None
     """Told of every entry of the log."""
-    at_checkpoint: Callable[[], None] | None = None
+    at_checkpoint: Callable[[], None] = lambda: None
     """Called when a checkpoint is saved."""
     average: Average = field(init=False)
     position: state.Position = field(init=False, default_factory=lambda: state.Position(0, 0, 0))
@@ -116,10 +118,21 @@ class Engine:
 
         Raises:
             DivergedError: a loss or a gradient is not finite; the last checkpoint is.
-            EnvironmentFailureError: out of memory or of disk.
+            EnvironmentFailureError: out of memory or of disk, or another process is at this run.
             IntegrityError: there are checkpoints, and none is whole.
             VoxgradError: somebody asked to stop, and the state is saved.
         """
+        if not self.task.scale.main:
+            return self._train()
+        with sole(self.run / LOCK) as free:
+            if not free:
+                raise EnvironmentFailureError(
+                    f"another process is at work on run {self.run.name}",
+                    "Wait for it, or stop it, and try again.",
+                )
+            return self._train()
+
+    def _train(self) -> dict[str, float]:
         checkpoint = self._load()
         self.emit(Began(TASK, self._length, "steps"))
         with stopping.requests() as self._stop:
@@ -237,8 +250,7 @@ class Engine:
             tensors |= {"average": self.average.weights, "best": self._best}
             optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
             state.save_checkpoint(self.run, state.Checkpoint(self.position, tensors, optimizers))
-            if self.at_checkpoint is not None:
-                self.at_checkpoint()
+            self.at_checkpoint()
         self.task.scale.wait()
         if heard:
             raise stopping.stopped(heard, self.total, self._length, self.resume)

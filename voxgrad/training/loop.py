@@ -127,6 +127,11 @@ class Trainer:
             return "diffusion"
         return "prior_distance" if "encoder" in train else "duration"
 
+    def alignment_of(self, clip: Clip) -> Alignment:
+        """One clip's alignment as the model is now."""
+        corpus = self.training.with_clips((clip,))
+        return align_corpus(self.model, corpus, self.speaker_rows, self.device, known=self._fixed)[clip.id]
+
     def alignments(self) -> dict[str, Alignment]:
         """What every clip's alignment is in the end, held-out ones too: by clip id."""
         return align_corpus(self.model, self._all, self.speaker_rows, self.device, known=self._fixed)

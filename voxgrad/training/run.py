@@ -15,14 +15,13 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Emit
 from voxgrad.specs import AcousticSpec, AudioSpec, MelSpec, Preset, TextSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.draft import Draft
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 from voxgrad.training import textgrid
 from voxgrad.training.alignment import expanded, labels, summarised, write_alignments
 from voxgrad.training.batches import Alignment
 from voxgrad.training.board import open_board
-from voxgrad.training.corpus import CLIPS, MELS, Corpus
+from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus
 from voxgrad.training.device import pick_device, precision_name
 from voxgrad.training.engine import Engine
 from voxgrad.training.log import LOG, Log
@@ -101,6 +100,14 @@ class Run:
         run = self.work.run_directory(self.store, self.key)
         trainer = trainer_of(self.acoustic, self.dataset, self.settings, run, self.emit)
         watched(trainer.engine, self.work.record(self.store, run, self.settings, self.options.ask), board)
+        curves = trainer.engine.at_checkpoint
+
+        def draw() -> None:
+            curves()
+            clip = _typical(trainer.held_out)
+            self._draw_alignment(run, clip, trainer.alignment_of(clip))
+
+        trainer.engine.at_checkpoint = draw
         figures = trainer.train()
         with trainer.scale.first():
             if trainer.scale.main:
@@ -122,7 +129,8 @@ class Run:
             if self.dataset.lexicon:
                 (draft.directory / LEXICON).write_text(self.dataset.lexicon.text, encoding="utf-8")
             log.draw(draft.directory / CURVES, f"{self.work.kind} {self.work.name}")
-            self._draw_alignment(draft, trainer.held_out, alignments)
+            typical = _typical(trainer.held_out)
+            self._draw_alignment(draft.directory, typical, alignments[typical.id])
             corpus = self.dataset.corpus
             likelihood = write_alignments(draft.directory, corpus, summarised(corpus, alignments))
             artifact = draft.publish(
@@ -152,18 +160,21 @@ class Run:
         shutil.rmtree(trainer.run, ignore_errors=True)  # everything of it now lives in the artifact
         return artifact
 
-    def _draw_alignment(self, draft: Draft, held_out: Corpus, alignments: Mapping[str, Alignment]) -> None:
-        clip = min(held_out.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
-        known = alignments[clip.id]
+    def _draw_alignment(self, directory: Path, clip: Clip, known: Alignment) -> None:
         pictures.draw_alignment(
-            draft.directory / "alignment.png",
-            held_out.mel(clip).numpy(),
+            directory / "alignment.png",
+            self.dataset.corpus.mel(clip).numpy(),
             expanded(known).numpy(),
             labels(clip.tokens),
             known.durations.tolist(),
             self.dataset.mel,
             clip.text,
         )
+
+
+def _typical(corpus: Corpus) -> Clip:
+    """A clip of about three seconds, for a picture."""
+    return min(corpus.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
 
 
 def recorded(settings: TrainSpec) -> dict[str, Any]:
