@@ -11,7 +11,7 @@ from voxgrad.audio.sink import Sink, opened, read_remark
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.specs import DeliverySpec, SynthesisSpec
-from voxgrad.speech.reading import tell_unknown, tell_unread
+from voxgrad.speech.reading import tell_unknown, tell_unread, told
 from voxgrad.speech.recipe import MARK, Recipe, read_recipe
 from voxgrad.speech.speaker import Piece, Speaker
 from voxgrad.speech.timings import TimedPassage, write_timings
@@ -118,7 +118,8 @@ def stream_out(
         BadInputError: a text cannot be read.
         BrokenPipeError: nobody listens any more.
     """
-    return _written(speaker.stream(_told(texts, emit), synthesis, delivery, seed), sink, speaker.rate)
+    pieces = speaker.stream(_with_warnings(texts, emit), synthesis, delivery, seed)
+    return _written(told(pieces, "say", None, emit), sink, speaker.rate)
 
 
 def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
@@ -147,7 +148,7 @@ def _written(
     return timings, samples / rate
 
 
-def _told(texts: Iterable[str], emit: Emit) -> Iterator[str]:
+def _with_warnings(texts: Iterable[str], emit: Emit) -> Iterator[str]:
     for text in texts:
         tell_unread(text, emit)
         yield text

@@ -143,24 +143,23 @@ def _fitting(sentence: str, ends: Break, limit: int, spec: TextSpec, lexicon: Le
     waiting = [(sentence, ends)]
     while waiting:
         text, after = waiting.pop()
+        encoded, clauses_only = None, False
         if len(text) <= _TOO_LONG:
             try:
                 encoded = encode(_finished(text, after), spec, lexicon)
             except NothingToSayError:
                 continue
-            short = len(encoded.tokens) <= limit or len(text) < _SHORTEST
-            halves = None if short else _halves(text, after, clauses_only=len(encoded.tokens) <= MOST_TOKENS)
-            if halves is None:
-                yield Passage(text, encoded, after)
-                limit = MOST_TOKENS
-                continue
-        else:
-            halves = _halves(text, after, clauses_only=False)
+            clauses_only = len(encoded.tokens) <= MOST_TOKENS
+        fits = encoded is not None and (len(encoded.tokens) <= limit or len(text) < _SHORTEST)
+        halves = () if fits else _halves(text, after, clauses_only=clauses_only)
+        if encoded is not None and not halves:
+            yield Passage(text, encoded, after)
+            limit = MOST_TOKENS
         waiting.extend(reversed(halves))
 
 
-def _halves(text: str, ends: Break, *, clauses_only: bool) -> list[tuple[str, Break]] | None:
-    """Cut a text once, near its middle; None where only words part it and ``clauses_only`` forbids that."""
+def _halves(text: str, ends: Break, *, clauses_only: bool) -> tuple[tuple[str, Break], ...]:
+    """Cut a text once, near its middle; nothing where only words part it and ``clauses_only`` forbids that."""
     middle = len(text) // 2
     reach = min(_REACH, middle * 2 // 3)
     for kind, pattern in _CUTS[:2] if clauses_only else _CUTS:
@@ -173,8 +172,8 @@ def _halves(text: str, ends: Break, *, clauses_only: bool) -> list[tuple[str, Br
         ]
         if found:
             best = min(found, key=lambda match: abs(match.end() - middle))
-            return [(text[: best.end()].strip(), kind), (text[best.end() :].strip(), ends)]
-    return None if clauses_only else [(text[:middle], Break.WORD), (text[middle:], ends)]
+            return (text[: best.end()].strip(), kind), (text[best.end() :].strip(), ends)
+    return () if clauses_only else ((text[:middle], Break.WORD), (text[middle:], ends))
 
 
 def _in_braces(text: str, position: int) -> bool:
