@@ -85,8 +85,8 @@ def main() -> None:
         took, seconds = whole(speaker, text, settings)
         rates.append(took / len(text))
         print(
-            f"{len(text)} characters: {took:.1f} s for {seconds:.1f} s of sound, {1000 * rates[-1]:.3f} ms a character, "
-            f"peak memory +{peak_memory() - base:.0f} MB"
+            f"{len(text)} characters: {took:.1f} s for {seconds:.1f} s of sound, "
+            f"{1000 * rates[-1]:.3f} ms a character, peak memory +{peak_memory() - base:.0f} MB"
         )
     print(f"time a character, long over short: {rates[1] / rates[0]:.2f}")
 

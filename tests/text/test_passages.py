@@ -22,7 +22,10 @@ def cut(*texts: str) -> list[tuple[str, Break]]:
     [
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
         ("Mr. and Mrs. Smith left.", ["Mr. and Mrs. Smith left."]),
-        ("J. R. R. Tolkien wrote. So did I. Then all.", ["J. R. R. Tolkien wrote.", "So did I.", "Then all."]),
+        (
+            "J. R. R. Tolkien wrote. So did I. Then all.",
+            ["J. R. R. Tolkien wrote.", "So did I.", "Then all."],
+        ),
         ("The U.S. Army came. It left.", ["The U.S. Army came.", "It left."]),
         ("It was 5 p.m. He left.", ["It was 5 p.m.", "He left."]),
         ("It was 5 p.m. and he left.", ["It was 5 p.m. and he left."]),
@@ -71,7 +74,10 @@ def test_without_marks_it_is_cut_between_words_and_goes_on_there():
 
 
 def test_the_first_passage_of_a_long_text_is_short():
-    text = "He turned sharply, and faced him across the table, while all the others were still waiting there. " * 4
+    text = (
+        "He turned sharply, and faced him across the table, while all the others were still waiting there. "
+        * 4
+    )
     first, *others = [len(one.encoded.tokens) for one in passages([text], SPEC)]
     assert first <= 80 < max(others)
     assert len(cut(text[:98])) == 1
@@ -92,18 +98,26 @@ def test_phones_in_braces_are_not_cut():
 def test_the_lexicon_holds_in_every_passage():
     lexicon = Lexicon.parse("voxgrad V AA1 K S", "test")
     found = list(passages(["Voxgrad it is. And voxgrad."], SPEC, lexicon))
-    assert [one.encoded.words[index].source for one, index in zip(found, (0, 1), strict=True)] == ["lexicon"] * 2
+    assert [one.encoded.words[index].source for one, index in zip(found, (0, 1), strict=True)] == [
+        "lexicon"
+    ] * 2
 
 
 def test_texts_may_still_be_coming():
     endless = repeat("One. Two.")
-    assert [one.written for one in islice(passages(endless, SPEC), 5)] == ["One.", "Two.", "One.", "Two.", "One."]
+    assert [one.written for one in islice(passages(endless, SPEC), 5)] == [
+        "One.",
+        "Two.",
+        "One.",
+        "Two.",
+        "One.",
+    ]
 
 
 def test_another_script_is_refused_where_it_comes():
     found = passages(["Hello. Привет."], SPEC)
     assert next(found).written == "Hello."
-    with pytest.raises(BadInputError, match="Cyrillic|CYRILLIC|script"):
+    with pytest.raises(BadInputError, match=r"(?i)cyrillic"):
         next(found)
 
 
@@ -124,7 +138,15 @@ def test_passages_are_short_and_in_order_and_lose_no_letter(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 10**6, "word " * 200_000, "1" * 10**5, "Hello there. " * 77_000, "!? " * 10**4, "." * 10**6, "{" * 10**5],
+    [
+        "a" * 10**6,
+        "word " * 200_000,
+        "1" * 10**5,
+        "Hello there. " * 77_000,
+        "!? " * 10**4,
+        "." * 10**6,
+        "{" * 10**5,
+    ],
     ids=["letters", "words", "digits", "sentences", "marks", "stops", "braces"],
 )
 def test_a_megabyte_of_anything_begins_soon(text):

@@ -279,11 +279,9 @@ class Speaker:
 
             raised = shift(Waveform(samples, self.rate), 2 ** (delivery.pitch / 12), 1.0).samples
             samples = np.pad(raised[: len(samples)], (0, max(0, len(samples) - len(raised))))
-        samples = samples * np.float32(delivery.volume)
-        peak = float(np.abs(samples).max())
-        if peak > _PEAK:  # rather a little quieter than clipped
-            samples = samples * np.float32(_PEAK / peak)
+        samples = _limited(_limited(samples) * np.float32(delivery.volume))
         fade = min(round(_FADE * self.rate), len(samples) // 2)
+        samples = samples.copy()
         slope = (0.5 - 0.5 * np.cos(np.pi * np.arange(fade) / fade)).astype(np.float32)
         samples[:fade] *= slope
         samples[len(samples) - fade :] *= slope[::-1]
@@ -293,6 +291,12 @@ class Speaker:
 def carried_lexicon(voice: Artifact) -> Path | None:
     """The lexicon that a voice brings with it."""
     return voice.path(LEXICON) if any(file.path == LEXICON for file in voice.manifest.files) else None
+
+
+def _limited(samples: Samples) -> Samples:
+    """Samples that stay below full scale: rather a little quieter than clipped."""
+    peak = float(np.abs(samples).max())
+    return samples * np.float32(_PEAK / peak) if peak > _PEAK else samples
 
 
 def _readable(text: str) -> str:
