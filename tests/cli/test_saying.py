@@ -199,6 +199,13 @@ def test_a_list_that_cannot_be_said_is_refused(content, complaint, furnished, re
     assert names() == ["list.jsonl"]
 
 
+def test_a_list_is_checked_before_the_first_is_said(furnished, refused):
+    lines = [{"text": "Hello."}, {"text": "Hello.", "voice": "robt"}]
+    Path("list.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    refused("say", "-f", "list.jsonl", *FAST)
+    assert names() == ["list.jsonl"]
+
+
 def test_two_utterances_cannot_be_one_file(furnished, command):
     Path("list.jsonl").write_text('{"text": "Hello.", "out": "a.wav"}\n' * 2, encoding="utf-8")
     outcome = command("say", "-f", "list.jsonl", *FAST)

@@ -84,7 +84,8 @@ def say(
     ] = False,
 ) -> None:
     """Speak a text, a file, or the lines that come in."""
-    from voxgrad.cli.saying import Saying, given
+    from voxgrad.cli.given import given
+    from voxgrad.cli.saying import Saying
     from voxgrad.presets import validated
     from voxgrad.specs import DeliverySpec, SynthesisSpec
     from voxgrad.speech.timings import timings_format

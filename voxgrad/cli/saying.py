@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from voxgrad.cli.given import Given
 from voxgrad.cli.session import Session
 from voxgrad.errors import BadInputError
 
@@ -19,78 +20,8 @@ if TYPE_CHECKING:
     from voxgrad.steps.read_out import Job
     from voxgrad.store import Artifact, Store
 
+_NUMBERED = re.compile(r".+-(\d{4,})\.\w+")
 _KNOWN_FIRST = 20_000  # characters; a shorter text is read to its end before it is streamed
-
-
-@dataclass(frozen=True)
-class Given:
-    """What shall be said.
-
-    Attributes:
-        texts: paragraphs; of standard input they may still be coming.
-        listed: utterances with settings of their own, instead.
-        one: all of it is one text.
-        coming: nobody knows how it ends.
-    """
-
-    texts: Iterable[str]
-    listed: "list[Utterance] | None" = None
-    one: bool = True
-    coming: bool = False
-
-    def whole(self) -> str:
-        """All of it as one text."""
-        return "\n\n".join(self.texts)
-
-    def utterances(self) -> "Iterable[Utterance]":
-        """A line an utterance."""
-        from voxgrad.speech.utterances import read_lines
-
-        if self.listed is not None:
-            return self.listed
-        return read_lines(line for text in self.texts for line in text.splitlines())
-
-
-def given(text: str | None, file: Path | None, *, one: bool, lines: bool) -> Given:
-    """Find what shall be said: a text, a file, or standard input.
-
-    Args:
-        text: from the command line; ``-`` is standard input.
-        file: ``-`` is standard input, as one text.
-        one: all goes into one sound.
-        lines: every line has a file of its own.
-
-    Raises:
-        BadInputError: there is nothing, or too much, or it cannot be read.
-    """
-    from voxgrad.speech.utterances import is_jsonl, read_jsonl, read_text
-
-    if text is not None and file is not None:
-        raise BadInputError("a text and a file exclude each other", "Give one of them.")
-    if file is not None:
-        content = "".join(_standard_input()) if str(file) == "-" else read_text(file)
-        if is_jsonl(content):
-            if one:
-                raise BadInputError(
-                    f"{file} lists utterances, which go into files of their own",
-                    'Give -d, or an "out" with each of them.',
-                )
-            return Given((), read_jsonl(content, file.name), one=False)
-        return Given([content], one=not lines)
-    if text is not None and text != "-":
-        return Given([text], one=not lines)
-    if text is None and sys.stdin.isatty():
-        raise BadInputError("there is no text", "Give one, name a file with -f, or pipe lines in.")
-    return Given(_standard_input(), one=one, coming=True)
-
-
-def _standard_input() -> Iterator[str]:
-    try:
-        yield from sys.stdin
-    except UnicodeDecodeError as error:
-        raise BadInputError("standard input is not UTF-8 text", "Save it as UTF-8.") from error
-    except OSError as error:
-        raise BadInputError(f"standard input cannot be read ({error})", "Give a text.") from error
 
 
 @dataclass(frozen=True)
@@ -170,10 +101,13 @@ class Saying:
             )
         if directory is not None:
             _make(directory)
-        total = None if source.coming else len(list(source.utterances()))
         said = 0
         with Renderer(self.session) as renderer:
-            jobs = self._jobs(store, source.utterances(), directory, renderer.emit)
+            jobs: Iterable[Job] = self._jobs(store, source.utterances(), directory, renderer.emit)
+            total = None
+            if not source.coming:  # then all of it is looked at before the first is said
+                jobs = list(jobs)
+                total = len(jobs)
             for one in read_out(jobs, total, metadata=self.metadata, strict=self.strict, emit=renderer.emit):
                 said += 1
                 length = "there already" if one.seconds is None else f"{one.seconds:.2f} s"
@@ -250,11 +184,12 @@ class Saying:
 
         speakers: dict[str | None, Speaker] = {}
         targets: set[Path] = set()
+        last = _last_used() if directory is None else 0
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
             if ref not in speakers:
                 speakers[ref] = load_speaker(store, ref, self.vocoder, self.lexicon, emit)
-            target = self._target(utterance, number, directory, speakers[ref])
+            target = self._target(utterance, last + number, directory, speakers[ref])
             if target.absolute() in targets:
                 raise BadInputError(f"two utterances are to be {target}", "Name them apart.")
             targets.add(target.absolute())
@@ -279,7 +214,7 @@ class Saying:
             return (Path() if directory is None else directory) / utterance.out
         if directory is not None:
             return directory / f"{number:04}.{self.ending}"
-        return _unused(speaker.voice.name, self.ending)
+        return Path(f"{speaker.voice.name}-{number:04}.{self.ending}")
 
     def _write_artifact_timings(self, speech: "Artifact", target: Path) -> None:
         from voxgrad.speech.timings import read_timings, timings_format, write_timings
@@ -313,9 +248,7 @@ def _make(directory: Path) -> None:
         raise EnvironmentFailureError(message, "Name another.") from error
 
 
-def _unused(name: str, ending: str) -> Path:
-    """A name in the working folder that no file has: after the last of its kind."""
-    pattern = re.compile(rf"{re.escape(name)}-(\d{{4,}})\.\w+")
-    found = (pattern.fullmatch(path.name) for path in Path().iterdir())
-    last = max((int(match[1]) for match in found if match is not None), default=0)
-    return Path(f"{name}-{last + 1:04}.{ending}")
+def _last_used() -> int:
+    """The highest number of a sound in the working folder, 0 if there is none."""
+    found = (_NUMBERED.fullmatch(path.name) for path in Path().iterdir())
+    return max((int(match[1]) for match in found if match is not None), default=0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.speech.speaker import Piece
+from voxgrad.speech.spoken import Piece
 from voxgrad.text.characters import dropped
 from voxgrad.text.lexicon import refuse_unknown
 

@@ -13,7 +13,8 @@ from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.specs import DeliverySpec, SynthesisSpec
 from voxgrad.speech.reading import tell_unknown, tell_unread, told
 from voxgrad.speech.recipe import MARK, Recipe, read_recipe
-from voxgrad.speech.speaker import Piece, Speaker
+from voxgrad.speech.speaker import Speaker
+from voxgrad.speech.spoken import Piece
 from voxgrad.speech.timings import TimedPassage, write_timings
 
 

@@ -14,7 +14,8 @@ from voxgrad.events import Emit, Said
 from voxgrad.specs import DeliverySpec, SynthesisSpec
 from voxgrad.speech.reading import tell_unknown, tell_unread, told
 from voxgrad.speech.recipe import MARK
-from voxgrad.speech.speaker import Piece, Speaker, Survey, carried_lexicon
+from voxgrad.speech.speaker import Speaker, carried_lexicon
+from voxgrad.speech.spoken import Piece, Survey
 from voxgrad.speech.timings import TimedPassage
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.draft import Draft
