@@ -24,8 +24,8 @@ TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers t
 
 
 @pytest.fixture(scope="module")
-def robot(chain) -> Speaker:
-    return voxgrad.load("robot", vocoder="griffinlim", home=chain.home)
+def robot(robots) -> Speaker:
+    return voxgrad.load("robot", vocoder="quick", home=robots)
 
 
 def test_a_voice_says_hello(robot):
@@ -41,9 +41,7 @@ def test_a_voice_says_hello(robot):
 
 def test_the_command_gives_the_same_samples(robot, furnished, command):
     assert (
-        command(
-            "say", TEXT, "--voice", "robot", "--vocoder", "griffinlim", "--steps", "1", "-o", "a.wav"
-        ).code
+        command("say", TEXT, "--voice", "robot", "--vocoder", "quick", "--steps", "1", "-o", "a.wav").code
         == 0
     )
     samples = robot.say(TEXT, steps=1).samples
@@ -101,8 +99,8 @@ def test_volume_is_a_factor_and_never_clips(robot):
     assert np.abs(robot.say("Hello there.", steps=1, volume=10).samples).max() <= 1
 
 
-def test_pitch_is_raised_by_semitones(chain):
-    speaker = voxgrad.load("kathleen", vocoder="kathleen", home=chain.home)
+def test_pitch_is_raised_by_semitones(tmp_path):
+    speaker = voxgrad.load("kathleen", vocoder="kathleen", home=tmp_path)
     plain, raised = (speaker.say("No more of this.", steps=1, pitch=pitch) for pitch in (0, 4))
     assert len(raised.samples) == len(plain.samples)
     before, after = (median_f0(Waveform(one.samples, one.rate)) for one in (plain, raised))
@@ -152,12 +150,10 @@ def test_what_is_saved_says_what_it_is(robot, tmp_path):
 
 def test_the_consent_travels(robot):
     recipe = robot.recipe("x", SynthesisSpec(), DeliverySpec(), 0)
-    assert recipe.consent == robot.voice.manifest.consent
-    told = recipe.model_copy(update={"consent": "Ann said yes — on 1 May."})
-    read = read_recipe(told.remark, "x")
+    read = read_recipe(recipe.remark, "x")
     assert read is not None
-    assert read.consent == "Ann said yes — on 1 May."
-    assert told.remark.isascii()
+    assert read.consent == robot.voice.manifest.consent == "Robot agreed — on 1 May."
+    assert recipe.remark.isascii()
 
 
 def test_a_recipe_of_a_newer_version_can_be_read():
