@@ -71,14 +71,12 @@ def main() -> None:
     settings = SynthesisSpec(steps=given.steps, speed=given.speed)
     speaker = voxgrad.load("kathleen", vocoder="kathleen")
     whole(speaker, PARAGRAPH, settings)
+    base = peak_memory()
     print(f"{torch.get_num_threads()} threads, {given.steps} steps, speed {given.speed:g}")
     long = text_of(given.characters)
     for _ in range(3):
         wait, seconds = first_sound(speaker, long, settings)
         print(f"first sound of {len(long)} characters after {wait:.2f} s ({seconds:.2f} s of sound)")
-    for size in (1, 4, 1, 4):
-        print(f"an utterance in a batch of {size}: {batched(speaker, settings, size):.3f} s")
-    base = peak_memory()
     rates = []
     for share in (10, 1):
         text = text_of(given.characters // share)
@@ -89,6 +87,8 @@ def main() -> None:
             f"{1000 * rates[-1]:.3f} ms a character, peak memory +{peak_memory() - base:.0f} MB"
         )
     print(f"time a character, long over short: {rates[1] / rates[0]:.2f}")
+    for size in (1, 4, 1, 4):
+        print(f"an utterance in a batch of {size}: {batched(speaker, settings, size):.3f} s")
 
 
 if __name__ == "__main__":
