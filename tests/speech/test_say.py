@@ -303,14 +303,16 @@ def test_a_folder_that_may_not_be_written_is_exit_4(way, furnished, command, mon
     assert not list(Path("closed").iterdir())
 
 
-def test_a_reader_that_leaves_ends_a_stream_quietly(robots):
+def test_a_megabyte_is_streamed_until_its_reader_leaves(robots, tmp_path):
+    (tmp_path / "book.txt").write_text("The sun is warm. " * 60_000, encoding="utf-8")
     process = subprocess.Popen(
         [
             sys.executable,
             "-c",
             "from voxgrad.cli.main import run; run()",
             "say",
-            "The sun is warm. " * 400,
+            "-f",
+            str(tmp_path / "book.txt"),
             *FAST,
             "--raw",
             "-q",

@@ -24,9 +24,7 @@ def say(
     *,
     text: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[TEXT]", help="Written English; default: standard input, a line an utterance."
-        ),
+        typer.Argument(metavar="TEXT", help="Written English; default: standard input, a line an utterance."),
     ] = None,
     file: Annotated[
         Path | None,
