@@ -69,7 +69,8 @@ def given(text: str | None, file: Path | None, *, one: bool, lines: bool) -> Giv
         return Given([content], one=not lines)
     if text is not None and text != "-":
         return Given([text], one=not lines)
-    if text is None and sys.stdin.isatty():
+    # A process without a terminal may have none at all.
+    if sys.stdin is None or (text is None and sys.stdin.isatty()):
         raise BadInputError("there is no text", "Give one, name a file with -f, or pipe lines in.")
     return Given(_standard_input(), one=one, coming=True)
 
