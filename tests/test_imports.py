@@ -14,10 +14,13 @@ LEVELS = (
     {"acoustic"},
     {"vocoder"},
     {"training"},
+    {"speech"},
     {"steps"},
     {"cli", "__main__"},
 )
 LAYERS = {room: layer for layer, rooms in enumerate(LEVELS) for room in rooms}
+FRONT_DOOR = {"speech", "store"}
+"""What `voxgrad.load` opens; test_main.py sees that nothing heavy comes before it is called."""
 TERMINAL = {"typer", "rich", "click"}
 STORE_MAY_USE = {"pydantic", "platformdirs"}
 OPENERS = {
@@ -85,6 +88,8 @@ def violations(module: str, source: str) -> list[str]:
 
 
 def _upwards(module: str, here: str, there: str, name: str) -> Iterator[str]:
+    if module == "voxgrad" and there in FRONT_DOOR:
+        return
     if there not in LAYERS:
         yield "imports what has no layer"
     elif LAYERS[there] > LAYERS[here]:

@@ -1,8 +1,45 @@
-"""Clone a voice from a folder of recordings with Grad-TTS, on the machine that you have."""
+"""Clone a voice from a folder of recordings with Grad-TTS, on the machine that you have.
+
+import voxgrad
+
+alice = voxgrad.load("alice")
+alice.say("hello", seed=1).save("hello.wav")
+"""
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from voxgrad.speech.speaker import Speaker
 
 try:
     __version__ = version("voxgrad")
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0.0.0"
+
+
+def load(
+    voice: str | None = None,
+    *,
+    vocoder: str | None = None,
+    lexicon: "Path | None" = None,
+    home: "Path | None" = None,
+) -> "Speaker":
+    """Load a voice, ready to speak.
+
+    Args:
+        voice: a reference such as ``alice`` or ``alice@v3``, of a voice or a base; None means the newest.
+        vocoder: a reference, or ``griffinlim``; None means the newest that fits.
+        lexicon: a file of pronunciations.
+        home: the store's folder; None means ``$VOXGRAD_HOME``, or the user's data folder.
+
+    Raises:
+        BadInputError: nothing answers to a reference, or voice and vocoder do not fit.
+        IntegrityError: something is damaged.
+    """
+    from voxgrad.speech.find import load_speaker  # noqa: PLC0415 - torch takes seconds
+    from voxgrad.store import Store  # noqa: PLC0415
+
+    return load_speaker(Store.open(home), voice, vocoder, lexicon)

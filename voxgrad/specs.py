@@ -172,6 +172,18 @@ class SynthesisSpec(Spec):
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
 
 
+class DeliverySpec(Spec):
+    """What is done to the sound of a text once it is spoken."""
+
+    pitch: float = Field(default=0.0, ge=-12, le=12)
+    """Semitones up, by Praat."""
+    volume: float = Field(default=1.0, gt=0, le=10)
+    """Factor of the samples; what would pass full scale is made quieter as a whole."""
+    sentence_silence: float = Field(default=0.35, ge=0, le=10)
+    """Seconds between sentences; twice as much between paragraphs, half after a semicolon, a third after a
+    comma where a sentence is too long to be said at once."""
+
+
 class ScheduleSpec(Spec):
     """How long a stage of any training run lasts, and how fast it learns."""
 

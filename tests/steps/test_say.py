@@ -61,7 +61,8 @@ def test_temperature_zero_needs_no_seed(speak):
 
 
 def test_the_timings_of_the_words_follow_each_other(chain):
-    words = json.loads(chain.speech.path("timings.json").read_text(encoding="utf-8"))
+    passages = json.loads(chain.speech.path("timings.json").read_text(encoding="utf-8"))
+    words = [word for passage in passages for word in passage["words"]]
     assert [word["word"] for word in words] == ["hello", "there"]
     seconds = chain.speech.manifest.metrics["seconds"]
     borders = [border for word in words for border in (word["start"], word["stop"])]

@@ -19,7 +19,8 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 Samples = npt.NDArray[np.float32]
 
-_SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
+SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+"""What a file of each ending holds."""
 _WRITE_BLOCK = 1 << 16
 # Writers that cannot seek back leave a size near 2 or 4 GiB in a RIFF header: it says nothing.
 _UNKNOWN_SIZE = 0x7FFF0000
@@ -97,7 +98,7 @@ def read_audio(path: Path) -> Waveform:
 
 
 def write_audio(path: Path, waveform: Waveform) -> None:
-    """Write 16-bit WAV or FLAC, or Ogg Vorbis, as the name of ``path`` ends.
+    """Write 16-bit WAV or FLAC, Ogg Vorbis or MP3, as the name of ``path`` ends.
 
     Samples beyond full scale are clipped. The file appears whole or not at all.
 
@@ -110,8 +111,8 @@ def write_audio(path: Path, waveform: Waveform) -> None:
         raise BadInputError(f"the sound for {path.name} has samples that are not finite", "Make it anew.")
     clipped = np.clip(waveform.samples, -1.0, 1.0)
     with (
-        _beside(path) as beside,
-        soundfile.SoundFile(beside, "w", waveform.rate, 1, _SUBTYPES[kind], format=kind.upper()) as file,
+        appearing(path) as beside,
+        soundfile.SoundFile(beside, "w", waveform.rate, 1, SUBTYPES[kind], format=kind.upper()) as file,
     ):
         # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
         for start in range(0, len(clipped), _WRITE_BLOCK):
@@ -129,7 +130,7 @@ def copy_audio(source: Path, target: Path) -> None:
     if source.suffix.lower() != target.suffix.lower():
         write_audio(target, read_audio(source))
         return
-    with _beside(target) as beside:
+    with appearing(target) as beside:
         shutil.copyfile(source, beside)
 
 
@@ -140,9 +141,9 @@ def check_writable(path: Path) -> str:
         BadInputError: the name ends in no format that can be written, or its folder does not exist.
     """
     kind = path.suffix.lower().removeprefix(".")
-    if kind not in _SUBTYPES:
+    if kind not in SUBTYPES:
         raise BadInputError(
-            f"{path.name} names no sound format that can be written", "End it in .wav, .flac or .ogg."
+            f"{path.name} names no sound format that can be written", "End it in .wav, .flac, .ogg or .mp3."
         )
     if not path.parent.is_dir():
         raise BadInputError(f"the folder {path.parent} does not exist", "Create it or name another.")
@@ -152,8 +153,12 @@ def check_writable(path: Path) -> str:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A place to write to that becomes ``path`` at the end, or vanishes."""
+def appearing(path: Path) -> Iterator[Path]:
+    """A place to write to that becomes ``path`` at the end, or vanishes.
+
+    Raises:
+        EnvironmentFailureError: the disk refuses.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield beside

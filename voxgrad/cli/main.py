@@ -18,9 +18,11 @@ from voxgrad.cli.demo import demo
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
 from voxgrad.cli.g2p import g2p
+from voxgrad.cli.info import info
 from voxgrad.cli.ls import ls
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.pretrain import pretrain
+from voxgrad.cli.replay import replay
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
 from voxgrad.cli.session import Command, Session
@@ -70,6 +72,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "replay": replay,
+    "info": info,
     "align": align,
     "vocode": vocode,
     "pretrain": pretrain,

@@ -145,6 +145,8 @@ class Renderer:
                 BarColumn(bar_width=20),
                 TextColumn("{task.fields[status]}", markup=False),
                 console=self._console,
+                # Else answers that are piped would be shown on standard error instead.
+                redirect_stdout=sys.stdout.isatty(),
             )
 
     def __enter__(self) -> Self:

@@ -1,26 +1,54 @@
-"""`voxgrad say`: a text becomes speech."""
+"""`voxgrad say`: texts become speech."""
 
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from voxgrad.cli.session import Session
+from voxgrad.errors import BadInputError
 
-if TYPE_CHECKING:
-    from voxgrad.store import Artifact, Store
 
-_SPEAKERS = ("voice", "base")
+class Format(Enum):
+    """What sound files can be."""
+
+    WAV = "wav"
+    FLAC = "flac"
+    OGG = "ogg"
+    MP3 = "mp3"
 
 
 def say(
     context: typer.Context,
     *,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="Written English.")],
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT", help="Written English; default: standard input, a line an utterance."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "-f",
+            "--file",
+            metavar="FILE",
+            help="Say a text file, or JSON lines of text, voice, speed, seed, out.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg; default: VOICE-vN.wav."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="A .wav, .flac, .ogg or .mp3; - streams WAV to standard output.",
+        ),
     ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("-d", "--directory", metavar="DIR", help="A sound file for every line.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="Of files that are not named.")] = Format.WAV,
+    raw: Annotated[bool, typer.Option("--raw", help="Stream 16-bit samples without a header.")] = False,
     voice: Annotated[
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
     ] = None,
@@ -33,6 +61,11 @@ def say(
         float, typer.Option(min=0, max=2, metavar="X", help="Of the noise: more is livelier.")
     ] = 0.667,
     speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
+    pitch: Annotated[float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Up or down.")] = 0.0,
+    volume: Annotated[float, typer.Option(min=0.01, max=10, metavar="X", help="Above 1 is louder.")] = 1.0,
+    sentence_silence: Annotated[
+        float, typer.Option(min=0, max=10, metavar="SECONDS", help="Between sentences.")
+    ] = 0.35,
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.")
     ] = None,
@@ -40,70 +73,48 @@ def say(
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Another seed, another reading.")
     ] = 0,
+    timings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Words and phones: a .json, .TextGrid, .srt or .vtt, or just srt."),
+    ] = None,
+    no_metadata: Annotated[
+        bool, typer.Option("--no-metadata", help="Leave nothing in the file but that it is synthetic.")
+    ] = False,
 ) -> None:
-    """Speak a text."""
-    from voxgrad.audio.io import check_writable, copy_audio
-    from voxgrad.cli.render import Renderer, answer
+    """Speak a text, a file, or the lines that come in."""
+    from voxgrad.cli.given import given
+    from voxgrad.cli.saying import Saying
     from voxgrad.presets import validated
-    from voxgrad.specs import SynthesisSpec
-    from voxgrad.steps.say import SOUND
-    from voxgrad.steps.say import say as step
-    from voxgrad.store import Store
-    from voxgrad.vocoder.resolve import choose, mel_of
+    from voxgrad.specs import DeliverySpec, SynthesisSpec
+    from voxgrad.speech.timings import timings_format
 
+    if output is not None and directory is not None:
+        raise BadInputError("-o and -d exclude each other", "Give one of them.")
+    if raw and str(output) not in {"None", "-"}:
+        raise BadInputError("--raw streams to standard output", "Leave -o out, or give -o -.")
+    if timings is not None:
+        timings_format(timings)
     session: Session = context.obj
-    store = Store.open(session.home)
-    if output is not None:
-        check_writable(output)
-    speaker = _speaker(store, voice)
+    # "nan" passes through the options' limits
     asked = {"steps": steps, "temperature": temperature, "speed": speed}
-    settings = validated(SynthesisSpec, asked, "say")  # "nan" passes through the options' limits
-    with Renderer(session) as renderer:
-        speech = step(
-            store,
-            text,
-            speaker,
-            choose(store, vocoder, mel_of(speaker), renderer.emit),
-            name=speaker.name,
-            settings=settings,
-            lexicon=lexicon,
-            strict=strict,
-            seed=seed,
-            emit=renderer.emit,
-        )
-    target = Path(f"{speech.name}-v{speech.version}.wav") if output is None else output
-    copy_audio(speech.path(SOUND), target)
-    seconds = speech.manifest.metrics["seconds"]
-    parents = " and ".join(parent.ref for parent in speech.manifest.parents.values())
-    answer(
-        session,
-        {
-            "speech": speech.ref,
-            "file": str(target),
-            "seconds": seconds,
-            "seed": seed,
-            "parents": {role: parent.ref for role, parent in speech.manifest.parents.items()},
-            "directory": str(speech.directory),
-        },
-        f"{target}: {seconds:.2f} s by {parents}, seed {seed}",
+    told = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
+    saying = Saying(
+        session=session,
+        voice=voice,
+        vocoder=vocoder,
+        lexicon=lexicon,
+        strict=strict,
+        synthesis=validated(SynthesisSpec, asked, "say"),
+        delivery=validated(DeliverySpec, told, "say"),
+        seed=seed,
+        timings=timings,
+        metadata=not no_metadata,
+        ending=format_.value,
     )
-
-
-def _speaker(store: "Store", ref: str | None) -> "Artifact":
-    """The voice or base that was named; else the newest voice, and a base only where there is none."""
-    from voxgrad.errors import BadInputError
-    from voxgrad.store.names import Reference
-
-    preferred = "voice" if store.list("voice") else "base"
-    if ref is None:
-        return store.find(None, preferred)
-    named = Reference.parse(ref)
-    kind = named.kind
-    if kind is None and named.digest is None:
-        # A voice is called like its dataset unless told otherwise, and so is its speech.
-        kinds = {one.kind for one in store.scan() if one.name == named.name}
-        kind = next((one for one in _SPEAKERS if one in kinds), min(kinds, default=preferred))
-    found = store.find(ref, kind)
-    if found.kind not in _SPEAKERS:
-        raise BadInputError(f"{ref} is a {found.kind} and cannot speak", "Name a voice or a base.")
-    return found
+    source = given(text, file, one=output is not None or raw, lines=directory is not None)
+    if raw or str(output) == "-":
+        saying.stream(source, raw=raw)
+    elif source.one:
+        saying.one(source.whole(), output)
+    else:
+        saying.many(source, directory)

@@ -1,40 +1,44 @@
 """A text and a voice → speech."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
-from voxgrad import pictures
-from voxgrad.acoustic import Acoustic, load_acoustic
-from voxgrad.audio.io import Waveform, write_audio
-from voxgrad.errors import BadInputError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.model.gradtts import Synthesis
-from voxgrad.specs import SynthesisSpec
+from voxgrad.audio.sink import WaveSink, convert
+from voxgrad.errors import VoxgradError
+from voxgrad.events import Emit, Said
+from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.speech.reading import tell_unknown, tell_unread, told
+from voxgrad.speech.recipe import MARK
+from voxgrad.speech.speaker import Speaker, carried_lexicon
+from voxgrad.speech.spoken import Piece, Survey
+from voxgrad.speech.timings import TimedPassage
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
+from voxgrad.store.draft import Draft
+from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.characters import dropped
-from voxgrad.text.lexicon import LEXICON, Lexicon, refuse_unknown
-from voxgrad.text.tokens import Encoded, encode, require_unicode
-from voxgrad.vocoder.base import Vocoder
-from voxgrad.vocoder.resolve import ready
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.tokens import require_unicode
 
-VERSION = 2
-SOUND = "speech.wav"
+VERSION = 3
+SOUND, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
 _TASK = "say"
-_PEAK = 0.99
+_SHOWN = 400  # characters of a text that a manifest shows; all of it is in its file
 
 
 @dataclass(frozen=True)
-class _Spoken:
-    text: Encoded
-    synthesis: Synthesis
-    waveform: Waveform
+class _Work:
+    """What is asked for, resolved."""
+
+    text: str
+    lexicon: Lexicon
+    parents: dict[str, Parent]
+    settings: dict[str, Any]
+    fingerprint: str
 
 
 def say(
@@ -45,12 +49,16 @@ def say(
     *,
     name: str,
     settings: SynthesisSpec,
+    delivery: DeliverySpec = DeliverySpec(),  # noqa: B008 - frozen
     lexicon: Path | None = None,
     strict: bool = False,
     seed: int,
+    rescue: Path | None = None,
     emit: Emit,
 ) -> Artifact:
     """Speaks a text, or finds the speech that the same work made before.
+
+    Sound and timings are written passage by passage, so that memory does not grow with the text.
 
     Args:
         store: where the speech goes.
@@ -59,9 +67,11 @@ def say(
         vocoder: None for Griffin-Lim, which needs no weights.
         name: of the speech artifact.
         settings: steps, temperature, speed.
+        delivery: pitch, volume, silences.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         strict: refuse words that no dictionary has.
         seed: of all noise.
+        rescue: a sound file for what is finished, where the work is interrupted.
         emit: told of progress.
 
     Raises:
@@ -69,110 +79,90 @@ def say(
             words.
     """
     require_unicode(text)
-    words = Lexicon.gather(store.home, _carried(voice), lexicon)
-    if not_read := dropped(text):
-        emit(Said(f"not read: {' '.join(not_read)}", "warning"))
+    words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
+    tell_unread(text, emit)
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
-    resolved = settings.model_dump()
-    inputs = {"text": text, "seed": seed, "name": name, **words.settings}
-    key = fingerprint("say", VERSION, resolved, known_by, inputs)
+    resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
+    key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name})
     if (known := store.matching("speech", key)) is not None:
-        _tell_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
+        tell_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
-    acoustic = load_acoustic(voice)
-    encoded = encode(_finished(text), acoustic.spec.text, words)
-    _tell_unknown(encoded.unknown, emit, strict=strict)
-    spoken = _speak(acoustic, ready(vocoder, acoustic.spec.mel, str(voice)), encoded, settings, seed, emit)
-    mel = spoken.synthesis.mel[0]
+    speaker = Speaker.load(voice, vocoder, words)
+    survey = speaker.survey([text])
+    tell_unknown(survey.unknown, emit, strict=strict)
+    work = _Work(text, words, known_by, resolved, key)
+    pieces = told(speaker.stream([text], settings, delivery, seed), _TASK, survey.passages, emit)
     with store.stage("speech", name) as draft:
-        write_audio(draft.directory / SOUND, spoken.waveform)
-        pictures.draw_mel(draft.directory / "mel.png", mel.numpy(), acoustic.spec.mel, text)
-        (draft.directory / "timings.json").write_text(_timings(spoken, acoustic), encoding="utf-8")
-        return draft.publish(
-            fingerprint=key,
-            parents=known_by,
-            settings={
-                "text": text,
-                "normalised": spoken.text.normalised,
-                "synthesis": resolved,
-                **words.settings,
-                "synthetic": True,
-            },
-            seed=seed,
-            device=f"cpu, {torch.get_num_threads()} threads",
-            tools={"torch": torch.__version__},
-            metrics={
-                "seconds": round(spoken.waveform.seconds, 4),
-                "tokens": len(spoken.text.tokens),
-                "unknown_words": list(spoken.text.unknown),
-            },
-            consent=voice.manifest.consent,
-            licence=voice.manifest.licence,
-        )
+        remark = speaker.recipe(text, settings, delivery, seed).remark
+        seconds, first = _write(draft.directory, pieces, speaker.rate, remark, rescue, emit)
+        _draw(draft.directory / "mel.png", first, speaker)
+        (draft.directory / TEXT).write_text(text, encoding="utf-8")
+        return _publish(draft, work, survey, seconds, seed, voice)
 
 
-def _carried(voice: Artifact) -> Path | None:
-    """The lexicon that a voice brings with it."""
-    return voice.path(LEXICON) if any(file.path == LEXICON for file in voice.manifest.files) else None
-
-
-def _tell_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
-    if strict:
-        refuse_unknown(words)
-    if words:
-        emit(Said(f"not in the dictionary, pronounced by guess: {', '.join(words)}", "warning"))
-
-
-def _speak(
-    acoustic: Acoustic, vocoder: Vocoder, encoded: Encoded, settings: SynthesisSpec, seed: int, emit: Emit
-) -> _Spoken:
-    emit(Began(_TASK, 2, "parts"))
-    tokens = torch.tensor([encoded.tokens])
-    synthesis = acoustic.model.synthesize(
-        tokens,
-        torch.tensor([tokens.shape[1]]),
-        settings,
-        torch.Generator().manual_seed(seed),
-        torch.tensor([acoustic.row]),
-        acoustic.spec.duration_scale,
+def _publish(
+    draft: Draft, work: _Work, survey: Survey, seconds: float, seed: int, voice: Artifact
+) -> Artifact:
+    text = work.text
+    return draft.publish(
+        fingerprint=work.fingerprint,
+        parents=work.parents,
+        settings={
+            "text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
+            **work.settings,
+            "synthetic": True,
+        },
+        seed=seed,
+        device=f"cpu, {torch.get_num_threads()} threads",
+        tools={"torch": torch.__version__},
+        metrics={
+            "seconds": round(seconds, 4),
+            "passages": survey.passages,
+            "tokens": survey.tokens,
+            "unknown_words": list(survey.unknown),
+        },
+        consent=voice.manifest.consent,
+        licence=voice.manifest.licence,
     )
-    emit(Advanced(_TASK, 1, "mel"))
-    # A poorly trained decoder can leave the range of sound, where a vocoder's exponential overflows.
-    samples = vocoder(synthesis.mel.clamp(*acoustic.spec.mel.range))[0].numpy()
-    emit(Advanced(_TASK, 2, "sound"))
-    emit(Ended(_TASK))
-    if not np.isfinite(samples).all():
-        raise BadInputError(
-            "the voice gave numbers that are not finite", "Fine-tune it again, or use another."
-        )
-    peak = float(np.abs(samples).max())
-    if peak > _PEAK:  # rather a little quieter than clipped
-        samples = samples * np.float32(_PEAK / peak)
-    return _Spoken(encoded, synthesis, Waveform(samples, acoustic.spec.mel.sample_rate))
 
 
-def _finished(text: str) -> str:
-    """A text with a full stop where it ends in a word: voices learn from sentences, and rush through anything else.
+def _write(
+    directory: Path, pieces: Iterator[Piece], rate: int, remark: str, rescue: Path | None, emit: Emit
+) -> tuple[float, Piece]:
+    """Write sound and timings as they come; returns the seconds, and the first piece."""
+    first, samples = None, 0
+    sound, timings = directory / SOUND, directory / TIMINGS
+    try:
+        with sound.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
+            sink = WaveSink(wave, rate, remark)
+            try:
+                for piece in pieces:
+                    sink.write(piece.samples)
+                    lines.write(f"{'[' if first is None else ','}\n{_line(piece.timing)}")
+                    samples += len(piece.samples)
+                    first = piece if first is None else first
+            finally:
+                sink.close()
+            lines.write("\n]\n")
+    except (KeyboardInterrupt, VoxgradError):
+        if rescue is not None and samples:
+            convert(sound, rescue, MARK)
+            emit(Said(f"what was spoken until then is in {rescue}", "warning"))
+        raise
+    if first is None:
+        raise ValueError("a stream without a piece")
+    return samples / rate, first
 
-    >>> _finished("hello"), _finished("Hello?")
-    ('hello.', 'Hello?')
-    """
-    stripped = text.rstrip()
-    return f"{stripped}." if stripped[-1:].isalnum() else text
+
+def _line(timing: TimedPassage) -> str:
+    return json.dumps(asdict(timing), ensure_ascii=False, separators=(",", ":"))
 
 
-def _timings(spoken: _Spoken, acoustic: Acoustic) -> str:
-    """When every word begins and ends, in seconds."""
-    border = [0, *spoken.synthesis.durations[0].cumsum(0).tolist()]
-    second = acoustic.spec.mel.seconds_per_frame
-    words = [
-        {
-            "word": w.word,
-            "start": round(border[w.start] * second, 4),
-            "stop": round(border[w.stop] * second, 4),
-        }
-        for w in spoken.text.words
-    ]
-    return json.dumps(words, ensure_ascii=False, indent=1) + "\n"
+def _draw(path: Path, piece: Piece, speaker: Speaker) -> None:
+    """The mel of a piece: of the whole where it is short, else of its beginning."""
+    # Only here, because matplotlib takes long to load, and the sound is ready by now.
+    from voxgrad import pictures  # noqa: PLC0415
+
+    pictures.draw_mel(path, piece.mel, speaker.acoustic.spec.mel, piece.passage.written)

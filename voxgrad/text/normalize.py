@@ -11,6 +11,11 @@ from voxgrad.text.characters import to_ascii
 from voxgrad.text.expand import expand
 from voxgrad.text.quantities import UNITS
 
+
+class NothingToSayError(BadInputError):
+    """A text has no word in it."""
+
+
 _MOST_PASSES: Final = 6
 """Writing one thing out may complete an abbreviation ("1/2etc."), so a text is read until it is stable."""
 
@@ -65,7 +70,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     if known is not None:
         words = _CAPITALS.sub(lambda run: run[0].lower() if known(run[0].lower()) else run[0], words)
     if not kept and not any(character.isalpha() for character in words):
-        raise BadInputError("the text holds nothing to say", "Give at least one word in English")
+        raise NothingToSayError("the text holds nothing to say", "Give at least one word in English.")
     if not kept:
         return words
     unread = iter(kept)

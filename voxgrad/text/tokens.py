@@ -19,7 +19,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.specs import TextSpec
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import NONE, Lexicon, inline
-from voxgrad.text.normalize import normalize
+from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.official import official_words
 from voxgrad.text.pronounce import Pronunciation, Source, find, pronounce, starts_with_vowel
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
@@ -102,7 +102,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     else:
         labels, words, unknown = _attached(normalised, lexicon)
     if not words:
-        raise BadInputError("the text holds nothing to say", "Give at least one word in English.")
+        raise NothingToSayError("the text holds nothing to say", "Give at least one word in English.")
     tokens = [PHONE_IDS[label] if label in PHONE_IDS else CHARACTER_IDS[label] for label in labels]
     if spec.add_blank:
         words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]

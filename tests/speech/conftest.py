@@ -1,0 +1,50 @@
+"""A home with a voice that was never trained, for nothing here depends on how well it speaks."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from voxgrad.acoustic import Acoustic
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, TextSpec
+from voxgrad.store import Store, fingerprint
+from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.load import save
+
+MODEL = ModelSpec(
+    n_enc_channels=16, filter_channels=32, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, spk_emb_dim=8
+)
+CONSENT = "Robot agreed — on 1 May."
+
+
+@pytest.fixture(scope="session")
+def robots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a voice robot, a base robots and a vocoder quick. For reading only."""
+    home = tmp_path_factory.mktemp("robots") / "home"
+    # About three frames a token, so that there is room for speed.
+    spec = AcousticSpec(
+        model=MODEL, mel=MelSpec(), text=TextSpec(), speakers={"robot": 0}, voice="robot", duration_scale=3.0
+    )
+    for seed, (kind, name) in enumerate((("voice", "robot"), ("base", "robots"))):
+        torch.manual_seed(seed)
+        with Store(home).stage(kind, name) as draft:
+            Acoustic(GradTTS(MODEL), spec).write(draft.directory)
+            draft.publish(
+                fingerprint=fingerprint("test", 1, {"name": name}, {}, {}),
+                settings={"acoustic": spec.model_dump()},
+                consent=CONSENT,
+            )
+    with Store(home).stage("vocoder", "quick") as draft:
+        save(GriffinLim(GriffinLimSpec(n_iter=1), MelSpec()), draft.directory)
+        draft.publish(fingerprint=fingerprint("test", 1, {"name": "quick"}, {}, {}), settings={})
+    return home
+
+
+@pytest.fixture
+def furnished(robots: Path, tmp_path: Path, command: Callable[..., object]) -> Store:
+    """A copy of that home that a test may change; ``command`` works in it."""
+    shutil.copytree(robots, tmp_path / "home", dirs_exist_ok=True)
+    return Store.open(tmp_path / "home")

@@ -1,0 +1,172 @@
+"""The Python interface."""
+
+import json
+import subprocess
+import sys
+from itertools import islice, pairwise, repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import voxgrad
+from voxgrad.audio.io import Waveform
+from voxgrad.audio.pitch import median_f0
+from voxgrad.audio.sink import read_remark, to_pcm
+from voxgrad.errors import BadInputError
+from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.speech.recipe import MARK, Recipe, Source, read_recipe
+from voxgrad.speech.speaker import Speaker
+
+ROOT = Path(__file__).parents[2]
+TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."
+
+
+@pytest.fixture(scope="module")
+def robot(robots) -> Speaker:
+    return voxgrad.load("robot", vocoder="quick", home=robots)
+
+
+def test_a_voice_says_hello(robot):
+    speech = robot.say("Hello there.", seed=1, steps=1)
+    assert speech.samples.dtype == np.float32
+    assert speech.rate == 22050
+    assert speech.seconds == len(speech.samples) / 22050
+    assert [word.word for word in speech.passages[0].words] == ["hello", "there"]
+    assert sum(speech.durations[0]) * 256 == len(speech.samples)
+    assert speech.recipe.text == "Hello there."
+    assert speech.recipe.seed == 1
+
+
+def test_the_command_gives_the_same_samples(robot, furnished, command):
+    assert (
+        command("say", TEXT, "--voice", "robot", "--vocoder", "quick", "--steps", "1", "-o", "a.wav").code
+        == 0
+    )
+    samples = robot.say(TEXT, steps=1).samples
+    assert np.array_equal(soundfile.read("a.wav", dtype="int16")[0], to_pcm(samples))
+
+
+def test_the_seed_decides_in_every_passage(robot):
+    first, again, other = (robot.say(TEXT, seed=seed, steps=1).samples for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert len(first) == len(other)
+    half = len(first) // 2
+    assert not np.array_equal(first[:half], other[:half])
+    assert not np.array_equal(first[half:], other[half:])
+
+
+def test_the_same_sentence_twice_has_other_noise(robot):
+    one, two = (piece.mel for piece in robot.stream(["Hello there.", "Hello there."], SynthesisSpec(steps=1)))
+    assert one.shape == two.shape
+    assert not np.array_equal(one, two)
+
+
+def test_a_passage_is_said_as_it_would_be_alone(robot):
+    """What comes after it changes nothing, so that a stream can begin before the end is known."""
+    alone = robot.say("Rain fell all day.", steps=1).samples
+    together = robot.say("Rain fell all day. Two dogs ran home.", steps=1).samples
+    assert np.array_equal(together[: len(alone)], alone)
+
+
+def test_silences_follow_the_punctuation(robot):
+    told = DeliverySpec(sentence_silence=0.5)
+    pieces = list(robot.stream([TEXT], SynthesisSpec(steps=1), told))
+    gaps = [after.timing.start - before.timing.stop for before, after in pairwise(pieces)]
+    assert gaps == pytest.approx([0.5, 1.0], abs=1e-3)
+    for piece, silence in zip(pieces, (0, 0.5, 1.0), strict=True):
+        quiet = piece.samples[: round(silence * robot.rate)]
+        assert not quiet.any()
+
+
+def test_joints_do_not_click(robot):
+    for piece in robot.stream([TEXT], SynthesisSpec(steps=1), DeliverySpec(sentence_silence=0)):
+        loudest = np.abs(piece.samples).max()
+        assert abs(piece.samples[0]) < 1e-3 * loudest
+        assert abs(piece.samples[-1]) < 1e-3 * loudest
+
+
+def test_texts_are_spoken_as_they_come(robot):
+    pieces = robot.stream(repeat("Hello there."), SynthesisSpec(steps=1))
+    assert len(list(islice(pieces, 3))) == 3
+
+
+def test_volume_is_a_factor_and_never_clips(robot):
+    plain = robot.say("Hello there.", steps=1).samples
+    half = robot.say("Hello there.", steps=1, volume=0.5).samples
+    assert np.allclose(half, plain / 2, atol=1e-5)
+    assert np.abs(robot.say("Hello there.", steps=1, volume=10).samples).max() <= 1
+
+
+def test_pitch_is_raised_by_semitones(tmp_path):
+    speaker = voxgrad.load("kathleen", vocoder="kathleen", home=tmp_path)
+    plain, raised = (speaker.say("No more of this.", steps=1, pitch=pitch) for pitch in (0, 4))
+    assert len(raised.samples) == len(plain.samples)
+    before, after = (median_f0(Waveform(one.samples, one.rate)) for one in (plain, raised))
+    assert before is not None
+    assert after == pytest.approx(before * 2 ** (4 / 12), rel=0.06)
+
+
+def test_a_very_short_piece_bears_a_shift(robot):
+    assert len(robot.say("A.", steps=1, speed=9, pitch=-3).samples) > 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("speed", 0), ("temperature", -1), ("steps", 0), ("pitch", 13), ("volume", 0), ("sentence_silence", -1)],
+)
+def test_a_setting_out_of_bounds_is_named(setting, value, robot):
+    with pytest.raises(BadInputError, match=setting):
+        robot.say("Hello.", **{setting: value})
+
+
+@pytest.mark.parametrize("text", ["", " \n", "😀", "...", "\n\n"])
+def test_nothing_to_say_is_an_error(text, robot):
+    with pytest.raises(BadInputError, match="nothing to say"):
+        robot.say(text, steps=1)
+
+
+def test_another_script_is_refused_before_anything_is_said(robot):
+    with pytest.raises(BadInputError):
+        next(robot.stream(["Hello there. And more. Привет."], SynthesisSpec(steps=1)))
+
+
+def test_a_survey_counts_and_finds_what_is_unknown(robot):
+    survey = robot.survey(["Hello there. Zzyzxq it is.", "Zzyzxq again."])
+    assert survey.passages == 3
+    assert survey.tokens > 50
+    assert survey.unknown == ("zzyzxq",)
+    assert robot.survey(["..."]).passages == 0
+
+
+def test_what_is_saved_says_what_it_is(robot, tmp_path):
+    speech = robot.say("Hello “there”, café.", steps=1)
+    speech.save(tmp_path / "a.flac")
+    assert read_recipe(read_remark(tmp_path / "a.flac"), "a") == speech.recipe
+    speech.save(str(tmp_path / "b.wav"), metadata=False)
+    assert read_remark(tmp_path / "b.wav") == MARK
+
+
+def test_the_consent_travels(robot):
+    recipe = robot.recipe("x", SynthesisSpec(), DeliverySpec(), 0)
+    read = read_recipe(recipe.remark, "x")
+    assert read is not None
+    assert read.consent == robot.voice.manifest.consent == "Robot agreed — on 1 May."
+    assert recipe.remark.isascii()
+
+
+def test_a_recipe_of_a_newer_version_can_be_read():
+    source = Source(kind="voice", ref="a@v1", digest="0" * 64)
+    recipe = Recipe(
+        voxgrad="9", text="x", seed=0, voice=source, vocoder=None, synthesis={}, delivery={}, lexicon=None,
+        threads=1, consent=None, licence=None,
+    )  # fmt: skip
+    content = json.loads(recipe.remark.removeprefix(MARK)) | {"novelty": 1}
+    assert read_recipe(f"{MARK} {json.dumps(content)}", "x") == recipe
+
+
+def test_importing_voxgrad_is_light():
+    code = "import sys, voxgrad; voxgrad.load; print({'torch', 'numpy', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

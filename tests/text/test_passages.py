@@ -1,0 +1,156 @@
+import time
+from itertools import islice, repeat
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxgrad.errors import BadInputError
+from voxgrad.specs import TextSpec
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.passages import MOST_TOKENS, Break, passages, sentences
+
+SPEC = TextSpec()
+
+
+def cut(*texts: str) -> list[tuple[str, Break]]:
+    return [(one.written, one.ends) for one in passages(texts, SPEC)]
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "expected"),
+    [
+        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
+        ("Mr. and Mrs. Smith left.", ["Mr. and Mrs. Smith left."]),
+        (
+            "J. R. R. Tolkien wrote. So did I. Then all.",
+            ["J. R. R. Tolkien wrote.", "So did I.", "Then all."],
+        ),
+        ("The U.S. Army came. It left.", ["The U.S. Army came.", "It left."]),
+        ("It was 5 p.m. He left.", ["It was 5 p.m.", "He left."]),
+        ("It was 5 p.m. and he left.", ["It was 5 p.m. and he left."]),
+        ("It cost 3.5 dollars, e.g. Monday. Yes.", ["It cost 3.5 dollars, e.g. Monday.", "Yes."]),
+        ("“Go!” he said. “Now.” She went.", ["“Go!” he said.", "“Now.”", "She went."]),
+        ("See No. 5 on Nov. 12. No. Not that.", ["See No. 5 on Nov. 12.", "No.", "Not that."]),
+        ("1. First. 2. Second.", ["1. First.", "2. Second."]),
+        ("It ended in 1984. They knew.", ["It ended in 1984.", "They knew."]),
+        ("Wait... Who is it?!  Nobody…", ["Wait...", "Who is it?!", "Nobody…"]),
+        ("apples, pears etc. The end.", ["apples, pears etc.", "The end."]),
+        ("over\ntwo\nlines. And on.", ["over\ntwo\nlines.", "And on."]),
+        (" \n ", []),
+    ],
+)
+def test_sentences_end_where_they_do(paragraph, expected):
+    assert list(sentences(paragraph)) == expected
+
+
+def test_an_empty_line_and_a_new_text_end_a_paragraph():
+    assert cut("Chapter 1\n\nIt was. And so\non.", "Next.") == [
+        ("Chapter 1", Break.PARAGRAPH),
+        ("It was.", Break.SENTENCE),
+        ("And so\non.", Break.PARAGRAPH),
+        ("Next.", Break.PARAGRAPH),
+    ]
+
+
+def test_a_long_sentence_is_cut_at_its_strongest_mark_near_the_middle():
+    sentence = (
+        "The old road ran along the river, past the mill, for a mile or more; then it turned away from the water, "
+        "between two rows of trees, and climbed the hill."
+    )
+    found = cut(sentence)
+    assert found[0][0].endswith("mile or more;")
+    assert found[0][1] is Break.CLAUSE
+    assert found[-1][1] is Break.PARAGRAPH
+    assert " ".join(written for written, _ in found) == sentence
+
+
+def test_without_marks_it_is_cut_between_words_and_goes_on_there():
+    sentence = "word " * 100 + "word."
+    found = list(passages([sentence], SPEC))
+    assert all(one.ends is Break.WORD for one in found[:-1])
+    assert all(one.encoded.normalised.endswith("word,") for one in found[:-1])
+    assert " ".join(one.written for one in found) == sentence
+
+
+def test_the_first_passage_of_a_long_text_is_short():
+    text = (
+        "He turned sharply, and faced him across the table, while all the others were still waiting there. "
+        * 4
+    )
+    first, *others = [len(one.encoded.tokens) for one in passages([text], SPEC)]
+    assert first <= 80 < max(others)
+    assert len(cut(text[:98])) == 1
+
+
+def test_what_says_nothing_is_left_out():
+    assert cut("* * *\n\n😀\n\n—\n\nHello.\n\n...") == [("Hello.", Break.PARAGRAPH)]
+    assert cut("", " \n ", "😀") == []
+
+
+def test_phones_in_braces_are_not_cut():
+    braced = "{HH AH0 L OW1 HH AH0 L OW1 HH AH0 L OW1 HH AH0 L OW1}"
+    found = cut(f"{braced} and {braced} and {braced} and {braced} and {braced}")
+    assert len(found) > 1
+    assert all(written.count("{") == written.count("}") for written, _ in found)
+
+
+def test_the_lexicon_holds_in_every_passage():
+    lexicon = Lexicon.parse("voxgrad V AA1 K S", "test")
+    found = list(passages(["Voxgrad it is. And voxgrad."], SPEC, lexicon))
+    assert [one.encoded.words[index].source for one, index in zip(found, (0, 1), strict=True)] == [
+        "lexicon"
+    ] * 2
+
+
+def test_texts_may_still_be_coming():
+    endless = repeat("One. Two.")
+    assert [one.written for one in islice(passages(endless, SPEC), 5)] == [
+        "One.",
+        "Two.",
+        "One.",
+        "Two.",
+        "One.",
+    ]
+
+
+def test_another_script_is_refused_where_it_comes():
+    found = passages(["Hello. Привет."], SPEC)
+    assert next(found).written == "Hello."
+    with pytest.raises(BadInputError, match=r"(?i)cyrillic"):
+        next(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="aB1 .,;:!?-–—()[]\"'“”…\n{}%$😀é", max_size=700))
+def test_passages_are_short_and_in_order_and_lose_no_letter(text):
+    try:
+        found = list(passages([text], SPEC))
+    except BadInputError:  # a brace that holds no phones
+        return
+    assert all(len(one.encoded.tokens) <= MOST_TOKENS or len(one.written) < 8 for one in found)
+    position = 0
+    for one in found:
+        position = text.index(one.written, position) + len(one.written)
+    said = "".join(one.written for one in found)
+    assert said.count("B") == text.count("B")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 10**6,
+        "word " * 200_000,
+        "1" * 10**5,
+        "Hello there. " * 77_000,
+        "!? " * 10**4,
+        "." * 10**6,
+        "{" * 10**5,
+    ],
+    ids=["letters", "words", "digits", "sentences", "marks", "stops", "braces"],
+)
+def test_a_megabyte_of_anything_begins_soon(text):
+    began = time.process_time()
+    found = list(islice(passages([text], SPEC), 20))
+    assert all(len(one.encoded.tokens) <= MOST_TOKENS for one in found)
+    assert time.process_time() - began < 20  # a guard against quadratic time, which would take hours

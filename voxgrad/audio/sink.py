@@ -1,0 +1,193 @@
+"""Sound files written while the sound comes, with a remark on what they are; and the remark read back."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from voxgrad.audio.io import SUBTYPES, Samples, appearing, check_writable
+from voxgrad.errors import BadInputError, EnvironmentFailureError
+
+PCM = npt.NDArray[np.int16]
+
+SOFTWARE: Final = "voxgrad"
+_BLOCK: Final = 1 << 16
+_UNKNOWN: Final = 0xFFFFFFFF
+_MOST_REMARK: Final = 1 << 26  # bytes; a longer one is no remark of ours
+
+
+class Sink(Protocol):
+    """Where sound goes, piece by piece."""
+
+    def write(self, samples: Samples) -> None:
+        """Take (n,) float32 samples; what passes ±1 is clipped."""
+        ...
+
+
+def to_pcm(samples: Samples) -> PCM:
+    """Round to 16 bits: the samples that every lossless file, and every stream, has.
+
+    >>> to_pcm(np.float32([0, 1, -1, 2])).tolist()
+    [0, 32767, -32767, 32767]
+    """
+    return np.rint(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+
+
+class RawSink:
+    """16-bit little-endian samples and nothing else."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, samples: Samples) -> None:
+        """Take (n,) float32 samples, and hand them on at once."""
+        self._file.write(to_pcm(samples).astype("<i2").tobytes())
+        self._file.flush()
+
+
+class WaveSink(RawSink):
+    """A 16-bit mono WAV whose remark stands before the sound, so that it can be streamed.
+
+    Until `close` its sizes say "unknown" (all ones), which readers take for "up to the end".
+
+    Args:
+        file: what can be written to; only `close` needs to seek.
+        rate: Hz.
+        remark: kept as the ``ICMT`` of a ``LIST INFO`` chunk (RIFF MCI, 1991); ASCII.
+    """
+
+    def __init__(self, file: BinaryIO, rate: int, remark: str) -> None:
+        super().__init__(file)
+        info = b"INFO" + _chunk(b"ISFT", _text(SOFTWARE)) + _chunk(b"ICMT", _text(remark))
+        form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
+        self._header = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"LIST", info)
+        file.write(
+            b"RIFF" + struct.pack("<I", _UNKNOWN) + self._header + b"data" + struct.pack("<I", _UNKNOWN)
+        )
+
+    def close(self) -> None:
+        """Fill in the sizes."""
+        before = len(self._header) + 16
+        size = self._file.tell() - before
+        for place, value in ((4, before - 8 + size), (before - 4, size)):
+            self._file.seek(place)
+            self._file.write(struct.pack("<I", min(value, _UNKNOWN)))
+
+
+class _LibrarySink:
+    """What libsndfile writes: FLAC, Ogg Vorbis, MP3."""
+
+    def __init__(self, file: soundfile.SoundFile) -> None:
+        self._file = file
+
+    def write(self, samples: Samples) -> None:
+        pcm = to_pcm(samples)
+        # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
+        for start in range(0, len(pcm), _BLOCK):
+            self._file.write(pcm[start : start + _BLOCK])
+
+
+@contextmanager
+def opened(path: Path, rate: int, remark: str) -> Iterator[Sink]:
+    """Write a WAV, FLAC, Ogg Vorbis or MP3, as its name ends. It appears whole at the end, or not at all.
+
+    Raises:
+        BadInputError: the name ends in none of these, or its folder does not exist.
+        EnvironmentFailureError: the disk refuses.
+    """
+    kind = check_writable(path)
+    with appearing(path) as place:
+        if kind == "wav":
+            with place.open("wb") as plain:
+                wave = WaveSink(plain, rate, remark)
+                yield wave
+                wave.close()
+            return
+        with soundfile.SoundFile(place, "w", rate, 1, SUBTYPES[kind], format=kind.upper()) as file:
+            file.software, file.comment = SOFTWARE, remark
+            yield _LibrarySink(file)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """See that a sound file can be written to ``path`` before any work is done for it.
+
+    Raises:
+        BadInputError: as `check_writable`.
+        EnvironmentFailureError: the folder may not be written.
+    """
+    check_writable(path)
+    probe = path.with_name(f".{path.name}.probe")
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror})"
+        raise EnvironmentFailureError(message, "Check the folder's permissions, or name another.") from error
+
+
+def convert(source: Path, target: Path, remark: str) -> None:
+    """Write a sound file of ours again, in the format of the target's name, block by block.
+
+    Raises:
+        BadInputError: the target cannot be a sound file.
+        EnvironmentFailureError: the disk refuses.
+    """
+    with soundfile.SoundFile(source) as file, opened(target, file.samplerate, remark) as sink:
+        for block in file.blocks(_BLOCK, dtype="float32"):
+            sink.write(block * np.float32(32768 / 32767))
+
+
+def read_remark(path: Path) -> str:
+    """The remark in a sound file, empty where there is none.
+
+    Raises:
+        BadInputError: the file is missing, or no sound file.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(4) == b"RIFF":
+                return _riff_remark(file)
+        with soundfile.SoundFile(path) as sound:
+            return str(sound.comment)
+    except (OSError, soundfile.LibsndfileError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.error_string.rstrip(".")
+        raise BadInputError(f"{path} cannot be read as sound ({reason})", "Name a sound file.") from error
+
+
+def _riff_remark(file: BinaryIO) -> str:
+    """The ``ICMT`` of a RIFF file, of which the first four bytes are read; chunks may stand in any order."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name == b"LIST" and size < _MOST_REMARK:
+            found = _remark_within(file.read(size + size % 2))
+            if found:
+                return found
+        elif size == _UNKNOWN:
+            return ""
+        else:
+            file.seek(size + size % 2, 1)
+    return ""
+
+
+def _remark_within(content: bytes) -> str:
+    position = 4 if content[:4] == b"INFO" else len(content)
+    while position + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, position)
+        if name == b"ICMT":
+            return content[position + 8 : position + 8 + size].rstrip(b"\0").decode("utf-8", "replace")
+        position += 8 + size + size % 2
+    return ""
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+def _text(text: str) -> bytes:
+    return text.encode("ascii", "replace") + b"\0"

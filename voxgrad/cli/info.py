@@ -1,0 +1,42 @@
+"""`voxgrad info`: what a sound file says of itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voxgrad.cli.session import Session
+
+
+def info(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file that `say` wrote.")],
+) -> None:
+    """Show how a sound was made."""
+    from rich.console import Group
+
+    from voxgrad.audio.io import read_header
+    from voxgrad.audio.sink import read_remark
+    from voxgrad.cli.render import answer, section
+    from voxgrad.cli.show import flattened
+    from voxgrad.speech.recipe import read_recipe
+
+    session: Session = context.obj
+    recipe = read_recipe(read_remark(file), str(file))
+    header = read_header(file)
+    about = {"synthetic": "yes", "seconds": f"{header.seconds:.2f}", "rate": f"{header.rate} Hz"}
+    known = {} if recipe is None else recipe.model_dump()
+    answer(
+        session,
+        {"file": str(file), "synthetic": True, "seconds": round(header.seconds, 4), "recipe": known},
+        Group(section(str(file), about), section("made from", _shown(flattened(known)))),
+    )
+
+
+def _shown(rows: dict[str, str]) -> dict[str, str]:
+    """Without what is not there, and with the beginning of a long text."""
+    return {
+        name: f"{value[:400]}…" if len(value) > 400 else value
+        for name, value in rows.items()
+        if value != "None"
+    }

@@ -1,0 +1,52 @@
+"""`voxgrad replay`: a sound that voxgrad made is made again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voxgrad.cli.session import Session
+from voxgrad.errors import BadInputError
+
+
+def replay(
+    context: typer.Context,
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file that `say` wrote.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3; default: FILE-replay.wav."
+        ),
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The pronunciations that were given to say.")
+    ] = None,
+) -> None:
+    """Make a sound again from what it says of itself."""
+    from voxgrad.audio.sink import read_remark, refuse_unwritable
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.speech.recipe import read_recipe
+    from voxgrad.steps.replay import replay as step
+    from voxgrad.store import Store
+
+    session: Session = context.obj
+    recipe = read_recipe(read_remark(file), str(file))
+    if recipe is None:
+        raise BadInputError(f"{file} does not say how it was made", "It was written with --no-metadata.")
+    target = Path(f"{file.stem}-replay.wav") if output is None else output
+    if target.exists() and target.samefile(file):
+        raise BadInputError(f"{target} is the sound itself", "Name another file with -o.")
+    refuse_unwritable(target)
+    with Renderer(session) as renderer:
+        again = step(Store.open(session.home), file, recipe, target, lexicon=lexicon, emit=renderer.emit)
+    outcome = {
+        True: "the same samples",
+        False: "NOT the same samples",
+        None: "a lossy file cannot be compared",
+    }
+    answer(
+        session,
+        {"file": str(target), "seconds": round(again.seconds, 4), "identical": again.identical},
+        f"{target}: {again.seconds:.2f} s, {outcome[again.identical]}",
+    )

@@ -1,0 +1,254 @@
+"""The three ways of `voxgrad say`: one text into one file, many into a file each, all into a stream."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from voxgrad.cli.given import Given
+from voxgrad.cli.session import Session
+from voxgrad.errors import BadInputError
+
+if TYPE_CHECKING:
+    from voxgrad.audio.sink import Sink
+    from voxgrad.events import Emit
+    from voxgrad.specs import DeliverySpec, SynthesisSpec
+    from voxgrad.speech.speaker import Speaker
+    from voxgrad.speech.utterances import Utterance
+    from voxgrad.steps.read_out import Job
+    from voxgrad.store import Artifact, Store
+
+_NUMBERED = re.compile(r".+-(\d{4,})\.\w+")
+_KNOWN_FIRST = 20_000  # characters; a shorter text is read to its end before it is streamed
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What all of it has in common; see the options of `voxgrad say`."""
+
+    session: Session
+    voice: str | None
+    vocoder: str | None
+    lexicon: Path | None
+    strict: bool
+    synthesis: "SynthesisSpec"
+    delivery: "DeliverySpec"
+    seed: int
+    timings: Path | None
+    metadata: bool
+    ending: str
+
+    def one(self, text: str, output: Path | None) -> None:
+        """One text into one file, by way of an artifact."""
+        from voxgrad.audio.sink import convert, read_remark, refuse_unwritable
+        from voxgrad.cli.render import Renderer, answer
+        from voxgrad.speech.find import find_voice
+        from voxgrad.speech.recipe import MARK
+        from voxgrad.steps.say import SOUND
+        from voxgrad.steps.say import say as step
+        from voxgrad.vocoder.resolve import choose, mel_of
+
+        store = self._store()
+        speaker = find_voice(store, self.voice)
+        named = Path(f"{speaker.name}.{self.ending}") if output is None else output
+        refuse_unwritable(named)
+        with Renderer(self.session) as renderer:
+            speech = step(
+                store,
+                text,
+                speaker,
+                choose(store, self.vocoder, mel_of(speaker), renderer.emit),
+                name=speaker.name,
+                settings=self.synthesis,
+                delivery=self.delivery,
+                lexicon=self.lexicon,
+                strict=self.strict,
+                seed=self.seed,
+                rescue=named.with_stem(f"{named.stem}.part"),
+                emit=renderer.emit,
+            )
+        target = named.with_stem(f"{speech.name}-v{speech.version}") if output is None else output
+        sound = speech.path(SOUND)
+        convert(sound, target, read_remark(sound) if self.metadata else MARK)
+        self._write_artifact_timings(speech, target)
+        seconds = speech.manifest.metrics["seconds"]
+        parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
+        answer(
+            self.session,
+            {
+                "speech": speech.ref,
+                "file": str(target),
+                "seconds": seconds,
+                "seed": self.seed,
+                "parents": parents,
+                "directory": str(speech.directory),
+            },
+            f"{target}: {seconds:.2f} s by {' and '.join(parents.values())}, seed {self.seed}",
+        )
+
+    def many(self, source: Given, directory: Path | None) -> None:
+        """Utterances into a file each."""
+        from voxgrad.cli.render import Renderer, answer
+        from voxgrad.steps.read_out import read_out
+
+        store = self._store()
+        if self.timings is not None and self.timings.suffix:
+            raise BadInputError(
+                f"{self.timings} cannot have the timings of several sounds",
+                "Give just srt, to have them beside.",
+            )
+        if directory is not None:
+            _make(directory)
+        said = 0
+        with Renderer(self.session) as renderer:
+            jobs: Iterable[Job] = self._jobs(store, source.utterances(), directory, renderer.emit)
+            total = None
+            if not source.coming:  # then all of it is looked at before the first is said
+                jobs = list(jobs)
+                total = len(jobs)
+            for one in read_out(jobs, total, metadata=self.metadata, strict=self.strict, emit=renderer.emit):
+                said += 1
+                length = "there already" if one.seconds is None else f"{one.seconds:.2f} s"
+                answer(
+                    self.session,
+                    {
+                        "file": str(one.job.target),
+                        "text": one.job.text,
+                        "seconds": one.seconds,
+                        "seed": one.job.seed,
+                        "parents": one.parents,
+                    },
+                    f"{one.job.target}: {length} by {' and '.join(one.parents.values())}, seed {one.job.seed}",
+                )
+                sys.stdout.flush()
+        if not said:
+            raise BadInputError("there is nothing to say", "Give at least one line with a word in it.")
+
+    def stream(self, source: Given, *, raw: bool) -> None:
+        """Everything into standard output, as it comes."""
+        from voxgrad.cli.render import Renderer
+        from voxgrad.events import Said
+        from voxgrad.speech.find import load_speaker
+        from voxgrad.speech.timings import timings_format, write_timings
+        from voxgrad.steps.read_out import stream_out
+
+        if self.session.json:
+            raise BadInputError("--json and -o - exclude each other", "Both go to standard output: give one.")
+        if sys.stdout.isatty():
+            raise BadInputError(
+                "standard output is a terminal", "Pipe it into a player, or name a file with -o."
+            )
+        if self.timings is not None and not self.timings.suffix:
+            raise BadInputError("a stream has no place beside it", "Name a file for the timings.")
+        with Renderer(self.session) as renderer:
+            speaker = load_speaker(self._store(), self.voice, self.vocoder, self.lexicon, renderer.emit)
+            recipe = speaker.recipe(
+                None if source.coming else source.whole(), self.synthesis, self.delivery, self.seed
+            )
+            passages, seconds = stream_out(
+                speaker,
+                self._read(speaker, source.texts, renderer.emit),
+                lambda: _standard_output(speaker.rate, recipe.remark if self.metadata else None, raw=raw),
+                synthesis=self.synthesis,
+                delivery=self.delivery,
+                seed=self.seed,
+                emit=renderer.emit,
+            )
+            renderer.emit(Said(f"{seconds:.2f} s by {speaker.voice.ref}, seed {self.seed}"))
+        if self.timings is not None:
+            write_timings(self.timings, timings_format(self.timings), passages, seconds)
+
+    def _store(self) -> "Store":
+        from voxgrad.store import Store
+
+        return Store.open(self.session.home)
+
+    def _read(self, speaker: "Speaker", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
+        """Texts, read before they are said unless that would make a listener wait."""
+        from voxgrad.speech.reading import tell_unknown
+
+        for text in texts:
+            if self.strict or len(text) < _KNOWN_FIRST:
+                tell_unknown(speaker.survey([text]).unknown, emit, strict=self.strict)
+            yield text
+
+    def _jobs(
+        self, store: "Store", utterances: "Iterable[Utterance]", directory: Path | None, emit: "Emit"
+    ) -> "Iterator[Job]":
+        from voxgrad.audio.sink import refuse_unwritable
+        from voxgrad.speech.find import load_speaker
+        from voxgrad.speech.timings import timings_format
+        from voxgrad.steps.read_out import Job
+
+        speakers: dict[str | None, Speaker] = {}
+        targets: set[Path] = set()
+        last = _last_used() if directory is None else 0
+        for number, utterance in enumerate(utterances, 1):
+            ref = self.voice if utterance.voice is None else utterance.voice
+            if ref not in speakers:
+                speakers[ref] = load_speaker(store, ref, self.vocoder, self.lexicon, emit)
+            target = self._target(utterance, last + number, directory, speakers[ref])
+            if target.absolute() in targets:
+                raise BadInputError(f"two utterances are to be {target}", "Name them apart.")
+            targets.add(target.absolute())
+            refuse_unwritable(target)
+            kind = None if self.timings is None else timings_format(self.timings)
+            speed = self.synthesis.speed if utterance.speed is None else utterance.speed
+            yield Job(
+                where=f"utterance {number}",
+                text=utterance.text,
+                speaker=speakers[ref],
+                synthesis=self.synthesis.model_copy(update={"speed": speed}),
+                delivery=self.delivery,
+                seed=self.seed if utterance.seed is None else utterance.seed,
+                target=target,
+                timings=None if kind is None else (target.with_suffix(f".{kind}"), kind),
+            )
+
+    def _target(
+        self, utterance: "Utterance", number: int, directory: Path | None, speaker: "Speaker"
+    ) -> Path:
+        if utterance.out is not None:
+            return (Path() if directory is None else directory) / utterance.out
+        if directory is not None:
+            return directory / f"{number:04}.{self.ending}"
+        return Path(f"{speaker.voice.name}-{number:04}.{self.ending}")
+
+    def _write_artifact_timings(self, speech: "Artifact", target: Path) -> None:
+        from voxgrad.speech.timings import read_timings, timings_format, write_timings
+        from voxgrad.steps.say import TIMINGS
+
+        if self.timings is None:
+            return
+        kind = timings_format(self.timings)
+        passages = read_timings(speech.path(TIMINGS).read_text(encoding="utf-8"))
+        path = self.timings if self.timings.suffix else target.with_suffix(f".{kind}")
+        write_timings(path, kind, passages, speech.manifest.metrics["seconds"])
+
+
+def _standard_output(rate: int, remark: str | None, *, raw: bool) -> "Sink":
+    from voxgrad.audio.sink import RawSink, WaveSink
+    from voxgrad.speech.recipe import MARK
+
+    stream: BinaryIO = sys.stdout.buffer
+    return RawSink(stream) if raw else WaveSink(stream, rate, MARK if remark is None else remark)
+
+
+def _make(directory: Path) -> None:
+    from voxgrad.errors import EnvironmentFailureError
+
+    if directory.exists() and not directory.is_dir():
+        raise BadInputError(f"{directory} is a file", "Name a folder.")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the folder {directory} cannot be made ({error.strerror})"
+        raise EnvironmentFailureError(message, "Name another.") from error
+
+
+def _last_used() -> int:
+    """The highest number of a sound in the working folder, 0 if there is none."""
+    found = (_NUMBERED.fullmatch(path.name) for path in Path().iterdir())
+    return max((int(match[1]) for match in found if match is not None), default=0)

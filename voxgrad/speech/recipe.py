@@ -1,0 +1,86 @@
+"""What a sound file says of itself: that it is synthetic, and all that is needed to make it again."""
+
+import json
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.store.artifact import Artifact
+
+MARK: Final = "synthetic speech"
+"""What every remark begins with; all of it where no more shall be said."""
+
+
+class Source(BaseModel):
+    """An artifact that spoke."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    ref: str
+    """``name@vN``, for people."""
+    digest: str
+    """Of its manifest."""
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "Source":
+        """How a recipe names an artifact."""
+        return cls(kind=artifact.kind, ref=artifact.ref, digest=artifact.digest)
+
+
+class Recipe(BaseModel):
+    """How a sound was made."""
+
+    # What a newer version adds is no reason not to read the rest.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    voxgrad: str
+    """The version that made it."""
+    text: str | None
+    """None where it was not known when the sound began: lines that were still to come."""
+    seed: int
+    voice: Source
+    vocoder: Source | None
+    """None: Griffin-Lim."""
+    synthesis: dict[str, Any]
+    delivery: dict[str, Any]
+    lexicon: str | None
+    """SHA-256 of the user's pronunciations, if there were any."""
+    threads: int
+    """Of the processor: sums of other numbers of threads round otherwise."""
+    consent: str | None
+    """The statement of the person whose voice it is, as the voice's manifest has it."""
+    licence: str | None
+
+    @property
+    def remark(self) -> str:
+        """The recipe as a sound file carries it: the mark, then JSON in ASCII."""
+        return f"{MARK} {json.dumps(self.model_dump(), separators=(',', ':'), allow_nan=False)}"
+
+
+def read_recipe(remark: str, owner: str) -> Recipe | None:
+    """Find the recipe in the remark of a sound file.
+
+    Args:
+        remark: as `Recipe.remark` wrote it.
+        owner: what errors call the file.
+
+    Returns:
+        None where there is only the mark.
+
+    Raises:
+        BadInputError: the remark is not ours.
+        IntegrityError: it is ours, and damaged.
+    """
+    if not remark.startswith(MARK):
+        raise BadInputError(
+            f"{owner} does not say that voxgrad made it", "Name a file that `voxgrad say` wrote."
+        )
+    content = remark.removeprefix(MARK).strip()
+    if not content:
+        return None
+    try:
+        return Recipe.model_validate_json(content)
+    except ValidationError as error:
+        raise IntegrityError(f"the recipe in {owner} is damaged", "Take the file as it was made.") from error

@@ -1,0 +1,169 @@
+"""When every word and phone is said, and the forms that other programs read."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+from textwrap import wrap
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from voxgrad.errors import BadInputError
+from voxgrad.text.passages import Passage
+from voxgrad.text.readings import as_written
+
+FORMATS: Final = ("json", "srt", "vtt", "TextGrid")
+_LINE: Final = 42  # characters, as subtitles have it
+_BLANK: Final = "_"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPhone:
+    """A phone, mark or letter; seconds."""
+
+    phone: str
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word as it is read, and what was written for it; seconds."""
+
+    word: str
+    written: str
+    start: float
+    stop: float
+    phones: tuple[TimedPhone, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimedPassage:
+    """What is said in one breath; seconds."""
+
+    written: str
+    start: float
+    stop: float
+    words: tuple[TimedWord, ...]
+
+
+_TIMINGS: Final = TypeAdapter(list[TimedPassage])
+
+
+def timed(passage: Passage, durations: Sequence[int], start: float, seconds_per_frame: float) -> TimedPassage:
+    """Find when the words of a passage are said.
+
+    Args:
+        passage: what is said.
+        durations: frames of every token.
+        start: seconds before it.
+        seconds_per_frame: of the mel.
+    """
+    border = [round(start + frame * seconds_per_frame, 4) for frame in accumulate(durations, initial=0)]
+    labels, words = passage.encoded.phones, passage.encoded.words
+    origins = as_written(passage.written, [word.word for word in words])
+    spoken = []
+    for word, origin in zip(words, origins, strict=True):
+        # A blank belongs to what it follows.
+        tokens = [token for token in range(word.start, word.stop) if labels[token] != _BLANK]
+        stops = [*tokens[1:], word.stop]
+        phones = tuple(
+            TimedPhone(labels[token], border[token], border[stop])
+            for token, stop in zip(tokens, stops, strict=True)
+        )
+        spoken.append(TimedWord(word.word, origin, border[word.start], border[word.stop], phones))
+    return TimedPassage(passage.written, border[0], border[-1], tuple(spoken))
+
+
+def timings_format(path: Path) -> str:
+    """The form that a file's name, or a bare ``srt``, asks for.
+
+    Raises:
+        BadInputError: none that can be written.
+    """
+    ending = path.suffix.removeprefix(".") if path.suffix else path.name
+    for known in FORMATS:
+        if ending.lower() == known.lower():
+            return known
+    raise BadInputError(f"{path} names no form of timings", f"End it in .{', .'.join(FORMATS)}.")
+
+
+def read_timings(text: str) -> list[TimedPassage]:
+    """Read passages back from a JSON list of them, as a speech artifact keeps it."""
+    return _TIMINGS.validate_json(text)
+
+
+def write_timings(path: Path, kind: str, passages: Sequence[TimedPassage], seconds: float) -> None:
+    """Write timings in one of ``FORMATS``.
+
+    Args:
+        path: where to.
+        kind: the format.
+        passages: in order.
+        seconds: of the whole sound.
+    """
+    if kind == "json":
+        text = json.dumps([asdict(passage) for passage in passages], ensure_ascii=False, indent=1) + "\n"
+    elif kind == "TextGrid":
+        text = _text_grid(passages, seconds)
+    else:
+        cues = _vtt(passages) if kind == "vtt" else _srt(passages)
+        text = "\n".join(cues)
+    path.write_text(text, encoding="utf-8")
+
+
+def _srt(passages: Iterable[TimedPassage]) -> Iterator[str]:
+    for number, passage in enumerate(passages, 1):
+        yield f"{number}\n{_clock(passage.start, ',')} --> {_clock(passage.stop, ',')}"
+        yield "\n".join(wrap(passage.written, _LINE)) + "\n"
+
+
+def _vtt(passages: Iterable[TimedPassage]) -> Iterator[str]:
+    """WebVTT with a time before every word (W3C, 2019, section 4.2.2)."""
+    yield "WEBVTT\n"
+    for passage in passages:
+        yield f"{_clock(passage.start, '.')} --> {_clock(passage.stop, '.')}"
+        words = [(word.start, word.written) for word in passage.words if word.written]
+        yield " ".join(f"<{_clock(start, '.')}>{_escaped(written)}" for start, written in words) + "\n"
+
+
+def _text_grid(passages: Sequence[TimedPassage], seconds: float) -> str:
+    # Only here, because it comes with all of training.
+    from voxgrad.training.textgrid import Interval, text_grid  # noqa: PLC0415
+
+    def tier(labelled: Iterable[tuple[float, float, str]]) -> list[Interval]:
+        intervals, end = [], 0.0
+        for start, stop, label in labelled:
+            if start > end:
+                intervals.append(Interval(end, start, ""))
+            intervals.append(Interval(start, stop, label))
+            end = stop
+        return [*intervals, Interval(end, seconds, "")] if end < seconds else intervals
+
+    words = [word for passage in passages for word in passage.words]
+    phones = [phone for word in words for phone in word.phones]
+    return text_grid(
+        {
+            "words": tier((word.start, word.stop, word.word) for word in words),
+            "phones": tier((phone.start, phone.stop, phone.phone) for phone in phones),
+        },
+        seconds,
+    )
+
+
+def _clock(seconds: float, point: str) -> str:
+    """Seconds as subtitles have them.
+
+    >>> _clock(3725.5, ",")
+    '01:02:05,500'
+    """
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

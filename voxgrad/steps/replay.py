@@ -1,0 +1,110 @@
+"""A sound file that voxgrad made → the same sound, made again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from voxgrad.audio.sink import opened, to_pcm
+from voxgrad.errors import BadInputError
+from voxgrad.events import Emit
+from voxgrad.presets import validated
+from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.speech.reading import told
+from voxgrad.speech.recipe import Recipe, Source
+from voxgrad.speech.speaker import Speaker, carried_lexicon
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.store import Store
+from voxgrad.text.lexicon import Lexicon
+
+_LOSSLESS = {"WAV", "FLAC"}
+_TASK = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of it.
+
+    Attributes:
+        seconds: of sound.
+        identical: whether every sample is the same; None where the format of the first file keeps no samples.
+    """
+
+    seconds: float
+    identical: bool | None
+
+
+def replay(
+    store: Store, source: Path, recipe: Recipe, target: Path, *, lexicon: Path | None, emit: Emit
+) -> Replayed:
+    """Speak again what a file says of itself, and compare.
+
+    Args:
+        store: where the voice and the vocoder are.
+        source: the file.
+        recipe: what it says.
+        target: another sound file.
+        lexicon: pronunciations that were given when it was made.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: the recipe holds no text, or voice, vocoder or lexicon are not there.
+        EnvironmentFailureError: the disk refuses.
+    """
+    if recipe.text is None:
+        message = f"{source} was streamed while its text still came, and does not hold it"
+        raise BadInputError(message, "Say the text again.")
+    synthesis = validated(SynthesisSpec, recipe.synthesis, str(source))
+    delivery = validated(DeliverySpec, recipe.delivery, str(source))
+    speaker = _speaker(store, source, recipe, lexicon)
+    pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed)
+    remark = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed).remark
+    samples, same = 0, True
+    with (
+        _threads(recipe.threads),
+        soundfile.SoundFile(source) as before,
+        opened(target, speaker.rate, remark) as sink,
+    ):
+        for piece in told(pieces, _TASK, None, emit):
+            sink.write(piece.samples)
+            samples += len(piece.samples)
+            if same and before.format in _LOSSLESS:
+                expected = before.read(len(piece.samples), dtype="int16")
+                same = np.array_equal(expected, to_pcm(piece.samples))
+        whole = before.format not in _LOSSLESS or before.frames == samples
+        return Replayed(samples / speaker.rate, same and whole if before.format in _LOSSLESS else None)
+
+
+def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -> Speaker:
+    voice = _found(store, recipe.voice, source)
+    vocoder = None if recipe.vocoder is None else _found(store, recipe.vocoder, source)
+    words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
+    if (words.sha256 if words else None) != recipe.lexicon:
+        raise BadInputError(
+            f"{source} was made with other pronunciations than there are now",
+            "Give the lexicon that was used with --lexicon.",
+        )
+    return Speaker.load(voice, vocoder, words)
+
+
+def _found(store: Store, source: Source, owner: Path) -> Artifact:
+    try:
+        return store.find(f"@sha256:{source.digest}", source.kind)
+    except BadInputError as error:
+        message = f"the {source.kind} {source.ref} that made {owner} is not in this store"
+        raise BadInputError(message, "Name the store that has it with --home.") from error
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """As many threads as were used then: sums of other numbers of threads round otherwise."""
+    ours = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(ours)
