@@ -7,7 +7,7 @@ from voxgrad.model import align
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent
-from voxgrad.model.samplers import euler
+from voxgrad.model.samplers import borders, euler
 from voxgrad.specs import ModelSpec, SynthesisSpec
 
 TINY = {
@@ -56,7 +56,7 @@ def test_padding_changes_no_utterance_in_the_decoder(speakers):
     speaker = model.speaker(torch.tensor([0, 2, 1]) % speakers)
     condition = Condition(mu * mask, mask, official_extent(lengths, 48), speaker)
     with torch.inference_mode():
-        together = euler(model.decoder, start, condition, 3)
+        together = euler(model.decoder, start, condition, borders(3))
         for row, length in enumerate(lengths.tolist()):
             size = -(-length // 4) * 4  # alone, an utterance is padded to what can be halved twice
             one = slice(row, row + 1)
@@ -66,7 +66,7 @@ def test_padding_changes_no_utterance_in_the_decoder(speakers):
                 None,
                 None if speaker is None else speaker[one],
             )
-            expected = euler(model.decoder, start[one, :, :size], alone, 3)
+            expected = euler(model.decoder, start[one, :, :size], alone, borders(3))
             assert (together[row, :, :size] - expected[0]).abs().max() < 1e-4 * expected.abs().max()
 
 
@@ -76,8 +76,10 @@ def test_without_an_extent_padding_does_matter(model):
     mu, start = torch.randn(2, 80, 48), torch.randn(2, 80, 48)
     mask = length_mask(lengths, 48)
     with torch.inference_mode():
-        held = euler(model.decoder, start, Condition(mu * mask, mask, official_extent(lengths, 48)), 2)
-        official = euler(model.decoder, start, Condition(mu * mask, mask), 2)
+        held = euler(
+            model.decoder, start, Condition(mu * mask, mask, official_extent(lengths, 48)), borders(2)
+        )
+        official = euler(model.decoder, start, Condition(mu * mask, mask), borders(2))
     assert (held[0] - official[0]).abs().max() < 1e-4
     assert (held[1] - official[1]).abs().max() > 1e-3
 
@@ -109,8 +111,8 @@ def test_synthesis_depends_on_seed_temperature_and_speed(model):
 
 
 def test_the_stochastic_solver_adds_noise(model):
-    calm = synthesize(model, temperature=0.0, stochastic=True)
-    assert torch.equal(calm.mel, synthesize(model, temperature=0.0, stochastic=True).mel)
+    calm = synthesize(model, temperature=0.0, sampler="sde")
+    assert torch.equal(calm.mel, synthesize(model, temperature=0.0, sampler="sde").mel)
     assert not torch.equal(calm.mel, synthesize(model, temperature=0.0).mel)
 
 
