@@ -111,9 +111,9 @@ class LinearAttention(nn.Module):
             key = key.masked_fill(frames.extent == 0, -torch.inf)
         key = (key - key.detach().amax((2, 3), keepdim=True)).exp()
         # One product for every band: the transposed operand of one over all positions would not fit a cache.
-        attended, total = key.transpose(1, 2) @ x.permute(0, 2, 3, 1), key.sum(3)
+        attended, total = key.transpose(1, 2) @ x.permute(0, 2, 3, 1), key.sum((2, 3))
         with torch.autocast(x.device.type, enabled=False):
-            attended = attended.float().sum(1) / total.float().sum(2)[:, :, None]
+            attended = attended.float().sum(1) / total.float()[:, :, None]
             attended = attended.view(len(x), self.heads, -1, channels)
             context = attended @ value_weight.view(self.heads, -1, channels).mT
             output_weight = self.to_out.weight.view(channels, self.heads, -1).transpose(0, 1)
@@ -122,7 +122,7 @@ class LinearAttention(nn.Module):
 
 
 def _mix(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
-    """Mixes the channels of every position, and keeps the memory format of ``x``.
+    """Mixes the channels of every position; in channels-last memory, this and the way back are views.
 
     Args:
         weight: (batch, channels_out, channels).
@@ -132,11 +132,8 @@ def _mix(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (batch, channels_out, bands, frames).
     """
-    if x.is_contiguous(memory_format=torch.channels_last):
-        mixed = torch.baddbmm(bias, x.permute(0, 2, 3, 1).flatten(1, 2), weight.mT).mT
-    else:
-        mixed = torch.baddbmm(bias[:, None], weight, x.flatten(2))
-    return mixed.reshape(len(x), -1, *x.shape[2:])
+    mixed = torch.baddbmm(bias, x.permute(0, 2, 3, 1).flatten(1, 2), weight.mT)
+    return mixed.mT.reshape(len(x), -1, *x.shape[2:])
 
 
 class Rezero(nn.Module):
