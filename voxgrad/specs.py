@@ -155,6 +155,10 @@ class ISTFTSpec(Spec):
         return self
 
 
+DRAFT_STEPS, BEST_STEPS = 4, 25
+"""Of the score network, where speed counts more than sound, or sound more than speed."""
+
+
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
@@ -163,7 +167,7 @@ class SynthesisSpec(Spec):
     DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
     steps: Positive = 6
     """Evaluations of the score network."""
-    grid: float = Field(default=0.7, gt=0, le=4)
+    grid: float = Field(default=0.85, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
     puts more of them near the noise."""
     start: Literal["mu", "zero"] = "mu"

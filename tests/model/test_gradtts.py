@@ -110,6 +110,47 @@ def test_synthesis_depends_on_seed_temperature_and_speed(model):
     assert first.mel.shape[2] == first.lengths.item() == first.durations.sum()
 
 
+@pytest.mark.parametrize("sampler", ["dpmpp", "euler", "sde", "ml"])
+@pytest.mark.parametrize("speakers", [1, 3])
+def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers):
+    model = perturbed(ModelSpec(**TINY, n_spks=speakers))
+    with (
+        torch.no_grad()
+    ):  # a score out of nothing, multiplied by 1/a_1 = 150, makes mels that no rounding survives
+        model.decoder.estimator.final_conv.weight.mul_(0.05)
+    settings = SynthesisSpec(sampler=sampler, steps=3, precision="float32")
+    tokens = torch.randint(1, 148, (3, 30), generator=torch.Generator().manual_seed(0))
+    lengths, rows = torch.tensor([30, 17, 9]), torch.tensor([0, 1, 2]) % speakers
+
+    def generators(*seeds):
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    together = model.synthesize(tokens, lengths, settings, generators(5, 6, 7), rows, 2.0)
+    for row, length in enumerate(lengths.tolist()):
+        one = slice(row, row + 1)
+        alone = model.synthesize(
+            tokens[one, :length], lengths[one], settings, generators(5 + row), rows[one], 2.0
+        )
+        frames = int(alone.lengths)
+        assert together.lengths[row] == frames
+        assert torch.equal(together.durations[row, :length], alone.durations[0])
+        error = (together.mel[row, :, :frames] - alone.mel[0]).abs().max()
+        assert error < 1e-4 * alone.mel.abs().max()
+        assert together.mel[row, :, frames:].abs().sum() == 0
+
+
+def test_half_precision_says_nearly_the_same(model):
+    full, half = (synthesize(model, precision=name, steps=4).mel for name in ("float32", "bfloat16"))
+    assert full.dtype == half.dtype == torch.float32
+    assert 0 < (full - half).abs().mean() < 0.02 * full.abs().mean()
+
+
+def test_the_start_can_leave_mu(model):
+    around_mu, around_zero = (synthesize(model, temperature=0.0, start=start) for start in ("mu", "zero"))
+    assert torch.equal(around_mu.mu_y, around_zero.mu_y)
+    assert not torch.equal(around_mu.mel, around_zero.mel)
+
+
 def test_the_stochastic_solver_adds_noise(model):
     calm = synthesize(model, temperature=0.0, sampler="sde")
     assert torch.equal(calm.mel, synthesize(model, temperature=0.0, sampler="sde").mel)

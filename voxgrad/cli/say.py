@@ -28,7 +28,18 @@ def say(
         str | None,
         typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of the diffusion; more is finer.")] = 10,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 6.")
+    ] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Few steps: sooner there.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Many steps: finer.")] = False,
+    max_rtf: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="X", help="As many steps as X of real time allow on this machine."),
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
+    start: Annotated[str, typer.Option(help="Where the noise is centred: mu or zero.")] = "mu",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
         float, typer.Option(min=0, max=2, metavar="X", help="Of the noise: more is livelier.")
     ] = 0.667,
@@ -43,9 +54,11 @@ def say(
 ) -> None:
     """Speak a text."""
     from voxgrad.audio.io import check_writable, copy_audio
+    from voxgrad.cli.effort import chosen_steps
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import validated
     from voxgrad.specs import SynthesisSpec
+    from voxgrad.steps.pace import pace
     from voxgrad.steps.say import SOUND
     from voxgrad.steps.say import say as step
     from voxgrad.store import Store
@@ -56,14 +69,24 @@ def say(
     if output is not None:
         check_writable(output)
     speaker = _speaker(store, voice)
-    asked = {"steps": steps, "temperature": temperature, "speed": speed}
+    asked = {
+        **chosen_steps(steps, draft=draft, best=best, max_rtf=max_rtf),
+        "sampler": sampler,
+        "start": start,
+        "precision": precision,
+        "temperature": temperature,
+        "speed": speed,
+    }
     settings = validated(SynthesisSpec, asked, "say")  # "nan" passes through the options' limits
     with Renderer(session) as renderer:
+        sounds = choose(store, vocoder, mel_of(speaker), renderer.emit)
+        if max_rtf is not None:
+            settings = pace(speaker, sounds, settings, max_rtf, renderer.emit)
         speech = step(
             store,
             text,
             speaker,
-            choose(store, vocoder, mel_of(speaker), renderer.emit),
+            sounds,
             name=speaker.name,
             settings=settings,
             lexicon=lexicon,
