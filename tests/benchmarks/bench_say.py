@@ -35,6 +35,10 @@ from voxgrad.vocoder.resolve import choose, ready
 TEXT = "The boat was tied to the pier with a thick rope, and nobody on the shore had seen who left it there that night."
 SECONDS = 6.0
 PLAIN = SynthesisSpec(sampler="euler", steps=10, grid=1.0, precision="float32")
+EXPLAINED = """
+Medians of runs in turns; a real-time factor is seconds of work for a second of speech. The plain path is float32 Euler
+with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has random
+weights too."""
 
 
 def plain_attention(self: LinearAttention, x, frames):
@@ -164,13 +168,8 @@ def main() -> None:
     tokens = torch.tensor([encode(TEXT, acoustic.spec.text).tokens])
     torch.manual_seed(0)
     official = GradTTS(ModelSpec()).eval()
-    lines = [
-        "# Benchmarks\n",
-        f"Written by `make bench`: `python tests/benchmarks/bench_say.py --repeats {given.repeats} --threads "
-        f"{given.threads}`, torch {torch.__version__}. Medians of runs in turns; a real-time factor is seconds of work "
-        "for a second of speech. The plain path is float32 Euler with 10 steps by the official operations and HiFi-GAN "
-        "V1; its weights are ours, or random where only speed is measured.",
-    ]
+    command = f"python tests/benchmarks/bench_say.py --repeats {given.repeats} --threads {given.threads}"
+    lines = [f"# Benchmarks\n\nWritten by `make bench`: `{command}`, torch {torch.__version__}.", EXPLAINED]
     # Growth first: peak memory never falls again.
     grown = growth(acoustic.model, tokens, vocoder)
     lines += compare("The embedded base", acoustic.model, tokens, vocoder, hifigan, given.repeats)
