@@ -88,9 +88,6 @@ class GradTTS(nn.Module):
     ) -> Synthesis:
         """Speaks a batch of token sequences; every utterance gets what it would get alone.
 
-        The score network wants a multiple of four frames. Up to three more of the last token are made and cut off
-        again, so that only a ragged batch needs masks.
-
         Args:
             tokens: (batch, tokens) ids.
             lengths: (batch,) tokens of every utterance.
@@ -103,23 +100,23 @@ class GradTTS(nn.Module):
         scale = duration_scale if settings.durations == "rounded" else 1.0
         durations = predicted_durations(prior, scale / settings.speed, settings.durations)
         frame_lengths = durations.sum(1).clamp(min=1)
-        sizes = [padded_length(frames) for frames in frame_lengths.tolist()]
-        last = durations.cumsum(1).argmax(1, keepdim=True)
-        spare = torch.tensor(sizes, device=tokens.device) - durations.sum(1)
-        mu_y = align.expand(prior.mu_x, durations.scatter_add(1, last, spare[:, None]), max(sizes))
-        ragged = len(set(sizes)) > 1
-        real = official_extent(frame_lengths, max(sizes)) if ragged else None
-        condition = Condition(mu_y, real, real, self.speaker(speakers))
+        sizes = [padded_length(length) for length in frame_lengths.tolist()]
+        frames = max(sizes)
+        mu_y = align.expand(prior.mu_x, durations, frames)
+        whole = bool((frame_lengths == frames).all())
+        condition = Condition(
+            mu_y,
+            None if whole else length_mask(frame_lengths, frames),
+            None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames),
+            self.speaker(speakers),
+        )
         generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
         noise = partial(_noise, mu_y, sizes, generators)
         start = settings.temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
         with autocast(mu_y.device, settings.precision):
             mel = samplers.sample(self.decoder, start, condition, settings, noise)
         longest = int(frame_lengths.max())
-        inside = length_mask(frame_lengths, longest)
-        return Synthesis(
-            mel[:, :, :longest] * inside, mu_y[:, :, :longest] * inside, durations, frame_lengths
-        )
+        return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
 
 
 def _noise(like: Tensor, sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from voxgrad.model.diffusion import Condition, Diffusion
@@ -17,6 +18,10 @@ from voxgrad.specs import SynthesisSpec
 
 Noise = Callable[[], Tensor]
 """Draws standard normal noise of the mel's shape."""
+
+_FAINT = 0.06
+"""Where a_t is below this, scores are float32: the predicted mel is their error times 1/a_t, up to 150, and rounding
+to half precision would move the level of the speech."""
 
 
 def sample(
@@ -146,4 +151,7 @@ def _data(diffusion: Diffusion, residual: Tensor, condition: Condition, t: float
 
 
 def _score(diffusion: Diffusion, x: Tensor, condition: Condition, t: float) -> Tensor:
+    if _level(diffusion, t)[0] < _FAINT:
+        with torch.autocast(x.device.type, enabled=False):
+            return condition.score(diffusion.estimator, x, x.new_full((len(x),), t)).float()
     return condition.score(diffusion.estimator, x, x.new_full((len(x),), t)).float()
