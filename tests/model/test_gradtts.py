@@ -3,12 +3,14 @@
 import pytest
 import torch
 
+from voxgrad.acoustic import load_acoustic
 from voxgrad.model import align
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent
 from voxgrad.model.samplers import borders, euler
 from voxgrad.specs import ModelSpec, SynthesisSpec
+from voxgrad.store import Store
 
 TINY = {
     "n_enc_channels": 32,
@@ -112,12 +114,16 @@ def test_synthesis_depends_on_seed_temperature_and_speed(model):
 
 @pytest.mark.parametrize("sampler", ["dpmpp", "euler", "sde", "ml"])
 @pytest.mark.parametrize("speakers", [1, 3])
-def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers):
-    model = perturbed(ModelSpec(**TINY, n_spks=speakers))
-    with (
-        torch.no_grad()
-    ):  # a score out of nothing, multiplied by 1/a_1 = 150, makes mels that no rounding survives
-        model.decoder.estimator.final_conv.weight.mul_(0.05)
+def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp_path):
+    # Samplers that predict the mel multiply a score out of nothing by 1/a_1 = 150: only trained ones bear that.
+    trained = sampler in {"dpmpp", "ml"}
+    if trained and speakers > 1:
+        pytest.skip("the trained base has one speaker")
+    model = (
+        load_acoustic(Store.open(tmp_path).find("base/kathleen")).model
+        if trained
+        else perturbed(ModelSpec(**TINY, n_spks=speakers))
+    )
     settings = SynthesisSpec(sampler=sampler, steps=3, precision="float32")
     tokens = torch.randint(1, 148, (3, 30), generator=torch.Generator().manual_seed(0))
     lengths, rows = torch.tensor([30, 17, 9]), torch.tensor([0, 1, 2]) % speakers
@@ -125,11 +131,11 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers):
     def generators(*seeds):
         return [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    together = model.synthesize(tokens, lengths, settings, generators(5, 6, 7), rows, 2.0)
+    together = model.synthesize(tokens, lengths, settings, generators(5, 6, 7), rows, 1.2)
     for row, length in enumerate(lengths.tolist()):
         one = slice(row, row + 1)
         alone = model.synthesize(
-            tokens[one, :length], lengths[one], settings, generators(5 + row), rows[one], 2.0
+            tokens[one, :length], lengths[one], settings, generators(5 + row), rows[one], 1.2
         )
         frames = int(alone.lengths)
         assert together.lengths[row] == frames
