@@ -155,18 +155,33 @@ class ISTFTSpec(Spec):
         return self
 
 
+DRAFT_STEPS, BEST_STEPS = 4, 25
+"""Of the score network, where speed counts more than sound, or sound more than speed."""
+
+
+Sampler = Literal["dpmpp", "ddim", "euler", "sde", "ml"]
+
+
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
-    steps: Positive = 10
-    """Steps of the reverse diffusion."""
+    sampler: Sampler = "dpmpp"
+    """Solver of the reverse diffusion: DPM-Solver++ 2M, its first order, the official Euler and Euler-Maruyama,
+    DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
+    steps: Positive = 6
+    """Evaluations of the score network."""
+    grid: float = Field(default=0.85, gt=0, le=4)
+    """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
+    puts more of them near the noise."""
+    start: Literal["mu", "zero"] = "mu"
+    """What the noise at the start is centred on; ``zero`` is for the paper's comparison."""
     temperature: float = Field(default=0.667, ge=0, le=2)
-    """Standard deviation of the noise around mu that the diffusion starts from: above 1 is livelier, 0 repeats
-    mu. The official code divides by its temperature, so its 1.5 is our 0.667."""
+    """Standard deviation of the noise that the diffusion starts from: above 1 is livelier, 0 repeats mu. The
+    official code divides by its temperature, so its 1.5 is our 0.667."""
     speed: float = Field(default=1.0, gt=0.1, lt=10)
     """Above 1 is faster."""
-    stochastic: bool = False
-    """Solve the reverse SDE instead of the probability-flow ODE."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the score network. ``auto``: bfloat16 where the processor or GPU computes in it."""
     durations: Literal["rounded", "official"] = "rounded"
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""

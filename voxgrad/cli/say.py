@@ -56,7 +56,18 @@ def say(
         str | None,
         typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of the diffusion; more is finer.")] = 10,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 6.")
+    ] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Few steps: sooner there.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Many steps: finer.")] = False,
+    max_rtf: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="X", help="As many steps as X of real time allow on this machine."),
+    ] = None,
+    sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
+    start: Annotated[str, typer.Option(help="Where the noise is centred: mu or zero.")] = "mu",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
         float, typer.Option(min=0, max=2, metavar="X", help="Of the noise: more is livelier.")
     ] = 0.667,
@@ -82,6 +93,7 @@ def say(
     ] = False,
 ) -> None:
     """Speak a text, a file, or the lines that come in."""
+    from voxgrad.cli.effort import chosen_steps
     from voxgrad.cli.given import given
     from voxgrad.cli.saying import Saying
     from voxgrad.presets import validated
@@ -96,7 +108,14 @@ def say(
         timings_format(timings)
     session: Session = context.obj
     # "nan" passes through the options' limits
-    asked = {"steps": steps, "temperature": temperature, "speed": speed}
+    asked = {
+        **chosen_steps(steps, draft=draft, best=best, max_rtf=max_rtf),
+        "sampler": sampler,
+        "start": start,
+        "precision": precision,
+        "temperature": temperature,
+        "speed": speed,
+    }
     told = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
     saying = Saying(
         session=session,
@@ -105,6 +124,7 @@ def say(
         lexicon=lexicon,
         strict=strict,
         synthesis=validated(SynthesisSpec, asked, "say"),
+        max_rtf=max_rtf,
         delivery=validated(DeliverySpec, told, "say"),
         seed=seed,
         timings=timings,

@@ -34,6 +34,7 @@ class Saying:
     lexicon: Path | None
     strict: bool
     synthesis: "SynthesisSpec"
+    max_rtf: float | None
     delivery: "DeliverySpec"
     seed: int
     timings: Path | None
@@ -46,8 +47,10 @@ class Saying:
         from voxgrad.cli.render import Renderer, answer
         from voxgrad.speech.find import find_voice
         from voxgrad.speech.recipe import MARK
+        from voxgrad.speech.speaker import Speaker
         from voxgrad.steps.say import SOUND
         from voxgrad.steps.say import say as step
+        from voxgrad.text.lexicon import NONE
         from voxgrad.vocoder.resolve import choose, mel_of
 
         store = self._store()
@@ -55,13 +58,17 @@ class Saying:
         named = Path(f"{speaker.name}.{self.ending}") if output is None else output
         refuse_unwritable(named)
         with Renderer(self.session) as renderer:
+            vocoder = choose(store, self.vocoder, mel_of(speaker), renderer.emit)
+            paced = self.synthesis
+            if self.max_rtf is not None:
+                paced = self._paced(Speaker.load(speaker, vocoder, NONE), renderer.emit)
             speech = step(
                 store,
                 text,
                 speaker,
-                choose(store, self.vocoder, mel_of(speaker), renderer.emit),
+                vocoder,
                 name=speaker.name,
-                settings=self.synthesis,
+                settings=paced,
                 delivery=self.delivery,
                 lexicon=self.lexicon,
                 strict=self.strict,
@@ -144,14 +151,14 @@ class Saying:
             raise BadInputError("a stream has no place beside it", "Name a file for the timings.")
         with Renderer(self.session) as renderer:
             speaker = load_speaker(self._store(), self.voice, self.vocoder, self.lexicon, renderer.emit)
-            recipe = speaker.recipe(
-                None if source.coming else source.whole(), self.synthesis, self.delivery, self.seed
-            )
+            synthesis = self._paced(speaker, renderer.emit)
+            text = None if source.coming else source.whole()
+            recipe = speaker.recipe(text, synthesis, self.delivery, self.seed)
             passages, seconds = stream_out(
                 speaker,
                 self._read(speaker, source.texts, renderer.emit),
                 lambda: _standard_output(speaker.rate, recipe.remark if self.metadata else None, raw=raw),
-                synthesis=self.synthesis,
+                synthesis=synthesis,
                 delivery=self.delivery,
                 seed=self.seed,
                 emit=renderer.emit,
@@ -164,6 +171,12 @@ class Saying:
         from voxgrad.store import Store
 
         return Store.open(self.session.home)
+
+    def _paced(self, speaker: "Speaker", emit: "Emit") -> "SynthesisSpec":
+        """The settings, with as many steps as the real-time factor that was asked for allows."""
+        from voxgrad.speech.pace import pace
+
+        return self.synthesis if self.max_rtf is None else pace(speaker, self.synthesis, self.max_rtf, emit)
 
     def _read(self, speaker: "Speaker", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
@@ -183,12 +196,14 @@ class Saying:
         from voxgrad.steps.read_out import Job
 
         speakers: dict[str | None, Speaker] = {}
+        paces: dict[str | None, SynthesisSpec] = {}
         targets: set[Path] = set()
         last = _last_used() if directory is None else 0
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
             if ref not in speakers:
                 speakers[ref] = load_speaker(store, ref, self.vocoder, self.lexicon, emit)
+                paces[ref] = self._paced(speakers[ref], emit)
             target = self._target(utterance, last + number, directory, speakers[ref])
             if target.absolute() in targets:
                 raise BadInputError(f"two utterances are to be {target}", "Name them apart.")
@@ -200,7 +215,7 @@ class Saying:
                 where=f"utterance {number}",
                 text=utterance.text,
                 speaker=speakers[ref],
-                synthesis=self.synthesis.model_copy(update={"speed": speed}),
+                synthesis=paces[ref].model_copy(update={"speed": speed}),
                 delivery=self.delivery,
                 seed=self.seed if utterance.seed is None else utterance.seed,
                 target=target,

@@ -4,6 +4,7 @@ Equations are those of Popov et al., 2021: dX_t = ½ Σ⁻¹(μ − X_t) β_t dt
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from voxgrad.specs import ModelSpec
 TIME_MARGIN = 1e-5
 """Times are kept this far from 0 and 1, where the score has no bounded variance."""
 
+Time = TypeVar("Time", Tensor, float)
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -22,11 +25,11 @@ class Schedule:
     beta_min: float
     beta_max: float
 
-    def beta(self, t: Tensor) -> Tensor:
+    def beta(self, t: Time) -> Time:
         """β_t."""
         return self.beta_min + (self.beta_max - self.beta_min) * t
 
-    def integral(self, t: Tensor) -> Tensor:
+    def integral(self, t: Time) -> Time:
         """∫₀ᵗ β_s ds."""
         return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
 
@@ -43,6 +46,10 @@ class Condition:
     mask: Tensor | None = None
     extent: Tensor | None = None
     speaker: Tensor | None = None
+
+    def clear(self, x: Tensor) -> Tensor:
+        """Zeroes the padding of ``x`` (batch, n_feats, frames)."""
+        return x if self.mask is None else x * self.mask
 
     def score(self, estimator: Estimator, x_t: Tensor, t: Tensor) -> Tensor:
         """The estimated gradient of log p_t(x_t | mu): (batch, n_feats, frames)."""

@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxgrad.model import norm_mish
@@ -33,7 +32,8 @@ class Frames:
 
     def clear(self, x: Tensor) -> Tensor:
         """Zeroes the padding of ``x`` (batch, channels, bands, frames)."""
-        return x if self.mask is None else x * self.mask
+        # A mask of another type would turn half precision into float32.
+        return x if self.mask is None else x * self.mask.to(x.dtype)
 
     def halved(self) -> "Frames":
         """The same after a downsampling by two."""
@@ -99,21 +99,41 @@ class LinearAttention(nn.Module):
         self.to_out = nn.Conv2d(heads * width, channels, 1)
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
-        """(batch, channels, bands, frames) in and out."""
-        batch, channels, bands, length = x.shape
-        # Positions before channels: in channels-last memory this and the way back are views.
-        flat = x.permute(0, 2, 3, 1).reshape(batch, bands * length, channels)
-        query, key, value = (F.linear(flat, weight) for weight in self.to_qkv.weight.flatten(1).chunk(3))
+        """(batch, channels, bands, frames) in and out.
+
+        Nothing between the query and the output bends, so that they fold with what was attended to into one
+        matrix (channels, channels) per sample: no query, no value and no head is ever spread over positions.
+        """
+        channels = x.shape[1]
+        query_weight, key_weight, value_weight = self.to_qkv.weight.flatten(1).chunk(3)
+        key = _mix(key_weight.expand(len(x), -1, -1), x, key_weight.new_zeros(1))
         if frames.extent is not None:
-            outside = frames.extent.expand(-1, -1, bands, -1).reshape(batch, -1, 1) == 0
-            key = key.masked_fill(outside, -torch.inf)
-        key, value, query = (
-            part.view(batch, bands * length, self.heads, -1) for part in (key.softmax(1), value, query)
-        )
-        context = key.permute(0, 2, 3, 1) @ value.transpose(1, 2)  # (batch, heads, width, width)
-        out = (query.transpose(1, 2) @ context).transpose(1, 2).flatten(2)
-        out = F.linear(out, self.to_out.weight.flatten(1), self.to_out.bias)
-        return out.view(batch, bands, length, channels).permute(0, 3, 1, 2)
+            key = key.masked_fill(frames.extent == 0, -torch.inf)
+        key = (key - key.detach().amax((2, 3), keepdim=True)).exp()
+        # One product for every band: the transposed operand of one over all positions would not fit a cache.
+        attended, total = key.transpose(1, 2) @ x.permute(0, 2, 3, 1), key.sum((2, 3))
+        with torch.autocast(x.device.type, enabled=False):
+            attended = attended.float().sum(1) / total.float()[:, :, None]
+            attended = attended.view(len(x), self.heads, -1, channels)
+            context = attended @ value_weight.view(self.heads, -1, channels).mT
+            output_weight = self.to_out.weight.view(channels, self.heads, -1).transpose(0, 1)
+            folded = (output_weight @ context.mT).transpose(1, 2).flatten(2) @ query_weight
+        return _mix(folded, x, cast("Tensor", self.to_out.bias))
+
+
+def _mix(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
+    """Mixes the channels of every position; in channels-last memory, this and the way back are views.
+
+    Args:
+        weight: (batch, channels_out, channels).
+        x: (batch, channels, bands, frames).
+        bias: (channels_out,) or (1,).
+
+    Returns:
+        (batch, channels_out, bands, frames).
+    """
+    mixed = torch.baddbmm(bias, x.permute(0, 2, 3, 1).flatten(1, 2), weight.mT)
+    return mixed.mT.reshape(len(x), -1, *x.shape[2:])
 
 
 class Rezero(nn.Module):

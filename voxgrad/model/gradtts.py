@@ -1,7 +1,9 @@
 """Grad-TTS: text encoder, alignment and diffusion in one module that loads official checkpoints strictly."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from voxgrad.model import align, samplers
 from voxgrad.model.diffusion import Condition, Diffusion
 from voxgrad.model.masks import length_mask, official_extent, padded_length
+from voxgrad.model.precision import autocast
 from voxgrad.model.text_encoder import TextEncoder
 from voxgrad.specs import ModelSpec, SynthesisSpec
 
@@ -79,20 +82,17 @@ class GradTTS(nn.Module):
         tokens: Tensor,
         lengths: Tensor,
         settings: SynthesisSpec,
-        generator: torch.Generator,
+        generator: torch.Generator | Sequence[torch.Generator],
         speakers: Tensor | None = None,
         duration_scale: float = 1.0,
     ) -> Synthesis:
-        """Speaks a batch of token sequences.
-
-        Every utterance gets what it would get alone but for the noise: normalisation and attention keep to its
-        own frames.
+        """Speaks a batch of token sequences; every utterance gets what it would get alone.
 
         Args:
             tokens: (batch, tokens) ids.
             lengths: (batch,) tokens of every utterance.
-            settings: steps, temperature, speed.
-            generator: source of all noise.
+            settings: sampler, steps, temperature, speed.
+            generator: source of all noise; one for each utterance, or one that they draw from in turn.
             speakers: (batch,) ids for a multi-speaker model.
             duration_scale: of ``rounded`` durations, against the predictor's bias.
         """
@@ -100,25 +100,31 @@ class GradTTS(nn.Module):
         scale = duration_scale if settings.durations == "rounded" else 1.0
         durations = predicted_durations(prior, scale / settings.speed, settings.durations)
         frame_lengths = durations.sum(1).clamp(min=1)
-        frames = padded_length(int(frame_lengths.max()))
+        sizes = [padded_length(length) for length in frame_lengths.tolist()]
+        frames = max(sizes)
         mu_y = align.expand(prior.mu_x, durations, frames)
-        noise = torch.randn(mu_y.shape, generator=generator, device=generator.device).to(mu_y.device)
-        ragged = len(frame_lengths) > 1
+        whole = bool((frame_lengths == frames).all())
         condition = Condition(
             mu_y,
-            length_mask(frame_lengths, frames),
-            official_extent(frame_lengths, frames) if ragged else None,
+            None if whole else length_mask(frame_lengths, frames),
+            None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames),
             self.speaker(speakers),
         )
-        mel = samplers.euler(
-            self.decoder,
-            mu_y + settings.temperature * noise,
-            condition,
-            settings.steps,
-            generator if settings.stochastic else None,
-        )
+        generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
+        noise = partial(_noise, mu_y, sizes, generators)
+        start = settings.temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
+        with autocast(mu_y.device, settings.precision):
+            mel = samplers.sample(self.decoder, start, condition, settings, noise)
         longest = int(frame_lengths.max())
         return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
+
+
+def _noise(like: Tensor, sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
+    """Standard normal, each utterance's own frames from its own generator, zero after them."""
+    noise = torch.zeros_like(like)
+    for row, size, generator in zip(noise, sizes, generators, strict=True):
+        row[:, :size] = torch.randn(len(row), size, generator=generator, device=generator.device)
+    return noise
 
 
 def predicted_durations(prior: Prior, scale: float, rounding: Literal["rounded", "official"]) -> Tensor:

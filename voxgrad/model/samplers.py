@@ -1,45 +1,157 @@
-"""Solvers of the reverse diffusion, from N(mu, I) back to a mel."""
+"""Solvers of the reverse diffusion, from N(mu, I) back to a mel.
+
+All work on borders of time that fall from 1 to 0 and ask the score network once between two of them. The forward
+diffusion of Popov et al. (2021) draws x towards mu, so that r = x − mu obeys the usual variance-preserving one:
+r_t = a_t r_0 + σ_t ε with a_t = exp(−½ ∫₀ᵗ β_s ds) and σ_t² = 1 − a_t² (equation 9). What is known of that one holds
+here for r.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from voxgrad.model.diffusion import Condition, Diffusion
+from voxgrad.specs import SynthesisSpec
+
+Noise = Callable[[], Tensor]
+"""Draws standard normal noise of the mel's shape."""
+
+_FAINT = 0.06
+"""Where a_t is below this, scores are float32: the predicted mel is their error times 1/a_t, up to 150, and rounding
+to half precision would move the level of the speech."""
 
 
-def euler(
-    diffusion: Diffusion,
-    start: Tensor,
-    condition: Condition,
-    steps: int,
-    generator: torch.Generator | None = None,
+def sample(
+    diffusion: Diffusion, start: Tensor, condition: Condition, settings: SynthesisSpec, noise: Noise
 ) -> Tensor:
-    """Euler's method at midpoint times, as the official code does it.
-
-    Without a generator it solves the probability-flow ODE (Popov et al., 2021, equation 8),
-    dX = ½(μ − X − s(X, μ, t)) β dt; with one the reverse SDE (equation 6),
-    dX = (½(μ − X) − s(X, μ, t)) β dt + √β dW̃.
+    """Solves as the settings say.
 
     Args:
         diffusion: the trained score network with its schedule.
         start: x_1, (batch, n_feats, frames).
         condition: prior mean, masks, speaker.
-        steps: evaluations of the network.
-        generator: source of the SDE's noise, or None for the ODE.
+        settings: sampler, steps and grid.
+        noise: of the stochastic samplers.
 
     Returns:
         x_0, (batch, n_feats, frames), zero on padding.
     """
-    width = 1.0 / steps
-    mask = start.new_ones(()) if condition.mask is None else condition.mask
-    x = start * mask
-    for step in range(steps):
-        t = start.new_full((start.shape[0],), 1.0 - (step + 0.5) * width)
-        beta = diffusion.schedule.beta(t)[:, None, None]
-        score = condition.score(diffusion.estimator, x, t).float()
-        if generator is None:
-            change = 0.5 * (condition.mu - x - score) * (beta * width)
-        else:
-            noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-            change = (0.5 * (condition.mu - x) - score) * (beta * width) + noise * (beta * width).sqrt()
-        x = (x - change) * mask
-    return x
+    times = borders(settings.steps, settings.grid)
+    match settings.sampler:
+        case "euler":
+            return euler(diffusion, start, condition, times)
+        case "sde":
+            return sde(diffusion, start, condition, times, noise)
+        case "ml":
+            return maximum_likelihood(diffusion, start, condition, times, noise)
+        case "ddim":
+            return dpmpp(diffusion, start, condition, times, order=1)
+        case "dpmpp":
+            return dpmpp(diffusion, start, condition, times)
+
+
+def borders(steps: int, power: float = 1.0) -> list[float]:
+    """Times from 1 to 0, evenly spaced and then raised to a power; below 1 they crowd near the noise.
+
+    >>> borders(4)
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    return [(1.0 - step / steps) ** power for step in range(steps)] + [0.0]
+
+
+def euler(diffusion: Diffusion, start: Tensor, condition: Condition, times: Sequence[float]) -> Tensor:
+    """Euler's method at midpoint times, as the official code does it.
+
+    Solves the probability-flow ODE (Popov et al., 2021, equation 8), dX = ½(μ − X − s(X, μ, t)) β dt.
+    """
+    x = condition.clear(start)
+    for t, following in pairwise(times):
+        middle = 0.5 * (t + following)
+        spent = diffusion.schedule.beta(middle) * (t - following)
+        x = x - 0.5 * (condition.mu - x - _score(diffusion, x, condition, middle)) * spent
+    return condition.clear(x)
+
+
+def sde(
+    diffusion: Diffusion, start: Tensor, condition: Condition, times: Sequence[float], noise: Noise
+) -> Tensor:
+    """Euler–Maruyama at midpoint times, as the official code does it.
+
+    Solves the reverse SDE (Popov et al., 2021, equation 6), dX = (½(μ − X) − s(X, μ, t)) β dt + √β dW̃.
+    """
+    x = condition.clear(start)
+    for t, following in pairwise(times):
+        middle = 0.5 * (t + following)
+        spent = diffusion.schedule.beta(middle) * (t - following)
+        drift = 0.5 * (condition.mu - x) - _score(diffusion, x, condition, middle)
+        x = x - drift * spent - noise() * math.sqrt(spent)
+    return condition.clear(x)
+
+
+def maximum_likelihood(
+    diffusion: Diffusion, start: Tensor, condition: Condition, times: Sequence[float], noise: Noise
+) -> Tensor:
+    """The SDE solver whose discrete path is the likeliest one (DiffVC, Popov et al., 2022, theorem 1).
+
+    Its coefficients κ, ω and σ, put together, draw r_s from the posterior given r_t and the predicted r_0:
+    N(a_ts σ_s²/σ_t² r_t + a_s (1 − a_ts²)/σ_t² r_0, σ_s² (1 − a_ts²)/σ_t²) with a_ts = a_t/a_s.
+    """
+    residual = condition.clear(start - condition.mu)
+    for t, following in pairwise(times):
+        predicted = _data(diffusion, residual, condition, t)
+        (signal, deviation), (next_signal, next_deviation) = (_level(diffusion, s) for s in (t, following))
+        kept = signal / next_signal
+        fresh = (1.0 - kept**2) / deviation**2
+        residual = kept * (next_deviation / deviation) ** 2 * residual + next_signal * fresh * predicted
+        if next_deviation > 0:
+            residual = residual + next_deviation * math.sqrt(fresh) * noise()
+    return condition.clear(condition.mu + residual)
+
+
+def dpmpp(
+    diffusion: Diffusion, start: Tensor, condition: Condition, times: Sequence[float], order: int = 2
+) -> Tensor:
+    """DPM-Solver++ (Lu et al., 2022, algorithm 2, "2M"), for the probability-flow ODE.
+
+    Integrates the linear part exactly and takes the predicted mel as linear in λ = log(a/σ) between two
+    evaluations (``order`` 2) or as constant, which is DDIM (Song et al., 2021). The first step has nothing to
+    extrapolate from, and λ grows without bound in the last: both are of order 1, and the last ends on the
+    predicted mel itself.
+    """
+    residual = condition.clear(start - condition.mu)
+    earlier: tuple[Tensor, float] | None = None
+    for t, following in pairwise(times):
+        predicted = _data(diffusion, residual, condition, t)
+        (signal, deviation), (next_signal, next_deviation) = (_level(diffusion, s) for s in (t, following))
+        towards = predicted
+        if order > 1 and next_deviation > 0:
+            reach = math.log(next_signal / next_deviation) - math.log(signal / deviation)
+            if earlier is not None:
+                towards = predicted + (predicted - earlier[0]) * (reach / (2.0 * earlier[1]))
+            earlier = predicted, reach
+        shrunk = next_deviation / deviation
+        residual = shrunk * residual + (next_signal - shrunk * signal) * towards
+    return condition.clear(condition.mu + residual)
+
+
+def _level(diffusion: Diffusion, t: float) -> tuple[float, float]:
+    """a_t and σ_t."""
+    integral = diffusion.schedule.integral(t)
+    return math.exp(-0.5 * integral), math.sqrt(-math.expm1(-integral))
+
+
+def _data(diffusion: Diffusion, residual: Tensor, condition: Condition, t: float) -> Tensor:
+    """The mel that the score points to, less mu: r_0 = (r_t + σ_t² s)/a_t (Tweedie's formula)."""
+    signal, deviation = _level(diffusion, t)
+    score = _score(diffusion, condition.mu + residual, condition, t)
+    return (residual + deviation**2 * score) / signal
+
+
+def _score(diffusion: Diffusion, x: Tensor, condition: Condition, t: float) -> Tensor:
+    if _level(diffusion, t)[0] < _FAINT:
+        with torch.autocast(x.device.type, enabled=False):
+            return condition.score(diffusion.estimator, x, x.new_full((len(x),), t)).float()
+    return condition.score(diffusion.estimator, x, x.new_full((len(x),), t)).float()

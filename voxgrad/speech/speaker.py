@@ -14,7 +14,7 @@ from voxgrad.acoustic import Acoustic, load_acoustic
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
-from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.specs import DeliverySpec, Sampler, SynthesisSpec
 from voxgrad.speech.recipe import Recipe, Source
 from voxgrad.speech.spoken import Piece, Speech, Survey
 from voxgrad.speech.timings import timed
@@ -83,6 +83,7 @@ class Speaker:
         speed: float = _SYNTHESIS.speed,
         temperature: float = _SYNTHESIS.temperature,
         steps: int = _SYNTHESIS.steps,
+        sampler: Sampler = _SYNTHESIS.sampler,
         pitch: float = _DELIVERY.pitch,
         volume: float = _DELIVERY.volume,
         sentence_silence: float = _DELIVERY.sentence_silence,
@@ -95,6 +96,7 @@ class Speaker:
             speed: above 1 is faster.
             temperature: of the noise that the diffusion starts from; above 1 is livelier.
             steps: of the diffusion.
+            sampler: solver of it, see :class:`voxgrad.specs.SynthesisSpec`.
             pitch: semitones up.
             volume: factor of the samples.
             sentence_silence: seconds between sentences.
@@ -102,7 +104,7 @@ class Speaker:
         Raises:
             BadInputError: a setting or the text cannot be used.
         """
-        asked = {"speed": speed, "temperature": temperature, "steps": steps}
+        asked = {"speed": speed, "temperature": temperature, "steps": steps, "sampler": sampler}
         synthesis = validated(SynthesisSpec, asked, "say")
         told = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
         delivery = validated(DeliverySpec, told, "say")

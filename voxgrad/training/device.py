@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import torch
 
 from voxgrad.errors import EnvironmentFailureError
+from voxgrad.model.precision import computes_bfloat16
 from voxgrad.specs import RunSpec, ScheduleSpec
 
 
@@ -15,19 +16,6 @@ def pick_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-
-
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies matrices in bfloat16 faster than in float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """A context in which matrices are multiplied as :class:`RunSpec` ``precision`` says."""
-    half = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def precision_name(device: torch.device, settings: RunSpec) -> str:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from voxgrad.events import Emit, Said
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.precision import autocast
 from voxgrad.specs import StageSpec, TrainSpec
 from voxgrad.training.alignment import Durations, align_corpus, align_strangers
 from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_crops
 from voxgrad.training.corpus import Clip, Corpus
-from voxgrad.training.device import autocast
 from voxgrad.training.engine import Engine, descend
 from voxgrad.training.scale import Scale
 from voxgrad.training.stages import Losses, decoder_losses, full_losses, parameters_of

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.audio.mel import log_mel
+from voxgrad.model.precision import autocast
 from voxgrad.specs import VocoderStageSpec, VocoderTrainSpec
-from voxgrad.training.device import autocast
 from voxgrad.training.engine import descend
 from voxgrad.training.listeners import (
     Discriminators,

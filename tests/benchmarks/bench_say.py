@@ -1,0 +1,186 @@
+"""Text to wav and each of its parts, beside the same weights by the plain path: `make bench`, or run this file.
+
+    python tests/benchmarks/bench_say.py [--write docs/benchmarks.md] [--repeats N] [--threads N]
+
+The plain path is Euler with 10 steps in float32, through a score network whose attention, normalisation and Mish are
+the official operations one after the other, and HiFi-GAN V1 (random weights: its speed does not depend on them). Ours
+is what `say` does by default, through the embedded vocoder. The official-size network has random weights too. All
+are run in turns, so that whatever else the machine does hits all alike.
+"""
+
+import argparse
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import torch
+
+from voxgrad.acoustic import load_acoustic
+from voxgrad.events import ignore
+from voxgrad.model import norm_mish
+from voxgrad.model.estimator import LinearAttention
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.specs import MelSpec, ModelSpec, SynthesisSpec
+from voxgrad.store import Store
+from voxgrad.text.tokens import encode
+from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
+from voxgrad.vocoder.resolve import choose, ready
+
+TEXT = "The boat was tied to the pier with a thick rope, and nobody on the shore had seen who left it there that night."
+SECONDS = 6.0
+PLAIN = SynthesisSpec(sampler="euler", steps=10, grid=1.0, precision="float32")
+EXPLAINED = """
+Medians of runs in turns; a real-time factor is seconds of work for a second of speech. The plain path is float32 Euler
+with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has random
+weights too."""
+
+
+def plain_attention(self: LinearAttention, x, frames):
+    """Linear attention as the official network computes it."""
+    del frames
+    batch, _, bands, length = x.shape
+    query, key, value = self.to_qkv(x).view(batch, 3, self.heads, -1, bands * length).unbind(1)
+    context = torch.einsum("bhdn,bhen->bhde", key.softmax(-1), value)
+    out = torch.einsum("bhde,bhdn->bhen", context, query)
+    return self.to_out(out.reshape(batch, -1, bands, length))
+
+
+@contextmanager
+def official_operations():
+    """Attention written out, torch's own normalisation and Mish, torch's own memory layout."""
+    with (
+        patch.object(LinearAttention, "forward", plain_attention),
+        patch.object(norm_mish, "takes", lambda x: False),
+        patch.object(
+            torch.Tensor, "contiguous", lambda self, memory_format=torch.contiguous_format: CONTIGUOUS(self)
+        ),
+    ):
+        yield
+
+
+CONTIGUOUS = torch.Tensor.contiguous
+
+
+def median(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Seconds of each, run in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in range(repeats + 1):
+        for name, run in variants.items():
+            started = time.perf_counter()
+            run()
+            if turn:  # the first turn compiles and allocates
+                seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def spoken(model: GradTTS, tokens: torch.Tensor, settings: SynthesisSpec, scale: float) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    mel = model.synthesize(tokens, torch.tensor([tokens.shape[1]]), settings, generator, None, scale).mel
+    return mel.clamp(*MelSpec().range)
+
+
+def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, repeats: int) -> list[str]:
+    """Rows of a table: ours, plain, and how many times faster."""
+    with torch.inference_mode():
+        prior = model.encode(tokens, torch.tensor([tokens.shape[1]]))
+        natural = float(prior.logw.exp().sum()) * MelSpec().seconds_per_frame
+    scale = SECONDS / natural
+    ours = SynthesisSpec()
+    mel = spoken(model, tokens, ours, scale)
+    seconds = mel.shape[2] * MelSpec().seconds_per_frame
+    one, plain_one = ours.model_copy(update={"steps": 1}), PLAIN.model_copy(update={"steps": 1})
+
+    def plain(settings: SynthesisSpec) -> torch.Tensor:
+        with official_operations():
+            return spoken(model, tokens, settings, scale)
+
+    taken = median(
+        {
+            "encode": lambda: model.encode(tokens, torch.tensor([tokens.shape[1]])),
+            "step": lambda: spoken(model, tokens, one, scale),
+            "step plain": lambda: plain(plain_one),
+            "mel": lambda: spoken(model, tokens, ours, scale),
+            "mel plain": lambda: plain(PLAIN),
+            "sound": lambda: vocoder(mel),
+            "sound plain": lambda: hifigan(mel),
+        },
+        repeats,
+    )
+    taken["all"], taken["all plain"] = (
+        taken["mel"] + taken["sound"],
+        taken["mel plain"] + taken["sound plain"],
+    )
+    rows = [
+        ("text encoder", "encode", "encode"),
+        ("encoder and one step", "step", "step plain"),
+        (f"text to mel ({ours.steps} steps of {ours.sampler}, 10 of Euler)", "mel", "mel plain"),
+        ("mel to sound (embedded vocoder, HiFi-GAN V1)", "sound", "sound plain"),
+        ("text to sound", "all", "all plain"),
+    ]
+    lines = [f"\n### {name}, {seconds:.1f} s of speech\n"]
+    lines += ["| | real-time factor | plain path | times faster |", "| --- | --- | --- | --- |"]
+    for title, mine, theirs in rows:
+        factors = taken[mine] / seconds, taken[theirs] / seconds, taken[theirs] / taken[mine]
+        lines.append("| {} | {:.3f} | {:.3f} | {:.1f} |".format(title, *factors))
+    return lines
+
+
+def growth(model: GradTTS, tokens: torch.Tensor, vocoder) -> list[str]:
+    """How time and memory grow with the length of one piece."""
+    lines = [
+        "\n### Growth with length, the base\n",
+        "| seconds | real-time factor | peak memory, MiB |",
+        "| --- | --- | --- |",
+    ]
+    for copies in (1, 2, 4):
+        longer = tokens.repeat(1, copies)
+        made = SimpleNamespace()
+
+        def speak(longer=longer, made=made):
+            made.mel = spoken(model, longer, SynthesisSpec(), 1.2)
+            vocoder(made.mel)
+
+        taken = median({"speak": speak}, 1)["speak"]
+        seconds = made.mel.shape[2] * MelSpec().seconds_per_frame
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        lines.append(f"| {seconds:.1f} | {taken / seconds:.3f} | {peak:.0f} |")
+    return lines
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--write", type=Path, help="a Markdown file for the tables")
+    arguments.add_argument("--repeats", type=int, default=3)
+    arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = arguments.parse_args()
+    torch.set_num_threads(given.threads)
+    store = Store.open()
+    acoustic = load_acoustic(store.find("base/kathleen"))
+    mel = acoustic.spec.mel
+    vocoder = ready(choose(store, "kathleen", mel, ignore), mel, "kathleen")
+    hifigan = HiFiGAN.build(HiFiGANSpec(), mel)
+    tokens = torch.tensor([encode(TEXT, acoustic.spec.text).tokens])
+    torch.manual_seed(0)
+    official = GradTTS(ModelSpec()).eval()
+    command = f"python tests/benchmarks/bench_say.py --repeats {given.repeats} --threads {given.threads}"
+    lines = [f"# Benchmarks\n\nWritten by `make bench`: `{command}`, torch {torch.__version__}.", EXPLAINED]
+    # Growth first: peak memory never falls again.
+    grown = growth(acoustic.model, tokens, vocoder)
+    lines += compare("The embedded base", acoustic.model, tokens, vocoder, hifigan, given.repeats)
+    lines += compare("An official-size network", official, tokens, vocoder, hifigan, given.repeats)
+    lines += grown
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if given.write is not None:
+        given.write.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        sys.exit(main())

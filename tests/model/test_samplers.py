@@ -1,0 +1,98 @@
+"""Solvers against a diffusion whose score is known: mels drawn from a Gaussian around a shifted mu."""
+
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from voxgrad.model import samplers
+from voxgrad.model.diffusion import Condition, Schedule
+from voxgrad.model.samplers import borders
+from voxgrad.specs import SynthesisSpec
+
+SHIFT, VARIANCE = 0.8, 0.3
+SCHEDULE = Schedule(0.05, 20.0)
+SHAPE = (1, 20, 400)
+
+
+def score(x, mu, t, mask=None, extent=None, speaker=None):
+    """Of x_t where x_0 is N(mu + SHIFT, VARIANCE)."""
+    signal = torch.exp(-0.5 * SCHEDULE.integral(t))[:, None, None]
+    return -(x - mu - signal * SHIFT) / (signal**2 * VARIANCE + SCHEDULE.variance(t)[:, None, None])
+
+
+def exact(start, mu):
+    """Where the probability-flow ODE ends: every quantile of x_1 goes to the same quantile of x_0."""
+    signal = torch.exp(-0.5 * SCHEDULE.integral(torch.tensor(1.0)))
+    deviation = torch.sqrt(signal**2 * VARIANCE + 1.0 - signal**2)
+    return mu + SHIFT + (start - mu - signal * SHIFT) / deviation * VARIANCE**0.5
+
+
+@pytest.fixture
+def problem():
+    generator = torch.Generator().manual_seed(0)
+    mu, noise = (torch.randn(SHAPE, generator=generator) for _ in range(2))
+    return SimpleNamespace(
+        diffusion=SimpleNamespace(schedule=SCHEDULE, estimator=score),
+        condition=Condition(mu),
+        start=mu + noise,
+        exact=exact(mu + noise, mu),
+        noise=partial(torch.randn, SHAPE, generator=generator),
+    )
+
+
+def error(problem, solver, steps, **settings):
+    found = solver(problem.diffusion, problem.start, problem.condition, borders(steps), **settings)
+    return (found - problem.exact).abs().mean().item()
+
+
+@pytest.mark.parametrize("solver", [samplers.euler, partial(samplers.dpmpp, order=1)])
+def test_a_first_order_solver_halves_its_error(problem, solver):
+    coarse, fine = (error(problem, solver, steps) for steps in (32, 64))
+    assert fine < 0.05
+    assert coarse / fine > 1.7
+
+
+def test_the_second_order_is_nearer(problem):
+    for steps in (16, 32):
+        second = error(problem, samplers.dpmpp, steps)
+        assert second < 0.8 * error(problem, partial(samplers.dpmpp, order=1), steps)
+    assert second < 0.02
+
+
+def test_one_step_ends_on_the_predicted_mel(problem):
+    found = samplers.dpmpp(problem.diffusion, problem.start, problem.condition, [0.5, 0.0])
+    t = torch.tensor([0.5])
+    signal, variance = torch.exp(-0.5 * SCHEDULE.integral(t)), SCHEDULE.variance(t)
+    mu = problem.condition.mu
+    tweedie = mu + (problem.start - mu + variance * score(problem.start, mu, t)) / signal
+    assert (found - tweedie).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("solver", [samplers.sde, samplers.maximum_likelihood])
+def test_a_stochastic_solver_draws_from_the_data(problem, solver):
+    found = solver(problem.diffusion, problem.start, problem.condition, borders(100), problem.noise)
+    residual = found - problem.condition.mu
+    assert residual.mean().item() == pytest.approx(SHIFT, abs=0.04)
+    assert residual.var().item() == pytest.approx(VARIANCE, abs=0.04)
+    again = solver(problem.diffusion, problem.start, problem.condition, borders(100), problem.noise)
+    assert (found - again).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("name", ["dpmpp", "ddim", "euler", "sde", "ml"])
+def test_every_sampler_answers_to_its_name_and_clears_padding(problem, name):
+    mask = (torch.arange(SHAPE[2]) < 300).float()[None, None]
+    condition = Condition(problem.condition.mu * mask, mask)
+    settings = SynthesisSpec(sampler=name, steps=40)
+    found = samplers.sample(problem.diffusion, problem.start, condition, settings, problem.noise)
+    assert found[..., 300:].abs().sum() == 0
+    assert (found - condition.mu)[..., :300].mean().item() == pytest.approx(SHIFT, abs=0.2)
+
+
+def test_the_grid_bends():
+    assert borders(4, 2.0) == [1.0, 0.5625, 0.25, 0.0625, 0.0]
+    dense = borders(4, 0.5)
+    assert all(earlier > later for earlier, later in pairwise(dense))
+    assert dense[1] > 0.75
