@@ -14,6 +14,7 @@ LEVELS = (
     {"acoustic"},
     {"vocoder"},
     {"training"},
+    {"preparation"},
     {"steps"},
     {"cli", "__main__"},
 )

@@ -9,7 +9,7 @@ import torchaudio
 
 from voxgrad.audio.cut import Span, part, sounding_span
 from voxgrad.audio.io import Samples, Waveform, read_recording, resample
-from voxgrad.audio.level import amplify, level_gain
+from voxgrad.audio.level import amplify, level_gain, loudness
 from voxgrad.audio.measure import Measures, clipped_share, measure
 from voxgrad.audio.praat import ANALYSIS_RATE
 from voxgrad.errors import BadInputError
@@ -140,7 +140,8 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
     if clip.seconds < spec.min_seconds:
         message = f"{name} has {clip.seconds:.2f} s of sound, and a clip needs {spec.min_seconds:g} s"
         raise BadInputError(message, "Leave it out, or lower min_seconds.")
-    gain = level_gain(clip, spec)
+    measured = loudness(clip)
+    gain = level_gain(clip, measured, spec)
     return Cleaned(
         amplify(clip, gain),
         opened.source,
@@ -148,7 +149,7 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
         start,
         max(0.0, piece.seconds - start - clip.seconds),
         gain,
-        measure(piece, clip, part(analysed, (start, stop))),
+        measure(piece, clip, part(analysed, (start, stop)), measured),
     )
 
 

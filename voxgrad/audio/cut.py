@@ -69,7 +69,8 @@ def cutting_pauses(waveform: Waveform, spec: AudioSpec) -> list[Span]:
     its longest pause, until none is. A piece without any pause stays as long as it is. Silence at the ends is no
     pause.
     """
-    found = [one for one in pauses(waveform) if one[0] > _SHORTEST_PAUSE and one[1] < waveform.seconds - _SHORTEST_PAUSE]
+    first, last = _SHORTEST_PAUSE, waveform.seconds - _SHORTEST_PAUSE
+    found = [pause for pause in pauses(waveform) if first < pause[0] and pause[1] < last]
     chosen = [pause for pause in found if pause[1] - pause[0] >= spec.pause_seconds]
     spans = pieces(chosen, waveform.seconds)
     while spans:

@@ -80,7 +80,9 @@ def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
     with opened(path) as file:
         rate, channels, seconds = file.samplerate, file.channels, file.frames / file.samplerate
         if seconds > max_seconds:
-            message = f"{path} lasts {seconds / 60:.0f} minutes, and a recording may last {max_seconds / 60:.0f}"
+            message = (
+                f"{path} lasts {seconds / 60:.0f} minutes, and a recording may last {max_seconds / 60:.0f}"
+            )
             raise BadInputError(message, "Split it into files, or raise audio.max_minutes.")
         mono, powers = _mixed(file, path)
         cancelling = channels > 1 and _power(mono) < _CANCELLED * powers.mean() / channels

@@ -32,12 +32,15 @@ def true_peak(waveform: Waveform) -> float:
     return _decibels(max(float(between), float(samples.abs().max())))
 
 
-def level_gain(waveform: Waveform, spec: AudioSpec) -> float:
+def level_gain(waveform: Waveform, measured: float, spec: AudioSpec) -> float:
     """Find the gain in dB to bring a sound to ``spec.loudness_lufs``, or less to keep the limit of true peaks.
 
-    A sound too faint for the gate is only brought to the limit.
+    Args:
+        waveform: not silent.
+        measured: its `loudness`; a sound too faint for the gate is only brought to the limit.
+        spec: both limits.
     """
-    wanted = spec.loudness_lufs - loudness(waveform)
+    wanted = spec.loudness_lufs - measured
     if wanted + _decibels(float(np.abs(waveform.samples).max())) < spec.true_peak_dbtp - _RISES:
         return wanted
     return min(wanted, spec.true_peak_dbtp - true_peak(waveform))

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import parselmouth
 
 from voxgrad.audio.io import Samples, Waveform
-from voxgrad.audio.level import loudness
 from voxgrad.audio.pitch import CEILING, FLOOR
 
 _FRAME_SECONDS = 0.01
@@ -46,13 +45,14 @@ class Measures:
     bandwidth_hz: float
 
 
-def measure(piece: Waveform, clip: Waveform, analysed: Waveform) -> Measures:
+def measure(piece: Waveform, clip: Waveform, analysed: Waveform, loudness: float) -> Measures:
     """Measure a clip.
 
     Args:
         piece: with the silence around it, which shows the background.
         clip: without.
         analysed: the clip at 16 kHz, for Praat.
+        loudness: of the clip.
     """
     f0, harmonicity = _voice(analysed)
     low, median, high = np.percentile(f0, [5, 50, 95]).round(1).tolist() if len(f0) else (None, None, None)
@@ -62,7 +62,7 @@ def measure(piece: Waveform, clip: Waveform, analysed: Waveform) -> Measures:
         low,
         high,
         round(10 * np.log10(max(power, 1e-12) / 4e-10), 2),
-        round(max(loudness(clip), -99.0), 2),
+        round(max(loudness, -99.0), 2),
         round(float(np.median(harmonicity)), 2) if len(harmonicity) else None,
         round(snr(piece), 2),
         round(bandwidth(clip)),

@@ -33,23 +33,18 @@ def search_band(blocks: Iterable[tuple[int, Floats]], tokens: int) -> NDArray[np
         width = value.shape[1]
         moved = np.zeros(value.shape, np.uint8)
         if not lows:
-            last = np.full(width, _NEVER, np.float32)
-            before = _NEVER
-            begins = True
+            last, before = np.full(width, _NEVER, np.float32), np.float32(0)  # from where every path begins
         else:
             shift = low - lows[-1]
             before = last[shift - 1] if shift > 0 else _NEVER
             last = np.concatenate([last[shift:], np.full(shift, _NEVER, np.float32)])[:width]
-            begins = False
-        _advance_block(last, before, np.ascontiguousarray(value), moved, begins)
+        _advance_block(last, before, np.ascontiguousarray(value), moved)
         lows.append(low)
         decisions.append(moved)
     return np.concatenate(list(_traced(lows, decisions, tokens))[::-1])
 
 
-def _traced(
-    lows: list[int], decisions: list[NDArray[np.uint8]], tokens: int
-) -> Iterator[NDArray[np.int64]]:
+def _traced(lows: list[int], decisions: list[NDArray[np.uint8]], tokens: int) -> Iterator[NDArray[np.int64]]:
     """The tokens of the blocks' frames, the last block first."""
     token = tokens - 1
     for low, moved in zip(reversed(lows), reversed(decisions), strict=True):
@@ -59,13 +54,10 @@ def _traced(
 
 
 @numba.njit(cache=True, nogil=True)
-def _advance_block(last: Floats, before: np.float32, value: Floats, moved: NDArray[np.uint8], begins: bool) -> None:
+def _advance_block(last: Floats, before: np.float32, value: Floats, moved: NDArray[np.uint8]) -> None:
     """``last`` becomes the best score of every token at the block's last frame; ``before``: of the token left of it."""
     width = value.shape[1]
     for frame in range(value.shape[0]):
-        if begins and frame == 0:
-            last[0] = value[0, 0]
-            continue
         left = before if frame == 0 else _NEVER
         for token in range(width):
             stay = last[token]

@@ -71,7 +71,7 @@ def breaking(words: tuple[WordFit, ...], bound: float) -> str:
         elif runs[-1]:
             runs.append([])
     longest = max(runs, key=len)
-    shown = longest if longest else [min(words, key=lambda word: word.likelihood)]
+    shown = longest or [min(words, key=lambda word: word.likelihood)]
     listed = " ".join(word.word for word in shown[:8])
     return f"“{listed}{' …' if len(shown) > 8 else ''}”"
 

@@ -90,19 +90,21 @@ def means(base: Acoustic, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
     return prior.mu_x[0], prior.logw[0]
 
 
-def _aligned(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-    """Durations (tokens,), and what the means leave of the mel (n_feats, frames).
-
-    As in `voxgrad.training.alignment.align_strangers`, the first search only tells how far this clip's bands lie
-    from the base's.
-    """
+def searched(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Durations (tokens,) of the best alignment, and what the means leave of the mel, (n_feats, frames)."""
     lengths = torch.tensor([mu.shape[1]]), torch.tensor([mel.shape[1]])
-    difference = torch.zeros(len(mel), 1)
-    for _ in range(2):
-        durations = align.search(align.log_prior(mu[None], (mel - difference)[None]), *lengths)[0]
-        residual = mel - difference - mu.repeat_interleave(durations, 1)
-        difference = difference + residual.mean(1, keepdim=True)
-    return durations, residual
+    durations = align.search(align.log_prior(mu[None], mel[None]), *lengths)[0]
+    return durations, mel - mu.repeat_interleave(durations, 1)
+
+
+def _aligned(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """As `searched`; but a first search only tells how far this clip's bands lie from the base's.
+
+    `voxgrad.training.alignment.align_strangers` does so for all clips of a speaker.
+    """
+    _, residual = searched(mu, mel)
+    difference = residual.mean(1, keepdim=True)
+    return searched(mu, mel - difference)
 
 
 def _backwards(base: Acoustic, encoded: Encoded, mel: Tensor, lexicon: Lexicon) -> float:

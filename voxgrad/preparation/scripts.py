@@ -13,6 +13,7 @@ from voxgrad.audio.cut import Span
 from voxgrad.errors import BadInputError
 from voxgrad.model import align
 from voxgrad.preparation.band import Floats, search_band
+from voxgrad.preparation.borders import settled
 from voxgrad.preparation.fit import means
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
@@ -54,7 +55,8 @@ def match_script(
     """Divides a text among the pieces of the recording that it was read in.
 
     The whole text is aligned with the whole recording by one Monotonic Alignment Search, in which a cut between
-    two pieces can only lie between two words: so the words of all pieces are found together.
+    two pieces can only lie between two words: so the words of all pieces are found together. The cuts that no mark
+    in the text confirms are then settled piece by piece.
 
     Args:
         base: what aligns.
@@ -81,7 +83,15 @@ def match_script(
         lows = _lows(script.frames, loud, frames)
         path = search_band(_values(script, mel - difference, cuts, lows), tokens)
         difference = (mel - script.mu[:, torch.from_numpy(path)]).mean(1, keepdim=True)
-    return _divided(script, path, cuts)
+    texts = _divided(script, path, cuts)
+    return settled(base, texts, _sounding(pauses, mel, base.spec.mel.seconds_per_frame), lexicon)
+
+
+def _sounding(pauses: Sequence[Span], mel: Tensor, seconds_per_frame: float) -> list[Tensor]:
+    """The mel of every piece, without the pauses: (n_feats, frames) each."""
+    inside = [int(time / seconds_per_frame) for pause in pauses for time in pause]
+    borders = [0, *inside, mel.shape[1]]
+    return [mel[:, start:stop] for start, stop in zip(borders[::2], borders[1::2], strict=True)]
 
 
 def _script(base: Acoustic, text: str, lexicon: Lexicon) -> _Script:
@@ -160,9 +170,7 @@ def _lows(expected: Tensor, loud: Tensor, frames: int) -> list[int]:
     return lows
 
 
-def _values(
-    script: _Script, mel: Tensor, cuts: list[slice], lows: list[int]
-) -> Iterator[tuple[int, Floats]]:
+def _values(script: _Script, mel: Tensor, cuts: list[slice], lows: list[int]) -> Iterator[tuple[int, Floats]]:
     """Log-likelihoods of the band, block by block.
 
     In a pause only what parts words is possible, and all of it equally: which of two spaces a base finds more

@@ -42,9 +42,7 @@ def read_text(path: Path) -> Decoded:
         raise BadInputError(message, "Check its permissions.") from error
     found = _decoded(content)
     if found is None or len(_CONTROL.findall(found.text)) > _MOST_CONTROL * len(found.text):
-        raise BadInputError(
-            f"{path.name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8."
-        )
+        raise BadInputError(f"{path.name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
     return found
 
 

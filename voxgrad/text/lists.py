@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from voxgrad.errors import BadInputError
 
-SOUND: Final = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"})
+SOUND: Final = frozenset(
+    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
+)
 """Endings of sound files that can be read out of the box, and"""
 OTHER_SOUND: Final = frozenset(
     {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".mov", ".amr", ".ac3", ".3gp"}
@@ -93,7 +95,7 @@ def _ljspeech(content: str) -> Iterator[Row | BadRow]:
             yield BadRow(line.number, line.fields[0], _EXPECTED)
         else:
             spelt_out = line.fields[2] if len(line.fields) == 3 else ""
-            yield Row(line.number, line.fields[0], spelt_out if spelt_out else line.fields[1], None)
+            yield Row(line.number, line.fields[0], spelt_out or line.fields[1], None)
 
 
 def _paths(content: str) -> Iterator[Row | BadRow]:
@@ -139,7 +141,7 @@ def _gpt_sovits(content: str) -> Iterator[Row | BadRow]:
         if not language.lower().startswith("en"):
             yield BadRow(line.number, name, f"is in {language}, and voxgrad reads English")
         else:
-            yield Row(line.number, name, text, speaker if speaker else None)
+            yield Row(line.number, name, text, speaker or None)
 
 
 def _jsonl(content: str) -> Iterator[Row | BadRow]:
@@ -155,7 +157,7 @@ def _jsonl(content: str) -> Iterator[Row | BadRow]:
         if not name or text is None:
             yield BadRow(number, name if name is not None else "", "has no audio and text in it")
         else:
-            yield Row(number, name, text, speaker if speaker else None)
+            yield Row(number, name, text, speaker or None)
 
 
 FORMATS: Final[dict[str, Callable[[str], Iterator[Row | BadRow]]]] = {

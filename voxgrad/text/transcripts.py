@@ -6,7 +6,7 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.decode import Decoded, read_text
-from voxgrad.text.lists import FORMATS, OTHER_SOUND, SOUND, BadRow, is_sound, recognise, rows
+from voxgrad.text.lists import OTHER_SOUND, SOUND, BadRow, is_sound, recognise, rows
 
 BESIDE = "beside"
 """The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
@@ -97,7 +97,9 @@ def _list_in(folder: Path) -> Path | None:
         usual = [place / name for name in _LISTS if (place / name).is_file()]
         if usual:
             return usual[0]
-    others = sorted(path for path in folder.iterdir() if path.suffix.lower() in _LIST_ENDINGS and path.is_file())
+    others = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in _LIST_ENDINGS and path.is_file()
+    )
     if len(others) > 1:
         names = ", ".join(path.name for path in others)
         raise BadInputError(f"{folder} holds several lists: {names}", "Choose one with --transcripts.")
@@ -124,18 +126,17 @@ def _beside(folder: Path, *, untold: bool) -> Found:
 
 def _entry_beside(folder: Path, path: Path, name: str, *, untold: bool) -> Entry | Problem | None:
     """A recording with its text; None for what is no file."""
-    if not path.resolve().is_relative_to(folder):
-        return Problem(name, f"{path.name} is a link that leads out of the folder")
-    if not path.is_file():
-        return None
     texts = [path.with_suffix(ending) for ending in _TEXT_ENDINGS]
     written = next((text for text in texts if text.is_file()), None)
+    for file in (path, written):
+        if file is not None and not file.resolve().is_relative_to(folder):
+            return Problem(name, f"{file.name} is a link that leads out of the folder")
+    if not path.is_file():
+        return None
+    if written is None and untold:
+        return Entry(name, path, "", None, path.name)
     if written is None:
-        if untold:
-            return Entry(name, path, "", None, path.name)
         return Problem(name, f"{path.name} has no {texts[0].name} beside it")
-    if not written.resolve().is_relative_to(folder):
-        return Problem(name, f"{written.name} is a link that leads out of the folder")
     try:
         text = " ".join(read_text(written).text.split())
     except BadInputError as error:
@@ -150,7 +151,7 @@ def _from_list(folder: Path, path: Path, form: str | None) -> Found:
     for row in rows(decoded.text, chosen):
         source = f"{path.name}:{row.line}"
         if isinstance(row, BadRow):
-            problems.append(Problem(row.name if row.name else source, f"{source} {row.reason}"))
+            problems.append(Problem(row.name or source, f"{source} {row.reason}"))
             continue
         if not row.text:
             problems.append(Problem(row.name, f"{source} has no text"))
