@@ -116,10 +116,9 @@ class CheckSpec(Spec):
     """Amplification that raises the noise too."""
     warn_offset: float = Field(default=0.02, ge=0)
     """Mean of the samples, which should be 0."""
-    doubt_deviations: float = Field(default=3.5, gt=0)
-    """Robust standard deviations below its peers at which an alignment's likelihood is doubtful, and"""
-    doubt_margin: float = Field(default=0.5, ge=0, le=1)
-    """share of its peers' median that a clip's text must be better by than the same words backwards."""
+    doubt_bounds: tuple[tuple[float, float], ...] = ((8.0, 99.0), (3.5, 0.5), (1.5, 0.3))
+    """A text is doubted where its alignment's likelihood lies more than the first number of robust standard
+    deviations below its peers', and its margin over the same words backwards below the second number times theirs."""
 
 
 class PrepareSpec(Spec):

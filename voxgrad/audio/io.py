@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -204,13 +205,17 @@ def resample(waveform: Waveform, rate: int) -> Waveform:
     high, low = max(waveform.rate, rate), min(waveform.rate, rate)
     ratio = Fraction(high, low).limit_denominator(1000)
     old, new = ratio.as_integer_ratio() if waveform.rate == high else ratio.as_integer_ratio()[::-1]
-    resampled = torchaudio.functional.resample(
-        torch.from_numpy(waveform.samples),
+    return Waveform(_resampler(old, new)(torch.from_numpy(waveform.samples)).numpy(), rate)
+
+
+@lru_cache(maxsize=8)
+def _resampler(old: int, new: int) -> torchaudio.transforms.Resample:
+    """The filter between two rates, whose computation takes as long as a clip's filtering."""
+    return torchaudio.transforms.Resample(
         old,
         new,
+        resampling_method="sinc_interp_kaiser",
         lowpass_filter_width=64,
         rolloff=0.9475937167399596,
-        resampling_method="sinc_interp_kaiser",
         beta=14.769656459379492,
     )
-    return Waveform(resampled.numpy(), rate)

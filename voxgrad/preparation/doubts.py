@@ -35,8 +35,9 @@ class Doubt:
 def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
     """Compares clips with each other; of fewer than `FEWEST` none is doubted.
 
-    A clip is doubted where its text explains it far worse than usual and is hardly better than the same words
-    backwards. Both are needed: a noisy clip has the first alone, a text of one word the second.
+    A clip is doubted where its text explains it worse than usual and is hardly better than the same words
+    backwards: the less it is better, the less worse it has to be. A noisy clip has the first alone, a text of one
+    word the second.
 
     Args:
         fits: by clip id, of one speaker.
@@ -54,7 +55,7 @@ def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
         fits.items(), -_deviations(likelihoods, _NARROWEST), rhythms, strict=True
     ):
         reason = ""
-        if below > checks.doubt_deviations and fit.margin < checks.doubt_margin * usual_margin:
+        if any(below > bound and fit.margin < share * usual_margin for bound, share in checks.doubt_bounds):
             reason = f"the text may be wrong: its alignment is {below:.1f} deviations worse than its peers'"
         elif rhythm > _UNUSUAL_RHYTHM:
             reason = f"words may be missing: its phones' durations are {rhythm:.1f} deviations off"

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from voxgrad.acoustic import Acoustic, load_acoustic
-from voxgrad.errors import BadInputError
 from voxgrad.model import align
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
@@ -76,7 +76,7 @@ def fit(base: Acoustic, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | None:
     deviation = torch.log(durations.float()) - log_durations
     return Fit(
         round(float(frames.mean()), 3),
-        _backwards(base, encoded, mel, lexicon),
+        _backwards(encoded, mu, mel),
         round(float((deviation - deviation.mean()).abs().mean()), 3),
         _word_fits(encoded, durations, frames),
     )
@@ -107,15 +107,12 @@ def _aligned(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
     return searched(mu, mel - difference)
 
 
-def _backwards(base: Acoustic, encoded: Encoded, mel: Tensor, lexicon: Lexicon) -> float:
-    words = [word.word for word in encoded.words]
-    text = " ".join(reversed(words if len(words) >= _FEWEST_WORDS else words * _FEWEST_WORDS))
-    try:
-        mu, _ = means(base, encode(f"{text}.", base.spec.text, lexicon).tokens)
-    except BadInputError:  # words that can only be read in their order
-        mu, _ = means(base, encoded.tokens[::-1])
-    mu = mu[:, : mel.shape[1]]
-    _, residual = _aligned(mu, mel)
+def _backwards(encoded: Encoded, mu: Tensor, mel: Tensor) -> float:
+    """The likelihood of the words' means in reverse order; of fewer than three words, of the tokens'."""
+    edges = [0, *(word.start for word in encoded.words[1:]), mu.shape[1]]
+    parts = [mu[:, start:stop] for start, stop in pairwise(edges)]
+    turned = torch.cat(parts[::-1], 1) if len(parts) >= _FEWEST_WORDS else mu.flip(1)
+    _, residual = _aligned(turned, mel)
     return round(float(-0.5 * residual.square().sum(0).mean()), 3)
 
 
