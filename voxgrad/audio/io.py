@@ -96,7 +96,7 @@ def _mixed(file: soundfile.SoundFile, path: Path) -> tuple[Samples, npt.NDArray[
     """The mean of the channels, (n,), and the power of each, without its mean, (channels,)."""
     blocks, total, squares, lowest, highest, frames = [], 0.0, 0.0, np.inf, -np.inf, 0
     # In blocks, because an hour in stereo does not fit beside itself.
-    for block in file.blocks(_READ_BLOCK, dtype="float32", always_2d=True):
+    for block in _blocks(file):
         if not np.isfinite(block).all():
             raise BadInputError(f"{path} has samples that are not finite", "Export it again as 16-bit WAV.")
         blocks.append(block.mean(axis=1, dtype=np.float32))

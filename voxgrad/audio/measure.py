@@ -61,7 +61,7 @@ def measure(piece: Waveform, clip: Waveform, analysed: Waveform, loudness: float
         median,
         low,
         high,
-        round(10 * np.log10(max(power, 1e-12) / 4e-10), 2),
+        round(float(10 * np.log10(max(power, 1e-12) / 4e-10)), 2),
         round(max(loudness, -99.0), 2),
         round(float(np.median(harmonicity)), 2) if len(harmonicity) else None,
         round(snr(piece), 2),
