@@ -119,8 +119,16 @@ def _power(samples: Samples) -> float:
 
 def _one_channel(file: soundfile.SoundFile, channel: int) -> Samples:
     file.seek(0)
-    blocks = [block[:, channel].copy() for block in file.blocks(_READ_BLOCK, dtype="float32", always_2d=True)]
-    return np.concatenate(blocks)
+    return np.concatenate([block[:, channel].copy() for block in _blocks(file)])
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[Samples]:
+    """(frames, channels), until there are no more.
+
+    Not soundfile's own `blocks`: where a file ends before its header says, that gives memory as it was.
+    """
+    while len(block := file.read(_READ_BLOCK, dtype="float32", always_2d=True)):
+        yield block
 
 
 def write_audio(path: Path, waveform: Waveform) -> None:
