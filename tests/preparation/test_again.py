@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-
 from voxgrad.preparation import pool
 from voxgrad.preparation.work import work
 

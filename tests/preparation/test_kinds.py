@@ -235,7 +235,9 @@ def test_m4a_is_read_where_ffmpeg_is_installed(tmp_path):
     from voxgrad.audio.io import read_audio
 
     soundfile.write(tmp_path / "a.wav", speech(), RATE)
-    subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True)
+    subprocess.run(
+        [shutil.which("ffmpeg"), "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True
+    )
     assert read_audio(tmp_path / "a.m4a").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)
     shutil.copy(tmp_path / "a.m4a", tmp_path / "b.wav")
     assert read_audio(tmp_path / "b.wav").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)

@@ -126,9 +126,8 @@ def prepare(
         tell_unknown(judged.unknown, emit)
         with store.stage("dataset", name) as draft:
             write_payload(draft.directory, judged, words)
-            emit(Began("report", None, "clips"))
+            emit(Said("writing the report", "detail"))
             write_report(draft.directory, judged, name, preset, options.consent)
-            emit(Ended("report"))
             published = draft.publish(
                 fingerprint=key,
                 parents=parents,
