@@ -31,6 +31,7 @@ lint: setup  ## Check style and types
 bench: setup  ## Measure, side by side
 	$(RUN)/python tests/benchmarks/bench_align.py
 	$(RUN)/python tests/benchmarks/bench_text.py
+	$(RUN)/python tests/benchmarks/bench_doubts.py
 
 clean:  ## Remove everything that was made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,7 @@ import torch
 import torchaudio
 
 from voxgrad.audio.cut import Span, part, sounding_span
-from voxgrad.audio.io import Samples, Waveform, read_recording, resample
+from voxgrad.audio.io import Waveform, read_recording, resample
 from voxgrad.audio.level import amplify, level_gain, loudness
 from voxgrad.audio.measure import Measures, clipped_share, measure
 from voxgrad.audio.praat import ANALYSIS_RATE
@@ -18,6 +18,7 @@ from voxgrad.specs import AudioSpec
 _SILENT_PEAK = 1e-3
 """−60 dBFS: in 16 bits, five are left."""
 _NO_RUMBLE = -99.0
+_RUMBLE_WINDOW = 8192  # samples at the mel's rate: frequencies 3 Hz apart
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,7 @@ def open_recording(path: Path, spec: AudioSpec) -> Opened:
         raise BadInputError(f"{path} is as good as silent", "Leave it out, or record it louder.")
     whole = resample(recording.waveform, spec.mel.sample_rate)
     whole = Waveform(whole.samples - np.float32(offset), whole.rate)
-    filtered = _high_passed(whole, spec.high_pass_hz)
-    rumble = _rumble(whole.samples, filtered.samples)
+    rumble = _rumble(whole, spec.high_pass_hz)
     high_passed = rumble > spec.rumble_db
     source = Source(
         recording.waveform.rate,
@@ -116,7 +116,7 @@ def open_recording(path: Path, spec: AudioSpec) -> Opened:
         high_passed,
         recording.waveform.seconds,
     )
-    return Opened(filtered if high_passed else whole, source)
+    return Opened(_high_passed(whole, spec.high_pass_hz) if high_passed else whole, source)
 
 
 def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
@@ -154,14 +154,20 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
 
 
 def _high_passed(waveform: Waveform, frequency: float) -> Waveform:
-    """Butterworth of the second order, once forwards."""
-    filtered = torchaudio.functional.highpass_biquad(
-        torch.from_numpy(waveform.samples), waveform.rate, frequency
-    )
-    return Waveform(filtered.numpy(), waveform.rate)
+    """Butterworth of the second order, twice."""
+    samples = torch.from_numpy(waveform.samples)
+    for _ in range(2):
+        samples = torchaudio.functional.highpass_biquad(samples, waveform.rate, frequency)
+    return Waveform(samples.numpy(), waveform.rate)
 
 
-def _rumble(whole: Samples, filtered: Samples) -> float:
-    """What a filter took off, in dB of the whole."""
-    before, after = (float(np.square(samples).mean()) for samples in (whole, filtered))
-    return round(float(10 * np.log10(1 - after / before)), 1) if after < before else _NO_RUMBLE
+def _rumble(waveform: Waveform, frequency: float) -> float:
+    """The power below a frequency, in dB of the whole."""
+    samples = waveform.samples
+    size = min(_RUMBLE_WINDOW, len(samples))
+    window = np.hanning(size).astype(np.float32)
+    power = np.zeros(size // 2 + 1)
+    for start in range(0, len(samples) - size + 1, size):
+        power += np.square(np.abs(np.fft.rfft(samples[start : start + size] * window)))
+    share = power[np.fft.rfftfreq(size, 1 / waveform.rate) < frequency].sum() / max(power.sum(), 1e-12)
+    return round(max(_NO_RUMBLE, float(10 * np.log10(max(share, 1e-10)))), 1)
