@@ -42,9 +42,6 @@ class Recogniser(StrEnum):
     POCKETSPHINX = "pocketsphinx"
 
 
-_TEXTS, _CHECKS, _WHOSE = "The texts", "How strict to be", "Whose voice it is"
-
-
 def prepare(
     context: typer.Context,
     *,
@@ -52,61 +49,55 @@ def prepare(
     name: Annotated[str | None, typer.Option(help="Of the dataset; default: the folder's name.")] = None,
     consent: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="What the speaker agreed to.", rich_help_panel=_WHOSE),
+        typer.Option(metavar="TEXT", help="What the speaker agreed to."),
     ] = None,
     speaker: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Who speaks, where the texts do not say.", rich_help_panel=_WHOSE),
+        typer.Option(metavar="NAME", help="Who speaks, where the texts do not say."),
     ] = None,
     no_consent_needed: Annotated[
         str | None,
-        typer.Option(metavar="WHY", help="Such as 'my own voice', 'public domain'.", rich_help_panel=_WHOSE),
+        typer.Option(metavar="WHY", help="Such as 'my own voice', 'public domain'."),
     ] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="A list of the texts; default: it is looked for.", rich_help_panel=_TEXTS
-        ),
+        typer.Option(metavar="FILE", help="A list of the texts; default: it is looked for."),
     ] = None,
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="Of the list; default: it is recognised.", rich_help_panel=_TEXTS),
+        typer.Option("--format", help="Of the list; default: it is recognised."),
     ] = None,
     transcribe: Annotated[
         Recogniser | None,
-        typer.Option(help="Write down recordings without a text; an extra.", rich_help_panel=_TEXTS),
+        typer.Option(help="Write down recordings without a text; an extra."),
     ] = None,
     text_frontend: Annotated[
-        Frontend, typer.Option(help="As the base that will learn from it.", rich_help_panel=_TEXTS)
+        Frontend, typer.Option(help="As the base that will learn from it.")
     ] = Frontend.VOXGRAD,
     lexicon: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.", rich_help_panel=_TEXTS),
+        typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`."),
     ] = None,
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
             help="Refuse words that no dictionary has; reject what has a warning.",
-            rich_help_panel=_CHECKS,
         ),
     ] = False,
     keep_all: Annotated[
         bool,
-        typer.Option("--keep-all", help="Keep what measures would reject.", rich_help_panel=_CHECKS),
+        typer.Option("--keep-all", help="Keep what measures would reject."),
     ] = False,
     drop_worst: Annotated[
         float,
-        typer.Option(
-            metavar="PERCENT", help="Reject the clips that fit their texts worst.", rich_help_panel=_CHECKS
-        ),
+        typer.Option(metavar="PERCENT", help="Reject the clips that fit their texts worst."),
     ] = 0.0,
     base: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
             help="Aligns texts and recordings; default: voxgrad's own; 'none': nothing does.",
-            rich_help_panel=_CHECKS,
         ),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "prepare",
