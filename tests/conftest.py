@@ -35,6 +35,9 @@ SOME_STEPS = (
 )
 """Options of pretrain and finetune that make them a matter of seconds."""
 
+SYNTHETIC = ("--no-consent-needed", "synthetic")
+"""Options of prepare without which nothing can be cloned."""
+
 Record = Callable[..., None]
 
 # Shells have their background ignore Ctrl-C, and so would everything that the tests begin and interrupt.
@@ -80,6 +83,11 @@ def record() -> Record:
 
 
 @pytest.fixture(scope="session")
+def synthetic() -> tuple[str, ...]:
+    return SYNTHETIC
+
+
+@pytest.fixture(scope="session")
 def steps() -> tuple[str, ...]:
     return SOME_STEPS
 
@@ -101,7 +109,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Chain:
     place = tmp_path_factory.mktemp("chain")
     home, sound = place / "home", place / "out.wav"
     for command in (
-        ["prepare", str(recordings)],
+        ["prepare", str(recordings), *SYNTHETIC],
         ["pretrain", "--data", "robot", "--name", "robots", *SOME_STEPS],
         ["finetune", "--data", "robot", "--base", "robots", *SOME_STEPS],
         [

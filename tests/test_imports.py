@@ -15,6 +15,7 @@ LEVELS = (
     {"vocoder"},
     {"training"},
     {"speech"},
+    {"preparation"},
     {"steps"},
     {"cli", "__main__"},
 )

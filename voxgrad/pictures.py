@@ -101,3 +101,27 @@ def _shortened(title: str, limit: int = 110) -> str:
     # A dollar sign would begin a formula.
     title = title.replace("$", r"\$")
     return title if len(title) <= limit else title[: limit - 1] + "…"
+
+
+def draw_coverage(path: Path, phones: Sequence[str], here: Sequence[float], english: Sequence[float]) -> None:
+    """Draws how many of a thousand phones each phone is, here and in English."""
+    figure, axes = _figure(1, 3.0)
+    places = np.arange(len(phones))
+    axes[0].bar(places - 0.2, here, 0.4, label="here")
+    axes[0].bar(places + 0.2, english, 0.4, label="English")
+    axes[0].set_xticks(places, phones, fontsize=7, rotation=90)
+    axes[0].set_ylabel("of 1000 phones", fontsize=9)
+    axes[0].legend(fontsize=8, frameon=False)
+    figure.savefig(path)
+
+
+def draw_distributions(path: Path, values: Mapping[str, Sequence[float]]) -> None:
+    """Draws a histogram for every name, two in a row."""
+    figure = Figure(figsize=(9.0, 4.4), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axis, (name, numbers) in zip(figure.subplots(2, 2).flat, values.items(), strict=False):
+        axis.hist(numbers, bins=30)
+        axis.set_xlabel(name, fontsize=9)
+        axis.set_ylabel("clips", fontsize=9)
+        axis.tick_params(labelsize=8)
+    figure.savefig(path)

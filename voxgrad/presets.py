@@ -9,20 +9,20 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import Preset, VocoderPreset
+from voxgrad.specs import PrepareSpec, Preset, VocoderPreset
 
 _HERE = Path(__file__).parent
 _INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"
 _COMPARE = "Compare it with a preset that ships with voxgrad."
+_SORTS: dict[str, type[BaseModel]] = {"vocoder": VocoderPreset, "prepare": PrepareSpec}
+"""By the first word of a preset's name; all others train a Grad-TTS."""
 T = TypeVar("T", bound=BaseModel)
 
 
 def preset_names(spec: type[BaseModel] = Preset) -> list[str]:
     """The presets of one sort that ship with the package."""
-    vocoders = spec is VocoderPreset
-    return sorted(
-        path.stem for path in _directory().glob("*.yaml") if path.stem.startswith("vocoder") == vocoders
-    )
+    stems = sorted(path.stem for path in _directory().glob("*.yaml"))
+    return [stem for stem in stems if _SORTS.get(stem.partition("-")[0], Preset) is spec]
 
 
 def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
@@ -43,6 +43,15 @@ def load_vocoder_preset(name: str, overrides: Iterable[str] = ()) -> VocoderPres
         BadInputError: as in :func:`load_preset`.
     """
     return _load(VocoderPreset, name, overrides)
+
+
+def load_prepare_preset(name: str, overrides: Iterable[str] = ()) -> PrepareSpec:
+    """The same for `prepare`.
+
+    Raises:
+        BadInputError: as in :func:`load_preset`.
+    """
+    return _load(PrepareSpec, name, overrides)
 
 
 def _load(spec: type[T], name: str, overrides: Iterable[str]) -> T:

@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxgrad.audio.io import Waveform, read_audio, read_header, resample, write_audio
+from voxgrad.audio.io import Waveform, read_audio, read_recording, resample, write_audio
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 
@@ -53,8 +53,6 @@ def test_every_rate_is_read(tmp_path, rate):
     waveform = read_audio(path)
     assert waveform.rate == rate
     assert waveform.seconds == pytest.approx(0.5, abs=1e-4)
-    header = read_header(path)
-    assert (header.rate, header.channels, header.seconds) == (rate, 1, waveform.seconds)
 
 
 @pytest.mark.parametrize("ending", ["ogg", "mp3"])
@@ -165,10 +163,38 @@ def test_silence_and_a_constant_are_refused(tmp_path, value):
     assert "silent" in refused(path)
 
 
-def test_channels_in_opposite_phase_are_refused(tmp_path):
+@pytest.mark.parametrize("offset", [0.0, 0.2])
+def test_of_channels_in_opposite_phase_one_is_taken(tmp_path, offset):
     path = tmp_path / "opposite.wav"
-    soundfile.write(path, np.stack([tone(), -tone()], axis=1), 22050, subtype="FLOAT")
-    assert "cancel" in refused(path)
+    soundfile.write(path, np.stack([0.5 * tone(), -tone()], axis=1) + offset, 22050, subtype="FLOAT")
+    recording = read_recording(path)
+    assert recording.cancelling
+    assert recording.channels == 2
+    np.testing.assert_allclose(recording.waveform.samples, offset - tone(), atol=1e-6)
+
+
+def test_independent_channels_are_averaged(tmp_path):
+    path = tmp_path / "stereo.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, (22050, 2)).astype(np.float32)
+    soundfile.write(path, noise, 22050, subtype="FLOAT")
+    recording = read_recording(path)
+    assert not recording.cancelling
+    np.testing.assert_allclose(recording.waveform.samples, noise.mean(axis=1), atol=1e-6)
+
+
+def test_one_channel_of_six_may_sound_alone(tmp_path):
+    path = tmp_path / "surround.wav"
+    channels = np.zeros((len(tone()), 6), np.float32)
+    channels[:, 2] = tone()
+    soundfile.write(path, channels, 22050, subtype="FLOAT")
+    np.testing.assert_allclose(read_recording(path).waveform.samples, tone() / 6, atol=1e-6)
+
+
+def test_what_lasts_too_long_is_refused_by_its_header(tmp_path):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, tone(), 22050)
+    with pytest.raises(BadInputError, match="and a recording may last"):
+        read_recording(path, 0.4)
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("a.wav", 1e-4), ("a.FLAC", 1e-4), ("a.ogg", 0.05)])
@@ -191,7 +217,7 @@ def test_samples_beyond_full_scale_are_clipped_and_do_not_wrap(tmp_path):
 def test_a_long_ogg_is_written(tmp_path):
     path = tmp_path / "long.ogg"
     write_audio(path, Waveform(np.tile(tone(), 120), 22050))
-    assert read_header(path).seconds == pytest.approx(60)
+    assert read_audio(path).seconds == pytest.approx(60)
 
 
 def test_writing_refuses_what_it_cannot_do(tmp_path):

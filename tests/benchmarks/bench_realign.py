@@ -15,8 +15,8 @@ import torch
 from voxgrad.acoustic import load_acoustic
 from voxgrad.events import Event, Measured, Said
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import AudioSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
-from voxgrad.steps.prepare import prepare
+from voxgrad.specs import ModelSpec, PrepareSpec, StageSpec, TextSpec, TrainSpec
+from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store import Store
 from voxgrad.training.alignment import Durations, labels
 from voxgrad.training.corpus import Corpus, mean_mel
@@ -39,10 +39,9 @@ def corpus_of(folder: Path) -> Corpus:
         Store(folder / "home"),
         folder / "some",
         name="kathleen",
-        transcripts=None,
-        audio=AudioSpec(),
+        preset=PrepareSpec(description="benchmark"),
         text=TextSpec(),
-        jobs=1,
+        options=Options(jobs=1),
         emit=lambda event: None,
     )
     return Dataset.open(artifact).corpus

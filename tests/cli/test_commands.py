@@ -89,10 +89,10 @@ def test_the_pictures_are_small_and_readable(chain):
             check_picture(artifact.path(name))
 
 
-def test_the_same_commands_make_nothing_new(chain, furnished, command, steps):
+def test_the_same_commands_make_nothing_new(chain, furnished, command, steps, synthetic):
     before = {one.ref: one.digest for one in furnished.list()}
-    assert command("prepare", chain.recordings).code == 0
-    assert "nothing changed since robot@v1" in command("prepare", chain.recordings).err
+    assert command("prepare", chain.recordings, *synthetic).code == 0
+    assert "nothing changed since robot@v1" in command("prepare", chain.recordings, *synthetic).err
     for arguments in (
         ("pretrain", "--data", "robot", "--name", "robots", *steps),
         ("finetune", "--data", "robot", "--base", "robots", *steps),
@@ -120,7 +120,7 @@ def test_the_same_commands_make_nothing_new(chain, furnished, command, steps):
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [
-        (["prepare", "RECORDINGS"], "dataset"),
+        (["prepare", "RECORDINGS", "--no-consent-needed", "synthetic"], "dataset"),
         (["pretrain", "--data", "robot", "--name", "robots", "STEPS"], "base"),
         (["finetune", "--data", "robot", "--base", "robots", "STEPS"], "voice"),
         (["say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"], "speech"),
@@ -210,10 +210,10 @@ def real_folder(name: str, target: Path) -> Path:
 
 
 @pytest.mark.parametrize("corpus", ["lj", "kathleen_raw48k"])
-def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps):
+def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps, synthetic):
     folder = real_folder(corpus, tmp_path / corpus)
     few = (*steps, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
-    outcome = command("prepare", folder, "--json")
+    outcome = command("prepare", folder, "--json", *synthetic)
     assert outcome.code == 0
     answer = json.loads(outcome.out)
     assert (answer["clips"], answer["rejected"]) == (4, 0)

@@ -27,8 +27,13 @@ def test_a_voice_is_its_base_moved_a_little(chain):
     assert all((before[name] - after[name]).abs().max() < 0.1 for name in moved)
 
 
-def test_other_front_ends_are_refused_and_both_are_named(chain, furnished, command, refused, steps):
-    assert command("prepare", chain.recordings, "--name", "off", "--text-frontend", "official").code == 0
+def test_other_front_ends_are_refused_and_both_are_named(
+    chain, furnished, command, refused, steps, synthetic
+):
+    assert (
+        command("prepare", chain.recordings, "--name", "off", "--text-frontend", "official", *synthetic).code
+        == 0
+    )
     line = refused("finetune", "--data", "off", "--base", "robots", *steps)
     assert "robots@v1 reads with front end voxgrad, off@v1 with official" in line
     assert "--text-frontend voxgrad" in line
@@ -43,8 +48,8 @@ def test_of_two_speakers_one_must_be_chosen(two, refused, steps):
     assert "ann, bob" in line
 
 
-def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps):
-    assert command("prepare", chain.recordings).code == 0
+def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps, synthetic):
+    assert command("prepare", chain.recordings, *synthetic).code == 0
     arguments = ("finetune", "--base", "duet", *steps, *FEW)
     assert command(*arguments, "--data", "robot", "--name", "third").code == 0
     voice = two.find("third", "voice")

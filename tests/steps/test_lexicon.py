@@ -99,8 +99,8 @@ def test_strict_refuses_before_any_work(folder, mine, refused, tmp_path):
     assert "mine.txt:1: ZZ is no phone" in refused("prepare", folder, "--lexicon", mine)
 
 
-def test_a_voice_brings_its_lexicon(furnished, folder, mine, command, steps):
-    assert command("prepare", folder, "--lexicon", mine, "--name", "spoken").code == 0
+def test_a_voice_brings_its_lexicon(furnished, folder, mine, command, steps, synthetic):
+    assert command("prepare", folder, "--lexicon", mine, "--name", "spoken", *synthetic).code == 0
     made = command("finetune", "--data", "spoken", "--base", "robots", *steps, *FEW)
     assert made.code == 0, made.err
     voice = furnished.find("spoken", "voice")

@@ -28,22 +28,22 @@ def make(tmp_path: Path) -> Make:
 
 
 def found(folder: Path, transcripts: Path | None = None) -> list[tuple[str, str, str | None]]:
-    entries, problems = find_transcripts(folder, transcripts)
-    assert problems == []
-    return [(entry.id, entry.text, entry.speaker) for entry in entries]
+    there = find_transcripts(folder, transcripts)
+    assert there.problems == []
+    return [(entry.id, entry.text, entry.speaker) for entry in there.entries]
 
 
 def problem(folder: Path) -> str:
-    entries, problems = find_transcripts(folder)
-    assert len(problems) == 1
-    assert [entry.id for entry in entries] == ["good"]
-    return problems[0].reason
+    there = find_transcripts(folder)
+    assert len(there.problems) == 1
+    assert [entry.id for entry in there.entries] == ["good"]
+    return there.problems[0].reason
 
 
 def test_a_list_of_two_columns(make: Make):
     folder = make("wavs/a.wav", "wavs/b.flac", listed="a|Alpha.\nb|Beta.\n")
     assert found(folder) == [("a", "Alpha.", None), ("b", "Beta.", None)]
-    entries, _ = find_transcripts(folder)
+    entries = find_transcripts(folder).entries
     assert [entry.recording.name for entry in entries] == ["a.wav", "b.flac"]
     assert [entry.source for entry in entries] == ["metadata.csv:1", "metadata.csv:2"]
 
@@ -122,8 +122,8 @@ def test_spaces_and_other_scripts_in_names(make: Make):
         ("missing.wav|Text.", "metadata.csv:2: there is no recording missing.wav in the folder"),
         ("good|Once more.", "metadata.csv:2: good stands twice"),
         ("good.wav|Once more.", "metadata.csv:2: good stands twice"),
-        ("../outside.wav|Text.", "metadata.csv:2: there is no recording ../outside.wav in the folder"),
-        ("../outside|Text.", "metadata.csv:2: there is no recording ../outside in the folder"),
+        ("../outside.wav|Text.", "metadata.csv:2: ../outside.wav is a path that leads out of the folder"),
+        ("../outside|Text.", "metadata.csv:2: ../outside is a path that leads out of the folder"),
         (f"{'very long ' * 30}.wav|good", "there is no recording very long"),
         ("other\0.wav|Text.", "there is no recording other"),
     ],
@@ -140,7 +140,7 @@ def test_a_link_out_of_the_folder_is_not_followed(make: Make, tmp_path: Path):
     (tmp_path / "outside.wav").touch()
     folder = make("good.wav", listed="good|Text.\nlink|Text.\n")
     (folder / "link.wav").symlink_to(tmp_path / "outside.wav")
-    assert "no recording link" in problem(folder)
+    assert "link is a link that leads out of the folder" in problem(folder)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Ma
     [
         (None, "b.wav has no b.txt beside it"),
         (b" \n", "b.txt is empty"),
-        (b"caf\xe9", "b.txt is not UTF-8 text"),
+        (b"caf\x81", "b.txt is no text in UTF-8, UTF-16 or Latin-1"),
     ],
 )
 def test_a_recording_without_its_text_is_left_out(content: bytes | None, reason: str, make: Make):
@@ -177,15 +177,16 @@ def test_a_name_that_is_not_utf8_can_be_written_down(make: Make):
         Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).touch()
     except OSError:
         pytest.skip("the file system takes only UTF-8 names")
-    _, problems = find_transcripts(folder)
+    problems = find_transcripts(folder).problems
     assert [one.id.encode() for one in problems] == [b"caf?"]
 
 
 @pytest.mark.parametrize(
     ("listed", "message"),
     [
-        (b"a|caf\xe9\n", "metadata.csv is not UTF-8 text"),
-        ("a|Alpha.\n".encode("utf-16"), "metadata.csv is not UTF-8 text"),
+        (b"a|c\x81f\x8f\n", "metadata.csv is no text in UTF-8, UTF-16 or Latin-1"),
+        (b"\xff\xfea|A", "metadata.csv is no text in UTF-8, UTF-16 or Latin-1"),
+        (b"\x7fELF\x02\x01\x01\x03", "metadata.csv is no text in UTF-8, UTF-16 or Latin-1"),
         (b"", "metadata.csv has no lines"),
         (b"\n \n", "metadata.csv has no lines"),
         (None, "holds no transcripts"),
@@ -209,9 +210,9 @@ def test_a_missing_folder_or_list_is_refused(make: Make, tmp_path: Path):
 def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch):
     folder = make("a.wav", listed="a|Alpha.\n")
 
-    def deny(path: Path, **options: str) -> str:
+    def deny(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", deny)
+    monkeypatch.setattr(Path, "read_bytes", deny)
     with pytest.raises(BadInputError, match=r"metadata.csv cannot be read \(Permission denied\)"):
         find_transcripts(folder)

@@ -1,65 +1,173 @@
-"""From a recording to a clip that can be learnt from."""
+"""From a recording to clips that can be learnt from, with a record of what was done."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+import torchaudio
 
-from voxgrad.audio.cut import trim
-from voxgrad.audio.io import Waveform, read_audio, read_header, resample
-from voxgrad.audio.level import amplify, level_gain
+from voxgrad.audio.cut import Span, part, sounding_span
+from voxgrad.audio.io import Waveform, read_recording, resample
+from voxgrad.audio.level import amplify, level_gain, loudness
+from voxgrad.audio.measure import Measures, clipped_share, measure
+from voxgrad.audio.praat import ANALYSIS_RATE
 from voxgrad.errors import BadInputError
 from voxgrad.specs import AudioSpec
 
 _SILENT_PEAK = 1e-3
 """−60 dBFS: in 16 bits, five are left."""
+_NO_RUMBLE = -99.0
+_RUMBLE_WINDOW = 8192  # samples at the mel's rate: frequencies 3 Hz apart
 
 
 @dataclass(frozen=True)
+class Source:
+    """What a recording was like, and what was done to the whole of it.
+
+    Attributes:
+        rate: Hz.
+        channels: of the file.
+        cancelling: its channels cancel each other out, so that only the loudest was taken.
+        clipped: share of its samples that stand at its limit.
+        offset: mean of its samples.
+        rumble_db: power below the high-pass frequency, in dB of all power.
+        high_passed: that power was filtered off.
+        seconds: length.
+    """
+
+    rate: int
+    channels: int
+    cancelling: bool
+    clipped: float
+    offset: float
+    rumble_db: float
+    high_passed: bool
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A recording at the mel's rate, without rumble, and where it came from."""
+
+    waveform: Waveform
+    source: Source
+
+
+@dataclass(frozen=True, eq=False)
 class Cleaned:
-    """A clip, and what was done to get it.
+    """A clip, what was done to get it, and what it measures.
 
     Attributes:
         waveform: the clip, at the mel's rate.
-        rate: Hz of the recording.
-        channels: of the recording.
-        trimmed: seconds of silence that were cut off.
+        source: the recording that it comes from.
+        span: seconds of the recording that it was looked for in.
+        leading: seconds of silence before it, cut off.
+        trailing: seconds of silence after it, cut off.
         gain: dB that it was amplified by.
+        measures: before that amplification.
     """
 
     waveform: Waveform
-    rate: int
-    channels: int
-    trimmed: float
+    source: Source
+    span: Span
+    leading: float
+    trailing: float
     gain: float
+    measures: Measures
 
 
 def clean(path: Path, spec: AudioSpec) -> Cleaned:
-    """Read, resample, trim and level one recording.
-
-    A recording of more than twice ``spec.max_seconds`` is refused unread, whatever silence it may hold.
+    """Read and clean one recording that is one clip.
 
     Raises:
-        BadInputError: it cannot be read, is as good as silent, or is too short or too long once trimmed.
+        BadInputError: as `open_recording` and `cut_clip`; or it is longer than a clip may be.
     """
-    header = read_header(path)
-    if header.seconds > 2 * spec.max_seconds:
-        raise _too_long(path, header.seconds, spec)
-    recording = read_audio(path)
-    if np.abs(recording.samples - recording.samples.mean()).max() < _SILENT_PEAK:
+    opened = open_recording(path, spec)
+    cleaned = cut_clip(opened, (0.0, opened.waveform.seconds), spec, str(path))
+    if cleaned.waveform.seconds > spec.max_seconds:
+        message = f"{path} lasts {cleaned.waveform.seconds:.1f} s, more than the {spec.max_seconds:g} s that a clip may"
+        raise BadInputError(message, "Split it into sentences, or raise max_seconds.")
+    return cleaned
+
+
+def open_recording(path: Path, spec: AudioSpec) -> Opened:
+    """Read a recording, mix it to mono, resample it and filter rumble off.
+
+    Raises:
+        BadInputError: it cannot be read, is as good as silent, or lasts longer than ``spec.max_minutes``.
+    """
+    recording = read_recording(path, 60 * spec.max_minutes)
+    samples = recording.waveform.samples
+    offset = float(samples.mean(dtype=np.float64))
+    if max(samples.max() - offset, offset - samples.min()) < _SILENT_PEAK:
         raise BadInputError(f"{path} is as good as silent", "Leave it out, or record it louder.")
-    whole = resample(recording, spec.mel.sample_rate)
-    clip = trim(whole, spec) if spec.trim else whole
+    whole = resample(recording.waveform, spec.mel.sample_rate)
+    whole = Waveform(whole.samples - np.float32(offset), whole.rate)
+    rumble = _rumble(whole, spec.high_pass_hz)
+    high_passed = rumble > spec.rumble_db
+    source = Source(
+        recording.waveform.rate,
+        recording.channels,
+        recording.cancelling,
+        clipped_share(samples),
+        offset,
+        rumble,
+        high_passed,
+        recording.waveform.seconds,
+    )
+    return Opened(_high_passed(whole, spec.high_pass_hz) if high_passed else whole, source)
+
+
+def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
+    """Trim, level and measure a part of a recording.
+
+    Args:
+        opened: the recording.
+        span: seconds of it that the clip lies in.
+        spec: how it is cleaned.
+        name: what errors call it.
+
+    Raises:
+        BadInputError: it is too short once trimmed, or silent.
+    """
+    piece = part(opened.waveform, span)
+    if not np.abs(piece.samples).max() >= _SILENT_PEAK:
+        raise BadInputError(f"{name} is as good as silent", "Leave it out, or record it louder.")
+    analysed = resample(piece, min(piece.rate, ANALYSIS_RATE))  # once, for trimming and measuring
+    start, stop = sounding_span(analysed, spec) if spec.trim else (0.0, piece.seconds)
+    clip = part(piece, (start, stop))
     if clip.seconds < spec.min_seconds:
-        message = f"{path} has {clip.seconds:.2f} s of sound, and a clip needs {spec.min_seconds:g} s"
+        message = f"{name} has {clip.seconds:.2f} s of sound, and a clip needs {spec.min_seconds:g} s"
         raise BadInputError(message, "Leave it out, or lower min_seconds.")
-    if clip.seconds > spec.max_seconds:
-        raise _too_long(path, clip.seconds, spec)
-    gain = level_gain(clip, spec)
-    trimmed = whole.seconds - clip.seconds
-    return Cleaned(amplify(clip, gain), header.rate, header.channels, trimmed, gain)
+    measured = loudness(clip)
+    gain = level_gain(clip, measured, spec)
+    return Cleaned(
+        amplify(clip, gain),
+        opened.source,
+        span,
+        start,
+        max(0.0, piece.seconds - start - clip.seconds),
+        gain,
+        measure(piece, clip, part(analysed, (start, stop)), measured),
+    )
 
 
-def _too_long(path: Path, seconds: float, spec: AudioSpec) -> BadInputError:
-    message = f"{path} lasts {seconds:.1f} s, more than the {spec.max_seconds:g} s that a clip may"
-    return BadInputError(message, "Split it into sentences, or raise max_seconds.")
+def _high_passed(waveform: Waveform, frequency: float) -> Waveform:
+    """Butterworth of the second order, twice."""
+    samples = torch.from_numpy(waveform.samples)
+    for _ in range(2):
+        samples = torchaudio.functional.highpass_biquad(samples, waveform.rate, frequency)
+    return Waveform(samples.numpy(), waveform.rate)
+
+
+def _rumble(waveform: Waveform, frequency: float) -> float:
+    """The power below a frequency, in dB of the whole."""
+    samples = waveform.samples
+    size = min(_RUMBLE_WINDOW, len(samples))
+    window = np.hanning(size).astype(np.float32)
+    power = np.zeros(size // 2 + 1)
+    for start in range(0, len(samples) - size + 1, size):
+        power += np.square(np.abs(np.fft.rfft(samples[start : start + size] * window)))
+    share = power[np.fft.rfftfreq(size, 1 / waveform.rate) < frequency].sum() / max(power.sum(), 1e-12)
+    return round(max(_NO_RUMBLE, float(10 * np.log10(max(share, 1e-10)))), 1)

@@ -1,13 +1,14 @@
 """Sound files in and out, and the change of sample rate."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import soundfile
 import torch
 import torchaudio
 
+from voxgrad.audio.opening import cut_short, opened
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 Samples = npt.NDArray[np.float32]
@@ -22,8 +24,8 @@ Samples = npt.NDArray[np.float32]
 SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
 """What a file of each ending holds."""
 _WRITE_BLOCK = 1 << 16
-# Writers that cannot seek back leave a size near 2 or 4 GiB in a RIFF header: it says nothing.
-_UNKNOWN_SIZE = 0x7FFF0000
+_READ_BLOCK = 1 << 20
+_CANCELLED = 0.5  # of what the mean of independent channels keeps of their power
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,53 +50,86 @@ class Waveform:
         return len(self.samples) / self.rate
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a sound file says of itself: ``rate`` in Hz, ``channels``, and ``frames`` (samples a channel)."""
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A recording, mixed to mono.
 
-    rate: int
-    channels: int
-    frames: int
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return self.frames / self.rate
-
-
-def read_header(path: Path) -> Header:
-    """Read what ``path`` says of itself, without its samples.
-
-    Raises:
-        BadInputError: as `read_audio`, apart from what only the samples can show.
+    Attributes:
+        waveform: the mean of the channels, or the loudest channel where ``cancelling``.
+        channels: of the file.
+        cancelling: the channels are out of phase, so that their mean loses the sound.
     """
-    with _opened(path) as file:
-        return Header(file.samplerate, file.channels, file.frames)
+
+    waveform: Waveform
+    channels: int
+    cancelling: bool
 
 
 def read_audio(path: Path) -> Waveform:
-    """Read a sound file of any format, depth, rate and number of channels that libsndfile knows.
+    """Read a sound file as mono; see `read_recording`."""
+    return read_recording(path).waveform
 
-    Channels are averaged. Integers are scaled to ±1; floats are taken as they are.
+
+def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
+    """Read a sound file of any format, depth, rate and number of channels that libsndfile or ffmpeg knows.
+
+    Integers are scaled to ±1; floats are taken as they are.
 
     Raises:
-        BadInputError: the file is missing, a folder, empty, cut short, no sound, silent throughout, or holds
-            samples that are not finite.
+        BadInputError: the file is missing, a folder, empty, cut short, no sound, silent throughout, holds samples
+            that are not finite, or lasts longer than ``max_seconds``.
     """
-    with _opened(path) as file:
-        channels: Samples = file.read(dtype="float32", always_2d=True)
-        # Of an MP3 the length is only guessed before it is decoded.
-        if len(channels) < file.frames and file.format != "MP3":
-            raise _cut_short(path)
-        rate = file.samplerate
-    if not np.isfinite(channels).all():
-        raise BadInputError(f"{path} has samples that are not finite", "Export it again as 16-bit WAV.")
-    if not np.ptp(channels, axis=0).any():
+    with opened(path) as file:
+        rate, channels, seconds = file.samplerate, file.channels, file.frames / file.samplerate
+        if seconds > max_seconds:
+            message = (
+                f"{path} lasts {seconds / 60:.0f} minutes, and a recording may last {max_seconds / 60:.0f}"
+            )
+            raise BadInputError(message, "Split it into files, or raise audio.max_minutes.")
+        mono, powers = _mixed(file, path)
+        cancelling = channels > 1 and _power(mono) < _CANCELLED * powers.mean() / channels
+        if cancelling:
+            mono = _one_channel(file, int(powers.argmax()))
+    return Recording(Waveform(mono, rate), channels, bool(cancelling))
+
+
+def _mixed(file: soundfile.SoundFile, path: Path) -> tuple[Samples, npt.NDArray[np.float64]]:
+    """The mean of the channels, (n,), and the power of each, without its mean, (channels,)."""
+    blocks, total, squares, lowest, highest, frames = [], 0.0, 0.0, np.inf, -np.inf, 0
+    # In blocks, because an hour in stereo does not fit beside itself.
+    for block in _blocks(file):
+        if not np.isfinite(block).all():
+            raise BadInputError(f"{path} has samples that are not finite", "Export it again as 16-bit WAV.")
+        blocks.append(block.mean(axis=1, dtype=np.float32))
+        total = total + block.sum(axis=0, dtype=np.float64)
+        squares = squares + np.square(block, dtype=np.float64).sum(axis=0)
+        lowest, highest = np.minimum(lowest, block.min(axis=0)), np.maximum(highest, block.max(axis=0))
+        frames += len(block)
+    # Of an MP3 the length is only guessed before it is decoded.
+    if frames == 0 or (frames < file.frames and file.format != "MP3"):
+        raise cut_short(path)
+    if not (np.asarray(highest) > np.asarray(lowest)).any():
         raise BadInputError(f"{path} is silent throughout", "Leave it out, or record it again.")
-    mono: Samples = channels.mean(axis=1, dtype=np.float32)
-    if not np.ptp(mono):
-        raise BadInputError(f"{path} has channels that cancel each other out", "Export one of them alone.")
-    return Waveform(mono, rate)
+    return np.concatenate(blocks), np.asarray(squares / frames - np.square(total / frames))
+
+
+def _power(samples: Samples) -> float:
+    """Of what varies: a constant offset is no sound."""
+    return float(np.square(samples).mean() - np.square(samples.mean()))
+
+
+def _one_channel(file: soundfile.SoundFile, channel: int) -> Samples:
+    file.seek(0)
+    return np.concatenate([block[:, channel].copy() for block in _blocks(file)])
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[Samples]:
+    """(frames, channels), until there are no more.
+
+    Not soundfile's own `blocks`: where a file ends before its header says, that gives memory as it was.
+    """
+    while len(block := file.read(_READ_BLOCK, dtype="float32", always_2d=True)):
+        yield block
 
 
 def write_audio(path: Path, waveform: Waveform) -> None:
@@ -183,56 +218,17 @@ def resample(waveform: Waveform, rate: int) -> Waveform:
     high, low = max(waveform.rate, rate), min(waveform.rate, rate)
     ratio = Fraction(high, low).limit_denominator(1000)
     old, new = ratio.as_integer_ratio() if waveform.rate == high else ratio.as_integer_ratio()[::-1]
-    resampled = torchaudio.functional.resample(
-        torch.from_numpy(waveform.samples),
+    return Waveform(_resampler(old, new)(torch.from_numpy(waveform.samples)).numpy(), rate)
+
+
+@lru_cache(maxsize=8)
+def _resampler(old: int, new: int) -> torchaudio.transforms.Resample:
+    """The filter between two rates, whose computation takes as long as a clip's filtering."""
+    return torchaudio.transforms.Resample(
         old,
         new,
+        resampling_method="sinc_interp_kaiser",
         lowpass_filter_width=64,
         rolloff=0.9475937167399596,
-        resampling_method="sinc_interp_kaiser",
         beta=14.769656459379492,
     )
-    return Waveform(resampled.numpy(), rate)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open ``path`` for reading; what libsndfile cannot read becomes a BadInputError."""
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.frames == 0:
-                raise BadInputError(f"{path} holds no samples", "Leave it out, or record it again.")
-            yield file
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        message = f"{path} is damaged or no sound file ({reason})"
-        raise BadInputError(message, "Export it again as WAV or FLAC.") from error
-
-
-def _check_file(path: Path) -> None:
-    """Refuse what is no regular file, what is empty, and what is shorter than its own header says."""
-    if not path.exists():
-        raise BadInputError(f"{path} does not exist", "Check the path.")
-    if not path.is_file():
-        raise BadInputError(f"{path} is not a file", "Name a sound file.")
-    if path.suffix.lower() == ".raw":
-        raise BadInputError(f"{path} has no header, so its rate is unknown", "Convert it to WAV.")
-    size = path.stat().st_size
-    if size == 0:
-        raise BadInputError(f"{path} is empty (0 bytes)", "Copy or record it again.")
-    try:
-        with path.open("rb") as file:
-            magic, length = file.read(4), file.read(4)
-    except OSError as error:
-        message = f"{path} cannot be read ({error.strerror})"
-        raise BadInputError(message, "Check its permissions.") from error
-    # libsndfile reads a WAV or AIFF that was cut short without a word, up to where it ends. The length should
-    # not count the first 8 bytes, but some writers do count them.
-    orders: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"FORM": "big"}
-    if magic in orders and size < int.from_bytes(length, orders[magic]) < _UNKNOWN_SIZE:
-        raise _cut_short(path)
-
-
-def _cut_short(path: Path) -> BadInputError:
-    return BadInputError(f"{path} is cut short: it ends before its header says", "Copy or export it again.")

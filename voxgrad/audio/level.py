@@ -1,45 +1,49 @@
 """Bringing clips to one loudness, by plain gain."""
 
 import numpy as np
+import torch
+import torchaudio
 
 from voxgrad.audio.io import Waveform
-from voxgrad.errors import BadInputError
 from voxgrad.specs import AudioSpec
 
-_FRAME_SECONDS = 0.02
+_BLOCK_SECONDS = 0.4
+_OVERSAMPLED = 4
+_RISES = 6.0  # dB between samples, far more than recordings do: below, no true peak need be sought
 
 
-def sounding_level(waveform: Waveform, threshold_db: float) -> float:
-    """Measure the root-mean-square level of the parts that sound, in dB of full scale.
+def loudness(waveform: Waveform) -> float:
+    """Measure the gated loudness in LUFS (ITU-R BS.1770-4); -inf where nothing passes the gate at -70 LUFS.
+
+    A sound shorter than a block of the measurement, 0.4 s, is repeated to the length of one.
+    """
+    samples = waveform.samples
+    block = int(np.ceil(_BLOCK_SECONDS * waveform.rate)) + 1
+    if len(samples) < block:
+        samples = np.resize(samples, block)
+    measured = float(torchaudio.functional.loudness(torch.from_numpy(samples)[None], waveform.rate))
+    return measured if np.isfinite(measured) else -np.inf
+
+
+def true_peak(waveform: Waveform) -> float:
+    """Measure the highest magnitude in dB of full scale, between samples too: four times oversampled (BS.1770-4)."""
+    samples = torch.from_numpy(waveform.samples)
+    between = torchaudio.functional.resample(samples, 1, _OVERSAMPLED).abs().max()
+    return _decibels(max(float(between), float(samples.abs().max())))
+
+
+def level_gain(waveform: Waveform, measured: float, spec: AudioSpec) -> float:
+    """Find the gain in dB to bring a sound to ``spec.loudness_lufs``, or less to keep the limit of true peaks.
 
     Args:
-        waveform: n samples; what is left after the last whole frame of 20 ms is not counted.
-        threshold_db: frames this far below the loudest one count as pauses; negative.
-
-    Raises:
-        BadInputError: it is silent throughout.
+        waveform: not silent.
+        measured: its `loudness`; a sound too faint for the gate is only brought to the limit.
+        spec: both limits.
     """
-    samples = waveform.samples.astype(np.float64)
-    # A constant offset is no sound.
-    samples -= samples.mean()
-    size = min(len(samples), max(1, round(_FRAME_SECONDS * waveform.rate)))
-    frames = samples[: len(samples) // size * size].reshape(-1, size)
-    powers = np.square(frames).mean(axis=1)
-    if powers.max() == 0:
-        raise BadInputError("a silent sound has no level", "Leave it out, or record it again.")
-    sounding = powers[powers >= powers.max() * 10 ** (threshold_db / 10)]
-    return float(10 * np.log10(sounding.mean()))
-
-
-def level_gain(waveform: Waveform, spec: AudioSpec) -> float:
-    """Find the gain in dB to bring the sounding part to ``spec.level_dbfs``, or less to keep the peak limit.
-
-    Raises:
-        BadInputError: it is silent throughout.
-    """
-    wanted = spec.level_dbfs - sounding_level(waveform, spec.trim_threshold_db)
-    peak = 20 * np.log10(np.abs(waveform.samples).max())
-    return float(min(wanted, spec.peak_dbfs - peak))
+    wanted = spec.loudness_lufs - measured
+    if wanted + _decibels(float(np.abs(waveform.samples).max())) < spec.true_peak_dbtp - _RISES:
+        return wanted
+    return min(wanted, spec.true_peak_dbtp - true_peak(waveform))
 
 
 def amplify(waveform: Waveform, gain_db: float) -> Waveform:
@@ -47,10 +51,5 @@ def amplify(waveform: Waveform, gain_db: float) -> Waveform:
     return Waveform(waveform.samples * np.float32(10 ** (gain_db / 20)), waveform.rate)
 
 
-def level(waveform: Waveform, spec: AudioSpec) -> Waveform:
-    """Bring the sounding part to ``spec.level_dbfs``, or as near as ``spec.peak_dbfs`` allows.
-
-    Raises:
-        BadInputError: it is silent throughout.
-    """
-    return amplify(waveform, level_gain(waveform, spec))
+def _decibels(magnitude: float) -> float:
+    return float(20 * np.log10(magnitude))

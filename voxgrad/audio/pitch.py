@@ -7,8 +7,8 @@ from parselmouth.praat import call, run
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import to_praat
 
-_FLOOR = 60.0
-_CEILING = 500.0
+FLOOR = 60.0
+CEILING = 500.0
 _SEED = 1
 
 
@@ -18,9 +18,9 @@ def median_f0(waveform: Waveform) -> float | None:
     Returns:
         None where nothing is voiced, or where the sound is shorter than three of the longest periods (50 ms).
     """
-    if waveform.seconds <= 3 / _FLOOR:
+    if waveform.seconds <= 3 / FLOOR:
         return None
-    pitch = to_praat(waveform).to_pitch(pitch_floor=_FLOOR, pitch_ceiling=_CEILING)
+    pitch = to_praat(waveform).to_pitch(pitch_floor=FLOOR, pitch_ceiling=CEILING)
     frequencies = pitch.selected_array["frequency"]
     voiced = frequencies[frequencies > 0]
     return float(np.median(voiced)) if len(voiced) else None
@@ -43,5 +43,5 @@ def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
     target = 0.0 if median is None else median * pitch
     # Praat draws where unvoiced pieces come from; the same sound shall always become the same.
     run(f"random_initializeWithSeedUnsafelyButPredictably: {_SEED}")
-    changed = call(sound, "Change gender", _FLOOR, _CEILING, formants, target, 1.0, 1.0)
+    changed = call(sound, "Change gender", FLOOR, CEILING, formants, target, 1.0, 1.0)
     return Waveform(changed.values[0].astype(np.float32), waveform.rate)

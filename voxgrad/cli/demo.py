@@ -35,6 +35,8 @@ _TEXTS = (
 )
 """Harvard sentences (IEEE, 1969)."""
 _PITCH, _FORMANTS = 0.62, 0.87
+_SYNTHETIC = "the demonstration made the voice itself"
+_ON_THIS_MACHINE = "a demonstration, by whoever gave it the recordings, on their own machine"
 
 
 def demo(
@@ -63,7 +65,8 @@ def demo(
         recordings = (
             _target(store, base, output, renderer.emit, trained=trained) if folder is None else folder
         )
-        voice = _clone(store, base, recordings, renderer.emit, trained=trained)
+        consent = _SYNTHETIC if folder is None else _ON_THIS_MACHINE
+        voice = _clone(store, base, recordings, renderer.emit, consent, trained=trained)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
             speech = say(
                 store,
@@ -108,7 +111,11 @@ def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
     spoken = (speak_phones(line, seed, 190.0) for seed, line in enumerate(phones))
     recordings = _record(output / "wavs-base", spoken)
     return pretrain(
-        store, _prepare(store, recordings, emit), name="demo", preset=load_preset("tiny"), emit=emit
+        store,
+        _prepare(store, recordings, emit, _SYNTHETIC),
+        name="demo",
+        preset=load_preset("tiny"),
+        emit=emit,
     )
 
 
@@ -132,31 +139,32 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     return _record(output / "wavs", (shift(read_audio(path), _PITCH, _FORMANTS) for path in sources))
 
 
-def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", *, trained: bool) -> "Artifact":
+def _clone(
+    store: "Store", base: "Artifact", recordings: Path, emit: "Emit", consent: str, *, trained: bool
+) -> "Artifact":
     from voxgrad.presets import load_preset
     from voxgrad.steps.finetune import finetune
 
     # Half the fast preset: a demonstration should not take longer than a coffee.
     fewer = ["stages.0.steps=120", "stages.1.steps=160"]
     preset = load_preset("fast", fewer) if trained else load_preset("tiny", ["stages.0.steps=30"])
-    dataset = _prepare(store, recordings, emit)
+    dataset = _prepare(store, recordings, emit, consent)
     return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)
 
 
-def _prepare(store: "Store", recordings: Path, emit: "Emit") -> "Artifact":
-    from voxgrad.specs import AudioSpec, TextSpec
-    from voxgrad.steps.prepare import prepare
+def _prepare(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
+    from voxgrad.preparation.consent import not_needed
+    from voxgrad.specs import PrepareSpec, TextSpec
+    from voxgrad.steps.prepare import Options, prepare
     from voxgrad.store.names import plain_name
 
-    name = plain_name(recordings.absolute().name)
     return prepare(
         store,
         recordings,
-        name=name,
-        transcripts=None,
-        audio=AudioSpec(),
+        name=plain_name(recordings.absolute().name),
+        preset=PrepareSpec(description="demo"),
         text=TextSpec(),
-        jobs=None,
+        options=Options(consent=not_needed(consent)),
         emit=emit,
     )
 

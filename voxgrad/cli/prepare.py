@@ -1,12 +1,18 @@
 """`voxgrad prepare`: recordings and texts become a dataset."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxgrad.cli.session import Session
+
+if TYPE_CHECKING:
+    from voxgrad.store import Artifact, Store
+
+_OWN_BASE = "kathleen"
 
 
 class Frontend(StrEnum):
@@ -16,54 +22,199 @@ class Frontend(StrEnum):
     OFFICIAL = "official"
 
 
+class Format(StrEnum):
+    """How texts are given."""
+
+    LJSPEECH = "ljspeech"
+    PATHS = "paths"
+    PIPER = "piper"
+    F5 = "f5"
+    GPT_SOVITS = "gpt-sovits"
+    JSONL = "jsonl"
+    BESIDE = "beside"
+
+
+class Recogniser(StrEnum):
+    """What writes down recordings without a text."""
+
+    AUTO = "auto"
+    WHISPER = "faster-whisper"
+    POCKETSPHINX = "pocketsphinx"
+
+
 def prepare(
     context: typer.Context,
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds the recordings.")],
     name: Annotated[str | None, typer.Option(help="Of the dataset; default: the folder's name.")] = None,
+    consent: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="What the speaker agreed to."),
+    ] = None,
+    speaker: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who speaks, where the texts do not say."),
+    ] = None,
+    no_consent_needed: Annotated[
+        str | None,
+        typer.Option(metavar="WHY", help="Such as 'my own voice', 'public domain'."),
+    ] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Lines of name|text, path|text or path|text|speaker."),
+        typer.Option(metavar="FILE", help="A list of the texts; default: it is looked for."),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Of the list; default: it is recognised."),
+    ] = None,
+    transcribe: Annotated[
+        Recogniser | None,
+        typer.Option(help="Write down recordings without a text; an extra."),
     ] = None,
     text_frontend: Annotated[
         Frontend, typer.Option(help="As the base that will learn from it.")
     ] = Frontend.VOXGRAD,
     lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse words that no dictionary has.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse words that no dictionary has; reject what has a warning.",
+        ),
+    ] = False,
+    keep_all: Annotated[
+        bool,
+        typer.Option("--keep-all", help="Keep what measures would reject."),
+    ] = False,
+    drop_worst: Annotated[
+        float,
+        typer.Option(metavar="PERCENT", help="Reject the clips that fit their texts worst."),
+    ] = 0.0,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Aligns texts and recordings; default: voxgrad's own; 'none': nothing does.",
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "prepare",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar="E", help="local, or dask://HOST:PORT.")] = "local",
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; default: as many as pay.")
     ] = None,
 ) -> None:
     """Make a dataset of a folder of recordings."""
     from voxgrad.cli.render import Renderer, answer, duration
-    from voxgrad.specs import AudioSpec, TextSpec
+    from voxgrad.preparation.recognise import choose_recogniser
+    from voxgrad.preparation.verdicts import Policy
+    from voxgrad.presets import load_prepare_preset
+    from voxgrad.specs import TextSpec
+    from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
     from voxgrad.store import Store
     from voxgrad.store.names import plain_name
 
     session: Session = context.obj
+    store = Store.open(session.home)
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
+    options = Options(
+        transcripts,
+        None if form is None else form.value,
+        lexicon,
+        _base(store, base),
+        None if transcribe is None else choose_recogniser(transcribe.value),
+        Policy(strict, keep_all, drop_worst),
+        speaker,
+        _statement(session, folder, consent, speaker, no_consent_needed),
+        engine,
+        jobs,
+    )
     with Renderer(session) as renderer:
         dataset = step(
-            Store.open(session.home),
+            store,
             folder,
             name=plain_name(called) if name is None else name,
-            transcripts=transcripts,
-            audio=AudioSpec(),
+            preset=load_prepare_preset(preset, [] if overrides is None else overrides),
             text=TextSpec(frontend=text_frontend.value),
-            lexicon=lexicon,
-            strict=strict,
-            jobs=jobs,
+            options=options,
             emit=renderer.emit,
         )
     metrics = dataset.manifest.metrics
+    warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""
     rejected = f", {metrics['rejected']} left out" if metrics["rejected"] else ""
+    unsaid = "" if dataset.manifest.consent is not None else f"\n  {_UNSAID}"
     answer(
         session,
-        {"dataset": dataset.ref, "digest": dataset.digest, "directory": str(dataset.directory), **metrics},
-        f"dataset {dataset.ref}: {metrics['clips']} clips, {duration(metrics['seconds'])}{rejected}\n"
-        f"  picture: {dataset.directory / 'mel.png'}",
+        {
+            "dataset": dataset.ref,
+            "digest": dataset.digest,
+            "directory": str(dataset.directory),
+            "consent": dataset.manifest.consent,
+            **metrics,
+        },
+        f"dataset {dataset.ref}: {metrics['clips']} clips, {duration(metrics['seconds'])}{warned}{rejected}\n"
+        f"  report: {dataset.directory / 'report.html'}{unsaid}",
     )
+
+
+_UNSAID = (
+    "not for cloning yet: prepare it again with --no-consent-needed WHY, or --consent TEXT --speaker NAME"
+)
+
+
+def _base(store: "Store", wanted: str | None) -> "Artifact | None":
+    """The base that is named, or voxgrad's own: a dataset does not change with what is pretrained."""
+    if wanted == "none":
+        return None
+    if wanted is not None:
+        return store.find(wanted, "base")
+    embedded = [base for base in store.list("base") if base.embedded]
+    return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
+
+
+def _statement(
+    session: Session, folder: Path, consent: str | None, speaker: str | None, not_needed: str | None
+) -> str | None:
+    """Why the voice may be cloned: as the options say, or as the person at the terminal says."""
+    from voxgrad.errors import BadInputError
+    from voxgrad.preparation import consent as statements
+
+    if consent is not None and not_needed is not None:
+        raise BadInputError("--consent and --no-consent-needed exclude each other", "Give one of them.")
+    if consent is not None:
+        return statements.agreed(speaker, consent)
+    if not_needed is not None:
+        return statements.not_needed(not_needed)
+    if (
+        session.json
+        or session.quiet
+        or not folder.is_dir()
+        or not (sys.stdin.isatty() and sys.stderr.isatty())
+    ):
+        return None
+    return _asked(speaker)
+
+
+def _asked(speaker: str | None) -> str | None:
+    from voxgrad.preparation import consent as statements
+
+    typer.echo("Whose voice is this? It can be cloned only with a reason to.", err=True)
+    typer.echo(
+        "  1  my own\n  2  somebody's who has agreed\n  3  in the public domain, or synthetic", err=True
+    )
+    typer.echo("  4  I will say later", err=True)
+    chosen = ""
+    while chosen not in {"1", "2", "3", "4"}:
+        chosen = typer.prompt("1, 2, 3 or 4", err=True).strip()
+    if chosen == "2":
+        name = speaker if speaker is not None else typer.prompt("Their name", err=True)
+        return statements.agreed(name, typer.prompt("What they agreed to", err=True))
+    reasons = {"1": "my own voice", "3": "public domain or synthetic"}
+    return statements.not_needed(reasons[chosen]) if chosen in reasons else None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from voxgrad.acoustic import Acoustic, load_acoustic
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
+from voxgrad.preparation.consent import require
 from voxgrad.specs import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
@@ -41,9 +42,11 @@ def finetune(
         options: a budget, TensorBoard.
 
     Raises:
-        BadInputError: dataset and base do not fit, it is unclear whose voice is meant, or the budget is too small.
+        BadInputError: nobody has said that the voice may be cloned, dataset and base do not fit, it is unclear whose
+            voice is meant, or the budget is too small.
         DivergedError: a number was not finite.
     """
+    require(dataset.manifest.consent, dataset.ref, dataset.name)
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
     acoustic = load_acoustic(base)
     check_fits(acoustic.spec, opened, base.ref)

@@ -1,52 +1,66 @@
 """Recordings and their texts → a dataset."""
 
 import hashlib
-import json
-import os
-import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import soundfile
 import torch
-from joblib import Parallel, delayed
-from torch import Tensor
 
-from voxgrad import pictures
-from voxgrad.audio.clean import clean
-from voxgrad.audio.io import Waveform, write_audio
-from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.specs import AudioSpec, TextSpec
+from voxgrad.preparation.payload import Judged, write_payload
+from voxgrad.preparation.pool import LOCAL, check_engine, outcomes
+from voxgrad.preparation.report import write_report
+from voxgrad.preparation.shelf import Shelf
+from voxgrad.preparation.telling import tell_form, tell_problems, tell_unknown, tell_warnings
+from voxgrad.preparation.verdicts import Policy, judge
+from voxgrad.preparation.work import How, Outcome
+from voxgrad.specs import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
+from voxgrad.store.layout import Slot
+from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import LEXICON, Lexicon, refuse_unknown
-from voxgrad.text.pronounce import pronounce
+from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.text.transcripts import Entry, Problem, find_transcripts
-from voxgrad.training.corpus import Clip, write_corpus
 
-VERSION = 2
-UNKNOWN = "unknown.txt"
+VERSION = 3
 _TASK = "prepare"
-_WORTH_A_PROCESS = 64
-_SHOWN = 20  # rejections that are told of one by one
-_WORDS_SHOWN = 40
+_ROOM = "prepared"
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What became of one recording."""
+class Options:
+    """How recordings are found and worked on, and what is said of their voice.
 
-    clip: Clip
-    waveform: Waveform
-    mel: Tensor
-    unknown: tuple[str, ...]
+    Attributes:
+        transcripts: a list; None: see `voxgrad.text.transcripts.find_transcripts`.
+        form: of the list; None: it is recognised.
+        lexicon: pronunciations, which go before those of the store's own lexicon; the dataset carries both.
+        base: what aligns texts with recordings; None: nothing does, and no text is doubted.
+        recogniser: what writes down recordings without a text; None: they are left out.
+        policy: how strict to be. ``strict`` refuses words that no dictionary has, too, before any work.
+        speaker: who speaks where the transcripts name nobody; None: the dataset's name.
+        consent: why this voice may be cloned; None where nobody has said it yet.
+        engine: ``local``, or ``dask://HOST:PORT``.
+        jobs: processes; None: one for every processor where that pays.
+    """
+
+    transcripts: Path | None = None
+    form: str | None = None
+    lexicon: Path | None = None
+    base: Artifact | None = None
+    recogniser: str | None = None
+    policy: Policy = Policy()  # noqa: RUF009 (frozen)
+    speaker: str | None = None
+    consent: str | None = None
+    engine: str = LOCAL
+    jobs: int | None = None
 
 
 def prepare(
@@ -54,123 +68,173 @@ def prepare(
     folder: Path,
     *,
     name: str,
-    transcripts: Path | None,
-    audio: AudioSpec,
+    preset: PrepareSpec,
     text: TextSpec,
-    lexicon: Path | None = None,
-    strict: bool = False,
-    jobs: int | None,
+    options: Options,
     emit: Emit,
 ) -> Artifact:
     """Makes a dataset of a folder of recordings, or finds the one that the same recordings made before.
 
+    Only what is new or has changed since the dataset's last version is worked on. What an interrupted run has done
+    lies in the store's folder ``prepared`` until a run is through.
+
     Args:
         store: where the dataset goes.
         folder: of recordings.
-        name: of the dataset; also the speaker's, where the transcripts name none.
-        transcripts: see :func:`voxgrad.text.transcripts.find_transcripts`.
-        audio: how recordings become clips.
+        name: of the dataset.
+        preset: how recordings become clips, and what is expected of them.
         text: how texts become tokens.
-        lexicon: pronunciations, which go before those of the store's own lexicon; the dataset carries both.
-        strict: refuse words that no dictionary has, before any work.
-        jobs: processes; None: one for every processor where that pays.
+        options: all else.
         emit: told of progress.
 
     Raises:
-        BadInputError: nothing usable was found, a lexicon cannot be read, or strict found unknown words.
+        BadInputError: nothing usable was found, a list or lexicon cannot be read, or strict found unknown words.
+        EnvironmentFailureError: the disk refuses, or a cluster does not answer.
     """
-    entries, problems = find_transcripts(folder, transcripts)
-    known_words = Lexicon.gather(store.home, lexicon)
-    if strict:
-        refuse_unknown(_unknown(entries, text, known_words))
-    settings = {"audio": audio.model_dump(), "text": text.model_dump(), **known_words.settings}
-    inputs = [[entry.id, entry.text, entry.speaker, _digest(entry.recording)] for entry in entries]
-    refused = [asdict(problem) for problem in problems]
-    key = fingerprint(_TASK, VERSION, settings, {}, {"name": name, "entries": inputs, "refused": refused})
+    check_engine(options.engine)
+    found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    tell_form(found, emit)
+    words = Lexicon.gather(store.home, options.lexicon)
+    if options.policy.strict:
+        refuse_unknown(_unknown(found.entries, text, words))
+    base = _fitting(options.base, preset.audio, emit)
+    how = How(
+        name if options.speaker is None else options.speaker,
+        preset.audio,
+        text,
+        words,
+        base,
+        options.recogniser,
+    )
+    settings = _settings(how, preset, options, words)
+    keys = [_key(entry, settings) for entry in found.entries]
+    refused = [asdict(problem) for problem in found.problems]
+    inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
+    parents = {} if options.base is None or base is None else {"base": options.base.as_parent()}
+    key = fingerprint(_TASK, VERSION, settings, parents, inputs)
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    with store.stage("dataset", name) as draft:
-        (draft.directory / "audio").mkdir()
-        clips, mels, unknown = [], {}, Counter[str]()
-        for found in _process(entries, name, audio, text, known_words, jobs=jobs, emit=emit):
-            if isinstance(found, Problem):
-                problems.append(found)
-                continue
-            write_audio(draft.directory / "audio" / f"{found.clip.id}.flac", found.waveform)
-            clips.append(found.clip)
-            mels[found.clip.id] = found.mel
-            unknown.update(found.unknown)
-        if not clips:
-            first = f"{problems[0].id}: {problems[0].reason}"
-            raise BadInputError(
-                f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
-                "Mend the recordings or their transcripts.",
-            )
-        _tell(problems, emit)
-        _tell_unknown(unknown, emit)
-        clips.sort(key=lambda clip: clip.id)
-        write_corpus(draft.directory, clips, mels)
-        _write_lines(draft.directory / "rejected.jsonl", [asdict(problem) for problem in problems])
-        if known_words:
-            (draft.directory / LEXICON).write_text(known_words.text, encoding="utf-8")
-        if unknown:
-            (draft.directory / UNKNOWN).write_text(_to_fill_in(unknown), encoding="utf-8")
-        shown = clips[0]
-        pictures.draw_mel(draft.directory / "mel.png", mels[shown.id].numpy(), audio.mel, shown.text)
-        metrics = _counts(clips, problems, unknown)
-        return draft.publish(fingerprint=key, settings=settings, metrics=metrics, tools=_tools())
-
-
-def _process(
-    entries: list[Entry],
-    name: str,
-    audio: AudioSpec,
-    text: TextSpec,
-    lexicon: Lexicon,
-    *,
-    jobs: int | None,
-    emit: Emit,
-) -> Iterator[_Made | Problem]:
-    """What becomes of every recording, in their order, so that any number of jobs gives the same dataset."""
-    if jobs is None:
-        jobs = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
-    work = (delayed(_make)(entry, name, audio, text, lexicon) for entry in entries)
-    emit(Began(_TASK, len(entries), "recordings"))
-    for done, result in enumerate(Parallel(n_jobs=jobs, return_as="generator")(work), 1):
-        yield result
-        emit(Advanced(_TASK, done))
-    emit(Ended(_TASK))
-
-
-def _make(entry: Entry, name: str, audio: AudioSpec, text: TextSpec, lexicon: Lexicon) -> _Made | Problem:
-    """One recording; runs in a process of its own, so that an error comes back as a value."""
+    shelf = Shelf(store.home / _ROOM, _before(store, name))
+    done = _done(shelf, found.entries, keys, how, options, emit)
+    judged = _judged(done, found.problems, preset, options.policy)
     try:
-        cleaned = clean(entry.recording, audio)
-        encoded = encode(entry.text, text, lexicon)
-        mel = log_mel(torch.from_numpy(cleaned.waveform.samples), audio.mel)
-    except VoxgradError as error:
-        # Full paths are nobody's business in a dataset that may be shared.
-        return Problem(entry.id, error.message.replace(str(entry.recording), entry.recording.name))
-    clip = Clip(
-        entry.id,
-        entry.text,
-        encoded.normalised,
-        encoded.tokens,
-        entry.speaker if entry.speaker is not None else name,
-        mel.shape[1],
-        round(cleaned.waveform.seconds, 4),
+        if not judged.kept:
+            raise _nothing_left(judged.problems, folder)
+        tell_problems(judged.problems, emit)
+        tell_warnings(judged.verdicts, emit)
+        tell_unknown(judged.unknown, emit)
+        with store.stage("dataset", name) as draft:
+            write_payload(draft.directory, judged, words)
+            emit(Said("writing the report", "detail"))
+            write_report(draft.directory, judged, name, preset, options.consent)
+            published = draft.publish(
+                fingerprint=key,
+                parents=parents,
+                settings=settings,
+                metrics=judged.metrics(),
+                tools=_tools(),
+                consent=options.consent,
+            )
+    except BadInputError:
+        shelf.clear(keys)
+        raise
+    shelf.clear(keys)
+    return published
+
+
+def _settings(how: How, preset: PrepareSpec, options: Options, words: Lexicon) -> dict[str, Any]:
+    return {
+        "audio": preset.audio.model_dump(),
+        "checks": preset.checks.model_dump(mode="json"),
+        "text": how.text.model_dump(),
+        "speaker": how.speaker,
+        "recogniser": options.recogniser,
+        "policy": asdict(options.policy),
+        "base": None if options.base is None or how.base is None else options.base.digest,
+        **words.settings,
+    }
+
+
+_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "base", "lexicon")
+
+
+def _key(entry: Entry, settings: dict[str, Any]) -> str:
+    """What a recording's outcome depends on: its content, its text and the settings, not what is thought of it."""
+    work = {name: settings[name] for name in _OF_THE_WORK if name in settings}
+    about = [entry.id, entry.recording.name, entry.text, entry.speaker, _digest(entry.recording)]
+    return hashlib.sha256(canonical_json([VERSION, about, work])).hexdigest()
+
+
+def _done(
+    shelf: Shelf, entries: Sequence[Entry], keys: Sequence[str], how: How, options: Options, emit: Emit
+) -> list[Outcome]:
+    """The outcomes of all recordings, in their order, so that any number of jobs gives the same dataset."""
+    known = {key: outcome for key in keys if (outcome := shelf.get(key)) is not None}
+    todo = [(entry, key) for entry, key in zip(entries, keys, strict=True) if key not in known]
+    if known:
+        emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} were prepared before"))
+    emit(Began(_TASK, len(todo), "recordings"))
+    work = outcomes(
+        [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
     )
-    if clip.frames < len(clip.tokens):
-        return Problem(entry.id, f"{clip.seconds:.1f} s are too short for its text")
-    return _Made(clip, cleaned.waveform, mel, encoded.unknown)
+    for count, outcome in enumerate(work, 1):
+        shelf.put(outcome)
+        known[outcome.key] = outcome
+        emit(Advanced(_TASK, count))
+    emit(Ended(_TASK))
+    return [known[key] for key in keys]
 
 
-def _tell(problems: Sequence[Problem], emit: Emit) -> None:
-    for problem in problems[:_SHOWN]:
-        emit(Said(f"left out {problem.id}: {problem.reason}", "warning"))
-    if len(problems) > _SHOWN:
-        emit(Said(f"left out {len(problems) - _SHOWN} more; see rejected.jsonl of the dataset", "warning"))
+def _judged(
+    done: Sequence[Outcome], problems: Sequence[Problem], preset: PrepareSpec, policy: Policy
+) -> Judged:
+    """All clips with their verdicts; a piece of a long recording that is called as another clip is left out."""
+    seen: set[str] = set()
+    left_out = [*problems]
+    unique = []
+    for outcome in done:
+        made = []
+        for one in outcome.made:
+            if one.clip.id in seen:
+                left_out.append(Problem(one.clip.id, f"{one.clip.id} stands twice"))
+            else:
+                seen.add(one.clip.id)
+                made.append(one)
+        left_out += outcome.problems
+        unique.append(replace(outcome, made=tuple(made)))
+    verdicts = judge([one for outcome in unique for one in outcome.made], preset.checks, policy)
+    rejected = sorted(name for name, verdict in verdicts.items() if verdict.word == "rejected")
+    left_out += [Problem(name, "; ".join(verdicts[name].reasons)) for name in rejected]
+    return Judged(tuple(unique), tuple(left_out), verdicts)
+
+
+def _nothing_left(problems: Sequence[Problem], folder: Path) -> BadInputError:
+    first = f"{problems[0].id}: {problems[0].reason}"
+    return BadInputError(
+        f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
+        "Mend the recordings or their transcripts.",
+    )
+
+
+def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> Slot | None:
+    """Where a base lies that was trained on mels like these."""
+    if base is None:
+        return None
+    if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
+        emit(
+            Said(
+                f"base {base.ref} has another mel, so that no text is compared with its recording", "warning"
+            )
+        )
+        return None
+    return Slot(base.kind, base.name, base.version, base.directory, base.embedded)
+
+
+def _before(store: Store, name: str) -> Artifact | None:
+    """The last version of a dataset."""
+    same = [one for one in store.list("dataset") if one.name == name]
+    return max(same, key=lambda one: one.version, default=None)
 
 
 def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:
@@ -180,49 +244,6 @@ def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Coun
         with suppress(VoxgradError):  # a text that cannot be read is told of when its turn comes
             unknown.update(encode(entry.text, text, lexicon).unknown)
     return unknown
-
-
-def _tell_unknown(unknown: Counter[str], emit: Emit) -> None:
-    if not unknown:
-        return
-    words = [f"{word} ({count})" for word, count in _by_count(unknown)]
-    rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
-    listed = textwrap.fill(
-        ", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  "
-    )
-    count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
-    mend = f"Mend them in {UNKNOWN} of the dataset, and give that with --lexicon."
-    emit(Said(f"{count} in no dictionary, and so a guess:\n{listed}\n  {mend}", "warning"))
-
-
-def _to_fill_in(unknown: Counter[str]) -> str:
-    """A lexicon of guesses, the most frequent words first."""
-    lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in _by_count(unknown)]
-    return (
-        "# Words that no dictionary has, with a guess at each and the number of texts that have it.\n"
-        "# Mend the phones, leave out what is right, and prepare again with --lexicon and this file.\n"
-        + "".join(lines)
-    )
-
-
-def _by_count(unknown: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _counts(clips: list[Clip], problems: list[Problem], unknown: Counter[str]) -> dict[str, object]:
-    return {
-        "clips": len(clips),
-        "rejected": len(problems),
-        "seconds": round(sum(clip.seconds for clip in clips), 2),
-        "frames": sum(clip.frames for clip in clips),
-        "tokens": sum(len(clip.tokens) for clip in clips),
-        "speakers": dict(Counter(clip.speaker for clip in clips)),
-        "unknown_words": dict(_by_count(unknown)),
-    }
-
-
-def _write_lines(path: Path, rows: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def _tools() -> dict[str, str]:

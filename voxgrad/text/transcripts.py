@@ -1,14 +1,18 @@
-"""Which text belongs to which recording: LJSpeech or ``path|text`` lists, or a ``.txt`` beside each recording."""
+"""Which text belongs to which recording: by a list, or by a text file beside each recording."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.decode import Decoded, read_text
+from voxgrad.text.lists import OTHER_SOUND, SOUND, BadRow, is_sound, recognise, rows
 
-SOUND = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"})
-LIST = "metadata.csv"
+BESIDE = "beside"
+"""The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
+_LISTS = ("metadata.csv", "metadata.jsonl", "metadata.list", "metadata.txt")
+_LIST_ENDINGS = frozenset({".csv", ".jsonl", ".ndjson", ".list", ".psv"})
+_TEXT_ENDINGS = (".txt", ".lab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Entry:
     """Can be a file's name, and is not the path that it was found at."""
     recording: Path
     text: str
+    """Empty where there is none, and it is to be transcribed."""
     speaker: str | None
     source: str
     """Where the text was found, for messages: a file, and a line in it."""
@@ -32,108 +37,168 @@ class Problem:
     reason: str
 
 
-def find_transcripts(folder: Path, transcripts: Path | None = None) -> tuple[list[Entry], list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a folder holds.
+
+    Attributes:
+        entries: what can be used, in the list's order.
+        problems: what cannot.
+        form: a list's (see `voxgrad.text.lists.FORMATS`), or ``beside``.
+        source: name of the list; empty where there is none.
+        encoding: of the list.
+    """
+
+    entries: list[Entry]
+    problems: list[Problem]
+    form: str
+    source: str = ""
+    encoding: str = "UTF-8"
+
+
+def find_transcripts(
+    folder: Path, transcripts: Path | None = None, form: str | None = None, *, untold: bool = False
+) -> Found:
     """Pairs the recordings of a folder with their texts.
 
     Args:
         folder: of recordings, or with a folder ``wavs`` of them.
         transcripts: a list; without one, ``metadata.csv`` in the folder (or above it, where the folder is
-            called ``wavs``) or else the ``.txt`` beside each recording.
-
-    Returns:
-        What can be used, in the list's order, and what cannot.
+            called ``wavs``), the only list in the folder, or else the texts beside each recording.
+        form: of the list, or ``beside``; None: it is recognised.
+        untold: recordings without a text are entries with an empty one.
 
     Raises:
-        BadInputError: no such folder or list, no transcripts at all, or a list that is not UTF-8.
+        BadInputError: no such folder or list, several lists, no transcripts at all, or a list that is no text.
     """
     if not folder.is_dir():
         raise BadInputError(f"there is no folder {folder}", "Give the folder that holds the recordings.")
+    if form == BESIDE and transcripts is None:
+        return _beside(folder.resolve(), untold=untold)
     if transcripts is not None:
         if not transcripts.is_file():
             raise BadInputError(f"there is no transcript list {transcripts}", "Give the path of a text file.")
-        return _from_list(folder, transcripts)
+        return _from_list(folder.resolve(), transcripts, form)
     folder = folder.resolve()  # "." may be called "wavs"
-    places = [folder / LIST] + ([folder.parent / LIST] if folder.name == "wavs" else [])
-    listed = next((place for place in places if place.is_file()), None)
+    listed = _list_in(folder)
     if listed is not None:
-        return _from_list(listed.parent, listed)
-    entries, problems = _beside(folder)
-    if not entries:
-        raise BadInputError(
-            f"{folder} holds no transcripts",
-            f"Put a {LIST} of `name|text` lines into it, or a .txt beside each recording.",
-        )
-    return entries, problems
+        return _from_list(listed.parent, listed, form)
+    return _beside(folder, untold=untold)
 
 
-def _beside(folder: Path) -> tuple[list[Entry], list[Problem]]:
+def _list_in(folder: Path) -> Path | None:
+    """The list that a folder holds, or the one above a folder called ``wavs``.
+
+    Raises:
+        BadInputError: there are several, and none has a name that is usual.
+    """
+    places = [folder] + ([folder.parent] if folder.name == "wavs" else [])
+    for place in places:
+        usual = [place / name for name in _LISTS if (place / name).is_file()]
+        if usual:
+            return usual[0]
+    others = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in _LIST_ENDINGS and path.is_file()
+    )
+    if len(others) > 1:
+        names = ", ".join(path.name for path in others)
+        raise BadInputError(f"{folder} holds several lists: {names}", "Choose one with --transcripts.")
+    return others[0] if others else None
+
+
+def _beside(folder: Path, *, untold: bool) -> Found:
     entries, problems = [], []
-    recordings = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND and path.is_file())
+    recordings = sorted(path for path in folder.rglob("*") if is_sound(path.name))
     for path in recordings:
         name = _id(path.relative_to(folder).with_suffix(""))
-        written = path.with_suffix(".txt")
-        try:
-            text = _one_line(_read(written)) if written.is_file() else None
-        except BadInputError as error:
-            problems.append(Problem(name, error.message))
-            continue
-        if text is None:
-            problems.append(Problem(name, f"{path.name} has no {written.name} beside it"))
-        elif not text:
-            problems.append(Problem(name, f"{written.name} is empty"))
-        else:
-            entries.append(Entry(name, path, text, None, written.name))
-    return _unique(entries, problems)
-
-
-def _from_list(folder: Path, path: Path) -> tuple[list[Entry], list[Problem]]:
-    entries, problems = [], []
-    # Not splitlines(), for which U+2028 and others within a text end a line too.
-    for number, line in enumerate(_read(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        source = f"{path.name}:{number}"
-        found = _entry(folder, [_one_line(field) for field in line.split("|")], source)
+        found = _entry_beside(folder, path, name, untold=untold)
         if isinstance(found, Entry):
             entries.append(found)
-        else:
+        elif found is not None:
             problems.append(found)
+    if not entries and all(one.reason.endswith("beside it") for one in problems):
+        raise BadInputError(
+            f"{folder} holds no transcripts",
+            "Put a metadata.csv of `name|text` lines into it, or a .txt beside each recording.",
+        )
+    return Found(*_unique(entries, problems), BESIDE)
+
+
+def _entry_beside(folder: Path, path: Path, name: str, *, untold: bool) -> Entry | Problem | None:
+    """A recording with its text; None for what is no file."""
+    texts = [path.with_suffix(ending) for ending in _TEXT_ENDINGS]
+    written = next((text for text in texts if text.is_file()), None)
+    for file in (path, written):
+        if file is not None and not file.resolve().is_relative_to(folder):
+            return Problem(name, f"{file.name} is a link that leads out of the folder")
+    if not path.is_file():
+        return None
+    if written is None and untold:
+        return Entry(name, path, "", None, path.name)
+    if written is None:
+        return Problem(name, f"{path.name} has no {texts[0].name} beside it")
+    try:
+        text = " ".join(read_text(written).text.split())
+    except BadInputError as error:
+        return Problem(name, error.message)
+    return Entry(name, path, text, None, written.name) if text else Problem(name, f"{written.name} is empty")
+
+
+def _from_list(folder: Path, path: Path, form: str | None) -> Found:
+    decoded: Decoded = read_text(path)
+    chosen = recognise(decoded.text, path.name) if form is None or form == BESIDE else form
+    entries, problems = [], []
+    for row in rows(decoded.text, chosen):
+        source = f"{path.name}:{row.line}"
+        if isinstance(row, BadRow):
+            problems.append(Problem(row.name or source, f"{source} {row.reason}"))
+            continue
+        if not row.text:
+            problems.append(Problem(row.name, f"{source} has no text"))
+            continue
+        recording = _recording(folder, row.name, by_name=chosen in {"gpt-sovits", "f5", "jsonl"})
+        if isinstance(recording, str):
+            problems.append(Problem(row.name, f"{source}: {recording}"))
+            continue
+        name = _id(_relative(folder, row.name))
+        entries.append(Entry(name, recording, row.text, row.speaker, source))
     if not entries and not problems:
         raise BadInputError(f"{path.name} has no lines", "Write one `name|text` line for each recording.")
-    return _unique(entries, problems)
+    return Found(*_unique(entries, problems), chosen, path.name, decoded.encoding)
 
 
-def _entry(folder: Path, fields: list[str], source: str) -> Entry | Problem:
-    name = fields[0]
-    if len(fields) not in {2, 3} or not name:
-        return Problem(name or source, f"{source} is not `name|text`, with at most three columns")
-    as_path = Path(name).suffix.lower() in SOUND
-    # In LJSpeech's form the third column is the text with its numbers spelt out; in a list of paths the speaker.
-    speaker = fields[2] if as_path and len(fields) == 3 and fields[2] else None
-    text = fields[1] if as_path or len(fields) == 2 else fields[2] or fields[1]
-    if not text:
-        return Problem(name, f"{source} has no text")
-    recording = _recording(folder, name, as_path=as_path)
-    if recording is None:
-        return Problem(name, f"{source}: there is no recording {name} in the folder")
-    relative = (
-        Path(os.path.relpath(name, folder)) if Path(name).is_absolute() else Path(os.path.normpath(name))
-    )
-    return Entry(_id(relative.with_suffix("") if as_path else relative), recording, text, speaker, source)
+def _recording(folder: Path, name: str, *, by_name: bool) -> Path | str:
+    """The file that a list means, never one outside the folder; or why there is none.
 
-
-def _recording(folder: Path, name: str, *, as_path: bool) -> Path | None:
-    """The file that a list means; never one outside the folder."""
-    candidates: Iterator[Path]
-    if as_path:
-        candidates = iter([folder / name, folder / "wavs" / name])
+    Args:
+        folder: of the recordings.
+        name: as the list gives it.
+        by_name: look for the file's name alone too, because the list was made with paths of another place.
+    """
+    if is_sound(name):
+        candidates = [folder / name, folder / "wavs" / name]
+        if by_name:
+            last = name.replace("\\", "/").rpartition("/")[2]
+            candidates += [folder / last, folder / "wavs" / last]
     else:
-        candidates = (folder / sub / f"{name}{end}" for sub in ("wavs", ".") for end in sorted(SOUND))
-    root = folder.resolve()
+        endings = sorted(SOUND) + sorted(OTHER_SOUND)
+        candidates = [folder / sub / f"{name}{end}" for sub in ("wavs", ".") for end in endings]
     try:
-        return next((c for c in candidates if c.is_file() and c.resolve().is_relative_to(root)), None)
-    except OSError:  # no file can be called that: the columns may be swapped
-        return None
+        there = [candidate for candidate in candidates if candidate.is_file()]
+        inside = [path for path in there if path.resolve().is_relative_to(folder.resolve())]
+    except (OSError, ValueError):  # no file can be called that: the columns may be swapped
+        return f"there is no recording {name} in the folder"
+    if inside:
+        return inside[0]
+    if there:
+        way = "is a link that" if there[0].is_symlink() else "is a path that"
+        return f"{name} {way} leads out of the folder"
+    return f"there is no recording {name} in the folder"
+
+
+def _relative(folder: Path, name: str) -> Path:
+    plain = Path(os.path.relpath(name, folder)) if Path(name).is_absolute() else Path(os.path.normpath(name))
+    return plain.with_suffix("") if is_sound(name) else plain
 
 
 def _unique(entries: list[Entry], problems: list[Problem]) -> tuple[list[Entry], list[Problem]]:
@@ -152,18 +217,3 @@ def _id(path: Path) -> str:
     """A clip's name: the parts of its relative path joined by ``-``, bytes that are no UTF-8 replaced."""
     name = "-".join(part for part in path.parts if part != "..")
     return name.encode("utf-8", "replace").decode()
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{path.name} is not UTF-8 text", "Save it as UTF-8.") from error
-    except OSError as error:
-        raise BadInputError(
-            f"{path.name} cannot be read ({error.strerror})", "Check its permissions."
-        ) from error

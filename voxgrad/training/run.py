@@ -13,7 +13,7 @@ from voxgrad import pictures
 from voxgrad.acoustic import Acoustic
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Emit
-from voxgrad.specs import AcousticSpec, AudioSpec, MelSpec, Preset, TextSpec, TrainSpec
+from voxgrad.specs import AcousticSpec, MelSpec, Preset, TextSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
@@ -49,10 +49,10 @@ class Dataset:
         """Reads settings, clip list and lexicon, verifying the files."""
         settings = artifact.manifest.settings
         corpus = Corpus.open(artifact.path(CLIPS), artifact.path(MELS))
-        audio = AudioSpec.model_validate(settings["audio"])
+        mel = MelSpec.model_validate(settings["audio"]["mel"])
         carried = any(file.path == LEXICON for file in artifact.manifest.files)
         lexicon = Lexicon.read(artifact.path(LEXICON)) if carried else NONE
-        return cls(artifact, corpus, audio.mel, TextSpec.model_validate(settings["text"]), lexicon)
+        return cls(artifact, corpus, mel, TextSpec.model_validate(settings["text"]), lexicon)
 
 
 @dataclass(frozen=True)

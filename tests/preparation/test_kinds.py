@@ -1,0 +1,243 @@
+"""What `prepare` does with more than forty kinds of damaged and odd input: the table of verdicts."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxgrad.audio.io import Waveform, resample
+from voxgrad.audio.synthetic import speak_phones
+from voxgrad.specs import TextSpec
+from voxgrad.text.tokens import encode
+
+RATE = 22050
+TEXT = "The sun is warm, and rain fell all day."
+LONG = "A text that is much too long for so short a sound. " * 4
+
+
+def speech(text: str = TEXT) -> np.ndarray:
+    return speak_phones(encode(text, TextSpec(add_blank=False)).phones, 3).samples
+
+
+def at(rate: int) -> np.ndarray:
+    return resample(Waveform(speech(), RATE), rate).samples
+
+
+def noise(level: float, count: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, level, count)
+
+
+def written(samples: np.ndarray, rate: int = RATE, subtype: str = "PCM_16", kind: str = "WAV"):
+    return lambda path: soundfile.write(path, samples, rate, subtype, format=kind)
+
+
+def content(value: bytes):
+    return lambda path: path.write_bytes(value)
+
+
+def encoded(kind: str, copies: int = 1) -> bytes:
+    import io
+
+    file = io.BytesIO()
+    soundfile.write(file, np.tile(speech(), copies), RATE, format=kind)
+    return file.getvalue()
+
+
+def truncated(kind: str):
+    return lambda path: path.write_bytes(encoded(kind, 2)[: len(encoded(kind, 2)) // 2])
+
+
+def sparse_hours(path: Path) -> None:
+    """Two hours of which the disk holds next to nothing."""
+    with soundfile.SoundFile(path, "w", 8000, 1, "PCM_U8") as file:
+        file.write(np.zeros(8000, np.float32))
+    header = bytearray(path.read_bytes()[:44])
+    size = 2 * 3600 * 8000
+    header[4:8], header[40:44] = (size + 36).to_bytes(4, "little"), size.to_bytes(4, "little")
+    with path.open("wb") as raw:
+        raw.write(header)
+        raw.truncate(size + 44)
+
+
+def out_of_phase(path: Path) -> None:
+    soundfile.write(path, np.stack([speech(), -0.8 * speech()], 1), RATE)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A recording and its text; ``verdict`` is kept, warning or rejected, and ``reason`` a part of why."""
+
+    name: str
+    make: Callable[[Path], object]
+    verdict: str
+    reason: str = ""
+    text: str = TEXT
+    ending: str = "wav"
+
+
+KINDS = (
+    Kind("zero bytes", content(b""), "rejected", "is empty (0 bytes)"),
+    Kind("header only", content(encoded("WAV")[:44]), "rejected", "cut short"),
+    Kind("header without samples", written(np.zeros(0)), "rejected", "no samples"),
+    Kind("truncated wav", truncated("WAV"), "rejected", "cut short"),
+    Kind("truncated aiff", truncated("AIFF"), "rejected", "cut short", ending="aiff"),
+    Kind("truncated flac", truncated("FLAC"), "rejected", "is damaged", ending="flac"),
+    Kind("truncated mp3", truncated("MP3"), "kept", ending="mp3"),
+    Kind("truncated ogg", truncated("OGG"), "kept", ending="ogg"),
+    Kind("text file", content(b"this is no sound at all"), "rejected", "no sound file"),
+    Kind("web page", content(b"<!DOCTYPE html><html></html>"), "rejected", "is a web page"),
+    Kind("random bytes", content(bytes(range(256)) * 40), "rejected", "no sound file"),
+    Kind("not a number", written(np.full(RATE, np.nan), subtype="FLOAT"), "rejected", "not finite"),
+    Kind("infinite", written(np.full(RATE, np.inf), subtype="FLOAT"), "rejected", "not finite"),
+    Kind("digital silence", written(np.zeros(RATE)), "rejected", "silent throughout"),
+    Kind("faint hiss", written(noise(1e-5, RATE), subtype="FLOAT"), "rejected", "as good as silent"),
+    Kind("noise alone", written(noise(0.1, 4 * RATE)), "rejected", "hardly louder than its background"),
+    Kind("0.05 seconds", written(speech()[:1100]), "rejected", "a clip needs 0.3 s"),
+    Kind("one sample", written(speech()[5000:5001]), "rejected", "silent throughout"),
+    Kind("two hours", sparse_hours, "rejected", "lasts 120 minutes"),
+    Kind("eight bits", written(speech(), subtype="PCM_U8"), "kept"),
+    Kind("24 bits", written(speech(), subtype="PCM_24"), "kept"),
+    Kind("32 bits", written(speech(), subtype="PCM_32"), "kept"),
+    Kind("float", written(speech(), subtype="FLOAT"), "kept"),
+    Kind("double", written(speech(), subtype="DOUBLE"), "kept"),
+    Kind("mu-law", written(at(8000), 8000, "ULAW"), "warning", "muffled"),
+    Kind("8 kHz", written(at(8000), 8000), "warning", "muffled: nothing above 38"),
+    Kind("44.1 kHz", written(at(44100), 44100), "kept"),
+    Kind("96 kHz", written(at(96000), 96000), "kept"),
+    Kind("192 kHz", written(at(192000), 192000), "kept"),
+    Kind("a prime rate", written(at(22051), 22051), "kept"),
+    Kind("5.1 channels", written(np.stack([speech()] * 6, 1)), "kept"),
+    Kind("out of phase", out_of_phase, "warning", "out of phase"),
+    Kind("hard clipping", written(np.clip(30 * speech(), -1, 1)), "rejected", "samples are clipped"),
+    Kind("some clipping", written(np.clip(1.35 * speech(), -0.5, 0.5)), "warning", "samples are clipped"),
+    Kind("offset", written(0.5 * speech() + 0.3), "warning", "offset of 0.30"),
+    Kind("faint", written(0.005 * speech(), subtype="FLOAT"), "warning", "amplified by"),
+    Kind("beyond full scale", written(4 * (speech() - speech().mean()), subtype="FLOAT"), "kept"),
+    Kind("rumble", written(0.3 * speech() + 0.3 * np.sin(np.arange(len(speech())) / 250)), "kept"),
+    Kind("flac called wav", content(encoded("FLAC")), "kept"),
+    Kind("mp3 called wav", content(encoded("MP3")), "kept"),
+    Kind("wav called mp3", written(speech()), "kept", ending="mp3"),
+    Kind("no text", written(speech()), "rejected", "has no text", text=""),
+    Kind("text too long", written(speech("The sun.")), "rejected", "too short for its text", text=LONG),
+    Kind("text far too short", written(np.tile(speech(), 3)), "rejected", "phones a second", text="Oh."),
+    Kind("another script", written(speech()), "rejected", "", text="Солнце греет."),
+    Kind("nothing to say", written(speech()), "rejected", "nothing to say", text="?!"),
+    Kind("endless word", written(speech()), "rejected", "too short for its text", text="a" * 3000),
+    Kind("m4a without ffmpeg", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg", ending="m4a"),
+    Kind("m4a called wav", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg"),
+    Kind("missing", lambda path: None, "rejected", "there is no recording"),
+    Kind("folder", lambda path: path.mkdir(), "rejected", "there is no recording"),
+)
+LINES = (
+    ("two words|", "has no text"),
+    ("only a name", "is not `name|text`"),
+    ("a|b|c|d|e", "is not `name|text`"),
+    ("|text without a name", "is not `name|text`"),
+    ("good|Said twice.", "good stands twice"),
+    ("../outside|Text.", "leads out of the folder"),
+    ("../outside.wav|Text.", "leads out of the folder"),
+    ("/etc/hostname.wav|Text.", "there is no recording"),
+    ("link out|Text.", "is a link that leads out of the folder"),
+    ("nul\0byte|Text.", "there is no recording"),
+    (f"{'x' * 5000}|Text.", "there is no recording"),
+)
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory) -> dict[str, tuple[str, str]]:
+    """All kinds in one folder, prepared once: what became of each."""
+    place = tmp_path_factory.mktemp("kinds")
+    folder = place / "odd"
+    (folder / "wavs").mkdir(parents=True)
+    lines = [f"good|{TEXT}"]
+    soundfile.write(folder / "wavs" / "good.wav", speech(), RATE)
+    soundfile.write(place / "outside.wav", speech(), RATE)
+    (folder / "wavs" / "link out.wav").symlink_to(place / "outside.wav")
+    for kind in KINDS:
+        kind.make(folder / "wavs" / f"{kind.name}.{kind.ending}")
+        lines.append(f"{kind.name}|{kind.text}")
+    lines += [line for line, _ in LINES]
+    (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
+    path, os.environ["PATH"] = os.environ["PATH"], str(place)  # where no ffmpeg is
+    try:
+        return prepared(folder, place / "home")
+    finally:
+        os.environ["PATH"] = path
+
+
+def prepared(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
+    from voxgrad.preparation.consent import not_needed
+    from voxgrad.specs import PrepareSpec
+    from voxgrad.steps.prepare import Options, prepare
+    from voxgrad.store import Store
+
+    dataset = prepare(
+        Store.open(home),
+        folder,
+        name="odd",
+        preset=PrepareSpec(description="test"),
+        text=TextSpec(),
+        options=Options(consent=not_needed("synthetic"), form="ljspeech"),
+        emit=lambda event: None,
+    )
+    assert not list((home / "tmp").iterdir())
+    assert not (home / "prepared").exists()
+    found = {}
+    for line in dataset.path("rejected.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found[row["id"]] = ("rejected", f"{found.get(row['id'], ('', ''))[1]} {row['reason']}")
+    for line in dataset.path("verdicts.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found.setdefault(row["id"], (row["word"], " ".join(row["reasons"])))
+    assert str(folder) not in str(found)
+    return found
+
+
+def test_there_are_at_least_forty_kinds():
+    assert len(KINDS) + len(LINES) >= 40
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
+def test_each_kind_has_its_verdict(kind: Kind, verdicts):
+    word, why = verdicts[kind.name]
+    assert (word, kind.reason in why) == (kind.verdict, True), (word, why)
+
+
+@pytest.mark.parametrize(("line", "reason"), LINES, ids=[line[:20] for line, _ in LINES])
+def test_each_bad_line_is_named_with_its_number(line: str, reason: str, verdicts):
+    number = 2 + len(KINDS) + [one for one, _ in LINES].index(line)
+    whys = [why for _, why in verdicts.values() if f"metadata.csv:{number}" in why]
+    assert any(reason in why for why in whys), whys
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is forbidden to this user")
+def test_a_recording_without_permission_is_left_out(tmp_path, record, command):
+    record(tmp_path / "voice", {"a": TEXT, "b": TEXT})
+    for name in "ab":
+        (tmp_path / "voice" / f"{name}.txt").write_text(TEXT, encoding="utf-8")
+    (tmp_path / "voice" / "b.wav").chmod(0)
+    outcome = command("prepare", tmp_path / "voice")
+    assert outcome.code == 0
+    assert "left out b: b.wav cannot be read (Permission denied)" in outcome.err
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_m4a_is_read_where_ffmpeg_is_installed(tmp_path):
+    import subprocess
+
+    from voxgrad.audio.io import read_audio
+
+    soundfile.write(tmp_path / "a.wav", speech(), RATE)
+    subprocess.run(
+        [shutil.which("ffmpeg"), "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True
+    )
+    assert read_audio(tmp_path / "a.m4a").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)
+    shutil.copy(tmp_path / "a.m4a", tmp_path / "b.wav")
+    assert read_audio(tmp_path / "b.wav").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)

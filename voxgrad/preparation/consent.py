@@ -1,0 +1,54 @@
+"""Whose voice it is, and why it may be used: the statement that travels with a dataset to voice and speech."""
+
+from voxgrad.errors import BadInputError
+
+
+def agreed(speaker: str | None, words: str) -> str:
+    """A speaker's own statement.
+
+    >>> agreed("Ann Lee", "I allow Bob to clone my voice for his audio books.")
+    'Ann Lee: I allow Bob to clone my voice for his audio books.'
+
+    Raises:
+        BadInputError: no speaker is named, or nothing is said.
+    """
+    if speaker is None or not speaker.strip():
+        raise BadInputError("a statement of consent is somebody's", "Say with --speaker NAME who has agreed.")
+    return f"{_one_line(speaker)}: {_said(words, '--consent')}"
+
+
+def not_needed(why: str) -> str:
+    """Why nobody has to be asked.
+
+    >>> not_needed("public domain")
+    'not needed: public domain'
+
+    Raises:
+        BadInputError: nothing is said.
+    """
+    return f"not needed: {_said(why, '--no-consent-needed')}"
+
+
+def require(consent: str | None, dataset: str, name: str) -> None:
+    """See that a dataset may become a voice.
+
+    Raises:
+        BadInputError: nobody has said why its voice may be cloned; the hint is one line that mends it.
+    """
+    if consent is None:
+        raise BadInputError(
+            f"dataset {dataset} does not say that its voice may be cloned",
+            f'Say so, which takes a moment: voxgrad prepare DIR --name {name} --no-consent-needed "my own voice", '
+            'or --consent "what the speaker agreed to" --speaker NAME.',
+        )
+
+
+def _said(words: str, option: str) -> str:
+    line = _one_line(words)
+    if not line:
+        raise BadInputError(f"{option} is empty", 'Write a sentence, such as "my own voice".')
+    return line
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,126 @@
+"""How well a text fits a recording, by the alignment of a base."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from voxgrad.acoustic import Acoustic, load_acoustic
+from voxgrad.model import align
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.layout import Slot
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.tokens import Encoded, encode
+
+_FEWEST_WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WordFit:
+    """One word: frames from ``start`` to ``stop``, and their mean log-likelihood."""
+
+    word: str
+    start: int
+    stop: int
+    likelihood: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A text and a recording, aligned.
+
+    Likelihoods are means over frames of log N(mel; mu, I) without its constant, the clip's mean difference from
+    the base taken off first: so they need no other clip of the speaker, and are only comparable with each other.
+
+    Attributes:
+        likelihood: of the text.
+        backwards: of the same words in reverse order, which is what a wrong text of that length would have.
+        duration_deviation: mean distance of the phones' log-durations from those that the base predicts, with the
+            difference in tempo taken off.
+        words: in order.
+    """
+
+    likelihood: float
+    backwards: float
+    duration_deviation: float
+    words: tuple[WordFit, ...]
+
+    @property
+    def margin(self) -> float:
+        """How much better the words are forwards."""
+        return self.likelihood - self.backwards
+
+
+@lru_cache(maxsize=2)
+def loaded(slot: Slot) -> Acoustic:
+    """The base that lies somewhere, loaded once in every process."""
+    return load_acoustic(Artifact.load(slot))
+
+
+@torch.inference_mode()
+def fit(base: Acoustic, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | None:
+    """Aligns a text with a mel (n_feats, frames); None where the text has more tokens than there are frames.
+
+    Raises:
+        BadInputError: the base's front end cannot read the text.
+    """
+    encoded = encode(text, base.spec.text, lexicon)
+    if len(encoded.tokens) > mel.shape[1]:
+        return None
+    mu, log_durations = means(base, encoded.tokens)
+    durations, residual = _aligned(mu, mel)
+    frames = -0.5 * residual.square().sum(0)
+    deviation = torch.log(durations.float()) - log_durations
+    return Fit(
+        round(float(frames.mean()), 3),
+        _backwards(encoded, mu, mel),
+        round(float((deviation - deviation.mean()).abs().mean()), 3),
+        _word_fits(encoded, durations, frames),
+    )
+
+
+def means(base: Acoustic, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """What the base expects of tokens: means (n_feats, tokens), log-durations in frames (tokens,)."""
+    prior = base.model.encode(
+        torch.tensor([list(tokens)]), torch.tensor([len(tokens)]), torch.tensor([base.row])
+    )
+    return prior.mu_x[0], prior.logw[0]
+
+
+def searched(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Durations (tokens,) of the best alignment, and what the means leave of the mel, (n_feats, frames)."""
+    lengths = torch.tensor([mu.shape[1]]), torch.tensor([mel.shape[1]])
+    durations = align.search(align.log_prior(mu[None], mel[None]), *lengths)[0]
+    return durations, mel - mu.repeat_interleave(durations, 1)
+
+
+def _aligned(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """As `searched`; but a first search only tells how far this clip's bands lie from the base's.
+
+    `voxgrad.training.alignment.align_strangers` does so for all clips of a speaker.
+    """
+    _, residual = searched(mu, mel)
+    difference = residual.mean(1, keepdim=True)
+    return searched(mu, mel - difference)
+
+
+def _backwards(encoded: Encoded, mu: Tensor, mel: Tensor) -> float:
+    """The likelihood of the words' means in reverse order; of fewer than three words, of the tokens'."""
+    edges = [0, *(word.start for word in encoded.words[1:]), mu.shape[1]]
+    parts = [mu[:, start:stop] for start, stop in pairwise(edges)]
+    turned = torch.cat(parts[::-1], 1) if len(parts) >= _FEWEST_WORDS else mu.flip(1)
+    _, residual = _aligned(turned, mel)
+    return round(float(-0.5 * residual.square().sum(0).mean()), 3)
+
+
+def _word_fits(encoded: Encoded, durations: Tensor, frames: Tensor) -> tuple[WordFit, ...]:
+    border = [0, *durations.cumsum(0).tolist()]
+    spans = [(word.word, border[word.start], border[word.stop]) for word in encoded.words]
+    return tuple(
+        WordFit(word, start, stop, round(float(frames[start:stop].mean()), 1))
+        for word, start, stop in spans
+        if stop > start
+    )

@@ -1,0 +1,224 @@
+"""The report on a dataset: one page that needs nothing else, and its pictures."""
+
+import base64
+import io
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+import matplotlib as mpl
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from PIL import Image
+
+from voxgrad import pictures
+from voxgrad.preparation.coverage import ENOUGH, Coverage, coverage
+from voxgrad.preparation.payload import Judged
+from voxgrad.preparation.shelf import AUDIO, REJECTED
+from voxgrad.preparation.verdicts import Verdict
+from voxgrad.preparation.work import Made
+from voxgrad.specs import PrepareSpec
+
+PAGE, COVERAGE, DISTRIBUTIONS, MEL = "report.html", "coverage.png", "distributions.png", "mel.png"
+_TEMPLATE = "report.jinja"
+_EMBEDDED_SECONDS = 300.0
+"""Of sound within the page, the worst clips first: a page of an hour would be too large to send."""
+_ENVELOPE = 160
+_MEL_QUALITY = 60
+
+
+@dataclass(frozen=True)
+class Card:
+    """One clip as the page shows it: strings are ready to be printed, numbers are sorted by."""
+
+    id: str
+    text: str
+    speaker: str
+    verdict: Verdict
+    seconds: float
+    measures: dict[str, float | None]
+    player: str
+    """Address of its sound: data, or the file beside the page."""
+    mel: str
+    envelope: str
+    """Outline of its waveform, an SVG path in a box of 160 by 2."""
+    words: tuple[tuple[str, float, float], ...]
+    """Word, and where it begins and how long it lasts, in hundredths of the clip."""
+
+
+def write_report(
+    directory: Path, judged: Judged, name: str, preset: PrepareSpec, consent: str | None
+) -> None:
+    """Writes the page and its pictures into a dataset's directory.
+
+    Args:
+        directory: of the dataset, whose sounds lie there already.
+        judged: what it is made of.
+        name: of the dataset.
+        preset: whose thresholds are shown.
+        consent: why its voice may be cloned.
+    """
+    covered = coverage(one.clip for one in judged.kept)
+    shown = judged.kept[0]
+    pictures.draw_mel(directory / MEL, shown.mel, preset.audio.mel, shown.clip.text)
+    pictures.draw_coverage(
+        directory / COVERAGE,
+        [one.phone for one in covered.phones],
+        [one.here for one in covered.phones],
+        [one.english for one in covered.phones],
+    )
+    pictures.draw_distributions(directory / DISTRIBUTIONS, _distributions(judged.kept))
+    page = _template().render(
+        name=name,
+        metrics=judged.metrics(),
+        consent=consent,
+        coverage=covered,
+        enough=ENOUGH,
+        advice=advice(covered, judged),
+        pictures=[(_png(directory / one), what) for one, what in _PICTURES],
+        cards=_cards(judged),
+        problems=[one for one in judged.problems if one.id not in judged.verdicts],
+        checks=preset.checks,
+    )
+    (directory / PAGE).write_text(page, encoding="utf-8")
+
+
+_PICTURES = (
+    (COVERAGE, "How often each phone is said, beside English"),
+    (DISTRIBUTIONS, "Durations, pitch, loudness and noise of the clips"),
+)
+
+
+def advice(covered: Coverage, judged: Judged) -> list[str]:
+    """What would make the dataset better, in sentences."""
+    said = []
+    if covered.scarcest:
+        rare = ", ".join(f"{one.phone} ({one.count})" for one in covered.rare)
+        said.append(
+            f"About {max(1, round(covered.minutes_more))} more minutes of ordinary text would bring every phone "
+            f"to {ENOUGH}; sentences chosen for it need fewer. Rare now: {rare}."
+        )
+    else:
+        said.append(f"Every phone of English is said at least {ENOUGH} times.")
+    doubtful = [name for name, one in judged.verdicts.items() if one.doubt is not None and one.doubt.reason]
+    if doubtful:
+        said.append(
+            f"{len(doubtful)} transcripts may be wrong: listen to them first. They are at the top of the list below."
+        )
+    return said
+
+
+def _cards(judged: Judged) -> list[Card]:
+    """The worst clips first."""
+    ranked = sorted(judged.made, key=lambda one: _rank(judged.verdicts[one.clip.id], one))
+    left = _EMBEDDED_SECONDS
+    cards = []
+    for one in ranked:
+        left -= one.clip.seconds
+        cards.append(_card(one, judged.verdicts[one.clip.id], embedded=left >= 0))
+    return cards
+
+
+def _rank(verdict: Verdict, one: Made) -> tuple[bool, int, float, str]:
+    doubted = verdict.doubt is not None and bool(verdict.doubt.reason)
+    order = ("rejected", "warning", "kept").index(verdict.word)
+    return not doubted, order, 0.0 if verdict.doubt is None else -verdict.doubt.deviations, one.clip.id
+
+
+def _card(one: Made, verdict: Verdict, *, embedded: bool) -> Card:
+    samples, rate = soundfile.read(io.BytesIO(one.flac), dtype="float32")
+    folder = REJECTED if verdict.word == "rejected" else AUDIO
+    words = () if one.fit is None else one.fit.words
+    percent = 100 / one.clip.frames
+    return Card(
+        one.clip.id,
+        one.clip.text,
+        one.clip.speaker,
+        verdict,
+        one.clip.seconds,
+        {
+            **one.record["measures"],
+            "gain_db": one.record["gain_db"],
+            "leading_seconds": one.record["leading_seconds"],
+            "trailing_seconds": one.record["trailing_seconds"],
+            "doubt": None if verdict.doubt is None else verdict.doubt.deviations,
+        },
+        _mp3(samples, rate) if embedded else quote(f"{folder}/{one.clip.id}.flac"),
+        _picture(one.mel),
+        _outline(samples),
+        tuple(
+            (word.word, round(word.start * percent, 2), round((word.stop - word.start) * percent, 2))
+            for word in words
+        ),
+    )
+
+
+def _mp3(samples: NDArray[np.float32], rate: int) -> str:
+    """A sound as data that every browser plays."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, "MPEG_LAYER_III", format="MP3", compression_level=0.8)
+    return _data(file.getvalue(), "audio/mpeg")
+
+
+def _picture(mel: NDArray[np.float32]) -> str:
+    """A mel as data: one pixel for a band and a frame, the lowest band below."""
+    low, high = float(mel.min()), float(mel.max())
+    levels = ((mel[::-1] - low) / max(high - low, 1e-6) * 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(_colours()[levels]).save(file, "JPEG", quality=_MEL_QUALITY)
+    return _data(file.getvalue(), "image/jpeg")
+
+
+@lru_cache(maxsize=1)
+def _colours() -> NDArray[np.uint8]:
+    """(256, 3)."""
+    colours: NDArray[np.uint8] = (mpl.colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
+    return colours
+
+
+def _outline(samples: NDArray[np.float32]) -> str:
+    """Highest and lowest samples of 160 stretches, as the path of an SVG."""
+    edges = np.linspace(0, len(samples), _ENVELOPE + 1).astype(int)[:-1]
+    scale = max(float(np.abs(samples).max()), 1e-6)
+    high = 1 - np.maximum.reduceat(samples, edges) / scale
+    low = 1 - np.minimum.reduceat(samples, edges) / scale
+    points = [*enumerate(high.round(2)), *reversed(list(enumerate(low.round(2))))]
+    return "M" + "L".join(f"{x} {y:g}" for x, y in points) + "Z"
+
+
+def _distributions(kept: Sequence[Made]) -> dict[str, list[float]]:
+    def measured(name: str) -> list[float]:
+        values: Iterable[float | None] = (one.record["measures"][name] for one in kept)
+        return [value for value in values if value is not None]
+
+    return {
+        "seconds": [one.clip.seconds for one in kept],
+        "median F0 (Hz)": measured("f0_hz"),
+        "loudness as recorded (LUFS)": measured("loudness_lufs"),
+        "signal to noise (dB)": measured("snr_db"),
+    }
+
+
+def _png(path: Path) -> str:
+    return _data(path.read_bytes(), "image/png")
+
+
+def _data(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shortened"] = lambda text: textwrap.shorten(text, 400, placeholder=" …")
+    return environment.get_template(_TEMPLATE)

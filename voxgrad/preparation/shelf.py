@@ -1,0 +1,164 @@
+"""What was done before: by the dataset's last version, and by a run that was interrupted."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from voxgrad.errors import VoxgradError
+from voxgrad.preparation.fit import Fit, WordFit
+from voxgrad.preparation.work import Made, Outcome
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.durable import refusals_explained
+from voxgrad.text.transcripts import Problem
+from voxgrad.training.corpus import MELS, Clip
+
+RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
+REJECTED_MELS = "rejected.safetensors"
+_META = "outcome"
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """An outcome without its sounds and mels, as a JSON value."""
+    made = [
+        {
+            "clip": asdict(one.clip),
+            "record": one.record,
+            "fit": None if one.fit is None else asdict(one.fit),
+            "unknown": list(one.unknown),
+        }
+        for one in outcome.made
+    ]
+    return {"key": outcome.key, "made": made, "problems": [asdict(one) for one in outcome.problems]}
+
+
+def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray]]) -> Outcome:
+    made = []
+    for one in value["made"]:
+        clip = Clip(**{**one["clip"], "tokens": tuple(one["clip"]["tokens"])})
+        flac, mel = content[clip.id]
+        made.append(Made(clip, flac, mel, one["record"], _fit(one["fit"]), tuple(one["unknown"])))
+    return Outcome(value["key"], tuple(made), tuple(Problem(**one) for one in value["problems"]))
+
+
+def _fit(value: dict[str, Any] | None) -> Fit | None:
+    if value is None:
+        return None
+    return Fit(**{**value, "words": tuple(WordFit(**word) for word in value["words"])})
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Outcomes by key. An outcome that cannot be read is simply made again.
+
+    Attributes:
+        room: where outcomes lie until the dataset is published, one file each.
+        before: a dataset to take over from.
+    """
+
+    room: Path
+    before: Artifact | None
+
+    def get(self, key: str) -> Outcome | None:
+        """What was made of a recording, byte by byte as it was; None where it has to be made."""
+        found = self._unpublished(key)
+        return found if found is not None else self._published(key)
+
+    def put(self, outcome: Outcome) -> None:
+        """Keeps an outcome for a run that goes on after this one.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        tensors: dict[str, np.ndarray] = {}
+        for one in outcome.made:
+            tensors[f"flac/{one.clip.id}"] = np.frombuffer(one.flac, np.uint8)
+            tensors[f"mel/{one.clip.id}"] = np.ascontiguousarray(one.mel)
+        with refusals_explained(f"write to {self.room}"):
+            self.room.mkdir(parents=True, exist_ok=True)
+            beside = self.room / f".{uuid4().hex}"
+            try:
+                save_file(tensors, beside, {_META: json.dumps(as_json(outcome))})
+                beside.replace(self._file(outcome.key))
+            finally:
+                beside.unlink(missing_ok=True)
+
+    def clear(self, keys: list[str]) -> None:
+        """Removes what is in a published dataset by now."""
+        for key in keys:
+            self._file(key).unlink(missing_ok=True)
+        if self.room.is_dir() and not any(self.room.iterdir()):
+            self.room.rmdir()
+
+    def _file(self, key: str) -> Path:
+        return self.room / f"{key}.safetensors"
+
+    def _unpublished(self, key: str) -> Outcome | None:
+        if not self._file(key).is_file():
+            return None
+        try:
+            with safe_open(self._file(key), framework="numpy") as file:
+                value = json.loads(file.metadata()[_META])
+                content = {
+                    one["clip"]["id"]: (
+                        file.get_tensor(f"flac/{one['clip']['id']}").tobytes(),
+                        file.get_tensor(f"mel/{one['clip']['id']}"),
+                    )
+                    for one in value["made"]
+                }
+            return _from_json(value, content)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return None
+
+    def _published(self, key: str) -> Outcome | None:
+        if self.before is None or key not in self._rows:
+            return None
+        value = self._rows[key]
+        try:
+            content = {one["clip"]["id"]: self._content(one["clip"]["id"]) for one in value["made"]}
+            return _from_json(value, content)
+        except (VoxgradError, SafetensorError, OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def _content(self, clip: str) -> tuple[bytes, np.ndarray]:
+        """Sound and mel of a clip of the dataset before."""
+        assert self.before is not None  # noqa: S101 (`_published` has seen to it)
+        kept = f"{AUDIO}/{clip}.flac" in self._files
+        path = self.before.path(f"{AUDIO if kept else REJECTED}/{clip}.flac")
+        mel: np.ndarray = self._mels(MELS if kept else REJECTED_MELS).get_tensor(clip)  # type: ignore[no-untyped-call]
+        return path.read_bytes(), mel
+
+    def _mels(self, name: str) -> safe_open:
+        return self._opened_mels[name]
+
+    @cached_property
+    def _opened_mels(self) -> dict[str, safe_open]:
+        assert self.before is not None  # noqa: S101
+        names = [name for name in (MELS, REJECTED_MELS) if name in self._files]
+        return {name: safe_open(self.before.path(name), framework="numpy") for name in names}
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        return frozenset() if self.before is None else frozenset(e.path for e in self.before.manifest.files)
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        """What the dataset before says of its recordings, by key."""
+        if self.before is None or RECORDINGS not in self._files:
+            return {}
+        try:
+            text = self.before.path(RECORDINGS).read_text(encoding="utf-8")
+            return {row["key"]: row for row in map(json.loads, _lines(text))}
+        except (VoxgradError, OSError, ValueError, KeyError, TypeError):
+            return {}
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line for line in text.split("\n") if line)

@@ -1,0 +1,83 @@
+"""What `prepare` says of what it found."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from voxgrad.events import Emit, Said
+from voxgrad.preparation.verdicts import Verdict
+from voxgrad.text.pronounce import pronounce
+from voxgrad.text.transcripts import BESIDE, Found, Problem
+
+UNKNOWN = "unknown.txt"
+_SHOWN = 20  # rejections that are told of one by one
+_WARNED = 8
+_WORDS_SHOWN = 40
+
+
+def tell_form(found: Found, emit: Emit) -> None:
+    """In what form the texts were found."""
+    if found.form == BESIDE:
+        emit(Said(f"{len(found.entries)} texts beside their recordings", "detail"))
+        return
+    as_encoded = "" if found.encoding == "UTF-8" else f", read as {found.encoding}"
+    emit(Said(f"{found.source}: {len(found.entries)} lines in the form {found.form}{as_encoded}"))
+
+
+def tell_problems(problems: Sequence[Problem], emit: Emit) -> None:
+    """What was left out."""
+    for problem in problems[:_SHOWN]:
+        emit(Said(f"left out {problem.id}: {problem.reason}", "warning"))
+    if len(problems) > _SHOWN:
+        emit(Said(f"left out {len(problems) - _SHOWN} more; see rejected.jsonl of the dataset", "warning"))
+
+
+def tell_warnings(verdicts: dict[str, Verdict], emit: Emit) -> None:
+    """What was kept with a warning: doubtful texts one by one, all else counted."""
+    warned = {name: verdict for name, verdict in verdicts.items() if verdict.word == "warning"}
+    doubtful = {name: one for name, one in warned.items() if one.doubt is not None and one.doubt.reason}
+    worst = sorted(doubtful.items(), key=lambda item: (-_deviations(item[1]), item[0]))
+    for name, verdict in worst[:_WARNED]:
+        emit(Said(f"{name}: {verdict.reasons[-1]}", "warning"))
+    if len(worst) > _WARNED:
+        emit(
+            Said(f"{len(worst) - _WARNED} more texts may be wrong; see report.html of the dataset", "warning")
+        )
+    others = [(name, verdict) for name, verdict in warned.items() if name not in doubtful]
+    for name, verdict in others[:3]:
+        emit(Said(f"{name}: {verdict.reasons[0]}", "warning"))
+    if len(others) > 3:
+        emit(Said(f"{len(others) - 3} more clips have warnings; see report.html of the dataset", "warning"))
+
+
+def _deviations(verdict: Verdict) -> float:
+    return 0.0 if verdict.doubt is None else verdict.doubt.deviations
+
+
+def tell_unknown(unknown: Counter[str], emit: Emit) -> None:
+    """Words that no dictionary has."""
+    if not unknown:
+        return
+    words = [f"{word} ({count})" for word, count in by_count(unknown)]
+    rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
+    listed = textwrap.fill(
+        ", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  "
+    )
+    count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
+    mend = f"Mend them in {UNKNOWN} of the dataset, and give that with --lexicon."
+    emit(Said(f"{count} in no dictionary, and so a guess:\n{listed}\n  {mend}", "warning"))
+
+
+def to_fill_in(unknown: Counter[str]) -> str:
+    """A lexicon of guesses, the most frequent words first."""
+    lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in by_count(unknown)]
+    return (
+        "# Words that no dictionary has, with a guess at each and the number of texts that have it.\n"
+        "# Mend the phones, leave out what is right, and prepare again with --lexicon and this file.\n"
+        + "".join(lines)
+    )
+
+
+def by_count(unknown: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent first."""
+    return sorted(unknown.items(), key=lambda item: (-item[1], item[0]))

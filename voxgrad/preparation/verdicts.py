@@ -1,0 +1,128 @@
+"""Whether a clip is kept, kept with a warning, or rejected, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from voxgrad.errors import BadInputError
+from voxgrad.preparation.doubts import Doubt, doubts
+from voxgrad.preparation.work import Made
+from voxgrad.specs import CheckSpec
+
+Word = Literal["kept", "warning", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is done with a clip.
+
+    Attributes:
+        word: ``kept``, ``warning``: kept with one, or ``rejected``.
+        reasons: of a warning or a rejection.
+        doubt: how its alignment stands among its peers'; None without a base.
+    """
+
+    word: Word
+    reasons: tuple[str, ...]
+    doubt: Doubt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How strict to be.
+
+    Attributes:
+        strict: reject what would be kept with a warning.
+        keep_all: keep with a warning what would be rejected.
+        drop_worst: percentage of the clips to reject for their alignments, the worst first.
+    """
+
+    strict: bool = False
+    keep_all: bool = False
+    drop_worst: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.strict and self.keep_all:
+            raise BadInputError("--strict and --keep-all exclude each other", "Give one of them.")
+        if not 0 <= self.drop_worst < 100:
+            raise BadInputError(
+                f"{self.drop_worst:g} % cannot be dropped", "Give --drop-worst a percentage below 100."
+            )
+
+
+def judge(made: Sequence[Made], checks: CheckSpec, policy: Policy) -> dict[str, Verdict]:
+    """Judges all clips of a dataset, by id."""
+    doubted = _doubted(made, checks)
+    dropped = _worst(doubted, policy.drop_worst)
+    found = {}
+    for one in made:
+        doubt = doubted.get(one.clip.id)
+        against = list(_rejections(one.record, checks))
+        warnings = list(_warnings(one.record, checks))
+        if doubt is not None and doubt.reason:
+            warnings.append(f"{doubt.reason}, worst at {doubt.words}")
+        if against:
+            word: Word = "warning" if policy.keep_all else "rejected"
+        elif warnings:
+            word = "rejected" if policy.strict else "warning"
+        else:
+            word = "kept"
+        if one.clip.id in dropped:  # asked for, so that --keep-all does not count
+            word = "rejected"
+            against.append(f"among the worst {policy.drop_worst:g} % by its alignment")
+        found[one.clip.id] = Verdict(word, (*against, *warnings), doubt)
+    return found
+
+
+def _doubted(made: Sequence[Made], checks: CheckSpec) -> dict[str, Doubt]:
+    """Every clip among those of its speaker."""
+    found: dict[str, Doubt] = {}
+    for speaker in sorted({one.clip.speaker for one in made}):
+        theirs = {one.clip.id: one.fit for one in made if one.clip.speaker == speaker}
+        found |= doubts({name: fit for name, fit in theirs.items() if fit is not None}, checks)
+    return found
+
+
+def _worst(doubted: Mapping[str, Doubt], percent: float) -> frozenset[str]:
+    count = round(len(doubted) * percent / 100)
+    return frozenset(sorted(doubted, key=lambda name: (-doubted[name].deviations, name))[:count])
+
+
+def _rejections(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
+    measures, source = record["measures"], record["source"]
+    low, high = checks.reject_phones_per_second
+    if measures["snr_db"] < checks.reject_snr_db:
+        yield f"it is hardly louder than its background ({measures['snr_db']:.0f} dB)"
+    if source["clipped"] > checks.reject_clipped:
+        yield f"{100 * source['clipped']:.0f} % of its samples are clipped"
+    if measures["bandwidth_hz"] < checks.reject_bandwidth_hz:
+        yield f"it holds nothing above {measures['bandwidth_hz']:.0f} Hz"
+    if not low <= measures["phones_per_second"] <= high:
+        yield f"its text would be said at {measures['phones_per_second']:.1f} phones a second"
+
+
+def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
+    """What is worth knowing; of what is rejected already, too, no second time."""
+    measures, source = record["measures"], record["source"]
+    low, high = checks.warn_phones_per_second
+    slow, fast = checks.reject_phones_per_second
+    if record["transcribed"]:
+        yield f"its text was written down by {record['text_from']}"
+    if checks.reject_snr_db <= measures["snr_db"] < checks.warn_snr_db:
+        yield f"it is noisy: {measures['snr_db']:.0f} dB above its background"
+    if checks.warn_clipped < source["clipped"] <= checks.reject_clipped:
+        yield f"{100 * source['clipped']:.2f} % of its samples are clipped"
+    if checks.reject_bandwidth_hz <= measures["bandwidth_hz"] < checks.warn_bandwidth_hz:
+        yield f"it is muffled: nothing above {measures['bandwidth_hz']:.0f} Hz, as of a telephone or a small MP3"
+    if measures["f0_hz"] is None:
+        yield "no voice is found in it"
+    elif measures["harmonicity_db"] < checks.warn_harmonicity_db:
+        yield f"its voice is hoarse or noisy: {measures['harmonicity_db']:.1f} dB of harmonicity"
+    if slow <= measures["phones_per_second"] < low or high < measures["phones_per_second"] <= fast:
+        yield f"its text would be said at {measures['phones_per_second']:.1f} phones a second"
+    if record["gain_db"] > checks.warn_gain_db:
+        yield f"it was faint: amplified by {record['gain_db']:.0f} dB"
+    if abs(source["offset"]) > checks.warn_offset:
+        yield f"its samples had an offset of {source['offset']:.3f}, taken off"
+    if source["cancelling"]:
+        yield "its channels are out of phase: only the loudest was taken"

@@ -1,0 +1,198 @@
+"""The work on one recording, done in any process: its clips, their mels and measures, or why there are none."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+
+from voxgrad.audio.clean import Cleaned, Opened, cut_clip, open_recording
+from voxgrad.audio.cut import cutting_pauses, pieces
+from voxgrad.audio.io import Waveform
+from voxgrad.audio.mel import log_mel
+from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.preparation.fit import Fit, fit, loaded
+from voxgrad.preparation.recognise import recognise
+from voxgrad.preparation.scripts import match_script
+from voxgrad.specs import AudioSpec, TextSpec
+from voxgrad.store.layout import Slot
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.symbols import is_vowel
+from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.transcripts import Entry, Problem
+from voxgrad.training.corpus import Clip
+
+
+@dataclass(frozen=True)
+class How:
+    """What the work depends on, besides the recording and its text.
+
+    Attributes:
+        speaker: whose clips they are where the transcripts name nobody.
+        audio: how recordings become clips.
+        text: how texts become tokens.
+        lexicon: the user's pronunciations.
+        base: what aligns; None: nothing is aligned, and long recordings cannot be matched.
+        recogniser: what writes down recordings without a text; None: nothing does.
+    """
+
+    speaker: str
+    audio: AudioSpec
+    text: TextSpec
+    lexicon: Lexicon
+    base: Slot | None
+    recogniser: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """One clip.
+
+    Attributes:
+        clip: as training reads it.
+        flac: its sound, the content of a file.
+        mel: (n_mels, frames) float32.
+        record: what was done to it and what it measures, as JSON values.
+        fit: of text and sound; None without a base.
+        unknown: words that no dictionary has.
+    """
+
+    clip: Clip
+    flac: bytes
+    mel: NDArray[np.float32]
+    record: dict[str, Any]
+    fit: Fit | None
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one recording: clips, and what could not become one."""
+
+    key: str
+    made: tuple[Made, ...]
+    problems: tuple[Problem, ...]
+
+
+def work(entry: Entry, key: str, how: How) -> Outcome:
+    """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on."""
+    made: list[Made] = []
+    problems: list[Problem] = []
+    with _one_thread():
+        try:
+            opened = open_recording(entry.recording, how.audio)
+            for found in _clips(entry, opened, how):
+                (made if isinstance(found, Made) else problems).append(found)  # type: ignore[arg-type]
+        except VoxgradError as error:
+            problems.append(_problem(entry.id, entry, error))
+    return Outcome(key, tuple(made), tuple(problems))
+
+
+def _clips(entry: Entry, opened: Opened, how: How) -> Iterator[Made | Problem]:
+    """One clip of a short recording, several of a long one."""
+    whole = (0.0, opened.waveform.seconds)
+    short = whole[1] <= 2 * how.audio.max_seconds
+    cleaned = cut_clip(opened, whole, how.audio, entry.recording.name) if short else None
+    if cleaned is not None and cleaned.waveform.seconds <= how.audio.max_seconds:
+        yield _made(entry, cleaned, how)
+        return
+    pauses = cutting_pauses(opened.waveform, how.audio)
+    spans = pieces(pauses, opened.waveform.seconds)
+    texts = [""] * len(spans)
+    if entry.text:
+        if how.base is None:
+            message = f"it lasts {opened.waveform.seconds:.1f} s, and no base is there to match its text"
+            raise BadInputError(message, "Split it into sentences, or name a base with --base.")
+        mel = log_mel(torch.from_numpy(opened.waveform.samples), how.audio.mel)
+        texts = match_script(loaded(how.base), entry.text, mel, pauses, how.lexicon)
+    digits = len(str(len(spans)))
+    for number, (span, text) in enumerate(zip(spans, texts, strict=True), 1):
+        piece = replace(entry, id=f"{entry.id}-{number:0{max(3, digits)}}", text=text)
+        try:
+            if entry.text and not text:
+                raise BadInputError("none of the text belongs to this piece", "Leave it out.")
+            cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
+            if cleaned.waveform.seconds > how.audio.max_seconds:
+                raise BadInputError(
+                    f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
+                )
+            yield _made(piece, cleaned, how)
+        except VoxgradError as error:
+            yield _problem(piece.id, entry, error)
+
+
+def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:
+    # Full paths are nobody's business in a dataset that may be shared.
+    return Problem(name, error.message.replace(str(entry.recording), entry.recording.name))
+
+
+def _made(entry: Entry, cleaned: Cleaned, how: How) -> Made:
+    transcribed = None
+    if not entry.text:
+        if how.recogniser is None:
+            raise BadInputError(
+                f"{entry.recording.name} has no text", "Write one, or have it transcribed with --transcribe."
+            )
+        entry = replace(entry, text=recognise(how.recogniser, cleaned.waveform))
+        transcribed = how.recogniser
+    encoded = encode(entry.text, how.text, how.lexicon)
+    mel = log_mel(torch.from_numpy(cleaned.waveform.samples), how.audio.mel)
+    clip = Clip(
+        entry.id,
+        entry.text,
+        encoded.normalised,
+        encoded.tokens,
+        entry.speaker if entry.speaker is not None else how.speaker,
+        mel.shape[1],
+        round(cleaned.waveform.seconds, 4),
+    )
+    if clip.frames < len(clip.tokens):
+        raise BadInputError(f"{clip.seconds:.1f} s are too short for its text", "Check the text.")
+    return Made(
+        clip,
+        _flac(cleaned.waveform),
+        mel.numpy(),
+        _record(entry, cleaned, encoded, transcribed),
+        None if how.base is None else fit(loaded(how.base), entry.text, mel, how.lexicon),
+        encoded.unknown,
+    )
+
+
+def _record(entry: Entry, cleaned: Cleaned, encoded: Encoded, transcribed: str | None) -> dict[str, Any]:
+    phones = sum(is_vowel(label) or (len(label) <= 2 and label.isupper()) for label in encoded.phones)
+    return {
+        "recording": entry.recording.name,
+        "text_from": entry.source.partition(":")[0] if transcribed is None else transcribed,
+        "transcribed": transcribed is not None,
+        "source": asdict(cleaned.source),
+        "span": [round(time, 3) for time in cleaned.span],
+        "leading_seconds": round(cleaned.leading, 3),
+        "trailing_seconds": round(cleaned.trailing, 3),
+        "gain_db": round(cleaned.gain, 2),
+        "measures": {
+            **asdict(cleaned.measures),
+            "phones_per_second": round(phones / cleaned.waveform.seconds, 2),
+        },
+    }
+
+
+def _flac(waveform: Waveform) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(waveform.samples, -1.0, 1.0), waveform.rate, "PCM_16", format="FLAC")
+    return file.getvalue()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in another order would give other last digits, and so another dataset for another number of processes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
