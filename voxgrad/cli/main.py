@@ -21,10 +21,12 @@ from voxgrad.cli.g2p import g2p
 from voxgrad.cli.ls import ls
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.pretrain import pretrain
+from voxgrad.cli.rm import gc, restore, rm
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
 from voxgrad.cli.session import Command, Session
 from voxgrad.cli.show import show
+from voxgrad.cli.verify import verify
 from voxgrad.cli.vocode import vocode
 from voxgrad.cli.vocoder import vocoder
 
@@ -79,6 +81,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ls": ls,
     "runs": runs,
     "show": show,
+    "verify": verify,
+    "rm": rm,
+    "restore": restore,
+    "gc": gc,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=Command)(_function)

@@ -37,3 +37,15 @@ def courtesy_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
             except OSError:  # this file system has no locks
                 break
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock file ``path``; False where it is missing, or nothing can be locked."""
+    try:
+        with path.open("rb+") as file:
+            _try_lock(file.fileno())
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,183 @@
+"""Removing and bringing back: an artifact goes to the trash in one rename, and returns in one."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from voxgrad.errors import BadInputError
+from voxgrad.store.artifact import Artifact, recorded_digest
+from voxgrad.store.durable import refusals_explained, sync_directory, write_file
+from voxgrad.store.layout import Slot, entries
+from voxgrad.store.lineage import Found, Lineage, runs_from
+from voxgrad.store.lock import courtesy_lock
+from voxgrad.store.manifest import canonical_json
+from voxgrad.store.names import KINDS, Reference, is_name
+from voxgrad.store.store import Store, loaded
+
+RECORD = "removed.json"
+_PAYLOAD = "artifact"
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """A removed artifact in its room of the trash."""
+
+    room: Path
+    slot: Slot
+    """Where it lay, and its place in the trash."""
+    removed: datetime
+    """UTC."""
+
+    @property
+    def found(self) -> Found:
+        """The artifact, as it lies in the trash."""
+        return loaded(self.slot)
+
+
+def remove(store: Store, one: Found, *, cascade: bool = False) -> tuple[Found, ...]:
+    """Move an artifact to the trash, where it stays until it is collected; its number is never used again.
+
+    Args:
+        store: that it is in.
+        one: what to remove, whole or damaged.
+        cascade: also everything that was made from it.
+
+    Returns:
+        What was removed, in that order: what was made from a thing goes before the thing.
+
+    Raises:
+        BadInputError: it came with the package, or something needs it.
+        EnvironmentFailureError: the disk is full, or the place may not be written.
+    """
+    if one.embedded:
+        raise BadInputError(f"{one} comes with voxgrad and cannot be removed", "Leave it where it is.")
+    dependents = [made for made in Lineage.of(store).descendants(one) if not made.embedded]
+    runs = runs_from(store, [one, *dependents])
+    if runs:
+        raise BadInputError(
+            f"{one} is needed by the training run {_few(runs)}", "Finish the run first: see `voxgrad runs`."
+        )
+    if dependents and not cascade:
+        raise BadInputError(
+            f"{one} is needed by {_few([str(made) for made in dependents])}",
+            "Remove that first, or all of it with --cascade.",
+        )
+    going = (*reversed(dependents), one)
+    for each in going:
+        _bury(store, each)
+    return going
+
+
+def restore(store: Store, ref: str) -> tuple[Found, ...]:
+    """Bring an artifact back from the trash, with what it was made from where that lies there too.
+
+    Args:
+        store: that it was in.
+        ref: as for `Store.find`; without a number, what was removed last.
+
+    Returns:
+        What came back, parents first.
+
+    Raises:
+        BadInputError: nothing in the trash answers to it, or its place is taken.
+        EnvironmentFailureError: the place may not be written.
+    """
+    trashed = in_trash(store)
+    wanted = _chosen(trashed, Reference.parse(ref), ref)
+    by_digest = {recorded_digest(one.slot): one for one in trashed}
+    coming: list[Trashed] = []
+    waiting = [wanted]
+    while waiting:
+        one = waiting.pop()
+        coming.append(one)
+        found = one.found
+        parents = found.manifest.parents.values() if isinstance(found, Artifact) else ()
+        here = {known.digest for known in store.list()} if parents else set()
+        waiting += [by_digest[p.digest] for p in parents if p.digest in by_digest and p.digest not in here]
+    return tuple(_return(store, one) for one in dict.fromkeys(reversed(coming)))
+
+
+def in_trash(store: Store) -> list[Trashed]:
+    """What was removed and can still be brought back, the last removed first."""
+    found = (_trashed(room) for room in entries(store.home / "trash"))
+    return sorted((one for one in found if one is not None), key=lambda one: one.removed, reverse=True)
+
+
+def _bury(store: Store, one: Found) -> None:
+    room = store.home / "trash" / uuid4().hex
+    digest = one.digest if isinstance(one, Artifact) else recorded_digest(one)
+    now = datetime.now(UTC).isoformat()
+    record = {"kind": one.kind, "name": one.name, "version": one.version, "removed": now}
+    shelf = one.directory.parent
+    try:
+        with refusals_explained(f"remove {one}"), courtesy_lock(store.home / "store.lock"):
+            room.mkdir(parents=True)
+            write_file(room / RECORD, canonical_json(record))
+            for directory in (room, room.parent, store.home):
+                sync_directory(directory)
+            # The mark first: beside an artifact that is still there it means nothing.
+            write_file(
+                store.layout.tombstone(one.kind, one.name, one.version),
+                ("" if digest is None else digest).encode(),
+            )
+            sync_directory(shelf)
+            one.directory.rename(room / _PAYLOAD)
+            sync_directory(room)
+            sync_directory(shelf)
+    finally:
+        if not (room / _PAYLOAD).exists():
+            shutil.rmtree(room, ignore_errors=True)
+
+
+def _return(store: Store, one: Trashed) -> Found:
+    shelf = store.layout.shelf(one.slot.kind, one.slot.name)
+    target = shelf / f"v{one.slot.version}"
+    with refusals_explained(f"restore {one.slot}"), courtesy_lock(store.home / "store.lock"):
+        if target.exists():
+            raise BadInputError(
+                f"The place of {one.slot} is taken", f"Remove what lies there: {one.slot.ref}."
+            )
+        shelf.mkdir(parents=True, exist_ok=True)
+        one.slot.directory.rename(target)
+        for directory in (shelf, shelf.parent, one.room):
+            sync_directory(directory)
+    shutil.rmtree(one.room, ignore_errors=True)
+    return loaded(Slot(one.slot.kind, one.slot.name, one.slot.version, target, embedded=False))
+
+
+def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
+    """The last removed that answers to a reference."""
+    for one in trashed:
+        slot = one.slot
+        by_name = (slot.name, reference.kind, reference.version) == (
+            reference.name,
+            slot.kind if reference.kind is not None else None,
+            slot.version if reference.version is not None else None,
+        )
+        by_digest = reference.digest is not None and str(recorded_digest(slot)).startswith(reference.digest)
+        if by_name or by_digest:
+            return one
+    raise BadInputError(f"There is no {ref} in the trash", "See what is there with `voxgrad restore`.")
+
+
+def _trashed(room: Path) -> Trashed | None:
+    """What lies in a room; None where it is empty, being filled or being emptied."""
+    try:
+        record: dict[str, Any] = json.loads((room / RECORD).read_bytes())
+        kind, name, version, removed = (record[key] for key in ("kind", "name", "version", "removed"))
+        when = datetime.fromisoformat(removed).astimezone(UTC)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    believable = kind in KINDS and isinstance(name, str) and is_name(name) and isinstance(version, int)
+    if not believable or version < 1 or not (room / _PAYLOAD).is_dir():
+        return None
+    return Trashed(room, Slot(kind, name, version, room / _PAYLOAD, embedded=False), when)
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more}"
