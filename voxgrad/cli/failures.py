@@ -27,9 +27,10 @@ class Failure:
 
     @property
     def line(self) -> str:
-        """The whole of it on one line."""
+        """The whole of it on one line; what it quotes of a stranger's file cannot speak to the terminal."""
         stop = "" if self.message.endswith(("?", "!")) else "."
-        return " ".join(f"error: {self.message}{stop} {self.hint}".split())
+        words = " ".join(f"error: {self.message}{stop} {self.hint}".split())
+        return "".join(sign if sign.isprintable() else "�" for sign in words)
 
 
 def failed(error: BaseException) -> Failure:

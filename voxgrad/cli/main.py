@@ -15,6 +15,7 @@ import voxgrad
 from voxgrad.cli.adopt import adopt
 from voxgrad.cli.align import align
 from voxgrad.cli.demo import demo
+from voxgrad.cli.export import export
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
 from voxgrad.cli.g2p import g2p
@@ -76,6 +77,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "vocode": vocode,
     "pretrain": pretrain,
     "import": adopt,
+    "export": export,
     "demo": demo,
     "g2p": g2p,
     "ls": ls,

@@ -3,6 +3,7 @@
 import hashlib
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -144,13 +145,14 @@ def digest_line(digest: str) -> bytes:
     return f"{digest}  {MANIFEST_FILE}\n".encode()
 
 
-def recorded_digest(slot: Slot) -> str | None:
-    """The digest that ``manifest.sha256`` tells, believed or not; None where it tells none."""
-    try:
-        digest = (slot.directory / DIGEST_FILE).read_bytes()[:64].decode("ascii")
-    except (OSError, UnicodeDecodeError):
-        return None
-    return digest if is_digest(digest) else None
+def identities(slot: Slot) -> frozenset[str]:
+    """The digests that what lies in a slot may have had when it was published, damaged as it may be now."""
+    found = set()
+    with suppress(OSError):
+        found.add(hashlib.sha256((slot.directory / MANIFEST_FILE).read_bytes()).hexdigest())
+    with suppress(OSError, UnicodeDecodeError):
+        found.add((slot.directory / DIGEST_FILE).read_bytes()[:64].decode("ascii"))
+    return frozenset(digest for digest in found if is_digest(digest))
 
 
 def _read(slot: Slot, file: str) -> bytes:

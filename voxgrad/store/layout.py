@@ -72,7 +72,7 @@ class Layout:
         if all(number != version for root in self._roots() for number, _ in _versions(root / kind / name)):
             return True
         try:
-            return self.tombstone(kind, name, version).read_text(encoding="ascii", errors="replace") == digest
+            return digest.encode() in self.tombstone(kind, name, version).read_bytes().split()
         except FileNotFoundError:
             return False
 

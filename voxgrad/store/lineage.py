@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from voxgrad.store.artifact import Artifact, Damaged, recorded_digest
+from voxgrad.store.artifact import Artifact, Damaged, identities
 from voxgrad.store.manifest import Parent
 from voxgrad.store.store import Store
 
@@ -30,10 +30,8 @@ class Lineage:
         """Read all manifests of a store."""
         everything = store.scan()
         by_digest: dict[str, Found] = {}
-        for one in everything:
-            digest = one.digest if isinstance(one, Artifact) else recorded_digest(one)
-            if digest is not None and not (isinstance(one, Damaged) and digest in by_digest):
-                by_digest[digest] = one
+        for one in sorted(everything, key=lambda one: isinstance(one, Artifact)):
+            by_digest |= dict.fromkeys(digests_of(one), one)
         damaged: dict[str, Found] = {one.ref: one for one in everything if isinstance(one, Damaged)}
         lineage = cls(everything, by_digest, damaged, {})
         children: defaultdict[Path, list[Artifact]] = defaultdict(list)
@@ -65,9 +63,14 @@ class Lineage:
         return tuple(origin for parent in parents if (origin := self.origin(parent)) is not None)
 
 
+def digests_of(one: Found) -> frozenset[str]:
+    """What others may name it by: one digest, or the few that a damaged one may have had."""
+    return frozenset({one.digest}) if isinstance(one, Artifact) else identities(one)
+
+
 def runs_from(store: Store, artifacts: Iterable[Found]) -> list[str]:
     """Training runs in progress that began with one of these, sorted."""
-    digests = {one.digest if isinstance(one, Artifact) else recorded_digest(one) for one in artifacts}
+    digests = {digest for one in artifacts for digest in digests_of(one)}
     found = []
     for record in (store.home / "runs").glob("*/run.json"):
         try:

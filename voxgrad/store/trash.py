@@ -9,10 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from voxgrad.errors import BadInputError
-from voxgrad.store.artifact import Artifact, recorded_digest
+from voxgrad.store.artifact import Artifact, identities
 from voxgrad.store.durable import refusals_explained, sync_directory, write_file
 from voxgrad.store.layout import Slot, entries
-from voxgrad.store.lineage import Found, Lineage, runs_from
+from voxgrad.store.lineage import Found, Lineage, digests_of, runs_from
 from voxgrad.store.lock import courtesy_lock
 from voxgrad.store.manifest import canonical_json
 from voxgrad.store.names import KINDS, Reference, is_name
@@ -68,7 +68,7 @@ def remove(store: Store, one: Found, *, cascade: bool = False) -> tuple[Found, .
         )
     going = (*reversed(dependents), one)
     for each in going:
-        _bury(store, each)
+        bury(store, each)
     return going
 
 
@@ -88,7 +88,7 @@ def restore(store: Store, ref: str) -> tuple[Found, ...]:
     """
     trashed = in_trash(store)
     wanted = _chosen(trashed, Reference.parse(ref), ref)
-    by_digest = {recorded_digest(one.slot): one for one in trashed}
+    by_digest = {digest: one for one in reversed(trashed) for digest in identities(one.slot)}
     coming: list[Trashed] = []
     waiting = [wanted]
     while waiting:
@@ -107,9 +107,13 @@ def in_trash(store: Store) -> list[Trashed]:
     return sorted((one for one in found if one is not None), key=lambda one: one.removed, reverse=True)
 
 
-def _bury(store: Store, one: Found) -> None:
+def bury(store: Store, one: Found) -> None:
+    """Move one artifact to the trash; its mark tells its digest, so that it alone can have its number again.
+
+    Raises:
+        EnvironmentFailureError: the disk is full, or the place may not be written.
+    """
     room = store.home / "trash" / uuid4().hex
-    digest = one.digest if isinstance(one, Artifact) else recorded_digest(one)
     now = datetime.now(UTC).isoformat()
     record = {"kind": one.kind, "name": one.name, "version": one.version, "removed": now}
     shelf = one.directory.parent
@@ -122,7 +126,7 @@ def _bury(store: Store, one: Found) -> None:
             # The mark first: beside an artifact that is still there it means nothing.
             write_file(
                 store.layout.tombstone(one.kind, one.name, one.version),
-                ("" if digest is None else digest).encode(),
+                "\n".join(sorted(digests_of(one))).encode(),
             )
             sync_directory(shelf)
             one.directory.rename(room / _PAYLOAD)
@@ -158,7 +162,9 @@ def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
             slot.kind if reference.kind is not None else None,
             slot.version if reference.version is not None else None,
         )
-        by_digest = reference.digest is not None and str(recorded_digest(slot)).startswith(reference.digest)
+        by_digest = reference.digest is not None and any(
+            digest.startswith(reference.digest) for digest in identities(slot)
+        )
         if by_name or by_digest:
             return one
     raise BadInputError(f"There is no {ref} in the trash", "See what is there with `voxgrad restore`.")
