@@ -8,7 +8,8 @@ import torch
 from pydantic import Field, TypeAdapter, ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.model.checkpoint import load_strict, read_checkpoint, read_weights, save_weights
+from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
+from voxgrad.model.strangers import read_stranger
 from voxgrad.specs import ISTFTSpec, MelSpec, Spec
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
@@ -114,13 +115,11 @@ def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
     settings = _read_config(config)
     spec = _parse(HiFiGANSpec, {name: settings[name] for name in HiFiGANSpec.model_fields}, config)
     mel = _parse(MelSpec, {ours: settings[theirs] for theirs, ours in _OFFICIAL_MEL.items()}, config)
+    state = fold_weight_norm(read_stranger(path, "generator"))
+    with torch.device("meta"):  # its sizes are a stranger's too: no memory before they are known to fit
+        check_strict(HiFiGAN.build(spec, mel).generator, state, f"the HiFi-GAN {path}")
     vocoder = HiFiGAN.build(spec, mel)
-    content = read_checkpoint(path)
-    state = content.get("generator", content)
-    if not isinstance(state, dict):
-        message = f"the entry generator of {path} is no state dict"
-        raise BadInputError(message, "Give the generator's checkpoint, such as g_02500000.")
-    load_strict(vocoder.generator, fold_weight_norm(state), f"the HiFi-GAN {path}")
+    load_strict(vocoder.generator, state, f"the HiFi-GAN {path}")
     return vocoder
 
 
