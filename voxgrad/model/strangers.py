@@ -83,6 +83,10 @@ def _read_elsewhere(path: Path, target: Path, entry: str) -> VoxgradError | None
     if done.returncode == _REFUSED:
         is_bad, message, hint = json.loads(done.stdout)
         return BadInputError(message, hint) if is_bad else EnvironmentFailureError(message, hint)
+    return _too_large(path)  # ended by the limit, where Python could not tell
+
+
+def _too_large(path: Path) -> BadInputError:
     return BadInputError(
         f"{path.name} asks for more memory than its size justifies, or is damaged",
         "Download or copy it again.",
