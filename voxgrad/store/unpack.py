@@ -202,10 +202,8 @@ def _check_paths(paths: Iterable[str], file: str) -> None:
     folded = sorted(unicodedata.normalize("NFC", path).casefold() for path in paths)
     for path in paths:
         parts = path.split("/")
-        if (
-            any(":" in part or part[-1] in " ." or len(part.encode()) > 255 for part in parts)
-            or len(path) > 1024
-        ):
+        strange = any(sign == ":" or unicodedata.category(sign).startswith("C") for sign in path)
+        if strange or len(path) > 1024 or any(part[-1] in " ." or len(part.encode()) > 255 for part in parts):
             raise _refused(file, f"holds {path!r}, which is no name for a file everywhere")
     for one, other in pairwise(sorted(f"{path}/" for path in folded)):
         if other.startswith(one):
