@@ -140,40 +140,45 @@ def test_a_place_that_is_taken_is_not_overwritten(store: Store, family):
 
 
 @pytest.mark.parametrize(
-    "record",
+    "name",
     [
-        "",
-        "[]",
-        "{}",
-        '{"kind": "voice", "name": "../../x", "version": 1, "removed": "2026-01-01T00:00:00+00:00"}',
-        '{"kind": "../x", "name": "x", "version": 1, "removed": "2026-01-01T00:00:00+00:00"}',
-        '{"kind": "voice", "name": "x", "version": "1", "removed": "2026-01-01T00:00:00+00:00"}',
-        '{"kind": "voice", "name": "x", "version": 0, "removed": "2026-01-01T00:00:00+00:00"}',
-        '{"kind": "voice", "name": "x", "version": 1, "removed": "once"}',
+        "x",
+        "voice.alice.v1.20260101T000000-000000Z",
+        "dragon.alice.v1.20260101T000000-000000Z.01234567",
+        "voice.-alice.v1.20260101T000000-000000Z.01234567",
+        "voice.alice.v0.20260101T000000-000000Z.01234567",
+        "voice.alice.v1.20269999T000000-000000Z.01234567",
     ],
 )
-def test_a_record_that_cannot_be_believed_is_passed_over(store: Store, family, record: str):
+def test_what_others_put_into_the_trash_is_left_alone(store: Store, family, name: str):
     remove(store, family.second)
-    (room,) = (store.home / "trash").iterdir()
-    (room / "removed.json").write_text(record)
+    (path,) = (store.home / "trash").iterdir()
+    path.rename(path.with_name(name))
     assert in_trash(store) == []
-    assert collect(store).trash == ()
-    assert (room / "artifact" / "manifest.json").exists()
+    assert collect(store, trash_age=timedelta()).trash == ()
+    assert (path.with_name(name) / "manifest.json").exists()
+
+
+def test_a_name_with_dots_comes_back(store: Store, publish):
+    remove(store, publish("alice.v1.20260101t000000"))
+    assert refs(restore(store, "alice.v1.20260101t000000")) == ["voice alice.v1.20260101t000000@v1"]
 
 
 def test_only_old_trash_is_collected(store: Store, family):
     remove(store, family.first)
     remove(store, family.second)
-    old, young = in_trash(store)
-    text = (old.room / "removed.json").read_text()
-    then = (datetime.now(UTC) - timedelta(days=15)).isoformat()
-    (old.room / "removed.json").write_text(text.replace(old.removed.isoformat(), then))
+    young = in_trash(store)[0]
+    assert collect(store, dry_run=True).trash == ()
+    old = in_trash(store)[1].slot.directory
+    then = (datetime.now(UTC) - timedelta(days=15)).strftime("%Y%m%dT%H%M%S-%fZ")
+    parts = old.name.split(".")
+    old = old.rename(old.with_name(".".join([*parts[:3], then, parts[4]])))
     would = collect(store, dry_run=True)
-    assert [one.room for one in would.trash] == [old.room]
+    assert [one.slot.directory for one in would.trash] == [old]
     assert would.size > 10
     assert len(in_trash(store)) == 2
     assert collect(store).size == would.size
-    assert [one.room for one in in_trash(store)] == [young.room]
+    assert in_trash(store) == [young]
     assert list((store.home / "tmp").iterdir()) == []
 
 

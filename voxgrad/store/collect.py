@@ -28,7 +28,6 @@ class Collected:
     """What was deleted, or would be."""
 
     staging: tuple[Path, ...]
-    """And what is left of a removal that was cut short."""
     trash: tuple[Trashed, ...]
     size: int
     """Bytes."""
@@ -54,14 +53,9 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
         )
     with refusals_explained("tidy the store"):
         youngest = datetime.now(UTC) - trash_age
-        known = in_trash(store)
-        trash = tuple(one for one in known if one.removed <= youngest)
-        nameless = set(entries(store.home / "trash")) - {one.room for one in known}
-        staging = (
-            *(room for room in entries(store.home / "tmp") if _is_abandoned(room)),
-            *(room for room in sorted(nameless) if room.lstat().st_mtime <= youngest.timestamp()),
-        )
-        doomed = [*staging, *(one.room for one in trash)]
+        staging = tuple(room for room in entries(store.home / "tmp") if _is_abandoned(room))
+        trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
+        doomed = [*staging, *(one.slot.directory for one in trash)]
         size = sum(_size(room) for room in doomed)
         if not dry_run:
             for room in doomed:

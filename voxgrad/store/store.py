@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -87,11 +87,12 @@ class Store:
         room = self.home / "tmp" / uuid4().hex
         payload = room / "payload"
         try:
-            with refusals_explained(f"write to {self.home}"):
-                payload.mkdir(parents=True)
-                self._mark_layout(room)
-            # While its lock is held, no clean-up takes this room for an abandoned one.
-            with courtesy_lock(room / "lock"):
+            with ExitStack() as held:
+                with refusals_explained(f"write to {self.home}"):
+                    payload.mkdir(parents=True)
+                    self._mark_layout(room)
+                    # While its lock is held, no clean-up takes this room for an abandoned one.
+                    held.enter_context(courtesy_lock(room / "lock"))
                 yield Draft(kind, name, payload, self.home, self.layout)
         except OSError as error:
             # The body also reads what users gave; only a full disk is surely ours to explain.

@@ -1,36 +1,35 @@
 """Removing and bringing back: an artifact goes to the trash in one rename, and returns in one."""
 
-import json
-import shutil
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from voxgrad.errors import BadInputError
 from voxgrad.store.artifact import Artifact, identities
-from voxgrad.store.durable import refusals_explained, sync_directory, write_file
+from voxgrad.store.durable import is_disk_full, refusals_explained, sync_directory, write_file
 from voxgrad.store.layout import Slot, entries
 from voxgrad.store.lineage import Found, Lineage, digests_of, runs_from
 from voxgrad.store.lock import courtesy_lock
-from voxgrad.store.manifest import canonical_json
 from voxgrad.store.names import KINDS, Reference, is_name
 from voxgrad.store.store import Store, loaded
 
-RECORD = "removed.json"
-_PAYLOAD = "artifact"
+_TIME = "%Y%m%dT%H%M%S-%fZ"
+_NAME = re.compile(
+    rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>.+)\.v(?P<version>[1-9]\d{{0,8}})\.(?P<removed>[^.]+)\.[0-9a-f]{{8}}"
+)
+"""What a directory in the trash is called: all that restoring needs, and nothing that takes space to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trashed:
-    """A removed artifact in its room of the trash."""
+    """A removed artifact."""
 
-    room: Path
     slot: Slot
-    """Where it lay, and its place in the trash."""
+    """What it was, with its directory in the trash."""
     removed: datetime
-    """UTC."""
+    """UTC, to the microsecond."""
 
     @property
     def found(self) -> Found:
@@ -103,7 +102,7 @@ def restore(store: Store, ref: str) -> tuple[Found, ...]:
 
 def in_trash(store: Store) -> list[Trashed]:
     """What was removed and can still be brought back, the last removed first."""
-    found = (_trashed(room) for room in entries(store.home / "trash"))
+    found = (_trashed(path) for path in entries(store.home / "trash"))
     return sorted((one for one in found if one is not None), key=lambda one: one.removed, reverse=True)
 
 
@@ -111,30 +110,29 @@ def bury(store: Store, one: Found) -> None:
     """Move one artifact to the trash; its mark tells its digest, so that it alone can have its number again.
 
     Raises:
-        EnvironmentFailureError: the disk is full, or the place may not be written.
+        EnvironmentFailureError: the place may not be written.
     """
-    room = store.home / "trash" / uuid4().hex
-    now = datetime.now(UTC).isoformat()
-    record = {"kind": one.kind, "name": one.name, "version": one.version, "removed": now}
+    now = datetime.now(UTC).strftime(_TIME)
+    target = store.home / "trash" / f"{one.kind}.{one.name}.v{one.version}.{now}.{uuid4().hex[:8]}"
     shelf = one.directory.parent
+    with refusals_explained(f"remove {one}"), courtesy_lock(store.home / "store.lock"):
+        target.parent.mkdir(exist_ok=True)
+        # The mark first: beside an artifact that is still there it means nothing.
+        _mark(store.layout.tombstone(one.kind, one.name, one.version), digests_of(one))
+        sync_directory(shelf)
+        one.directory.rename(target)
+        for directory in (target.parent, shelf, store.home):
+            sync_directory(directory)
+
+
+def _mark(tombstone: Path, digests: frozenset[str]) -> None:
     try:
-        with refusals_explained(f"remove {one}"), courtesy_lock(store.home / "store.lock"):
-            room.mkdir(parents=True)
-            write_file(room / RECORD, canonical_json(record))
-            for directory in (room, room.parent, store.home):
-                sync_directory(directory)
-            # The mark first: beside an artifact that is still there it means nothing.
-            write_file(
-                store.layout.tombstone(one.kind, one.name, one.version),
-                "\n".join(sorted(digests_of(one))).encode(),
-            )
-            sync_directory(shelf)
-            one.directory.rename(room / _PAYLOAD)
-            sync_directory(room)
-            sync_directory(shelf)
-    finally:
-        if not (room / _PAYLOAD).exists():
-            shutil.rmtree(room, ignore_errors=True)
+        write_file(tombstone, "\n".join(sorted(digests)).encode())
+    except OSError as error:
+        # Whoever removes something from a full disk shall not be stopped by the want of space.
+        if not is_disk_full(error):
+            raise
+        write_file(tombstone, b"")
 
 
 def _return(store: Store, one: Trashed) -> Found:
@@ -147,9 +145,8 @@ def _return(store: Store, one: Trashed) -> Found:
             )
         shelf.mkdir(parents=True, exist_ok=True)
         one.slot.directory.rename(target)
-        for directory in (shelf, shelf.parent, one.room):
+        for directory in (shelf, shelf.parent, shelf.parent.parent, one.slot.directory.parent):
             sync_directory(directory)
-    shutil.rmtree(one.room, ignore_errors=True)
     return loaded(Slot(one.slot.kind, one.slot.name, one.slot.version, target, embedded=False))
 
 
@@ -170,18 +167,16 @@ def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
     raise BadInputError(f"There is no {ref} in the trash", "See what is there with `voxgrad restore`.")
 
 
-def _trashed(room: Path) -> Trashed | None:
-    """What lies in a room; None where it is empty, being filled or being emptied."""
+def _trashed(path: Path) -> Trashed | None:
+    """What lies in the trash under a name; None where it is none that we gave."""
+    parts = _NAME.fullmatch(path.name)
+    if parts is None or not is_name(parts["name"]):
+        return None
     try:
-        record: dict[str, Any] = json.loads((room / RECORD).read_bytes())
-        kind, name, version, removed = (record[key] for key in ("kind", "name", "version", "removed"))
-        when = datetime.fromisoformat(removed).astimezone(UTC)
-    except (OSError, ValueError, KeyError, TypeError):
+        removed = datetime.strptime(parts["removed"], _TIME).replace(tzinfo=UTC)
+    except ValueError:
         return None
-    believable = kind in KINDS and isinstance(name, str) and is_name(name) and isinstance(version, int)
-    if not believable or version < 1 or not (room / _PAYLOAD).is_dir():
-        return None
-    return Trashed(room, Slot(kind, name, version, room / _PAYLOAD, embedded=False), when)
+    return Trashed(Slot(parts["kind"], parts["name"], int(parts["version"]), path, embedded=False), removed)
 
 
 def _few(names: list[str]) -> str:
