@@ -5,6 +5,7 @@ import io
 import os
 import random
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -49,7 +50,10 @@ def made(store: Store, kind: str, name: str, content: bytes, parents: dict[str, 
 
 
 def publish(store: Store) -> None:
-    made(store, "voice", "new", b"new", {})
+    """As steps do: what was done before is found."""
+    work = fingerprint("test", 1, {}, {}, {"name": "new", "content": b"new".hex()})
+    if store.matching("voice", work) is None:
+        made(store, "voice", "new", b"new", {})
 
 
 def take_in(store: Store) -> None:
@@ -105,9 +109,9 @@ class Faulty:
 
 
 class Faults:
-    """Counts what is asked of the file system, and refuses one of it."""
+    """Counts what is asked of the file system, and refuses one of it; without a code, kills the process instead."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int, code: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int, code: int | None) -> None:
         self.asked: list[str] = []
         self._number, self._code = number, code
         for name in ("mkdir", "fsync", "rename", "replace"):
@@ -132,6 +136,8 @@ class Faults:
     def _turn(self, name: str) -> None:
         self.asked.append(name)
         if len(self.asked) == self._number:
+            if self._code is None:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(self._code, os.strerror(self._code))
 
 
@@ -171,6 +177,47 @@ def test_a_refusal_of_any_operation_leaves_all_or_nothing(furnished: Store, tmp_
         check(furnished, names)
     assert {"rename", "replace"} & set(faults.asked)
     assert number > 5 or path == "gc"
+
+
+def killed(path: str, store: Store, number: int) -> bool:
+    """Runs a fork that kills itself before its ``number``-th operation; whether it came so far."""
+    child = os.fork()
+    if child == 0:
+        with pytest.MonkeyPatch.context() as patch:
+            Faults(patch, number, code=None)
+            PATHS[path](store)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in {0, -signal.SIGKILL}
+    return status != 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("path", PATHS)
+def test_a_kill_before_any_operation_loses_nothing_and_nothing_is_done_twice(furnished, tmp_path, path):
+    """Before each write, sync, rename … of every publishing path; then the same command again, and a tidy-up."""
+    names = {str(one) for one in furnished.scan()} | ({"voice gone@v1"} if path != "gc" else set())
+    shutil.copytree(tmp_path / "home", tmp_path / "pristine")
+    for number in range(1, 500, 1 if LONG else 5):
+        shutil.rmtree(tmp_path / "home")
+        shutil.copytree(tmp_path / "pristine", tmp_path / "home")
+        came_so_far = killed(path, furnished, number)
+        found = furnished.scan()
+        assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
+        assert names <= {str(one) for one in found} | {str(one.slot) for one in in_trash(furnished)}
+        with suppress(BadInputError):  # it had happened before the kill
+            PATHS[path](furnished)
+        after = {str(one) for one in furnished.scan()}
+        new = {"publish": {"voice new@v1"}, "import": {"voice alice@v1", "dataset lj@v1"}}.get(path, set())
+        assert after - names == new
+        for room in entries(furnished.home / "tmp"):
+            for one in (*room.rglob("*"), room):
+                os.utime(one, (0, 0))
+        collect(furnished)
+        check(furnished, names if path != "gc" else after)
+        assert {str(one) for one in furnished.scan()} == after
+        if not came_so_far:
+            break
 
 
 @pytest.fixture
