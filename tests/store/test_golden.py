@@ -101,7 +101,9 @@ def as_of(artifact: Artifact, overwrite, **changes: object) -> None:
 def test_a_newer_minor_version_is_read_and_its_fields_travel(
     golden: Store, overwrite, tmp_path: Path, capsys
 ):
-    as_of(golden.find("speech/robot"), overwrite, schema_version="1.9", watermark={"bits": 16})
+    speech = golden.find("speech/robot")
+    files = [{**entry.model_dump(), "packing": "none"} for entry in speech.manifest.files]
+    as_of(speech, overwrite, schema_version="1.9", watermark={"bits": 16}, files=files)
     overwrite(golden.home / "store.json", b'{"schema_version": "1.9", "colour": "blue"}')
     assert main(["show", "speech/robot", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["manifest"]["watermark"] == {"bits": 16}
@@ -109,6 +111,7 @@ def test_a_newer_minor_version_is_read_and_its_fields_travel(
     assert main(["import", "out.voxgrad", "--name", "renamed", "-q"]) == 0
     renamed = golden.find("renamed").manifest
     assert (renamed.schema_version, renamed.to_bytes().count(b"watermark")) == ("1.9", 1)
+    assert renamed.to_bytes().count(b"packing") == len(files)
     assert (golden.home / "store.json").read_bytes() == b'{"schema_version": "1.9", "colour": "blue"}'
 
 

@@ -64,7 +64,16 @@ def adopt(
         _import_archive(session, store, file, name, limit)
         return
     _check_options(context, frozenset({"limit"}), "a checkpoint is never larger than its file")
-    adopted = _import_checkpoint(store, file, kind, name, pe_scale, text_frontend, config, licence)
+    adopted = _import_checkpoint(
+        store,
+        file,
+        kind=kind,
+        name=name,
+        pe_scale=pe_scale,
+        text_frontend=text_frontend,
+        config=config,
+        licence=licence,
+    )
     answer(
         session,
         {adopted.kind: adopted.ref, "digest": adopted.digest, "directory": str(adopted.directory)},
@@ -111,6 +120,7 @@ def _import_archive(
 def _import_checkpoint(
     store: "Store",
     file: Path,
+    *,
     kind: Kind | None,
     name: str | None,
     pe_scale: int | None,

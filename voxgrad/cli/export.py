@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.session import Session
+from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.store import Artifact
@@ -37,6 +38,8 @@ def export(
             raise one.error
     parents = [one for one in reversed(ancestors) if isinstance(one, Artifact)]
     target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadInputError(f"{target} is no place for a file", "Name a file in a folder that exists.")
     with Renderer(session) as renderer:
         write([artifact, *parents], target, renderer.emit)
     manifest = artifact.manifest

@@ -8,6 +8,8 @@ import typer
 from voxgrad.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import RenderableType
     from rich.tree import Tree
 
@@ -124,9 +126,16 @@ def _page(
         section("metrics", flattened(manifest.metrics)),
         section("settings", flattened(manifest.settings)),
         section(f"files ({size(artifact.size)})", files),
-        section("made from it", {one.kind: one.ref for one in made}),
+        section("made from it", dict(_by_kind(made))),
         tree,
     )
+
+
+def _by_kind(made: "tuple[Artifact, ...]") -> "Iterator[tuple[str, str]]":
+    for kind in sorted({one.kind for one in made}):
+        refs = [one.ref for one in made if one.kind == kind]
+        more = f" and {len(refs) - _FILES_SHOWN} more" if len(refs) > _FILES_SHOWN else ""
+        yield kind, ", ".join(refs[:_FILES_SHOWN]) + more
 
 
 def _grow(tree: "Tree", ancestors: tuple[Ancestor, ...]) -> None:
