@@ -40,7 +40,7 @@ def load_acoustic(artifact: Artifact) -> Acoustic:
     """
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):
-        raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Restore it from a copy.")
+        raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Import a copy of it.")
     try:
         spec = validated(AcousticSpec, settings, artifact.ref)
         weights = read_weights(artifact.path(WEIGHTS))
