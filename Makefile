@@ -4,10 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin
 WAVS ?=
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-long lint bench clean
 
 help:  ## List what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "voxgrad needs Python 3.11 to 3.13: make PYTHON=python3.12")'
@@ -22,6 +22,9 @@ demo: setup  ## Clone a voice: of WAVS=DIR, or of a speaker that it makes itself
 
 test: setup  ## Run the tests
 	$(RUN)/python -m pytest
+
+test-long: setup  ## Run the tests, the long forms of them too: kills, faults, concurrency, mutations
+	VOXGRAD_LONG=1 VOXGRAD_INTERRUPTIONS=50 $(RUN)/python -m pytest
 
 lint: setup  ## Check style and types
 	$(RUN)/ruff check .

@@ -12,6 +12,7 @@ import pytest
 from voxgrad.audio.io import write_audio
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.cli.main import main
+from voxgrad.model import strangers
 from voxgrad.specs import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
@@ -169,6 +170,12 @@ def refused(command: Callable[..., Outcome]) -> Callable[..., str]:
         return outcome.err
 
     return refused
+
+
+@pytest.fixture
+def strangers_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads strangers' checkpoints in this process, which is quicker, where its limits are not what is tested."""
+    monkeypatch.setattr(strangers, "_read_elsewhere", strangers.attempt)
 
 
 def everything(home: Path) -> set[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.model.checkpoint import load_strict, read_weights, save_weights
+from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.presets import validated
 from voxgrad.specs import AcousticSpec
@@ -40,11 +40,11 @@ def load_acoustic(artifact: Artifact) -> Acoustic:
     """
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):
-        raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Restore it from a copy.")
+        raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Import a copy of it.")
     try:
         spec = validated(AcousticSpec, settings, artifact.ref)
-        model = GradTTS(spec.model)
-        load_strict(model, read_weights(artifact.path(WEIGHTS)), artifact.ref)
+        weights = read_weights(artifact.path(WEIGHTS))
+        model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
     except BadInputError as error:
         # Nobody gave these: they were published as they are.
         raise IntegrityError(error.message, "Make it again with this version of voxgrad.") from error

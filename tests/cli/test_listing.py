@@ -66,7 +66,7 @@ def test_show_tells_all_of_it(alice: Artifact, capsys):
     ):
         assert part in text
     tree = [line.strip(" │├└─") for line in text[text.index("made from") :].splitlines()[1:]]
-    assert tree == ["base: narrator@v1", "dataset: lj@v1", "dataset: lj@v1"]
+    assert tree == ["base: narrator@v1, 1.5 kB", "dataset: lj@v1, 1.5 kB", "dataset: lj@v1, 1.5 kB"]
 
 
 def test_show_marks_parents_that_are_gone(alice: Artifact, home: Path, capsys):

@@ -99,7 +99,8 @@ def test_misuse_is_one_line_and_exit_2(arguments: list[str], complaint: str, cap
         (MemoryError(), 4, "error: There is not enough memory."),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "error: There is not enough memory."),
         (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), 4, "error: There is not enough memory."),
-        (OSError(28, "No space left on device"), 4, "error: The disk is full."),
+        (OSError(28, "No space left on device"), 4, "error: No space left on device. Free some space."),
+        (OSError(5, "Input/output error"), 4, "error: Input/output error. Check the disk."),
         (KeyboardInterrupt(), 130, "error: interrupted. Run the same command again"),
         (
             ZeroDivisionError("a\nb"),
@@ -112,7 +113,7 @@ def test_misuse_is_one_line_and_exit_2(arguments: list[str], complaint: str, cap
 def test_every_failure_is_one_line_with_its_exit_code(
     error: BaseException, code: int, line: str, monkeypatch, capsys
 ):
-    def fail(home: Path | None) -> Store:
+    def fail(home: Path | None, **options: bool) -> Store:
         raise error
 
     monkeypatch.setattr(Store, "open", fail)
@@ -176,7 +177,7 @@ from pathlib import Path
 from voxgrad.cli.main import run
 from voxgrad.store import Store
 
-def wait(home):
+def wait(home, **options):
     with Store(home).stage("voice", "alice"):
         print("ready", flush=True)
         time.sleep(30)

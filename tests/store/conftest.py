@@ -1,6 +1,7 @@
 """Stores and artifacts to try things on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,46 @@ def publish(store: Store) -> Publish:
             )
 
     return publish
+
+
+@pytest.fixture
+def overwrite() -> Callable[[Path, bytes], None]:
+    """Changes what is read-only."""
+
+    def overwrite(path: Path, content: bytes) -> None:
+        path.chmod(0o644)
+        path.write_bytes(content)
+
+    return overwrite
+
+
+@pytest.fixture
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """All that the artifacts of a home consist of, to compare it with itself."""
+
+    def contents(home: Path) -> dict[str, bytes]:
+        files = (path for path in (home / "artifacts").rglob("*") if path.is_file())
+        return {path.relative_to(home).as_posix(): path.read_bytes() for path in files}
+
+    return contents
+
+
+@dataclass(frozen=True)
+class Family:
+    """A dataset, a base made from it, a voice made from both, and two utterances of the voice."""
+
+    dataset: Artifact
+    base: Artifact
+    voice: Artifact
+    first: Artifact
+    second: Artifact
+
+
+@pytest.fixture
+def family(publish: Publish) -> Family:
+    dataset = publish("lj", kind="dataset")
+    base = publish("narrator", kind="base", parents={"dataset": dataset.as_parent()})
+    voice = publish("alice", parents={"dataset": dataset.as_parent(), "base": base.as_parent()})
+    spoken = {"voice": voice.as_parent()}
+    first, second = (publish("alice", kind="speech", parents=spoken, content=word) for word in (b"1", b"2"))
+    return Family(dataset, base, voice, first, second)

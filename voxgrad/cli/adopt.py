@@ -1,15 +1,22 @@
-"""`voxgrad import`: an official checkpoint becomes a base or a vocoder."""
+"""`voxgrad import`: an archive, or an official checkpoint, becomes artifacts of this store."""
 
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from voxgrad.cli.export import terms
 from voxgrad.cli.prepare import Frontend
 from voxgrad.cli.session import Session
 from voxgrad.errors import BadInputError
+
+if TYPE_CHECKING:
+    from voxgrad.store import Artifact, Store
+
+_HEAD = 512  # bytes that tell what a file is
+_NOT_OF_ARCHIVES = frozenset({"kind", "pe_scale", "text_frontend", "config", "licence"})
 
 
 class Kind(StrEnum):
@@ -22,9 +29,13 @@ class Kind(StrEnum):
 def adopt(
     context: typer.Context,
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pt, .pth, .ckpt or .safetensors file.")],
-    kind: Annotated[Kind, typer.Option(help="A Grad-TTS is a base, a HiFi-GAN generator a vocoder.")],
-    name: Annotated[str | None, typer.Option(help="Default: the file's name.")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .voxgrad, or a .pt, .pth, .ckpt or .safetensors file.")
+    ],
+    kind: Annotated[
+        Kind | None, typer.Option(help="Checkpoint: a Grad-TTS is a base, a HiFi-GAN generator a vocoder.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Default: the archive's own, or the file's name.")] = None,
     pe_scale: Annotated[
         int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")
     ] = None,
@@ -34,37 +45,133 @@ def adopt(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Vocoder: the config.json it was trained with.")
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the weights; kept in the manifest.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Of a checkpoint; kept in the manifest.")] = None,
+    limit: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="GB", help="Archive: most that it may unpack to; default 50."),
+    ] = None,
 ) -> None:
-    """Import an official Grad-TTS or HiFi-GAN checkpoint."""
+    """Import an archive that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
     from voxgrad.cli.render import answer
-    from voxgrad.steps.adopt import adopt_base, adopt_vocoder
     from voxgrad.store import Store
-    from voxgrad.store.names import plain_name
+    from voxgrad.store.unpack import is_archive
 
     session: Session = context.obj
     store = Store.open(session.home)
+    _check_is_itself(file)
+    if is_archive(file):
+        _check_options(context, _NOT_OF_ARCHIVES, "an archive says itself what it holds")
+        _import_archive(session, store, file, name, limit)
+        return
+    _check_options(context, frozenset({"limit"}), "a checkpoint is never larger than its file")
+    adopted = _import_checkpoint(
+        store,
+        file,
+        kind=kind,
+        name=name,
+        pe_scale=pe_scale,
+        text_frontend=text_frontend,
+        config=config,
+        licence=licence,
+    )
+    answer(
+        session,
+        {adopted.kind: adopted.ref, "digest": adopted.digest, "directory": str(adopted.directory)},
+        f"{adopted} from {file.name}",
+    )
+
+
+def _import_archive(
+    session: Session, store: "Store", file: Path, name: str | None, limit: float | None
+) -> None:
+    from rich.console import Group
+
+    from voxgrad.cli.render import Renderer, answer, section
+    from voxgrad.store.intake import LIMIT, import_archive
+
+    allowed = LIMIT if limit is None else int(limit * 1e9)
+    with Renderer(session) as renderer:
+        arrivals = import_archive(store, file, name=name, limit=allowed, emit=renderer.emit)
+    told = []
+    for one in arrivals:
+        note = "" if one.new else ", here already"
+        called = "" if one.was == one.artifact.ref else f" (in the archive: {one.was})"
+        told.append(section(f"{one.artifact}{called}{note}", terms(one.artifact)))
+    answer(
+        session,
+        {
+            "artifacts": [
+                {
+                    "kind": one.artifact.kind,
+                    "ref": one.artifact.ref,
+                    "was": one.was,
+                    "new": one.new,
+                    "digest": one.artifact.digest,
+                    "consent": one.artifact.manifest.consent,
+                    "licence": one.artifact.manifest.licence,
+                }
+                for one in arrivals
+            ]
+        },
+        Group(*told),
+    )
+
+
+def _import_checkpoint(
+    store: "Store",
+    file: Path,
+    *,
+    kind: Kind | None,
+    name: str | None,
+    pe_scale: int | None,
+    text_frontend: Frontend | None,
+    config: Path | None,
+    licence: str | None,
+) -> "Artifact":
+    from voxgrad.steps.adopt import adopt_base, adopt_vocoder
+    from voxgrad.store.names import plain_name
+
     called = plain_name(file.stem) if name is None else name
+    if kind is None:
+        raise BadInputError("no name tells what a checkpoint is", "Give --kind base or --kind vocoder.")
     if kind is Kind.VOCODER:
         if config is None:
             raise BadInputError(
                 "a HiFi-GAN needs its config", "Give --config config.json, which lies beside it."
             )
-        adopted = adopt_vocoder(store, file, config, name=called, licence=licence)
-    else:
-        adopted = adopt_base(
-            store,
-            file,
-            name=called,
-            pe_scale=_scale(pe_scale),
-            frontend=_frontend(text_frontend).value,
-            licence=licence,
-        )
-    answer(
-        session,
-        {kind.value: adopted.ref, "digest": adopted.digest, "directory": str(adopted.directory)},
-        f"{kind.value} {adopted.ref} from {file.name}",
+        return adopt_vocoder(store, file, config, name=called, licence=licence)
+    return adopt_base(
+        store,
+        file,
+        name=called,
+        pe_scale=_scale(pe_scale),
+        frontend=_frontend(text_frontend).value,
+        licence=licence,
     )
+
+
+def _check_options(context: typer.Context, foreign: frozenset[str], reason: str) -> None:
+    for parameter in context.command.params:
+        if parameter.name in foreign and context.params[parameter.name] is not None:
+            raise BadInputError(reason, f"Leave out {parameter.opts[0]}.")
+
+
+def _check_is_itself(file: Path) -> None:
+    """Refuse what is often downloaded in place of a file."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return  # whoever reads all of it will say so
+    if head.startswith(b"version https://git-lfs"):
+        raise BadInputError(
+            f"{file.name} is a Git LFS pointer, not the file it stands for",
+            "Get the file with `git lfs pull`.",
+        )
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise BadInputError(
+            f"{file.name} is a web page", "Download the file itself, not the page that offers it."
+        )
 
 
 def _scale(given: int | None) -> Literal[1, 1000]:

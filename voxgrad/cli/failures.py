@@ -5,11 +5,24 @@ import json
 import sys
 import traceback
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import typer
 
 from voxgrad.cli.session import RANK, Session
 from voxgrad.errors import ExitCode, VoxgradError
+
+_MENDED = {
+    errno.ENOSPC: "Free some space.",
+    errno.EDQUOT: "Free some space, or have your quota raised.",
+    errno.EROFS: "Choose a place that can be written.",
+    errno.EACCES: "Change its permissions, or choose another place.",
+    errno.EPERM: "Change its permissions, or choose another place.",
+    errno.EIO: "Check the disk.",
+    errno.EMFILE: "Close other programs.",
+    errno.ENFILE: "Close other programs.",
+}
+"""What a machine refuses, and how that is mended; any other failure of the system is a bug of ours."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -27,9 +40,10 @@ class Failure:
 
     @property
     def line(self) -> str:
-        """The whole of it on one line."""
+        """The whole of it on one line; what it quotes of a stranger's file cannot speak to the terminal."""
         stop = "" if self.message.endswith(("?", "!")) else "."
-        return " ".join(f"error: {self.message}{stop} {self.hint}".split())
+        words = " ".join(f"error: {self.message}{stop} {self.hint}".split())
+        return "".join(sign if sign.isprintable() else "�" for sign in words)
 
 
 def failed(error: BaseException) -> Failure:
@@ -42,8 +56,9 @@ def failed(error: BaseException) -> Failure:
         ended = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
         return Failure(ended[0], "Run the same command again to go on.", ended[1])
     environment = int(ExitCode.ENVIRONMENT)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Failure("The disk is full", "Free some space.", environment)
+    if isinstance(error, OSError) and error.errno in _MENDED:
+        where = "" if error.filename is None else f" ({Path(str(error.filename)).name})"
+        return Failure(f"{error.strerror}{where}", _MENDED[error.errno], environment)
     if _is_out_of_memory(error):
         hint = "Close other programs, or choose a smaller batch."
         return Failure("There is not enough memory", hint, environment)

@@ -15,6 +15,7 @@ import voxgrad
 from voxgrad.cli.adopt import adopt
 from voxgrad.cli.align import align
 from voxgrad.cli.demo import demo
+from voxgrad.cli.export import export
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
 from voxgrad.cli.g2p import g2p
@@ -23,10 +24,12 @@ from voxgrad.cli.ls import ls
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.pretrain import pretrain
 from voxgrad.cli.replay import replay
+from voxgrad.cli.rm import gc, restore, rm
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
 from voxgrad.cli.session import Command, Session
 from voxgrad.cli.show import show
+from voxgrad.cli.verify import verify
 from voxgrad.cli.vocode import vocode
 from voxgrad.cli.vocoder import vocoder
 
@@ -78,11 +81,16 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "vocode": vocode,
     "pretrain": pretrain,
     "import": adopt,
+    "export": export,
     "demo": demo,
     "g2p": g2p,
     "ls": ls,
     "runs": runs,
     "show": show,
+    "verify": verify,
+    "rm": rm,
+    "restore": restore,
+    "gc": gc,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=Command)(_function)

@@ -1,17 +1,19 @@
 """`voxgrad show`: one artifact, and everything that it came from."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voxgrad.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import RenderableType
     from rich.tree import Tree
 
-    from voxgrad.store import Artifact, Parent, Store
+    from voxgrad.store import Artifact, Lineage, Parent
 
 
 _FILES_SHOWN = 20
@@ -24,12 +26,14 @@ def show(
 ) -> None:
     """Show an artifact and what it was made from."""
     from voxgrad.cli.render import answer
-    from voxgrad.store import Store
+    from voxgrad.store import Lineage, Store
 
     session: Session = context.obj
     store = Store.open(session.home)
     artifact = store.find(ref)
-    ancestors = lineage(store, artifact)
+    family = Lineage.of(store)
+    ancestors = lineage(family, artifact)
+    made = family.children(artifact)
     answer(
         session,
         {
@@ -38,9 +42,11 @@ def show(
             "embedded": artifact.embedded,
             "directory": str(artifact.directory),
             "size": artifact.size,
+            "size_with_lineage": _size_with_lineage(family, artifact),
             "lineage": [_described(ancestor) for ancestor in ancestors],
+            "made_from_it": [{"kind": one.kind, "ref": one.ref, "digest": one.digest} for one in made],
         },
-        _page(artifact, ancestors),
+        _page(artifact, ancestors, made, _size_with_lineage(family, artifact)),
     )
 
 
@@ -50,28 +56,32 @@ class Ancestor:
 
     role: str
     parent: "Parent"
-    state: Literal["here", "damaged", "missing"]
+    state: str
+    """``here``, ``damaged``, ``newer`` or ``missing``."""
+    size: int | None
+    """Bytes of payload; None where its manifest cannot be read."""
     ancestors: "tuple[Ancestor, ...]"
 
 
-def lineage(store: "Store", artifact: "Artifact") -> tuple[Ancestor, ...]:
+def lineage(family: "Lineage", artifact: "Artifact") -> tuple[Ancestor, ...]:
     """What an artifact was made from, as far back as the store knows."""
-    from voxgrad.store import Artifact, Damaged
-
-    everything = store.scan()
-    known = {one.digest: one for one in everything if isinstance(one, Artifact)}
-    damaged = {one.ref for one in everything if isinstance(one, Damaged)}
-
-    def parents(child: Artifact) -> tuple[Ancestor, ...]:
-        return tuple(ancestor(role, parent) for role, parent in child.manifest.parents.items())
+    from voxgrad.store import Artifact
 
     def ancestor(role: str, parent: "Parent") -> Ancestor:
         # No circle is possible: a manifest would have to contain its own digest.
-        if parent.digest in known:
-            return Ancestor(role, parent, "here", parents(known[parent.digest]))
-        return Ancestor(role, parent, "damaged" if parent.ref in damaged else "missing", ())
+        origin = family.origin(parent)
+        if isinstance(origin, Artifact):
+            return Ancestor(role, parent, "here", origin.size, lineage(family, origin))
+        return Ancestor(role, parent, "missing" if origin is None else origin.state, None, ())
 
-    return parents(artifact)
+    return tuple(ancestor(role, parent) for role, parent in artifact.manifest.parents.items())
+
+
+def _size_with_lineage(family: "Lineage", artifact: "Artifact") -> int:
+    from voxgrad.store import Artifact
+
+    known = [one for one in family.ancestors(artifact) if isinstance(one, Artifact)]
+    return artifact.size + sum(one.size for one in known)
 
 
 def _described(ancestor: Ancestor) -> dict[str, Any]:
@@ -80,11 +90,14 @@ def _described(ancestor: Ancestor) -> dict[str, Any]:
         "ref": ancestor.parent.ref,
         "digest": ancestor.parent.digest,
         "state": ancestor.state,
+        "size": ancestor.size,
         "lineage": [_described(one) for one in ancestor.ancestors],
     }
 
 
-def _page(artifact: "Artifact", ancestors: tuple[Ancestor, ...]) -> "RenderableType":
+def _page(
+    artifact: "Artifact", ancestors: tuple[Ancestor, ...], made: "tuple[Artifact, ...]", whole: int
+) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
     from rich.tree import Tree
@@ -105,22 +118,33 @@ def _page(artifact: "Artifact", ancestors: tuple[Ancestor, ...]) -> "RenderableT
     files = {entry.path: size(entry.size) for entry in manifest.files[:_FILES_SHOWN]}
     if len(manifest.files) > _FILES_SHOWN:
         files["…"] = f"and {len(manifest.files) - _FILES_SHOWN} more"
-    tree = Tree(Text("made from" if ancestors else "made from no other artifact", style="bold"))
+    origin = f"made from ({size(whole - artifact.size)})" if ancestors else "made from no other artifact"
+    tree = Tree(Text(origin, style="bold"))
     _grow(tree, ancestors)
     return Group(
         section(str(artifact), {name: str(value) for name, value in about.items() if value is not None}),
         section("metrics", flattened(manifest.metrics)),
         section("settings", flattened(manifest.settings)),
         section(f"files ({size(artifact.size)})", files),
+        section("made from it", dict(_by_kind(made))),
         tree,
     )
+
+
+def _by_kind(made: "tuple[Artifact, ...]") -> "Iterator[tuple[str, str]]":
+    for kind in sorted({one.kind for one in made}):
+        refs = [one.ref for one in made if one.kind == kind]
+        more = f" and {len(refs) - _FILES_SHOWN} more" if len(refs) > _FILES_SHOWN else ""
+        yield kind, ", ".join(refs[:_FILES_SHOWN]) + more
 
 
 def _grow(tree: "Tree", ancestors: tuple[Ancestor, ...]) -> None:
     from rich.text import Text
 
+    from voxgrad.cli.render import size
+
     for one in ancestors:
-        mark, style = ("", "") if one.state == "here" else (f" ({one.state})", "red")
+        mark, style = (f" ({one.state})", "red") if one.size is None else (f", {size(one.size)}", "")
         branch = tree.add(Text(f"{one.role}: {one.parent.ref}{mark}", style=style))
         _grow(branch, one.ancestors)
 

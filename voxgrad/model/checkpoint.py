@@ -1,9 +1,9 @@
-"""Weights from and to files; the only place of the model that opens one, and it trusts none."""
+"""Weights from and to files that this program wrote; `voxgrad.model.strangers` reads those of others."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
 
+Module = TypeVar("Module", bound=nn.Module)
+
 _SHOWN = 3  # names listed in an error before it says how many more there are
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint that a stranger may have made.
+    """Reads a checkpoint of a run: a state dict, pickled or in safetensors.
 
-    Pickles (``.pt``, ``.pth``, ``.ckpt``, HiFi-GAN's files without an ending) are read with
-    ``weights_only=True``, so that no code in them runs; ``.safetensors`` as what they are.
+    No code in it runs (``weights_only=True``), but it may take any amount of memory: strangers' files go through
+    `voxgrad.model.strangers.read_stranger`.
 
     Raises:
         BadInputError: no such file, not a checkpoint, or a pickle that wants more than tensors.
@@ -45,11 +47,35 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
-    """Loads ``state`` into ``module``: exactly its names and shapes, and every number finite.
+    """Loads ``state`` into ``module``: exactly its names, shapes and types, and every number finite.
 
     Raises:
-        BadInputError: naming what is missing, unexpected, of another shape or not finite.
+        BadInputError: naming what is missing, unexpected, of another shape or type, or not finite.
     """
+    check_strict(module, state, what)
+    module.load_state_dict(dict(state), strict=True)
+
+
+def build_strict(build: Callable[[], Module], state: Mapping[str, Any], what: str) -> Module:
+    """Builds a module and loads ``state`` into it; takes no memory for it before the shapes are known to fit.
+
+    Args:
+        build: makes the module, of sizes that a stranger may have chosen.
+        state: its weights.
+        what: what errors call them.
+
+    Raises:
+        BadInputError: as `load_strict`.
+    """
+    with torch.device("meta"):
+        check_strict(build(), state, what)
+    module = build()
+    module.load_state_dict(dict(state), strict=True)
+    return module
+
+
+def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
+    """As `load_strict`, but loads nothing: ``module`` may be on the ``meta`` device."""
     expected = module.state_dict()
     hint = "Check the kind, the sizes and the number of speakers that the checkpoint was made with."
     missing = [name for name in expected if name not in state]
@@ -65,11 +91,17 @@ def load_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
         if tensor.shape != expected[name].shape:
             shapes = f"{tuple(tensor.shape)} where {tuple(expected[name].shape)} is expected"
             raise BadInputError(f"{what}: {name} is {shapes}", hint)
+        # What is narrower widens without loss; anything else would be changed silently.
+        if torch.promote_types(tensor.dtype, expected[name].dtype) != expected[name].dtype or (
+            tensor.is_floating_point() != expected[name].is_floating_point()
+        ):
+            raise BadInputError(
+                f"{what}: {name} is {tensor.dtype} where {expected[name].dtype} is expected", hint
+            )
         if not torch.isfinite(tensor).all():
             raise BadInputError(
                 f"{what}: {name} holds numbers that are not finite", "Use another checkpoint."
             )
-    module.load_state_dict(dict(state), strict=True)
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
@@ -94,7 +126,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise IntegrityError(
-            f"{path.name} cannot be read as weights", "Restore the artifact from a copy."
+            f"{path.name} cannot be read as weights", "Import a copy of the artifact."
         ) from error
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from voxgrad.acoustic import Acoustic
 from voxgrad.errors import BadInputError
-from voxgrad.model.checkpoint import load_strict, read_checkpoint
+from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.strangers import read_stranger
 from voxgrad.presets import validated
 from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
@@ -49,7 +50,7 @@ def adopt_base(
     Raises:
         BadInputError: it is not a Grad-TTS checkpoint, or not all of one.
     """
-    state = read_checkpoint(file)
+    state = read_stranger(file)
     spec = _spec(state, file, pe_scale)
     speakers = {f"speaker-{row}": row for row in range(spec.n_spks)}
     acoustic = AcousticSpec(
@@ -59,8 +60,7 @@ def adopt_base(
         speakers=speakers,
         voice="speaker-0",
     )
-    model = GradTTS(spec)
-    load_strict(model, state, file.name)
+    model = build_strict(lambda: GradTTS(spec), state, file.name)
     settings = {"acoustic": acoustic.model_dump(), "imported": _origin(file)}
     key = fingerprint("import", VERSION, settings, {}, {"name": name, "licence": licence})
     if (known := store.matching("base", key)) is not None:

@@ -2,6 +2,7 @@
 
 from voxgrad.store.artifact import Artifact, Damaged
 from voxgrad.store.draft import Draft
+from voxgrad.store.lineage import Lineage
 from voxgrad.store.manifest import FileEntry, Manifest, Parent, canonical_json, fingerprint
 from voxgrad.store.names import KINDS, check_name, plain_name
 from voxgrad.store.store import Store
@@ -12,6 +13,7 @@ __all__ = [
     "Damaged",
     "Draft",
     "FileEntry",
+    "Lineage",
     "Manifest",
     "Parent",
     "Store",

@@ -1,15 +1,26 @@
 """A published artifact: a directory whose manifest vouches for every byte."""
 
 import hashlib
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from voxgrad.errors import EnvironmentFailureError, IntegrityError, VoxgradError
 from voxgrad.store.layout import Slot
-from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, Parent
+from voxgrad.store.manifest import (
+    DIGEST_FILE,
+    MANIFEST_FILE,
+    FileEntry,
+    Manifest,
+    NewerSchemaError,
+    Parent,
+    is_digest,
+)
 
-_MEND = "Restore it from a copy, or make it again."
+_MEND = "Import a copy of it, or make it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,11 @@ class Damaged(Slot):
     """A slot whose manifest cannot be read or believed."""
 
     error: VoxgradError
+
+    @property
+    def state(self) -> str:
+        """``newer`` where only a newer version of voxgrad can read it, else ``damaged``."""
+        return "newer" if isinstance(self.error, NewerSchemaError) else "damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +109,31 @@ class Artifact(Slot):
         except OSError:
             return False
 
-    def _verify(self, entry: FileEntry, path: Path) -> None:
+    def problems(self, *, full: bool) -> Iterator[VoxgradError]:
+        """What is wrong with its files, one by one; nothing where it is whole.
+
+        Args:
+            full: read every byte; otherwise sizes alone are compared.
+        """
+        for entry in self.manifest.files:
+            try:
+                self._verify(entry, self.directory / entry.path, content=full)
+            except VoxgradError as error:
+                yield error
+        listed = {entry.path for entry in self.manifest.files} | {MANIFEST_FILE, DIGEST_FILE}
+        for path in sorted(self.directory.rglob("*")):
+            relative = path.relative_to(self.directory).as_posix()
+            if relative not in listed and (path.is_symlink() or not path.is_dir()):
+                yield IntegrityError(f"The file {relative} of {self} is not in its manifest", "Delete it.")
+
+    def _verify(self, entry: FileEntry, path: Path, *, content: bool = True) -> None:
         try:
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                intact = (
-                    size == entry.size and hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
-                )
+            status = path.lstat()
+            # Asked before it is opened: a pipe in its place would have us wait for ever.
+            intact = stat.S_ISREG(status.st_mode) and status.st_size == entry.size
+            if intact and content:
+                with path.open("rb") as file:
+                    intact = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
         except OSError as error:
             raise _unreadable(self, entry.path, error) from error
         if not intact:
@@ -109,6 +143,16 @@ class Artifact(Slot):
 def digest_line(digest: str) -> bytes:
     """What ``manifest.sha256`` contains; ``sha256sum -c`` reads it too."""
     return f"{digest}  {MANIFEST_FILE}\n".encode()
+
+
+def identities(slot: Slot) -> frozenset[str]:
+    """The digests that what lies in a slot may have had when it was published, damaged as it may be now."""
+    found = set()
+    with suppress(OSError):
+        found.add(hashlib.sha256((slot.directory / MANIFEST_FILE).read_bytes()).hexdigest())
+    with suppress(OSError, UnicodeDecodeError):
+        found.add((slot.directory / DIGEST_FILE).read_bytes()[:64].decode("ascii"))
+    return frozenset(digest for digest in found if is_digest(digest))
 
 
 def _read(slot: Slot, file: str) -> bytes:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import voxgrad
+from voxgrad.errors import IntegrityError
 from voxgrad.store.artifact import Artifact, digest_line
 from voxgrad.store.durable import refusals_explained, sync_directory, sync_file, write_file
 from voxgrad.store.layout import Layout, Slot
@@ -78,15 +79,42 @@ class Draft:
                 consent=consent,
                 licence=licence,
             )
-            slot = self._commit(manifest)
+            slot = self._commit(manifest, manifest.to_bytes(), wanted=None)
         return Artifact.load(slot)
 
-    def _commit(self, manifest: Manifest) -> Slot:
+    def publish_copy(self, manifest: Manifest, content: bytes) -> Artifact:
+        """Make the staged files an artifact that was described elsewhere.
+
+        It keeps its number, and with it its digest, where no other artifact ever had that number here.
+
+        Args:
+            manifest: under the draft's kind and name.
+            content: ``manifest`` as it was read, byte for byte.
+
+        Raises:
+            IntegrityError: the staged files are not those that it lists.
+            EnvironmentFailureError: the disk is full, or the place may not be written.
+        """
+        with refusals_explained(f"publish {self.kind} {self.name}"):
+            # What a newer minor version may tell of a file beside these three is no business of ours.
+            if {(one.path, one.size, one.sha256) for one in _sealed(self.directory)} != {
+                (one.path, one.size, one.sha256) for one in manifest.files
+            }:
+                raise IntegrityError(
+                    f"The files of {self.kind} {self.name} are not those that its manifest lists",
+                    "Get the archive again.",
+                )
+            digest = hashlib.sha256(content).hexdigest()
+            free = self._layout.is_free(self.kind, self.name, manifest.version, digest)
+            slot = self._commit(manifest, content, wanted=manifest.version if free else None)
+        return Artifact.load(slot)
+
+    def _commit(self, manifest: Manifest, content: bytes, wanted: int | None) -> Slot:
         shelf = self._layout.shelf(self.kind, self.name)
         shelf.mkdir(parents=True, exist_ok=True)
         with courtesy_lock(self._home / "store.lock"):
-            version = self._layout.next_version(self.kind, self.name)
-            while not self._renamed(manifest, version, shelf / f"v{version}"):
+            version = wanted if wanted is not None else self._layout.next_version(self.kind, self.name)
+            while not self._renamed(manifest, content, version, shelf / f"v{version}"):
                 version = max(version + 1, self._layout.next_version(self.kind, self.name))
         # The directories above may be as new as the artifact itself.
         for directory in (shelf, shelf.parent, shelf.parent.parent, self._home):
@@ -94,9 +122,10 @@ class Draft:
         _make_read_only(shelf / f"v{version}")
         return Slot(self.kind, self.name, version, shelf / f"v{version}", embedded=False)
 
-    def _renamed(self, manifest: Manifest, version: int, target: Path) -> bool:
+    def _renamed(self, manifest: Manifest, content: bytes, version: int, target: Path) -> bool:
         """Write the manifest with its number and rename; False where somebody else took the number."""
-        content = manifest.model_copy(update={"version": version}).to_bytes()
+        if version != manifest.version:
+            content = manifest.model_copy(update={"version": version}).to_bytes()
         write_file(self.directory / MANIFEST_FILE, content)
         write_file(self.directory / DIGEST_FILE, digest_line(hashlib.sha256(content).hexdigest()))
         sync_directory(self.directory)

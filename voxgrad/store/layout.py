@@ -44,7 +44,9 @@ class Layout:
 
     def names(self, kind: str) -> list[str]:
         """Names in use, sorted."""
-        return sorted({entry for root in self._roots() for entry in _entries(root / kind) if is_name(entry)})
+        return sorted(
+            {path.name for root in self._roots() for path in entries(root / kind) if is_name(path.name)}
+        )
 
     def slots(self, kind: str, name: str) -> list[Slot]:
         """Versions that are there, oldest first, the package's before the user's own."""
@@ -61,20 +63,34 @@ class Layout:
         used = [number for root in self._roots() for number, _ in _versions(root / kind / name)]
         return max(used, default=0) + 1
 
+    def tombstone(self, kind: str, name: str, version: int) -> Path:
+        """The mark that a removed artifact leaves: its number is never given to another."""
+        return self.shelf(kind, name) / f"v{version}.removed"
+
+    def is_free(self, kind: str, name: str, version: int, digest: str) -> bool:
+        """Whether an artifact from elsewhere can keep its number: nothing, or only itself, ever had it here."""
+        if all(number != version for root in self._roots() for number, _ in _versions(root / kind / name)):
+            return True
+        try:
+            return digest.encode() in self.tombstone(kind, name, version).read_bytes().split()
+        except FileNotFoundError:
+            return False
+
     def _roots(self) -> tuple[Path, ...]:
         return (self.own,) if self.embedded is None else (self.own, self.embedded)
 
 
 def _versions(shelf: Path) -> Iterator[tuple[int, bool]]:
     """Numbers on a shelf, and whether each is only the mark that a removed one left."""
-    for entry in _entries(shelf):
-        parts = _VERSION.fullmatch(entry)
+    for path in entries(shelf):
+        parts = _VERSION.fullmatch(path.name)
         if parts is not None:
             yield int(parts["number"]), parts["removed"] is not None
 
 
-def _entries(directory: Path) -> list[str]:
+def entries(directory: Path) -> list[Path]:
+    """What lies in a directory; nothing where there is none."""
     try:
-        return [path.name for path in directory.iterdir()]
+        return sorted(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []

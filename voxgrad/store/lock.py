@@ -54,3 +54,15 @@ def sole(path: Path) -> Iterator[bool]:
         except OSError:  # this file system has no locks
             pass
         yield free
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock file ``path``; False where it is missing, or nothing can be locked."""
+    try:
+        with path.open("rb+") as file:
+            _try_lock(file.fileno())
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,6 +18,14 @@ DIGEST_FILE = "manifest.sha256"
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256, 64 lower-case hex digits."""
+
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: Mapping[int, Upgrade] = MappingProxyType({})
+"""What turns a manifest of each older major version into one of the next. There is none older than the first."""
+
+
+class NewerSchemaError(IntegrityError):
+    """A newer major version of voxgrad wrote it: whole, but not ours to read."""
 
 
 class _Record(BaseModel):
@@ -102,19 +112,20 @@ class Manifest(_Record):
             owner: what errors call the artifact, such as ``voice alice@v1``.
 
         Raises:
-            IntegrityError: it is not a manifest, or has a schema of a newer major version.
+            IntegrityError: it is not a manifest.
+            NewerSchemaError: it has a schema of a newer major version.
         """
         try:
             value = json.loads(text)
             check_schema(value["schema_version"], f"The manifest of {owner}")
-            return cls.model_validate(value)
+            return cls.model_validate(upgraded(value))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             reason = f"{type(error).__name__} while reading it"
         raise IntegrityError(
-            f"The manifest of {owner} is damaged ({reason})", "Restore it from a copy, or make it again."
+            f"The manifest of {owner} is damaged ({reason})", "Import a copy of it, or make it again."
         )
 
 
@@ -126,14 +137,33 @@ def check_schema(version: str, owner: str) -> None:
         owner: what the error calls the file.
 
     Raises:
-        IntegrityError: the major version is newer than ours.
+        NewerSchemaError: the major version is newer than ours.
         ValueError: ``version`` is not a version.
     """
-    major, ours = (int(one.partition(".")[0]) for one in (version, SCHEMA_VERSION))
-    if major > ours:
-        raise IntegrityError(
+    if _major(version) > _major(SCHEMA_VERSION):
+        raise NewerSchemaError(
             f"{owner} has schema {version}, newer than this voxgrad reads", "Upgrade voxgrad."
         )
+
+
+def upgraded(value: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of an older major version as one of ours; in memory, for files never change once published.
+
+    Raises:
+        KeyError: no release ever wrote that version.
+    """
+    for major in range(_major(value["schema_version"]), _major(SCHEMA_VERSION)):
+        value = UPGRADES[major](value)
+    return value
+
+
+def is_digest(text: str) -> bool:
+    """Whether it is a SHA-256 in lower-case hex."""
+    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
 
 
 def canonical_json(value: Any) -> bytes:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,7 +19,13 @@ from voxgrad.store.draft import Draft
 from voxgrad.store.durable import explained, is_disk_full, refusals_explained, sync_directory, write_file
 from voxgrad.store.layout import Layout, Slot
 from voxgrad.store.lock import courtesy_lock
-from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, canonical_json, check_schema
+from voxgrad.store.manifest import (
+    MANIFEST_FILE,
+    SCHEMA_VERSION,
+    NewerSchemaError,
+    canonical_json,
+    check_schema,
+)
 from voxgrad.store.names import KINDS, Reference, check_kind, check_name
 
 EMBEDDED = Path(__file__).parent.parent / "pretrained"
@@ -43,12 +49,16 @@ class Store:
     """Laid out ``<kind>/<name>/v<N>``; never written."""
 
     @classmethod
-    def open(cls, home: Path | None = None) -> Self:
+    def open(cls, home: Path | None = None, *, newer_too: bool = False) -> Self:
         """The store at ``home``, else at ``$VOXGRAD_HOME``, else in the user's data folder. Writes nothing.
+
+        Args:
+            home: its directory.
+            newer_too: also one that a newer major version wrote; only to look at what it holds.
 
         Raises:
             BadInputError: a file lies in its place.
-            IntegrityError: a newer major version of voxgrad wrote it.
+            IntegrityError: its mark is damaged, or that of a newer major version.
             EnvironmentFailureError: it may not be read.
         """
         if home is None:
@@ -57,7 +67,11 @@ class Store:
         home = home.expanduser().absolute()
         if home.exists() and not home.is_dir():
             raise BadInputError(f"{home} is not a directory", "Name a directory with --home or VOXGRAD_HOME.")
-        _check_layout(home / "store.json")
+        try:
+            _check_layout(home / "store.json")
+        except NewerSchemaError:
+            if not newer_too:
+                raise
         return cls(home, EMBEDDED)
 
     @contextmanager
@@ -73,12 +87,13 @@ class Store:
         room = self.home / "tmp" / uuid4().hex
         payload = room / "payload"
         try:
-            with refusals_explained(f"write to {self.home}"):
-                payload.mkdir(parents=True)
-                self._mark_layout(room)
-            # While its lock is held, no clean-up takes this room for an abandoned one.
-            with courtesy_lock(room / "lock"):
-                yield Draft(kind, name, payload, self.home, self._layout)
+            with ExitStack() as held:
+                with refusals_explained(f"write to {self.home}"):
+                    payload.mkdir(parents=True)
+                    self._mark_layout(room)
+                    # While its lock is held, no clean-up takes this room for an abandoned one.
+                    held.enter_context(courtesy_lock(room / "lock"))
+                yield Draft(kind, name, payload, self.home, self.layout)
         except OSError as error:
             # The body also reads what users gave; only a full disk is surely ours to explain.
             if is_disk_full(error):
@@ -97,12 +112,12 @@ class Store:
 
     def scan(self, kind: str | None = None) -> tuple[Artifact | Damaged, ...]:
         """Everything there is, the damaged too, by kind, name and version."""
-        layout = self._layout
+        layout = self.layout
         slots = [
             slot for one in _kinds(kind) for name in layout.names(one) for slot in layout.slots(one, name)
         ]
         slots.sort(key=lambda slot: (slot.kind, slot.name, slot.version))
-        return tuple(_loaded(slot) for slot in slots)
+        return tuple(loaded(slot) for slot in slots)
 
     def list(self, kind: str | None = None) -> tuple[Artifact, ...]:
         """What can be read, by kind, name and version; see `scan` for the rest."""
@@ -124,6 +139,17 @@ class Store:
             BadInputError: nothing or several things answer to it; the hint names the nearest.
             IntegrityError: what answers to it is damaged.
         """
+        found = self.locate(ref, kind)
+        if isinstance(found, Damaged):
+            raise found.error
+        return found
+
+    def locate(self, ref: str | None, kind: str | None = None) -> Artifact | Damaged:
+        """As `find`, but what is damaged is returned too.
+
+        Raises:
+            BadInputError: nothing or several things answer to it; the hint names the nearest.
+        """
         if ref is None:
             newest = max(self.list(kind), key=_age, default=None)
             if newest is None:
@@ -136,8 +162,8 @@ class Store:
             raise BadInputError(f"{ref} is no {kind}", f"Choose one from `{_listing(kind)}`.")
         return self._named(str(reference.name), reference.version, reference.kind if kind is None else kind)
 
-    def _named(self, name: str, version: int | None, kind: str | None) -> Artifact:
-        found = {one: slots for one in _kinds(kind) if (slots := self._layout.slots(one, name))}
+    def _named(self, name: str, version: int | None, kind: str | None) -> Artifact | Damaged:
+        found = {one: slots for one in _kinds(kind) if (slots := self.layout.slots(one, name))}
         if not found:
             raise self._unknown(name, kind)
         if len(found) > 1:
@@ -148,7 +174,7 @@ class Store:
         if not chosen:
             there = ", ".join(f"v{slot.version}" for slot in slots)
             raise BadInputError(f"There is no v{version} of {its_kind} {name}", f"Choose one of {there}.")
-        return Artifact.load(chosen[-1])
+        return loaded(chosen[-1])
 
     def _with_digest(self, prefix: str, kind: str | None) -> Artifact:
         found = {one.digest: one for one in self.list(kind) if one.digest.startswith(prefix)}
@@ -162,7 +188,7 @@ class Store:
         return next(iter(found.values()))
 
     def _unknown(self, name: str, kind: str | None) -> BadInputError:
-        known = sorted({known for one in _kinds(kind) for known in self._layout.names(one)})
+        known = sorted({known for one in _kinds(kind) for known in self.layout.names(one)})
         if not known:
             return BadInputError(f"There is no {_called(kind)} {name!r}, nor any other", _how_to_make(kind))
         near = get_close_matches(name.lower(), known, cutoff=0.5)
@@ -172,7 +198,8 @@ class Store:
         )
 
     @property
-    def _layout(self) -> Layout:
+    def layout(self) -> Layout:
+        """Where everything lies."""
         return Layout(self.home / "artifacts", self.embedded)
 
     def _mark_layout(self, room: Path) -> None:
@@ -194,7 +221,8 @@ def _check_layout(path: Path) -> None:
         raise IntegrityError(f"{path} is damaged", "Delete it: it will be written again.") from error
 
 
-def _loaded(slot: Slot) -> Artifact | Damaged:
+def loaded(slot: Slot) -> Artifact | Damaged:
+    """What lies in a slot, believed or not."""
     try:
         return Artifact.load(slot)
     except VoxgradError as error:

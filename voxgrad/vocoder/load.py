@@ -1,14 +1,18 @@
 """Vocoders from and to directories, and from the official files."""
 
 import json
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
+from torch import nn
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.model.checkpoint import load_strict, read_checkpoint, read_weights, save_weights
+from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
+from voxgrad.model.strangers import read_stranger
 from voxgrad.specs import ISTFTSpec, MelSpec, Spec
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
@@ -16,6 +20,7 @@ from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
 from voxgrad.vocoder.istft import ISTFT
 
 Settings = TypeVar("Settings", bound=Spec)
+Learnt = TypeVar("Learnt", HiFiGAN, ISTFT)
 
 DESCRIPTION = "vocoder.json"
 WEIGHTS = "weights.safetensors"
@@ -90,15 +95,27 @@ def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFT | GriffinLim:
         raise IntegrityError(message, "Restore it from a copy, or import the vocoder again.") from error
     if isinstance(record, _GriffinLimRecord):
         return GriffinLim(record.spec, record.mel)
+    weights, what = read_weights(directory / WEIGHTS), f"the vocoder in {directory}"
+    vocoder: HiFiGAN | ISTFT
     if isinstance(record, _ISTFTRecord):
-        own = ISTFT.build(record.spec, record.mel)
-        load_strict(own.network, read_weights(directory / WEIGHTS), f"the vocoder in {directory}")
-        own.network.to(device)
-        return own
-    vocoder = HiFiGAN.build(record.spec, record.mel)
-    load_strict(vocoder.generator, read_weights(directory / WEIGHTS), f"the vocoder in {directory}")
-    vocoder.generator.to(device)
+        vocoder = _assembled(partial(ISTFT.build, record.spec, record.mel), weights, what)
+    else:
+        vocoder = _assembled(partial(HiFiGAN.build, record.spec, record.mel), weights, what)
+    _network(vocoder).to(device)
     return vocoder
+
+
+def _assembled(build: Callable[[], Learnt], weights: Mapping[str, Any], what: str) -> Learnt:
+    """Build a vocoder around weights; the sizes may be a stranger's, so no memory before they are known to fit."""
+    with torch.device("meta"):
+        check_strict(_network(build()), weights, what)
+    vocoder = build()
+    load_strict(_network(vocoder), weights, what)
+    return vocoder
+
+
+def _network(vocoder: HiFiGAN | ISTFT) -> nn.Module:
+    return vocoder.network if isinstance(vocoder, ISTFT) else vocoder.generator
 
 
 def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
@@ -114,14 +131,8 @@ def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
     settings = _read_config(config)
     spec = _parse(HiFiGANSpec, {name: settings[name] for name in HiFiGANSpec.model_fields}, config)
     mel = _parse(MelSpec, {ours: settings[theirs] for theirs, ours in _OFFICIAL_MEL.items()}, config)
-    vocoder = HiFiGAN.build(spec, mel)
-    content = read_checkpoint(path)
-    state = content.get("generator", content)
-    if not isinstance(state, dict):
-        message = f"the entry generator of {path} is no state dict"
-        raise BadInputError(message, "Give the generator's checkpoint, such as g_02500000.")
-    load_strict(vocoder.generator, fold_weight_norm(state), f"the HiFi-GAN {path}")
-    return vocoder
+    state = fold_weight_norm(read_stranger(path, "generator"))
+    return _assembled(partial(HiFiGAN.build, spec, mel), state, f"the HiFi-GAN {path}")
 
 
 def require_mel(

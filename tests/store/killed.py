@@ -1,0 +1,162 @@
+"""Commands that are killed at random moments: started by test_kills.py.
+
+Usage: killed.py FOLDER TIMES SEED. One process imports everything once and forks for every attempt: prepare, finetune,
+say, import and gc take turns, each on work of its own, and each is killed somewhere between its beginning and its usual
+end, until that came in time TIMES times. Prints one JSON object.
+"""
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import make_golden  # beside this script, which runs on its own
+import numba
+import torch._dynamo
+from PIL import PngImagePlugin
+
+from voxgrad.audio import praat
+from voxgrad.cli import render
+from voxgrad.cli.main import main
+from voxgrad.events import ignore
+from voxgrad.steps import adopt, finetune, prepare, say
+from voxgrad.store import Artifact, Lineage, Store, collect, intake
+from voxgrad.store.layout import entries
+from voxgrad.store.trash import remove
+from voxgrad.store.verify import verify
+
+IMPORTED = (
+    numba,
+    torch._dynamo,
+    PngImagePlugin,
+    render,
+    praat,
+    adopt,
+    finetune,
+    prepare,
+    say,
+    collect,
+    intake,
+)
+"""What the commands would import in every fork."""
+COMMANDS = ("prepare", "finetune", "say", "import", "gc")
+
+
+def words(command: str, number: int, folder: Path) -> list[str]:
+    """Work that was never done before."""
+    return {
+        "prepare": ["prepare", str(folder / "robot"), "--name", f"d{number}", "--jobs", "1"],
+        "finetune": [
+            *("finetune", "--data", "robot", "--base", "robots", "--name", f"v{number}"),
+            *make_golden.FEW_STEPS,
+        ],
+        "say": [
+            *(
+                "say",
+                "Hello.",
+                "-o",
+                str(folder / "o.wav"),
+                "--voice",
+                "voice/robot",
+                "--vocoder",
+                "griffinlim",
+            ),
+            *("--steps", "1", "--seed", str(number)),
+        ],
+        "import": ["import", str(make_golden_archive(folder)), "--name", f"i{number}"],
+        "gc": ["gc", "--days", "0"],
+    }[command]
+
+
+def make_golden_archive(folder: Path) -> Path:
+    return folder / "golden" / "speech.voxgrad"
+
+
+def attempt(arguments: list[str], home: Path, after: float | None) -> tuple[bool, float]:
+    """Runs a command in a fork and kills it after so many seconds; whether it said that it was done, and seconds."""
+    answer, say_so = os.pipe()
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as told:
+            code = main([*arguments, "--home", str(home), "-q"])
+        os.write(say_so, b"done" if code == 0 else told.getvalue().encode())
+        os._exit(0)
+    os.close(say_so)
+    if after is not None:
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(answer, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    if told not in {b"", b"done"}:
+        raise RuntimeError(f"{arguments[0]}: {told.decode()}")
+    return told == b"done", time.monotonic() - began
+
+
+def torn(store: Store) -> list[str]:
+    lineage = Lineage.of(store)
+    own = [one for one in lineage.everything if not one.embedded]
+    return [str(found.artifact) for found in verify(lineage, own, full=True, emit=ignore)]
+
+
+def before_gc(store: Store, acknowledged: set[str]) -> None:
+    """Gives it something to do: an hour passes for what was left behind, and something is removed."""
+    for room in entries(store.home / "tmp"):
+        for one in (*room.rglob("*"), room):
+            os.utime(one, (0, 0))
+    for one in [one for one in store.list("speech") if one.name.startswith("i")][:2]:
+        remove(store, one)
+        acknowledged.discard(one.digest)
+
+
+def run(folder: Path, times: int, seed: int) -> dict[str, object]:
+    chance, home = random.Random(seed), folder / "golden" / "home"
+    shutil.copytree(Path(__file__).parent / "golden" / "schema-1.0", folder / "golden")
+    make_golden.record(folder / "robot")
+    store = Store.open(home)
+    usual = {}
+    for command in COMMANDS:
+        # The first time of all is no measure: code is compiled, and files come from the disk.
+        for number in (1_000_000, 1_000_001):
+            done, usual[command] = attempt(words(command, number, folder), home, None)
+            assert done, command
+    acknowledged = {one.digest for one in store.list()}
+    told = {"torn": [], "lost": [], "closed": 0, "killed": dict.fromkeys(COMMANDS, 0), "acknowledged": 0}
+    for number in range(2 * times):
+        if sum(told["killed"].values()) == times:
+            break
+        command = COMMANDS[number % len(COMMANDS)]
+        if command == "gc":
+            before_gc(store, acknowledged)
+        runs = sorted((home / "runs").glob("*"))
+        done, _ = attempt(words(command, number, folder), home, chance.uniform(0, 0.9) * usual[command])
+        told["killed"][command] += not done
+        told["acknowledged"] += done
+        told["closed"] += main(["ls", "--home", str(home), "--json"]) != 0
+        there = {one.digest for one in store.list()}
+        told["lost"] += sorted(acknowledged - there)
+        told["torn"] += torn(store)
+        if done and command != "gc":
+            acknowledged |= there
+        (folder / "told.json").write_text(json.dumps({**told, "attempts": number + 1}))
+        if command == "gc" and runs != sorted((home / "runs").glob("*")):
+            told["lost"].append("a run")
+    before_gc(store, acknowledged)
+    attempt(words("gc", 0, folder), home, None)
+    told["left"] = [path.name for path in entries(home / "tmp")]
+    told["artifacts"] = len([one for one in store.scan() if isinstance(one, Artifact) and not one.embedded])
+    return told
+
+
+if __name__ == "__main__":
+    with contextlib.redirect_stdout(io.StringIO()):
+        answer = run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    print(json.dumps(answer))

@@ -1,0 +1,126 @@
+"""Verification finds every damage and mends none."""
+
+import hashlib
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from voxgrad.events import ignore
+from voxgrad.store import Lineage, Store
+from voxgrad.store.verify import Finding, verify
+
+LONG = bool(os.environ.get("VOXGRAD_LONG"))
+
+
+def findings(store: Store, *, full: bool = True) -> tuple[Finding, ...]:
+    lineage = Lineage.of(store)
+    return verify(lineage, lineage.everything, full=full, emit=ignore)
+
+
+def test_a_whole_store_is_whole(store: Store, family):
+    events = []
+    lineage = Lineage.of(store)
+    assert verify(lineage, lineage.everything, full=True, emit=events.append) == ()
+    assert len(events) == 7
+    assert findings(store, full=False) == ()
+
+
+def test_what_depends_on_damage_is_named(store: Store, family, contents, overwrite):
+    overwrite(family.base.directory / "model.bin", b"weighty")
+    before = contents(store.home)
+    (found,) = findings(store)
+    assert str(found.artifact) == "base narrator@v1"
+    assert [problem.message for problem in found.problems] == [
+        "The file model.bin of base narrator@v1 is not what was published"
+    ]
+    made = [str(one) for one in found.dependents]
+    assert made[0] == "voice alice@v1"
+    assert sorted(made[1:]) == ["speech alice@v1", "speech alice@v2"]
+    assert contents(store.home) == before
+    assert findings(store, full=False) == ()  # of the same size
+
+
+def replaced_by_link(path: Path) -> None:
+    copy = path.parent.parent.parent / "copy"
+    copy.write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(copy)
+
+
+def replaced_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replaced_by_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        replaced_by_link,
+        replaced_by_pipe,
+        replaced_by_directory,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+        lambda path: (path.parent / "stranger").touch(),
+    ],
+)
+def test_what_sizes_and_names_tell_is_found_quickly(store: Store, publish, damage):
+    path = publish().directory / "model.bin"
+    path.chmod(0o644)
+    damage(path)
+    assert len(findings(store, full=False)) == 1
+
+
+@pytest.mark.parametrize("times", [1000 if LONG else 60])
+def test_every_flipped_bit_is_found(store: Store, family, times: int, overwrite):
+    """Payloads, manifests and digests alike: 100 % with --full."""
+    chance = random.Random(9)
+    files = sorted(path for path in (store.home / "artifacts").rglob("*") if path.is_file())
+    assert {path.name for path in files} == {"manifest.json", "manifest.sha256", "model.bin", "loss.png"}
+    missed = []
+    for number in range(times):
+        path = files[number % len(files)]
+        content = path.read_bytes()
+        bit = chance.randrange(8 * len(content))
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        overwrite(path, bytes(flipped))
+        found = findings(store)
+        if len(found) != 1 or not path.is_relative_to(found[0].artifact.directory):
+            missed.append((path, bit))
+        overwrite(path, content)
+    assert missed == []
+    assert findings(store) == ()
+
+
+@pytest.mark.parametrize("times", [200 if LONG else 20])
+def test_every_wrong_size_is_found_quickly(store: Store, family, times: int, overwrite):
+    chance = random.Random(10)
+    files = sorted(path for path in (store.home / "artifacts").rglob("*") if path.is_file())
+    for number in range(times):
+        path = files[number % len(files)]
+        content = path.read_bytes()
+        size = chance.choice([n for n in range(2 * len(content) + 2) if n != len(content)])
+        overwrite(path, (content + bytes(size))[:size])
+        assert len(findings(store, full=False)) == 1, (path, size)
+        overwrite(path, content)
+
+
+def test_what_only_a_newer_version_reads_is_told_apart(store: Store, publish, overwrite):
+    voice = publish()
+    text = json.dumps(
+        {**json.loads((voice.directory / "manifest.json").read_text()), "schema_version": "2.0"}
+    )
+    overwrite(voice.directory / "manifest.json", text.encode())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    overwrite(voice.directory / "manifest.sha256", f"{digest}  manifest.json\n".encode())
+    (found,) = findings(store)
+    assert found.artifact.state == "newer"

@@ -1,0 +1,111 @@
+"""`voxgrad rm`, `restore` and `gc`: away, back, and away for good."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxgrad.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from voxgrad.store.lineage import Found
+    from voxgrad.store.trash import Trashed
+
+
+def rm(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
+    *,
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="Also everything that was made from it.")
+    ] = False,
+) -> None:
+    """Move an artifact to the trash. Its number is never used again."""
+    from voxgrad.cli.render import answer
+    from voxgrad.store import Store
+    from voxgrad.store.trash import remove
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    removed = remove(store, store.locate(ref), cascade=cascade)
+    answer(session, {"removed": _places(removed)}, "\n".join(f"removed {one}" for one in removed))
+
+
+def restore(
+    context: typer.Context,
+    ref: Annotated[
+        str | None, typer.Argument(metavar="REF", help="Such as alice@v3; default: list the trash.")
+    ] = None,
+) -> None:
+    """Bring an artifact back from the trash, with what it was made from."""
+    from voxgrad.cli.render import answer
+    from voxgrad.store import Store
+    from voxgrad.store.trash import in_trash
+    from voxgrad.store.trash import restore as bring_back
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    if ref is None:
+        trash = in_trash(store)
+        answer(session, {"trash": _trash(trash)}, table(trash) if trash else "Nothing in the trash")
+        return
+    restored = bring_back(store, ref)
+    answer(session, {"restored": _places(restored)}, "\n".join(f"restored {one}" for one in restored))
+
+
+def gc(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    days: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Keep in the trash what was removed since.")
+    ] = 14,
+) -> None:
+    """Delete abandoned work and old trash. Artifacts and training runs are never touched."""
+    from voxgrad.cli.render import answer, size
+    from voxgrad.store import Store
+    from voxgrad.store.collect import collect
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    done = collect(store, dry_run=dry_run, trash_age=timedelta(days=days))
+    lines = [f"{one.slot}, removed {one.removed:%Y-%m-%d}" for one in done.trash]
+    lines += [f"{len(done.staging)} abandoned pieces of work"] * bool(done.staging)
+    verb = "would free" if dry_run else "freed"
+    answer(
+        session,
+        {
+            "dry_run": dry_run,
+            "staging": len(done.staging),
+            "trash": _trash(done.trash),
+            "size": done.size,
+        },
+        "\n".join([*lines, f"{verb} {size(done.size)}"]),
+    )
+
+
+def table(trash: "Sequence[Trashed]") -> "Table":
+    """What is in the trash, as lines of a table that can be read at 80 columns."""
+    from rich.table import Table
+
+    lines = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("kind", "ref", "removed"):
+        lines.add_column(heading, overflow="fold", no_wrap=heading != "ref")
+    for one in trash:
+        lines.add_row(one.slot.kind, one.slot.ref, f"{one.removed:%Y-%m-%d %H:%M}")
+    return lines
+
+
+def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
+    return [
+        {"kind": one.slot.kind, "ref": one.slot.ref, "removed": f"{one.removed:%Y-%m-%dT%H:%M:%SZ}"}
+        for one in trash
+    ]
+
+
+def _places(found: "Sequence[Found]") -> list[dict[str, str]]:
+    return [{"kind": one.kind, "ref": one.ref} for one in found]

@@ -1,0 +1,96 @@
+"""Collecting what nobody needs: abandoned staging and old trash, never an artifact or a training run."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from voxgrad.errors import IntegrityError
+from voxgrad.store.artifact import Damaged
+from voxgrad.store.durable import refusals_explained
+from voxgrad.store.layout import entries
+from voxgrad.store.lock import is_held
+from voxgrad.store.store import Store
+from voxgrad.store.trash import Trashed, in_trash
+
+STAGING_AGE = timedelta(hours=1)
+"""Staging that nothing was written to for so long, and that nobody has locked, is abandoned."""
+TRASH_AGE = timedelta(days=14)
+
+_DOOMED = ".gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was deleted, or would be."""
+
+    staging: tuple[Path, ...]
+    trash: tuple[Trashed, ...]
+    size: int
+    """Bytes."""
+
+
+def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH_AGE) -> Collected:
+    """Delete abandoned staging, and what was removed long ago.
+
+    Args:
+        store: to tidy.
+        dry_run: only say what would be deleted.
+        trash_age: of the youngest trash that is deleted.
+
+    Raises:
+        IntegrityError: a manifest cannot be read; what is in the trash may be what mends it.
+        EnvironmentFailureError: something may not be deleted.
+    """
+    damaged = [one for one in store.scan() if isinstance(one, Damaged)]
+    if damaged:
+        raise IntegrityError(
+            f"Nothing is deleted while the manifest of {damaged[0]} cannot be read",
+            "See `voxgrad verify`; then import a copy of it, or remove it with `voxgrad rm`.",
+        )
+    with refusals_explained("tidy the store"):
+        youngest = datetime.now(UTC) - trash_age
+        staging = tuple(room for room in entries(store.home / "tmp") if _is_abandoned(room))
+        trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
+        doomed = [*staging, *(one.slot.directory for one in trash)]
+        size = sum(_size(room) for room in doomed)
+        if not dry_run:
+            for room in doomed:
+                discard(store, room)
+    return Collected(staging, trash, size)
+
+
+def discard(store: Store, path: Path) -> None:
+    """Delete a directory of the store: first from its place, so that nobody ever meets half of it."""
+    if path.suffix != _DOOMED:
+        gone = store.home / "tmp" / f"{uuid4().hex}{_DOOMED}"
+        gone.parent.mkdir(exist_ok=True)
+        try:
+            path.rename(gone)
+        except FileNotFoundError:
+            return  # its owner, or another collector, was faster
+        path = gone
+    if os.name == "nt":  # which deletes nothing that is read-only
+        for file in path.rglob("*"):
+            file.chmod(0o600)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(room: Path) -> bool:
+    if room.suffix == _DOOMED:
+        return True
+    try:
+        written = max(path.lstat().st_mtime for path in (room, *room.rglob("*")))
+    except FileNotFoundError:
+        return False  # somebody is at work in it
+    return time.time() - written > STAGING_AGE.total_seconds() and not is_held(room / "lock")
+
+
+def _size(room: Path) -> int:
+    try:
+        return sum(path.lstat().st_size for path in room.rglob("*") if not path.is_dir())
+    except FileNotFoundError:
+        return 0
