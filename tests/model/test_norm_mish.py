@@ -73,8 +73,9 @@ def test_a_mean_far_from_zero_costs_no_accuracy():
     assert float((found.double() - exact).abs().max()) < 1e-4
 
 
-def test_threads_change_nothing():
-    x, weight, bias, above = inputs((4, 32, 80, 60), torch.float32, torch.channels_last)
+@pytest.mark.parametrize("shape", [(4, 32, 80, 60), (1, 32, 80, 241)])
+def test_threads_change_nothing(shape):
+    x, weight, bias, above = inputs(shape, torch.float32, torch.channels_last)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 3):

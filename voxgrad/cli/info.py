@@ -15,7 +15,7 @@ def info(
     """Show how a sound was made."""
     from rich.console import Group
 
-    from voxgrad.audio.io import read_header
+    from voxgrad.audio.opening import opened
     from voxgrad.audio.sink import read_remark
     from voxgrad.cli.render import answer, section
     from voxgrad.cli.show import flattened
@@ -23,12 +23,13 @@ def info(
 
     session: Session = context.obj
     recipe = read_recipe(read_remark(file), str(file))
-    header = read_header(file)
-    about = {"synthetic": "yes", "seconds": f"{header.seconds:.2f}", "rate": f"{header.rate} Hz"}
+    with opened(file) as sound:
+        seconds, rate = sound.frames / sound.samplerate, sound.samplerate
+    about = {"synthetic": "yes", "seconds": f"{seconds:.2f}", "rate": f"{rate} Hz"}
     known = {} if recipe is None else recipe.model_dump()
     answer(
         session,
-        {"file": str(file), "synthetic": True, "seconds": round(header.seconds, 4), "recipe": known},
+        {"file": str(file), "synthetic": True, "seconds": round(seconds, 4), "recipe": known},
         Group(section(str(file), about), section("made from", _shown(flattened(known)))),
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from voxgrad.model import align, samplers
 from voxgrad.model.diffusion import Condition, Diffusion
-from voxgrad.model.masks import length_mask, official_extent, padded_length
+from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
 from voxgrad.model.precision import autocast
 from voxgrad.model.text_encoder import TextEncoder
 from voxgrad.specs import ModelSpec, SynthesisSpec
@@ -99,6 +99,10 @@ class GradTTS(nn.Module):
         prior = self.encode(tokens, lengths, speakers)
         scale = duration_scale if settings.durations == "rounded" else 1.0
         durations = predicted_durations(prior, scale / settings.speed, settings.durations)
+        if settings.durations == "rounded":
+            # Up to three frames more of the last token, and the network needs no mask for one utterance.
+            more = -durations.sum(1, keepdim=True) % FRAME_MULTIPLE
+            durations = durations.scatter_add(1, lengths[:, None].to(durations.device) - 1, more)
         frame_lengths = durations.sum(1).clamp(min=1)
         sizes = [padded_length(length) for length in frame_lengths.tolist()]
         frames = max(sizes)

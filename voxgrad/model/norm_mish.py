@@ -58,10 +58,22 @@ class _GroupNormMish(torch.autograd.Function):
         w, b = weight.detach().numpy(), bias.detach().numpy()
         written = _view(out)
 
+        # An utterance alone is shared out among the threads once its statistics are known.
+        pieces = max(1, torch.get_num_threads() // x.shape[0]) if x.numel() >= _WORTH_A_THREAD else 1
+        size = -(-rows.shape[1] // pieces)
+
         def one(item: int) -> None:
-            _forward(rows[item], w, b, np.float32(eps), statistics[:, item], written[item])
+            _measure(rows[item], np.float32(eps), statistics[:, item])
+            if pieces == 1:
+                _apply(rows[item], w, b, statistics[:, item], written[item])
+
+        def piece(number: int) -> None:
+            item, part = number // pieces, slice(number % pieces * size, (number % pieces + 1) * size)
+            _apply(rows[item, part], w, b, statistics[:, item], written[item, part])
 
         _for_every(one, x.shape[0], x.numel())
+        if pieces > 1:
+            _for_every(piece, x.shape[0] * pieces, x.numel())
         ctx.save_for_backward(x, weight, bias)
         ctx.statistics = statistics
         return out
@@ -165,7 +177,8 @@ def _exp(z: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _forward(x: Rows, weight: Floats, bias: Floats, eps: np.float32, statistics: Floats, out: Rows) -> None:
+def _measure(x: Rows, eps: np.float32, statistics: Floats) -> None:
+    """Mean and inverse deviation of every group: (2, groups)."""
     positions, channels = x.shape
     groups = statistics.shape[1]
     width = channels // groups
@@ -186,19 +199,25 @@ def _forward(x: Rows, weight: Floats, bias: Floats, eps: np.float32, statistics:
         square += part_square
     means = near + total / positions
     squares = square - total * total / positions
-    scale, center = np.empty(channels, np.float32), np.empty(channels, np.float32)
     for g in range(groups):
         span = slice(g * width, (g + 1) * width)
         mean = means[span].mean()
         variance = squares[span].sum() / (width * positions) + ((means[span] - mean) ** 2).mean()
-        inverse = 1.0 / np.sqrt(variance + eps)
-        statistics[0, g], statistics[1, g] = mean, inverse
-        for c in range(g * width, (g + 1) * width):
-            scale[c] = inverse * weight[c]
-            center[c] = mean
+        statistics[0, g], statistics[1, g] = mean, 1.0 / np.sqrt(variance + eps)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _apply(x: Rows, weight: Floats, bias: Floats, statistics: Floats, out: Rows) -> None:
+    """Normalises and activates some positions."""
+    positions, channels = x.shape
+    width = channels // statistics.shape[1]
+    scale, mean = np.empty(channels, np.float32), np.empty(channels, np.float32)
+    for c in range(channels):
+        mean[c] = statistics[0, c // width]
+        scale[c] = statistics[1, c // width] * weight[c]
     for p in range(positions):
         for c in range(channels):
-            z = (_load(x[p, c]) - center[c]) * scale[c] + bias[c]
+            z = (_load(x[p, c]) - mean[c]) * scale[c] + bias[c]
             e = _exp(z)
             n = e * (e + np.float32(2.0))
             out[p, c] = _store(z * n / (n + np.float32(2.0)), x[p, c])
