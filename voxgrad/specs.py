@@ -210,9 +210,9 @@ class SynthesisSpec(Spec):
     sampler: Sampler = "dpmpp"
     """Solver of the reverse diffusion: DPM-Solver++ 2M, its first order, the official Euler and Euler-Maruyama,
     DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
-    steps: Positive = 6
+    steps: Positive = 8
     """Evaluations of the score network."""
-    grid: float = Field(default=0.85, gt=0, le=4)
+    grid: float = Field(default=1.0, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
     puts more of them near the noise."""
     start: Literal["mu", "zero"] = "mu"

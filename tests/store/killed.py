@@ -52,7 +52,10 @@ COMMANDS = ("prepare", "finetune", "say", "import", "gc")
 def words(command: str, number: int, folder: Path) -> list[str]:
     """Work that was never done before."""
     return {
-        "prepare": ["prepare", str(folder / "robot"), "--name", f"d{number}", "--jobs", "1"],
+        "prepare": [
+            *("prepare", str(folder / "robot"), "--name", f"d{number}", "--jobs", "1"),
+            *("--no-consent-needed", "a program speaks"),
+        ],
         "finetune": [
             *("finetune", "--data", "robot", "--base", "robots", "--name", f"v{number}"),
             *make_golden.FEW_STEPS,

@@ -78,7 +78,7 @@ def make(folder: Path) -> None:
         generator(Path(place))
         vocoder = ["import", f"{place}/g_1", "--kind", "vocoder", "--config", f"{place}/config.json"]
         for command in (
-            ["prepare", str(recordings)],
+            ["prepare", str(recordings), "--base", "none", "--no-consent-needed", "a program speaks"],
             ["pretrain", "--data", "robot", "--name", "robots", *FEW_STEPS, *SMALL],
             ["finetune", "--data", "robot", "--base", "robots", *FEW_STEPS],
             [*vocoder, "--name", "hifi", "--licence", "CC0-1.0"],

@@ -18,11 +18,11 @@ from voxgrad.store.verify import verify
 
 GOLDEN = Path(__file__).parent / "golden" / "schema-1.0"
 DIGESTS = {
-    "base robots@v1": "867d5cb043d263638583e8a84163314a610cd173390d9151927a165cb764827b",
-    "dataset robot@v1": "cc3716e2de669c43e573a491363272c117cb546c5c52ed6c22442845853f782c",
-    "speech robot@v1": "335974b81331398fbe58a99bea9b8da6c25bde97db4002bf6626286b21507f4c",
-    "vocoder hifi@v1": "44843103cfbb7e7c4171d93693f74f2644ba1db20c4afe36e09036b9ab411224",
-    "voice robot@v1": "d4c8855823c8cf8eed1b4db4603f5af304b52491c8d839299016e5760390ac70",
+    "base robots@v1": "48bb7c0f437b3f8209e344e1433fff9c2a7c59aad418f110622fab58cf40192c",
+    "dataset robot@v1": "15ee14ef7cb9f18e787a7d07a7118534738f2ffbb2adda1404ecbcf202de0deb",
+    "speech robot@v1": "494161d5116996a90eee76d985b757550e62cbb9e5642cc9271e58905d96737c",
+    "vocoder hifi@v1": "826150c48b33c65918ab09c0b43a5feb3a1c31a39346b83e4892acc0754250e4",
+    "voice robot@v1": "0b336cde0e54662abe3eee1c9e7ac039dd36673a649d36d648ccf760a8b62eb1",
 }
 
 

@@ -57,7 +57,7 @@ def say(
         typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 6.")
+        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 8.")
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: sooner there.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: finer.")] = False,

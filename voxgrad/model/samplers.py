@@ -19,7 +19,7 @@ from voxgrad.specs import SynthesisSpec
 Noise = Callable[[], Tensor]
 """Draws standard normal noise of the mel's shape."""
 
-_FAINT = 0.06
+_FAINT = 0.05
 """Where a_t is below this, scores are float32: the predicted mel is their error times 1/a_t, up to 150, and rounding
 to half precision would move the level of the speech."""
 

@@ -41,7 +41,7 @@ def affordable(first: float, further: float, limit: float) -> int:
     """Steps within a limit, from what speaking with one step costs and what each further one adds.
 
     >>> affordable(0.1, 0.05, 0.3), affordable(0.5, 0.2, 0.3), affordable(0.01, 0.0, 0.3)
-    (5, 3, 50)
+    (5, 4, 50)
     """
     room = (limit - first) / further if further > 0 else MOST_STEPS
     return int(min(max(1 + room + 1e-9, DRAFT_STEPS), MOST_STEPS))
