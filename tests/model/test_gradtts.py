@@ -146,7 +146,7 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp
 
 
 def test_half_precision_says_nearly_the_same(model):
-    full, half = (synthesize(model, precision=name, steps=4).mel for name in ("float32", "bfloat16"))
+    full, half = (synthesize(model, precision=name, sampler="euler").mel for name in ("float32", "bfloat16"))
     assert full.dtype == half.dtype == torch.float32
     assert 0 < (full - half).abs().mean() < 0.02 * full.abs().mean()
 

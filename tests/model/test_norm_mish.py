@@ -73,20 +73,6 @@ def test_a_mean_far_from_zero_costs_no_accuracy():
     assert float((found.double() - exact).abs().max()) < 1e-4
 
 
-@pytest.mark.parametrize("shape", [(4, 32, 80, 60), (1, 32, 80, 241)])
-def test_threads_change_nothing(shape):
-    x, weight, bias, above = inputs(shape, torch.float32, torch.channels_last)
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            found.append(gradients(fused, x, weight, bias, above))
-    finally:
-        torch.set_num_threads(before)
-    for one, other in zip(*found, strict=True):
-        assert torch.equal(one, other)
-
-
 def test_the_network_uses_it_and_gives_what_it_gave():
     torch.manual_seed(0)
     block = Block(8, 16)

@@ -18,6 +18,7 @@ from voxgrad.model import norm_mish
 from voxgrad.specs import ModelSpec
 
 GROUPS = 8
+_SAFE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,12 @@ class LinearAttention(nn.Module):
         """
         channels = x.shape[1]
         query_weight, key_weight, value_weight = self.to_qkv.weight.flatten(1).chunk(3)
-        key = _mix(key_weight.expand(len(x), -1, -1), x, key_weight.new_zeros(1))
+        key = _mix(key_weight.expand(len(x), -1, -1), x)
         if frames.extent is not None:
             key = key.masked_fill(frames.extent == 0, -torch.inf)
-        key = (key - key.detach().amax((2, 3), keepdim=True)).exp()
+        if _may_overflow(key_weight, x):
+            key = key - key.detach().amax((2, 3), keepdim=True)
+        key = key.exp() if torch.is_grad_enabled() else key.exp_()
         # One product for every band: the transposed operand of one over all positions would not fit a cache.
         attended, total = key.transpose(1, 2) @ x.permute(0, 2, 3, 1), key.sum((2, 3))
         with torch.autocast(x.device.type, enabled=False):
@@ -121,18 +124,30 @@ class LinearAttention(nn.Module):
         return _mix(folded, x, cast("Tensor", self.to_out.bias))
 
 
-def _mix(weight: Tensor, x: Tensor, bias: Tensor) -> Tensor:
+def _may_overflow(weight: Tensor, x: Tensor) -> bool:
+    """Whether exponentials of weight @ x could pass a float32 when they are added up, by Cauchy and Schwarz.
+
+    On a GPU to ask would cost more than to guard against it.
+    """
+    if x.device.type != "cpu":
+        return True
+    longest = torch.linalg.vector_norm(x.detach(), dim=1, dtype=torch.float32).amax()
+    return not float(longest * torch.linalg.vector_norm(weight.detach(), dim=1).amax()) < _SAFE
+
+
+def _mix(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     """Mixes the channels of every position; in channels-last memory, this and the way back are views.
 
     Args:
         weight: (batch, channels_out, channels).
         x: (batch, channels, bands, frames).
-        bias: (channels_out,) or (1,).
+        bias: (channels_out,).
 
     Returns:
         (batch, channels_out, bands, frames).
     """
-    mixed = torch.baddbmm(bias, x.permute(0, 2, 3, 1).flatten(1, 2), weight.mT)
+    positions = x.permute(0, 2, 3, 1).flatten(1, 2)
+    mixed = positions @ weight.mT if bias is None else torch.baddbmm(bias, positions, weight.mT)
     return mixed.mT.reshape(len(x), -1, *x.shape[2:])
 
 
