@@ -14,17 +14,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import patch
 
 import torch
+from official import official_operations
 
 from voxgrad.acoustic import load_acoustic
 from voxgrad.events import ignore
-from voxgrad.model import norm_mish
-from voxgrad.model.estimator import LinearAttention
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.specs import MelSpec, ModelSpec, SynthesisSpec
 from voxgrad.store import Store
@@ -39,32 +36,6 @@ EXPLAINED = """
 Medians of runs in turns; a real-time factor is seconds of work for a second of speech. The plain path is float32 Euler
 with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has random
 weights too."""
-
-
-def plain_attention(self: LinearAttention, x, frames):
-    """Linear attention as the official network computes it."""
-    del frames
-    batch, _, bands, length = x.shape
-    query, key, value = self.to_qkv(x).view(batch, 3, self.heads, -1, bands * length).unbind(1)
-    context = torch.einsum("bhdn,bhen->bhde", key.softmax(-1), value)
-    out = torch.einsum("bhde,bhdn->bhen", context, query)
-    return self.to_out(out.reshape(batch, -1, bands, length))
-
-
-@contextmanager
-def official_operations():
-    """Attention written out, torch's own normalisation and Mish, torch's own memory layout."""
-    with (
-        patch.object(LinearAttention, "forward", plain_attention),
-        patch.object(norm_mish, "takes", lambda x: False),
-        patch.object(
-            torch.Tensor, "contiguous", lambda self, memory_format=torch.contiguous_format: CONTIGUOUS(self)
-        ),
-    ):
-        yield
-
-
-CONTIGUOUS = torch.Tensor.contiguous
 
 
 def median(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:

@@ -1,0 +1,112 @@
+"""Recordings that nobody wrote down, with recognisers played by stand-ins."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from voxgrad.audio.io import Waveform
+from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.preparation import recognise as recognition
+from voxgrad.preparation.recognise import choose_recogniser, recognise
+
+SOUND = Waveform(np.sin(np.arange(22050) / 20).astype(np.float32), 22050)
+
+
+class Decoder:
+    """Of pocketsphinx, as far as it is used."""
+
+    said = "the sun is warm"
+
+    def __init__(self, samprate: int, loglevel: str) -> None:
+        self.heard = b""
+
+    def start_utt(self) -> None:
+        self.heard = b""
+
+    def process_raw(self, raw: bytes, full_utt: bool) -> None:
+        self.heard += raw
+
+    def end_utt(self) -> None:
+        pass
+
+    def hyp(self):
+        return SimpleNamespace(hypstr=self.said) if self.said and self.heard else None
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Makes it look as if just these recognisers were installed."""
+
+    def install(**modules: object) -> None:
+        monkeypatch.setattr(recognition, "find_spec", modules.get)
+        monkeypatch.setattr(recognition, "import_module", modules.__getitem__)
+        recognition._recogniser.cache_clear()
+
+    yield install
+    recognition._recogniser.cache_clear()
+
+
+def test_a_recording_without_a_text_gets_one_and_a_warning(folder, prepare, installed):
+    installed(pocketsphinx=SimpleNamespace(Decoder=Decoder))
+    (folder / "metadata.csv").unlink()
+    dataset = prepare(folder, "--transcribe", "pocketsphinx", "--jobs", "1", "--base", "none")
+    clips = [json.loads(line) for line in dataset.path("clips.jsonl").read_text().splitlines()]
+    assert {clip["text"] for clip in clips} == {"The sun is warm."}
+    verdicts = [json.loads(line) for line in dataset.path("verdicts.jsonl").read_text().splitlines()]
+    assert len(verdicts) == len(clips) == 3
+    assert all("pocketsphinx" in json.dumps(verdict) for verdict in verdicts)
+
+
+def test_what_was_not_understood_is_left_out(folder, command, synthetic, installed, monkeypatch):
+    monkeypatch.setattr(Decoder, "said", "")
+    installed(pocketsphinx=SimpleNamespace(Decoder=Decoder))
+    (folder / "metadata.csv").unlink()
+    outcome = command("prepare", folder, *synthetic, "--transcribe", "auto", "--jobs", "1", "--base", "none")
+    assert outcome.code == 2
+    assert "pocketsphinx understood nothing" in outcome.err
+
+
+def test_without_a_recogniser_it_is_said_what_to_install(folder, command, synthetic, installed):
+    installed()
+    (folder / "metadata.csv").unlink()
+    outcome = command("prepare", folder, *synthetic, "--transcribe", "auto", "--base", "none")
+    assert outcome.code == 2
+    assert "neither faster-whisper nor pocketsphinx is installed" in outcome.err
+    assert "pip install 'voxgrad[whisper]'" in outcome.err
+
+
+def test_the_better_one_is_chosen_first(installed):
+    installed(faster_whisper=object(), pocketsphinx=object())
+    assert choose_recogniser("auto") == "faster-whisper"
+    assert choose_recogniser("pocketsphinx") == "pocketsphinx"
+    installed(pocketsphinx=object())
+    assert choose_recogniser("auto") == "pocketsphinx"
+    with pytest.raises(BadInputError, match="faster-whisper is installed|faster-whisper"):
+        choose_recogniser("faster-whisper")
+
+
+def test_whisper_joins_its_segments_at_16_khz(installed):
+    heard = []
+
+    class WhisperModel:
+        def __init__(self, name, **options):
+            assert options["device"] == "cpu"
+
+        def transcribe(self, samples, **options):
+            heard.append(samples)
+            return iter([SimpleNamespace(text=" Hello."), SimpleNamespace(text=" It rains. ")]), None
+
+    installed(faster_whisper=SimpleNamespace(WhisperModel=WhisperModel))
+    assert recognise("faster-whisper", SOUND) == "Hello. It rains."
+    assert len(heard[0]) == 16000
+
+
+def test_a_recogniser_that_fails_is_named(installed):
+    def broken(**options):
+        raise OSError("no model here\nand more")
+
+    installed(pocketsphinx=SimpleNamespace(Decoder=broken))
+    with pytest.raises(EnvironmentFailureError, match=r"pocketsphinx failed \(no model here\)"):
+        recognise("pocketsphinx", SOUND)
