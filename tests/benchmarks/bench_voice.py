@@ -1,10 +1,12 @@
 """How good a base or voice is, on sentences that it never trained on.
 
     pip install pocketsphinx resemblyzer speechmos onnxruntime librosa
-    python tests/benchmarks/bench_voice.py VOICE DATASET [COUNT [VOCODER]]
+    python tests/benchmarks/bench_voice.py VOICE DATASET [COUNT [VOCODER [LIKE]]]
 
-The dataset must be the one that the voice was trained on, so that its held-out sentences are known. Three rows are
-compared: the voice, the recordings, and the recordings' own mels, both mels through the vocoder that `say` would use.
+The dataset must be the one that the voice, or the base it was made of, was trained on, so that its held-out sentences
+are known. Three rows are compared: the voice, the recordings, and the recordings' own mels, both mels through the
+vocoder that `say` would use. LIKE is the dataset of a cloned speaker: then similarity is to its recordings, and the rows
+of recordings are of it, with sentences of their own. VOCODER - is the default.
 """
 
 import random
@@ -12,6 +14,7 @@ import re
 import statistics
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import torch
@@ -63,7 +66,7 @@ def edits(reference: list[str], found: list[str]) -> int:
     return row[-1]
 
 
-def main(voice: str, dataset: str, count: int, vocoder_ref: str | None) -> None:
+def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: str | None) -> None:
     store, judge = Store.open(), Judge()
     acoustic, data = load_acoustic(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
@@ -72,15 +75,31 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None) -> None:
         sorted(one_take.values(), key=lambda clip: clip.id), min(count, len(one_take))
     )
 
-    def recording(clip):
-        return read_audio(data.artifact.path(f"audio/{clip.id}.flac"))
+    recorded, recordings, others = data, clips, list(training.clips)
+    if like is not None:
+        recorded = Dataset.open(store.find(like, "dataset"))
+        recordings = others = list(recorded.corpus.clips)
 
-    some = random.Random(1).sample(list(training.clips), min(REFERENCE_CLIPS, len(training.clips)))
+    def recording(clip):
+        return read_audio(recorded.artifact.path(f"audio/{clip.id}.flac"))
+
+    some = random.Random(1).sample(others, min(REFERENCE_CLIPS, len(others)))
     centre = np.mean([judge.voice(recording(clip)) for clip in some], 0)
     centre /= np.linalg.norm(centre)
     vocoder = ready(choose(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice)
-    rows = {name: [] for name in ("voice", "recordings", f"recordings through {vocoder.name}")}
-    spoken_words, lengths, factors = 0, [], []
+    names = ("voice", "recordings", f"recordings through {vocoder.name}")
+    rows, said = {name: [] for name in names}, Counter()
+    lengths, factors = [], []
+
+    def heard(name, clip, waveform):
+        words = re.findall(r"[a-z']+", clip.normalised)
+        said[name] += len(words)
+        wrong = edits(words, judge.words(waveform))
+        rows[name].append((wrong, float(judge.voice(waveform) @ centre), judge.quality(waveform)))
+
+    def sounding(mel):
+        return Waveform(vocoder(mel)[0].numpy(), acoustic.spec.mel.sample_rate)
+
     for seed, clip in enumerate(clips):
         tokens = torch.tensor([encode(clip.text, acoustic.spec.text).tokens])
         started = time.perf_counter()
@@ -96,18 +115,16 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None) -> None:
         seconds = int(spoken.lengths) * acoustic.spec.mel.seconds_per_frame
         factors.append((time.perf_counter() - started) / seconds)
         lengths.append(seconds / clip.seconds)
-        words = re.findall(r"[a-z']+", clip.normalised)
-        spoken_words += len(words)
-        mels = (spoken.mel.clamp(*acoustic.spec.mel.range), data.corpus.mel(clip)[None])
-        made, copied = (Waveform(vocoder(mel)[0].numpy(), acoustic.spec.mel.sample_rate) for mel in mels)
-        for row, waveform in zip(rows.values(), (made, recording(clip), copied), strict=True):
-            wrong = edits(words, judge.words(waveform))
-            row.append((wrong, float(judge.voice(waveform) @ centre), judge.quality(waveform)))
-    print(f"{voice}, {len(clips)} held-out sentences, {spoken_words} words")
+        heard(names[0], clip, sounding(spoken.mel.clamp(*acoustic.spec.mel.range)))
+        if seed < len(recordings):
+            real = recordings[seed]
+            heard(names[1], real, recording(real))
+            heard(names[2], real, sounding(recorded.corpus.mel(real)[None]))
+    print(f"{voice}, {len(clips)} held-out sentences, {said[names[0]]} words")
     for name, figures in rows.items():
         wrong, similarity, quality = zip(*figures, strict=True)
         print(
-            f"  {name:32} word error {sum(wrong) / spoken_words:.3f}  "
+            f"  {name:32} word error {sum(wrong) / said[name]:.3f}  "
             f"similarity {statistics.mean(similarity):.3f} ± {statistics.stdev(similarity):.3f}  "
             f"DNSMOS {statistics.mean(quality):.2f} ± {statistics.stdev(quality):.2f}"
         )
@@ -120,4 +137,5 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None) -> None:
 if __name__ == "__main__":
     with torch.inference_mode():
         wanted = dict(enumerate(sys.argv))
-        main(sys.argv[1], sys.argv[2], int(wanted.get(3, 60)), wanted.get(4))
+        named = wanted.get(4, "-")
+        main(sys.argv[1], sys.argv[2], int(wanted.get(3, 60)), None if named == "-" else named, wanted.get(5))
