@@ -5,8 +5,8 @@
 
 The dataset must be the one that the voice, or the base it was made of, was trained on, so that its held-out sentences
 are known. Three rows are compared: the voice, the recordings, and the recordings' own mels, both mels through the
-vocoder that `say` would use. LIKE is the dataset of a cloned speaker: then similarity is to its recordings, and the rows
-of recordings are of it, with sentences of their own. VOCODER - is the default.
+vocoder that `say` would use. LIKE is the dataset of a cloned speaker: similarity is then to its recordings, and the
+rows of recordings are of it, with sentences of their own. VOCODER - is the default.
 """
 
 import random
