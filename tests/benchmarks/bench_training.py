@@ -23,8 +23,8 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.masks import padded_length
 from voxgrad.specs import LossWeights, ModelSpec, StageSpec
 from voxgrad.training.batches import Batch, generator_for
+from voxgrad.training.descent import descend
 from voxgrad.training.device import autocast
-from voxgrad.training.engine import descend
 from voxgrad.training.scale import Scale
 from voxgrad.training.stages import full_losses, parameters_of
 

@@ -17,7 +17,8 @@ from voxgrad.events import Said, ignore
 from voxgrad.specs import RunSpec, StageSpec
 from voxgrad.store.lock import sole
 from voxgrad.training import state
-from voxgrad.training.engine import LOCK, Engine, descend
+from voxgrad.training.descent import descend
+from voxgrad.training.engine import LOCK, Engine
 from voxgrad.training.log import LOG
 from voxgrad.training.scale import Scale
 

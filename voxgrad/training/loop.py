@@ -14,7 +14,8 @@ from voxgrad.specs import StageSpec, TrainSpec
 from voxgrad.training.alignment import Durations, align_corpus, align_strangers
 from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_crops
 from voxgrad.training.corpus import Clip, Corpus
-from voxgrad.training.engine import Engine, descend
+from voxgrad.training.descent import descend
+from voxgrad.training.engine import Engine
 from voxgrad.training.scale import Scale
 from voxgrad.training.stages import Losses, decoder_losses, full_losses, parameters_of
 from voxgrad.training.validate import validate

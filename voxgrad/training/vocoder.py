@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from voxgrad.audio.mel import log_mel
 from voxgrad.model.precision import autocast
 from voxgrad.specs import VocoderStageSpec, VocoderTrainSpec
-from voxgrad.training.engine import descend
+from voxgrad.training.descent import descend
 from voxgrad.training.listeners import (
     Discriminators,
     fooling_loss,
