@@ -54,7 +54,6 @@ def test_joined_clips_and_their_joined_text_are_given_back():
     from voxgrad.text.lexicon import NONE
     from voxgrad.text.transcripts import find_transcripts
 
-    torch.set_num_threads(1)
     entries = find_transcripts(LJ).entries[:8]
     gap = np.random.default_rng(0).normal(0, 1e-4, 16000).astype(np.float32)
     whole = np.concatenate([part for entry in entries for part in (read_audio(entry.recording).samples, gap)])
