@@ -25,7 +25,7 @@ def load(
     *,
     vocoder: str | None = None,
     lexicon: "Path | None" = None,
-    home: "Path | None" = None,
+    home: "str | Path | None" = None,
 ) -> "Speaker":
     """Load a voice, ready to speak.
 
@@ -39,7 +39,9 @@ def load(
         BadInputError: nothing answers to a reference, or voice and vocoder do not fit.
         IntegrityError: something is damaged.
     """
+    from pathlib import Path  # noqa: PLC0415 - nothing is imported before it is needed
+
     from voxgrad.speech.find import load_speaker  # noqa: PLC0415 - torch takes seconds
     from voxgrad.store import Store  # noqa: PLC0415
 
-    return load_speaker(Store.open(home), voice, vocoder, lexicon)
+    return load_speaker(Store.open(None if home is None else Path(home)), voice, vocoder, lexicon)
