@@ -182,3 +182,24 @@ def everything(home: Path) -> set[Path]:
     """All that lies in a home but its own two files."""
     rooms = ("artifacts", "runs", "tmp", "trash")
     return {path for room in rooms for path in (home / room).rglob("*")}
+
+
+@pytest.fixture(scope="session")
+def mutated() -> Callable[[bytes, list[tuple[str, int, int]]], bytes]:
+    """Damages a file's content, edit by edit: what is done, where, and with what."""
+
+    def mutated(content: bytes, edits: list[tuple[str, int, int]]) -> bytes:
+        changed = bytearray(content)
+        for how, where, what in edits:
+            at = where % (len(changed) + 1)
+            if how == "set" and at < len(changed):
+                changed[at] = what
+            elif how == "insert":
+                changed[at:at] = bytes([what]) * (1 + what % 40)
+            elif how == "cut":
+                del changed[at : at + what]
+            elif how == "copy":
+                changed[at:at] = changed[at // 2 : at // 2 + what]
+        return bytes(changed)
+
+    return mutated

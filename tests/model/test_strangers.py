@@ -220,19 +220,6 @@ edits = st.lists(
 )
 
 
-def mutated(content: bytes, edits: list[tuple[str, int, int]]) -> bytes:
-    changed = bytearray(content)
-    for how, where, what in edits:
-        at = where % (len(changed) + 1)
-        if how == "set" and at < len(changed):
-            changed[at] = what
-        elif how == "insert":
-            changed[at:at] = bytes([what]) * (1 + what % 40)
-        elif how == "cut":
-            del changed[at : at + what]
-    return bytes(changed)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @settings(
     max_examples=1000 if LONG else 40,
@@ -241,7 +228,7 @@ def mutated(content: bytes, edits: list[tuple[str, int, int]]) -> bytes:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(edits=edits, form=st.sampled_from(["zip.pt", "old.pt", "a.safetensors"]))
-def test_a_mutated_checkpoint_is_read_or_refused_in_one_line(tmp_path_factory, edits, form):
+def test_a_mutated_checkpoint_is_read_or_refused_in_one_line(tmp_path_factory, mutated, edits, form):
     place = tmp_path_factory.mktemp("mutation")
     small = {"weight": torch.arange(12.0).reshape(3, 4), "bias": torch.zeros(3)}
     path = place / form

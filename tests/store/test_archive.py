@@ -402,21 +402,6 @@ def test_of_several_artifacts_all_are_checked_before_one_is_published(other, lin
     refused(other, lineage)
 
 
-def mutated(content: bytes, edits: list[tuple[str, int, int]]) -> bytes:
-    changed = bytearray(content)
-    for how, where, what in edits:
-        at = where % (len(changed) + 1)
-        if how == "set" and at < len(changed):
-            changed[at] = what
-        elif how == "insert":
-            changed[at:at] = bytes([what]) * (1 + what % 40)
-        elif how == "cut":
-            del changed[at : at + what]
-        elif how == "copy":
-            changed[at:at] = changed[at // 2 : at // 2 + what]
-    return bytes(changed)
-
-
 edits = st.lists(
     st.tuples(
         st.sampled_from(["set", "set", "insert", "cut", "copy"]), st.integers(0, 10**6), st.integers(0, 255)
@@ -433,7 +418,9 @@ edits = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(edits=edits)
-def test_a_mutated_archive_is_taken_whole_or_refused_in_one_line(store, lineage, tmp_path_factory, edits):
+def test_a_mutated_archive_is_taken_whole_or_refused_in_one_line(
+    store, lineage, mutated, tmp_path_factory, edits
+):
     place = tmp_path_factory.mktemp("mutation")
     path = place / "in.voxgrad"
     path.write_bytes(mutated(lineage.read_bytes(), edits))

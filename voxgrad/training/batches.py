@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -23,7 +24,20 @@ class Alignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class _Tensors:
+    """Tensors whose rows belong together."""
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """All of them changed alike."""
+        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+    def to(self, device: torch.device) -> Self:
+        """The same on ``device``."""
+        return self.mapped(lambda part: sent(part, device))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(_Tensors):
     """Whole utterances, padded."""
 
     tokens: Tensor
@@ -37,17 +51,9 @@ class Batch:
     speakers: Tensor
     """(batch,) int64."""
 
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        """The batch of every part changed alike."""
-        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on ``device``."""
-        return self.mapped(lambda part: sent(part, device))
-
 
 @dataclass(frozen=True, slots=True)
-class Crops:
+class Crops(_Tensors):
     """What the decoder trains on: pieces of mels with the prior mean beside them."""
 
     y: Tensor
@@ -58,10 +64,6 @@ class Crops:
     """(batch,) real frames."""
     speakers: Tensor
     """(batch,)."""
-
-    def to(self, device: torch.device) -> "Crops":
-        """The same crops on ``device``."""
-        return replace(self, **{f.name: sent(getattr(self, f.name), device) for f in fields(self)})
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

@@ -71,29 +71,26 @@ class _Several(Scale):
     """As ``torchrun`` has begun them."""
 
     def __init__(self) -> None:
-        from accelerate import PartialState  # noqa: PLC0415 - an optional dependency
+        # An optional dependency.
+        from accelerate import PartialState  # noqa: PLC0415
+        from accelerate.utils import gather, reduce  # noqa: PLC0415
 
+        self._gather, self._reduce = gather, reduce
         self._state = PartialState(cpu=not torch.cuda.is_available())
         self.processes, self.rank = self._state.num_processes, self._state.process_index
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        from accelerate.utils import reduce  # noqa: PLC0415
-
         every = list(tensors)
-        flat = reduce(torch.cat([tensor.flatten() for tensor in every]), "mean")
+        flat = self._reduce(torch.cat([tensor.flatten() for tensor in every]), "mean")
         for tensor, mean in zip(every, flat.split([tensor.numel() for tensor in every]), strict=True):
             tensor.copy_(mean.view_as(tensor))
 
     def gather(self, rows: Tensor) -> Tensor:
-        from accelerate.utils import gather  # noqa: PLC0415
-
-        parts = gather(rows.contiguous()).unflatten(0, (self.processes, -1))
+        parts = self._gather(rows.contiguous()).unflatten(0, (self.processes, -1))
         return parts.transpose(0, 1).flatten(0, 1)
 
     def highest(self, value: int) -> int:
-        from accelerate.utils import reduce  # noqa: PLC0415
-
-        return int(reduce(torch.tensor(value, device=self._state.device), "max"))
+        return int(self._reduce(torch.tensor(value, device=self._state.device), "max"))
 
     def wait(self) -> None:
         self._state.wait_for_everyone()

@@ -81,10 +81,9 @@ def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator, sca
     Of the whole batch this process computes its rows, and weighs their loss by what they count in the whole.
     """
     t, noise = _times_and_noise(crops.y, generator)
-    y, mu_y, lengths, speakers, t, noise = map(
-        scale.rows, (crops.y, crops.mu_y, crops.lengths, crops.speakers, t, noise)
-    )
-    loss = model.decoder.loss(y, _condition(model, mu_y, lengths, speakers), t, noise)
+    part = crops.mapped(scale.rows)
+    condition = _condition(model, part.mu_y, part.lengths, part.speakers)
+    loss = model.decoder.loss(part.y, condition, scale.rows(t), scale.rows(noise))
     return Losses(diffusion=loss * scale.share(crops.lengths))
 
 
