@@ -253,6 +253,9 @@ class ScheduleSpec(Spec):
     """Steps of linear rise to it."""
     final: float = Field(default=0.1, gt=0, le=1)
     """Share of the learning rate that a cosine leads down to at the last step."""
+    interpolation: float = Field(default=1.0, gt=0, le=1)
+    """Share of the way from the weights that the stage began with to the best that it found. Below 1, what a few
+    minutes of speech teach is mixed with what is known of many: α of Wortsman et al. (CVPR 2022, WiSE-FT)."""
 
 
 class StageSpec(ScheduleSpec):
@@ -318,6 +321,9 @@ class TrainSpec(RunSpec):
     """Where durations come from: ``mas``, searched whenever a stage's ``alignment`` says; ``frozen``, searched once
     with the model that the run begins with; ``textgrid:DIR``, read from DIR/<clip>.TextGrid."""
     weights: LossWeights = LossWeights()
+    match_bands: bool = True
+    """Of ``finetune``: before the first step, move and stretch the base's means in every mel band to where the new
+    recordings lie."""
 
     @model_validator(mode="after")
     def _aligned(self) -> Self:

@@ -22,7 +22,7 @@ from voxgrad.training.engine import LOCK, Engine
 from voxgrad.training.log import LOG
 from voxgrad.training.scale import Scale
 
-FIRST = StageSpec(train=("decoder",), steps=9, batch_size=8, learning_rate=3e-2, warmup=2)
+FIRST = StageSpec(train=("decoder",), steps=9, batch_size=8, learning_rate=3e-2, warmup=2, interpolation=0.7)
 SECOND = StageSpec(train=("decoder",), steps=8, batch_size=4, learning_rate=2e-2, crop=64)
 SETTINGS = RunSpec(validate_every=2, checkpoint_every=4, ema_decay=0.6, clip_gradient=5.0)
 
@@ -117,7 +117,7 @@ def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
 def without(checkpoint: state.Checkpoint, part: str) -> state.Checkpoint:
     """A checkpoint that lacks one thing: what a fresh engine has instead is in its place."""
     position, fresh = checkpoint.position, Regression()
-    if part in {"model", "average", "best"}:
+    if part in {"model", "average", "best", "start"}:
         return replace(checkpoint, tensors={**checkpoint.tensors, part: fresh.network.state_dict()})
     if part == "optimizer":
         return replace(checkpoint, optimizers={"optimizer": fresh.begin(0)["optimizer"].state_dict()})
@@ -155,7 +155,7 @@ def patient(tmp_path_factory):
     "part",
     [
         "",  # nothing: so that the others mean something
-        *("model", "average", "best", "optimizer", "stage", "step", "total", "updates"),
+        *("model", "average", "best", "start", "optimizer", "stage", "step", "total", "updates"),
         *("before", "figures", "best.figure", "best.figures", "best.waited"),
     ],
 )
@@ -204,6 +204,22 @@ def test_the_next_stage_goes_on_from_the_best_weights(tmp_path):
     ]
     assert figures["distance"] == pytest.approx(min(held_out), abs=1e-4)
     assert held_out[-1] > min(held_out) + 1e-3
+
+
+def test_a_stage_may_end_on_the_way_to_its_best_weights(tmp_path):
+    learns = StageSpec(train=("decoder",), steps=10, batch_size=4, learning_rate=2e-2)
+    ends = []
+    for share in (1.0, 0.25):
+        task = Regression((learns.model_copy(update={"interpolation": share}),))
+        start = deepcopy(task.network.state_dict())
+        one = engine(tmp_path / str(share), task)
+        figures = one.train()
+        assert task.validate(0) == figures == one.position.figures
+        ends.append({name: value - start[name] for name, value in task.network.state_dict().items()})
+    best, quarter = ends
+    for name, moved in best.items():
+        assert moved.any()
+        assert torch.allclose(quarter[name], 0.25 * moved, atol=1e-6)
 
 
 def test_patience_ends_a_stage_early(tmp_path):

@@ -1,6 +1,7 @@
 """A dataset and a base → a voice."""
 
 from dataclasses import replace
+from functools import cache
 
 from voxgrad.acoustic import Acoustic, load_acoustic
 from voxgrad.errors import BadInputError
@@ -13,9 +14,9 @@ from voxgrad.training.budget import allotted, fitted
 from voxgrad.training.device import pick_device
 from voxgrad.training.record import Work
 from voxgrad.training.run import PLAIN, Dataset, Run, RunOptions, check_fits, recorded, trainer_of
-from voxgrad.training.speakers import nearest_row
+from voxgrad.training.speakers import match_bands, nearest_row
 
-STEP, VERSION = "finetune", 2
+STEP, VERSION = "finetune", 3
 
 
 def finetune(
@@ -52,11 +53,11 @@ def finetune(
     check_fits(acoustic.spec, opened, base.ref)
     parents = {"dataset": dataset, "base": base}
     work = Work(STEP, VERSION, "voice", name, parents, {"speakers": list(opened.corpus.speakers)})
+    taken = cache(lambda: _taken_over(acoustic, opened, preset, emit))
     if options.budget is not None:
 
         def fit(preset: Preset, seconds: float) -> Preset:
-            taken = _taken_over(acoustic, opened)
-            return fitted(lambda s, run: trainer_of(taken, opened, s, run, emit), preset, seconds, emit)
+            return fitted(lambda s, run: trainer_of(taken(), opened, s, run, emit), preset, seconds, emit)
 
         preset, ask = allotted(store, work, preset, options.budget, fit)
         options = replace(options, ask=ask)
@@ -64,7 +65,7 @@ def finetune(
     if (known := store.matching("voice", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = Run(store, work, key, _taken_over(acoustic, opened), opened, preset, options, emit)
+    run = Run(store, work, key, taken(), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 
@@ -88,12 +89,16 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
     return replace(dataset, corpus=corpus)
 
 
-def _taken_over(acoustic: Acoustic, dataset: Dataset) -> Acoustic:
-    """The base with its embedding row nearest to the new speaker given to them."""
+def _taken_over(acoustic: Acoustic, dataset: Dataset, preset: Preset, emit: Emit) -> Acoustic:
+    """The base with its nearest embedding row given to the new speaker, and its means brought near to theirs."""
     (speaker,) = dataset.corpus.speakers
     device = pick_device()
     row = nearest_row(acoustic.model.to(device), dataset.corpus, speaker, device)
     known = acoustic.spec.speakers.items()
     others = {name: taken for name, taken in known if taken != row and name != speaker}
     content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
-    return Acoustic(acoustic.model, AcousticSpec.model_validate(content))
+    taken = Acoustic(acoustic.model, AcousticSpec.model_validate(content))
+    if preset.match_bands:
+        emit(Said("bringing the means near to the recordings", "detail"))
+        match_bands(taken, dataset.corpus.divide(preset.held_out)[0], device)
+    return taken

@@ -1,4 +1,4 @@
-"""The exponential moving average of a model's weights."""
+"""Averages of weights: the exponential moving one of a run, and the one of two ends of a line."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,3 +46,14 @@ class Average:
             yield
         finally:
             model.load_state_dict(own)
+
+
+def interpolated(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """The weights at ``share`` of the way from ``start`` to ``end``; what is not a real number is the end's.
+
+    Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3.
+    """
+    return {
+        name: torch.lerp(start[name], value, share) if value.is_floating_point() else value.clone()
+        for name, value in end.items()
+    }

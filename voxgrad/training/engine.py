@@ -15,7 +15,7 @@ from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.specs import RunSpec, ScheduleSpec
 from voxgrad.store.lock import sole
 from voxgrad.training import state, stopping
-from voxgrad.training.average import Average
+from voxgrad.training.average import Average, interpolated
 from voxgrad.training.batches import generator_for
 from voxgrad.training.descent import learning_rate
 from voxgrad.training.device import memory_explained
@@ -76,7 +76,8 @@ class Task(Protocol):
 class Engine:
     """One run of a task, resumed from its newest checkpoint where there is one.
 
-    A stage ends with the averaged weights that did best on held-out clips; the next one starts from them.
+    A stage ends with the averaged weights that did best on held-out clips, or on the way to them as far as its
+    ``interpolation`` says; the next one starts from there.
     """
 
     task: Task
@@ -95,6 +96,8 @@ class Engine:
     position: state.Position = field(init=False, default_factory=lambda: state.Position(0, 0, 0))
     _log: Log = field(init=False)
     _best: dict[str, Tensor] = field(init=False, default_factory=dict)
+    _start: dict[str, Tensor] = field(init=False, default_factory=dict)
+    """The weights that this stage began with, where they are needed at its end."""
     _optimizers: Mapping[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
     _stop: stopping.Request = field(init=False, default_factory=stopping.Request)
 
@@ -170,6 +173,8 @@ class Engine:
     def _stage(self, number: int, checkpoint: state.Checkpoint | None) -> None:
         stage = self.task.stages[number]
         self._optimizers = self.task.begin(number)
+        if stage.interpolation < 1 and not self._start:
+            self._start = {name: value.clone() for name, value in self._model.state_dict().items()}
         if checkpoint is not None and self.position.step:
             for name, optimizer in self._optimizers.items():
                 optimizer.load_state_dict(dict(checkpoint.optimizers[name]))
@@ -234,21 +239,23 @@ class Engine:
         return True
 
     def _end(self, number: int) -> None:
-        """Goes back to the best weights of a stage, and stands before the next one."""
-        best = self.position.best
+        """Goes to the best weights of a stage, or so far on the way to them, and stands before the next one."""
+        best, share = self.position.best, self.task.stages[number].interpolation
         if best is not None:
-            self.average.load(self._best, self.average.updates)
-            self._model.load_state_dict(self._best)
-            self.position = replace(self.position, figures=best.figures)
-        self.position, self._best = replace(self.position, stage=number + 1, step=0, best=None), {}
-        self._optimizers = {}
+            ended = interpolated(self._start, self._best, share) if self._start else self._best
+            self.average.load(ended, self.average.updates)
+            self._model.load_state_dict(ended)
+            figures = self._validate(number, self.task.name(number)) if self._start else best.figures
+            self.position = replace(self.position, figures=figures)
+        self.position = replace(self.position, stage=number + 1, step=0, best=None)
+        self._start, self._best, self._optimizers = {}, {}, {}
         self._save(self.task.scale.highest(self._stop.signal))
 
     def _save(self, heard: int) -> None:
         """Saves a checkpoint, and stops here where some process was sent a signal."""
         if self.task.scale.main:
             tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
-            tensors |= {"average": self.average.weights, "best": self._best}
+            tensors |= {"average": self.average.weights, "best": self._best, "start": self._start}
             optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
             state.save_checkpoint(self.run, state.Checkpoint(self.position, tensors, optimizers))
             self.at_checkpoint()
@@ -261,11 +268,13 @@ class Engine:
         for name, module in self.task.modules.items():
             module.load_state_dict(dict(checkpoint.tensors[name]))
         self.average.load(checkpoint.tensors["average"], self.position.updates)
-        # Beside the average, which may be on a GPU.
-        self._best = {
-            name: value.to(self.average.weights[name].device)
-            for name, value in checkpoint.tensors.get("best", {}).items()
-        }
+        self._best, self._start = (
+            self._beside(checkpoint.tensors.get(name, {})) for name in ("best", "start")
+        )
+
+    def _beside(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The same weights where the average is, which may be on a GPU."""
+        return {name: value.to(self.average.weights[name].device) for name, value in weights.items()}
 
     def _validate(self, number: int, name: str) -> dict[str, float]:
         figures = self.task.validate(number)

@@ -1,10 +1,18 @@
-"""Which row of a multi-speaker base a new voice takes over."""
+"""How a base is brought near to a new speaker before it learns: which row they take over, and where its means lie."""
+
+from typing import cast
 
 import torch
+from torch import Tensor
 
+from voxgrad.acoustic import Acoustic
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.training.alignment import align_corpus, align_strangers, expanded
 from voxgrad.training.corpus import Corpus
 from voxgrad.training.validate import validate
+
+_STRETCH = (0.5, 2.0)
+"""Recordings of speech differ by less; a base that has learnt nothing might not."""
 
 
 def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.device) -> int:
@@ -24,3 +32,38 @@ def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.devi
         for row in range(model.spec.n_spks)
     ]
     return min(range(len(loss)), key=loss.__getitem__)
+
+
+@torch.no_grad()
+def match_bands(acoustic: Acoustic, corpus: Corpus, device: torch.device) -> None:
+    """Moves and stretches the model's means, band by band, to where the mels of new recordings lie.
+
+    Every band's mel is regressed on its mean over all aligned frames, twice, because better means align better. Two
+    numbers a band tell speaker, room and microphone, and are too few to forget how sounds differ; the last layer of
+    the text encoder is linear and takes them in. Maximum likelihood linear regression of means with a diagonal
+    matrix: Leggetter and Woodland, Computer Speech and Language 9 (1995), under Grad-TTS's N(mu, I).
+
+    Args:
+        acoustic: a base with the new speaker's row chosen; its means are moved.
+        corpus: recordings of the speaker.
+        device: where the model is.
+    """
+    means = acoustic.model.encoder.proj_m
+    bias = cast("Tensor", means.bias)
+    rows = {clip.speaker: acoustic.row for clip in corpus.clips}
+    for searched in (align_strangers, align_corpus):
+        found = searched(acoustic.model, corpus, rows, device)
+        mu = torch.cat([expanded(found[clip.id]) for clip in corpus.clips], 1)
+        y = torch.cat([corpus.mel(clip) for clip in corpus.clips], 1)
+        stretch, shift = _regressed(mu, y)
+        means.weight.mul_(stretch[:, None, None].to(device))
+        bias.mul_(stretch.to(device)).add_(shift.to(device))
+
+
+def _regressed(mu: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Least squares of y ≈ stretch · mu + shift in every band: (n_feats, frames) twice → (n_feats,) twice."""
+    mu_mean, y_mean = mu.mean(1), y.mean(1)
+    spread = mu - mu_mean[:, None]
+    stretch = (spread * (y - y_mean[:, None])).sum(1) / spread.square().sum(1).clamp(min=1e-6)
+    stretch = stretch.clamp(*_STRETCH)
+    return stretch, y_mean - stretch * mu_mean

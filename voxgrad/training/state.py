@@ -62,7 +62,7 @@ class Checkpoint:
 
     position: Position
     tensors: Mapping[str, Mapping[str, Tensor]]
-    """The networks by name, ``average`` and ``best``."""
+    """The networks by name, ``average``, ``best`` and ``start``."""
     optimizers: Mapping[str, Mapping[str, Any]]
     """State dicts by name."""
 
