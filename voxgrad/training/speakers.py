@@ -38,10 +38,11 @@ def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.devi
 def match_bands(acoustic: Acoustic, corpus: Corpus, device: torch.device) -> None:
     """Moves and stretches the model's means, band by band, to where the mels of new recordings lie.
 
-    Every band's mel is regressed on its mean over all aligned frames, twice, because better means align better. Two
-    numbers a band tell speaker, room and microphone, and are too few to forget how sounds differ; the last layer of
-    the text encoder is linear and takes them in. Maximum likelihood linear regression of means with a diagonal
-    matrix: Leggetter and Woodland, Computer Speech and Language 9 (1995), under Grad-TTS's N(mu, I).
+    Twice, because better means align better, all frames are aligned and every band's shift and stretch read off them.
+    Two numbers a band tell speaker, room and microphone, and are too few to forget how sounds differ; the last layer
+    of the text encoder is linear and takes them in. It is the diagonal form of Leggetter and Woodland's maximum
+    likelihood linear regression of means (Computer Speech and Language 9, 1995), except for the stretch: see
+    :func:`_fitted`.
 
     Args:
         acoustic: a base with the new speaker's row chosen; its means are moved.
@@ -55,15 +56,22 @@ def match_bands(acoustic: Acoustic, corpus: Corpus, device: torch.device) -> Non
         found = searched(acoustic.model, corpus, rows, device)
         mu = torch.cat([expanded(found[clip.id]) for clip in corpus.clips], 1)
         y = torch.cat([corpus.mel(clip) for clip in corpus.clips], 1)
-        stretch, shift = _regressed(mu, y)
+        stretch, shift = _fitted(mu, y)
         means.weight.mul_(stretch[:, None, None].to(device))
         bias.mul_(stretch.to(device)).add_(shift.to(device))
 
 
-def _regressed(mu: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Least squares of y ≈ stretch · mu + shift in every band: (n_feats, frames) twice → (n_feats,) twice."""
+def _fitted(mu: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """What makes y ≈ stretch · mu + shift in every band: (n_feats, frames) twice → (n_feats,) twice.
+
+    The slope of least squares shrinks with every frame that is aligned wrongly, and flat means make mumbled speech. The
+    ratio of the spreads does not, but means have less spread than mels by right. The stretch is the geometric mean
+    of both.
+    """
     mu_mean, y_mean = mu.mean(1), y.mean(1)
-    spread = mu - mu_mean[:, None]
-    stretch = (spread * (y - y_mean[:, None])).sum(1) / spread.square().sum(1).clamp(min=1e-6)
-    stretch = stretch.clamp(*_STRETCH)
+    mu_centred, y_centred = mu - mu_mean[:, None], y - y_mean[:, None]
+    variance = mu_centred.square().sum(1).clamp(min=1e-6)
+    slope = (mu_centred * y_centred).sum(1).clamp(min=0) / variance
+    ratio = (y_centred.square().sum(1) / variance).sqrt()
+    stretch = (slope * ratio).sqrt().clamp(*_STRETCH)
     return stretch, y_mean - stretch * mu_mean
