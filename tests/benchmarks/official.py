@@ -13,14 +13,14 @@ from voxgrad.model.estimator import Frames, LinearAttention
 CONTIGUOUS = torch.Tensor.contiguous
 
 
-def plain_attention(self: LinearAttention, x: Tensor, frames: Frames) -> Tensor:
+def plain_attention(self: LinearAttention, x: Tensor, frames: Frames, gate: Tensor) -> Tensor:
     """Linear attention as the official network computes it: (batch, channels, bands, frames) in and out."""
     del frames
     batch, _, bands, length = x.shape
     query, key, value = self.to_qkv(x).view(batch, 3, self.heads, -1, bands * length).unbind(1)
     context = torch.einsum("bhdn,bhen->bhde", key.softmax(-1), value)
     out = torch.einsum("bhde,bhdn->bhen", context, query)
-    return self.to_out(out.reshape(batch, -1, bands, length))
+    return self.to_out(out.reshape(batch, -1, bands, length)) * gate
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def test_folded_attention_is_attention(channels_last, ragged):
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
     extent = (torch.arange(16) < torch.tensor([[16], [9], [3]]))[:, None, None].float() if ragged else None
-    found, expected = attention(x, Frames(extent, extent)), written_out(attention, x, extent)
+    found, expected = attention(x, Frames(extent, extent), torch.ones(1)), written_out(attention, x, extent)
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
     gradients = [
         torch.autograd.grad(out.square().sum(), tuple(attention.parameters())) for out in (found, expected)
@@ -40,4 +40,4 @@ def test_large_keys_do_not_overflow():
     attention = LinearAttention(8)
     with torch.no_grad():
         attention.to_qkv.weight.mul_(1e3)
-        assert torch.isfinite(attention(torch.randn(1, 8, 4, 4), Frames())).all()
+        assert torch.isfinite(attention(torch.randn(1, 8, 4, 4), Frames(), torch.ones(1))).all()

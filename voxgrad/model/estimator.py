@@ -58,19 +58,25 @@ class GroupNorm(nn.GroupNorm):
 
 
 class Block(nn.Module):
-    """Convolution, group normalisation, Mish."""
+    """Convolution, group normalisation, Mish; and what is added to it, in the same pass."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
         conv = nn.Conv2d(channels_in, channels_out, 3, padding=1)
         self.block = nn.Sequential(conv, GroupNorm(GROUPS, channels_out), nn.Mish())
 
-    def forward(self, x: Tensor, frames: Frames) -> Tensor:
-        """(batch, channels_in, bands, frames) → (batch, channels_out, bands, frames)."""
+    def forward(self, x: Tensor, frames: Frames, plus: Tensor | None = None) -> Tensor:
+        """(batch, channels_in, bands, frames) → (batch, channels_out, bands, frames).
+
+        ``plus`` (the same, or 1 for bands and frames) is added at the end, to padding too.
+        """
         conv, norm, mish = cast("tuple[nn.Conv2d, GroupNorm, nn.Mish]", tuple(self.block))
         h = conv(frames.clear(x))
         fused = frames.extent is None and norm_mish.takes(h)
-        return frames.clear(norm_mish.group_norm_mish(h, norm) if fused else mish(norm(h, frames.extent)))
+        if fused and frames.mask is None:
+            return norm_mish.group_norm_mish(h, norm, plus)
+        h = frames.clear(norm_mish.group_norm_mish(h, norm) if fused else mish(norm(h, frames.extent)))
+        return h if plus is None else h + plus
 
 
 class ResnetBlock(nn.Module):
@@ -86,8 +92,8 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames, time: Tensor) -> Tensor:
         """(batch, channels_in, bands, frames), time (batch, time_channels) → (batch, channels_out, …)."""
-        h = self.block1(x, frames) + self.mlp(time)[:, :, None, None]
-        return self.block2(h, frames) + self.res_conv(frames.clear(x))
+        h: Tensor = self.block1(x, frames, self.mlp(time)[:, :, None, None])
+        return self.block2(h, frames, self.res_conv(frames.clear(x)))
 
 
 class LinearAttention(nn.Module):
@@ -99,8 +105,8 @@ class LinearAttention(nn.Module):
         self.to_qkv = nn.Conv2d(channels, 3 * heads * width, 1, bias=False)
         self.to_out = nn.Conv2d(heads * width, channels, 1)
 
-    def forward(self, x: Tensor, frames: Frames) -> Tensor:
-        """(batch, channels, bands, frames) in and out.
+    def forward(self, x: Tensor, frames: Frames, gate: Tensor) -> Tensor:
+        """(batch, channels, bands, frames) in and out, all of which ``gate`` (1,) scales.
 
         Nothing between the query and the output bends, so that they fold with what was attended to into one
         matrix (channels, channels) per sample: no query, no value and no head is ever spread over positions.
@@ -121,7 +127,7 @@ class LinearAttention(nn.Module):
             context = attended @ value_weight.view(self.heads, -1, channels).mT
             output_weight = self.to_out.weight.view(channels, self.heads, -1).transpose(0, 1)
             folded = (output_weight @ context.mT).transpose(1, 2).flatten(2) @ query_weight
-        return _mix(folded, x, cast("Tensor", self.to_out.bias))
+        return _mix(gate * folded, x, gate * cast("Tensor", self.to_out.bias))
 
 
 def _may_overflow(weight: Tensor, x: Tensor) -> bool:
@@ -148,7 +154,7 @@ def _mix(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     positions = x.permute(0, 2, 3, 1).flatten(1, 2)
     mixed = positions @ weight.mT if bias is None else torch.baddbmm(bias, positions, weight.mT)
-    return mixed.mT.reshape(len(x), -1, *x.shape[2:])
+    return mixed.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 class Rezero(nn.Module):
@@ -161,7 +167,8 @@ class Rezero(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
         """Same shape in and out."""
-        return self.fn(x, frames) * self.g
+        gated: Tensor = self.fn(x, frames, self.g)
+        return gated
 
 
 class Residual(nn.Module):
@@ -173,7 +180,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
         """Same shape in and out."""
-        return x + self.fn(x, frames)
+        branch: Tensor = self.fn(x, frames)
+        return branch + x if torch.is_grad_enabled() else branch.add_(x)
 
 
 class Resample(nn.Module):
@@ -298,4 +306,6 @@ class Estimator(nn.Module):
             frames = levels.pop()
             x = up.resample(up.refine(torch.cat([x, hidden.pop()], 1), frames, time), frames)
         frames = levels.pop()
-        return frames.clear(self.final_conv(self.final_block(x, frames))).squeeze(1)
+        x = self.final_block(x, frames)
+        with torch.autocast(x.device.type, enabled=False):
+            return frames.clear(self.final_conv(x.float())).squeeze(1)
