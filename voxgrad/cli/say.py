@@ -65,7 +65,7 @@ def say(
         float | None,
         typer.Option(min=0.001, metavar="X", help="As many steps as X of real time allow on this machine."),
     ] = None,
-    sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
+    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
     start: Annotated[str, typer.Option(help="Where the noise is centred: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
