@@ -59,9 +59,8 @@ class Saying:
         refuse_unwritable(named)
         with Renderer(self.session) as renderer:
             vocoder = choose(store, self.vocoder, mel_of(speaker), renderer.emit)
-            paced = self.synthesis
-            if self.max_rtf is not None:
-                paced = self._paced(Speaker.load(speaker, vocoder, NONE), renderer.emit)
+            loaded = None if self.max_rtf is None else Speaker.load(speaker, vocoder, NONE)
+            paced = self.synthesis if loaded is None else self._paced(loaded, renderer.emit)
             speech = step(
                 store,
                 text,
@@ -73,6 +72,7 @@ class Saying:
                 lexicon=self.lexicon,
                 strict=self.strict,
                 seed=self.seed,
+                loaded=loaded,
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
             )
