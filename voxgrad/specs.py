@@ -210,7 +210,7 @@ class SynthesisSpec(Spec):
     sampler: Sampler = "unipc"
     """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
     Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
-    steps: Positive = 7
+    steps: Positive = 6
     """Evaluations of the score network."""
     grid: float = Field(default=1.0, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1

@@ -19,6 +19,8 @@ from voxgrad.specs import ModelSpec
 
 GROUPS = 8
 _SAFE = 60.0
+_CACHED = 2**19
+"""Keys that are worked on at once: few enough that a processor's cache holds them from one operation to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +115,33 @@ class LinearAttention(nn.Module):
         """
         channels = x.shape[1]
         query_weight, key_weight, value_weight = self.to_qkv.weight.flatten(1).chunk(3)
-        key = _mix(key_weight.expand(len(x), -1, -1), x)
-        if frames.extent is not None:
-            key = key.masked_fill(frames.extent == 0, -torch.inf)
-        if _may_overflow(key_weight, x):
-            key = key - key.detach().amax((2, 3), keepdim=True)
-        key = key.exp() if torch.is_grad_enabled() else key.exp_()
-        # One product for every band: the transposed operand of one over all positions would not fit a cache.
-        attended, total = key.transpose(1, 2) @ x.permute(0, 2, 3, 1), key.sum((2, 3))
+        attended, total = self._attend(x, key_weight, frames.extent)
         with torch.autocast(x.device.type, enabled=False):
-            attended = attended.float().sum(1) / total.float()[:, :, None]
+            attended = attended / total[:, :, None]
             attended = attended.view(len(x), self.heads, -1, channels)
             context = attended @ value_weight.view(self.heads, -1, channels).mT
             output_weight = self.to_out.weight.view(channels, self.heads, -1).transpose(0, 1)
             folded = (output_weight @ context.mT).transpose(1, 2).flatten(2) @ query_weight
         return _mix(gate * folded, x, gate * cast("Tensor", self.to_out.bias))
+
+    def _attend(self, x: Tensor, key_weight: Tensor, extent: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Sums over positions of exp(key) x, (batch, keys, channels), and of exp(key), (batch, keys)."""
+        positions = x.permute(0, 2, 3, 1)
+        attended = torch.zeros(len(x), len(key_weight), x.shape[1], device=x.device)
+        total = torch.zeros(len(x), len(key_weight), device=x.device)
+        transposed = key_weight.T.to(x.dtype)
+        guarded = _may_overflow(key_weight, x)
+        bands = max(1, _CACHED // (len(x) * x.shape[3] * len(key_weight)))
+        for part in (positions,) if guarded else positions.split(bands, 1):
+            key = part @ transposed
+            if extent is not None:
+                key = key.masked_fill(extent.mT == 0, -torch.inf)
+            if guarded:
+                key = key - key.detach().amax((1, 2), keepdim=True)
+            key = key.exp() if torch.is_grad_enabled() else key.exp_()
+            attended = attended + (key.transpose(2, 3) @ part).float().sum(1)
+            total = total + key.sum((1, 2)).float()
+        return attended, total
 
 
 def _may_overflow(weight: Tensor, x: Tensor) -> bool:
