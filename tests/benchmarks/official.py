@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from voxgrad.model import norm_mish
-from voxgrad.model.estimator import Frames, LinearAttention
+from voxgrad.model.attention import LinearAttention
+from voxgrad.model.masks import Frames
 
 CONTIGUOUS = torch.Tensor.contiguous
 

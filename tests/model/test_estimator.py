@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from voxgrad.model.estimator import Frames, LinearAttention
+from voxgrad.model.attention import LinearAttention
+from voxgrad.model.masks import Frames
 
 
 def written_out(attention: LinearAttention, x: torch.Tensor, extent: torch.Tensor | None) -> torch.Tensor:

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from voxgrad.model.estimator import Block, Frames
+from voxgrad.model.estimator import Block
+from voxgrad.model.masks import Frames
 from voxgrad.model.norm_mish import group_norm_mish, takes
 
 SHAPES = [(2, 16, 5, 7), (3, 32, 80, 12), (1, 16, 1, 3), (2, 24, 20, 40)]

@@ -51,6 +51,7 @@ class Speaker:
         acoustic: the voice's network and settings.
         engine: the vocoder, loaded.
         lexicon: the user's pronunciations.
+        compiled: whether its score network is.
     """
 
     voice: Artifact
@@ -58,6 +59,7 @@ class Speaker:
     acoustic: Acoustic
     engine: Vocoder
     lexicon: Lexicon
+    compiled: bool = False
 
     @classmethod
     def load(cls, voice: Artifact, vocoder: Artifact | None, lexicon: Lexicon) -> "Speaker":
@@ -174,6 +176,7 @@ class Speaker:
             delivery=delivery.model_dump(),
             lexicon=self.lexicon.sha256 if self.lexicon else None,
             threads=torch.get_num_threads(),
+            compiled=self.compiled,
             consent=self.voice.manifest.consent,
             licence=self.voice.manifest.licence,
         )
