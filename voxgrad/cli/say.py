@@ -67,7 +67,9 @@ def say(
     ] = None,
     compile_: Annotated[
         bool,
-        typer.Option("--compile", help="Let torch compile: a minute or two first, for very many lines."),
+        typer.Option(
+            "--compile", help="Let torch compile the network: minutes first, and slower where we measured it."
+        ),
     ] = False,
     sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
     start: Annotated[str, typer.Option(help="Where the noise is centred: mu or zero.")] = "mu",

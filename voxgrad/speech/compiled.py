@@ -1,4 +1,4 @@
-"""A speaker whose score network torch compiles: minutes at first, for what is spoken for hours."""
+"""A speaker whose score network torch compiles: minutes at first, see docs/synthesis.md for what they buy."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def compiled(speaker: Speaker, settings: SynthesisSpec, emit: Emit) -> Speaker:
     Returns:
         The speaker as it was where there is no compiler.
     """
-    emit(Said("compiling the score network, which takes a minute or two"))
+    emit(Said("compiling the score network, which takes minutes"))
     estimator = speaker.acoustic.model.decoder.estimator
     estimator.compile(dynamic=True)
     tokens = torch.arange(_TOKENS)[None] % speaker.acoustic.spec.model.n_vocab
