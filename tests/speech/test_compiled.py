@@ -8,7 +8,6 @@ from torch import nn
 
 import voxgrad
 from voxgrad.specs import SynthesisSpec
-from voxgrad.speech.recipe import read_recipe
 
 SETTINGS = SynthesisSpec(steps=2, precision="float32")
 

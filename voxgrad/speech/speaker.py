@@ -15,6 +15,7 @@ from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
 from voxgrad.specs import DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.speech.memory import keep_freed_memory
 from voxgrad.speech.recipe import Recipe, Source
 from voxgrad.speech.spoken import Piece, Speech, Survey
 from voxgrad.speech.timings import timed
@@ -69,6 +70,7 @@ class Speaker:
             BadInputError: they do not fit.
             IntegrityError: one of them is damaged.
         """
+        keep_freed_memory()
         acoustic = load_acoustic(voice)
         return cls(voice, vocoder, acoustic, ready(vocoder, acoustic.spec.mel, str(voice)), lexicon)
 
