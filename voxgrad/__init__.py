@@ -26,6 +26,7 @@ def load(
     vocoder: str | None = None,
     lexicon: "Path | None" = None,
     home: "str | Path | None" = None,
+    compile: bool = False,  # noqa: A002 - torch's word, and the option's
 ) -> "Speaker":
     """Load a voice, ready to speak.
 
@@ -34,14 +35,24 @@ def load(
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: a file of pronunciations.
         home: the store's folder; None means ``$VOXGRAD_HOME``, or the user's data folder.
+        compile: let torch compile the score network, see docs/synthesis.md; warns where that cannot be done.
 
     Raises:
         BadInputError: nothing answers to a reference, or voice and vocoder do not fit.
         IntegrityError: something is damaged.
     """
-    from pathlib import Path  # noqa: PLC0415 - nothing is imported before it is needed
+    # Nothing is imported before it is needed: torch takes seconds.
+    import warnings  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
 
-    from voxgrad.speech.find import load_speaker  # noqa: PLC0415 - torch takes seconds
+    from voxgrad.events import Said  # noqa: PLC0415
+    from voxgrad.specs import SynthesisSpec  # noqa: PLC0415
+    from voxgrad.speech.find import load_speaker  # noqa: PLC0415
     from voxgrad.store import Store  # noqa: PLC0415
 
-    return load_speaker(Store.open(None if home is None else Path(home)), voice, vocoder, lexicon)
+    def warn(event: object) -> None:
+        if isinstance(event, Said) and event.level == "warning":
+            warnings.warn(event.text, stacklevel=2)
+
+    store = Store.open(None if home is None else Path(home))
+    return load_speaker(store, voice, vocoder, lexicon, warn, SynthesisSpec() if compile else None)

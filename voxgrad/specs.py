@@ -201,16 +201,16 @@ DRAFT_STEPS, BEST_STEPS = 4, 25
 """Of the score network, where speed counts more than sound, or sound more than speed."""
 
 
-Sampler = Literal["dpmpp", "ddim", "euler", "sde", "ml"]
+Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
 
 
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
-    sampler: Sampler = "dpmpp"
-    """Solver of the reverse diffusion: DPM-Solver++ 2M, its first order, the official Euler and Euler-Maruyama,
-    DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
-    steps: Positive = 8
+    sampler: Sampler = "unipc"
+    """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
+    Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
+    steps: Positive = 6
     """Evaluations of the score network."""
     grid: float = Field(default=1.0, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1

@@ -24,9 +24,9 @@ from voxgrad.vocoder.resolve import choose, ready
 
 REFERENCE = SynthesisSpec(sampler="euler", steps=50)
 OFFICIAL = SynthesisSpec(sampler="euler", steps=10)
-OTHERS = tuple(
-    SynthesisSpec(sampler="dpmpp", steps=steps, grid=grid)
-    for steps, grid in ((6, 0.85), (6, 1.0), (7, 0.9), (8, 0.85), (8, 1.0))
+OTHERS = (
+    SynthesisSpec(sampler="dpmpp", steps=8),
+    *(SynthesisSpec(sampler="unipc", steps=steps) for steps in (4, 5, 6, 7, 8)),
 )
 
 

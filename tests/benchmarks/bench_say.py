@@ -24,6 +24,7 @@ from voxgrad.acoustic import load_acoustic
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.specs import MelSpec, ModelSpec, SynthesisSpec
+from voxgrad.speech.memory import keep_freed_memory
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
@@ -131,6 +132,7 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = arguments.parse_args()
     torch.set_num_threads(given.threads)
+    keep_freed_memory()  # as a speaker does
     store = Store.open()
     acoustic = load_acoustic(store.find("base/kathleen"))
     mel = acoustic.spec.mel
@@ -153,5 +155,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with torch.inference_mode():
+    with torch.no_grad():
         sys.exit(main())

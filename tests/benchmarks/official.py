@@ -8,19 +8,20 @@ import torch
 from torch import Tensor
 
 from voxgrad.model import norm_mish
-from voxgrad.model.estimator import Frames, LinearAttention
+from voxgrad.model.attention import LinearAttention
+from voxgrad.model.masks import Frames
 
 CONTIGUOUS = torch.Tensor.contiguous
 
 
-def plain_attention(self: LinearAttention, x: Tensor, frames: Frames) -> Tensor:
+def plain_attention(self: LinearAttention, x: Tensor, frames: Frames, gate: Tensor) -> Tensor:
     """Linear attention as the official network computes it: (batch, channels, bands, frames) in and out."""
     del frames
     batch, _, bands, length = x.shape
     query, key, value = self.to_qkv(x).view(batch, 3, self.heads, -1, bands * length).unbind(1)
     context = torch.einsum("bhdn,bhen->bhde", key.softmax(-1), value)
     out = torch.einsum("bhde,bhdn->bhen", context, query)
-    return self.to_out(out.reshape(batch, -1, bands, length))
+    return self.to_out(out.reshape(batch, -1, bands, length)) * gate
 
 
 @contextmanager

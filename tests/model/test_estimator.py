@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from voxgrad.model.estimator import Frames, LinearAttention
+from voxgrad.model import attention as attention_module
+from voxgrad.model import norm_mish
+from voxgrad.model.attention import LinearAttention
+from voxgrad.model.estimator import Estimator
+from voxgrad.model.masks import Frames
+from voxgrad.specs import ModelSpec
 
 
 def written_out(attention: LinearAttention, x: torch.Tensor, extent: torch.Tensor | None) -> torch.Tensor:
@@ -27,7 +32,7 @@ def test_folded_attention_is_attention(channels_last, ragged):
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
     extent = (torch.arange(16) < torch.tensor([[16], [9], [3]]))[:, None, None].float() if ragged else None
-    found, expected = attention(x, Frames(extent, extent)), written_out(attention, x, extent)
+    found, expected = attention(x, Frames(extent, extent), torch.ones(1)), written_out(attention, x, extent)
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
     gradients = [
         torch.autograd.grad(out.square().sum(), tuple(attention.parameters())) for out in (found, expected)
@@ -36,8 +41,29 @@ def test_folded_attention_is_attention(channels_last, ragged):
         assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
 
 
+@pytest.mark.parametrize("graded", [False, True])
+def test_the_fast_network_is_the_plain_one(graded, monkeypatch):
+    torch.manual_seed(0)
+    estimator = Estimator(ModelSpec(dec_dim=16))
+    with torch.no_grad():
+        for name, parameter in estimator.named_parameters():
+            if name.endswith(".g"):  # gates start closed
+                parameter.fill_(0.7)
+    inputs = torch.randn(2, 80, 24), torch.randn(2, 80, 24), torch.tensor([0.3, 0.9])
+    monkeypatch.setattr(attention_module, "_CACHED", 2 * 128 * 24 * 7)  # seven bands at a time
+    with torch.set_grad_enabled(graded):
+        fast = estimator(*inputs)
+    monkeypatch.setattr(norm_mish, "takes", lambda x: False)
+    monkeypatch.setattr(
+        LinearAttention, "forward", lambda self, x, frames, gate: gate * written_out(self, x, frames.extent)
+    )
+    plain = estimator(*inputs)
+    assert plain.std() > 0.1
+    assert (fast - plain).abs().max() < 1e-4
+
+
 def test_large_keys_do_not_overflow():
     attention = LinearAttention(8)
     with torch.no_grad():
         attention.to_qkv.weight.mul_(1e3)
-        assert torch.isfinite(attention(torch.randn(1, 8, 4, 4), Frames())).all()
+        assert torch.isfinite(attention(torch.randn(1, 8, 4, 4), Frames(), torch.ones(1))).all()

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from voxgrad.model.estimator import Block, Frames
+from voxgrad.model.estimator import Block
+from voxgrad.model.masks import Frames
 from voxgrad.model.norm_mish import group_norm_mish, takes
 
 SHAPES = [(2, 16, 5, 7), (3, 32, 80, 12), (1, 16, 1, 3), (2, 24, 20, 40)]
@@ -50,6 +51,26 @@ def test_value_and_gradients_are_those_of_the_two_one_after_the_other(shape, lay
         scale = wanted.abs().max().clamp(min=1e-2)
         assert float((given.double() - wanted).abs().max() / scale) < rounding
     assert found[0].dtype == found[1].dtype == dtype
+
+
+@pytest.mark.parametrize("spread", [False, True])
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 3e-6), (torch.bfloat16, 8e-3)])
+def test_what_is_added_is_added_in_place_where_no_gradient_is_asked_for(spread, dtype, rounding):
+    x, weight, bias, above = inputs((2, 24, 20, 40), dtype, torch.channels_last)
+    plus = above[:, :, :1, :1] if spread else above
+    norm = torch.nn.GroupNorm(8, 24)
+    norm.weight, norm.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
+    wanted = plain(x.double(), weight.double(), bias.double()) + plus.double()
+    leaf = plus.clone().requires_grad_()
+    found = group_norm_mish(x, norm, leaf)
+    found.sum().backward()
+    assert torch.allclose(leaf.grad.double(), torch.full_like(leaf, 800.0 if spread else 1.0).double())
+    assert found.data_ptr() != x.data_ptr()
+    assert float((found.detach().double() - wanted).abs().max() / wanted.abs().max()) < rounding
+    with torch.no_grad():
+        again = group_norm_mish(x, norm, plus)
+    assert again.data_ptr() == x.data_ptr()
+    assert torch.equal(again, found)
 
 
 def test_large_numbers_stay_numbers_and_no_number_stays_none():

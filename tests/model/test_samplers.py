@@ -62,8 +62,29 @@ def test_the_second_order_is_nearer(problem):
     assert second < 0.02
 
 
+def test_a_corrected_step_is_nearer_for_the_same_evaluations(problem):
+    for steps in (6, 8, 16):
+        assert error(problem, samplers.unipc, steps) < 0.8 * error(problem, samplers.dpmpp, steps)
+
+
+def test_a_score_that_half_precision_moves_is_moved_back(problem):
+    def rounded(*arguments):
+        return score(*arguments) + 0.01 * torch.is_autocast_enabled("cpu")
+
+    half = SimpleNamespace(schedule=SCHEDULE, estimator=rounded)
+    mask = (torch.arange(SHAPE[2]) < 40).float()[None, None]  # fewer than are compared
+    for condition in (problem.condition, Condition(problem.condition.mu * mask, mask)):
+        ends = [problem.start, condition, SynthesisSpec(sampler="unipc"), problem.noise]
+        exact = samplers.sample(half, *ends)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert samplers.rounding_bias(half, *ends[:2]).item() == pytest.approx(0.01, abs=1e-5)
+            assert (samplers.sample(half, *ends) - exact).abs().max() < 1e-3
+
+
 def test_one_step_ends_on_the_predicted_mel(problem):
-    found = samplers.dpmpp(problem.diffusion, problem.start, problem.condition, [0.5, 0.0])
+    ends = problem.diffusion, problem.start, problem.condition, [0.5, 0.0]
+    found = samplers.dpmpp(*ends)
+    assert torch.equal(found, samplers.unipc(*ends))
     t = torch.tensor([0.5])
     signal, variance = torch.exp(-0.5 * SCHEDULE.integral(t)), SCHEDULE.variance(t)
     mu = problem.condition.mu
@@ -81,7 +102,7 @@ def test_a_stochastic_solver_draws_from_the_data(problem, solver):
     assert (found - again).abs().mean() > 0.1
 
 
-@pytest.mark.parametrize("name", ["dpmpp", "ddim", "euler", "sde", "ml"])
+@pytest.mark.parametrize("name", ["unipc", "dpmpp", "ddim", "euler", "sde", "ml"])
 def test_every_sampler_answers_to_its_name_and_clears_padding(problem, name):
     mask = (torch.arange(SHAPE[2]) < 300).float()[None, None]
     condition = Condition(problem.condition.mu * mask, mask)

@@ -21,6 +21,14 @@ def test_a_generous_limit_allows_many_steps_and_a_tight_one_a_draft(furnished):
     assert told[-1].level == "warning"
 
 
+def test_what_was_timed_speaks_without_being_loaded_again(furnished, command, monkeypatch):
+    loads, load = [], Speaker.load
+    monkeypatch.setattr(Speaker, "load", lambda *parts: loads.append(parts) or load(*parts))
+    said = ("say", "Hello there.", "--voice", "robot", "--vocoder", "quick", "-o", "a.wav")
+    assert command(*said, "--max-rtf", "0.001").code == 0
+    assert len(loads) == 1
+
+
 def test_effort_is_one_of_four():
     nothing = {"draft": False, "best": False, "max_rtf": None}
     assert chosen_steps(None, **nothing) == {}

@@ -87,6 +87,19 @@ def test_joints_do_not_click(robot):
         assert abs(piece.samples[-1]) < 1e-3 * loudest
 
 
+@pytest.mark.parametrize("silence", [0.0, 0.35])
+def test_no_joint_of_real_speech_steps_as_far_as_the_speech_does(silence):
+    speaker = voxgrad.load("base/kathleen", vocoder="vocoder/kathleen")
+    texts = ["The road ran along the river;", "it turned away from the water. Nobody used it."]
+    pieces = list(speaker.stream(texts, SynthesisSpec(steps=4), DeliverySpec(sentence_silence=silence)))
+    assert len(pieces) == 3
+    furthest = max(np.abs(np.diff(piece.samples)).max() for piece in pieces)
+    near = speaker.rate // 100
+    for before, after in pairwise(pieces):
+        joint = np.concatenate([before.samples[-near:], after.samples[: near + 1]])
+        assert np.abs(np.diff(joint)).max() < 0.1 * furthest
+
+
 def test_texts_are_spoken_as_they_come(robot):
     pieces = robot.stream(repeat("Hello there."), SynthesisSpec(steps=1))
     assert len(list(islice(pieces, 3))) == 3

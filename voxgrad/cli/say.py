@@ -57,7 +57,7 @@ def say(
         typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 8.")
+        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 6.")
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: sooner there.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: finer.")] = False,
@@ -65,7 +65,13 @@ def say(
         float | None,
         typer.Option(min=0.001, metavar="X", help="As many steps as X of real time allow on this machine."),
     ] = None,
-    sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
+    compile_: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Let torch compile the network: minutes first, and slower where we measured it."
+        ),
+    ] = False,
+    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
     start: Annotated[str, typer.Option(help="Where the noise is centred: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
@@ -125,6 +131,7 @@ def say(
         strict=strict,
         synthesis=validated(SynthesisSpec, asked, "say"),
         max_rtf=max_rtf,
+        compile=compile_,
         delivery=validated(DeliverySpec, told, "say"),
         seed=seed,
         timings=timings,

@@ -35,6 +35,7 @@ class Saying:
     strict: bool
     synthesis: "SynthesisSpec"
     max_rtf: float | None
+    compile: bool
     delivery: "DeliverySpec"
     seed: int
     timings: Path | None
@@ -45,6 +46,7 @@ class Saying:
         """One text into one file, by way of an artifact."""
         from voxgrad.audio.sink import convert, read_remark, refuse_unwritable
         from voxgrad.cli.render import Renderer, answer
+        from voxgrad.speech.compiled import compiled
         from voxgrad.speech.find import find_voice
         from voxgrad.speech.recipe import MARK
         from voxgrad.speech.speaker import Speaker
@@ -59,9 +61,12 @@ class Saying:
         refuse_unwritable(named)
         with Renderer(self.session) as renderer:
             vocoder = choose(store, self.vocoder, mel_of(speaker), renderer.emit)
-            paced = self.synthesis
-            if self.max_rtf is not None:
-                paced = self._paced(Speaker.load(speaker, vocoder, NONE), renderer.emit)
+            loaded, paced = None, self.synthesis
+            if self.compile or self.max_rtf is not None:
+                loaded = Speaker.load(speaker, vocoder, NONE)
+                if self.compile:
+                    loaded = compiled(loaded, self.synthesis, renderer.emit)
+                paced = self._paced(loaded, renderer.emit)
             speech = step(
                 store,
                 text,
@@ -73,6 +78,7 @@ class Saying:
                 lexicon=self.lexicon,
                 strict=self.strict,
                 seed=self.seed,
+                loaded=loaded,
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
             )
@@ -137,7 +143,6 @@ class Saying:
         """Everything into standard output, as it comes."""
         from voxgrad.cli.render import Renderer
         from voxgrad.events import Said
-        from voxgrad.speech.find import load_speaker
         from voxgrad.speech.timings import timings_format, write_timings
         from voxgrad.steps.read_out import stream_out
 
@@ -150,7 +155,7 @@ class Saying:
         if self.timings is not None and not self.timings.suffix:
             raise BadInputError("a stream has no place beside it", "Name a file for the timings.")
         with Renderer(self.session) as renderer:
-            speaker = load_speaker(self._store(), self.voice, self.vocoder, self.lexicon, renderer.emit)
+            speaker = self._load(self._store(), self.voice, renderer.emit)
             synthesis = self._paced(speaker, renderer.emit)
             text = None if source.coming else source.whole()
             recipe = speaker.recipe(text, synthesis, self.delivery, self.seed)
@@ -172,6 +177,12 @@ class Saying:
 
         return Store.open(self.session.home)
 
+    def _load(self, store: "Store", voice: str | None, emit: "Emit") -> "Speaker":
+        from voxgrad.speech.find import load_speaker
+
+        compile_for = self.synthesis if self.compile else None
+        return load_speaker(store, voice, self.vocoder, self.lexicon, emit, compile_for)
+
     def _paced(self, speaker: "Speaker", emit: "Emit") -> "SynthesisSpec":
         """The settings, with as many steps as the real-time factor that was asked for allows."""
         from voxgrad.speech.pace import pace
@@ -191,7 +202,6 @@ class Saying:
         self, store: "Store", utterances: "Iterable[Utterance]", directory: Path | None, emit: "Emit"
     ) -> "Iterator[Job]":
         from voxgrad.audio.sink import refuse_unwritable
-        from voxgrad.speech.find import load_speaker
         from voxgrad.speech.timings import timings_format
         from voxgrad.steps.read_out import Job
 
@@ -202,7 +212,7 @@ class Saying:
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
             if ref not in speakers:
-                speakers[ref] = load_speaker(store, ref, self.vocoder, self.lexicon, emit)
+                speakers[ref] = self._load(store, ref, emit)
                 paces[ref] = self._paced(speakers[ref], emit)
             target = self._target(utterance, last + number, directory, speakers[ref])
             if target.absolute() in targets:

@@ -46,6 +46,8 @@ class Condition:
     mask: Tensor | None = None
     extent: Tensor | None = None
     speaker: Tensor | None = None
+    bias: Tensor | None = None
+    """(batch, 1, 1), what samplers take from every score."""
 
     def clear(self, x: Tensor) -> Tensor:
         """Zeroes the padding of ``x`` (batch, n_feats, frames)."""

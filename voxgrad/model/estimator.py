@@ -7,7 +7,6 @@ frames, and a ragged batch gives every utterance what it gets alone.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
@@ -15,30 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.model import norm_mish
+from voxgrad.model.attention import LinearAttention
+from voxgrad.model.masks import Frames
 from voxgrad.specs import ModelSpec
 
 GROUPS = 8
-_SAFE = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """What is real in a padded batch at one level of the U-Net; None means everything.
-
-    ``mask`` (batch, 1, 1, frames) zeroes padding; ``extent`` (same shape) bounds statistics.
-    """
-
-    mask: Tensor | None = None
-    extent: Tensor | None = None
-
-    def clear(self, x: Tensor) -> Tensor:
-        """Zeroes the padding of ``x`` (batch, channels, bands, frames)."""
-        # A mask of another type would turn half precision into float32.
-        return x if self.mask is None else x * self.mask.to(x.dtype)
-
-    def halved(self) -> "Frames":
-        """The same after a downsampling by two."""
-        return Frames(*(None if m is None else m[..., ::2] for m in (self.mask, self.extent)))
 
 
 class GroupNorm(nn.GroupNorm):
@@ -58,19 +38,25 @@ class GroupNorm(nn.GroupNorm):
 
 
 class Block(nn.Module):
-    """Convolution, group normalisation, Mish."""
+    """Convolution, group normalisation, Mish; and what is added to it, in the same pass."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
         conv = nn.Conv2d(channels_in, channels_out, 3, padding=1)
         self.block = nn.Sequential(conv, GroupNorm(GROUPS, channels_out), nn.Mish())
 
-    def forward(self, x: Tensor, frames: Frames) -> Tensor:
-        """(batch, channels_in, bands, frames) → (batch, channels_out, bands, frames)."""
+    def forward(self, x: Tensor, frames: Frames, plus: Tensor | None = None) -> Tensor:
+        """(batch, channels_in, bands, frames) → (batch, channels_out, bands, frames).
+
+        ``plus`` (the same, or 1 for bands and frames) is added at the end, to padding too.
+        """
         conv, norm, mish = cast("tuple[nn.Conv2d, GroupNorm, nn.Mish]", tuple(self.block))
         h = conv(frames.clear(x))
         fused = frames.extent is None and norm_mish.takes(h)
-        return frames.clear(norm_mish.group_norm_mish(h, norm) if fused else mish(norm(h, frames.extent)))
+        if fused and frames.mask is None:
+            return norm_mish.group_norm_mish(h, norm, plus)
+        h = frames.clear(norm_mish.group_norm_mish(h, norm) if fused else mish(norm(h, frames.extent)))
+        return h if plus is None else h + plus
 
 
 class ResnetBlock(nn.Module):
@@ -86,69 +72,8 @@ class ResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames, time: Tensor) -> Tensor:
         """(batch, channels_in, bands, frames), time (batch, time_channels) → (batch, channels_out, …)."""
-        h = self.block1(x, frames) + self.mlp(time)[:, :, None, None]
-        return self.block2(h, frames) + self.res_conv(frames.clear(x))
-
-
-class LinearAttention(nn.Module):
-    """Attention linear in the number of positions (Shen et al., 2021), the query not normalised."""
-
-    def __init__(self, channels: int, heads: int = 4, width: int = 32) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_qkv = nn.Conv2d(channels, 3 * heads * width, 1, bias=False)
-        self.to_out = nn.Conv2d(heads * width, channels, 1)
-
-    def forward(self, x: Tensor, frames: Frames) -> Tensor:
-        """(batch, channels, bands, frames) in and out.
-
-        Nothing between the query and the output bends, so that they fold with what was attended to into one
-        matrix (channels, channels) per sample: no query, no value and no head is ever spread over positions.
-        """
-        channels = x.shape[1]
-        query_weight, key_weight, value_weight = self.to_qkv.weight.flatten(1).chunk(3)
-        key = _mix(key_weight.expand(len(x), -1, -1), x)
-        if frames.extent is not None:
-            key = key.masked_fill(frames.extent == 0, -torch.inf)
-        if _may_overflow(key_weight, x):
-            key = key - key.detach().amax((2, 3), keepdim=True)
-        key = key.exp() if torch.is_grad_enabled() else key.exp_()
-        # One product for every band: the transposed operand of one over all positions would not fit a cache.
-        attended, total = key.transpose(1, 2) @ x.permute(0, 2, 3, 1), key.sum((2, 3))
-        with torch.autocast(x.device.type, enabled=False):
-            attended = attended.float().sum(1) / total.float()[:, :, None]
-            attended = attended.view(len(x), self.heads, -1, channels)
-            context = attended @ value_weight.view(self.heads, -1, channels).mT
-            output_weight = self.to_out.weight.view(channels, self.heads, -1).transpose(0, 1)
-            folded = (output_weight @ context.mT).transpose(1, 2).flatten(2) @ query_weight
-        return _mix(folded, x, cast("Tensor", self.to_out.bias))
-
-
-def _may_overflow(weight: Tensor, x: Tensor) -> bool:
-    """Whether exponentials of weight @ x could pass a float32 when they are added up, by Cauchy and Schwarz.
-
-    On a GPU to ask would cost more than to guard against it.
-    """
-    if x.device.type != "cpu":
-        return True
-    longest = torch.linalg.vector_norm(x.detach(), dim=1, dtype=torch.float32).amax()
-    return not float(longest * torch.linalg.vector_norm(weight.detach(), dim=1).amax()) < _SAFE
-
-
-def _mix(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Mixes the channels of every position; in channels-last memory, this and the way back are views.
-
-    Args:
-        weight: (batch, channels_out, channels).
-        x: (batch, channels, bands, frames).
-        bias: (channels_out,).
-
-    Returns:
-        (batch, channels_out, bands, frames).
-    """
-    positions = x.permute(0, 2, 3, 1).flatten(1, 2)
-    mixed = positions @ weight.mT if bias is None else torch.baddbmm(bias, positions, weight.mT)
-    return mixed.mT.reshape(len(x), -1, *x.shape[2:])
+        h: Tensor = self.block1(x, frames, self.mlp(time)[:, :, None, None])
+        return self.block2(h, frames, self.res_conv(frames.clear(x)))
 
 
 class Rezero(nn.Module):
@@ -161,7 +86,8 @@ class Rezero(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
         """Same shape in and out."""
-        return self.fn(x, frames) * self.g
+        gated: Tensor = self.fn(x, frames, self.g)
+        return gated
 
 
 class Residual(nn.Module):
@@ -173,7 +99,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, frames: Frames) -> Tensor:
         """Same shape in and out."""
-        return x + self.fn(x, frames)
+        branch: Tensor = self.fn(x, frames)
+        return branch + x if torch.is_grad_enabled() else branch.add_(x)
 
 
 class Resample(nn.Module):
@@ -298,4 +225,6 @@ class Estimator(nn.Module):
             frames = levels.pop()
             x = up.resample(up.refine(torch.cat([x, hidden.pop()], 1), frames, time), frames)
         frames = levels.pop()
-        return frames.clear(self.final_conv(self.final_block(x, frames))).squeeze(1)
+        x = self.final_block(x, frames)
+        with torch.autocast(x.device.type, enabled=False):
+            return frames.clear(self.final_conv(x.float())).squeeze(1)

@@ -76,7 +76,7 @@ class GradTTS(nn.Module):
             value = align.log_prior(prior.mu_x, y)
         return align.search(value, token_lengths, frame_lengths)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # in inference mode, autocast would round the weights anew in every step
     def synthesize(
         self,
         tokens: Tensor,

@@ -1,5 +1,7 @@
 """Which positions of a padded batch are real."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -47,3 +49,23 @@ def official_extent(lengths: Tensor, size: int) -> Tensor:
     """
     whole = torch.div(lengths + FRAME_MULTIPLE - 1, FRAME_MULTIPLE, rounding_mode="floor") * FRAME_MULTIPLE
     return length_mask(whole, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What is real in a padded batch at one level of the U-Net; None means everything.
+
+    ``mask`` (batch, 1, 1, frames) zeroes padding; ``extent`` (same shape) bounds statistics.
+    """
+
+    mask: Tensor | None = None
+    extent: Tensor | None = None
+
+    def clear(self, x: Tensor) -> Tensor:
+        """Zeroes the padding of ``x`` (batch, channels, bands, frames)."""
+        # A mask of another type would turn half precision into float32.
+        return x if self.mask is None else x * self.mask.to(x.dtype)
+
+    def halved(self) -> "Frames":
+        """The same after a downsampling by two."""
+        return Frames(*(None if m is None else m[..., ::2] for m in (self.mask, self.extent)))

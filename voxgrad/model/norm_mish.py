@@ -28,40 +28,60 @@ Rows = NDArray[np.float32] | NDArray[np.uint16]
 """(positions, channels): float32, or the bits of bfloat16, which NumPy does not know."""
 
 _BLOCK = 256  # rows whose sums are float32; blocks are added up in float64
+_LANES = (
+    1024  # about as many elements are worked on at once: loops over the channels alone would be too short
+)
 
 
-def group_norm_mish(x: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Mish of the group normalisation of ``x``, differentiable.
+def group_norm_mish(x: Tensor, norm: nn.GroupNorm, plus: Tensor | None = None) -> Tensor:
+    """Mish of the group normalisation of ``x``, and a sum, differentiable.
 
     Args:
-        x: (batch, channels, height, width), float32 or bfloat16, on the CPU; best in channels-last memory.
+        x: (batch, channels, height, width), float32 or bfloat16, on the CPU; best in channels-last memory. Where no
+            gradient is asked for, it is overwritten.
         norm: the normalisation (Wu and He, 2018), with float32 weights.
+        plus: added to the result: like ``x``, or (batch, channels, 1, 1); None adds nothing.
 
     Returns:
         Like ``x``, in channels-last memory.
     """
-    fused: Tensor = _GroupNormMish.apply(x, norm.num_groups, norm.weight, norm.bias, norm.eps)  # type: ignore[no-untyped-call]
+    plus = x.new_zeros(len(x), x.shape[1], 1, 1) if plus is None else plus.to(x.dtype)
+    if not torch.is_grad_enabled():
+        x = x.contiguous(memory_format=torch.channels_last)
+        _forward(x, norm.num_groups, norm.weight, norm.bias, norm.eps, plus, x)
+        return x
+    fused: Tensor = _GroupNormMish.apply(x, norm.num_groups, norm.weight, norm.bias, norm.eps, plus)  # type: ignore[no-untyped-call]
     return fused
 
 
 def takes(x: Tensor) -> bool:
     """Whether :func:`group_norm_mish` can be given ``x``."""
-    return x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
+    known = x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
+    return known and not torch.compiler.is_compiling()  # it fuses them itself
+
+
+def _forward(
+    x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, plus: Tensor, out: Tensor
+) -> Floats:
+    """Writes the result, and returns mean and inverse deviation of every group: (2, batch, groups)."""
+    rows, added, written = _rows(x), _rows(plus), _view(out)
+    statistics = np.empty((2, len(rows), groups), np.float32)
+    w, b = weight.detach().numpy(), bias.detach().numpy()
+    for item, one in enumerate(rows):
+        _measure(one, np.float32(eps), statistics[:, item])
+        _apply(one, w, b, statistics[:, item], added[item], written[item])
+    return statistics
 
 
 class _GroupNormMish(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        rows, out = _rows(x), _like(x)
-        statistics = np.empty((2, x.shape[0], groups), np.float32)
-        w, b = weight.detach().numpy(), bias.detach().numpy()
-        written = _view(out)
-
-        for item, one in enumerate(rows):
-            _measure(one, np.float32(eps), statistics[:, item])
-            _apply(one, w, b, statistics[:, item], written[item])
+    def forward(
+        ctx: Any, x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, plus: Tensor
+    ) -> Tensor:
+        out = _like(x)
+        ctx.statistics = _forward(x, groups, weight, bias, eps, plus, out)
         ctx.save_for_backward(x, weight, bias)
-        ctx.statistics = statistics
+        ctx.spread = plus.shape[2:] == (1, 1)
         return out
 
     @staticmethod
@@ -75,7 +95,8 @@ class _GroupNormMish(torch.autograd.Function):
         for item, one in enumerate(rows):
             _backward(one, above[item], w, b, ctx.statistics[:, item], sums[:, item], written[item])
         of_weight, of_bias = torch.from_numpy(sums.sum(1))
-        return out, None, of_weight, of_bias, None
+        of_plus = gradient.sum((2, 3), keepdim=True) if ctx.spread else gradient
+        return out, None, of_weight, of_bias, None, of_plus
 
 
 def _rows(x: Tensor) -> NDArray[Any]:
@@ -136,18 +157,23 @@ def _store_typed(value: types.Type, like: types.Type) -> Any:  # noqa: ARG001
 
 @numba.njit(inline="always")
 def _exp(z: Any) -> Any:
-    """Raise e to z within −80 to 20, to the last bits of a float32: Cody and Waite's reduction, then Taylor."""
-    z = min(max(z, np.float32(-80.0)), np.float32(20.0))
-    power = np.floor(z * np.float32(1.4426950408889634) + np.float32(0.5))
-    r = z - power * np.float32(0.693359375) + power * np.float32(2.12194440e-4)
-    p = np.float32(1 / 720)
-    p = p * r + np.float32(1 / 120)
-    p = p * r + np.float32(1 / 24)
-    p = p * r + np.float32(1 / 6)
-    p = p * r + np.float32(0.5)
-    p = p * r + np.float32(1.0)
-    p = p * r + np.float32(1.0)
+    """Raise e to z within −80 to 20, to the last bits of a float32: a power of two by Chebyshev and one by its bits."""
+    y = min(max(z, np.float32(-80.0)), np.float32(20.0)) * np.float32(1.4426950408889634)
+    power = np.floor(y + np.float32(0.5))
+    r = y - power
+    p = np.float32(1.33908634e-3)
+    p = p * r + np.float32(9.67603192e-3)
+    p = p * r + np.float32(5.55035711e-2)
+    p = p * r + np.float32(2.40221075e-1)
+    p = p * r + np.float32(6.93147188e-1)
+    p = p * r + np.float32(1.00000008)
     return p * _float_of_bits(np.uint32((np.int32(power) + np.int32(127)) << np.int32(23)))
+
+
+@numba.njit(inline="always")
+def _lanes(channels: int) -> int:
+    """How many elements are worked on at once: whole rows, so that each has always the same channel."""
+    return channels * max(1, _LANES // channels)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -181,20 +207,30 @@ def _measure(x: Rows, eps: np.float32, statistics: Floats) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _apply(x: Rows, weight: Floats, bias: Floats, statistics: Floats, out: Rows) -> None:
-    """Normalises and activates some positions."""
-    positions, channels = x.shape
-    width = channels // statistics.shape[1]
-    scale, mean = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    for c in range(channels):
-        mean[c] = statistics[0, c // width]
-        scale[c] = statistics[1, c // width] * weight[c]
-    for p in range(positions):
-        for c in range(channels):
-            z = (_load(x[p, c]) - mean[c]) * scale[c] + bias[c]
+def _apply(x: Rows, weight: Floats, bias: Floats, statistics: Floats, plus: Rows, out: Rows) -> None:
+    """Normalises, activates and adds; ``plus`` has as many positions, or one for all of them."""
+    channels = x.shape[1]
+    width, lanes = channels // statistics.shape[1], _lanes(channels)
+    flat, written, added = x.reshape(-1), out.reshape(-1), plus.reshape(-1)
+    scale, offset = np.empty(lanes, np.float32), np.empty(lanes, np.float32)
+    spread = np.empty(lanes, plus.dtype)
+    for i in range(lanes):
+        c = i % channels
+        scale[i] = statistics[1, c // width] * weight[c]
+        offset[i] = bias[c] - statistics[0, c // width] * scale[i]
+        spread[i] = added[c]
+    row = np.empty(lanes, np.float32)  # what is written may be what is read
+    for start in range(0, len(flat), lanes):
+        stop = min(start + lanes, len(flat))
+        source, target = flat[start:stop], written[start:stop]
+        terms = added[start:stop] if len(plus) > 1 else spread
+        for i in range(stop - start):
+            z = _load(source[i]) * scale[i] + offset[i]
             e = _exp(z)
             n = e * (e + np.float32(2.0))
-            out[p, c] = _store(z * n / (n + np.float32(2.0)), x[p, c])
+            row[i] = z * n / (n + np.float32(2.0)) + _load(terms[i])
+        for i in range(stop - start):
+            target[i] = _store(row[i], source[i])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})

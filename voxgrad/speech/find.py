@@ -4,6 +4,8 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, ignore
+from voxgrad.specs import SynthesisSpec
+from voxgrad.speech.compiled import compiled
 from voxgrad.speech.speaker import Speaker, carried_lexicon
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.names import Reference
@@ -36,7 +38,12 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
 
 
 def load_speaker(
-    store: Store, voice: str | None, vocoder: str | None, lexicon: Path | None, emit: Emit = ignore
+    store: Store,
+    voice: str | None,
+    vocoder: str | None,
+    lexicon: Path | None,
+    emit: Emit = ignore,
+    compile_for: SynthesisSpec | None = None,
 ) -> Speaker:
     """Find and load a voice with its vocoder.
 
@@ -46,6 +53,7 @@ def load_speaker(
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         emit: told where no vocoder fits.
+        compile_for: settings for which the score network is compiled, if it shall be.
 
     Raises:
         BadInputError: something is not there, or does not fit.
@@ -53,4 +61,5 @@ def load_speaker(
     """
     found = find_voice(store, voice)
     chosen = choose(store, vocoder, mel_of(found), emit)
-    return Speaker.load(found, chosen, Lexicon.gather(store.home, carried_lexicon(found), lexicon))
+    speaker = Speaker.load(found, chosen, Lexicon.gather(store.home, carried_lexicon(found), lexicon))
+    return speaker if compile_for is None else compiled(speaker, compile_for, emit)

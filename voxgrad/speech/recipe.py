@@ -49,6 +49,8 @@ class Recipe(BaseModel):
     """SHA-256 of the user's pronunciations, if there were any."""
     threads: int
     """Of the processor: sums of other numbers of threads round otherwise."""
+    compiled: bool = False
+    """Whether the score network was: compiled operations round otherwise."""
     consent: str | None
     """The statement of the person whose voice it is, as the voice's manifest has it."""
     licence: str | None

@@ -15,6 +15,7 @@ from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
 from voxgrad.specs import DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.speech.memory import keep_freed_memory
 from voxgrad.speech.recipe import Recipe, Source
 from voxgrad.speech.spoken import Piece, Speech, Survey
 from voxgrad.speech.timings import timed
@@ -51,6 +52,7 @@ class Speaker:
         acoustic: the voice's network and settings.
         engine: the vocoder, loaded.
         lexicon: the user's pronunciations.
+        compiled: whether its score network is.
     """
 
     voice: Artifact
@@ -58,6 +60,7 @@ class Speaker:
     acoustic: Acoustic
     engine: Vocoder
     lexicon: Lexicon
+    compiled: bool = False
 
     @classmethod
     def load(cls, voice: Artifact, vocoder: Artifact | None, lexicon: Lexicon) -> "Speaker":
@@ -67,6 +70,7 @@ class Speaker:
             BadInputError: they do not fit.
             IntegrityError: one of them is damaged.
         """
+        keep_freed_memory()
         acoustic = load_acoustic(voice)
         return cls(voice, vocoder, acoustic, ready(vocoder, acoustic.spec.mel, str(voice)), lexicon)
 
@@ -174,6 +178,7 @@ class Speaker:
             delivery=delivery.model_dump(),
             lexicon=self.lexicon.sha256 if self.lexicon else None,
             threads=torch.get_num_threads(),
+            compiled=self.compiled,
             consent=self.voice.manifest.consent,
             licence=self.voice.manifest.licence,
         )

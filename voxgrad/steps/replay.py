@@ -14,6 +14,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.presets import validated
 from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.speech.compiled import compiled
 from voxgrad.speech.reading import told
 from voxgrad.speech.recipe import Recipe, Source
 from voxgrad.speech.speaker import Speaker, carried_lexicon
@@ -61,6 +62,8 @@ def replay(
     synthesis = validated(SynthesisSpec, recipe.synthesis, str(source))
     delivery = validated(DeliverySpec, recipe.delivery, str(source))
     speaker = _speaker(store, source, recipe, lexicon)
+    if recipe.compiled:
+        speaker = compiled(speaker, synthesis, emit)
     pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed)
     remark = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed).remark
     samples, same = 0, True

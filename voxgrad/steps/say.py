@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ def say(
     lexicon: Path | None = None,
     strict: bool = False,
     seed: int,
+    loaded: Speaker | None = None,
     rescue: Path | None = None,
     emit: Emit,
 ) -> Artifact:
@@ -71,6 +72,7 @@ def say(
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         strict: refuse words that no dictionary has.
         seed: of all noise.
+        loaded: both of them, if they were needed before; its lexicon does not count.
         rescue: a sound file for what is finished, where the work is interrupted.
         emit: told of progress.
 
@@ -89,7 +91,7 @@ def say(
         tell_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
-    speaker = Speaker.load(voice, vocoder, words)
+    speaker = Speaker.load(voice, vocoder, words) if loaded is None else replace(loaded, lexicon=words)
     survey = speaker.survey([text])
     tell_unknown(survey.unknown, emit, strict=strict)
     work = _Work(text, words, known_by, resolved, key)
