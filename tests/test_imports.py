@@ -16,6 +16,7 @@ LEVELS = (
     {"training"},
     {"speech"},
     {"preparation"},
+    {"evaluation"},
     {"steps"},
     {"cli", "__main__"},
 )

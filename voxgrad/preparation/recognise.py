@@ -44,15 +44,24 @@ def recognise(name: str, waveform: Waveform) -> str:
         BadInputError: nothing was understood.
         EnvironmentFailureError: the recogniser does not work here, such as without its model.
     """
-    samples = resample(waveform, _RATE).samples
-    try:
-        text = _recogniser(name)(samples)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise EnvironmentFailureError(f"{name} failed ({reason})", "Try another --transcribe.") from error
+    text = hear(name, waveform)
     if not text:
         raise BadInputError(f"{name} understood nothing", "Write down what is said, or leave it out.")
     return text
+
+
+def hear(name: str, waveform: Waveform) -> str:
+    """The same; empty where nothing was understood.
+
+    Raises:
+        EnvironmentFailureError: see :func:`recognise`.
+    """
+    samples = resample(waveform, _RATE).samples
+    try:
+        return _recogniser(name)(samples)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EnvironmentFailureError(f"{name} failed ({reason})", "Try another --transcribe.") from error
 
 
 @lru_cache(maxsize=2)

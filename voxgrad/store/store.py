@@ -37,6 +37,7 @@ _MADE_BY = {
     "dataset": "`voxgrad prepare`",
     "voice": "`voxgrad finetune`",
     "speech": "`voxgrad say`",
+    "evaluation": "`voxgrad evaluate`",
 }
 
 
