@@ -15,6 +15,7 @@ import voxgrad
 from voxgrad.cli.adopt import adopt
 from voxgrad.cli.align import align
 from voxgrad.cli.demo import demo
+from voxgrad.cli.evaluate import evaluate
 from voxgrad.cli.export import export
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
@@ -77,6 +78,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "say": say,
     "replay": replay,
     "info": info,
+    "evaluate": evaluate,
     "align": align,
     "vocode": vocode,
     "pretrain": pretrain,

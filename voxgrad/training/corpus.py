@@ -112,4 +112,3 @@ def mean_mel(corpus: Corpus) -> Tensor:
         total = total + mel.sum(1)
         frames += mel.shape[1]
     return total / frames
-
