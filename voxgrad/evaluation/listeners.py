@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, resample
+from voxgrad.evaluation.fit import Aligner
 from voxgrad.preparation.recognise import hear
 
 INSTALL = "pip install 'voxgrad[eval]'"
@@ -29,6 +30,7 @@ class Listeners:
     def __init__(self) -> None:
         lacking = missing()
         self.recognises = "word error" not in lacking
+        self._aligner = Aligner() if self.recognises else None
         self._encoder: Any = None
         if "speaker similarity" not in lacking:
             self._encoder = import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
@@ -39,6 +41,10 @@ class Listeners:
         if not self.recognises:
             return None
         return edits(words(normalised), words(hear("pocketsphinx", waveform)))
+
+    def words_wrong(self, waveform: Waveform, text: str) -> int | None:
+        """See `voxgrad.evaluation.fit.Aligner`."""
+        return None if self._aligner is None else self._aligner.words_wrong(waveform, text)
 
     def voice(self, waveform: Waveform) -> NDArray[np.float32] | None:
         """The speaker's embedding (Wan et al., 2018), of length one: (256,)."""

@@ -34,6 +34,7 @@ MEASURES = (
     Measure("phone_error", "phone duration error", "ms", 1000, 0),
     Measure("real_time_factor", "real-time factor", "", 1, 3),
     Measure("word_error", "word error", "%", 100, 1),
+    Measure("words_wrong", "words wrong by alignment", "%", 100, 1),
     Measure("similarity", "speaker similarity", "", 1, 3),
     Measure("dnsmos", "DNSMOS overall", "1 to 5", 1, 2),
 )
@@ -55,10 +56,11 @@ def _figures(clips: Sequence[Figures]) -> Figures:
     lengths = [math.fabs(value - 1) for clip in clips if (value := clip.get("length")) is not None]
     if lengths:
         figures["length_error"] = round(statistics.fmean(lengths), 5)
-    misheard = [clip for clip in clips if clip.get("misheard") is not None]
-    if misheard:
-        total = sum(float(clip["words"] or 0) for clip in misheard)
-        figures["word_error"] = round(sum(float(clip["misheard"] or 0) for clip in misheard) / total, 5)
+    for share, count in (("word_error", "misheard"), ("words_wrong", "wrong")):
+        judged = [clip for clip in clips if clip.get(count) is not None]
+        if judged:
+            words = sum(float(clip["words"] or 0) for clip in judged)
+            figures[share] = round(sum(float(clip[count] or 0) for clip in judged) / words, 5)
     return figures
 
 

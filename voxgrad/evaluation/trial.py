@@ -74,6 +74,7 @@ def heard(listeners: Listeners, sound: Waveform, clip: Clip) -> Figures:
     misheard = listeners.words_misheard(sound, clip.normalised)
     found: Mapping[str, float | None] = {
         "misheard": misheard,
+        "wrong": listeners.words_wrong(sound, clip.text),
         "words": len(words(clip.normalised)),
         "dnsmos": listeners.quality(sound),
     }

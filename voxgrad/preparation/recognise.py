@@ -86,9 +86,18 @@ def _pocketsphinx(module: Any) -> Callable[[Samples], str]:
 
     def transcribe(samples: Samples) -> str:
         decoder.start_utt()
-        decoder.process_raw((np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True)
+        decoder.process_raw(_sixteen_bits(samples), full_utt=True)
         decoder.end_utt()
         found = decoder.hyp()
         return "" if found is None else str(found.hypstr).capitalize() + "."
 
     return transcribe
+
+
+def sphinx_samples(waveform: Waveform) -> bytes:
+    """A sound as pocketsphinx takes it: 16 bits at 16 kHz."""
+    return _sixteen_bits(resample(waveform, _RATE).samples)
+
+
+def _sixteen_bits(samples: Samples) -> bytes:
+    return (np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes()
