@@ -111,5 +111,5 @@ def phone_seconds(tokens: Sequence[int], durations: Sequence[int], spec: MelSpec
 
 def _f0(samples: Samples, spec: MelSpec, frames: int) -> NDArray[np.float64]:
     """Hz at the centre of every mel frame, 0 where it is not voiced."""
-    times = (np.arange(frames) + 0.5) * spec.seconds_per_frame
+    times = (np.arange(frames, dtype=np.float64) + 0.5) * spec.seconds_per_frame
     return f0_track(Waveform(samples, spec.sample_rate), times)

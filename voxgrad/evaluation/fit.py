@@ -60,4 +60,5 @@ class Aligner:
 
 def _score(segment: Any) -> float:
     """Nats a frame; a density that is too small for a number counts as the smallest."""
-    return math.log(max(float(segment.ascore), _UNIT)) / (segment.end_frame - segment.start_frame + 1)
+    frames = int(segment.end_frame) - int(segment.start_frame) + 1
+    return math.log(max(float(segment.ascore), _UNIT)) / frames
