@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
     {"", "errors", "specs", "events", "presets"},
-    {"text", "audio", "model", "store", "pictures"},
+    {"text", "audio", "model", "store", "pictures", "pages"},
     {"acoustic"},
     {"vocoder"},
     {"training"},

@@ -14,6 +14,7 @@ from typer.main import get_command
 import voxgrad
 from voxgrad.cli.adopt import adopt
 from voxgrad.cli.align import align
+from voxgrad.cli.card import card
 from voxgrad.cli.demo import demo
 from voxgrad.cli.evaluate import evaluate
 from voxgrad.cli.export import export
@@ -79,6 +80,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replay,
     "info": info,
     "evaluate": evaluate,
+    "card": card,
     "align": align,
     "vocode": vocode,
     "pretrain": pretrain,

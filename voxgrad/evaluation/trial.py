@@ -1,7 +1,7 @@
 """One held-out clip, spoken by a voice, and measured against its recording."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from voxgrad.evaluation.distances import distances, phone_seconds
 from voxgrad.evaluation.listeners import Listeners, words
 from voxgrad.specs import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
+from voxgrad.training.alignment import align_corpus, align_strangers
 from voxgrad.training.batches import Alignment
 from voxgrad.training.corpus import Clip
 from voxgrad.training.run import Dataset
@@ -39,6 +40,15 @@ class Take:
 def recording(dataset: Dataset, clip: Clip) -> Waveform:
     """The recording of a clip, as prepared."""
     return read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
+
+
+def alignments(speaker: Speaker, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
+    """The voice's own alignments of recordings, of a speaker that it knows or a stranger."""
+    corpus = dataset.corpus.with_clips(clips).alignable()
+    known = speaker.acoustic.spec.speakers
+    rows = {one: known.get(one, speaker.acoustic.row) for one in corpus.speakers}
+    search = align_corpus if set(corpus.speakers) <= set(known) else align_strangers
+    return search(speaker.acoustic.model, corpus, rows, torch.device("cpu"))
 
 
 def speak(speaker: Speaker, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:

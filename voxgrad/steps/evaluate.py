@@ -15,7 +15,7 @@ from voxgrad.evaluation.distances import distances
 from voxgrad.evaluation.held_out import held_out, speaker_of
 from voxgrad.evaluation.listeners import INSTALL, Listeners, missing, similarity
 from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
-from voxgrad.evaluation.trial import Figures, heard, measured, recording, speak
+from voxgrad.evaluation.trial import Figures, alignments, heard, measured, recording, speak
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.specs import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
@@ -23,8 +23,6 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.alignment import align_corpus, align_strangers
-from voxgrad.training.batches import Alignment
 from voxgrad.training.corpus import Clip
 from voxgrad.training.run import Dataset, check_fits
 
@@ -109,15 +107,6 @@ def evaluate(
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )
-
-
-def alignments(speaker: Speaker, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
-    """The voice's own alignments of recordings, of a speaker that it knows or a stranger."""
-    corpus = dataset.corpus.with_clips(clips).alignable()
-    known = speaker.acoustic.spec.speakers
-    rows = {one: known.get(one, speaker.acoustic.row) for one in corpus.speakers}
-    search = align_corpus if set(corpus.speakers) <= set(known) else align_strangers
-    return search(speaker.acoustic.model, corpus, rows, torch.device("cpu"))
 
 
 def _rows(

@@ -38,6 +38,7 @@ _MADE_BY = {
     "voice": "`voxgrad finetune`",
     "speech": "`voxgrad say`",
     "evaluation": "`voxgrad evaluate`",
+    "card": "`voxgrad card VOICE`",
 }
 
 
