@@ -10,12 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
     {"", "errors", "specs", "events", "presets"},
-    {"text", "audio", "model", "store", "pictures"},
+    {"text", "audio", "model", "store", "pictures", "pages"},
     {"acoustic"},
     {"vocoder"},
     {"training"},
     {"speech"},
     {"preparation"},
+    {"evaluation"},
     {"steps"},
     {"cli", "__main__"},
 )

@@ -125,3 +125,16 @@ def draw_distributions(path: Path, values: Mapping[str, Sequence[float]]) -> Non
         axis.set_ylabel("clips", fontsize=9)
         axis.tick_params(labelsize=8)
     figure.savefig(path)
+
+
+def draw_compared(path: Path, rows: Sequence[Mapping[str, NDArray[np.float32]]], spec: MelSpec) -> None:
+    """Draws mels side by side: a line for each sentence, a labelled column for each speaker."""
+    figure = Figure(figsize=(9.0, 0.5 + 1.9 * len(rows)), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+    for line, mels in zip(grid, rows, strict=True):
+        for axis, (name, mel) in zip(line, mels.items(), strict=True):
+            _mel(axis, mel, spec)
+            axis.set_title(name, fontsize=9)
+            axis.tick_params(labelsize=7)
+    figure.savefig(path)

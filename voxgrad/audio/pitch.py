@@ -2,6 +2,7 @@
 
 import numpy as np
 import parselmouth
+from numpy.typing import NDArray
 from parselmouth.praat import call, run
 
 from voxgrad.audio.io import Waveform
@@ -10,6 +11,7 @@ from voxgrad.audio.praat import to_praat
 FLOOR = 60.0
 CEILING = 500.0
 _SEED = 1
+_STEP = 0.005  # seconds between frames of a track
 
 
 def median_f0(waveform: Waveform) -> float | None:
@@ -24,6 +26,20 @@ def median_f0(waveform: Waveform) -> float | None:
     frequencies = pitch.selected_array["frequency"]
     voiced = frequencies[frequencies > 0]
     return float(np.median(voiced)) if len(voiced) else None
+
+
+def f0_track(waveform: Waveform, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the fundamental frequency in Hz at each of ``times`` (seconds), by Praat's autocorrelation method.
+
+    Returns:
+        0 where it is not voiced, or where the sound is shorter than three of the longest periods.
+    """
+    if waveform.seconds <= 3 / FLOOR:
+        return np.zeros(len(times))
+    pitch = to_praat(waveform).to_pitch(time_step=_STEP, pitch_floor=FLOOR, pitch_ceiling=CEILING)
+    frequencies = pitch.selected_array["frequency"]
+    nearest = np.rint((times - pitch.xs()[0]) / _STEP).astype(int)
+    return np.asarray(frequencies[nearest.clip(0, len(frequencies) - 1)], np.float64)
 
 
 def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:

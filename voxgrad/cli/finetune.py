@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from voxgrad.cli.card import card_or_none
 from voxgrad.cli.pretrain import described, summary
 from voxgrad.cli.runs import (
     Budget,
@@ -17,7 +18,7 @@ from voxgrad.cli.runs import (
     parent,
     resumed,
 )
-from voxgrad.cli.session import Session
+from voxgrad.cli.session import RANK, Session
 from voxgrad.errors import BadInputError
 
 
@@ -36,6 +37,7 @@ def finetune(
     budget: Budget = None,
     resume: Resume = False,
     tensorboard: TensorBoard = None,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Make no card of base and voice.")] = False,
 ) -> None:
     """Adapt a base to a speaker. Begun again after a stop, it goes on from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
@@ -70,7 +72,9 @@ def finetune(
             emit=renderer.emit,
             options=how,
         )
-    answer(session, described(voice), summary(voice))
+        page = None if no_card or RANK else card_or_none(store, voice, renderer.emit)
+    shown = "" if page is None else f"\n  card: {page}"
+    answer(session, {**described(voice), "card": page}, f"{summary(voice)}{shown}")
 
 
 def _of_training(overrides: list[str]) -> list[str]:

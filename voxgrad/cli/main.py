@@ -14,7 +14,9 @@ from typer.main import get_command
 import voxgrad
 from voxgrad.cli.adopt import adopt
 from voxgrad.cli.align import align
+from voxgrad.cli.card import card
 from voxgrad.cli.demo import demo
+from voxgrad.cli.evaluate import evaluate
 from voxgrad.cli.export import export
 from voxgrad.cli.failures import Terminated, report
 from voxgrad.cli.finetune import finetune
@@ -77,6 +79,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "say": say,
     "replay": replay,
     "info": info,
+    "evaluate": evaluate,
+    "card": card,
     "align": align,
     "vocode": vocode,
     "pretrain": pretrain,

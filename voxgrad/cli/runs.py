@@ -33,7 +33,7 @@ TensorBoard = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Write events for TensorBoard into this folder too.")
 ]
 
-_BESIDE_RESUME = frozenset({"resume", "run", "tensorboard"})
+_BESIDE_RESUME = frozenset({"resume", "run", "tensorboard", "no_card"})
 
 
 def runs(context: typer.Context) -> None:

@@ -44,15 +44,24 @@ def recognise(name: str, waveform: Waveform) -> str:
         BadInputError: nothing was understood.
         EnvironmentFailureError: the recogniser does not work here, such as without its model.
     """
-    samples = resample(waveform, _RATE).samples
-    try:
-        text = _recogniser(name)(samples)
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise EnvironmentFailureError(f"{name} failed ({reason})", "Try another --transcribe.") from error
+    text = hear(name, waveform)
     if not text:
         raise BadInputError(f"{name} understood nothing", "Write down what is said, or leave it out.")
     return text
+
+
+def hear(name: str, waveform: Waveform) -> str:
+    """The same; empty where nothing was understood.
+
+    Raises:
+        EnvironmentFailureError: see :func:`recognise`.
+    """
+    samples = resample(waveform, _RATE).samples
+    try:
+        return _recogniser(name)(samples)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EnvironmentFailureError(f"{name} failed ({reason})", "Try another --transcribe.") from error
 
 
 @lru_cache(maxsize=2)
@@ -77,9 +86,18 @@ def _pocketsphinx(module: Any) -> Callable[[Samples], str]:
 
     def transcribe(samples: Samples) -> str:
         decoder.start_utt()
-        decoder.process_raw((np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True)
+        decoder.process_raw(_sixteen_bits(samples), full_utt=True)
         decoder.end_utt()
         found = decoder.hyp()
         return "" if found is None else str(found.hypstr).capitalize() + "."
 
     return transcribe
+
+
+def sphinx_samples(waveform: Waveform) -> bytes:
+    """A sound as pocketsphinx takes it: 16 bits at 16 kHz."""
+    return _sixteen_bits(resample(waveform, _RATE).samples)
+
+
+def _sixteen_bits(samples: Samples) -> bytes:
+    return (np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes()

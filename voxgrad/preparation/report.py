@@ -1,22 +1,17 @@
 """The report on a dataset: one page that needs nothing else, and its pictures."""
 
-import base64
 import io
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
-import jinja2
-import matplotlib as mpl
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from PIL import Image
 
 from voxgrad import pictures
+from voxgrad.pages import mel_picture, mp3, png, template
 from voxgrad.preparation.coverage import ENOUGH, Coverage, coverage
 from voxgrad.preparation.payload import Judged
 from voxgrad.preparation.shelf import AUDIO, REJECTED
@@ -29,7 +24,6 @@ _TEMPLATE = "report.jinja"
 _EMBEDDED_SECONDS = 300.0
 """Of sound within the page, the worst clips first: a page of an hour would be too large to send."""
 _ENVELOPE = 160
-_MEL_QUALITY = 60
 
 
 @dataclass(frozen=True)
@@ -73,14 +67,14 @@ def write_report(
         [one.english for one in covered.phones],
     )
     pictures.draw_distributions(directory / DISTRIBUTIONS, _distributions(judged.kept))
-    page = _template().render(
+    page = template(Path(__file__).parent, _TEMPLATE).render(
         name=name,
         metrics=judged.metrics(),
         consent=consent,
         coverage=covered,
         enough=ENOUGH,
         advice=advice(covered, judged),
-        pictures=[(_png(directory / one), what) for one, what in _PICTURES],
+        pictures=[(png(directory / one), what) for one, what in _PICTURES],
         cards=_cards(judged),
         problems=[one for one in judged.problems if one.id not in judged.verdicts],
         checks=preset.checks,
@@ -148,37 +142,14 @@ def _card(one: Made, verdict: Verdict, *, embedded: bool) -> Card:
             "trailing_seconds": one.record["trailing_seconds"],
             "doubt": None if verdict.doubt is None else verdict.doubt.deviations,
         },
-        _mp3(samples, rate) if embedded else quote(f"{folder}/{one.clip.id}.flac"),
-        _picture(one.mel),
+        mp3(samples, rate) if embedded else quote(f"{folder}/{one.clip.id}.flac"),
+        mel_picture(one.mel),
         _outline(samples),
         tuple(
             (word.word, round(word.start * percent, 2), round((word.stop - word.start) * percent, 2))
             for word in words
         ),
     )
-
-
-def _mp3(samples: NDArray[np.float32], rate: int) -> str:
-    """A sound as data that every browser plays."""
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, "MPEG_LAYER_III", format="MP3", compression_level=0.8)
-    return _data(file.getvalue(), "audio/mpeg")
-
-
-def _picture(mel: NDArray[np.float32]) -> str:
-    """A mel as data: one pixel for a band and a frame, the lowest band below."""
-    low, high = float(mel.min()), float(mel.max())
-    levels = ((mel[::-1] - low) / max(high - low, 1e-6) * 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(_colours()[levels]).save(file, "JPEG", quality=_MEL_QUALITY)
-    return _data(file.getvalue(), "image/jpeg")
-
-
-@lru_cache(maxsize=1)
-def _colours() -> NDArray[np.uint8]:
-    """(256, 3)."""
-    colours: NDArray[np.uint8] = (mpl.colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
-    return colours
 
 
 def _outline(samples: NDArray[np.float32]) -> str:
@@ -202,23 +173,3 @@ def _distributions(kept: Sequence[Made]) -> dict[str, list[float]]:
         "loudness as recorded (LUFS)": measured("loudness_lufs"),
         "signal to noise (dB)": measured("snr_db"),
     }
-
-
-def _png(path: Path) -> str:
-    return _data(path.read_bytes(), "image/png")
-
-
-def _data(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shortened"] = lambda text: textwrap.shorten(text, 400, placeholder=" …")
-    return environment.get_template(_TEMPLATE)

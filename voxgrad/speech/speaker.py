@@ -1,6 +1,6 @@
 """The Python interface: a voice that is ready to speak."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -142,8 +142,8 @@ class Speaker:
         """
         samples_before, ended = 0, None
         for number, passage in enumerate(self._passages(texts)):
-            mel, durations = self._mel(passage, synthesis, _generator(seed, number))
-            sound = self._sound(mel, delivery)
+            mel, durations = self.mel(passage.encoded.tokens, synthesis, _generator(seed, number))
+            sound = self.sound(mel, delivery)
             silence = 0 if ended is None else round(_SILENCE[ended] * delivery.sentence_silence * self.rate)
             start = (samples_before + silence) / self.rate
             timing = timed(passage, durations, start, self.acoustic.spec.mel.seconds_per_frame)
@@ -186,14 +186,14 @@ class Speaker:
     def _passages(self, texts: Iterable[str]) -> Iterator[Passage]:
         return passages(map(_readable, texts), self.acoustic.spec.text, self.lexicon)
 
-    def _mel(
-        self, passage: Passage, synthesis: SynthesisSpec, generator: torch.Generator
+    def mel(
+        self, tokens: Sequence[int], synthesis: SynthesisSpec, generator: torch.Generator
     ) -> tuple[Tensor, tuple[int, ...]]:
-        """The mel of a passage, (n_mels, frames), and the frames of its tokens."""
-        tokens = torch.tensor([passage.encoded.tokens])
+        """Say one utterance: its mel, (n_mels, frames), and the frames of its tokens."""
+        ids = torch.tensor([tokens])
         spoken = self.acoustic.model.synthesize(
-            tokens,
-            torch.tensor([tokens.shape[1]]),
+            ids,
+            torch.tensor([ids.shape[1]]),
             synthesis,
             generator,
             torch.tensor([self.acoustic.row]),
@@ -202,7 +202,8 @@ class Speaker:
         # A poorly trained decoder can leave the range of sound, where a vocoder's exponential overflows.
         return spoken.mel[0].clamp(*self.acoustic.spec.mel.range), tuple(spoken.durations[0].tolist())
 
-    def _sound(self, mel: Tensor, delivery: DeliverySpec) -> Samples:
+    def sound(self, mel: Tensor, delivery: DeliverySpec = _DELIVERY) -> Samples:
+        """Make the sound of an utterance's mel, (n_mels, frames): float32, below full scale."""
         samples: Samples = self.engine(mel[None])[0].numpy()
         if not np.isfinite(samples).all():
             raise BadInputError(

@@ -7,7 +7,7 @@ from typing import Self
 
 from voxgrad.errors import BadInputError
 
-KINDS = ("base", "vocoder", "dataset", "voice", "speech")
+KINDS = ("base", "vocoder", "dataset", "voice", "speech", "evaluation", "card")
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"(?:(?P<kind>[^/@]+)/)?(?P<name>[^/@]+)(?:@(?:latest|v(?P<version>[1-9]\d{0,8})))?")

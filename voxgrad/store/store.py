@@ -37,6 +37,8 @@ _MADE_BY = {
     "dataset": "`voxgrad prepare`",
     "voice": "`voxgrad finetune`",
     "speech": "`voxgrad say`",
+    "evaluation": "`voxgrad evaluate`",
+    "card": "`voxgrad card VOICE`",
 }
 
 

@@ -29,6 +29,11 @@ class Clip:
     frames: int
     seconds: float
 
+    @property
+    def rank(self) -> float:
+        """A number in [0, 1) that depends on the text alone; sentences with a low one are held out."""
+        return int.from_bytes(hashlib.sha256(self.normalised.encode()).digest()[:4], "big") / 2**32
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -76,7 +81,7 @@ class Corpus:
         Raises:
             BadInputError: fewer than two different sentences.
         """
-        rank = {clip.normalised: _rank(clip.normalised) for clip in self.clips}
+        rank = {clip.normalised: clip.rank for clip in self.clips}
         if len(rank) < 2:
             raise BadInputError(
                 "the dataset has fewer than two different sentences, so that none can be held out",
@@ -107,8 +112,3 @@ def mean_mel(corpus: Corpus) -> Tensor:
         total = total + mel.sum(1)
         frames += mel.shape[1]
     return total / frames
-
-
-def _rank(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32

@@ -1,0 +1,98 @@
+"""A voice is measured, with and without listeners."""
+
+import json
+
+import numpy as np
+import pytest
+
+from voxgrad.evaluation import listeners
+from voxgrad.evaluation.distances import distances, phone_seconds
+from voxgrad.evaluation.summary import lines, summarised
+from voxgrad.evaluation.warping import warp
+from voxgrad.specs import MelSpec
+from voxgrad.text.symbols import BLANK, PHONE_IDS
+
+RATE = 22050
+
+
+def tone(f0: float, seconds: float = 1.0) -> np.ndarray:
+    phase = 2 * np.pi * f0 * np.arange(round(seconds * RATE)) / RATE
+    return (0.1 * sum(np.sin(phase * harmonic) / harmonic for harmonic in range(1, 12))).astype(np.float32)
+
+
+@pytest.fixture
+def alone(monkeypatch) -> None:
+    monkeypatch.setattr(listeners, "find_spec", lambda name: None)
+
+
+def test_warping_finds_the_frames_again():
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(20, 3)).astype(np.float32)
+    repeats = rng.integers(1, 4, 20)
+    path = warp(np.repeat(one, repeats, axis=0), one)
+    assert np.array_equal(path[:, 1], np.repeat(np.arange(20), repeats))
+    assert np.array_equal(path[:, 0], np.arange(repeats.sum()))
+
+
+def test_a_sound_has_no_distance_from_itself():
+    same = distances(tone(150), tone(150), MelSpec())
+    assert same.mel_cepstral_distortion < 1e-3
+    assert (same.f0_error, same.f0_shift, same.voicing_error, same.length) == (0, 0, 0, 1)
+
+
+def test_a_tone_an_octave_higher_is_twelve_semitones_away():
+    found = distances(tone(240, 1.5), tone(120), MelSpec())
+    assert found.f0_shift == pytest.approx(12, abs=0.05)
+    assert found.f0_error == pytest.approx(1200, abs=30)
+    assert found.length == pytest.approx(1.5, abs=1e-3)
+    assert found.mel_cepstral_distortion > 1
+
+
+def test_silence_has_no_pitch_to_compare():
+    found = distances(np.zeros(RATE, np.float32), tone(120), MelSpec())
+    assert (found.f0_error, found.f0_shift) == (None, None)
+    assert found.voicing_error > 0.9
+
+
+def test_a_blank_belongs_to_the_phone_before():
+    tokens = [BLANK, PHONE_IDS["AH0"], BLANK, PHONE_IDS["N"], BLANK]
+    frames = phone_seconds(tokens, [5, 2, 1, 3, 4], MelSpec()) / MelSpec().seconds_per_frame
+    assert frames.tolist() == pytest.approx([3, 7])
+
+
+def test_shares_are_of_all_words():
+    rows = {"voice": [{"misheard": 1, "words": 2, "length": 0.9}, {"misheard": 0, "words": 8, "length": 1.1}]}
+    summary = summarised(rows)
+    assert summary["voice"] == {"length": 1.0, "length_error": 0.1, "word_error": 0.1}
+    assert [unit for _, unit, _ in lines(summary)] == ["", "%", "%"]
+
+
+def test_an_evaluation_is_an_artifact_and_is_found_again(furnished, command, alone):
+    asked = ("evaluate", "voice/robot", "--vocoder", "griffinlim", "--steps", "1", "--clips", "2")
+    first = command(*asked)
+    assert first.code == 0, first.err
+    assert "pip install 'voxgrad[eval]'" in first.err
+    assert "mel-cepstral distortion" in first.out
+    assert "word error" not in first.out
+    found = furnished.find("robot", "evaluation")
+    content = json.loads(found.path("evaluation.json").read_text())
+    assert 1 <= len(content["clips"]) <= 2
+    assert content["summary"]["voice"]["real_time_factor"] > 0
+    assert found.path("evaluation.md").read_text().startswith("# voice robot@v1 on ")
+    assert set(found.manifest.parents) == {"voice", "dataset"}
+    again = json.loads(command(*asked, "--json").out)
+    assert again["evaluation"] == found.ref
+
+
+def test_only_held_out_clips_are_used(furnished, command, alone, chain):
+    made = json.loads(
+        command("evaluate", "voice/robot", "--vocoder", "griffinlim", "--steps", "1", "--json").out
+    )
+    assert made["metrics"]["clips"] == chain.voice.manifest.metrics["held_out_clips"]
+
+
+def test_what_cannot_be_evaluated_is_said(furnished, refused, alone):
+    assert "nobody" in refused("evaluate", "nobody")
+    assert "is a dataset" in refused("evaluate", "dataset/robot")
+    assert "no speaker eve" in refused("evaluate", "voice/robot", "--speaker", "eve")
+    assert "There is no dataset 'none'" in refused("evaluate", "voice/robot", "--data", "none")

@@ -1,0 +1,111 @@
+"""`voxgrad evaluate`: how good a voice is."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxgrad.cli.session import Session
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from voxgrad.store import Artifact, Store
+
+
+def evaluate(
+    context: typer.Context,
+    *,
+    voice: Annotated[str, typer.Argument(metavar="REF", help="A voice or a base.")],
+    data: Annotated[
+        str | None, typer.Option(metavar="REF", help="A dataset; default: what the voice learnt from.")
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose clips, where the dataset has several speakers.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Sentences at most.")] = 60,
+    vocoder: Annotated[
+        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion; default: 8.")
+    ] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Few steps.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Many steps.")] = False,
+    sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
+    temperature: Annotated[float, typer.Option(min=0, max=2, metavar="X", help="Of the noise.")] = 0.667,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, metavar="N", help="Of the first clip's noise.")] = 0,
+) -> None:
+    """Measure a voice on recordings that it never trained on."""
+    from voxgrad.cli.effort import chosen_steps
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.presets import validated
+    from voxgrad.specs import SynthesisSpec
+    from voxgrad.speech.find import find_voice
+    from voxgrad.steps.evaluate import Trial
+    from voxgrad.steps.evaluate import evaluate as step
+    from voxgrad.store import Store
+    from voxgrad.vocoder.resolve import choose, mel_of
+
+    session: Session = context.obj
+    asked = {
+        **chosen_steps(steps, draft=draft, best=best, max_rtf=None),
+        "sampler": sampler,
+        "temperature": temperature,
+    }
+    trial = Trial(clips, speaker, validated(SynthesisSpec, asked, "evaluate"), seed)
+    store = Store.open(session.home)
+    found = find_voice(store, voice)
+    dataset = store.find(data, "dataset") if data is not None else _own(store, found)
+    with Renderer(session) as renderer:
+        chosen = choose(store, vocoder, mel_of(found), renderer.emit)
+        made = step(store, found, dataset, chosen, trial=trial, emit=renderer.emit)
+    parents = {role: parent.ref for role, parent in made.manifest.parents.items()}
+    answer(
+        session,
+        {
+            "evaluation": made.ref,
+            "digest": made.digest,
+            "directory": str(made.directory),
+            "parents": parents,
+            "metrics": made.manifest.metrics,
+        },
+        table(made) if not session.json else "",
+    )
+
+
+def table(made: "Artifact") -> "Table":
+    """An evaluation as a table that can be read at 80 columns."""
+    from rich.table import Table
+
+    from voxgrad.evaluation.summary import COLUMNS, lines
+
+    parents = {role: parent.ref for role, parent in made.manifest.parents.items()}
+    metrics = made.manifest.metrics
+    shown = Table(
+        box=None,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+        title=f"{parents['voice']} on {metrics['clips']} clips of {parents['dataset']}",
+        title_justify="left",
+        caption=str(made.directory),
+        caption_justify="left",
+    )
+    for heading in ("", "", *COLUMNS):
+        shown.add_column(heading.replace("_", " "), justify="right" if heading else "left")
+    for title, unit, figures in lines({column: metrics.get(column, {}) for column in COLUMNS}):
+        shown.add_row(title, unit, *figures)
+    return shown
+
+
+def _own(store: "Store", voice: "Artifact") -> "Artifact":
+    """The dataset that a voice learnt from."""
+    from voxgrad.errors import BadInputError
+
+    parent = voice.manifest.parents.get("dataset")
+    if parent is None:
+        raise BadInputError(f"{voice.ref} does not say what it learnt from", "Name recordings with --data.")
+    try:
+        return store.find(f"@sha256:{parent.digest}", "dataset")
+    except BadInputError as error:
+        message = f"the dataset {parent.ref} that {voice.ref} learnt from is not here"
+        raise BadInputError(message, "Name another with --data.") from error

@@ -1,0 +1,100 @@
+"""A voice and the base that it was made from → a page that compares them."""
+
+from pathlib import Path
+
+from voxgrad.evaluation.held_out import held_out
+from voxgrad.evaluation.summary import MEASURES, VOICE, summarised
+from voxgrad.evaluation.trial import Figures, alignments, measured, recording, speak
+from voxgrad.evaluation.verdict import verdict
+from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.pages import mel_picture, mp3, template
+from voxgrad.specs import SynthesisSpec
+from voxgrad.speech.speaker import Speaker
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+from voxgrad.text.lexicon import NONE
+from voxgrad.training.run import Dataset
+
+VERSION = 1
+PAGE, PICTURE = "card.html", "card.png"
+_TASK = "card"
+_SENTENCES = 4
+_SECONDS = 4.0
+
+
+def card(
+    store: Store, voice: Artifact, base: Artifact, dataset: Artifact, vocoder: Artifact | None, emit: Emit
+) -> Artifact:
+    """Compares base and voice on the same held-out sentences and seeds, or finds the card made before.
+
+    Args:
+        store: where the card goes.
+        voice: a fine-tuned voice.
+        base: what it was made from.
+        dataset: what it learnt from.
+        vocoder: None for Griffin-Lim.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: they do not fit, or no clip was held out.
+        EnvironmentFailureError: the disk refuses.
+    """
+    parents = {
+        "voice": voice,
+        "base": base,
+        "dataset": dataset,
+        **({} if vocoder is None else {"vocoder": vocoder}),
+    }
+    known_by = {role: one.as_parent() for role, one in parents.items()}
+    key = fingerprint(_TASK, VERSION, {}, known_by, {})
+    if (known := store.matching("card", key)) is not None:
+        return known
+    opened = Dataset.open(dataset)
+    speakers = {"base": Speaker.load(base, vocoder, NONE), "voice": Speaker.load(voice, vocoder, NONE)}
+    clips = held_out(store, voice, opened, speakers["voice"].acoustic.spec.voice)
+    clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
+    aligned = alignments(speakers["voice"], opened, clips)
+    rows: dict[str, list[Figures]] = {"base": [], "voice": []}
+    said, mels = [], []
+    emit(Began(_TASK, len(clips), "sentences"))
+    for seed, clip in enumerate(clips):
+        recorded = recording(opened, clip)
+        heard = {"recording": (recorded.samples, opened.corpus.mel(clip).numpy())}
+        for name, speaker in speakers.items():
+            take = speak(speaker, clip, SynthesisSpec(), seed)
+            rows[name].append(measured(take, clip, recorded, speaker, aligned[clip.id]))
+            heard[name] = (take.sound, take.mel)
+        takes = [
+            (name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in heard.items()
+        ]
+        said.append((clip.text, takes))
+        mels.append({name: mel for name, (_, mel) in heard.items()})
+        emit(Advanced(_TASK, seed + 1))
+    emit(Ended(_TASK))
+    summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
+    found = verdict(summary["base"], summary["voice"])
+    emit(Said(found))
+    # Only here, because matplotlib takes long to load.
+    from voxgrad import pictures  # noqa: PLC0415
+
+    with store.stage("card", voice.name) as draft:
+        pictures.draw_compared(draft.directory / PICTURE, mels, opened.mel)
+        page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
+            voice=voice.ref,
+            base=base.ref,
+            verdict=found,
+            measures=[one for one in MEASURES if one.key in summary["voice"]],
+            summary=summary,
+            sentences=said,
+        )
+        (draft.directory / PAGE).write_text(page, encoding="utf-8")
+        return draft.publish(
+            fingerprint=key,
+            parents=known_by,
+            settings={"sentences": [clip.id for clip in clips]},
+            seed=0,
+            metrics={"verdict": found, **summary},
+            consent=voice.manifest.consent,
+            licence=voice.manifest.licence,
+        )

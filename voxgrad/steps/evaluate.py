@@ -1,0 +1,173 @@
+"""A voice and recordings that it never trained on → figures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxgrad.audio.io import Waveform
+from voxgrad.evaluation.distances import distances
+from voxgrad.evaluation.held_out import held_out, speaker_of
+from voxgrad.evaluation.listeners import INSTALL, Listeners, missing, similarity
+from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
+from voxgrad.evaluation.trial import Figures, alignments, heard, measured, recording, speak
+from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.specs import SynthesisSpec
+from voxgrad.speech.speaker import Speaker
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+from voxgrad.text.lexicon import NONE
+from voxgrad.training.corpus import Clip
+from voxgrad.training.run import Dataset, check_fits
+
+VERSION = 1
+TABLE, FIGURES, PICTURE = "evaluation.md", "evaluation.json", "clips.png"
+_TASK = "evaluate"
+_COMPARED = 40
+"""Recordings that a speaker's mean embedding is made of."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is asked for.
+
+    Attributes:
+        clips: at most so many sentences.
+        speaker: whose recordings; None: the voice's own speaker's, or the only one's.
+        synthesis: how the voice speaks.
+        seed: of the first clip's noise; each further clip has the next.
+    """
+
+    clips: int = 60
+    speaker: str | None = None
+    synthesis: SynthesisSpec = SynthesisSpec()  # noqa: RUF009 (frozen)
+    seed: int = 0
+
+
+def evaluate(
+    store: Store, voice: Artifact, dataset: Artifact, vocoder: Artifact | None, *, trial: Trial, emit: Emit
+) -> Artifact:
+    """Measures a voice on clips that it never trained on, or finds the evaluation that the same work made before.
+
+    Args:
+        store: where the evaluation goes.
+        voice: a voice or a base.
+        dataset: recordings.
+        vocoder: None for Griffin-Lim.
+        trial: how many clips, whose, and how they are spoken.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: voice, dataset and vocoder do not fit, or no clip is left to judge by.
+        EnvironmentFailureError: the disk refuses.
+    """
+    opened = Dataset.open(dataset)
+    speaker = Speaker.load(voice, vocoder, NONE)
+    check_fits(speaker.acoustic.spec, opened, voice.ref)
+    whose = speaker_of(opened, speaker.acoustic.spec.voice, trial.speaker)
+    clips = held_out(store, voice, opened, whose)[: trial.clips]
+    lacking = missing()
+    if lacking:
+        emit(Said(f"not measured: {', '.join(lacking)} ({INSTALL})"))
+    parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
+    known_by = {role: one.as_parent() for role, one in parents.items()}
+    settings: dict[str, Any] = {
+        "synthesis": trial.synthesis.model_dump(),
+        "clips": trial.clips,
+        "speaker": whose,
+    }
+    key = fingerprint(_TASK, VERSION, settings, known_by, {"seed": trial.seed, "missing": sorted(lacking)})
+    if (known := store.matching("evaluation", key)) is not None:
+        emit(Said(f"nothing changed since {known.ref}"))
+        return known
+    opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
+    rows = _rows(opened, clips, speaker, trial, emit)
+    summary = summarised(rows)
+    with store.stage("evaluation", voice.name) as draft:
+        content = {"clips": [clip.id for clip in clips], "summary": summary, "figures": rows}
+        text = json.dumps(content, indent=1, allow_nan=False)
+        (draft.directory / FIGURES).write_text(f"{text}\n", encoding="utf-8")
+        title = f"{voice} on {len(clips)} clips of {dataset.ref}"
+        (draft.directory / TABLE).write_text(markdown(title, summary), encoding="utf-8")
+        _draw(draft.directory / PICTURE, rows[VOICE])
+        return draft.publish(
+            fingerprint=key,
+            parents=known_by,
+            settings=settings,
+            seed=trial.seed,
+            device=f"cpu, {torch.get_num_threads()} threads",
+            tools={"torch": torch.__version__},
+            metrics={"clips": len(clips), "not_measured": sorted(lacking), **summary},
+            consent=voice.manifest.consent,
+            licence=voice.manifest.licence,
+        )
+
+
+def _rows(
+    dataset: Dataset, clips: Sequence[Clip], speaker: Speaker, trial: Trial, emit: Emit
+) -> dict[str, list[Figures]]:
+    listeners = Listeners()
+    aligned = alignments(speaker, dataset, clips)
+    clips = [clip for clip in clips if clip.id in aligned]
+    rows: dict[str, list[Figures]] = {VOICE: [], VOCODED: [], RECORDINGS: []}
+    others = _reference(dataset, listeners)
+    speak(speaker, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
+    emit(Began(_TASK, len(clips), "clips"))
+    for number, clip in enumerate(clips):
+        recorded = recording(dataset, clip)
+        take = speak(speaker, clip, trial.synthesis, trial.seed + number)
+        copied = speaker.sound(dataset.corpus.mel(clip))
+        compared = [embedding for name, embedding in others.items() if name != clip.id]
+        spec = dataset.mel
+        against: dict[str, Figures] = {
+            VOICE: measured(take, clip, recorded, speaker, aligned[clip.id]),
+            VOCODED: asdict(distances(copied, recorded.samples, spec)),
+            RECORDINGS: {},
+        }
+        sounds = {VOICE: take.sound, VOCODED: copied, RECORDINGS: recorded.samples}
+        for column, samples in sounds.items():
+            sound = Waveform(samples, spec.sample_rate)
+            embedding = listeners.voice(sound)
+            like = None if embedding is None or not compared else similarity(embedding, compared)
+            rows[column].append(
+                {
+                    "seconds": sound.seconds,
+                    **against[column],
+                    **heard(listeners, sound, clip),
+                    "similarity": like,
+                }
+            )
+        emit(Advanced(_TASK, number + 1))
+    emit(Ended(_TASK))
+    return rows
+
+
+def _reference(dataset: Dataset, listeners: Listeners) -> dict[str, NDArray[np.float32]]:
+    """Embeddings of some recordings of the speaker, by clip."""
+    own = [clip for clip in dataset.corpus.clips if clip.speaker in dataset.corpus.speakers]
+    found = {}
+    for clip in sorted(own, key=lambda clip: (clip.rank, clip.id))[:_COMPARED]:
+        embedding = listeners.voice(recording(dataset, clip))
+        if embedding is not None:
+            found[clip.id] = embedding
+    return found
+
+
+def _draw(path: Path, clips: Sequence[Figures]) -> None:
+    # Only here, because matplotlib takes long to load.
+    from voxgrad import pictures  # noqa: PLC0415
+
+    shown = {
+        "mel-cepstral distortion (dB)": "mel_cepstral_distortion",
+        "F0 shift (semitones)": "f0_shift",
+        "length against recording": "length",
+        "voicing error (share)": "voicing_error",
+    }
+    values = {name: [v for one in clips if (v := one.get(key)) is not None] for name, key in shown.items()}
+    pictures.draw_distributions(path, values)
