@@ -1,6 +1,6 @@
 """How good a base or voice is, on sentences that it never trained on.
 
-    pip install pocketsphinx resemblyzer speechmos onnxruntime librosa
+    pip install 'voxgrad[eval]'
     python tests/benchmarks/bench_voice.py VOICE DATASET [COUNT [VOCODER [LIKE]]]
 
 The dataset must be the one that the voice, or the base it was made of, was trained on, so that its held-out sentences
@@ -10,20 +10,16 @@ rows of recordings are of it, with sentences of their own. VOCODER - is the defa
 """
 
 import random
-import re
 import statistics
 import sys
 import time
 from collections import Counter
 
-import numpy as np
 import torch
-from pocketsphinx import Decoder
-from resemblyzer import VoiceEncoder, preprocess_wav
-from speechmos import dnsmos
 
 from voxgrad.acoustic import load_acoustic
-from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.audio.io import Waveform, read_audio
+from voxgrad.evaluation.listeners import Listeners, similarity, words
 from voxgrad.events import ignore
 from voxgrad.specs import SynthesisSpec
 from voxgrad.store import Store
@@ -34,40 +30,8 @@ from voxgrad.vocoder.resolve import choose, ready
 REFERENCE_CLIPS = 20
 
 
-class Judge:
-    """An offline recogniser, a speaker encoder and DNSMOS."""
-
-    def __init__(self) -> None:
-        self.decoder = Decoder(samprate=16000, loglevel="FATAL")
-        self.encoder = VoiceEncoder("cpu", verbose=False)
-
-    def words(self, waveform: Waveform) -> list[str]:
-        samples = np.clip(resample(waveform, 16000).samples, -1, 1)
-        self.decoder.start_utt()
-        self.decoder.process_raw((samples * 32767).astype(np.int16).tobytes(), full_utt=True)
-        self.decoder.end_utt()
-        hypothesis = self.decoder.hyp()
-        return hypothesis.hypstr.split() if hypothesis else []
-
-    def voice(self, waveform: Waveform) -> np.ndarray:
-        return self.encoder.embed_utterance(preprocess_wav(waveform.samples, waveform.rate))
-
-    def quality(self, waveform: Waveform) -> float:
-        return dnsmos.run(np.clip(resample(waveform, 16000).samples, -1, 1), 16000)["ovrl_mos"]
-
-
-def edits(reference: list[str], found: list[str]) -> int:
-    """Levenshtein's distance of two lists of words."""
-    row = list(range(len(found) + 1))
-    for i, word in enumerate(reference, 1):
-        before, row[0] = row[:], i
-        for j, other in enumerate(found, 1):
-            row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (word != other))
-    return row[-1]
-
-
 def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: str | None) -> None:
-    store, judge = Store.open(), Judge()
+    store, listeners = Store.open(), Listeners()
     acoustic, data = load_acoustic(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
     one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}
@@ -84,18 +48,22 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
         return read_audio(recorded.artifact.path(f"audio/{clip.id}.flac"))
 
     some = random.Random(1).sample(others, min(REFERENCE_CLIPS, len(others)))
-    centre = np.mean([judge.voice(recording(clip)) for clip in some], 0)
-    centre /= np.linalg.norm(centre)
+    known = [listeners.voice(recording(clip)) for clip in some]
     vocoder = ready(choose(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice)
     names = ("voice", "recordings", f"recordings through {vocoder.name}")
     rows, said = {name: [] for name in names}, Counter()
     lengths, factors = [], []
 
     def heard(name, clip, waveform):
-        words = re.findall(r"[a-z']+", clip.normalised)
-        said[name] += len(words)
-        wrong = edits(words, judge.words(waveform))
-        rows[name].append((wrong, float(judge.voice(waveform) @ centre), judge.quality(waveform)))
+        said[name] += len(words(clip.normalised))
+        rows[name].append(
+            (
+                listeners.words_misheard(waveform, clip.normalised),
+                listeners.words_wrong(waveform, clip.text),
+                similarity(listeners.voice(waveform), known),
+                listeners.quality(waveform),
+            )
+        )
 
     def sounding(mel):
         return Waveform(vocoder(mel)[0].numpy(), acoustic.spec.mel.sample_rate)
@@ -122,10 +90,10 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
             heard(names[2], real, sounding(recorded.corpus.mel(real)[None]))
     print(f"{voice}, {len(clips)} held-out sentences, {said[names[0]]} words")
     for name, figures in rows.items():
-        wrong, similarity, quality = zip(*figures, strict=True)
+        misheard, wrong, alike, quality = zip(*figures, strict=True)
         print(
-            f"  {name:32} word error {sum(wrong) / said[name]:.3f}  "
-            f"similarity {statistics.mean(similarity):.3f} ± {statistics.stdev(similarity):.3f}  "
+            f"  {name:32} word error {sum(misheard) / said[name]:.3f}  wrong {sum(wrong) / said[name]:.3f}  "
+            f"similarity {statistics.mean(alike):.3f} ± {statistics.stdev(alike):.3f}  "
             f"DNSMOS {statistics.mean(quality):.2f} ± {statistics.stdev(quality):.2f}"
         )
     print(f"  length against the recording: {statistics.mean(lengths):.3f} ± {statistics.stdev(lengths):.3f}")
