@@ -112,7 +112,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Chain:
     for command in (
         ["prepare", str(recordings), *SYNTHETIC],
         ["pretrain", "--data", "robot", "--name", "robots", *SOME_STEPS],
-        ["finetune", "--data", "robot", "--base", "robots", *SOME_STEPS],
+        ["finetune", "--data", "robot", "--base", "robots", "--no-card", *SOME_STEPS],
         [
             "say",
             "Hello there.",

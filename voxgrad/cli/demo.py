@@ -50,6 +50,7 @@ def demo(
 ) -> None:
     """Show the chain: speak with a base, clone a voice, speak with that."""
     from voxgrad.audio.io import copy_audio
+    from voxgrad.cli.card import card_or_none
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.specs import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
@@ -79,12 +80,20 @@ def demo(
                 emit=renderer.emit,
             )
             copy_audio(speech.path(SOUND), output / name)
+        card = card_or_none(store, voice, renderer.emit)
     answer(
         session,
-        {"base": base.ref, "voice": voice.ref, "files": ["base.wav", "voice.wav"], "trained_base": trained},
+        {
+            "base": base.ref,
+            "voice": voice.ref,
+            "files": ["base.wav", "voice.wav"],
+            "card": card,
+            "trained_base": trained,
+        },
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
         f"  pictures: {voice.directory / 'curves.png'} and alignment.png beside it"
+        + ("" if card is None else f"\n  both side by side: {card}")
         + (
             ""
             if trained
@@ -145,8 +154,8 @@ def _clone(
     from voxgrad.presets import load_preset
     from voxgrad.steps.finetune import finetune
 
-    # Half the fast preset: a demonstration should not take longer than a coffee.
-    fewer = ["stages.0.steps=120", "stages.1.steps=160"]
+    # A part of the fast preset: a demonstration should not take longer than a coffee.
+    fewer = ["stages.0.steps=120", "stages.1.steps=300"]
     preset = load_preset("fast", fewer) if trained else load_preset("tiny", ["stages.0.steps=30"])
     dataset = _prepare(store, recordings, emit, consent)
     return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)

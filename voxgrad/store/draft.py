@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import voxgrad
-from voxgrad.errors import IntegrityError
+from voxgrad.errors import EnvironmentFailureError, IntegrityError
 from voxgrad.store.artifact import Artifact, digest_line
 from voxgrad.store.durable import refusals_explained, sync_directory, sync_file, write_file
 from voxgrad.store.layout import Layout, Slot
@@ -142,7 +142,10 @@ class Draft:
 def _sealed(directory: Path) -> tuple[FileEntry, ...]:
     """List the payload, with every file and every directory below safely on the disk."""
     if not directory.is_dir():
-        raise ValueError("this draft was published already")
+        raise EnvironmentFailureError(
+            "the folder of a draft is gone: it was published already, or collected as abandoned",
+            "Give the command again.",
+        )
     entries = []
     for folder, folders, files in os.walk(directory, topdown=False, onerror=_raise):
         here = Path(folder)

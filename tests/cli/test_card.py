@@ -1,0 +1,74 @@
+"""The card of a fine-tuned voice: what it holds, and what becomes of the voice where there can be none."""
+
+import json
+import re
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.steps import card as card_step
+
+FEW = ("--data", "robot", "--base", "robots", "--name", "other", "--set", "stages.0.steps=1")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    def fail(error):
+        def card(*_):
+            raise error
+
+        monkeypatch.setattr(card_step, "card", card)
+
+    return fail
+
+
+def test_it_is_one_page_that_asks_nobody_for_anything(furnished, command):
+    told = command("card", "robot", "--json")
+    assert told.code == 0, told.err
+    made = furnished.find(None, "card")
+    assert json.loads(told.out)["card"] == made.ref
+    page = made.path("card.html").read_text(encoding="utf-8")
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    assert "default-src 'none'" in page
+    sentences = page.count("<h2>")
+    assert sentences >= 1
+    # The recording, the base and the voice: each to see and to hear.
+    assert page.count("<audio") == page.count("<figure>") == 3 * sentences
+    assert Image.open(BytesIO(made.path("card.png").read_bytes())).width > 400
+    verdict = made.manifest.metrics["verdict"]
+    assert verdict in page
+    assert re.match(r"Fine-tuning (helped|did not help): mel-cepstral distortion .* → .* dB", verdict)
+
+
+def test_what_was_made_before_is_found(furnished, command):
+    assert command("card", "robot").code == command("card", "robot").code == 0
+    assert len(furnished.list("card")) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [EnvironmentFailureError("the disk is full", "Make room."), KeyboardInterrupt()]
+)
+def test_a_voice_outlives_a_card_that_cannot_be_made(error, furnished, command, failing, steps):
+    failing(error)
+    told = command("finetune", *steps, *FEW)
+    assert told.code == 0
+    assert furnished.find("other", "voice")
+    assert "no card" in told.err
+    assert "voxgrad card other@v1" in told.err
+    assert not furnished.list("card")
+
+
+def test_without_a_card_nothing_is_said_of_one(furnished, command, steps):
+    told = command("finetune", *steps, *FEW, "--no-card")
+    assert told.code == 0
+    assert "card:" not in told.out
+    assert "no card" not in told.err
+    assert not furnished.list("card")
+
+
+def test_a_base_has_no_card(furnished, refused):
+    assert "robots" in refused("card", "robots")
