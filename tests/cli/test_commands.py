@@ -226,7 +226,7 @@ def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps, synthe
     check_sound(Path("out.wav"), 0.05)
     store = Store.open(tmp_path / "home")
     own = [artifact for artifact in store.list() if not artifact.embedded]
-    assert sorted(artifact.kind for artifact in own) == ["base", "dataset", "speech", "voice"]
+    assert sorted(artifact.kind for artifact in own) == ["base", "card", "dataset", "speech", "voice"]
     for artifact in own:
         check_digests(artifact)
     dataset = store.find(answer["dataset"], "dataset")

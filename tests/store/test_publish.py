@@ -109,7 +109,7 @@ def test_publishing_twice_is_refused(store: Store):
             draft.publish(fingerprint=WORK, settings={})
             draft.publish(fingerprint=WORK, settings={})
 
-    with pytest.raises(ValueError, match="published"):
+    with pytest.raises(EnvironmentFailureError, match="published"):
         twice()
     assert len(store.list()) == 1
 
