@@ -13,7 +13,7 @@ from voxgrad.audio.io import write_audio
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.cli.main import main
 from voxgrad.model import strangers
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
 

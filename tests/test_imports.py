@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
-    {"", "errors", "specs", "events", "presets"},
+    {"", "errors", "settings", "events", "presets"},
     {"text", "audio", "model", "store", "pictures", "pages"},
     {"acoustic"},
     {"vocoder"},
@@ -143,7 +143,7 @@ def test_imports_go_down_only(module: str, path: Path):
     ("module", "source", "complaint"),
     [
         ("voxgrad.model.align", "from voxgrad.training.loop import train", "imports go down only"),
-        ("voxgrad.errors", "import voxgrad.specs, voxgrad.model", "imports go down only"),
+        ("voxgrad.errors", "import voxgrad.settings, voxgrad.model", "imports go down only"),
         ("voxgrad.text.tokens", "from voxgrad import steps", "imports go down only"),
         ("voxgrad.text.tokens", "def f():\n    import voxgrad.cli.main", "imports go down only"),
         ("voxgrad.text.tokens", "from ..training import loop", "imports go down only"),
@@ -188,7 +188,7 @@ def test_each_offence_is_found(module: str, source: str, complaint: str):
         ("voxgrad.store.draft", "import voxgrad\nfrom voxgrad import __version__\nimport pydantic"),
         ("voxgrad.cli.say", "import typer\ndef say():\n    from voxgrad.steps.say import say"),
         ("voxgrad.cli.say", "if TYPE_CHECKING:\n    from voxgrad.store import Artifact"),
-        ("voxgrad.presets", "from voxgrad.specs import Preset"),
+        ("voxgrad.presets", "from voxgrad.settings import Preset"),
         ("voxgrad.model.samplers", "x = torch.zeros(3)\nmodel.load_state_dict(x)"),
     ],
 )

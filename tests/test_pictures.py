@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from voxgrad import pictures
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 MEL = np.random.default_rng(0).normal(size=(80, 90)).astype(np.float32)
 

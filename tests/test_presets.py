@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError
 from voxgrad.presets import load_preset, preset_names, validated
-from voxgrad.specs import MelSpec, Preset, SynthesisSpec
+from voxgrad.settings import MelSpec, Preset, SynthesisSpec
 
 OWN = """
 description: of my own

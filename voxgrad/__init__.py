@@ -46,7 +46,7 @@ def load(
     from pathlib import Path  # noqa: PLC0415
 
     from voxgrad.events import Said  # noqa: PLC0415
-    from voxgrad.specs import SynthesisSpec  # noqa: PLC0415
+    from voxgrad.settings import SynthesisSpec  # noqa: PLC0415
     from voxgrad.speech.find import load_speaker  # noqa: PLC0415
     from voxgrad.store import Store  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.presets import validated
-from voxgrad.specs import AcousticSpec
+from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
 
 WEIGHTS = "weights.safetensors"

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 _DPI = 100
 _COLOURS = "magma"

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import PrepareSpec, Preset, VocoderPreset
+from voxgrad.settings import PrepareSpec, Preset, VocoderPreset
 
 _HERE = Path(__file__).parent
 _INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"

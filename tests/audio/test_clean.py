@@ -11,7 +11,7 @@ from voxgrad.audio.level import amplify, level_gain, loudness, true_peak
 from voxgrad.audio.measure import clipped_share, measure
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError
-from voxgrad.specs import AudioSpec
+from voxgrad.settings import AudioSpec
 
 SPEC = AudioSpec()
 WORDS = ["HH", "AH0", "L", "OW1", ",", "W", "ER1", "L", "D"]

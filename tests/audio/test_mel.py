@@ -7,7 +7,7 @@ import torch
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 
 def slaney_hertz(mels):

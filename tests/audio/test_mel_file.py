@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from voxgrad.audio.mel_file import read_mel
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 SPEC = MelSpec()
 MEL = torch.linspace(-11.5, 2.0, 80 * 7).reshape(80, 7)

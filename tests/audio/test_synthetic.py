@@ -9,7 +9,7 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.pitch import median_f0
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 VOWELS = "AA,AE,AH,AO,AW,AY,EH,ER,EY,IH,IY,OW,OY,UH,UW"
 CONSONANTS = "B,CH,D,DH,F,G,HH,JH,K,L,M,N,NG,P,R,S,SH,T,TH,V,W,Y,Z,ZH"

@@ -13,7 +13,7 @@ from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
 from voxgrad.preparation.doubts import doubts
 from voxgrad.preparation.fit import Fit, fit
-from voxgrad.specs import AudioSpec, CheckSpec
+from voxgrad.settings import AudioSpec, CheckSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.transcripts import Entry, find_transcripts

@@ -13,7 +13,7 @@ import time
 import torch
 
 import voxgrad
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
 
 PARAGRAPH = (

@@ -15,7 +15,7 @@ import torch
 from voxgrad.acoustic import load_acoustic
 from voxgrad.events import Event, Measured, Said
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import ModelSpec, PrepareSpec, StageSpec, TextSpec, TrainSpec
+from voxgrad.settings import ModelSpec, PrepareSpec, StageSpec, TextSpec, TrainSpec
 from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store import Store
 from voxgrad.training.alignment import Durations, labels

@@ -16,7 +16,7 @@ from bench_voice import Judge
 from voxgrad.acoustic import load_acoustic
 from voxgrad.audio.io import Waveform
 from voxgrad.events import ignore
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.run import Dataset

@@ -23,7 +23,7 @@ from official import official_operations
 from voxgrad.acoustic import load_acoustic
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import MelSpec, ModelSpec, SynthesisSpec
+from voxgrad.settings import MelSpec, ModelSpec, SynthesisSpec
 from voxgrad.speech.memory import keep_freed_memory
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode

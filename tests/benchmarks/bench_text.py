@@ -17,7 +17,7 @@ SENTENCE = "Dr. Smith read the close of the 1830 contract aloud, blorptastic as 
 READ_ALL = """
 import sys, time
 from pathlib import Path
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
 spec = TextSpec(frontend=sys.argv[2])
@@ -28,7 +28,7 @@ print(len(lines), time.process_time() - started)
 """
 READ_ONE = """
 import sys
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 encode(sys.argv[1], TextSpec())
 """

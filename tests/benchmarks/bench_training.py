@@ -21,7 +21,7 @@ from official import official_operations
 from voxgrad.model import align
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.masks import padded_length
-from voxgrad.specs import LossWeights, ModelSpec, StageSpec
+from voxgrad.settings import LossWeights, ModelSpec, StageSpec
 from voxgrad.training.batches import Batch, generator_for
 from voxgrad.training.descent import descend
 from voxgrad.training.device import autocast

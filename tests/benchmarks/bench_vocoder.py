@@ -37,7 +37,7 @@ from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.pitch import median_f0
 from voxgrad.audio.praat import to_praat
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.training.run import Dataset
 from voxgrad.vocoder import griffinlim

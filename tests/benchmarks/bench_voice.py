@@ -21,7 +21,7 @@ from voxgrad.acoustic import load_acoustic
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.evaluation.listeners import Listeners, similarity, words
 from voxgrad.events import ignore
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.run import Dataset

@@ -9,7 +9,7 @@ from voxgrad.evaluation import listeners
 from voxgrad.evaluation.distances import distances, phone_seconds
 from voxgrad.evaluation.summary import lines, summarised
 from voxgrad.evaluation.warping import warp
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.text.symbols import BLANK, PHONE_IDS
 
 RATE = 22050

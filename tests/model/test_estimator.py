@@ -8,7 +8,7 @@ from voxgrad.model import norm_mish
 from voxgrad.model.attention import LinearAttention
 from voxgrad.model.estimator import Estimator
 from voxgrad.model.masks import Frames
-from voxgrad.specs import ModelSpec
+from voxgrad.settings import ModelSpec
 
 
 def written_out(attention: LinearAttention, x: torch.Tensor, extent: torch.Tensor | None) -> torch.Tensor:

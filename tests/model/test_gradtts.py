@@ -9,7 +9,7 @@ from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent
 from voxgrad.model.samplers import borders, euler
-from voxgrad.specs import ModelSpec, SynthesisSpec
+from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
 
 TINY = {

@@ -10,7 +10,7 @@ import torch
 from voxgrad.model import samplers
 from voxgrad.model.diffusion import Condition, Schedule
 from voxgrad.model.samplers import borders
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 
 SHIFT, VARIANCE = 0.8, 0.3
 SCHEDULE = Schedule(0.05, 20.0)

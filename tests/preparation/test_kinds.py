@@ -13,7 +13,7 @@ import soundfile
 
 from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.synthetic import speak_phones
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
 RATE = 22050
@@ -173,7 +173,7 @@ def verdicts(tmp_path_factory) -> dict[str, tuple[str, str]]:
 
 def prepared(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
     from voxgrad.preparation.consent import not_needed
-    from voxgrad.specs import PrepareSpec
+    from voxgrad.settings import PrepareSpec
     from voxgrad.steps.prepare import Options, prepare
     from voxgrad.store import Store
 

@@ -11,7 +11,7 @@ from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.model import align
 from voxgrad.preparation.band import search_band
-from voxgrad.specs import AudioSpec
+from voxgrad.settings import AudioSpec
 
 LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"
 

@@ -18,7 +18,7 @@ from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, padded_length
 from voxgrad.model.samplers import borders, euler
-from voxgrad.specs import ModelSpec
+from voxgrad.settings import ModelSpec
 
 sys.path.insert(0, str(Path(__file__).parent))
 from golden import FOLDERS, read

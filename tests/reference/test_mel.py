@@ -17,7 +17,7 @@ import torch
 
 from voxgrad.audio.io import read_audio
 from voxgrad.audio.mel import log_mel
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 sys.path.insert(0, str(Path(__file__).parent))
 from golden import FOLDERS, read

@@ -9,7 +9,7 @@ import torch
 
 from voxgrad.acoustic import Acoustic
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, TextSpec
+from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save

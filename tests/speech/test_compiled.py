@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 import voxgrad
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 
 SETTINGS = SynthesisSpec(steps=2, precision="float32")
 

@@ -3,7 +3,7 @@ import pytest
 from voxgrad.cli.effort import chosen_steps
 from voxgrad.errors import BadInputError
 from voxgrad.events import Said
-from voxgrad.specs import BEST_STEPS, DRAFT_STEPS, SynthesisSpec
+from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, SynthesisSpec
 from voxgrad.speech.pace import MOST_STEPS, pace
 from voxgrad.speech.speaker import Speaker
 from voxgrad.text.lexicon import NONE

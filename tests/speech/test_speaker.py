@@ -15,7 +15,7 @@ from voxgrad.audio.io import Waveform
 from voxgrad.audio.pitch import median_f0
 from voxgrad.audio.sink import read_remark, to_pcm
 from voxgrad.errors import BadInputError
-from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.recipe import MARK, Recipe, Source, read_recipe
 from voxgrad.speech.speaker import Speaker
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.speech.timings import TimedPassage, read_timings, timed, timings_format, write_timings
 from voxgrad.text.passages import passages
 from voxgrad.training.textgrid import read_tier

@@ -10,7 +10,7 @@ from safetensors.torch import load, save_file
 
 from voxgrad.acoustic import load_acoustic
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import ModelSpec
+from voxgrad.settings import ModelSpec
 from voxgrad.store import Store
 
 SPEC = ModelSpec(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from voxgrad.audio.io import Waveform, read_audio, resample, write_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.synthetic import speak_phones
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save

@@ -15,7 +15,7 @@ import torch
 from voxgrad.audio.io import write_audio
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.cli.main import main
-from voxgrad.specs import MelSpec, TextSpec
+from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.vocoder.hifigan import Generator, HiFiGANSpec

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode, vocabulary_size
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.homographs import choose, cues, senses
 from voxgrad.text.pronounce import find
 from voxgrad.text.symbols import PHONE_IDS

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 

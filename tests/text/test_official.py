@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import SYMBOLS
 from voxgrad.text.tokens import encode

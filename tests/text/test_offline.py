@@ -19,7 +19,7 @@ class Refused(socket.socket):
 socket.socket = Refused
 socket.create_connection = socket.getaddrinfo = socket.gethostbyname = refuse
 
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
 encode("Dr. Smith read that the U.S. paid $3.50 in 1830.", TextSpec())

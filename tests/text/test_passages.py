@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.passages import MOST_TOKENS, Break, passages, sentences
 

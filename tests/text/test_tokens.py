@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE, Lexicon
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS
 from voxgrad.text.tokens import encode, vocabulary_size

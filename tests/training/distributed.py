@@ -14,7 +14,7 @@ import torch
 from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
+from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
 from voxgrad.training.loop import Trainer
 from voxgrad.training.scale import open_scale

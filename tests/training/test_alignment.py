@@ -9,7 +9,7 @@ import torch
 from voxgrad.errors import IntegrityError
 from voxgrad.events import Said, ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
+from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.text.symbols import BLANK
 from voxgrad.training.alignment import (
     ALIGNMENTS,

@@ -14,7 +14,7 @@ from torch import nn
 
 from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Said, ignore
-from voxgrad.specs import RunSpec, StageSpec
+from voxgrad.settings import RunSpec, StageSpec
 from voxgrad.store.lock import sole
 from voxgrad.training import state
 from voxgrad.training.descent import descend

@@ -9,7 +9,7 @@ import torch
 from voxgrad.errors import DivergedError
 from voxgrad.events import Measured, ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import ModelSpec, StageSpec, TrainSpec
+from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import state
 from voxgrad.training.alignment import align_corpus
 from voxgrad.training.engine import LOG

@@ -6,7 +6,7 @@ import torch
 from voxgrad.acoustic import Acoustic
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
+from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
 from voxgrad.training.corpus import CLIPS, MELS, Corpus, write_corpus
 from voxgrad.training.loop import Trainer
 from voxgrad.training.speakers import match_bands

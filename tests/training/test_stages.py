@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import GradTTS, encoder_loss
 from voxgrad.presets import load_preset
-from voxgrad.specs import LossWeights, ModelSpec, StageSpec, TrainSpec
+from voxgrad.settings import LossWeights, ModelSpec, StageSpec, TrainSpec
 from voxgrad.training.batches import Batch, generator_for
 from voxgrad.training.scale import Scale
 from voxgrad.training.stages import Losses, full_losses

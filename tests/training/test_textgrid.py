@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parselmouth.praat import call
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec, TextSpec
+from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.text.tokens import encode
 from voxgrad.training.corpus import Clip
 from voxgrad.training.textgrid import (

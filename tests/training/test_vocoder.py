@@ -11,7 +11,7 @@ from voxgrad.audio.pitch import median_f0
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError, DivergedError
 from voxgrad.events import ignore
-from voxgrad.specs import ISTFTSpec, MelSpec, VocoderStageSpec, VocoderTrainSpec
+from voxgrad.settings import ISTFTSpec, MelSpec, VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.engine import LOG, Engine
 from voxgrad.training.listeners import Discriminators, spectral_distance, telling_loss
 from voxgrad.training.sounds import Sounds, copies_of

@@ -10,7 +10,7 @@ from voxgrad.audio.io import read_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import IntegrityError
 from voxgrad.events import ignore
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.istft import ISTFT

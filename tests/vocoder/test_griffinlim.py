@@ -6,7 +6,7 @@ import torch
 
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.synthetic import speak_phones
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec, mel_to_linear
 
 MEL = MelSpec()

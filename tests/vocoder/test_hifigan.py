@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.vocoder.hifigan import Generator, HiFiGAN, HiFiGANSpec, fold_weight_norm
 from voxgrad.vocoder.load import import_checkpoint
 

@@ -5,7 +5,7 @@ import torch
 
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.synthetic import speak_phones
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.inversion import analyse, begin, modulus, reach, search, synthesise
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.specs import ISTFTSpec, MelSpec
+from voxgrad.settings import ISTFTSpec, MelSpec
 from voxgrad.vocoder.inversion import begin, search, synthesise
 from voxgrad.vocoder.istft import ISTFT
 from voxgrad.vocoder.load import DESCRIPTION, load, save

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec

@@ -6,7 +6,7 @@ import pytest
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Said
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save

@@ -13,7 +13,7 @@ from voxgrad.audio.level import amplify, level_gain, loudness
 from voxgrad.audio.measure import Measures, clipped_share, measure
 from voxgrad.audio.praat import ANALYSIS_RATE
 from voxgrad.errors import BadInputError
-from voxgrad.specs import AudioSpec
+from voxgrad.settings import AudioSpec
 
 _SILENT_PEAK = 1e-3
 """−60 dBFS: in 16 bits, five are left."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import to_praat
-from voxgrad.specs import AudioSpec
+from voxgrad.settings import AudioSpec
 
 _LOWEST_PITCH = 100.0
 _WINDOWS = 6.4

@@ -5,7 +5,7 @@ import torch
 import torchaudio
 
 from voxgrad.audio.io import Waveform
-from voxgrad.specs import AudioSpec
+from voxgrad.settings import AudioSpec
 
 _BLOCK_SECONDS = 0.4
 _OVERSAMPLED = 4

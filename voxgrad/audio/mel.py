@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 
 def log_mel(samples: Tensor, spec: MelSpec) -> Tensor:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 ENDINGS = frozenset({".npy", ".safetensors"})
 PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".pickle"})

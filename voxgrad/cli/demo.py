@@ -52,7 +52,7 @@ def demo(
     from voxgrad.audio.io import copy_audio
     from voxgrad.cli.card import card_or_none
     from voxgrad.cli.render import Renderer, answer
-    from voxgrad.specs import SynthesisSpec
+    from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
     from voxgrad.store import Store
     from voxgrad.vocoder.resolve import choose, mel_of
@@ -107,7 +107,7 @@ def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
     from voxgrad.audio.synthetic import speak_phones
     from voxgrad.events import Said
     from voxgrad.presets import load_preset
-    from voxgrad.specs import TextSpec
+    from voxgrad.settings import TextSpec
     from voxgrad.steps.pretrain import pretrain
     from voxgrad.text.tokens import encode
 
@@ -132,7 +132,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     """Another speaker: what the base learnt from, or says itself, with pitch and formants lowered."""
     from voxgrad.audio.io import read_audio
     from voxgrad.audio.pitch import shift
-    from voxgrad.specs import SynthesisSpec
+    from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
     from voxgrad.vocoder.resolve import choose, mel_of
 
@@ -163,7 +163,7 @@ def _clone(
 
 def _prepare(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
     from voxgrad.preparation.consent import not_needed
-    from voxgrad.specs import PrepareSpec, TextSpec
+    from voxgrad.settings import PrepareSpec, TextSpec
     from voxgrad.steps.prepare import Options, prepare
     from voxgrad.store.names import plain_name
 

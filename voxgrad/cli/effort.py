@@ -1,7 +1,7 @@
 """How much work a text is worth: one of `--steps`, `--draft`, `--best` and `--max-rtf`."""
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import BEST_STEPS, DRAFT_STEPS
+from voxgrad.settings import BEST_STEPS, DRAFT_STEPS
 
 
 def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float | None) -> dict[str, int]:

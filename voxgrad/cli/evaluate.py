@@ -39,7 +39,7 @@ def evaluate(
     from voxgrad.cli.effort import chosen_steps
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import validated
-    from voxgrad.specs import SynthesisSpec
+    from voxgrad.settings import SynthesisSpec
     from voxgrad.speech.find import find_voice
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step

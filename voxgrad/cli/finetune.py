@@ -42,7 +42,7 @@ def finetune(
     """Adapt a base to a speaker. Begun again after a stop, it goes on from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import load_preset
-    from voxgrad.specs import Preset
+    from voxgrad.settings import Preset
     from voxgrad.steps.finetune import STEP
     from voxgrad.steps.finetune import finetune as step
     from voxgrad.store import Store

@@ -29,7 +29,7 @@ def g2p(
 ) -> None:
     """Show the phones of a text, and where each word has them from."""
     from voxgrad.cli.render import answer
-    from voxgrad.specs import TextSpec
+    from voxgrad.settings import TextSpec
     from voxgrad.store import Store
     from voxgrad.text.characters import dropped
     from voxgrad.text.lexicon import Lexicon, refuse_unknown

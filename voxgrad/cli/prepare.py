@@ -114,7 +114,7 @@ def prepare(
     from voxgrad.preparation.recognise import choose_recogniser
     from voxgrad.preparation.verdicts import Policy
     from voxgrad.presets import load_prepare_preset
-    from voxgrad.specs import TextSpec
+    from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
     from voxgrad.store import Store

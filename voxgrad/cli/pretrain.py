@@ -37,7 +37,7 @@ def pretrain(
     """Train a base from nothing. Begun again after a stop, it goes on from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import load_preset
-    from voxgrad.specs import Preset
+    from voxgrad.settings import Preset
     from voxgrad.steps.pretrain import STEP
     from voxgrad.steps.pretrain import pretrain as step
     from voxgrad.store import Store

@@ -103,7 +103,7 @@ def say(
     from voxgrad.cli.given import given
     from voxgrad.cli.saying import Saying
     from voxgrad.presets import validated
-    from voxgrad.specs import DeliverySpec, SynthesisSpec
+    from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.speech.timings import timings_format
 
     if output is not None and directory is not None:

@@ -14,7 +14,7 @@ from voxgrad.errors import BadInputError
 if TYPE_CHECKING:
     from voxgrad.audio.sink import Sink
     from voxgrad.events import Emit
-    from voxgrad.specs import DeliverySpec, SynthesisSpec
+    from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.speech.speaker import Speaker
     from voxgrad.speech.utterances import Utterance
     from voxgrad.steps.read_out import Job

@@ -28,7 +28,7 @@ def vocode(
     """Copy a recording through a vocoder, to judge it."""
     from voxgrad.audio.io import check_writable, write_audio
     from voxgrad.cli.render import Renderer, answer
-    from voxgrad.specs import MelSpec
+    from voxgrad.settings import MelSpec
     from voxgrad.steps.vocode import vocode as step
     from voxgrad.store import Store
     from voxgrad.vocoder.resolve import GRIFFIN_LIM, choose

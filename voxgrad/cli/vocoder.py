@@ -50,7 +50,7 @@ def train(
     """Train a vocoder. Begun again after a stop, it goes on from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer, duration
     from voxgrad.presets import load_vocoder_preset
-    from voxgrad.specs import VocoderPreset
+    from voxgrad.settings import VocoderPreset
     from voxgrad.steps.train_vocoder import STEP
     from voxgrad.steps.train_vocoder import train_vocoder as step
     from voxgrad.store import Store

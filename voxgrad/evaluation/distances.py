@@ -12,7 +12,7 @@ from voxgrad.audio.io import Samples, Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.pitch import f0_track
 from voxgrad.evaluation.warping import warp
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.training.alignment import labels
 
 COEFFICIENTS = 13

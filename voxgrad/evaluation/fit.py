@@ -7,7 +7,7 @@ from typing import Any
 
 from voxgrad.audio.io import Waveform
 from voxgrad.preparation.recognise import sphinx_samples
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
 BOUND = 6.5

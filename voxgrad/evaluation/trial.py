@@ -10,7 +10,7 @@ import torch
 from voxgrad.audio.io import Samples, Waveform, read_audio
 from voxgrad.evaluation.distances import distances, phone_seconds
 from voxgrad.evaluation.listeners import Listeners, words
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
 from voxgrad.training.alignment import align_corpus, align_strangers
 from voxgrad.training.batches import Alignment

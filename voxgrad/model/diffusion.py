@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.model.estimator import Estimator
-from voxgrad.specs import ModelSpec
+from voxgrad.settings import ModelSpec
 
 TIME_MARGIN = 1e-5
 """Times are kept this far from 0 and 1, where the score has no bounded variance."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from voxgrad.model import norm_mish
 from voxgrad.model.attention import LinearAttention
 from voxgrad.model.masks import Frames
-from voxgrad.specs import ModelSpec
+from voxgrad.settings import ModelSpec
 
 GROUPS = 8
 

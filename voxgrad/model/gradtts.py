@@ -14,7 +14,7 @@ from voxgrad.model.diffusion import Condition, Diffusion
 from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
 from voxgrad.model.precision import autocast
 from voxgrad.model.text_encoder import TextEncoder
-from voxgrad.specs import ModelSpec, SynthesisSpec
+from voxgrad.settings import ModelSpec, SynthesisSpec
 
 
 @dataclass(frozen=True, slots=True)

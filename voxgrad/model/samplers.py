@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from voxgrad.model.diffusion import Condition, Diffusion
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 
 Noise = Callable[[], Tensor]
 """Draws standard normal noise of the mel's shape."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxgrad.specs import ModelSpec
+from voxgrad.settings import ModelSpec
 
 
 class LayerNorm(nn.Module):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxgrad.preparation.fit import Fit, WordFit
-from voxgrad.specs import CheckSpec
+from voxgrad.settings import CheckSpec
 
 FEWEST = 8
 """Clips without which there is no telling what is usual."""

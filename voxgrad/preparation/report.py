@@ -17,7 +17,7 @@ from voxgrad.preparation.payload import Judged
 from voxgrad.preparation.shelf import AUDIO, REJECTED
 from voxgrad.preparation.verdicts import Verdict
 from voxgrad.preparation.work import Made
-from voxgrad.specs import PrepareSpec
+from voxgrad.settings import PrepareSpec
 
 PAGE, COVERAGE, DISTRIBUTIONS, MEL = "report.html", "coverage.png", "distributions.png", "mel.png"
 _TEMPLATE = "report.jinja"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.doubts import Doubt, doubts
 from voxgrad.preparation.work import Made
-from voxgrad.specs import CheckSpec
+from voxgrad.settings import CheckSpec
 
 Word = Literal["kept", "warning", "rejected"]
 

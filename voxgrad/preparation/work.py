@@ -19,7 +19,7 @@ from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.preparation.fit import Fit, fit, loaded
 from voxgrad.preparation.recognise import recognise
 from voxgrad.preparation.scripts import match_script
-from voxgrad.specs import AudioSpec, TextSpec
+from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel

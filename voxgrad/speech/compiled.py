@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from voxgrad.events import Emit, Said
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
 
 _TOKENS = 31

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, ignore
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.compiled import compiled
 from voxgrad.speech.speaker import Speaker, carried_lexicon
 from voxgrad.store.artifact import Artifact

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from voxgrad.events import Emit, Said
-from voxgrad.specs import DRAFT_STEPS, SynthesisSpec
+from voxgrad.settings import DRAFT_STEPS, SynthesisSpec
 from voxgrad.speech.speaker import Speaker
 
 MOST_STEPS = 50

@@ -14,7 +14,7 @@ from voxgrad.acoustic import Acoustic, load_acoustic
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
-from voxgrad.specs import DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.settings import DeliverySpec, Sampler, SynthesisSpec
 from voxgrad.speech.memory import keep_freed_memory
 from voxgrad.speech.recipe import Recipe, Source
 from voxgrad.speech.spoken import Piece, Speech, Survey
@@ -100,7 +100,7 @@ class Speaker:
             speed: above 1 is faster.
             temperature: of the noise that the diffusion starts from; above 1 is livelier.
             steps: of the diffusion.
-            sampler: solver of it, see :class:`voxgrad.specs.SynthesisSpec`.
+            sampler: solver of it, see :class:`voxgrad.settings.SynthesisSpec`.
             pitch: semitones up.
             volume: factor of the samples.
             sentence_silence: seconds between sentences.

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
-from voxgrad.specs import Spec
+from voxgrad.settings import Spec
 
 
 class Utterance(Spec):

@@ -14,7 +14,7 @@ from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.strangers import read_stranger
 from voxgrad.presets import validated
-from voxgrad.specs import AcousticSpec, MelSpec, ModelSpec, TextSpec
+from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store

@@ -8,7 +8,7 @@ from voxgrad.evaluation.trial import Figures, alignments, measured, recording, s
 from voxgrad.evaluation.verdict import verdict
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.pages import mel_picture, mp3, template
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint

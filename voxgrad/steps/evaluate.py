@@ -17,7 +17,7 @@ from voxgrad.evaluation.listeners import INSTALL, Listeners, missing, similarity
 from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
 from voxgrad.evaluation.trial import Figures, alignments, heard, measured, recording, speak
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.specs import SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint

@@ -7,7 +7,7 @@ from voxgrad.acoustic import Acoustic, load_acoustic
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.preparation.consent import require
-from voxgrad.specs import AcousticSpec, Preset
+from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.budget import allotted, fitted

@@ -20,7 +20,7 @@ from voxgrad.preparation.shelf import Shelf
 from voxgrad.preparation.telling import tell_form, tell_problems, tell_unknown, tell_warnings
 from voxgrad.preparation.verdicts import Policy, judge
 from voxgrad.preparation.work import How, Outcome
-from voxgrad.specs import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
+from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
 from voxgrad.store.manifest import canonical_json, fingerprint

@@ -9,7 +9,7 @@ from voxgrad.acoustic import Acoustic
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.specs import AcousticSpec, Preset
+from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size

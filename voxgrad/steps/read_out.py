@@ -10,7 +10,7 @@ from pathlib import Path
 from voxgrad.audio.sink import Sink, opened, read_remark
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended
-from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.reading import tell_unknown, tell_unread, told
 from voxgrad.speech.recipe import MARK, Recipe, read_recipe
 from voxgrad.speech.speaker import Speaker

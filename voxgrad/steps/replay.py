@@ -13,7 +13,7 @@ from voxgrad.audio.sink import opened, to_pcm
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.presets import validated
-from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.compiled import compiled
 from voxgrad.speech.reading import told
 from voxgrad.speech.recipe import Recipe, Source

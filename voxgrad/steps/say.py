@@ -11,7 +11,7 @@ import torch
 from voxgrad.audio.sink import WaveSink, convert
 from voxgrad.errors import VoxgradError
 from voxgrad.events import Emit, Said
-from voxgrad.specs import DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.reading import tell_unknown, tell_unread, told
 from voxgrad.speech.recipe import MARK
 from voxgrad.speech.speaker import Speaker, carried_lexicon

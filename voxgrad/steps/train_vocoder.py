@@ -10,7 +10,7 @@ import torch
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
-from voxgrad.specs import VocoderPreset, VocoderTrainSpec
+from voxgrad.settings import VocoderPreset, VocoderTrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.board import open_board

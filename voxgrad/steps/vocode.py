@@ -14,7 +14,7 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.mel_file import ENDINGS, PICKLES, read_mel
 from voxgrad.errors import IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.vocoder.resolve import mel_of, ready
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES
 from voxgrad.text.lexicon import NONE, Lexicon
 from voxgrad.text.normalize import NothingToSayError

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import TextSpec
+from voxgrad.settings import TextSpec
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize

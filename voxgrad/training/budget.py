@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.specs import Preset, VocoderPreset
+from voxgrad.settings import Preset, VocoderPreset
 from voxgrad.store.store import Store
 from voxgrad.training import state
 from voxgrad.training.batches import generator_for

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.errors import DivergedError
-from voxgrad.specs import ScheduleSpec
+from voxgrad.settings import ScheduleSpec
 from voxgrad.training.scale import Scale
 
 

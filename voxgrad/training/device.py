@@ -8,7 +8,7 @@ import torch
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.model.precision import computes_bfloat16
-from voxgrad.specs import RunSpec, ScheduleSpec
+from voxgrad.settings import RunSpec, ScheduleSpec
 
 
 def pick_device() -> torch.device:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from voxgrad.errors import DivergedError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
-from voxgrad.specs import RunSpec, ScheduleSpec
+from voxgrad.settings import RunSpec, ScheduleSpec
 from voxgrad.store.lock import sole
 from voxgrad.training import state, stopping
 from voxgrad.training.average import Average, interpolated

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from voxgrad.events import Emit, Said
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.precision import autocast
-from voxgrad.specs import StageSpec, TrainSpec
+from voxgrad.settings import StageSpec, TrainSpec
 from voxgrad.training.alignment import Durations, align_corpus, align_strangers
 from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_crops
 from voxgrad.training.corpus import Clip, Corpus

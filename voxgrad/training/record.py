@@ -15,7 +15,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.specs import Preset, Spec, VocoderPreset
+from voxgrad.settings import Preset, Spec, VocoderPreset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.durable import refusals_explained, sync_directory, write_file
 from voxgrad.store.manifest import Parent, fingerprint

@@ -13,7 +13,7 @@ from voxgrad import pictures
 from voxgrad.acoustic import Acoustic
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Emit
-from voxgrad.specs import AcousticSpec, MelSpec, Preset, TextSpec, TrainSpec
+from voxgrad.settings import AcousticSpec, MelSpec, Preset, TextSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon

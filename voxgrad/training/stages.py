@@ -11,7 +11,7 @@ from voxgrad.model import align
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, duration_loss, encoder_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent, padded_length
-from voxgrad.specs import LossWeights, StageSpec
+from voxgrad.settings import LossWeights, StageSpec
 from voxgrad.training.batches import Batch, Crops, collate, crop_starts
 from voxgrad.training.corpus import Corpus
 from voxgrad.training.scale import Scale

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from voxgrad.audio.mel import log_mel
 from voxgrad.model.precision import autocast
-from voxgrad.specs import VocoderStageSpec, VocoderTrainSpec
+from voxgrad.settings import VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.descent import descend
 from voxgrad.training.listeners import (
     Discriminators,

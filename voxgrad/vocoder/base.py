@@ -4,7 +4,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 
 class Vocoder(Protocol):

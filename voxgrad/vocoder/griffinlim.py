@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from voxgrad.audio.mel import hann_window, mel_filters
-from voxgrad.specs import MelSpec, Positive, Spec
+from voxgrad.settings import MelSpec, Positive, Spec
 
 _UPDATES = 30
 _TINY = 1e-9

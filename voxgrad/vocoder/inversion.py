@@ -13,7 +13,7 @@ from torch import Tensor, view_as_complex, view_as_real
 from torch.nn import functional as F
 
 from voxgrad.audio.mel import hann_window, mel_filters
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 
 _MOMENTUM = 0.99
 _FIRST_UPDATES = 12

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgrad.errors import BadInputError
-from voxgrad.specs import ISTFTSpec, MelSpec
+from voxgrad.settings import ISTFTSpec, MelSpec
 from voxgrad.vocoder.inversion import Found, begin, modulus, reach, search, synthesise
 
 _SOFT = 1e-4

@@ -13,7 +13,7 @@ from torch import nn
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
 from voxgrad.model.strangers import read_stranger
-from voxgrad.specs import ISTFTSpec, MelSpec, Spec
+from voxgrad.settings import ISTFTSpec, MelSpec, Spec
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm

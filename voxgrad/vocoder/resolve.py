@@ -8,7 +8,7 @@ import torch
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit, Said
 from voxgrad.presets import validated
-from voxgrad.specs import MelSpec
+from voxgrad.settings import MelSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.vocoder.base import Vocoder
 from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec

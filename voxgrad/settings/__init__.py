@@ -1,0 +1,34 @@
+"""Settings: frozen, documented, validated. What a model was trained with travels in its manifest as these."""
+
+from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
+from voxgrad.settings.base import Spec
+from voxgrad.settings.model import AcousticSpec, ModelSpec, TextSpec
+from voxgrad.settings.synthesis import BEST_STEPS, DRAFT_STEPS, DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
+from voxgrad.settings.vocoder import ISTFTSpec, VocoderPreset, VocoderStageSpec, VocoderTrainSpec
+
+__all__ = [
+    "BEST_STEPS",
+    "DRAFT_STEPS",
+    "AcousticSpec",
+    "AudioSpec",
+    "CheckSpec",
+    "DeliverySpec",
+    "ISTFTSpec",
+    "LossWeights",
+    "MelSpec",
+    "ModelSpec",
+    "PrepareSpec",
+    "Preset",
+    "RunSpec",
+    "Sampler",
+    "ScheduleSpec",
+    "Spec",
+    "StageSpec",
+    "SynthesisSpec",
+    "TextSpec",
+    "TrainSpec",
+    "VocoderPreset",
+    "VocoderStageSpec",
+    "VocoderTrainSpec",
+]

@@ -1,0 +1,122 @@
+"""Settings of recordings: the mel spectrogram, how a recording becomes a clip, and what a clip must be like."""
+
+import hashlib
+import json
+import math
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from voxgrad.settings.base import Positive, Spec
+
+
+class MelSpec(Spec):
+    """The log-mel spectrogram (HiFi-GAN's, which Grad-TTS shares)."""
+
+    sample_rate: Positive = 22050
+    """Hz."""
+    n_fft: Positive = 1024
+    """Samples."""
+    win_length: Positive = 1024
+    """Samples of the Hann window."""
+    hop_length: Positive = 256
+    """Samples between frames."""
+    n_mels: Positive = 80
+    """Bands."""
+    f_min: float = Field(default=0.0, ge=0)
+    """Hz, lower edge of the lowest band."""
+    f_max: float = Field(default=8000.0, gt=0)
+    """Hz, upper edge of the highest band."""
+    floor: float = Field(default=1e-5, gt=0)
+    """Magnitudes are clamped to this before the logarithm."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if max(self.win_length, self.hop_length) > self.n_fft:
+            raise ValueError("win_length and hop_length must not exceed n_fft")
+        if not self.f_min < self.f_max <= self.sample_rate / 2:
+            raise ValueError("f_min must lie below f_max, and f_max at most at half the sample rate")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that two mels share exactly when they mean the same."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and (a bound of) the highest value of a log-mel of sound within full scale."""
+        return math.log(self.floor), math.log(self.n_fft / 4)
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """Seconds between frames."""
+        return self.hop_length / self.sample_rate
+
+
+class AudioSpec(Spec):
+    """How a recording becomes a clip."""
+
+    mel: MelSpec = MelSpec()
+    trim: bool = True
+    """Cut silence off both ends."""
+    trim_threshold_db: float = Field(default=-40.0, lt=0)
+    """dB below the clip's loudest intensity that count as silence."""
+    trim_margin: float = Field(default=0.05, ge=0)
+    """Seconds kept before the first and after the last sound."""
+    high_pass_hz: float = Field(default=60.0, gt=0)
+    """Rumble is what lies below."""
+    rumble_db: float = -20.0
+    """dB of the whole that rumble may have before it is filtered off."""
+    loudness_lufs: float = Field(default=-23.0, lt=0)
+    """ITU-R BS.1770 loudness that a clip is brought to."""
+    true_peak_dbtp: float = Field(default=-1.0, le=0)
+    """The gain is lowered where a peak, between samples too, would pass this."""
+    min_seconds: float = Field(default=0.3, gt=0)
+    """A shorter clip is rejected."""
+    max_seconds: float = Field(default=15.0, gt=0)
+    """A longer recording is cut at silences."""
+    max_minutes: float = Field(default=100.0, gt=0)
+    """A longer recording is rejected unread."""
+    pause_seconds: float = Field(default=0.6, gt=0.1)
+    """A long recording is cut at every pause of this length, and at shorter ones where pieces stay too long."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_seconds >= self.max_seconds:
+            raise ValueError("min_seconds must lie below max_seconds")
+        return self
+
+
+class CheckSpec(Spec):
+    """What a clip's measures must be. Beyond the first bound it is kept with a warning, beyond the second rejected."""
+
+    warn_snr_db: float = 20.0
+    reject_snr_db: float = 3.0
+    """Signal to noise."""
+    warn_clipped: float = Field(default=1e-3, ge=0, le=1)
+    reject_clipped: float = Field(default=0.05, ge=0, le=1)
+    """Share of the recording's samples that stand at its limit."""
+    warn_bandwidth_hz: float = 7000.0
+    reject_bandwidth_hz: float = 2500.0
+    """Highest frequency that the recording holds."""
+    warn_harmonicity_db: float = 3.0
+    """Median of the voiced frames: hoarse or noisy below."""
+    warn_phones_per_second: tuple[float, float] = (5.0, 22.0)
+    reject_phones_per_second: tuple[float, float] = (1.5, 30.0)
+    """Lowest and highest speech rate."""
+    warn_gain_db: float = 30.0
+    """Amplification that raises the noise too."""
+    warn_offset: float = Field(default=0.02, ge=0)
+    """Mean of the samples, which should be 0."""
+    doubt_bounds: tuple[tuple[float, float], ...] = ((8.0, 99.0), (3.5, 0.5), (1.5, 0.3))
+    """A text is doubted where its alignment's likelihood lies more than the first number of robust standard
+    deviations below its peers', and its margin over the same words backwards below the second number times theirs."""
+
+
+class PrepareSpec(Spec):
+    """A preset file of ``prepare``: how recordings become clips, and what is expected of them."""
+
+    description: str
+    audio: AudioSpec = AudioSpec()
+    checks: CheckSpec = CheckSpec()

@@ -1,0 +1,78 @@
+"""Settings of the acoustic model: text front end, network sizes, and all that a base or voice carries."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from voxgrad.settings.audio import MelSpec
+from voxgrad.settings.base import Positive, Spec
+
+
+class TextSpec(Spec):
+    """How written English becomes token ids."""
+
+    frontend: Literal["voxgrad", "official"] = "voxgrad"
+    """``official`` repeats what the released checkpoints were trained on, quirks included."""
+    add_blank: bool = True
+    """Put a blank token between all tokens and at both ends."""
+
+
+class ModelSpec(Spec):
+    """Sizes of a Grad-TTS, under the official names; the defaults are the released LJSpeech model's."""
+
+    n_vocab: Positive = 149
+    """Tokens, the blank included."""
+    n_spks: Positive = 1
+    """Speakers; 1 means no speaker embedding."""
+    spk_emb_dim: Positive = 64
+    n_enc_channels: Positive = 192
+    filter_channels: Positive = 768
+    filter_channels_dp: Positive = 256
+    """Channels of the duration predictor."""
+    n_heads: Positive = 2
+    n_enc_layers: Positive = 6
+    enc_kernel: Positive = 3
+    enc_dropout: float = Field(default=0.1, ge=0, lt=1)
+    window_size: Positive = 4
+    """Reach of the relative positions in the encoder's attention, tokens each way."""
+    n_feats: Positive = 80
+    """Mel bands."""
+    dec_dim: Positive = 64
+    """Channels of the score network's first level."""
+    beta_min: float = Field(default=0.05, gt=0)
+    beta_max: float = Field(default=20.0, gt=0)
+    pe_scale: Literal[1, 1000] = 1000
+    """Scale of the time embedding: 1 for the oldest official checkpoint, 1000 for the others."""
+    condition_encoder: bool = False
+    """Give the speaker to the text encoder too; the official multi-speaker model does not."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.n_enc_channels % self.n_heads:
+            raise ValueError("n_enc_channels must be a multiple of n_heads")
+        if self.dec_dim % 8:
+            raise ValueError("dec_dim must be a multiple of 8, the groups of its normalisation")
+        return self
+
+
+class AcousticSpec(Spec):
+    """What a base or a voice carries in its manifest, so that nothing else is needed to use it."""
+
+    model: ModelSpec
+    mel: MelSpec
+    text: TextSpec
+    speakers: dict[str, int]
+    """Row of the speaker embedding, by name."""
+    voice: str
+    """The speaker that it speaks as unless told otherwise."""
+    duration_scale: float = Field(default=1.0, gt=0.25, lt=4)
+    """Frames of the training clips over frames predicted for them. A predictor of log-durations learns their
+    geometric mean, and so speaks too fast."""
+
+    @model_validator(mode="after")
+    def _known_voice(self) -> Self:
+        if self.voice not in self.speakers:
+            raise ValueError(f"voice {self.voice!r} is not among the speakers")
+        if max(self.speakers.values()) >= self.model.n_spks:
+            raise ValueError("a speaker's row lies outside the embedding")
+        return self

@@ -1,0 +1,50 @@
+"""Settings of `say`: sampler, steps, temperature, speed, and what is done to the audio afterwards."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from voxgrad.settings.base import Positive, Spec
+
+DRAFT_STEPS, BEST_STEPS = 4, 25
+"""Of the score network, where speed counts more than sound, or sound more than speed."""
+
+
+Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
+
+
+class SynthesisSpec(Spec):
+    """How a text is spoken."""
+
+    sampler: Sampler = "unipc"
+    """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
+    Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
+    steps: Positive = 6
+    """Evaluations of the score network."""
+    grid: float = Field(default=1.0, gt=0, le=4)
+    """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
+    puts more of them near the noise."""
+    start: Literal["mu", "zero"] = "mu"
+    """What the noise at the start is centred on; ``zero`` is for the paper's comparison."""
+    temperature: float = Field(default=0.667, ge=0, le=2)
+    """Standard deviation of the noise that the diffusion starts from: above 1 is livelier, 0 repeats mu. The
+    official code divides by its temperature, so its 1.5 is our 0.667."""
+    speed: float = Field(default=1.0, gt=0.1, lt=10)
+    """Above 1 is faster."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the score network. ``auto``: bfloat16 where the processor or GPU computes in it."""
+    durations: Literal["rounded", "official"] = "rounded"
+    """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
+    tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
+
+
+class DeliverySpec(Spec):
+    """What is done to the sound of a text once it is spoken."""
+
+    pitch: float = Field(default=0.0, ge=-12, le=12)
+    """Semitones up, by Praat."""
+    volume: float = Field(default=1.0, gt=0, le=10)
+    """Factor of the samples; what would pass full scale is made quieter as a whole."""
+    sentence_silence: float = Field(default=0.35, ge=0, le=10)
+    """Seconds between sentences; twice as much between paragraphs, half after a semicolon, a third after a
+    comma where a sentence is too long to be said at once."""

@@ -1,0 +1,125 @@
+"""Settings of a training run: stages, losses and schedules of Grad-TTS."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from voxgrad.settings.base import Positive, Spec
+from voxgrad.settings.model import ModelSpec
+
+
+class ScheduleSpec(Spec):
+    """How long a stage of any training run lasts, and how fast it learns."""
+
+    steps: Positive
+    batch_size: Positive = 16
+    """Utterances."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """At its peak; AdamW."""
+    warmup: int = Field(default=0, ge=0)
+    """Steps of linear rise to it."""
+    final: float = Field(default=0.1, gt=0, le=1)
+    """Share of the learning rate that a cosine leads down to at the last step."""
+    interpolation: float = Field(default=1.0, gt=0, le=1)
+    """Share of the way from the weights that the stage began with to the best that it found. Below 1, what a few
+    minutes of speech teach is mixed with what is known of many: α of Wortsman et al. (CVPR 2022, WiSE-FT)."""
+
+
+class StageSpec(ScheduleSpec):
+    """One stage of training a Grad-TTS."""
+
+    train: tuple[Literal["encoder", "durations", "decoder"], ...]
+    """The parts that learn; the others stay as they are."""
+    crop: int | None = Field(default=128, ge=8, multiple_of=4)
+    """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
+    alignment: Literal["every_step", "frozen"] | Annotated[int, Field(ge=2)] = "frozen"
+    """When alignments are searched: in every step, a number: every so many steps, or once when the stage begins."""
+    settled: float = Field(default=0.005, ge=0, lt=1)
+    """Every so many steps ends here: at a search that gives at most this share of the frames to another token.
+    Alignments of every step do not settle, because dropout moves the means between steps."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.train:
+            raise ValueError("train must name at least one of encoder, durations, decoder")
+        if self.alignment != "frozen" and "encoder" not in self.train:
+            raise ValueError(
+                f"alignment {self.alignment} needs the encoder in train: alignments move only with it"
+            )
+        return self
+
+
+class RunSpec(Spec):
+    """What the stages of any training run share."""
+
+    seed: int = Field(default=0, ge=0)
+    held_out: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of the sentences (all takes of each) kept for validation."""
+    validate_every: Positive = 250
+    """Steps between validations."""
+    checkpoint_every: Positive = 250
+    """Steps between checkpoints."""
+    patience: Positive | None = None
+    """Validations without improvement after which a stage ends (null: never before its last step)."""
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    """Of the average of the weights that the result is made of."""
+    clip_gradient: float = Field(default=1.0, gt=0)
+    """Largest norm of a part's gradient: the encoder's, the decoder's."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``auto``: bfloat16 where the processor or GPU computes in it."""
+
+
+class LossWeights(Spec):
+    """What each loss of a Grad-TTS counts; to leave one out, leave its part out of ``train``."""
+
+    prior: float = Field(default=1.0, gt=0)
+    """Of the encoder's own loss."""
+    duration: float = Field(default=1.0, gt=0)
+    diffusion: float = Field(default=1.0, gt=0)
+
+
+class TrainSpec(RunSpec):
+    """A training run of a Grad-TTS: its stages and what they share."""
+
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+    encoder_loss: Literal["gaussian", "l1", "l2", "none"] = "gaussian"
+    """Distance of mel and mu that the encoder learns from; with ``none`` it learns from the decoder alone."""
+    durations: str = "mas"
+    """Where durations come from: ``mas``, searched whenever a stage's ``alignment`` says; ``frozen``, searched once
+    with the model that the run begins with; ``textgrid:DIR``, read from DIR/<clip>.TextGrid."""
+    weights: LossWeights = LossWeights()
+    match_bands: bool = True
+    """Of ``finetune``: before the first step, move and stretch the base's means in every mel band to where the new
+    recordings lie."""
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Self:
+        if self.durations not in {"mas", "frozen"} and self.grids is None:
+            raise ValueError("durations is mas, frozen or textgrid:DIR")
+        if self.encoder_loss != "none":
+            return self
+        if self.durations == "mas":
+            raise ValueError(
+                "encoder_loss none cannot go with durations mas: the search needs mu near the mel, and only the "
+                "encoder's own loss brings it there; set durations to frozen or textgrid:DIR"
+            )
+        if any("encoder" in stage.train and "decoder" not in stage.train for stage in self.stages):
+            raise ValueError(
+                "with encoder_loss none the encoder learns from the decoder alone: train both in one stage, as "
+                "stages.0.train=[encoder,durations,decoder]"
+            )
+        return self
+
+    @property
+    def grids(self) -> Path | None:
+        """The folder of TextGrids that durations are read from."""
+        source, _, folder = self.durations.partition(":")
+        return Path(folder) if source == "textgrid" and folder else None
+
+
+class Preset(TrainSpec):
+    """A preset file: a training run, and the model that ``pretrain`` builds (``finetune`` keeps its base's)."""
+
+    description: str
+    model: ModelSpec = ModelSpec()

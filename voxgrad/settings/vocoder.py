@@ -1,0 +1,53 @@
+"""Settings of the vocoder and of its training."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from voxgrad.settings.base import Positive, Spec
+from voxgrad.settings.training import RunSpec, ScheduleSpec
+
+
+class ISTFTSpec(Spec):
+    """Sizes of the package's own vocoder."""
+
+    channels: Positive = 256
+    hidden: Positive = 512
+    """Channels inside a block."""
+    blocks: Positive = 8
+    kernel: Positive = 7
+    """Frames that a block looks at; odd."""
+    iterations: Positive = 16
+    """Of the search for phases that the network corrects."""
+    final_iterations: int = Field(default=12, ge=0)
+    """Of the search that follows the network."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError("kernel must be odd")
+        return self
+
+
+class VocoderStageSpec(ScheduleSpec):
+    """One stage of training a vocoder."""
+
+    crop: int = Field(default=64, ge=32)
+    """Frames of each utterance."""
+    adversarial: bool = False
+    """Train discriminators too, and listen to them."""
+
+
+class VocoderTrainSpec(RunSpec):
+    """A training run of a vocoder: its stages and what they share."""
+
+    stages: tuple[VocoderStageSpec, ...] = Field(min_length=1)
+    copies: int = Field(default=1, ge=0, le=8)
+    """Copies of every clip as another speaker: pitch, formants and speed shifted at random."""
+
+
+class VocoderPreset(VocoderTrainSpec):
+    """A preset file of `vocoder train`; fine-tuning keeps the model that it starts from."""
+
+    description: str
+    model: ISTFTSpec = ISTFTSpec()
