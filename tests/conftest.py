@@ -12,7 +12,7 @@ import pytest
 from voxgrad.audio.io import write_audio
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.cli.main import main
-from voxgrad.model import strangers
+from voxgrad.model import untrusted_checkpoint
 from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
@@ -175,7 +175,7 @@ def refused(command: Callable[..., Outcome]) -> Callable[..., str]:
 @pytest.fixture
 def strangers_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads strangers' checkpoints in this process, which is quicker, where its limits are not what is tested."""
-    monkeypatch.setattr(strangers, "_read_elsewhere", strangers.attempt)
+    monkeypatch.setattr(untrusted_checkpoint, "_read_elsewhere", untrusted_checkpoint.attempt)
 
 
 def everything(home: Path) -> set[Path]:

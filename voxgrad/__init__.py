@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from voxgrad.speech.speaker import Speaker
+    from voxgrad.speech.synthesizer import Synthesizer
 
 try:
     __version__ = version("voxgrad")
@@ -27,7 +27,7 @@ def load(
     lexicon: "Path | None" = None,
     home: "str | Path | None" = None,
     compile: bool = False,  # noqa: A002 - torch's word, and the option's
-) -> "Speaker":
+) -> "Synthesizer":
     """Load a voice, ready to speak.
 
     Args:
@@ -47,7 +47,7 @@ def load(
 
     from voxgrad.events import Said  # noqa: PLC0415
     from voxgrad.settings import SynthesisSpec  # noqa: PLC0415
-    from voxgrad.speech.find import load_speaker  # noqa: PLC0415
+    from voxgrad.speech.load import load_synthesizer  # noqa: PLC0415
     from voxgrad.store import Store  # noqa: PLC0415
 
     def warn(event: object) -> None:
@@ -55,4 +55,4 @@ def load(
             warnings.warn(event.text, stacklevel=2)
 
     store = Store.open(None if home is None else Path(home))
-    return load_speaker(store, voice, vocoder, lexicon, warn, SynthesisSpec() if compile else None)
+    return load_synthesizer(store, voice, vocoder, lexicon, warn, SynthesisSpec() if compile else None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from voxgrad.acoustic import Acoustic, load_acoustic
+from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
 from voxgrad.preparation.doubts import doubts
@@ -25,7 +25,7 @@ SEEDS = 10
 def main() -> None:
     """Prints, for both speakers, what is flagged of swapped and of correct texts."""
     torch.set_num_threads(1)
-    base = load_acoustic(Store.open().find("base/kathleen"))
+    base = load_acoustic_model(Store.open().find("base/kathleen"))
     for folder, clips, swapped in (("lj", None, 6), ("kathleen", 200, 10)):
         entries = find_transcripts(DATA / folder).entries
         if clips is not None:
@@ -39,7 +39,7 @@ def main() -> None:
         )
 
 
-def trial(base: Acoustic, entries: list[Entry], count: int, seed: int) -> tuple[int, int]:
+def trial(base: AcousticModel, entries: list[Entry], count: int, seed: int) -> tuple[int, int]:
     """How many swapped and how many correct texts are flagged, or are too long for their recording."""
     chosen = random.Random(seed).sample(range(len(entries)), count)
     texts = [entry.text for entry in entries]
@@ -55,7 +55,7 @@ _KNOWN: dict[tuple[str, str], Fit | None] = {}
 _MELS: dict[str, torch.Tensor] = {}
 
 
-def fitted(base: Acoustic, entry: Entry, text: str) -> Fit | None:
+def fitted(base: AcousticModel, entry: Entry, text: str) -> Fit | None:
     """The fit of a text to a recording, found once."""
     if entry.id not in _MELS:
         waveform = clean(entry.recording, AudioSpec()).waveform

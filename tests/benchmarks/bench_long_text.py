@@ -14,7 +14,7 @@ import torch
 
 import voxgrad
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.speaker import Speaker
+from voxgrad.speech.synthesizer import Synthesizer
 
 PARAGRAPH = (
     "The road ran along the river for a mile or more, and then it turned away from the water, between two rows of "
@@ -34,14 +34,14 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def first_sound(speaker: Speaker, text: str, settings: SynthesisSpec) -> tuple[float, float]:
+def first_sound(speaker: Synthesizer, text: str, settings: SynthesisSpec) -> tuple[float, float]:
     """Seconds until the first samples are there, and how many seconds of sound they are."""
     began = time.perf_counter()
     piece = next(speaker.stream([text], settings))
     return time.perf_counter() - began, len(piece.samples) / speaker.rate
 
 
-def whole(speaker: Speaker, text: str, settings: SynthesisSpec) -> tuple[float, float]:
+def whole(speaker: Synthesizer, text: str, settings: SynthesisSpec) -> tuple[float, float]:
     """Seconds of processor time, and of sound, of all of a text."""
     began, samples = time.process_time(), 0
     for piece in speaker.stream([text], settings):
@@ -49,7 +49,7 @@ def whole(speaker: Speaker, text: str, settings: SynthesisSpec) -> tuple[float, 
     return time.process_time() - began, samples / speaker.rate
 
 
-def batched(speaker: Speaker, settings: SynthesisSpec, size: int) -> float:
+def batched(speaker: Synthesizer, settings: SynthesisSpec, size: int) -> float:
     """Processor seconds for an utterance in a batch of ``size`` equal ones."""
     passage = next(iter(speaker.stream([PARAGRAPH], settings))).passage
     tokens = torch.tensor([passage.encoded.tokens]).expand(size, -1)

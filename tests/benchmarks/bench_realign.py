@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.events import Event, Measured, Said
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, PrepareSpec, StageSpec, TextSpec, TrainSpec
@@ -20,8 +20,8 @@ from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store import Store
 from voxgrad.training.alignment import Durations, labels
 from voxgrad.training.corpus import Corpus, mean_mel
-from voxgrad.training.loop import Trainer
-from voxgrad.training.run import Dataset
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.training_run import Dataset
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "kathleen"
 CLIPS, NEAR = 200, 2
@@ -80,7 +80,7 @@ def main() -> None:
             with torch.no_grad():
                 model.encoder.proj_m.bias.copy_(mean_mel(training))
         else:
-            acoustic = load_acoustic(Store.open().find(given.base, "base"))
+            acoustic = load_acoustic_model(Store.open().find(given.base, "base"))
             model, row = acoustic.model, acoustic.row
         before: list[torch.Tensor] = []
 
@@ -96,7 +96,7 @@ def main() -> None:
                 before.append(now)
 
         began = time.perf_counter()
-        trainer = Trainer(
+        trainer = GradTTSTask(
             model,
             training,
             held_out,

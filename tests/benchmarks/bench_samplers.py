@@ -13,14 +13,14 @@ import sys
 import torch
 from bench_voice import Judge
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
-from voxgrad.training.run import Dataset
-from voxgrad.vocoder.resolve import choose, ready
+from voxgrad.training.training_run import Dataset
+from voxgrad.vocoder.selection import choose_vocoder, load_vocoder
 
 REFERENCE = SynthesisSpec(sampler="euler", steps=50)
 OFFICIAL = SynthesisSpec(sampler="euler", steps=10)
@@ -33,9 +33,9 @@ OTHERS = (
 def main(voice: str, dataset: str, count: int) -> None:
     """Measures and prints a table."""
     store, judge = Store.open(), Judge()
-    acoustic, data = load_acoustic(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
+    acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     mel = acoustic.spec.mel
-    vocoder = ready(choose(store, None, mel, ignore), mel, voice)
+    vocoder = load_vocoder(choose_vocoder(store, None, mel, ignore), mel, voice)
     one_take = {clip.normalised: clip for clip in reversed(data.corpus.divide(0.1)[1].clips)}
     clips = random.Random(0).sample(sorted(one_take.values(), key=lambda clip: clip.id), count)
     settings = (REFERENCE, OFFICIAL, *OTHERS)

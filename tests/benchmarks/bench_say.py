@@ -20,15 +20,15 @@ from types import SimpleNamespace
 import torch
 from official import official_operations
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import MelSpec, ModelSpec, SynthesisSpec
-from voxgrad.speech.memory import keep_freed_memory
+from voxgrad.device import keep_freed_memory
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
-from voxgrad.vocoder.resolve import choose, ready
+from voxgrad.vocoder.selection import choose_vocoder, load_vocoder
 
 TEXT = "The boat was tied to the pier with a thick rope, and nobody on the shore had seen who left it there that night."
 SECONDS = 6.0
@@ -134,9 +134,9 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     keep_freed_memory()  # as a speaker does
     store = Store.open()
-    acoustic = load_acoustic(store.find("base/kathleen"))
+    acoustic = load_acoustic_model(store.find("base/kathleen"))
     mel = acoustic.spec.mel
-    vocoder = ready(choose(store, "kathleen", mel, ignore), mel, "kathleen")
+    vocoder = load_vocoder(choose_vocoder(store, "kathleen", mel, ignore), mel, "kathleen")
     hifigan = HiFiGAN.build(HiFiGANSpec(), mel)
     tokens = torch.tensor([encode(TEXT, acoustic.spec.text).tokens])
     torch.manual_seed(0)

@@ -18,15 +18,15 @@ from unittest.mock import patch
 import torch
 from official import official_operations
 
-from voxgrad.model import align
+from voxgrad.device import autocast
+from voxgrad.model import monotonic_alignment
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.masks import padded_length
 from voxgrad.settings import LossWeights, ModelSpec, StageSpec
 from voxgrad.training.batches import Batch, generator_for
-from voxgrad.training.descent import descend
-from voxgrad.training.device import autocast
-from voxgrad.training.scale import Scale
-from voxgrad.training.stages import full_losses, parameters_of
+from voxgrad.training.distributed import ProcessGroup
+from voxgrad.training.gradtts_losses import full_losses, parameters_of
+from voxgrad.training.optimizer import optimizer_step
 
 FULL, ENCODER = ("encoder", "durations", "decoder"), ("encoder", "durations")
 
@@ -64,14 +64,14 @@ def stepper(train: tuple[str, ...], batch: Batch, crop: int, *, plain: bool) -> 
     parts = parameters_of(model, stage)
     every = [parameter for part in parts.values() for parameter in part]
     optimizer = torch.optim.AdamW(every, lr=1e-4, fused=None if plain else True)
-    scale, device = Scale(), torch.device("cpu")
+    scale, device = ProcessGroup(), torch.device("cpu")
 
     def step() -> None:
         context = official_operations() if plain else nullcontext()
-        prior = patch.object(align, "log_prior", official_log_prior) if plain else nullcontext()
+        prior = patch.object(monotonic_alignment, "log_prior", official_log_prior) if plain else nullcontext()
         with context, prior, autocast(device, "float32" if plain else "auto"):
             losses, _ = full_losses(model, batch, stage, "gaussian", None, generator_for(0), scale)
-            descend(losses.total(LossWeights()), parts.values(), optimizer, 1.0, scale)
+            optimizer_step(losses.total(LossWeights()), parts.values(), optimizer, 1.0, scale)
 
     return step
 

@@ -39,13 +39,12 @@ from voxgrad.audio.pitch import median_f0
 from voxgrad.audio.praat import to_praat
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
-from voxgrad.training.run import Dataset
-from voxgrad.vocoder import griffinlim
-from voxgrad.vocoder.base import Vocoder
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.istft import ISTFT
-from voxgrad.vocoder.load import load
-from voxgrad.vocoder.resolve import GRIFFIN_LIM, mel_of, ready
+from voxgrad.training.training_run import Dataset
+from voxgrad.vocoder import griffin_lim
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
+from voxgrad.vocoder.load import Vocoder, load
+from voxgrad.vocoder.selection import GRIFFIN_LIM, load_vocoder, mel_of
 
 LOW, FORMANTS = 100.0, 0.85
 HELD_OUT = 0.1
@@ -76,7 +75,7 @@ class PlainGriffinLim:
         return self.ours.mel
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
-        with patch.object(griffinlim, "mel_to_linear", pseudo_inverse):
+        with patch.object(griffin_lim, "mel_to_linear", pseudo_inverse):
             return self.ours(mel)
 
 
@@ -93,8 +92,8 @@ def main() -> None:
     compared = {"Griffin-Lim, 60 iterations": fine, "the same, by pseudo-inverse": PlainGriffinLim(fine)}
     if arguments.vocoder != GRIFFIN_LIM:
         compared |= {f"{vocoder.name} {arguments.vocoder}": vocoder}
-    if isinstance(vocoder, ISTFT):
-        compared["its search, without its network"] = ISTFT.build(vocoder.spec, vocoder.mel)
+    if isinstance(vocoder, ISTFTVocoder):
+        compared["its search, without its network"] = ISTFTVocoder.build(vocoder.spec, vocoder.mel)
     groups = collected(arguments, vocoder.mel)
     print(f"`python {shlex.join(sys.argv)}`\n")
     row(*HEADER)
@@ -108,7 +107,7 @@ def main() -> None:
                 *(spread(cents, 1), spread([100 * share for share in voicing], 1)),
             )
     if arguments.picture is not None:
-        shown = {name: one for name, one in compared.items() if isinstance(one, GriffinLim | ISTFT)}
+        shown = {name: one for name, one in compared.items() if isinstance(one, GriffinLim | ISTFTVocoder)}
         draw(arguments.picture, shown, groups[arguments.folder.name][0])
     every = [clip for clips in groups.values() for clip in clips]
     timed = {"Griffin-Lim, 60 iterations": fine, "Griffin-Lim, 32 iterations": fast}
@@ -131,11 +130,11 @@ def parsed() -> argparse.Namespace:
 
 def opened(ref: str) -> Vocoder:
     if ref == GRIFFIN_LIM:
-        return ready(None, MelSpec(), "nobody's")
+        return load_vocoder(None, MelSpec(), "nobody's")
     if Path(ref).is_dir():
         return load(Path(ref), torch.device("cpu"))
     artifact = Store.open().find(ref, "vocoder")
-    return ready(artifact, mel_of(artifact), "its own")
+    return load_vocoder(artifact, mel_of(artifact), "its own")
 
 
 def collected(arguments: argparse.Namespace, mel: MelSpec) -> dict[str, list[Waveform]]:

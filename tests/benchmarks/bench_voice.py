@@ -17,22 +17,22 @@ from collections import Counter
 
 import torch
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.evaluation.listeners import Listeners, similarity, words
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
-from voxgrad.training.run import Dataset
-from voxgrad.vocoder.resolve import choose, ready
+from voxgrad.training.training_run import Dataset
+from voxgrad.vocoder.selection import choose_vocoder, load_vocoder
 
 REFERENCE_CLIPS = 20
 
 
 def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: str | None) -> None:
     store, listeners = Store.open(), Listeners()
-    acoustic, data = load_acoustic(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
+    acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
     one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}
     clips = random.Random(0).sample(
@@ -49,7 +49,9 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
 
     some = random.Random(1).sample(others, min(REFERENCE_CLIPS, len(others)))
     known = [listeners.voice(recording(clip)) for clip in some]
-    vocoder = ready(choose(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice)
+    vocoder = load_vocoder(
+        choose_vocoder(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice
+    )
     names = ("voice", "recordings", f"recordings through {vocoder.name}")
     rows, said = {name: [] for name in names}, Counter()
     lengths, factors = [], []

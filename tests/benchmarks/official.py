@@ -7,8 +7,8 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from voxgrad.model import norm_mish
-from voxgrad.model.attention import LinearAttention
+from voxgrad.model import group_norm_mish
+from voxgrad.model.linear_attention import LinearAttention
 from voxgrad.model.masks import Frames
 
 CONTIGUOUS = torch.Tensor.contiguous
@@ -34,7 +34,7 @@ def official_operations() -> Iterator[None]:
 
     with (
         patch.object(LinearAttention, "forward", plain_attention),
-        patch.object(norm_mish, "takes", lambda x: False),
+        patch.object(group_norm_mish, "takes", lambda x: False),
         patch.object(torch.Tensor, "contiguous", contiguous),
     ):
         yield

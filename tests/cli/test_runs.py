@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from voxgrad.training import budget
-from voxgrad.training.loop import Trainer
-from voxgrad.training.vocoder import VocoderTask
+from voxgrad.training import time_budget
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.vocoder_task import VocoderTask
 
 FINETUNE = ("finetune", "--data", "robot", "--base", "robots")
 FEW = (
@@ -31,7 +31,7 @@ def signal_at(monkeypatch):
     """Sends this process a signal in the k-th training step from now."""
 
     def signal_at(step: int, number: int = signal.SIGINT) -> None:
-        for task in (Trainer, VocoderTask):
+        for task in (GradTTSTask, VocoderTask):
             plain, steps = task.step, iter(range(1, 10_000))
 
             def signalled(self, *arguments, plain=plain, steps=steps):
@@ -148,7 +148,7 @@ def test_runs_fit_on_eighty_columns(furnished, stopped):
     from rich.console import Console
 
     from voxgrad.cli.runs import table
-    from voxgrad.training.record import unfinished
+    from voxgrad.training.run_record import unfinished
 
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     console.print(table(unfinished(furnished)))
@@ -212,8 +212,8 @@ def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
 ):
     asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
     # How long twenty minutes are is for test_budget.py; here they are nine steps.
-    monkeypatch.setattr(budget, "plan", lambda *arguments: budget.Plan((7, 2), 4, 4))
-    monkeypatch.setattr(budget, "_SMALLEST_BATCH", 64)
+    monkeypatch.setattr(time_budget, "plan", lambda *arguments: time_budget.Plan((7, 2), 4, 4))
+    monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)
     outcome = command(*asked)
     assert outcome.code == 0, outcome.err
     assert "a step takes " in outcome.err
@@ -223,7 +223,7 @@ def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
     assert [stage["steps"] for stage in settings["training"]["stages"]] == [7, 2]
     assert voice.manifest.metrics["steps"] == 9
     assert settings["budget"]["seconds"] == 1200
-    monkeypatch.setattr(budget, "_measured", None)  # nothing is measured a second time
+    monkeypatch.setattr(time_budget, "_measured", None)  # nothing is measured a second time
     again = command(*asked)
     assert again.code == 0
     assert "nothing changed since quick@v1" in again.err
@@ -242,7 +242,7 @@ def test_a_run_under_a_budget_goes_on_with_the_numbers_that_it_began_with(
     assert stages == [7, 2]
     monkeypatch.undo()
     monkeypatch.setenv("VOXGRAD_HOME", str(furnished.home))
-    monkeypatch.setattr(budget, "_measured", None)
+    monkeypatch.setattr(time_budget, "_measured", None)
     assert command(*asked, "-q").code == 0
     voice = furnished.find("quick", "voice")
     assert [stage["steps"] for stage in voice.manifest.settings["training"]["stages"]] == stages
@@ -254,18 +254,18 @@ def load_after_measuring(monkeypatch) -> list[float]:
 
     def plan(costs, saving, settings, seconds):
         asked.append(14.0)
-        plain, steps = Trainer.step, iter(range(100))
+        plain, steps = GradTTSTask.step, iter(range(100))
 
         def signalled(self, *arguments):
             if next(steps) == 1:
                 os.kill(os.getpid(), signal.SIGINT)
             return plain(self, *arguments)
 
-        monkeypatch.setattr(Trainer, "step", signalled)
-        return budget.Plan((7, 2), 4, 4)
+        monkeypatch.setattr(GradTTSTask, "step", signalled)
+        return time_budget.Plan((7, 2), 4, 4)
 
-    monkeypatch.setattr(budget, "plan", plan)
-    monkeypatch.setattr(budget, "_SMALLEST_BATCH", 64)
+    monkeypatch.setattr(time_budget, "plan", plan)
+    monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)
     return asked
 
 

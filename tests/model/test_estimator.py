@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from voxgrad.model import attention as attention_module
-from voxgrad.model import norm_mish
-from voxgrad.model.attention import LinearAttention
-from voxgrad.model.estimator import Estimator
+from voxgrad.model import group_norm_mish, linear_attention
+from voxgrad.model.linear_attention import LinearAttention
 from voxgrad.model.masks import Frames
+from voxgrad.model.unet import UNet
 from voxgrad.settings import ModelSpec
 
 
@@ -35,7 +34,8 @@ def test_folded_attention_is_attention(channels_last, ragged):
     found, expected = attention(x, Frames(extent, extent), torch.ones(1)), written_out(attention, x, extent)
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
     gradients = [
-        torch.autograd.grad(out.square().sum(), tuple(attention.parameters())) for out in (found, expected)
+        torch.autograd.grad(out.square().sum(), tuple(attention.parameters()))
+        for out in (found, expected)
     ]
     for ours, theirs in zip(*gradients, strict=True):
         assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
@@ -44,16 +44,16 @@ def test_folded_attention_is_attention(channels_last, ragged):
 @pytest.mark.parametrize("graded", [False, True])
 def test_the_fast_network_is_the_plain_one(graded, monkeypatch):
     torch.manual_seed(0)
-    estimator = Estimator(ModelSpec(dec_dim=16))
+    estimator = UNet(ModelSpec(dec_dim=16))
     with torch.no_grad():
         for name, parameter in estimator.named_parameters():
             if name.endswith(".g"):  # gates start closed
                 parameter.fill_(0.7)
     inputs = torch.randn(2, 80, 24), torch.randn(2, 80, 24), torch.tensor([0.3, 0.9])
-    monkeypatch.setattr(attention_module, "_CACHED", 2 * 128 * 24 * 7)  # seven bands at a time
+    monkeypatch.setattr(linear_attention, "_CACHED", 2 * 128 * 24 * 7)  # seven bands at a time
     with torch.set_grad_enabled(graded):
         fast = estimator(*inputs)
-    monkeypatch.setattr(norm_mish, "takes", lambda x: False)
+    monkeypatch.setattr(group_norm_mish, "takes", lambda x: False)
     monkeypatch.setattr(
         LinearAttention, "forward", lambda self, x, frames, gate: gate * written_out(self, x, frames.extent)
     )

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from voxgrad.acoustic import load_acoustic
-from voxgrad.model import align
+from voxgrad.acoustic_model import load_acoustic_model
+from voxgrad.model import monotonic_alignment
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent
@@ -120,7 +120,7 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp
     if trained and speakers > 1:
         pytest.skip("the trained base has one speaker")
     model = (
-        load_acoustic(Store.open(tmp_path).find("base/kathleen")).model
+        load_acoustic_model(Store.open(tmp_path).find("base/kathleen")).model
         if trained
         else perturbed(ModelSpec(**TINY, n_spks=speakers))
     )
@@ -203,7 +203,7 @@ def test_the_losses_fall_when_one_batch_is_overfitted():
     for _ in range(40):
         prior = model.encode(tokens, lengths)
         durations = model.align(prior, y, frames)
-        mu_y = align.expand(prior.mu_x, durations, 32)
+        mu_y = monotonic_alignment.expand(prior.mu_x, durations, 32)
         losses = torch.stack(
             [
                 gaussian_loss(mu_y, y, mask),

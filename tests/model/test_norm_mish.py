@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from voxgrad.model.estimator import Block
+from voxgrad.model.group_norm_mish import group_norm_mish, takes
 from voxgrad.model.masks import Frames
-from voxgrad.model.norm_mish import group_norm_mish, takes
+from voxgrad.model.unet import Block
 
 SHAPES = [(2, 16, 5, 7), (3, 32, 80, 12), (1, 16, 1, 3), (2, 24, 20, 40)]
 

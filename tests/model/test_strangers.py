@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from voxgrad.errors import BadInputError
-from voxgrad.model import strangers
+from voxgrad.model import untrusted_checkpoint
 from voxgrad.model.checkpoint import build_strict
-from voxgrad.model.strangers import read_stranger
+from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 
@@ -29,15 +29,15 @@ def state() -> dict[str, torch.Tensor]:
 
 
 def attempted(path: Path) -> tuple[str | None, int]:
-    """As `read_stranger` does it, but in a fork, which is quicker: the reason, and bytes of memory that it took."""
+    """As `read_untrusted_checkpoint` does it, but in a fork: the reason, and bytes of memory that it took."""
     target = path.parent / "converted.safetensors"
     answer, say = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            strangers._limit(path.stat().st_size)
-            refusal = strangers.attempt(path, target, "")
+            untrusted_checkpoint._limit(path.stat().st_size)
+            refusal = untrusted_checkpoint.attempt(path, target, "")
             took = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
             os.write(say, pickle.dumps((None if refusal is None else str(refusal), 1024 * took)))
         finally:
@@ -57,10 +57,10 @@ def test_all_four_forms_come_back_as_they_were(state, tmp_path, monkeypatch):
     save_file(state, tmp_path / "d.safetensors")
     for name in ("a.pt", "b.pth", "c.ckpt", "d.safetensors"):
         if name in {"a.pt", "c.ckpt"}:  # elsewhere is the same reader
-            monkeypatch.setattr(strangers, "_read_elsewhere", strangers.attempt)
+            monkeypatch.setattr(untrusted_checkpoint, "_read_elsewhere", untrusted_checkpoint.attempt)
         else:
             monkeypatch.undo()
-        read = read_stranger(tmp_path / name, "generator")
+        read = read_untrusted_checkpoint(tmp_path / name, "generator")
         assert read.keys() == state.keys()
         assert all(torch.equal(read[key], state[key]) for key in state)
 
@@ -69,7 +69,7 @@ def test_all_four_forms_come_back_as_they_were(state, tmp_path, monkeypatch):
 def test_tied_and_sliced_weights_come_back(state, tmp_path):
     tied = {**state, "again": state["weight"], "slice": state["weight"][3:5]}
     torch.save(tied, tmp_path / "a.pt")
-    read = read_stranger(tmp_path / "a.pt")
+    read = read_untrusted_checkpoint(tmp_path / "a.pt")
     assert all(torch.equal(read[key], tied[key]) for key in tied)
 
 
@@ -89,7 +89,7 @@ def test_code_in_a_pickle_never_runs(state, tmp_path, capfd):
     torch.save({**state, "evil": Evil(trace)}, tmp_path / "zip.pt")
     torch.save({**state, "evil": Evil(trace)}, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
     with pytest.raises(BadInputError, match=r"zip\.pt is not a checkpoint of plain tensors"):
-        read_stranger(tmp_path / "zip.pt")
+        read_untrusted_checkpoint(tmp_path / "zip.pt")
     for name in ("bare.pt", "old.ckpt"):
         assert str(attempted(tmp_path / name)[0]).startswith(f"{name} is not a checkpoint of plain tensors")
     assert not trace.exists()
@@ -101,7 +101,7 @@ def test_what_lies_beside_a_checkpoint_is_never_imported(state, tmp_path, monkey
         (tmp_path / f"{module}.py").write_text("import os; os._exit(3)")
     torch.save(state, tmp_path / "a.pt")
     monkeypatch.chdir(tmp_path)
-    assert read_stranger(Path("a.pt")).keys() == state.keys()
+    assert read_untrusted_checkpoint(Path("a.pt")).keys() == state.keys()
 
 
 def giant() -> torch.Tensor:
@@ -143,7 +143,7 @@ def test_each_of_the_corpus_is_refused_in_little_memory(state, tmp_path, what, e
     assert reason is not None
     assert reason.startswith("a.")
     assert "\n" not in reason
-    assert took < strangers._ALLOWED
+    assert took < untrusted_checkpoint._ALLOWED
 
 
 CONTENT = {
@@ -166,7 +166,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, what, ending):
     reason, took = attempted(path)
     assert reason is not None
     assert "\n" not in reason
-    assert took < strangers._ALLOWED
+    assert took < untrusted_checkpoint._ALLOWED
 
 
 def test_a_bomb_meets_the_limit(state, tmp_path):
@@ -184,17 +184,17 @@ def test_a_bomb_meets_the_limit(state, tmp_path):
             else:
                 bomb.writestr(name, plain.read(name))
     with pytest.raises(BadInputError, match=r"bomb\.pt .* damaged"):
-        read_stranger(tmp_path / "bomb.pt")
+        read_untrusted_checkpoint(tmp_path / "bomb.pt")
     reason, took = attempted(tmp_path / "bomb.pt")
     assert reason is not None
-    assert took < strangers._ALLOWED + 5 * (tmp_path / "bomb.pt").stat().st_size
+    assert took < untrusted_checkpoint._ALLOWED + 5 * (tmp_path / "bomb.pt").stat().st_size
 
 
 def test_time_is_limited_too(state, tmp_path, monkeypatch):
     torch.save(state, tmp_path / "a.pt")
-    monkeypatch.setattr(strangers, "_SECONDS", 0.01)
+    monkeypatch.setattr(untrusted_checkpoint, "_SECONDS", 0.01)
     with pytest.raises(BadInputError, match="takes longer"):
-        read_stranger(tmp_path / "a.pt")
+        read_untrusted_checkpoint(tmp_path / "a.pt")
 
 
 def test_a_model_of_another_size_is_refused_before_it_takes_memory():
@@ -239,6 +239,6 @@ def test_a_mutated_checkpoint_is_read_or_refused_in_one_line(tmp_path_factory, m
     path.write_bytes(mutated(path.read_bytes(), edits))
     reason, took = attempted(path)
     assert reason is None or "\n" not in reason
-    assert took < strangers._ALLOWED
+    assert took < untrusted_checkpoint._ALLOWED
     assert [one.name for one in place.iterdir()] == [form]
     shutil.rmtree(place)

@@ -9,7 +9,7 @@ import torch
 from voxgrad.audio.cut import cutting_pauses, pauses, pieces
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
-from voxgrad.model import align
+from voxgrad.model import monotonic_alignment
 from voxgrad.preparation.band import search_band
 from voxgrad.settings import AudioSpec
 
@@ -23,7 +23,7 @@ def test_a_band_of_all_tokens_gives_the_search_of_the_whole(seed: int, block: in
     value = torch.randn(100, 23, generator=generator)
     blocks = [(0, value[start : start + block].numpy()) for start in range(0, 100, block)]
     path = search_band(blocks, 23)
-    durations = align.search(value[None], torch.tensor([23]), torch.tensor([100]))[0]
+    durations = monotonic_alignment.search(value[None], torch.tensor([23]), torch.tensor([100]))[0]
     assert np.bincount(path, minlength=23).tolist() == durations.tolist()
 
 
@@ -48,7 +48,7 @@ def test_pauses_are_found_and_long_pieces_are_cut_at_them():
 
 @pytest.mark.skipif(not LJ.is_dir(), reason="../shared/data is not here")
 def test_joined_clips_and_their_joined_text_are_given_back():
-    from voxgrad.acoustic import load_acoustic
+    from voxgrad.acoustic_model import load_acoustic_model
     from voxgrad.preparation.scripts import match_script
     from voxgrad.store import Store
     from voxgrad.text.lexicon import NONE
@@ -58,7 +58,7 @@ def test_joined_clips_and_their_joined_text_are_given_back():
     gap = np.random.default_rng(0).normal(0, 1e-4, 16000).astype(np.float32)
     whole = np.concatenate([part for entry in entries for part in (read_audio(entry.recording).samples, gap)])
     sound, spec = Waveform(whole, 22050), AudioSpec()
-    base = load_acoustic(Store.open().find("base/kathleen"))
+    base = load_acoustic_model(Store.open().find("base/kathleen"))
     mel = log_mel(torch.from_numpy(sound.samples), spec.mel)
     texts = [entry.text for entry in entries]
     found = match_script(base, " ".join(texts), mel, cutting_pauses(sound, spec), NONE)

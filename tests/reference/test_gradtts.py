@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxgrad.model import align
+from voxgrad.model import monotonic_alignment
 from voxgrad.model.checkpoint import load_strict
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
@@ -88,12 +88,12 @@ def test_forward_diffusion_and_loss(golden):
 
 def test_alignment(golden):
     mu_x, y = golden["mu_x"], golden["y"]
-    ours = align.log_prior(mu_x, y)
+    ours = monotonic_alignment.log_prior(mu_x, y)
     dropped = -0.5 * y.square().sum(1)[:, :, None] - 0.5 * np.log(2 * np.pi) * golden.spec.n_feats
     close((ours + dropped).transpose(1, 2), golden["log_prior"], 1e-5)
-    durations = align.search(ours, golden["x_lengths"], golden["y_lengths"])
-    assert torch.equal(align.path(durations, y.shape[2]), golden["mas_path"].float())
-    close(align.expand(mu_x, durations, y.shape[2]), golden["mu_y"], 1e-5)
+    durations = monotonic_alignment.search(ours, golden["x_lengths"], golden["y_lengths"])
+    assert torch.equal(monotonic_alignment.path(durations, y.shape[2]), golden["mas_path"].float())
+    close(monotonic_alignment.expand(mu_x, durations, y.shape[2]), golden["mu_y"], 1e-5)
 
 
 def test_losses(golden):
@@ -110,8 +110,8 @@ def test_text_to_mel_without_noise(golden, scale):
     durations = predicted_durations(prior, scale, "official")
     lengths = durations.sum(1)
     frames = padded_length(int(lengths.max()))
-    assert torch.equal(align.path(durations, frames)[:, None], golden[f"{name}.attn"].float())
-    mu_y = align.expand(prior.mu_x, durations, frames)
+    assert torch.equal(monotonic_alignment.path(durations, frames)[:, None], golden[f"{name}.attn"].float())
+    mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
     # The official inference hands the whole padded batch to the network, without an extent.
     condition = Condition(mu_y, length_mask(lengths, frames), None, golden.speaker)
     mel = euler(golden.model.decoder, mu_y, condition, borders(5))[:, :, : int(lengths.max())]
@@ -129,8 +129,12 @@ def test_monotonic_alignment_search(file):
     assert cases
     for case in cases:
         value = tensors[f"{case}.value"].transpose(1, 2)
-        durations = align.search(value, tensors[f"{case}.x_lengths"], tensors[f"{case}.y_lengths"])
-        assert torch.equal(align.path(durations, value.shape[1]), tensors[f"{case}.path"].float()), case
+        durations = monotonic_alignment.search(
+            value, tensors[f"{case}.x_lengths"], tensors[f"{case}.y_lengths"]
+        )
+        assert torch.equal(
+            monotonic_alignment.path(durations, value.shape[1]), tensors[f"{case}.path"].float()
+        ), case
 
 
 OFFICIAL = {

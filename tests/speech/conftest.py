@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from voxgrad.acoustic import Acoustic
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save
 
 MODEL = ModelSpec(
@@ -31,7 +31,7 @@ def robots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (kind, name) in enumerate((("voice", "robot"), ("base", "robots"))):
         torch.manual_seed(seed)
         with Store(home).stage(kind, name) as draft:
-            Acoustic(GradTTS(MODEL), spec).write(draft.directory)
+            AcousticModel(GradTTS(MODEL), spec).write(draft.directory)
             draft.publish(
                 fingerprint=fingerprint("test", 1, {"name": name}, {}, {}),
                 settings={"acoustic": spec.model_dump()},

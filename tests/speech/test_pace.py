@@ -4,26 +4,26 @@ from voxgrad.cli.effort import chosen_steps
 from voxgrad.errors import BadInputError
 from voxgrad.events import Said
 from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, SynthesisSpec
-from voxgrad.speech.pace import MOST_STEPS, pace
-from voxgrad.speech.speaker import Speaker
+from voxgrad.speech.performance import MOST_STEPS, fit_steps_to_rtf
+from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.text.lexicon import NONE
 
 
 def test_a_generous_limit_allows_many_steps_and_a_tight_one_a_draft(furnished):
-    speaker, told = Speaker.load(furnished.find("robot", "voice"), None, NONE), []
+    speaker, told = Synthesizer.load(furnished.find("robot", "voice"), None, NONE), []
     settings = SynthesisSpec(speed=0.5)
-    many = pace(speaker, settings, 1e6, told.append)
+    many = fit_steps_to_rtf(speaker, settings, 1e6, told.append)
     assert many == settings.model_copy(update={"steps": MOST_STEPS})
     assert told[0].level == "info"
-    few = pace(speaker, settings, 1e-6, told.append)
+    few = fit_steps_to_rtf(speaker, settings, 1e-6, told.append)
     assert few.steps == DRAFT_STEPS
     assert isinstance(told[-1], Said)
     assert told[-1].level == "warning"
 
 
 def test_what_was_timed_speaks_without_being_loaded_again(furnished, command, monkeypatch):
-    loads, load = [], Speaker.load
-    monkeypatch.setattr(Speaker, "load", lambda *parts: loads.append(parts) or load(*parts))
+    loads, load = [], Synthesizer.load
+    monkeypatch.setattr(Synthesizer, "load", lambda *parts: loads.append(parts) or load(*parts))
     said = ("say", "Hello there.", "--voice", "robot", "--vocoder", "quick", "-o", "a.wav")
     assert command(*said, "--max-rtf", "0.001").code == 0
     assert len(loads) == 1

@@ -16,15 +16,15 @@ from voxgrad.audio.pitch import median_f0
 from voxgrad.audio.sink import read_remark, to_pcm
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.recipe import MARK, Recipe, Source, read_recipe
-from voxgrad.speech.speaker import Speaker
+from voxgrad.speech.provenance import MARK, Recipe, Source, read_recipe
+from voxgrad.speech.synthesizer import Synthesizer
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."
 
 
 @pytest.fixture(scope="module")
-def robot(robots) -> Speaker:
+def robot(robots) -> Synthesizer:
     return voxgrad.load("robot", vocoder="quick", home=robots)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec
 from voxgrad.store import Store
@@ -40,7 +40,7 @@ def test_sizes_follow_from_shapes(state, ending, tmp_path: Path, command):
     base = Store.open(tmp_path / "home").find(None, "base")
     assert base.manifest.licence == "MIT"
     assert base.manifest.settings["imported"]["file"] == file.name
-    acoustic = load_acoustic(base)
+    acoustic = load_acoustic_model(base)
     assert acoustic.spec.model == SPEC
     assert acoustic.spec.text.frontend == "official"
     assert all(torch.equal(value, state[name]) for name, value in acoustic.model.state_dict().items())

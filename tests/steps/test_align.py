@@ -7,13 +7,13 @@ import parselmouth
 import pytest
 import torch
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.steps import align as step
 from voxgrad.training.alignment import ALIGNMENTS, PHONES, align_corpus, read_alignments
-from voxgrad.training.run import Dataset
 from voxgrad.training.textgrid import read_durations
+from voxgrad.training.training_run import Dataset
 
 
 def corpus(chain):
@@ -24,7 +24,7 @@ def corpus(chain):
 def test_a_model_keeps_the_alignments_that_it_ended_with(chain, kind):
     artifact = getattr(chain, kind)
     stored = read_alignments(artifact.path(ALIGNMENTS))
-    acoustic = load_acoustic(artifact)
+    acoustic = load_acoustic_model(artifact)
     found = align_corpus(acoustic.model, corpus(chain), acoustic.spec.speakers, torch.device("cpu"))
     for clip in corpus(chain).clips:
         assert sum(stored[clip.id].durations) == clip.frames

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.store import Store
 
 FEW = ("--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
@@ -18,7 +18,7 @@ def two(duet, tmp_path: Path, command) -> Store:
 
 
 def test_a_voice_is_its_base_moved_a_little(chain):
-    base, voice = load_acoustic(chain.base), load_acoustic(chain.voice)
+    base, voice = load_acoustic_model(chain.base), load_acoustic_model(chain.voice)
     assert voice.spec.model == base.spec.model
     assert voice.spec.voice == "robot"
     before, after = base.model.state_dict(), voice.model.state_dict()
@@ -60,7 +60,7 @@ def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps
     assert sorted(speakers.values()) == [0, 1]
     (kept,) = set(speakers) - {"robot"}
     assert speakers[kept] == {"ann": 0, "bob": 1}[kept]
-    acoustic = load_acoustic(voice)
+    acoustic = load_acoustic_model(voice)
     assert acoustic.row == speakers["robot"]
     spoken = ("say", "Hello.", "--voice", "third", "--vocoder", "griffinlim", "--steps", "1")
     assert command(*spoken).code == 0
@@ -72,7 +72,7 @@ def test_one_speaker_of_a_dataset_becomes_a_voice(two, command, steps):
     voice = two.find("bob", "voice")
     assert voice.manifest.settings["acoustic"]["voice"] == "bob"
     assert voice.manifest.metrics["clips"] + voice.manifest.metrics["held_out_clips"] == 3
-    assert "bob" in load_acoustic(voice).spec.speakers
+    assert "bob" in load_acoustic_model(voice).spec.speakers
     assert command(*arguments, "--name", "bob", "--speaker", "ann").code == 0
     assert two.find("bob", "voice").version == 2  # another speaker is other work
 

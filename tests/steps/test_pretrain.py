@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
 
 
 def test_a_base_carries_all_that_is_needed_to_use_it(chain):
@@ -64,7 +64,7 @@ def test_bad_settings_are_refused_before_any_work(arguments, word, furnished, re
 
 
 def test_a_base_of_several_speakers(duet):
-    spec = load_acoustic(duet.base).spec
+    spec = load_acoustic_model(duet.base).spec
     assert spec.model.n_spks == 2
     assert spec.speakers == {"ann": 0, "bob": 1}
     assert spec.voice == "ann"  # of whom there is most

@@ -8,7 +8,7 @@ import soundfile
 
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save
 
 FAST = ("--vocoder", "griffinlim", "--steps", "1")

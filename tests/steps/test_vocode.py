@@ -14,7 +14,7 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save
 
 SPOKEN = speak_phones(["HH", "AH0", "L", "OW1", "DH", "EH1", "R", "."], seed=0)

@@ -26,7 +26,7 @@ from voxgrad.audio import praat
 from voxgrad.cli import render
 from voxgrad.cli.main import main
 from voxgrad.events import ignore
-from voxgrad.steps import adopt, finetune, prepare, say
+from voxgrad.steps import finetune, import_checkpoint, prepare, say
 from voxgrad.store import Artifact, Lineage, Store, collect, intake
 from voxgrad.store.layout import entries
 from voxgrad.store.trash import remove
@@ -38,7 +38,7 @@ IMPORTED = (
     PngImagePlugin,
     render,
     praat,
-    adopt,
+    import_checkpoint,
     finetune,
     prepare,
     say,

@@ -16,8 +16,8 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
-from voxgrad.training.loop import Trainer
-from voxgrad.training.scale import open_scale
+from voxgrad.training.distributed import open_process_group
+from voxgrad.training.gradtts_task import GradTTSTask
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
 ALL = ("encoder", "durations", "decoder")
@@ -42,7 +42,7 @@ def corpus(folder: Path) -> Corpus:
     return Corpus.open(folder / CLIPS, folder / MELS)
 
 
-def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> Trainer:
+def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> GradTTSTask:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = GradTTS(SPEC)
@@ -52,12 +52,12 @@ def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> Trainer:
     settings = TrainSpec(
         stages=stages, clip_gradient=1e9, precision="float32", validate_every=10**6, checkpoint_every=10**6
     )
-    scale = open_scale()
-    with scale.first():
-        training, held_out = corpus(folder / f"data-{scale.rank}").divide(0.2)
+    group = open_process_group()
+    with group.main_process_first():
+        training, held_out = corpus(folder / f"data-{group.rank}").divide(0.2)
     device = torch.device("cpu")
-    return Trainer(
-        model, training, held_out, {"ann": 0}, settings, folder / "run", device, ignore, scale=scale
+    return GradTTSTask(
+        model, training, held_out, {"ann": 0}, settings, folder / "run", device, ignore, group=group
     )
 
 
@@ -70,19 +70,19 @@ def gradients(folder: Path) -> None:
         losses = one.step(number, 0, 1, generator)
         named = {name: p.grad for name, p in one.model.named_parameters() if p.grad is not None}
         found[number] = {"losses": losses, "gradients": named, "frames": one.durations.frames}
-    if one.scale.main:
-        torch.save(found, folder / f"gradients-{one.scale.processes}.pt")
-    one.scale.wait()
+    if one.group.is_main_process:
+        torch.save(found, folder / f"gradients-{one.group.world_size}.pt")
+    one.group.barrier()
 
 
 def train(folder: Path) -> int:
     endless = StageSpec(train=("encoder", "durations"), alignment="every_step", steps=10**6, batch_size=6)
     one = trainer(folder, (endless,))
-    (folder / f"pid-{one.scale.rank}").write_text(str(os.getpid()))
+    (folder / f"pid-{one.group.rank}").write_text(str(os.getpid()))
     try:
         one.train()
     except VoxgradError as error:
-        (folder / f"exit-{one.scale.rank}").write_text(str(int(error.exit_code)))
+        (folder / f"exit-{one.group.rank}").write_text(str(int(error.exit_code)))
         return int(error.exit_code)
     return 0
 

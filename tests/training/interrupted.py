@@ -18,10 +18,10 @@ from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
-from voxgrad.training import state
+from voxgrad.training import checkpoint
 from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
-from voxgrad.training.engine import LOG
-from voxgrad.training.loop import Trainer
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.trainer import LOG
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
 INTERVAL = 3
@@ -50,7 +50,9 @@ def train(data: Corpus, run: Path, steps: int) -> None:
         stages=stages, validate_every=5, checkpoint_every=INTERVAL, precision="float32", ema_decay=0.9
     )
     training, held_out = data.divide(0.2)
-    Trainer(GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), ignore).train()
+    GradTTSTask(
+        GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), ignore
+    ).train()
 
 
 def attempt(data: Corpus, run: Path, steps: int, kill: int | None, after: float) -> int:
@@ -94,8 +96,8 @@ def main(folder: Path, number: int, times: int, seed: int) -> None:
     exits, lost, torn = [], [], []
     for _ in range(times):
         exits.append(attempt(data, run, steps, number, chance.uniform(0.0, 0.4)))
-        torn += [path.name for path in state.checkpoints(run) if not whole(path)]
-        saved = state.checkpoints(run)
+        torn += [path.name for path in checkpoint.checkpoints(run) if not whole(path)]
+        saved = checkpoint.checkpoints(run)
         at = int(saved[-1].name.removeprefix("step-")) if saved else 0
         lost.append(steps_logged(run) - at)
     last = attempt(data, run, steps, None, 0.0)
@@ -118,9 +120,9 @@ def main(folder: Path, number: int, times: int, seed: int) -> None:
     )
 
 
-def whole(checkpoint: Path) -> bool:
+def whole(directory: Path) -> bool:
     index = json.loads((checkpoint / "position.json").read_text())
-    return all(state.sync_file(checkpoint / name) == digest for name, digest in index["files"].items())
+    return all(checkpoint.sync_file(checkpoint / name) == digest for name, digest in index["files"].items())
 
 
 if __name__ == "__main__":

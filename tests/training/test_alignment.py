@@ -16,7 +16,7 @@ from voxgrad.training.alignment import (
     PHONES,
     Durations,
     align_corpus,
-    align_strangers,
+    align_unknown_speakers,
     expanded,
     labels,
     moved_frames,
@@ -25,8 +25,8 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.corpus import CLIPS, MELS, Corpus, write_corpus
-from voxgrad.training.engine import LOG
-from voxgrad.training.loop import Trainer
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.trainer import LOG
 
 SPEC = ModelSpec(
     n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, enc_dropout=0.0
@@ -47,7 +47,7 @@ def trainer(corpus, run, stages, emit=ignore, known=None, **changes):
     torch.manual_seed(0)
     training, held_out = corpus.divide(0.2)
     settings = TrainSpec(stages=stages, validate_every=3, checkpoint_every=3, precision="float32", **changes)
-    return Trainer(GradTTS(SPEC), training, held_out, ROWS, settings, run, DEVICE, emit, known or {})
+    return GradTTSTask(GradTTS(SPEC), training, held_out, ROWS, settings, run, DEVICE, emit, known or {})
 
 
 def logged(run):
@@ -123,7 +123,7 @@ def test_a_stopped_run_goes_on_with_the_same_alignments(corpus, tmp_path, stages
 
 def test_frozen_durations_never_move(corpus, tmp_path):
     one = trainer(corpus, tmp_path / "run", (stage("every_step", 6), DECODER), durations="frozen")
-    expected = align_strangers(one.model, corpus, ROWS, DEVICE)
+    expected = align_unknown_speakers(one.model, corpus, ROWS, DEVICE)
     one.train()
     assert moves(tmp_path / "run") == {}
     found = one.alignments()
@@ -161,7 +161,7 @@ def test_a_stranger_is_aligned_without_the_offset_of_its_bands(corpus, tmp_path)
         frames = sum(clip.frames for clip in corpus.clips)
         return 1 - sum(moved_frames(plain[c].durations, found[c].durations) for c in plain) / frames
 
-    stranger = align_strangers(model, louder, ROWS, DEVICE)
+    stranger = align_unknown_speakers(model, louder, ROWS, DEVICE)
     assert agreement(stranger) > agreement(align_corpus(model, louder, ROWS, DEVICE))
 
 

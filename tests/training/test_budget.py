@@ -4,7 +4,7 @@ import pytest
 
 from voxgrad.errors import BadInputError
 from voxgrad.presets import load_preset
-from voxgrad.training.budget import Cost, parse_budget, plan
+from voxgrad.training.time_budget import Cost, parse_budget, plan
 
 FAST = load_preset("fast")
 COSTS = [Cost(2.0, 0.3, 3.0), Cost(2.0, 0.8, 3.0)]

@@ -16,11 +16,11 @@ from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode, Int
 from voxgrad.events import Said, ignore
 from voxgrad.settings import RunSpec, StageSpec
 from voxgrad.store.lock import sole
-from voxgrad.training import state
-from voxgrad.training.descent import descend
-from voxgrad.training.engine import LOCK, Engine
-from voxgrad.training.log import LOG
-from voxgrad.training.scale import Scale
+from voxgrad.training import checkpoint
+from voxgrad.training.distributed import ProcessGroup
+from voxgrad.training.optimizer import optimizer_step
+from voxgrad.training.trainer import LOCK, Trainer
+from voxgrad.training.training_log import LOG
 
 FIRST = StageSpec(train=("decoder",), steps=9, batch_size=8, learning_rate=3e-2, warmup=2, interpolation=0.7)
 SECOND = StageSpec(train=("decoder",), steps=8, batch_size=4, learning_rate=2e-2, crop=64)
@@ -32,7 +32,7 @@ class Regression:
     """A task with dropout, a momentum and a held-out loss that goes up now and then."""
 
     stages: tuple[StageSpec, ...] = (FIRST, SECOND)
-    scale: Scale = field(default_factory=Scale)
+    group: ProcessGroup = field(default_factory=ProcessGroup)
     network: nn.Module = field(init=False)
     told: list[str] = field(init=False, default_factory=list)
 
@@ -55,7 +55,7 @@ class Regression:
         x = torch.randn(self.stages[stage].batch_size, 4, generator=generator)
         self.network.train()
         loss = (self.network(x) - x.sum(1, keepdim=True)).square().mean()
-        descend(loss, [self.network.parameters()], self.optimizer, SETTINGS.clip_gradient, self.scale)
+        optimizer_step(loss, [self.network.parameters()], self.optimizer, SETTINGS.clip_gradient, self.group)
         return {"loss": float(loss.detach())}
 
     @torch.no_grad()
@@ -68,11 +68,11 @@ class Regression:
         return "distance"
 
 
-def engine(run: Path, task=None, emit=ignore, settings=SETTINGS, **options) -> Engine:
-    return Engine(Regression() if task is None else task, settings, run, emit, **options)
+def engine(run: Path, task=None, emit=ignore, settings=SETTINGS, **options) -> Trainer:
+    return Trainer(Regression() if task is None else task, settings, run, emit, **options)
 
 
-def outcome(one: Engine) -> dict:
+def outcome(one: Trainer) -> dict:
     """All that a run leaves behind, but for times."""
     entries = [json.loads(line) for line in (one.run / LOG).read_text().splitlines()]
     for entry in entries:
@@ -114,7 +114,7 @@ def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
     assert outcome(resumed) == whole
 
 
-def without(checkpoint: state.Checkpoint, part: str) -> state.Checkpoint:
+def without(checkpoint: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:
     """A checkpoint that lacks one thing: what a fresh engine has instead is in its place."""
     position, fresh = checkpoint.position, Regression()
     if part in {"model", "average", "best", "start"}:
@@ -129,7 +129,7 @@ def without(checkpoint: state.Checkpoint, part: str) -> state.Checkpoint:
         }
         best = replace(position.best, **nothing[part])
         return replace(checkpoint, position=replace(position, best=best))
-    empty = state.Position(0, 0, 0)
+    empty = checkpoint.TrainerState(0, 0, 0)
     return replace(checkpoint, position=replace(position, **{part: getattr(empty, part)}))
 
 
@@ -144,7 +144,9 @@ def patient(tmp_path_factory):
         return engine(folder, Regression(stages), settings=settings, compares=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(state, "save_checkpoint", lambda run, checkpoint: history.append(deepcopy(checkpoint)))
+        patch.setattr(
+            checkpoint, "save_checkpoint", lambda run, checkpoint: history.append(deepcopy(checkpoint))
+        )
         complete = start(tmp_path_factory.mktemp("patient"))
         complete.train()
     assert complete.total < 39, "patience must end the last stage"
@@ -162,13 +164,13 @@ def patient(tmp_path_factory):
 def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch):
     start, complete, history = patient
     expected = outcome(complete)
-    monkeypatch.setattr(state, "save_checkpoint", lambda run, checkpoint: None)
+    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda run, checkpoint: None)
 
     def differs(saved):
         if part.startswith("best") and saved.position.best is None:
             return False
         lacking = without(deepcopy(saved), part) if part else deepcopy(saved)
-        monkeypatch.setattr(state, "load_checkpoint", lambda run, emit: lacking)
+        monkeypatch.setattr(checkpoint, "load_checkpoint", lambda run, emit: lacking)
         resumed = start(tmp_path)
         shutil.copyfile(complete.run / LOG, tmp_path / LOG)
         try:
@@ -246,7 +248,7 @@ def test_figures_from_before_the_first_step_are_kept_where_asked_for(tmp_path):
 )
 def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
     stopped_at(tmp_path, 15, compares=True)
-    before, newest = state.checkpoints(tmp_path)
+    before, newest = checkpoint.checkpoints(tmp_path)
     weights, position = newest / "average.safetensors", newest / "position.json"
     content = weights.read_bytes()
     if damage == "truncated":
@@ -273,8 +275,8 @@ def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
 
 def test_where_no_checkpoint_is_whole_it_says_so_once(tmp_path):
     stopped_at(tmp_path, 15)
-    for checkpoint in state.checkpoints(tmp_path):
-        (checkpoint / "model.safetensors").unlink()
+    for saved in checkpoint.checkpoints(tmp_path):
+        (saved / "model.safetensors").unlink()
     with pytest.raises(IntegrityError, match=f"no checkpoint of {tmp_path.name} is whole") as caught:
         engine(tmp_path).train()
     assert caught.value.exit_code == ExitCode.INTEGRITY
@@ -314,7 +316,7 @@ def test_the_first_signal_finishes_the_step_and_saves(number, code, step, whole,
     assert caught.value.message == f"stopped after step {step} of 17, saved"
     assert caught.value.hint == "Go on with: voxgrad finetune --resume x"
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
-    assert state.checkpoints(tmp_path)[-1].name == f"step-{step:08d}"
+    assert checkpoint.checkpoints(tmp_path)[-1].name == f"step-{step:08d}"
     resumed = engine(tmp_path, compares=True)
     resumed.train()
     assert outcome(resumed) == whole
@@ -329,7 +331,7 @@ def test_the_second_signal_stops_at_once(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         engine(tmp_path, Impatient()).train()
-    assert state.checkpoints(tmp_path) == []
+    assert checkpoint.checkpoints(tmp_path) == []
 
 
 def test_an_ignored_signal_stays_ignored(tmp_path):
@@ -369,7 +371,7 @@ def test_a_number_that_is_not_finite_leaves_the_last_checkpoint_finite(k, tmp_pa
     with pytest.raises(DivergedError, match=f"at step {k}: ") as caught:
         engine(tmp_path, Poisoned()).train()
     assert caught.value.exit_code == ExitCode.DIVERGED
-    saved = state.load_checkpoint(tmp_path, ignore)
+    saved = checkpoint.load_checkpoint(tmp_path, ignore)
     assert (saved is None) == (k == 1)
     if saved is not None:
         assert all(value.isfinite().all() for tensors in saved.tensors.values() for value in tensors.values())
@@ -378,7 +380,9 @@ def test_a_number_that_is_not_finite_leaves_the_last_checkpoint_finite(k, tmp_pa
 def test_a_loss_without_gradient_that_is_not_finite_is_caught_too():
     weight = nn.Parameter(torch.ones(1))
     with pytest.raises(DivergedError, match="the loss is not finite"):
-        descend(weight.sum() + float("inf"), [[weight]], torch.optim.SGD([weight], 1.0), 1.0, Scale())
+        optimizer_step(
+            weight.sum() + float("inf"), [[weight]], torch.optim.SGD([weight], 1.0), 1.0, ProcessGroup()
+        )
     assert weight.item() == 1.0
 
 
@@ -433,7 +437,7 @@ def test_a_full_disk_is_explained(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state, "write_file", full)
+    monkeypatch.setattr(checkpoint, "write_file", full)
     with pytest.raises(EnvironmentFailureError, match="The disk is full, cannot save a checkpoint"):
         engine(tmp_path).train()
     assert list((tmp_path / "ckpt").iterdir()) == []

@@ -10,12 +10,12 @@ from voxgrad.errors import DivergedError
 from voxgrad.events import Measured, ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
-from voxgrad.training import state
+from voxgrad.training import checkpoint
 from voxgrad.training.alignment import align_corpus
-from voxgrad.training.engine import LOG
-from voxgrad.training.loop import Trainer
-from voxgrad.training.stages import duration_scale, parameters_of
-from voxgrad.training.validate import validate
+from voxgrad.training.gradtts_losses import duration_scale, parameters_of
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.trainer import LOG
+from voxgrad.training.validation import validate
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
 ENCODER = StageSpec(
@@ -36,7 +36,9 @@ def trainer(corpus, run, stages=(ENCODER, DECODER), emit=ignore, **changes):
     torch.manual_seed(0)
     training, held_out = corpus.divide(0.2)
     settings = TrainSpec(stages=stages, validate_every=3, checkpoint_every=3, precision="float32", **changes)
-    return Trainer(GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), emit)
+    return GradTTSTask(
+        GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), emit
+    )
 
 
 def test_all_stages_run_and_the_log_tells_of_them(corpus, tmp_path):
@@ -100,7 +102,7 @@ def test_a_stopped_run_goes_on_bitwise(corpus, tmp_path, stop):
 def test_checkpoints_are_whole_and_few(corpus, tmp_path):
     one = trainer(corpus, tmp_path / "run")
     one.train()
-    kept = state.checkpoints(tmp_path / "run")
+    kept = checkpoint.checkpoints(tmp_path / "run")
     assert [path.name for path in kept] == ["step-00000009", "step-00000010"]
     assert not list((tmp_path / "run" / "ckpt").glob("tmp-*"))
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-from voxgrad.training import scale, state
+from voxgrad.training import checkpoint, distributed
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = Path(__file__).with_name("distributed.py")
@@ -63,13 +63,13 @@ def test_stopping_one_process_stops_the_other_and_saves(tmp_path):
     os.kill(int((tmp_path / "pid-1").read_text()), signal.SIGTERM)
     waited(process)
     assert [(tmp_path / f"exit-{rank}").read_text() for rank in (0, 1)] == ["143", "143"]
-    saved = state.load_checkpoint(tmp_path / "run", lambda event: None)
+    saved = checkpoint.load_checkpoint(tmp_path / "run", lambda event: None)
     last = json.loads(log.read_text().splitlines()[-1])
     assert saved.position.total == last["step"]
 
 
 def test_a_batch_that_cannot_be_divided_is_refused():
-    several = scale.Scale()
+    several = distributed.ProcessGroup()
     several.processes = 2
     several.check(4)
     with pytest.raises(BadInputError, match=r"a batch of 5 cannot be divided among 2 processes"):
@@ -78,22 +78,22 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 
 def test_several_processes_without_accelerate_are_told_what_to_install(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(scale, "find_spec", lambda name: None)
+    monkeypatch.setattr(distributed, "find_spec", lambda name: None)
     with pytest.raises(EnvironmentFailureError, match="Accelerate is not installed"):
-        scale.open_scale()
+        distributed.open_process_group()
 
 
 def test_one_process_needs_no_accelerate(monkeypatch):
-    monkeypatch.setattr(scale, "find_spec", lambda name: None)
+    monkeypatch.setattr(distributed, "find_spec", lambda name: None)
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert scale.open_scale().processes == 1
+    assert distributed.open_process_group().world_size == 1
 
 
 def test_shares_of_all_processes_make_up_the_whole():
     counts = torch.tensor([3.0, 1.0, 5.0, 2.0])
     parts = []
     for rank in (0, 1):
-        part = scale.Scale()
+        part = distributed.ProcessGroup()
         part.rank, part.processes = rank, 2
         parts.append((part.rows(counts), part.share(counts)))
     means = [share * rows.mean() * rows.numel() / rows.sum() for rows, share in parts]

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from voxgrad.acoustic import Acoustic
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
 from voxgrad.training.corpus import CLIPS, MELS, Corpus, write_corpus
-from voxgrad.training.loop import Trainer
-from voxgrad.training.speakers import match_bands
-from voxgrad.training.validate import validate
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.speaker_adaptation import match_bands
+from voxgrad.training.validation import validate
 
 CPU = torch.device("cpu")
 SIZES = {
@@ -34,8 +34,8 @@ def base(corpus, tmp_path):
         train=("encoder", "durations"), steps=150, batch_size=8, learning_rate=5e-3, alignment="every_step"
     )
     settings = TrainSpec(stages=(stage,), validate_every=50, checkpoint_every=150, ema_decay=0.9)
-    Trainer(model, corpus, corpus, {"ann": 0}, settings, tmp_path / "run", CPU, ignore).train()
-    return Acoustic(model.eval(), spec)
+    GradTTSTask(model, corpus, corpus, {"ann": 0}, settings, tmp_path / "run", CPU, ignore).train()
+    return AcousticModel(model.eval(), spec)
 
 
 def moved(corpus: Corpus, folder, stretch: torch.Tensor, shift: torch.Tensor) -> Corpus:
@@ -46,7 +46,7 @@ def moved(corpus: Corpus, folder, stretch: torch.Tensor, shift: torch.Tensor) ->
     return Corpus.open(folder / CLIPS, folder / MELS)
 
 
-def distance(base: Acoustic, corpus: Corpus) -> float:
+def distance(base: AcousticModel, corpus: Corpus) -> float:
     return validate(base.model, corpus, {"ann": 0}, CPU, decoder=False)["prior_distance"]
 
 

@@ -9,8 +9,8 @@ from voxgrad.model.gradtts import GradTTS, encoder_loss
 from voxgrad.presets import load_preset
 from voxgrad.settings import LossWeights, ModelSpec, StageSpec, TrainSpec
 from voxgrad.training.batches import Batch, generator_for
-from voxgrad.training.scale import Scale
-from voxgrad.training.stages import Losses, full_losses
+from voxgrad.training.distributed import ProcessGroup
+from voxgrad.training.gradtts_losses import Losses, full_losses
 
 SPEC = ModelSpec(
     n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, enc_dropout=0.0
@@ -45,7 +45,7 @@ def batch():
 def gradient(model, batch, stage, loss, durations, weights=None):
     torch.manual_seed(0)  # of dropout
     model.zero_grad()
-    losses, _ = full_losses(model, batch, stage, loss, durations, generator_for(0), Scale())
+    losses, _ = full_losses(model, batch, stage, loss, durations, generator_for(0), ProcessGroup())
     losses.total(LossWeights() if weights is None else weights).backward()
     return losses, model.encoder.proj_m.weight.grad
 
@@ -88,9 +88,9 @@ def test_weights_weigh(model):
 
 
 def test_the_losses_tell_which_durations_they_were_computed_under(model, batch):
-    _, given = full_losses(model, batch, ENCODER, "gaussian", DURATIONS, generator_for(0), Scale())
+    _, given = full_losses(model, batch, ENCODER, "gaussian", DURATIONS, generator_for(0), ProcessGroup())
     assert torch.equal(given, DURATIONS)
-    _, found = full_losses(model, batch, ENCODER, "gaussian", None, generator_for(0), Scale())
+    _, found = full_losses(model, batch, ENCODER, "gaussian", None, generator_for(0), ProcessGroup())
     assert found.sum(1).tolist() == [30, 30]
 
 

@@ -12,11 +12,11 @@ from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError, DivergedError
 from voxgrad.events import ignore
 from voxgrad.settings import ISTFTSpec, MelSpec, VocoderStageSpec, VocoderTrainSpec
-from voxgrad.training.engine import LOG, Engine
-from voxgrad.training.listeners import Discriminators, spectral_distance, telling_loss
-from voxgrad.training.sounds import Sounds, copies_of
-from voxgrad.training.vocoder import VocoderTask
-from voxgrad.vocoder.istft import ISTFT
+from voxgrad.training.trainer import LOG, Trainer
+from voxgrad.training.vocoder_data import AudioClips, augmented_copies
+from voxgrad.training.vocoder_losses import Discriminators, discriminator_loss, multi_resolution_stft_loss
+from voxgrad.training.vocoder_task import VocoderTask
+from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 
 MEL = MelSpec()
 RATE = MEL.sample_rate
@@ -32,7 +32,7 @@ def waveforms():
 
 @pytest.fixture(scope="module")
 def sounds(waveforms):
-    return Sounds.of(waveforms, RATE)
+    return AudioClips.of(waveforms, RATE)
 
 
 def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), **changes):
@@ -41,8 +41,8 @@ def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), **changes):
         stages=stages, validate_every=3, checkpoint_every=2, precision="float32", **changes
     )
     held_out = [torch.from_numpy(sounds.clip(0))]
-    task = VocoderTask(ISTFT.build(SPEC, MEL), sounds, held_out, settings, torch.device("cpu"))
-    return Engine(task, settings, run, ignore)
+    task = VocoderTask(ISTFTVocoder.build(SPEC, MEL), sounds, held_out, settings, torch.device("cpu"))
+    return Trainer(task, settings, run, ignore)
 
 
 def weights(one):
@@ -65,7 +65,7 @@ def test_a_batch_depends_on_seed_and_step_alone(sounds):
 
 
 def test_a_short_clip_ends_in_silence():
-    short = Sounds.of([Waveform(np.full(1000, 0.5, np.float32), RATE)], RATE)
+    short = AudioClips.of([Waveform(np.full(1000, 0.5, np.float32), RATE)], RATE)
     batch = short.batch(2, 8192, 0, 0)
     assert batch[:, :1000].abs().max() > 0.01
     assert batch[:, 1000:].abs().max() == 0
@@ -73,7 +73,7 @@ def test_a_short_clip_ends_in_silence():
 
 def test_copies_are_other_speakers_and_are_made_once(sounds, tmp_path):
     cache = tmp_path / "copies.npz"
-    copies = copies_of(sounds, 2, 0, cache, ignore)
+    copies = augmented_copies(sounds, 2, 0, cache, ignore)
     assert len(copies) == 6
     heights = [median_f0(Waveform(copies.clip(index), RATE)) for index in range(6)]
     originals = [median_f0(Waveform(sounds.clip(index % 3), RATE)) for index in range(6)]
@@ -81,25 +81,25 @@ def test_copies_are_other_speakers_and_are_made_once(sounds, tmp_path):
     assert max(ratios) / min(ratios) > 1.3
     assert all(0.5 < ratio < 1.7 for ratio in ratios)
     changed = cache.stat().st_mtime_ns
-    again = copies_of(sounds, 2, 0, cache, ignore)
+    again = augmented_copies(sounds, 2, 0, cache, ignore)
     assert cache.stat().st_mtime_ns == changed
     np.testing.assert_array_equal(again.samples, copies.samples)
     assert [path.name for path in tmp_path.iterdir()] == ["copies.npz"]
 
 
 def test_clips_too_short_to_copy_are_refused(tmp_path):
-    short = Sounds.of([Waveform(np.zeros(500, np.float32), RATE)], RATE)
+    short = AudioClips.of([Waveform(np.zeros(500, np.float32), RATE)], RATE)
     with pytest.raises(BadInputError, match="long enough"):
-        copies_of(short, 1, 0, tmp_path / "copies.npz", ignore)
+        augmented_copies(short, 1, 0, tmp_path / "copies.npz", ignore)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_spectral_distance_is_of_sounds_not_of_phases(sounds):
     sound = torch.from_numpy(sounds.clip(0))[None, :16384]
     noise = 0.05 * torch.randn(sound.shape, generator=torch.Generator().manual_seed(0))
-    assert spectral_distance(sound, sound) < 1e-5
-    assert spectral_distance(-sound, sound) < 1e-5
-    assert spectral_distance(sound + noise, sound) > 0.1
+    assert multi_resolution_stft_loss(sound, sound) < 1e-5
+    assert multi_resolution_stft_loss(-sound, sound) < 1e-5
+    assert multi_resolution_stft_loss(sound + noise, sound) > 0.1
 
 
 def test_discriminators_learn_to_tell_noise_from_speech(sounds):
@@ -110,7 +110,7 @@ def test_discriminators_learn_to_tell_noise_from_speech(sounds):
     made = 0.1 * torch.randn(real.shape, generator=torch.Generator().manual_seed(1))
     first = None
     for _ in range(40):
-        loss = telling_loss(judges(real), judges(made))
+        loss = discriminator_loss(judges(real), judges(made))
         first = float(loss.detach()) if first is None else first
         optimizer.zero_grad()
         loss.backward()

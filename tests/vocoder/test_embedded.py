@@ -12,9 +12,9 @@ from voxgrad.errors import IntegrityError
 from voxgrad.events import ignore
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.istft import ISTFT
-from voxgrad.vocoder.resolve import choose, ready
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
+from voxgrad.vocoder.selection import choose_vocoder, load_vocoder
 
 MEL = MelSpec()
 LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"
@@ -22,7 +22,7 @@ LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory):
-    found = choose(Store.open(tmp_path_factory.mktemp("home")), None, MEL, ignore)
+    found = choose_vocoder(Store.open(tmp_path_factory.mktemp("home")), None, MEL, ignore)
     assert found is not None
     assert found.embedded
     return found
@@ -53,14 +53,14 @@ def test_a_flipped_bit_is_refused(artifact, tmp_path):
     content = bytearray(weights.read_bytes())
     content[-1000] ^= 1
     weights.write_bytes(content)
-    flipped = choose(Store(tmp_path / "home", tmp_path / "embedded"), None, MEL, ignore)
+    flipped = choose_vocoder(Store(tmp_path / "home", tmp_path / "embedded"), None, MEL, ignore)
     with pytest.raises(IntegrityError) as refused:
-        ready(flipped, MEL, "nobody's")
+        load_vocoder(flipped, MEL, "nobody's")
     assert refused.value.exit_code == 3
 
 
 def test_it_comes_nearer_to_a_stranger_than_griffin_lim(artifact):
-    ours, theirs = ready(artifact, MEL, "nobody's"), GriffinLim(GriffinLimSpec(n_iter=60), MEL)
+    ours, theirs = load_vocoder(artifact, MEL, "nobody's"), GriffinLim(GriffinLimSpec(n_iter=60), MEL)
     for samples in recordings():
         mel = log_mel(samples, MEL)[None]
         near, far = (float((log_mel(one(mel), MEL) - mel).abs().mean()) for one in (ours, theirs))
@@ -68,8 +68,8 @@ def test_it_comes_nearer_to_a_stranger_than_griffin_lim(artifact):
 
 
 def test_streamed_it_is_the_same_sound(artifact):
-    vocoder = ready(artifact, MEL, "nobody's")
-    assert isinstance(vocoder, ISTFT)
+    vocoder = load_vocoder(artifact, MEL, "nobody's")
+    assert isinstance(vocoder, ISTFTVocoder)
     for samples in recordings():
         mel = log_mel(samples, MEL)[None]
         streamed = torch.cat(list(vocoder.stream(mel.split(40, -1))), -1)

@@ -7,7 +7,7 @@ import torch
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.synthetic import speak_phones
 from voxgrad.settings import MelSpec
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec, mel_to_linear
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec, mel_to_linear
 
 MEL = MelSpec()
 

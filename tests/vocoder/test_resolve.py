@@ -8,9 +8,9 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Said
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.load import save
-from voxgrad.vocoder.resolve import choose, mel_of, ready
+from voxgrad.vocoder.selection import choose_vocoder, load_vocoder, mel_of
 
 OTHER = MelSpec(sample_rate=24000, f_max=12000)
 
@@ -30,14 +30,14 @@ def publish(store, name, mel):
 
 def chosen(store, ref, mel, notices=()):
     said = []
-    found = choose(store, ref, mel, said.append)
+    found = choose_vocoder(store, ref, mel, said.append)
     assert said == list(notices)
     return None if found is None else found.ref
 
 
 def test_the_one_of_the_package_is_the_default(store):
     assert chosen(store, None, MelSpec()) == "kathleen@v1"
-    assert choose(store, None, MelSpec(), print).embedded
+    assert choose_vocoder(store, None, MelSpec(), print).embedded
 
 
 def test_what_the_user_made_comes_before_it(store):
@@ -57,7 +57,7 @@ def test_where_nothing_fits_griffin_lim_speaks_and_that_is_told(store):
     notice = Said("no vocoder fits this mel: Griffin-Lim speaks, which buzzes")
     assert chosen(store, None, OTHER, [notice]) is None
     assert chosen(Store(store.home), None, MelSpec(), [notice]) is None
-    assert ready(None, OTHER, "voice alice@v1").mel == OTHER
+    assert load_vocoder(None, OTHER, "voice alice@v1").mel == OTHER
 
 
 def test_what_is_named_is_taken(store):
@@ -72,7 +72,7 @@ def test_what_is_named_is_taken(store):
 def test_another_mel_is_refused_and_both_sides_are_named(store):
     mine = publish(store, "mine", OTHER)
     with pytest.raises(BadInputError) as caught:
-        ready(mine, MelSpec(), "voice alice@v1")
+        load_vocoder(mine, MelSpec(), "voice alice@v1")
     assert caught.value.message == (
         "the vocoder mine@v1 speaks another mel than voice alice@v1: "
         "sample_rate 24000 against 22050, f_max 12000 against 8000"
@@ -86,11 +86,11 @@ def test_a_flipped_bit_is_refused(store):
     content[len(content) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(content)
-    for use in (mel_of, lambda one: ready(one, MelSpec(), "voice alice@v1")):
+    for use in (mel_of, lambda one: load_vocoder(one, MelSpec(), "voice alice@v1")):
         with pytest.raises(IntegrityError, match="not what was published"):
             use(artifact)
     with pytest.raises(IntegrityError, match="not what was published"):
-        choose(store, None, MelSpec(), print)
+        choose_vocoder(store, None, MelSpec(), print)
 
 
 @pytest.mark.parametrize(

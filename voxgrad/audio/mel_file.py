@@ -1,4 +1,4 @@
-"""Log-mel spectrograms from files that other programs wrote."""
+"""TrainingLog-mel spectrograms from files that other programs wrote."""
 
 from pathlib import Path
 from typing import Any

@@ -128,7 +128,7 @@ def _import_checkpoint(
     config: Path | None,
     licence: str | None,
 ) -> "Artifact":
-    from voxgrad.steps.adopt import adopt_base, adopt_vocoder
+    from voxgrad.steps.import_checkpoint import import_base, import_vocoder
     from voxgrad.store.names import plain_name
 
     called = plain_name(file.stem) if name is None else name
@@ -139,8 +139,8 @@ def _import_checkpoint(
             raise BadInputError(
                 "a HiFi-GAN needs its config", "Give --config config.json, which lies beside it."
             )
-        return adopt_vocoder(store, file, config, name=called, licence=licence)
-    return adopt_base(
+        return import_vocoder(store, file, config, name=called, licence=licence)
+    return import_base(
         store,
         file,
         name=called,

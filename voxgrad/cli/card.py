@@ -47,8 +47,8 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
 
 def _made(store: "Store", voice: "Artifact", emit: "Emit") -> "Artifact":
     from voxgrad.steps.card import card as step
-    from voxgrad.vocoder.resolve import choose, mel_of
+    from voxgrad.vocoder.selection import choose_vocoder, mel_of
 
     base = store.find(f"@sha256:{voice.parent('base').digest}")
     dataset = store.find(f"@sha256:{voice.parent('dataset').digest}", "dataset")
-    return step(store, voice, base, dataset, choose(store, None, mel_of(voice), emit), emit)
+    return step(store, voice, base, dataset, choose_vocoder(store, None, mel_of(voice), emit), emit)

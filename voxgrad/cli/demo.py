@@ -55,7 +55,7 @@ def demo(
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
     from voxgrad.store import Store
-    from voxgrad.vocoder.resolve import choose, mel_of
+    from voxgrad.vocoder.selection import choose_vocoder, mel_of
 
     session: Session = context.obj
     output.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def demo(
                 store,
                 SENTENCE,
                 speaker,
-                choose(store, None, mel_of(speaker), renderer.emit),
+                choose_vocoder(store, None, mel_of(speaker), renderer.emit),
                 name=speaker.name,
                 settings=SynthesisSpec(),
                 seed=0,
@@ -134,12 +134,12 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     from voxgrad.audio.pitch import shift
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
-    from voxgrad.vocoder.resolve import choose, mel_of
+    from voxgrad.vocoder.selection import choose_vocoder, mel_of
 
     if not trained:
         sources = sorted((output / "wavs-base").glob("*.wav"))
     else:
-        vocoder = choose(store, None, mel_of(base), emit)
+        vocoder = choose_vocoder(store, None, mel_of(base), emit)
         spoken = (
             say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
             for seed, text in enumerate(_TEXTS)

@@ -40,11 +40,11 @@ def evaluate(
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import validated
     from voxgrad.settings import SynthesisSpec
-    from voxgrad.speech.find import find_voice
+    from voxgrad.speech.load import find_voice
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step
     from voxgrad.store import Store
-    from voxgrad.vocoder.resolve import choose, mel_of
+    from voxgrad.vocoder.selection import choose_vocoder, mel_of
 
     session: Session = context.obj
     asked = {
@@ -57,7 +57,7 @@ def evaluate(
     found = find_voice(store, voice)
     dataset = store.find(data, "dataset") if data is not None else _own(store, found)
     with Renderer(session) as renderer:
-        chosen = choose(store, vocoder, mel_of(found), renderer.emit)
+        chosen = choose_vocoder(store, vocoder, mel_of(found), renderer.emit)
         made = step(store, found, dataset, chosen, trial=trial, emit=renderer.emit)
     parents = {role: parent.ref for role, parent in made.manifest.parents.items()}
     answer(

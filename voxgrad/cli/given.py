@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.speech.utterances import Utterance
+    from voxgrad.speech.text_input import Utterance
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Given:
 
     def utterances(self) -> "Iterable[Utterance]":
         """A line an utterance."""
-        from voxgrad.speech.utterances import read_lines
+        from voxgrad.speech.text_input import read_lines
 
         if self.listed is not None:
             return self.listed
@@ -53,7 +53,7 @@ def given(text: str | None, file: Path | None, *, one: bool, lines: bool) -> Giv
     Raises:
         BadInputError: there is nothing, or too much, or it cannot be read.
     """
-    from voxgrad.speech.utterances import is_jsonl, read_jsonl, read_text
+    from voxgrad.speech.text_input import is_jsonl, read_jsonl, read_text
 
     if text is not None and file is not None:
         raise BadInputError("a text and a file exclude each other", "Give one of them.")

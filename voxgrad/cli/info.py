@@ -19,7 +19,7 @@ def info(
     from voxgrad.audio.sink import read_remark
     from voxgrad.cli.render import answer, section
     from voxgrad.cli.show import flattened
-    from voxgrad.speech.recipe import read_recipe
+    from voxgrad.speech.provenance import read_recipe
 
     session: Session = context.obj
     recipe = read_recipe(read_remark(file), str(file))

@@ -26,7 +26,7 @@ def replay(
     """Make a sound again from what it says of itself."""
     from voxgrad.audio.sink import read_remark, refuse_unwritable
     from voxgrad.cli.render import Renderer, answer
-    from voxgrad.speech.recipe import read_recipe
+    from voxgrad.speech.provenance import read_recipe
     from voxgrad.steps.replay import replay as step
     from voxgrad.store import Store
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from voxgrad.store import Artifact, Store
-    from voxgrad.training.record import Record, RunInProgress
-    from voxgrad.training.run import RunOptions
+    from voxgrad.training.run_record import RunInProgress, RunRecord
+    from voxgrad.training.training_run import RunOptions
 
 Overrides = Annotated[
     list[str] | None,
@@ -40,7 +40,7 @@ def runs(context: typer.Context) -> None:
     """List training runs that are in progress or were stopped."""
     from voxgrad.cli.render import answer
     from voxgrad.store import Store
-    from voxgrad.training.record import unfinished
+    from voxgrad.training.run_record import unfinished
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -78,20 +78,20 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
 
 def options(budget: str | None, tensorboard: Path | None) -> "RunOptions":
     """What a training step is told of how to run."""
-    from voxgrad.training.budget import parse_budget
-    from voxgrad.training.run import RunOptions
+    from voxgrad.training.time_budget import parse_budget
+    from voxgrad.training.training_run import RunOptions
 
     seconds = None if budget is None else parse_budget(budget)
     return RunOptions(budget=seconds, tensorboard=tensorboard)
 
 
-def resumed(context: typer.Context, store: "Store", step: str, run_id: str | None) -> "Record":
+def resumed(context: typer.Context, store: "Store", step: str, run_id: str | None) -> "RunRecord":
     """The record of the run that --resume means.
 
     Raises:
         BadInputError: no such run, or settings were given beside --resume.
     """
-    from voxgrad.training.record import find_run
+    from voxgrad.training.run_record import find_run
 
     for parameter in context.command.params:
         name = str(parameter.name)
@@ -118,7 +118,7 @@ def check_not_alone(run_id: str | None) -> None:
         )
 
 
-def parent(store: "Store", record: "Record", role: str) -> "Artifact":
+def parent(store: "Store", record: "RunRecord", role: str) -> "Artifact":
     """The very artifact that a run was begun with.
 
     Raises:

@@ -104,7 +104,7 @@ def say(
     from voxgrad.cli.saying import Saying
     from voxgrad.presets import validated
     from voxgrad.settings import DeliverySpec, SynthesisSpec
-    from voxgrad.speech.timings import timings_format
+    from voxgrad.speech.word_timings import timings_format
 
     if output is not None and directory is not None:
         raise BadInputError("-o and -d exclude each other", "Give one of them.")

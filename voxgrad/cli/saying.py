@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from voxgrad.audio.sink import Sink
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
-    from voxgrad.speech.speaker import Speaker
-    from voxgrad.speech.utterances import Utterance
-    from voxgrad.steps.read_out import Job
+    from voxgrad.speech.synthesizer import Synthesizer
+    from voxgrad.speech.text_input import Utterance
+    from voxgrad.steps.synthesize_files import Job
     from voxgrad.store import Artifact, Store
 
 _NUMBERED = re.compile(r".+-(\d{4,})\.\w+")
@@ -46,26 +46,26 @@ class Saying:
         """One text into one file, by way of an artifact."""
         from voxgrad.audio.sink import convert, read_remark, refuse_unwritable
         from voxgrad.cli.render import Renderer, answer
-        from voxgrad.speech.compiled import compiled
-        from voxgrad.speech.find import find_voice
-        from voxgrad.speech.recipe import MARK
-        from voxgrad.speech.speaker import Speaker
+        from voxgrad.speech.load import find_voice
+        from voxgrad.speech.performance import compile_synthesizer
+        from voxgrad.speech.provenance import MARK
+        from voxgrad.speech.synthesizer import Synthesizer
         from voxgrad.steps.say import SOUND
         from voxgrad.steps.say import say as step
         from voxgrad.text.lexicon import NONE
-        from voxgrad.vocoder.resolve import choose, mel_of
+        from voxgrad.vocoder.selection import choose_vocoder, mel_of
 
         store = self._store()
         speaker = find_voice(store, self.voice)
         named = Path(f"{speaker.name}.{self.ending}") if output is None else output
         refuse_unwritable(named)
         with Renderer(self.session) as renderer:
-            vocoder = choose(store, self.vocoder, mel_of(speaker), renderer.emit)
+            vocoder = choose_vocoder(store, self.vocoder, mel_of(speaker), renderer.emit)
             loaded, paced = None, self.synthesis
             if self.compile or self.max_rtf is not None:
-                loaded = Speaker.load(speaker, vocoder, NONE)
+                loaded = Synthesizer.load(speaker, vocoder, NONE)
                 if self.compile:
-                    loaded = compiled(loaded, self.synthesis, renderer.emit)
+                    loaded = compile_synthesizer(loaded, self.synthesis, renderer.emit)
                 paced = self._paced(loaded, renderer.emit)
             speech = step(
                 store,
@@ -104,7 +104,7 @@ class Saying:
     def many(self, source: Given, directory: Path | None) -> None:
         """Utterances into a file each."""
         from voxgrad.cli.render import Renderer, answer
-        from voxgrad.steps.read_out import read_out
+        from voxgrad.steps.synthesize_files import speak_to_files
 
         store = self._store()
         if self.timings is not None and self.timings.suffix:
@@ -121,7 +121,9 @@ class Saying:
             if not source.coming:  # then all of it is looked at before the first is said
                 jobs = list(jobs)
                 total = len(jobs)
-            for one in read_out(jobs, total, metadata=self.metadata, strict=self.strict, emit=renderer.emit):
+            for one in speak_to_files(
+                jobs, total, metadata=self.metadata, strict=self.strict, emit=renderer.emit
+            ):
                 said += 1
                 length = "there already" if one.seconds is None else f"{one.seconds:.2f} s"
                 answer(
@@ -143,8 +145,8 @@ class Saying:
         """Everything into standard output, as it comes."""
         from voxgrad.cli.render import Renderer
         from voxgrad.events import Said
-        from voxgrad.speech.timings import timings_format, write_timings
-        from voxgrad.steps.read_out import stream_out
+        from voxgrad.speech.word_timings import timings_format, write_timings
+        from voxgrad.steps.synthesize_files import speak_to_stream
 
         if self.session.json:
             raise BadInputError("--json and -o - exclude each other", "Both go to standard output: give one.")
@@ -159,7 +161,7 @@ class Saying:
             synthesis = self._paced(speaker, renderer.emit)
             text = None if source.coming else source.whole()
             recipe = speaker.recipe(text, synthesis, self.delivery, self.seed)
-            passages, seconds = stream_out(
+            passages, seconds = speak_to_stream(
                 speaker,
                 self._read(speaker, source.texts, renderer.emit),
                 lambda: _standard_output(speaker.rate, recipe.remark if self.metadata else None, raw=raw),
@@ -177,35 +179,39 @@ class Saying:
 
         return Store.open(self.session.home)
 
-    def _load(self, store: "Store", voice: str | None, emit: "Emit") -> "Speaker":
-        from voxgrad.speech.find import load_speaker
+    def _load(self, store: "Store", voice: str | None, emit: "Emit") -> "Synthesizer":
+        from voxgrad.speech.load import load_synthesizer
 
         compile_for = self.synthesis if self.compile else None
-        return load_speaker(store, voice, self.vocoder, self.lexicon, emit, compile_for)
+        return load_synthesizer(store, voice, self.vocoder, self.lexicon, emit, compile_for)
 
-    def _paced(self, speaker: "Speaker", emit: "Emit") -> "SynthesisSpec":
+    def _paced(self, speaker: "Synthesizer", emit: "Emit") -> "SynthesisSpec":
         """The settings, with as many steps as the real-time factor that was asked for allows."""
-        from voxgrad.speech.pace import pace
+        from voxgrad.speech.performance import fit_steps_to_rtf
 
-        return self.synthesis if self.max_rtf is None else pace(speaker, self.synthesis, self.max_rtf, emit)
+        return (
+            self.synthesis
+            if self.max_rtf is None
+            else fit_steps_to_rtf(speaker, self.synthesis, self.max_rtf, emit)
+        )
 
-    def _read(self, speaker: "Speaker", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
+    def _read(self, speaker: "Synthesizer", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
-        from voxgrad.speech.reading import tell_unknown
+        from voxgrad.speech.text_input import warn_unknown
 
         for text in texts:
             if self.strict or len(text) < _KNOWN_FIRST:
-                tell_unknown(speaker.survey([text]).unknown, emit, strict=self.strict)
+                warn_unknown(speaker.survey([text]).unknown, emit, strict=self.strict)
             yield text
 
     def _jobs(
         self, store: "Store", utterances: "Iterable[Utterance]", directory: Path | None, emit: "Emit"
     ) -> "Iterator[Job]":
         from voxgrad.audio.sink import refuse_unwritable
-        from voxgrad.speech.timings import timings_format
-        from voxgrad.steps.read_out import Job
+        from voxgrad.speech.word_timings import timings_format
+        from voxgrad.steps.synthesize_files import Job
 
-        speakers: dict[str | None, Speaker] = {}
+        speakers: dict[str | None, Synthesizer] = {}
         paces: dict[str | None, SynthesisSpec] = {}
         targets: set[Path] = set()
         last = _last_used() if directory is None else 0
@@ -233,7 +239,7 @@ class Saying:
             )
 
     def _target(
-        self, utterance: "Utterance", number: int, directory: Path | None, speaker: "Speaker"
+        self, utterance: "Utterance", number: int, directory: Path | None, speaker: "Synthesizer"
     ) -> Path:
         if utterance.out is not None:
             return (Path() if directory is None else directory) / utterance.out
@@ -242,7 +248,7 @@ class Saying:
         return Path(f"{speaker.voice.name}-{number:04}.{self.ending}")
 
     def _write_artifact_timings(self, speech: "Artifact", target: Path) -> None:
-        from voxgrad.speech.timings import read_timings, timings_format, write_timings
+        from voxgrad.speech.word_timings import read_timings, timings_format, write_timings
         from voxgrad.steps.say import TIMINGS
 
         if self.timings is None:
@@ -255,7 +261,7 @@ class Saying:
 
 def _standard_output(rate: int, remark: str | None, *, raw: bool) -> "Sink":
     from voxgrad.audio.sink import RawSink, WaveSink
-    from voxgrad.speech.recipe import MARK
+    from voxgrad.speech.provenance import MARK
 
     stream: BinaryIO = sys.stdout.buffer
     return RawSink(stream) if raw else WaveSink(stream, rate, MARK if remark is None else remark)

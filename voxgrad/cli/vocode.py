@@ -31,7 +31,7 @@ def vocode(
     from voxgrad.settings import MelSpec
     from voxgrad.steps.vocode import vocode as step
     from voxgrad.store import Store
-    from voxgrad.vocoder.resolve import GRIFFIN_LIM, choose
+    from voxgrad.vocoder.selection import GRIFFIN_LIM, choose_vocoder
 
     session: Session = context.obj
     target = Path(f"{source.stem}-vocoded.wav") if output is None else output
@@ -39,7 +39,7 @@ def vocode(
     if target.exists() and source.exists() and target.samefile(source):
         raise BadInputError(f"{target} is the recording itself", "Name another file with -o.")
     with Renderer(session) as renderer:
-        chosen = choose(Store.open(session.home), vocoder, MelSpec(), renderer.emit)
+        chosen = choose_vocoder(Store.open(session.home), vocoder, MelSpec(), renderer.emit)
         copy = step(source, chosen, renderer.emit)
     write_audio(target, copy.waveform)
     called = GRIFFIN_LIM if chosen is None else chosen.ref

@@ -8,7 +8,7 @@ from voxgrad.store.lineage import Lineage
 from voxgrad.store.names import Reference
 from voxgrad.store.store import Store
 from voxgrad.training.corpus import Clip, Corpus
-from voxgrad.training.run import Dataset
+from voxgrad.training.training_run import Dataset
 
 
 def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> list[Clip]:

@@ -11,11 +11,11 @@ from voxgrad.audio.io import Samples, Waveform, read_audio
 from voxgrad.evaluation.distances import distances, phone_seconds
 from voxgrad.evaluation.listeners import Listeners, words
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.speaker import Speaker
-from voxgrad.training.alignment import align_corpus, align_strangers
+from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.batches import Alignment
 from voxgrad.training.corpus import Clip
-from voxgrad.training.run import Dataset
+from voxgrad.training.training_run import Dataset
 
 Figures = dict[str, float | None]
 
@@ -42,16 +42,16 @@ def recording(dataset: Dataset, clip: Clip) -> Waveform:
     return read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
 
 
-def alignments(speaker: Speaker, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
+def alignments(speaker: Synthesizer, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
     """The voice's own alignments of recordings, of a speaker that it knows or a stranger."""
     corpus = dataset.corpus.with_clips(clips).alignable()
     known = speaker.acoustic.spec.speakers
     rows = {one: known.get(one, speaker.acoustic.row) for one in corpus.speakers}
-    search = align_corpus if set(corpus.speakers) <= set(known) else align_strangers
+    search = align_corpus if set(corpus.speakers) <= set(known) else align_unknown_speakers
     return search(speaker.acoustic.model, corpus, rows, torch.device("cpu"))
 
 
-def speak(speaker: Speaker, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:
+def speak(speaker: Synthesizer, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:
     """Say the tokens of a clip as one utterance."""
     started = time.perf_counter()
     mel, durations = speaker.mel(clip.tokens, settings, torch.Generator().manual_seed(seed))
@@ -59,7 +59,9 @@ def speak(speaker: Speaker, clip: Clip, settings: SynthesisSpec, seed: int) -> T
     return Take(sound, mel.numpy(), durations, time.perf_counter() - started)
 
 
-def measured(take: Take, clip: Clip, recorded: Waveform, speaker: Speaker, alignment: Alignment) -> Figures:
+def measured(
+    take: Take, clip: Clip, recorded: Waveform, speaker: Synthesizer, alignment: Alignment
+) -> Figures:
     """All that needs no listener; see `voxgrad.evaluation.distances.Distances` for units.
 
     Args:

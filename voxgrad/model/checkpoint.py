@@ -1,4 +1,4 @@
-"""Weights from and to files that this program wrote; `voxgrad.model.strangers` reads those of others."""
+"""Weights from and to files that this program wrote; `voxgrad.model.untrusted_checkpoint` reads those of others."""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of a run: a state dict, pickled or in safetensors.
 
     No code in it runs (``weights_only=True``), but it may take any amount of memory: strangers' files go through
-    `voxgrad.model.strangers.read_stranger`.
+    `voxgrad.model.untrusted_checkpoint.read_untrusted_checkpoint`.
 
     Raises:
         BadInputError: no such file, not a checkpoint, or a pickle that wants more than tensors.

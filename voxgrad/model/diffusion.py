@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from voxgrad.model.estimator import Estimator
+from voxgrad.model.unet import UNet
 from voxgrad.settings import ModelSpec
 
 TIME_MARGIN = 1e-5
@@ -40,7 +40,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the score network is told besides x_t and t; shapes as in :class:`Estimator`."""
+    """What the score network is told besides x_t and t; shapes as in :class:`UNet`."""
 
     mu: Tensor
     mask: Tensor | None = None
@@ -53,7 +53,7 @@ class Condition:
         """Zeroes the padding of ``x`` (batch, n_feats, frames)."""
         return x if self.mask is None else x * self.mask
 
-    def score(self, estimator: Estimator, x_t: Tensor, t: Tensor) -> Tensor:
+    def score(self, estimator: UNet, x_t: Tensor, t: Tensor) -> Tensor:
         """The estimated gradient of log p_t(x_t | mu): (batch, n_feats, frames)."""
         return estimator(x_t, self.mu, t, self.mask, self.extent, self.speaker)
 
@@ -64,7 +64,7 @@ class Diffusion(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.schedule = Schedule(spec.beta_min, spec.beta_max)
-        self.estimator = Estimator(spec)
+        self.estimator = UNet(spec)
 
     def diffuse(self, x_0: Tensor, mu: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draws x_t given x_0 (equation 9): everything (batch, n_feats, frames), t (batch,)."""

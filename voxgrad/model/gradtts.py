@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from voxgrad.model import align, samplers
+from voxgrad.device import autocast
+from voxgrad.model import monotonic_alignment, samplers
 from voxgrad.model.diffusion import Condition, Diffusion
 from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
-from voxgrad.model.precision import autocast
 from voxgrad.model.text_encoder import TextEncoder
 from voxgrad.settings import ModelSpec, SynthesisSpec
 
@@ -73,8 +73,8 @@ class GradTTS(nn.Module):
         """Durations (batch, tokens) of the best alignment of mels (batch, n_feats, frames)."""
         token_lengths = prior.mask.sum((1, 2)).long()
         with torch.autocast(y.device.type, enabled=False):  # half precision would move borders
-            value = align.log_prior(prior.mu_x, y)
-        return align.search(value, token_lengths, frame_lengths)
+            value = monotonic_alignment.log_prior(prior.mu_x, y)
+        return monotonic_alignment.search(value, token_lengths, frame_lengths)
 
     @torch.no_grad()  # in inference mode, autocast would round the weights anew in every step
     def synthesize(
@@ -106,7 +106,7 @@ class GradTTS(nn.Module):
         frame_lengths = durations.sum(1).clamp(min=1)
         sizes = [padded_length(length) for length in frame_lengths.tolist()]
         frames = max(sizes)
-        mu_y = align.expand(prior.mu_x, durations, frames)
+        mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
         whole = bool((frame_lengths == frames).all())
         condition = Condition(
             mu_y,

@@ -14,8 +14,8 @@ Floats = NDArray[np.float32]
 def search_band(blocks: Iterable[tuple[int, Floats]], tokens: int) -> NDArray[np.int64]:
     """Finds the most likely monotonic alignment that keeps to a band.
 
-    The recurrence is that of `voxgrad.model.align.search`; a block of frames sees only the tokens of its own part
-    of the band, so that memory grows with the recording's length and not with its square.
+    The recurrence is that of `voxgrad.model.monotonic_alignment.search`; a block of frames sees only the tokens of its
+    own part of the band, so that memory grows with the recording's length and not with its square.
 
     Args:
         blocks: first token, and log-likelihoods (frames, width) of the tokens from there on, one after another. The

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from voxgrad.acoustic import Acoustic
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.fit import means, searched
 from voxgrad.text.lexicon import Lexicon
@@ -17,7 +17,7 @@ _MARKS = tuple(".!?;:,)\"'”’")
 _IMPOSSIBLE = float("-inf")
 
 
-def settled(base: Acoustic, texts: Sequence[str], mels: Sequence[Tensor], lexicon: Lexicon) -> list[str]:
+def settled(base: AcousticModel, texts: Sequence[str], mels: Sequence[Tensor], lexicon: Lexicon) -> list[str]:
     """Moves words between neighbouring pieces, where both are then more likely.
 
     In a whole text, a base expects no pause within a sentence; here every piece is read as it was said, with its
@@ -44,7 +44,7 @@ def settled(base: Acoustic, texts: Sequence[str], mels: Sequence[Tensor], lexico
 
 
 def _best(
-    base: Acoustic, left: list[str], right: list[str], mels: Sequence[Tensor], lexicon: Lexicon
+    base: AcousticModel, left: list[str], right: list[str], mels: Sequence[Tensor], lexicon: Lexicon
 ) -> tuple[str, str]:
     words = left + right
     ends = range(max(1, len(left) - _WORDS), min(len(words) - 1, len(left) + _WORDS) + 1)
@@ -57,13 +57,13 @@ def _best(
     )
 
 
-def _likelihood(base: Acoustic, text: str, mel: Tensor, lexicon: Lexicon) -> float:
+def _likelihood(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> float:
     """Of all frames together, without its constant."""
     residual = _residual(base, text, mel, lexicon)
     return _IMPOSSIBLE if residual is None else float(-0.5 * residual.square().sum())
 
 
-def _residual(base: Acoustic, text: str, mel: Tensor, lexicon: Lexicon) -> Tensor | None:
+def _residual(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> Tensor | None:
     """(n_feats, frames); None where the text cannot be all that is said."""
     try:
         tokens = encode(text, base.spec.text, lexicon).tokens

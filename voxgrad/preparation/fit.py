@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from voxgrad.acoustic import Acoustic, load_acoustic
-from voxgrad.model import align
+from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
+from voxgrad.model import monotonic_alignment
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
@@ -55,13 +55,13 @@ class Fit:
 
 
 @lru_cache(maxsize=2)
-def loaded(slot: Slot) -> Acoustic:
+def loaded(slot: Slot) -> AcousticModel:
     """The base that lies somewhere, loaded once in every process."""
-    return load_acoustic(Artifact.load(slot))
+    return load_acoustic_model(Artifact.load(slot))
 
 
 @torch.inference_mode()
-def fit(base: Acoustic, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | None:
+def fit(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | None:
     """Aligns a text with a mel (n_feats, frames); None where the text has more tokens than there are frames.
 
     Raises:
@@ -82,7 +82,7 @@ def fit(base: Acoustic, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | None:
     )
 
 
-def means(base: Acoustic, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
+def means(base: AcousticModel, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
     """What the base expects of tokens: means (n_feats, tokens), log-durations in frames (tokens,)."""
     prior = base.model.encode(
         torch.tensor([list(tokens)]), torch.tensor([len(tokens)]), torch.tensor([base.row])
@@ -93,14 +93,14 @@ def means(base: Acoustic, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
 def searched(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
     """Durations (tokens,) of the best alignment, and what the means leave of the mel, (n_feats, frames)."""
     lengths = torch.tensor([mu.shape[1]]), torch.tensor([mel.shape[1]])
-    durations = align.search(align.log_prior(mu[None], mel[None]), *lengths)[0]
+    durations = monotonic_alignment.search(monotonic_alignment.log_prior(mu[None], mel[None]), *lengths)[0]
     return durations, mel - mu.repeat_interleave(durations, 1)
 
 
 def _aligned(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
     """As `searched`; but a first search only tells how far this clip's bands lie from the base's.
 
-    `voxgrad.training.alignment.align_strangers` does so for all clips of a speaker.
+    `voxgrad.training.alignment.align_unknown_speakers` does so for all clips of a speaker.
     """
     _, residual = searched(mu, mel)
     difference = residual.mean(1, keepdim=True)

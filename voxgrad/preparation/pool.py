@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 
 from joblib import Parallel, delayed, parallel_config
@@ -60,11 +61,11 @@ def _on(engine: str) -> Iterator[None]:
     if engine == LOCAL:
         yield
         return
-    from distributed import Client  # noqa: PLC0415 (an optional extra)
+    distributed = import_module("distributed")  # an optional extra, typed only where it is installed
 
     address = f"tcp://{engine.removeprefix(_DASK)}"
     try:
-        client = Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=True)  # type: ignore[no-untyped-call]
+        client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=True)
     except (OSError, TimeoutError) as error:
         raise EnvironmentFailureError(
             f"no Dask scheduler answers at {engine}", "Start one with `dask scheduler`, or check the address."

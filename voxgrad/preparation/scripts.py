@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxgrad.acoustic import Acoustic
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.cut import Span
 from voxgrad.errors import BadInputError
-from voxgrad.model import align
+from voxgrad.model import monotonic_alignment
 from voxgrad.preparation.band import Floats, search_band
 from voxgrad.preparation.borders import settled
 from voxgrad.preparation.fit import means
@@ -50,7 +50,7 @@ class _Script:
 
 @torch.inference_mode()
 def match_script(
-    base: Acoustic, text: str, mel: Tensor, pauses: Sequence[Span], lexicon: Lexicon
+    base: AcousticModel, text: str, mel: Tensor, pauses: Sequence[Span], lexicon: Lexicon
 ) -> list[str]:
     """Divides a text among the pieces of the recording that it was read in.
 
@@ -94,7 +94,7 @@ def _sounding(pauses: Sequence[Span], mel: Tensor, seconds_per_frame: float) -> 
     return [mel[:, start:stop] for start, stop in zip(borders[::2], borders[1::2], strict=True)]
 
 
-def _script(base: Acoustic, text: str, lexicon: Lexicon) -> _Script:
+def _script(base: AcousticModel, text: str, lexicon: Lexicon) -> _Script:
     chunks: list[str] = []
     said: list[list[int]] = []
     for chunk in text.split():
@@ -171,7 +171,7 @@ def _lows(expected: Tensor, loud: Tensor, frames: int) -> list[int]:
 
 
 def _values(script: _Script, mel: Tensor, cuts: list[slice], lows: list[int]) -> Iterator[tuple[int, Floats]]:
-    """Log-likelihoods of the band, block by block.
+    """TrainingLog-likelihoods of the band, block by block.
 
     In a pause only what parts words is possible, and all of it equally: which of two spaces a base finds more
     silent says nothing about where a speaker stopped.
@@ -183,7 +183,7 @@ def _values(script: _Script, mel: Tensor, cuts: list[slice], lows: list[int]) ->
     for index, low in enumerate(lows):
         block = slice(index * _BLOCK, min((index + 1) * _BLOCK, mel.shape[1]))
         mu = script.mu[:, low : low + width]
-        value = align.log_prior(mu[None], mel[None, :, block])[0]
+        value = monotonic_alignment.log_prior(mu[None], mel[None, :, block])[0]
         parting = torch.where(script.between[low : low + width], 0.0, -_FORBIDDEN)
         yield low, torch.where(paused[block][:, None], parting[None], value).numpy()
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from voxgrad.acoustic import load_acoustic
+from voxgrad.acoustic_model import load_acoustic_model
+from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.store.artifact import Artifact
@@ -15,17 +16,16 @@ from voxgrad.store.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import (
     ALIGNMENTS,
-    Stored,
+    StoredAlignment,
     align_corpus,
-    align_strangers,
+    align_unknown_speakers,
     labels,
     read_alignments,
     summarised,
 )
 from voxgrad.training.corpus import Clip
-from voxgrad.training.device import pick_device
-from voxgrad.training.run import Dataset, check_fits
 from voxgrad.training.textgrid import SUFFIX, SpokenWord, clip_grid, word_spans
+from voxgrad.training.training_run import Dataset, check_fits
 
 _TASK = "align"
 
@@ -54,12 +54,12 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
         BadInputError: dataset and model do not fit, or the folder is in use.
     """
     check_output(output, force=force)
-    opened, acoustic = Dataset.open(dataset), load_acoustic(model)
+    opened, acoustic = Dataset.open(dataset), load_acoustic_model(model)
     check_fits(acoustic.spec, opened, model.ref)
     device = pick_device()
     known, speakers = acoustic.spec.speakers, opened.corpus.speakers
     rows = {speaker: known.get(speaker, acoustic.row) for speaker in speakers}
-    search = align_corpus if set(speakers) <= set(known) else align_strangers
+    search = align_corpus if set(speakers) <= set(known) else align_unknown_speakers
     found = search(acoustic.model.to(device), opened.corpus, rows, device)
     return _write(opened, summarised(opened.corpus, found), output, emit)
 
@@ -112,7 +112,7 @@ def check_output(output: Path, *, force: bool) -> None:
         )
 
 
-def _write(dataset: Dataset, stored: Mapping[str, Stored], output: Path, emit: Emit) -> Written:
+def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path, emit: Emit) -> Written:
     """All grids beside the folder, then in its place."""
     clips = [clip for clip in dataset.corpus.clips if clip.id in stored]
     target = output.absolute()
@@ -133,7 +133,7 @@ def _write(dataset: Dataset, stored: Mapping[str, Stored], output: Path, emit: E
     return Written(output, len(clips), round(likelihood, 3))
 
 
-def _grid(dataset: Dataset, clip: Clip, stored: Stored) -> str:
+def _grid(dataset: Dataset, clip: Clip, stored: StoredAlignment) -> str:
     if len(stored.durations) != len(clip.tokens):
         raise IntegrityError(
             f"the alignment of clip {clip.id} is not of its text", "Fine-tune the voice again."

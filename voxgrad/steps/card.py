@@ -9,12 +9,12 @@ from voxgrad.evaluation.verdict import verdict
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.pages import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.speaker import Speaker
+from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.run import Dataset
+from voxgrad.training.training_run import Dataset
 
 VERSION = 1
 PAGE, PICTURE = "card.html", "card.png"
@@ -51,7 +51,10 @@ def card(
     if (known := store.matching("card", key)) is not None:
         return known
     opened = Dataset.open(dataset)
-    speakers = {"base": Speaker.load(base, vocoder, NONE), "voice": Speaker.load(voice, vocoder, NONE)}
+    speakers = {
+        "base": Synthesizer.load(base, vocoder, NONE),
+        "voice": Synthesizer.load(voice, vocoder, NONE),
+    }
     clips = held_out(store, voice, opened, speakers["voice"].acoustic.spec.voice)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
     aligned = alignments(speakers["voice"], opened, clips)

@@ -18,13 +18,13 @@ from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, sum
 from voxgrad.evaluation.trial import Figures, alignments, heard, measured, recording, speak
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.speaker import Speaker
+from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.training.corpus import Clip
-from voxgrad.training.run import Dataset, check_fits
+from voxgrad.training.training_run import Dataset, check_fits
 
 VERSION = 1
 TABLE, FIGURES, PICTURE = "evaluation.md", "evaluation.json", "clips.png"
@@ -68,7 +68,7 @@ def evaluate(
         EnvironmentFailureError: the disk refuses.
     """
     opened = Dataset.open(dataset)
-    speaker = Speaker.load(voice, vocoder, NONE)
+    speaker = Synthesizer.load(voice, vocoder, NONE)
     check_fits(speaker.acoustic.spec, opened, voice.ref)
     whose = speaker_of(opened, speaker.acoustic.spec.voice, trial.speaker)
     clips = held_out(store, voice, opened, whose)[: trial.clips]
@@ -110,7 +110,7 @@ def evaluate(
 
 
 def _rows(
-    dataset: Dataset, clips: Sequence[Clip], speaker: Speaker, trial: Trial, emit: Emit
+    dataset: Dataset, clips: Sequence[Clip], speaker: Synthesizer, trial: Trial, emit: Emit
 ) -> dict[str, list[Figures]]:
     listeners = Listeners()
     aligned = alignments(speaker, dataset, clips)

@@ -3,18 +3,26 @@
 from dataclasses import replace
 from functools import cache
 
-from voxgrad.acoustic import Acoustic, load_acoustic
+from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
+from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.preparation.consent import require
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.budget import allotted, fitted
-from voxgrad.training.device import pick_device
-from voxgrad.training.record import Work
-from voxgrad.training.run import PLAIN, Dataset, Run, RunOptions, check_fits, recorded, trainer_of
-from voxgrad.training.speakers import match_bands, nearest_row
+from voxgrad.training.run_record import RunRequest
+from voxgrad.training.speaker_adaptation import match_bands, nearest_row
+from voxgrad.training.time_budget import fit_to_budget, settings_for_budget
+from voxgrad.training.training_run import (
+    NO_OPTIONS,
+    Dataset,
+    RunOptions,
+    TrainingRun,
+    build_task,
+    check_fits,
+    manifest_settings,
+)
 
 STEP, VERSION = "finetune", 3
 
@@ -28,7 +36,7 @@ def finetune(
     speaker: str | None,
     preset: Preset,
     emit: Emit,
-    options: RunOptions = PLAIN,
+    options: RunOptions = NO_OPTIONS,
 ) -> Artifact:
     """Adapts a base, or a voice, to one speaker, or finds the voice that the same work made before.
 
@@ -49,23 +57,25 @@ def finetune(
     """
     require(dataset.manifest.consent, dataset.ref, dataset.name)
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
-    acoustic = load_acoustic(base)
+    acoustic = load_acoustic_model(base)
     check_fits(acoustic.spec, opened, base.ref)
     parents = {"dataset": dataset, "base": base}
-    work = Work(STEP, VERSION, "voice", name, parents, {"speakers": list(opened.corpus.speakers)})
+    work = RunRequest(STEP, VERSION, "voice", name, parents, {"speakers": list(opened.corpus.speakers)})
     taken = cache(lambda: _taken_over(acoustic, opened, preset, emit))
     if options.budget is not None:
 
         def fit(preset: Preset, seconds: float) -> Preset:
-            return fitted(lambda s, run: trainer_of(taken(), opened, s, run, emit), preset, seconds, emit)
+            return fit_to_budget(
+                lambda s, run: build_task(taken(), opened, s, run, emit), preset, seconds, emit
+            )
 
-        preset, ask = allotted(store, work, preset, options.budget, fit)
+        preset, ask = settings_for_budget(store, work, preset, options.budget, fit)
         options = replace(options, ask=ask)
-    key = work.key({"training": recorded(preset)})
+    key = work.key({"training": manifest_settings(preset)})
     if (known := store.matching("voice", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = Run(store, work, key, taken(), opened, preset, options, emit)
+    run = TrainingRun(store, work, key, taken(), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 
@@ -89,7 +99,7 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
     return replace(dataset, corpus=corpus)
 
 
-def _taken_over(acoustic: Acoustic, dataset: Dataset, preset: Preset, emit: Emit) -> Acoustic:
+def _taken_over(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Emit) -> AcousticModel:
     """The base with its nearest embedding row given to the new speaker, and its means brought near to theirs."""
     (speaker,) = dataset.corpus.speakers
     device = pick_device()
@@ -97,7 +107,7 @@ def _taken_over(acoustic: Acoustic, dataset: Dataset, preset: Preset, emit: Emit
     known = acoustic.spec.speakers.items()
     others = {name: taken for name, taken in known if taken != row and name != speaker}
     content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
-    taken = Acoustic(acoustic.model, AcousticSpec.model_validate(content))
+    taken = AcousticModel(acoustic.model, AcousticSpec.model_validate(content))
     if preset.match_bands:
         emit(Said("bringing the means near to the recordings", "detail"))
         match_bands(taken, dataset.corpus.divide(preset.held_out)[0], device)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from voxgrad.acoustic import Acoustic
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.model.gradtts import GradTTS
@@ -13,10 +13,17 @@ from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.training.budget import allotted, fitted
 from voxgrad.training.corpus import Corpus, mean_mel
-from voxgrad.training.record import Work
-from voxgrad.training.run import PLAIN, Dataset, Run, RunOptions, recorded, trainer_of
+from voxgrad.training.run_record import RunRequest
+from voxgrad.training.time_budget import fit_to_budget, settings_for_budget
+from voxgrad.training.training_run import (
+    NO_OPTIONS,
+    Dataset,
+    RunOptions,
+    TrainingRun,
+    build_task,
+    manifest_settings,
+)
 
 STEP, VERSION = "pretrain", 2
 
@@ -28,7 +35,7 @@ def pretrain(
     name: str,
     preset: Preset,
     emit: Emit,
-    options: RunOptions = PLAIN,
+    options: RunOptions = NO_OPTIONS,
 ) -> Artifact:
     """Trains a base from nothing, or finds the one that the same work made before.
 
@@ -50,25 +57,27 @@ def pretrain(
             "Set durations to mas, or to textgrid:DIR.",
         )
     opened = Dataset.open(dataset)
-    work = Work(STEP, VERSION, "base", name, {"dataset": dataset}, {})
+    work = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})
     if options.budget is not None:
 
         def fit(preset: Preset, seconds: float) -> Preset:
             acoustic = _begun(opened, preset)
-            return fitted(lambda s, run: trainer_of(acoustic, opened, s, run, emit), preset, seconds, emit)
+            return fit_to_budget(
+                lambda s, run: build_task(acoustic, opened, s, run, emit), preset, seconds, emit
+            )
 
-        preset, ask = allotted(store, work, preset, options.budget, fit)
+        preset, ask = settings_for_budget(store, work, preset, options.budget, fit)
         options = replace(options, ask=ask)
     spec = _spec(opened, preset)
-    key = work.key({"acoustic": spec.model_dump(), "training": recorded(preset)})
+    key = work.key({"acoustic": spec.model_dump(), "training": manifest_settings(preset)})
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = Run(store, work, key, _begun(opened, preset), opened, preset, options, emit)
+    run = TrainingRun(store, work, key, _begun(opened, preset), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 
-def _begun(dataset: Dataset, preset: Preset) -> Acoustic:
+def _begun(dataset: Dataset, preset: Preset) -> AcousticModel:
     """A model that has learnt nothing yet."""
     spec = _spec(dataset, preset)
     torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
@@ -76,7 +85,7 @@ def _begun(dataset: Dataset, preset: Preset) -> Acoustic:
     with torch.no_grad():
         # Every mean starts at the average mel, so that the first alignments are already about the mel's shape.
         model.encoder.proj_m.bias.copy_(mean_mel(dataset.corpus))  # type: ignore[union-attr]
-    return Acoustic(model, spec)
+    return AcousticModel(model, spec)
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:

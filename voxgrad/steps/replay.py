@@ -14,10 +14,10 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.presets import validated
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.compiled import compiled
-from voxgrad.speech.reading import told
-from voxgrad.speech.recipe import Recipe, Source
-from voxgrad.speech.speaker import Speaker, carried_lexicon
+from voxgrad.speech.performance import compile_synthesizer
+from voxgrad.speech.provenance import Recipe, Source
+from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
+from voxgrad.speech.text_input import with_progress
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
@@ -63,7 +63,7 @@ def replay(
     delivery = validated(DeliverySpec, recipe.delivery, str(source))
     speaker = _speaker(store, source, recipe, lexicon)
     if recipe.compiled:
-        speaker = compiled(speaker, synthesis, emit)
+        speaker = compile_synthesizer(speaker, synthesis, emit)
     pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed)
     remark = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed).remark
     samples, same = 0, True
@@ -72,7 +72,7 @@ def replay(
         soundfile.SoundFile(source) as before,
         opened(target, speaker.rate, remark) as sink,
     ):
-        for piece in told(pieces, _TASK, None, emit):
+        for piece in with_progress(pieces, _TASK, None, emit):
             sink.write(piece.samples)
             samples += len(piece.samples)
             if same and before.format in _LOSSLESS:
@@ -82,7 +82,7 @@ def replay(
         return Replayed(samples / speaker.rate, same and whole if before.format in _LOSSLESS else None)
 
 
-def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -> Speaker:
+def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -> Synthesizer:
     voice = _found(store, recipe.voice, source)
     vocoder = None if recipe.vocoder is None else _found(store, recipe.vocoder, source)
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
@@ -91,7 +91,7 @@ def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -
             f"{source} was made with other pronunciations than there are now",
             "Give the lexicon that was used with --lexicon.",
         )
-    return Speaker.load(voice, vocoder, words)
+    return Synthesizer.load(voice, vocoder, words)
 
 
 def _found(store: Store, source: Source, owner: Path) -> Artifact:

@@ -12,11 +12,11 @@ from voxgrad.audio.sink import WaveSink, convert
 from voxgrad.errors import VoxgradError
 from voxgrad.events import Emit, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.reading import tell_unknown, tell_unread, told
-from voxgrad.speech.recipe import MARK
-from voxgrad.speech.speaker import Speaker, carried_lexicon
-from voxgrad.speech.spoken import Piece, Survey
-from voxgrad.speech.timings import TimedPassage
+from voxgrad.speech.provenance import MARK
+from voxgrad.speech.results import SpokenPassage, TextSummary
+from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
+from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
+from voxgrad.speech.word_timings import TimedPassage
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.draft import Draft
 from voxgrad.store.manifest import Parent, fingerprint
@@ -53,7 +53,7 @@ def say(
     lexicon: Path | None = None,
     strict: bool = False,
     seed: int,
-    loaded: Speaker | None = None,
+    loaded: Synthesizer | None = None,
     rescue: Path | None = None,
     emit: Emit,
 ) -> Artifact:
@@ -82,20 +82,20 @@ def say(
     """
     require_unicode(text)
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
-    tell_unread(text, emit)
+    warn_unread(text, emit)
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
     key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name})
     if (known := store.matching("speech", key)) is not None:
-        tell_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
+        warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
-    speaker = Speaker.load(voice, vocoder, words) if loaded is None else replace(loaded, lexicon=words)
+    speaker = Synthesizer.load(voice, vocoder, words) if loaded is None else replace(loaded, lexicon=words)
     survey = speaker.survey([text])
-    tell_unknown(survey.unknown, emit, strict=strict)
+    warn_unknown(survey.unknown, emit, strict=strict)
     work = _Work(text, words, known_by, resolved, key)
-    pieces = told(speaker.stream([text], settings, delivery, seed), _TASK, survey.passages, emit)
+    pieces = with_progress(speaker.stream([text], settings, delivery, seed), _TASK, survey.passages, emit)
     with store.stage("speech", name) as draft:
         remark = speaker.recipe(text, settings, delivery, seed).remark
         seconds, first = _write(draft.directory, pieces, speaker.rate, remark, rescue, emit)
@@ -105,7 +105,7 @@ def say(
 
 
 def _publish(
-    draft: Draft, work: _Work, survey: Survey, seconds: float, seed: int, voice: Artifact
+    draft: Draft, work: _Work, survey: TextSummary, seconds: float, seed: int, voice: Artifact
 ) -> Artifact:
     text = work.text
     return draft.publish(
@@ -131,8 +131,8 @@ def _publish(
 
 
 def _write(
-    directory: Path, pieces: Iterator[Piece], rate: int, remark: str, rescue: Path | None, emit: Emit
-) -> tuple[float, Piece]:
+    directory: Path, pieces: Iterator[SpokenPassage], rate: int, remark: str, rescue: Path | None, emit: Emit
+) -> tuple[float, SpokenPassage]:
     """Write sound and timings as they come; returns the seconds, and the first piece."""
     first, samples = None, 0
     sound, timings = directory / SOUND, directory / TIMINGS
@@ -162,7 +162,7 @@ def _line(timing: TimedPassage) -> str:
     return json.dumps(asdict(timing), ensure_ascii=False, separators=(",", ":"))
 
 
-def _draw(path: Path, piece: Piece, speaker: Speaker) -> None:
+def _draw(path: Path, piece: SpokenPassage, speaker: Synthesizer) -> None:
     """The mel of a piece: of the whole where it is short, else of its beginning."""
     # Only here, because matplotlib takes long to load, and the sound is ready by now.
     from voxgrad import pictures  # noqa: PLC0415

@@ -8,33 +8,32 @@ from typing import Any
 
 import torch
 
+from voxgrad.device import pick_device, precision_name
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
 from voxgrad.settings import VocoderPreset, VocoderTrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.board import open_board
-from voxgrad.training.budget import allotted, fitted
-from voxgrad.training.device import pick_device, precision_name
-from voxgrad.training.engine import Engine
-from voxgrad.training.log import LOG, Log
-from voxgrad.training.record import Work
-from voxgrad.training.run import (
+from voxgrad.training.distributed import open_process_group
+from voxgrad.training.run_record import RunRequest
+from voxgrad.training.time_budget import fit_to_budget, settings_for_budget
+from voxgrad.training.trainer import Trainer
+from voxgrad.training.training_log import LOG, TrainingLog, tensorboard_writer
+from voxgrad.training.training_run import (
     CURVES,
-    PLAIN,
+    NO_OPTIONS,
     Dataset,
     RunOptions,
     budget_settings,
-    judged,
-    published,
-    watched,
+    published_by_main_process,
+    run_metrics,
+    write_record,
 )
-from voxgrad.training.scale import open_scale
-from voxgrad.training.sounds import Sounds, copies_of, read_sounds
-from voxgrad.training.vocoder import VocoderTask
-from voxgrad.vocoder.istft import ISTFT
+from voxgrad.training.vocoder_data import AudioClips, augmented_copies, read_clips
+from voxgrad.training.vocoder_task import VocoderTask
+from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 from voxgrad.vocoder.load import save
-from voxgrad.vocoder.resolve import ready
+from voxgrad.vocoder.selection import load_vocoder
 
 STEP, VERSION = "vocoder train", 2
 
@@ -48,7 +47,7 @@ def train_vocoder(
     preset: VocoderPreset,
     half: bool,
     emit: Emit,
-    options: RunOptions = PLAIN,
+    options: RunOptions = NO_OPTIONS,
 ) -> Artifact:
     """Trains a vocoder, or finds the one that the same work made before.
 
@@ -69,13 +68,13 @@ def train_vocoder(
     opened = Dataset.open(dataset)
     vocoder = _vocoder(start, opened, preset)
     parents = {"dataset": dataset, **({"start": start} if start is not None else {})}
-    work = Work(STEP, VERSION, "vocoder", name, parents, {"half_precision": half})
+    work = RunRequest(STEP, VERSION, "vocoder", name, parents, {"half_precision": half})
     if options.budget is not None:
 
         def fit(preset: VocoderPreset, seconds: float) -> VocoderPreset:
-            return fitted(lambda s, run: _task(vocoder, opened, s, run, emit), preset, seconds, emit)
+            return fit_to_budget(lambda s, run: _task(vocoder, opened, s, run, emit), preset, seconds, emit)
 
-        preset, ask = allotted(store, work, preset, options.budget, fit)
+        preset, ask = settings_for_budget(store, work, preset, options.budget, fit)
         options = replace(options, ask=ask)
     settings = {
         "spec": vocoder.spec.model_dump(mode="json"),
@@ -87,30 +86,30 @@ def train_vocoder(
     if (known := store.matching("vocoder", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    board = open_board(options.tensorboard)
+    board = tensorboard_writer(options.tensorboard)
     run = work.run_directory(store, key)
     task = _task(vocoder, opened, preset, run, emit)
-    engine = Engine(task, preset, run, emit)
-    watched(engine, work.record(store, run, preset, options.ask), board)
+    engine = Trainer(task, preset, run, emit)
+    write_record(engine, work.record(store, run, preset, options.ask), board)
     clips = {"clips": len(task.sounds) // (1 + preset.copies), "held_out_clips": len(task.held_out)}
-    metrics = judged(engine, engine.train()) | clips
+    metrics = run_metrics(engine, engine.train()) | clips
     settings |= {**budget_settings(options.ask), "preset": preset.description}
-    with task.scale.first():
-        if task.scale.main:
+    with task.group.main_process_first():
+        if task.group.is_main_process:
             return _published(store, work, key, vocoder, engine, settings, metrics)
-    return published(store, work.kind, key)
+    return published_by_main_process(store, work.kind, key)
 
 
 def _published(
     store: Store,
-    work: Work,
+    work: RunRequest,
     key: str,
-    vocoder: ISTFT,
-    engine: Engine,
+    vocoder: ISTFTVocoder,
+    engine: Trainer,
     settings: Mapping[str, Any],
     metrics: Mapping[str, Any],
 ) -> Artifact:
-    log, device = Log(engine.run / LOG), pick_device()
+    log, device = TrainingLog(engine.run / LOG), pick_device()
     source = work.parents["dataset"].manifest
     with store.stage(work.kind, work.name) as draft:
         vocoder.network.to("cpu")
@@ -132,20 +131,22 @@ def _published(
     return artifact
 
 
-def _task(vocoder: ISTFT, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:
-    scale = open_scale()
-    with scale.first():  # which makes the copies
-        sounds, held_out = _sounds(dataset, preset, run, emit if scale.main else ignore)
+def _task(
+    vocoder: ISTFTVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit
+) -> VocoderTask:
+    group = open_process_group()
+    with group.main_process_first():  # which makes the copies
+        sounds, held_out = _sounds(dataset, preset, run, emit if group.is_main_process else ignore)
     torch.manual_seed(preset.seed)  # discriminators are drawn from torch's own generator
-    return VocoderTask(vocoder, sounds, _clips(held_out), preset, pick_device(), scale)
+    return VocoderTask(vocoder, sounds, _clips(held_out), preset, pick_device(), group)
 
 
-def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> ISTFT:
+def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> ISTFTVocoder:
     if start is None:
         torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
-        return ISTFT.build(preset.model, dataset.mel)
-    vocoder = ready(start, dataset.mel, str(dataset.artifact))
-    if not isinstance(vocoder, ISTFT):
+        return ISTFTVocoder.build(preset.model, dataset.mel)
+    vocoder = load_vocoder(start, dataset.mel, str(dataset.artifact))
+    if not isinstance(vocoder, ISTFTVocoder):
         raise BadInputError(
             f"{start} is a {vocoder.name}, which cannot be trained here",
             "Go on from a vocoder of the kind istft, or start from nothing.",
@@ -153,20 +154,22 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
     return vocoder
 
 
-def _sounds(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> tuple[Sounds, Sounds]:
+def _sounds(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> tuple[AudioClips, AudioClips]:
     """Training sounds with their copies, and those that are held out."""
     rate = dataset.mel.sample_rate
     training, held_out = (
-        read_sounds([dataset.artifact.path(f"audio/{clip.id}.flac") for clip in corpus.clips], rate)
+        read_clips([dataset.artifact.path(f"audio/{clip.id}.flac") for clip in corpus.clips], rate)
         for corpus in dataset.corpus.divide(preset.held_out)
     )
     if not len(training):
         raise BadInputError("no clip is left to train on", "Prepare more recordings, or lower held_out.")
     if preset.copies:
         run.mkdir(parents=True, exist_ok=True)
-        training = training.joined(copies_of(training, preset.copies, preset.seed, run / "copies.npz", emit))
+        training = training.joined(
+            augmented_copies(training, preset.copies, preset.seed, run / "copies.npz", emit)
+        )
     return training, held_out
 
 
-def _clips(sounds: Sounds) -> list[torch.Tensor]:
+def _clips(sounds: AudioClips) -> list[torch.Tensor]:
     return [torch.from_numpy(sounds.clip(index)) for index in range(len(sounds))]

@@ -16,7 +16,7 @@ from voxgrad.errors import IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import MelSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.vocoder.resolve import mel_of, ready
+from voxgrad.vocoder.selection import load_vocoder, mel_of
 
 _TASK = "vocode"
 
@@ -53,7 +53,7 @@ def vocode(source: Path, vocoder: Artifact | None, emit: Emit) -> Copy:
     """
     spec = MelSpec() if vocoder is None else mel_of(vocoder)
     mel, spec, samples = _read(source, spec)
-    speaker = ready(vocoder, spec, str(source))
+    speaker = load_vocoder(vocoder, spec, str(source))
     emit(Began(_TASK, mel.shape[1], "frames"))
     with torch.inference_mode():
         started = time.perf_counter()

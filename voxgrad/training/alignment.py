@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.errors import IntegrityError
-from voxgrad.model import align
+from voxgrad.model import monotonic_alignment
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.text.symbols import BLANK, SYMBOLS
 from voxgrad.training.batches import Alignment, collate
@@ -129,7 +129,7 @@ def align_corpus(
     return found
 
 
-def align_strangers(
+def align_unknown_speakers(
     model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
 ) -> dict[str, Alignment]:
     """Aligns speakers that the model does not know yet.
@@ -154,7 +154,7 @@ def expanded(alignment: Alignment) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAlignment:
     """What a voice keeps of one clip."""
 
     durations: tuple[int, ...]
@@ -163,18 +163,18 @@ class Stored:
     """Per frame, of the mel under N(mu, I)."""
 
 
-def summarised(corpus: Corpus, alignments: Mapping[str, Alignment]) -> dict[str, Stored]:
+def summarised(corpus: Corpus, alignments: Mapping[str, Alignment]) -> dict[str, StoredAlignment]:
     """What is kept of alignments, by clip id."""
     return {
-        clip.id: Stored(
+        clip.id: StoredAlignment(
             tuple(alignments[clip.id].durations.tolist()),
-            round(align.log_likelihood(expanded(alignments[clip.id]), corpus.mel(clip)), 3),
+            round(monotonic_alignment.log_likelihood(expanded(alignments[clip.id]), corpus.mel(clip)), 3),
         )
         for clip in corpus.clips
     }
 
 
-def write_alignments(directory: Path, corpus: Corpus, stored: Mapping[str, Stored]) -> float:
+def write_alignments(directory: Path, corpus: Corpus, stored: Mapping[str, StoredAlignment]) -> float:
     """Writes every clip's durations and every phone's mean duration into an artifact.
 
     Returns:
@@ -199,7 +199,7 @@ def write_alignments(directory: Path, corpus: Corpus, stored: Mapping[str, Store
     return round(sum(stored[clip.id].log_likelihood for clip in corpus.clips) / len(corpus.clips), 3)
 
 
-def read_alignments(path: Path) -> dict[str, Stored]:
+def read_alignments(path: Path) -> dict[str, StoredAlignment]:
     """Reads what :func:`write_alignments` wrote, by clip id.
 
     Raises:
@@ -207,7 +207,9 @@ def read_alignments(path: Path) -> dict[str, Stored]:
     """
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return {row["id"]: Stored(tuple(row["durations"]), float(row["log_likelihood"])) for row in rows}
+        return {
+            row["id"]: StoredAlignment(tuple(row["durations"]), float(row["log_likelihood"])) for row in rows
+        }
     except (ValueError, TypeError, KeyError) as error:
         raise IntegrityError(
             f"{path.name} cannot be read as alignments", "Fine-tune the voice again."

@@ -33,7 +33,7 @@ class _Tensors:
 
     def to(self, device: torch.device) -> Self:
         """The same on ``device``."""
-        return self.mapped(lambda part: sent(part, device))
+        return self.mapped(lambda part: to_device(part, device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Crops(_Tensors):
     """(batch,)."""
 
 
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """The same on ``device``; on the way to a GPU from pinned memory, which the processor need not wait for."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 

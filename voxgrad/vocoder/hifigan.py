@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgrad.errors import BadInputError
-from voxgrad.settings import MelSpec, Positive, Spec
+from voxgrad.settings import MelSpec, Spec
+from voxgrad.settings.base import Positive
 
 _SLOPE = 0.1
 # Magnitude and direction, as PyTorch named them before 2.0 and since.

@@ -1,26 +1,25 @@
-"""Vocoders from and to directories, and from the official files."""
+"""What every vocoder is; vocoders from and to directories, and from the official files."""
 
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
-from voxgrad.model.strangers import read_stranger
+from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
 from voxgrad.settings import ISTFTSpec, MelSpec, Spec
-from voxgrad.vocoder.base import Vocoder
-from voxgrad.vocoder.griffinlim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
-from voxgrad.vocoder.istft import ISTFT
+from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 
 Settings = TypeVar("Settings", bound=Spec)
-Learnt = TypeVar("Learnt", HiFiGAN, ISTFT)
+Learnt = TypeVar("Learnt", HiFiGAN, ISTFTVocoder)
 
 DESCRIPTION = "vocoder.json"
 WEIGHTS = "weights.safetensors"
@@ -34,6 +33,24 @@ _OFFICIAL_MEL = {
     "fmin": "f_min",
     "fmax": "f_max",
 }
+
+
+class Vocoder(Protocol):
+    """Turns log-mel spectrograms into sound; made for use, not for training."""
+
+    @property
+    def name(self) -> str:
+        """The kind of vocoder, such as ``hifigan``."""
+        ...
+
+    @property
+    def mel(self) -> MelSpec:
+        """The spectrogram that it understands."""
+        ...
+
+    def __call__(self, mel: Tensor) -> Tensor:
+        """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length), full scale at ±1."""
+        ...
 
 
 class _HiFiGANRecord(Spec):
@@ -58,7 +75,9 @@ _Record = Annotated[_HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord, Field(dis
 _RECORD: TypeAdapter[_HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord] = TypeAdapter(_Record)
 
 
-def save(vocoder: HiFiGAN | ISTFT | GriffinLim, directory: Path, dtype: torch.dtype | None = None) -> None:
+def save(
+    vocoder: HiFiGAN | ISTFTVocoder | GriffinLim, directory: Path, dtype: torch.dtype | None = None
+) -> None:
     """Write ``vocoder.json`` and, where there are any, ``weights.safetensors`` into an existing directory.
 
     Args:
@@ -70,7 +89,7 @@ def save(vocoder: HiFiGAN | ISTFT | GriffinLim, directory: Path, dtype: torch.dt
     if isinstance(vocoder, HiFiGAN):
         save_weights(directory / WEIGHTS, vocoder.generator.state_dict(), dtype)
         record = _HiFiGANRecord(spec=vocoder.spec, mel=vocoder.mel)
-    elif isinstance(vocoder, ISTFT):
+    elif isinstance(vocoder, ISTFTVocoder):
         save_weights(directory / WEIGHTS, vocoder.network.state_dict(), dtype)
         record = _ISTFTRecord(spec=vocoder.spec, mel=vocoder.mel)
     else:
@@ -78,7 +97,7 @@ def save(vocoder: HiFiGAN | ISTFT | GriffinLim, directory: Path, dtype: torch.dt
     (directory / DESCRIPTION).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFT | GriffinLim:
+def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFTVocoder | GriffinLim:
     """Read what `save` wrote, ready to speak on ``device``.
 
     Raises:
@@ -96,9 +115,9 @@ def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFT | GriffinLim:
     if isinstance(record, _GriffinLimRecord):
         return GriffinLim(record.spec, record.mel)
     weights, what = read_weights(directory / WEIGHTS), f"the vocoder in {directory}"
-    vocoder: HiFiGAN | ISTFT
+    vocoder: HiFiGAN | ISTFTVocoder
     if isinstance(record, _ISTFTRecord):
-        vocoder = _assembled(partial(ISTFT.build, record.spec, record.mel), weights, what)
+        vocoder = _assembled(partial(ISTFTVocoder.build, record.spec, record.mel), weights, what)
     else:
         vocoder = _assembled(partial(HiFiGAN.build, record.spec, record.mel), weights, what)
     _network(vocoder).to(device)
@@ -114,8 +133,8 @@ def _assembled(build: Callable[[], Learnt], weights: Mapping[str, Any], what: st
     return vocoder
 
 
-def _network(vocoder: HiFiGAN | ISTFT) -> nn.Module:
-    return vocoder.network if isinstance(vocoder, ISTFT) else vocoder.generator
+def _network(vocoder: HiFiGAN | ISTFTVocoder) -> nn.Module:
+    return vocoder.network if isinstance(vocoder, ISTFTVocoder) else vocoder.generator
 
 
 def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
@@ -131,7 +150,7 @@ def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
     settings = _read_config(config)
     spec = _parse(HiFiGANSpec, {name: settings[name] for name in HiFiGANSpec.model_fields}, config)
     mel = _parse(MelSpec, {ours: settings[theirs] for theirs, ours in _OFFICIAL_MEL.items()}, config)
-    state = fold_weight_norm(read_stranger(path, "generator"))
+    state = fold_weight_norm(read_untrusted_checkpoint(path, "generator"))
     return _assembled(partial(HiFiGAN.build, spec, mel), state, f"the HiFi-GAN {path}")
 
 

@@ -1,0 +1,51 @@
+"""An acoustic model with the settings that it was trained with, as bases and voices keep it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.presets import validated
+from voxgrad.settings import AcousticSpec
+from voxgrad.store.artifact import Artifact
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class AcousticModel:
+    """A Grad-TTS and everything needed to use it."""
+
+    model: GradTTS
+    spec: AcousticSpec
+
+    @property
+    def row(self) -> int:
+        """The embedding row of the voice that it speaks with."""
+        return self.spec.speakers[self.spec.voice]
+
+    def write(self, directory: Path, *, half: bool = False) -> None:
+        """Writes the weights into an artifact's directory; the spec belongs into its manifest."""
+        save_weights(directory / WEIGHTS, self.model.state_dict(), torch.float16 if half else None)
+
+
+def load_acoustic_model(artifact: Artifact) -> AcousticModel:
+    """Loads a base or a voice, ready to speak on the processor.
+
+    Raises:
+        IntegrityError: its files or settings are not what was published.
+    """
+    settings = artifact.manifest.settings.get("acoustic")
+    if not isinstance(settings, dict):
+        raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Import a copy of it.")
+    try:
+        spec = validated(AcousticSpec, settings, artifact.ref)
+        weights = read_weights(artifact.path(WEIGHTS))
+        model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
+    except BadInputError as error:
+        # Nobody gave these: they were published as they are.
+        raise IntegrityError(error.message, "Make it again with this version of voxgrad.") from error
+    return AcousticModel(model.eval(), spec)

@@ -1,0 +1,88 @@
+"""The device that computes, its precision, and its memory."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+import torch
+
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.settings import RunSpec, ScheduleSpec
+
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+_LARGEST: Final = 32 * 2**20  # bytes; the C library accepts no more
+_MOST_KEPT: Final = 2**30
+
+
+def pick_device() -> torch.device:
+    """The first GPU, or the one that ``torchrun`` gives this process; else the processor."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def precision_name(device: torch.device, settings: RunSpec) -> str:
+    """What ``auto`` comes to, for the manifest."""
+    if settings.precision != "auto":
+        return settings.precision
+    return "bfloat16" if computes_bfloat16(device) else "float32"
+
+
+@contextmanager
+def memory_explained(number: int, stage: ScheduleSpec) -> Iterator[None]:
+    """Names the setting to lower where the body of stage ``number`` wants more memory than there is.
+
+    Raises:
+        EnvironmentFailureError: the processor's or the GPU's memory is used up.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        crop = getattr(stage, "crop", None)
+        now = f"batch_size {stage.batch_size}" + (f" and crop {crop}" if crop is not None else "")
+        key, value = "batch_size", max(1, stage.batch_size // 2)
+        if stage.batch_size == 1 and crop is not None:
+            key, value = "crop", max(32, crop // 8 * 4)
+        raise EnvironmentFailureError(
+            f"there is not enough memory for stage {number} with {now}",
+            f"Lower it with --set stages.{number}.{key}={value}.",
+        ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The processor's allocator has no class of its own for it.
+    told = ("can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in told)
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies matrices in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """A context in which matrices are multiplied in ``float32``, ``bfloat16``, or what the device is faster at."""
+    half = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for what is asked for next, instead of giving it back to the system.
+
+    Every step of the diffusion asks for the same memory, and to get its pages anew takes about a tenth of the step.
+    Does nothing with another C library.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_TRIM_THRESHOLD, _MOST_KEPT)

@@ -1,0 +1,112 @@
+"""Faster speech: steps that a real-time factor allows, and torch.compile."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from voxgrad.events import Emit, Said
+from voxgrad.settings import DRAFT_STEPS, SynthesisSpec
+from voxgrad.speech.synthesizer import Synthesizer
+
+MOST_STEPS = 50
+_TOKENS = 61  # a short sentence
+_REPEATS = 3
+
+
+def fit_steps_to_rtf(
+    speaker: Synthesizer, settings: SynthesisSpec, max_rtf: float, emit: Emit
+) -> SynthesisSpec:
+    """The settings with as many steps as keep the real-time factor below a limit.
+
+    A short made-up sentence is spoken with one step and with three, so that what a step costs and what comes once is
+    known of this machine, with all that it does besides.
+
+    Args:
+        speaker: whose network and vocoder are timed.
+        settings: all but the steps is kept.
+        max_rtf: seconds of work for a second of sound.
+        emit: told of the steps, and where not even a draft fits.
+    """
+    one, three = (_factor(speaker, settings, steps) for steps in (1, 3))
+    steps = affordable(one, (three - one) / 2.0, max_rtf)
+    if one + (steps - 1) * (three - one) / 2.0 > max_rtf:
+        emit(
+            Said(f"{steps} steps are the fewest, and take more than {max_rtf:g} of real time here", "warning")
+        )
+    else:
+        emit(Said(f"{steps} steps of the diffusion fit into {max_rtf:g} of real time"))
+    return settings.model_copy(update={"steps": steps})
+
+
+def affordable(first: float, further: float, limit: float) -> int:
+    """Steps within a limit, from what speaking with one step costs and what each further one adds.
+
+    >>> affordable(0.1, 0.05, 0.3), affordable(0.5, 0.2, 0.3), affordable(0.01, 0.0, 0.3)
+    (5, 4, 50)
+    """
+    room = (limit - first) / further if further > 0 else MOST_STEPS
+    return int(min(max(1 + room + 1e-9, DRAFT_STEPS), MOST_STEPS))
+
+
+def _factor(speaker: Synthesizer, settings: SynthesisSpec, steps: int) -> float:
+    acoustic = speaker.acoustic
+    tokens = torch.arange(_TOKENS)[None] % acoustic.spec.model.n_vocab
+    asked = settings.model_copy(update={"steps": steps})
+
+    def speak() -> float:
+        spoken = acoustic.model.synthesize(
+            tokens,
+            torch.tensor([_TOKENS]),
+            asked,
+            torch.Generator().manual_seed(0),
+            torch.tensor([acoustic.row]),
+            acoustic.spec.duration_scale,
+        )
+        speaker.engine(spoken.mel.clamp(*acoustic.spec.mel.range))
+        return int(spoken.lengths) * acoustic.spec.mel.seconds_per_frame
+
+    speak()  # the first call compiles and allocates
+    return min(_timed(speak) for _ in range(_REPEATS))
+
+
+def _timed(speak: Callable[[], float]) -> float:
+    """Seconds of work for a second of sound."""
+    started = time.perf_counter()
+    seconds = speak()
+    return (time.perf_counter() - started) / seconds
+
+
+_TOKENS = 31
+
+
+def compile_synthesizer(speaker: Synthesizer, settings: SynthesisSpec, emit: Emit) -> Synthesizer:
+    """Compile the score network for utterances of any length, the same function to rounding.
+
+    Args:
+        speaker: whose network is compiled, in place.
+        settings: whose precision counts.
+        emit: told what it takes, and why it was not done where it could not be.
+
+    Returns:
+        The speaker as it was where there is no compiler.
+    """
+    emit(Said("compiling the score network, which takes minutes"))
+    estimator = speaker.acoustic.model.decoder.estimator
+    estimator.compile(dynamic=True)
+    tokens = torch.arange(_TOKENS)[None] % speaker.acoustic.spec.model.n_vocab
+    try:
+        speaker.acoustic.model.synthesize(
+            tokens,
+            torch.tensor([_TOKENS]),
+            settings.model_copy(update={"steps": 1}),
+            torch.Generator().manual_seed(0),
+            torch.tensor([speaker.acoustic.row]),
+        )
+    except (RuntimeError, OSError) as error:  # dynamo's and inductor's errors are RuntimeErrors
+        estimator._compiled_call_impl = None  # noqa: SLF001 - torch has no other way back
+        why = str(error).strip().partition("\n")[0]
+        emit(Said(f"not compiled, and spoken without ({type(error).__name__}: {why[:120]})", "warning"))
+        return speaker
+    return replace(speaker, compiled=True)

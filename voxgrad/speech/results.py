@@ -1,0 +1,82 @@
+"""What a voice has said: a passage, or a whole text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxgrad.audio.io import Samples
+from voxgrad.audio.sink import opened
+from voxgrad.speech.provenance import MARK, Recipe
+from voxgrad.speech.word_timings import TimedPassage
+from voxgrad.text.passages import Passage
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenPassage:
+    """A passage, spoken.
+
+    Attributes:
+        passage: what was said.
+        samples: (n,) float32, the silence before it included.
+        mel: (n_mels, frames) float32, without that silence.
+        durations: frames of every token.
+        timing: when its words are said, in the whole.
+    """
+
+    passage: Passage
+    samples: Samples
+    mel: Samples
+    durations: tuple[int, ...]
+    timing: TimedPassage
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """A text, spoken.
+
+    Attributes:
+        samples: (n,) float32, full scale at ±1.
+        rate: samples per second.
+        passages: what was said when, words and phones; seconds.
+        durations: frames of every token, by passage.
+        recipe: all that is needed to say it again.
+    """
+
+    samples: Samples
+    rate: int
+    passages: tuple[TimedPassage, ...]
+    durations: tuple[tuple[int, ...], ...]
+    recipe: Recipe
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate
+
+    def save(self, path: str | Path, *, metadata: bool = True) -> None:
+        """Write a sound file: .wav, .flac, .ogg or .mp3.
+
+        Args:
+            path: where to.
+            metadata: False leaves only the mark that it is synthetic.
+
+        Raises:
+            BadInputError: the name ends in none of these, or its folder does not exist.
+            EnvironmentFailureError: the disk refuses.
+        """
+        with opened(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
+            sink.write(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSummary:
+    """What a text will take.
+
+    Attributes:
+        passages: how many.
+        tokens: of all of them.
+        unknown: words that no dictionary has, each once.
+    """
+
+    passages: int
+    tokens: int
+    unknown: tuple[str, ...]

@@ -1,0 +1,123 @@
+"""Texts to speak: lines, JSON lines and files; and warnings about what of them cannot be read."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from voxgrad.errors import BadInputError
+from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.presets import validated
+from voxgrad.settings import Spec
+from voxgrad.speech.results import SpokenPassage
+from voxgrad.text.characters import dropped
+from voxgrad.text.lexicon import refuse_unknown
+
+
+class Utterance(Spec):
+    """Something to be said; what is None is as for the whole list."""
+
+    text: Annotated[str, Field(min_length=1)]
+    """Written English."""
+    voice: str | None = None
+    """A reference."""
+    speed: Annotated[float, Field(gt=0.1, lt=10)] | None = None
+    """Above 1 is faster."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Of all noise."""
+    out: Annotated[str, Field(min_length=1)] | None = None
+    """A sound file."""
+
+
+def read_lines(lines: Iterable[str]) -> Iterator[Utterance]:
+    """A line an utterance; empty ones are left out."""
+    return (Utterance(text=line.strip()) for line in lines if line.strip())
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file.
+
+    Raises:
+        BadInputError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read ({error.strerror})", "Name a text file.") from error
+
+
+def is_jsonl(text: str) -> bool:
+    """Whether a text is a list of JSON objects, by its first line.
+
+    >>> is_jsonl('{"text": "hello"}'), is_jsonl("{HH AH0 L OW1}, he said.")
+    (True, False)
+    """
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    try:
+        return isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
+
+
+def read_jsonl(text: str, source: str) -> list[Utterance]:
+    """A JSON object a line, with ``text`` and any of ``voice``, ``speed``, ``seed`` and ``out``.
+
+    Args:
+        text: the lines; empty ones are left out.
+        source: what errors call it.
+
+    Raises:
+        BadInputError: a line is none; source and line are named.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{source}:{number}"
+        try:
+            content = json.loads(line)
+        except ValueError as error:
+            raise BadInputError(f"{where} is not JSON ({error})", 'Write {"text": "…"} a line.') from error
+        if not isinstance(content, dict):
+            raise BadInputError(f"{where} is no JSON object", 'Write {"text": "…"} a line.')
+        found.append(validated(Utterance, content, where))
+    return found
+
+
+_NAMED = 20
+
+
+def warn_unread(text: str, emit: Emit) -> None:
+    """Warn of symbols that nothing is said for."""
+    if not_read := dropped(text):
+        more = " …" if len(not_read) > _NAMED else ""
+        emit(Said(f"not read: {' '.join(not_read[:_NAMED])}{more}", "warning"))
+
+
+def warn_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
+    """Warn of words that are guessed.
+
+    Raises:
+        BadInputError: there are some, and ``strict`` forbids them.
+    """
+    if strict:
+        refuse_unknown(words)
+    if words:
+        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+        shown = ", ".join(words[:_NAMED])
+        emit(Said(f"not in the dictionary, pronounced by guess: {shown}{more}", "warning"))
+
+
+def with_progress(
+    pieces: Iterator[SpokenPassage], task: str, total: int | None, emit: Emit
+) -> Iterator[SpokenPassage]:
+    """Hand pieces on, and tell of each of them."""
+    emit(Began(task, total, "passages"))
+    for done, piece in enumerate(pieces, 1):
+        emit(Advanced(task, done))
+        yield piece
+    emit(Ended(task))

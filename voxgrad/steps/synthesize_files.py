@@ -1,0 +1,165 @@
+"""Utterances → sound files or one stream, which carry in themselves what they were made of.
+
+Unlike `say` these leave no artifact: a list may be as long as one likes, and a stream's reader may leave at any time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxgrad.audio.sink import Sink, opened, read_remark
+from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.speech.provenance import MARK, Recipe, read_recipe
+from voxgrad.speech.results import SpokenPassage
+from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
+from voxgrad.speech.word_timings import TimedPassage, write_timings
+
+
+@dataclass(frozen=True)
+class Job:
+    """An utterance with all that it needs.
+
+    Attributes:
+        where: what errors call it.
+        text: written English.
+        speaker: whose voice.
+        synthesis: steps, temperature, speed.
+        delivery: pitch, volume, silences.
+        seed: of all noise.
+        target: a sound file.
+        timings: a file and its format, or None.
+    """
+
+    where: str
+    text: str
+    speaker: Synthesizer
+    synthesis: SynthesisSpec
+    delivery: DeliverySpec
+    seed: int
+    target: Path
+    timings: tuple[Path, str] | None
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What became of a job.
+
+    Attributes:
+        seconds: of sound; None where the file was there already.
+    """
+
+    job: Job
+    seconds: float | None
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """References of what spoke, by role."""
+        speaker = self.job.speaker
+        vocoder = {} if speaker.vocoder is None else {"vocoder": speaker.vocoder.ref}
+        return {"voice": speaker.voice.ref, **vocoder}
+
+
+def speak_to_files(
+    jobs: Iterable[Job], total: int | None, *, metadata: bool, strict: bool, emit: Emit
+) -> Iterator[Spoken]:
+    """Speak utterances one after another, each into a file that appears whole.
+
+    A file that says of itself that it was made just so is left as it is, so that an interrupted list goes on where it
+    stopped.
+
+    Args:
+        jobs: what to say.
+        total: how many, if that is known.
+        metadata: False leaves only the mark that they are synthetic, and makes every file anew.
+        strict: refuse words that no dictionary has.
+        emit: told of progress.
+
+    Raises:
+        BadInputError: one of them cannot be said; it is named, and those before it are done.
+        EnvironmentFailureError: the disk refuses.
+    """
+    emit(Began("say", total, "utterances"))
+    for done, job in enumerate(jobs, 1):
+        try:
+            yield _one(job, metadata=metadata, strict=strict, emit=emit)
+        except BadInputError as error:
+            raise BadInputError(f"{job.where}: {error.message}", error.hint) from error
+        emit(Advanced("say", done))
+    emit(Ended("say"))
+
+
+def speak_to_stream(
+    speaker: Synthesizer,
+    texts: Iterable[str],
+    sink: Callable[[], Sink],
+    *,
+    synthesis: SynthesisSpec,
+    delivery: DeliverySpec,
+    seed: int,
+    emit: Emit,
+) -> tuple[list[TimedPassage], float]:
+    """Speak texts, which may still be coming, into a stream.
+
+    Args:
+        speaker: whose voice.
+        texts: a paragraph each.
+        sink: gives what to write to; asked once there is something to write.
+        synthesis: steps, temperature, speed.
+        delivery: pitch, volume, silences.
+        seed: of all noise.
+        emit: told of progress.
+
+    Returns:
+        When each passage was said, and the seconds of all.
+
+    Raises:
+        BadInputError: a text cannot be read.
+        BrokenPipeError: nobody listens any more.
+    """
+    pieces = speaker.stream(_with_warnings(texts, emit), synthesis, delivery, seed)
+    return _written(with_progress(pieces, "say", None, emit), sink, speaker.rate)
+
+
+def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
+    recipe = job.speaker.recipe(job.text, job.synthesis, job.delivery, job.seed)
+    if metadata and (job.timings is None or job.timings[0].exists()) and _is_there(job.target, recipe):
+        return Spoken(job, None)
+    warn_unread(job.text, emit)
+    warn_unknown(job.speaker.survey([job.text]).unknown, emit, strict=strict)
+    with opened(job.target, job.speaker.rate, recipe.remark if metadata else MARK) as sink:
+        pieces = job.speaker.stream([job.text], job.synthesis, job.delivery, job.seed)
+        timings, seconds = _written(pieces, lambda: sink, job.speaker.rate)
+    if job.timings is not None:
+        write_timings(*job.timings, timings, seconds)
+    return Spoken(job, round(seconds, 4))
+
+
+def _written(
+    pieces: Iterable[SpokenPassage], sink: Callable[[], Sink], rate: int
+) -> tuple[list[TimedPassage], float]:
+    timings, samples, into = [], 0, None
+    for piece in pieces:
+        into = sink() if into is None else into
+        into.write(piece.samples)
+        timings.append(piece.timing)
+        samples += len(piece.samples)
+    return timings, samples / rate
+
+
+def _with_warnings(texts: Iterable[str], emit: Emit) -> Iterator[str]:
+    for text in texts:
+        warn_unread(text, emit)
+        yield text
+
+
+def _is_there(target: Path, recipe: Recipe) -> bool:
+    """Whether a file was made by this very recipe."""
+    if not target.is_file():
+        return False
+    try:
+        return read_recipe(read_remark(target), str(target)) == recipe
+    except VoxgradError:
+        return False

@@ -1,0 +1,179 @@
+"""Checkpoints of a run in progress: written beside, flushed, renamed; the newest two are kept.
+
+A checkpoint is a directory ``ckpt/step-…`` of weights, optimizers and ``position.json``, which holds a digest of each
+of them and of itself. Either all of it is as it was written, or it is passed over.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voxgrad.errors import IntegrityError
+from voxgrad.events import Emit, Said
+from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
+from voxgrad.store.durable import refusals_explained, sync_directory, sync_file, write_file
+
+POSITION = "position.json"
+_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BestValidation:
+    """The validation of a stage that went best so far; the average of that moment is kept."""
+
+    step: int
+    """Of all stages."""
+    figure: float
+    """What the stage is judged by."""
+    figures: dict[str, float]
+    """All figures of it."""
+    waited: int = 0
+    """Validations since."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerState:
+    """Where a run stands: ``step`` steps of stage ``stage`` are done, ``total`` of all stages."""
+
+    stage: int
+    step: int
+    total: int
+    updates: int = 0
+    """Of the average."""
+    best: BestValidation | None = None
+    """Of this stage."""
+    before: dict[str, float] | None = None
+    """Held-out figures from before the first step, where they were asked for."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Held-out figures of the stage before this one."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on as if it had never stopped, beside its settings and data."""
+
+    position: TrainerState
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    """The networks by name, ``average``, ``best`` and ``start``."""
+    optimizers: Mapping[str, Mapping[str, Any]]
+    """State dicts by name."""
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
+    """Publishes a checkpoint under ``run/ckpt`` and drops those before the newest two.
+
+    Raises:
+        EnvironmentFailureError: the disk is full, or may not be written.
+    """
+    root = run / "ckpt"
+    staging = root / f"tmp-{uuid.uuid4().hex}"
+    with refusals_explained("save a checkpoint"):
+        staging.mkdir(parents=True)
+        try:
+            _write(staging, checkpoint)
+            target = root / f"step-{checkpoint.position.total:08d}"
+            _discard(target)  # a resumed run comes by a second time
+            staging.rename(target)
+            sync_directory(root)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        for old in checkpoints(run)[:-_KEPT]:
+            _discard(old)
+    return target
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """All published checkpoints of a run, oldest first."""
+    return sorted((run / "ckpt").glob("step-*"))
+
+
+def load_checkpoint(run: Path, emit: Emit) -> Checkpoint | None:
+    """Reads the newest checkpoint that is whole; None where none was ever saved.
+
+    Raises:
+        IntegrityError: all are damaged.
+    """
+    for abandoned in (run / "ckpt").glob("tmp-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    found = checkpoints(run)
+    for directory in reversed(found):
+        try:
+            return _read(directory)
+        except IntegrityError as error:
+            emit(Said(f"{error.message}; going on from the one before it", "warning"))
+            _discard(directory)
+    if found:
+        raise IntegrityError(
+            f"no checkpoint of {run.name} is whole", "Give the command again to begin from the start."
+        )
+    return None
+
+
+def _write(staging: Path, checkpoint: Checkpoint) -> None:
+    for name, tensors in checkpoint.tensors.items():
+        if tensors:
+            save_weights(staging / f"{name}.safetensors", tensors)
+    for name, state in checkpoint.optimizers.items():
+        torch.save(state, staging / f"{name}.pt")
+    files = {path.name: sync_file(path) for path in sorted(staging.iterdir())}
+    content = {"position": asdict(checkpoint.position), "files": files}
+    text = json.dumps({**content, "digest": _digest(content)})
+    write_file(staging / POSITION, text.encode())
+    sync_directory(staging)
+
+
+def _read(directory: Path) -> Checkpoint:
+    index = _index(directory)
+    for name, digest in index["files"].items():
+        try:
+            whole = sync_file(directory / name) == digest
+        except OSError:
+            whole = False
+        if not whole:
+            raise _damaged(directory)
+    names = [Path(name) for name in index["files"]]
+    return Checkpoint(
+        _position(index),
+        {name.stem: read_weights(directory / name) for name in names if name.suffix == ".safetensors"},
+        {name.stem: read_checkpoint(directory / name) for name in names if name.suffix == ".pt"},
+    )
+
+
+def _index(directory: Path) -> dict[str, Any]:
+    try:
+        index: dict[str, Any] = json.loads((directory / POSITION).read_text(encoding="utf-8"))
+        if index.pop("digest") == _digest(index):
+            return index
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise _damaged(directory) from error
+    raise _damaged(directory)
+
+
+def _position(index: Mapping[str, Any]) -> TrainerState:
+    stored = dict(index["position"])
+    best = stored.pop("best")
+    return TrainerState(**stored, best=None if best is None else BestValidation(**best))
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(directory: Path) -> IntegrityError:
+    return IntegrityError(f"checkpoint {directory.name} is damaged", "Resume from another.")
+
+
+def _discard(directory: Path) -> None:
+    """Removes a checkpoint: first from sight, so that nobody meets half of one."""
+    if directory.exists():
+        hidden = directory.with_name(f"tmp-{uuid.uuid4().hex}")
+        directory.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)

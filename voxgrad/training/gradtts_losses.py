@@ -1,0 +1,169 @@
+"""What one stage trains: which parameters, and the losses of one step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.model import monotonic_alignment
+from voxgrad.model.diffusion import Condition
+from voxgrad.model.gradtts import GradTTS, duration_loss, encoder_loss, predicted_durations
+from voxgrad.model.masks import length_mask, official_extent, padded_length
+from voxgrad.settings import LossWeights, StageSpec
+from voxgrad.training.batches import Batch, Crops, collate, crop_starts
+from voxgrad.training.corpus import Corpus
+from voxgrad.training.distributed import ProcessGroup
+
+_PREDICTED_TOGETHER = 16
+_SCALED_BY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The three losses of Grad-TTS; None where the stage does not train that part."""
+
+    prior: Tensor | None = None
+    duration: Tensor | None = None
+    diffusion: Tensor | None = None
+
+    def named(self) -> dict[str, Tensor]:
+        """Those that there are."""
+        values = {"prior": self.prior, "duration": self.duration, "diffusion": self.diffusion}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def total(self, weights: LossWeights) -> Tensor:
+        """Their weighted sum; the official code's weights are all one."""
+        weight: dict[str, float] = weights.model_dump()
+        return torch.stack([weight[name] * value for name, value in self.named().items()]).sum()
+
+
+def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Parameter]]:
+    """The parameters that a stage trains, by part; gradients are switched off for all others."""
+    durations = list(model.encoder.proj_w.parameters())
+    kept_apart = {id(parameter) for parameter in durations}
+    parts = {
+        "encoder": [p for p in model.encoder.parameters() if id(p) not in kept_apart],
+        "durations": durations,
+        "decoder": list(model.decoder.parameters()),
+    }
+    if model.spec.n_spks > 1:
+        parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
+    chosen: dict[str, list[nn.Parameter]] = {name: parts[name] for name in stage.train}
+    model.requires_grad_(requires_grad=False)
+    for parameters in chosen.values():
+        for parameter in parameters:
+            parameter.requires_grad_()
+    return chosen
+
+
+@torch.no_grad()
+def duration_scale(
+    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
+) -> float:
+    """Frames of the clips over the frames that are predicted for them; at most 200 clips are looked at."""
+    model.eval()
+    actual = predicted = 0
+    some = corpus.clips[:: max(1, len(corpus.clips) // _SCALED_BY)]
+    for start in range(0, len(some), _PREDICTED_TOGETHER):
+        batch = collate(corpus, some[start : start + _PREDICTED_TOGETHER], speaker_rows).to(device)
+        prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
+        predicted += int(predicted_durations(prior, 1.0, "rounded").sum())
+        actual += int(batch.frame_lengths.sum())
+    # A predictor that has learnt nothing may be off by any factor; speech stays speech within these.
+    return min(max(actual / predicted, 0.5), 2.0)
+
+
+def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator, group: ProcessGroup) -> Losses:
+    """The diffusion loss on crops under frozen alignments, times stratified over the batch.
+
+    Of the whole batch this process computes its rows, and weighs their loss by what they count in the whole.
+    """
+    t, noise = _times_and_noise(crops.y, generator)
+    part = crops.mapped(group.shard)
+    condition = _condition(model, part.mu_y, part.lengths, part.speakers)
+    loss = model.decoder.loss(part.y, condition, group.shard(t), group.shard(noise))
+    return Losses(diffusion=loss * group.weight(crops.lengths))
+
+
+def full_losses(
+    model: GradTTS,
+    batch: Batch,
+    stage: StageSpec,
+    distance: Literal["gaussian", "l1", "l2", "none"],
+    durations: Tensor | None,
+    generator: torch.Generator,
+    group: ProcessGroup,
+) -> tuple[Losses, Tensor]:
+    """The losses of whole utterances; the decoder, where it is trained, sees a crop of each.
+
+    The decoder's gradient goes through the means into the encoder, where that is trained.
+
+    Args:
+        model: in training mode.
+        batch: whole utterances, of which this process computes its rows; losses are weighted by what they count.
+        stage: what is trained, and the crop.
+        distance: the encoder's loss; ``none`` leaves it to the decoder.
+        durations: (batch, tokens), or None to search now.
+        generator: of crops, times and noise.
+        group: the processes.
+
+    Returns:
+        The losses, and the durations of this process's rows that they were computed under.
+    """
+    whole, batch = batch, batch.mapped(group.shard)
+    prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
+    durations = (
+        model.align(prior, batch.y, batch.frame_lengths) if durations is None else group.shard(durations)
+    )
+    mu_y = monotonic_alignment.expand(prior.mu_x, durations, batch.y.shape[2])
+    mask = length_mask(batch.frame_lengths, batch.y.shape[2])
+    losses = Losses(
+        prior=encoder_loss(distance, mu_y, batch.y, mask) * group.weight(whole.frame_lengths)
+        if "encoder" in stage.train and distance != "none"
+        else None,
+        duration=duration_loss(prior, durations) * group.weight(whole.token_lengths)
+        if "durations" in stage.train
+        else None,
+        diffusion=_cropped_diffusion(model, whole, mu_y, stage, generator, group)
+        if "decoder" in stage.train
+        else None,
+    )
+    return losses, durations
+
+
+def _cropped_diffusion(
+    model: GradTTS,
+    batch: Batch,
+    mu_y: Tensor,
+    stage: StageSpec,
+    generator: torch.Generator,
+    group: ProcessGroup,
+) -> Tensor:
+    """The loss of this process's rows of the whole ``batch``, whose means alone ``mu_y`` holds."""
+    size = batch.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, batch.y.shape[2]))
+    start = crop_starts(batch.frame_lengths, size, generator).to(batch.y.device)
+    index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=batch.y.shape[2] - 1)
+    index = index[:, None].expand(-1, batch.y.shape[1], -1)
+    y, lengths = batch.y.gather(2, index), batch.frame_lengths.clamp(max=size)
+    t, noise = (group.shard(drawn) for drawn in _times_and_noise(y, generator))
+    mu = mu_y.gather(2, group.shard(index))
+    condition = _condition(model, mu, group.shard(lengths), group.shard(batch.speakers))
+    return model.decoder.loss(group.shard(y), condition, t, noise) * group.weight(lengths)
+
+
+def _condition(model: GradTTS, mu_y: Tensor, lengths: Tensor, speakers: Tensor) -> Condition:
+    size = mu_y.shape[2]
+    speaker = model.speaker(speakers)
+    if bool((lengths == size).all()):  # nothing is padded: the network can skip its masks
+        return Condition(mu_y, speaker=speaker)
+    return Condition(mu_y, length_mask(lengths, size), official_extent(lengths, size), speaker)
+
+
+def _times_and_noise(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One time from each of ``batch`` equal parts of [0, 1], which halves the loss's variance, and noise."""
+    batch = y.shape[0]
+    t = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
+    noise = torch.randn(y.shape, generator=generator)
+    return t.to(y.device), noise.to(y.device)

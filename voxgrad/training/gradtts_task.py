@@ -1,0 +1,197 @@
+"""Training of a Grad-TTS: the engine's task of learning encoder, durations and decoder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.device import autocast
+from voxgrad.events import Emit, Said
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.settings import StageSpec, TrainSpec
+from voxgrad.training.alignment import Durations, align_corpus, align_unknown_speakers
+from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_crops
+from voxgrad.training.corpus import Clip, Corpus
+from voxgrad.training.distributed import ProcessGroup
+from voxgrad.training.gradtts_losses import Losses, decoder_losses, full_losses, parameters_of
+from voxgrad.training.optimizer import optimizer_step
+from voxgrad.training.trainer import Trainer
+from voxgrad.training.validation import validate
+
+
+@dataclass
+class GradTTSTask:
+    """One run: a model, what it learns from and how; progress is emitted and logged.
+
+    After :meth:`train` the model holds the averaged weights.
+    """
+
+    model: GradTTS
+    training: Corpus
+    held_out: Corpus
+    speaker_rows: Mapping[str, int]
+    settings: TrainSpec
+    run: Path
+    device: torch.device
+    emit: Emit
+    known: Mapping[str, Tensor] = field(default_factory=dict)
+    """Durations of all clips, held-out ones too, where they are read from TextGrids; by clip id."""
+    group: ProcessGroup = field(default_factory=ProcessGroup)
+    durations: Durations = field(init=False)
+    engine: Trainer = field(init=False)
+    _frozen: dict[str, Alignment] = field(init=False, default_factory=dict)
+    _parts: dict[str, list[nn.Parameter]] = field(init=False, default_factory=dict)
+    _optimizer: torch.optim.Optimizer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model.to(self.device)
+        self.durations = Durations((*self.training.clips, *self.held_out.clips))
+        self.durations.update(self.known)
+        self.engine = Trainer(self, self.settings, self.run, self.emit)
+
+    @property
+    def total(self) -> int:
+        """Steps done, of all stages."""
+        return self.engine.total
+
+    def train(self) -> dict[str, float]:
+        """Runs all stages; see :meth:`Trainer.train`."""
+        return self.engine.train()
+
+    @property
+    def stages(self) -> tuple[StageSpec, ...]:
+        """See :class:`TrainingTask`."""
+        return self.settings.stages
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """See :class:`TrainingTask`."""
+        return {"model": self.model, "durations": self.durations}
+
+    def name(self, stage: int) -> str:
+        """See :class:`TrainingTask`."""
+        return "+".join(self.stages[stage].train)
+
+    def begin(self, stage: int) -> dict[str, torch.optim.Optimizer]:
+        """Chooses the parameters that learn, and aligns all clips unless every step does so itself."""
+        settings = self.stages[stage]
+        self.group.check_batch_size(min(settings.batch_size, len(self.training.clips)))
+        self._parts = parameters_of(self.model, settings)
+        every = [parameter for parameters in self._parts.values() for parameter in parameters]
+        self._optimizer = torch.optim.AdamW(every, lr=settings.learning_rate, fused=True)
+        self._frozen = {}
+        if int(self.durations.stage) != stage:  # else a checkpoint of this stage has brought them
+            self._frozen = self._align_for(stage)
+            self.durations.begin(stage)
+        if settings.train == ("decoder",) and not self._frozen:  # it needs the means too, which stay
+            self._frozen = align_corpus(
+                self.model, self.training, self.speaker_rows, self.device, known=self.durations
+            )
+        return {"optimizer": self._optimizer}
+
+    def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
+        """See :class:`TrainingTask`."""
+        settings = self.stages[stage]
+        clips = batch_of_step(self.training.clips, settings.batch_size, step, seed)
+        told = self._align_again(settings, step)
+        self.model.train()
+        with autocast(self.device, self.settings.precision):
+            if settings.train == ("decoder",):
+                crops = collate_crops(
+                    self.training, clips, self._frozen, settings.crop, self.speaker_rows, generator
+                )
+                losses = decoder_losses(self.model, crops.to(self.device), generator, self.group)
+            else:
+                losses, moved = self._whole(clips, settings, generator)
+                told |= moved
+        total = losses.total(self.settings.weights)
+        optimizer_step(total, self._parts.values(), self._optimizer, self.settings.clip_gradient, self.group)
+        found = losses.named()
+        values = torch.stack([value.detach() for value in found.values()])
+        self.group.all_reduce_mean([values])
+        return dict(zip(found, values.tolist(), strict=True)) | told
+
+    def validate(self, stage: int) -> dict[str, float]:
+        """See :class:`TrainingTask`; once the decoder has learnt, it is judged too."""
+        decoder = any("decoder" in settings.train for settings in self.stages[: stage + 1])
+        with autocast(self.device, self.settings.precision):
+            return validate(
+                self.model, self.held_out, self.speaker_rows, self.device, decoder=decoder, known=self._fixed
+            )
+
+    def judged_by(self, stage: int) -> str:
+        """See :class:`TrainingTask`."""
+        train = self.stages[stage].train
+        if "decoder" in train:
+            return "diffusion"
+        return "prior_distance" if "encoder" in train else "duration"
+
+    def alignment_of(self, clip: Clip) -> Alignment:
+        """One clip's alignment as the model is now."""
+        corpus = self.training.with_clips((clip,))
+        return align_corpus(self.model, corpus, self.speaker_rows, self.device, known=self._fixed)[clip.id]
+
+    def alignments(self) -> dict[str, Alignment]:
+        """What every clip's alignment is in the end, held-out ones too: by clip id."""
+        return align_corpus(self.model, self._all, self.speaker_rows, self.device, known=self._fixed)
+
+    @property
+    def _given(self) -> bool:
+        """Whether all durations are fixed from the beginning of the run."""
+        return self.settings.durations != "mas"
+
+    @property
+    def _fixed(self) -> Durations | None:
+        # A validation may come before the first stage, and so before durations are frozen.
+        return self.durations if self._given and self.durations.frames.any() else None
+
+    @property
+    def _all(self) -> Corpus:
+        return self.training.with_clips((*self.training.clips, *self.held_out.clips))
+
+    def _align_for(self, stage: int) -> dict[str, Alignment]:
+        if self._fixed is not None or (self.stages[stage].alignment == "every_step" and not self._given):
+            return {}
+        corpus = self._all if self._given else self.training
+        self.emit(Said(f"aligning {len(corpus.clips)} clips", "detail"))
+        search = align_unknown_speakers if stage == 0 else align_corpus
+        found = search(self.model, corpus, self.speaker_rows, self.device)
+        self._update(found)
+        return found
+
+    def _align_again(self, settings: StageSpec, step: int) -> dict[str, float]:
+        """Searches all alignments where it is time to, until they have settled; the share of frames that moved."""
+        every = settings.alignment
+        if self._given or isinstance(every, str) or step == 0 or step % every or self.durations.settled:
+            return {}
+        moved = self._update(align_corpus(self.model, self.training, self.speaker_rows, self.device))
+        self.emit(Said(f"aligned again: {moved['moved']:.1%} of the frames moved", "detail"))
+        if moved["moved"] > settings.settled:
+            return moved
+        self.durations.settled.fill_(value=True)
+        self.emit(
+            Said(f"alignments have settled: {moved['moved']:.1%} of the frames moved at the last search")
+        )
+        return moved | {"settled": 1.0}
+
+    def _update(self, found: Mapping[str, Alignment]) -> dict[str, float]:
+        moved = self.durations.update({clip: alignment.durations for clip, alignment in found.items()})
+        return {} if moved is None else {"moved": moved}
+
+    def _whole(
+        self, clips: Sequence[Clip], settings: StageSpec, generator: torch.Generator
+    ) -> tuple[Losses, dict[str, float]]:
+        """The losses of whole utterances, and the share of frames that moved where this step searches."""
+        searches = settings.alignment == "every_step" and not self._given
+        batch = collate(self.training, clips, self.speaker_rows).to(self.device)
+        known = None if searches else self.durations.stacked(clips).to(self.device)
+        losses, durations = full_losses(
+            self.model, batch, settings, self.settings.encoder_loss, known, generator, self.group
+        )
+        if not searches:
+            return losses, {}
+        found = zip(clips, self.group.gather(durations).cpu(), strict=True)
+        moved = self.durations.update({clip.id: row[: len(clip.tokens)] for clip, row in found})
+        return losses, {} if moved is None else {"moved": moved}

@@ -1,0 +1,204 @@
+"""Runs in progress: ``run.json`` says what a run is, and the files beside it how far it has come.
+
+Nothing here needs torch, so that a list of runs comes at once.
+"""
+
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.settings import Preset, Spec, VocoderPreset
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.durable import refusals_explained, sync_directory, write_file
+from voxgrad.store.manifest import Parent, fingerprint
+from voxgrad.store.store import Store
+from voxgrad.training.training_log import LOG, TrainingLog, losses
+
+RECORD = "run.json"
+
+
+class BudgetRequest(Spec):
+    """A budget that somebody gave, and what for."""
+
+    seconds: float
+    key: str
+    """Fingerprint of the work and the budget, from before anything was measured."""
+
+
+class RunRecord(Spec):
+    """``run.json``: what was asked for, in full, so that it can be asked for again."""
+
+    step: str
+    """The command, such as ``finetune``."""
+    kind: str
+    """Of the artifact that it ends in."""
+    name: str
+    """Of that artifact."""
+    started: str
+    """UTC, ISO 8601."""
+    resume: str
+    """The command line that goes on."""
+    parents: dict[str, Parent]
+    settings: dict[str, Any]
+    """The preset with everything that was changed in it, a budget's choices too."""
+    options: dict[str, Any]
+    """What else the command was told."""
+    stages: tuple[int, ...]
+    """Steps of each."""
+    ask: BudgetRequest | None = None
+
+    def write(self, run: Path) -> None:
+        """Writes it into a run's directory, at once and whole; an older one stays as it is."""
+        if (run / RECORD).exists():
+            return
+        with refusals_explained("begin a run"):
+            run.mkdir(parents=True, exist_ok=True)
+            beside = run / f"{uuid4().hex}.tmp"
+            write_file(beside, f"{self.model_dump_json(indent=2)}\n".encode())
+            beside.replace(run / RECORD)
+            sync_directory(run)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a training command is asked to do, apart from the settings."""
+
+    step: str
+    version: int
+    kind: str
+    name: str
+    parents: Mapping[str, Artifact]
+    options: Mapping[str, Any]
+
+    def key(self, settings: Mapping[str, Any]) -> str:
+        """Fingerprint of the work under ``settings``."""
+        known_by = {role: parent.as_parent() for role, parent in self.parents.items()}
+        return fingerprint(self.step, self.version, settings, known_by, {"name": self.name, **self.options})
+
+    def run_directory(self, store: Store, key: str) -> Path:
+        """Where the run with this key keeps its state."""
+        return store.run_directory(f"{self.name[:48]}-{key[:8]}")
+
+    def record(
+        self, store: Store, run: Path, settings: Preset | VocoderPreset, ask: BudgetRequest | None
+    ) -> RunRecord:
+        """Its ``run.json``."""
+        return RunRecord(
+            step=self.step,
+            kind=self.kind,
+            name=self.name,
+            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            resume=resume_command(store, self.step, run.name),
+            parents={role: parent.as_parent() for role, parent in self.parents.items()},
+            settings=settings.model_dump(mode="json"),
+            options=dict(self.options),
+            stages=tuple(stage.steps for stage in settings.stages),
+            ask=ask,
+        )
+
+
+@dataclass(frozen=True)
+class RunInProgress:
+    """A directory under ``runs`` with a record in it."""
+
+    directory: Path
+    record: RunRecord
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Reads a run's record.
+
+        Raises:
+            IntegrityError: it cannot be read.
+        """
+        try:
+            return cls(directory, RunRecord.model_validate_json((directory / RECORD).read_bytes()))
+        except (OSError, ValidationError) as error:
+            raise IntegrityError(
+                f"run {directory.name} has no record that can be read",
+                "Give the command that began it again.",
+            ) from error
+
+    @property
+    def id(self) -> str:
+        """The directory's name."""
+        return self.directory.name
+
+    def progress(self) -> dict[str, Any]:
+        """How far it has come.
+
+        Returns:
+            ``stage`` and its number, ``step`` of ``steps``, last ``losses``, ``checkpoint`` (its step, or None) and its
+            ``checkpoint_age`` in seconds, ``size`` in bytes.
+        """
+        entries = [entry for entry in TrainingLog(self.directory / LOG).entries() if "seconds" in entry]
+        last = entries[-1] if entries else {"step": 0, "stage": ""}
+        saved = sorted((self.directory / "ckpt").glob("step-*"))
+        return {
+            "stage": last["stage"],
+            "step": last["step"],
+            "steps": sum(self.record.stages),
+            "losses": losses(last),
+            "checkpoint": int(saved[-1].name.removeprefix("step-")) if saved else None,
+            "checkpoint_age": time.time() - saved[-1].stat().st_mtime if saved else None,
+            "size": sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file()),
+        }
+
+
+def unfinished(store: Store, step: str | None = None) -> list[RunInProgress]:
+    """Runs in progress, of one command or of all, oldest first; directories without a record are passed over."""
+    found = []
+    for path in (store.home / "runs").glob(f"*/{RECORD}"):
+        try:
+            found.append(RunInProgress.read(path.parent))
+        except IntegrityError:
+            continue
+    chosen = [run for run in found if step in {None, run.record.step}]
+    return sorted(chosen, key=lambda run: (run.record.started, run.id))
+
+
+def find_run(store: Store, step: str, run_id: str | None) -> RunInProgress:
+    """The run of a command with an id; None: the newest.
+
+    Raises:
+        BadInputError: there is none, or it is another command's.
+        IntegrityError: its record cannot be read.
+    """
+    if run_id is None:
+        runs = unfinished(store, step)
+        if not runs:
+            raise BadInputError(f"there is no unfinished run of {step}", "See all with `voxgrad runs`.")
+        return runs[-1]
+    directory = store.run_directory(run_id)
+    if not directory.is_dir():
+        raise BadInputError(f"there is no unfinished run {run_id}", "See all with `voxgrad runs`.")
+    run = RunInProgress.read(directory)
+    if run.record.step != step:
+        raise BadInputError(
+            f"run {run_id} is of {run.record.step}, not of {step}", f"Use {run.record.resume}."
+        )
+    return run
+
+
+def resume_command(store: Store, step: str, run_id: str) -> str:
+    """What a person types to go on with a run."""
+    home = "" if Store.open().home == store.home else f" --home {shlex.quote(str(store.home))}"
+    return f"voxgrad {step} --resume {run_id}{home}"
+
+
+def settings_of_same_request(store: Store, work: RunRequest, ask: BudgetRequest) -> Mapping[str, Any] | None:
+    """The settings that the same work under the same budget was or is done with; None where it is new."""
+    for artifact in reversed(store.list(work.kind)):
+        settings = artifact.manifest.settings
+        if settings.get("budget") == ask.model_dump() and artifact.has_all_files():
+            training: Mapping[str, Any] = settings["training"]
+            return training
+    return next((run.record.settings for run in unfinished(store, work.step) if run.record.ask == ask), None)

@@ -1,0 +1,291 @@
+"""The engine under every training run: stages, steps, averages, validations, checkpoints and the log."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from voxgrad.device import memory_explained
+from voxgrad.errors import DivergedError, EnvironmentFailureError
+from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
+from voxgrad.settings import RunSpec, ScheduleSpec
+from voxgrad.store.lock import sole
+from voxgrad.training import checkpoint, signals
+from voxgrad.training.batches import generator_for
+from voxgrad.training.distributed import ProcessGroup
+from voxgrad.training.optimizer import ExponentialMovingAverage, interpolate_weights, learning_rate
+from voxgrad.training.training_log import LOG, TrainingLog
+
+TASK = "train"
+LOCK = "run.lock"
+
+
+class TrainingTask(Protocol):
+    """What is trained: it knows its networks, data and losses, and nothing of runs."""
+
+    group: ProcessGroup
+
+    @property
+    def stages(self) -> tuple[ScheduleSpec, ...]:
+        """What is done one after another."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything that learns, by name; ``model`` is what comes out, and is averaged."""
+        ...
+
+    def name(self, stage: int) -> str:
+        """What a stage is called in the log."""
+        ...
+
+    def begin(self, stage: int) -> Mapping[str, torch.optim.Optimizer]:
+        """Get ready for a stage; its optimizers, by name."""
+        ...
+
+    def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
+        """Learn from one batch; the losses.
+
+        Args:
+            stage: counted from 0.
+            step: of the stage, counted from 0.
+            seed: of the stage's order of clips.
+            generator: of all noise of this step.
+
+        Raises:
+            DivergedError: see :func:`voxgrad.training.optimizer.optimizer_step`.
+        """
+        ...
+
+    def validate(self, stage: int) -> dict[str, float]:
+        """Figures on held-out clips with the weights as they are."""
+        ...
+
+    def judged_by(self, stage: int) -> str:
+        """Which of the figures of a stage's validations is the one that should be low."""
+        ...
+
+
+@dataclass
+class Trainer:
+    """One run of a task, resumed from its newest checkpoint where there is one.
+
+    A stage ends with the averaged weights that did best on held-out clips, or on the way to them as far as its
+    ``interpolation`` says; the next one starts from there.
+    """
+
+    task: TrainingTask
+    settings: RunSpec
+    run: Path
+    emit: Emit
+    compares: bool = False
+    """Validate before the first step too."""
+    resume: str = "the same command"
+    """What a person types to go on after a stop."""
+    watch: Callable[[dict[str, Any]], None] | None = None
+    """Told of every entry of the log."""
+    at_checkpoint: Callable[[], None] = lambda: None
+    """Called when a checkpoint is saved."""
+    average: ExponentialMovingAverage = field(init=False)
+    position: checkpoint.TrainerState = field(
+        init=False, default_factory=lambda: checkpoint.TrainerState(0, 0, 0)
+    )
+    _log: TrainingLog = field(init=False)
+    _best: dict[str, Tensor] = field(init=False, default_factory=dict)
+    _start: dict[str, Tensor] = field(init=False, default_factory=dict)
+    """The weights that this stage began with, where they are needed at its end."""
+    _optimizers: Mapping[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
+    _stop: signals.StopRequest = field(init=False, default_factory=signals.StopRequest)
+
+    def __post_init__(self) -> None:
+        self.average = ExponentialMovingAverage(self._model, self.settings.ema_decay)
+        self._log = TrainingLog(self.run / LOG)
+        if self.task.group.is_main_process:
+            self.run.mkdir(parents=True, exist_ok=True)
+        else:
+            self.emit = ignore
+
+    @property
+    def total(self) -> int:
+        """Steps done, of all stages."""
+        return self.position.total
+
+    def train(self) -> dict[str, float]:
+        """Runs all stages and leaves the best averaged weights of the last one in the model.
+
+        Returns:
+            The held-out figures of those weights.
+
+        Raises:
+            DivergedError: a loss or a gradient is not finite; the last checkpoint is.
+            EnvironmentFailureError: out of memory or of disk, or another process is at this run.
+            IntegrityError: there are checkpoints, and none is whole.
+            VoxgradError: somebody asked to stop, and the state is saved.
+        """
+        if not self.task.group.is_main_process:
+            return self._train()
+        with sole(self.run / LOCK) as free:
+            if not free:
+                raise EnvironmentFailureError(
+                    f"another process is at work on run {self.run.name}",
+                    "Wait for it, or stop it, and try again.",
+                )
+            return self._train()
+
+    def _train(self) -> dict[str, float]:
+        checkpoint = self._load()
+        self.emit(Began(TASK, self._length, "steps"))
+        with signals.caught() as self._stop:
+            if self.compares and self.position.before is None:
+                last = len(self.task.stages) - 1
+                with memory_explained(last, self.task.stages[last]):
+                    self.position = replace(self.position, before=self._validate(last, "before"))
+            for number in range(self.position.stage, len(self.task.stages)):
+                with memory_explained(number, self.task.stages[number]):
+                    self._stage(number, checkpoint)
+                checkpoint = None
+        self.emit(Ended(TASK))
+        self._model.load_state_dict(self.average.weights)
+        return self.position.figures
+
+    def _load(self) -> checkpoint.Checkpoint | None:
+        with self.task.group.main_process_first():  # which removes what is torn
+            found = checkpoint.load_checkpoint(self.run, self.emit)
+            if found is not None:
+                self._restore(found)
+                self.emit(Said(f"going on from step {self.total}"))
+            if self.task.group.is_main_process:
+                self._log.cut(-1 if found is None else self.total)
+        return found
+
+    @property
+    def _model(self) -> nn.Module:
+        return self.task.modules["model"]
+
+    @property
+    def _length(self) -> int:
+        return sum(stage.steps for stage in self.task.stages)
+
+    def _stage(self, number: int, checkpoint: checkpoint.Checkpoint | None) -> None:
+        stage = self.task.stages[number]
+        self._optimizers = self.task.begin(number)
+        if stage.interpolation < 1 and not self._start:
+            self._start = {name: value.clone() for name, value in self._model.state_dict().items()}
+        if checkpoint is not None and self.position.step:
+            for name, optimizer in self._optimizers.items():
+                optimizer.load_state_dict(dict(checkpoint.optimizers[name]))
+        for step in range(self.position.step, stage.steps):
+            self._step(number, step)
+            last = step + 1 == stage.steps
+            if last or self.total % self.settings.validate_every == 0:
+                self._judge(number)
+            if last or self._waited_enough(number):
+                break
+            heard = self.task.group.all_reduce_max(self._stop.signal)
+            if heard or self.total % self.settings.checkpoint_every == 0:
+                self._save(heard)
+        self._end(number)
+
+    def _step(self, number: int, step: int) -> None:
+        stage, started = self.task.stages[number], time.perf_counter()
+        seed = self.settings.seed * 1000 + number
+        generator = generator_for(seed, step, 1)
+        # Dropout draws from torch's own generator; seeded here, a resumed step repeats it.
+        torch.manual_seed(generator.initial_seed() + self.task.group.rank)
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(stage, step)
+        try:
+            losses = self.task.step(number, step, seed, generator)
+        except DivergedError as error:
+            message = f"training diverged at step {self.total + 1}: {error.message}"
+            raise DivergedError(message, error.hint) from error
+        self.average.update(self._model)
+        self.position = replace(
+            self.position, step=step + 1, total=self.total + 1, updates=self.average.updates
+        )
+        figures = {key: round(value, 5) for key, value in losses.items()}
+        seconds = round(time.perf_counter() - started, 5)
+        self._tell({"step": self.total, "stage": self.task.name(number), **figures, "seconds": seconds})
+        self.emit(Advanced(TASK, self.total, "  ".join(f"{k} {v:.3f}" for k, v in figures.items())))
+
+    def _judge(self, number: int) -> None:
+        """Validates the average, and keeps it where it is the best so far."""
+        with self.average.swap(self._model):
+            figures = self._validate(number, self.task.name(number))
+        figure, best = figures[self.task.judged_by(number)], self.position.best
+        if not math.isfinite(figure):
+            raise DivergedError(
+                f"the held-out {self.task.judged_by(number)} at step {self.total} is not finite",
+                "The last checkpoint is whole: resume with a lower learning rate.",
+            )
+        if best is None or figure < best.figure:
+            best, self._best = checkpoint.BestValidation(self.total, figure, figures), self.average.copy()
+        else:
+            best = replace(best, waited=best.waited + 1)
+        self.position = replace(self.position, best=best)
+
+    def _waited_enough(self, number: int) -> bool:
+        best, patience = self.position.best, self.settings.patience
+        if best is None or patience is None or best.waited < patience:
+            return False
+        self.emit(
+            Said(f"{self.task.name(number)} ends at step {self.total}: nothing better since {best.step}")
+        )
+        return True
+
+    def _end(self, number: int) -> None:
+        """Goes to the best weights of a stage, or so far on the way to them, and stands before the next one."""
+        best, share = self.position.best, self.task.stages[number].interpolation
+        if best is not None:
+            ended = interpolate_weights(self._start, self._best, share) if self._start else self._best
+            self.average.load(ended, self.average.updates)
+            self._model.load_state_dict(ended)
+            figures = self._validate(number, self.task.name(number)) if self._start else best.figures
+            self.position = replace(self.position, figures=figures)
+        self.position = replace(self.position, stage=number + 1, step=0, best=None)
+        self._start, self._best, self._optimizers = {}, {}, {}
+        self._save(self.task.group.all_reduce_max(self._stop.signal))
+
+    def _save(self, heard: int) -> None:
+        """Saves a checkpoint, and stops here where some process was sent a signal."""
+        if self.task.group.is_main_process:
+            tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
+            tensors |= {"average": self.average.weights, "best": self._best, "start": self._start}
+            optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
+            checkpoint.save_checkpoint(self.run, checkpoint.Checkpoint(self.position, tensors, optimizers))
+            self.at_checkpoint()
+        self.task.group.barrier()
+        if heard:
+            raise signals.stopped_by(heard, self.total, self._length, self.resume)
+
+    def _restore(self, checkpoint: checkpoint.Checkpoint) -> None:
+        self.position = checkpoint.position
+        for name, module in self.task.modules.items():
+            module.load_state_dict(dict(checkpoint.tensors[name]))
+        self.average.load(checkpoint.tensors["average"], self.position.updates)
+        self._best, self._start = (
+            self._beside(checkpoint.tensors.get(name, {})) for name in ("best", "start")
+        )
+
+    def _beside(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The same weights where the average is, which may be on a GPU."""
+        return {name: value.to(self.average.weights[name].device) for name, value in weights.items()}
+
+    def _validate(self, number: int, name: str) -> dict[str, float]:
+        figures = self.task.validate(number)
+        self._tell({"step": self.total, "stage": name, "held_out": figures})
+        self.emit(Measured(self.total, name, figures))
+        return figures
+
+    def _tell(self, entry: dict[str, Any]) -> None:
+        if not self.task.group.is_main_process:
+            return
+        self._log.write(entry)
+        if self.watch is not None:
+            self.watch(entry)
