@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import write_audio
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.cli.main import main
 from voxgrad.model import untrusted_checkpoint
 from voxgrad.settings import TextSpec

@@ -189,7 +189,7 @@ def test_each_offence_is_found(module: str, source: str, complaint: str):
             "from voxgrad.model.monotonic_alignment import durations\nfrom voxgrad.training.checkpoint import State",
         ),
         ("voxgrad.training.gradtts_task", "from . import state\nfrom ..model import align"),
-        ("voxgrad.store.draft", "import voxgrad\nfrom voxgrad import __version__\nimport pydantic"),
+        ("voxgrad.store.publish", "import voxgrad\nfrom voxgrad import __version__\nimport pydantic"),
         ("voxgrad.cli.say", "import typer\ndef say():\n    from voxgrad.steps.say import say"),
         ("voxgrad.cli.say", "if TYPE_CHECKING:\n    from voxgrad.store import Artifact"),
         ("voxgrad.presets", "from voxgrad.settings import Preset"),

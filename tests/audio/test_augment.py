@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from voxgrad.audio.augment import equalised, respeed, shifted
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
-from voxgrad.audio.pitch import median_f0
-from voxgrad.audio.synthetic import speak_phones
+from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError
 
 WORDS = "DH AH0 . S AH1 N IH1 Z W AO1 R M . R EY1 N AO1 L D EY1 ."

@@ -5,11 +5,11 @@ import pytest
 import soundfile
 
 from voxgrad.audio.clean import clean
-from voxgrad.audio.cut import trim
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.audio.level import amplify, level_gain, loudness, true_peak
-from voxgrad.audio.measure import clipped_share, measure
-from voxgrad.audio.synthetic import speak_phones
+from voxgrad.audio.loudness import amplify, level_gain, loudness, true_peak
+from voxgrad.audio.measures import clipped_share, measure
+from voxgrad.audio.silence import trim
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
 

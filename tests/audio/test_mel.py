@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec
 

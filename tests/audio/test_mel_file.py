@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from voxgrad.audio.mel_file import read_mel
+from voxgrad.audio.mel import read_mel
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec
 

@@ -7,7 +7,15 @@ import pytest
 import soundfile
 
 from voxgrad.audio.io import read_audio
-from voxgrad.audio.sink import RawSink, WaveSink, convert, opened, read_remark, refuse_unwritable, to_pcm
+from voxgrad.audio.writers import (
+    RawWriter,
+    WaveWriter,
+    check_writable_audio,
+    convert,
+    open_writer,
+    read_comment,
+    to_pcm,
+)
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 RATE = 22050
@@ -16,7 +24,7 @@ REMARK = "synthetic speech " + "x" * 100_001
 
 
 def write(path: Path, remark: str = REMARK) -> None:
-    with opened(path, RATE, remark) as sink:
+    with open_writer(path, RATE, remark) as sink:
         for start in range(0, len(TONE), 1000):
             sink.write(TONE[start : start + 1000])
 
@@ -29,7 +37,7 @@ def test_four_formats_keep_sound_and_remark(ending, kind, lossless, tmp_path: Pa
     path = tmp_path / f"a.{ending}"
     write(path)
     assert soundfile.info(path).format == kind
-    assert read_remark(path) == REMARK
+    assert read_comment(path) == REMARK
     assert soundfile.info(path).samplerate == RATE
     if lossless:
         assert np.array_equal(soundfile.read(path, dtype="int16")[0], to_pcm(TONE))
@@ -49,17 +57,17 @@ def test_a_wav_is_what_others_read(tmp_path: Path):
 
 def test_a_stream_begins_with_a_header_and_can_be_kept(tmp_path: Path):
     stream = io.BytesIO()
-    sink = WaveSink(stream, RATE, REMARK)
+    sink = WaveWriter(stream, RATE, REMARK)
     sink.write(TONE)
     (tmp_path / "kept.wav").write_bytes(stream.getvalue())
     assert np.array_equal(soundfile.read(tmp_path / "kept.wav", dtype="int16")[0], to_pcm(TONE))
     assert len(read_audio(tmp_path / "kept.wav").samples) == len(TONE)
-    assert read_remark(tmp_path / "kept.wav") == REMARK
+    assert read_comment(tmp_path / "kept.wav") == REMARK
 
 
 def test_raw_is_samples_alone():
     stream = io.BytesIO()
-    RawSink(stream).write(TONE)
+    RawWriter(stream).write(TONE)
     assert np.array_equal(np.frombuffer(stream.getvalue(), "<i2"), to_pcm(TONE))
 
 
@@ -68,28 +76,28 @@ def test_converting_changes_no_sample(ending, tmp_path: Path):
     write(tmp_path / "a.wav")
     convert(tmp_path / "a.wav", tmp_path / f"b.{ending}", "other")
     assert np.array_equal(soundfile.read(tmp_path / f"b.{ending}", dtype="int16")[0], to_pcm(TONE))
-    assert read_remark(tmp_path / f"b.{ending}") == "other"
+    assert read_comment(tmp_path / f"b.{ending}") == "other"
 
 
 def test_full_scale_is_converted_too(tmp_path: Path):
-    with opened(tmp_path / "a.wav", RATE, "x") as sink:
+    with open_writer(tmp_path / "a.wav", RATE, "x") as sink:
         sink.write(np.float32([1, -1, 0, 2, -2]))
     convert(tmp_path / "a.wav", tmp_path / "b.flac", "x")
     assert soundfile.read(tmp_path / "b.flac", dtype="int16")[0].tolist() == [32767, -32767, 0, 32767, -32767]
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path):
-    with pytest.raises(ValueError, match="convert"), opened(tmp_path / "a.wav", RATE, "x") as sink:
+    with pytest.raises(ValueError, match="convert"), open_writer(tmp_path / "a.wav", RATE, "x") as sink:
         sink.write(np.float32("no sample"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_written_is_known_before(tmp_path: Path, monkeypatch):
     with pytest.raises(BadInputError, match="no sound format"):
-        refuse_unwritable(tmp_path / "a.mid")
+        check_writable_audio(tmp_path / "a.mid")
     with pytest.raises(BadInputError, match="does not exist"):
-        refuse_unwritable(tmp_path / "nowhere" / "a.wav")
-    refuse_unwritable(tmp_path / "a.wav")
+        check_writable_audio(tmp_path / "nowhere" / "a.wav")
+    check_writable_audio(tmp_path / "a.wav")
     assert list(tmp_path.iterdir()) == []
 
     def refuse(path: Path, *arguments: object, **options: object) -> None:
@@ -97,7 +105,7 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path, monkeypatch):
 
     monkeypatch.setattr(Path, "touch", refuse)  # root may write anywhere
     with pytest.raises(EnvironmentFailureError, match="Read-only file system"):
-        refuse_unwritable(tmp_path / "a.wav")
+        check_writable_audio(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize(
@@ -106,10 +114,10 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path, monkeypatch):
 def test_a_remark_is_not_found_in_stumps(content, tmp_path: Path):
     (tmp_path / "a.wav").write_bytes(content)
     if content:
-        assert read_remark(tmp_path / "a.wav") == ""
+        assert read_comment(tmp_path / "a.wav") == ""
     else:
         with pytest.raises(BadInputError, match="cannot be read as sound"):
-            read_remark(tmp_path / "a.wav")
+            read_comment(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("name", ["nowhere.wav", "folder", "text.txt"])
@@ -117,4 +125,4 @@ def test_what_is_no_sound_has_no_remark(name, tmp_path: Path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
     with pytest.raises(BadInputError, match="cannot be read as sound"):
-        read_remark(tmp_path / name)
+        read_comment(tmp_path / name)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.pitch import median_f0
-from voxgrad.audio.synthetic import speak_phones
+from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec
 

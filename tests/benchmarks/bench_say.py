@@ -21,10 +21,10 @@ import torch
 from official import official_operations
 
 from voxgrad.acoustic_model import load_acoustic_model
+from voxgrad.device import keep_freed_memory
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import MelSpec, ModelSpec, SynthesisSpec
-from voxgrad.device import keep_freed_memory
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec

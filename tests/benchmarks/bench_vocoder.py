@@ -35,8 +35,7 @@ from pesq import pesq
 from voxgrad.audio.augment import shifted
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.mel import log_mel, mel_filters
-from voxgrad.audio.pitch import median_f0
-from voxgrad.audio.praat import to_praat
+from voxgrad.audio.praat import median_f0, to_praat
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.training.training_run import Dataset

@@ -19,7 +19,7 @@ import torch
 
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform, read_audio
-from voxgrad.evaluation.listeners import Listeners, similarity, words
+from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, similarity, words
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
@@ -31,7 +31,7 @@ REFERENCE_CLIPS = 20
 
 
 def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: str | None) -> None:
-    store, listeners = Store.open(), Listeners()
+    store, listeners = Store.open(), PerceptualMetrics()
     acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
     one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}

@@ -23,11 +23,11 @@ def publish() -> Callable[..., Artifact]:
         roles: dict[str, Parent] = {}
         if parents is not None:
             roles = {role: parent.as_parent() for role, parent in parents.items()}
-        with Store(home).stage(kind, name) as draft:
+        with Store(home).stage(kind, name) as staged:
             for number in range(files):
-                (draft.directory / f"part{number:03}.bin").write_bytes(bytes(1500))
+                (staged.directory / f"part{number:03}.bin").write_bytes(bytes(1500))
             work = fingerprint("test", 1, {"kind": kind, "name": name}, roles, {})
-            return draft.publish(
+            return staged.publish(
                 fingerprint=work,
                 settings={"mel": {"n_fft": 1024}},
                 metrics={"loss": 0.123456789},

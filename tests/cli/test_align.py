@@ -65,9 +65,9 @@ def test_a_file_in_the_way_is_refused(furnished, refused, tmp_path):
 
 def test_a_voice_from_before_alignments_were_kept(furnished, command, refused):
     voice = furnished.find("robot", "voice")
-    with furnished.stage("voice", "older") as draft:
-        (draft.directory / "weights.safetensors").write_bytes(voice.path("weights.safetensors").read_bytes())
-        draft.publish(fingerprint="0" * 64, settings=voice.manifest.settings, parents=voice.manifest.parents)
+    with furnished.stage("voice", "older") as staged:
+        (staged.directory / "weights.safetensors").write_bytes(voice.path("weights.safetensors").read_bytes())
+        staged.publish(fingerprint="0" * 64, settings=voice.manifest.settings, parents=voice.manifest.parents)
     line = refused("align", "older", "-o", "grids")
     assert "keeps no alignments of its own" in line
     assert "--voice voice/older@v1" in line

@@ -12,7 +12,7 @@ import torch
 
 from voxgrad.cli.main import main
 from voxgrad.store import Artifact, Store
-from voxgrad.store.collect import collect
+from voxgrad.store.maintenance import collect
 
 
 @pytest.fixture(autouse=True)
@@ -127,9 +127,9 @@ def test_gc_deletes_nothing_while_a_manifest_cannot_be_read(alice: Artifact, hom
 
 
 def test_export_and_import_show_consent_and_licence(home: Path, tmp_path: Path, capsys):
-    with Store(home).stage("voice", "alice") as draft:
-        (draft.directory / "weights.bin").write_bytes(bytes(100))
-        draft.publish(fingerprint="0" * 64, settings={}, consent="Alice, to read aloud", licence="CC-BY-4.0")
+    with Store(home).stage("voice", "alice") as staged:
+        (staged.directory / "weights.bin").write_bytes(bytes(100))
+        staged.publish(fingerprint="0" * 64, settings={}, consent="Alice, to read aloud", licence="CC-BY-4.0")
     assert main(["export", "alice", "-o", "alice.voxgrad", "-q"]) == 0
     told = capsys.readouterr().out
     assert main(["import", "alice.voxgrad", "--home", str(tmp_path / "other"), "-q"]) == 0

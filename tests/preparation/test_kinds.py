@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 

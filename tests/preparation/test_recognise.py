@@ -8,8 +8,8 @@ import pytest
 
 from voxgrad.audio.io import Waveform
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-from voxgrad.preparation import recognise as recognition
-from voxgrad.preparation.recognise import choose_recogniser, recognise
+from voxgrad.preparation import speech_recognition
+from voxgrad.preparation.speech_recognition import choose_recogniser, recognise
 
 SOUND = Waveform(np.sin(np.arange(22050) / 20).astype(np.float32), 22050)
 
@@ -40,12 +40,12 @@ def installed(monkeypatch):
     """Makes it look as if just these recognisers were installed."""
 
     def install(**modules: object) -> None:
-        monkeypatch.setattr(recognition, "find_spec", modules.get)
-        monkeypatch.setattr(recognition, "import_module", modules.__getitem__)
-        recognition._recogniser.cache_clear()
+        monkeypatch.setattr(speech_recognition, "find_spec", modules.get)
+        monkeypatch.setattr(speech_recognition, "import_module", modules.__getitem__)
+        speech_recognition._recogniser.cache_clear()
 
     yield install
-    recognition._recogniser.cache_clear()
+    speech_recognition._recogniser.cache_clear()
 
 
 def test_a_recording_without_a_text_gets_one_and_a_warning(folder, prepare, installed):

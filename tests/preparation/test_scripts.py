@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from voxgrad.audio.cut import cutting_pauses, pauses, pieces
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
+from voxgrad.audio.silence import cutting_pauses, pauses, pieces
 from voxgrad.model import monotonic_alignment
-from voxgrad.preparation.band import search_band
+from voxgrad.preparation.banded_alignment import search_band
 from voxgrad.settings import AudioSpec
 
 LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"
@@ -49,7 +49,7 @@ def test_pauses_are_found_and_long_pieces_are_cut_at_them():
 @pytest.mark.skipif(not LJ.is_dir(), reason="../shared/data is not here")
 def test_joined_clips_and_their_joined_text_are_given_back():
     from voxgrad.acoustic_model import load_acoustic_model
-    from voxgrad.preparation.scripts import match_script
+    from voxgrad.preparation.long_recordings import match_script
     from voxgrad.store import Store
     from voxgrad.text.lexicon import NONE
     from voxgrad.text.transcripts import find_transcripts

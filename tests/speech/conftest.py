@@ -30,16 +30,16 @@ def robots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for seed, (kind, name) in enumerate((("voice", "robot"), ("base", "robots"))):
         torch.manual_seed(seed)
-        with Store(home).stage(kind, name) as draft:
-            AcousticModel(GradTTS(MODEL), spec).write(draft.directory)
-            draft.publish(
+        with Store(home).stage(kind, name) as staged:
+            AcousticModel(GradTTS(MODEL), spec).write(staged.directory)
+            staged.publish(
                 fingerprint=fingerprint("test", 1, {"name": name}, {}, {}),
                 settings={"acoustic": spec.model_dump()},
                 consent=CONSENT,
             )
-    with Store(home).stage("vocoder", "quick") as draft:
-        save(GriffinLim(GriffinLimSpec(n_iter=1), MelSpec()), draft.directory)
-        draft.publish(fingerprint=fingerprint("test", 1, {"name": "quick"}, {}, {}), settings={})
+    with Store(home).stage("vocoder", "quick") as staged:
+        save(GriffinLim(GriffinLimSpec(n_iter=1), MelSpec()), staged.directory)
+        staged.publish(fingerprint=fingerprint("test", 1, {"name": "quick"}, {}, {}), settings={})
     return home
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from voxgrad.audio.sink import convert, read_remark
+from voxgrad.audio.writers import convert, read_comment
 from voxgrad.speech.provenance import MARK, read_recipe
 
 SAID = ("say", "Rain fell all day. Two dogs ran home.", "--voice", "robot", "--vocoder", "quick")
@@ -37,7 +37,7 @@ def test_a_sound_is_made_again(name, identical, made, command):
     assert json.loads(outcome.out)["identical"] is identical
     again, plain = (soundfile.read(path, dtype="int16")[0] for path in ("again.wav", "plain.wav"))
     assert np.array_equal(again, plain)
-    assert read_remark(Path("again.wav")) == read_remark(Path("plain.wav"))
+    assert read_comment(Path("again.wav")) == read_comment(Path("plain.wav"))
 
 
 def test_a_text_of_many_lines_is_kept_as_it_was(furnished, command):
@@ -45,7 +45,7 @@ def test_a_text_of_many_lines_is_kept_as_it_was(furnished, command):
     Path("book.txt").write_text(text, encoding="utf-8")
     outcome = command("say", "-f", "book.txt", *SAID[2:], *HOW, "-o", "book.wav")
     assert outcome.code == 0, outcome.err
-    recipe = read_recipe(read_remark(Path("book.wav")), "book.wav")
+    recipe = read_recipe(read_comment(Path("book.wav")), "book.wav")
     assert recipe is not None
     assert recipe.text == text
     assert json.loads(command("replay", "book.wav", "--json").out)["identical"] is True
@@ -66,7 +66,7 @@ def test_another_sound_is_noticed(made, command):
     path.write_bytes(content)
     assert json.loads(command("replay", "a.wav", "--json").out)["identical"] is False
     path.write_bytes(content[:-400])
-    convert(path, Path("short.flac"), read_remark(path))
+    convert(path, Path("short.flac"), read_comment(path))
     assert json.loads(command("replay", "short.flac", "--json").out)["identical"] is False
 
 

@@ -12,8 +12,8 @@ import soundfile
 
 import voxgrad
 from voxgrad.audio.io import Waveform
-from voxgrad.audio.pitch import median_f0
-from voxgrad.audio.sink import read_remark, to_pcm
+from voxgrad.audio.praat import median_f0
+from voxgrad.audio.writers import read_comment, to_pcm
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.provenance import MARK, Recipe, Source, read_recipe
@@ -158,9 +158,9 @@ def test_a_survey_counts_and_finds_what_is_unknown(robot):
 def test_what_is_saved_says_what_it_is(robot, tmp_path):
     speech = robot.say("Hello “there”, café.", steps=1)
     speech.save(tmp_path / "a.flac")
-    assert read_recipe(read_remark(tmp_path / "a.flac"), "a") == speech.recipe
+    assert read_recipe(read_comment(tmp_path / "a.flac"), "a") == speech.recipe
     speech.save(str(tmp_path / "b.wav"), metadata=False)
-    assert read_remark(tmp_path / "b.wav") == MARK
+    assert read_comment(tmp_path / "b.wav") == MARK
 
 
 def test_the_consent_travels(robot):

@@ -28,9 +28,9 @@ def speak(furnished, command):
 
 
 def add_vocoder(store: Store, name: str, mel: MelSpec) -> None:
-    with store.stage("vocoder", name) as draft:
-        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), draft.directory)
-        draft.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
+    with store.stage("vocoder", name) as staged:
+        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), staged.directory)
+        staged.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
 
 
 def test_the_seed_decides(speak):

@@ -9,9 +9,9 @@ import soundfile
 import torch
 from safetensors.torch import save_file
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform, read_audio, resample, write_audio
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
@@ -28,9 +28,9 @@ def spoken(tmp_path: Path) -> Path:
 
 
 def add_vocoder(store: Store, name: str, mel: MelSpec) -> None:
-    with store.stage("vocoder", name) as draft:
-        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), draft.directory)
-        draft.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
+    with store.stage("vocoder", name) as staged:
+        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), staged.directory)
+        staged.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
 
 
 def home() -> Store:

@@ -25,13 +25,13 @@ def publish(store: Store) -> Publish:
         content: bytes = b"weights",
         where: Store = store,
     ) -> Artifact:
-        with where.stage(kind, name) as draft:
-            (draft.directory / "model.bin").write_bytes(content)
-            (draft.directory / "pictures").mkdir()
-            (draft.directory / "pictures" / "loss.png").write_bytes(b"png")
+        with where.stage(kind, name) as staged:
+            (staged.directory / "model.bin").write_bytes(content)
+            (staged.directory / "pictures").mkdir()
+            (staged.directory / "pictures" / "loss.png").write_bytes(b"png")
             roles = {} if parents is None else parents
             work = fingerprint("test", 1, {}, roles, {"name": name, "content": content.hex()})
-            return draft.publish(
+            return staged.publish(
                 fingerprint=work, settings={"rate": 0.5}, parents=roles, metrics={"loss": 1.5}
             )
 

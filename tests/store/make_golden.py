@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import write_audio
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.cli.main import main
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.store import Store

@@ -15,12 +15,12 @@ import pytest
 from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Store, fingerprint
-from voxgrad.store import draft as draft_module
+from voxgrad.store import publish as publish_module
 from voxgrad.store import store as store_module
 from voxgrad.store import trash as trash_module
-from voxgrad.store.archive import export
-from voxgrad.store.collect import collect
-from voxgrad.store.intake import LIMIT, import_archive
+from voxgrad.store.archive_export import export
+from voxgrad.store.archive_import import LIMIT, import_archive
+from voxgrad.store.maintenance import collect
 from voxgrad.store.trash import in_trash, remove, restore
 
 TIMES = 100 if os.environ.get("VOXGRAD_LONG") else 8
@@ -32,12 +32,12 @@ def write(home: Path, times: int) -> list[tuple[int, str]]:
     """Publishes under one name; each with a payload that nobody else writes."""
     store, done = Store(home), []
     for number in range(times):
-        with store.stage("voice", "alice") as draft:
+        with store.stage("voice", "alice") as staged:
             mine = f"{os.getpid()} {number}"
-            (draft.directory / "payload").write_text(mine)
-            (draft.directory / "more").write_bytes(bytes(5000))
+            (staged.directory / "payload").write_text(mine)
+            (staged.directory / "more").write_bytes(bytes(5000))
             work = fingerprint("test", 1, {}, {}, {"mine": mine})
-            done.append((draft.publish(fingerprint=work, settings={}).version, mine))
+            done.append((staged.publish(fingerprint=work, settings={}).version, mine))
     return done
 
 
@@ -57,9 +57,9 @@ def unlocked(path: Path) -> Iterator[None]:
 
 
 def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (draft_module, store_module, trash_module):
+    for module in (publish_module, store_module, trash_module):
         monkeypatch.setattr(module, "courtesy_lock", unlocked)
-    monkeypatch.setattr("voxgrad.store.collect.is_held", lambda _: False)
+    monkeypatch.setattr("voxgrad.store.maintenance.is_locked", lambda _: False)
 
 
 @pytest.mark.parametrize("locking", [True, False])
@@ -97,7 +97,7 @@ def write_on(home: Path, times: int) -> list[str]:
 def test_a_collector_without_any_patience_refuses_but_never_tears(store: Store, tmp_path: Path, monkeypatch):
     """Staging counts as abandoned at once and locks do nothing: all that protects is that each step is one rename."""
     without_locks(monkeypatch)
-    monkeypatch.setattr("voxgrad.store.collect.STAGING_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr("voxgrad.store.maintenance.STAGING_AGE", timedelta(seconds=-1))
     with ProcessPoolExecutor(3, mp_context=FORK) as pool:
         collector = pool.submit(tidy, store.home, tmp_path / "stop")
         try:

@@ -17,10 +17,10 @@ import pytest
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Parent, Store, fingerprint
-from voxgrad.store.archive import export
-from voxgrad.store.collect import collect
-from voxgrad.store.intake import LIMIT, import_archive
+from voxgrad.store.archive_export import export
+from voxgrad.store.archive_import import LIMIT, import_archive
 from voxgrad.store.layout import entries
+from voxgrad.store.maintenance import collect
 from voxgrad.store.trash import in_trash, remove, restore
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
@@ -41,12 +41,12 @@ def put(path: Path, content: bytes) -> None:
 
 def made(store: Store, kind: str, name: str, content: bytes, parents: dict[str, Artifact]) -> Artifact:
     roles: dict[str, Parent] = {role: parent.as_parent() for role, parent in parents.items()}
-    with store.stage(kind, name) as draft:
-        make_directory(draft.directory / "pictures")
-        put(draft.directory / "model.bin", content)
-        put(draft.directory / "pictures" / "loss.png", b"png")
+    with store.stage(kind, name) as staged:
+        make_directory(staged.directory / "pictures")
+        put(staged.directory / "model.bin", content)
+        put(staged.directory / "pictures" / "loss.png", b"png")
         work = fingerprint("test", 1, {}, roles, {"name": name, "content": content.hex()})
-        return draft.publish(fingerprint=work, settings={}, parents=roles)
+        return staged.publish(fingerprint=work, settings={}, parents=roles)
 
 
 def publish(store: Store) -> None:

@@ -12,9 +12,9 @@ from voxgrad.cli.main import main
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Lineage, Store, canonical_json
 from voxgrad.store import manifest as manifest_module
-from voxgrad.store.intake import LIMIT, import_archive
+from voxgrad.store.archive_import import LIMIT, import_archive
+from voxgrad.store.maintenance import verify
 from voxgrad.store.manifest import NewerSchemaError
-from voxgrad.store.verify import verify
 
 GOLDEN = Path(__file__).parent / "golden" / "schema-1.0"
 DIGESTS = {

@@ -12,7 +12,7 @@ import pytest
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.store import Artifact, Parent, Store, fingerprint
-from voxgrad.store import draft as draft_module
+from voxgrad.store import publish as publish_module
 
 WORK = fingerprint("test", 1, {}, {}, {})
 
@@ -26,9 +26,9 @@ def publish_many(home: Path, times: int) -> list[int]:
     store = Store(home)
     versions = []
     for number in range(times):
-        with store.stage("voice", "alice") as draft:
-            (draft.directory / "payload").write_text(f"{os.getpid()} {number}")
-            versions.append(draft.publish(fingerprint=WORK, settings={}).version)
+        with store.stage("voice", "alice") as staged:
+            (staged.directory / "payload").write_text(f"{os.getpid()} {number}")
+            versions.append(staged.publish(fingerprint=WORK, settings={}).version)
     return versions
 
 
@@ -85,8 +85,8 @@ def test_versions_continue_those_that_came_with_the_package(publish, store: Stor
 
 
 def test_without_publish_nothing_stays(store: Store):
-    with store.stage("voice", "alice") as draft:
-        (draft.directory / "model.bin").write_bytes(b"half")
+    with store.stage("voice", "alice") as staged:
+        (staged.directory / "model.bin").write_bytes(b"half")
     assert leftovers(store.home) == []
     assert store.scan() == ()
 
@@ -94,8 +94,8 @@ def test_without_publish_nothing_stays(store: Store):
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, RuntimeError])
 def test_an_interruption_leaves_nothing(store: Store, interruption):
     def interrupted():
-        with store.stage("voice", "alice") as draft:
-            (draft.directory / "model.bin").write_bytes(b"half")
+        with store.stage("voice", "alice") as staged:
+            (staged.directory / "model.bin").write_bytes(b"half")
             raise interruption
 
     with pytest.raises(interruption):
@@ -105,9 +105,9 @@ def test_an_interruption_leaves_nothing(store: Store, interruption):
 
 def test_publishing_twice_is_refused(store: Store):
     def twice():
-        with store.stage("voice", "alice") as draft:
-            draft.publish(fingerprint=WORK, settings={})
-            draft.publish(fingerprint=WORK, settings={})
+        with store.stage("voice", "alice") as staged:
+            staged.publish(fingerprint=WORK, settings={})
+            staged.publish(fingerprint=WORK, settings={})
 
     with pytest.raises(EnvironmentFailureError, match="published"):
         twice()
@@ -118,9 +118,9 @@ def test_a_link_is_no_payload(store: Store, tmp_path: Path):
     (tmp_path / "secret").mkdir()
 
     def linked(target: Path):
-        with store.stage("voice", "alice") as draft:
-            (draft.directory / "link").symlink_to(target)
-            draft.publish(fingerprint=WORK, settings={})
+        with store.stage("voice", "alice") as staged:
+            (staged.directory / "link").symlink_to(target)
+            staged.publish(fingerprint=WORK, settings={})
 
     (tmp_path / "secret" / "file").touch()
     with pytest.raises(ValueError, match="link"):
@@ -232,9 +232,9 @@ def test_a_place_that_may_not_be_written_is_explained(store: Store, monkeypatch)
     monkeypatch.setattr(os, "rename", refuse)
     with (
         pytest.raises(EnvironmentFailureError, match="no permission") as caught,
-        store.stage("voice", "alice") as draft,
+        store.stage("voice", "alice") as staged,
     ):
-        draft.publish(fingerprint=WORK, settings={})
+        staged.publish(fingerprint=WORK, settings={})
     assert caught.value.exit_code == 4
     assert leftovers(store.home) == []
 
@@ -263,7 +263,7 @@ def test_processes_get_numbers_of_their_own(store: Store, monkeypatch, locking: 
         def unlocked(path: Path):
             yield
 
-        monkeypatch.setattr(draft_module, "courtesy_lock", unlocked)
+        monkeypatch.setattr(publish_module, "courtesy_lock", unlocked)
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("fork")) as pool:
         found = list(pool.map(publish_many, [store.home] * 4, [10] * 4))
     assert sorted(version for versions in found for version in versions) == list(range(1, 41))

@@ -9,8 +9,8 @@ import pytest
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.store import Artifact, Lineage, Store
-from voxgrad.store.collect import STAGING_AGE, collect
-from voxgrad.store.lock import courtesy_lock
+from voxgrad.store.filesystem import courtesy_lock
+from voxgrad.store.maintenance import STAGING_AGE, collect
 from voxgrad.store.trash import in_trash, remove, restore
 
 

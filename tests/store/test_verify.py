@@ -10,7 +10,7 @@ import pytest
 
 from voxgrad.events import ignore
 from voxgrad.store import Lineage, Store
-from voxgrad.store.verify import Finding, verify
+from voxgrad.store.maintenance import Finding, verify
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 

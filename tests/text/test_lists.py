@@ -2,7 +2,7 @@
 
 import pytest
 
-from voxgrad.text.lists import BadRow, Row, recognise, rows
+from voxgrad.text.transcript_formats import BadRow, Row, recognise, rows
 
 LISTS = {
     "ljspeech": (

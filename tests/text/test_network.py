@@ -6,7 +6,7 @@ import pytest
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.text.dictionary import package_file
-from voxgrad.text.network import predict
+from voxgrad.text.g2p_network import predict
 
 LINES = Path(__file__).with_name("network_outputs.txt").read_text(encoding="ascii").splitlines()
 ORIGINAL = {word: tuple(phones.split()) for word, _, phones in (line.partition(" ") for line in LINES)}

@@ -2,8 +2,7 @@
 
 import pytest
 
-from voxgrad.text.corrections import PREFERRED_VARIANTS, PRONUNCIATIONS
-from voxgrad.text.dictionary import lookup
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, PRONUNCIATIONS, lookup
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
 from voxgrad.text.symbols import PHONE_IDS
 
@@ -78,7 +77,7 @@ def test_what_is_too_long_to_be_a_word_is_spelt():
     ],
 )
 def test_a_guess_is_kept_within_the_trained_symbols(monkeypatch, guess, phones, source):
-    monkeypatch.setattr("voxgrad.text.network.predict", lambda _: guess)
+    monkeypatch.setattr("voxgrad.text.g2p_network.predict", lambda _: guess)
     assert pronounce.__wrapped__("bzo") == Pronunciation(phones, source)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
 
 
 @pytest.fixture

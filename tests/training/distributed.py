@@ -15,7 +15,7 @@ from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
-from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
 from voxgrad.training.distributed import open_process_group
 from voxgrad.training.gradtts_task import GradTTSTask
 

@@ -19,7 +19,7 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import checkpoint
-from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.trainer import LOG
 
@@ -121,8 +121,8 @@ def main(folder: Path, number: int, times: int, seed: int) -> None:
 
 
 def whole(directory: Path) -> bool:
-    index = json.loads((checkpoint / "position.json").read_text())
-    return all(checkpoint.sync_file(checkpoint / name) == digest for name, digest in index["files"].items())
+    index = json.loads((directory / "position.json").read_text())
+    return all(checkpoint.sync_file(directory / name) == digest for name, digest in index["files"].items())
 
 
 if __name__ == "__main__":

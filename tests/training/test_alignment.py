@@ -24,7 +24,7 @@ from voxgrad.training.alignment import (
     summarised,
     write_alignments,
 )
-from voxgrad.training.corpus import CLIPS, MELS, Corpus, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Corpus, write_corpus
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.trainer import LOG
 

@@ -12,7 +12,7 @@ from voxgrad.training.batches import (
     crop_starts,
     generator_for,
 )
-from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus, mean_mel, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, mean_mel, write_corpus
 
 
 @pytest.fixture

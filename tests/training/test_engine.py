@@ -15,7 +15,7 @@ from torch import nn
 from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Said, ignore
 from voxgrad.settings import RunSpec, StageSpec
-from voxgrad.store.lock import sole
+from voxgrad.store.filesystem import exclusive_lock
 from voxgrad.training import checkpoint
 from voxgrad.training.distributed import ProcessGroup
 from voxgrad.training.optimizer import optimizer_step
@@ -349,7 +349,7 @@ def test_an_ignored_signal_stays_ignored(tmp_path):
 
 
 def test_two_processes_cannot_be_at_one_run(tmp_path):
-    with sole(tmp_path / LOCK) as free:
+    with exclusive_lock(tmp_path / LOCK) as free:
         assert free
         with pytest.raises(EnvironmentFailureError, match="another process is at work on run"):
             engine(tmp_path).train()

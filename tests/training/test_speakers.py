@@ -7,7 +7,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
-from voxgrad.training.corpus import CLIPS, MELS, Corpus, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Corpus, write_corpus
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.speaker_adaptation import match_bands
 from voxgrad.training.validation import validate

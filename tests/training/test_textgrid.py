@@ -13,7 +13,7 @@ from parselmouth.praat import call
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.text.tokens import encode
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 from voxgrad.training.textgrid import (
     SUFFIX,
     Interval,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
-from voxgrad.audio.pitch import median_f0
-from voxgrad.audio.synthetic import speak_phones
+from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError, DivergedError
 from voxgrad.events import ignore
 from voxgrad.settings import ISTFTSpec, MelSpec, VocoderStageSpec, VocoderTrainSpec

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.mel import log_mel, mel_filters
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.settings import MelSpec
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.phase_reconstruction import (

@@ -6,8 +6,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.synthetic import speak_phones
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import ISTFTSpec, MelSpec
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder

@@ -23,9 +23,9 @@ def store(tmp_path):
 
 
 def publish(store, name, mel):
-    with store.stage("vocoder", name) as draft:
-        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), draft.directory)
-        return draft.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
+    with store.stage("vocoder", name) as staged:
+        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), staged.directory)
+        return staged.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
 
 
 def chosen(store, ref, mel, notices=()):
@@ -98,8 +98,8 @@ def test_a_flipped_bit_is_refused(store):
     ["", "[]", "{}", json.dumps({"mel": {"hop": 3}}), json.dumps({"mel": 3}), '{"mel": {"n_fft": 8}}'],
 )
 def test_what_says_nothing_of_its_mel_is_refused(store, content):
-    with store.stage("vocoder", "dumb") as draft:
-        (draft.directory / "vocoder.json").write_text(content)
-        dumb = draft.publish(fingerprint=fingerprint("test", 1, {}, {}, {}), settings={})
+    with store.stage("vocoder", "dumb") as staged:
+        (staged.directory / "vocoder.json").write_text(content)
+        dumb = staged.publish(fingerprint=fingerprint("test", 1, {}, {}, {}), settings={})
     with pytest.raises(IntegrityError, match="vocoder dumb@v1"):
         mel_of(dumb)

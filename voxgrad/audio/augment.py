@@ -6,7 +6,7 @@ import numpy as np
 import parselmouth
 
 from voxgrad.audio.io import Samples, Waveform, resample
-from voxgrad.audio.pitch import shift
+from voxgrad.audio.praat import shift
 from voxgrad.errors import BadInputError
 
 PITCH = (0.6, 1.5)

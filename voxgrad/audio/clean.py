@@ -7,11 +7,11 @@ import numpy as np
 import torch
 import torchaudio
 
-from voxgrad.audio.cut import Span, part, sounding_span
 from voxgrad.audio.io import Waveform, read_recording, resample
-from voxgrad.audio.level import amplify, level_gain, loudness
-from voxgrad.audio.measure import Measures, clipped_share, measure
+from voxgrad.audio.loudness import amplify, level_gain, loudness
+from voxgrad.audio.measures import Measures, clipped_share, measure
 from voxgrad.audio.praat import ANALYSIS_RATE
+from voxgrad.audio.silence import Span, part, speech_span
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
 
@@ -135,7 +135,7 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
     if not np.abs(piece.samples).max() >= _SILENT_PEAK:
         raise BadInputError(f"{name} is as good as silent", "Leave it out, or record it louder.")
     analysed = resample(piece, min(piece.rate, ANALYSIS_RATE))  # once, for trimming and measuring
-    start, stop = sounding_span(analysed, spec) if spec.trim else (0.0, piece.seconds)
+    start, stop = speech_span(analysed, spec) if spec.trim else (0.0, piece.seconds)
     clip = part(piece, (start, stop))
     if clip.seconds < spec.min_seconds:
         message = f"{name} has {clip.seconds:.2f} s of sound, and a clip needs {spec.min_seconds:g} s"

@@ -16,7 +16,7 @@ import soundfile
 import torch
 import torchaudio
 
-from voxgrad.audio.opening import cut_short, opened
+from voxgrad.audio.formats import cut_short, open_audio
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 Samples = npt.NDArray[np.float32]
@@ -79,7 +79,7 @@ def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
         BadInputError: the file is missing, a folder, empty, cut short, no sound, silent throughout, holds samples
             that are not finite, or lasts longer than ``max_seconds``.
     """
-    with opened(path) as file:
+    with open_audio(path) as file:
         rate, channels, seconds = file.samplerate, file.channels, file.frames / file.samplerate
         if seconds > max_seconds:
             message = (

@@ -54,7 +54,7 @@ def adopt(
     """Import an archive that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
     from voxgrad.cli.render import answer
     from voxgrad.store import Store
-    from voxgrad.store.unpack import is_archive
+    from voxgrad.store.archive_reader import is_archive
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -87,7 +87,7 @@ def _import_archive(
     from rich.console import Group
 
     from voxgrad.cli.render import Renderer, answer, section
-    from voxgrad.store.intake import LIMIT, import_archive
+    from voxgrad.store.archive_import import LIMIT, import_archive
 
     allowed = LIMIT if limit is None else int(limit * 1e9)
     with Renderer(session) as renderer:

@@ -104,7 +104,7 @@ def demo(
 
 def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
     """The base that comes with the package; without one, a tiny base of formant speech."""
-    from voxgrad.audio.synthetic import speak_phones
+    from voxgrad.audio.formant_synthesis import speak_phones
     from voxgrad.events import Said
     from voxgrad.presets import load_preset
     from voxgrad.settings import TextSpec
@@ -131,7 +131,7 @@ def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
 def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, trained: bool) -> Path:
     """Another speaker: what the base learnt from, or says itself, with pitch and formants lowered."""
     from voxgrad.audio.io import read_audio
-    from voxgrad.audio.pitch import shift
+    from voxgrad.audio.praat import shift
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
     from voxgrad.vocoder.selection import choose_vocoder, mel_of

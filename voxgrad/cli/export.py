@@ -26,8 +26,8 @@ def export(
     """Write an artifact into one file, with its consent and licence."""
     from voxgrad.cli.render import Renderer, answer, section, size
     from voxgrad.store import Artifact, Lineage, Store
-    from voxgrad.store.archive import SUFFIX
-    from voxgrad.store.archive import export as write
+    from voxgrad.store.archive_export import SUFFIX
+    from voxgrad.store.archive_export import export as write
 
     session: Session = context.obj
     store = Store.open(session.home)

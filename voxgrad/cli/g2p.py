@@ -33,8 +33,7 @@ def g2p(
     from voxgrad.store import Store
     from voxgrad.text.characters import dropped
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
-    from voxgrad.text.readings import as_written
-    from voxgrad.text.tokens import encode
+    from voxgrad.text.tokens import as_written, encode
 
     session: Session = context.obj
     known = Lexicon.gather(Store.open(session.home).home, lexicon)

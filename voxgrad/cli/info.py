@@ -15,15 +15,15 @@ def info(
     """Show how a sound was made."""
     from rich.console import Group
 
-    from voxgrad.audio.opening import opened
-    from voxgrad.audio.sink import read_remark
+    from voxgrad.audio.formats import open_audio
+    from voxgrad.audio.writers import read_comment
     from voxgrad.cli.render import answer, section
     from voxgrad.cli.show import flattened
     from voxgrad.speech.provenance import read_recipe
 
     session: Session = context.obj
-    recipe = read_recipe(read_remark(file), str(file))
-    with opened(file) as sound:
+    recipe = read_recipe(read_comment(file), str(file))
+    with open_audio(file) as sound:
         seconds, rate = sound.frames / sound.samplerate, sound.samplerate
     about = {"synthetic": "yes", "seconds": f"{seconds:.2f}", "rate": f"{rate} Hz"}
     known = {} if recipe is None else recipe.model_dump()

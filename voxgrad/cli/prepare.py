@@ -111,8 +111,8 @@ def prepare(
 ) -> None:
     """Make a dataset of a folder of recordings."""
     from voxgrad.cli.render import Renderer, answer, duration
-    from voxgrad.preparation.recognise import choose_recogniser
-    from voxgrad.preparation.verdicts import Policy
+    from voxgrad.preparation.quality_checks import Policy
+    from voxgrad.preparation.speech_recognition import choose_recogniser
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options

@@ -24,20 +24,20 @@ def replay(
     ] = None,
 ) -> None:
     """Make a sound again from what it says of itself."""
-    from voxgrad.audio.sink import read_remark, refuse_unwritable
+    from voxgrad.audio.writers import check_writable_audio, read_comment
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.speech.provenance import read_recipe
     from voxgrad.steps.replay import replay as step
     from voxgrad.store import Store
 
     session: Session = context.obj
-    recipe = read_recipe(read_remark(file), str(file))
+    recipe = read_recipe(read_comment(file), str(file))
     if recipe is None:
         raise BadInputError(f"{file} does not say how it was made", "It was written with --no-metadata.")
     target = Path(f"{file.stem}-replay.wav") if output is None else output
     if target.exists() and target.samefile(file):
         raise BadInputError(f"{target} is the sound itself", "Name another file with -o.")
-    refuse_unwritable(target)
+    check_writable_audio(target)
     with Renderer(session) as renderer:
         again = step(Store.open(session.home), file, recipe, target, lexicon=lexicon, emit=renderer.emit)
     outcome = {

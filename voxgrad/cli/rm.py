@@ -68,7 +68,7 @@ def gc(
     """Delete abandoned work and old trash. Artifacts and training runs are never touched."""
     from voxgrad.cli.render import answer, size
     from voxgrad.store import Store
-    from voxgrad.store.collect import collect
+    from voxgrad.store.maintenance import collect
 
     session: Session = context.obj
     store = Store.open(session.home)

@@ -12,7 +12,7 @@ from voxgrad.cli.session import Session
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.audio.sink import Sink
+    from voxgrad.audio.writers import AudioWriter
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.speech.synthesizer import Synthesizer
@@ -44,7 +44,7 @@ class Saying:
 
     def one(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
-        from voxgrad.audio.sink import convert, read_remark, refuse_unwritable
+        from voxgrad.audio.writers import check_writable_audio, convert, read_comment
         from voxgrad.cli.render import Renderer, answer
         from voxgrad.speech.load import find_voice
         from voxgrad.speech.performance import compile_synthesizer
@@ -58,7 +58,7 @@ class Saying:
         store = self._store()
         speaker = find_voice(store, self.voice)
         named = Path(f"{speaker.name}.{self.ending}") if output is None else output
-        refuse_unwritable(named)
+        check_writable_audio(named)
         with Renderer(self.session) as renderer:
             vocoder = choose_vocoder(store, self.vocoder, mel_of(speaker), renderer.emit)
             loaded, paced = None, self.synthesis
@@ -84,7 +84,7 @@ class Saying:
             )
         target = named.with_stem(f"{speech.name}-v{speech.version}") if output is None else output
         sound = speech.path(SOUND)
-        convert(sound, target, read_remark(sound) if self.metadata else MARK)
+        convert(sound, target, read_comment(sound) if self.metadata else MARK)
         self._write_artifact_timings(speech, target)
         seconds = speech.manifest.metrics["seconds"]
         parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
@@ -207,7 +207,7 @@ class Saying:
     def _jobs(
         self, store: "Store", utterances: "Iterable[Utterance]", directory: Path | None, emit: "Emit"
     ) -> "Iterator[Job]":
-        from voxgrad.audio.sink import refuse_unwritable
+        from voxgrad.audio.writers import check_writable_audio
         from voxgrad.speech.word_timings import timings_format
         from voxgrad.steps.synthesize_files import Job
 
@@ -224,7 +224,7 @@ class Saying:
             if target.absolute() in targets:
                 raise BadInputError(f"two utterances are to be {target}", "Name them apart.")
             targets.add(target.absolute())
-            refuse_unwritable(target)
+            check_writable_audio(target)
             kind = None if self.timings is None else timings_format(self.timings)
             speed = self.synthesis.speed if utterance.speed is None else utterance.speed
             yield Job(
@@ -259,12 +259,12 @@ class Saying:
         write_timings(path, kind, passages, speech.manifest.metrics["seconds"])
 
 
-def _standard_output(rate: int, remark: str | None, *, raw: bool) -> "Sink":
-    from voxgrad.audio.sink import RawSink, WaveSink
+def _standard_output(rate: int, remark: str | None, *, raw: bool) -> "AudioWriter":
+    from voxgrad.audio.writers import RawWriter, WaveWriter
     from voxgrad.speech.provenance import MARK
 
     stream: BinaryIO = sys.stdout.buffer
-    return RawSink(stream) if raw else WaveSink(stream, rate, MARK if remark is None else remark)
+    return RawWriter(stream) if raw else WaveWriter(stream, rate, MARK if remark is None else remark)
 
 
 def _make(directory: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from voxgrad.store.verify import Finding
+    from voxgrad.store.maintenance import Finding
 
 
 def verify(
@@ -28,7 +28,7 @@ def verify(
     """Look for damage, and say what depends on what is damaged. Repairs nothing."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.store import Lineage, Store
-    from voxgrad.store.verify import verify as look
+    from voxgrad.store.maintenance import verify as look
 
     session: Session = context.obj
     store = Store.open(session.home)

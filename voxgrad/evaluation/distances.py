@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.pitch import f0_track
-from voxgrad.evaluation.warping import warp
+from voxgrad.audio.praat import f0_track
 from voxgrad.settings import MelSpec
 from voxgrad.training.alignment import labels
 
@@ -113,3 +113,41 @@ def _f0(samples: Samples, spec: MelSpec, frames: int) -> NDArray[np.float64]:
     """Hz at the centre of every mel frame, 0 where it is not voiced."""
     times = (np.arange(frames, dtype=np.float64) + 0.5) * spec.seconds_per_frame
     return f0_track(Waveform(samples, spec.sample_rate), times)
+
+
+def warp(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Find the path of least distance through two sequences (Sakoe & Chiba, 1978, symmetric steps, no window).
+
+    Args:
+        one: (frames, features).
+        other: (other frames, features).
+
+    Returns:
+        (pairs, 2) indices of frames, from the first of both to the last of both; neither ever goes back.
+    """
+    squares = np.square(one).sum(1)[:, None] + np.square(other).sum(1)[None] - 2 * one @ other.T
+    path: NDArray[np.int64] = _accumulated(np.sqrt(np.maximum(squares, 0)).astype(np.float64))
+    return path
+
+
+@numba.njit(cache=True)
+def _accumulated(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    rows, columns = cost.shape
+    total = np.full((rows + 1, columns + 1), np.inf)
+    total[0, 0] = 0.0
+    for i in range(rows):
+        for j in range(columns):
+            total[i + 1, j + 1] = cost[i, j] + min(total[i, j], total[i, j + 1], total[i + 1, j])
+    path = np.empty((rows + columns - 1, 2), np.int64)
+    i, j, place = rows, columns, len(path)
+    while i > 0:
+        place -= 1
+        path[place] = i - 1, j - 1
+        diagonal, up, left = total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]
+        if diagonal <= up and diagonal <= left:
+            i, j = i - 1, j - 1
+        elif up <= left:
+            i -= 1
+        else:
+            j -= 1
+    return path[place:]

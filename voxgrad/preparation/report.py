@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from voxgrad import pictures
 from voxgrad.pages import mel_picture, mp3, png, template
-from voxgrad.preparation.coverage import ENOUGH, Coverage, coverage
-from voxgrad.preparation.payload import Judged
-from voxgrad.preparation.shelf import AUDIO, REJECTED
-from voxgrad.preparation.verdicts import Verdict
-from voxgrad.preparation.work import Made
+from voxgrad.preparation.cache import AUDIO, REJECTED
+from voxgrad.preparation.dataset_files import Judged
+from voxgrad.preparation.phone_coverage import ENOUGH, Coverage, coverage
+from voxgrad.preparation.quality_checks import Verdict
+from voxgrad.preparation.recording import Made
 from voxgrad.settings import PrepareSpec
 
 PAGE, COVERAGE, DISTRIBUTIONS, MEL = "report.html", "coverage.png", "distributions.png", "mel.png"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxgrad.audio.io import Samples
-from voxgrad.audio.sink import opened
+from voxgrad.audio.writers import open_writer
 from voxgrad.speech.provenance import MARK, Recipe
 from voxgrad.speech.word_timings import TimedPassage
 from voxgrad.text.passages import Passage
@@ -63,7 +63,7 @@ class Speech:
             BadInputError: the name ends in none of these, or its folder does not exist.
             EnvironmentFailureError: the disk refuses.
         """
-        with opened(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
+        with open_writer(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
             sink.write(self.samples)
 
 

@@ -211,7 +211,7 @@ class Synthesizer:
             )
         if delivery.pitch and len(samples) > _SHORTEST_TO_SHIFT * self.rate:
             # Only here, because Praat takes long to load.
-            from voxgrad.audio.pitch import shift  # noqa: PLC0415
+            from voxgrad.audio.praat import shift  # noqa: PLC0415
 
             raised = shift(Waveform(samples, self.rate), 2 ** (delivery.pitch / 12), 1.0).samples
             samples = np.pad(raised[: len(samples)], (0, max(0, len(samples) - len(raised))))

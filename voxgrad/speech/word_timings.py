@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.passages import Passage
-from voxgrad.text.readings import as_written
+from voxgrad.text.tokens import as_written
 
 FORMATS: Final = ("json", "srt", "vtt", "TextGrid")
 _LINE: Final = 42  # characters, as subtitles have it

@@ -11,7 +11,7 @@ from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.durable import refusals_explained
+from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import (
@@ -23,7 +23,7 @@ from voxgrad.training.alignment import (
     read_alignments,
     summarised,
 )
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 from voxgrad.training.textgrid import SUFFIX, SpokenWord, clip_grid, word_spans
 from voxgrad.training.training_run import Dataset, check_fits
 
@@ -118,7 +118,7 @@ def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path
     target = output.absolute()
     staging = target.with_name(f".{target.name}.{uuid4().hex}")
     emit(Began(_TASK, len(clips), "clips"))
-    with refusals_explained(f"write {output}"):
+    with explain_os_errors(f"write {output}"):
         staging.mkdir()
         try:
             for done, clip in enumerate(clips, 1):

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from voxgrad.evaluation.clip_metrics import Figures, alignments, measured, recording, speak
 from voxgrad.evaluation.held_out import held_out
-from voxgrad.evaluation.summary import MEASURES, VOICE, summarised
-from voxgrad.evaluation.trial import Figures, alignments, measured, recording, speak
-from voxgrad.evaluation.verdict import verdict
+from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.pages import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec
@@ -81,8 +80,8 @@ def card(
     # Only here, because matplotlib takes long to load.
     from voxgrad import pictures  # noqa: PLC0415
 
-    with store.stage("card", voice.name) as draft:
-        pictures.draw_compared(draft.directory / PICTURE, mels, opened.mel)
+    with store.stage("card", voice.name) as staged:
+        pictures.draw_compared(staged.directory / PICTURE, mels, opened.mel)
         page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
             voice=voice.ref,
             base=base.ref,
@@ -91,8 +90,8 @@ def card(
             summary=summary,
             sentences=said,
         )
-        (draft.directory / PAGE).write_text(page, encoding="utf-8")
-        return draft.publish(
+        (staged.directory / PAGE).write_text(page, encoding="utf-8")
+        return staged.publish(
             fingerprint=key,
             parents=known_by,
             settings={"sentences": [clip.id for clip in clips]},

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform
+from voxgrad.evaluation.clip_metrics import Figures, alignments, heard, measured, recording, speak
 from voxgrad.evaluation.distances import distances
 from voxgrad.evaluation.held_out import held_out, speaker_of
-from voxgrad.evaluation.listeners import INSTALL, Listeners, missing, similarity
+from voxgrad.evaluation.perceptual_metrics import INSTALL, PerceptualMetrics, missing, similarity
 from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
-from voxgrad.evaluation.trial import Figures, alignments, heard, measured, recording, speak
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.synthesizer import Synthesizer
@@ -23,7 +23,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 from voxgrad.training.training_run import Dataset, check_fits
 
 VERSION = 1
@@ -89,14 +89,14 @@ def evaluate(
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     rows = _rows(opened, clips, speaker, trial, emit)
     summary = summarised(rows)
-    with store.stage("evaluation", voice.name) as draft:
+    with store.stage("evaluation", voice.name) as staged:
         content = {"clips": [clip.id for clip in clips], "summary": summary, "figures": rows}
         text = json.dumps(content, indent=1, allow_nan=False)
-        (draft.directory / FIGURES).write_text(f"{text}\n", encoding="utf-8")
+        (staged.directory / FIGURES).write_text(f"{text}\n", encoding="utf-8")
         title = f"{voice} on {len(clips)} clips of {dataset.ref}"
-        (draft.directory / TABLE).write_text(markdown(title, summary), encoding="utf-8")
-        _draw(draft.directory / PICTURE, rows[VOICE])
-        return draft.publish(
+        (staged.directory / TABLE).write_text(markdown(title, summary), encoding="utf-8")
+        _draw(staged.directory / PICTURE, rows[VOICE])
+        return staged.publish(
             fingerprint=key,
             parents=known_by,
             settings=settings,
@@ -112,7 +112,7 @@ def evaluate(
 def _rows(
     dataset: Dataset, clips: Sequence[Clip], speaker: Synthesizer, trial: Trial, emit: Emit
 ) -> dict[str, list[Figures]]:
-    listeners = Listeners()
+    listeners = PerceptualMetrics()
     aligned = alignments(speaker, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
     rows: dict[str, list[Figures]] = {VOICE: [], VOCODED: [], RECORDINGS: []}
@@ -148,7 +148,7 @@ def _rows(
     return rows
 
 
-def _reference(dataset: Dataset, listeners: Listeners) -> dict[str, NDArray[np.float32]]:
+def _reference(dataset: Dataset, listeners: PerceptualMetrics) -> dict[str, NDArray[np.float32]]:
     """Embeddings of some recordings of the speaker, by clip."""
     own = [clip for clip in dataset.corpus.clips if clip.speaker in dataset.corpus.speakers]
     found = {}

@@ -65,9 +65,9 @@ def import_base(
     key = fingerprint("import", VERSION, settings, {}, {"name": name, "licence": licence})
     if (known := store.matching("base", key)) is not None:
         return known
-    with store.stage("base", name) as draft:
-        AcousticModel(model, acoustic).write(draft.directory)
-        return draft.publish(fingerprint=key, settings=settings, tools=_TOOLS, licence=licence)
+    with store.stage("base", name) as staged:
+        AcousticModel(model, acoustic).write(staged.directory)
+        return staged.publish(fingerprint=key, settings=settings, tools=_TOOLS, licence=licence)
 
 
 def import_vocoder(store: Store, file: Path, config: Path, *, name: str, licence: str | None) -> Artifact:
@@ -92,9 +92,9 @@ def import_vocoder(store: Store, file: Path, config: Path, *, name: str, licence
     key = fingerprint("import", VERSION, settings, {}, {"name": name, "licence": licence})
     if (known := store.matching("vocoder", key)) is not None:
         return known
-    with store.stage("vocoder", name) as draft:
-        save(vocoder, draft.directory)
-        return draft.publish(fingerprint=key, settings=settings, tools=_TOOLS, licence=licence)
+    with store.stage("vocoder", name) as staged:
+        save(vocoder, staged.directory)
+        return staged.publish(fingerprint=key, settings=settings, tools=_TOOLS, licence=licence)
 
 
 def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> ModelSpec:

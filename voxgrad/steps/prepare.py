@@ -13,13 +13,13 @@ import torch
 
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.preparation.payload import Judged, write_payload
-from voxgrad.preparation.pool import LOCAL, check_engine, outcomes
+from voxgrad.preparation.cache import RecordingCache
+from voxgrad.preparation.dataset_files import Judged, write_payload
+from voxgrad.preparation.messages import tell_form, tell_problems, tell_unknown, tell_warnings
+from voxgrad.preparation.parallel import LOCAL, check_engine, outcomes
+from voxgrad.preparation.quality_checks import Policy, judge
+from voxgrad.preparation.recording import How, Outcome
 from voxgrad.preparation.report import write_report
-from voxgrad.preparation.shelf import Shelf
-from voxgrad.preparation.telling import tell_form, tell_problems, tell_unknown, tell_warnings
-from voxgrad.preparation.verdicts import Policy, judge
-from voxgrad.preparation.work import How, Outcome
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
@@ -115,8 +115,8 @@ def prepare(
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    shelf = Shelf(store.home / _ROOM, _before(store, name))
-    done = _done(shelf, found.entries, keys, how, options, emit)
+    cache = RecordingCache(store.home / _ROOM, _before(store, name))
+    done = _done(cache, found.entries, keys, how, options, emit)
     judged = _judged(done, found.problems, preset, options.policy)
     try:
         if not judged.kept:
@@ -124,11 +124,11 @@ def prepare(
         tell_problems(judged.problems, emit)
         tell_warnings(judged.verdicts, emit)
         tell_unknown(judged.unknown, emit)
-        with store.stage("dataset", name) as draft:
-            write_payload(draft.directory, judged, words)
+        with store.stage("dataset", name) as staged:
+            write_payload(staged.directory, judged, words)
             emit(Said("writing the report", "detail"))
-            write_report(draft.directory, judged, name, preset, options.consent)
-            published = draft.publish(
+            write_report(staged.directory, judged, name, preset, options.consent)
+            published = staged.publish(
                 fingerprint=key,
                 parents=parents,
                 settings=settings,
@@ -137,9 +137,9 @@ def prepare(
                 consent=options.consent,
             )
     except BadInputError:
-        shelf.clear(keys)
+        cache.clear(keys)
         raise
-    shelf.clear(keys)
+    cache.clear(keys)
     return published
 
 
@@ -167,10 +167,15 @@ def _key(entry: Entry, settings: dict[str, Any]) -> str:
 
 
 def _done(
-    shelf: Shelf, entries: Sequence[Entry], keys: Sequence[str], how: How, options: Options, emit: Emit
+    cache: RecordingCache,
+    entries: Sequence[Entry],
+    keys: Sequence[str],
+    how: How,
+    options: Options,
+    emit: Emit,
 ) -> list[Outcome]:
     """The outcomes of all recordings, in their order, so that any number of jobs gives the same dataset."""
-    known = {key: outcome for key in keys if (outcome := shelf.get(key)) is not None}
+    known = {key: outcome for key in keys if (outcome := cache.get(key)) is not None}
     todo = [(entry, key) for entry, key in zip(entries, keys, strict=True) if key not in known]
     if known:
         emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} were prepared before"))
@@ -179,7 +184,7 @@ def _done(
         [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
     )
     for count, outcome in enumerate(work, 1):
-        shelf.put(outcome)
+        cache.put(outcome)
         known[outcome.key] = outcome
         emit(Advanced(_TASK, count))
     emit(Ended(_TASK))

@@ -13,7 +13,7 @@ from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.training.corpus import Corpus, mean_mel
+from voxgrad.training.dataset import Corpus, mean_mel
 from voxgrad.training.run_record import RunRequest
 from voxgrad.training.time_budget import fit_to_budget, settings_for_budget
 from voxgrad.training.training_run import (

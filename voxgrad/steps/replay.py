@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import torch
 
-from voxgrad.audio.sink import opened, to_pcm
+from voxgrad.audio.writers import open_writer, to_pcm
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.presets import validated
@@ -70,7 +70,7 @@ def replay(
     with (
         _threads(recipe.threads),
         soundfile.SoundFile(source) as before,
-        opened(target, speaker.rate, remark) as sink,
+        open_writer(target, speaker.rate, remark) as sink,
     ):
         for piece in with_progress(pieces, _TASK, None, emit):
             sink.write(piece.samples)

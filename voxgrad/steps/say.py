@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from voxgrad.audio.sink import WaveSink, convert
+from voxgrad.audio.writers import WaveWriter, convert
 from voxgrad.errors import VoxgradError
 from voxgrad.events import Emit, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -18,8 +18,8 @@ from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
 from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
 from voxgrad.speech.word_timings import TimedPassage
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.draft import Draft
 from voxgrad.store.manifest import Parent, fingerprint
+from voxgrad.store.publish import StagedArtifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.tokens import require_unicode
@@ -96,19 +96,19 @@ def say(
     warn_unknown(survey.unknown, emit, strict=strict)
     work = _Work(text, words, known_by, resolved, key)
     pieces = with_progress(speaker.stream([text], settings, delivery, seed), _TASK, survey.passages, emit)
-    with store.stage("speech", name) as draft:
+    with store.stage("speech", name) as staged:
         remark = speaker.recipe(text, settings, delivery, seed).remark
-        seconds, first = _write(draft.directory, pieces, speaker.rate, remark, rescue, emit)
-        _draw(draft.directory / "mel.png", first, speaker)
-        (draft.directory / TEXT).write_text(text, encoding="utf-8")
-        return _publish(draft, work, survey, seconds, seed, voice)
+        seconds, first = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
+        _draw(staged.directory / "mel.png", first, speaker)
+        (staged.directory / TEXT).write_text(text, encoding="utf-8")
+        return _publish(staged, work, survey, seconds, seed, voice)
 
 
 def _publish(
-    draft: Draft, work: _Work, survey: TextSummary, seconds: float, seed: int, voice: Artifact
+    staged: StagedArtifact, work: _Work, survey: TextSummary, seconds: float, seed: int, voice: Artifact
 ) -> Artifact:
     text = work.text
-    return draft.publish(
+    return staged.publish(
         fingerprint=work.fingerprint,
         parents=work.parents,
         settings={
@@ -138,7 +138,7 @@ def _write(
     sound, timings = directory / SOUND, directory / TIMINGS
     try:
         with sound.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
-            sink = WaveSink(wave, rate, remark)
+            sink = WaveWriter(wave, rate, remark)
             try:
                 for piece in pieces:
                     sink.write(piece.samples)

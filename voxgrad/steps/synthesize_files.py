@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxgrad.audio.sink import Sink, opened, read_remark
+from voxgrad.audio.writers import AudioWriter, open_writer, read_comment
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -94,7 +94,7 @@ def speak_to_files(
 def speak_to_stream(
     speaker: Synthesizer,
     texts: Iterable[str],
-    sink: Callable[[], Sink],
+    sink: Callable[[], AudioWriter],
     *,
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
@@ -129,7 +129,7 @@ def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
         return Spoken(job, None)
     warn_unread(job.text, emit)
     warn_unknown(job.speaker.survey([job.text]).unknown, emit, strict=strict)
-    with opened(job.target, job.speaker.rate, recipe.remark if metadata else MARK) as sink:
+    with open_writer(job.target, job.speaker.rate, recipe.remark if metadata else MARK) as sink:
         pieces = job.speaker.stream([job.text], job.synthesis, job.delivery, job.seed)
         timings, seconds = _written(pieces, lambda: sink, job.speaker.rate)
     if job.timings is not None:
@@ -138,7 +138,7 @@ def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
 
 
 def _written(
-    pieces: Iterable[SpokenPassage], sink: Callable[[], Sink], rate: int
+    pieces: Iterable[SpokenPassage], sink: Callable[[], AudioWriter], rate: int
 ) -> tuple[list[TimedPassage], float]:
     timings, samples, into = [], 0, None
     for piece in pieces:
@@ -160,6 +160,6 @@ def _is_there(target: Path, recipe: Recipe) -> bool:
     if not target.is_file():
         return False
     try:
-        return read_recipe(read_remark(target), str(target)) == recipe
+        return read_recipe(read_comment(target), str(target)) == recipe
     except VoxgradError:
         return False

@@ -111,12 +111,12 @@ def _published(
 ) -> Artifact:
     log, device = TrainingLog(engine.run / LOG), pick_device()
     source = work.parents["dataset"].manifest
-    with store.stage(work.kind, work.name) as draft:
+    with store.stage(work.kind, work.name) as staged:
         vocoder.network.to("cpu")
-        save(vocoder, draft.directory, torch.float16 if settings["half_precision"] else None)
-        shutil.copyfile(log.path, draft.directory / LOG)
-        log.draw(draft.directory / CURVES, f"vocoder {work.name}")
-        artifact = draft.publish(
+        save(vocoder, staged.directory, torch.float16 if settings["half_precision"] else None)
+        shutil.copyfile(log.path, staged.directory / LOG)
+        log.draw(staged.directory / CURVES, f"vocoder {work.name}")
+        artifact = staged.publish(
             fingerprint=key,
             parents={role: parent.as_parent() for role, parent in work.parents.items()},
             settings=settings,

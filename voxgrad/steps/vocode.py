@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from voxgrad.audio.io import Waveform, read_audio, resample
-from voxgrad.audio.mel import log_mel
-from voxgrad.audio.mel_file import ENDINGS, PICKLES, read_mel
+from voxgrad.audio.mel import ENDINGS, PICKLES, log_mel, read_mel
 from voxgrad.errors import IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import MelSpec

@@ -1,21 +1,21 @@
 """Versioned, immutable artifact directories and the manifests that describe them."""
 
 from voxgrad.store.artifact import Artifact, Damaged
-from voxgrad.store.draft import Draft
 from voxgrad.store.lineage import Lineage
 from voxgrad.store.manifest import FileEntry, Manifest, Parent, canonical_json, fingerprint
 from voxgrad.store.names import KINDS, check_name, plain_name
+from voxgrad.store.publish import StagedArtifact
 from voxgrad.store.store import Store
 
 __all__ = [
     "KINDS",
     "Artifact",
     "Damaged",
-    "Draft",
     "FileEntry",
     "Lineage",
     "Manifest",
     "Parent",
+    "StagedArtifact",
     "Store",
     "canonical_json",
     "check_name",

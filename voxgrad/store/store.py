@@ -15,10 +15,15 @@ from platformdirs import user_data_path
 
 from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
 from voxgrad.store.artifact import Artifact, Damaged
-from voxgrad.store.draft import Draft
-from voxgrad.store.durable import explained, is_disk_full, refusals_explained, sync_directory, write_file
+from voxgrad.store.filesystem import (
+    courtesy_lock,
+    explain_os_errors,
+    explained,
+    is_disk_full,
+    sync_directory,
+    write_file,
+)
 from voxgrad.store.layout import Layout, Slot
-from voxgrad.store.lock import courtesy_lock
 from voxgrad.store.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
@@ -27,6 +32,7 @@ from voxgrad.store.manifest import (
     check_schema,
 )
 from voxgrad.store.names import KINDS, Reference, check_kind, check_name
+from voxgrad.store.publish import StagedArtifact
 
 EMBEDDED = Path(__file__).parent.parent / "pretrained"
 """The artifacts that come with the package."""
@@ -77,7 +83,7 @@ class Store:
         return cls(home, EMBEDDED)
 
     @contextmanager
-    def stage(self, kind: str, name: str) -> Iterator[Draft]:
+    def stage(self, kind: str, name: str) -> Iterator[StagedArtifact]:
         """Begin an artifact; unless it is published, everything staged is removed at the end.
 
         Raises:
@@ -90,12 +96,12 @@ class Store:
         payload = room / "payload"
         try:
             with ExitStack() as held:
-                with refusals_explained(f"write to {self.home}"):
+                with explain_os_errors(f"write to {self.home}"):
                     payload.mkdir(parents=True)
                     self._mark_layout(room)
                     # While its lock is held, no clean-up takes this room for an abandoned one.
                     held.enter_context(courtesy_lock(room / "lock"))
-                yield Draft(kind, name, payload, self.home, self.layout)
+                yield StagedArtifact(kind, name, payload, self.home, self.layout)
         except OSError as error:
             # The body also reads what users gave; only a full disk is surely ours to explain.
             if is_disk_full(error):

@@ -8,10 +8,15 @@ from uuid import uuid4
 
 from voxgrad.errors import BadInputError
 from voxgrad.store.artifact import Artifact, identities
-from voxgrad.store.durable import is_disk_full, refusals_explained, sync_directory, write_file
+from voxgrad.store.filesystem import (
+    courtesy_lock,
+    explain_os_errors,
+    is_disk_full,
+    sync_directory,
+    write_file,
+)
 from voxgrad.store.layout import Slot, entries
 from voxgrad.store.lineage import Found, Lineage, digests_of, runs_from
-from voxgrad.store.lock import courtesy_lock
 from voxgrad.store.names import KINDS, Reference, is_name
 from voxgrad.store.store import Store, loaded
 
@@ -67,7 +72,7 @@ def remove(store: Store, one: Found, *, cascade: bool = False) -> tuple[Found, .
         )
     going = (*reversed(dependents), one)
     for each in going:
-        bury(store, each)
+        move_to_trash(store, each)
     return going
 
 
@@ -106,7 +111,7 @@ def in_trash(store: Store) -> list[Trashed]:
     return sorted((one for one in found if one is not None), key=lambda one: one.removed, reverse=True)
 
 
-def bury(store: Store, one: Found) -> None:
+def move_to_trash(store: Store, one: Found) -> None:
     """Move one artifact to the trash; its mark tells its digest, so that it alone can have its number again.
 
     Raises:
@@ -115,7 +120,7 @@ def bury(store: Store, one: Found) -> None:
     now = datetime.now(UTC).strftime(_TIME)
     target = store.home / "trash" / f"{one.kind}.{one.name}.v{one.version}.{now}.{uuid4().hex[:8]}"
     shelf = one.directory.parent
-    with refusals_explained(f"remove {one}"), courtesy_lock(store.home / "store.lock"):
+    with explain_os_errors(f"remove {one}"), courtesy_lock(store.home / "store.lock"):
         target.parent.mkdir(exist_ok=True)
         # The mark first: beside an artifact that is still there it means nothing.
         _mark(store.layout.tombstone(one.kind, one.name, one.version), digests_of(one))
@@ -138,7 +143,7 @@ def _mark(tombstone: Path, digests: frozenset[str]) -> None:
 def _return(store: Store, one: Trashed) -> Found:
     shelf = store.layout.shelf(one.slot.kind, one.slot.name)
     target = shelf / f"v{one.slot.version}"
-    with refusals_explained(f"restore {one.slot}"), courtesy_lock(store.home / "store.lock"):
+    with explain_os_errors(f"restore {one.slot}"), courtesy_lock(store.home / "store.lock"):
         if target.exists():
             raise BadInputError(
                 f"The place of {one.slot} is taken", f"Remove what lies there: {one.slot.ref}."

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from voxgrad.text.context import part_of_speech
+from voxgrad.text.homograph_context import part_of_speech
 from voxgrad.text.word_classes import is_one_of
 
 _REACH: Final = 10

@@ -6,10 +6,9 @@ from functools import lru_cache
 from string import ascii_lowercase
 from typing import Final, Literal
 
-from voxgrad.text import network
-from voxgrad.text.corrections import PREFERRED_VARIANTS, PRONUNCIATIONS
-from voxgrad.text.derive import derive, with_s
-from voxgrad.text.dictionary import lookup
+from voxgrad.text import g2p_network
+from voxgrad.text.derived_words import derive, with_s
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, PRONUNCIATIONS, lookup
 from voxgrad.text.symbols import is_vowel
 
 Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
@@ -54,7 +53,9 @@ def pronounce(word: str) -> Pronunciation:
     if derived is not None:
         return Pronunciation(derived, "derived")
     # Only UW may come without stress from the network; the table's bare vowels were never trained.
-    phones = tuple("UW0" if phone == "UW" else phone for phone in network.predict(letters) if phone[0] != "<")
+    phones = tuple(
+        "UW0" if phone == "UW" else phone for phone in g2p_network.predict(letters) if phone[0] != "<"
+    )
     return Pronunciation(phones, "network") if phones else _spell(letters)
 
 

@@ -13,14 +13,16 @@ In both, the user's lexicon and phones in braces, ``{HH AH0 L OW1}``, go before 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Final, TypeVar
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
+from voxgrad.text.characters import dropped
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
-from voxgrad.text.official import official_words
+from voxgrad.text.official_frontend import official_words
 from voxgrad.text.pronounce import Pronunciation, Source, find, pronounce, starts_with_vowel
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
 
@@ -239,3 +241,33 @@ def _attached(normalised: str, lexicon: Lexicon) -> tuple[list[str], list[Word],
             unknown[piece.unknown] = None
         labels.append(" ")
     return labels[:-1], words, tuple(unknown)
+
+
+_EDGE_MARKS: Final = "\"'.,:;!?()[]-"
+
+
+def as_written(text: str, words: Sequence[str]) -> tuple[str, ...]:
+    """What was written for each word that is read.
+
+    Args:
+        text: as written.
+        words: as read, in order.
+
+    Returns:
+        For every word: what was written where that can be told, for the first of several words that one sign
+        became ("$5" for "five" of "five dollars"); else nothing.
+
+    >>> as_written("Dr. Smith paid $5 😀.", ["doctor", "smith", "paid", "five", "dollars"])
+    ('Dr.', 'Smith', 'paid', '$5', '')
+    """
+    unread = dict.fromkeys(map(ord, dropped(text)))
+    written = [word for word in text.translate(unread).split() if word.strip(_EDGE_MARKS)]
+    plain = [word.strip(_EDGE_MARKS).lower() for word in written]
+    read = [word.lower() for word in words]
+    origins = [""] * len(words)
+    for _, start, stop, first, last in SequenceMatcher(None, plain, read).get_opcodes():
+        if stop - start == last - first:
+            origins[first:last] = written[start:stop]
+        elif last > first:
+            origins[first] = " ".join(written[start:stop])
+    return tuple(origins)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.decode import Decoded, read_text
-from voxgrad.text.lists import OTHER_SOUND, SOUND, BadRow, is_sound, recognise, rows
+from voxgrad.text.file_encoding import Decoded, read_text
+from voxgrad.text.transcript_formats import OTHER_SOUND, SOUND, BadRow, is_sound, recognise, rows
 
 BESIDE = "beside"
 """The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
@@ -44,7 +44,7 @@ class Found:
     Attributes:
         entries: what can be used, in the list's order.
         problems: what cannot.
-        form: a list's (see `voxgrad.text.lists.FORMATS`), or ``beside``.
+        form: a list's (see `voxgrad.text.transcript_formats.FORMATS`), or ``beside``.
         source: name of the list; empty where there is none.
         encoding: of the list.
     """

@@ -14,7 +14,7 @@ from voxgrad.model import monotonic_alignment
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.text.symbols import BLANK, SYMBOLS
 from voxgrad.training.batches import Alignment, collate
-from voxgrad.training.corpus import Clip, Corpus
+from voxgrad.training.dataset import Clip, Corpus
 
 ALIGNMENTS, PHONES = "alignments.jsonl", "phones.json"
 _ALIGNED_TOGETHER = 16

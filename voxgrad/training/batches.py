@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from voxgrad.model.masks import padded_length
-from voxgrad.training.corpus import Clip, Corpus
+from voxgrad.training.dataset import Clip, Corpus
 
 _POOL = 8  # batches that are sorted by length together: little padding, yet enough disorder
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from voxgrad.errors import IntegrityError
 from voxgrad.events import Emit, Said
 from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
-from voxgrad.store.durable import refusals_explained, sync_directory, sync_file, write_file
+from voxgrad.store.filesystem import explain_os_errors, sync_directory, sync_file, write_file
 
 POSITION = "position.json"
 _KEPT = 2
@@ -75,7 +75,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
     """
     root = run / "ckpt"
     staging = root / f"tmp-{uuid.uuid4().hex}"
-    with refusals_explained("save a checkpoint"):
+    with explain_os_errors("save a checkpoint"):
         staging.mkdir(parents=True)
         try:
             _write(staging, checkpoint)

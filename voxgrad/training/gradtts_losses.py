@@ -13,7 +13,7 @@ from voxgrad.model.gradtts import GradTTS, duration_loss, encoder_loss, predicte
 from voxgrad.model.masks import length_mask, official_extent, padded_length
 from voxgrad.settings import LossWeights, StageSpec
 from voxgrad.training.batches import Batch, Crops, collate, crop_starts
-from voxgrad.training.corpus import Corpus
+from voxgrad.training.dataset import Corpus
 from voxgrad.training.distributed import ProcessGroup
 
 _PREDICTED_TOGETHER = 16

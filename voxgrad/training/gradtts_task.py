@@ -13,7 +13,7 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import StageSpec, TrainSpec
 from voxgrad.training.alignment import Durations, align_corpus, align_unknown_speakers
 from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_crops
-from voxgrad.training.corpus import Clip, Corpus
+from voxgrad.training.dataset import Clip, Corpus
 from voxgrad.training.distributed import ProcessGroup
 from voxgrad.training.gradtts_losses import Losses, decoder_losses, full_losses, parameters_of
 from voxgrad.training.optimizer import optimizer_step

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import Preset, Spec, VocoderPreset
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.durable import refusals_explained, sync_directory, write_file
+from voxgrad.store.filesystem import explain_os_errors, sync_directory, write_file
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.training.training_log import LOG, TrainingLog, losses
@@ -59,7 +59,7 @@ class RunRecord(Spec):
         """Writes it into a run's directory, at once and whole; an older one stays as it is."""
         if (run / RECORD).exists():
             return
-        with refusals_explained("begin a run"):
+        with explain_os_errors("begin a run"):
             run.mkdir(parents=True, exist_ok=True)
             beside = run / f"{uuid4().hex}.tmp"
             write_file(beside, f"{self.model_dump_json(indent=2)}\n".encode())

@@ -8,7 +8,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
-from voxgrad.training.corpus import Corpus
+from voxgrad.training.dataset import Corpus
 from voxgrad.training.validation import validate
 
 _STRETCH = (0.5, 2.0)

@@ -18,7 +18,7 @@ from torch import Tensor
 from voxgrad.errors import BadInputError
 from voxgrad.text.symbols import BLANK, PHONE_IDS
 from voxgrad.training.alignment import labels
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 
 SUFFIX = ".TextGrid"
 _WORDS, _PHONES = "words", "phones"

@@ -14,7 +14,7 @@ from voxgrad.device import memory_explained
 from voxgrad.errors import DivergedError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.store.lock import sole
+from voxgrad.store.filesystem import exclusive_lock
 from voxgrad.training import checkpoint, signals
 from voxgrad.training.batches import generator_for
 from voxgrad.training.distributed import ProcessGroup
@@ -129,7 +129,7 @@ class Trainer:
         """
         if not self.task.group.is_main_process:
             return self._train()
-        with sole(self.run / LOCK) as free:
+        with exclusive_lock(self.run / LOCK) as free:
             if not free:
                 raise EnvironmentFailureError(
                     f"another process is at work on run {self.run.name}",

@@ -21,7 +21,7 @@ from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 from voxgrad.training import textgrid
 from voxgrad.training.alignment import expanded, labels, summarised, write_alignments
 from voxgrad.training.batches import Alignment
-from voxgrad.training.corpus import CLIPS, MELS, Clip, Corpus
+from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus
 from voxgrad.training.distributed import open_process_group
 from voxgrad.training.gradtts_losses import duration_scale
 from voxgrad.training.gradtts_task import GradTTSTask
@@ -123,18 +123,18 @@ class TrainingRun:
         scale = duration_scale(self.acoustic.model, trainer.training, rows, device)
         alignments = trainer.alignments()
         spec = self.acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
-        with self.store.stage(self.work.kind, self.work.name) as draft:
+        with self.store.stage(self.work.kind, self.work.name) as staged:
             self.acoustic.model.to("cpu")
-            self.acoustic.write(draft.directory)
-            shutil.copyfile(log.path, draft.directory / LOG)
+            self.acoustic.write(staged.directory)
+            shutil.copyfile(log.path, staged.directory / LOG)
             if self.dataset.lexicon:
-                (draft.directory / LEXICON).write_text(self.dataset.lexicon.text, encoding="utf-8")
-            log.draw(draft.directory / CURVES, f"{self.work.kind} {self.work.name}")
+                (staged.directory / LEXICON).write_text(self.dataset.lexicon.text, encoding="utf-8")
+            log.draw(staged.directory / CURVES, f"{self.work.kind} {self.work.name}")
             typical = _typical(trainer.held_out)
-            self._draw_alignment(draft.directory, typical, alignments[typical.id])
+            self._draw_alignment(staged.directory, typical, alignments[typical.id])
             corpus = self.dataset.corpus
-            likelihood = write_alignments(draft.directory, corpus, summarised(corpus, alignments))
-            artifact = draft.publish(
+            likelihood = write_alignments(staged.directory, corpus, summarised(corpus, alignments))
+            artifact = staged.publish(
                 fingerprint=self.key,
                 parents={role: parent.as_parent() for role, parent in self.work.parents.items()},
                 settings={

@@ -12,7 +12,7 @@ from voxgrad.model.masks import length_mask, official_extent
 from voxgrad.text.symbols import BLANK, SPACE
 from voxgrad.training.alignment import Durations
 from voxgrad.training.batches import collate, generator_for
-from voxgrad.training.corpus import Corpus
+from voxgrad.training.dataset import Corpus
 
 TIMES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 _CLIPS = 8

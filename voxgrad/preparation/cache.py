@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
-from voxgrad.preparation.fit import Fit, WordFit
-from voxgrad.preparation.work import Made, Outcome
+from voxgrad.preparation.alignment_scores import Fit, WordFit
+from voxgrad.preparation.recording import Made, Outcome
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.durable import refusals_explained
+from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.text.transcripts import Problem
-from voxgrad.training.corpus import MELS, Clip
+from voxgrad.training.dataset import MELS, Clip
 
 RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
 REJECTED_MELS = "rejected.safetensors"
@@ -55,7 +55,7 @@ def _fit(value: dict[str, Any] | None) -> Fit | None:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class RecordingCache:
     """Outcomes by key. An outcome that cannot be read is simply made again.
 
     Attributes:
@@ -81,7 +81,7 @@ class Shelf:
         for one in outcome.made:
             tensors[f"flac/{one.clip.id}"] = np.frombuffer(one.flac, np.uint8)
             tensors[f"mel/{one.clip.id}"] = np.ascontiguousarray(one.mel)
-        with refusals_explained(f"write to {self.room}"):
+        with explain_os_errors(f"write to {self.room}"):
             self.room.mkdir(parents=True, exist_ok=True)
             beside = self.room / f".{uuid4().hex}"
             try:

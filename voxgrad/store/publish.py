@@ -15,16 +15,15 @@ from typing import Any
 import voxgrad
 from voxgrad.errors import EnvironmentFailureError, IntegrityError
 from voxgrad.store.artifact import Artifact, digest_line
-from voxgrad.store.durable import refusals_explained, sync_directory, sync_file, write_file
+from voxgrad.store.filesystem import courtesy_lock, explain_os_errors, sync_directory, sync_file, write_file
 from voxgrad.store.layout import Layout, Slot
-from voxgrad.store.lock import courtesy_lock
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, Parent
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class StagedArtifact:
     """An artifact in the making. Write its payload into ``directory``, then call `publish` once."""
 
     kind: str
@@ -62,7 +61,7 @@ class Draft:
         Raises:
             EnvironmentFailureError: the disk is full, or the place may not be written.
         """
-        with refusals_explained(f"publish {self.kind} {self.name}"):
+        with explain_os_errors(f"publish {self.kind} {self.name}"):
             manifest = Manifest(
                 kind=self.kind,
                 name=self.name,
@@ -88,14 +87,14 @@ class Draft:
         It keeps its number, and with it its digest, where no other artifact ever had that number here.
 
         Args:
-            manifest: under the draft's kind and name.
+            manifest: under the artifact's kind and name.
             content: ``manifest`` as it was read, byte for byte.
 
         Raises:
             IntegrityError: the staged files are not those that it lists.
             EnvironmentFailureError: the disk is full, or the place may not be written.
         """
-        with refusals_explained(f"publish {self.kind} {self.name}"):
+        with explain_os_errors(f"publish {self.kind} {self.name}"):
             # What a newer minor version may tell of a file beside these three is no business of ours.
             if {(one.path, one.size, one.sha256) for one in _sealed(self.directory)} != {
                 (one.path, one.size, one.sha256) for one in manifest.files

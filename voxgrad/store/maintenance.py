@@ -1,20 +1,57 @@
-"""Collecting what nobody needs: abandoned staging and old trash, never an artifact or a training run."""
+"""Verification of what is published, and garbage collection of staging and old trash."""
 
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from voxgrad.errors import IntegrityError
-from voxgrad.store.artifact import Damaged
-from voxgrad.store.durable import refusals_explained
+from voxgrad.errors import IntegrityError, VoxgradError
+from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.store.artifact import Artifact, Damaged
+from voxgrad.store.filesystem import explain_os_errors, is_locked
 from voxgrad.store.layout import entries
-from voxgrad.store.lock import is_held
+from voxgrad.store.lineage import Found, Lineage
 from voxgrad.store.store import Store
 from voxgrad.store.trash import Trashed, in_trash
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An artifact that is not what was published."""
+
+    artifact: Found
+    problems: tuple[VoxgradError, ...]
+    dependents: tuple[Artifact, ...]
+    """Everything that was made from it."""
+
+
+def verify(lineage: Lineage, chosen: Iterable[Found], *, full: bool, emit: Emit) -> tuple[Finding, ...]:
+    """Look for damage.
+
+    Args:
+        lineage: of the whole store.
+        chosen: what to look at.
+        full: read every byte; otherwise the manifests and their digests are read, and sizes of files compared.
+        emit: told of progress.
+
+    Returns:
+        What is damaged; nothing where all is whole.
+    """
+    artifacts = tuple(chosen)
+    findings = []
+    emit(Began("verify", len(artifacts), "artifacts"))
+    for number, one in enumerate(artifacts, 1):
+        problems = (one.error,) if isinstance(one, Damaged) else tuple(one.problems(full=full))
+        if problems:
+            findings.append(Finding(one, problems, lineage.descendants(one)))
+        emit(Advanced("verify", number, str(one)))
+    emit(Ended("verify"))
+    return tuple(findings)
+
 
 STAGING_AGE = timedelta(hours=1)
 """Staging that nothing was written to for so long, and that nobody has locked, is abandoned."""
@@ -51,7 +88,7 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
             f"Nothing is deleted while the manifest of {damaged[0]} cannot be read",
             "See `voxgrad verify`; then import a copy of it, or remove it with `voxgrad rm`.",
         )
-    with refusals_explained("tidy the store"):
+    with explain_os_errors("tidy the store"):
         youngest = datetime.now(UTC) - trash_age
         staging = tuple(room for room in entries(store.home / "tmp") if _is_abandoned(room))
         trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
@@ -86,7 +123,7 @@ def _is_abandoned(room: Path) -> bool:
         written = max(path.lstat().st_mtime for path in (room, *room.rglob("*")))
     except FileNotFoundError:
         return False  # somebody is at work in it
-    return time.time() - written > STAGING_AGE.total_seconds() and not is_held(room / "lock")
+    return time.time() - written > STAGING_AGE.total_seconds() and not is_locked(room / "lock")
 
 
 def _size(room: Path) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from voxgrad.text.symbols import CONSONANTS, VOWELS
 from voxgrad.training.alignment import labels
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 
 ENOUGH = 20
 """Times that each phone should be said: fewer leave its sound to chance."""

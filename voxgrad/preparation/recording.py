@@ -12,20 +12,20 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.clean import Cleaned, Opened, cut_clip, open_recording
-from voxgrad.audio.cut import cutting_pauses, pieces
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
+from voxgrad.audio.silence import cutting_pauses, pieces
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.preparation.fit import Fit, fit, loaded
-from voxgrad.preparation.recognise import recognise
-from voxgrad.preparation.scripts import match_script
+from voxgrad.preparation.alignment_scores import Fit, fit, loaded
+from voxgrad.preparation.long_recordings import match_script
+from voxgrad.preparation.speech_recognition import recognise
 from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode
 from voxgrad.text.transcripts import Entry, Problem
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 
 
 @dataclass(frozen=True)

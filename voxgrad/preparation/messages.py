@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from voxgrad.events import Emit, Said
-from voxgrad.preparation.verdicts import Verdict
+from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.text.pronounce import pronounce
 from voxgrad.text.transcripts import BESIDE, Found, Problem
 

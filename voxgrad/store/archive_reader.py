@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.store.artifact import digest_line
-from voxgrad.store.durable import refusals_explained
+from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, Manifest
 from voxgrad.store.names import KINDS, is_name
 
@@ -220,7 +220,7 @@ def unpack(archive: zipfile.ZipFile, packed: Packed, directory: Path, file: str)
     """
     for entry in packed.manifest.files:
         target, digest = directory / entry.path, hashlib.sha256()
-        with refusals_explained(f"import {packed}"):
+        with explain_os_errors(f"import {packed}"):
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as written:
                 for chunk in _chunks(archive, packed.members[entry.path], entry.size, file):

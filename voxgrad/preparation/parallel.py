@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from joblib import Parallel, delayed, parallel_config
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-from voxgrad.preparation.work import How, Outcome, work
+from voxgrad.preparation.recording import How, Outcome, work
 from voxgrad.text.transcripts import Entry
 
 LOCAL = "local"

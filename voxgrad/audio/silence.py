@@ -20,7 +20,7 @@ Span = tuple[float, float]
 """Start and stop in seconds."""
 
 
-def sounding_span(waveform: Waveform, spec: AudioSpec) -> Span:
+def speech_span(waveform: Waveform, spec: AudioSpec) -> Span:
     """Find the first and the last sound, with a margin.
 
     Sound is where Praat's intensity lies less than ``-spec.trim_threshold_db`` below its maximum. A clip too
@@ -44,8 +44,8 @@ def part(waveform: Waveform, span: Span) -> Waveform:
 
 
 def trim(waveform: Waveform, spec: AudioSpec) -> Waveform:
-    """Keep the `sounding_span`, never empty."""
-    return part(waveform, sounding_span(waveform, spec))
+    """Keep the `speech_span`, never empty."""
+    return part(waveform, speech_span(waveform, spec))
 
 
 def pauses(waveform: Waveform) -> list[Span]:

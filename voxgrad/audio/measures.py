@@ -7,7 +7,7 @@ import numpy.typing as npt
 import parselmouth
 
 from voxgrad.audio.io import Samples, Waveform
-from voxgrad.audio.pitch import CEILING, FLOOR
+from voxgrad.audio.praat import CEILING, FLOOR
 
 _FRAME_SECONDS = 0.01
 _QUIETEST = 10

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from voxgrad.preparation.shelf import AUDIO, RECORDINGS, REJECTED, REJECTED_MELS, as_json
-from voxgrad.preparation.telling import UNKNOWN, by_count, to_fill_in
-from voxgrad.preparation.verdicts import Verdict
-from voxgrad.preparation.work import Made, Outcome
+from voxgrad.preparation.cache import AUDIO, RECORDINGS, REJECTED, REJECTED_MELS, as_json
+from voxgrad.preparation.messages import UNKNOWN, by_count, to_fill_in
+from voxgrad.preparation.quality_checks import Verdict
+from voxgrad.preparation.recording import Made, Outcome
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.transcripts import Problem
-from voxgrad.training.corpus import CLIPS, MELS, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, write_corpus
 
 VERDICTS, PROBLEMS = "verdicts.jsonl", "rejected.jsonl"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.store.archive_reader import Packed, opened, plan, unpack
 from voxgrad.store.artifact import Artifact, identities
-from voxgrad.store.draft import Draft
 from voxgrad.store.lineage import Found
 from voxgrad.store.names import check_name
+from voxgrad.store.publish import StagedArtifact
 from voxgrad.store.store import Store
-from voxgrad.store.trash import bury
-from voxgrad.store.unpack import Packed, opened, plan, unpack
+from voxgrad.store.trash import move_to_trash
 
 LIMIT = 50 * 10**9
 """Bytes that an archive may unpack to, unless more is allowed."""
@@ -62,20 +62,26 @@ def import_archive(
         _check_room(store, contents, limit, path.name)
         with ExitStack() as stack:
             # Parents first: no child is ever here without those that came with it.
-            ordered, arrived, drafts = _parents_first(contents), dict[str, Arrival](), dict[str, Draft]()
+            ordered, arrived, staged_by_digest = (
+                _parents_first(contents),
+                dict[str, Arrival](),
+                dict[str, StagedArtifact](),
+            )
             emit(Began("import", len(contents), "artifacts"))
             for number, packed in enumerate(ordered, 1):
                 known = _known(store, packed) or _known(store, _rewritten(packed, arrived))
                 if known is None:
-                    draft = stack.enter_context(store.stage(packed.manifest.kind, packed.manifest.name))
-                    drafts[packed.digest] = draft
-                    unpack(archive, packed, draft.directory, path.name)
+                    staged = stack.enter_context(store.stage(packed.manifest.kind, packed.manifest.name))
+                    staged_by_digest[packed.digest] = staged
+                    unpack(archive, packed, staged.directory, path.name)
                 else:
                     arrived[packed.digest] = Arrival(known, packed.ref, new=False)
                 emit(Advanced("import", number, str(packed)))
             for packed in ordered:
-                if packed.digest in drafts:
-                    arrived[packed.digest] = _published(store, drafts[packed.digest], packed, arrived)
+                if packed.digest in staged_by_digest:
+                    arrived[packed.digest] = _published(
+                        store, staged_by_digest[packed.digest], packed, arrived
+                    )
             emit(Ended("import"))
     return tuple(arrived[packed.digest] for packed in contents)
 
@@ -115,12 +121,12 @@ def _known(store: Store, packed: Packed) -> Artifact | None:
     return None
 
 
-def _published(store: Store, draft: Draft, packed: Packed, arrived: dict[str, Arrival]) -> Arrival:
+def _published(store: Store, staged: StagedArtifact, packed: Packed, arrived: dict[str, Arrival]) -> Arrival:
     ready = _rewritten(packed, arrived)
     for one in store.scan(packed.manifest.kind):
         if _is_ruin_of(one, ready):
-            bury(store, one)
-    return Arrival(draft.publish_copy(ready.manifest, ready.content), packed.ref, new=True)
+            move_to_trash(store, one)
+    return Arrival(staged.publish_copy(ready.manifest, ready.content), packed.ref, new=True)
 
 
 def _is_ruin_of(one: Found, packed: Packed) -> bool:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.durable import refusals_explained, sync_directory
+from voxgrad.store.filesystem import explain_os_errors, sync_directory
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE
 
 SUFFIX = ".voxgrad"
@@ -39,7 +39,7 @@ def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
     """
     beside = target.with_name(f".{target.name}.{uuid4().hex}")
     total = sum(len(artifact.manifest.files) for artifact in artifacts)
-    with refusals_explained(f"write {target.name}"):
+    with explain_os_errors(f"write {target.name}"):
         try:
             with beside.open("xb") as file:
                 emit(Began("export", total, "files"))

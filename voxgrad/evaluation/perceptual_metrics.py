@@ -1,5 +1,6 @@
-"""What listens where the extra ``eval`` is installed: a recogniser, a speaker encoder, a judge of quality."""
+"""Metrics by other models, where the extra ``eval`` is installed: word errors, speaker similarity, DNSMOS."""
 
+import math
 import re
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.evaluation.fit import Aligner
-from voxgrad.preparation.recognise import hear
+from voxgrad.preparation.speech_recognition import hear, sphinx_samples
+from voxgrad.settings import TextSpec
+from voxgrad.text.tokens import encode
 
 INSTALL = "pip install 'voxgrad[eval]'"
 PACKAGES = {"word error": "pocketsphinx", "speaker similarity": "resemblyzer", "DNSMOS": "speechmos"}
@@ -24,13 +26,13 @@ def missing() -> dict[str, str]:
     return {measure: package for measure, package in PACKAGES.items() if find_spec(package) is None}
 
 
-class Listeners:
+class PerceptualMetrics:
     """The listeners that are installed, each loaded once; a measure without its listener is None."""
 
     def __init__(self) -> None:
         lacking = missing()
         self.recognises = "word error" not in lacking
-        self._aligner = Aligner() if self.recognises else None
+        self._aligner = ForcedAligner() if self.recognises else None
         self._encoder: Any = None
         if "speaker similarity" not in lacking:
             self._encoder = import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
@@ -43,7 +45,7 @@ class Listeners:
         return edits(words(normalised), words(hear("pocketsphinx", waveform)))
 
     def words_wrong(self, waveform: Waveform, text: str) -> int | None:
-        """See `voxgrad.evaluation.fit.Aligner`."""
+        """See `voxgrad.evaluation.perceptual_metrics.ForcedAligner`."""
         return None if self._aligner is None else self._aligner.words_wrong(waveform, text)
 
     def voice(self, waveform: Waveform) -> NDArray[np.float32] | None:
@@ -89,3 +91,57 @@ def similarity(embedding: NDArray[np.float32], recordings: Sequence[NDArray[np.f
     """Cosine of an embedding and the mean of others."""
     mean = np.mean(recordings, axis=0)
     return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
+
+
+BOUND = 6.5
+"""Nats a frame. Of 603 words of natural recordings 3 % lie beyond it, of 54 words put in others' places 94 %."""
+_UNIT = 1e-300
+_BEAM, _WORD_BEAM = 1e-80, 1e-60
+_PLAIN = TextSpec(add_blank=False)
+
+
+class ForcedAligner:
+    """Pocketsphinx, made to hear the words that it is told.
+
+    A frame's score is the log-density of the senone that the alignment gives it, less that of the best of all (after
+    goodness of pronunciation, Witt & Young, 2000); a word's is the mean over its frames. A word is wrong where that
+    lies below −6.5 nats, or where the alignment never reached it.
+    """
+
+    def __init__(self) -> None:
+        module: Any = import_module("pocketsphinx")
+        beams = {"beam": _BEAM, "pbeam": _BEAM, "wbeam": _WORD_BEAM}
+        # All senones are computed in every frame: else "the best" would be the best of those that the text allows.
+        self._decoder: Any = module.Decoder(
+            samprate=16000, loglevel="FATAL", lm=None, compallsen=True, **beams
+        )
+
+    def words_wrong(self, waveform: Waveform, text: str) -> int:
+        """How many words of a text are not heard where they should be."""
+        expected = self._known_words(text)
+        self._decoder.set_align_text(" ".join(expected))
+        self._decoder.start_utt()
+        self._decoder.process_raw(sphinx_samples(waveform), full_utt=True)
+        self._decoder.end_utt()
+        found = [] if self._decoder.hyp() is None else list(self._decoder.seg())
+        spoken = [one for one in found if not one.word.startswith(("<", "["))]
+        right = sum(_score(one) >= -BOUND for one in spoken)
+        return len(expected) - right
+
+    def _known_words(self, text: str) -> list[str]:
+        """The words as pocketsphinx knows them; those that it does not know, it is taught."""
+        names = []
+        for word in encode(text, _PLAIN).words:
+            name = re.sub(r"[^a-z']", "", word.word.lower())
+            phones = [re.sub(r"\d", "", phone) for phone in word.phones if phone[0].isalpha()]
+            if name and phones:
+                names.append(name)
+                if self._decoder.lookup_word(name) is None:
+                    self._decoder.add_word(name, " ".join(phones), True)  # noqa: FBT003 (pocketsphinx's own)
+        return names
+
+
+def _score(segment: Any) -> float:
+    """Nats a frame; a density that is too small for a number counts as the smallest."""
+    frames = int(segment.end_frame) - int(segment.start_frame) + 1
+    return math.log(max(float(segment.ascore), _UNIT)) / frames

@@ -9,12 +9,12 @@ import torch
 
 from voxgrad.audio.io import Samples, Waveform, read_audio
 from voxgrad.evaluation.distances import distances, phone_seconds
-from voxgrad.evaluation.listeners import Listeners, words
+from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, words
 from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.batches import Alignment
-from voxgrad.training.corpus import Clip
+from voxgrad.training.dataset import Clip
 from voxgrad.training.training_run import Dataset
 
 Figures = dict[str, float | None]
@@ -81,7 +81,7 @@ def measured(
     }
 
 
-def heard(listeners: Listeners, sound: Waveform, clip: Clip) -> Figures:
+def heard(listeners: PerceptualMetrics, sound: Waveform, clip: Clip) -> Figures:
     """What listeners that are installed make of a sound: words misheard, and quality."""
     misheard = listeners.words_misheard(sound, clip.normalised)
     found: Mapping[str, float | None] = {

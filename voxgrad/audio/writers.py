@@ -21,7 +21,7 @@ _UNKNOWN: Final = 0xFFFFFFFF
 _MOST_REMARK: Final = 1 << 26  # bytes; a longer one is no remark of ours
 
 
-class Sink(Protocol):
+class AudioWriter(Protocol):
     """Where sound goes, piece by piece."""
 
     def write(self, samples: Samples) -> None:
@@ -38,7 +38,7 @@ def to_pcm(samples: Samples) -> PCM:
     return np.rint(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
 
 
-class RawSink:
+class RawWriter:
     """16-bit little-endian samples and nothing else."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -50,7 +50,7 @@ class RawSink:
         self._file.flush()
 
 
-class WaveSink(RawSink):
+class WaveWriter(RawWriter):
     """A 16-bit mono WAV whose remark stands before the sound, so that it can be streamed.
 
     Until `close` its sizes say "unknown" (all ones), which readers take for "up to the end".
@@ -79,7 +79,7 @@ class WaveSink(RawSink):
             self._file.write(struct.pack("<I", min(value, _UNKNOWN)))
 
 
-class _LibrarySink:
+class _SoundfileWriter:
     """What libsndfile writes: FLAC, Ogg Vorbis, MP3."""
 
     def __init__(self, file: soundfile.SoundFile) -> None:
@@ -93,7 +93,7 @@ class _LibrarySink:
 
 
 @contextmanager
-def opened(path: Path, rate: int, remark: str) -> Iterator[Sink]:
+def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
     """Write a WAV, FLAC, Ogg Vorbis or MP3, as its name ends. It appears whole at the end, or not at all.
 
     Raises:
@@ -104,16 +104,16 @@ def opened(path: Path, rate: int, remark: str) -> Iterator[Sink]:
     with appearing(path) as place:
         if kind == "wav":
             with place.open("wb") as plain:
-                wave = WaveSink(plain, rate, remark)
+                wave = WaveWriter(plain, rate, remark)
                 yield wave
                 wave.close()
             return
         with soundfile.SoundFile(place, "w", rate, 1, SUBTYPES[kind], format=kind.upper()) as file:
             file.software, file.comment = SOFTWARE, remark
-            yield _LibrarySink(file)
+            yield _SoundfileWriter(file)
 
 
-def refuse_unwritable(path: Path) -> None:
+def check_writable_audio(path: Path) -> None:
     """See that a sound file can be written to ``path`` before any work is done for it.
 
     Raises:
@@ -137,12 +137,12 @@ def convert(source: Path, target: Path, remark: str) -> None:
         BadInputError: the target cannot be a sound file.
         EnvironmentFailureError: the disk refuses.
     """
-    with soundfile.SoundFile(source) as file, opened(target, file.samplerate, remark) as sink:
+    with soundfile.SoundFile(source) as file, open_writer(target, file.samplerate, remark) as sink:
         for block in file.blocks(_BLOCK, dtype="float32"):
             sink.write(block * np.float32(32768 / 32767))
 
 
-def read_remark(path: Path) -> str:
+def read_comment(path: Path) -> str:
     """The remark in a sound file, empty where there is none.
 
     Raises:
@@ -151,7 +151,7 @@ def read_remark(path: Path) -> str:
     try:
         with path.open("rb") as file:
             if file.read(4) == b"RIFF":
-                return _riff_remark(file)
+                return _riff_comment(file)
         with soundfile.SoundFile(path) as sound:
             return str(sound.comment)
     except (OSError, soundfile.LibsndfileError) as error:
@@ -159,13 +159,13 @@ def read_remark(path: Path) -> str:
         raise BadInputError(f"{path} cannot be read as sound ({reason})", "Name a sound file.") from error
 
 
-def _riff_remark(file: BinaryIO) -> str:
+def _riff_comment(file: BinaryIO) -> str:
     """The ``ICMT`` of a RIFF file, of which the first four bytes are read; chunks may stand in any order."""
     file.seek(12)
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name == b"LIST" and size < _MOST_REMARK:
-            found = _remark_within(file.read(size + size % 2))
+            found = _comment_within(file.read(size + size % 2))
             if found:
                 return found
         elif size == _UNKNOWN:
@@ -175,7 +175,7 @@ def _riff_remark(file: BinaryIO) -> str:
     return ""
 
 
-def _remark_within(content: bytes) -> str:
+def _comment_within(content: bytes) -> str:
     position = 4 if content[:4] == b"INFO" else len(content)
     while position + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, position)

@@ -21,7 +21,7 @@ FFMPEG_ENDINGS = frozenset({".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".m
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[soundfile.SoundFile]:
+def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a sound file for reading.
 
     Raises:
