@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from voxgrad.cli.ls import table
+from voxgrad.cli.listing import table
 from voxgrad.cli.main import main
 from voxgrad.store import Artifact, Store
 

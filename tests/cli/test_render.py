@@ -3,7 +3,7 @@ import io
 import pytest
 
 from voxgrad.cli.render import Renderer
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from voxgrad.cli.effort import chosen_steps
+from voxgrad.cli.say_input import chosen_steps
 from voxgrad.errors import BadInputError
 from voxgrad.events import Said
 from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, SynthesisSpec

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,7 @@ def demo(
 ) -> None:
     """Show the chain: speak with a base, clone a voice, speak with that."""
     from voxgrad.audio.io import copy_audio
-    from voxgrad.cli.card import card_or_none
+    from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say

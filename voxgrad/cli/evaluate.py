@@ -1,14 +1,19 @@
-"""`voxgrad evaluate`: how good a voice is."""
+"""`voxgrad evaluate` and `voxgrad card`: how good a voice is, and what fine-tuning changed."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from voxgrad.store import Artifact, Store
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxgrad.events import Emit
     from voxgrad.store import Artifact, Store
 
 
@@ -36,8 +41,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, max=2**62, metavar="N", help="Of the first clip's noise.")] = 0,
 ) -> None:
     """Measure a voice on recordings that it never trained on."""
-    from voxgrad.cli.effort import chosen_steps
     from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.say_input import chosen_steps
     from voxgrad.presets import validated
     from voxgrad.settings import SynthesisSpec
     from voxgrad.speech.load import find_voice
@@ -109,3 +114,46 @@ def _own(store: "Store", voice: "Artifact") -> "Artifact":
     except BadInputError as error:
         message = f"the dataset {parent.ref} that {voice.ref} learnt from is not here"
         raise BadInputError(message, "Name another with --data.") from error
+
+
+def card(
+    context: typer.Context,
+    voice: Annotated[str | None, typer.Argument(metavar="REF", help="A voice; default: the newest.")] = None,
+) -> None:
+    """Compare a voice with its base on one page; what was made before is found."""
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.store import Store
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    with Renderer(session) as renderer:
+        made = _make_card(store, store.find(voice, "voice"), renderer.emit)
+    metrics = made.manifest.metrics
+    page = str(made.directory / "card.html")
+    answer(
+        session, {"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}"
+    )
+
+
+def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
+    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only told of."""
+    from voxgrad.errors import VoxgradError
+    from voxgrad.events import Said
+
+    again = f"make it with: voxgrad card {voice.ref}"
+    try:
+        return str(_make_card(store, voice, emit).directory / "card.html")
+    except VoxgradError as error:
+        emit(Said(f"no card: {error.message}; {again}", "warning"))
+    except KeyboardInterrupt:
+        emit(Said(f"no card: interrupted; {again}", "warning"))
+    return None
+
+
+def _make_card(store: "Store", voice: "Artifact", emit: "Emit") -> "Artifact":
+    from voxgrad.steps.card import card as step
+    from voxgrad.vocoder.selection import choose_vocoder, mel_of
+
+    base = store.find(f"@sha256:{voice.parent('base').digest}")
+    dataset = store.find(f"@sha256:{voice.parent('dataset').digest}", "dataset")
+    return step(store, voice, base, dataset, choose_vocoder(store, None, mel_of(voice), emit), emit)

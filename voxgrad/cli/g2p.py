@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,28 +12,21 @@ import typer
 from typer.main import get_command
 
 import voxgrad
-from voxgrad.cli.adopt import adopt
 from voxgrad.cli.align import align
-from voxgrad.cli.card import card
+from voxgrad.cli.audio_info import info, replay
 from voxgrad.cli.demo import demo
-from voxgrad.cli.evaluate import evaluate
-from voxgrad.cli.export import export
-from voxgrad.cli.failures import Terminated, report
-from voxgrad.cli.finetune import finetune
+from voxgrad.cli.error_report import Terminated, report
+from voxgrad.cli.evaluate import card, evaluate
 from voxgrad.cli.g2p import g2p
-from voxgrad.cli.info import info
-from voxgrad.cli.ls import ls
+from voxgrad.cli.import_export import export, import_artifact
+from voxgrad.cli.listing import ls, show
+from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
-from voxgrad.cli.pretrain import pretrain
-from voxgrad.cli.replay import replay
-from voxgrad.cli.rm import gc, restore, rm
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
-from voxgrad.cli.session import Command, Session
-from voxgrad.cli.show import show
-from voxgrad.cli.verify import verify
-from voxgrad.cli.vocode import vocode
-from voxgrad.cli.vocoder import vocoder
+from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.train import finetune, pretrain
+from voxgrad.cli.vocoder import vocode, vocoder
 
 app = typer.Typer(
     name="voxgrad",
@@ -84,7 +77,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "align": align,
     "vocode": vocode,
     "pretrain": pretrain,
-    "import": adopt,
+    "import": import_artifact,
     "export": export,
     "demo": demo,
     "g2p": g2p,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 
 if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store

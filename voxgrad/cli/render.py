@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from voxgrad.cli.session import RANK, Session
+from voxgrad.cli.shared_options import RANK, Session
 from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
 
 _WINDOW = 30.0

@@ -1,11 +1,12 @@
 """`voxgrad runs`: training runs in progress; and the options that all training commands share."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -106,16 +107,22 @@ def resumed(context: typer.Context, store: "Store", step: str, run_id: str | Non
     return find_run(store, step, run_id).record
 
 
-def check_not_alone(run_id: str | None) -> None:
-    """Refuses a run that is named without --resume.
+def begin_or_resume(
+    context: typer.Context, store: "Store", step: str, run_id: str | None, how: "RunOptions", *, resume: bool
+) -> "tuple[RunRecord | None, RunOptions]":
+    """The record of the run that is resumed, None for a new one; and how to run.
 
     Raises:
-        BadInputError: it is.
+        BadInputError: no such run, settings beside --resume, or a run without it.
     """
+    if resume:
+        record = resumed(context, store, step, run_id)
+        return record, replace(how, ask=record.ask)
     if run_id is not None:
         raise BadInputError(
             f"{run_id!r} stands alone", f"Write --resume {run_id}, or leave it out to begin a run."
         )
+    return None, how
 
 
 def parent(store: "Store", record: "RunRecord", role: str) -> "Artifact":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError
 
 
@@ -99,9 +99,8 @@ def say(
     ] = False,
 ) -> None:
     """Speak a text, a file, or the lines that come in."""
-    from voxgrad.cli.effort import chosen_steps
-    from voxgrad.cli.given import given
-    from voxgrad.cli.saying import Saying
+    from voxgrad.cli.say_input import chosen_steps, read_input
+    from voxgrad.cli.say_output import SayRequest
     from voxgrad.presets import validated
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.speech.word_timings import timings_format
@@ -123,7 +122,7 @@ def say(
         "speed": speed,
     }
     told = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
-    saying = Saying(
+    saying = SayRequest(
         session=session,
         voice=voice,
         vocoder=vocoder,
@@ -138,7 +137,7 @@ def say(
         metadata=not no_metadata,
         ending=format_.value,
     )
-    source = given(text, file, one=output is not None or raw, lines=directory is not None)
+    source = read_input(text, file, one=output is not None or raw, lines=directory is not None)
     if raw or str(output) == "-":
         saying.stream(source, raw=raw)
     elif source.one:

@@ -1,23 +1,23 @@
-"""`voxgrad vocoder train`: a dataset becomes a vocoder."""
+"""`voxgrad vocoder train` and `voxgrad vocode`: a vocoder is trained, and a recording goes through one."""
 
-from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voxgrad.cli.pretrain import comparison, described
 from voxgrad.cli.runs import (
     Budget,
     Overrides,
     Resume,
     RunId,
     TensorBoard,
-    check_not_alone,
+    begin_or_resume,
     options,
     parent,
-    resumed,
 )
-from voxgrad.cli.session import Command, Session
+from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.train import comparison, described
+from voxgrad.errors import BadInputError
 
 vocoder = typer.Typer(
     name="vocoder",
@@ -57,15 +57,13 @@ def train(
 
     session: Session = context.obj
     store = Store.open(session.home)
-    how = options(budget, tensorboard)
-    if resume:
-        record = resumed(context, store, STEP, run)
+    record, how = begin_or_resume(context, store, STEP, run, options(budget, tensorboard), resume=resume)
+    if record is not None:
         settings, called = VocoderPreset.model_validate(record.settings), record.name
         dataset = parent(store, record, "dataset")
         before = parent(store, record, "start") if "start" in record.parents else None
-        half, how = record.options["half_precision"], replace(how, ask=record.ask)
+        half = record.options["half_precision"]
     else:
-        check_not_alone(run)
         settings, dataset = load_vocoder_preset(preset, overrides or []), store.find(data, "dataset")
         before = None if start is None else store.find(start, "vocoder")
         called = dataset.name if name is None else name
@@ -90,4 +88,52 @@ def train(
         f"  copies of held-out clips: {held_out}\n"
         f"{comparison(made)}"
         f"  picture: {made.directory / 'curves.png'}",
+    )
+
+
+def vocode(
+    context: typer.Context,
+    *,
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A sound file, or a log-mel: .npy or .safetensors.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg; default: FILE-vocoded.wav."
+        ),
+    ] = None,
+    vocoder: Annotated[
+        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
+    ] = None,
+) -> None:
+    """Copy a recording through a vocoder, to judge it."""
+    from voxgrad.audio.io import check_writable, write_audio
+    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.settings import MelSpec
+    from voxgrad.steps.vocode import vocode as step
+    from voxgrad.store import Store
+    from voxgrad.vocoder.selection import GRIFFIN_LIM, choose_vocoder
+
+    session: Session = context.obj
+    target = Path(f"{source.stem}-vocoded.wav") if output is None else output
+    check_writable(target)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise BadInputError(f"{target} is the recording itself", "Name another file with -o.")
+    with Renderer(session) as renderer:
+        chosen = choose_vocoder(Store.open(session.home), vocoder, MelSpec(), renderer.emit)
+        copy = step(source, chosen, renderer.emit)
+    write_audio(target, copy.waveform)
+    called = GRIFFIN_LIM if chosen is None else chosen.ref
+    answer(
+        session,
+        {
+            "file": str(target),
+            "vocoder": called,
+            "seconds": round(copy.waveform.seconds, 4),
+            "mel_l1": round(copy.mel_l1, 4),
+            "real_time_factor": round(copy.real_time_factor, 4),
+        },
+        f"{target}: {copy.waveform.seconds:.2f} s by {called}, "
+        f"mel L1 {copy.mel_l1:.3f}, real-time factor {copy.real_time_factor:.3f}",
     )

@@ -1,4 +1,4 @@
-"""`voxgrad import`: an archive, or an official checkpoint, becomes artifacts of this store."""
+"""`voxgrad import` and `voxgrad export`: archives and official checkpoints into the store, artifacts out of it."""
 
 import sys
 from enum import StrEnum
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.export import terms
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.session import Session
+from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voxgrad.store import Artifact
 
 _HEAD = 512  # bytes that tell what a file is
 _NOT_OF_ARCHIVES = frozenset({"kind", "pe_scale", "text_frontend", "config", "licence"})
@@ -26,7 +29,7 @@ class Kind(StrEnum):
     VOCODER = "vocoder"
 
 
-def adopt(
+def import_artifact(
     context: typer.Context,
     *,
     file: Annotated[
@@ -64,7 +67,7 @@ def adopt(
         _import_archive(session, store, file, name, limit)
         return
     _check_options(context, frozenset({"limit"}), "a checkpoint is never larger than its file")
-    adopted = _import_checkpoint(
+    imported = _import_checkpoint(
         store,
         file,
         kind=kind,
@@ -76,8 +79,8 @@ def adopt(
     )
     answer(
         session,
-        {adopted.kind: adopted.ref, "digest": adopted.digest, "directory": str(adopted.directory)},
-        f"{adopted} from {file.name}",
+        {imported.kind: imported.ref, "digest": imported.digest, "directory": str(imported.directory)},
+        f"{imported} from {file.name}",
     )
 
 
@@ -198,3 +201,61 @@ def _frontend(given: Frontend | None) -> Frontend:
             "Give --text-frontend official for the released checkpoints.",
         )
     return Frontend(said)
+
+
+def export(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: NAME-vN.voxgrad.")
+    ] = None,
+    with_parents: Annotated[
+        bool, typer.Option("--with-parents", help="Also everything that it was made from.")
+    ] = False,
+) -> None:
+    """Write an artifact into one file, with its consent and licence."""
+    from voxgrad.cli.render import Renderer, answer, section, size
+    from voxgrad.store import Artifact, Lineage, Store
+    from voxgrad.store.archive_export import SUFFIX
+    from voxgrad.store.archive_export import export as write
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    artifact = store.find(ref)
+    ancestors = Lineage.of(store).ancestors(artifact) if with_parents else ()
+    for one in ancestors:
+        if not isinstance(one, Artifact):
+            raise one.error
+    parents = [one for one in reversed(ancestors) if isinstance(one, Artifact)]
+    target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadInputError(f"{target} is no place for a file", "Name a file in a folder that exists.")
+    with Renderer(session) as renderer:
+        write([artifact, *parents], target, renderer.emit)
+    manifest = artifact.manifest
+    answer(
+        session,
+        {
+            "file": str(target),
+            "artifacts": [str(one) for one in (artifact, *parents)],
+            "digest": artifact.digest,
+            "size": target.stat().st_size,
+            "consent": manifest.consent,
+            "licence": manifest.licence,
+        },
+        section(
+            f"{target}, {size(target.stat().st_size)}",
+            {
+                "holds": ", ".join(str(one) for one in (artifact, *parents)),
+                **terms(artifact),
+            },
+        ),
+    )
+
+
+def terms(artifact: "Artifact") -> dict[str, str]:
+    """What an artifact may be used for, as its manifest says."""
+    manifest = artifact.manifest
+    named = {"consent": manifest.consent, "licence": manifest.licence}
+    return {name: "none recorded" if value is None else value for name, value in named.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from voxgrad.cli.session import RANK, Session
+from voxgrad.cli.shared_options import RANK, Session
 from voxgrad.errors import ExitCode, VoxgradError
 
 _MENDED = {

@@ -1,4 +1,4 @@
-"""What `voxgrad say` is given to say: a text, a file, or standard input."""
+"""Options of `voxgrad say`: what is said (a text, a file, standard input), and with how many steps."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,10 +10,11 @@ from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.speech.text_input import Utterance
+from voxgrad.settings import BEST_STEPS, DRAFT_STEPS
 
 
 @dataclass(frozen=True)
-class Given:
+class SayInput:
     """What shall be said.
 
     Attributes:
@@ -41,7 +42,7 @@ class Given:
         return read_lines(line for text in self.texts for line in text.splitlines())
 
 
-def given(text: str | None, file: Path | None, *, one: bool, lines: bool) -> Given:
+def read_input(text: str | None, file: Path | None, *, one: bool, lines: bool) -> SayInput:
     """Find what shall be said: a text, a file, or standard input.
 
     Args:
@@ -65,14 +66,14 @@ def given(text: str | None, file: Path | None, *, one: bool, lines: bool) -> Giv
                     f"{file} lists utterances, which go into files of their own",
                     'Give -d, or an "out" with each of them.',
                 )
-            return Given((), read_jsonl(content, file.name), one=False)
-        return Given([content], one=not lines)
+            return SayInput((), read_jsonl(content, file.name), one=False)
+        return SayInput([content], one=not lines)
     if text is not None and text != "-":
-        return Given([text], one=not lines)
+        return SayInput([text], one=not lines)
     # A process without a terminal may have none at all.
     if sys.stdin is None or (text is None and sys.stdin.isatty()):
         raise BadInputError("there is no text", "Give one, name a file with -f, or pipe lines in.")
-    return Given(_standard_input(), one=one, coming=True)
+    return SayInput(_standard_input(), one=one, coming=True)
 
 
 def _standard_input() -> Iterator[str]:
@@ -82,3 +83,31 @@ def _standard_input() -> Iterator[str]:
         raise BadInputError("standard input is not UTF-8 text", "Save it as UTF-8.") from error
     except OSError as error:
         raise BadInputError(f"standard input cannot be read ({error})", "Give a text.") from error
+
+
+def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float | None) -> dict[str, int]:
+    """The setting ``steps`` where one was asked for; nothing where the default or a measurement decides.
+
+    Raises:
+        BadInputError: two of them were given, or a factor that is no number.
+
+    >>> chosen_steps(None, draft=True, best=False, max_rtf=None), chosen_steps(8, draft=False, best=False, max_rtf=None)
+    ({'steps': 4}, {'steps': 8})
+    """
+    given = [
+        name
+        for name, asked in {
+            "--steps": steps is not None,
+            "--draft": draft,
+            "--best": best,
+            "--max-rtf": max_rtf is not None,
+        }.items()
+        if asked
+    ]
+    if len(given) > 1:
+        raise BadInputError(f"{' and '.join(given)} exclude each other", "Give one of them.")
+    if max_rtf is not None and not max_rtf > 0:
+        raise BadInputError("--max-rtf is no number above 0", "Give a number such as 0.3.")
+    if draft or best:
+        return {"steps": DRAFT_STEPS if draft else BEST_STEPS}
+    return {} if steps is None else {"steps": steps}

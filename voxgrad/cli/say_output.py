@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from voxgrad.cli.given import Given
-from voxgrad.cli.session import Session
+from voxgrad.cli.say_input import SayInput
+from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _KNOWN_FIRST = 20_000  # characters; a shorter text is read to its end before it
 
 
 @dataclass(frozen=True)
-class Saying:
+class SayRequest:
     """What all of it has in common; see the options of `voxgrad say`."""
 
     session: Session
@@ -101,7 +101,7 @@ class Saying:
             f"{target}: {seconds:.2f} s by {' and '.join(parents.values())}, seed {self.seed}",
         )
 
-    def many(self, source: Given, directory: Path | None) -> None:
+    def many(self, source: SayInput, directory: Path | None) -> None:
         """Utterances into a file each."""
         from voxgrad.cli.render import Renderer, answer
         from voxgrad.steps.synthesize_files import speak_to_files
@@ -141,7 +141,7 @@ class Saying:
         if not said:
             raise BadInputError("there is nothing to say", "Give at least one line with a word in it.")
 
-    def stream(self, source: Given, *, raw: bool) -> None:
+    def stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
         from voxgrad.cli.render import Renderer
         from voxgrad.events import Said
