@@ -19,7 +19,7 @@ from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
-from voxgrad.training.training_run import Dataset
+from voxgrad.training.dataset import Dataset
 from voxgrad.vocoder.selection import choose_vocoder, load_vocoder
 
 REFERENCE = SynthesisSpec(sampler="euler", steps=50)

@@ -38,7 +38,7 @@ from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.praat import median_f0, to_praat
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
-from voxgrad.training.training_run import Dataset
+from voxgrad.training.dataset import Dataset
 from voxgrad.vocoder import griffin_lim
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder

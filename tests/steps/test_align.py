@@ -12,8 +12,8 @@ from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.steps import align as step
 from voxgrad.training.alignment import ALIGNMENTS, PHONES, align_corpus, read_alignments
+from voxgrad.training.dataset import Dataset
 from voxgrad.training.textgrid import read_durations
-from voxgrad.training.training_run import Dataset
 
 
 def corpus(chain):

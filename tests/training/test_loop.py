@@ -141,7 +141,7 @@ def test_the_average_swaps_in_and_out(corpus, tmp_path):
     with torch.no_grad():
         one.model.encoder.emb.weight.add_(1.0)
     moved = one.model.encoder.emb.weight.clone()
-    with one.engine.average.swap(one.model):
+    with one.trainer.average.swap(one.model):
         assert torch.allclose(one.model.encoder.emb.weight, moved - 1.0, atol=1e-5)
     assert torch.equal(one.model.encoder.emb.weight, moved)
 

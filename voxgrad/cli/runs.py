@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from voxgrad.store import Artifact, Store
-    from voxgrad.training.run_record import RunInProgress, RunRecord
-    from voxgrad.training.training_run import RunOptions
+    from voxgrad.training.run_record import RunInProgress, RunOptions, RunRecord
 
 Overrides = Annotated[
     list[str] | None,
@@ -79,8 +78,8 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
 
 def options(budget: str | None, tensorboard: Path | None) -> "RunOptions":
     """What a training step is told of how to run."""
+    from voxgrad.training.run_record import RunOptions
     from voxgrad.training.time_budget import parse_budget
-    from voxgrad.training.training_run import RunOptions
 
     seconds = None if budget is None else parse_budget(budget)
     return RunOptions(budget=seconds, tensorboard=tensorboard)

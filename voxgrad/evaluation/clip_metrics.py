@@ -14,8 +14,7 @@ from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.batches import Alignment
-from voxgrad.training.dataset import Clip
-from voxgrad.training.training_run import Dataset
+from voxgrad.training.dataset import Clip, Dataset
 
 Figures = dict[str, float | None]
 

@@ -7,8 +7,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.lineage import Lineage
 from voxgrad.store.names import Reference
 from voxgrad.store.store import Store
-from voxgrad.training.dataset import Clip, Corpus
-from voxgrad.training.training_run import Dataset
+from voxgrad.training.dataset import Clip, Corpus, Dataset
 
 
 def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> list[Clip]:

@@ -23,9 +23,8 @@ from voxgrad.training.alignment import (
     read_alignments,
     summarised,
 )
-from voxgrad.training.dataset import Clip
+from voxgrad.training.dataset import Clip, Dataset, check_fits
 from voxgrad.training.textgrid import SUFFIX, SpokenWord, clip_grid, word_spans
-from voxgrad.training.training_run import Dataset, check_fits
 
 _TASK = "align"
 

@@ -13,7 +13,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.training_run import Dataset
+from voxgrad.training.dataset import Dataset
 
 VERSION = 1
 PAGE, PICTURE = "card.html", "card.png"

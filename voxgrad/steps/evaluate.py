@@ -23,8 +23,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.dataset import Clip
-from voxgrad.training.training_run import Dataset, check_fits
+from voxgrad.training.dataset import Clip, Dataset, check_fits
 
 VERSION = 1
 TABLE, FIGURES, PICTURE = "evaluation.md", "evaluation.json", "clips.png"

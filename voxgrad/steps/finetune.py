@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.device import pick_device
@@ -11,18 +12,12 @@ from voxgrad.preparation.consent import require
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.run_record import RunRequest
+from voxgrad.training.dataset import Dataset, check_fits
+from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_bands, nearest_row
-from voxgrad.training.time_budget import fit_to_budget, settings_for_budget
-from voxgrad.training.training_run import (
-    NO_OPTIONS,
-    Dataset,
-    RunOptions,
-    TrainingRun,
-    build_task,
-    check_fits,
-    manifest_settings,
-)
+from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "finetune", 3
 
@@ -59,23 +54,19 @@ def finetune(
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
     acoustic = load_acoustic_model(base)
     check_fits(acoustic.spec, opened, base.ref)
-    parents = {"dataset": dataset, "base": base}
-    work = RunRequest(STEP, VERSION, "voice", name, parents, {"speakers": list(opened.corpus.speakers)})
-    taken = cache(lambda: _taken_over(acoustic, opened, preset, emit))
-    if options.budget is not None:
+    speakers = {"speakers": list(opened.corpus.speakers)}
+    request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
+    adapted = cache(lambda: _adapted(acoustic, opened, preset, emit))
 
-        def fit(preset: Preset, seconds: float) -> Preset:
-            return fit_to_budget(
-                lambda s, run: build_task(taken(), opened, s, run, emit), preset, seconds, emit
-            )
+    def task_of(settings: Preset, run: Path) -> GradTTSTask:
+        return build_task(adapted(), opened, settings, run, emit)
 
-        preset, ask = settings_for_budget(store, work, preset, options.budget, fit)
-        options = replace(options, ask=ask)
-    key = work.key({"training": manifest_settings(preset)})
+    fitted, options = settings_for_budget(store, request, preset, options, task_of, emit)
+    key = request.key({"training": manifest_settings(fitted)})
     if (known := store.matching("voice", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = TrainingRun(store, work, key, taken(), opened, preset, options, emit)
+    run = GradTTSRun(store, request, key, adapted(), opened, fitted, options, emit)
     return run.finish({"preset": preset.description})
 
 
@@ -99,7 +90,7 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
     return replace(dataset, corpus=corpus)
 
 
-def _taken_over(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Emit) -> AcousticModel:
+def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Emit) -> AcousticModel:
     """The base with its nearest embedding row given to the new speaker, and its means brought near to theirs."""
     (speaker,) = dataset.corpus.speakers
     device = pick_device()
@@ -107,8 +98,8 @@ def _taken_over(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit:
     known = acoustic.spec.speakers.items()
     others = {name: taken for name, taken in known if taken != row and name != speaker}
     content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
-    taken = AcousticModel(acoustic.model, AcousticSpec.model_validate(content))
+    adapted = AcousticModel(acoustic.model, AcousticSpec.model_validate(content))
     if preset.match_bands:
         emit(Said("bringing the means near to the recordings", "detail"))
-        match_bands(taken, dataset.corpus.divide(preset.held_out)[0], device)
-    return taken
+        match_bands(adapted, dataset.corpus.divide(preset.held_out)[0], device)
+    return adapted

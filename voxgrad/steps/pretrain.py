@@ -1,7 +1,8 @@
 """A dataset → a base."""
 
 from collections import Counter
-from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -13,17 +14,11 @@ from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.training.dataset import Corpus, mean_mel
-from voxgrad.training.run_record import RunRequest
-from voxgrad.training.time_budget import fit_to_budget, settings_for_budget
-from voxgrad.training.training_run import (
-    NO_OPTIONS,
-    Dataset,
-    RunOptions,
-    TrainingRun,
-    build_task,
-    manifest_settings,
-)
+from voxgrad.training.dataset import Corpus, Dataset, mean_mel
+from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
+from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
+from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "pretrain", 2
 
@@ -57,27 +52,23 @@ def pretrain(
             "Set durations to mas, or to textgrid:DIR.",
         )
     opened = Dataset.open(dataset)
-    work = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})
-    if options.budget is not None:
+    request = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})
+    untrained = cache(lambda: _untrained(opened, preset))
 
-        def fit(preset: Preset, seconds: float) -> Preset:
-            acoustic = _begun(opened, preset)
-            return fit_to_budget(
-                lambda s, run: build_task(acoustic, opened, s, run, emit), preset, seconds, emit
-            )
+    def task_of(settings: Preset, run: Path) -> GradTTSTask:
+        return build_task(untrained(), opened, settings, run, emit)
 
-        preset, ask = settings_for_budget(store, work, preset, options.budget, fit)
-        options = replace(options, ask=ask)
-    spec = _spec(opened, preset)
-    key = work.key({"acoustic": spec.model_dump(), "training": manifest_settings(preset)})
+    fitted, options = settings_for_budget(store, request, preset, options, task_of, emit)
+    spec = _spec(opened, fitted)
+    key = request.key({"acoustic": spec.model_dump(), "training": manifest_settings(fitted)})
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = TrainingRun(store, work, key, _begun(opened, preset), opened, preset, options, emit)
+    run = GradTTSRun(store, request, key, _untrained(opened, fitted), opened, fitted, options, emit)
     return run.finish({"preset": preset.description})
 
 
-def _begun(dataset: Dataset, preset: Preset) -> AcousticModel:
+def _untrained(dataset: Dataset, preset: Preset) -> AcousticModel:
     """A model that has learnt nothing yet."""
     spec = _spec(dataset, preset)
     torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator

@@ -13,6 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 
 CLIPS, MELS = "clips.jsonl", "mels.safetensors"
 
@@ -112,3 +115,43 @@ def mean_mel(corpus: Corpus) -> Tensor:
         total = total + mel.sum(1)
         frames += mel.shape[1]
     return total / frames
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset artifact, opened."""
+
+    artifact: Artifact
+    corpus: Corpus
+    mel: MelSpec
+    text: TextSpec
+    lexicon: Lexicon = NONE
+    """The user's pronunciations that its texts were read with."""
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> "Dataset":
+        """Reads settings, clip list and lexicon, verifying the files."""
+        settings = artifact.manifest.settings
+        corpus = Corpus.open(artifact.path(CLIPS), artifact.path(MELS))
+        mel = MelSpec.model_validate(settings["audio"]["mel"])
+        carried = any(file.path == LEXICON for file in artifact.manifest.files)
+        lexicon = Lexicon.read(artifact.path(LEXICON)) if carried else NONE
+        return cls(artifact, corpus, mel, TextSpec.model_validate(settings["text"]), lexicon)
+
+
+def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:
+    """A base can only learn from a dataset with its own mel and text front end.
+
+    Raises:
+        BadInputError: naming both sides.
+    """
+    if spec.mel != dataset.mel:
+        raise BadInputError(
+            f"{base} was trained on mel {spec.mel.fingerprint}, {dataset.artifact.ref} holds {dataset.mel.fingerprint}",
+            "Prepare the recordings again with the base's mel settings.",
+        )
+    if spec.text != dataset.text:
+        raise BadInputError(
+            f"{base} reads with front end {spec.text.frontend}, {dataset.artifact.ref} with {dataset.text.frontend}",
+            f"Prepare the recordings again with --text-frontend {spec.text.frontend}.",
+        )

@@ -1,4 +1,4 @@
-"""Training of a Grad-TTS: the engine's task of learning encoder, durations and decoder."""
+"""Training of a Grad-TTS: the trainer's task of learning encoder, durations and decoder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class GradTTSTask:
     """Durations of all clips, held-out ones too, where they are read from TextGrids; by clip id."""
     group: ProcessGroup = field(default_factory=ProcessGroup)
     durations: Durations = field(init=False)
-    engine: Trainer = field(init=False)
+    trainer: Trainer = field(init=False)
     _frozen: dict[str, Alignment] = field(init=False, default_factory=dict)
     _parts: dict[str, list[nn.Parameter]] = field(init=False, default_factory=dict)
     _optimizer: torch.optim.Optimizer = field(init=False)
@@ -49,16 +49,16 @@ class GradTTSTask:
         self.model.to(self.device)
         self.durations = Durations((*self.training.clips, *self.held_out.clips))
         self.durations.update(self.known)
-        self.engine = Trainer(self, self.settings, self.run, self.emit)
+        self.trainer = Trainer(self, self.settings, self.run, self.emit)
 
     @property
     def total(self) -> int:
         """Steps done, of all stages."""
-        return self.engine.total
+        return self.trainer.total
 
     def train(self) -> dict[str, float]:
         """Runs all stages; see :meth:`Trainer.train`."""
-        return self.engine.train()
+        return self.trainer.train()
 
     @property
     def stages(self) -> tuple[StageSpec, ...]:

@@ -106,6 +106,22 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """How a run is done, apart from what comes of it."""
+
+    budget: float | None = None
+    """Seconds to fit the settings to."""
+    ask: BudgetRequest | None = None
+    """The budget that the settings have been fitted to already."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard events."""
+
+
+NO_OPTIONS = RunOptions()
+"""No budget, no TensorBoard."""
+
+
+@dataclass(frozen=True)
 class RunInProgress:
     """A directory under ``runs`` with a record in it."""
 

@@ -19,7 +19,7 @@ from voxgrad.store.store import Store
 from voxgrad.training import checkpoint
 from voxgrad.training.batches import generator_for
 from voxgrad.training.distributed import open_process_group
-from voxgrad.training.run_record import BudgetRequest, RunRequest, settings_of_same_request
+from voxgrad.training.run_record import BudgetRequest, RunOptions, RunRequest, settings_of_same_request
 from voxgrad.training.trainer import TrainingTask
 
 Settings = TypeVar("Settings", Preset, VocoderPreset)
@@ -77,30 +77,44 @@ def parse_budget(text: str) -> float:
 
 def settings_for_budget(
     store: Store,
-    work: RunRequest,
+    request: RunRequest,
     settings: Settings,
-    seconds: float,
-    fit: Callable[[Settings, float], Settings],
-) -> tuple[Settings, BudgetRequest]:
-    """Settings that fit a budget: those chosen for the same work before, else what ``fit`` finds.
+    options: RunOptions,
+    task_of: Callable[[Settings, Path], TrainingTask],
+    emit: Emit,
+) -> tuple[Settings, RunOptions]:
+    """Settings and options of a run under the budget of ``options``, if it has one.
 
-    So a run that is begun again goes on with the numbers that it was begun with.
+    The settings are those chosen for the same request before, else what :func:`fit_to_budget` finds: so a run that is
+    begun again goes on with the numbers that it was begun with.
+
+    Args:
+        store: where earlier runs and artifacts are.
+        request: what the run is asked to do.
+        settings: what is scaled.
+        options: whose budget counts.
+        task_of: see :func:`fit_to_budget`.
+        emit: told what was chosen.
 
     Raises:
-        BadInputError: there are several processes, which would measure different things; or see ``fit``.
+        BadInputError: there are several processes, which would measure different things; or the budget is too small.
     """
+    if options.budget is None:
+        return settings, options
     if open_process_group().world_size > 1:
         raise BadInputError(
-            "a budget is measured and fit_to_budget in one process",
+            "a budget is measured and fitted in one process",
             "Leave out --budget, and set the steps with --set.",
         )
     given = settings.model_dump(mode="json")
-    ask = BudgetRequest(seconds=seconds, key=work.key({"budget": seconds, **given}))
-    known = settings_of_same_request(store, work, ask)
+    ask = BudgetRequest(seconds=options.budget, key=request.key({"budget": options.budget, **given}))
+    known = settings_of_same_request(store, request, ask)
     if known is None:
-        return fit(settings, seconds), ask
-    chosen = {name: known[name] for name in ("stages", "validate_every", "checkpoint_every")}
-    return type(settings).model_validate({**given, **chosen}), ask
+        fitted = fit_to_budget(task_of, settings, options.budget, emit)
+    else:
+        chosen = {name: known[name] for name in ("stages", "validate_every", "checkpoint_every")}
+        fitted = type(settings).model_validate({**given, **chosen})
+    return fitted, replace(options, ask=ask)
 
 
 def fit_to_budget(

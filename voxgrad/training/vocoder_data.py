@@ -1,4 +1,4 @@
-"""The sounds that a vocoder learns from: clips of a dataset, and copies of them as other speakers."""
+"""What a vocoder learns from: clips of a dataset, and augmented copies of them as other speakers."""
 
 import os
 import uuid
@@ -86,11 +86,11 @@ def read_clips(paths: Sequence[Path], rate: int) -> AudioClips:
     return AudioClips.of([read_audio(path) for path in paths], rate)
 
 
-def augmented_copies(sounds: AudioClips, count: int, seed: int, cache: Path, emit: Emit) -> AudioClips:
+def augmented_copies(clips: AudioClips, count: int, seed: int, cache: Path, emit: Emit) -> AudioClips:
     """Makes every clip ``count`` times another speaker, or reads what was made before for this run.
 
     Args:
-        sounds: of one speaker or more.
+        clips: of one speaker or more.
         count: copies of each.
         seed: of all that is drawn.
         cache: a file of the run; written beside and renamed.
@@ -101,12 +101,12 @@ def augmented_copies(sounds: AudioClips, count: int, seed: int, cache: Path, emi
     """
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as stored:
-            return AudioClips(stored["samples"], stored["starts"], sounds.rate)
-    emit(Began(_TASK, len(sounds) * count, "copies"))
+            return AudioClips(stored["samples"], stored["starts"], clips.rate)
+    emit(Began(_TASK, len(clips) * count, "copies"))
     work = (
-        delayed(_copy)(sounds.clip(index), sounds.rate, (seed, index, copy))
+        delayed(_copy)(clips.clip(index), clips.rate, (seed, index, copy))
         for copy in range(count)
-        for index in range(len(sounds))
+        for index in range(len(clips))
     )
     made: list[Waveform] = []
     for done, one in enumerate(Parallel(n_jobs=os.cpu_count(), return_as="generator")(work), 1):
@@ -116,7 +116,7 @@ def augmented_copies(sounds: AudioClips, count: int, seed: int, cache: Path, emi
     emit(Ended(_TASK))
     if not made:
         raise BadInputError("no clip is long enough to be copied", "Prepare longer recordings.")
-    copies = AudioClips.of(made, sounds.rate)
+    copies = AudioClips.of(made, clips.rate)
     beside = cache.with_name(f"{cache.name}.{uuid.uuid4().hex}.npz")
     np.savez(beside, samples=copies.samples, starts=copies.starts)
     beside.rename(cache)

@@ -1,4 +1,4 @@
-"""Training of the package's own vocoder: the engine's task of learning to correct a search for phases."""
+"""Training of the package's own vocoder: the trainer's task of learning to correct a search for phases."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,18 +37,18 @@ class VocoderTask:
     """A vocoder, what it learns from and how; see :class:`voxgrad.training.trainer.TrainingTask`."""
 
     vocoder: ISTFTVocoder
-    sounds: AudioClips
+    clips: AudioClips
     held_out: Sequence[Tensor]
     """Whole clips (samples,)."""
     settings: VocoderTrainSpec
     device: torch.device
     group: ProcessGroup = field(default_factory=ProcessGroup)
-    _listeners: Discriminators = field(init=False)
+    _discriminators: Discriminators = field(init=False)
     _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.vocoder.network.to(self.device)
-        self._listeners = Discriminators().to(self.device)
+        self._discriminators = Discriminators().to(self.device)
 
     @property
     def stages(self) -> tuple[VocoderStageSpec, ...]:
@@ -60,7 +60,7 @@ class VocoderTask:
         """See :class:`TrainingTask`; discriminators are kept only where a stage needs them."""
         modules: dict[str, nn.Module] = {"model": self.vocoder.network}
         if any(stage.adversarial for stage in self.stages):
-            modules["discriminators"] = self._listeners
+            modules["discriminators"] = self._discriminators
         return modules
 
     def name(self, stage: int) -> str:
@@ -72,7 +72,7 @@ class VocoderTask:
         self.group.check_batch_size(self.stages[stage].batch_size)
         learners: dict[str, nn.Module] = {"optimizer": self.vocoder.network}
         if self.stages[stage].adversarial:
-            learners["listeners_optimizer"] = self._listeners
+            learners["listeners_optimizer"] = self._discriminators
         self._optimizers = {
             name: torch.optim.AdamW(
                 learner.parameters(), lr=self.stages[stage].learning_rate, betas=_BETAS, fused=True
@@ -83,10 +83,10 @@ class VocoderTask:
 
     def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
         """See :class:`TrainingTask`."""
-        del generator  # no noise but the sounds' own
+        del generator  # no noise but that of the augmentation
         settings, mel = self.stages[stage], self.vocoder.mel
         length = settings.crop * mel.hop_length
-        real = self.group.shard(self.sounds.batch(settings.batch_size, length, seed, step)).to(self.device)
+        real = self.group.shard(self.clips.batch(settings.batch_size, length, seed, step)).to(self.device)
         wanted = log_mel(real, mel)
         self.vocoder.network.train()
         with autocast(self.device, self.settings.precision):
@@ -95,7 +95,7 @@ class VocoderTask:
         made, real = istft(spectrum, mel)[:, edge:-edge], real[:, edge:-edge]
         figures: dict[str, Tensor] = {}
         if settings.adversarial:
-            figures["telling"] = self._listen(made.detach(), real)
+            figures["telling"] = self._train_discriminators(made.detach(), real)
         losses = self._losses(made, real, adversarial=settings.adversarial)
         weights = ADVERSARIAL_WEIGHTS if settings.adversarial else SPECTRAL_WEIGHTS
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
@@ -110,13 +110,13 @@ class VocoderTask:
         self.group.all_reduce_mean([values])
         return dict(zip(losses | figures, values.tolist(), strict=True))
 
-    def _listen(self, made: Tensor, real: Tensor) -> Tensor:
+    def _train_discriminators(self, made: Tensor, real: Tensor) -> Tensor:
         """The discriminators' own step."""
         with autocast(self.device, self.settings.precision):
-            loss = discriminator_loss(self._listeners(real), self._listeners(made))
+            loss = discriminator_loss(self._discriminators(real), self._discriminators(made))
         optimizer_step(
             loss,
-            [self._listeners.parameters()],
+            [self._discriminators.parameters()],
             self._optimizers["listeners_optimizer"],
             self.settings.clip_gradient,
             self.group,
@@ -130,10 +130,10 @@ class VocoderTask:
             "mel": (log_mel(made, mel) - log_mel(real, mel)).abs().mean(),
         }
         if adversarial:
-            self._listeners.requires_grad_(requires_grad=False)
+            self._discriminators.requires_grad_(requires_grad=False)
             with autocast(self.device, self.settings.precision):
-                said, truth = self._listeners(made), self._listeners(real)
-            self._listeners.requires_grad_()
+                said, truth = self._discriminators(made), self._discriminators(real)
+            self._discriminators.requires_grad_()
             losses |= {"fooling": generator_loss(said), "seen": feature_matching_loss(truth, said)}
         return losses
 
