@@ -19,7 +19,7 @@ from voxgrad.training.time_budget import settings_for_budget
 from voxgrad.training.trainer import Trainer
 from voxgrad.training.training_log import tensorboard_writer
 from voxgrad.training.training_run import budget_settings, finish_run, publish_run, write_record
-from voxgrad.training.vocoder_data import AudioClips, augmented_copies
+from voxgrad.training.vocoder_data import AudioClips, augmented_copies, read_clips
 from voxgrad.training.vocoder_task import VocoderTask
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 from voxgrad.vocoder.load import save
