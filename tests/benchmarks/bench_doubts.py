@@ -11,7 +11,7 @@ import torch
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
-from voxgrad.preparation.alignment_scores import Fit, fit
+from voxgrad.preparation.alignment import Fit, fit
 from voxgrad.preparation.quality_checks import doubts
 from voxgrad.settings import AudioSpec, CheckSpec
 from voxgrad.store import Store

@@ -42,8 +42,7 @@ from voxgrad.training.dataset import Dataset
 from voxgrad.vocoder import griffin_lim
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import Vocoder, load
-from voxgrad.vocoder.selection import GRIFFIN_LIM, load_vocoder, mel_of
+from voxgrad.vocoder.load import GRIFFIN_LIM, Vocoder, load, load_vocoder, mel_of
 
 LOW, FORMANTS = 100.0, 0.85
 HELD_OUT = 0.1

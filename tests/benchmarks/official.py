@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from voxgrad.model import group_norm_mish
-from voxgrad.model.linear_attention import LinearAttention
 from voxgrad.model.masks import Frames
+from voxgrad.model.unet import LinearAttention
 
 CONTIGUOUS = torch.Tensor.contiguous
 

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from voxgrad.model import group_norm_mish, linear_attention
-from voxgrad.model.linear_attention import LinearAttention
+from voxgrad.model import group_norm_mish, unet
 from voxgrad.model.masks import Frames
-from voxgrad.model.unet import UNet
+from voxgrad.model.unet import LinearAttention, UNet
 from voxgrad.settings import ModelSpec
 
 
@@ -49,7 +48,7 @@ def test_the_fast_network_is_the_plain_one(graded, monkeypatch):
             if name.endswith(".g"):  # gates start closed
                 parameter.fill_(0.7)
     inputs = torch.randn(2, 80, 24), torch.randn(2, 80, 24), torch.tensor([0.3, 0.9])
-    monkeypatch.setattr(linear_attention, "_CACHED", 2 * 128 * 24 * 7)  # seven bands at a time
+    monkeypatch.setattr(unet, "_CACHED", 2 * 128 * 24 * 7)  # seven bands at a time
     with torch.set_grad_enabled(graded):
         fast = estimator(*inputs)
     monkeypatch.setattr(group_norm_mish, "takes", lambda x: False)

@@ -7,7 +7,7 @@ import soundfile
 from safetensors.torch import load_file
 
 from voxgrad.audio.io import Waveform
-from voxgrad.audio.loudness import loudness
+from voxgrad.audio.measures import loudness
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import vocabulary_size
 

@@ -27,7 +27,7 @@ from voxgrad.cli import render
 from voxgrad.cli.main import main
 from voxgrad.events import ignore
 from voxgrad.steps import finetune, import_checkpoint, prepare, say
-from voxgrad.store import Artifact, Lineage, Store, archive_import, maintenance
+from voxgrad.store import Artifact, Lineage, Store, archive, maintenance
 from voxgrad.store.layout import entries
 from voxgrad.store.maintenance import verify
 from voxgrad.store.trash import remove
@@ -42,8 +42,8 @@ IMPORTED = (
     finetune,
     prepare,
     say,
+    archive,
     maintenance,
-    archive_import,
 )
 """What the commands would import in every fork."""
 COMMANDS = ("prepare", "finetune", "say", "import", "gc")

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Lineage, Store
-from voxgrad.store.archive_export import export
-from voxgrad.store.archive_import import LIMIT, Arrival, import_archive
+from voxgrad.store.archive import LIMIT, Arrival, export, import_archive
 from voxgrad.store.archive_reader import is_archive
 from voxgrad.store.trash import in_trash, remove
 

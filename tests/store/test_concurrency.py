@@ -18,8 +18,7 @@ from voxgrad.store import Artifact, Store, fingerprint
 from voxgrad.store import publish as publish_module
 from voxgrad.store import store as store_module
 from voxgrad.store import trash as trash_module
-from voxgrad.store.archive_export import export
-from voxgrad.store.archive_import import LIMIT, import_archive
+from voxgrad.store.archive import LIMIT, export, import_archive
 from voxgrad.store.maintenance import collect
 from voxgrad.store.trash import in_trash, remove, restore
 

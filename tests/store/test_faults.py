@@ -17,8 +17,7 @@ import pytest
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Parent, Store, fingerprint
-from voxgrad.store.archive_export import export
-from voxgrad.store.archive_import import LIMIT, import_archive
+from voxgrad.store.archive import LIMIT, export, import_archive
 from voxgrad.store.layout import entries
 from voxgrad.store.maintenance import collect
 from voxgrad.store.trash import in_trash, remove, restore

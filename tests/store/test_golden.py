@@ -12,7 +12,7 @@ from voxgrad.cli.main import main
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Lineage, Store, canonical_json
 from voxgrad.store import manifest as manifest_module
-from voxgrad.store.archive_import import LIMIT, import_archive
+from voxgrad.store.archive import LIMIT, import_archive
 from voxgrad.store.maintenance import verify
 from voxgrad.store.manifest import NewerSchemaError
 

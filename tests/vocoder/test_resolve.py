@@ -9,8 +9,7 @@ from voxgrad.events import Said
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import save
-from voxgrad.vocoder.selection import choose_vocoder, load_vocoder, mel_of
+from voxgrad.vocoder.load import choose_vocoder, load_vocoder, mel_of, save
 
 OTHER = MelSpec(sample_rate=24000, f_max=12000)
 

@@ -8,8 +8,7 @@ import torch
 import torchaudio
 
 from voxgrad.audio.io import Waveform, read_recording, resample
-from voxgrad.audio.loudness import amplify, level_gain, loudness
-from voxgrad.audio.measures import Measures, clipped_share, measure
+from voxgrad.audio.measures import Measures, amplify, clipped_share, level_gain, loudness, measure
 from voxgrad.audio.praat import ANALYSIS_RATE
 from voxgrad.audio.silence import Span, part, speech_span
 from voxgrad.errors import BadInputError

@@ -65,7 +65,7 @@ def align(
 
 def _find(store: "Store", ref: str, kinds: tuple[str, ...]) -> "Artifact":
     """What a reference names; where several are called so, the first of ``kinds``."""
-    from voxgrad.store.names import Reference
+    from voxgrad.store.layout import Reference
 
     named = Reference.parse(ref)
     kind = named.kind

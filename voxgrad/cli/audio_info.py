@@ -59,7 +59,7 @@ def info(
     """Show how a sound was made."""
     from rich.console import Group
 
-    from voxgrad.audio.formats import open_audio
+    from voxgrad.audio.io import open_audio
     from voxgrad.audio.writers import read_comment
     from voxgrad.cli.listing import flattened
     from voxgrad.cli.render import answer, section

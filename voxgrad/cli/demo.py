@@ -55,7 +55,7 @@ def demo(
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
     from voxgrad.store import Store
-    from voxgrad.vocoder.selection import choose_vocoder, mel_of
+    from voxgrad.vocoder.load import choose_vocoder, mel_of
 
     session: Session = context.obj
     output.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     from voxgrad.audio.praat import shift
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import SOUND, say
-    from voxgrad.vocoder.selection import choose_vocoder, mel_of
+    from voxgrad.vocoder.load import choose_vocoder, mel_of
 
     if not trained:
         sources = sorted((output / "wavs-base").glob("*.wav"))
@@ -165,7 +165,7 @@ def _prepare(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "A
     from voxgrad.preparation.consent import not_needed
     from voxgrad.settings import PrepareSpec, TextSpec
     from voxgrad.steps.prepare import Options, prepare
-    from voxgrad.store.names import plain_name
+    from voxgrad.store.layout import plain_name
 
     return prepare(
         store,

@@ -90,7 +90,7 @@ def _import_archive(
     from rich.console import Group
 
     from voxgrad.cli.render import Renderer, answer, section
-    from voxgrad.store.archive_import import LIMIT, import_archive
+    from voxgrad.store.archive import LIMIT, import_archive
 
     allowed = LIMIT if limit is None else int(limit * 1e9)
     with Renderer(session) as renderer:
@@ -132,7 +132,7 @@ def _import_checkpoint(
     licence: str | None,
 ) -> "Artifact":
     from voxgrad.steps.import_checkpoint import import_base, import_vocoder
-    from voxgrad.store.names import plain_name
+    from voxgrad.store.layout import plain_name
 
     called = plain_name(file.stem) if name is None else name
     if kind is None:
@@ -217,8 +217,8 @@ def export(
     """Write an artifact into one file, with its consent and licence."""
     from voxgrad.cli.render import Renderer, answer, section, size
     from voxgrad.store import Artifact, Lineage, Store
-    from voxgrad.store.archive_export import SUFFIX
-    from voxgrad.store.archive_export import export as write
+    from voxgrad.store.archive import SUFFIX
+    from voxgrad.store.archive import export as write
 
     session: Session = context.obj
     store = Store.open(session.home)

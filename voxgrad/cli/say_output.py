@@ -53,7 +53,7 @@ class SayRequest:
         from voxgrad.steps.say import SOUND
         from voxgrad.steps.say import say as step
         from voxgrad.text.lexicon import NONE
-        from voxgrad.vocoder.selection import choose_vocoder, mel_of
+        from voxgrad.vocoder.load import choose_vocoder, mel_of
 
         store = self._store()
         speaker = find_voice(store, self.voice)

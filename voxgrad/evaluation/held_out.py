@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from voxgrad.errors import BadInputError
 from voxgrad.store.artifact import Artifact
+from voxgrad.store.layout import Reference
 from voxgrad.store.lineage import Lineage
-from voxgrad.store.names import Reference
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import Clip, Corpus, Dataset
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
-from voxgrad.preparation.alignment_scores import Fit, WordFit
+from voxgrad.preparation.alignment import Fit, WordFit
 from voxgrad.preparation.recording import Made, Outcome
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.filesystem import explain_os_errors

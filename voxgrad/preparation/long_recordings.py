@@ -12,8 +12,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.silence import Span
 from voxgrad.errors import BadInputError
 from voxgrad.model import monotonic_alignment
-from voxgrad.preparation.alignment_scores import means, searched
-from voxgrad.preparation.banded_alignment import Floats, search_band
+from voxgrad.preparation.alignment import Floats, means, search_band, searched
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
 from voxgrad.text.tokens import encode

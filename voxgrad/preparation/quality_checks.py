@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment_scores import Fit, WordFit
+from voxgrad.preparation.alignment import Fit, WordFit
 from voxgrad.preparation.recording import Made
 from voxgrad.settings import CheckSpec
 

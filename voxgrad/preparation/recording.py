@@ -16,7 +16,7 @@ from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, pieces
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.preparation.alignment_scores import Fit, fit, loaded
+from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import recognise
 from voxgrad.settings import AudioSpec, TextSpec

@@ -8,10 +8,10 @@ from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.performance import compile_synthesizer
 from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.names import Reference
+from voxgrad.store.layout import Reference
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.vocoder.selection import choose_vocoder, mel_of
+from voxgrad.vocoder.load import choose_vocoder, mel_of
 
 _SPEAKERS = ("voice", "base")
 

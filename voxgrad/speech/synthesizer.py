@@ -25,8 +25,7 @@ from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import Break, Passage, passages
 from voxgrad.text.tokens import require_unicode
-from voxgrad.vocoder.load import Vocoder
-from voxgrad.vocoder.selection import load_vocoder
+from voxgrad.vocoder.load import Vocoder, load_vocoder
 
 _PEAK: Final = 0.99
 _FADE: Final = 0.005  # seconds; so that no joint clicks

@@ -22,8 +22,7 @@ from voxgrad.training.training_run import budget_settings, finish_run, publish_r
 from voxgrad.training.vocoder_data import AudioClips, augmented_copies, read_clips
 from voxgrad.training.vocoder_task import VocoderTask
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import save
-from voxgrad.vocoder.selection import load_vocoder
+from voxgrad.vocoder.load import load_vocoder, save
 
 STEP, VERSION = "vocoder train", 2
 

@@ -17,8 +17,8 @@ from typing import Any, Self
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.store.artifact import digest_line
 from voxgrad.store.filesystem import explain_os_errors
+from voxgrad.store.layout import KINDS, is_name
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, Manifest
-from voxgrad.store.names import KINDS, is_name
 
 _AT_ONCE = 8 << 20
 """Bytes that are ever read at once: of a manifest, and of a zip's list of members, which is some 100 000 files."""

@@ -23,7 +23,7 @@ from voxgrad.store.filesystem import (
     sync_directory,
     write_file,
 )
-from voxgrad.store.layout import Layout, Slot
+from voxgrad.store.layout import KINDS, Layout, Reference, Slot, check_kind, check_name
 from voxgrad.store.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
@@ -31,7 +31,6 @@ from voxgrad.store.manifest import (
     canonical_json,
     check_schema,
 )
-from voxgrad.store.names import KINDS, Reference, check_kind, check_name
 from voxgrad.store.publish import StagedArtifact
 
 EMBEDDED = Path(__file__).parent.parent / "pretrained"

@@ -15,9 +15,8 @@ from voxgrad.store.filesystem import (
     sync_directory,
     write_file,
 )
-from voxgrad.store.layout import Slot, entries
+from voxgrad.store.layout import KINDS, Reference, Slot, entries, is_name
 from voxgrad.store.lineage import Found, Lineage, digests_of, runs_from
-from voxgrad.store.names import KINDS, Reference, is_name
 from voxgrad.store.store import Store, loaded
 
 _TIME = "%Y%m%dT%H%M%S-%fZ"

@@ -6,13 +6,21 @@ from typing import Final
 
 from voxgrad.text.abbreviations import write_out
 from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.addresses import read_codes, read_links
 from voxgrad.text.dates import number_in_context, read_dates, read_times
-from voxgrad.text.links import read_links
-from voxgrad.text.money import SIGNS, read_money
-from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, count, fraction, ordinal, plural, quantity, year
-from voxgrad.text.quantities import read_quantities, read_rates
-from voxgrad.text.roman_numerals import read_numerals
-from voxgrad.text.telephone import read_codes
+from voxgrad.text.numbers import (
+    AMOUNT,
+    NUMBER,
+    cardinal,
+    count,
+    fraction,
+    ordinal,
+    plural,
+    quantity,
+    read_numerals,
+    year,
+)
+from voxgrad.text.quantities import SIGNS, read_money, read_quantities, read_rates
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.derived_words import with_s
+from voxgrad.text.pronounce import with_s
 from voxgrad.text.symbols import CONSONANTS, VOWELS
 
 LEXICON: Final = "lexicon.txt"

@@ -15,10 +15,9 @@ from voxgrad.training.alignment import Durations, align_corpus, align_unknown_sp
 from voxgrad.training.batches import Alignment, batch_of_step, collate, collate_crops
 from voxgrad.training.dataset import Clip, Corpus
 from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.gradtts_losses import Losses, decoder_losses, full_losses, parameters_of
+from voxgrad.training.gradtts_losses import Losses, decoder_losses, full_losses, parameters_of, validate
 from voxgrad.training.optimizer import optimizer_step
 from voxgrad.training.trainer import Trainer
-from voxgrad.training.validation import validate
 
 
 @dataclass

@@ -9,7 +9,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
 from voxgrad.training.dataset import Corpus
-from voxgrad.training.validation import validate
+from voxgrad.training.gradtts_losses import validate
 
 _STRETCH = (0.5, 2.0)
 """Recordings of speech differ by less; a base that has learnt nothing might not."""

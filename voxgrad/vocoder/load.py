@@ -1,4 +1,4 @@
-"""What every vocoder is; vocoders from and to directories, and from the official files."""
+"""What every vocoder is; vocoders from and to directories and official files; which one speaks."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,9 +11,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.events import Emit, Said
 from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
 from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
+from voxgrad.presets import validated
 from voxgrad.settings import ISTFTSpec, MelSpec, Spec
+from voxgrad.store import Artifact, Store
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
@@ -207,3 +210,78 @@ def _first(error: ValidationError) -> str:
     detail = error.errors()[0]
     where = ".".join(str(part) for part in detail["loc"])
     return f"{where}: {detail['msg']}" if where else detail["msg"]
+
+
+GRIFFIN_LIM = "griffinlim"
+"""The reference that means no artifact."""
+
+
+def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> Artifact | None:
+    """Find the vocoder that is meant.
+
+    Args:
+        store: where vocoders are, those that came with the package too.
+        ref: a reference, or ``griffinlim``. None means the newest that understands ``mel``, the user's own before
+            those that came with the package.
+        mel: what it shall speak.
+        emit: told where nothing fits.
+
+    Returns:
+        None for Griffin-Lim, which needs no weights.
+
+    Raises:
+        BadInputError: nothing answers to ``ref``.
+        IntegrityError: what answers is damaged.
+    """
+    if ref == GRIFFIN_LIM:
+        return None
+    if ref is not None:
+        return store.find(ref, "vocoder")
+    fitting = [one for one in store.list("vocoder") if mel_of(one) == mel]
+    if not fitting:
+        emit(Said("no vocoder fits this mel: Griffin-Lim speaks, which buzzes"))
+    return max(fitting, key=lambda one: (not one.embedded, one.manifest.created, one.version), default=None)
+
+
+def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder:
+    """Load a vocoder to speak on the processor, every digest verified.
+
+    Args:
+        artifact: None for Griffin-Lim.
+        mel: what it shall speak.
+        whose: mel that is, such as ``voice alice@v1``.
+
+    Raises:
+        BadInputError: it understands another mel; both sides are named.
+        IntegrityError: it is damaged.
+    """
+    if artifact is None:
+        return GriffinLim(GriffinLimSpec(), mel)
+    for entry in artifact.manifest.files:
+        artifact.path(entry.path)  # verifies it
+    vocoder = load(artifact.directory, torch.device("cpu"))
+    require_mel(vocoder, mel, str(artifact), whose)
+    return vocoder
+
+
+def mel_of(artifact: Artifact) -> MelSpec:
+    """Find the mel that a vocoder, base or voice was made for.
+
+    Raises:
+        IntegrityError: it is damaged, or says nothing of a mel.
+    """
+    settings: Any = artifact.manifest.settings.get("acoustic")
+    if artifact.kind == "vocoder":
+        try:
+            settings = json.loads(artifact.path(DESCRIPTION).read_bytes())
+        except ValueError:
+            settings = None
+    if not isinstance(settings, dict) or not isinstance(settings.get("mel"), dict):
+        raise IntegrityError(
+            f"{artifact} says nothing of its mel", "Restore it from a copy, or make it again."
+        )
+    try:
+        return validated(MelSpec, settings["mel"], str(artifact))
+    except BadInputError as error:
+        # Nobody gave these: they were published as they are.
+        raise IntegrityError(error.message, "Make it again with this version of voxgrad.") from error

@@ -1,20 +1,84 @@
-"""Taking archives in: all of one is checked before any of it is published."""
+"""Archives: artifacts in one file to give away; all of one is checked before any of it is published."""
 
+import os
 import shutil
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
+from uuid import uuid4
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.store.archive_reader import Packed, opened, plan, unpack
 from voxgrad.store.artifact import Artifact, identities
+from voxgrad.store.filesystem import explain_os_errors, sync_directory
+from voxgrad.store.layout import check_name
 from voxgrad.store.lineage import Found
-from voxgrad.store.names import check_name
+from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE
 from voxgrad.store.publish import StagedArtifact
 from voxgrad.store.store import Store
 from voxgrad.store.trash import move_to_trash
+
+SUFFIX = ".voxgrad"
+
+_CHUNK = 1 << 20  # bytes
+_UNIX = 3  # what a zip calls the system whose file modes it tells
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The oldest date that a zip can tell: the same artifact shall give the same archive."""
+_PLAIN_FILE = 0o100644 << 16
+
+
+def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
+    """Write an archive, whole or not at all.
+
+    Args:
+        artifacts: the one that it is about, then those that it was made from.
+        target: the file; one that lies there is replaced.
+        emit: told of progress.
+
+    Raises:
+        IntegrityError: a file is not what was published.
+        EnvironmentFailureError: the disk is full, or the place may not be written.
+    """
+    beside = target.with_name(f".{target.name}.{uuid4().hex}")
+    total = sum(len(artifact.manifest.files) for artifact in artifacts)
+    with explain_os_errors(f"write {target.name}"):
+        try:
+            with beside.open("xb") as file:
+                emit(Began("export", total, "files"))
+                # Stored, for sound and weights hardly shrink.
+                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                    for number, path in enumerate(_packed(archive, artifacts), 1):
+                        emit(Advanced("export", number, path))
+                file.flush()
+                os.fsync(file.fileno())
+                emit(Ended("export"))
+            beside.replace(target)
+            sync_directory(target.absolute().parent)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _packed(archive: zipfile.ZipFile, artifacts: Iterable[Artifact]) -> Iterator[str]:
+    for artifact in artifacts:
+        root = f"{artifact.kind}/{artifact.name}/v{artifact.version}"
+        for name in (MANIFEST_FILE, DIGEST_FILE):
+            _pack(archive, f"{root}/{name}", artifact.directory / name)
+        for entry in artifact.manifest.files:
+            _pack(archive, f"{root}/{entry.path}", artifact.path(entry.path))
+            yield entry.path
+
+
+def _pack(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    member = zipfile.ZipInfo(name, _EPOCH)
+    member.external_attr, member.create_system = _PLAIN_FILE, _UNIX
+    member.file_size = path.stat().st_size
+    with path.open("rb") as source, archive.open(member, "w") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+
 
 LIMIT = 50 * 10**9
 """Bytes that an archive may unpack to, unless more is allowed."""
