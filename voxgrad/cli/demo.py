@@ -49,13 +49,9 @@ def demo(
     ] = Path("demo"),
 ) -> None:
     """Show the chain: speak with a base, clone a voice, speak with that."""
-    from voxgrad.audio.io import copy_audio
     from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.render import Renderer, answer
-    from voxgrad.settings import SynthesisSpec
-    from voxgrad.steps.say import SOUND, say
     from voxgrad.store import Store
-    from voxgrad.vocoder.load import choose_vocoder, mel_of
 
     session: Session = context.obj
     output.mkdir(parents=True, exist_ok=True)
@@ -69,17 +65,7 @@ def demo(
         consent = _SYNTHETIC if folder is None else _ON_THIS_MACHINE
         voice = _clone(store, base, recordings, renderer.emit, consent, trained=trained)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
-            speech = say(
-                store,
-                SENTENCE,
-                speaker,
-                choose_vocoder(store, None, mel_of(speaker), renderer.emit),
-                name=speaker.name,
-                settings=SynthesisSpec(),
-                seed=0,
-                emit=renderer.emit,
-            )
-            copy_audio(speech.path(SOUND), output / name)
+            _speak(store, speaker, output / name, renderer.emit)
         card = card_or_none(store, voice, renderer.emit)
     answer(
         session,
@@ -100,6 +86,19 @@ def demo(
             else "\nNo trained base comes with this version: what you hear is a minute of training."
         ),
     )
+
+
+def _speak(store: "Store", speaker: "Artifact", target: Path, emit: "Emit") -> None:
+    from voxgrad.audio.io import copy_audio
+    from voxgrad.settings import SynthesisSpec
+    from voxgrad.steps.say import SOUND, say
+    from voxgrad.vocoder.load import choose_vocoder, mel_of
+
+    vocoder = choose_vocoder(store, None, mel_of(speaker), emit)
+    speech = say(
+        store, SENTENCE, speaker, vocoder, name=speaker.name, settings=SynthesisSpec(), seed=0, emit=emit
+    )
+    copy_audio(speech.path(SOUND), target)
 
 
 def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":

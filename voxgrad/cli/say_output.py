@@ -44,13 +44,11 @@ class SayRequest:
 
     def one(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
-        from voxgrad.audio.writers import check_writable_audio, convert, read_comment
-        from voxgrad.cli.render import Renderer, answer
+        from voxgrad.audio.writers import check_writable_audio
+        from voxgrad.cli.render import Renderer
         from voxgrad.speech.load import find_voice
         from voxgrad.speech.performance import compile_synthesizer
-        from voxgrad.speech.provenance import MARK
         from voxgrad.speech.synthesizer import Synthesizer
-        from voxgrad.steps.say import SOUND
         from voxgrad.steps.say import say as step
         from voxgrad.text.lexicon import NONE
         from voxgrad.vocoder.load import choose_vocoder, mel_of
@@ -82,7 +80,17 @@ class SayRequest:
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
             )
-        target = named.with_stem(f"{speech.name}-v{speech.version}") if output is None else output
+        self._deliver(
+            speech, named if output is not None else named.with_stem(f"{speech.name}-v{speech.version}")
+        )
+
+    def _deliver(self, speech: "Artifact", target: Path) -> None:
+        """Writes the audio of a speech, and its timings, where they are wanted."""
+        from voxgrad.audio.writers import convert, read_comment
+        from voxgrad.cli.render import answer
+        from voxgrad.speech.provenance import MARK
+        from voxgrad.steps.say import SOUND
+
         sound = speech.path(SOUND)
         convert(sound, target, read_comment(sound) if self.metadata else MARK)
         self._write_artifact_timings(speech, target)

@@ -1,7 +1,9 @@
 """A voice and the base that it was made from → a page that compares them."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from voxgrad.audio.io import Samples
 from voxgrad.evaluation.clip_metrics import Figures, alignments, measured, recording, speak
 from voxgrad.evaluation.held_out import held_out
 from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
@@ -13,7 +15,8 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.dataset import Dataset
+from voxgrad.training.batches import Alignment
+from voxgrad.training.dataset import Clip, Dataset
 
 VERSION = 1
 PAGE, PICTURE = "card.html", "card.png"
@@ -57,23 +60,7 @@ def card(
     clips = held_out(store, voice, opened, speakers["voice"].acoustic.spec.voice)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
     aligned = alignments(speakers["voice"], opened, clips)
-    rows: dict[str, list[Figures]] = {"base": [], "voice": []}
-    said, mels = [], []
-    emit(Began(_TASK, len(clips), "sentences"))
-    for seed, clip in enumerate(clips):
-        recorded = recording(opened, clip)
-        heard = {"recording": (recorded.samples, opened.corpus.mel(clip).numpy())}
-        for name, speaker in speakers.items():
-            take = speak(speaker, clip, SynthesisSpec(), seed)
-            rows[name].append(measured(take, clip, recorded, speaker, aligned[clip.id]))
-            heard[name] = (take.sound, take.mel)
-        takes = [
-            (name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in heard.items()
-        ]
-        said.append((clip.text, takes))
-        mels.append({name: mel for name, (_, mel) in heard.items()})
-        emit(Advanced(_TASK, seed + 1))
-    emit(Ended(_TASK))
+    rows, sentences, mels = _compare(speakers, opened, clips, aligned, emit)
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
     found = verdict(summary["base"], summary["voice"])
     emit(Said(found))
@@ -88,7 +75,7 @@ def card(
             verdict=found,
             measures=[one for one in MEASURES if one.key in summary["voice"]],
             summary=summary,
-            sentences=said,
+            sentences=sentences,
         )
         (staged.directory / PAGE).write_text(page, encoding="utf-8")
         return staged.publish(
@@ -100,3 +87,29 @@ def card(
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )
+
+
+def _compare(
+    speakers: Mapping[str, Synthesizer],
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    aligned: Mapping[str, Alignment],
+    emit: Emit,
+) -> tuple[dict[str, list[Figures]], list[tuple[str, list[tuple[str, str, str]]]], list[dict[str, Samples]]]:
+    """Base and voice say the sentences: metrics by speaker, players with pictures by sentence, and mels."""
+    rows: dict[str, list[Figures]] = {name: [] for name in speakers}
+    sentences, mels = [], []
+    emit(Began(_TASK, len(clips), "sentences"))
+    for seed, clip in enumerate(clips):
+        recorded = recording(dataset, clip)
+        audio = {"recording": (recorded.samples, dataset.corpus.mel(clip).numpy())}
+        for name, speaker in speakers.items():
+            take = speak(speaker, clip, SynthesisSpec(), seed)
+            rows[name].append(measured(take, clip, recorded, speaker, aligned[clip.id]))
+            audio[name] = (take.sound, take.mel)
+        takes = [(name, mp3(one, recorded.rate), mel_picture(mel)) for name, (one, mel) in audio.items()]
+        sentences.append((clip.text, takes))
+        mels.append({name: mel for name, (_, mel) in audio.items()})
+        emit(Advanced(_TASK, seed + 1))
+    emit(Ended(_TASK))
+    return rows, sentences, mels
