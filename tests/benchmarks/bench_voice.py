@@ -90,7 +90,11 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
             real = recordings[seed]
             heard(names[1], real, recording(real))
             heard(names[2], real, sounding(recorded.corpus.mel(real)[None]))
-    print(f"{voice}, {len(clips)} held-out sentences, {said[names[0]]} words")
+    report(voice, len(clips), rows, said, lengths, factors)
+
+
+def report(voice, count, rows, said, lengths, factors) -> None:
+    print(f"{voice}, {count} held-out sentences, {said['voice']} words")
     for name, figures in rows.items():
         misheard, wrong, alike, quality = zip(*figures, strict=True)
         print(

@@ -110,7 +110,7 @@ def prepare(
     ] = None,
 ) -> None:
     """Make a dataset of a folder of recordings."""
-    from voxgrad.cli.render import Renderer, answer, duration
+    from voxgrad.cli.render import Renderer
     from voxgrad.preparation.quality_checks import Policy
     from voxgrad.preparation.speech_recognition import choose_recogniser
     from voxgrad.presets import load_prepare_preset
@@ -146,6 +146,12 @@ def prepare(
             options=options,
             emit=renderer.emit,
         )
+    _answer(session, dataset)
+
+
+def _answer(session: Session, dataset: "Artifact") -> None:
+    from voxgrad.cli.render import answer, duration
+
     metrics = dataset.manifest.metrics
     warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""
     rejected = f", {metrics['rejected']} left out" if metrics["rejected"] else ""
