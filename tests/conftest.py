@@ -173,8 +173,8 @@ def refused(command: Callable[..., Outcome]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def strangers_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads strangers' checkpoints in this process, which is quicker, where its limits are not what is tested."""
+def untrusted_read_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads untrusted checkpoints in this process, which is quicker, where its limits are not what is tested."""
     monkeypatch.setattr(untrusted_checkpoint, "_read_elsewhere", untrusted_checkpoint.attempt)
 
 

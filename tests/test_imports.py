@@ -20,8 +20,8 @@ LEVELS = (
     {"steps"},
     {"cli", "__main__"},
 )
-LAYERS = {room: layer for layer, rooms in enumerate(LEVELS) for room in rooms}
-FRONT_DOOR = {"speech", "store"}
+LAYERS = {package: layer for layer, packages in enumerate(LEVELS) for package in packages}
+PUBLIC_API = {"speech", "store"}
 """What `voxgrad.load` opens; test_main.py sees that nothing heavy comes before it is called."""
 TERMINAL = {"typer", "rich", "click"}
 STORE_MAY_USE = {"pydantic", "platformdirs"}
@@ -54,7 +54,7 @@ def imported(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
             yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
 
 
-def room(name: str) -> str:
+def package_of(name: str) -> str:
     """The part of voxgrad that an imported name lies in: ``voxgrad.model.monotonic_alignment`` → ``model``, else ''."""
     part = f"{name}.".split(".")[1]
     return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").is_file() else ""
@@ -69,7 +69,7 @@ def violations(module: str, source: str) -> list[str]:
     found = []
     for name, line in imported(tree, module):
         top = name.split(".")[0]
-        there = room(name)
+        there = package_of(name)
         if top == "voxgrad":
             found += [f"{module}:{line}: {reason} ({name})" for reason in _upwards(module, here, there, name)]
         elif top in TERMINAL and here not in {"cli", "__main__"}:
@@ -80,7 +80,7 @@ def violations(module: str, source: str) -> list[str]:
         found += [
             f"{module}:{line}: imports {name} before it is needed"
             for name, line in _at_start(tree, module)
-            if name.startswith("voxgrad.") and 0 < LAYERS.get(room(name), 0) < LAYERS["cli"]
+            if name.startswith("voxgrad.") and 0 < LAYERS.get(package_of(name), 0) < LAYERS["cli"]
         ]
     if here == "model" and module not in OPEN_FILES:
         found += [
@@ -91,14 +91,14 @@ def violations(module: str, source: str) -> list[str]:
 
 
 def _upwards(module: str, here: str, there: str, name: str) -> Iterator[str]:
-    if module == "voxgrad" and there in FRONT_DOOR:
+    if module == "voxgrad" and there in PUBLIC_API:
         return
     if there not in LAYERS:
         yield "imports what has no layer"
     elif LAYERS[there] > LAYERS[here]:
         yield "imports go down only"
     elif LAYERS[there] == LAYERS[here] > 0 and here not in {there, "__main__"}:
-        yield "rooms of one layer do not know each other"
+        yield "packages of one layer do not know each other"
     elif here == there == "steps" and not f"{name}.".startswith(f"{module}."):
         yield "steps do not know each other"
 

@@ -47,5 +47,5 @@ def load_acoustic_model(artifact: Artifact) -> AcousticModel:
         model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
     except BadInputError as error:
         # Nobody gave these: they were published as they are.
-        raise IntegrityError(error.message, "Make it again with this version of voxgrad.") from error
+        raise IntegrityError(error.message, "Create it again with this version of voxgrad.") from error
     return AcousticModel(model.eval(), spec)

@@ -57,8 +57,10 @@ def memory_explained(number: int, stage: ScheduleSpec) -> Iterator[None]:
 
 def _is_out_of_memory(error: Exception) -> bool:
     # The processor's allocator has no class of its own for it.
-    told = ("can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in told)
+    messages = ("can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        word in str(error) for word in messages
+    )
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -98,7 +98,7 @@ def test_too_short_is_refused(length):
     ],
 )
 def test_impossible_factors_are_refused(pitch, formants, what):
-    with pytest.raises(BadInputError, match=f"^{what} cannot be made"):
+    with pytest.raises(BadInputError, match=f"^{what} is out of range"):
         shifted(SPOKEN, pitch, formants)
 
 

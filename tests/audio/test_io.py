@@ -1,4 +1,4 @@
-"""Sound files, in all their forms and with all their faults."""
+"""Audio files, in all their forms and with all their faults."""
 
 import io
 
@@ -89,11 +89,11 @@ def test_what_is_no_file_is_refused(tmp_path):
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"R", "no sound file"),
-        (b"RIFF", "no sound file"),
-        (b"Dear diary, today I did not record anything at all.\n" * 20, "no sound file"),
-        (b"\xff" * 4000, "no sound file"),
-        (b"RIFF\xff\xff\xff\xffWAVEfmt ", "no sound file"),
+        (b"R", "no audio file"),
+        (b"RIFF", "no audio file"),
+        (b"Dear diary, today I did not record anything at all.\n" * 20, "no audio file"),
+        (b"\xff" * 4000, "no audio file"),
+        (b"RIFF\xff\xff\xff\xffWAVEfmt ", "no audio file"),
     ],
 )
 def test_what_holds_no_sound_is_refused(tmp_path, content, reason):

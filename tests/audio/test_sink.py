@@ -116,7 +116,7 @@ def test_a_remark_is_not_found_in_stumps(content, tmp_path: Path):
     if content:
         assert read_comment(tmp_path / "a.wav") == ""
     else:
-        with pytest.raises(BadInputError, match="cannot be read as sound"):
+        with pytest.raises(BadInputError, match="cannot be read as audio"):
             read_comment(tmp_path / "a.wav")
 
 
@@ -124,5 +124,5 @@ def test_a_remark_is_not_found_in_stumps(content, tmp_path: Path):
 def test_what_is_no_sound_has_no_remark(name, tmp_path: Path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
-    with pytest.raises(BadInputError, match="cannot be read as sound"):
+    with pytest.raises(BadInputError, match="cannot be read as audio"):
         read_comment(tmp_path / name)

@@ -31,7 +31,7 @@ REFERENCE_CLIPS = 20
 
 
 def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: str | None) -> None:
-    store, listeners = Store.open(), PerceptualMetrics()
+    store, metrics_by_models = Store.open(), PerceptualMetrics()
     acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
     one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}
@@ -48,7 +48,7 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
         return read_audio(recorded.artifact.path(f"audio/{clip.id}.flac"))
 
     some = random.Random(1).sample(others, min(REFERENCE_CLIPS, len(others)))
-    known = [listeners.voice(recording(clip)) for clip in some]
+    known = [metrics_by_models.voice(recording(clip)) for clip in some]
     vocoder = load_vocoder(
         choose_vocoder(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice
     )
@@ -60,10 +60,10 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
         said[name] += len(words(clip.normalised))
         rows[name].append(
             (
-                listeners.words_misheard(waveform, clip.normalised),
-                listeners.words_wrong(waveform, clip.text),
-                similarity(listeners.voice(waveform), known),
-                listeners.quality(waveform),
+                metrics_by_models.words_misheard(waveform, clip.normalised),
+                metrics_by_models.words_wrong(waveform, clip.text),
+                similarity(metrics_by_models.voice(waveform), known),
+                metrics_by_models.quality(waveform),
             )
         )
 

@@ -46,7 +46,7 @@ def test_only_grids_are_replaced_and_only_when_asked(furnished, command, refused
         (["robt", "-o", "grids"], "Did you mean robot?"),
         (["speech/robot", "-o", "grids"], "is a speech"),
         (["robot", "-o", "no/grids"], "the folder no does not exist"),
-        (["robot", "-o", "home"], "which is no TextGrid"),
+        (["robot", "-o", "home"], "which is not a TextGrid"),
         (["voice/robot", "-o", "grids", "--voice", "robots"], "Leave out --voice"),
         (["robot", "-o", "grids", "--voice", "dataset/robot"], "is a dataset"),
         (["robot", "-o", "grids", "--voice", "nobody"], "nobody"),
@@ -69,7 +69,7 @@ def test_a_voice_from_before_alignments_were_kept(furnished, command, refused):
         (staged.directory / "weights.safetensors").write_bytes(voice.path("weights.safetensors").read_bytes())
         staged.publish(fingerprint="0" * 64, settings=voice.manifest.settings, parents=voice.manifest.parents)
     line = refused("align", "older", "-o", "grids")
-    assert "keeps no alignments of its own" in line
+    assert "has no stored alignments" in line
     assert "--voice voice/older@v1" in line
 
 

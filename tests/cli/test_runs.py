@@ -69,7 +69,7 @@ def test_a_stop_is_one_line_with_the_command_that_goes_on(number, code, furnishe
     (run,) = (furnished.home / "runs").iterdir()
     assert outcome.code == code
     assert outcome.out == ""
-    told = f"Go on with: voxgrad finetune --resume {run.name}"
+    told = f"Resume with: voxgrad finetune --resume {run.name}"
     assert outcome.err == f"error: stopped after step 3 of 11, saved. {told}\n"
     record = json.loads((run / "run.json").read_text())
     assert record["resume"] == f"voxgrad finetune --resume {run.name}"
@@ -84,7 +84,7 @@ def test_another_home_is_part_of_that_command(furnished, command, steps, signal_
     outcome = command(*FINETUNE, *steps, "--name", "carol", "-q", "--home", furnished.home)
     assert outcome.code == 130
     assert outcome.err.rstrip().endswith(f" --home {furnished.home}")
-    again = outcome.err.rstrip().partition("Go on with: voxgrad ")[2].split()
+    again = outcome.err.rstrip().partition("Resume with: voxgrad ")[2].split()
     monkeypatch.undo()
     monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "elsewhere"))
     assert command(*again, "-q").code == 0
@@ -99,7 +99,7 @@ def test_a_resumed_run_ends_in_the_same_voice(way, chain, furnished, command, st
     }
     outcome = command(*ways[way])
     assert outcome.code == 0, outcome.err
-    assert "going on from step 5" in outcome.err
+    assert "resuming from step 5" in outcome.err
     voice = furnished.find("carol", "voice")
     assert weights_of(voice) == weights_of(chain.voice)
     assert voice.manifest.metrics["held_out"] == chain.voice.manifest.metrics["held_out"]
@@ -169,13 +169,13 @@ def test_without_runs_it_says_so(command, furnished):
         (["finetune", "--resume"], "there is no unfinished run of finetune. See all with `voxgrad runs`."),
         (["pretrain", "--resume", "nobody-1"], "there is no unfinished run nobody-1"),
         (["pretrain", "--resume", "../x"], "'../x' cannot be a run id"),
-        (["finetune", "carol-1"], "'carol-1' stands alone. Write --resume carol-1"),
+        (["finetune", "carol-1"], "'carol-1' was given without --resume. Write --resume carol-1"),
         (["finetune", "--resume", "--data", "robot"], "and --data is given. Leave one of them out."),
         (["pretrain", "--resume", "--set", "seed=1"], "and --set is given"),
         (["vocoder", "train", "--resume", "--budget", "20m"], "and --budget is given"),
         (
             [*FINETUNE, "--budget", "soon"],
-            "'soon' is no budget of time. Write it like 90s, 20m, 1h30m or 2h.",
+            "'soon' is not a duration. Write it like 90s, 20m, 1h30m or 2h.",
         ),
         ([*FINETUNE, "--budget", "20"], "'20' is no budget"),
         ([*FINETUNE, "--budget", "0m"], "'0m' is no budget"),

@@ -1,4 +1,4 @@
-"""A voice is measured, with and without listeners."""
+"""A voice is measured, with and without models of perception."""
 
 import json
 

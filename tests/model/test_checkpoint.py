@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: read with care or refused."""
+"""Checkpoints: read strictly or refused."""
 
 import pickle
 

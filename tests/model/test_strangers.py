@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: a corpus of what may come, each refused in one line by a process of limited memory."""
+"""Untrusted checkpoints: a corpus of what may come, each refused in one line by a process of limited memory."""
 
 import os
 import pickle
@@ -65,7 +65,7 @@ def test_all_four_forms_come_back_as_they_were(state, tmp_path, monkeypatch):
         assert all(torch.equal(read[key], state[key]) for key in state)
 
 
-@pytest.mark.usefixtures("strangers_nearby")
+@pytest.mark.usefixtures("untrusted_read_in_process")
 def test_tied_and_sliced_weights_come_back(state, tmp_path):
     tied = {**state, "again": state["weight"], "slice": state["weight"][3:5]}
     torch.save(tied, tmp_path / "a.pt")

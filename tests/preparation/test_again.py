@@ -74,11 +74,11 @@ def test_what_was_interrupted_goes_on(folder, prepare, command, worked, monkeypa
 
 
 def test_a_damaged_remainder_is_made_again(folder, prepare, worked, tmp_path, listed, texts):
-    room = tmp_path / "home" / "prepared"
+    directory = tmp_path / "home" / "prepared"
     first = prepare(folder)
-    room.mkdir()
+    directory.mkdir()
     for line in first.path("recordings.jsonl").read_text(encoding="utf-8").splitlines():
-        (room / f"{json.loads(line)['key']}.safetensors").write_bytes(b"damaged")
+        (directory / f"{json.loads(line)['key']}.safetensors").write_bytes(b"damaged")
     listed(folder, dict(list(texts.items())[:2]))
     assert prepare(folder).manifest.metrics["clips"] == 2
 

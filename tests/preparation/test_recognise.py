@@ -65,7 +65,7 @@ def test_what_was_not_understood_is_left_out(folder, command, synthetic, install
     (folder / "metadata.csv").unlink()
     outcome = command("prepare", folder, *synthetic, "--transcribe", "auto", "--jobs", "1", "--base", "none")
     assert outcome.code == 2
-    assert "pocketsphinx understood nothing" in outcome.err
+    assert "pocketsphinx recognised nothing" in outcome.err
 
 
 def test_without_a_recogniser_it_is_said_what_to_install(folder, command, synthetic, installed):

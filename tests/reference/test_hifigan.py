@@ -17,7 +17,7 @@ from golden import FOLDERS, read
 pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=["committed", "given"][: len(FOLDERS)])
 
 
-@pytest.mark.usefixtures("strangers_nearby")
+@pytest.mark.usefixtures("untrusted_read_in_process")
 def test_the_sound_is_the_official_one(folder, tmp_path):
     weights, config = tmp_path / "weights.safetensors", folder / "hifigan_tiny.config.json"
     save_file(read(folder / "hifigan_tiny.weights.safetensors"), weights)

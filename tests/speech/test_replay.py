@@ -114,12 +114,12 @@ def test_what_says_nothing_of_itself_is_refused(made, refused, command):
     Path("text.wav").write_text("hello", encoding="utf-8")
     made("damaged.wav")
     convert(Path("damaged.wav"), Path("damaged.flac"), f"{MARK} {{")
-    assert "does not say how it was made" in refused("replay", "plain.wav")
+    assert "has no metadata on how it was made" in refused("replay", "plain.wav")
     for action in ("replay", "info"):
-        assert "does not say that voxgrad made it" in refused(action, "foreign.wav")
-        assert "cannot be read as sound" in refused(action, "text.wav")
-        assert "cannot be read as sound" in refused(action, "nowhere.wav")
+        assert "has no voxgrad metadata" in refused(action, "foreign.wav")
+        assert "cannot be read as audio" in refused(action, "text.wav")
+        assert "cannot be read as audio" in refused(action, "nowhere.wav")
         outcome = command(action, "damaged.flac", "-q")
         assert outcome.code == 3
         assert "is damaged" in outcome.err
-    assert "is the sound itself" in refused("replay", "damaged.wav", "-o", "damaged.wav")
+    assert "is the input file" in refused("replay", "damaged.wav", "-o", "damaged.wav")

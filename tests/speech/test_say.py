@@ -228,7 +228,7 @@ def test_input_that_says_nothing_is_refused(text, way, furnished, typed, refused
         (("Hello.", "-f", "book.txt"), "a text and a file exclude each other"),
         (("Hello.", "--raw", "-o", "a.wav"), "--raw streams"),
         (("Hello.", "-o", "-", "--timings", "srt"), "no place beside it"),
-        (("Hello.", "-o", "a.wav", "--timings", "a.doc"), "names no form of timings"),
+        (("Hello.", "-o", "a.wav", "--timings", "a.doc"), "names no timings format"),
         (("Hello.", "-d", "out", "--timings", "a.srt"), "timings of several sounds"),
         (("-f", "nowhere.txt"), "cannot be read"),
         (("-f", "home"), "cannot be read"),

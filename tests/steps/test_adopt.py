@@ -60,7 +60,7 @@ def test_what_no_shape_tells_is_asked_for(state, tmp_path: Path, refused):
     assert "--pe-scale 1000" in refused("import", tmp_path / "a.pt", *ASKED, "--pe-scale", "7")
 
 
-@pytest.mark.usefixtures("strangers_nearby")
+@pytest.mark.usefixtures("untrusted_read_in_process")
 def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refused):
     file = tmp_path / "a.pt"
 

@@ -114,7 +114,7 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(command, refu
     save_file({"mel": torch.zeros(80, 9) - 1}, "mel.safetensors", {"mel": other.model_dump_json()})
     add_vocoder(home(), "mine", MelSpec())
     line = refused("vocode", "mel.safetensors", "--vocoder", "mine")
-    assert "vocoder mine@v1 speaks another mel than mel.safetensors" in line
+    assert "vocoder mine@v1 expects another mel than mel.safetensors" in line
     assert "sample_rate 22050 against 24000" in line
 
 
@@ -128,10 +128,10 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(command, refu
         (["decibels.npy"], "natural logarithm"),
         (["mel.pt"], "could run any code"),
         (["silent.wav"], "silent"),
-        (["text.wav"], "no sound file"),
+        (["text.wav"], "no audio file"),
         (["spoken.wav", "-o", "copy.mp4"], "no sound format"),
         (["spoken.wav", "-o", "nowhere/copy.wav"], "does not exist"),
-        (["spoken.wav", "-o", "spoken.wav"], "is the recording itself"),
+        (["spoken.wav", "-o", "spoken.wav"], "is the input file"),
         (["spoken.wav", "--vocoder", "nobody"], "nobody"),
         (["spoken.wav", "--vocoder", ""], "is not a reference"),
     ],

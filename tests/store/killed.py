@@ -112,8 +112,8 @@ def torn(store: Store) -> list[str]:
 
 def before_gc(store: Store, acknowledged: set[str]) -> None:
     """Gives it something to do: an hour passes for what was left behind, and something is removed."""
-    for room in entries(store.home / "tmp"):
-        for one in (*room.rglob("*"), room):
+    for directory in entries(store.home / "tmp"):
+        for one in (*directory.rglob("*"), directory):
             os.utime(one, (0, 0))
     for one in [one for one in store.list("speech") if one.name.startswith("i")][:2]:
         remove(store, one)

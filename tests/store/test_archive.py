@@ -1,4 +1,4 @@
-"""Archives: what is given away arrives whole, and what a stranger made harms nothing."""
+"""Archives: what is given away arrives whole, and an untrusted archive harms nothing."""
 
 import json
 import os

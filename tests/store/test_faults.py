@@ -209,8 +209,8 @@ def test_a_kill_before_any_operation_loses_nothing_and_nothing_is_done_twice(fur
         after = {str(one) for one in furnished.scan()}
         new = {"publish": {"voice new@v1"}, "import": {"voice alice@v1", "dataset lj@v1"}}.get(path, set())
         assert after - names == new
-        for room in entries(furnished.home / "tmp"):
-            for one in (*room.rglob("*"), room):
+        for directory in entries(furnished.home / "tmp"):
+            for one in (*directory.rglob("*"), directory):
                 os.utime(one, (0, 0))
         collect(furnished)
         check(furnished, names if path != "gc" else after)

@@ -68,13 +68,13 @@ def test_what_is_published_is_read_only(publish):
 
 
 def test_versions_count_up_and_a_number_is_never_used_again(publish, store: Store):
-    shelf = store.home / "artifacts" / "voice" / "alice"
+    versions = store.home / "artifacts" / "voice" / "alice"
     assert [publish().version for _ in range(3)] == [1, 2, 3]
-    (shelf / "v3").rename(store.home / "away")
-    (shelf / "v3.removed").touch()
+    (versions / "v3").rename(store.home / "away")
+    (versions / "v3.removed").touch()
     assert publish().version == 4
-    (shelf / "v11.removed").mkdir()
-    (shelf / "v99.txt").touch()
+    (versions / "v11.removed").mkdir()
+    (versions / "v99.txt").touch()
     assert publish().version == 12
 
 

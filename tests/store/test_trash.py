@@ -185,11 +185,11 @@ def test_only_old_trash_is_collected(store: Store, family):
 def test_only_staging_that_is_old_and_unlocked_is_collected(store: Store, publish):
     publish()
     old, young, locked = (store.home / "tmp" / name for name in ("old", "young", "locked"))
-    for room in (old, young, locked):
-        (room / "payload").mkdir(parents=True)
-        (room / "payload" / "weights.bin").write_bytes(bytes(1000))
-        (room / "lock").touch()
-        age(room, STAGING_AGE + timedelta(minutes=1))
+    for directory in (old, young, locked):
+        (directory / "payload").mkdir(parents=True)
+        (directory / "payload" / "weights.bin").write_bytes(bytes(1000))
+        (directory / "lock").touch()
+        age(directory, STAGING_AGE + timedelta(minutes=1))
     os.utime(young / "payload" / "weights.bin")
     run = store.run_directory("alice-1")
     run.mkdir(parents=True)

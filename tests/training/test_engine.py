@@ -267,9 +267,9 @@ def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
     said = []
     resumed = engine(tmp_path, emit=said.append, compares=True)
     resumed.train()
-    warning = Said(f"checkpoint {newest.name} is damaged; going on from the one before it", "warning")
+    warning = Said(f"checkpoint {newest.name} is damaged; resuming from the one before it", "warning")
     assert warning in said
-    assert Said(f"going on from step {int(before.name.removeprefix('step-'))}") in said
+    assert Said(f"resuming from step {int(before.name.removeprefix('step-'))}") in said
     assert outcome(resumed) == whole
 
 
@@ -277,7 +277,7 @@ def test_where_no_checkpoint_is_whole_it_says_so_once(tmp_path):
     stopped_at(tmp_path, 15)
     for saved in checkpoint.checkpoints(tmp_path):
         (saved / "model.safetensors").unlink()
-    with pytest.raises(IntegrityError, match=f"no checkpoint of {tmp_path.name} is whole") as caught:
+    with pytest.raises(IntegrityError, match=f"no checkpoint of {tmp_path.name} is intact") as caught:
         engine(tmp_path).train()
     assert caught.value.exit_code == ExitCode.INTEGRITY
     engine(tmp_path).train()
@@ -314,7 +314,7 @@ def test_the_first_signal_finishes_the_step_and_saves(number, code, step, whole,
         one.train()
     assert caught.value.exit_code == code
     assert caught.value.message == f"stopped after step {step} of 17, saved"
-    assert caught.value.hint == "Go on with: voxgrad finetune --resume x"
+    assert caught.value.hint == "Resume with: voxgrad finetune --resume x"
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     assert checkpoint.checkpoints(tmp_path)[-1].name == f"step-{step:08d}"
     resumed = engine(tmp_path, compares=True)
@@ -351,7 +351,7 @@ def test_an_ignored_signal_stays_ignored(tmp_path):
 def test_two_processes_cannot_be_at_one_run(tmp_path):
     with exclusive_lock(tmp_path / LOCK) as free:
         assert free
-        with pytest.raises(EnvironmentFailureError, match="another process is at work on run"):
+        with pytest.raises(EnvironmentFailureError, match="another process is working on run"):
             engine(tmp_path).train()
     engine(tmp_path).train()
 

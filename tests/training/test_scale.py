@@ -70,10 +70,10 @@ def test_stopping_one_process_stops_the_other_and_saves(tmp_path):
 
 def test_a_batch_that_cannot_be_divided_is_refused():
     several = distributed.ProcessGroup()
-    several.processes = 2
-    several.check(4)
+    several.world_size = 2
+    several.check_batch_size(4)
     with pytest.raises(BadInputError, match=r"a batch of 5 cannot be divided among 2 processes"):
-        several.check(5)
+        several.check_batch_size(5)
 
 
 def test_several_processes_without_accelerate_are_told_what_to_install(monkeypatch):
@@ -94,8 +94,8 @@ def test_shares_of_all_processes_make_up_the_whole():
     parts = []
     for rank in (0, 1):
         part = distributed.ProcessGroup()
-        part.rank, part.processes = rank, 2
-        parts.append((part.rows(counts), part.share(counts)))
+        part.rank, part.world_size = rank, 2
+        parts.append((part.shard(counts), part.weight(counts)))
     means = [share * rows.mean() * rows.numel() / rows.sum() for rows, share in parts]
     assert torch.cat([rows for rows, _ in parts]).sort().values.tolist() == [1, 2, 3, 5]
     assert sum(share for _, share in parts) / 2 == pytest.approx(1.0)

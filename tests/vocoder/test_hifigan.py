@@ -11,7 +11,7 @@ from voxgrad.settings import MelSpec
 from voxgrad.vocoder.hifigan import Generator, HiFiGAN, HiFiGANSpec, fold_weight_norm
 from voxgrad.vocoder.load import import_checkpoint
 
-pytestmark = pytest.mark.usefixtures("strangers_nearby")
+pytestmark = pytest.mark.usefixtures("untrusted_read_in_process")
 
 V1 = HiFiGANSpec()
 V2 = HiFiGANSpec(upsample_initial_channel=128)

@@ -1,4 +1,4 @@
-"""One speaker made many: what a vocoder is trained on, so that it holds for voices that it never heard."""
+"""Augmentation of recordings: pitch, formants, speed and equalisation, so that a vocoder holds for unseen voices."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from voxgrad.audio.praat import shift
 from voxgrad.errors import BadInputError
 
 PITCH = (0.6, 1.5)
-"""Factors of the pitch to draw from: beyond them, overlap-add is heard."""
+"""Factors of the pitch to draw from: beyond them, overlap-add is audible."""
 FORMANTS = (0.85, 1.2)
 """Factors of the formants to draw from: about the span of adults."""
 SPEED = (0.9, 1.1)
@@ -105,4 +105,4 @@ def _with_top(changed: Samples, original: Samples, formants: float) -> Samples:
 def _check(name: str, factor: float, limits: tuple[float, float]) -> None:
     low, high = limits
     if not low <= factor <= high:
-        raise BadInputError(f"{name} {factor:g} cannot be made", f"Choose {low:g} to {high:g}.")
+        raise BadInputError(f"{name} {factor:g} is out of range", f"Choose {low:g} to {high:g}.")

@@ -94,13 +94,13 @@ def open_recording(path: Path, spec: AudioSpec) -> Opened:
     """Read a recording, mix it to mono, resample it and filter rumble off.
 
     Raises:
-        BadInputError: it cannot be read, is as good as silent, or lasts longer than ``spec.max_minutes``.
+        BadInputError: it cannot be read, is almost silent, or lasts longer than ``spec.max_minutes``.
     """
     recording = read_recording(path, 60 * spec.max_minutes)
     samples = recording.waveform.samples
     offset = float(samples.mean(dtype=np.float64))
     if max(samples.max() - offset, offset - samples.min()) < _SILENT_PEAK:
-        raise BadInputError(f"{path} is as good as silent", "Leave it out, or record it louder.")
+        raise BadInputError(f"{path} is almost silent", "Leave it out, or record it louder.")
     whole = resample(recording.waveform, spec.mel.sample_rate)
     whole = Waveform(whole.samples - np.float32(offset), whole.rate)
     rumble = _rumble(whole, spec.high_pass_hz)
@@ -132,7 +132,7 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
     """
     piece = part(opened.waveform, span)
     if not np.abs(piece.samples).max() >= _SILENT_PEAK:
-        raise BadInputError(f"{name} is as good as silent", "Leave it out, or record it louder.")
+        raise BadInputError(f"{name} is almost silent", "Leave it out, or record it louder.")
     analysed = resample(piece, min(piece.rate, ANALYSIS_RATE))  # once, for trimming and measuring
     start, stop = speech_span(analysed, spec) if spec.trim else (0.0, piece.seconds)
     clip = part(piece, (start, stop))

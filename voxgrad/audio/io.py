@@ -68,12 +68,12 @@ class Recording:
 
 
 def read_audio(path: Path) -> Waveform:
-    """Read a sound file as mono; see `read_recording`."""
+    """Read an audio file as mono; see `read_recording`."""
     return read_recording(path).waveform
 
 
 def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
-    """Read a sound file of any format, depth, rate and number of channels that libsndfile or ffmpeg knows.
+    """Read an audio file of any format, depth, rate and number of channels that libsndfile or ffmpeg knows.
 
     Integers are scaled to ±1; floats are taken as they are.
 
@@ -145,7 +145,7 @@ def write_audio(path: Path, waveform: Waveform) -> None:
     """
     kind = check_writable(path)
     if not np.isfinite(waveform.samples).all():
-        raise BadInputError(f"the sound for {path.name} has samples that are not finite", "Make it anew.")
+        raise BadInputError(f"the audio for {path.name} has samples that are not finite", "Create it again.")
     clipped = np.clip(waveform.samples, -1.0, 1.0)
     with (
         appearing(path) as beside,
@@ -157,10 +157,10 @@ def write_audio(path: Path, waveform: Waveform) -> None:
 
 
 def copy_audio(source: Path, target: Path) -> None:
-    """Copy a sound file: byte by byte where the names end alike, else in the target's format.
+    """Copy an audio file: byte by byte where the names end alike, else in the target's format.
 
     Raises:
-        BadInputError: the target cannot be a sound file.
+        BadInputError: the target cannot be an audio file.
         EnvironmentFailureError: the disk refuses.
     """
     check_writable(target)
@@ -172,7 +172,7 @@ def copy_audio(source: Path, target: Path) -> None:
 
 
 def check_writable(path: Path) -> str:
-    """See that ``path`` can become a sound file; returns its format, such as ``wav``.
+    """See that ``path`` can become an audio file; returns its format, such as ``wav``.
 
     Raises:
         BadInputError: the name ends in no format that can be written, or its folder does not exist.
@@ -180,7 +180,7 @@ def check_writable(path: Path) -> str:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in SUBTYPES:
         raise BadInputError(
-            f"{path.name} names no sound format that can be written", "End it in .wav, .flac, .ogg or .mp3."
+            f"{path.name} names no audio format that can be written", "End it in .wav, .flac, .ogg or .mp3."
         )
     if not path.parent.is_dir():
         raise BadInputError(f"the folder {path.parent} does not exist", "Create it or name another.")
@@ -246,15 +246,15 @@ FFMPEG_ENDINGS = frozenset({".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".m
 
 @contextmanager
 def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a sound file for reading.
+    """Open an audio file for reading.
 
     Raises:
         BadInputError: it is missing, a folder, empty, cut short or no sound; or its format needs ffmpeg, which is
             not installed.
     """
     start = _first_bytes(path)
-    with tempfile.TemporaryDirectory() as room:
-        readable = _decoded(path, Path(room)) if _needs_ffmpeg(path, start) else path
+    with tempfile.TemporaryDirectory() as scratch:
+        readable = _decoded(path, Path(scratch)) if _needs_ffmpeg(path, start) else path
         try:
             with soundfile.SoundFile(readable) as file:
                 if file.frames == 0:
@@ -269,13 +269,13 @@ def _needs_ffmpeg(path: Path, start: bytes) -> bool:
     return path.suffix.lower() in FFMPEG_ENDINGS or start[4:8] == b"ftyp"
 
 
-def _decoded(path: Path, room: Path) -> Path:
-    """Let ffmpeg write the sound as a float WAV into ``room``."""
+def _decoded(path: Path, scratch: Path) -> Path:
+    """Let ffmpeg write the audio as a float WAV into ``scratch``."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         message = f"{path} needs ffmpeg to be read, and that is not installed"
         raise BadInputError(message, "Install ffmpeg, or export it as WAV.")
-    target = room / "decoded.wav"
+    target = scratch / "decoded.wav"
     # The protocols are limited, so that no playlist can have ffmpeg fetch something.
     command = [ffmpeg, "-v", "error", "-nostdin", "-protocol_whitelist", "file", "-i", f"file:{path}"]
     command += ["-map", "0:a:0", "-c:a", "pcm_f32le", str(target)]
@@ -284,15 +284,19 @@ def _decoded(path: Path, room: Path) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadInputError(f"{path} could not be read by ffmpeg", "Export it as WAV.") from error
     if done.returncode or not target.is_file():
-        raise BadInputError(f"{path} is damaged or no sound file (ffmpeg)", "Export it again as WAV or FLAC.")
+        raise BadInputError(
+            f"{path} is damaged or not an audio file (ffmpeg)", "Export it again as WAV or FLAC."
+        )
     return target
 
 
 def _no_sound(path: Path, start: bytes, error: soundfile.LibsndfileError) -> BadInputError:
     if start.lstrip()[:1] == b"<":
-        return BadInputError(f"{path} is a web page, not a sound", "Download the recording itself.")
+        return BadInputError(f"{path} is a web page, not an audio file", "Download the recording itself.")
     reason = error.error_string.rstrip(".")
-    return BadInputError(f"{path} is damaged or no sound file ({reason})", "Export it again as WAV or FLAC.")
+    return BadInputError(
+        f"{path} is damaged or not an audio file ({reason})", "Export it again as WAV or FLAC."
+    )
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -300,7 +304,7 @@ def _first_bytes(path: Path) -> bytes:
     if not path.exists():
         raise BadInputError(f"{path} does not exist", "Check the path.")
     if not path.is_file():
-        raise BadInputError(f"{path} is not a file", "Name a sound file.")
+        raise BadInputError(f"{path} is not a file", "Name an audio file.")
     if path.suffix.lower() == ".raw":
         raise BadInputError(f"{path} has no header, so its rate is unknown", "Convert it to WAV.")
     size = path.stat().st_size

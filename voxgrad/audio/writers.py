@@ -1,4 +1,4 @@
-"""Sound files written while the sound comes, with a remark on what they are; and the remark read back."""
+"""Audio files written while the sound comes, with a remark on what they are; and the remark read back."""
 
 import struct
 from collections.abc import Iterator
@@ -114,7 +114,7 @@ def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
 
 
 def check_writable_audio(path: Path) -> None:
-    """See that a sound file can be written to ``path`` before any work is done for it.
+    """See that an audio file can be written to ``path`` before any work is done for it.
 
     Raises:
         BadInputError: as `check_writable`.
@@ -131,10 +131,10 @@ def check_writable_audio(path: Path) -> None:
 
 
 def convert(source: Path, target: Path, remark: str) -> None:
-    """Write a sound file of ours again, in the format of the target's name, block by block.
+    """Write an audio file of ours again, in the format of the target's name, block by block.
 
     Raises:
-        BadInputError: the target cannot be a sound file.
+        BadInputError: the target cannot be an audio file.
         EnvironmentFailureError: the disk refuses.
     """
     with soundfile.SoundFile(source) as file, open_writer(target, file.samplerate, remark) as sink:
@@ -143,10 +143,10 @@ def convert(source: Path, target: Path, remark: str) -> None:
 
 
 def read_comment(path: Path) -> str:
-    """The remark in a sound file, empty where there is none.
+    """The remark in an audio file, empty where there is none.
 
     Raises:
-        BadInputError: the file is missing, or no sound file.
+        BadInputError: the file is missing, or no audio file.
     """
     try:
         with path.open("rb") as file:
@@ -156,7 +156,7 @@ def read_comment(path: Path) -> str:
             return str(sound.comment)
     except (OSError, soundfile.LibsndfileError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.error_string.rstrip(".")
-        raise BadInputError(f"{path} cannot be read as sound ({reason})", "Name a sound file.") from error
+        raise BadInputError(f"{path} cannot be read as audio ({reason})", "Name an audio file.") from error
 
 
 def _riff_comment(file: BinaryIO) -> str:

@@ -18,16 +18,23 @@ def align(
     context: typer.Context,
     *,
     source: Annotated[
-        str, typer.Argument(metavar="REF", help="A dataset; or a voice or base, for its own alignments.")
+        str, typer.Argument(metavar="REF", help="A dataset; or a voice or base, for its stored alignments.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new folder.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The output folder, new or empty.")
+    ],
     voice: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="Who aligns a dataset; default: the newest voice, else base."),
+        typer.Option(
+            metavar="REF",
+            help="The voice or base that aligns a dataset; default: the newest voice, else base.",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace TextGrids that lie in DIR.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")
+    ] = False,
 ) -> None:
-    """Write when every word and phone is said, as TextGrids for Praat."""
+    """Write the start and end of every word and phone as TextGrids for Praat."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.steps.align import align as search
     from voxgrad.steps.align import stored_alignments
@@ -43,7 +50,7 @@ def align(
             written = search(found, model, output, force=force, emit=renderer.emit)
     elif voice is not None:
         raise BadInputError(
-            f"{found.kind} {found.ref} is asked for alignments of its own", "Leave out --voice."
+            f"{found.kind} {found.ref} is not a dataset, so --voice does not apply", "Leave out --voice."
         )
     else:
         model = found
@@ -70,7 +77,7 @@ def _find(store: "Store", ref: str, kinds: tuple[str, ...]) -> "Artifact":
     named = Reference.parse(ref)
     kind = named.kind
     if kind is None and named.digest is None:
-        # A voice is called like its dataset unless told otherwise, and so is its speech.
+        # A voice has the name of its dataset by default, and so is its speech.
         there = {one.kind for one in store.scan() if one.name == named.name}
         kind = next((one for one in kinds if one in there), min(there, default=kinds[0]))
     found = store.find(ref, kind)

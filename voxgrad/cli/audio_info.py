@@ -12,7 +12,7 @@ from voxgrad.errors import BadInputError
 def replay(
     context: typer.Context,
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file that `say` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` wrote.")],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -20,10 +20,10 @@ def replay(
         ),
     ] = None,
     lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The pronunciations that were given to say.")
+        Path | None, typer.Option(metavar="FILE", help="The lexicon that `say` was given.")
     ] = None,
 ) -> None:
-    """Make a sound again from what it says of itself."""
+    """Reproduce an audio file from its metadata."""
     from voxgrad.audio.writers import check_writable_audio, read_comment
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.speech.provenance import read_recipe
@@ -33,10 +33,12 @@ def replay(
     session: Session = context.obj
     recipe = read_recipe(read_comment(file), str(file))
     if recipe is None:
-        raise BadInputError(f"{file} does not say how it was made", "It was written with --no-metadata.")
+        raise BadInputError(
+            f"{file} has no metadata on how it was made", "It was written with --no-metadata."
+        )
     target = Path(f"{file.stem}-replay.wav") if output is None else output
     if target.exists() and target.samefile(file):
-        raise BadInputError(f"{target} is the sound itself", "Name another file with -o.")
+        raise BadInputError(f"{target} is the input file", "Name another file with -o.")
     check_writable_audio(target)
     with Renderer(session) as renderer:
         again = step(Store.open(session.home), file, recipe, target, lexicon=lexicon, emit=renderer.emit)
@@ -54,9 +56,9 @@ def replay(
 
 def info(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file that `say` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` wrote.")],
 ) -> None:
-    """Show how a sound was made."""
+    """Show the metadata of an audio file: voice, settings and text."""
     from rich.console import Group
 
     from voxgrad.audio.io import open_audio

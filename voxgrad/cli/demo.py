@@ -42,13 +42,13 @@ _ON_THIS_MACHINE = "a demonstration, by whoever gave it the recordings, on their
 def demo(
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone; default: it makes some.")
+        Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone; default: synthetic ones.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="For sounds and store.")
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for audio files and the store.")
     ] = Path("demo"),
 ) -> None:
-    """Show the chain: speak with a base, clone a voice, speak with that."""
+    """Run the whole chain: speak with a base, clone a voice, speak with the clone."""
     from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.store import Store
@@ -112,9 +112,7 @@ def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
 
     if store.list("base"):
         return store.find(None, "base")
-    emit(
-        Said("no trained base comes with this version yet: training a tiny one on formant speech of its own")
-    )
+    emit(Said("this version comes with no trained base: training a tiny one on synthetic speech"))
     phones = [encode(text, TextSpec(add_blank=False)).phones for text in _TEXTS]
     spoken = (speak_phones(line, seed, 190.0) for seed, line in enumerate(phones))
     recordings = _record(output / "wavs-base", spoken)

@@ -40,7 +40,7 @@ class Failure:
 
     @property
     def line(self) -> str:
-        """The whole of it on one line; what it quotes of a stranger's file cannot speak to the terminal."""
+        """The whole of it on one line; what it quotes of an untrusted file cannot control the terminal."""
         stop = "" if self.message.endswith(("?", "!")) else "."
         words = " ".join(f"error: {self.message}{stop} {self.hint}".split())
         return "".join(sign if sign.isprintable() else "�" for sign in words)

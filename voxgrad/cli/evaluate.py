@@ -22,25 +22,30 @@ def evaluate(
     *,
     voice: Annotated[str, typer.Argument(metavar="REF", help="A voice or a base.")],
     data: Annotated[
-        str | None, typer.Option(metavar="REF", help="A dataset; default: what the voice learnt from.")
+        str | None,
+        typer.Option(metavar="REF", help="A dataset; default: the one that the voice was trained on."),
     ] = None,
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose clips, where the dataset has several speakers.")
+        str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
     ] = None,
-    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Sentences at most.")] = 60,
+    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,
     vocoder: Annotated[
         str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion; default: 8.")
+        int | None, typer.Option(min=1, metavar="N", help="Diffusion steps; default: 8.")
     ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Few steps.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="Many steps.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
     sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
-    temperature: Annotated[float, typer.Option(min=0, max=2, metavar="X", help="Of the noise.")] = 0.667,
-    seed: Annotated[int, typer.Option(min=0, max=2**62, metavar="N", help="Of the first clip's noise.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, metavar="X", help="Standard deviation of the initial noise.")
+    ] = 0.667,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")
+    ] = 0,
 ) -> None:
-    """Measure a voice on recordings that it never trained on."""
+    """Evaluate a voice on recordings that it was not trained on."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.cli.say_input import chosen_steps
     from voxgrad.presets import validated
@@ -108,7 +113,9 @@ def _own(store: "Store", voice: "Artifact") -> "Artifact":
 
     parent = voice.manifest.parents.get("dataset")
     if parent is None:
-        raise BadInputError(f"{voice.ref} does not say what it learnt from", "Name recordings with --data.")
+        raise BadInputError(
+            f"{voice.ref} does not record what it was trained on", "Name recordings with --data."
+        )
     try:
         return store.find(f"@sha256:{parent.digest}", "dataset")
     except BadInputError as error:
@@ -120,7 +127,7 @@ def card(
     context: typer.Context,
     voice: Annotated[str | None, typer.Argument(metavar="REF", help="A voice; default: the newest.")] = None,
 ) -> None:
-    """Compare a voice with its base on one page; what was made before is found."""
+    """Compare a voice with its base on one HTML page. An existing page is reused."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.store import Store
 
@@ -136,7 +143,7 @@ def card(
 
 
 def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
-    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only told of."""
+    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only reported."""
     from voxgrad.errors import VoxgradError
     from voxgrad.events import Said
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def g2p(
     context: typer.Context,
     *,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="Written English; - reads standard input.")],
-    text_frontend: Annotated[Frontend, typer.Option(help="Whose reading.")] = Frontend.VOXGRAD,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
+    text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = Frontend.VOXGRAD,
     lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.")
+        Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse words that no dictionary has.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
 ) -> None:
-    """Show the phones of a text, and where each word has them from."""
+    """Show the phones of a text, and the source of each pronunciation."""
     from voxgrad.cli.render import answer
     from voxgrad.settings import TextSpec
     from voxgrad.store import Store

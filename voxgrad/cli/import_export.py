@@ -43,15 +43,17 @@ def import_artifact(
         int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")
     ] = None,
     text_frontend: Annotated[
-        Frontend | None, typer.Option(help="Base: official for the released checkpoints.")
+        Frontend | None, typer.Option(help="Base: text front end; official for the released checkpoints.")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Vocoder: the config.json it was trained with.")
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Of a checkpoint; kept in the manifest.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of a checkpoint; kept in the manifest.")
+    ] = None,
     limit: Annotated[
         float | None,
-        typer.Option(min=0, metavar="GB", help="Archive: most that it may unpack to; default 50."),
+        typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size; default 50."),
     ] = None,
 ) -> None:
     """Import an archive that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
@@ -95,11 +97,11 @@ def _import_archive(
     allowed = LIMIT if limit is None else int(limit * 1e9)
     with Renderer(session) as renderer:
         arrivals = import_archive(store, file, name=name, limit=allowed, emit=renderer.emit)
-    told = []
+    sections = []
     for one in arrivals:
         note = "" if one.new else ", here already"
         called = "" if one.was == one.artifact.ref else f" (in the archive: {one.was})"
-        told.append(section(f"{one.artifact}{called}{note}", terms(one.artifact)))
+        sections.append(section(f"{one.artifact}{called}{note}", terms(one.artifact)))
     answer(
         session,
         {
@@ -116,7 +118,7 @@ def _import_archive(
                 for one in arrivals
             ]
         },
-        Group(*told),
+        Group(*sections),
     )
 
 
@@ -136,11 +138,13 @@ def _import_checkpoint(
 
     called = plain_name(file.stem) if name is None else name
     if kind is None:
-        raise BadInputError("no name tells what a checkpoint is", "Give --kind base or --kind vocoder.")
+        raise BadInputError(
+            "the kind of a checkpoint cannot be sections from its name", "Give --kind base or --kind vocoder."
+        )
     if kind is Kind.VOCODER:
         if config is None:
             raise BadInputError(
-                "a HiFi-GAN needs its config", "Give --config config.json, which lies beside it."
+                "a HiFi-GAN needs its config", "Give --config config.json, which comes with the checkpoint."
             )
         return import_vocoder(store, file, config, name=called, licence=licence)
     return import_base(
@@ -186,7 +190,7 @@ def _scale(given: int | None) -> Literal[1, 1000]:
     if given == 1000:
         return 1000
     raise BadInputError(
-        "no shape tells the scale of the time embedding, and a wrong one sounds wrong",
+        "the weights do not tell the scale of the time embedding, and a wrong one gives wrong speech",
         "Give --pe-scale 1000, or 1 for the oldest checkpoint (grad-tts-old).",
     )
 
@@ -197,7 +201,7 @@ def _frontend(given: Frontend | None) -> Frontend:
         said = typer.prompt("text front end: official or voxgrad", default="official", err=True)
     if said not in set(Frontend):
         raise BadInputError(
-            "no shape tells the text front end, and a wrong one sounds wrong",
+            "the weights do not tell the text front end, and a wrong one gives wrong speech",
             "Give --text-frontend official for the released checkpoints.",
         )
     return Frontend(said)
@@ -211,7 +215,7 @@ def export(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: NAME-vN.voxgrad.")
     ] = None,
     with_parents: Annotated[
-        bool, typer.Option("--with-parents", help="Also everything that it was made from.")
+        bool, typer.Option("--with-parents", help="Include everything that it was made from.")
     ] = False,
 ) -> None:
     """Write an artifact into one file, with its consent and licence."""
@@ -230,7 +234,7 @@ def export(
     parents = [one for one in reversed(ancestors) if isinstance(one, Artifact)]
     target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
     if target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} is no place for a file", "Name a file in a folder that exists.")
+        raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
     with Renderer(session) as renderer:
         write([artifact, *parents], target, renderer.emit)
     manifest = artifact.manifest

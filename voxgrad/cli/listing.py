@@ -34,7 +34,7 @@ def ls(
         str | None, typer.Argument(metavar="KIND", help="base, vocoder, dataset, voice or speech.")
     ] = None,
     *,
-    tree: Annotated[bool, typer.Option("--tree", help="Show what was made from what.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Show a tree of what was made from what.")] = False,
 ) -> None:
     """List artifacts, or those of one kind."""
     from voxgrad.cli.render import answer
@@ -43,7 +43,7 @@ def ls(
     session: Session = context.obj
     store = Store.open(session.home, newer_too=True)
     if tree and kind is not None:
-        raise BadInputError("a tree has artifacts of all kinds", f"Leave out {kind}, or --tree.")
+        raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
     found = store.scan(kind)
     shown = forest(Lineage.of(store)) if tree else table(found)
     answer(

@@ -35,7 +35,7 @@ def verify(
         bool, typer.Option("--full/--quick", help="Read every byte, or compare only manifests and sizes.")
     ] = True,
 ) -> None:
-    """Look for damage, and say what depends on what is damaged. Repairs nothing."""
+    """Check artifacts for damage, and list what depends on damaged ones. Repairs nothing."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.store import Lineage, Store
     from voxgrad.store.maintenance import verify as look
@@ -93,7 +93,7 @@ def rm(
     ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
     *,
     cascade: Annotated[
-        bool, typer.Option("--cascade", help="Also everything that was made from it.")
+        bool, typer.Option("--cascade", help="Remove everything that was made from it, too.")
     ] = False,
 ) -> None:
     """Move an artifact to the trash. Its number is never used again."""
@@ -132,12 +132,12 @@ def restore(
 def gc(
     context: typer.Context,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     days: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Keep in the trash what was removed since.")
+        int, typer.Option(min=0, metavar="N", help="Keep what was removed within this time.")
     ] = 14,
 ) -> None:
-    """Delete abandoned work and old trash. Artifacts and training runs are never touched."""
+    """Delete abandoned temporary files and old trash. Never touches artifacts or training runs."""
     from voxgrad.cli.render import answer, size
     from voxgrad.store import Store
     from voxgrad.store.maintenance import collect

@@ -46,14 +46,14 @@ def prepare(
     context: typer.Context,
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds the recordings.")],
-    name: Annotated[str | None, typer.Option(help="Of the dataset; default: the folder's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's name.")] = None,
     consent: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="What the speaker agreed to."),
     ] = None,
     speaker: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Who speaks, where the texts do not say."),
+        typer.Option(metavar="NAME", help="The speaker, if the transcripts name none."),
     ] = None,
     no_consent_needed: Annotated[
         str | None,
@@ -61,55 +61,57 @@ def prepare(
     ] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A list of the texts; default: it is looked for."),
+        typer.Option(metavar="FILE", help="The transcript list; default: found in the folder."),
     ] = None,
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="Of the list; default: it is recognised."),
+        typer.Option("--format", help="Format of the list; default: detected."),
     ] = None,
     transcribe: Annotated[
         Recogniser | None,
-        typer.Option(help="Write down recordings without a text; an extra."),
+        typer.Option(help="Transcribe recordings without a text; needs an extra."),
     ] = None,
     text_frontend: Annotated[
-        Frontend, typer.Option(help="As the base that will learn from it.")
+        Frontend, typer.Option(help="Text front end; the same as the base's.")
     ] = Frontend.VOXGRAD,
     lexicon: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`."),
+        typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`."),
     ] = None,
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="Refuse words that no dictionary has; reject what has a warning.",
+            help="Reject words that are in no dictionary, and clips with a warning.",
         ),
     ] = False,
     keep_all: Annotated[
         bool,
-        typer.Option("--keep-all", help="Keep what measures would reject."),
+        typer.Option("--keep-all", help="Keep clips that the checks would reject."),
     ] = False,
     drop_worst: Annotated[
         float,
-        typer.Option(metavar="PERCENT", help="Reject the clips that fit their texts worst."),
+        typer.Option(
+            metavar="PERCENT", help="Reject this share of the clips: those that fit their texts worst."
+        ),
     ] = 0.0,
     base: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
-            help="Aligns texts and recordings; default: voxgrad's own; 'none': nothing does.",
+            help="The base that aligns texts and recordings; default: voxgrad's own; 'none': no alignment.",
         ),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "prepare",
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
     ] = None,
     engine: Annotated[str, typer.Option(metavar="E", help="local, or dask://HOST:PORT.")] = "local",
     jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes; default: as many as pay.")
+        int | None, typer.Option(min=1, metavar="N", help="Number of processes; default: automatic.")
     ] = None,
 ) -> None:
-    """Make a dataset of a folder of recordings."""
+    """Make a dataset from a folder of recordings."""
     from voxgrad.cli.render import Renderer
     from voxgrad.preparation.quality_checks import Policy
     from voxgrad.preparation.speech_recognition import choose_recogniser

@@ -24,13 +24,13 @@ Overrides = Annotated[
 Budget = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="Fit steps and batches to this time here, such as 90s, 20m, 1h30m or 2h."
+        metavar="TIME", help="Fit steps and batches to this training time, such as 90s, 20m, 1h30m or 2h."
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with RUN; default: the newest unfinished run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume RUN; default: the newest unfinished run.")]
 RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: see `voxgrad runs`.")]
 TensorBoard = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Write events for TensorBoard into this folder too.")
+    Path | None, typer.Option(metavar="DIR", help="Also write TensorBoard events to this folder.")
 ]
 
 _BESIDE_RESUME = frozenset({"resume", "run", "tensorboard", "no_card"})
@@ -77,7 +77,7 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
 
 
 def options(budget: str | None, tensorboard: Path | None) -> "RunOptions":
-    """What a training step is told of how to run."""
+    """Options of a training run."""
     from voxgrad.training.run_record import RunOptions
     from voxgrad.training.time_budget import parse_budget
 
@@ -119,7 +119,8 @@ def begin_or_resume(
         return record, replace(how, ask=record.ask)
     if run_id is not None:
         raise BadInputError(
-            f"{run_id!r} stands alone", f"Write --resume {run_id}, or leave it out to begin a run."
+            f"{run_id!r} was given without --resume",
+            f"Write --resume {run_id}, or leave it out to start a new run.",
         )
     return None, how
 

@@ -11,7 +11,7 @@ from voxgrad.errors import BadInputError
 
 
 class Format(Enum):
-    """What sound files can be."""
+    """What audio files can be."""
 
     WAV = "wav"
     FLAC = "flac"
@@ -24,7 +24,7 @@ def say(
     *,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="TEXT", help="Written English; default: standard input, a line an utterance."),
+        typer.Argument(metavar="TEXT", help="English text; default: standard input, an utterance a line."),
     ] = None,
     file: Annotated[
         Path | None,
@@ -32,7 +32,7 @@ def say(
             "-f",
             "--file",
             metavar="FILE",
-            help="Say a text file, or JSON lines of text, voice, speed, seed, out.",
+            help="Speak a text file, or JSON lines of text, voice, speed, seed, out.",
         ),
     ] = None,
     output: Annotated[
@@ -45,10 +45,13 @@ def say(
         ),
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option("-d", "--directory", metavar="DIR", help="A sound file for every line.")
+        Path | None,
+        typer.Option("-d", "--directory", metavar="DIR", help="Write an audio file for every line to DIR."),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="Of files that are not named.")] = Format.WAV,
-    raw: Annotated[bool, typer.Option("--raw", help="Stream 16-bit samples without a header.")] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Format of files without a given name.")
+    ] = Format.WAV,
+    raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
     voice: Annotated[
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
     ] = None,
@@ -57,48 +60,60 @@ def say(
         typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of the diffusion: more is finer; default: 6.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Diffusion steps: more is better and slower; default: 6."),
     ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Few steps: sooner there.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="Many steps: finer.")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
     max_rtf: Annotated[
         float | None,
-        typer.Option(min=0.001, metavar="X", help="As many steps as X of real time allow on this machine."),
+        typer.Option(min=0.001, metavar="X", help="As many steps as a real-time factor of X allows here."),
     ] = None,
     compile_: Annotated[
         bool,
         typer.Option(
-            "--compile", help="Let torch compile the network: minutes first, and slower where we measured it."
+            "--compile", help="Use torch.compile: takes minutes first, and was slower where we measured it."
         ),
     ] = False,
     sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
-    start: Annotated[str, typer.Option(help="Where the noise is centred: mu or zero.")] = "mu",
+    start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
-        float, typer.Option(min=0, max=2, metavar="X", help="Of the noise: more is livelier.")
+        float,
+        typer.Option(
+            min=0, max=2, metavar="X", help="Standard deviation of the initial noise: more is livelier."
+        ),
     ] = 0.667,
     speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
-    pitch: Annotated[float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Up or down.")] = 0.0,
+    pitch: Annotated[
+        float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Pitch shift, up or down.")
+    ] = 0.0,
     volume: Annotated[float, typer.Option(min=0.01, max=10, metavar="X", help="Above 1 is louder.")] = 1.0,
     sentence_silence: Annotated[
-        float, typer.Option(min=0, max=10, metavar="SECONDS", help="Between sentences.")
+        float, typer.Option(min=0, max=10, metavar="SECONDS", help="Silence between sentences.")
     ] = 0.35,
     lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Pronunciations: lines of `word  PHONES`.")
+        Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse words that no dictionary has.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Another seed, another reading.")
+        int,
+        typer.Option(
+            min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."
+        ),
     ] = 0,
     timings: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Words and phones: a .json, .TextGrid, .srt or .vtt, or just srt."),
+        typer.Option(
+            metavar="FILE",
+            help="Write times of words and phones: a .json, .TextGrid, .srt or .vtt, or just srt.",
+        ),
     ] = None,
     no_metadata: Annotated[
-        bool, typer.Option("--no-metadata", help="Leave nothing in the file but that it is synthetic.")
+        bool, typer.Option("--no-metadata", help="Write no metadata, except that the audio is synthetic.")
     ] = False,
 ) -> None:
-    """Speak a text, a file, or the lines that come in."""
+    """Speak a text, a file, or standard input."""
     from voxgrad.cli.say_input import chosen_steps, read_input
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.presets import validated
@@ -121,7 +136,7 @@ def say(
         "temperature": temperature,
         "speed": speed,
     }
-    told = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
+    values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
     saying = SayRequest(
         session=session,
         voice=voice,
@@ -131,7 +146,7 @@ def say(
         synthesis=validated(SynthesisSpec, asked, "say"),
         max_rtf=max_rtf,
         compile=compile_,
-        delivery=validated(DeliverySpec, told, "say"),
+        delivery=validated(DeliverySpec, values, "say"),
         seed=seed,
         timings=timings,
         metadata=not no_metadata,

@@ -117,8 +117,8 @@ class SayRequest:
         store = self._store()
         if self.timings is not None and self.timings.suffix:
             raise BadInputError(
-                f"{self.timings} cannot have the timings of several sounds",
-                "Give just srt, to have them beside.",
+                f"{self.timings} cannot hold the timings of several audio files",
+                "Give just srt, to write them beside each file.",
             )
         if directory is not None:
             _make(directory)
@@ -147,7 +147,7 @@ class SayRequest:
                 )
                 sys.stdout.flush()
         if not said:
-            raise BadInputError("there is nothing to say", "Give at least one line with a word in it.")
+            raise BadInputError("there is nothing to speak", "Give at least one line with a word in it.")
 
     def stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
@@ -163,7 +163,9 @@ class SayRequest:
                 "standard output is a terminal", "Pipe it into a player, or name a file with -o."
             )
         if self.timings is not None and not self.timings.suffix:
-            raise BadInputError("a stream has no place beside it", "Name a file for the timings.")
+            raise BadInputError(
+                "a stream has no file to write timings beside", "Name a file for the timings."
+            )
         with Renderer(self.session) as renderer:
             speaker = self._load(self._store(), self.voice, renderer.emit)
             synthesis = self._paced(speaker, renderer.emit)
@@ -230,7 +232,9 @@ class SayRequest:
                 paces[ref] = self._paced(speakers[ref], emit)
             target = self._target(utterance, last + number, directory, speakers[ref])
             if target.absolute() in targets:
-                raise BadInputError(f"two utterances are to be {target}", "Name them apart.")
+                raise BadInputError(
+                    f"two utterances would be written to {target}", "Give them different names."
+                )
             targets.add(target.absolute())
             check_writable_audio(target)
             kind = None if self.timings is None else timings_format(self.timings)

@@ -1,4 +1,4 @@
-"""What every command is told: where the store is, how much to say, and in what form to answer."""
+"""Options that all commands share: the store, verbosity, JSON output."""
 
 import os
 from collections.abc import Sequence

@@ -29,17 +29,19 @@ def finetune(
     data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     base: Annotated[str | None, typer.Option(metavar="REF", help="A base; default: the newest.")] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "fast",
-    name: Annotated[str | None, typer.Option(help="Of the voice; default: the dataset's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the voice; default: the dataset's.")] = None,
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose clips, where the dataset has several speakers.")
+        str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
     ] = None,
     overrides: Overrides = None,
     budget: Budget = None,
     resume: Resume = False,
     tensorboard: TensorBoard = None,
-    no_card: Annotated[bool, typer.Option("--no-card", help="Make no card of base and voice.")] = False,
+    no_card: Annotated[
+        bool, typer.Option("--no-card", help="Make no page that compares base and voice.")
+    ] = False,
 ) -> None:
-    """Adapt a base to a speaker. Begun again after a stop, it goes on from the last checkpoint."""
+    """Fine-tune a base to a speaker. Repeated after an interruption, it resumes from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
@@ -89,13 +91,13 @@ def pretrain(
     run: RunId = None,
     data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "base-small",
-    name: Annotated[str | None, typer.Option(help="Of the base; default: the dataset's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the base; default: the dataset's.")] = None,
     overrides: Overrides = None,
     budget: Budget = None,
     resume: Resume = False,
     tensorboard: TensorBoard = None,
 ) -> None:
-    """Train a base from nothing. Begun again after a stop, it goes on from the last checkpoint."""
+    """Train a base from scratch. Repeated after an interruption, it resumes from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.presets import load_preset
     from voxgrad.settings import Preset

@@ -21,7 +21,7 @@ from voxgrad.errors import BadInputError
 
 vocoder = typer.Typer(
     name="vocoder",
-    help="Make a vocoder.",
+    help="Train a vocoder.",
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -37,17 +37,17 @@ def train(
     data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="REF", help="Go on from this vocoder; default: from nothing."),
+        typer.Option("--from", metavar="REF", help="Start from this vocoder; default: from scratch."),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "vocoder",
-    name: Annotated[str | None, typer.Option(help="Of the vocoder; default: the dataset's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the vocoder; default: the dataset's.")] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
     overrides: Overrides = None,
     budget: Budget = None,
     resume: Resume = False,
     tensorboard: TensorBoard = None,
 ) -> None:
-    """Train a vocoder. Begun again after a stop, it goes on from the last checkpoint."""
+    """Train a vocoder. Repeated after an interruption, it resumes from the last checkpoint."""
     from voxgrad.cli.render import Renderer, answer, duration
     from voxgrad.presets import load_vocoder_preset
     from voxgrad.settings import VocoderPreset
@@ -95,7 +95,7 @@ def vocode(
     context: typer.Context,
     *,
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A sound file, or a log-mel: .npy or .safetensors.")
+        Path, typer.Argument(metavar="FILE", help="An audio file, or a log-mel: .npy or .safetensors.")
     ],
     output: Annotated[
         Path | None,
@@ -107,7 +107,7 @@ def vocode(
         str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
     ] = None,
 ) -> None:
-    """Copy a recording through a vocoder, to judge it."""
+    """Pass a recording through a vocoder, to judge the vocoder."""
     from voxgrad.audio.io import check_writable, write_audio
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.settings import MelSpec
@@ -119,7 +119,7 @@ def vocode(
     target = Path(f"{source.stem}-vocoded.wav") if output is None else output
     check_writable(target)
     if target.exists() and source.exists() and target.samefile(source):
-        raise BadInputError(f"{target} is the recording itself", "Name another file with -o.")
+        raise BadInputError(f"{target} is the input file", "Name another file with -o.")
     with Renderer(session) as renderer:
         chosen = choose_vocoder(Store.open(session.home), vocoder, MelSpec(), renderer.emit)
         copy = step(source, chosen, renderer.emit)

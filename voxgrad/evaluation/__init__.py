@@ -1,1 +1,1 @@
-"""How near a voice comes to recordings: distances of sounds, and what listeners that are installed make of them."""
+"""How near a voice comes to recordings: distances of audio, and metrics by other models."""

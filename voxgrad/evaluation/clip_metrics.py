@@ -42,7 +42,7 @@ def recording(dataset: Dataset, clip: Clip) -> Waveform:
 
 
 def alignments(speaker: Synthesizer, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
-    """The voice's own alignments of recordings, of a speaker that it knows or a stranger."""
+    """The voice's own alignments of recordings, of a speaker that it knows or not."""
     corpus = dataset.corpus.with_clips(clips).alignable()
     known = speaker.acoustic.spec.speakers
     rows = {one: known.get(one, speaker.acoustic.row) for one in corpus.speakers}
@@ -61,7 +61,7 @@ def speak(speaker: Synthesizer, clip: Clip, settings: SynthesisSpec, seed: int) 
 def measured(
     take: Take, clip: Clip, recorded: Waveform, speaker: Synthesizer, alignment: Alignment
 ) -> Figures:
-    """All that needs no listener; see `voxgrad.evaluation.distances.Distances` for units.
+    """All that needs no other model; see `voxgrad.evaluation.distances.Distances` for units.
 
     Args:
         take: what the voice made of the clip.
@@ -80,13 +80,13 @@ def measured(
     }
 
 
-def heard(listeners: PerceptualMetrics, sound: Waveform, clip: Clip) -> Figures:
-    """What listeners that are installed make of a sound: words misheard, and quality."""
-    misheard = listeners.words_misheard(sound, clip.normalised)
+def perceptual(metrics_by_models: PerceptualMetrics, sound: Waveform, clip: Clip) -> Figures:
+    """Metrics by other models of an utterance: words misheard, and quality."""
+    misheard = metrics_by_models.words_misheard(sound, clip.normalised)
     found: Mapping[str, float | None] = {
         "misheard": misheard,
-        "wrong": listeners.words_wrong(sound, clip.text),
+        "wrong": metrics_by_models.words_wrong(sound, clip.text),
         "words": len(words(clip.normalised)),
-        "dnsmos": listeners.quality(sound),
+        "dnsmos": metrics_by_models.quality(sound),
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -27,7 +27,7 @@ def missing() -> dict[str, str]:
 
 
 class PerceptualMetrics:
-    """The listeners that are installed, each loaded once; a measure without its listener is None."""
+    """Models that are installed, each loaded once; a metric without its model is None."""
 
     def __init__(self) -> None:
         lacking = missing()
@@ -101,7 +101,7 @@ _PLAIN = TextSpec(add_blank=False)
 
 
 class ForcedAligner:
-    """Pocketsphinx, made to hear the words that it is told.
+    """Pocketsphinx as a forced aligner.
 
     A frame's score is the log-density of the senone that the alignment gives it, less that of the best of all (after
     goodness of pronunciation, Witt & Young, 2000); a word's is the mean over its frames. A word is wrong where that
@@ -117,7 +117,7 @@ class ForcedAligner:
         )
 
     def words_wrong(self, waveform: Waveform, text: str) -> int:
-        """How many words of a text are not heard where they should be."""
+        """How many words of a text are not found in the audio."""
         expected = self._known_words(text)
         self._decoder.set_align_text(" ".join(expected))
         self._decoder.start_utt()

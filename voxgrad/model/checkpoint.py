@@ -20,7 +20,7 @@ _SHOWN = 3  # names listed in an error before it says how many more there are
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of a run: a state dict, pickled or in safetensors.
 
-    No code in it runs (``weights_only=True``), but it may take any amount of memory: strangers' files go through
+    No code in it runs (``weights_only=True``), but it may take any amount of memory: untrusted files go through
     `voxgrad.model.untrusted_checkpoint.read_untrusted_checkpoint`.
 
     Raises:
@@ -60,7 +60,7 @@ def build_strict(build: Callable[[], Module], state: Mapping[str, Any], what: st
     """Builds a module and loads ``state`` into it; takes no memory for it before the shapes are known to fit.
 
     Args:
-        build: makes the module, of sizes that a stranger may have chosen.
+        build: makes the module, of sizes that an untrusted file may have chosen.
         state: its weights.
         what: what errors call them.
 

@@ -40,7 +40,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the score network is told besides x_t and t; shapes as in :class:`UNet`."""
+    """Inputs of the score network besides x_t and t; shapes as in :class:`UNet`."""
 
     mu: Tensor
     mask: Tensor | None = None

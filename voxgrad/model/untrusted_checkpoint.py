@@ -1,4 +1,4 @@
-"""Checkpoints that a stranger may have made, turned into plain tensors by a process that may not take much memory.
+"""Untrusted checkpoints, turned into plain tensors by a process that may not take much memory.
 
 Only tensors are unpickled (``weights_only=True``), so that no code of theirs runs; but a small file can still ask for
 any amount of memory or time. So another process reads it, under limits, and hands safetensors back.
@@ -46,12 +46,12 @@ def read_untrusted_checkpoint(path: Path, entry: str | None = None) -> dict[str,
     Raises:
         BadInputError: no such file, not a checkpoint, a pickle that wants more than tensors, or tensors that no model
             has: not dense, of another type, not finite, or larger than the file that they come from.
-        EnvironmentFailureError: there is no room for what it holds.
+        EnvironmentFailureError: there is no space for what it holds.
     """
     if not path.is_file():
         raise BadInputError(f"there is no checkpoint {path}", "Give the path of a file.")
-    with TemporaryDirectory(prefix="voxgrad-") as room:
-        target = Path(room) / "weights.safetensors"
+    with TemporaryDirectory(prefix="voxgrad-") as scratch:
+        target = Path(scratch) / "weights.safetensors"
         answer = _read_elsewhere(path.absolute(), target, "" if entry is None else entry)
         if answer is not None:
             raise answer

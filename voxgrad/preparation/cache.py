@@ -59,11 +59,11 @@ class RecordingCache:
     """Outcomes by key. An outcome that cannot be read is simply made again.
 
     Attributes:
-        room: where outcomes lie until the dataset is published, one file each.
+        directory: where outcomes lie until the dataset is published, one file each.
         before: a dataset to take over from.
     """
 
-    room: Path
+    directory: Path
     before: Artifact | None
 
     def get(self, key: str) -> Outcome | None:
@@ -81,9 +81,9 @@ class RecordingCache:
         for one in outcome.made:
             tensors[f"flac/{one.clip.id}"] = np.frombuffer(one.flac, np.uint8)
             tensors[f"mel/{one.clip.id}"] = np.ascontiguousarray(one.mel)
-        with explain_os_errors(f"write to {self.room}"):
-            self.room.mkdir(parents=True, exist_ok=True)
-            beside = self.room / f".{uuid4().hex}"
+        with explain_os_errors(f"write to {self.directory}"):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            beside = self.directory / f".{uuid4().hex}"
             try:
                 save_file(tensors, beside, {_META: json.dumps(as_json(outcome))})
                 beside.replace(self._file(outcome.key))
@@ -94,11 +94,11 @@ class RecordingCache:
         """Removes what is in a published dataset by now."""
         for key in keys:
             self._file(key).unlink(missing_ok=True)
-        if self.room.is_dir() and not any(self.room.iterdir()):
-            self.room.rmdir()
+        if self.directory.is_dir() and not any(self.directory.iterdir()):
+            self.directory.rmdir()
 
     def _file(self, key: str) -> Path:
-        return self.room / f"{key}.safetensors"
+        return self.directory / f"{key}.safetensors"
 
     def _unpublished(self, key: str) -> Outcome | None:
         if not self._file(key).is_file():

@@ -13,7 +13,9 @@ def agreed(speaker: str | None, words: str) -> str:
         BadInputError: no speaker is named, or nothing is said.
     """
     if speaker is None or not speaker.strip():
-        raise BadInputError("a statement of consent is somebody's", "Say with --speaker NAME who has agreed.")
+        raise BadInputError(
+            "a statement of consent needs the speaker's name", "Say who has agreed with --speaker NAME."
+        )
     return f"{_one_line(speaker)}: {_said(words, '--consent')}"
 
 
@@ -38,7 +40,7 @@ def require(consent: str | None, dataset: str, name: str) -> None:
     if consent is None:
         raise BadInputError(
             f"dataset {dataset} does not say that its voice may be cloned",
-            f'Say so, which takes a moment: voxgrad prepare DIR --name {name} --no-consent-needed "my own voice", '
+            f'State it: voxgrad prepare DIR --name {name} --no-consent-needed "my own voice", '
             'or --consent "what the speaker agreed to" --speaker NAME.',
         )
 

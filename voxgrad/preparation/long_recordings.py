@@ -106,7 +106,7 @@ def _script(base: AcousticModel, text: str, lexicon: Lexicon) -> _Script:
             chunks.append(chunk)
             said.append(tokens)
     if not chunks:
-        raise BadInputError("its text holds nothing to say", "Give at least one word in English.")
+        raise BadInputError("its text has no words to speak", "Give at least one word in English.")
     joined = [[*tokens, SPACE] for tokens in said[:-1]] + [said[-1]]
     parts = [means(base, tokens) for tokens in _groups(chunks, joined)]
     return _Script(

@@ -10,7 +10,7 @@ from voxgrad.text.pronounce import pronounce
 from voxgrad.text.transcripts import BESIDE, Found, Problem
 
 UNKNOWN = "unknown.txt"
-_SHOWN = 20  # rejections that are told of one by one
+_SHOWN = 20  # rejections that are reported one by one
 _WARNED = 8
 _WORDS_SHOWN = 40
 
@@ -65,7 +65,7 @@ def tell_unknown(unknown: Counter[str], emit: Emit) -> None:
     )
     count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
     mend = f"Mend them in {UNKNOWN} of the dataset, and give that with --lexicon."
-    emit(Said(f"{count} in no dictionary, and so a guess:\n{listed}\n  {mend}", "warning"))
+    emit(Said(f"{count} in no dictionary, pronunciation guessed:\n{listed}\n  {mend}", "warning"))
 
 
 def to_fill_in(unknown: Counter[str]) -> str:

@@ -12,7 +12,7 @@ from voxgrad.preparation.recording import Made
 from voxgrad.settings import CheckSpec
 
 FEWEST = 8
-"""Clips without which there is no telling what is usual."""
+"""Fewer clips do not tell what is usual."""
 
 _CONSISTENT = 1.4826  # makes the median absolute deviation a standard deviation (of a normal distribution)
 _NARROWEST = 2.0  # nats a frame: below, clips do not differ by anything that is heard

@@ -46,7 +46,7 @@ def recognise(name: str, waveform: Waveform) -> str:
     """
     text = hear(name, waveform)
     if not text:
-        raise BadInputError(f"{name} understood nothing", "Write down what is said, or leave it out.")
+        raise BadInputError(f"{name} recognised nothing", "Write down what is said, or leave it out.")
     return text
 
 

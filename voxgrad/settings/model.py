@@ -64,7 +64,7 @@ class AcousticSpec(Spec):
     speakers: dict[str, int]
     """Row of the speaker embedding, by name."""
     voice: str
-    """The speaker that it speaks as unless told otherwise."""
+    """The default speaker."""
     duration_scale: float = Field(default=1.0, gt=0.25, lt=4)
     """Frames of the training clips over frames predicted for them. A predictor of log-durations learns their
     geometric mean, and so speaks too fast."""

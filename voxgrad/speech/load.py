@@ -28,7 +28,7 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
     named = Reference.parse(ref)
     kind = named.kind
     if kind is None and named.digest is None:
-        # A voice is called like its dataset unless told otherwise, and so is its speech.
+        # A voice has the name of its dataset by default, and so is its speech.
         kinds = {one.kind for one in store.scan() if one.name == named.name}
         kind = next((one for one in _SPEAKERS if one in kinds), min(kinds, default=preferred))
     found = store.find(ref, kind)
@@ -52,7 +52,7 @@ def load_synthesizer(
         voice: a reference to a voice or a base; None means the newest.
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
-        emit: told where no vocoder fits.
+        emit: called with a remark where no vocoder fits.
         compile_for: settings for which the score network is compiled, if it shall be.
 
     Raises:

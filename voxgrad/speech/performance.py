@@ -27,16 +27,18 @@ def fit_steps_to_rtf(
         speaker: whose network and vocoder are timed.
         settings: all but the steps is kept.
         max_rtf: seconds of work for a second of sound.
-        emit: told of the steps, and where not even a draft fits.
+        emit: called with the chosen steps, and a warning where not even the minimum fits.
     """
     one, three = (_factor(speaker, settings, steps) for steps in (1, 3))
     steps = affordable(one, (three - one) / 2.0, max_rtf)
     if one + (steps - 1) * (three - one) / 2.0 > max_rtf:
         emit(
-            Said(f"{steps} steps are the fewest, and take more than {max_rtf:g} of real time here", "warning")
+            Said(
+                f"{steps} steps are the minimum, and exceed a real-time factor of {max_rtf:g} here", "warning"
+            )
         )
     else:
-        emit(Said(f"{steps} steps of the diffusion fit into {max_rtf:g} of real time"))
+        emit(Said(f"{steps} diffusion steps fit into a real-time factor of {max_rtf:g}"))
     return settings.model_copy(update={"steps": steps})
 
 
@@ -87,7 +89,7 @@ def compile_synthesizer(speaker: Synthesizer, settings: SynthesisSpec, emit: Emi
     Args:
         speaker: whose network is compiled, in place.
         settings: whose precision counts.
-        emit: told what it takes, and why it was not done where it could not be.
+        emit: called with remarks and, on failure, a warning.
 
     Returns:
         The speaker as it was where there is no compiler.
@@ -107,6 +109,10 @@ def compile_synthesizer(speaker: Synthesizer, settings: SynthesisSpec, emit: Emi
     except (RuntimeError, OSError) as error:  # dynamo's and inductor's errors are RuntimeErrors
         estimator._compiled_call_impl = None  # noqa: SLF001 - torch has no other way back
         why = str(error).strip().partition("\n")[0]
-        emit(Said(f"not compiled, and spoken without ({type(error).__name__}: {why[:120]})", "warning"))
+        emit(
+            Said(
+                f"torch.compile failed, speaking without it ({type(error).__name__}: {why[:120]})", "warning"
+            )
+        )
         return speaker
     return replace(speaker, compiled=True)

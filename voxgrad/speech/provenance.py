@@ -1,4 +1,4 @@
-"""What a sound file says of itself: that it is synthetic, and all that is needed to make it again."""
+"""What an audio file says of itself: that it is synthetic, and all that is needed to make it again."""
 
 import json
 from typing import Any, Final
@@ -57,12 +57,12 @@ class Recipe(BaseModel):
 
     @property
     def remark(self) -> str:
-        """The recipe as a sound file carries it: the mark, then JSON in ASCII."""
+        """The recipe as an audio file carries it: the mark, then JSON in ASCII."""
         return f"{MARK} {json.dumps(self.model_dump(), separators=(',', ':'), allow_nan=False)}"
 
 
 def read_recipe(remark: str, owner: str) -> Recipe | None:
-    """Find the recipe in the remark of a sound file.
+    """Find the recipe in the remark of an audio file.
 
     Args:
         remark: as `Recipe.remark` wrote it.
@@ -76,13 +76,11 @@ def read_recipe(remark: str, owner: str) -> Recipe | None:
         IntegrityError: it is ours, and damaged.
     """
     if not remark.startswith(MARK):
-        raise BadInputError(
-            f"{owner} does not say that voxgrad made it", "Name a file that `voxgrad say` wrote."
-        )
+        raise BadInputError(f"{owner} has no voxgrad metadata", "Name a file that `voxgrad say` wrote.")
     content = remark.removeprefix(MARK).strip()
     if not content:
         return None
     try:
         return Recipe.model_validate_json(content)
     except ValidationError as error:
-        raise IntegrityError(f"the recipe in {owner} is damaged", "Take the file as it was made.") from error
+        raise IntegrityError(f"the recipe in {owner} is damaged", "Use the original file.") from error

@@ -53,7 +53,7 @@ class Speech:
         return len(self.samples) / self.rate
 
     def save(self, path: str | Path, *, metadata: bool = True) -> None:
-        """Write a sound file: .wav, .flac, .ogg or .mp3.
+        """Write an audio file: .wav, .flac, .ogg or .mp3.
 
         Args:
             path: where to.

@@ -109,8 +109,8 @@ class Synthesizer:
         """
         asked = {"speed": speed, "temperature": temperature, "steps": steps, "sampler": sampler}
         synthesis = validated(SynthesisSpec, asked, "say")
-        told = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
-        delivery = validated(DeliverySpec, told, "say")
+        values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
+        delivery = validated(DeliverySpec, values, "say")
         pieces = list(self.stream([text], synthesis, delivery, seed))
         return Speech(
             np.concatenate([piece.samples for piece in pieces]),
@@ -149,7 +149,7 @@ class Synthesizer:
             yield SpokenPassage(passage, np.pad(sound, (silence, 0)), mel.numpy(), durations, timing)
             samples_before, ended = samples_before + silence + len(sound), passage.ends
         if ended is None:
-            raise NothingToSayError("the text holds nothing to say", "Give at least one word in English.")
+            raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
 
     def survey(self, texts: Iterable[str]) -> TextSummary:
         """Read texts without speaking them, so that what cannot be said is found first.
@@ -206,7 +206,7 @@ class Synthesizer:
         samples: Samples = self.engine(mel[None])[0].numpy()
         if not np.isfinite(samples).all():
             raise BadInputError(
-                "the voice gave numbers that are not finite", "Fine-tune it again, or use another."
+                "the voice produced values that are not finite", "Fine-tune it again, or use another."
             )
         if delivery.pitch and len(samples) > _SHORTEST_TO_SHIFT * self.rate:
             # Only here, because Praat takes long to load.

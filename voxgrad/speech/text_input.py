@@ -28,7 +28,7 @@ class Utterance(Spec):
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Of all noise."""
     out: Annotated[str, Field(min_length=1)] | None = None
-    """A sound file."""
+    """An audio file."""
 
 
 def read_lines(lines: Iterable[str]) -> Iterator[Utterance]:

@@ -87,7 +87,7 @@ def timings_format(path: Path) -> str:
     for known in FORMATS:
         if ending.lower() == known.lower():
             return known
-    raise BadInputError(f"{path} names no form of timings", f"End it in .{', .'.join(FORMATS)}.")
+    raise BadInputError(f"{path} names no timings format", f"End it in .{', .'.join(FORMATS)}.")
 
 
 def read_timings(text: str) -> list[TimedPassage]:

@@ -47,7 +47,7 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
         model: a voice or a base; speakers that it does not know are taken for its own voice.
         output: a folder that is not there yet, or empty.
         force: replace TextGrids that lie in it.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: dataset and model do not fit, or the folder is in use.
@@ -71,7 +71,7 @@ def stored_alignments(store: Store, model: Artifact, output: Path, *, force: boo
         model: a voice or a base.
         output: see :func:`align`.
         force: see :func:`align`.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: it keeps no alignments, its dataset is gone, or the folder is in use.
@@ -79,7 +79,7 @@ def stored_alignments(store: Store, model: Artifact, output: Path, *, force: boo
     check_output(output, force=force)
     if not any(file.path == ALIGNMENTS for file in model.manifest.files):
         raise BadInputError(
-            f"{model.kind} {model.ref} keeps no alignments of its own",
+            f"{model.kind} {model.ref} has no stored alignments",
             f"Align a dataset with it: voxgrad align DATASET --voice {model.kind}/{model.ref}.",
         )
     parent = model.parent("dataset")
@@ -100,10 +100,10 @@ def check_output(output: Path, *, force: bool) -> None:
     if output.exists() and not output.is_dir():
         raise BadInputError(f"{output} is a file", "Name a folder.")
     inside = sorted(output.iterdir()) if output.exists() else []
-    strangers = [path.name for path in inside if path.suffix != SUFFIX or not path.is_file()]
-    if strangers:
+    others = [path.name for path in inside if path.suffix != SUFFIX or not path.is_file()]
+    if others:
         raise BadInputError(
-            f"{output} holds {strangers[0]}, which is no TextGrid", "Name a folder of its own."
+            f"{output} holds {others[0]}, which is not a TextGrid", "Name a folder of its own."
         )
     if inside and not force:
         raise BadInputError(
@@ -135,7 +135,7 @@ def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path
 def _grid(dataset: Dataset, clip: Clip, stored: StoredAlignment) -> str:
     if len(stored.durations) != len(clip.tokens):
         raise IntegrityError(
-            f"the alignment of clip {clip.id} is not of its text", "Fine-tune the voice again."
+            f"the alignment of clip {clip.id} does not match its text", "Fine-tune the voice again."
         )
     return clip_grid(clip, stored.durations, _words(dataset, clip), dataset.mel.seconds_per_frame)
 

@@ -36,7 +36,7 @@ def card(
         base: what it was made from.
         dataset: what it learnt from.
         vocoder: None for Griffin-Lim.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: they do not fit, or no clip was held out.

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform
-from voxgrad.evaluation.clip_metrics import Figures, alignments, heard, measured, recording, speak
+from voxgrad.evaluation.clip_metrics import Figures, alignments, measured, perceptual, recording, speak
 from voxgrad.evaluation.distances import distances
 from voxgrad.evaluation.held_out import held_out, speaker_of
 from voxgrad.evaluation.perceptual_metrics import INSTALL, PerceptualMetrics, missing, similarity
@@ -60,7 +60,7 @@ def evaluate(
         dataset: recordings.
         vocoder: None for Griffin-Lim.
         trial: how many clips, whose, and how they are spoken.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: voice, dataset and vocoder do not fit, or no clip is left to judge by.
@@ -111,11 +111,11 @@ def evaluate(
 def _rows(
     dataset: Dataset, clips: Sequence[Clip], speaker: Synthesizer, trial: Trial, emit: Emit
 ) -> dict[str, list[Figures]]:
-    listeners = PerceptualMetrics()
+    metrics_by_models = PerceptualMetrics()
     aligned = alignments(speaker, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
     rows: dict[str, list[Figures]] = {VOICE: [], VOCODED: [], RECORDINGS: []}
-    others = _reference(dataset, listeners)
+    others = _reference(dataset, metrics_by_models)
     speak(speaker, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
     emit(Began(_TASK, len(clips), "clips"))
     for number, clip in enumerate(clips):
@@ -132,13 +132,13 @@ def _rows(
         sounds = {VOICE: take.sound, VOCODED: copied, RECORDINGS: recorded.samples}
         for column, samples in sounds.items():
             sound = Waveform(samples, spec.sample_rate)
-            embedding = listeners.voice(sound)
+            embedding = metrics_by_models.voice(sound)
             like = None if embedding is None or not compared else similarity(embedding, compared)
             rows[column].append(
                 {
                     "seconds": sound.seconds,
                     **against[column],
-                    **heard(listeners, sound, clip),
+                    **perceptual(metrics_by_models, sound, clip),
                     "similarity": like,
                 }
             )
@@ -147,12 +147,12 @@ def _rows(
     return rows
 
 
-def _reference(dataset: Dataset, listeners: PerceptualMetrics) -> dict[str, NDArray[np.float32]]:
+def _reference(dataset: Dataset, metrics_by_models: PerceptualMetrics) -> dict[str, NDArray[np.float32]]:
     """Embeddings of some recordings of the speaker, by clip."""
     own = [clip for clip in dataset.corpus.clips if clip.speaker in dataset.corpus.speakers]
     found = {}
     for clip in sorted(own, key=lambda clip: (clip.rank, clip.id))[:_COMPARED]:
-        embedding = listeners.voice(recording(dataset, clip))
+        embedding = metrics_by_models.voice(recording(dataset, clip))
         if embedding is not None:
             found[clip.id] = embedding
     return found

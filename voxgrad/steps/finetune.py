@@ -42,7 +42,7 @@ def finetune(
         name: of the voice.
         speaker: whose clips, where the dataset has several speakers.
         preset: training settings; its model is not used.
-        emit: told of progress.
+        emit: called with progress events.
         options: a budget, TensorBoard.
 
     Raises:
@@ -100,6 +100,6 @@ def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Em
     content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
     adapted = AcousticModel(acoustic.model, AcousticSpec.model_validate(content))
     if preset.match_bands:
-        emit(Said("bringing the means near to the recordings", "detail"))
+        emit(Said("adapting the mean of every mel band to the recordings", "detail"))
         match_bands(adapted, dataset.corpus.divide(preset.held_out)[0], device)
     return adapted

@@ -31,7 +31,7 @@ from voxgrad.text.transcripts import Entry, Problem, find_transcripts
 
 VERSION = 3
 _TASK = "prepare"
-_ROOM = "prepared"
+_CACHE = "prepared"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def prepare(
         preset: how recordings become clips, and what is expected of them.
         text: how texts become tokens.
         options: all else.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: nothing usable was found, a list or lexicon cannot be read, or strict found unknown words.
@@ -115,7 +115,7 @@ def prepare(
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    cache = RecordingCache(store.home / _ROOM, _before(store, name))
+    cache = RecordingCache(store.home / _CACHE, _before(store, name))
     done = _done(cache, found.entries, keys, how, options, emit)
     judged = _judged(done, found.problems, preset, options.policy)
     try:
@@ -218,7 +218,7 @@ def _nothing_left(problems: Sequence[Problem], folder: Path) -> BadInputError:
     first = f"{problems[0].id}: {problems[0].reason}"
     return BadInputError(
         f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
-        "Mend the recordings or their transcripts.",
+        "Fix the recordings or their transcripts.",
     )
 
 
@@ -229,7 +229,8 @@ def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> Slot | None
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
         emit(
             Said(
-                f"base {base.ref} has another mel, so that no text is compared with its recording", "warning"
+                f"base {base.ref} has other mel settings, so texts are not checked against recordings",
+                "warning",
             )
         )
         return None
@@ -246,7 +247,7 @@ def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Coun
     """Words that no dictionary has, and in how many texts they stand."""
     unknown = Counter[str]()
     for entry in entries:
-        with suppress(VoxgradError):  # a text that cannot be read is told of when its turn comes
+        with suppress(VoxgradError):  # a text that cannot be read is reported when its turn comes
             unknown.update(encode(entry.text, text, lexicon).unknown)
     return unknown
 
@@ -260,4 +261,4 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return "unreadable"  # why, is told when its turn comes
+        return "unreadable"  # why, is reported when its turn comes

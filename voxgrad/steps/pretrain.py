@@ -39,7 +39,7 @@ def pretrain(
         dataset: what it learns from.
         name: of the base.
         preset: model and training.
-        emit: told of progress.
+        emit: called with progress events.
         options: a budget, TensorBoard.
 
     Raises:
@@ -48,7 +48,7 @@ def pretrain(
     """
     if preset.durations == "frozen":
         raise BadInputError(
-            "a model that has learnt nothing yet cannot tell durations",
+            "an untrained model cannot find durations",
             "Set durations to mas, or to textgrid:DIR.",
         )
     opened = Dataset.open(dataset)

@@ -1,4 +1,4 @@
-"""A sound file that voxgrad made → the same sound, made again."""
+"""An audio file that voxgrad made → the same sound, made again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,9 +48,9 @@ def replay(
         store: where the voice and the vocoder are.
         source: the file.
         recipe: what it says.
-        target: another sound file.
+        target: another audio file.
         lexicon: pronunciations that were given when it was made.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: the recipe holds no text, or voice, vocoder or lexicon are not there.
@@ -88,7 +88,7 @@ def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
     if (words.sha256 if words else None) != recipe.lexicon:
         raise BadInputError(
-            f"{source} was made with other pronunciations than there are now",
+            f"{source} was made with another lexicon",
             "Give the lexicon that was used with --lexicon.",
         )
     return Synthesizer.load(voice, vocoder, words)

@@ -73,8 +73,8 @@ def say(
         strict: refuse words that no dictionary has.
         seed: of all noise.
         loaded: both of them, if they were needed before; its lexicon does not count.
-        rescue: a sound file for what is finished, where the work is interrupted.
-        emit: told of progress.
+        rescue: an audio file for what is finished, where the work is interrupted.
+        emit: called with progress events.
 
     Raises:
         BadInputError: the text or a lexicon cannot be read, voice and vocoder do not fit, or strict found unknown
@@ -151,7 +151,7 @@ def _write(
     except (KeyboardInterrupt, VoxgradError):
         if rescue is not None and samples:
             convert(sound, rescue, MARK)
-            emit(Said(f"what was spoken until then is in {rescue}", "warning"))
+            emit(Said(f"the audio up to then is in {rescue}", "warning"))
         raise
     if first is None:
         raise ValueError("a stream without a piece")

@@ -1,4 +1,4 @@
-"""Utterances → sound files or one stream, which carry in themselves what they were made of.
+"""Utterances → audio files or one stream, which carry in themselves what they were made of.
 
 Unlike `say` these leave no artifact: a list may be as long as one likes, and a stream's reader may leave at any time.
 """
@@ -29,7 +29,7 @@ class Job:
         synthesis: steps, temperature, speed.
         delivery: pitch, volume, silences.
         seed: of all noise.
-        target: a sound file.
+        target: an audio file.
         timings: a file and its format, or None.
     """
 
@@ -75,7 +75,7 @@ def speak_to_files(
         total: how many, if that is known.
         metadata: False leaves only the mark that they are synthetic, and makes every file anew.
         strict: refuse words that no dictionary has.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: one of them cannot be said; it is named, and those before it are done.
@@ -110,7 +110,7 @@ def speak_to_stream(
         synthesis: steps, temperature, speed.
         delivery: pitch, volume, silences.
         seed: of all noise.
-        emit: told of progress.
+        emit: called with progress events.
 
     Returns:
         When each passage was said, and the seconds of all.

@@ -47,7 +47,7 @@ def train_vocoder(
         name: of the vocoder.
         preset: model and training; the model is that of ``start`` where there is one.
         half: store the weights in half precision.
-        emit: told of progress.
+        emit: called with progress events.
         options: a budget, TensorBoard.
 
     Raises:
@@ -109,7 +109,7 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
     if not isinstance(vocoder, ISTFTVocoder):
         raise BadInputError(
             f"{start} is a {vocoder.name}, which cannot be trained here",
-            "Go on from a vocoder of the kind istft, or start from nothing.",
+            "Start from a vocoder of the kind istft, or from scratch.",
         )
     return vocoder
 

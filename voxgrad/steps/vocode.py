@@ -42,9 +42,9 @@ def vocode(source: Path, vocoder: Artifact | None, emit: Emit) -> Copy:
     other steps this one writes no artifact: a copy judges a vocoder and is no speech, so nothing is made from it.
 
     Args:
-        source: a sound file, or a log-mel as `read_mel` takes it.
+        source: an audio file, or a log-mel as `read_mel` takes it.
         vocoder: None for Griffin-Lim.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: the file cannot be used, or is another mel than the vocoder's.
@@ -63,7 +63,7 @@ def vocode(source: Path, vocoder: Artifact | None, emit: Emit) -> Copy:
     emit(Ended(_TASK))
     if not math.isfinite(difference):
         called = "Griffin-Lim" if vocoder is None else str(vocoder)
-        raise IntegrityError(f"{called} gave numbers that are not finite", "Use another vocoder.")
+        raise IntegrityError(f"{called} produced values that are not finite", "Use another vocoder.")
     waveform = Waveform(sound[:samples].numpy(), spec.sample_rate)
     return Copy(waveform, difference, taken * spec.sample_rate / len(sound))
 

@@ -37,7 +37,7 @@ def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
     Args:
         artifacts: the one that it is about, then those that it was made from.
         target: the file; one that lies there is replaced.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         IntegrityError: a file is not what was published.
@@ -108,7 +108,7 @@ def import_archive(
         path: of the archive.
         name: for the artifact that it is about; None keeps its own.
         limit: bytes that all of it may unpack to.
-        emit: told of progress.
+        emit: called with progress events.
 
     Returns:
         The artifact that the archive is about, then those that it was made from.

@@ -1,4 +1,4 @@
-"""Reading an archive that a stranger may have made: what is not exactly as we write it is refused."""
+"""Reading an untrusted archive: what is not exactly as we write it is refused."""
 
 import hashlib
 import io
@@ -116,7 +116,7 @@ def _damage_told(file: str) -> Iterator[None]:
         RuntimeError,
         ValueError,
     ) as error:
-        raise BadInputError(f"{file} is no whole voxgrad archive", _MEND) from error
+        raise BadInputError(f"{file} is not a complete voxgrad archive", _MEND) from error
 
 
 def plan(archive: zipfile.ZipFile, file: str) -> list[Packed]:
@@ -135,14 +135,14 @@ def plan(archive: zipfile.ZipFile, file: str) -> list[Packed]:
         parts = _MEMBER.fullmatch(member.filename)
         mode = stat.S_IFMT(member.external_attr >> 16)
         if parts is None or not is_name(parts["name"]):
-            raise _refused(file, f"holds {member.filename!r}, which is no place in a store")
+            raise _refused(file, f"holds {member.filename!r}, which is not a path in a store")
         if mode not in {0, stat.S_IFREG} or member.is_dir():
-            raise _refused(file, f"holds {member.filename!r}, which is no plain file")
+            raise _refused(file, f"holds {member.filename!r}, which is not a regular file")
         if member.flag_bits & _ENCRYPTED or member.compress_type not in {
             zipfile.ZIP_STORED,
             zipfile.ZIP_DEFLATED,
         }:
-            raise _refused(file, f"holds {member.filename!r}, which is packed in another way than ours")
+            raise _refused(file, f"holds {member.filename!r}, which uses an unsupported compression")
         root, path = member.filename[: parts.start("path") - 1], parts["path"]
         if path in groups.setdefault(root, {}):
             raise _refused(file, f"holds {member.filename!r} twice")
@@ -161,7 +161,7 @@ def _read(archive: zipfile.ZipFile, root: str, members: dict[str, zipfile.ZipInf
         raise IntegrityError(f"The manifest of {root} in {file} does not agree with its digest", _MEND)
     manifest = Manifest.from_bytes(content, f"{root} in {file}")
     if root != f"{manifest.kind}/{manifest.name}/v{manifest.version}" or not _is_plain(manifest.model_dump()):
-        raise _refused(file, f"holds a manifest in {root} that no voxgrad wrote")
+        raise _refused(file, f"holds a manifest in {root} that voxgrad did not write")
     listed = {entry.path: entry.size for entry in manifest.files}
     stray = listed.keys() ^ (members.keys() - {MANIFEST_FILE, DIGEST_FILE})
     if stray:
@@ -170,13 +170,13 @@ def _read(archive: zipfile.ZipFile, root: str, members: dict[str, zipfile.ZipInf
     _check_paths(listed, file)
     for path, size in listed.items():
         if members[path].file_size != size:
-            raise _refused(file, f"tells another size of {path!r} than the manifest of {root}")
+            raise _refused(file, f"gives another size for {path!r} than the manifest of {root}")
     return Packed(manifest, content, members)
 
 
 def _small(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], name: str, file: str) -> bytes:
     if name not in members or members[name].file_size > _AT_ONCE:
-        raise _refused(file, f"holds no {name} of a sensible size")
+        raise _refused(file, f"holds no {name} of a plausible size")
     return b"".join(_chunks(archive, members[name], members[name].file_size, file))
 
 
@@ -191,7 +191,7 @@ def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int, file: 
                 chunk = source.read(min(_CHUNK, left + 1))
             left -= len(chunk)
             if left < 0 or (not chunk and left):
-                raise _refused(file, f"holds {member.filename!r} of another size than it tells")
+                raise _refused(file, f"holds {member.filename!r} whose size differs from its header")
             if not chunk:
                 return
             yield chunk
@@ -204,7 +204,7 @@ def _check_paths(paths: Iterable[str], file: str) -> None:
         parts = path.split("/")
         strange = any(sign == ":" or unicodedata.category(sign).startswith("C") for sign in path)
         if strange or len(path) > 1024 or any(part[-1] in " ." or len(part.encode()) > 255 for part in parts):
-            raise _refused(file, f"holds {path!r}, which is no name for a file everywhere")
+            raise _refused(file, f"holds {path!r}, which is not a portable file name")
     for one, other in pairwise(sorted(f"{path}/" for path in folded)):
         if other.startswith(one):
             raise _refused(file, f"holds {one.rstrip('/')!r} in two forms")

@@ -20,7 +20,7 @@ from voxgrad.store.manifest import (
     is_digest,
 )
 
-_MEND = "Import a copy of it, or make it again."
+_MEND = "Import a copy of it, or create it again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Layout:
     own: Path
     embedded: Path | None
 
-    def shelf(self, kind: str, name: str) -> Path:
+    def versions_directory(self, kind: str, name: str) -> Path:
         """The user's directory that holds the versions of one artifact."""
         return self.own / kind / name
 
@@ -67,7 +67,7 @@ class Layout:
 
     def tombstone(self, kind: str, name: str, version: int) -> Path:
         """The mark that a removed artifact leaves: its number is never given to another."""
-        return self.shelf(kind, name) / f"v{version}.removed"
+        return self.versions_directory(kind, name) / f"v{version}.removed"
 
     def is_free(self, kind: str, name: str, version: int, digest: str) -> bool:
         """Whether an artifact from elsewhere can keep its number: nothing, or only itself, ever had it here."""
@@ -82,9 +82,9 @@ class Layout:
         return (self.own,) if self.embedded is None else (self.own, self.embedded)
 
 
-def _versions(shelf: Path) -> Iterator[tuple[int, bool]]:
-    """Numbers on a shelf, and whether each is only the mark that a removed one left."""
-    for path in entries(shelf):
+def _versions(versions: Path) -> Iterator[tuple[int, bool]]:
+    """Version numbers in a directory, and whether each is only the mark that a removed one left."""
+    for path in entries(versions):
         parts = _VERSION.fullmatch(path.name)
         if parts is not None:
             yield int(parts["number"]), parts["removed"] is not None

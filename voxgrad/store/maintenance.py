@@ -36,7 +36,7 @@ def verify(lineage: Lineage, chosen: Iterable[Found], *, full: bool, emit: Emit)
         lineage: of the whole store.
         chosen: what to look at.
         full: read every byte; otherwise the manifests and their digests are read, and sizes of files compared.
-        emit: told of progress.
+        emit: called with progress events.
 
     Returns:
         What is damaged; nothing where all is whole.
@@ -90,13 +90,13 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
         )
     with explain_os_errors("tidy the store"):
         youngest = datetime.now(UTC) - trash_age
-        staging = tuple(room for room in entries(store.home / "tmp") if _is_abandoned(room))
+        staging = tuple(directory for directory in entries(store.home / "tmp") if _is_abandoned(directory))
         trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
         doomed = [*staging, *(one.slot.directory for one in trash)]
-        size = sum(_size(room) for room in doomed)
+        size = sum(_size(directory) for directory in doomed)
         if not dry_run:
-            for room in doomed:
-                discard(store, room)
+            for directory in doomed:
+                discard(store, directory)
     return Collected(staging, trash, size)
 
 
@@ -116,18 +116,18 @@ def discard(store: Store, path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_abandoned(room: Path) -> bool:
-    if room.suffix == _DOOMED:
+def _is_abandoned(directory: Path) -> bool:
+    if directory.suffix == _DOOMED:
         return True
     try:
-        written = max(path.lstat().st_mtime for path in (room, *room.rglob("*")))
+        written = max(path.lstat().st_mtime for path in (directory, *directory.rglob("*")))
     except FileNotFoundError:
         return False  # somebody is at work in it
-    return time.time() - written > STAGING_AGE.total_seconds() and not is_locked(room / "lock")
+    return time.time() - written > STAGING_AGE.total_seconds() and not is_locked(directory / "lock")
 
 
-def _size(room: Path) -> int:
+def _size(directory: Path) -> int:
     try:
-        return sum(path.lstat().st_size for path in room.rglob("*") if not path.is_dir())
+        return sum(path.lstat().st_size for path in directory.rglob("*") if not path.is_dir())
     except FileNotFoundError:
         return 0

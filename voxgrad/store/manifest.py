@@ -125,7 +125,7 @@ class Manifest(_Record):
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             reason = f"{type(error).__name__} while reading it"
         raise IntegrityError(
-            f"The manifest of {owner} is damaged ({reason})", "Import a copy of it, or make it again."
+            f"The manifest of {owner} is damaged ({reason})", "Import a copy of it, or create it again."
         )
 
 

@@ -109,17 +109,17 @@ class StagedArtifact:
         return Artifact.load(slot)
 
     def _commit(self, manifest: Manifest, content: bytes, wanted: int | None) -> Slot:
-        shelf = self._layout.shelf(self.kind, self.name)
-        shelf.mkdir(parents=True, exist_ok=True)
+        versions = self._layout.versions_directory(self.kind, self.name)
+        versions.mkdir(parents=True, exist_ok=True)
         with courtesy_lock(self._home / "store.lock"):
             version = wanted if wanted is not None else self._layout.next_version(self.kind, self.name)
-            while not self._renamed(manifest, content, version, shelf / f"v{version}"):
+            while not self._renamed(manifest, content, version, versions / f"v{version}"):
                 version = max(version + 1, self._layout.next_version(self.kind, self.name))
         # The directories above may be as new as the artifact itself.
-        for directory in (shelf, shelf.parent, shelf.parent.parent, self._home):
+        for directory in (versions, versions.parent, versions.parent.parent, self._home):
             sync_directory(directory)
-        _make_read_only(shelf / f"v{version}")
-        return Slot(self.kind, self.name, version, shelf / f"v{version}", embedded=False)
+        _make_read_only(versions / f"v{version}")
+        return Slot(self.kind, self.name, version, versions / f"v{version}", embedded=False)
 
     def _renamed(self, manifest: Manifest, content: bytes, version: int, target: Path) -> bool:
         """Write the manifest with its number and rename; False where somebody else took the number."""
@@ -142,8 +142,8 @@ def _sealed(directory: Path) -> tuple[FileEntry, ...]:
     """List the payload, with every file and every directory below safely on the disk."""
     if not directory.is_dir():
         raise EnvironmentFailureError(
-            "the folder of a draft is gone: it was published already, or collected as abandoned",
-            "Give the command again.",
+            "the staging directory is gone: it was published already, or deleted as abandoned",
+            "Run the command again.",
         )
     entries = []
     for folder, folders, files in os.walk(directory, topdown=False, onerror=_raise):

@@ -91,15 +91,15 @@ class Store:
         """
         check_kind(kind)
         check_name(name)
-        room = self.home / "tmp" / uuid4().hex
-        payload = room / "payload"
+        staging = self.home / "tmp" / uuid4().hex
+        payload = staging / "payload"
         try:
             with ExitStack() as held:
                 with explain_os_errors(f"write to {self.home}"):
                     payload.mkdir(parents=True)
-                    self._mark_layout(room)
-                    # While its lock is held, no clean-up takes this room for an abandoned one.
-                    held.enter_context(courtesy_lock(room / "lock"))
+                    self._mark_layout(staging)
+                    # While its lock is held, garbage collection does not take this directory for an abandoned one.
+                    held.enter_context(courtesy_lock(staging / "lock"))
                 yield StagedArtifact(kind, name, payload, self.home, self.layout)
         except OSError as error:
             # The body also reads what users gave; only a full disk is surely ours to explain.
@@ -107,7 +107,7 @@ class Store:
                 raise explained(error, f"write {kind} {name}") from error
             raise
         finally:
-            shutil.rmtree(room, ignore_errors=True)
+            shutil.rmtree(staging, ignore_errors=True)
 
     def run_directory(self, run_id: str) -> Path:
         """Where a training run keeps its state; it is not created.
@@ -209,11 +209,11 @@ class Store:
         """Where everything lies."""
         return Layout(self.home / "artifacts", self.embedded)
 
-    def _mark_layout(self, room: Path) -> None:
+    def _mark_layout(self, staging: Path) -> None:
         """Write ``store.json`` with the first artifact."""
         if not (self.home / "store.json").exists():
-            write_file(room / "store.json", canonical_json({"schema_version": SCHEMA_VERSION}))
-            (room / "store.json").replace(self.home / "store.json")
+            write_file(staging / "store.json", canonical_json({"schema_version": SCHEMA_VERSION}))
+            (staging / "store.json").replace(self.home / "store.json")
             sync_directory(self.home.parent)
 
 

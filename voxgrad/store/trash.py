@@ -118,14 +118,14 @@ def move_to_trash(store: Store, one: Found) -> None:
     """
     now = datetime.now(UTC).strftime(_TIME)
     target = store.home / "trash" / f"{one.kind}.{one.name}.v{one.version}.{now}.{uuid4().hex[:8]}"
-    shelf = one.directory.parent
+    versions = one.directory.parent
     with explain_os_errors(f"remove {one}"), courtesy_lock(store.home / "store.lock"):
         target.parent.mkdir(exist_ok=True)
         # The mark first: beside an artifact that is still there it means nothing.
         _mark(store.layout.tombstone(one.kind, one.name, one.version), digests_of(one))
-        sync_directory(shelf)
+        sync_directory(versions)
         one.directory.rename(target)
-        for directory in (target.parent, shelf, store.home):
+        for directory in (target.parent, versions, store.home):
             sync_directory(directory)
 
 
@@ -140,16 +140,16 @@ def _mark(tombstone: Path, digests: frozenset[str]) -> None:
 
 
 def _return(store: Store, one: Trashed) -> Found:
-    shelf = store.layout.shelf(one.slot.kind, one.slot.name)
-    target = shelf / f"v{one.slot.version}"
+    versions = store.layout.versions_directory(one.slot.kind, one.slot.name)
+    target = versions / f"v{one.slot.version}"
     with explain_os_errors(f"restore {one.slot}"), courtesy_lock(store.home / "store.lock"):
         if target.exists():
             raise BadInputError(
                 f"The place of {one.slot} is taken", f"Remove what lies there: {one.slot.ref}."
             )
-        shelf.mkdir(parents=True, exist_ok=True)
+        versions.mkdir(parents=True, exist_ok=True)
         one.slot.directory.rename(target)
-        for directory in (shelf, shelf.parent, shelf.parent.parent, one.slot.directory.parent):
+        for directory in (versions, versions.parent, versions.parent.parent, one.slot.directory.parent):
             sync_directory(directory)
     return loaded(Slot(one.slot.kind, one.slot.name, one.slot.version, target, embedded=False))
 

@@ -1,4 +1,4 @@
-"""A word's part of speech, told from its neighbours: enough to choose between two pronunciations, no more.
+"""A word's part of speech, judged from its neighbours: enough to choose between two pronunciations, no more.
 
 A noun phrase is told from its head, a verb from its subject or auxiliary before and its object after;
 ``word_classes.py`` has the words that tell.

@@ -70,7 +70,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     if known is not None:
         words = _CAPITALS.sub(lambda run: run[0].lower() if known(run[0].lower()) else run[0], words)
     if not kept and not any(character.isalpha() for character in words):
-        raise NothingToSayError("the text holds nothing to say", "Give at least one word in English.")
+        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
     if not kept:
         return words
     unread = iter(kept)

@@ -104,7 +104,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     else:
         labels, words, unknown = _attached(normalised, lexicon)
     if not words:
-        raise NothingToSayError("the text holds nothing to say", "Give at least one word in English.")
+        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
     tokens = [PHONE_IDS[label] if label in PHONE_IDS else CHARACTER_IDS[label] for label in labels]
     if spec.add_blank:
         words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]

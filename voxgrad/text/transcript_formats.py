@@ -12,7 +12,7 @@ from voxgrad.errors import BadInputError
 SOUND: Final = frozenset(
     {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
 )
-"""Endings of sound files that can be read out of the box, and"""
+"""Endings of audio files that can be read out of the box, and"""
 OTHER_SOUND: Final = frozenset(
     {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".mov", ".amr", ".ac3", ".3gp"}
 )
@@ -48,7 +48,7 @@ class _Line:
 
 
 def is_sound(name: str) -> bool:
-    """Whether a name ends as a sound file's."""
+    """Whether a name ends as an audio file's."""
     return PurePosixPath(name).suffix.lower() in SOUND | OTHER_SOUND
 
 
@@ -65,7 +65,7 @@ def recognise(content: str, name: str) -> str:
         return "jsonl"
     if _is_f5_header(lines[0].fields):
         return "f5"
-    # The form of most lines: single bad ones are told of with their numbers.
+    # The form of most lines: single bad ones are reported with their numbers.
     widths = [len(line.fields) for line in lines]
     width = max(set(widths), key=widths.count)
     usual = [line.fields for line in lines if len(line.fields) == width]

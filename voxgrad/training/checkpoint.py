@@ -108,12 +108,10 @@ def load_checkpoint(run: Path, emit: Emit) -> Checkpoint | None:
         try:
             return _read(directory)
         except IntegrityError as error:
-            emit(Said(f"{error.message}; going on from the one before it", "warning"))
+            emit(Said(f"{error.message}; resuming from the one before it", "warning"))
             _discard(directory)
     if found:
-        raise IntegrityError(
-            f"no checkpoint of {run.name} is whole", "Give the command again to begin from the start."
-        )
+        raise IntegrityError(f"no checkpoint of {run.name} is intact", "Run the command again to start over.")
     return None
 
 

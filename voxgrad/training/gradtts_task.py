@@ -94,7 +94,7 @@ class GradTTSTask:
         """See :class:`TrainingTask`."""
         settings = self.stages[stage]
         clips = batch_of_step(self.training.clips, settings.batch_size, step, seed)
-        told = self._align_again(settings, step)
+        moved_figures = self._align_again(settings, step)
         self.model.train()
         with autocast(self.device, self.settings.precision):
             if settings.train == ("decoder",):
@@ -104,13 +104,13 @@ class GradTTSTask:
                 losses = decoder_losses(self.model, crops.to(self.device), generator, self.group)
             else:
                 losses, moved = self._whole(clips, settings, generator)
-                told |= moved
+                moved_figures |= moved
         total = losses.total(self.settings.weights)
         optimizer_step(total, self._parts.values(), self._optimizer, self.settings.clip_gradient, self.group)
         found = losses.named()
         values = torch.stack([value.detach() for value in found.values()])
         self.group.all_reduce_mean([values])
-        return dict(zip(found, values.tolist(), strict=True)) | told
+        return dict(zip(found, values.tolist(), strict=True)) | moved_figures
 
     def validate(self, stage: int) -> dict[str, float]:
         """See :class:`TrainingTask`; once the decoder has learnt, it is judged too."""

@@ -34,7 +34,7 @@ def optimizer_step(
     if not whole or not math.isfinite(float(loss)):
         raise DivergedError(
             "the loss is not finite" if whole else "a gradient is not finite",
-            "The last checkpoint is whole: resume with a lower learning rate.",
+            "The last checkpoint is intact: resume with a lower learning rate.",
         )
     optimizer.step()
 

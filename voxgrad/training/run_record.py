@@ -50,7 +50,7 @@ class RunRecord(Spec):
     settings: dict[str, Any]
     """The preset with everything that was changed in it, a budget's choices too."""
     options: dict[str, Any]
-    """What else the command was told."""
+    """Other options of the command."""
     stages: tuple[int, ...]
     """Steps of each."""
     ask: BudgetRequest | None = None
@@ -139,8 +139,8 @@ class RunInProgress:
             return cls(directory, RunRecord.model_validate_json((directory / RECORD).read_bytes()))
         except (OSError, ValidationError) as error:
             raise IntegrityError(
-                f"run {directory.name} has no record that can be read",
-                "Give the command that began it again.",
+                f"run {directory.name} has no readable run.json",
+                "Run the command that started it again.",
             ) from error
 
     @property

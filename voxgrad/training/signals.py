@@ -32,7 +32,7 @@ def stopped_by(number: int, total: int, of: int, resume: str) -> VoxgradError:
         resume: the command that goes on.
     """
     code = _EXITS[signal.Signals(number)]
-    return VoxgradError(f"stopped after step {total} of {of}, saved", f"Go on with: {resume}", code)
+    return VoxgradError(f"stopped after step {total} of {of}, saved", f"Resume with: {resume}", code)
 
 
 @contextmanager

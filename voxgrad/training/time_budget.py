@@ -71,7 +71,7 @@ def parse_budget(text: str) -> float:
     hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
     total = 3600.0 * hours + 60.0 * minutes + seconds
     if total <= 0:
-        raise BadInputError(f"{text!r} is no budget of time", "Write it like 90s, 20m, 1h30m or 2h.")
+        raise BadInputError(f"{text!r} is not a duration", "Write it like 90s, 20m, 1h30m or 2h.")
     return total
 
 
@@ -94,7 +94,7 @@ def settings_for_budget(
         settings: what is scaled.
         options: whose budget counts.
         task_of: see :func:`fit_to_budget`.
-        emit: told what was chosen.
+        emit: called with the choice.
 
     Raises:
         BadInputError: there are several processes, which would measure different things; or the budget is too small.
@@ -129,7 +129,7 @@ def fit_to_budget(
             used for measuring and left as they were.
         settings: what is scaled.
         seconds: the budget.
-        emit: told what was chosen.
+        emit: called with the choice.
 
     Raises:
         BadInputError: not even one step of every stage fits.

@@ -132,7 +132,7 @@ class Trainer:
         with exclusive_lock(self.run / LOCK) as free:
             if not free:
                 raise EnvironmentFailureError(
-                    f"another process is at work on run {self.run.name}",
+                    f"another process is working on run {self.run.name}",
                     "Wait for it, or stop it, and try again.",
                 )
             return self._train()
@@ -158,7 +158,7 @@ class Trainer:
             found = checkpoint.load_checkpoint(self.run, self.emit)
             if found is not None:
                 self._restore(found)
-                self.emit(Said(f"going on from step {self.total}"))
+                self.emit(Said(f"resuming from step {self.total}"))
             if self.task.group.is_main_process:
                 self._log.cut(-1 if found is None else self.total)
         return found
@@ -186,9 +186,9 @@ class Trainer:
                 self._judge(number)
             if last or self._waited_enough(number):
                 break
-            heard = self.task.group.all_reduce_max(self._stop.signal)
-            if heard or self.total % self.settings.checkpoint_every == 0:
-                self._save(heard)
+            signal_number = self.task.group.all_reduce_max(self._stop.signal)
+            if signal_number or self.total % self.settings.checkpoint_every == 0:
+                self._save(signal_number)
         self._end(number)
 
     def _step(self, number: int, step: int) -> None:
@@ -222,7 +222,7 @@ class Trainer:
         if not math.isfinite(figure):
             raise DivergedError(
                 f"the held-out {self.task.judged_by(number)} at step {self.total} is not finite",
-                "The last checkpoint is whole: resume with a lower learning rate.",
+                "The last checkpoint is intact: resume with a lower learning rate.",
             )
         if best is None or figure < best.figure:
             best, self._best = checkpoint.BestValidation(self.total, figure, figures), self.average.copy()
@@ -252,7 +252,7 @@ class Trainer:
         self._start, self._best, self._optimizers = {}, {}, {}
         self._save(self.task.group.all_reduce_max(self._stop.signal))
 
-    def _save(self, heard: int) -> None:
+    def _save(self, signal_number: int) -> None:
         """Saves a checkpoint, and stops here where some process was sent a signal."""
         if self.task.group.is_main_process:
             tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
@@ -261,8 +261,8 @@ class Trainer:
             checkpoint.save_checkpoint(self.run, checkpoint.Checkpoint(self.position, tensors, optimizers))
             self.at_checkpoint()
         self.task.group.barrier()
-        if heard:
-            raise signals.stopped_by(heard, self.total, self._length, self.resume)
+        if signal_number:
+            raise signals.stopped_by(signal_number, self.total, self._length, self.resume)
 
     def _restore(self, checkpoint: checkpoint.Checkpoint) -> None:
         self.position = checkpoint.position

@@ -38,7 +38,7 @@ class TrainingLog:
                 yield entry
 
     def cut(self, total: int) -> None:
-        """Drops what came after step ``total``, which will be done and told again."""
+        """Drops what came after step ``total``, which will be done and logged again."""
         if not self.path.exists():
             return
         kept = "".join(f"{json.dumps(entry)}\n" for entry in self.entries() if entry["step"] <= total)

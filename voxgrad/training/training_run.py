@@ -45,7 +45,7 @@ def finish_run(
             return publish(metrics)
     artifact = store.matching(request.kind, key)
     if artifact is None:
-        raise EnvironmentFailureError("the first process has published nothing", "See what it said.")
+        raise EnvironmentFailureError("the first process has published nothing", "See its output.")
     return artifact
 
 

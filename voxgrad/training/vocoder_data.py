@@ -94,7 +94,7 @@ def augmented_copies(clips: AudioClips, count: int, seed: int, cache: Path, emit
         count: copies of each.
         seed: of all that is drawn.
         cache: a file of the run; written beside and renamed.
-        emit: told of progress.
+        emit: called with progress events.
 
     Raises:
         BadInputError: no clip could be shifted.
@@ -115,7 +115,7 @@ def augmented_copies(clips: AudioClips, count: int, seed: int, cache: Path, emit
         emit(Advanced(_TASK, done))
     emit(Ended(_TASK))
     if not made:
-        raise BadInputError("no clip is long enough to be copied", "Prepare longer recordings.")
+        raise BadInputError("no clip is long enough to be augmented", "Prepare longer recordings.")
     copies = AudioClips.of(made, clips.rate)
     beside = cache.with_name(f"{cache.name}.{uuid.uuid4().hex}.npz")
     np.savez(beside, samples=copies.samples, starts=copies.starts)

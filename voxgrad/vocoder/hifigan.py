@@ -163,7 +163,7 @@ def _weight(stem: str, magnitude: object, direction: object) -> Tensor:
         if norm.shape == magnitude.shape:
             return magnitude.float() * v / norm
     message = f"the weight norm of {stem.rstrip('.')} is not a magnitude with its direction"
-    raise BadInputError(message, "Take the checkpoint as it was published.")
+    raise BadInputError(message, "Use the original checkpoint.")
 
 
 def _same(channels: int, kernel: int, dilation: int) -> nn.Conv1d:

@@ -128,7 +128,7 @@ def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFTVocoder | Grif
 
 
 def _assembled(build: Callable[[], Learnt], weights: Mapping[str, Any], what: str) -> Learnt:
-    """Build a vocoder around weights; the sizes may be a stranger's, so no memory before they are known to fit."""
+    """Build a vocoder around weights, and only once its sizes, which may be anything, are known to fit."""
     with torch.device("meta"):
         check_strict(_network(build()), weights, what)
     vocoder = build()
@@ -175,8 +175,8 @@ def require_mel(
     differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
     if differing:
         name = f"vocoder {vocoder.name}" if called is None else called
-        message = f"the {name} speaks another mel than {whose}: {', '.join(differing)}"
-        raise BadInputError(message, "Choose a vocoder that was made for this mel.")
+        message = f"the {name} expects another mel than {whose}: {', '.join(differing)}"
+        raise BadInputError(message, "Choose a vocoder trained with these mel settings.")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> A
         ref: a reference, or ``griffinlim``. None means the newest that understands ``mel``, the user's own before
             those that came with the package.
         mel: what it shall speak.
-        emit: told where nothing fits.
+        emit: called with a remark where nothing fits.
 
     Returns:
         None for Griffin-Lim, which needs no weights.
@@ -239,7 +239,7 @@ def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> A
         return store.find(ref, "vocoder")
     fitting = [one for one in store.list("vocoder") if mel_of(one) == mel]
     if not fitting:
-        emit(Said("no vocoder fits this mel: Griffin-Lim speaks, which buzzes"))
+        emit(Said("no vocoder fits these mel settings: using Griffin-Lim, which buzzes"))
     return max(fitting, key=lambda one: (not one.embedded, one.manifest.created, one.version), default=None)
 
 
@@ -278,10 +278,10 @@ def mel_of(artifact: Artifact) -> MelSpec:
             settings = None
     if not isinstance(settings, dict) or not isinstance(settings.get("mel"), dict):
         raise IntegrityError(
-            f"{artifact} says nothing of its mel", "Restore it from a copy, or make it again."
+            f"{artifact} does not record its mel settings", "Restore it from a copy, or create it again."
         )
     try:
         return validated(MelSpec, settings["mel"], str(artifact))
     except BadInputError as error:
         # Nobody gave these: they were published as they are.
-        raise IntegrityError(error.message, "Make it again with this version of voxgrad.") from error
+        raise IntegrityError(error.message, "Create it again with this version of voxgrad.") from error
