@@ -1,4 +1,4 @@
-"""What pages that need nothing else are made of: sounds and pictures as data, and templates."""
+"""Self-contained HTML pages: audio and pictures as data URLs, and templates."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ _MEL_QUALITY = 60
 
 
 def mp3(samples: NDArray[np.float32], rate: int) -> str:
-    """A sound as data that every browser plays."""
+    """Audio as a data URL that every browser plays."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, "MPEG_LAYER_III", format="MP3", compression_level=0.8)
     return _data(file.getvalue(), "audio/mpeg")

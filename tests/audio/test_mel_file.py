@@ -123,7 +123,7 @@ def test_one_tensor_is_wanted(tmp_path, tensors):
         (MEL.numpy() * 8.7, "has values from -100 to 17.4"),
         (np.exp(MEL.numpy()), "has values from 1.013e-05 to 7.389"),
         (np.zeros((80, 7)), "has values from 0 to 0"),
-        (MEL.numpy() + 5, "and the natural logarithm of sound lies between -11.51 and 5.545"),
+        (MEL.numpy() + 5, "and the natural logarithm of audio lies between -11.51 and 5.545"),
     ],
 )
 def test_what_is_no_such_mel_is_refused(tmp_path, array, complaint):

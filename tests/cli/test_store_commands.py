@@ -30,7 +30,7 @@ def rotten(artifact: Artifact, file: str = "part000.bin") -> None:
 
 def test_verify_says_what_is_damaged_and_what_depends_on_it(alice: Artifact, home: Path, capsys):
     assert main(["verify"]) == 0
-    assert capsys.readouterr().out == "3 artifacts, all whole\n"
+    assert capsys.readouterr().out == "3 artifacts, all intact\n"
     rotten(Store(home).find("lj"))
     assert main(["verify", "--quick"]) == 0
     capsys.readouterr()

@@ -56,7 +56,7 @@ def shifted(waveform: Waveform, pitch: float, formants: float) -> Waveform:
 
 
 def equalised(waveform: Waveform, generator: np.random.Generator) -> Waveform:
-    """Colour a sound as another microphone and room might, by at most 6 dB anywhere.
+    """Equalise audio as another microphone and room might, by at most 6 dB anywhere.
 
     Gains are drawn evenly at 125, 500, 2000 and 8000 Hz, and lie on lines between (decibels over octaves).
 
@@ -74,7 +74,7 @@ def equalised(waveform: Waveform, generator: np.random.Generator) -> Waveform:
 
 
 def respeed(waveform: Waveform, speed: float) -> Waveform:
-    """Play a sound faster or slower, as a tape: pitch and formants move along.
+    """Play audio faster or slower, as a tape: pitch and formants move along.
 
     Args:
         waveform: (n,) samples.

@@ -137,7 +137,7 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
     start, stop = speech_span(analysed, spec) if spec.trim else (0.0, piece.seconds)
     clip = part(piece, (start, stop))
     if clip.seconds < spec.min_seconds:
-        message = f"{name} has {clip.seconds:.2f} s of sound, and a clip needs {spec.min_seconds:g} s"
+        message = f"{name} has {clip.seconds:.2f} s of audio, and a clip needs {spec.min_seconds:g} s"
         raise BadInputError(message, "Leave it out, or lower min_seconds.")
     measured = loudness(clip)
     gain = level_gain(clip, measured, spec)

@@ -32,7 +32,7 @@ _CANCELLED = 0.5  # of what the mean of independent channels keeps of their powe
 
 @dataclass(frozen=True, eq=False)
 class Waveform:
-    """Mono sound.
+    """Mono audio.
 
     Attributes:
         samples: (n,) float32, full scale at ±1.
@@ -78,7 +78,7 @@ def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
     Integers are scaled to ±1; floats are taken as they are.
 
     Raises:
-        BadInputError: the file is missing, a folder, empty, cut short, no sound, silent throughout, holds samples
+        BadInputError: the file is missing, a folder, empty, cut short, not audio, silent throughout, holds samples
             that are not finite, or lasts longer than ``max_seconds``.
     """
     with open_audio(path) as file:
@@ -137,7 +137,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Samples]:
 def write_audio(path: Path, waveform: Waveform) -> None:
     """Write 16-bit WAV or FLAC, Ogg Vorbis or MP3, as the name of ``path`` ends.
 
-    Samples beyond full scale are clipped. The file appears whole or not at all.
+    Samples beyond full scale are clipped. The file appears complete or not at all.
 
     Raises:
         BadInputError: the name ends in none of these, its folder does not exist, or a sample is not finite.
@@ -249,7 +249,7 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open an audio file for reading.
 
     Raises:
-        BadInputError: it is missing, a folder, empty, cut short or no sound; or its format needs ffmpeg, which is
+        BadInputError: it is missing, a folder, empty, cut short or not audio; or its format needs ffmpeg, which is
             not installed.
     """
     start = _first_bytes(path)

@@ -156,7 +156,7 @@ def true_peak(waveform: Waveform) -> float:
 
 
 def level_gain(waveform: Waveform, measured: float, spec: AudioSpec) -> float:
-    """Find the gain in dB to bring a sound to ``spec.loudness_lufs``, or less to keep the limit of true peaks.
+    """Find the gain in dB to bring audio to ``spec.loudness_lufs``, or less to keep the limit of true peaks.
 
     Args:
         waveform: not silent.

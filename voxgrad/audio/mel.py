@@ -38,7 +38,7 @@ def log_mel(samples: Tensor, spec: MelSpec) -> Tensor:
     length = samples.shape[-1]
     if length <= right or length < spec.hop_length:
         seconds = max(right + 1, spec.hop_length) / spec.sample_rate
-        message = f"a sound of {length} samples is too short for a spectrogram"
+        message = f"audio of {length} samples is too short for a spectrogram"
         raise BadInputError(message, f"Give at least {seconds:.3f} seconds.")
     window = hann_window(spec, samples.device, samples.dtype)
     spectrum = torch.stft(
@@ -166,6 +166,6 @@ def _check(path: Path, mel: Tensor, spec: MelSpec) -> None:
     if lowest < low - _MARGIN or highest > high + _MARGIN or lowest >= 0:
         message = (
             f"{path} has values from {lowest:.4g} to {highest:.4g}, "
-            f"and the natural logarithm of sound lies between {low:.4g} and {high:.4g}"
+            f"and the natural logarithm of audio lies between {low:.4g} and {high:.4g}"
         )
         raise BadInputError(message, "Undo its scaling: decibels, base 10 and normalised mels are others.")

@@ -1,4 +1,4 @@
-"""Audio files written while the sound comes, with a remark on what they are; and the remark read back."""
+"""Audio files written piece by piece, with a comment that holds their metadata; and the comment read back."""
 
 import struct
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _MOST_REMARK: Final = 1 << 26  # bytes; a longer one is no remark of ours
 
 
 class AudioWriter(Protocol):
-    """Where sound goes, piece by piece."""
+    """An audio file or stream that is written piece by piece."""
 
     def write(self, samples: Samples) -> None:
         """Take (n,) float32 samples; what passes ±1 is clipped."""
@@ -51,7 +51,7 @@ class RawWriter:
 
 
 class WaveWriter(RawWriter):
-    """A 16-bit mono WAV whose remark stands before the sound, so that it can be streamed.
+    """A 16-bit mono WAV whose remark stands before the audio, so that it can be streamed.
 
     Until `close` its sizes say "unknown" (all ones), which readers take for "up to the end".
 
@@ -94,7 +94,7 @@ class _SoundfileWriter:
 
 @contextmanager
 def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
-    """Write a WAV, FLAC, Ogg Vorbis or MP3, as its name ends. It appears whole at the end, or not at all.
+    """Write a WAV, FLAC, Ogg Vorbis or MP3, as its name ends. It appears complete at the end, or not at all.
 
     Raises:
         BadInputError: the name ends in none of these, or its folder does not exist.
@@ -152,8 +152,8 @@ def read_comment(path: Path) -> str:
         with path.open("rb") as file:
             if file.read(4) == b"RIFF":
                 return _riff_comment(file)
-        with soundfile.SoundFile(path) as sound:
-            return str(sound.comment)
+        with soundfile.SoundFile(path) as audio:
+            return str(audio.comment)
     except (OSError, soundfile.LibsndfileError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.error_string.rstrip(".")
         raise BadInputError(f"{path} cannot be read as audio ({reason})", "Name an audio file.") from error

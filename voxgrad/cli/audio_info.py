@@ -69,8 +69,8 @@ def info(
 
     session: Session = context.obj
     recipe = read_recipe(read_comment(file), str(file))
-    with open_audio(file) as sound:
-        seconds, rate = sound.frames / sound.samplerate, sound.samplerate
+    with open_audio(file) as audio:
+        seconds, rate = audio.frames / audio.samplerate, audio.samplerate
     about = {"synthetic": "yes", "seconds": f"{seconds:.2f}", "rate": f"{rate} Hz"}
     known = {} if recipe is None else recipe.model_dump()
     answer(

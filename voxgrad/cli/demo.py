@@ -91,14 +91,14 @@ def demo(
 def _speak(store: "Store", speaker: "Artifact", target: Path, emit: "Emit") -> None:
     from voxgrad.audio.io import copy_audio
     from voxgrad.settings import SynthesisSpec
-    from voxgrad.steps.say import SOUND, say
+    from voxgrad.steps.say import AUDIO, say
     from voxgrad.vocoder.load import choose_vocoder, mel_of
 
     vocoder = choose_vocoder(store, None, mel_of(speaker), emit)
     speech = say(
         store, SENTENCE, speaker, vocoder, name=speaker.name, settings=SynthesisSpec(), seed=0, emit=emit
     )
-    copy_audio(speech.path(SOUND), target)
+    copy_audio(speech.path(AUDIO), target)
 
 
 def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
@@ -130,7 +130,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     from voxgrad.audio.io import read_audio
     from voxgrad.audio.praat import shift
     from voxgrad.settings import SynthesisSpec
-    from voxgrad.steps.say import SOUND, say
+    from voxgrad.steps.say import AUDIO, say
     from voxgrad.vocoder.load import choose_vocoder, mel_of
 
     if not trained:
@@ -141,7 +141,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
             say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
             for seed, text in enumerate(_TEXTS)
         )
-        sources = [speech.path(SOUND) for speech in spoken]
+        sources = [speech.path(AUDIO) for speech in spoken]
     return _record(output / "wavs", (shift(read_audio(path), _PITCH, _FORMANTS) for path in sources))
 
 

@@ -74,7 +74,7 @@ def _page(findings: "Sequence[Finding]", verified: int) -> "RenderableType":
         if found.dependents:
             lines.append(Text(f"  made from it: {', '.join(str(one) for one in found.dependents)}"))
     if not findings:
-        return Text("1 artifact, whole" if verified == 1 else f"{verified} artifacts, all whole")
+        return Text("1 artifact, intact" if verified == 1 else f"{verified} artifacts, all intact")
     mend = "`voxgrad import` puts a copy in its place, `voxgrad rm` removes it"
     return Group(*lines, Text(f"damaged: {len(findings)} of {verified}; {mend}"))
 

@@ -156,6 +156,6 @@ def say(
     if raw or str(output) == "-":
         saying.stream(source, raw=raw)
     elif source.one:
-        saying.one(source.whole(), output)
+        saying.one(source.joined(), output)
     else:
         saying.many(source, directory)

@@ -29,7 +29,7 @@ class SayInput:
     one: bool = True
     coming: bool = False
 
-    def whole(self) -> str:
+    def joined(self) -> str:
         """All of it as one text."""
         return "\n\n".join(self.texts)
 

@@ -89,10 +89,10 @@ class SayRequest:
         from voxgrad.audio.writers import convert, read_comment
         from voxgrad.cli.render import answer
         from voxgrad.speech.provenance import MARK
-        from voxgrad.steps.say import SOUND
+        from voxgrad.steps.say import AUDIO
 
-        sound = speech.path(SOUND)
-        convert(sound, target, read_comment(sound) if self.metadata else MARK)
+        audio = speech.path(AUDIO)
+        convert(audio, target, read_comment(audio) if self.metadata else MARK)
         self._write_artifact_timings(speech, target)
         seconds = speech.manifest.metrics["seconds"]
         parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
@@ -169,7 +169,7 @@ class SayRequest:
         with Renderer(self.session) as renderer:
             speaker = self._load(self._store(), self.voice, renderer.emit)
             synthesis = self._paced(speaker, renderer.emit)
-            text = None if source.coming else source.whole()
+            text = None if source.coming else source.joined()
             recipe = speaker.recipe(text, synthesis, self.delivery, self.seed)
             passages, seconds = speak_to_stream(
                 speaker,
@@ -211,7 +211,7 @@ class SayRequest:
 
         for text in texts:
             if self.strict or len(text) < _KNOWN_FIRST:
-                warn_unknown(speaker.survey([text]).unknown, emit, strict=self.strict)
+                warn_unknown(speaker.summarize([text]).unknown, emit, strict=self.strict)
             yield text
 
     def _jobs(
@@ -292,6 +292,6 @@ def _make(directory: Path) -> None:
 
 
 def _last_used() -> int:
-    """The highest number of a sound in the working folder, 0 if there is none."""
+    """The highest number of an audio file in the working folder, 0 if there is none."""
     found = (_NUMBERED.fullmatch(path.name) for path in Path().iterdir())
     return max((int(match[1]) for match in found if match is not None), default=0)

@@ -24,13 +24,13 @@ class Take:
     """A sentence, said.
 
     Attributes:
-        sound: (n,) samples.
+        audio: (n,) samples.
         mel: (n_mels, frames).
         durations: frames of every token.
         work: seconds that it took.
     """
 
-    sound: Samples
+    audio: Samples
     mel: Samples
     durations: tuple[int, ...]
     work: float
@@ -54,8 +54,8 @@ def speak(speaker: Synthesizer, clip: Clip, settings: SynthesisSpec, seed: int) 
     """Say the tokens of a clip as one utterance."""
     started = time.perf_counter()
     mel, durations = speaker.mel(clip.tokens, settings, torch.Generator().manual_seed(seed))
-    sound = speaker.sound(mel)
-    return Take(sound, mel.numpy(), durations, time.perf_counter() - started)
+    audio = speaker.vocode(mel)
+    return Take(audio, mel.numpy(), durations, time.perf_counter() - started)
 
 
 def measured(
@@ -74,19 +74,19 @@ def measured(
     said = phone_seconds(clip.tokens, take.durations, spec)
     meant = phone_seconds(clip.tokens, alignment.durations.tolist(), spec)
     return {
-        **asdict(distances(take.sound, recorded.samples, spec)),
+        **asdict(distances(take.audio, recorded.samples, spec)),
         "phone_error": float(np.abs(said - meant).mean()),
-        "real_time_factor": take.work * spec.sample_rate / len(take.sound),
+        "real_time_factor": take.work * spec.sample_rate / len(take.audio),
     }
 
 
-def perceptual(metrics_by_models: PerceptualMetrics, sound: Waveform, clip: Clip) -> Figures:
+def perceptual(metrics_by_models: PerceptualMetrics, audio: Waveform, clip: Clip) -> Figures:
     """Metrics by other models of an utterance: words misheard, and quality."""
-    misheard = metrics_by_models.words_misheard(sound, clip.normalised)
+    misheard = metrics_by_models.words_misheard(audio, clip.normalised)
     found: Mapping[str, float | None] = {
         "misheard": misheard,
-        "wrong": metrics_by_models.words_wrong(sound, clip.text),
+        "wrong": metrics_by_models.words_wrong(audio, clip.text),
         "words": len(words(clip.normalised)),
-        "dnsmos": metrics_by_models.quality(sound),
+        "dnsmos": metrics_by_models.quality(audio),
     }
     return {name: value for name, value in found.items() if value is not None}

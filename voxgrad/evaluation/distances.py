@@ -21,14 +21,14 @@ _DECIBELS = 20 / math.log(10)
 
 @dataclass(frozen=True)
 class Distances:
-    """Of one sound from one recording.
+    """Distances of synthesised audio from a recording.
 
     Attributes:
         mel_cepstral_distortion: dB.
         f0_error: cents, root mean square over the frames that are voiced in both; None where there are none.
-        f0_shift: semitones from the recording's median to the sound's; None where one has no voiced frame.
+        f0_shift: semitones from the recording's median to the audio's; None where one has no voiced frame.
         voicing_error: share of the frames that are voiced in one only.
-        length: seconds of the sound for a second of the recording.
+        length: seconds of the audio for a second of the recording.
     """
 
     mel_cepstral_distortion: float
@@ -38,20 +38,20 @@ class Distances:
     length: float
 
 
-def distances(sound: Samples, recording: Samples, spec: MelSpec) -> Distances:
-    """Compare a sound with a recording of the same words, frame by frame along the warping of their cepstra.
+def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
+    """Compare audio with a recording of the same words, frame by frame along the warping of their cepstra.
 
     Args:
-        sound: (n,) samples at the mel's rate.
+        audio: (n,) samples at the mel's rate.
         recording: likewise.
         spec: whose frames and bands are used.
 
     Raises:
         BadInputError: one of them is shorter than a frame.
     """
-    said, meant = (mel_cepstrum(samples, spec) for samples in (sound, recording))
+    said, meant = (mel_cepstrum(samples, spec) for samples in (audio, recording))
     pairs = warp(said, meant)
-    here, there = (_f0(one, spec, frames) for one, frames in ((sound, len(said)), (recording, len(meant))))
+    here, there = (_f0(one, spec, frames) for one, frames in ((audio, len(said)), (recording, len(meant))))
     along, beside = here[pairs[:, 0]], there[pairs[:, 1]]
     both = (along > 0) & (beside > 0)
     cents = 1200 * np.log2(along[both] / beside[both])
@@ -61,7 +61,7 @@ def distances(sound: Samples, recording: Samples, spec: MelSpec) -> Distances:
         float(np.sqrt(np.square(cents).mean())) if both.any() else None,
         12 * math.log2(float(np.median(here[here > 0]) / np.median(there[there > 0]))) if voiced else None,
         float(((along > 0) != (beside > 0)).mean()),
-        len(sound) / len(recording),
+        len(audio) / len(recording),
     )
 
 

@@ -26,7 +26,7 @@ _META = "outcome"
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """An outcome without its sounds and mels, as a JSON value."""
+    """An outcome without its audio and mels, as a JSON value."""
     made = [
         {
             "clip": asdict(one.clip),
@@ -128,7 +128,7 @@ class RecordingCache:
             return None
 
     def _content(self, clip: str) -> tuple[bytes, np.ndarray]:
-        """Sound and mel of a clip of the dataset before."""
+        """Audio and mel of a clip of the dataset before."""
         assert self.before is not None  # noqa: S101 (`_published` has seen to it)
         kept = f"{AUDIO}/{clip}.flac" in self._files
         path = self.before.path(f"{AUDIO if kept else REJECTED}/{clip}.flac")

@@ -55,10 +55,10 @@ class Made:
 
     Attributes:
         clip: as training reads it.
-        flac: its sound, the content of a file.
+        flac: its audio, the content of a file.
         mel: (n_mels, frames) float32.
         record: what was done to it and what it measures, as JSON values.
-        fit: of text and sound; None without a base.
+        fit: of text and audio; None without a base.
         unknown: words that no dictionary has.
     """
 

@@ -25,7 +25,7 @@ from voxgrad.training.dataset import Clip
 PAGE, COVERAGE, DISTRIBUTIONS, MEL = "report.html", "coverage.png", "distributions.png", "mel.png"
 _TEMPLATE = "report.jinja"
 _EMBEDDED_SECONDS = 300.0
-"""Of sound within the page, the worst clips first: a page of an hour would be too large to send."""
+"""Of audio within the page, the worst clips first: a page of an hour would be too large to send."""
 _ENVELOPE = 160
 
 
@@ -135,7 +135,7 @@ class Card:
     seconds: float
     measures: dict[str, float | None]
     player: str
-    """Address of its sound: data, or the file beside the page."""
+    """Address of its audio: data, or the file beside the page."""
     mel: str
     envelope: str
     """Outline of its waveform, an SVG path in a box of 160 by 2."""
@@ -149,7 +149,7 @@ def write_report(
     """Writes the page and its pictures into a dataset's directory.
 
     Args:
-        directory: of the dataset, whose sounds lie there already.
+        directory: of the dataset, whose audio is there already.
         judged: what it is made of.
         name: of the dataset.
         preset: whose thresholds are shown.

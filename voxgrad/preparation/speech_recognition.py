@@ -95,7 +95,7 @@ def _pocketsphinx(module: Any) -> Callable[[Samples], str]:
 
 
 def sphinx_samples(waveform: Waveform) -> bytes:
-    """A sound as pocketsphinx takes it: 16 bits at 16 kHz."""
+    """Audio as pocketsphinx takes it: 16 bits at 16 kHz."""
     return _sixteen_bits(resample(waveform, _RATE).samples)
 
 

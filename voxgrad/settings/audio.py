@@ -45,7 +45,7 @@ class MelSpec(Spec):
 
     @property
     def range(self) -> tuple[float, float]:
-        """The lowest and (a bound of) the highest value of a log-mel of sound within full scale."""
+        """The lowest and (a bound of) the highest value of a log-mel of audio within full scale."""
         return math.log(self.floor), math.log(self.n_fft / 4)
 
     @property

@@ -7,7 +7,7 @@ from pydantic import Field
 from voxgrad.settings.base import Positive, Spec
 
 DRAFT_STEPS, BEST_STEPS = 4, 25
-"""Of the score network, where speed counts more than sound, or sound more than speed."""
+"""Of the score network, where speed counts more than quality, or quality more than speed."""
 
 
 Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
@@ -39,7 +39,7 @@ class SynthesisSpec(Spec):
 
 
 class DeliverySpec(Spec):
-    """What is done to the sound of a text once it is spoken."""
+    """What is done to the audio of a text once it is synthesised."""
 
     pitch: float = Field(default=0.0, ge=-12, le=12)
     """Semitones up, by Praat."""

@@ -1,1 +1,1 @@
-"""A voice that is loaded and speaks: text → passages → sound, as `voxgrad.load` and all commands use it."""
+"""A voice that is loaded and speaks: text → passages → audio, as `voxgrad.load` and all commands use it."""

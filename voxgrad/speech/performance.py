@@ -16,7 +16,7 @@ _REPEATS = 3
 
 
 def fit_steps_to_rtf(
-    speaker: Synthesizer, settings: SynthesisSpec, max_rtf: float, emit: Emit
+    synthesizer: Synthesizer, settings: SynthesisSpec, max_rtf: float, emit: Emit
 ) -> SynthesisSpec:
     """The settings with as many steps as keep the real-time factor below a limit.
 
@@ -24,12 +24,12 @@ def fit_steps_to_rtf(
     known of this machine, with all that it does besides.
 
     Args:
-        speaker: whose network and vocoder are timed.
+        synthesizer: whose network and vocoder are timed.
         settings: all but the steps is kept.
         max_rtf: seconds of work for a second of sound.
         emit: called with the chosen steps, and a warning where not even the minimum fits.
     """
-    one, three = (_factor(speaker, settings, steps) for steps in (1, 3))
+    one, three = (_factor(synthesizer, settings, steps) for steps in (1, 3))
     steps = affordable(one, (three - one) / 2.0, max_rtf)
     if one + (steps - 1) * (three - one) / 2.0 > max_rtf:
         emit(
@@ -52,8 +52,8 @@ def affordable(first: float, further: float, limit: float) -> int:
     return int(min(max(1 + room + 1e-9, DRAFT_STEPS), MOST_STEPS))
 
 
-def _factor(speaker: Synthesizer, settings: SynthesisSpec, steps: int) -> float:
-    acoustic = speaker.acoustic
+def _factor(synthesizer: Synthesizer, settings: SynthesisSpec, steps: int) -> float:
+    acoustic = synthesizer.acoustic
     tokens = torch.arange(_TOKENS)[None] % acoustic.spec.model.n_vocab
     asked = settings.model_copy(update={"steps": steps})
 
@@ -66,7 +66,7 @@ def _factor(speaker: Synthesizer, settings: SynthesisSpec, steps: int) -> float:
             torch.tensor([acoustic.row]),
             acoustic.spec.duration_scale,
         )
-        speaker.engine(spoken.mel.clamp(*acoustic.spec.mel.range))
+        synthesizer.vocoder_model(spoken.mel.clamp(*acoustic.spec.mel.range))
         return int(spoken.lengths) * acoustic.spec.mel.seconds_per_frame
 
     speak()  # the first call compiles and allocates
@@ -83,11 +83,11 @@ def _timed(speak: Callable[[], float]) -> float:
 _TOKENS = 31
 
 
-def compile_synthesizer(speaker: Synthesizer, settings: SynthesisSpec, emit: Emit) -> Synthesizer:
+def compile_synthesizer(synthesizer: Synthesizer, settings: SynthesisSpec, emit: Emit) -> Synthesizer:
     """Compile the score network for utterances of any length, the same function to rounding.
 
     Args:
-        speaker: whose network is compiled, in place.
+        synthesizer: whose network is compiled, in place.
         settings: whose precision counts.
         emit: called with remarks and, on failure, a warning.
 
@@ -95,16 +95,16 @@ def compile_synthesizer(speaker: Synthesizer, settings: SynthesisSpec, emit: Emi
         The speaker as it was where there is no compiler.
     """
     emit(Said("compiling the score network, which takes minutes"))
-    estimator = speaker.acoustic.model.decoder.estimator
+    estimator = synthesizer.acoustic.model.decoder.estimator
     estimator.compile(dynamic=True)
-    tokens = torch.arange(_TOKENS)[None] % speaker.acoustic.spec.model.n_vocab
+    tokens = torch.arange(_TOKENS)[None] % synthesizer.acoustic.spec.model.n_vocab
     try:
-        speaker.acoustic.model.synthesize(
+        synthesizer.acoustic.model.synthesize(
             tokens,
             torch.tensor([_TOKENS]),
             settings.model_copy(update={"steps": 1}),
             torch.Generator().manual_seed(0),
-            torch.tensor([speaker.acoustic.row]),
+            torch.tensor([synthesizer.acoustic.row]),
         )
     except (RuntimeError, OSError) as error:  # dynamo's and inductor's errors are RuntimeErrors
         estimator._compiled_call_impl = None  # noqa: SLF001 - torch has no other way back
@@ -114,5 +114,5 @@ def compile_synthesizer(speaker: Synthesizer, settings: SynthesisSpec, emit: Emi
                 f"torch.compile failed, speaking without it ({type(error).__name__}: {why[:120]})", "warning"
             )
         )
-        return speaker
-    return replace(speaker, compiled=True)
+        return synthesizer
+    return replace(synthesizer, compiled=True)

@@ -30,7 +30,7 @@ class Source(BaseModel):
 
 
 class Recipe(BaseModel):
-    """How a sound was made."""
+    """How an audio file was made."""
 
     # What a newer version adds is no reason not to read the rest.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -38,7 +38,7 @@ class Recipe(BaseModel):
     voxgrad: str
     """The version that made it."""
     text: str | None
-    """None where it was not known when the sound began: lines that were still to come."""
+    """None where it was not known when the audio began: lines that were still to come."""
     seed: int
     voice: Source
     vocoder: Source | None

@@ -57,7 +57,7 @@ class Synthesizer:
     voice: Artifact
     vocoder: Artifact | None
     acoustic: AcousticModel
-    engine: Vocoder
+    vocoder_model: Vocoder
     lexicon: Lexicon
     compiled: bool = False
 
@@ -142,16 +142,16 @@ class Synthesizer:
         samples_before, ended = 0, None
         for number, passage in enumerate(self._passages(texts)):
             mel, durations = self.mel(passage.encoded.tokens, synthesis, _generator(seed, number))
-            sound = self.sound(mel, delivery)
+            audio = self.vocode(mel, delivery)
             silence = 0 if ended is None else round(_SILENCE[ended] * delivery.sentence_silence * self.rate)
             start = (samples_before + silence) / self.rate
             timing = timed(passage, durations, start, self.acoustic.spec.mel.seconds_per_frame)
-            yield SpokenPassage(passage, np.pad(sound, (silence, 0)), mel.numpy(), durations, timing)
-            samples_before, ended = samples_before + silence + len(sound), passage.ends
+            yield SpokenPassage(passage, np.pad(audio, (silence, 0)), mel.numpy(), durations, timing)
+            samples_before, ended = samples_before + silence + len(audio), passage.ends
         if ended is None:
             raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
 
-    def survey(self, texts: Iterable[str]) -> TextSummary:
+    def summarize(self, texts: Iterable[str]) -> TextSummary:
         """Read texts without speaking them, so that what cannot be said is found first.
 
         Raises:
@@ -198,12 +198,12 @@ class Synthesizer:
             torch.tensor([self.acoustic.row]),
             self.acoustic.spec.duration_scale,
         )
-        # A poorly trained decoder can leave the range of sound, where a vocoder's exponential overflows.
+        # A poorly trained decoder can leave the range of audio, where a vocoder's exponential overflows.
         return spoken.mel[0].clamp(*self.acoustic.spec.mel.range), tuple(spoken.durations[0].tolist())
 
-    def sound(self, mel: Tensor, delivery: DeliverySpec = _DELIVERY) -> Samples:
-        """Make the sound of an utterance's mel, (n_mels, frames): float32, below full scale."""
-        samples: Samples = self.engine(mel[None])[0].numpy()
+    def vocode(self, mel: Tensor, delivery: DeliverySpec = _DELIVERY) -> Samples:
+        """Vocode an utterance's mel, (n_mels, frames): float32, below full scale."""
+        samples: Samples = self.vocoder_model(mel[None])[0].numpy()
         if not np.isfinite(samples).all():
             raise BadInputError(
                 "the voice produced values that are not finite", "Fine-tune it again, or use another."

@@ -102,7 +102,7 @@ def write_timings(path: Path, kind: str, passages: Sequence[TimedPassage], secon
         path: where to.
         kind: the format.
         passages: in order.
-        seconds: of the whole sound.
+        seconds: of all the audio.
     """
     if kind == "json":
         text = json.dumps([asdict(passage) for passage in passages], ensure_ascii=False, indent=1) + "\n"

@@ -106,7 +106,7 @@ def _compare(
         for name, speaker in speakers.items():
             take = speak(speaker, clip, SynthesisSpec(), seed)
             rows[name].append(measured(take, clip, recorded, speaker, aligned[clip.id]))
-            audio[name] = (take.sound, take.mel)
+            audio[name] = (take.audio, take.mel)
         takes = [(name, mp3(one, recorded.rate), mel_picture(mel)) for name, (one, mel) in audio.items()]
         sentences.append((clip.text, takes))
         mels.append({name: mel for name, (_, mel) in audio.items()})

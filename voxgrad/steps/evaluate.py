@@ -121,7 +121,7 @@ def _rows(
     for number, clip in enumerate(clips):
         recorded = recording(dataset, clip)
         take = speak(speaker, clip, trial.synthesis, trial.seed + number)
-        copied = speaker.sound(dataset.corpus.mel(clip))
+        copied = speaker.vocode(dataset.corpus.mel(clip))
         compared = [embedding for name, embedding in others.items() if name != clip.id]
         spec = dataset.mel
         against: dict[str, Figures] = {
@@ -129,16 +129,16 @@ def _rows(
             VOCODED: asdict(distances(copied, recorded.samples, spec)),
             RECORDINGS: {},
         }
-        sounds = {VOICE: take.sound, VOCODED: copied, RECORDINGS: recorded.samples}
-        for column, samples in sounds.items():
-            sound = Waveform(samples, spec.sample_rate)
-            embedding = metrics_by_models.voice(sound)
+        audio_of = {VOICE: take.audio, VOCODED: copied, RECORDINGS: recorded.samples}
+        for column, samples in audio_of.items():
+            audio = Waveform(samples, spec.sample_rate)
+            embedding = metrics_by_models.voice(audio)
             like = None if embedding is None or not compared else similarity(embedding, compared)
             rows[column].append(
                 {
-                    "seconds": sound.seconds,
+                    "seconds": audio.seconds,
                     **against[column],
-                    **perceptual(metrics_by_models, sound, clip),
+                    **perceptual(metrics_by_models, audio, clip),
                     "similarity": like,
                 }
             )

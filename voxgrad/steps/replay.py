@@ -1,4 +1,4 @@
-"""An audio file that voxgrad made → the same sound, made again."""
+"""An audio file that voxgrad made → the same audio, reproduced."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

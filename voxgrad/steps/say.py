@@ -25,7 +25,7 @@ from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.tokens import require_unicode
 
 VERSION = 3
-SOUND, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
+AUDIO, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
 _TASK = "say"
 _SHOWN = 400  # characters of a text that a manifest shows; all of it is in its file
 
@@ -59,7 +59,7 @@ def say(
 ) -> Artifact:
     """Speaks a text, or finds the speech that the same work made before.
 
-    Sound and timings are written passage by passage, so that memory does not grow with the text.
+    Audio and timings are written passage by passage, so that memory does not grow with the text.
 
     Args:
         store: where the speech goes.
@@ -92,20 +92,20 @@ def say(
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
     speaker = Synthesizer.load(voice, vocoder, words) if loaded is None else replace(loaded, lexicon=words)
-    survey = speaker.survey([text])
-    warn_unknown(survey.unknown, emit, strict=strict)
+    summary = speaker.summarize([text])
+    warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work(text, words, known_by, resolved, key)
-    pieces = with_progress(speaker.stream([text], settings, delivery, seed), _TASK, survey.passages, emit)
+    pieces = with_progress(speaker.stream([text], settings, delivery, seed), _TASK, summary.passages, emit)
     with store.stage("speech", name) as staged:
         remark = speaker.recipe(text, settings, delivery, seed).remark
         seconds, first = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
         _draw(staged.directory / "mel.png", first, speaker)
         (staged.directory / TEXT).write_text(text, encoding="utf-8")
-        return _publish(staged, work, survey, seconds, seed, voice)
+        return _publish(staged, work, summary, seconds, seed, voice)
 
 
 def _publish(
-    staged: StagedArtifact, work: _Work, survey: TextSummary, seconds: float, seed: int, voice: Artifact
+    staged: StagedArtifact, work: _Work, summary: TextSummary, seconds: float, seed: int, voice: Artifact
 ) -> Artifact:
     text = work.text
     return staged.publish(
@@ -121,9 +121,9 @@ def _publish(
         tools={"torch": torch.__version__},
         metrics={
             "seconds": round(seconds, 4),
-            "passages": survey.passages,
-            "tokens": survey.tokens,
-            "unknown_words": list(survey.unknown),
+            "passages": summary.passages,
+            "tokens": summary.tokens,
+            "unknown_words": list(summary.unknown),
         },
         consent=voice.manifest.consent,
         licence=voice.manifest.licence,
@@ -133,11 +133,11 @@ def _publish(
 def _write(
     directory: Path, pieces: Iterator[SpokenPassage], rate: int, remark: str, rescue: Path | None, emit: Emit
 ) -> tuple[float, SpokenPassage]:
-    """Write sound and timings as they come; returns the seconds, and the first piece."""
+    """Write audio and timings as they come; returns the seconds, and the first piece."""
     first, samples = None, 0
-    sound, timings = directory / SOUND, directory / TIMINGS
+    audio, timings = directory / AUDIO, directory / TIMINGS
     try:
-        with sound.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
+        with audio.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
             sink = WaveWriter(wave, rate, remark)
             try:
                 for piece in pieces:
@@ -150,7 +150,7 @@ def _write(
             lines.write("\n]\n")
     except (KeyboardInterrupt, VoxgradError):
         if rescue is not None and samples:
-            convert(sound, rescue, MARK)
+            convert(audio, rescue, MARK)
             emit(Said(f"the audio up to then is in {rescue}", "warning"))
         raise
     if first is None:
@@ -164,7 +164,7 @@ def _line(timing: TimedPassage) -> str:
 
 def _draw(path: Path, piece: SpokenPassage, speaker: Synthesizer) -> None:
     """The mel of a piece: of the whole where it is short, else of its beginning."""
-    # Only here, because matplotlib takes long to load, and the sound is ready by now.
+    # Only here, because matplotlib takes long to load, and the audio is ready by now.
     from voxgrad import pictures  # noqa: PLC0415
 
     pictures.draw_mel(path, piece.mel, speaker.acoustic.spec.mel, piece.passage.written)

@@ -65,7 +65,7 @@ class Spoken:
 def speak_to_files(
     jobs: Iterable[Job], total: int | None, *, metadata: bool, strict: bool, emit: Emit
 ) -> Iterator[Spoken]:
-    """Speak utterances one after another, each into a file that appears whole.
+    """Speak utterances one after another, each into a file that appears complete.
 
     A file that says of itself that it was made just so is left as it is, so that an interrupted list goes on where it
     stopped.
@@ -128,7 +128,7 @@ def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
     if metadata and (job.timings is None or job.timings[0].exists()) and _is_there(job.target, recipe):
         return Spoken(job, None)
     warn_unread(job.text, emit)
-    warn_unknown(job.speaker.survey([job.text]).unknown, emit, strict=strict)
+    warn_unknown(job.speaker.summarize([job.text]).unknown, emit, strict=strict)
     with open_writer(job.target, job.speaker.rate, recipe.remark if metadata else MARK) as sink:
         pieces = job.speaker.stream([job.text], job.synthesis, job.delivery, job.seed)
         timings, seconds = _written(pieces, lambda: sink, job.speaker.rate)

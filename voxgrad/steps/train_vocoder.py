@@ -42,7 +42,7 @@ def train_vocoder(
 
     Args:
         store: where the vocoder goes.
-        dataset: whose sound it learns from; a tenth of the sentences are held out.
+        dataset: whose audio it learns from; a tenth of the sentences are held out.
         start: the vocoder to go on from; None: from nothing.
         name: of the vocoder.
         preset: model and training; the model is that of ``start`` where there is one.

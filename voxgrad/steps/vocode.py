@@ -1,4 +1,4 @@
-"""A recording or a mel → the sound that a vocoder makes of it."""
+"""A recording or a mel → the audio that a vocoder makes of it."""
 
 import math
 import time
@@ -22,7 +22,7 @@ _TASK = "vocode"
 
 @dataclass(frozen=True)
 class Copy:
-    """What became of a sound.
+    """What became of a recording.
 
     Attributes:
         waveform: as long as the recording, or ``frames * hop_length`` samples of a mel.
@@ -36,7 +36,7 @@ class Copy:
 
 
 def vocode(source: Path, vocoder: Artifact | None, emit: Emit) -> Copy:
-    """Copy a sound through a vocoder, so that the vocoder can be judged.
+    """Copy a recording through a vocoder, so that the vocoder can be judged.
 
     A recording is read as any other, and resampled to the vocoder's rate; it is neither trimmed nor levelled. Unlike
     other steps this one writes no artifact: a copy judges a vocoder and is no speech, so nothing is made from it.
@@ -56,16 +56,16 @@ def vocode(source: Path, vocoder: Artifact | None, emit: Emit) -> Copy:
     emit(Began(_TASK, mel.shape[1], "frames"))
     with torch.inference_mode():
         started = time.perf_counter()
-        sound = speaker(mel[None])[0]
+        audio = speaker(mel[None])[0]
         taken = time.perf_counter() - started
-        difference = float((log_mel(sound, spec) - mel).abs().mean())
+        difference = float((log_mel(audio, spec) - mel).abs().mean())
     emit(Advanced(_TASK, mel.shape[1]))
     emit(Ended(_TASK))
     if not math.isfinite(difference):
         called = "Griffin-Lim" if vocoder is None else str(vocoder)
         raise IntegrityError(f"{called} produced values that are not finite", "Use another vocoder.")
-    waveform = Waveform(sound[:samples].numpy(), spec.sample_rate)
-    return Copy(waveform, difference, taken * spec.sample_rate / len(sound))
+    waveform = Waveform(audio[:samples].numpy(), spec.sample_rate)
+    return Copy(waveform, difference, taken * spec.sample_rate / len(audio))
 
 
 def _read(source: Path, spec: MelSpec) -> tuple[Tensor, MelSpec, int]:

@@ -32,7 +32,7 @@ _PLAIN_FILE = 0o100644 << 16
 
 
 def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
-    """Write an archive, whole or not at all.
+    """Write an archive, complete or not at all.
 
     Args:
         artifacts: the one that it is about, then those that it was made from.
@@ -49,7 +49,7 @@ def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
         try:
             with beside.open("xb") as file:
                 emit(Began("export", total, "files"))
-                # Stored, for sound and weights hardly shrink.
+                # Stored, for audio and weights hardly shrink.
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                     for number, path in enumerate(_packed(archive, artifacts), 1):
                         emit(Advanced("export", number, path))
@@ -101,7 +101,7 @@ def import_archive(
     """Publish what is in an archive, and what is here already only once.
 
     An artifact keeps its number, and so its digest, unless another has that number here; then it gets the next one,
-    and those that were made from it name it so. A damaged artifact is replaced by its whole copy.
+    and those that were made from it name it so. A damaged artifact is replaced by its intact copy.
 
     Args:
         store: where it goes.
@@ -176,7 +176,7 @@ def _parents_first(contents: list[Packed]) -> list[Packed]:
 
 
 def _known(store: Store, packed: Packed) -> Artifact | None:
-    """The whole artifact that is this one, but perhaps for its number; None where there is none."""
+    """The intact artifact that is this one, but perhaps for its number; None where there is none."""
     for one in store.list(packed.manifest.kind):
         renumbered = one.manifest.model_copy(update={"version": packed.manifest.version})
         same = packed.digest == one.digest or renumbered == packed.manifest
@@ -194,7 +194,7 @@ def _published(store: Store, staged: StagedArtifact, packed: Packed, arrived: di
 
 
 def _is_ruin_of(one: Found, packed: Packed) -> bool:
-    """Whether this is the same artifact, damaged: `_known` has found none that is whole."""
+    """Whether this is the same artifact, damaged: `_known` has found none that is intact."""
     return not one.embedded and packed.ref == one.ref and packed.digest in identities(one)
 
 

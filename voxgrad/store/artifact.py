@@ -110,7 +110,7 @@ class Artifact(Slot):
             return False
 
     def problems(self, *, full: bool) -> Iterator[VoxgradError]:
-        """What is wrong with its files, one by one; nothing where it is whole.
+        """What is wrong with its files, one by one; nothing where it is intact.
 
         Args:
             full: read every byte; otherwise sizes alone are compared.

@@ -39,7 +39,7 @@ def verify(lineage: Lineage, chosen: Iterable[Found], *, full: bool, emit: Emit)
         emit: called with progress events.
 
     Returns:
-        What is damaged; nothing where all is whole.
+        What is damaged; nothing where all is intact.
     """
     artifacts = tuple(chosen)
     findings = []

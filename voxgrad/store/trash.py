@@ -46,7 +46,7 @@ def remove(store: Store, one: Found, *, cascade: bool = False) -> tuple[Found, .
 
     Args:
         store: that it is in.
-        one: what to remove, whole or damaged.
+        one: what to remove, intact or damaged.
         cascade: also everything that was made from it.
 
     Returns:

@@ -38,7 +38,7 @@ class _Tensors:
 
 @dataclass(frozen=True, slots=True)
 class Batch(_Tensors):
-    """Whole utterances, padded."""
+    """Complete utterances, padded."""
 
     tokens: Tensor
     """(batch, tokens) int64."""
@@ -103,7 +103,7 @@ def batch_of_step(clips: Sequence[Clip], size: int, step: int, seed: int) -> lis
 
 
 def collate(corpus: Corpus, clips: Sequence[Clip], speaker_rows: Mapping[str, int]) -> Batch:
-    """Pads whole utterances into a batch; ``speaker_rows`` gives every speaker's row of the embedding."""
+    """Pads complete utterances into a batch; ``speaker_rows`` gives every speaker's row of the embedding."""
     mels = [corpus.mel(clip) for clip in clips]
     token_lengths = torch.tensor([len(clip.tokens) for clip in clips])
     frame_lengths = torch.tensor([mel.shape[1] for mel in mels])

@@ -96,7 +96,7 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def load_checkpoint(run: Path, emit: Emit) -> Checkpoint | None:
-    """Reads the newest checkpoint that is whole; None where none was ever saved.
+    """Reads the newest checkpoint that is intact; None where none was ever saved.
 
     Raises:
         IntegrityError: all are damaged.
@@ -132,10 +132,10 @@ def _read(directory: Path) -> Checkpoint:
     index = _index(directory)
     for name, digest in index["files"].items():
         try:
-            whole = sync_file(directory / name) == digest
+            intact = sync_file(directory / name) == digest
         except OSError:
-            whole = False
-        if not whole:
+            intact = False
+        if not intact:
             raise _damaged(directory)
     names = [Path(name) for name in index["files"]]
     return Checkpoint(

@@ -80,7 +80,7 @@ def duration_scale(
 def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator, group: ProcessGroup) -> Losses:
     """The diffusion loss on crops under frozen alignments, times stratified over the batch.
 
-    Of the whole batch this process computes its rows, and weighs their loss by what they count in the whole.
+    Of the complete batch this process computes its rows, and weighs their loss by what they count in the complete.
     """
     t, noise = _times_and_noise(crops.y, generator)
     part = crops.mapped(group.shard)
@@ -98,13 +98,13 @@ def full_losses(
     generator: torch.Generator,
     group: ProcessGroup,
 ) -> tuple[Losses, Tensor]:
-    """The losses of whole utterances; the decoder, where it is trained, sees a crop of each.
+    """The losses of complete utterances; the decoder, where it is trained, sees a crop of each.
 
     The decoder's gradient goes through the means into the encoder, where that is trained.
 
     Args:
         model: in training mode.
-        batch: whole utterances, of which this process computes its rows; losses are weighted by what they count.
+        batch: complete utterances, of which this process computes its rows; losses are weighted by what they count.
         stage: what is trained, and the crop.
         distance: the encoder's loss; ``none`` leaves it to the decoder.
         durations: (batch, tokens), or None to search now.
@@ -114,7 +114,7 @@ def full_losses(
     Returns:
         The losses, and the durations of this process's rows that they were computed under.
     """
-    whole, batch = batch, batch.mapped(group.shard)
+    complete, batch = batch, batch.mapped(group.shard)
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
     durations = (
         model.align(prior, batch.y, batch.frame_lengths) if durations is None else group.shard(durations)
@@ -122,13 +122,13 @@ def full_losses(
     mu_y = monotonic_alignment.expand(prior.mu_x, durations, batch.y.shape[2])
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
     losses = Losses(
-        prior=encoder_loss(distance, mu_y, batch.y, mask) * group.weight(whole.frame_lengths)
+        prior=encoder_loss(distance, mu_y, batch.y, mask) * group.weight(complete.frame_lengths)
         if "encoder" in stage.train and distance != "none"
         else None,
-        duration=duration_loss(prior, durations) * group.weight(whole.token_lengths)
+        duration=duration_loss(prior, durations) * group.weight(complete.token_lengths)
         if "durations" in stage.train
         else None,
-        diffusion=_cropped_diffusion(model, whole, mu_y, stage, generator, group)
+        diffusion=_cropped_diffusion(model, complete, mu_y, stage, generator, group)
         if "decoder" in stage.train
         else None,
     )
@@ -143,7 +143,7 @@ def _cropped_diffusion(
     generator: torch.Generator,
     group: ProcessGroup,
 ) -> Tensor:
-    """The loss of this process's rows of the whole ``batch``, whose means alone ``mu_y`` holds."""
+    """The loss of this process's rows of the complete ``batch``, whose means alone ``mu_y`` holds."""
     size = batch.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, batch.y.shape[2]))
     start = crop_starts(batch.frame_lengths, size, generator).to(batch.y.device)
     index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=batch.y.shape[2] - 1)

@@ -182,7 +182,7 @@ class GradTTSTask:
     def _whole(
         self, clips: Sequence[Clip], settings: StageSpec, generator: torch.Generator
     ) -> tuple[Losses, dict[str, float]]:
-        """The losses of whole utterances, and the share of frames that moved where this step searches."""
+        """The losses of complete utterances, and the share of frames that moved where this step searches."""
         searches = settings.alignment == "every_step" and not self._given
         batch = collate(self.training, clips, self.speaker_rows).to(self.device)
         known = None if searches else self.durations.stacked(clips).to(self.device)

@@ -30,10 +30,10 @@ def optimizer_step(
     loss = loss.detach().clone()
     group.all_reduce_mean([loss, *(p.grad for group in learnt for p in group if p.grad is not None)])
     norms = [nn.utils.clip_grad_norm_(group, clip_gradient) for group in learnt]
-    whole = all(math.isfinite(float(norm)) for norm in norms)
-    if not whole or not math.isfinite(float(loss)):
+    finite = all(math.isfinite(float(norm)) for norm in norms)
+    if not finite or not math.isfinite(float(loss)):
         raise DivergedError(
-            "the loss is not finite" if whole else "a gradient is not finite",
+            "the loss is not finite" if finite else "a gradient is not finite",
             "The last checkpoint is intact: resume with a lower learning rate.",
         )
     optimizer.step()

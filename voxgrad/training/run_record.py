@@ -56,7 +56,7 @@ class RunRecord(Spec):
     ask: BudgetRequest | None = None
 
     def write(self, run: Path) -> None:
-        """Writes it into a run's directory, at once and whole; an older one stays as it is."""
+        """Writes it into a run's directory, atomically; an older one stays as it is."""
         if (run / RECORD).exists():
             return
         with explain_os_errors("begin a run"):

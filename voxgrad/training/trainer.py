@@ -124,7 +124,7 @@ class Trainer:
         Raises:
             DivergedError: a loss or a gradient is not finite; the last checkpoint is.
             EnvironmentFailureError: out of memory or of disk, or another process is at this run.
-            IntegrityError: there are checkpoints, and none is whole.
+            IntegrityError: there are checkpoints, and none is intact.
             VoxgradError: somebody asked to stop, and the state is saved.
         """
         if not self.task.group.is_main_process:

@@ -26,7 +26,7 @@ class TrainingLog:
             file.write(f"{json.dumps(entry)}\n")
 
     def entries(self) -> Iterator[dict[str, Any]]:
-        """All lines that are whole: a process that was killed may have left half of one."""
+        """All complete lines: a process that was killed may have left half of one."""
         if not self.path.exists():
             return
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():

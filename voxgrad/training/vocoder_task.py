@@ -39,7 +39,7 @@ class VocoderTask:
     vocoder: ISTFTVocoder
     clips: AudioClips
     held_out: Sequence[Tensor]
-    """Whole clips (samples,)."""
+    """Complete clips (samples,)."""
     settings: VocoderTrainSpec
     device: torch.device
     group: ProcessGroup = field(default_factory=ProcessGroup)

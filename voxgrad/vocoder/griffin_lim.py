@@ -26,7 +26,7 @@ class GriffinLimSpec(Spec):
 
 @dataclass(frozen=True)
 class GriffinLim:
-    """Finds the phases that make overlapping frames agree. The same mel gives the same sound."""
+    """Finds the phases that make overlapping frames agree. The same mel gives the same audio."""
 
     spec: GriffinLimSpec
     mel: MelSpec
@@ -41,7 +41,7 @@ class GriffinLim:
         extra = n_fft // (4 * hop) + 1
         order = torch.arange(-extra, frames + extra, device=mel.device).clamp(0, frames - 1)
         magnitudes = mel_to_linear(mel, self.mel)[..., order]
-        sound = torchaudio.functional.griffinlim(
+        audio = torchaudio.functional.griffinlim(
             magnitudes,
             window=hann_window(self.mel, mel.device, mel.dtype),
             n_fft=n_fft,
@@ -55,7 +55,7 @@ class GriffinLim:
             rand_init=False,
         )
         start = extra * hop - hop // 2
-        return sound[..., start : start + frames * hop]
+        return audio[..., start : start + frames * hop]
 
 
 def mel_to_linear(mel: Tensor, spec: MelSpec) -> Tensor:

@@ -122,7 +122,7 @@ class ISTFTVocoder:
 
     @property
     def context(self) -> int:
-        """How many frames on each side a frame of the sound depends on."""
+        """How many frames on each side a frame of the audio depends on."""
         iterations = self.spec.iterations + self.spec.final_iterations
         backbone = self.spec.blocks * (self.spec.kernel // 2)
         return reach(self.mel) * (iterations + 1) + 1 + backbone
@@ -154,7 +154,7 @@ class ISTFTVocoder:
             return istft(spectrum, self.mel)
 
     def stream(self, mels: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Speak a mel while it comes, piece by piece; together the same sound as in one piece.
+        """Speak a mel while it comes, piece by piece; together the same audio as in one piece.
 
         Args:
             mels: (batch, n_mels, any number of frames) each.

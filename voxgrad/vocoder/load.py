@@ -39,7 +39,7 @@ _OFFICIAL_MEL = {
 
 
 class Vocoder(Protocol):
-    """Turns log-mel spectrograms into sound; made for use, not for training."""
+    """Turns log-mel spectrograms into audio; made for use, not for training."""
 
     @property
     def name(self) -> str:

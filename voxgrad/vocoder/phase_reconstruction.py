@@ -1,8 +1,8 @@
-"""Sound and spectra, and the search for a spectrum that has a given mel and belongs to a sound.
+"""Phase reconstruction: the search for a spectrum that has a given mel and is consistent with audio.
 
 A mel tells neither the phases nor the fine structure of the magnitudes. Griffin-Lim first settles the magnitudes
 and then looks for phases. Here both are looked for together: every iteration makes the frames agree with each
-other, and then moves their magnitudes back to the mel. At equal iterations the sound comes nearer to the mel.
+other, and then moves their magnitudes back to the mel. At equal iterations the audio comes nearer to the mel.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class PhaseEstimate:
     spectrum: Tensor
     """Complex (batch, frames, bins): has the mel."""
     consistent: Tensor
-    """Same shape: the last spectrum that belonged to a sound."""
+    """Same shape: the last spectrum that belonged to a audio."""
 
 
 def reach(mel: MelSpec) -> int:
@@ -39,7 +39,7 @@ def reach(mel: MelSpec) -> int:
 
 
 def stft(samples: Tensor, mel: MelSpec) -> Tensor:
-    """Spectra of frames that are centred as the mel's, silence around the sound.
+    """Spectra of frames that are centred as the mel's, silence around the audio.
 
     Args:
         samples: (batch, frames * hop_length).
@@ -55,7 +55,7 @@ def stft(samples: Tensor, mel: MelSpec) -> Tensor:
 
 
 def istft(spectrum: Tensor, mel: MelSpec) -> Tensor:
-    """The sound whose spectra come nearest: Griffin and Lim (1984), equation 6. The reverse of `stft`.
+    """The audio whose spectra come nearest: Griffin and Lim (1984), equation 6. The reverse of `stft`.
 
     Args:
         spectrum: complex (batch, frames, n_fft // 2 + 1).
@@ -66,10 +66,10 @@ def istft(spectrum: Tensor, mel: MelSpec) -> Tensor:
     """
     frames = spectrum.shape[1]
     window = _window(mel, spectrum.device)
-    sound = _overlap_add(torch.fft.irfft(spectrum, mel.n_fft) * window, mel)
+    audio = _overlap_add(torch.fft.irfft(spectrum, mel.n_fft) * window, mel)
     weight = _overlap_add(window.square().expand(1, frames, -1), mel).clamp(min=_EDGE)
     start = (mel.n_fft - mel.hop_length) // 2
-    return (sound / weight)[:, start : start + frames * mel.hop_length]
+    return (audio / weight)[:, start : start + frames * mel.hop_length]
 
 
 def modulus(spectrum: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def zero_phase_spectrum(log_mel: Tensor, mel: MelSpec) -> Tensor:
 
 
 def reconstruct_phase(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iterations: int) -> PhaseEstimate:
-    """Bring a spectrum nearer to one that has the mel and belongs to a sound.
+    """Bring a spectrum nearer to one that has the mel and is consistent with audio.
 
     Fast Griffin-Lim, Perraudin, Balazs and Søndergaard (2013), algorithm 2, with the magnitudes set free: they
     become the mean of the consistent spectrum's and those before, moved to the mel once more.
@@ -115,7 +115,7 @@ def reconstruct_phase(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iteration
 
 def _linear(log_mel: Tensor) -> Tensor:
     """(batch, n_mels, frames) → (batch, frames, n_mels), frame by frame in memory: sums over the bands of a frame are
-    then rounded alike however many frames there are, and a stream makes the same sound.
+    then rounded alike however many frames there are, and a stream gives the same audio.
     """
     return log_mel.transpose(1, 2).contiguous().exp()
 
