@@ -59,7 +59,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RecordingOutcome:
     """What a command answered."""
 
     code: int
@@ -133,29 +133,29 @@ def chain(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Chain:
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., Outcome]:
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., RecordingOutcome]:
     """Runs a command in this process, in a folder and with a home of its own."""
     monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
 
-    def command(*arguments: object) -> Outcome:
+    def command(*arguments: object) -> RecordingOutcome:
         capsys.readouterr()
         code = main([str(argument) for argument in arguments])
         out, err = capsys.readouterr()
-        return Outcome(code, out, err)
+        return RecordingOutcome(code, out, err)
 
     return command
 
 
 @pytest.fixture
-def furnished(chain: Chain, tmp_path: Path, command: Callable[..., Outcome]) -> Store:
+def furnished(chain: Chain, tmp_path: Path, command: Callable[..., RecordingOutcome]) -> Store:
     """A copy of the chain's home that a test may change; ``command`` works in it."""
     shutil.copytree(chain.home, tmp_path / "home", dirs_exist_ok=True)
     return Store.open(tmp_path / "home")
 
 
 @pytest.fixture
-def refused(command: Callable[..., Outcome]) -> Callable[..., str]:
+def refused(command: Callable[..., RecordingOutcome]) -> Callable[..., str]:
     """Runs a command that must be refused: exit 2, one line, nothing left behind. Returns the line."""
 
     def refused(*arguments: object) -> str:

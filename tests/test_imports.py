@@ -1,12 +1,17 @@
-"""Imports go down only; and what each layer may know beside them."""
+"""Imports go down only, and what each layer may know beside them; the walks of docs/architecture.md go down too."""
 
 import ast
+import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
+_STEP = re.compile(r"^( *)- `(voxgrad[\w.]+)`", re.MULTILINE)
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
     {"", "errors", "settings", "events", "presets", "device"},
@@ -198,3 +203,45 @@ def test_each_offence_is_found(module: str, source: str, complaint: str):
 )
 def test_what_is_allowed_passes(module: str, source: str):
     assert violations(module, source) == []
+
+
+def named(path: str) -> Any:
+    """The object of a dotted name: a function, or a method of a class."""
+    parts = path.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            found = getattr(found, part)
+        return found
+    raise ModuleNotFoundError(path)
+
+
+STEPS = [(len(indent) // 2, name) for indent, name in _STEP.findall(PAGE.read_text(encoding="utf-8"))]
+
+
+def calls() -> list[tuple[str, str]]:
+    """Who calls whom."""
+    above: list[str] = []
+    found = []
+    for depth, name in STEPS:
+        above[depth:] = [name]
+        if depth:
+            found.append((above[depth - 1], name))
+    return found
+
+
+def test_there_are_three_walks():
+    assert sum(depth == 0 for depth, _ in STEPS) == 3
+
+
+@pytest.mark.parametrize("name", sorted({name for _, name in STEPS}))
+def test_a_function_of_a_walk_exists(name: str):
+    assert callable(named(name))
+
+
+@pytest.mark.parametrize(("caller", "callee"), sorted(set(calls())))
+def test_a_walk_goes_down_only(caller: str, callee: str):
+    assert LAYERS[package_of(callee)] <= LAYERS[package_of(caller)]

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from voxgrad.preparation import parallel
-from voxgrad.preparation.recording import work
+from voxgrad.preparation.recording import prepare_recording
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def worked(monkeypatch) -> list[str]:
 
     def counted(entry, key, how):
         done.append(entry.id)
-        return work(entry, key, how)
+        return prepare_recording(entry, key, how)
 
-    monkeypatch.setattr(parallel, "work", counted)
+    monkeypatch.setattr(parallel, "prepare_recording", counted)
     return done
 
 
@@ -61,12 +61,12 @@ def test_what_was_interrupted_goes_on(folder, prepare, command, worked, monkeypa
             raise KeyboardInterrupt
         return counting(entry, key, how)
 
-    counting = parallel.work
-    monkeypatch.setattr(parallel, "work", stopped)
+    counting = parallel.prepare_recording
+    monkeypatch.setattr(parallel, "prepare_recording", stopped)
     assert command("prepare", folder).code == 130
     assert not list((tmp_path / "home").glob("artifacts/dataset/*/v*"))
     assert not any((tmp_path / "home" / "tmp").glob("*"))
-    monkeypatch.setattr(parallel, "work", counting)
+    monkeypatch.setattr(parallel, "prepare_recording", counting)
     dataset = prepare(folder)
     assert sorted(worked) == ["a", "b", "c"]
     assert dataset.manifest.metrics["clips"] == 3

@@ -139,7 +139,7 @@ LINES = (
     ("only a name", "is not `name|text`"),
     ("a|b|c|d|e", "is not `name|text`"),
     ("|text without a name", "is not `name|text`"),
-    ("good|Said twice.", "good stands twice"),
+    ("good|Said twice.", "good occurs twice"),
     ("../outside|Text.", "leads out of the folder"),
     ("../outside.wav|Text.", "leads out of the folder"),
     ("/etc/hostname.wav|Text.", "there is no recording"),

@@ -112,7 +112,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(folder: Path, prepare, 
         "silent": "silent",
         "gone": "no recording gone",
         "short": "too short for its text",
-        "a": "stands twice",
+        "a": "occurs twice",
         "russian": "",
     }.items():
         assert reason in found[name]

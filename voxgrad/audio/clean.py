@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedRecording:
     """A recording at the mel's rate, without rumble, and where it came from."""
 
     waveform: Waveform
@@ -54,7 +54,7 @@ class Opened:
 
 
 @dataclass(frozen=True, eq=False)
-class Cleaned:
+class CleanedClip:
     """A clip, what was done to get it, and what it measures.
 
     Attributes:
@@ -76,7 +76,7 @@ class Cleaned:
     measures: Measures
 
 
-def clean(path: Path, spec: AudioSpec) -> Cleaned:
+def clean(path: Path, spec: AudioSpec) -> CleanedClip:
     """Read and clean one recording that is one clip.
 
     Raises:
@@ -90,7 +90,7 @@ def clean(path: Path, spec: AudioSpec) -> Cleaned:
     return cleaned
 
 
-def open_recording(path: Path, spec: AudioSpec) -> Opened:
+def open_recording(path: Path, spec: AudioSpec) -> OpenedRecording:
     """Read a recording, mix it to mono, resample it and filter rumble off.
 
     Raises:
@@ -115,10 +115,10 @@ def open_recording(path: Path, spec: AudioSpec) -> Opened:
         high_passed,
         recording.waveform.seconds,
     )
-    return Opened(_high_passed(whole, spec.high_pass_hz) if high_passed else whole, source)
+    return OpenedRecording(_high_passed(whole, spec.high_pass_hz) if high_passed else whole, source)
 
 
-def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
+def cut_clip(opened: OpenedRecording, span: Span, spec: AudioSpec, name: str) -> CleanedClip:
     """Trim, level and measure a part of a recording.
 
     Args:
@@ -141,7 +141,7 @@ def cut_clip(opened: Opened, span: Span, spec: AudioSpec, name: str) -> Cleaned:
         raise BadInputError(message, "Leave it out, or lower min_seconds.")
     measured = loudness(clip)
     gain = level_gain(clip, measured, spec)
-    return Cleaned(
+    return CleanedClip(
         amplify(clip, gain),
         opened.source,
         span,

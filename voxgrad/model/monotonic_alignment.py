@@ -21,7 +21,7 @@ _NEVER = np.float32(-1e9)  # the official code's log-likelihood of what cannot b
 
 
 def log_prior(mu_x: Tensor, y: Tensor) -> Tensor:
-    """TrainingLog-likelihood of every frame under every token's N(mu, I), up to what cannot move the alignment.
+    """Log-likelihood of every frame under every token's N(mu, I), up to what cannot move the alignment.
 
     −½‖y − mu‖² = y·mu − ½‖mu‖² − ½‖y‖²; the last term and the constant are the same for all tokens of a frame,
     and every path covers every frame once, so both are left out.

@@ -1,1 +1,1 @@
-"""What `prepare` is made of: the work on one recording, doubts, scripts of long recordings, and the report."""
+"""The parts of `prepare`: one recording, checks of clips, long recordings, and the report."""

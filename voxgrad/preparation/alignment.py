@@ -1,4 +1,4 @@
-"""How well a text fits a recording, by the alignment of a base; and alignment of recordings of an hour."""
+"""How well a text fits a recording, by the alignment of a base; alignment of recordings of an hour."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
 from voxgrad.preparation.alignment import Fit, WordFit
-from voxgrad.preparation.recording import Made, Outcome
+from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.text.transcripts import Problem
@@ -25,7 +25,7 @@ REJECTED_MELS = "rejected.safetensors"
 _META = "outcome"
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: RecordingOutcome) -> dict[str, Any]:
     """An outcome without its audio and mels, as a JSON value."""
     made = [
         {
@@ -39,13 +39,13 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     return {"key": outcome.key, "made": made, "problems": [asdict(one) for one in outcome.problems]}
 
 
-def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray]]) -> Outcome:
+def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray]]) -> RecordingOutcome:
     made = []
     for one in value["made"]:
         clip = Clip(**{**one["clip"], "tokens": tuple(one["clip"]["tokens"])})
         flac, mel = content[clip.id]
-        made.append(Made(clip, flac, mel, one["record"], _fit(one["fit"]), tuple(one["unknown"])))
-    return Outcome(value["key"], tuple(made), tuple(Problem(**one) for one in value["problems"]))
+        made.append(PreparedClip(clip, flac, mel, one["record"], _fit(one["fit"]), tuple(one["unknown"])))
+    return RecordingOutcome(value["key"], tuple(made), tuple(Problem(**one) for one in value["problems"]))
 
 
 def _fit(value: dict[str, Any] | None) -> Fit | None:
@@ -66,12 +66,12 @@ class RecordingCache:
     directory: Path
     before: Artifact | None
 
-    def get(self, key: str) -> Outcome | None:
+    def get(self, key: str) -> RecordingOutcome | None:
         """What was made of a recording, byte by byte as it was; None where it has to be made."""
         found = self._unpublished(key)
         return found if found is not None else self._published(key)
 
-    def put(self, outcome: Outcome) -> None:
+    def put(self, outcome: RecordingOutcome) -> None:
         """Keeps an outcome for a run that goes on after this one.
 
         Raises:
@@ -100,7 +100,7 @@ class RecordingCache:
     def _file(self, key: str) -> Path:
         return self.directory / f"{key}.safetensors"
 
-    def _unpublished(self, key: str) -> Outcome | None:
+    def _unpublished(self, key: str) -> RecordingOutcome | None:
         if not self._file(key).is_file():
             return None
         try:
@@ -117,7 +117,7 @@ class RecordingCache:
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return None
 
-    def _published(self, key: str) -> Outcome | None:
+    def _published(self, key: str) -> RecordingOutcome | None:
         if self.before is None or key not in self._rows:
             return None
         value = self._rows[key]

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from voxgrad.preparation.cache import AUDIO, RECORDINGS, REJECTED, REJECTED_MELS, as_json
-from voxgrad.preparation.messages import UNKNOWN, by_count, to_fill_in
+from voxgrad.preparation.messages import UNKNOWN, by_count, lexicon_template
 from voxgrad.preparation.quality_checks import Verdict
-from voxgrad.preparation.recording import Made, Outcome
+from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import CLIPS, MELS, write_corpus
@@ -21,7 +21,7 @@ VERDICTS, PROBLEMS = "verdicts.jsonl", "rejected.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedRecordings:
     """All that was made of a folder of recordings, and what is thought of it.
 
     Attributes:
@@ -30,17 +30,17 @@ class Judged:
         verdicts: of every clip, by id.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RecordingOutcome, ...]
     problems: tuple[Problem, ...]
     verdicts: dict[str, Verdict]
 
     @property
-    def made(self) -> list[Made]:
+    def made(self) -> list[PreparedClip]:
         """Every clip that could be made, by id."""
         return sorted((one for outcome in self.outcomes for one in outcome.made), key=lambda one: one.clip.id)
 
     @property
-    def kept(self) -> list[Made]:
+    def kept(self) -> list[PreparedClip]:
         """The clips of the dataset."""
         return [one for one in self.made if self.verdicts[one.clip.id].word != "rejected"]
 
@@ -64,7 +64,7 @@ class Judged:
         }
 
 
-def write_payload(directory: Path, judged: Judged, lexicon: Lexicon) -> None:
+def write_payload(directory: Path, judged: JudgedRecordings, lexicon: Lexicon) -> None:
     """Writes everything but pictures and report."""
     kept = judged.kept
     rejected = [one for one in judged.made if judged.verdicts[one.clip.id].word == "rejected"]
@@ -85,10 +85,10 @@ def write_payload(directory: Path, judged: Judged, lexicon: Lexicon) -> None:
     if lexicon:
         (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
     if unknown := judged.unknown:
-        (directory / UNKNOWN).write_text(to_fill_in(unknown), encoding="utf-8")
+        (directory / UNKNOWN).write_text(lexicon_template(unknown), encoding="utf-8")
 
 
-def _write_sounds(folder: Path, made: Sequence[Made]) -> None:
+def _write_sounds(folder: Path, made: Sequence[PreparedClip]) -> None:
     folder.mkdir()
     for one in made:
         (folder / f"{one.clip.id}.flac").write_bytes(one.flac)

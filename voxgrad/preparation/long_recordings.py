@@ -169,7 +169,7 @@ def _lows(expected: Tensor, loud: Tensor, frames: int) -> list[int]:
 
 
 def _values(script: _Script, mel: Tensor, cuts: list[slice], lows: list[int]) -> Iterator[tuple[int, Floats]]:
-    """TrainingLog-likelihoods of the band, block by block.
+    """Log-likelihoods of the band, block by block.
 
     In a pause only what parts words is possible, and all of it equally: which of two spaces a base finds more
     silent says nothing about where a speaker stopped.

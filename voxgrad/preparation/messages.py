@@ -15,7 +15,7 @@ _WARNED = 8
 _WORDS_SHOWN = 40
 
 
-def tell_form(found: Found, emit: Emit) -> None:
+def report_form(found: Found, emit: Emit) -> None:
     """In what form the texts were found."""
     if found.form == BESIDE:
         emit(Said(f"{len(found.entries)} texts beside their recordings", "detail"))
@@ -24,7 +24,7 @@ def tell_form(found: Found, emit: Emit) -> None:
     emit(Said(f"{found.source}: {len(found.entries)} lines in the form {found.form}{as_encoded}"))
 
 
-def tell_problems(problems: Sequence[Problem], emit: Emit) -> None:
+def report_problems(problems: Sequence[Problem], emit: Emit) -> None:
     """What was left out."""
     for problem in problems[:_SHOWN]:
         emit(Said(f"left out {problem.id}: {problem.reason}", "warning"))
@@ -32,7 +32,7 @@ def tell_problems(problems: Sequence[Problem], emit: Emit) -> None:
         emit(Said(f"left out {len(problems) - _SHOWN} more; see rejected.jsonl of the dataset", "warning"))
 
 
-def tell_warnings(verdicts: dict[str, Verdict], emit: Emit) -> None:
+def report_warnings(verdicts: dict[str, Verdict], emit: Emit) -> None:
     """What was kept with a warning: doubtful texts one by one, all else counted."""
     warned = {name: verdict for name, verdict in verdicts.items() if verdict.word == "warning"}
     doubtful = {name: one for name, one in warned.items() if one.doubt is not None and one.doubt.reason}
@@ -54,7 +54,7 @@ def _deviations(verdict: Verdict) -> float:
     return 0.0 if verdict.doubt is None else verdict.doubt.deviations
 
 
-def tell_unknown(unknown: Counter[str], emit: Emit) -> None:
+def report_unknown(unknown: Counter[str], emit: Emit) -> None:
     """Words that no dictionary has."""
     if not unknown:
         return
@@ -68,7 +68,7 @@ def tell_unknown(unknown: Counter[str], emit: Emit) -> None:
     emit(Said(f"{count} in no dictionary, pronunciation guessed:\n{listed}\n  {mend}", "warning"))
 
 
-def to_fill_in(unknown: Counter[str]) -> str:
+def lexicon_template(unknown: Counter[str]) -> str:
     """A lexicon of guesses, the most frequent words first."""
     lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in by_count(unknown)]
     return (

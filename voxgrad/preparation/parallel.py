@@ -1,4 +1,4 @@
-"""Where the work on recordings is done: in processes of this machine, or on a Dask cluster."""
+"""Recordings are prepared in parallel: in processes of this machine, or on a Dask cluster."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from joblib import Parallel, delayed, parallel_config
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-from voxgrad.preparation.recording import How, Outcome, work
+from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings, prepare_recording
 from voxgrad.text.transcripts import Entry
 
 LOCAL = "local"
@@ -33,15 +33,15 @@ def check_engine(engine: str) -> None:
         raise BadInputError("Dask is not installed", "Install it: pip install 'voxgrad[dask]'.")
 
 
-def outcomes(
-    entries: Sequence[Entry], keys: Sequence[str], how: How, *, engine: str, jobs: int | None
-) -> Iterator[Outcome]:
+def prepare_recordings(
+    entries: Sequence[Entry], keys: Sequence[str], how: RecordingSettings, *, engine: str, jobs: int | None
+) -> Iterator[RecordingOutcome]:
     """What becomes of every recording, in their order.
 
     Args:
         entries: the recordings.
         keys: of their outcomes.
-        how: what the work depends on.
+        how: what the outcomes depend on.
         engine: ``local`` or ``dask://HOST:PORT``. The cluster's workers must see the files under the same paths.
         jobs: processes; None: one for every processor where that pays.
 
@@ -52,7 +52,9 @@ def outcomes(
         count = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
         jobs = count if jobs is None else jobs
     with _on(engine):
-        calls = (delayed(work)(entry, key, how) for entry, key in zip(entries, keys, strict=True))
+        calls = (
+            delayed(prepare_recording)(entry, key, how) for entry, key in zip(entries, keys, strict=True)
+        )
         yield from Parallel(n_jobs=-1 if jobs is None else jobs, return_as="generator")(calls)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.alignment import Fit, WordFit
-from voxgrad.preparation.recording import Made
+from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import CheckSpec
 
 FEWEST = 8
@@ -131,7 +131,7 @@ class Policy:
             )
 
 
-def judge(made: Sequence[Made], checks: CheckSpec, policy: Policy) -> dict[str, Verdict]:
+def judge(made: Sequence[PreparedClip], checks: CheckSpec, policy: Policy) -> dict[str, Verdict]:
     """Judges all clips of a dataset, by id."""
     doubted = _doubted(made, checks)
     dropped = _worst(doubted, policy.drop_worst)
@@ -155,7 +155,7 @@ def judge(made: Sequence[Made], checks: CheckSpec, policy: Policy) -> dict[str, 
     return found
 
 
-def _doubted(made: Sequence[Made], checks: CheckSpec) -> dict[str, Doubt]:
+def _doubted(made: Sequence[PreparedClip], checks: CheckSpec) -> dict[str, Doubt]:
     """Every clip among those of its speaker."""
     found: dict[str, Doubt] = {}
     for speaker in sorted({one.clip.speaker for one in made}):

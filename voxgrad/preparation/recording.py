@@ -1,4 +1,4 @@
-"""The work on one recording, done in any process: its clips, their mels and measures, or why there are none."""
+"""One recording is prepared, in any process: its clips, their mels and measures, or why there are none."""
 
 import io
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from voxgrad.audio.clean import Cleaned, Opened, cut_clip, open_recording
+from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, pieces
@@ -29,8 +29,8 @@ from voxgrad.training.dataset import Clip
 
 
 @dataclass(frozen=True)
-class How:
-    """What the work depends on, besides the recording and its text.
+class RecordingSettings:
+    """What a prepared recording depends on, besides the recording and its text.
 
     Attributes:
         speaker: whose clips they are where the transcripts name nobody.
@@ -50,7 +50,7 @@ class How:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class PreparedClip:
     """One clip.
 
     Attributes:
@@ -71,29 +71,29 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RecordingOutcome:
     """What became of one recording: clips, and what could not become one."""
 
     key: str
-    made: tuple[Made, ...]
+    made: tuple[PreparedClip, ...]
     problems: tuple[Problem, ...]
 
 
-def work(entry: Entry, key: str, how: How) -> Outcome:
+def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> RecordingOutcome:
     """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on."""
-    made: list[Made] = []
+    made: list[PreparedClip] = []
     problems: list[Problem] = []
     with _one_thread():
         try:
             opened = open_recording(entry.recording, how.audio)
             for found in _clips(entry, opened, how):
-                (made if isinstance(found, Made) else problems).append(found)  # type: ignore[arg-type]
+                (made if isinstance(found, PreparedClip) else problems).append(found)  # type: ignore[arg-type]
         except VoxgradError as error:
             problems.append(_problem(entry.id, entry, error))
-    return Outcome(key, tuple(made), tuple(problems))
+    return RecordingOutcome(key, tuple(made), tuple(problems))
 
 
-def _clips(entry: Entry, opened: Opened, how: How) -> Iterator[Made | Problem]:
+def _clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Iterator[PreparedClip | Problem]:
     """One clip of a short recording, several of a long one."""
     whole = (0.0, opened.waveform.seconds)
     short = whole[1] <= 2 * how.audio.max_seconds
@@ -131,7 +131,7 @@ def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:
     return Problem(name, error.message.replace(str(entry.recording), entry.recording.name))
 
 
-def _made(entry: Entry, cleaned: Cleaned, how: How) -> Made:
+def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> PreparedClip:
     transcribed = None
     if not entry.text:
         if how.recogniser is None:
@@ -153,7 +153,7 @@ def _made(entry: Entry, cleaned: Cleaned, how: How) -> Made:
     )
     if clip.frames < len(clip.tokens):
         raise BadInputError(f"{clip.seconds:.1f} s are too short for its text", "Check the text.")
-    return Made(
+    return PreparedClip(
         clip,
         _flac(cleaned.waveform),
         mel.numpy(),
@@ -163,7 +163,7 @@ def _made(entry: Entry, cleaned: Cleaned, how: How) -> Made:
     )
 
 
-def _record(entry: Entry, cleaned: Cleaned, encoded: Encoded, transcribed: str | None) -> dict[str, Any]:
+def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, transcribed: str | None) -> dict[str, Any]:
     phones = sum(is_vowel(label) or (len(label) <= 2 and label.isupper()) for label in encoded.phones)
     return {
         "recording": entry.recording.name,

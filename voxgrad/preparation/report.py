@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from voxgrad import pictures
 from voxgrad.pages import mel_picture, mp3, png, template
 from voxgrad.preparation.cache import AUDIO, REJECTED
-from voxgrad.preparation.dataset_files import Judged
+from voxgrad.preparation.dataset_files import JudgedRecordings
 from voxgrad.preparation.quality_checks import Verdict
-from voxgrad.preparation.recording import Made
+from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import PrepareSpec
 from voxgrad.text.symbols import CONSONANTS, VOWELS
 from voxgrad.training.alignment import labels
@@ -144,7 +144,7 @@ class Card:
 
 
 def write_report(
-    directory: Path, judged: Judged, name: str, preset: PrepareSpec, consent: str | None
+    directory: Path, judged: JudgedRecordings, name: str, preset: PrepareSpec, consent: str | None
 ) -> None:
     """Writes the page and its pictures into a dataset's directory.
 
@@ -186,7 +186,7 @@ _PICTURES = (
 )
 
 
-def advice(covered: Coverage, judged: Judged) -> list[str]:
+def advice(covered: Coverage, judged: JudgedRecordings) -> list[str]:
     """What would make the dataset better, in sentences."""
     said = []
     if covered.scarcest:
@@ -205,7 +205,7 @@ def advice(covered: Coverage, judged: Judged) -> list[str]:
     return said
 
 
-def _cards(judged: Judged) -> list[Card]:
+def _cards(judged: JudgedRecordings) -> list[Card]:
     """The worst clips first."""
     ranked = sorted(judged.made, key=lambda one: _rank(judged.verdicts[one.clip.id], one))
     left = _EMBEDDED_SECONDS
@@ -216,13 +216,13 @@ def _cards(judged: Judged) -> list[Card]:
     return cards
 
 
-def _rank(verdict: Verdict, one: Made) -> tuple[bool, int, float, str]:
+def _rank(verdict: Verdict, one: PreparedClip) -> tuple[bool, int, float, str]:
     doubted = verdict.doubt is not None and bool(verdict.doubt.reason)
     order = ("rejected", "warning", "kept").index(verdict.word)
     return not doubted, order, 0.0 if verdict.doubt is None else -verdict.doubt.deviations, one.clip.id
 
 
-def _card(one: Made, verdict: Verdict, *, embedded: bool) -> Card:
+def _card(one: PreparedClip, verdict: Verdict, *, embedded: bool) -> Card:
     samples, rate = soundfile.read(io.BytesIO(one.flac), dtype="float32")
     folder = REJECTED if verdict.word == "rejected" else AUDIO
     words = () if one.fit is None else one.fit.words
@@ -260,7 +260,7 @@ def _outline(samples: NDArray[np.float32]) -> str:
     return "M" + "L".join(f"{x} {y:g}" for x, y in points) + "Z"
 
 
-def _distributions(kept: Sequence[Made]) -> dict[str, list[float]]:
+def _distributions(kept: Sequence[PreparedClip]) -> dict[str, list[float]]:
     def measured(name: str) -> list[float]:
         values: Iterable[float | None] = (one.record["measures"][name] for one in kept)
         return [value for value in values if value is not None]

@@ -14,11 +14,11 @@ import torch
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.preparation.cache import RecordingCache
-from voxgrad.preparation.dataset_files import Judged, write_payload
-from voxgrad.preparation.messages import tell_form, tell_problems, tell_unknown, tell_warnings
-from voxgrad.preparation.parallel import LOCAL, check_engine, outcomes
+from voxgrad.preparation.dataset_files import JudgedRecordings, write_payload
+from voxgrad.preparation.messages import report_form, report_problems, report_unknown, report_warnings
+from voxgrad.preparation.parallel import LOCAL, check_engine, prepare_recordings
 from voxgrad.preparation.quality_checks import Policy, judge
-from voxgrad.preparation.recording import How, Outcome
+from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings
 from voxgrad.preparation.report import write_report
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
@@ -93,12 +93,12 @@ def prepare(
     """
     check_engine(options.engine)
     found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
-    tell_form(found, emit)
+    report_form(found, emit)
     words = Lexicon.gather(store.home, options.lexicon)
     if options.policy.strict:
         refuse_unknown(_unknown(found.entries, text, words))
     base = _fitting(options.base, preset.audio, emit)
-    how = How(
+    how = RecordingSettings(
         name if options.speaker is None else options.speaker,
         preset.audio,
         text,
@@ -121,9 +121,9 @@ def prepare(
     try:
         if not judged.kept:
             raise _nothing_left(judged.problems, folder)
-        tell_problems(judged.problems, emit)
-        tell_warnings(judged.verdicts, emit)
-        tell_unknown(judged.unknown, emit)
+        report_problems(judged.problems, emit)
+        report_warnings(judged.verdicts, emit)
+        report_unknown(judged.unknown, emit)
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
             emit(Said("writing the report", "detail"))
@@ -143,7 +143,9 @@ def prepare(
     return published
 
 
-def _settings(how: How, preset: PrepareSpec, options: Options, words: Lexicon) -> dict[str, Any]:
+def _settings(
+    how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon
+) -> dict[str, Any]:
     return {
         "audio": preset.audio.model_dump(),
         "checks": preset.checks.model_dump(mode="json"),
@@ -170,17 +172,17 @@ def _done(
     cache: RecordingCache,
     entries: Sequence[Entry],
     keys: Sequence[str],
-    how: How,
+    how: RecordingSettings,
     options: Options,
     emit: Emit,
-) -> list[Outcome]:
+) -> list[RecordingOutcome]:
     """The outcomes of all recordings, in their order, so that any number of jobs gives the same dataset."""
     known = {key: outcome for key in keys if (outcome := cache.get(key)) is not None}
     todo = [(entry, key) for entry, key in zip(entries, keys, strict=True) if key not in known]
     if known:
         emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} were prepared before"))
     emit(Began(_TASK, len(todo), "recordings"))
-    work = outcomes(
+    work = prepare_recordings(
         [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
     )
     for count, outcome in enumerate(work, 1):
@@ -192,8 +194,8 @@ def _done(
 
 
 def _judged(
-    done: Sequence[Outcome], problems: Sequence[Problem], preset: PrepareSpec, policy: Policy
-) -> Judged:
+    done: Sequence[RecordingOutcome], problems: Sequence[Problem], preset: PrepareSpec, policy: Policy
+) -> JudgedRecordings:
     """All clips with their verdicts; a piece of a long recording that is called as another clip is left out."""
     seen: set[str] = set()
     left_out = [*problems]
@@ -202,7 +204,7 @@ def _judged(
         made = []
         for one in outcome.made:
             if one.clip.id in seen:
-                left_out.append(Problem(one.clip.id, f"{one.clip.id} stands twice"))
+                left_out.append(Problem(one.clip.id, f"{one.clip.id} occurs twice"))
             else:
                 seen.add(one.clip.id)
                 made.append(one)
@@ -211,7 +213,7 @@ def _judged(
     verdicts = judge([one for outcome in unique for one in outcome.made], preset.checks, policy)
     rejected = sorted(name for name, verdict in verdicts.items() if verdict.word == "rejected")
     left_out += [Problem(name, "; ".join(verdicts[name].reasons)) for name in rejected]
-    return Judged(tuple(unique), tuple(left_out), verdicts)
+    return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
 
 
 def _nothing_left(problems: Sequence[Problem], folder: Path) -> BadInputError:

@@ -80,7 +80,7 @@ PRONUNCIATIONS: Final = {
     "etc.": "EH2 T S EH1 T ER0 AH0",
     "i.e.": "AY1 IY1",
     "a.m.": "EY1 EH1 M",
-    # AudioClips of the mouth, which would be spelt for want of a vowel.
+    # Sounds of the mouth, which would be spelt for want of a vowel.
     "brr": "B ER1",
     "brrr": "B ER1",
     "grr": "G ER1",

@@ -64,7 +64,7 @@ class Lexicon:
             source: what errors call it.
 
         Raises:
-            BadInputError: a line cannot be read, or a word stands twice with different phones.
+            BadInputError: a line cannot be read, or a word occurs twice with different phones.
         """
         entries: dict[str, tuple[str, ...]] = {}
         lines: dict[str, int] = {}

@@ -207,7 +207,7 @@ def _unique(entries: list[Entry], problems: list[Problem]) -> tuple[list[Entry],
     kept = []
     for entry in entries:
         if entry.id in seen:
-            problems.append(Problem(entry.id, f"{entry.source}: {entry.id} stands twice"))
+            problems.append(Problem(entry.id, f"{entry.source}: {entry.id} occurs twice"))
         else:
             seen.add(entry.id)
             kept.append(entry)

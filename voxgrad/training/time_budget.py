@@ -1,4 +1,4 @@
-"""A budget of time: step times are measured on this machine with this data, and the stages fit_to_budget to it."""
+"""A budget of time: step times are measured on this machine with this data, and the stages fitted to it."""
 
 import re
 import tempfile

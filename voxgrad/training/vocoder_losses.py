@@ -25,7 +25,7 @@ def multi_resolution_stft_loss(made: Tensor, real: Tensor) -> Tensor:
         real: same shape.
 
     Returns:
-        TrainingLog-magnitude distance plus spectral convergence, the mean over resolutions: ().
+        Log-magnitude distance plus spectral convergence, the mean over resolutions: ().
     """
     total = torch.zeros((), device=made.device)
     for size, hop in RESOLUTIONS:

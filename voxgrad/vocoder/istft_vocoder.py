@@ -1,4 +1,4 @@
-"""A small vocoder for processors: a few iterations of phase reconstruct_phase, corrected by a network at frame rate.
+"""A small vocoder for processors: a few iterations of phase reconstruction, corrected by a network at frame rate.
 
 The network is that of Vocos (Siuzdak, 2023): ConvNeXt blocks on frames, an inverse Fourier transform as the
 head. Vocos makes magnitudes and phases from nothing, for which it needs millions of steps. Here it is shown a
