@@ -211,7 +211,7 @@ def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
     furnished, command, steps, monkeypatch
 ):
     asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
-    # How long twenty minutes are is for test_budget.py; here they are nine steps.
+    # How long twenty minutes are is for test_time_budget.py; here they are nine steps.
     monkeypatch.setattr(time_budget, "plan", lambda *arguments: time_budget.Plan((7, 2), 4, 4))
     monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)
     outcome = command(*asked)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from voxgrad.store import Artifact, Parent, Store, fingerprint
+from voxgrad.events import ignore
+from voxgrad.store import Artifact, Lineage, Parent, Store, fingerprint
+from voxgrad.store.archive import export
 
 Publish = Callable[..., Artifact]
 
@@ -79,3 +81,23 @@ def family(publish: Publish) -> Family:
     spoken = {"voice": voice.as_parent()}
     first, second = (publish("alice", kind="speech", parents=spoken, content=word) for word in (b"1", b"2"))
     return Family(dataset, base, voice, first, second)
+
+
+@pytest.fixture
+def alice(store: Store, publish, tmp_path: Path) -> Path:
+    """An archive of one voice."""
+    export([publish()], tmp_path / "alice.voxgrad", ignore)
+    return tmp_path / "alice.voxgrad"
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Store:
+    return Store(tmp_path / "other")
+
+
+@pytest.fixture
+def lineage(store: Store, family, tmp_path: Path) -> Path:
+    """An archive of an utterance with everything that it was made from."""
+    ancestors = Lineage.of(store).ancestors(family.first)
+    export([family.first, *reversed(ancestors)], tmp_path / "all.voxgrad", ignore)
+    return tmp_path / "all.voxgrad"

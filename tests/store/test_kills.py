@@ -15,7 +15,7 @@ TIMES = 200 if os.environ.get("VOXGRAD_LONG") else 5
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_killed_commands_lose_nothing(tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("killed.py"), tmp_path, str(TIMES), "9"],
+        [sys.executable, Path(__file__).with_name("killed_commands.py"), tmp_path, str(TIMES), "9"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

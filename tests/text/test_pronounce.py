@@ -1,10 +1,15 @@
 """Where pronunciations come from, and that they are the right ones."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, PRONUNCIATIONS, lookup
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, PRONUNCIATIONS, lookup, package_file
+from voxgrad.text.g2p_network import predict
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
-from voxgrad.text.symbols import PHONE_IDS
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE
 
 
 @pytest.mark.parametrize(
@@ -86,3 +91,38 @@ def test_corrections_hold_what_they_say():
         assert lookup(word, variant) is not None, word
     for word, phones in PRONUNCIATIONS.items():
         assert set(phones.split()) <= PHONE_IDS.keys(), word
+
+
+GOLDEN = Path(__file__).parents[1] / "reference" / "text_ids_subset.json"
+
+
+def test_table_is_the_official_one():
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert list(SYMBOLS) == golden["symbols"]
+    assert golden["blank_id"] == BLANK == VOCABULARY_SIZE - 1 == 148
+
+
+def test_phones_and_characters_point_into_the_table():
+    assert all(SYMBOLS[index] == f"@{phone}" for phone, index in PHONE_IDS.items())
+    assert all(SYMBOLS[index] == character for character, index in CHARACTER_IDS.items())
+    assert "_" not in CHARACTER_IDS  # the checkpoints never saw it
+
+
+LINES = Path(__file__).with_name("network_outputs.txt").read_text(encoding="ascii").splitlines()
+ORIGINAL = {word: tuple(phones.split()) for word, _, phones in (line.partition(" ") for line in LINES)}
+
+
+def test_equals_the_original():
+    assert len(ORIGINAL) >= 60
+    assert {word: predict(word) for word in ORIGINAL} == ORIGINAL
+
+
+def test_the_list_holds_a_word_that_is_cut_off():
+    assert max(len(phones) for phones in ORIGINAL.values()) == 20
+
+
+def test_a_missing_package_is_said():
+    with pytest.raises(EnvironmentFailureError, match="no_such_package"):
+        package_file("no_such_package", "weights.npz")
+    with pytest.raises(EnvironmentFailureError, match=r"no_such\.npz"):
+        package_file("g2p_en", "no_such.npz")

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import BadInputError
+from voxgrad.settings import TextSpec
+from voxgrad.text.tokens import encode, vocabulary_size
+from voxgrad.text.transcript_formats import BadRow, Row, recognise, rows
 from voxgrad.text.transcripts import find_transcripts
 
 Make = Callable[..., Path]
@@ -216,3 +219,67 @@ def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "read_bytes", deny)
     with pytest.raises(BadInputError, match=r"metadata.csv cannot be read \(Permission denied\)"):
         find_transcripts(folder)
+
+
+LISTS = {
+    "ljspeech": (
+        "a|It costs 5.|It costs five.\nb|Beta is here.|Beta is here.\n",
+        ("a", "It costs five.", None),
+    ),
+    "paths": ("one/a.wav|Alpha.|ann\nb.flac|Beta.|bob\n", ("one/a.wav", "Alpha.", "ann")),
+    "piper": ("a|ann|Alpha was here.\nb|ann|Beta was here.\nc|ann|Gamma.\n", ("a", "Alpha was here.", "ann")),
+    "f5": ("audio_file|text\nwavs/a.wav|Alpha.\n", ("wavs/a.wav", "Alpha.", None)),
+    "gpt-sovits": ("out/a.wav|ann|en|Alpha.\nout/b.wav|ann|EN|Beta.\n", ("out/a.wav", "Alpha.", "ann")),
+    "jsonl": ('{"audio": "a.wav", "text": "Alpha.", "speaker": "ann"}\n', ("a.wav", "Alpha.", "ann")),
+}
+
+
+@pytest.mark.parametrize("form", LISTS)
+def test_each_form_is_recognised_and_read(form: str):
+    content, expected = LISTS[form]
+    assert recognise(content, "metadata.csv") == form
+    first = next(rows(content, form))
+    assert isinstance(first, Row)
+    assert (first.name, first.text, first.speaker) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "line", "reason"),
+    [
+        ("gpt-sovits", "a.wav|ann|zh|Text.", "is in zh, and voxgrad reads English"),
+        ("gpt-sovits", "a.wav|ann|Text.", "is not GPT-SoVITS's"),
+        ("f5", "a.wav|Text.|more", "is not F5's"),
+        ("piper", "a|b|c|d", "is not Piper's"),
+        ("jsonl", "{", "is no JSON"),
+        ("jsonl", "[1, 2]", "has no audio and text"),
+        ("jsonl", '{"audio": 3, "text": "Text."}', "has no audio and text"),
+        ("ljspeech", "alone", "is not `name|text`"),
+    ],
+)
+def test_a_bad_line_is_told_of_with_its_number(form: str, line: str, reason: str):
+    (bad,) = rows(f"\n{line}\n", form)
+    assert isinstance(bad, BadRow)
+    assert (bad.line, reason in bad.reason) == (2, True)
+
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+CORPORA = [
+    ("kathleen/metadata.csv", 1),
+    ("lj/metadata.csv", 1),
+    ("lj/metadata.csv", 2),
+    ("texts/ljspeech.txt", 0),
+]
+
+
+@pytest.mark.parametrize("frontend", ["voxgrad", "official"])
+@pytest.mark.parametrize(("name", "column"), CORPORA)
+def test_every_line_is_encoded(name, column, frontend):
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in ../shared/data")
+    spec = TextSpec(frontend=frontend)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.split("|")[column]
+        encoded = encode(text, spec)
+        assert all(0 < token < vocabulary_size for token in encoded.tokens), text
+        assert all(word.phones for word in encoded.words), text

@@ -18,7 +18,7 @@ def interrupted(folder: Path, number: int, seed: int) -> dict:
     done = subprocess.run(
         [
             sys.executable,
-            Path(__file__).with_name("interrupted.py"),
+            Path(__file__).with_name("interrupted_run.py"),
             folder,
             str(int(number)),
             str(TIMES),

@@ -1,7 +1,7 @@
-"""A training in one or several processes: started by test_scale.py, by itself or under torchrun.
+"""A training in one or several processes: started by test_distributed.py, by itself or under torchrun.
 
-Usage: distributed.py gradients FOLDER, or distributed.py train FOLDER. The first writes the gradients of one step of
-each kind of stage to FOLDER/gradients-PROCESSES.pt; the second trains until it is stopped, and every process leaves its
+Usage: torchrun_script.py gradients FOLDER, or torchrun_script.py train FOLDER. The first writes the gradients of one
+step of each kind of stage to FOLDER/gradients-PROCESSES.pt; the second trains until it is stopped, and every process leaves its
 number in FOLDER/pid-RANK and its exit code in FOLDER/exit-RANK.
 """
 

@@ -16,7 +16,7 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.training import checkpoint, distributed
 
 ROOT = Path(__file__).parent.parent.parent
-SCRIPT = Path(__file__).with_name("distributed.py")
+SCRIPT = Path(__file__).with_name("torchrun_script.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 needs_accelerate = pytest.mark.skipif(find_spec("accelerate") is None, reason="Accelerate is not installed")
 

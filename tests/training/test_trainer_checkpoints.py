@@ -1,0 +1,222 @@
+"""Exact resume: from every step, without any saved state, from damaged checkpoints, after signals."""
+
+import os
+import shutil
+import signal
+import sys
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from voxgrad.errors import EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
+from voxgrad.events import Said
+from voxgrad.store.filesystem import exclusive_lock
+from voxgrad.training import checkpoint
+from voxgrad.training.trainer import LOCK
+from voxgrad.training.training_log import LOG
+
+sys.path.insert(0, str(Path(__file__).parent))
+from regression import FIRST, SECOND, SETTINGS, Regression, engine, outcome, stopped_at
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    one = engine(tmp_path_factory.mktemp("whole"), compares=True)
+    one.train()
+    return outcome(one)
+
+
+@pytest.mark.parametrize(
+    "step", range(1, 18) if "VOXGRAD_INTERRUPTIONS" in os.environ else (1, 4, 8, 9, 13, 17)
+)
+def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
+    stopped_at(tmp_path, step, compares=True)
+    torch.manual_seed(99)  # nothing may depend on where torch's own generator stands
+    resumed = engine(tmp_path, compares=True)
+    resumed.train()
+    assert outcome(resumed) == whole
+
+
+def without(checkpoint: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:
+    """A checkpoint that lacks one thing: what a fresh engine has instead is in its place."""
+    position, fresh = checkpoint.position, Regression()
+    if part in {"model", "average", "best", "start"}:
+        return replace(checkpoint, tensors={**checkpoint.tensors, part: fresh.network.state_dict()})
+    if part == "optimizer":
+        return replace(checkpoint, optimizers={"optimizer": fresh.begin(0)["optimizer"].state_dict()})
+    if part.startswith("best."):
+        nothing = {
+            "best.figure": {"figure": 1e9},
+            "best.waited": {"waited": 0},
+            "best.figures": {"figures": {}},
+        }
+        best = replace(position.best, **nothing[part])
+        return replace(checkpoint, position=replace(position, best=best))
+    empty = checkpoint.TrainerState(0, 0, 0)
+    return replace(checkpoint, position=replace(position, **{part: getattr(empty, part)}))
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """How to start a run that patience ends, what came of it, and all its checkpoints, one a step."""
+    stages = (FIRST, SECOND.model_copy(update={"steps": 30, "learning_rate": 0.2}))
+    settings = SETTINGS.model_copy(update={"patience": 2, "checkpoint_every": 1})
+    history = []
+
+    def start(folder):
+        return engine(folder, Regression(stages), settings=settings, compares=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            checkpoint, "save_checkpoint", lambda run, checkpoint: history.append(deepcopy(checkpoint))
+        )
+        complete = start(tmp_path_factory.mktemp("patient"))
+        complete.train()
+    assert complete.total < 39, "patience must end the last stage"
+    return start, complete, history
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "",  # nothing: so that the others mean something
+        *("model", "average", "best", "start", "optimizer", "stage", "step", "total", "updates"),
+        *("before", "figures", "best.figure", "best.figures", "best.waited"),
+    ],
+)
+def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch):
+    start, complete, history = patient
+    expected = outcome(complete)
+    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda run, checkpoint: None)
+
+    def differs(saved):
+        if part.startswith("best") and saved.position.best is None:
+            return False
+        lacking = without(deepcopy(saved), part) if part else deepcopy(saved)
+        monkeypatch.setattr(checkpoint, "load_checkpoint", lambda run, emit: lacking)
+        resumed = start(tmp_path)
+        shutil.copyfile(complete.run / LOG, tmp_path / LOG)
+        try:
+            resumed.train()
+        except (VoxgradError, RuntimeError, KeyError):
+            return True
+        return outcome(resumed) != expected
+
+    # A state need not matter at every step, but it does at one.
+    assert any(differs(saved) for saved in history) == bool(part)
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncated", "missing", "changed", "position cut", "no position", "moved"]
+)
+def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
+    stopped_at(tmp_path, 15, compares=True)
+    before, newest = checkpoint.checkpoints(tmp_path)
+    weights, position = newest / "average.safetensors", newest / "position.json"
+    content = weights.read_bytes()
+    if damage == "truncated":
+        weights.write_bytes(content[:-7])
+    elif damage == "changed":
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "missing":
+        (newest / "optimizer.pt").unlink()
+    elif damage == "position cut":
+        position.write_bytes(position.read_bytes()[:-20])
+    elif damage == "no position":
+        position.unlink()
+    else:
+        position.write_text(position.read_text().replace('"total": 13', '"total": 12'))
+        position.write_text(position.read_text().replace('"step": 3', '"step": 2'))
+    said = []
+    resumed = engine(tmp_path, emit=said.append, compares=True)
+    resumed.train()
+    warning = Said(f"checkpoint {newest.name} is damaged; resuming from the one before it", "warning")
+    assert warning in said
+    assert Said(f"resuming from step {int(before.name.removeprefix('step-'))}") in said
+    assert outcome(resumed) == whole
+
+
+def test_where_no_checkpoint_is_whole_it_says_so_once(tmp_path):
+    stopped_at(tmp_path, 15)
+    for saved in checkpoint.checkpoints(tmp_path):
+        (saved / "model.safetensors").unlink()
+    with pytest.raises(IntegrityError, match=f"no checkpoint of {tmp_path.name} is intact") as caught:
+        engine(tmp_path).train()
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+    engine(tmp_path).train()
+
+
+def test_what_a_killed_process_left_behind_is_cleared_away(whole, tmp_path):
+    stopped_at(tmp_path, 10, compares=True)
+    (tmp_path / "ckpt" / "tmp-half").mkdir()
+    (tmp_path / "ckpt" / "tmp-half" / "model.safetensors").write_bytes(b"half")
+    with (tmp_path / LOG).open("a") as file:
+        file.write('{"step": 11, "st')
+    resumed = engine(tmp_path, compares=True)
+    resumed.train()
+    assert outcome(resumed) == whole
+    assert len(list((tmp_path / "ckpt").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("step", [1, 6, 9, 17])
+def test_the_first_signal_finishes_the_step_and_saves(number, code, step, whole, tmp_path):
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+    class Signalled(Regression):
+        steps = 0
+
+        def step(self, *arguments):
+            self.steps += 1
+            if self.steps == step:
+                os.kill(os.getpid(), number)
+            return super().step(*arguments)
+
+    one = engine(tmp_path, Signalled(), compares=True, resume="voxgrad finetune --resume x")
+    with pytest.raises(VoxgradError) as caught:
+        one.train()
+    assert caught.value.exit_code == code
+    assert caught.value.message == f"stopped after step {step} of 17, saved"
+    assert caught.value.hint == "Resume with: voxgrad finetune --resume x"
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    assert checkpoint.checkpoints(tmp_path)[-1].name == f"step-{step:08d}"
+    resumed = engine(tmp_path, compares=True)
+    resumed.train()
+    assert outcome(resumed) == whole
+
+
+def test_the_second_signal_stops_at_once(tmp_path):
+    class Impatient(Regression):
+        def step(self, *arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("this is not reached")
+
+    with pytest.raises(KeyboardInterrupt):
+        engine(tmp_path, Impatient()).train()
+    assert checkpoint.checkpoints(tmp_path) == []
+
+
+def test_an_ignored_signal_stays_ignored(tmp_path):
+    class Interrupted(Regression):
+        def step(self, *arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().step(*arguments)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        engine(tmp_path, Interrupted()).train()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_two_processes_cannot_be_at_one_run(tmp_path):
+    with exclusive_lock(tmp_path / LOCK) as free:
+        assert free
+        with pytest.raises(EnvironmentFailureError, match="another process is working on run"):
+            engine(tmp_path).train()
+    engine(tmp_path).train()
