@@ -204,7 +204,7 @@ def test_a_record_that_cannot_be_read_is_passed_over_or_told(furnished, command,
     assert "No run in progress" in command("runs").out
     outcome = command("finetune", "--resume", stopped)
     assert outcome.code == 3
-    assert "no record that can be read" in outcome.err
+    assert "no readable run.json" in outcome.err
 
 
 def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(

@@ -165,7 +165,7 @@ def test_export_with_parents_and_by_default(alice: Artifact, capsys):
         ("a.pt", b"\n<html>", "web page"),
         ("a.voxgrad", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        ("a.voxgrad", b"PK\3\4 and no more", "no whole voxgrad archive"),
+        ("a.voxgrad", b"PK\3\4 and no more", "not a complete voxgrad archive"),
         ("a.voxgrad", None, "no archive"),
         ("a.pt", None, "--kind base"),
     ],

@@ -28,7 +28,7 @@ def test_the_statement_is_the_speakers_or_a_reason(folder, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--consent", "Yes."), "Say with --speaker NAME who has agreed"),
+        (("--consent", "Yes."), "Say who has agreed with --speaker NAME"),
         (("--consent", " ", "--speaker", "Ann"), "--consent is empty"),
         (("--no-consent-needed", ""), "--no-consent-needed is empty"),
         (("--consent", "a", "--speaker", "b", "--no-consent-needed", "c"), "exclude each other"),

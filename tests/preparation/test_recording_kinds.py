@@ -96,7 +96,7 @@ KINDS = (
     Kind("not a number", written(np.full(RATE, np.nan), subtype="FLOAT"), "rejected", "not finite"),
     Kind("infinite", written(np.full(RATE, np.inf), subtype="FLOAT"), "rejected", "not finite"),
     Kind("digital silence", written(np.zeros(RATE)), "rejected", "silent throughout"),
-    Kind("faint hiss", written(noise(1e-5, RATE), subtype="FLOAT"), "rejected", "as good as silent"),
+    Kind("faint hiss", written(noise(1e-5, RATE), subtype="FLOAT"), "rejected", "almost silent"),
     Kind("noise alone", written(noise(0.1, 4 * RATE)), "rejected", "hardly louder than its background"),
     Kind("0.05 seconds", written(speech()[:1100]), "rejected", "a clip needs 0.3 s"),
     Kind("one sample", written(speech()[5000:5001]), "rejected", "silent throughout"),

@@ -104,7 +104,7 @@ def test_other_pronunciations_are_noticed(made, command):
     made("a.wav", "--lexicon", "words.txt")
     outcome = command("replay", "a.wav", "-q")
     assert outcome.code == 2
-    assert "other pronunciations" in outcome.err
+    assert "another lexicon" in outcome.err
     assert json.loads(command("replay", "a.wav", "--lexicon", "words.txt", "--json").out)["identical"] is True
 
 

@@ -96,5 +96,5 @@ def test_the_form_is_the_ending_or_the_bare_name():
         "TextGrid",
     ]
     for name in ("a.txt", "a", ".srt2"):
-        with pytest.raises(BadInputError, match="no form of timings"):
+        with pytest.raises(BadInputError, match="no timings format"):
             timings_format(Path(name))

@@ -87,7 +87,7 @@ def test_durations_that_cannot_be_are_refused(furnished, refused, steps, argumen
 
 def test_a_base_from_nothing_cannot_freeze_durations(furnished, refused, steps):
     line = refused("pretrain", "--data", "robot", *steps, "--set", "durations=frozen")
-    assert "cannot tell durations" in line
+    assert "cannot find durations" in line
 
 
 def test_nothing_is_left_where_a_grid_fails(chain, tmp_path, monkeypatch):

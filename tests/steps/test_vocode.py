@@ -129,7 +129,7 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(command, refu
         (["mel.pt"], "could run any code"),
         (["silent.wav"], "silent"),
         (["text.wav"], "no audio file"),
-        (["spoken.wav", "-o", "copy.mp4"], "no sound format"),
+        (["spoken.wav", "-o", "copy.mp4"], "no audio format"),
         (["spoken.wav", "-o", "nowhere/copy.wav"], "does not exist"),
         (["spoken.wav", "-o", "spoken.wav"], "is the input file"),
         (["spoken.wav", "--vocoder", "nobody"], "nobody"),

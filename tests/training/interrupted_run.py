@@ -1,7 +1,7 @@
 """A training that is interrupted again and again at random moments: started by test_interruptions.py.
 
-Usage: interrupted_run.py FOLDER SIGNAL TIMES SEED. One process imports everything once and forks for every attempt; each
-is sent the signal somewhere in training or saving, and the last is left to end. Prints one JSON object.
+Usage: interrupted_run.py FOLDER SIGNAL TIMES SEED. One process imports everything once and forks for every attempt;
+each is sent the signal somewhere in training or saving, and the last is left to end. Prints one JSON object.
 """
 
 import json

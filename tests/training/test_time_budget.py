@@ -29,7 +29,7 @@ def test_anything_else_is_refused(text):
 
 
 def planned_seconds(found, costs, saving):
-    """What a plan takes, added up in another way: event by event."""
+    """What a plan takes, added up in unsupported compression: event by event."""
     total, done = costs[-1].validation, 0
     for steps, cost in zip(found.steps, costs, strict=True):
         total += cost.begin

@@ -1,8 +1,8 @@
 """A training in one or several processes: started by test_distributed.py, by itself or under torchrun.
 
-Usage: torchrun_script.py gradients FOLDER, or torchrun_script.py train FOLDER. The first writes the gradients of one
-step of each kind of stage to FOLDER/gradients-PROCESSES.pt; the second trains until it is stopped, and every process leaves its
-number in FOLDER/pid-RANK and its exit code in FOLDER/exit-RANK.
+Usage: torchrun_script.py gradients FOLDER, or torchrun_script.py train FOLDER. The first writes the gradients of
+one step of each kind of stage to FOLDER/gradients-PROCESSES.pt; the second trains until it is stopped, and every
+process leaves its number in FOLDER/pid-RANK and its exit code in FOLDER/exit-RANK.
 """
 
 import os
