@@ -64,7 +64,7 @@ def test_where_nothing_can_compile_it_is_spoken_without_and_one_line_says_why(ro
     plain = voxgrad.load("robot", vocoder="quick", home=robots).say("Hello.", steps=2)
     compile_by(monkeypatch, no_compiler)
     with pytest.warns(
-        UserWarning, match=r"spoken without \(RuntimeError: No working C\+\+ compiler found\)$"
+        UserWarning, match=r"speaking without it \(RuntimeError: No working C\+\+ compiler found\)$"
     ):
         speaker = voxgrad.load("robot", vocoder="quick", home=robots, compile=True)
     said = speaker.say("Hello.", steps=2)

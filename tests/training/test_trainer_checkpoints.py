@@ -40,13 +40,13 @@ def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
     assert outcome(resumed) == whole
 
 
-def without(checkpoint: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:
+def without(saved: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:
     """A checkpoint that lacks one thing: what a fresh engine has instead is in its place."""
-    position, fresh = checkpoint.position, Regression()
+    position, fresh = saved.position, Regression()
     if part in {"model", "average", "best", "start"}:
-        return replace(checkpoint, tensors={**checkpoint.tensors, part: fresh.network.state_dict()})
+        return replace(saved, tensors={**saved.tensors, part: fresh.network.state_dict()})
     if part == "optimizer":
-        return replace(checkpoint, optimizers={"optimizer": fresh.begin(0)["optimizer"].state_dict()})
+        return replace(saved, optimizers={"optimizer": fresh.begin(0)["optimizer"].state_dict()})
     if part.startswith("best."):
         nothing = {
             "best.figure": {"figure": 1e9},
@@ -54,9 +54,9 @@ def without(checkpoint: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoi
             "best.figures": {"figures": {}},
         }
         best = replace(position.best, **nothing[part])
-        return replace(checkpoint, position=replace(position, best=best))
+        return replace(saved, position=replace(position, best=best))
     empty = checkpoint.TrainerState(0, 0, 0)
-    return replace(checkpoint, position=replace(position, **{part: getattr(empty, part)}))
+    return replace(saved, position=replace(position, **{part: getattr(empty, part)}))
 
 
 @pytest.fixture(scope="module")
