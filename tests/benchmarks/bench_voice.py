@@ -71,19 +71,9 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
         return Waveform(vocoder(mel)[0].numpy(), acoustic.spec.mel.sample_rate)
 
     for seed, clip in enumerate(clips):
-        tokens = torch.tensor([encode(clip.text, acoustic.spec.text).tokens])
-        started = time.perf_counter()
-        generator = torch.Generator().manual_seed(seed)
-        spoken = acoustic.model.synthesize(
-            tokens,
-            torch.tensor([tokens.shape[1]]),
-            SynthesisSpec(),
-            generator,
-            torch.tensor([acoustic.row]),
-            acoustic.spec.duration_scale,
-        )
+        spoken, work = spoken_clip(acoustic, clip.text, seed)
         seconds = int(spoken.lengths) * acoustic.spec.mel.seconds_per_frame
-        factors.append((time.perf_counter() - started) / seconds)
+        factors.append(work / seconds)
         lengths.append(seconds / clip.seconds)
         heard(names[0], clip, sounding(spoken.mel.clamp(*acoustic.spec.mel.range)))
         if seed < len(recordings):
@@ -91,6 +81,22 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
             heard(names[1], real, recording(real))
             heard(names[2], real, sounding(recorded.corpus.mel(real)[None]))
     report(voice, len(clips), rows, said, lengths, factors)
+
+
+def spoken_clip(acoustic, text, seed):
+    """A synthesis, and the seconds that it took."""
+    tokens = torch.tensor([encode(text, acoustic.spec.text).tokens])
+    started = time.perf_counter()
+    generator = torch.Generator().manual_seed(seed)
+    spoken = acoustic.model.synthesize(
+        tokens,
+        torch.tensor([tokens.shape[1]]),
+        SynthesisSpec(),
+        generator,
+        torch.tensor([acoustic.row]),
+        acoustic.spec.duration_scale,
+    )
+    return spoken, time.perf_counter() - started
 
 
 def report(voice, count, rows, said, lengths, factors) -> None:
