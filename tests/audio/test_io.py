@@ -89,11 +89,11 @@ def test_what_is_no_file_is_refused(tmp_path):
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"R", "no audio file"),
-        (b"RIFF", "no audio file"),
-        (b"Dear diary, today I did not record anything at all.\n" * 20, "no audio file"),
-        (b"\xff" * 4000, "no audio file"),
-        (b"RIFF\xff\xff\xff\xffWAVEfmt ", "no audio file"),
+        (b"R", "not an audio file"),
+        (b"RIFF", "not an audio file"),
+        (b"Dear diary, today I did not record anything at all.\n" * 20, "not an audio file"),
+        (b"\xff" * 4000, "not an audio file"),
+        (b"RIFF\xff\xff\xff\xffWAVEfmt ", "not an audio file"),
     ],
 )
 def test_what_holds_no_sound_is_refused(tmp_path, content, reason):
