@@ -128,7 +128,7 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(command, refu
         (["decibels.npy"], "natural logarithm"),
         (["mel.pt"], "could run any code"),
         (["silent.wav"], "silent"),
-        (["text.wav"], "no audio file"),
+        (["text.wav"], "not an audio file"),
         (["spoken.wav", "-o", "copy.mp4"], "no audio format"),
         (["spoken.wav", "-o", "nowhere/copy.wav"], "does not exist"),
         (["spoken.wav", "-o", "spoken.wav"], "is the input file"),
