@@ -97,7 +97,7 @@ def test_a_dash_reads_standard_input(command, monkeypatch):
         (["Say {HH AX0}."], "{HH AX0}: AX0 is no phone. Write phones of AA "),
         (["Hello.", "--lexicon", "nowhere.txt"], "the lexicon nowhere.txt cannot be read"),
         (["Hello.", "--lexicon", "bad.txt"], "bad.txt:2: QQ is no phone"),
-        (["..."], "nothing to say"),
+        (["..."], "no words to speak"),
         (["caf\udce9"], "the text is not UTF-8. Set the terminal"),
         (["Привет"], ""),
         ([], "Missing argument"),

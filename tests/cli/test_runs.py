@@ -177,11 +177,11 @@ def test_without_runs_it_says_so(command, furnished):
             [*FINETUNE, "--budget", "soon"],
             "'soon' is not a duration. Write it like 90s, 20m, 1h30m or 2h.",
         ),
-        ([*FINETUNE, "--budget", "20"], "'20' is no budget"),
-        ([*FINETUNE, "--budget", "0m"], "'0m' is no budget"),
-        ([*FINETUNE, "--budget", "-5m"], "'-5m' is no budget"),
-        ([*FINETUNE, "--budget", ""], "'' is no budget"),
-        ([*FINETUNE, "--budget", "30m1h"], "'30m1h' is no budget"),
+        ([*FINETUNE, "--budget", "20"], "'20' is not a duration"),
+        ([*FINETUNE, "--budget", "0m"], "'0m' is not a duration"),
+        ([*FINETUNE, "--budget", "-5m"], "'-5m' is not a duration"),
+        ([*FINETUNE, "--budget", ""], "'' is not a duration"),
+        ([*FINETUNE, "--budget", "30m1h"], "'30m1h' is not a duration"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments, says, furnished, refused):

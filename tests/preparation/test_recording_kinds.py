@@ -127,7 +127,7 @@ KINDS = (
     Kind("text too long", written(speech("The sun.")), "rejected", "too short for its text", text=LONG),
     Kind("text far too short", written(np.tile(speech(), 3)), "rejected", "phones a second", text="Oh."),
     Kind("another script", written(speech()), "rejected", "", text="Солнце греет."),
-    Kind("nothing to say", written(speech()), "rejected", "nothing to say", text="?!"),
+    Kind("nothing to say", written(speech()), "rejected", "no words to speak", text="?!"),
     Kind("endless word", written(speech()), "rejected", "too short for its text", text="a" * 3000),
     Kind("m4a without ffmpeg", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg", ending="m4a"),
     Kind("m4a called wav", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg"),

@@ -253,7 +253,7 @@ def test_emoji_alone_say_nothing(way, furnished, command, typed):
     warning, error = outcome.err.splitlines()
     assert warning == "warning: not read: 😀"
     assert error.startswith("error: ")
-    assert "holds nothing to say" in error
+    assert "has no words to speak" in error
     assert names() == []
 
 

@@ -138,7 +138,7 @@ def test_a_setting_out_of_bounds_is_named(setting, value, robot):
 
 @pytest.mark.parametrize("text", ["", " \n", "😀", "...", "\n\n"])
 def test_nothing_to_say_is_an_error(text, robot):
-    with pytest.raises(BadInputError, match="nothing to say"):
+    with pytest.raises(BadInputError, match="no words to speak"):
         robot.say(text, steps=1)
 
 

@@ -75,7 +75,7 @@ def test_another_script_is_named(text, script):
     ["", "   ", "\n", "😀🎉", "...", "-- !?", '"', "'", "\u0301", "\ud800", "[]{}", "{ }", "\x02", "\x03"],
 )
 def test_nothing_to_say(text):
-    with pytest.raises(BadInputError, match="nothing to say"):
+    with pytest.raises(BadInputError, match="no words to speak"):
         normalize(text)
 
 
