@@ -210,7 +210,7 @@ def test_two_utterances_cannot_be_one_file(furnished, command):
     Path("list.jsonl").write_text('{"text": "Hello.", "out": "a.wav"}\n' * 2, encoding="utf-8")
     outcome = command("say", "-f", "list.jsonl", *FAST)
     assert outcome.code == 2
-    assert "two utterances are to be a.wav" in outcome.err
+    assert "two utterances would be written to a.wav" in outcome.err
 
 
 @pytest.mark.parametrize("text", [b"", b" \n\n", "Привет.\n".encode(), b"\xff\xfe", b"...\n"])

@@ -1,4 +1,4 @@
-"""The search for a spectrum that has a mel and belongs to a sound."""
+"""The search for a spectrum that has a mel and is consistent with audio."""
 
 import pytest
 import torch

@@ -147,7 +147,7 @@ class SayRequest:
                 )
                 sys.stdout.flush()
         if not said:
-            raise BadInputError("there is nothing to speak", "Give at least one line with a word in it.")
+            raise BadInputError("there is no text to speak", "Give at least one line with a word in it.")
 
     def stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""

@@ -56,7 +56,7 @@ def _fit(value: dict[str, Any] | None) -> Fit | None:
 
 @dataclass(frozen=True)
 class RecordingCache:
-    """Outcomes by key. An outcome that cannot be read is simply made again.
+    """Outcomes by key. An outcome that cannot be read is computed again.
 
     Attributes:
         directory: where outcomes lie until the dataset is published, one file each.

@@ -1,4 +1,4 @@
-"""Speech recognition for recordings that nobody wrote down: whatever recogniser is installed."""
+"""Speech recognition for recordings without a transcript: whatever recogniser is installed."""
 
 from collections.abc import Callable
 from functools import lru_cache
