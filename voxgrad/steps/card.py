@@ -1,4 +1,4 @@
-"""A voice and the base that it was made from → a page that compares them."""
+"""A voice and its base → a page that compares them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

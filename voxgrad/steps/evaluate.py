@@ -1,4 +1,4 @@
-"""A voice and recordings that it never trained on → figures."""
+"""A voice and held-out recordings → metrics."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Utterances → audio files or one stream, which carry in themselves what they were made of.
+"""Utterances → audio files or one stream, which carry their metadata.
 
 Unlike `say` these leave no artifact: a list may be as long as one likes, and a stream's reader may leave at any time.
 """

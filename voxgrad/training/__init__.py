@@ -1,1 +1,1 @@
-"""One engine for pretraining and fine-tuning."""
+"""Training: datasets, batches, the trainer, and the tasks of Grad-TTS and of the vocoder."""

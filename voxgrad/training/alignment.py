@@ -1,4 +1,4 @@
-"""Which frames belong to which token of every clip: searched, remembered through a run, and stored with a voice."""
+"""Durations of the tokens of every clip: searched, kept through a run, and stored with a voice."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""One training on several processes or machines, by Hugging Face Accelerate under ``torchrun``.
+"""Training in several processes or on several machines, by Hugging Face Accelerate under ``torchrun``.
 
 Every process makes the whole batch of a step with the same noise, and computes its own rows of it. Gradients are
 averaged, each process weighted by what its rows count in the losses, so that all take the step that one process alone

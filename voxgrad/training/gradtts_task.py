@@ -1,4 +1,4 @@
-"""Training of a Grad-TTS: the trainer's task of learning encoder, durations and decoder."""
+"""Training of a Grad-TTS: the task of learning encoder, durations and decoder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

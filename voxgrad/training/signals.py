@@ -1,4 +1,4 @@
-"""Stopping at the right moment: the first signal waits for the step to end, the second does not."""
+"""SIGINT and SIGTERM during training: the first one waits for the step to end, the second does not."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""How a base is brought near to a new speaker before it learns: which row they take over, and where its means lie."""
+"""A base is adapted to a new speaker before it is trained: the row of the embedding, and the means of the mel bands."""
 
 from typing import cast
 

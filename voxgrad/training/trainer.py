@@ -1,4 +1,4 @@
-"""The engine under every training run: stages, steps, averages, validations, checkpoints and the log."""
+"""The trainer of every run: stages, steps, EMA, validations, checkpoints and the log."""
 
 import math
 import time

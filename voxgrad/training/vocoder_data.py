@@ -1,4 +1,4 @@
-"""What a vocoder learns from: clips of a dataset, and augmented copies of them as other speakers."""
+"""Training data of the vocoder: clips of a dataset, and augmented copies of them as other speakers."""
 
 import os
 import uuid

@@ -1,4 +1,4 @@
-"""What a vocoder is judged by while it learns: spectral distances, and discriminators that learn to tell."""
+"""Losses of the vocoder: multi-resolution STFT loss, discriminators, and their adversarial losses."""
 
 from itertools import pairwise
 

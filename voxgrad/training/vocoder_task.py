@@ -1,4 +1,4 @@
-"""Training of the package's own vocoder: the trainer's task of learning to correct a search for phases."""
+"""Training of the ISTFT vocoder: the task of correcting phase reconstruction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
