@@ -148,11 +148,11 @@ def test_another_script_is_refused_before_anything_is_said(robot):
 
 
 def test_a_survey_counts_and_finds_what_is_unknown(robot):
-    survey = robot.survey(["Hello there. Zzyzxq it is.", "Zzyzxq again."])
-    assert survey.passages == 3
-    assert survey.tokens > 50
-    assert survey.unknown == ("zzyzxq",)
-    assert robot.survey(["..."]).passages == 0
+    summary = robot.summarize(["Hello there. Zzyzxq it is.", "Zzyzxq again."])
+    assert summary.passages == 3
+    assert summary.tokens > 50
+    assert summary.unknown == ("zzyzxq",)
+    assert robot.summarize(["..."]).passages == 0
 
 
 def test_what_is_saved_says_what_it_is(robot, tmp_path):
