@@ -182,10 +182,10 @@ def test_a_conditioned_encoder_hears_of_the_speaker():
 
 def test_rounded_durations_keep_the_length_and_official_ones_lengthen():
     logw = torch.log(torch.tensor([[1.3, 2.4, 1.2, 5.6, 1.5, 1.0]]))
-    prior = Prior(torch.zeros(1, 80, 6), logw, torch.ones(1, 1, 6))
+    prior = Prior(torch.zeros(1, 80, 6), logw, torch.ones(1, 1, 6), torch.zeros(1, 8, 6))
     assert predicted_durations(prior, 1.0, "rounded").sum() == 13
     assert predicted_durations(prior, 1.0, "official").tolist() == [[2, 3, 2, 6, 2, 1]]
-    masked = Prior(prior.mu_x, prior.logw, length_mask(torch.tensor([4]), 6))
+    masked = Prior(prior.mu_x, prior.logw, length_mask(torch.tensor([4]), 6), prior.hidden)
     assert predicted_durations(masked, 1.0, "rounded")[0, 4:].sum() == 0
     assert predicted_durations(masked, 1.0, "official")[0, 4:].sum() == 0
 

@@ -97,7 +97,7 @@ def test_alignment(golden):
 
 
 def test_losses(golden):
-    prior = Prior(golden["mu_x"], golden["logw"][:, 0], golden["x_mask"])
+    prior = Prior(golden["mu_x"], golden["logw"][:, 0], golden["x_mask"], golden["mu_x"])
     durations = golden["mas_path"].sum(2)
     close(duration_loss(prior, durations), golden["duration_loss"], 1e-5)
     close(gaussian_loss(golden["mu_y"], golden["y"], golden["y_mask"]), golden["prior_loss"], 1e-5)

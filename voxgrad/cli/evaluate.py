@@ -33,11 +33,13 @@ def evaluate(
         str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Diffusion steps; default: 8.")
+        int | None, typer.Option(min=1, metavar="N", help="Diffusion steps; default: as for say.")
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
-    sampler: Annotated[str, typer.Option(help="dpmpp, ddim, euler, sde or ml.")] = "dpmpp",
+    sampler: Annotated[
+        str, typer.Option(help="auto, student, unipc, dpmpp, ddim, euler, sde or ml.")
+    ] = "auto",
     temperature: Annotated[
         float, typer.Option(min=0, max=2, metavar="X", help="Standard deviation of the initial noise.")
     ] = 0.667,
@@ -59,7 +61,7 @@ def evaluate(
     session: Session = context.obj
     asked = {
         **chosen_steps(steps, draft=draft, best=best, max_rtf=None),
-        "sampler": sampler,
+        **({} if sampler == "auto" else {"sampler": sampler}),
         "temperature": temperature,
     }
     trial = Trial(clips, speaker, validated(SynthesisSpec, asked, "evaluate"), seed)

@@ -61,7 +61,11 @@ def say(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Diffusion steps: more is better and slower; default: 6."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Diffusion steps; default: 1 of the student, where the voice has one, else 6.",
+        ),
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
@@ -75,7 +79,10 @@ def say(
             "--compile", help="Use torch.compile: takes minutes first, and was slower where we measured it."
         ),
     ] = False,
-    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
+    sampler: Annotated[
+        str,
+        typer.Option(help="auto, student (one step), unipc, dpmpp, ddim, euler, sde or ml."),
+    ] = "auto",
     start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
@@ -130,7 +137,7 @@ def say(
     # "nan" passes through the options' limits
     asked = {
         **chosen_steps(steps, draft=draft, best=best, max_rtf=max_rtf),
-        "sampler": sampler,
+        **({} if sampler == "auto" else {"sampler": sampler}),
         "start": start,
         "precision": precision,
         "temperature": temperature,

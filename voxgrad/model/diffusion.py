@@ -4,38 +4,15 @@ Equations are those of Popov et al., 2021: dX_t = ½ Σ⁻¹(μ − X_t) β_t dt
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from voxgrad.errors import BadInputError
+from voxgrad.model.schedule import TIME_MARGIN, Schedule
+from voxgrad.model.score_convnext import ConvNeXtScore
 from voxgrad.model.unet import UNet
 from voxgrad.settings import ModelSpec
-
-TIME_MARGIN = 1e-5
-"""Times are kept this far from 0 and 1, where the score has no bounded variance."""
-
-Time = TypeVar("Time", Tensor, float)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The linear noise schedule β_t = β_0 + (β_1 − β_0) t."""
-
-    beta_min: float
-    beta_max: float
-
-    def beta(self, t: Time) -> Time:
-        """β_t."""
-        return self.beta_min + (self.beta_max - self.beta_min) * t
-
-    def integral(self, t: Time) -> Time:
-        """∫₀ᵗ β_s ds."""
-        return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
-
-    def variance(self, t: Tensor) -> Tensor:
-        """λ_t, the variance of x_t given x_0 (equation 10)."""
-        return 1.0 - torch.exp(-self.integral(t))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +25,25 @@ class Condition:
     speaker: Tensor | None = None
     bias: Tensor | None = None
     """(batch, 1, 1), what samplers take from every score."""
+    features: Tensor | None = None
+    """(batch, frames, frame_channels), of the frame-level mean."""
 
     def clear(self, x: Tensor) -> Tensor:
         """Zeroes the padding of ``x`` (batch, n_feats, frames)."""
         return x if self.mask is None else x * self.mask
 
-    def score(self, estimator: UNet, x_t: Tensor, t: Tensor) -> Tensor:
+    def score(self, estimator: UNet | ConvNeXtScore, x_t: Tensor, t: Tensor) -> Tensor:
         """The estimated gradient of log p_t(x_t | mu): (batch, n_feats, frames)."""
+        if isinstance(estimator, ConvNeXtScore):
+            return estimator(x_t, self.mu, t, self.mask, self.speaker, self.told)
         return estimator(x_t, self.mu, t, self.mask, self.extent, self.speaker)
+
+    @property
+    def told(self) -> Tensor:
+        """The features, which a score network over frames cannot do without."""
+        if self.features is None:
+            raise ValueError("this score network needs the features of the frame-level mean")
+        return self.features
 
 
 class Diffusion(nn.Module):
@@ -64,7 +52,8 @@ class Diffusion(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.schedule = Schedule(spec.beta_min, spec.beta_max)
-        self.estimator = UNet(spec)
+        self.estimator = ConvNeXtScore(spec) if spec.decoder == "convnext" else UNet(spec)
+        self.student = ConvNeXtScore(spec) if spec.student else None
 
     def diffuse(self, x_0: Tensor, mu: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draws x_t given x_0 (equation 9): everything (batch, n_feats, frames), t (batch,)."""
@@ -72,8 +61,22 @@ class Diffusion(nn.Module):
         kept = torch.exp(-0.5 * self.schedule.integral(time))
         return kept * x_0 + (1.0 - kept) * mu + noise * self.schedule.variance(time).sqrt()
 
+    def in_one_step(self, noise: Tensor, condition: Condition) -> Tensor:
+        """The student's mel from x_1 = mu + ``noise``: (batch, n_feats, frames).
+
+        Raises:
+            BadInputError: there is no student.
+        """
+        if self.student is None:
+            raise BadInputError("this voice has no student", "Use another sampler, such as unipc.")
+        ones = noise.new_ones(len(noise))
+        residual = self.student.denoise(
+            noise, condition.mu, ones, condition.mask, condition.speaker, condition.told
+        )
+        return condition.clear(condition.mu + residual)
+
     def loss(self, x_0: Tensor, condition: Condition, t: Tensor, noise: Tensor) -> Tensor:
-        """Denoising score matching, weighted by the variance (equation 14).
+        """Denoising score matching, weighted by the variance (equation 14) or, for ``convnext``, as EDM does.
 
         Args:
             x_0: mels (batch, n_feats, frames).
@@ -89,6 +92,15 @@ class Diffusion(nn.Module):
         mask = condition.mask
         if mask is None:
             mask = x_0.new_ones(x_0.shape[0], 1, x_0.shape[2])
+        if isinstance(self.estimator, ConvNeXtScore):
+            # EDM's weight is one in the network's own units at every time. With equation 14's, what is decided at
+            # high noise, pitch and harmonics, hardly counts.
+            skip, out, scale = self.estimator.scales(t)
+            r_0, r_t = x_0 - condition.mu, (x_t - condition.mu) * mask
+            found = self.estimator.network(
+                scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.told
+            )
+            return ((found - (r_0 - skip * r_t) / out) * mask).square().sum() / (mask.sum() * x_0.shape[1])
         score = condition.score(self.estimator, x_t * mask, t).float()
         deviation = self.schedule.variance(t[:, None, None]).sqrt()
         return ((score * deviation + noise) * mask).square().sum() / (mask.sum() * x_0.shape[1])

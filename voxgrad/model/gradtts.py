@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from voxgrad.device import autocast
 from voxgrad.model import monotonic_alignment, samplers
 from voxgrad.model.diffusion import Condition, Diffusion
+from voxgrad.model.frame_prior import FramePrior, frame_positions, gather_tokens
 from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
 from voxgrad.model.text_encoder import TextEncoder
 from voxgrad.settings import ModelSpec, SynthesisSpec
@@ -27,6 +28,8 @@ class Prior:
     """(batch, tokens), the logarithm of its frames."""
     mask: Tensor
     """(batch, 1, tokens)."""
+    hidden: Tensor
+    """(batch, inner, tokens), what both are made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class GradTTS(nn.Module):
         if spec.n_spks > 1:
             self.spk_emb = nn.Embedding(spec.n_spks, spec.spk_emb_dim)
         self.encoder = TextEncoder(spec)
+        self.frame_prior = FramePrior(spec, self.encoder.inner) if spec.decoder == "convnext" else None
         self.decoder = Diffusion(spec)
 
     def speaker(self, speakers: Tensor | None) -> Tensor | None:
@@ -65,8 +69,8 @@ class GradTTS(nn.Module):
     def encode(self, tokens: Tensor, lengths: Tensor, speakers: Tensor | None = None) -> Prior:
         """Encodes padded texts: (batch, tokens) ids, (batch,) lengths, (batch,) speaker ids or None."""
         mask = length_mask(lengths, tokens.shape[1])
-        mu_x, logw = self.encoder(tokens, mask, self.speaker(speakers))
-        return Prior(mu_x.float(), logw.squeeze(1).float(), mask)
+        mu_x, logw, hidden = self.encoder(tokens, mask, self.speaker(speakers))
+        return Prior(mu_x.float(), logw.squeeze(1).float(), mask, hidden)
 
     @torch.no_grad()
     def align(self, prior: Prior, y: Tensor, frame_lengths: Tensor) -> Tensor:
@@ -106,14 +110,12 @@ class GradTTS(nn.Module):
         frame_lengths = durations.sum(1).clamp(min=1)
         sizes = [padded_length(length) for length in frame_lengths.tolist()]
         frames = max(sizes)
-        mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
         whole = bool((frame_lengths == frames).all())
-        condition = Condition(
-            mu_y,
-            None if whole else length_mask(frame_lengths, frames),
-            None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames),
-            self.speaker(speakers),
-        )
+        mask = None if whole else length_mask(frame_lengths, frames)
+        extent = None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames)
+        with autocast(prior.mu_x.device, settings.precision):
+            condition = self.condition(prior, durations, frames, mask, extent, speakers, settings.pitch_range)
+        mu_y = condition.mu
         generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
         noise = partial(_noise, mu_y, sizes, generators)
         start = settings.temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
@@ -121,6 +123,41 @@ class GradTTS(nn.Module):
             mel = samplers.sample(self.decoder, start, condition, settings, noise)
         longest = int(frame_lengths.max())
         return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
+
+    def condition(
+        self,
+        prior: Prior,
+        durations: Tensor,
+        frames: int,
+        mask: Tensor | None,
+        extent: Tensor | None,
+        speakers: Tensor | None,
+        pitch_range: float = 1.0,
+    ) -> Condition:
+        """What the decoder is told: the tokens' means, repeated, or the frame-level mean under a predicted pitch.
+
+        Args:
+            prior: of `encode`.
+            durations: (batch, tokens).
+            frames: padded length.
+            mask: (batch, 1, frames), or None where nothing is padded.
+            extent: (batch, 1, frames), see `masks.official_extent`.
+            speakers: (batch,) ids for a multi-speaker model.
+            pitch_range: factor of the predicted pitch's distance from the speaker's mean.
+        """
+        mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
+        speaker = self.speaker(speakers)
+        if self.frame_prior is None:
+            return Condition(mu_y, mask, extent, speaker)
+        rows = torch.zeros_like(durations[:, 0]) if speakers is None else speakers
+        token, position = frame_positions(durations, frames)
+        hidden = gather_tokens(prior.hidden, token)
+        by_frame = None if mask is None else mask.transpose(1, 2)
+        inputs = self.frame_prior.inputs(hidden, mu_y, position, speaker)
+        scores, voicing = self.frame_prior.predict_pitch(inputs, by_frame)
+        pitch = self.frame_prior.pitch(pitch_range * scores, voicing, rows)
+        mean = self.frame_prior.mean(inputs, mu_y, pitch, rows, by_frame)
+        return Condition(mean.mu, mask, None, speaker, features=mean.features)
 
 
 def _noise(like: Tensor, sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:

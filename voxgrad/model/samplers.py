@@ -27,7 +27,7 @@ _PROBE = 64
 """Frames on which half precision is compared with float32."""
 
 
-def sample(
+def sample(  # noqa: PLR0911 - one return a sampler
     diffusion: Diffusion, start: Tensor, condition: Condition, settings: SynthesisSpec, noise: Noise
 ) -> Tensor:
     """Solves as the settings say.
@@ -42,11 +42,11 @@ def sample(
     Returns:
         x_0, (batch, n_feats, frames), zero on padding.
     """
+    if settings.sampler == "student" or (settings.sampler == "auto" and diffusion.student is not None):
+        return diffusion.in_one_step(start - condition.mu, condition)
     times = borders(settings.steps, settings.grid)
     condition = replace(condition, bias=rounding_bias(diffusion, start, condition))
     match settings.sampler:
-        case "unipc":
-            return unipc(diffusion, start, condition, [_BEGIN * t for t in times])
         case "euler":
             return euler(diffusion, start, condition, times)
         case "sde":
@@ -57,6 +57,8 @@ def sample(
             return dpmpp(diffusion, start, condition, times, order=1)
         case "dpmpp":
             return dpmpp(diffusion, start, condition, times)
+        case _:
+            return unipc(diffusion, start, condition, [_BEGIN * t for t in times])
 
 
 def borders(steps: int, power: float = 1.0) -> list[float]:
@@ -171,9 +173,9 @@ def rounding_bias(diffusion: Diffusion, start: Tensor, condition: Condition) -> 
     the noise 1/a_t times it moves the level of the speech. Measured at the start, on a few frames.
 
     Returns:
-        (batch, 1, 1); None in float32.
+        (batch, 1, 1); None in float32, and of a network that predicts the mel itself.
     """
-    if not torch.is_autocast_enabled(start.device.type):
+    if not torch.is_autocast_enabled(start.device.type) or condition.features is not None:
         return None
     mask, extent = (None if m is None else m[..., :_PROBE] for m in (condition.mask, condition.extent))
     few = replace(condition, mu=condition.mu[..., :_PROBE], mask=mask, extent=extent)

@@ -75,21 +75,30 @@ class RelativeAttention(nn.Module):
             for conv in (self.conv_q, self.conv_k, self.conv_v)
         )
         query = query / math.sqrt(query.shape[-1])
-        position = torch.arange(tokens, device=x.device)
-        offset = (
-            position[None] - position[:, None] + self.window
-        )  # (from, to) → row of the relative embedding
-        near = (offset >= 0) & (offset <= 2 * self.window)
         relative = query @ self.emb_rel_k.transpose(1, 2)  # (batch, heads, from, 2 window + 1)
-        index = offset.clamp(0, 2 * self.window).expand(batch, self.heads, -1, -1)
-        scores = query @ key.transpose(2, 3) + relative.gather(3, index) * near
+        scores = query @ key.transpose(2, 3) + _square(relative, self.window)
         pair = (mask.unsqueeze(2) * mask.unsqueeze(3)) > 0
         weights = self.dropout(scores.masked_fill(~pair, -1e4).softmax(-1))
-        target = position[:, None] + torch.arange(-self.window, self.window + 1, device=x.device)
-        inside = (target >= 0) & (target < tokens)
-        index = target.clamp(0, tokens - 1).expand(batch, self.heads, -1, -1)
-        out = weights @ value + (weights.gather(3, index) * inside) @ self.emb_rel_v
+        out = weights @ value + _band(weights, self.window).to(value.dtype) @ self.emb_rel_v
         return self.conv_o(out.transpose(2, 3).reshape(batch, channels, tokens))
+
+
+def _square(band: Tensor, window: int) -> Tensor:
+    """Puts values for the offsets −window…window on the diagonals: (…, n, 2 window + 1) → (…, n, n).
+
+    Rows that are one longer than they should be, laid end to end and cut anew, move by one each. A gather would do
+    too, but its gradient is a scatter, which is slow on GPUs.
+    """
+    n = band.shape[-2]
+    moved = F.pad(band, (0, n)).flatten(-2)[..., : n * (n + 2 * window)]
+    return moved.unflatten(-1, (n, n + 2 * window))[..., window : window + n]
+
+
+def _band(square: Tensor, window: int) -> Tensor:
+    """The other way: (…, n, n) → (…, n, 2 window + 1), zero beyond both ends."""
+    n = square.shape[-1]
+    moved = F.pad(F.pad(square, (window, window)).flatten(-2), (0, n))
+    return moved.unflatten(-1, (n, n + 2 * window + 1))[..., : 2 * window + 1]
 
 
 class FeedForward(nn.Module):
@@ -163,12 +172,12 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.emb.weight, 0.0, channels**-0.5)
         self.prenet = Prenet(channels)
         self.conditioned = spec.condition_encoder and spec.n_spks > 1
-        inner = channels + spec.spk_emb_dim * self.conditioned
+        self.inner = inner = channels + spec.spk_emb_dim * self.conditioned
         self.encoder = Transformer(inner, spec)
         self.proj_m = nn.Conv1d(inner, spec.n_feats, 1)
         self.proj_w = DurationPredictor(inner, spec.filter_channels_dp, spec.enc_kernel, spec.enc_dropout)
 
-    def forward(self, tokens: Tensor, mask: Tensor, speaker: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, mask: Tensor, speaker: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Encodes a padded batch.
 
         Args:
@@ -177,13 +186,14 @@ class TextEncoder(nn.Module):
             speaker: (batch, spk_emb_dim), used only where the spec conditions the encoder.
 
         Returns:
-            ``mu_x`` (batch, n_feats, tokens) and ``logw`` (batch, 1, tokens), zero on padding.
+            ``mu_x`` (batch, n_feats, tokens), ``logw`` (batch, 1, tokens) and what both are made from, ``hidden``
+            (batch, inner, tokens); all zero on padding.
         """
         x = self.prenet((self.emb(tokens) * self.scale).transpose(1, 2) * mask, mask)
         if self.conditioned and speaker is not None:
             x = torch.cat([x, speaker[:, :, None].expand(-1, -1, x.shape[2])], 1)
         x = self.encoder(x, mask)
-        return self.proj_m(x) * mask, self.proj_w(x.detach(), mask)
+        return self.proj_m(x) * mask, self.proj_w(x.detach(), mask), x
 
 
 def _bias(layer: nn.Conv1d) -> Tensor:

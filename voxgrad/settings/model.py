@@ -45,6 +45,20 @@ class ModelSpec(Spec):
     """Scale of the time embedding: 1 for the oldest official checkpoint, 1000 for the others."""
     condition_encoder: bool = False
     """Give the speaker to the text encoder too; the official multi-speaker model does not."""
+    decoder: Literal["unet", "convnext"] = "unet"
+    """The score network: the official U-Net over the mel as an image, or ConvNeXt blocks over frames around a
+    frame-level mean that follows a predicted pitch. What follows is of ``convnext`` only."""
+    frame_channels: Positive = 256
+    """Channels of the pitch predictor and of the frame-level mean."""
+    pitch_blocks: Positive = 4
+    frame_blocks: Positive = 6
+    frame_dropout: float = Field(default=0.05, ge=0, lt=1)
+    score_channels: Positive = 384
+    score_blocks: Positive = 8
+    sigma_data: float = Field(default=0.5, gt=0)
+    """Standard deviation of the mel around the frame-level mean (Karras et al., 2022)."""
+    student: bool = False
+    """A second network of the same shape that speaks in one step, trained against discriminators."""
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -52,6 +66,8 @@ class ModelSpec(Spec):
             raise ValueError("n_enc_channels must be a multiple of n_heads")
         if self.dec_dim % 8:
             raise ValueError("dec_dim must be a multiple of 8, the groups of its normalisation")
+        if self.student and self.decoder != "convnext":
+            raise ValueError("student needs decoder convnext")
         return self
 
 

@@ -10,17 +10,18 @@ DRAFT_STEPS, BEST_STEPS = 4, 25
 """Of the score network, where speed counts more than quality, or quality more than speed."""
 
 
-Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
+Sampler = Literal["auto", "student", "unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
 
 
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
-    sampler: Sampler = "unipc"
-    """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
+    sampler: Sampler = "auto"
+    """How the mel is made. ``auto``: by the student where the model has one, else by UniPC. ``student``: one step of
+    a network that was trained for it. The others solve the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
     Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
     steps: Positive = 6
-    """Evaluations of the score network."""
+    """Evaluations of the score network; the student needs one."""
     grid: float = Field(default=1.0, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
     puts more of them near the noise."""
@@ -33,6 +34,8 @@ class SynthesisSpec(Spec):
     """Above 1 is faster."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the score network. ``auto``: bfloat16 where the processor or GPU computes in it."""
+    pitch_range: float = Field(default=1.0, ge=0, le=3)
+    """Factor of the predicted melody's range around the speaker's mean, in models that predict pitch: 0 is monotone."""
     durations: Literal["rounded", "official"] = "rounded"
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""

@@ -30,7 +30,8 @@ class StageSpec(ScheduleSpec):
     """One stage of training a Grad-TTS."""
 
     train: tuple[Literal["encoder", "durations", "decoder"], ...]
-    """The parts that learn; the others stay as they are."""
+    """The parts that learn; the others stay as they are. In a ``convnext`` model the decoder includes the pitch
+    predictor and the frame-level mean; the student is left as it is."""
     crop: int | None = Field(default=128, ge=8, multiple_of=4)
     """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
     alignment: Literal["every_step", "frozen"] | Annotated[int, Field(ge=2)] = "frozen"
@@ -77,6 +78,10 @@ class LossWeights(Spec):
     """Of the encoder's own loss."""
     duration: float = Field(default=1.0, gt=0)
     diffusion: float = Field(default=1.0, gt=0)
+    pitch: float = Field(default=0.5, gt=0)
+    """Of predicted pitch and voicing each (``convnext``)."""
+    mean: float = Field(default=1.0, gt=0)
+    """Of the frame-level mean (``convnext``)."""
 
 
 class TrainSpec(RunSpec):

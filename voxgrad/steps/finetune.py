@@ -12,11 +12,11 @@ from voxgrad.preparation.consent import require
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.dataset import Dataset, check_fits
+from voxgrad.training.dataset import Dataset, check_fits, measure_pitch
 from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
-from voxgrad.training.speaker_adaptation import match_bands, nearest_row
+from voxgrad.training.speaker_adaptation import fit_embedding, match_bands, match_pitch, nearest_row
 from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "finetune", 3
@@ -54,6 +54,8 @@ def finetune(
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
     acoustic = load_acoustic_model(base)
     check_fits(acoustic.spec, opened, base.ref)
+    if acoustic.model.frame_prior is not None:
+        opened = measure_pitch(opened)
     speakers = {"speakers": list(opened.corpus.speakers)}
     request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
     adapted = cache(lambda: _adapted(acoustic, opened, preset, emit))
@@ -99,7 +101,12 @@ def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Em
     others = {name: taken for name, taken in known if taken != row and name != speaker}
     content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
     adapted = AcousticModel(acoustic.model, AcousticSpec.model_validate(content))
+    training = dataset.corpus.divide(preset.held_out)[0]
+    match_pitch(adapted, training)
+    if acoustic.model.spec.condition_encoder and acoustic.model.spec.n_spks > 1:
+        emit(Said("fitting the speaker embedding to the recordings", "detail"))
+        fit_embedding(adapted, training, device)
     if preset.match_bands:
         emit(Said("adapting the mean of every mel band to the recordings", "detail"))
-        match_bands(adapted, dataset.corpus.divide(preset.held_out)[0], device)
+        match_bands(adapted, training, device)
     return adapted

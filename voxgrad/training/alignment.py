@@ -124,7 +124,9 @@ def align_corpus(
         for row, clip in enumerate(some):
             tokens = len(clip.tokens)
             found[clip.id] = Alignment(
-                prior.mu_x[row, :, :tokens].cpu().clone(), durations[row, :tokens].clone()
+                prior.mu_x[row, :, :tokens].cpu().clone(),
+                durations[row, :tokens].clone(),
+                None if model.frame_prior is None else prior.hidden[row, :, :tokens].float().cpu().clone(),
             )
     return found
 

@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from voxgrad.model.frame_prior import POSITION_FEATURES, frame_positions
 from voxgrad.model.masks import padded_length
 from voxgrad.training.dataset import Clip, Corpus
 
@@ -21,6 +22,8 @@ class Alignment:
     """(n_feats, tokens)."""
     durations: Tensor
     """(tokens,) int64 frames."""
+    hidden: Tensor | None = None
+    """(inner, tokens), what a frame-level mean is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class _Tensors:
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Self:
         """All of them changed alike."""
-        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: change(part) for name, part in parts.items() if part is not None})
 
     def to(self, device: torch.device) -> Self:
         """The same on ``device``."""
@@ -50,6 +54,8 @@ class Batch(_Tensors):
     """(batch,)."""
     speakers: Tensor
     """(batch,) int64."""
+    log_f0: Tensor | None = None
+    """(batch, frames) ln Hz, 0 where not voiced; where the corpus was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,12 @@ class Crops(_Tensors):
     """(batch,) real frames."""
     speakers: Tensor
     """(batch,)."""
+    hidden: Tensor | None = None
+    """(batch, frames, inner), of a model with a frame-level mean; so are the next two."""
+    position: Tensor | None = None
+    """(batch, frames, 3), see `voxgrad.model.frame_prior.frame_positions`."""
+    log_f0: Tensor | None = None
+    """(batch, frames) ln Hz, 0 where not voiced."""
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
@@ -109,10 +121,13 @@ def collate(corpus: Corpus, clips: Sequence[Clip], speaker_rows: Mapping[str, in
     frame_lengths = torch.tensor([mel.shape[1] for mel in mels])
     tokens = torch.zeros(len(clips), int(token_lengths.max()), dtype=torch.long)
     y = torch.zeros(len(clips), mels[0].shape[0], padded_length(int(frame_lengths.max())))
+    log_f0 = None if corpus.pitch is None else torch.zeros(len(clips), y.shape[2])
     for row, (clip, mel) in enumerate(zip(clips, mels, strict=True)):
         tokens[row, : len(clip.tokens)] = torch.tensor(clip.tokens)
         y[row, :, : mel.shape[1]] = mel
-    return Batch(tokens, token_lengths, y, frame_lengths, _rows(clips, speaker_rows))
+        if corpus.pitch is not None and log_f0 is not None:
+            log_f0[row, : mel.shape[1]] = corpus.pitch[clip.id]
+    return Batch(tokens, token_lengths, y, frame_lengths, _rows(clips, speaker_rows), log_f0)
 
 
 def collate_crops(
@@ -129,6 +144,7 @@ def collate_crops(
     y = torch.zeros(len(clips), len(alignments[clips[0].id].mu_x), size)
     mu_y = torch.zeros_like(y)
     lengths = torch.tensor([min(size, clip.frames) for clip in clips])
+    starts = []
     for row, clip in enumerate(clips):
         known = alignments[clip.id]
         mu = known.mu_x.repeat_interleave(known.durations, 1)
@@ -136,7 +152,33 @@ def collate_crops(
         start = int(torch.randint(clip.frames - length + 1, (), generator=generator))
         y[row, :, :length] = corpus.mel(clip)[:, start : start + length]
         mu_y[row, :, :length] = mu[:, start : start + length]
-    return Crops(y, mu_y, lengths, _rows(clips, speaker_rows))
+        starts.append(start)
+    crops = Crops(y, mu_y, lengths, _rows(clips, speaker_rows))
+    return crops if corpus.pitch is None else _with_frames(crops, corpus.pitch, clips, alignments, starts)
+
+
+def _with_frames(
+    crops: Crops,
+    pitch: Mapping[str, Tensor],
+    clips: Sequence[Clip],
+    alignments: Mapping[str, Alignment],
+    starts: Sequence[int],
+) -> Crops:
+    """The same crops with what a frame-level mean learns from."""
+    batch, _, size = crops.y.shape
+    hidden: Tensor | None = None
+    position, log_f0 = torch.zeros(batch, size, POSITION_FEATURES), torch.zeros(batch, size)
+    for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        known, part = alignments[clip.id], slice(start, start + int(crops.lengths[row]))
+        token, where = frame_positions(known.durations[None], clip.frames)
+        length = int(crops.lengths[row])
+        position[row, :length] = where[0, part]
+        log_f0[row, :length] = pitch[clip.id][part]
+        if known.hidden is not None:
+            if hidden is None:
+                hidden = torch.zeros(batch, size, len(known.hidden))
+            hidden[row, :length] = known.hidden[:, token[0, part]].T
+    return replace(crops, hidden=hidden, position=position, log_f0=log_f0)
 
 
 def crop_starts(lengths: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -3,15 +3,18 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from voxgrad.audio.io import read_audio
+from voxgrad.audio.praat import f0_track
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
@@ -45,6 +48,8 @@ class Corpus:
     clips: tuple[Clip, ...]
     mels: Path
     speakers: tuple[str, ...]
+    pitch: Mapping[str, Tensor] | None = None
+    """By clip id (frames,) ln Hz, 0 where not voiced; None until `measure_pitch`."""
 
     @classmethod
     def open(cls, clips: Path, mels: Path) -> "Corpus":
@@ -74,7 +79,7 @@ class Corpus:
 
     def with_clips(self, clips: Iterable[Clip]) -> "Corpus":
         """The same corpus with other clips; speaker numbers stay."""
-        return Corpus(tuple(clips), self.mels, self.speakers)
+        return replace(self, clips=tuple(clips))
 
     def divide(self, share: float) -> tuple["Corpus", "Corpus"]:
         """Divides into training and held-out clips, all takes of one sentence on the same side.
@@ -137,6 +142,24 @@ class Dataset:
         carried = any(file.path == LEXICON for file in artifact.manifest.files)
         lexicon = Lexicon.read(artifact.path(LEXICON)) if carried else NONE
         return cls(artifact, corpus, mel, TextSpec.model_validate(settings["text"]), lexicon)
+
+
+def measure_pitch(dataset: Dataset) -> Dataset:
+    """The same dataset with the pitch of every frame, by Praat from the clips' audio (60 times real time).
+
+    Raises:
+        IntegrityError: a clip's audio is missing or damaged.
+    """
+    corpus, mel = dataset.corpus, dataset.mel
+    if corpus.pitch is not None:
+        return dataset
+    found = {}
+    for clip in corpus.clips:
+        waveform = read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
+        times = (np.arange(clip.frames) + 0.5) * mel.seconds_per_frame
+        f0 = f0_track(waveform, times)
+        found[clip.id] = torch.from_numpy(np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)).float()
+    return replace(dataset, corpus=replace(corpus, pitch=found))
 
 
 def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:

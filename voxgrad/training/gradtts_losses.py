@@ -1,7 +1,7 @@
 """What one stage trains, the losses of one step, and validation on held-out clips."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from voxgrad.model import monotonic_alignment
 from voxgrad.model.diffusion import Condition
+from voxgrad.model.frame_prior import frame_positions, gather_tokens
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, encoder_loss, predicted_durations
 from voxgrad.model.masks import length_mask, official_extent, padded_length
 from voxgrad.settings import LossWeights, StageSpec
@@ -17,6 +18,7 @@ from voxgrad.training.alignment import Durations
 from voxgrad.training.batches import Batch, Crops, collate, crop_starts, generator_for
 from voxgrad.training.dataset import Corpus
 from voxgrad.training.distributed import ProcessGroup
+from voxgrad.training.frame_losses import frame_losses, frame_mean
 
 _PREDICTED_TOGETHER = 16
 _SCALED_BY = 200
@@ -24,20 +26,24 @@ _SCALED_BY = 200
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The three losses of Grad-TTS; None where the stage does not train that part."""
+    """The losses of Grad-TTS; None where the stage does not train that part, or the model has none."""
 
     prior: Tensor | None = None
     duration: Tensor | None = None
     diffusion: Tensor | None = None
+    pitch: Tensor | None = None
+    voicing: Tensor | None = None
+    mean: Tensor | None = None
 
     def named(self) -> dict[str, Tensor]:
         """Those that there are."""
-        values = {"prior": self.prior, "duration": self.duration, "diffusion": self.diffusion}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
     def total(self, weights: LossWeights) -> Tensor:
         """Their weighted sum; the official code's weights are all one."""
         weight: dict[str, float] = weights.model_dump()
+        weight["voicing"] = weights.pitch
         return torch.stack([weight[name] * value for name, value in self.named().items()]).sum()
 
 
@@ -48,8 +54,10 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
     parts = {
         "encoder": [p for p in model.encoder.parameters() if id(p) not in kept_apart],
         "durations": durations,
-        "decoder": list(model.decoder.parameters()),
+        "decoder": list(model.decoder.estimator.parameters()),
     }
+    if model.frame_prior is not None:
+        parts["decoder"] += list(model.frame_prior.parameters())
     if model.spec.n_spks > 1:
         parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
     chosen: dict[str, list[nn.Parameter]] = {name: parts[name] for name in stage.train}
@@ -84,9 +92,16 @@ def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator, gro
     """
     t, noise = _times_and_noise(crops.y, generator)
     part = crops.mapped(group.shard)
-    condition = _condition(model, part.mu_y, part.lengths, part.speakers)
-    loss = model.decoder.loss(part.y, condition, group.shard(t), group.shard(noise))
-    return Losses(diffusion=loss * group.weight(crops.lengths))
+    return _decoder_losses(model, part, group.shard(t), group.shard(noise), group.weight(crops.lengths))
+
+
+def _decoder_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor, weight: Tensor | float) -> Losses:
+    """The decoder's losses on crops of one process."""
+    if model.frame_prior is not None:
+        found = frame_losses(model, crops, t, noise)
+        return Losses(**{field.name: getattr(found, field.name) * weight for field in fields(found)})
+    condition = _condition(model, crops.mu_y, crops.lengths, crops.speakers)
+    return Losses(diffusion=model.decoder.loss(crops.y, condition, t, noise) * weight)
 
 
 def full_losses(
@@ -121,38 +136,50 @@ def full_losses(
     )
     mu_y = monotonic_alignment.expand(prior.mu_x, durations, batch.y.shape[2])
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
-    losses = Losses(
+    losses = Losses()
+    if "decoder" in stage.train:
+        losses = _cropped_decoder(model, complete, prior, durations, mu_y, stage, generator, group)
+    losses = replace(
+        losses,
         prior=encoder_loss(distance, mu_y, batch.y, mask) * group.weight(complete.frame_lengths)
         if "encoder" in stage.train and distance != "none"
         else None,
         duration=duration_loss(prior, durations) * group.weight(complete.token_lengths)
         if "durations" in stage.train
         else None,
-        diffusion=_cropped_diffusion(model, complete, mu_y, stage, generator, group)
-        if "decoder" in stage.train
-        else None,
     )
     return losses, durations
 
 
-def _cropped_diffusion(
+def _cropped_decoder(
     model: GradTTS,
     batch: Batch,
+    prior: Prior,
+    durations: Tensor,
     mu_y: Tensor,
     stage: StageSpec,
     generator: torch.Generator,
     group: ProcessGroup,
-) -> Tensor:
-    """The loss of this process's rows of the complete ``batch``, whose means alone ``mu_y`` holds."""
+) -> Losses:
+    """The losses of this process's rows of the complete ``batch``; prior, durations and mu_y are of those rows."""
     size = batch.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, batch.y.shape[2]))
     start = crop_starts(batch.frame_lengths, size, generator).to(batch.y.device)
     index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=batch.y.shape[2] - 1)
-    index = index[:, None].expand(-1, batch.y.shape[1], -1)
-    y, lengths = batch.y.gather(2, index), batch.frame_lengths.clamp(max=size)
+    bands = index[:, None].expand(-1, batch.y.shape[1], -1)
+    y, lengths = batch.y.gather(2, bands), batch.frame_lengths.clamp(max=size)
     t, noise = (group.shard(drawn) for drawn in _times_and_noise(y, generator))
-    mu = mu_y.gather(2, group.shard(index))
-    condition = _condition(model, mu, group.shard(lengths), group.shard(batch.speakers))
-    return model.decoder.loss(group.shard(y), condition, t, noise) * group.weight(lengths)
+    rows = Crops(y, y, lengths, batch.speakers).mapped(group.shard)
+    crops = replace(rows, mu_y=mu_y.gather(2, group.shard(bands)))
+    if model.frame_prior is not None and batch.log_f0 is not None:
+        frames = group.shard(index)
+        token, position = frame_positions(durations, batch.y.shape[2])
+        crops = replace(
+            crops,
+            hidden=gather_tokens(prior.hidden, token.gather(1, frames)),
+            position=position.gather(1, frames[..., None].expand(-1, -1, position.shape[2])),
+            log_f0=group.shard(batch.log_f0.gather(1, index)),
+        )
+    return _decoder_losses(model, crops, t, noise, group.weight(lengths))
 
 
 def _condition(model: GradTTS, mu_y: Tensor, lengths: Tensor, speakers: Tensor) -> Condition:
@@ -220,14 +247,24 @@ def validate(
         return figures
     size = min(frames, _FRAMES)
     lengths = batch.frame_lengths.clamp(max=size)
-    condition = Condition(
-        mu_y[:, :, :size], mask[:, :, :size], official_extent(lengths, size), model.speaker(batch.speakers)
-    )
+    crops = Crops(batch.y[:, :, :size], mu_y[:, :, :size], lengths, batch.speakers)
+    condition = _condition(model, crops.mu_y, lengths, batch.speakers)
+    if model.frame_prior is not None and batch.log_f0 is not None:
+        token, position = frame_positions(durations, size)
+        crops = replace(
+            crops, hidden=gather_tokens(prior.hidden, token), position=position, log_f0=batch.log_f0[:, :size]
+        )
+        mean = frame_mean(model, crops)
+        condition = replace(condition, mu=mean.mu, features=mean.features, mask=length_mask(lengths, size))
+        figures["mean_distance"] = float(
+            ((mean.mu - crops.y).abs() * condition.clear(torch.ones_like(crops.y))).sum()
+            / (lengths.sum() * crops.y.shape[1])
+        )
     total = 0.0
     for index, time in enumerate(TIMES):
         noise = torch.randn((len(clips), mu_y.shape[1], size), generator=generator_for(index)).to(device)
         t = torch.full((len(clips),), time, device=device)
-        total += float(model.decoder.loss(batch.y[:, :, :size], condition, t, noise))
+        total += float(model.decoder.loss(crops.y, condition, t, noise))
     return {**figures, "diffusion": total / len(TIMES)}
 
 

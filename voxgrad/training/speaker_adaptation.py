@@ -1,22 +1,33 @@
 """A base is adapted to a new speaker before it is trained: the row of the embedding, and the means of the mel bands."""
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from voxgrad.acoustic_model import AcousticModel
+from voxgrad.device import autocast
+from voxgrad.model.frame_prior import Pitch, frame_positions, gather_tokens
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.masks import length_mask
+from voxgrad.model.monotonic_alignment import expand
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
-from voxgrad.training.dataset import Corpus
+from voxgrad.training.batches import Alignment, Batch, batch_of_step, collate
+from voxgrad.training.dataset import Clip, Corpus
 from voxgrad.training.gradtts_losses import validate
 
+_ROWS_TOGETHER = 64
+_EMBEDDING_STEPS, _EMBEDDING_BATCH, _EMBEDDING_RATE = 60, 4, 0.02
+_LEAST_DEVIATION = 0.05  # of ln F0: a semitone
 _STRETCH = (0.5, 2.0)
 """Recordings of speech differ by less; a base that has learnt nothing might not."""
 
 
 def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.device) -> int:
-    """The speaker row whose decoder explains a few clips of a new speaker best; 0 in a one-speaker base.
+    """The speaker row that explains a few clips of a new speaker best; 0 in a one-speaker base.
+
+    Where the text encoder is told the speaker, its means tell, and all rows are tried in one batch; else the decoder.
 
     Args:
         model: the base.
@@ -27,11 +38,97 @@ def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.devi
     if model.spec.n_spks == 1:
         return 0
     some = corpus.with_clips(sorted(corpus.clips, key=lambda clip: (clip.frames, clip.id))[:4])
+    if model.spec.condition_encoder:
+        distance = sum(_row_distances(model, some, clip, device) for clip in some.clips)
+        return int(torch.as_tensor(distance).argmin())
     loss = [
         validate(model, some, {speaker: row}, device, decoder=True)["diffusion"]
         for row in range(model.spec.n_spks)
     ]
     return min(range(len(loss)), key=loss.__getitem__)
+
+
+@torch.no_grad()
+def _row_distances(model: GradTTS, corpus: Corpus, clip: Clip, device: torch.device) -> Tensor:
+    """Squared distance of one clip to the means of every speaker row, each under its own alignment: (n_spks,)."""
+    model.eval()
+    batch = collate(corpus, [clip], {clip.speaker: 0}).to(device)
+    found = []
+    for start in range(0, model.spec.n_spks, _ROWS_TOGETHER):
+        rows = torch.arange(start, min(start + _ROWS_TOGETHER, model.spec.n_spks), device=device)
+        tokens, lengths, y, frames = (
+            part.expand(len(rows), *part.shape[1:])
+            for part in (batch.tokens, batch.token_lengths, batch.y, batch.frame_lengths)
+        )
+        prior = model.encode(tokens, lengths, rows)
+        durations = model.align(prior, y, frames)
+        mu_y = expand(prior.mu_x, durations, y.shape[2])
+        found.append((y - mu_y)[:, :, : clip.frames].square().mean((1, 2)).cpu())
+    return torch.cat(found)
+
+
+def fit_embedding(acoustic: AcousticModel, corpus: Corpus, device: torch.device) -> None:
+    """Moves the new speaker's embedding alone to where it explains the recordings best.
+
+    The weights stay, so that a minute of speech cannot unteach anything. What is minimised is the squared distance
+    of the mel to the tokens' means and, where there is one, to the frame-level mean: the likelihood under N(mu, I).
+
+    Args:
+        acoustic: a base whose encoder is told the speaker, with the new speaker's row chosen.
+        corpus: recordings of the speaker, their pitch measured where the model follows it.
+        device: where the model is.
+    """
+    model, rows = acoustic.model, {clip.speaker: acoustic.row for clip in corpus.clips}
+    known = align_unknown_speakers(model, corpus, rows, device)
+    model.requires_grad_(requires_grad=False)
+    row = model.spk_emb.weight[acoustic.row].detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([row], lr=_EMBEDDING_RATE)
+    others = model.spk_emb.weight.detach().clone()
+    for step in range(_EMBEDDING_STEPS):
+        clips = batch_of_step(corpus.clips, _EMBEDDING_BATCH, step, 0)
+        batch = collate(corpus, clips, rows).to(device)
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(device, "auto"):
+            loss = _embedding_loss(model, row, batch, clips, known)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    with torch.no_grad():
+        others[acoustic.row] = row
+        model.spk_emb.weight.copy_(others)
+
+
+def _embedding_loss(
+    model: GradTTS, row: Tensor, batch: Batch, clips: Sequence[Clip], known: Mapping[str, Alignment]
+) -> Tensor:
+    speaker = row.expand(len(clips), -1)
+    mask = length_mask(batch.token_lengths, batch.tokens.shape[1])
+    mu_x, _, hidden = model.encoder(batch.tokens, mask, speaker)
+    durations = nn.utils.rnn.pad_sequence([known[clip.id].durations for clip in clips], batch_first=True)
+    frames = batch.y.shape[2]
+    token, position = frame_positions(durations.to(batch.y.device), frames)
+    real = length_mask(batch.frame_lengths, frames)
+    mu_y = gather_tokens(mu_x.float(), token).transpose(1, 2) * real
+    loss = ((batch.y - mu_y) * real).square().sum() / (real.sum() * mu_y.shape[1])
+    prior = model.frame_prior
+    if prior is None or batch.log_f0 is None:
+        return loss
+    voiced = batch.log_f0 > 0
+    pitch = Pitch(torch.where(voiced, batch.log_f0, 5.0), voiced.float())
+    inputs = prior.inputs(gather_tokens(hidden, token), mu_y, position, speaker)
+    mean = prior.mean(inputs, mu_y, pitch, batch.speakers, real.transpose(1, 2))
+    return loss + ((batch.y - mean.mu) * real).square().sum() / (real.sum() * mu_y.shape[1])
+
+
+@torch.no_grad()
+def match_pitch(acoustic: AcousticModel, corpus: Corpus) -> None:
+    """Takes mean and deviation of ln F0 of the new speaker's voiced frames over."""
+    if acoustic.model.frame_prior is None or corpus.pitch is None:
+        return
+    tracks = torch.cat([corpus.pitch[clip.id] for clip in corpus.clips])
+    voiced = tracks[tracks > 0]
+    if len(voiced) > 1:
+        statistics = torch.stack([voiced.mean(), voiced.std().clamp(min=_LEAST_DEVIATION)])
+        acoustic.model.frame_prior.pitch_statistics[acoustic.row] = statistics
 
 
 @torch.no_grad()

@@ -1,0 +1,76 @@
+"""Losses of a model with a frame-level mean: pitch, voicing, the mean itself, and the diffusion around it."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from voxgrad.model.diffusion import Condition
+from voxgrad.model.frame_prior import FrameMean, FramePrior, Pitch
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.masks import length_mask
+from voxgrad.training.batches import Crops
+
+_UNVOICED = 5.0  # ln Hz that stands where there is no pitch; it is multiplied by zero
+_HUBER = 0.2  # z-scores: beyond it errors of the tracker, an octave off, count linearly
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLosses:
+    """Means over real frames."""
+
+    pitch: Tensor
+    voicing: Tensor
+    mean: Tensor
+    diffusion: Tensor
+
+
+def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> FrameLosses:
+    """The losses of crops under recorded durations and pitch.
+
+    The score network sees the mean detached: its gradient would move the mean, which the prior is around.
+
+    Args:
+        model: with a frame prior.
+        crops: with hidden, position and log_f0.
+        t: (batch,) times.
+        noise: like ``crops.y``.
+    """
+    prior, mask = _frame_prior(model), length_mask(crops.lengths, crops.y.shape[2])
+    inputs, pitch = _inputs(model, crops, prior)
+    by_frame = mask.transpose(1, 2)
+    scores, logits = prior.predict_pitch(inputs, by_frame)
+    target = prior.pitch_scores(pitch.log_f0, crops.speakers).clamp(-4, 4)
+    off = F.smooth_l1_loss(scores, target, reduction="none", beta=_HUBER) * pitch.voiced
+    unsure = F.binary_cross_entropy_with_logits(logits, pitch.voiced, reduction="none") * mask[:, 0]
+    mean = prior.mean(inputs, crops.mu_y, pitch, crops.speakers, by_frame)
+    condition = Condition(mean.mu.detach(), mask, None, model.speaker(crops.speakers), features=mean.features)
+    return FrameLosses(
+        pitch=off.sum() / pitch.voiced.sum().clamp(min=1),
+        voicing=unsure.sum() / mask.sum(),
+        mean=((crops.y - mean.mu) * mask).square().sum() / (mask.sum() * crops.y.shape[1]),
+        diffusion=model.decoder.loss(crops.y, condition, t, noise),
+    )
+
+
+def frame_mean(model: GradTTS, crops: Crops) -> FrameMean:
+    """The frame-level mean of crops under their recorded pitch."""
+    prior = _frame_prior(model)
+    inputs, pitch = _inputs(model, crops, prior)
+    mask = length_mask(crops.lengths, crops.y.shape[2])
+    return prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask.transpose(1, 2))
+
+
+def _frame_prior(model: GradTTS) -> FramePrior:
+    if model.frame_prior is None:
+        raise ValueError("this model has no frame-level mean")
+    return model.frame_prior
+
+
+def _inputs(model: GradTTS, crops: Crops, prior: FramePrior) -> tuple[Tensor, Pitch]:
+    if crops.hidden is None or crops.position is None or crops.log_f0 is None:
+        raise ValueError("these crops have no frames' positions and pitch")
+    inputs = prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
+    voiced = crops.log_f0 > 0
+    return inputs, Pitch(torch.where(voiced, crops.log_f0, _UNVOICED), voiced.to(crops.y.dtype))
