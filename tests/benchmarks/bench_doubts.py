@@ -25,7 +25,7 @@ SEEDS = 10
 def main() -> None:
     """Prints, for both speakers, what is flagged of swapped and of correct texts."""
     torch.set_num_threads(1)
-    base = load_acoustic_model(Store.open().find("base/kathleen"))
+    base = load_acoustic_model(Store.open().find("base/english"))
     for folder, clips, swapped in (("lj", None, 6), ("kathleen", 200, 10)):
         entries = find_transcripts(DATA / folder).entries
         if clips is not None:

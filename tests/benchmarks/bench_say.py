@@ -134,7 +134,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     keep_freed_memory()  # as a speaker does
     store = Store.open()
-    acoustic = load_acoustic_model(store.find("base/kathleen"))
+    acoustic = load_acoustic_model(store.find("base/english"))
     mel = acoustic.spec.mel
     vocoder = load_vocoder(choose_vocoder(store, "kathleen", mel, ignore), mel, "kathleen")
     hifigan = HiFiGAN.build(HiFiGANSpec(), mel)

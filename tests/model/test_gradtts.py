@@ -120,7 +120,7 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp
     if trained and speakers > 1:
         pytest.skip("the trained base has one speaker")
     model = (
-        load_acoustic_model(Store.open(tmp_path).find("base/kathleen")).model
+        load_acoustic_model(Store.open(tmp_path).find("base/english")).model
         if trained
         else perturbed(ModelSpec(**TINY, n_spks=speakers))
     )

@@ -37,7 +37,7 @@ def test_what_was_timed_speaks_without_being_loaded_again(furnished, command, mo
 def test_effort_is_one_of_four():
     nothing = {"draft": False, "best": False, "max_rtf": None}
     assert chosen_steps(None, **nothing) == {}
-    assert chosen_steps(None, **{**nothing, "best": True}) == {"steps": BEST_STEPS, "sampler": "unipc"}
+    assert chosen_steps(None, **{**nothing, "best": True}) == {"steps": BEST_STEPS}
     with pytest.raises(BadInputError, match="--steps and --draft exclude"):
         chosen_steps(3, **{**nothing, "draft": True})
     with pytest.raises(BadInputError, match="no number above 0"):

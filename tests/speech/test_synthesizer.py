@@ -89,7 +89,7 @@ def test_joints_do_not_click(robot):
 
 @pytest.mark.parametrize("silence", [0.0, 0.35])
 def test_no_joint_of_real_speech_steps_as_far_as_the_speech_does(silence):
-    speaker = voxgrad.load("base/kathleen", vocoder="vocoder/kathleen")
+    speaker = voxgrad.load("base/english", vocoder="vocoder/kathleen")
     texts = ["The road ran along the river;", "it turned away from the water. Nobody used it."]
     pieces = list(speaker.stream(texts, SynthesisSpec(steps=4), DeliverySpec(sentence_silence=silence)))
     assert len(pieces) == 3

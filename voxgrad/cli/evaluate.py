@@ -37,12 +37,16 @@ def evaluate(
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
-    sampler: Annotated[
-        str, typer.Option(help="auto, student, unipc, dpmpp, ddim, euler, sde or ml.")
-    ] = "auto",
+    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
     temperature: Annotated[
-        float, typer.Option(min=0, max=2, metavar="X", help="Standard deviation of the initial noise.")
-    ] = 0.667,
+        float | None,
+        typer.Option(
+            min=0,
+            max=2,
+            metavar="X",
+            help="Standard deviation of the initial noise; default: the voice's own.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")
     ] = 0,
@@ -61,7 +65,7 @@ def evaluate(
     session: Session = context.obj
     asked = {
         **chosen_steps(steps, draft=draft, best=best, max_rtf=None),
-        **({} if sampler == "auto" else {"sampler": sampler}),
+        "sampler": sampler,
         "temperature": temperature,
     }
     trial = Trial(clips, speaker, validated(SynthesisSpec, asked, "evaluate"), seed)

@@ -12,7 +12,7 @@ from voxgrad.cli.shared_options import Session
 if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
 
-_OWN_BASE = "kathleen"
+_OWN_BASE = "english"
 
 
 class Frontend(StrEnum):

@@ -61,11 +61,7 @@ def say(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Diffusion steps; default: 1 of the student, where the voice has one, else 6.",
-        ),
+        typer.Option(min=1, metavar="N", help="Diffusion steps: more is better and slower; default: 6."),
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
@@ -79,18 +75,22 @@ def say(
             "--compile", help="Use torch.compile: takes minutes first, and was slower where we measured it."
         ),
     ] = False,
-    sampler: Annotated[
-        str,
-        typer.Option(help="auto, student (one step), unipc, dpmpp, ddim, euler, sde or ml."),
-    ] = "auto",
+    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
     start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=2, metavar="X", help="Standard deviation of the initial noise: more is livelier."
+            min=0,
+            max=2,
+            metavar="X",
+            help="Standard deviation of the initial noise: more is livelier; default: the voice's own.",
         ),
-    ] = 0.667,
+    ] = None,
+    speaker: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A speaker of a base, such as kathleen; default: its own."),
+    ] = None,
     speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
     pitch: Annotated[
         float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Pitch shift, up or down.")
@@ -137,10 +137,11 @@ def say(
     # "nan" passes through the options' limits
     asked = {
         **chosen_steps(steps, draft=draft, best=best, max_rtf=max_rtf),
-        **({} if sampler == "auto" else {"sampler": sampler}),
+        "sampler": sampler,
         "start": start,
         "precision": precision,
         "temperature": temperature,
+        "speaker": speaker,
         "speed": speed,
     }
     values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from typing import TYPE_CHECKING
 
 from voxgrad.errors import BadInputError
@@ -86,14 +85,14 @@ def _standard_input() -> Iterator[str]:
         raise BadInputError(f"standard input cannot be read ({error})", "Give a text.") from error
 
 
-def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float | None) -> dict[str, Any]:
-    """The settings ``steps`` and ``sampler`` where a number of steps was asked for; nothing where the default decides.
+def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float | None) -> dict[str, int]:
+    """The setting ``steps`` where one was asked for; nothing where the default or a measurement decides.
 
     Raises:
         BadInputError: two of them were given, or a factor that is no number.
 
     >>> chosen_steps(None, draft=True, best=False, max_rtf=None), chosen_steps(8, draft=False, best=False, max_rtf=None)
-    ({'steps': 4}, {'steps': 8, 'sampler': 'unipc'})
+    ({'steps': 4}, {'steps': 8})
     """
     given = [
         name
@@ -109,10 +108,6 @@ def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float |
         raise BadInputError(f"{' and '.join(given)} exclude each other", "Give one of them.")
     if max_rtf is not None and not max_rtf > 0:
         raise BadInputError("--max-rtf is no number above 0", "Give a number such as 0.3.")
-    if draft:
-        return {"steps": DRAFT_STEPS}
-    if max_rtf is not None:
-        return {"sampler": "unipc"}
-    # A number of steps is one of the diffusion: the student takes one.
-    count = BEST_STEPS if best else steps
-    return {} if count is None else {"steps": count, "sampler": "unipc"}
+    if draft or best:
+        return {"steps": DRAFT_STEPS if draft else BEST_STEPS}
+    return {} if steps is None else {"steps": steps}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from voxgrad.errors import BadInputError
 from voxgrad.model.schedule import TIME_MARGIN, Schedule
 from voxgrad.model.score_convnext import ConvNeXtScore
 from voxgrad.model.unet import UNet
@@ -53,27 +52,12 @@ class Diffusion(nn.Module):
         super().__init__()
         self.schedule = Schedule(spec.beta_min, spec.beta_max)
         self.estimator = ConvNeXtScore(spec) if spec.decoder == "convnext" else UNet(spec)
-        self.student = ConvNeXtScore(spec) if spec.student else None
 
     def diffuse(self, x_0: Tensor, mu: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draws x_t given x_0 (equation 9): everything (batch, n_feats, frames), t (batch,)."""
         time = t[:, None, None]
         kept = torch.exp(-0.5 * self.schedule.integral(time))
         return kept * x_0 + (1.0 - kept) * mu + noise * self.schedule.variance(time).sqrt()
-
-    def in_one_step(self, noise: Tensor, condition: Condition) -> Tensor:
-        """The student's mel from x_1 = mu + ``noise``: (batch, n_feats, frames).
-
-        Raises:
-            BadInputError: there is no student.
-        """
-        if self.student is None:
-            raise BadInputError("this voice has no student", "Use another sampler, such as unipc.")
-        ones = noise.new_ones(len(noise))
-        residual = self.student.denoise(
-            noise, condition.mu, ones, condition.mask, condition.speaker, condition.told
-        )
-        return condition.clear(condition.mu + residual)
 
     def loss(self, x_0: Tensor, condition: Condition, t: Tensor, noise: Tensor) -> Tensor:
         """Denoising score matching, weighted by the variance (equation 14) or, for ``convnext``, as EDM does.

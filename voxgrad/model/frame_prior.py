@@ -1,4 +1,4 @@
-"""A mean for every frame that follows the pitch: what a token's mean cannot know, because it is the same for all frames.
+"""A mean for every frame that follows the pitch, which a token's one mean cannot know.
 
 Grad-TTS repeats a token's mean over its frames (section 3.2 of Popov et al., 2021). Here the repeated means, and what
 the text encoder knows of the token, go through a pitch predictor (FastPitch, Łańcucki, 2021; by frame) and a small
@@ -44,6 +44,11 @@ class FrameMean:
 
 class FramePrior(nn.Module):
     """Pitch predictor and frame-level mean."""
+
+    harmonics: Tensor
+    """(PITCH_BINS, n_feats), see `harmonic_table`."""
+    pitch_statistics: Tensor
+    """(n_spks, 2), mean and deviation of every speaker's ln F0."""
 
     def __init__(self, spec: ModelSpec, inner: int) -> None:
         super().__init__()

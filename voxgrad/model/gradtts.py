@@ -118,7 +118,8 @@ class GradTTS(nn.Module):
         mu_y = condition.mu
         generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
         noise = partial(_noise, mu_y, sizes, generators)
-        start = settings.temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
+        temperature = self.spec.temperature if settings.temperature is None else settings.temperature
+        start = temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
         with autocast(mu_y.device, settings.precision):
             mel = samplers.sample(self.decoder, start, condition, settings, noise)
         longest = int(frame_lengths.max())

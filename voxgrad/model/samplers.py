@@ -27,7 +27,7 @@ _PROBE = 64
 """Frames on which half precision is compared with float32."""
 
 
-def sample(  # noqa: PLR0911 - one return a sampler
+def sample(
     diffusion: Diffusion, start: Tensor, condition: Condition, settings: SynthesisSpec, noise: Noise
 ) -> Tensor:
     """Solves as the settings say.
@@ -42,11 +42,11 @@ def sample(  # noqa: PLR0911 - one return a sampler
     Returns:
         x_0, (batch, n_feats, frames), zero on padding.
     """
-    if settings.sampler == "student" or (settings.sampler == "auto" and diffusion.student is not None):
-        return diffusion.in_one_step(start - condition.mu, condition)
     times = borders(settings.steps, settings.grid)
     condition = replace(condition, bias=rounding_bias(diffusion, start, condition))
     match settings.sampler:
+        case "unipc":
+            return unipc(diffusion, start, condition, [_BEGIN * t for t in times])
         case "euler":
             return euler(diffusion, start, condition, times)
         case "sde":
@@ -57,8 +57,6 @@ def sample(  # noqa: PLR0911 - one return a sampler
             return dpmpp(diffusion, start, condition, times, order=1)
         case "dpmpp":
             return dpmpp(diffusion, start, condition, times)
-        case _:
-            return unipc(diffusion, start, condition, [_BEGIN * t for t in times])
 
 
 def borders(steps: int, power: float = 1.0) -> list[float]:

@@ -91,14 +91,14 @@ def _square(band: Tensor, window: int) -> Tensor:
     """
     n = band.shape[-2]
     moved = F.pad(band, (0, n)).flatten(-2)[..., : n * (n + 2 * window)]
-    return moved.unflatten(-1, (n, n + 2 * window))[..., window : window + n]
+    return moved.view(*band.shape[:-2], n, n + 2 * window)[..., window : window + n]
 
 
 def _band(square: Tensor, window: int) -> Tensor:
     """The other way: (…, n, n) → (…, n, 2 window + 1), zero beyond both ends."""
     n = square.shape[-1]
     moved = F.pad(F.pad(square, (window, window)).flatten(-2), (0, n))
-    return moved.unflatten(-1, (n, n + 2 * window + 1))[..., : 2 * window + 1]
+    return moved.view(*square.shape[:-2], n, n + 2 * window + 1)[..., : 2 * window + 1]
 
 
 class FeedForward(nn.Module):

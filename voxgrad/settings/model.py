@@ -43,6 +43,8 @@ class ModelSpec(Spec):
     beta_max: float = Field(default=20.0, gt=0)
     pe_scale: Literal[1, 1000] = 1000
     """Scale of the time embedding: 1 for the oldest official checkpoint, 1000 for the others."""
+    temperature: float = Field(default=0.667, ge=0, le=2)
+    """Standard deviation of the noise that speech starts from unless `say` is given another."""
     condition_encoder: bool = False
     """Give the speaker to the text encoder too; the official multi-speaker model does not."""
     decoder: Literal["unet", "convnext"] = "unet"
@@ -57,8 +59,6 @@ class ModelSpec(Spec):
     score_blocks: Positive = 8
     sigma_data: float = Field(default=0.5, gt=0)
     """Standard deviation of the mel around the frame-level mean (Karras et al., 2022)."""
-    student: bool = False
-    """A second network of the same shape that speaks in one step, trained against discriminators."""
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -66,8 +66,6 @@ class ModelSpec(Spec):
             raise ValueError("n_enc_channels must be a multiple of n_heads")
         if self.dec_dim % 8:
             raise ValueError("dec_dim must be a multiple of 8, the groups of its normalisation")
-        if self.student and self.decoder != "convnext":
-            raise ValueError("student needs decoder convnext")
         return self
 
 

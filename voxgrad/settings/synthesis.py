@@ -10,26 +10,28 @@ DRAFT_STEPS, BEST_STEPS = 4, 25
 """Of the score network, where speed counts more than quality, or quality more than speed."""
 
 
-Sampler = Literal["auto", "student", "unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
+Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
 
 
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
-    sampler: Sampler = "auto"
-    """How the mel is made. ``auto``: by the student where the model has one, else by UniPC. ``student``: one step of
-    a network that was trained for it. The others solve the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
+    sampler: Sampler = "unipc"
+    """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
     Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
     steps: Positive = 6
-    """Evaluations of the score network; the student needs one."""
+    """Evaluations of the score network."""
     grid: float = Field(default=1.0, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
     puts more of them near the noise."""
     start: Literal["mu", "zero"] = "mu"
     """What the noise at the start is centred on; ``zero`` is for the paper's comparison."""
-    temperature: float = Field(default=0.667, ge=0, le=2)
-    """Standard deviation of the noise that the diffusion starts from: above 1 is livelier, 0 repeats mu. The
-    official code divides by its temperature, so its 1.5 is our 0.667."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Standard deviation of the noise that the diffusion starts from: above 1 is livelier, 0 draws none. None: what
+    the base or voice was measured to be best with. The official code divides by its temperature, so its 1.5 is our
+    0.667."""
+    speaker: str | None = None
+    """One of the speakers of a base; None: its default."""
     speed: float = Field(default=1.0, gt=0.1, lt=10)
     """Above 1 is faster."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

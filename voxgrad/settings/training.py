@@ -31,7 +31,7 @@ class StageSpec(ScheduleSpec):
 
     train: tuple[Literal["encoder", "durations", "decoder"], ...]
     """The parts that learn; the others stay as they are. In a ``convnext`` model the decoder includes the pitch
-    predictor and the frame-level mean; the student is left as it is."""
+    predictor and the frame-level mean."""
     crop: int | None = Field(default=128, ge=8, multiple_of=4)
     """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
     alignment: Literal["every_step", "frozen"] | Annotated[int, Field(ge=2)] = "frozen"

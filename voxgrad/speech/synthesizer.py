@@ -83,8 +83,9 @@ class Synthesizer:
         text: str,
         *,
         seed: int = 0,
+        speaker: str | None = _SYNTHESIS.speaker,
         speed: float = _SYNTHESIS.speed,
-        temperature: float = _SYNTHESIS.temperature,
+        temperature: float | None = _SYNTHESIS.temperature,
         steps: int = _SYNTHESIS.steps,
         sampler: Sampler = _SYNTHESIS.sampler,
         pitch: float = _DELIVERY.pitch,
@@ -96,8 +97,9 @@ class Synthesizer:
         Args:
             text: written English.
             seed: of all noise: the same seed gives the same samples.
+            speaker: one of the speakers of a base; None: its default.
             speed: above 1 is faster.
-            temperature: of the noise that the diffusion starts from; above 1 is livelier.
+            temperature: of the noise that the diffusion starts from; above 1 is livelier. None: the voice's own.
             steps: of the diffusion.
             sampler: solver of it, see :class:`voxgrad.settings.SynthesisSpec`.
             pitch: semitones up.
@@ -107,7 +109,13 @@ class Synthesizer:
         Raises:
             BadInputError: a setting or the text cannot be used.
         """
-        asked = {"speed": speed, "temperature": temperature, "steps": steps, "sampler": sampler}
+        asked = {
+            "speaker": speaker,
+            "speed": speed,
+            "temperature": temperature,
+            "steps": steps,
+            "sampler": sampler,
+        }
         synthesis = validated(SynthesisSpec, asked, "say")
         values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
         delivery = validated(DeliverySpec, values, "say")
@@ -195,7 +203,7 @@ class Synthesizer:
             torch.tensor([ids.shape[1]]),
             synthesis,
             generator,
-            torch.tensor([self.acoustic.row]),
+            torch.tensor([self.acoustic.row_of(synthesis.speaker)]),
             self.acoustic.spec.duration_scale,
         )
         # A poorly trained decoder can leave the range of audio, where a vocoder's exponential overflows.

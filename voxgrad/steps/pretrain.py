@@ -7,17 +7,20 @@ from pathlib import Path
 import torch
 
 from voxgrad.acoustic_model import AcousticModel
+from voxgrad.audio.mel import mel_filters
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
+from voxgrad.model.frame_prior import harmonic_table
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.training.dataset import Corpus, Dataset, mean_mel
+from voxgrad.training.dataset import Corpus, Dataset, mean_mel, measure_pitch
 from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
+from voxgrad.training.speaker_adaptation import match_pitch
 from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "pretrain", 2
@@ -52,6 +55,8 @@ def pretrain(
             "Set durations to mas, or to textgrid:DIR.",
         )
     opened = Dataset.open(dataset)
+    if preset.model.decoder == "convnext":
+        opened = measure_pitch(opened)
     request = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})
     untrained = cache(lambda: _untrained(opened, preset))
 
@@ -76,7 +81,12 @@ def _untrained(dataset: Dataset, preset: Preset) -> AcousticModel:
     with torch.no_grad():
         # Every mean starts at the average mel, so that the first alignments are already about the mel's shape.
         model.encoder.proj_m.bias.copy_(mean_mel(dataset.corpus))  # type: ignore[union-attr]
-    return AcousticModel(model, spec)
+        if model.frame_prior is not None:
+            filters = mel_filters(dataset.mel, torch.device("cpu"), torch.float32)
+            model.frame_prior.harmonics.copy_(harmonic_table(dataset.mel, filters))
+    acoustic = AcousticModel(model, spec)
+    match_pitch(acoustic, dataset.corpus)
+    return acoustic
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:

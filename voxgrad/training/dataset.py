@@ -156,7 +156,7 @@ def measure_pitch(dataset: Dataset) -> Dataset:
     found = {}
     for clip in corpus.clips:
         waveform = read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
-        times = (np.arange(clip.frames) + 0.5) * mel.seconds_per_frame
+        times = (np.arange(clip.frames, dtype=np.float64) + 0.5) * mel.seconds_per_frame
         f0 = f0_track(waveform, times)
         found[clip.id] = torch.from_numpy(np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)).float()
     return replace(dataset, corpus=replace(corpus, pitch=found))

@@ -11,7 +11,7 @@ from voxgrad import pictures
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, Said
+from voxgrad.events import Emit
 from voxgrad.settings import Preset, TrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
@@ -142,7 +142,6 @@ def build_task(
         BadInputError: nothing to train on, or too little to hold any out.
     """
     if acoustic.model.frame_prior is not None:
-        emit(Said("measuring pitch", "detail"))
         dataset = measure_pitch(dataset)
     training, held_out = dataset.corpus.divide(settings.held_out)
     if not training.clips:

@@ -121,14 +121,18 @@ def _embedding_loss(
 
 @torch.no_grad()
 def match_pitch(acoustic: AcousticModel, corpus: Corpus) -> None:
-    """Takes mean and deviation of ln F0 of the new speaker's voiced frames over."""
+    """Sets mean and deviation of ln F0 of every speaker of a corpus to those of their voiced frames."""
     if acoustic.model.frame_prior is None or corpus.pitch is None:
         return
-    tracks = torch.cat([corpus.pitch[clip.id] for clip in corpus.clips])
-    voiced = tracks[tracks > 0]
-    if len(voiced) > 1:
-        statistics = torch.stack([voiced.mean(), voiced.std().clamp(min=_LEAST_DEVIATION)])
-        acoustic.model.frame_prior.pitch_statistics[acoustic.row] = statistics
+    tracks: dict[str, list[Tensor]] = {}
+    for clip in corpus.clips:
+        tracks.setdefault(clip.speaker, []).append(corpus.pitch[clip.id])
+    for speaker, theirs in tracks.items():
+        joined = torch.cat(theirs)
+        voiced = joined[joined > 0]
+        if len(voiced) > 1:
+            statistics = torch.stack([voiced.mean(), voiced.std().clamp(min=_LEAST_DEVIATION)])
+            acoustic.model.frame_prior.pitch_statistics[acoustic.spec.speakers[speaker]] = statistics
 
 
 @torch.no_grad()

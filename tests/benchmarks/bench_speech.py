@@ -1,0 +1,130 @@
+"""How clear, natural and alike the speech of any voice is, of ours or of another program.
+
+    pip install 'voxgrad[eval,whisper]' distillmos xls-r-sqa
+    python tests/benchmarks/bench_speech.py --voice base/english --texts FILE --whisper DIR [--like RECORDINGS]
+    python tests/benchmarks/bench_speech.py --wavs DIR --texts FILE --whisper DIR [--like RECORDINGS]
+
+FILE holds a sentence a line, of which the voice must not have been trained on any. With --wavs, DIR holds what another
+program said: as many audio files as sentences, in the order of their names. Whisper is a model converted for
+faster-whisper. RECORDINGS is a folder of the speaker's own; similarity is the cosine of Resemblyzer's embeddings to the
+mean of 20 of them.
+"""
+
+import argparse
+import re
+import statistics
+import time
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+import voxgrad
+from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, edits, similarity
+
+RATE = 16000
+REFERENCES = 20
+DIGITS = dict(
+    zip(
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"],
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+        strict=True,
+    )
+)
+TITLES = {"mr": "mister", "mrs": "missus", "dr": "doctor"}
+
+
+def main() -> None:
+    """Prints one row of figures, and the sentences that were heard wrongly with --errors."""
+    arguments = parsed()
+    sentences = [line.strip() for line in arguments.texts.read_text().splitlines() if line.strip()]
+    sentences = sentences[: arguments.count]
+    torch.set_num_threads(arguments.threads)
+    waveforms, factor = spoken(arguments, sentences)
+    metrics, distill = PerceptualMetrics(), import_module("distillmos").ConvTransformerSQAModel().eval()
+    whisper = import_module("faster_whisper").WhisperModel(
+        str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=arguments.threads
+    )
+    known = []
+    if arguments.like is not None:
+        files = sorted(path for path in arguments.like.rglob("*") if path.suffix in {".wav", ".flac", ".ogg"})
+        known = [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
+    wrong = words = 0
+    natural, quality, alike = [], [], []
+    for sentence, waveform in zip(sentences, waveforms, strict=True):
+        samples = resample(waveform, RATE).samples
+        segments, _ = whisper.transcribe(
+            samples, language="en", beam_size=1, condition_on_previous_text=False, without_timestamps=True
+        )
+        heard = " ".join(segment.text for segment in segments)
+        missed = edits(plain(sentence), plain(heard))
+        if missed and arguments.errors:
+            print(f"{missed} | {sentence} | {heard}")
+        wrong, words = wrong + missed, words + len(plain(sentence))
+        with torch.no_grad():
+            natural.append(float(distill(torch.from_numpy(samples)[None])))
+        quality.append(metrics.quality(waveform))
+        if known:
+            alike.append(similarity(metrics.voice(waveform), known))
+    row = {"word error": wrong / words, "DistillMOS": mean(natural), "DNSMOS": mean(quality)}
+    row |= {"similarity": mean(alike)} if alike else {}
+    row |= {"real-time factor": factor} if factor is not None else {}
+    named = arguments.voice or arguments.wavs
+    print(f"{named}, {len(sentences)} sentences, {words} words: ", end="")
+    print("  ".join(f"{name} {value:.3f}" for name, value in row.items()))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--voice")
+    source.add_argument("--wavs", type=Path)
+    parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--whisper", type=Path, required=True)
+    parser.add_argument("--like", type=Path)
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--speaker")
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--errors", action="store_true")
+    return parser.parse_args()
+
+
+def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Waveform], float | None]:
+    """The audio of every sentence, and the real-time factor where it was made here."""
+    if arguments.wavs is not None:
+        files = sorted(path for path in arguments.wavs.iterdir() if path.suffix in {".wav", ".flac", ".ogg"})
+        return [read_audio(path) for path in files[: len(sentences)]], None
+    voice = voxgrad.load(arguments.voice, home=arguments.home)
+    started = time.perf_counter()
+    waveforms = []
+    for seed, sentence in enumerate(sentences):
+        speech = voice.say(
+            sentence,
+            seed=seed,
+            steps=arguments.steps,
+            temperature=arguments.temperature,
+            speaker=arguments.speaker,
+        )
+        waveforms.append(Waveform(speech.samples, voice.rate))
+    seconds = sum(one.seconds for one in waveforms)
+    return waveforms, (time.perf_counter() - started) / seconds
+
+
+def plain(text: str) -> list[str]:
+    """Words in lower case, small numbers and titles in letters, hyphens as spaces."""
+    found = re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
+    return [TITLES.get(word, DIGITS.get(word, word)) for word in found]
+
+
+def mean(values: list[float | None]) -> float:
+    """Their mean; NaN where a metric's package is missing."""
+    return statistics.fmean(float("nan") if value is None else value for value in values)
+
+
+if __name__ == "__main__":
+    main()
