@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 WAVS ?=
+DIST_OPTIONS ?=
 
-.PHONY: help setup demo test test-long lint bench clean
+.PHONY: help setup demo test test-long check lint dist bench clean
 
 help:  ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -30,6 +31,11 @@ lint: setup  ## Check style and types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+dist: setup  ## Build wheel and sdist, install the wheel into a clean environment, speak with it
+	rm -rf dist
+	$(RUN)/python -m build --outdir dist .
+	$(RUN)/python tests/check_dist.py dist $(DIST_OPTIONS)
 
 bench: setup  ## Measure, side by side
 	$(RUN)/python tests/benchmarks/bench_align.py

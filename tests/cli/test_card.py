@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from voxgrad.cli.error_report import Terminated
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.steps import card as card_step
 
@@ -60,6 +61,15 @@ def test_a_voice_outlives_a_card_that_cannot_be_made(error, furnished, command, 
     assert "no card" in told.err
     assert "voxgrad card other@v1" in told.err
     assert not furnished.list("card")
+
+
+def test_a_voice_outlives_a_request_to_end_while_its_card_is_made(furnished, command, failing, steps):
+    failing(Terminated())
+    told = command("finetune", *steps, *FEW)
+    assert told.code == 143
+    assert furnished.find("other", "voice")
+    assert told.err.splitlines()[-1] == "error: terminated. Run the same command again to go on."
+    assert told.out == ""
 
 
 def test_without_a_card_nothing_is_said_of_one(furnished, command, steps):

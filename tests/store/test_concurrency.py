@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,10 +14,11 @@ import pytest
 from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Store, fingerprint
+from voxgrad.store import archive as archive_module
 from voxgrad.store import publish as publish_module
 from voxgrad.store import store as store_module
 from voxgrad.store import trash as trash_module
-from voxgrad.store.archive import LIMIT, export, import_archive
+from voxgrad.store.archive import LIMIT, import_archive
 from voxgrad.store.maintenance import collect
 from voxgrad.store.trash import in_trash, remove, restore
 
@@ -144,12 +144,32 @@ def take_in(home: Path, archive: Path) -> list[str]:
     ]
 
 
-def test_the_same_archive_taken_in_by_several(store: Store, publish, tmp_path: Path):
-    export([publish()], tmp_path / "alice.voxgrad", ignore)
-    shutil.rmtree(store.home)
-    with ProcessPoolExecutor(4, mp_context=FORK) as pool:
-        told = list(pool.map(take_in, [store.home] * 4, [tmp_path / "alice.voxgrad"] * 4))
-    # Whoever looked before the first was published brings a second copy: that is waste, and harms nothing.
-    assert {one for refs in told for one in refs} == {str(one) for one in store.scan()}
-    assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in store.scan())
-    assert take_in(store.home, tmp_path / "alice.voxgrad")[0] in {str(one) for one in store.scan()}
+@pytest.mark.parametrize("locking", [True, False])
+def test_the_same_archive_imported_by_several_at_once(
+    store: Store, lineage: Path, other: Store, monkeypatch, locking
+):
+    """All have unpacked it before any publishes; where locks do nothing, second copies are waste, not damage."""
+    if not locking:
+        without_locks(monkeypatch)
+    unpacked, barrier = archive_module.unpack, FORK.Barrier(3)
+
+    def wait_for_the_others(archive, packed, *place):
+        unpacked(archive, packed, *place)
+        if packed.manifest.kind == "speech":  # the last of them
+            barrier.wait(60)
+
+    monkeypatch.setattr(archive_module, "unpack", wait_for_the_others)
+    with ProcessPoolExecutor(3, mp_context=FORK) as pool:
+        told = list(pool.map(take_in, [other.home] * 3, [lineage] * 3))
+    found = other.scan()
+    assert {one for refs in told for one in refs} == {str(one) for one in found}
+    assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
+    assert list((other.home / "tmp").iterdir()) == in_trash(other) == []
+    if locking:
+        assert [str(one) for one in found] == [
+            "base narrator@v1",
+            "dataset lj@v1",
+            "speech alice@v1",
+            "voice alice@v1",
+        ]
+    assert set(take_in(other.home, lineage)) <= {str(one) for one in found}

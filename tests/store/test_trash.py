@@ -205,6 +205,38 @@ def test_only_staging_that_is_old_and_unlocked_is_collected(store: Store, publis
     assert len(store.list()) == 1
 
 
+def prepared(store: Store, name: str, old: timedelta) -> Path:
+    file = store.prepared / f"{name}.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bytes(1000))
+    age(file, old)
+    return file
+
+
+def test_prepared_recordings_are_collected_once_a_newer_dataset_is_there(store: Store, publish):
+    old = prepared(store, "old", timedelta(days=2))
+    assert collect(store).prepared == ()  # an interrupted prepare may go on with it
+    publish("lj", kind="dataset")
+    with_it = prepared(store, "new", STAGING_AGE / 2)
+    assert collect(store).prepared == ()  # a prepare may be at work
+    age(with_it, STAGING_AGE * 2)
+    would = collect(store, dry_run=True)
+    assert (set(would.prepared), would.prepared_size, would.size) == ({old, with_it}, 2000, 2000)
+    assert old.exists()
+    assert collect(store) == would
+    assert list(store.prepared.iterdir()) == []
+    assert len(store.list()) == 1
+
+
+def test_recordings_prepared_after_the_newest_dataset_are_kept(store: Store, publish, monkeypatch):
+    publish("lj", kind="dataset")
+    kept = prepared(store, "kept", -timedelta(hours=1))
+    later = time.time() + 3 * STAGING_AGE.total_seconds()
+    monkeypatch.setattr("voxgrad.store.maintenance.time.time", lambda: later)
+    assert collect(store).prepared == ()
+    assert kept.exists()
+
+
 def test_staging_is_collected_from_a_collector_that_was_killed(store: Store, publish):
     publish()
     (store.home / "tmp" / "ab.gone" / "payload").mkdir(parents=True)

@@ -50,7 +50,7 @@ def demo(
 ) -> None:
     """Run the whole chain: speak with a base, clone a voice, speak with the clone."""
     from voxgrad.cli.evaluate import card_or_none
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.render import Renderer, answer, shown_path
     from voxgrad.store import Store
 
     session: Session = context.obj
@@ -78,8 +78,8 @@ def demo(
         },
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
-        f"  pictures: {voice.directory / 'curves.png'} and alignment.png beside it"
-        + ("" if card is None else f"\n  both side by side: {card}")
+        f"  pictures: {shown_path(voice.directory / 'curves.png')} and alignment.png beside it"
+        + ("" if card is None else f"\n  both side by side: {shown_path(Path(card))}")
         + (
             ""
             if trained

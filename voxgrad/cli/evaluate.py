@@ -149,7 +149,12 @@ def card(
 
 
 def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
-    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only reported."""
+    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only reported.
+
+    Raises:
+        Terminated: the process was asked to end; the same command, given again, makes the page.
+    """
+    from voxgrad.cli.error_report import Terminated
     from voxgrad.errors import VoxgradError
     from voxgrad.events import Said
 
@@ -158,6 +163,8 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
         return str(_make_card(store, voice, emit).directory / "card.html")
     except VoxgradError as error:
         emit(Said(f"no card: {error.message}; {again}", "warning"))
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         emit(Said(f"no card: interrupted; {again}", "warning"))
     return None

@@ -137,7 +137,7 @@ def gc(
         int, typer.Option(min=0, metavar="N", help="Keep what was removed within this time.")
     ] = 14,
 ) -> None:
-    """Delete abandoned temporary files and old trash. Never touches artifacts or training runs."""
+    """Delete abandoned temporary files, leftovers of prepare and old trash. Never touches artifacts or runs."""
     from voxgrad.cli.render import answer, size
     from voxgrad.store import Store
     from voxgrad.store.maintenance import collect
@@ -147,12 +147,15 @@ def gc(
     done = collect(store, dry_run=dry_run, trash_age=timedelta(days=days))
     lines = [f"{one.slot}, removed {one.removed:%Y-%m-%d}" for one in done.trash]
     lines += [f"{len(done.staging)} abandoned pieces of work"] * bool(done.staging)
+    if done.prepared:
+        lines.append(f"{len(done.prepared)} prepared recordings of no dataset, {size(done.prepared_size)}")
     verb = "would free" if dry_run else "freed"
     answer(
         session,
         {
             "dry_run": dry_run,
             "staging": len(done.staging),
+            "prepared": {"files": len(done.prepared), "size": done.prepared_size},
             "trash": _trash(done.trash),
             "size": done.size,
         },

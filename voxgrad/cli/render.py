@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -38,6 +39,12 @@ def answer(session: Session, data: dict[str, Any], human: RenderableType) -> Non
     if width is not None:
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
     sys.stdout.write(text)
+
+
+def shown_path(path: Path) -> str:
+    """A path below the current directory without it; any other as it is."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def section(title: str, rows: dict[str, str]) -> RenderableType:

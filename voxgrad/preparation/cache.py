@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,7 +95,7 @@ class RecordingCache:
         """Removes what is in a published dataset by now."""
         for key in keys:
             self._file(key).unlink(missing_ok=True)
-        if self.directory.is_dir() and not any(self.directory.iterdir()):
+        with suppress(OSError):  # it holds recordings of another dataset, or is gone
             self.directory.rmdir()
 
     def _file(self, key: str) -> Path:

@@ -31,7 +31,6 @@ from voxgrad.text.transcripts import Entry, Problem, find_transcripts
 
 VERSION = 3
 _TASK = "prepare"
-_CACHE = "prepared"
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def prepare(
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    cache = RecordingCache(store.home / _CACHE, _before(store, name))
+    cache = RecordingCache(store.prepared, _before(store, name))
     done = _done(cache, found.entries, keys, how, options, emit)
     judged = _judged(done, found.problems, preset, options.policy)
     try:

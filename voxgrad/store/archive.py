@@ -13,7 +13,7 @@ from uuid import uuid4
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.store.archive_reader import Packed, opened, plan, unpack
-from voxgrad.store.artifact import Artifact, identities
+from voxgrad.store.artifact import Artifact, Damaged, identities
 from voxgrad.store.filesystem import explain_os_errors, sync_directory
 from voxgrad.store.layout import check_name
 from voxgrad.store.lineage import Found
@@ -190,12 +190,18 @@ def _published(store: Store, staged: StagedArtifact, packed: Packed, arrived: di
     for one in store.scan(packed.manifest.kind):
         if _is_ruin_of(one, ready):
             move_to_trash(store, one)
-    return Arrival(staged.publish_copy(ready.manifest, ready.content), packed.ref, new=True)
+
+    def known() -> Artifact | None:
+        return _known(store, packed) or _known(store, ready)
+
+    artifact, new = staged.publish_copy(ready.manifest, ready.content, known)
+    return Arrival(artifact, packed.ref, new=new)
 
 
 def _is_ruin_of(one: Found, packed: Packed) -> bool:
-    """Whether this is the same artifact, damaged: `_known` has found none that is intact."""
-    return not one.embedded and packed.ref == one.ref and packed.digest in identities(one)
+    """Whether this is the same artifact, damaged; it is intact where another import has just published it."""
+    same = not one.embedded and packed.ref == one.ref and packed.digest in identities(one)
+    return same and (isinstance(one, Damaged) or any(one.problems(full=True)))
 
 
 def _rewritten(packed: Packed, arrived: dict[str, Arrival]) -> Packed:

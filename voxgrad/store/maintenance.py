@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,7 +55,9 @@ def verify(lineage: Lineage, chosen: Iterable[Found], *, full: bool, emit: Emit)
 
 
 STAGING_AGE = timedelta(hours=1)
-"""Staging that nothing was written to for so long, and that nobody has locked, is abandoned."""
+"""Staging that nothing was written to for so long, and that nobody has locked, is abandoned.
+
+Prepared recordings are old when none was written for so long: no `prepare` is at work."""
 TRASH_AGE = timedelta(days=14)
 
 _DOOMED = ".gone"
@@ -66,12 +69,16 @@ class Collected:
 
     staging: tuple[Path, ...]
     trash: tuple[Trashed, ...]
+    prepared: tuple[Path, ...]
+    """Recordings that no dataset needs any more."""
+    prepared_size: int
+    """Bytes of them alone."""
     size: int
-    """Bytes."""
+    """Bytes of everything."""
 
 
 def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH_AGE) -> Collected:
-    """Delete abandoned staging, and what was removed long ago.
+    """Delete abandoned staging, prepared recordings that no dataset needs, and what was removed long ago.
 
     Args:
         store: to tidy.
@@ -82,7 +89,8 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
         IntegrityError: a manifest cannot be read; what is in the trash may be what mends it.
         EnvironmentFailureError: something may not be deleted.
     """
-    damaged = [one for one in store.scan() if isinstance(one, Damaged)]
+    everything = store.scan()
+    damaged = [one for one in everything if isinstance(one, Damaged)]
     if damaged:
         raise IntegrityError(
             f"Nothing is deleted while the manifest of {damaged[0]} cannot be read",
@@ -92,12 +100,32 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
         youngest = datetime.now(UTC) - trash_age
         staging = tuple(directory for directory in entries(store.home / "tmp") if _is_abandoned(directory))
         trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
+        prepared = _superseded(store, [one for one in everything if isinstance(one, Artifact)])
         doomed = [*staging, *(one.slot.directory for one in trash)]
-        size = sum(_size(directory) for directory in doomed)
+        prepared_size = sum(prepared.values())
+        size = prepared_size + sum(_size(directory) for directory in doomed)
         if not dry_run:
             for directory in doomed:
                 discard(store, directory)
-    return Collected(staging, trash, size)
+            for file in prepared:
+                file.unlink(missing_ok=True)
+    return Collected(staging, trash, tuple(prepared), prepared_size, size)
+
+
+def _superseded(store: Store, artifacts: Iterable[Artifact]) -> dict[Path, int]:
+    """Prepared recordings, with their sizes, that were left by a `prepare` before the newest dataset."""
+    datasets = [one for one in artifacts if one.kind == "dataset" and not one.embedded]
+    if not datasets:
+        return {}
+    published = max(datetime.fromisoformat(one.manifest.created).timestamp() for one in datasets)
+    found = {}
+    for file in entries(store.prepared):
+        with suppress(FileNotFoundError):  # the dataset that it belongs to was published in the meantime
+            found[file] = file.lstat()
+    written = max((status.st_mtime for status in found.values()), default=0.0)
+    if time.time() - written < STAGING_AGE.total_seconds():
+        return {}
+    return {file: status.st_size for file, status in found.items() if status.st_mtime < published}
 
 
 def discard(store: Store, path: Path) -> None:

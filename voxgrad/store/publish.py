@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,14 +81,21 @@ class StagedArtifact:
             slot = self._commit(manifest, manifest.to_bytes(), wanted=None)
         return Artifact.load(slot)
 
-    def publish_copy(self, manifest: Manifest, content: bytes) -> Artifact:
-        """Make the staged files an artifact that was described elsewhere.
+    def publish_copy(
+        self, manifest: Manifest, content: bytes, known: Callable[[], Artifact | None]
+    ) -> tuple[Artifact, bool]:
+        """Make the staged files an artifact that was described elsewhere, unless it is here already.
 
         It keeps its number, and with it its digest, where no other artifact ever had that number here.
 
         Args:
             manifest: under the artifact's kind and name.
             content: ``manifest`` as it was read, byte for byte.
+            known: finds the same artifact in the store; asked under the store's lock, so that two imports of one
+                archive at the same moment leave one copy.
+
+        Returns:
+            The artifact, and whether it is new.
 
         Raises:
             IntegrityError: the staged files are not those that it lists.
@@ -105,13 +112,22 @@ class StagedArtifact:
                 )
             digest = hashlib.sha256(content).hexdigest()
             free = self._layout.is_free(self.kind, self.name, manifest.version, digest)
-            slot = self._commit(manifest, content, wanted=manifest.version if free else None)
-        return Artifact.load(slot)
+            slot = self._commit(manifest, content, wanted=manifest.version if free else None, known=known)
+        return (slot, False) if isinstance(slot, Artifact) else (Artifact.load(slot), True)
 
-    def _commit(self, manifest: Manifest, content: bytes, wanted: int | None) -> Slot:
+    def _commit(
+        self,
+        manifest: Manifest,
+        content: bytes,
+        wanted: int | None,
+        known: Callable[[], Artifact | None] = lambda: None,
+    ) -> Slot:
+        """Rename the staged directory to the wanted or the next number; returns what `known` found instead of it."""
         versions = self._layout.versions_directory(self.kind, self.name)
         versions.mkdir(parents=True, exist_ok=True)
         with courtesy_lock(self._home / "store.lock"):
+            if (same := known()) is not None:
+                return same
             version = wanted if wanted is not None else self._layout.next_version(self.kind, self.name)
             while not self._renamed(manifest, content, version, versions / f"v{version}"):
                 version = max(version + 1, self._layout.next_version(self.kind, self.name))

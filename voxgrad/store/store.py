@@ -117,6 +117,11 @@ class Store:
         """
         return self.home / "runs" / check_name(run_id, "run id")
 
+    @property
+    def prepared(self) -> Path:
+        """Where `prepare` keeps the recordings that it has done until their dataset is published."""
+        return self.home / "prepared"
+
     def scan(self, kind: str | None = None) -> tuple[Artifact | Damaged, ...]:
         """Everything there is, the damaged too, by kind, name and version."""
         layout = self.layout
