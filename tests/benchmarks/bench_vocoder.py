@@ -91,7 +91,7 @@ def main() -> None:
     if arguments.vocoder != GRIFFIN_LIM:
         compared |= {f"{vocoder.name} {arguments.vocoder}": vocoder}
     if isinstance(vocoder, ISTFTVocoder):
-        compared["its search, without its network"] = ISTFTVocoder.build(vocoder.spec, vocoder.mel)
+        compared["phase reconstruction only"] = ISTFTVocoder.build(vocoder.spec, vocoder.mel)
     groups = collected(arguments, vocoder.mel)
     print(f"`python {shlex.join(sys.argv)}`\n")
     row(*HEADER)
