@@ -34,7 +34,7 @@ TEXT = "The boat was tied to the pier with a thick rope, and nobody on the shore
 SECONDS = 6.0
 PLAIN = SynthesisSpec(sampler="euler", steps=10, grid=1.0, precision="float32")
 EXPLAINED = """
-Medians of runs in turns; a real-time factor is seconds of work for a second of speech. The plain path is float32 Euler
+Medians of alternating runs; a real-time factor is seconds of work for a second of speech. The plain path is float32 Euler
 with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has random
 weights too."""
 
@@ -92,8 +92,8 @@ def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, r
         ("text encoder", "encode", "encode"),
         ("encoder and one step", "step", "step plain"),
         (f"text to mel ({ours.steps} steps of {ours.sampler}, 10 of Euler)", "mel", "mel plain"),
-        ("mel to sound (embedded vocoder, HiFi-GAN V1)", "sound", "sound plain"),
-        ("text to sound", "all", "all plain"),
+        ("mel to audio (embedded vocoder, HiFi-GAN V1)", "sound", "sound plain"),
+        ("text to audio", "all", "all plain"),
     ]
     lines = [f"\n### {name}, {seconds:.1f} s of speech\n"]
     lines += ["| | real-time factor | plain path | times faster |", "| --- | --- | --- | --- |"]

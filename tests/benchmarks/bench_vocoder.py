@@ -5,7 +5,7 @@
     python tests/benchmarks/bench_vocoder.py VOCODER kathleen ../shared/data/lj [--clips N] [--picture IMAGE]
 
 VOCODER is a reference, a folder that holds a vocoder, or griffinlim. The clips are one take of each held-out sentence
-of the dataset, all recordings of the folder, and copies of both with their median pitch moved to 100 Hz and their
+of the dataset, all recordings of the folder, and copies of both with their median pitch shifted to 100 Hz and their
 formants to 0.85. Our Griffin-Lim undoes the mel with more care than others do, so theirs is shown too. Figures are
 means over clips and their standard deviations; the tables are printed as Markdown. Set OMP_NUM_THREADS=1 where other
 work shares the machine; speed is measured on one thread and on all in any case, and is worth reporting only from an
@@ -91,7 +91,7 @@ def main() -> None:
     if arguments.vocoder != GRIFFIN_LIM:
         compared |= {f"{vocoder.name} {arguments.vocoder}": vocoder}
     if isinstance(vocoder, ISTFTVocoder):
-        compared["its search, without its network"] = ISTFTVocoder.build(vocoder.spec, vocoder.mel)
+        compared["phase reconstruction only"] = ISTFTVocoder.build(vocoder.spec, vocoder.mel)
     groups = collected(arguments, vocoder.mel)
     print(f"`python {shlex.join(sys.argv)}`\n")
     row(*HEADER)
@@ -149,7 +149,7 @@ def collected(arguments: argparse.Namespace, mel: MelSpec) -> dict[str, list[Wav
     return {
         f"{arguments.dataset}, held out": known,
         arguments.folder.name: strange,
-        f"both, moved to {LOW:.0f} Hz": [low for clip in known + strange for low in lowered(clip)],
+        f"both, shifted to {LOW:.0f} Hz": [low for clip in known + strange for low in lowered(clip)],
     }
 
 

@@ -1,0 +1,275 @@
+"""The code blocks of README, CONTRIBUTING and docs are executed on tiny artifacts; `NOT_RUN` says why others are not.
+
+Names in the pages, such as ``alice``, stand for artifacts of the fixtures (`STAND_INS`), and training is cut to a few
+steps (`SHORTER`). A new block fails here until it runs or is listed.
+"""
+
+import io
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from voxgrad.cli.main import main
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.settings import ModelSpec
+from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
+
+ROOT = Path(__file__).parent.parent
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+)
+PROGRAMS = {"voxgrad", "make", "pip", "python", "torchrun", ".venv/bin/python"}
+
+_NETWORK = "installs packages from the network"
+_SUITE = "runs the tests or linters themselves"
+_LAYOUT = "a diagram, not code"
+NOT_RUN = {
+    ("README.md", "make demo"): "installs packages from the network, then trains for minutes",
+    ("README.md", "make test"): _SUITE,
+    ("CONTRIBUTING.md", "make setup"): _NETWORK,
+    ("CONTRIBUTING.md", "make check"): _SUITE,
+    ("CONTRIBUTING.md", ".venv/bin/python -m pytest tests/text"): _SUITE,
+    (
+        "docs/architecture.md",
+        "wavs + transcripts ─ prepare ─▶ dataset ─ finetune ─▶ voice ─ say ─▶ speech",
+    ): _LAYOUT,
+    ("docs/architecture.md", "voxgrad/"): _LAYOUT,
+    (
+        "docs/architecture.md",
+        "HOME/artifacts/<kind>/<name>/v<N>/   manifest.json  manifest.sha256  payload…",
+    ): _LAYOUT,
+    (
+        "docs/base.md",
+        None,
+    ): "records how the embedded weights were made: hours, and recordings that are not shipped",
+    ("docs/store.md", "HOME/store.json  store.lock"): _LAYOUT,
+    (
+        "docs/training.md",
+        "voxgrad finetune --budget 20m",
+    ): "trains for twenty minutes; tests/training has short budgets",
+    ("docs/training.md", "pip install 'voxgrad[distributed]'"): _NETWORK,
+    ("docs/training.md", "torchrun --nproc-per-node 2 --no-python voxgrad finetune --data lj"): (
+        "needs an extra and two processes; see tests/training/test_distributed.py"
+    ),
+}
+"""Page and command, or first line of another block; without a line, every block of the page."""
+
+STAND_INS = {"alice": "robot", "lj": "robot", "REF": "robot", "VOICE": "robot"}
+"""Names in the pages, and what answers to them here."""
+
+_FEW = ("--set", "precision=float32", "--set", "validate_every=1")
+SHORTER = {
+    "voxgrad prepare ./wavs ": (),
+    "voxgrad prepare ./wavs": ("--no-consent-needed", "synthetic"),  # it asks, but only at a terminal
+    "voxgrad finetune --data lj --preset": ("--no-card",),
+    "voxgrad finetune": (
+        *("--base", "robots", "--no-card", *_FEW),
+        *("--set", "stages.0.steps=2", "--set", "stages.1.steps=1", "--set", "stages.1.crop=32"),
+    ),
+    "voxgrad pretrain": (
+        *("--data", "robot", *_FEW, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1"),
+        *("--set", "model.n_enc_layers=1", "--set", "model.filter_channels=32", "--set", "model.dec_dim=16"),
+    ),
+    "voxgrad vocoder train --data lj --from": (
+        *_FEW,
+        "--set",
+        "stages.0.steps=1",
+        "--set",
+        "stages.0.batch_size=1",
+    ),
+    "voxgrad vocoder train": (
+        *(*_FEW, "--set", "copies=0", "--set", "model.blocks=1", "--set", "model.channels=16"),
+        *("--set", "model.iterations=1", "--set", "stages.0.steps=1", "--set", "stages.1.steps=1"),
+        *("--set", "stages.0.batch_size=1", "--set", "stages.1.batch_size=1", "--set", "stages.1.crop=32"),
+    ),
+}
+"""What is added to commands that begin so, by the first entry that fits."""
+
+_PRESET = """
+description: one stage
+validate_every: 1
+precision: float32
+stages:
+  - {{train: [{parts}], alignment: {alignment}, steps: 1, batch_size: 2, crop: 32, learning_rate: 2.0e-4}}
+"""
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?:\A|(?<=\n\n))((?:    \S.*\n|    +\S.*\n|\n(?=    ))+)")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command, or a block that is no list of commands."""
+
+    page: str
+    first: str
+    text: str
+    language: str
+
+    @property
+    def is_listed(self) -> bool:
+        return (self.page, self.first) in NOT_RUN or (self.page, None) in NOT_RUN
+
+
+def without_comment(line: str) -> str:
+    return re.sub(r"\s+#.*$", "", line).strip()
+
+
+@cache
+def code_of(page: str) -> tuple[Code, ...]:
+    """In order, the commands and the other blocks of a page."""
+    content = (ROOT / page).read_text(encoding="utf-8")
+    found = [(match.start(), match[1], match[2]) for match in _FENCE.finditer(content)]
+    prose = _FENCE.sub(lambda match: "\n" * len(match[0]), content)  # of the same length, so that places stay
+    found += [
+        (match.start(), "", re.sub(r"^    ", "", match[1], flags=re.MULTILINE))
+        for match in _INDENTED.finditer(prose)
+    ]
+    return tuple(code for _, language, block in sorted(found) for code in pieces(page, language, block))
+
+
+def pieces(page: str, language: str, block: str) -> Iterator[Code]:
+    lines = [line for line in map(without_comment, block.splitlines()) if line]
+    if language in {"", "sh", "shell", "bash", "console"} and all(
+        line.split()[0] in PROGRAMS for line in lines
+    ):
+        yield from (Code(page, line, line, "shell") for line in lines)
+    else:
+        yield Code(page, lines[0], block, language)
+
+
+@pytest.fixture
+def workplace(chain, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a store and all files that the pages name; the working directory."""
+    monkeypatch.setenv("VOXGRAD_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(chain.home, tmp_path / "home")
+    shutil.copytree(recordings, tmp_path / "wavs")
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    shutil.copy(chain.sound, tmp_path / "in.wav")
+    Path("book.txt").write_text("The sun is warm.\n\nRain fell all day.\n", encoding="utf-8")
+    parts = "encoder, durations"
+    Path("encoder.yaml").write_text(_PRESET.format(parts=parts, alignment="every_step"), encoding="utf-8")
+    Path("joint.yaml").write_text(
+        _PRESET.format(parts=f"{parts}, decoder", alignment="frozen"), encoding="utf-8"
+    )
+    return tmp_path
+
+
+def write_official_checkpoints() -> None:
+    """Files with the names and layouts of the official ones, but tiny."""
+    sizes = {
+        "n_enc_channels": 32,
+        "filter_channels": 48,
+        "filter_channels_dp": 24,
+        "n_enc_layers": 1,
+        "dec_dim": 16,
+    }
+    torch.save(GradTTS(ModelSpec(**sizes)).state_dict(), "grad-tts.pt")
+    config = json.loads((ROOT / "tests/reference/hifigan_tiny.config.json").read_text(encoding="utf-8"))
+    Path("hifigan-config.json").write_text(json.dumps(config), encoding="utf-8")
+    known = {key: value for key, value in config.items() if key in HiFiGANSpec.model_fields}
+    torch.save({"generator": HiFiGAN(HiFiGANSpec(**known)).state_dict()}, "hifigan.pt")
+
+
+def run_command(line: str) -> None:
+    """Runs `voxgrad` in this process; what reads its output behind a pipe is left out."""
+    words = shlex.split(line)
+    words = words[: words.index("|")] if "|" in words else words
+    assert words[0] == "voxgrad", "neither run nor listed in NOT_RUN"
+    if words[1] == "import" and not Path("grad-tts.pt").exists():
+        write_official_checkpoints()
+    extra = next((extra for begin, extra in SHORTER.items() if line.startswith(begin)), ())
+    arguments = [STAND_INS.get(word, word) for word in words[1:]]
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([*arguments, *extra])
+    err.seek(0)
+    assert code == 0, err.read()
+
+
+def run_python(text: str) -> None:
+    played: list[object] = []
+    for name, stand_in in STAND_INS.items():
+        text = text.replace(f'"{name}"', f'"{stand_in}"')
+    exec(compile(text, "docs", "exec"), {"play": played.append})  # noqa: S102 - our own pages
+    assert played
+
+
+def run_json(text: str) -> None:
+    lines = [
+        json.dumps({**(told := json.loads(line)), "voice": STAND_INS[told["voice"]]})
+        for line in text.splitlines()
+    ]
+    Path("list.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    run_command("voxgrad say -f list.jsonl -d list")
+
+
+def run_lexicon(text: str) -> None:
+    Path("lexicon.txt").write_text(text, encoding="utf-8")
+    run_command(f"voxgrad g2p {text.split(maxsplit=1)[0]} --strict --lexicon lexicon.txt")
+
+
+OTHERS = {
+    ("docs/say.md", '{"text": "Good morning.", "voice": "alice", "out": "morning.flac"}'): run_json,
+    ("docs/text.md", "voxgrad   V AA K S G R AE2 D"): run_lexicon,
+}
+"""How blocks are run that are neither commands nor Python."""
+
+
+def run(code: Code) -> None:
+    if code.language == "shell":
+        run_command(code.text)
+    elif code.language == "python":
+        run_python(code.text)
+    else:
+        assert (code.page, code.first) in OTHERS, "neither run nor listed in NOT_RUN"
+        OTHERS[code.page, code.first](code.text)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(not code.is_listed for code in code_of(page))]
+)
+def test_the_code_of_a_page_runs(page: str, workplace: Path, untrusted_read_in_process):
+    for code in code_of(page):
+        if not code.is_listed:
+            try:
+                run(code)
+            except Exception as error:
+                error.add_note(f"{page}: {code.first}")
+                raise
+
+
+def test_what_is_listed_exists():
+    present = {(code.page, first) for page in PAGES for code in code_of(page) for first in (code.first, None)}
+    assert set(NOT_RUN) | set(OTHERS) <= present
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page: str):
+    content = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:voxgrad|tests|presets|docs)/[\w./-]+)`", content)
+    named += re.findall(r"python (tests/[\w./]+)", content)
+    linked = re.findall(r"\]\((?!https?:)([^)]+)\)", content)
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert missing + [path for path in linked if not (ROOT / page).parent.joinpath(path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_modules_and_names_that_a_page_names_exist(page: str):
+    content = (ROOT / page).read_text(encoding="utf-8")
+    for name in set(re.findall(r"`(voxgrad(?:\.\w+)+)`", content)):
+        module, _, attribute = name.rpartition(".")
+        assert find_spec(name) if not hasattr(import_module(module), attribute) else True, name
