@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
+import torchaudio
 
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
@@ -63,7 +64,7 @@ def main() -> None:
             print(f"{missed} | {sentence} | {heard}")
         wrong, words = wrong + missed, words + len(plain(sentence))
         with torch.no_grad():
-            natural.append(float(distill(torch.from_numpy(samples)[None])))
+            natural.append(float(distill(softly_resampled(waveform)[None])))
         quality.append(metrics.quality(waveform))
         if known:
             alike.append(similarity(metrics.voice(waveform), known))
@@ -113,6 +114,15 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
         waveforms.append(Waveform(speech.samples, voice.rate))
     seconds = sum(one.seconds for one in waveforms)
     return waveforms, (time.perf_counter() - started) / seconds
+
+
+def softly_resampled(waveform: Waveform) -> torch.Tensor:
+    """At 16 kHz by torchaudio's default filter, as the figures of others are made.
+
+    DistillMOS hears what lies between 7 and 8 kHz, which this filter weakens and a sharp one keeps: recordings of
+    LJSpeech score 4.06 by this one and 4.37 by ours, speech of the base 4.18 and 3.85.
+    """
+    return torchaudio.functional.resample(torch.from_numpy(waveform.samples), waveform.rate, RATE)
 
 
 def plain(text: str) -> list[str]:

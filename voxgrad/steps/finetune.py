@@ -54,22 +54,24 @@ def finetune(
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
     acoustic = load_acoustic_model(base)
     check_fits(acoustic.spec, opened, base.ref)
-    if acoustic.model.frame_prior is not None:
-        opened = measure_pitch(opened)
+    # Measured once, and not at all where the voice exists.
+    measured = cache(lambda: opened if acoustic.model.frame_prior is None else measure_pitch(opened))
     speakers = {"speakers": list(opened.corpus.speakers)}
     request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
-    adapted = cache(lambda: _adapted(acoustic, opened, preset, emit))
+    adapted = cache(lambda: _adapted(acoustic, measured(), preset, emit))
 
     def task_of(settings: Preset, run: Path) -> GradTTSTask:
-        return build_task(adapted(), opened, settings, run, emit)
+        return build_task(adapted(), measured(), settings, run, emit)
 
     fitted, options = settings_for_budget(store, request, preset, options, task_of, emit)
     key = request.key({"training": manifest_settings(fitted)})
     if (known := store.matching("voice", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = GradTTSRun(store, request, key, adapted(), opened, fitted, options, emit)
-    return run.finish({"preset": preset.description})
+    run = GradTTSRun(store, request, key, adapted(), measured(), fitted, options, emit)
+    # Whoever has the voice shall know what its base was trained on.
+    inherited = {name: value for name, value in base.manifest.settings.items() if name == "attribution"}
+    return run.finish({"preset": preset.description, **inherited})
 
 
 def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
