@@ -210,6 +210,7 @@ def real_folder(name: str, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["lj", "kathleen_raw48k"])
 def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps, synthetic):
     folder = real_folder(corpus, tmp_path / corpus)
