@@ -1,8 +1,8 @@
 """Commands that are killed at random moments: started by test_kills.py.
 
-Usage: killed_commands.py FOLDER TIMES SEED COMMAND... One process imports everything once and forks for every attempt:
-The commands, of prepare, finetune, say, import and gc, take turns, each on work of its own, and each is killed somewhere between its
-beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
+Usage: killed_commands.py FOLDER TIMES SEED COMMAND... One process imports everything once and forks for every
+attempt. The commands, some of prepare, finetune, say, import and gc, take turns, each on work of its own, and each is
+killed somewhere between its beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
 """
 
 import contextlib
