@@ -4,6 +4,11 @@ VENV := .venv
 RUN := $(VENV)/bin
 WAVS ?=
 DIST_OPTIONS ?=
+WORKERS ?= 2
+# A file's tests stay in one process, for they share what is made for them; torch's own threads would only compete.
+PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n $(WORKERS) --dist loadfile
+FAST_TESTS := tests/test_imports.py tests/test_presets.py tests/text tests/audio tests/store \
+	--deselect tests/store/test_kills.py --deselect tests/store/test_golden.py::test_its_voice_still_speaks
 
 .PHONY: help setup demo test test-long check lint dist bench clean
 
@@ -21,11 +26,14 @@ setup: $(VENV)/installed  ## Install into .venv
 demo: setup  ## Clone a voice: of WAVS=DIR, or of a speaker that it makes itself
 	$(RUN)/voxgrad demo $(WAVS) -o demo
 
-test: setup  ## Run the tests
-	$(RUN)/python -m pytest
+test: setup  ## Run the tests, in WORKERS=2 processes
+	$(PYTEST)
 
 test-long: setup  ## Run the tests, the long forms of them too: kills, faults, concurrency, mutations
-	VOXGRAD_LONG=1 VOXGRAD_INTERRUPTIONS=50 $(RUN)/python -m pytest
+	VOXGRAD_LONG=1 VOXGRAD_INTERRUPTIONS=50 $(PYTEST)
+
+check: lint  ## Check style and types, and run the tests that take less than a minute
+	$(PYTEST) $(FAST_TESTS)
 
 lint: setup  ## Check style and types
 	$(RUN)/ruff check .

@@ -3,11 +3,12 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import write_audio
@@ -40,6 +41,16 @@ SYNTHETIC = ("--no-consent-needed", "synthetic")
 """Options of prepare without which nothing can be cloned."""
 
 Record = Callable[..., None]
+SaveFigure = Callable[[Figure, Path], None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out what is marked as slow, unless `make test-long` asks for it."""
+    if not os.environ.get("VOXGRAD_LONG"):
+        for item in items:
+            if item.get_closest_marker("slow") is not None:
+                item.add_marker(pytest.mark.skip(reason="takes longer: see `make test-long`"))
+
 
 # Shells have their background ignore Ctrl-C, and so would everything that the tests begin and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,6 +76,23 @@ class RecordingOutcome:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pictures_drawn_once() -> Iterator[SaveFigure]:
+    """Draws the first picture of each name, and copies it afterwards: most of a training of few steps is drawing."""
+    plain, drawn = Figure.savefig, dict[str, bytes]()
+
+    def savefig(figure: Figure, path: Path) -> None:
+        if path.name in drawn:
+            path.write_bytes(drawn[path.name])
+        else:
+            plain(figure, path)
+            drawn[path.name] = path.read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        yield plain
 
 
 @pytest.fixture(scope="session")

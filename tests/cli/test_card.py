@@ -11,7 +11,15 @@ from voxgrad.cli.error_report import Terminated
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.steps import card as card_step
 
-FEW = ("--data", "robot", "--base", "robots", "--name", "other", "--set", "stages.0.steps=1")
+FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--name", "robot")
+
+
+@pytest.fixture
+def trained(furnished, monkeypatch):
+    """A home where fine-tuning is done at once: what follows it is tested here."""
+    voice = furnished.find("robot", "voice")
+    monkeypatch.setattr("voxgrad.steps.finetune.finetune", lambda *_, **__: voice)
+    return furnished
 
 
 @pytest.fixture
@@ -53,31 +61,31 @@ def test_what_was_made_before_is_found(furnished, command):
 @pytest.mark.parametrize(
     "error", [EnvironmentFailureError("the disk is full", "Make room."), KeyboardInterrupt()]
 )
-def test_a_voice_outlives_a_card_that_cannot_be_made(error, furnished, command, failing, steps):
+def test_a_voice_outlives_a_card_that_cannot_be_made(error, trained, command, failing):
     failing(error)
-    told = command("finetune", *steps, *FEW)
+    told = command(*FINETUNE)
     assert told.code == 0
-    assert furnished.find("other", "voice")
+    assert "voice robot@v1" in told.out
     assert "no card" in told.err
-    assert "voxgrad card other@v1" in told.err
-    assert not furnished.list("card")
+    assert "voxgrad card robot@v1" in told.err
+    assert not trained.list("card")
 
 
-def test_a_voice_outlives_a_request_to_end_while_its_card_is_made(furnished, command, failing, steps):
+def test_a_voice_outlives_a_request_to_end_while_its_card_is_made(trained, command, failing):
     failing(Terminated())
-    told = command("finetune", *steps, *FEW)
+    told = command(*FINETUNE)
     assert told.code == 143
-    assert furnished.find("other", "voice")
+    assert trained.find("robot", "voice")
     assert told.err.splitlines()[-1] == "error: terminated. Run the same command again to go on."
     assert told.out == ""
 
 
-def test_without_a_card_nothing_is_said_of_one(furnished, command, steps):
-    told = command("finetune", *steps, *FEW, "--no-card")
+def test_without_a_card_nothing_is_said_of_one(trained, command):
+    told = command(*FINETUNE, "--no-card")
     assert told.code == 0
     assert "card:" not in told.out
     assert "no card" not in told.err
-    assert not furnished.list("card")
+    assert not trained.list("card")
 
 
 def test_a_base_has_no_card(furnished, refused):

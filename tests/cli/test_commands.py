@@ -96,7 +96,7 @@ def test_the_same_commands_make_nothing_new(chain, furnished, command, steps, sy
     assert "nothing changed since robot@v1" in command("prepare", chain.recordings, *synthetic).err
     for arguments in (
         ("pretrain", "--data", "robot", "--name", "robots", *steps),
-        ("finetune", "--data", "robot", "--base", "robots", *steps),
+        ("finetune", "--no-card", "--data", "robot", "--base", "robots", *steps),
     ):
         outcome = command(*arguments)
         assert outcome.code == 0
@@ -123,7 +123,7 @@ def test_the_same_commands_make_nothing_new(chain, furnished, command, steps, sy
     [
         (["prepare", "RECORDINGS", "--no-consent-needed", "synthetic"], "dataset"),
         (["pretrain", "--data", "robot", "--name", "robots", "STEPS"], "base"),
-        (["finetune", "--data", "robot", "--base", "robots", "STEPS"], "voice"),
+        (["finetune", "--no-card", "--data", "robot", "--base", "robots", "STEPS"], "voice"),
         (["say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"], "speech"),
     ],
 )
@@ -210,6 +210,7 @@ def real_folder(name: str, target: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["lj", "kathleen_raw48k"])
 def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps, synthetic):
     folder = real_folder(corpus, tmp_path / corpus)

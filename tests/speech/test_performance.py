@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 from torch import nn
@@ -83,7 +81,7 @@ def test_the_command_says_it_and_replay_compiles_again(furnished, command, monke
     assert len(compiled) == 3
 
 
-@pytest.mark.skipif("VOXGRAD_LONG" not in os.environ, reason="compiling takes minutes: make test-long")
+@pytest.mark.slow  # compiling takes minutes
 def test_what_is_compiled_is_the_same_function(robots):
     mels = []
     for compile_ in (False, True):

@@ -51,7 +51,7 @@ def test_training_from_grids_keeps_their_durations(chain, furnished, command, st
     grids = tmp_path / "grids"
     step.align(chain.dataset, chain.base, grids, force=False, emit=ignore)
     joint = ("--set", "stages.0.train=[encoder,durations,decoder]", "--set", "encoder_loss=none")
-    arguments = ("finetune", "--data", "robot", "--base", "robots", "--name", "given", *steps, *joint)
+    arguments = ("finetune", "--no-card", "--base", "robots", "--name", "given", *steps, *joint)
     made = command(*arguments, "--set", f"durations=textgrid:{grids}")
     assert made.code == 0, made.err
     voice = furnished.find("given", "voice")

@@ -52,7 +52,7 @@ def test_of_two_speakers_one_must_be_chosen(two, refused, steps):
 
 def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps, synthetic):
     assert command("prepare", chain.recordings, *synthetic).code == 0
-    arguments = ("finetune", "--base", "duet", *steps, *FEW)
+    arguments = ("finetune", "--no-card", "--base", "duet", *steps, *FEW)
     assert command(*arguments, "--data", "robot", "--name", "third").code == 0
     voice = two.find("third", "voice")
     speakers = voice.manifest.settings["acoustic"]["speakers"]
@@ -67,7 +67,18 @@ def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps
 
 
 def test_one_speaker_of_a_dataset_becomes_a_voice(two, command, steps):
-    arguments = ("finetune", "--data", "duet", "--base", "duet", "--speaker", "bob", *steps, *FEW)
+    arguments = (
+        "finetune",
+        "--no-card",
+        "--data",
+        "duet",
+        "--base",
+        "duet",
+        "--speaker",
+        "bob",
+        *steps,
+        *FEW,
+    )
     assert command(*arguments, "--name", "bob").code == 0
     voice = two.find("bob", "voice")
     assert voice.manifest.settings["acoustic"]["voice"] == "bob"

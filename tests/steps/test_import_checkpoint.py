@@ -33,7 +33,7 @@ def state() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("ending", ["pt", "safetensors"])
-def test_sizes_follow_from_shapes(state, ending, tmp_path: Path, command):
+def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_path: Path, command):
     file = tmp_path / f"Grad TTS.{ending}"
     torch.save(state, file) if ending == "pt" else save_file(state, file)
     assert command("import", file, *ASKED, "--licence", "MIT").code == 0

@@ -101,7 +101,7 @@ def test_strict_refuses_before_any_work(folder, mine, refused, tmp_path):
 
 def test_a_voice_brings_its_lexicon(furnished, folder, mine, command, steps, synthetic):
     assert command("prepare", folder, "--lexicon", mine, "--name", "spoken", *synthetic).code == 0
-    made = command("finetune", "--data", "spoken", "--base", "robots", *steps, *FEW)
+    made = command("finetune", "--no-card", "--data", "spoken", "--base", "robots", *steps, *FEW)
     assert made.code == 0, made.err
     voice = furnished.find("spoken", "voice")
     assert voice.manifest.settings["lexicon"] == Lexicon.read(mine).sha256

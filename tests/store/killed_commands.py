@@ -1,8 +1,8 @@
 """Commands that are killed at random moments: started by test_kills.py.
 
-Usage: killed_commands.py FOLDER TIMES SEED. One process imports everything once and forks for every attempt:
-prepare, finetune, say, import and gc take turns, each on work of its own, and each is killed somewhere between its
-beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
+Usage: killed_commands.py FOLDER TIMES SEED COMMAND... One process imports everything once and forks for every
+attempt. The commands, some of prepare, finetune, say, import and gc, take turns, each on work of its own, and each is
+killed somewhere between its beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
 """
 
 import contextlib
@@ -46,7 +46,6 @@ IMPORTED = (
     maintenance,
 )
 """What the commands would import in every fork."""
-COMMANDS = ("prepare", "finetune", "say", "import", "gc")
 
 
 def words(command: str, number: int, folder: Path) -> list[str]:
@@ -57,7 +56,7 @@ def words(command: str, number: int, folder: Path) -> list[str]:
             *("--no-consent-needed", "a program speaks"),
         ],
         "finetune": [
-            *("finetune", "--data", "robot", "--base", "robots", "--name", f"v{number}"),
+            *("finetune", "--data", "robot", "--base", "robots", "--name", f"v{number}", "--no-card"),
             *make_golden.FEW_STEPS,
         ],
         "say": [
@@ -120,23 +119,23 @@ def before_gc(store: Store, acknowledged: set[str]) -> None:
         acknowledged.discard(one.digest)
 
 
-def run(folder: Path, times: int, seed: int) -> dict[str, object]:
+def run(folder: Path, times: int, seed: int, commands: list[str]) -> dict[str, object]:
     chance, home = random.Random(seed), folder / "golden" / "home"
     shutil.copytree(Path(__file__).parent / "golden" / "schema-1.0", folder / "golden")
     make_golden.record(folder / "robot")
     store = Store.open(home)
     usual = {}
-    for command in COMMANDS:
+    for command in commands:
         # The first time of all is no measure: code is compiled, and files come from the disk.
         for number in (1_000_000, 1_000_001):
             done, usual[command] = attempt(words(command, number, folder), home, None)
             assert done, command
     acknowledged = {one.digest for one in store.list()}
-    told = {"torn": [], "lost": [], "closed": 0, "killed": dict.fromkeys(COMMANDS, 0), "acknowledged": 0}
+    told = {"torn": [], "lost": [], "closed": 0, "killed": dict.fromkeys(commands, 0), "acknowledged": 0}
     for number in range(2 * times):
         if sum(told["killed"].values()) == times:
             break
-        command = COMMANDS[number % len(COMMANDS)]
+        command = commands[number % len(commands)]
         if command == "gc":
             before_gc(store, acknowledged)
         runs = sorted((home / "runs").glob("*"))
@@ -161,5 +160,5 @@ def run(folder: Path, times: int, seed: int) -> dict[str, object]:
 
 if __name__ == "__main__":
     with contextlib.redirect_stdout(io.StringIO()):
-        answer = run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+        answer = run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
     print(json.dumps(answer))

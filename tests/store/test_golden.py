@@ -1,7 +1,6 @@
 """What this release wrote must open for ever; what later ones write is read, or refused in one line."""
 
 import json
-import os
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_its_voice_still_speaks(golden: Store, contents):
     assert {path: after[path] for path in before} == before
 
 
-@pytest.mark.skipif(not os.environ.get("VOXGRAD_LONG"), reason="takes longer: see `make test-long`")
+@pytest.mark.slow
 def test_its_base_is_still_adapted(golden: Store, contents):
     before = contents(golden.home)
     few = ("--set", "stages.0.steps=1", "--set", "stages.1.steps=1", "--set", "precision=float32")

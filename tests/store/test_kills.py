@@ -9,18 +9,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-TIMES = 200 if os.environ.get("VOXGRAD_LONG") else 5
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_killed_commands_lose_nothing(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("times", "commands"),
+    [
+        (5, ["say", "import", "gc"]),
+        pytest.param(200, ["prepare", "finetune", "say", "import", "gc"], marks=pytest.mark.slow),
+    ],
+)
+def test_killed_commands_lose_nothing(times: int, commands: list[str], tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("killed_commands.py"), tmp_path, str(TIMES), "9"],
+        [
+            sys.executable,
+            Path(__file__).with_name("killed_commands.py"),
+            tmp_path,
+            str(times),
+            "9",
+            *commands,
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=300 + 30 * TIMES,
+        timeout=300 + 30 * times,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -28,4 +41,4 @@ def test_killed_commands_lose_nothing(tmp_path: Path):
     assert told["lost"] == []
     assert told["closed"] == 0
     assert told["left"] == []
-    assert sum(told["killed"].values()) >= TIMES * 3 // 4, told
+    assert sum(told["killed"].values()) >= times * 3 // 4, told
