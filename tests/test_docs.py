@@ -69,30 +69,32 @@ NOT_RUN = {
 STAND_INS = {"alice": "robot", "lj": "robot", "REF": "robot", "VOICE": "robot"}
 """Names in the pages, and what answers to them here."""
 
-_FEW = ("--set", "precision=float32")
+
+def _set(*settings: str) -> tuple[str, ...]:
+    return tuple(word for setting in ("precision=float32", *settings) for word in ("--set", setting))
+
+
+_TO_ROBOT = ("--base", "robots", "--no-card")
 SHORTER = {
     "voxgrad prepare ./wavs ": (),
     "voxgrad prepare ./wavs": ("--no-consent-needed", "synthetic"),  # it asks, but only at a terminal
-    "voxgrad finetune --data lj --preset": ("--base", "robots", "--no-card"),
-    "voxgrad finetune": (
-        *("--base", "robots", "--no-card", *_FEW),
-        *("--set", "stages.0.steps=2", "--set", "stages.1.steps=1", "--set", "stages.1.crop=32"),
+    "voxgrad finetune --data lj": _TO_ROBOT,
+    "voxgrad finetune": (*_TO_ROBOT, *_set("stages.0.steps=2", "stages.1.steps=1", "stages.1.crop=32")),
+    "voxgrad pretrain": _set(
+        *("stages.0.steps=2", "stages.1.steps=1", "stages.0.batch_size=2", "stages.1.batch_size=2"),
+        *("model.n_enc_layers=1", "model.filter_channels=32", "model.dec_dim=16"),
     ),
-    "voxgrad pretrain": (
-        *("--data", "robot", *_FEW, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1"),
-        *("--set", "model.n_enc_layers=1", "--set", "model.filter_channels=32", "--set", "model.dec_dim=16"),
-    ),
-    "voxgrad vocoder train --data lj --from": (
-        *_FEW,
-        "--set",
-        "stages.0.steps=1",
-        "--set",
-        "stages.0.batch_size=1",
-    ),
-    "voxgrad vocoder train": (
-        *(*_FEW, "--set", "copies=0", "--set", "model.blocks=1", "--set", "model.channels=16"),
-        *("--set", "model.iterations=1", "--set", "stages.0.steps=1", "--set", "stages.1.steps=1"),
-        *("--set", "stages.0.batch_size=1", "--set", "stages.1.batch_size=1", "--set", "stages.1.crop=32"),
+    "voxgrad vocoder train --data lj --from": _set("stages.0.steps=1", "stages.0.batch_size=1"),
+    "voxgrad vocoder train": _set(
+        *(
+            "copies=0",
+            "model.blocks=1",
+            "model.channels=16",
+            "model.iterations=1",
+            "model.final_iterations=1",
+        ),
+        *("stages.0.steps=1", "stages.0.batch_size=1"),
+        *("stages.1.steps=1", "stages.1.batch_size=1", "stages.1.crop=32"),
     ),
 }
 """What is added to commands that begin so, by the first entry that fits."""
