@@ -59,6 +59,7 @@ NOT_RUN = {
         "docs/training.md",
         "voxgrad finetune --budget 20m",
     ): "trains for twenty minutes; tests/training has short budgets",
+    ("docs/training.md", "voxgrad finetune --preset fast"): "README.md has the same command, and runs it",
     ("docs/training.md", "pip install 'voxgrad[distributed]'"): _NETWORK,
     ("docs/training.md", "torchrun --nproc-per-node 2 --no-python voxgrad finetune --data lj"): (
         "needs an extra and two processes; see tests/training/test_distributed.py"
