@@ -35,8 +35,8 @@ SECONDS = 6.0
 PLAIN = SynthesisSpec(sampler="euler", steps=10, grid=1.0, precision="float32")
 EXPLAINED = """
 Medians of alternating runs; a real-time factor is seconds of work for a second of speech. The plain path is float32
-Euler with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has random
-weights too."""
+Euler with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has
+random weights too."""
 
 
 def median(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
