@@ -86,7 +86,7 @@ def test_the_last_override_wins(own: Path):
     [
         ("fats", "Did you mean fast?"),
         ("base_small", "Did you mean base-small?"),
-        ("qqqq", "Choose from balanced, base-small, "),
+        ("qqqq", "Choose from balanced, base, base-small, "),
         ("", "Choose from "),
         ("nowhere.yaml", "Choose from "),
         ("../presets/fast", "Choose from "),

@@ -155,7 +155,8 @@ def test_without_a_name_the_sound_is_called_like_the_speech(furnished, command):
 
 
 def test_quiet_says_nothing_but_the_answer(chain, furnished, command):
-    outcome = command("prepare", chain.recordings, "--name", "again", "-q")
+    # Robots are no speakers of the base: one of their texts is doubted.
+    outcome = command("prepare", chain.recordings, "--name", "again", "--base", "none", "-q")
     assert outcome.err == ""
     assert outcome.out.startswith("dataset again@v1: 10 clips, ")
 

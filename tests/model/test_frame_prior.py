@@ -107,7 +107,7 @@ def test_its_loss_is_one_of_a_gaussian_of_its_own_deviation():
     )
     x_0 = mu + SPEC.sigma_data * torch.randn(shape)
     loss = model.decoder.loss(x_0, condition, torch.rand(64), torch.randn(shape))
-    assert float(loss) == pytest.approx(1.0, abs=0.03)
+    assert loss.item() == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize("sampler", ["unipc", "euler", "ml"])

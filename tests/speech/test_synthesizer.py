@@ -113,7 +113,7 @@ def test_volume_is_a_factor_and_never_clips(robot):
 
 
 def test_pitch_is_raised_by_semitones(tmp_path):
-    speaker = voxgrad.load("kathleen", vocoder="kathleen", home=str(tmp_path))
+    speaker = voxgrad.load("english", vocoder="kathleen", home=str(tmp_path))
     plain, raised = (
         speaker.say("No more of this.", steps=1, sampler="euler", pitch=pitch) for pitch in (0, 4)
     )

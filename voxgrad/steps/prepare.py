@@ -22,7 +22,7 @@ from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings
 from voxgrad.preparation.report import write_report
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Slot
+from voxgrad.store.layout import Slot, check_name
 from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
@@ -90,6 +90,7 @@ def prepare(
         BadInputError: nothing usable was found, a list or lexicon cannot be read, or strict found unknown words.
         EnvironmentFailureError: the disk refuses, or a cluster does not answer.
     """
+    check_name(name)  # before the work, not after it
     check_engine(options.engine)
     found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
     report_form(found, emit)
