@@ -34,11 +34,11 @@ class Condition:
     def score(self, estimator: UNet | ConvNeXtScore, x_t: Tensor, t: Tensor) -> Tensor:
         """The estimated gradient of log p_t(x_t | mu): (batch, n_feats, frames)."""
         if isinstance(estimator, ConvNeXtScore):
-            return estimator(x_t, self.mu, t, self.mask, self.speaker, self.told)
+            return estimator(x_t, self.mu, t, self.mask, self.speaker, self.required_features)
         return estimator(x_t, self.mu, t, self.mask, self.extent, self.speaker)
 
     @property
-    def told(self) -> Tensor:
+    def required_features(self) -> Tensor:
         """The features, which a score network over frames cannot do without."""
         if self.features is None:
             raise ValueError("this score network needs the features of the frame-level mean")
@@ -82,7 +82,7 @@ class Diffusion(nn.Module):
             skip, out, scale = self.estimator.scales(t)
             r_0, r_t = x_0 - condition.mu, (x_t - condition.mu) * mask
             found = self.estimator.network(
-                scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.told
+                scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.required_features
             )
             return ((found - (r_0 - skip * r_t) / out) * mask).square().sum() / (mask.sum() * x_0.shape[1])
         score = condition.score(self.estimator, x_t * mask, t).float()

@@ -20,6 +20,8 @@ PITCH_CEILING: Final = 600.0
 PITCH_BINS: Final = 128
 POSITION_FEATURES: Final = 3
 _PITCH_FEATURES: Final = 2
+_UNVOICED: Final = 5.0
+"""ln Hz that stands where there is no pitch; it is multiplied by zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,12 @@ class FramePrior(nn.Module):
         below = at.floor().long()
         share = (at - below).unsqueeze(-1)
         return self.harmonics[below] * (1 - share) + self.harmonics[below + 1] * share
+
+
+def recorded_pitch(log_f0: Tensor) -> Pitch:
+    """The pitch of recordings: (batch, frames) ln Hz, 0 where not voiced."""
+    voiced = log_f0 > 0
+    return Pitch(torch.where(voiced, log_f0, _UNVOICED), voiced.float())
 
 
 def frame_positions(durations: Tensor, frames: int) -> tuple[Tensor, Tensor]:

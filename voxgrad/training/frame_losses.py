@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from voxgrad.model.diffusion import Condition
-from voxgrad.model.frame_prior import FrameMean, FramePrior, Pitch
-from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.frame_prior import FrameMean, FramePrior, Pitch, recorded_pitch
+from voxgrad.model.gradtts import GradTTS, encoder_loss
 from voxgrad.model.masks import length_mask
 from voxgrad.training.batches import Crops
 
-_UNVOICED = 5.0  # ln Hz that stands where there is no pitch; it is multiplied by zero
 _HUBER = 0.2  # z-scores: beyond it errors of the tracker, an octave off, count linearly
 
 
@@ -49,7 +47,7 @@ def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Fram
     return FrameLosses(
         pitch=off.sum() / pitch.voiced.sum().clamp(min=1),
         voicing=unsure.sum() / mask.sum(),
-        mean=((crops.y - mean.mu) * mask).square().sum() / (mask.sum() * crops.y.shape[1]),
+        mean=encoder_loss("l2", mean.mu, crops.y, mask),
         diffusion=model.decoder.loss(crops.y, condition, t, noise),
     )
 
@@ -72,5 +70,4 @@ def _inputs(model: GradTTS, crops: Crops, prior: FramePrior) -> tuple[Tensor, Pi
     if crops.hidden is None or crops.position is None or crops.log_f0 is None:
         raise ValueError("these crops have no frames' positions and pitch")
     inputs = prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
-    voiced = crops.log_f0 > 0
-    return inputs, Pitch(torch.where(voiced, crops.log_f0, _UNVOICED), voiced.to(crops.y.dtype))
+    return inputs, recorded_pitch(crops.log_f0)

@@ -255,11 +255,9 @@ def validate(
             crops, hidden=gather_tokens(prior.hidden, token), position=position, log_f0=batch.log_f0[:, :size]
         )
         mean = frame_mean(model, crops)
-        condition = replace(condition, mu=mean.mu, features=mean.features, mask=length_mask(lengths, size))
-        figures["mean_distance"] = float(
-            ((mean.mu - crops.y).abs() * condition.clear(torch.ones_like(crops.y))).sum()
-            / (lengths.sum() * crops.y.shape[1])
-        )
+        real = length_mask(lengths, size)
+        condition = replace(condition, mu=mean.mu, features=mean.features, mask=real)
+        figures["mean_distance"] = float(encoder_loss("l1", mean.mu, crops.y, real))
     total = 0.0
     for index, time in enumerate(TIMES):
         noise = torch.randn((len(clips), mu_y.shape[1], size), generator=generator_for(index)).to(device)

@@ -19,7 +19,7 @@ from voxgrad.text.lexicon import LEXICON
 from voxgrad.training import textgrid
 from voxgrad.training.alignment import expanded, labels, summarised, write_alignments
 from voxgrad.training.batches import Alignment
-from voxgrad.training.dataset import Clip, Corpus, Dataset, measure_pitch
+from voxgrad.training.dataset import Clip, Corpus, Dataset
 from voxgrad.training.distributed import open_process_group
 from voxgrad.training.gradtts_losses import duration_scale
 from voxgrad.training.gradtts_task import GradTTSTask
@@ -141,8 +141,6 @@ def build_task(
     Raises:
         BadInputError: nothing to train on, or too little to hold any out.
     """
-    if acoustic.model.frame_prior is not None:
-        dataset = measure_pitch(dataset)
     training, held_out = dataset.corpus.divide(settings.held_out)
     if not training.clips:
         raise BadInputError("no clip is left to train on", "Prepare more recordings, or lower held_out.")

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import autocast
-from voxgrad.model.frame_prior import Pitch, frame_positions, gather_tokens
-from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.frame_prior import frame_positions, gather_tokens, recorded_pitch
+from voxgrad.model.gradtts import GradTTS, encoder_loss
 from voxgrad.model.masks import length_mask
 from voxgrad.model.monotonic_alignment import expand
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
@@ -39,8 +39,8 @@ def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.devi
         return 0
     some = corpus.with_clips(sorted(corpus.clips, key=lambda clip: (clip.frames, clip.id))[:4])
     if model.spec.condition_encoder:
-        distance = sum(_row_distances(model, some, clip, device) for clip in some.clips)
-        return int(torch.as_tensor(distance).argmin())
+        distances = [_row_distances(model, some, clip, device) for clip in some.clips]
+        return int(torch.stack(distances).sum(0).argmin())
     loss = [
         validate(model, some, {speaker: row}, device, decoder=True)["diffusion"]
         for row in range(model.spec.n_spks)
@@ -108,15 +108,13 @@ def _embedding_loss(
     token, position = frame_positions(durations.to(batch.y.device), frames)
     real = length_mask(batch.frame_lengths, frames)
     mu_y = gather_tokens(mu_x.float(), token).transpose(1, 2) * real
-    loss = ((batch.y - mu_y) * real).square().sum() / (real.sum() * mu_y.shape[1])
+    loss = encoder_loss("l2", mu_y, batch.y, real)
     prior = model.frame_prior
     if prior is None or batch.log_f0 is None:
         return loss
-    voiced = batch.log_f0 > 0
-    pitch = Pitch(torch.where(voiced, batch.log_f0, 5.0), voiced.float())
     inputs = prior.inputs(gather_tokens(hidden, token), mu_y, position, speaker)
-    mean = prior.mean(inputs, mu_y, pitch, batch.speakers, real.transpose(1, 2))
-    return loss + ((batch.y - mean.mu) * real).square().sum() / (real.sum() * mu_y.shape[1])
+    mean = prior.mean(inputs, mu_y, recorded_pitch(batch.log_f0), batch.speakers, real.transpose(1, 2))
+    return loss + encoder_loss("l2", mean.mu, batch.y, real)
 
 
 @torch.no_grad()
