@@ -5,7 +5,13 @@ from voxgrad.settings.base import Spec
 from voxgrad.settings.model import AcousticSpec, ModelSpec, TextSpec
 from voxgrad.settings.synthesis import BEST_STEPS, DRAFT_STEPS, DeliverySpec, Sampler, SynthesisSpec
 from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
-from voxgrad.settings.vocoder import ISTFTSpec, VocoderPreset, VocoderStageSpec, VocoderTrainSpec
+from voxgrad.settings.vocoder import (
+    ISTFTSpec,
+    SourceFilterSpec,
+    VocoderPreset,
+    VocoderStageSpec,
+    VocoderTrainSpec,
+)
 
 __all__ = [
     "BEST_STEPS",
@@ -23,6 +29,7 @@ __all__ = [
     "RunSpec",
     "Sampler",
     "ScheduleSpec",
+    "SourceFilterSpec",
     "Spec",
     "StageSpec",
     "SynthesisSpec",

@@ -29,6 +29,20 @@ class ISTFTSpec(Spec):
         return self
 
 
+class SourceFilterSpec(Spec):
+    """Sizes of the feed-forward vocoder."""
+
+    channels: Positive = 192
+    blocks: Positive = 6
+    pitch_channels: Positive = 128
+    """Of the network that reads the pitch off the mel."""
+    pitch_blocks: Positive = 4
+    pitch_bins: int = Field(default=128, ge=16)
+    """From 50 to 600 Hz, evenly over the logarithm."""
+    updates: int = Field(default=2, ge=0)
+    """Multiplicative updates that move the filtered spectrum to the mel."""
+
+
 class VocoderStageSpec(ScheduleSpec):
     """One stage of training a vocoder."""
 

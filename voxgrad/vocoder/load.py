@@ -15,14 +15,16 @@ from voxgrad.events import Emit, Said
 from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
 from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
 from voxgrad.presets import validated
-from voxgrad.settings import ISTFTSpec, MelSpec, Spec
+from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, Spec
 from voxgrad.store import Artifact, Store
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 Settings = TypeVar("Settings", bound=Spec)
-Learnt = TypeVar("Learnt", HiFiGAN, ISTFTVocoder)
+TrainedVocoder = HiFiGAN | ISTFTVocoder | SourceFilterVocoder
+Learnt = TypeVar("Learnt", HiFiGAN, ISTFTVocoder, SourceFilterVocoder)
 
 DESCRIPTION = "vocoder.json"
 WEIGHTS = "weights.safetensors"
@@ -68,19 +70,23 @@ class _ISTFTRecord(Spec):
     mel: MelSpec
 
 
+class _SourceFilterRecord(Spec):
+    type: Literal["source_filter"] = "source_filter"
+    spec: SourceFilterSpec
+    mel: MelSpec
+
+
 class _GriffinLimRecord(Spec):
     type: Literal["griffinlim"] = "griffinlim"
     spec: GriffinLimSpec
     mel: MelSpec
 
 
-_Record = Annotated[_HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord, Field(discriminator="type")]
-_RECORD: TypeAdapter[_HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord] = TypeAdapter(_Record)
+_AnyRecord = _HiFiGANRecord | _ISTFTRecord | _SourceFilterRecord | _GriffinLimRecord
+_RECORD: TypeAdapter[_AnyRecord] = TypeAdapter(Annotated[_AnyRecord, Field(discriminator="type")])
 
 
-def save(
-    vocoder: HiFiGAN | ISTFTVocoder | GriffinLim, directory: Path, dtype: torch.dtype | None = None
-) -> None:
+def save(vocoder: TrainedVocoder | GriffinLim, directory: Path, dtype: torch.dtype | None = None) -> None:
     """Write ``vocoder.json`` and, where there are any, ``weights.safetensors`` into an existing directory.
 
     Args:
@@ -88,19 +94,21 @@ def save(
         directory: where to.
         dtype: of the stored weights, such as ``torch.float16`` to halve the file; None keeps theirs.
     """
-    record: _HiFiGANRecord | _ISTFTRecord | _GriffinLimRecord
+    if not isinstance(vocoder, GriffinLim):
+        save_weights(directory / WEIGHTS, _network(vocoder).state_dict(), dtype)
+    record: _AnyRecord
     if isinstance(vocoder, HiFiGAN):
-        save_weights(directory / WEIGHTS, vocoder.generator.state_dict(), dtype)
         record = _HiFiGANRecord(spec=vocoder.spec, mel=vocoder.mel)
     elif isinstance(vocoder, ISTFTVocoder):
-        save_weights(directory / WEIGHTS, vocoder.network.state_dict(), dtype)
         record = _ISTFTRecord(spec=vocoder.spec, mel=vocoder.mel)
+    elif isinstance(vocoder, SourceFilterVocoder):
+        record = _SourceFilterRecord(spec=vocoder.spec, mel=vocoder.mel)
     else:
         record = _GriffinLimRecord(spec=vocoder.spec, mel=vocoder.mel)
     (directory / DESCRIPTION).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFTVocoder | GriffinLim:
+def load(directory: Path, device: torch.device) -> TrainedVocoder | GriffinLim:
     """Read what `save` wrote, ready to speak on ``device``.
 
     Raises:
@@ -118,9 +126,11 @@ def load(directory: Path, device: torch.device) -> HiFiGAN | ISTFTVocoder | Grif
     if isinstance(record, _GriffinLimRecord):
         return GriffinLim(record.spec, record.mel)
     weights, what = read_weights(directory / WEIGHTS), f"the vocoder in {directory}"
-    vocoder: HiFiGAN | ISTFTVocoder
+    vocoder: TrainedVocoder
     if isinstance(record, _ISTFTRecord):
         vocoder = _assembled(partial(ISTFTVocoder.build, record.spec, record.mel), weights, what)
+    elif isinstance(record, _SourceFilterRecord):
+        vocoder = _assembled(partial(SourceFilterVocoder.build, record.spec, record.mel), weights, what)
     else:
         vocoder = _assembled(partial(HiFiGAN.build, record.spec, record.mel), weights, what)
     _network(vocoder).to(device)
@@ -136,8 +146,8 @@ def _assembled(build: Callable[[], Learnt], weights: Mapping[str, Any], what: st
     return vocoder
 
 
-def _network(vocoder: HiFiGAN | ISTFTVocoder) -> nn.Module:
-    return vocoder.network if isinstance(vocoder, ISTFTVocoder) else vocoder.generator
+def _network(vocoder: TrainedVocoder) -> nn.Module:
+    return vocoder.generator if isinstance(vocoder, HiFiGAN) else vocoder.network
 
 
 def import_checkpoint(path: Path, config: Path) -> HiFiGAN:

@@ -1,0 +1,249 @@
+"""A feed-forward vocoder: pulses and noise, filtered frame by frame by a network (a source-filter model).
+
+The excitation is that of the hn-NSF (Wang, Takaki and Yamagishi, 2019), with a pulse train for the harmonics: one
+pulse a period of the pitch, which a small network reads off the mel, and white noise. A second network of ConvNeXt
+blocks with an inverse Fourier transform as its head (Vocos: Siuzdak, 2023) does not make phases from nothing. It
+filters: for every frame and bin a gain and a phase shift of the pulses, and a gain of the noise. What comes out is
+moved to the mel once more by multiplicative updates, so that the level is right for voices new to the network.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxgrad.audio.mel import mel_filters
+from voxgrad.errors import BadInputError
+from voxgrad.model.convnext import ConvNeXtBlock
+from voxgrad.settings import MelSpec, SourceFilterSpec
+from voxgrad.vocoder.phase_reconstruction import istft, modulus, stft
+
+_LOWEST, _HIGHEST = 50.0, 600.0  # Hz
+_NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
+_NOISE = 1 << 17  # samples, after which the noise repeats
+_MOST_GAIN = 4.0
+_TINY = 1e-6
+_MEL_SCALE = 0.25
+
+
+class PitchEstimator(nn.Module):
+    """Pitch and voicing of a mel: a distribution over bins of pitch, as in CREPE (Kim et al., 2018)."""
+
+    def __init__(self, spec: SourceFilterSpec, mel: MelSpec) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(mel.n_mels, spec.pitch_channels, 5, padding=2)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(spec.pitch_channels) for _ in range(spec.pitch_blocks))
+        self.norm = nn.LayerNorm(spec.pitch_channels)
+        self.head = nn.Linear(spec.pitch_channels, 1 + spec.pitch_bins)
+        centres = torch.linspace(np.log(_LOWEST), np.log(_HIGHEST), spec.pitch_bins)
+        self.register_buffer("centres", centres, persistent=False)
+
+    def forward(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of voicing and of bins of pitch.
+
+        Args:
+            log_mel: (batch, n_mels, frames).
+
+        Returns:
+            (batch, frames) and (batch, frames, bins).
+        """
+        # What the level is tells nothing of the pitch.
+        level = log_mel.amax((1, 2), keepdim=True)
+        x = self.enter((log_mel - level) * _MEL_SCALE).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x, None)
+        logits = self.head(self.norm(x)).float()
+        return logits[..., 0], logits[..., 1:]
+
+    def estimate(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Pitch in Hz, of unvoiced frames too, and the probability that a frame is voiced: (batch, frames) each."""
+        voicing, logits = self(log_mel)
+        likeliest = logits.argmax(-1, keepdim=True)
+        bins = torch.arange(logits.shape[-1], device=logits.device)
+        near = (bins - likeliest).abs() <= _NEIGHBOURS
+        weights = logits.masked_fill(~near, -torch.inf).softmax(-1)
+        return (weights @ self.centres).exp(), voicing.sigmoid()
+
+
+class Filter(nn.Module):
+    """Mel and pitch → gains and phase shifts of the excitation."""
+
+    def __init__(self, spec: SourceFilterSpec, mel: MelSpec) -> None:
+        super().__init__()
+        self.bins = mel.n_fft // 2 + 1
+        self.enter = nn.Linear(mel.n_mels + 2 + 2 * self.bins, spec.channels)
+        self.enter_norm = nn.LayerNorm(spec.channels)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(spec.channels) for _ in range(spec.blocks))
+        self.leave_norm = nn.LayerNorm(spec.channels)
+        self.head = nn.Linear(spec.channels, 3 * self.bins)
+        nn.init.normal_(self.head.weight, std=1e-3)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Filter.
+
+        Args:
+            log_mel: (batch, frames, n_mels).
+            pitch: Hz, (batch, frames).
+            voicing: probabilities, (batch, frames).
+            pulses: their spectra, complex (batch, frames, bins).
+            noise: same shape.
+
+        Returns:
+            Complex (batch, frames, bins).
+        """
+        shape = torch.stack((pitch.log() - np.log(200.0), voicing), -1)
+        levels = [(modulus(one) + _TINY).log() * _MEL_SCALE for one in (pulses, noise)]
+        x = self.enter_norm(self.enter(torch.cat((log_mel * _MEL_SCALE, shape, *levels), -1)))
+        for block in self.blocks:
+            x = block(x, None)
+        gain, turn, hiss = self.head(self.leave_norm(x)).float().chunk(3, -1)
+        # The noise fades where the pulses do not: most energy of speech is in one of the two.
+        gain, hiss = (one.clamp(-_MOST_GAIN, _MOST_GAIN).exp() for one in (gain, hiss))
+        voiced = voicing[..., None]
+        gain, hiss = gain * voiced, hiss * (1.05 - voiced)
+        return pulses * torch.complex(gain * turn.cos(), gain * turn.sin()) + noise * hiss
+
+
+class SourceFilter(nn.Module):
+    """Both networks."""
+
+    def __init__(self, spec: SourceFilterSpec, mel: MelSpec) -> None:
+        super().__init__()
+        self.pitch = PitchEstimator(spec, mel)
+        self.filter = Filter(spec, mel)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFilterVocoder:
+    """A source-filter network with the settings that it was made with."""
+
+    spec: SourceFilterSpec
+    mel: MelSpec
+    network: SourceFilter
+    name = "source_filter"
+
+    @classmethod
+    def build(cls, spec: SourceFilterSpec, mel: MelSpec) -> Self:
+        """Make one that is not trained yet.
+
+        Raises:
+            BadInputError: the frames cannot be added up.
+        """
+        if mel.n_fft % mel.hop_length:
+            message = f"a hop of {mel.hop_length} samples does not divide frames of {mel.n_fft}"
+            raise BadInputError(message, "Use a hop that divides n_fft.")
+        return cls(spec, mel, SourceFilter(spec, mel).eval())
+
+    def filtered(
+        self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, start: Tensor | None = None
+    ) -> Tensor:
+        """The spectrum, differentiable in the filter's parameters: what training looks at.
+
+        Args:
+            log_mel: (batch, n_mels, frames).
+            pitch: Hz, positive in unvoiced frames too, (batch, frames).
+            voicing: from 0 to 1, (batch, frames).
+            start: where in the noise and in the first period each row begins, from 0 to 1, (batch,); None: at 0.
+
+        Returns:
+            Complex (batch, frames, bins).
+        """
+        mel = log_mel.transpose(1, 2).contiguous()
+        envelope = (mel @ _interpolation(self.mel, mel.device)).exp()
+        with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
+            pulses, noise = excitation(pitch.float(), self.mel, start)
+            pulses, noise = (stft(one, self.mel) * envelope for one in (pulses, noise))
+        spectrum: Tensor = self.network.filter(mel, pitch, voicing, pulses, noise)
+        with torch.autocast(mel.device.type, enabled=False):
+            return spectrum * _correction(modulus(spectrum), mel.exp(), self.mel, self.spec.updates)
+
+    @torch.inference_mode()
+    def __call__(self, mel: Tensor) -> Tensor:
+        """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length)."""
+        pitch, voicing = self.network.pitch.estimate(mel)
+        return istft(self.filtered(mel, pitch, voicing), self.mel)
+
+
+def excitation(pitch: Tensor, mel: MelSpec, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Pulses, one a period, and white noise, both of power 1.
+
+    A pulse that falls between two samples is shared by them, so that the period is right on average.
+
+    Args:
+        pitch: Hz, (batch, frames).
+        mel: for its hop and rate.
+        start: see :meth:`SourceFilterVocoder.filtered`.
+
+    Returns:
+        (batch, frames * hop_length) each.
+    """
+    batch, frames = pitch.shape
+    length = frames * mel.hop_length
+    step = F.interpolate(pitch[:, None], scale_factor=mel.hop_length, mode="linear")[:, 0] / mel.sample_rate
+    phase = step.double().cumsum(1)
+    if start is not None:
+        phase = phase + start[:, None]
+    whole = phase.floor()
+    passed = (whole > F.pad(whole, (1, 0))[:, :-1]).float() * step.rsqrt()
+    late = ((phase - whole) / step).float()  # samples since the pulse, from 0 to 1
+    pulses = passed * (1 - late) + F.pad(passed * late, (0, 1))[:, 1:]
+    where = torch.arange(length, device=pitch.device).expand(batch, -1)
+    if start is not None:
+        where = where + (start[:, None] * _NOISE).long()
+    return pulses, _noise(pitch.device)[where % _NOISE]
+
+
+def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
+    """Factors that move magnitudes to a mel: Lee and Seung (2001), equation 5, ``updates`` times.
+
+    Args:
+        magnitudes: (batch, frames, bins).
+        wanted: linear mel, (batch, frames, n_mels).
+        mel: what it is.
+        updates: how many.
+    """
+    filters, shares = _filters(mel, magnitudes.device)
+    factors = torch.ones_like(magnitudes)
+    for _ in range(updates):
+        factors = factors * ((wanted / ((magnitudes * factors) @ filters.T + _TINY)) @ shares)
+    return factors
+
+
+@lru_cache(maxsize=16)
+def _filters(mel: MelSpec, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mel filters, and the share of each band in what a bin is multiplied by: (n_mels, bins) each.
+
+    Bins outside all filters go with the band next to them.
+    """
+    with torch.inference_mode(mode=False):
+        filters = mel_filters(mel, device, torch.float32)
+        shares = filters / filters.sum(0).clamp(min=1e-9)
+        heard = (filters.sum(0) > 0).nonzero()[:, 0]
+        shares[:, : int(heard[0])] = shares[:, heard[0], None]
+        shares[:, int(heard[-1]) + 1 :] = shares[:, heard[-1], None]
+        return filters, shares
+
+
+@lru_cache(maxsize=16)
+def _interpolation(mel: MelSpec, device: torch.device) -> Tensor:
+    """Weights that interpolate a log-mel between the middles of its bands, for every bin: (n_mels, bins)."""
+    with torch.inference_mode(mode=False):
+        filters = mel_filters(mel, torch.device("cpu"), torch.float32).numpy()
+        bins = np.arange(filters.shape[1])
+        middles = (filters @ bins) / filters.sum(1).clip(1e-9)
+        rows = [np.interp(bins, middles, row) for row in np.eye(mel.n_mels)]
+        return torch.from_numpy(np.stack(rows).astype(np.float32)).to(device)
+
+
+@lru_cache(maxsize=4)
+def _noise(device: torch.device) -> Tensor:
+    """The same noise always, so that a mel always becomes the same audio: (_NOISE,)."""
+    with torch.inference_mode(mode=False):
+        return torch.from_numpy(np.random.default_rng(0).standard_normal(_NOISE, np.float32)).to(device)
