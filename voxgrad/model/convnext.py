@@ -46,4 +46,4 @@ class ConvNeXtBlock(nn.Module):
         if self.film is not None and condition is not None:
             scale, shift = self.film(condition).unsqueeze(1).chunk(2, -1)
             y = y * (1 + scale) + shift
-        return x + self.gamma * self.project(F.gelu(self.expand(y), approximate="tanh"))
+        return x + self.gamma * self.project(F.gelu(self.expand(y)))

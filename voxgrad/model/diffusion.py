@@ -4,14 +4,17 @@ Equations are those of Popov et al., 2021: dX_t = ½ Σ⁻¹(μ − X_t) β_t dt
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from voxgrad.model.schedule import TIME_MARGIN, Schedule
 from voxgrad.model.score_convnext import ConvNeXtScore
-from voxgrad.model.unet import UNet
 from voxgrad.settings import ModelSpec
+
+if TYPE_CHECKING:
+    from voxgrad.model.unet import UNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Condition:
         """Zeroes the padding of ``x`` (batch, n_feats, frames)."""
         return x if self.mask is None else x * self.mask
 
-    def score(self, estimator: UNet | ConvNeXtScore, x_t: Tensor, t: Tensor) -> Tensor:
+    def score(self, estimator: "UNet | ConvNeXtScore", x_t: Tensor, t: Tensor) -> Tensor:
         """The estimated gradient of log p_t(x_t | mu): (batch, n_feats, frames)."""
         if isinstance(estimator, ConvNeXtScore):
             return estimator(x_t, self.mu, t, self.mask, self.speaker, self.required_features)
@@ -51,7 +54,7 @@ class Diffusion(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.schedule = Schedule(spec.beta_min, spec.beta_max)
-        self.estimator = ConvNeXtScore(spec) if spec.decoder == "convnext" else UNet(spec)
+        self.estimator = _score_network(spec)
 
     def diffuse(self, x_0: Tensor, mu: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draws x_t given x_0 (equation 9): everything (batch, n_feats, frames), t (batch,)."""
@@ -88,3 +91,12 @@ class Diffusion(nn.Module):
         score = condition.score(self.estimator, x_t * mask, t).float()
         deviation = self.schedule.variance(t[:, None, None]).sqrt()
         return ((score * deviation + noise) * mask).square().sum() / (mask.sum() * x_0.shape[1])
+
+
+def _score_network(spec: ModelSpec) -> "UNet | ConvNeXtScore":
+    if spec.decoder == "convnext":
+        return ConvNeXtScore(spec)
+    # Only here, because its normalisation is compiled by numba, which takes a third of a second to load.
+    from voxgrad.model.unet import UNet  # noqa: PLC0415
+
+    return UNet(spec)

@@ -20,6 +20,9 @@ PITCH_CEILING: Final = 600.0
 PITCH_BINS: Final = 128
 POSITION_FEATURES: Final = 3
 _PITCH_FEATURES: Final = 2
+_MEAN: Final = 5.0
+_DEVIATION: Final = 0.25
+"""Of ln F0, until it is measured."""
 _UNVOICED: Final = 5.0
 """ln Hz that stands where there is no pitch; it is multiplied by zero."""
 
@@ -56,7 +59,8 @@ class FramePrior(nn.Module):
         super().__init__()
         channels, speaker = spec.frame_channels, spec.spk_emb_dim if spec.n_spks > 1 else 0
         self.register_buffer("harmonics", torch.zeros(PITCH_BINS, spec.n_feats))
-        self.register_buffer("pitch_statistics", torch.tensor([[5.0, 0.25]]).repeat(spec.n_spks, 1))
+        self.register_buffer("pitch_statistics", torch.full((spec.n_spks, 2), _DEVIATION))
+        self.pitch_statistics[:, 0].fill_(_MEAN)
         self.pitch_input = nn.Linear(inner + spec.n_feats + POSITION_FEATURES + speaker, channels)
         self.pitch_blocks = nn.ModuleList(ConvNeXtBlock(channels) for _ in range(spec.pitch_blocks))
         self.pitch_norm = nn.LayerNorm(channels)

@@ -100,7 +100,9 @@ class GradTTS(nn.Module):
             speakers: (batch,) ids for a multi-speaker model.
             duration_scale: of ``rounded`` durations, against the predictor's bias.
         """
-        prior = self.encode(tokens, lengths, speakers)
+        # Official text encoders stay in float32: the reference outputs are theirs.
+        with autocast(tokens.device, "float32" if self.frame_prior is None else settings.precision):
+            prior = self.encode(tokens, lengths, speakers)
         scale = duration_scale if settings.durations == "rounded" else 1.0
         durations = predicted_durations(prior, scale / settings.speed, settings.durations)
         if settings.durations == "rounded":

@@ -61,11 +61,13 @@ class RelativeAttention(nn.Module):
         self.conv_k = nn.Conv1d(channels, channels, 1)
         self.conv_v = nn.Conv1d(channels, channels, 1)
         self.conv_o = nn.Conv1d(channels, channels, 1)
-        self.emb_rel_k = nn.Parameter(torch.randn(1, 2 * window + 1, width) * width**-0.5)
-        self.emb_rel_v = nn.Parameter(torch.randn(1, 2 * window + 1, width) * width**-0.5)
+        self.emb_rel_k = nn.Parameter(torch.empty(1, 2 * window + 1, width))
+        self.emb_rel_v = nn.Parameter(torch.empty(1, 2 * window + 1, width))
         self.dropout = nn.Dropout(dropout)
         for conv in (self.conv_q, self.conv_k, self.conv_v):
             nn.init.xavier_uniform_(conv.weight)
+        for embedding in (self.emb_rel_k, self.emb_rel_v):
+            nn.init.normal_(embedding, std=width**-0.5)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(batch, channels, tokens) attends to itself where the outer product of ``mask`` is 1."""

@@ -40,7 +40,9 @@ class SourceFilterSpec(Spec):
     pitch_bins: int = Field(default=128, ge=16)
     """From 50 to 600 Hz, evenly over the logarithm."""
     updates: int = Field(default=2, ge=0)
-    """Multiplicative updates that move the filtered spectrum to the mel."""
+    """Multiplicative updates that move the excitation to the mel before it is filtered."""
+    iterations: int = Field(default=0, ge=0)
+    """Of phase reconstruction, after the filter."""
 
 
 class VocoderStageSpec(ScheduleSpec):

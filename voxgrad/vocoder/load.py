@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit, Said
-from voxgrad.model.checkpoint import check_strict, load_strict, read_weights, save_weights
+from voxgrad.model.checkpoint import NoInitialization, check_strict, load_strict, read_weights, save_weights
 from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
 from voxgrad.presets import validated
 from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, Spec
@@ -139,9 +139,10 @@ def load(directory: Path, device: torch.device) -> TrainedVocoder | GriffinLim:
 
 def _assembled(build: Callable[[], Learnt], weights: Mapping[str, Any], what: str) -> Learnt:
     """Build a vocoder around weights, and only once its sizes, which may be anything, are known to fit."""
-    with torch.device("meta"):
-        check_strict(_network(build()), weights, what)
-    vocoder = build()
+    with NoInitialization():
+        with torch.device("meta"):
+            check_strict(_network(build()), weights, what)
+        vocoder = build()
     load_strict(_network(vocoder), weights, what)
     return vocoder
 

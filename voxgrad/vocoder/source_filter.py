@@ -20,12 +20,13 @@ from voxgrad.audio.mel import mel_filters
 from voxgrad.errors import BadInputError
 from voxgrad.model.convnext import ConvNeXtBlock
 from voxgrad.settings import MelSpec, SourceFilterSpec
-from voxgrad.vocoder.phase_reconstruction import istft, modulus, stft
+from voxgrad.vocoder.phase_reconstruction import istft, stft
 
 _LOWEST, _HIGHEST = 50.0, 600.0  # Hz
 _NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
 _NOISE = 1 << 17  # samples, after which the noise repeats
 _MOST_GAIN = 4.0
+_MOMENTUM = 0.99
 _TINY = 1e-6
 _MEL_SCALE = 0.25
 
@@ -99,7 +100,7 @@ class Filter(nn.Module):
             Complex (batch, frames, bins).
         """
         shape = torch.stack((pitch.log() - np.log(200.0), voicing), -1)
-        levels = [(modulus(one) + _TINY).log() * _MEL_SCALE for one in (pulses, noise)]
+        levels = [_modulus(one).log() * _MEL_SCALE for one in (pulses, noise)]
         x = self.enter_norm(self.enter(torch.cat((log_mel * _MEL_SCALE, shape, *levels), -1)))
         for block in self.blocks:
             x = block(x, None)
@@ -156,13 +157,26 @@ class SourceFilterVocoder:
             Complex (batch, frames, bins).
         """
         mel = log_mel.transpose(1, 2).contiguous()
-        envelope = (mel @ _interpolation(self.mel, mel.device)).exp()
+        wanted, share = mel.exp(), voicing[..., None]
         with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
-            pulses, noise = excitation(pitch.float(), self.mel, start)
-            pulses, noise = (stft(one, self.mel) * envelope for one in (pulses, noise))
+            pulses, noise = (stft(one, self.mel) for one in excitation(pitch.float(), self.mel, start))
+            envelope = (mel @ _interpolation(self.mel, mel.device)).exp()
+            mixed = _modulus((pulses * share + noise * (1 - share)) * envelope)
+            envelope = envelope * _correction(mixed, wanted, self.mel, self.spec.updates)
+            pulses, noise = pulses * envelope, noise * envelope
         spectrum: Tensor = self.network.filter(mel, pitch, voicing, pulses, noise)
         with torch.autocast(mel.device.type, enabled=False):
-            return spectrum * _correction(modulus(spectrum), mel.exp(), self.mel, self.spec.updates)
+            return self._consistent(spectrum, wanted)
+
+    def _consistent(self, spectrum: Tensor, wanted: Tensor) -> Tensor:
+        """Makes the frames agree with each other, and moves them back to the mel, ``iterations`` times."""
+        before = None
+        for _ in range(self.spec.iterations):
+            consistent = stft(istft(spectrum, self.mel), self.mel)
+            ahead = consistent if before is None else consistent + _MOMENTUM * (consistent - before)
+            before = consistent
+            spectrum = ahead * _correction(_modulus(ahead), wanted, self.mel, 1)
+        return spectrum
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor) -> Tensor:
@@ -198,6 +212,11 @@ def excitation(pitch: Tensor, mel: MelSpec, start: Tensor | None = None) -> tupl
     if start is not None:
         where = where + (start[:, None] * _NOISE).long()
     return pulses, _noise(pitch.device)[where % _NOISE]
+
+
+def _modulus(spectrum: Tensor) -> Tensor:
+    """Magnitudes with a gradient at zero too."""
+    return (spectrum.real.square() + spectrum.imag.square() + _TINY**2).sqrt()
 
 
 def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
