@@ -27,6 +27,7 @@ from voxgrad.cli.say import say
 from voxgrad.cli.shared_options import Command, Session
 from voxgrad.cli.train import finetune, pretrain
 from voxgrad.cli.vocoder import vocode, vocoder
+from voxgrad.threads import set_threads
 
 app = typer.Typer(
     name="voxgrad",
@@ -96,6 +97,7 @@ app.add_typer(vocoder)
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code, and lets no exception out."""
+    set_threads()
     words = list(arguments) if arguments else ["--help"]
     command = get_command(app)
     try:

@@ -100,7 +100,7 @@ class NoInitialization(TorchFunctionMode):
         types: Sequence[type],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever ``func`` returns
+    ) -> Any:
         """Calls ``func``, unless it fills a tensor with random numbers."""
         if func in _RANDOM_FILLS:
             return args[0] if args else (kwargs or {})["tensor"]
