@@ -39,7 +39,11 @@ def refusal(name: str, *overrides: str) -> BadInputError:
 def test_every_preset_that_ships_loads(name: str):
     preset = load_preset(name)
     assert preset.description
-    assert {part for stage in preset.stages for part in stage.train} == {"encoder", "durations", "decoder"}
+    trained = {part for stage in preset.stages for part in stage.train}
+    if name == "instant":  # what finetune does before the first step does the rest
+        assert trained == {"durations"}
+        return
+    assert trained == {"encoder", "durations", "decoder"}
     # Alignments are searched for before anything relies on them.
     assert preset.stages[0].alignment == "every_step"
 

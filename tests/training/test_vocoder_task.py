@@ -8,15 +8,24 @@ import torch
 
 from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
+from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError, DivergedError
 from voxgrad.events import ignore
-from voxgrad.settings import ISTFTSpec, MelSpec, VocoderStageSpec, VocoderTrainSpec
+from voxgrad.settings import (
+    ISTFTSpec,
+    MelSpec,
+    SourceFilterSpec,
+    VocoderPreset,
+    VocoderStageSpec,
+    VocoderTrainSpec,
+)
 from voxgrad.training.trainer import LOG, Trainer
 from voxgrad.training.vocoder_data import AudioClips, augmented_copies
 from voxgrad.training.vocoder_losses import Discriminators, discriminator_loss, multi_resolution_stft_loss
 from voxgrad.training.vocoder_task import VocoderTask
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 MEL = MelSpec()
 RATE = MEL.sample_rate
@@ -35,13 +44,18 @@ def sounds(waveforms):
     return AudioClips.of(waveforms, RATE)
 
 
-def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), **changes):
+SOURCE_FILTER = SourceFilterSpec(channels=16, blocks=1, pitch_channels=16, pitch_blocks=1, iterations=1)
+PITCH = SPECTRAL.model_copy(update={"pitch": True})
+
+
+def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), vocoder=None, **changes):
     torch.manual_seed(0)
     settings = VocoderTrainSpec(
         stages=stages, validate_every=3, checkpoint_every=2, precision="float32", **changes
     )
     held_out = [torch.from_numpy(sounds.clip(0))]
-    task = VocoderTask(ISTFTVocoder.build(SPEC, MEL), sounds, held_out, settings, torch.device("cpu"))
+    vocoder = vocoder or ISTFTVocoder.build(SPEC, MEL)
+    task = VocoderTask(vocoder, sounds, held_out, settings, torch.device("cpu"))
     return Trainer(task, settings, run, ignore)
 
 
@@ -171,3 +185,49 @@ def test_numbers_that_are_not_finite_stop_the_run(sounds, tmp_path):
     with pytest.raises(DivergedError, match="at step 1: a gradient is not finite"):
         one.train()
     assert not (tmp_path / "run" / "ckpt").exists()
+
+
+def test_a_source_filter_vocoder_learns_pitch_then_spectra(sounds, tmp_path):
+    vocoder = SourceFilterVocoder.build(SOURCE_FILTER, MEL)
+    before = {name: value.clone() for name, value in vocoder.network.state_dict().items()}
+    one = engine(sounds, tmp_path / "run", (PITCH, SPECTRAL, ADVERSARIAL), vocoder)
+    figures = one.train()
+    assert set(figures) == {"spectral", "mel"}
+    entries = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    steps = [entry for entry in entries if "held_out" not in entry]
+    assert [entry["stage"] for entry in steps] == ["pitch"] * 4 + ["spectral"] * 4 + ["adversarial"] * 3
+    after = vocoder.network.state_dict()
+    assert all(
+        not torch.equal(after[name], before[name]) for name in ("pitch.head.weight", "filter.head.weight")
+    )
+
+
+def test_the_pitch_stage_finds_the_pitch(sounds, tmp_path):
+    vocoder = SourceFilterVocoder.build(SOURCE_FILTER, MEL)
+    stage = PITCH.model_copy(update={"steps": 80, "learning_rate": 1e-2, "batch_size": 4})
+    one = engine(sounds, tmp_path / "run", (stage,), vocoder, ema_decay=0.9)
+    one.train()
+    clip = sounds.clip(1)
+    with torch.no_grad():
+        pitch, voicing = vocoder.network.pitch.estimate(log_mel(torch.from_numpy(clip)[None], MEL))
+    found = float(pitch[voicing > 0.5].median())
+    assert found == pytest.approx(median_f0(Waveform(clip, RATE)), rel=0.1)
+
+
+def test_a_vocoder_that_estimates_no_pitch_has_no_such_stage(sounds, tmp_path):
+    with pytest.raises(BadInputError, match="estimates no pitch"):
+        engine(sounds, tmp_path / "run", (PITCH,))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ({"kind": "istft"}, ISTFTSpec),
+        ({"kind": "source_filter", "model": {"channels": 8}}, SourceFilterSpec),
+        ({"model": {"hidden": 8}}, ISTFTSpec),  # as presets were written before there were two kinds
+        ({}, SourceFilterSpec),
+    ],
+)
+def test_a_preset_holds_the_model_of_its_kind(content, kind):
+    preset = VocoderPreset.model_validate({"description": "d", "stages": [SPECTRAL.model_dump()], **content})
+    assert type(preset.model) is kind

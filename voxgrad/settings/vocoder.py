@@ -1,6 +1,6 @@
 """Settings of the vocoder and of its training."""
 
-from typing import Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -52,6 +52,8 @@ class VocoderStageSpec(ScheduleSpec):
     """Frames of each utterance."""
     adversarial: bool = False
     """Train discriminators too, and listen to them."""
+    pitch: bool = False
+    """Of a ``source_filter`` vocoder: train its pitch estimator alone, against Praat's pitch."""
 
 
 class VocoderTrainSpec(RunSpec):
@@ -66,4 +68,18 @@ class VocoderPreset(VocoderTrainSpec):
     """A preset file of `vocoder train`; fine-tuning keeps the model that it starts from."""
 
     description: str
-    model: ISTFTSpec = ISTFTSpec()
+    kind: Literal["istft", "source_filter"] = "source_filter"
+    model: ISTFTSpec | SourceFilterSpec = SourceFilterSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_of_kind(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Both kinds have settings of the same names, which only the kind tells apart."""
+        model = values.get("model", {})
+        if not isinstance(model, dict):
+            return values
+        # Presets that are older than the other kind name none.
+        older = "istft" if {"hidden", "kernel", "final_iterations"} & model.keys() else "source_filter"
+        kind = values.get("kind", older)
+        spec = ISTFTSpec if kind == "istft" else SourceFilterSpec
+        return {**values, "kind": kind, "model": spec.model_validate(model)}

@@ -9,7 +9,7 @@ import torch
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
-from voxgrad.settings import VocoderPreset, VocoderTrainSpec
+from voxgrad.settings import ISTFTSpec, VocoderPreset, VocoderTrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import Dataset
@@ -23,7 +23,9 @@ from voxgrad.training.vocoder_data import AudioClips, augmented_copies, read_cli
 from voxgrad.training.vocoder_task import VocoderTask
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 from voxgrad.vocoder.load import load_vocoder, save
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
+OwnVocoder = ISTFTVocoder | SourceFilterVocoder
 STEP, VERSION = "vocoder train", 2
 
 
@@ -91,9 +93,7 @@ def train_vocoder(
     return finish_run(trainer, store, request, key, publish)
 
 
-def _task(
-    vocoder: ISTFTVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit
-) -> VocoderTask:
+def _task(vocoder: OwnVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:
     group = open_process_group()
     with group.main_process_first():  # which makes the copies
         clips, held_out = _training_clips(dataset, preset, run, emit if group.is_main_process else ignore)
@@ -101,15 +101,17 @@ def _task(
     return VocoderTask(vocoder, clips, _waveforms(held_out), preset, pick_device(), group)
 
 
-def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> ISTFTVocoder:
+def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> OwnVocoder:
     if start is None:
         torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
-        return ISTFTVocoder.build(preset.model, dataset.mel)
+        if isinstance(preset.model, ISTFTSpec):
+            return ISTFTVocoder.build(preset.model, dataset.mel)
+        return SourceFilterVocoder.build(preset.model, dataset.mel)
     vocoder = load_vocoder(start, dataset.mel, str(dataset.artifact))
-    if not isinstance(vocoder, ISTFTVocoder):
+    if not isinstance(vocoder, OwnVocoder):
         raise BadInputError(
             f"{start} is a {vocoder.name}, which cannot be trained here",
-            "Start from a vocoder of the kind istft, or from scratch.",
+            "Start from a vocoder of the kind istft or source_filter, or from scratch.",
         )
     return vocoder
 

@@ -10,6 +10,7 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """Frame and hop of each resolution, in samples."""
 PERIODS = (2, 3, 5, 7, 11)
 
+_PITCH_DEVIATION = 0.8  # bins, of the target around the recorded pitch
 _POWER = 1e-7
 _SLOPE = 0.1
 
@@ -128,3 +129,22 @@ def feature_matching_loss(real: list[Judged], made: list[Judged]) -> Tensor:
         for theirs, ours in zip(seen, seen_made, strict=True)
     ]
     return torch.stack(each).mean()
+
+
+def pitch_loss(voicing: Tensor, logits: Tensor, pitch: Tensor, centres: Tensor) -> Tensor:
+    """Cross-entropy of voicing and of bins of pitch, blurred around the true one as in CREPE (Kim et al., 2018): ().
+
+    Args:
+        voicing: logits, (batch, frames).
+        logits: of bins of pitch, (batch, frames, bins).
+        pitch: Hz, 0 where unvoiced, (batch, frames).
+        centres: ln Hz of the bins, evenly spaced, (bins,).
+    """
+    voiced = (pitch > 0).float()
+    at = (pitch.clamp(min=1.0).log() - centres[0]) / (centres[1] - centres[0])
+    bins = torch.arange(len(centres), device=logits.device)
+    target = (-0.5 * ((bins - at[..., None]) / _PITCH_DEVIATION).square()).softmax(-1)
+    wrong = -(target * logits.log_softmax(-1)).sum(-1)
+    return F.binary_cross_entropy_with_logits(voicing, voiced) + (wrong * voiced).sum() / voiced.sum().clamp(
+        min=1
+    )

@@ -1,14 +1,18 @@
-"""Training of the ISTFT vocoder: the task of correcting phase reconstruction."""
+"""Training of the package's own vocoders: the task of making audio that fits recordings, from their mels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
+from voxgrad.audio.praat import f0_track
 from voxgrad.device import autocast
-from voxgrad.settings import VocoderStageSpec, VocoderTrainSpec
+from voxgrad.errors import BadInputError
+from voxgrad.settings import MelSpec, VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.distributed import ProcessGroup
 from voxgrad.training.optimizer import optimizer_step
 from voxgrad.training.vocoder_data import AudioClips
@@ -18,9 +22,11 @@ from voxgrad.training.vocoder_losses import (
     feature_matching_loss,
     generator_loss,
     multi_resolution_stft_loss,
+    pitch_loss,
 )
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 from voxgrad.vocoder.phase_reconstruction import istft
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 SPECTRAL_WEIGHTS = {"spectral": 1.0, "mel": 5.0}
 ADVERSARIAL_WEIGHTS = {"spectral": 0.3, "mel": 10.0, "fooling": 1.0, "seen": 10.0}
@@ -36,7 +42,7 @@ _BETAS = (0.8, 0.99)
 class VocoderTask:
     """A vocoder, what it learns from and how; see :class:`voxgrad.training.trainer.TrainingTask`."""
 
-    vocoder: ISTFTVocoder
+    vocoder: ISTFTVocoder | SourceFilterVocoder
     clips: AudioClips
     held_out: Sequence[Tensor]
     """Complete clips (samples,)."""
@@ -47,6 +53,9 @@ class VocoderTask:
     _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        if any(stage.pitch for stage in self.stages) and not isinstance(self.vocoder, SourceFilterVocoder):
+            message = f"a vocoder of the kind {self.vocoder.name} estimates no pitch"
+            raise BadInputError(message, "Leave out the stages with pitch: true.")
         self.vocoder.network.to(self.device)
         self._discriminators = Discriminators().to(self.device)
 
@@ -65,12 +74,14 @@ class VocoderTask:
 
     def name(self, stage: int) -> str:
         """See :class:`TrainingTask`."""
+        if self.stages[stage].pitch:
+            return "pitch"
         return "adversarial" if self.stages[stage].adversarial else "spectral"
 
     def begin(self, stage: int) -> Mapping[str, torch.optim.Optimizer]:
         """See :class:`TrainingTask`."""
         self.group.check_batch_size(self.stages[stage].batch_size)
-        learners: dict[str, nn.Module] = {"optimizer": self.vocoder.network}
+        learners = {"optimizer": self._learner(stage)}
         if self.stages[stage].adversarial:
             learners["listeners_optimizer"] = self._discriminators
         self._optimizers = {
@@ -83,14 +94,15 @@ class VocoderTask:
 
     def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
         """See :class:`TrainingTask`."""
-        del generator  # no noise but that of the augmentation
         settings, mel = self.stages[stage], self.vocoder.mel
         length = settings.crop * mel.hop_length
         real = self.group.shard(self.clips.batch(settings.batch_size, length, seed, step)).to(self.device)
         wanted = log_mel(real, mel)
         self.vocoder.network.train()
+        if settings.pitch:
+            return self._pitch_step(stage, real, wanted)
         with autocast(self.device, self.settings.precision):
-            spectrum = self.vocoder.corrected(wanted)
+            spectrum = self._spectrum(wanted, generator)
         edge = _EDGE * mel.hop_length
         made, real = istft(spectrum, mel)[:, edge:-edge], real[:, edge:-edge]
         figures: dict[str, Tensor] = {}
@@ -99,16 +111,47 @@ class VocoderTask:
         losses = self._losses(made, real, adversarial=settings.adversarial)
         weights = ADVERSARIAL_WEIGHTS if settings.adversarial else SPECTRAL_WEIGHTS
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+        self._update(stage, total)
+        values = torch.stack([value.detach() for value in (losses | figures).values()])
+        self.group.all_reduce_mean([values])
+        return dict(zip(losses | figures, values.tolist(), strict=True))
+
+    def _learner(self, stage: int) -> nn.Module:
+        """What the stage trains."""
+        network = self.vocoder.network
+        if isinstance(self.vocoder, ISTFTVocoder):
+            return network
+        return self.vocoder.network.pitch if self.stages[stage].pitch else self.vocoder.network.filter
+
+    def _update(self, stage: int, loss: Tensor) -> None:
         optimizer_step(
-            total,
-            [self.vocoder.network.parameters()],
+            loss,
+            [self._learner(stage).parameters()],
             self._optimizers["optimizer"],
             self.settings.clip_gradient,
             self.group,
         )
-        values = torch.stack([value.detach() for value in (losses | figures).values()])
-        self.group.all_reduce_mean([values])
-        return dict(zip(losses | figures, values.tolist(), strict=True))
+
+    def _spectrum(self, wanted: Tensor, generator: torch.Generator) -> Tensor:
+        if isinstance(self.vocoder, ISTFTVocoder):
+            return self.vocoder.corrected(wanted)
+        with torch.no_grad():
+            pitch, voicing = self.vocoder.network.pitch.estimate(wanted)
+        start = torch.rand(len(wanted), generator=generator).to(wanted.device)
+        return self.vocoder.filtered(wanted, pitch, voicing, start)
+
+    def _pitch_step(self, stage: int, real: Tensor, wanted: Tensor) -> dict[str, float]:
+        """One step of the pitch estimator alone, against Praat's pitch."""
+        if not isinstance(self.vocoder, SourceFilterVocoder):  # __post_init__ lets no other get here
+            raise TypeError
+        pitch = torch.stack([_praat_pitch(row, self.vocoder.mel) for row in real]).to(self.device)
+        with autocast(self.device, self.settings.precision):
+            voicing, logits = self.vocoder.network.pitch(wanted)
+        loss = pitch_loss(voicing, logits, pitch, self.vocoder.network.pitch.centres)
+        self._update(stage, loss)
+        value = loss.detach()
+        self.group.all_reduce_mean([value])
+        return {"pitch": float(value)}
 
     def _train_discriminators(self, made: Tensor, real: Tensor) -> Tensor:
         """The discriminators' own step."""
@@ -158,3 +201,10 @@ class VocoderTask:
         """See :class:`TrainingTask`."""
         del stage
         return "spectral"
+
+
+def _praat_pitch(samples: Tensor, mel: MelSpec) -> Tensor:
+    """Hz of every frame of (samples,), 0 where unvoiced: (frames,)."""
+    times = (np.arange(len(samples) // mel.hop_length, dtype=np.float64) + 0.5) * mel.seconds_per_frame
+    track = f0_track(Waveform(samples.cpu().numpy(), mel.sample_rate), times)
+    return torch.from_numpy(np.nan_to_num(track).astype(np.float32))

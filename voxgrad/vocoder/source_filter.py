@@ -34,6 +34,9 @@ _MEL_SCALE = 0.25
 class PitchEstimator(nn.Module):
     """Pitch and voicing of a mel: a distribution over bins of pitch, as in CREPE (Kim et al., 2018)."""
 
+    centres: Tensor
+    """ln Hz of the bins, (bins,)."""
+
     def __init__(self, spec: SourceFilterSpec, mel: MelSpec) -> None:
         super().__init__()
         self.enter = nn.Conv1d(mel.n_mels, spec.pitch_channels, 5, padding=2)
