@@ -31,6 +31,20 @@ class Format(StrEnum):
     F5 = "f5"
     GPT_SOVITS = "gpt-sovits"
     JSONL = "jsonl"
+    CSV = "csv"
+    MIMIC = "mimic"
+    LIBRISPEECH = "librispeech"
+    LIBRITTS = "libritts"
+    VCTK = "vctk"
+    FESTVOX = "festvox"
+    KALDI = "kaldi"
+    COMMON_VOICE = "common-voice"
+    SUBFOLDERS = "subfolders"
+    TEXTGRID = "textgrid"
+    ELAN = "elan"
+    VTT = "vtt"
+    SRT = "srt"
+    AUDACITY = "audacity"
     BESIDE = "beside"
 
 
@@ -61,11 +75,11 @@ def prepare(
     ] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The transcript list; default: found in the folder."),
+        typer.Option(metavar="FILE", help="The transcripts; default: found in the folder."),
     ] = None,
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="Format of the list; default: detected."),
+        typer.Option("--format", help="Format of the transcripts; default: detected."),
     ] = None,
     transcribe: Annotated[
         Recogniser | None,

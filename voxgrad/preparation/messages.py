@@ -16,12 +16,22 @@ _WORDS_SHOWN = 40
 
 
 def report_form(found: Found, emit: Emit) -> None:
-    """In what form the texts were found."""
-    if found.form == BESIDE:
-        emit(Said(f"{len(found.entries)} texts beside their recordings", "detail"))
+    """In what form the texts were found, and what else was there; where nothing was, the error says so."""
+    if not found.entries:
         return
     as_encoded = "" if found.encoding == "UTF-8" else f", read as {found.encoding}"
-    emit(Said(f"{found.source}: {len(found.entries)} lines in the form {found.form}{as_encoded}"))
+    where = f"{found.source}: " if found.source else ""
+    if found.form == BESIDE and not found.source:
+        emit(Said(f"{found.texts} texts beside their recordings", "detail"))
+    else:
+        emit(Said(f"{where}{found.texts} texts in the form {found.form}{as_encoded}"))
+    if found.others:
+        others = ", ".join(found.others)
+        emit(Said(f"there too, and not read: {others}; --format or --transcripts chooses"))
+    if found.unlisted:
+        emit(Said(f"{found.unlisted} recordings of the folder are not in {found.source}"))
+    for notice in found.notices:
+        emit(Said(notice, "warning"))
 
 
 def report_problems(problems: Sequence[Problem], emit: Emit) -> None:

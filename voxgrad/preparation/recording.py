@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.silence import cutting_pauses, pieces
+from voxgrad.audio.silence import cutting_pauses, into_silence, part, pauses, pieces
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
@@ -26,6 +26,9 @@ from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode
 from voxgrad.text.transcripts import Entry, Problem
 from voxgrad.training.dataset import Clip
+
+_PAST_THE_END = 0.5
+"""Seconds that a segment may end after its recording: times are often rounded."""
 
 
 @dataclass(frozen=True)
@@ -94,25 +97,61 @@ def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> Recordi
 
 
 def _clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Iterator[PreparedClip | Problem]:
-    """One clip of a short recording, several of a long one."""
+    """One clip of a short recording, several of a long one or of one with times."""
+    if entry.segments:
+        yield from _segment_clips(entry, opened, how)
+        return
     whole = (0.0, opened.waveform.seconds)
     short = whole[1] <= 2 * how.audio.max_seconds
     cleaned = cut_clip(opened, whole, how.audio, entry.recording.name) if short else None
     if cleaned is not None and cleaned.waveform.seconds <= how.audio.max_seconds:
         yield _made(entry, cleaned, how)
-        return
-    pauses = cutting_pauses(opened.waveform, how.audio)
-    spans = pieces(pauses, opened.waveform.seconds)
+    else:
+        yield from _pieces(entry, opened, how)
+
+
+def _segment_clips(
+    entry: Entry, opened: OpenedRecording, how: RecordingSettings
+) -> Iterator[PreparedClip | Problem]:
+    """A clip of every part that has a text; of a part that is too long, several."""
+    seconds = opened.waveform.seconds
+    silences = pauses(opened.waveform)
+    borders = [0.0, *(time for one in entry.segments for time in (one.start, one.stop)), seconds]
+    for number, one in enumerate(entry.segments, 1):
+        name = entry.id if len(entry.segments) == 1 else _numbered(entry.id, number, len(entry.segments))
+        piece = replace(entry, id=name, text=one.text, source=one.source, segments=(), speaker=one.speaker)
+        if one.stop > seconds + _PAST_THE_END:
+            yield Problem(
+                name, f"{one.source} ends at {one.stop:.2f} s, and the recording at {seconds:.2f} s"
+            )
+            continue
+        around = (borders[2 * number - 2], min(borders[2 * number + 1], seconds))
+        span = into_silence((one.start, min(one.stop, seconds)), silences, around)
+        try:
+            cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
+            if cleaned.waveform.seconds <= how.audio.max_seconds:
+                yield _made(piece, cleaned, how)
+            else:
+                yield from _pieces(piece, replace(opened, waveform=part(opened.waveform, span)), how)
+        except VoxgradError as error:
+            yield _problem(name, entry, error)
+
+
+def _pieces(
+    entry: Entry, opened: OpenedRecording, how: RecordingSettings
+) -> Iterator[PreparedClip | Problem]:
+    """The clips of what is too long for one: it is cut at its pauses, and its text divided among the pieces."""
+    cuts = cutting_pauses(opened.waveform, how.audio)
+    spans = pieces(cuts, opened.waveform.seconds)
     texts = [""] * len(spans)
     if entry.text:
         if how.base is None:
             message = f"it lasts {opened.waveform.seconds:.1f} s, and no base is there to match its text"
             raise BadInputError(message, "Split it into sentences, or name a base with --base.")
         mel = log_mel(torch.from_numpy(opened.waveform.samples), how.audio.mel)
-        texts = match_script(loaded(how.base), entry.text, mel, pauses, how.lexicon)
-    digits = len(str(len(spans)))
+        texts = match_script(loaded(how.base), entry.text, mel, cuts, how.lexicon)
     for number, (span, text) in enumerate(zip(spans, texts, strict=True), 1):
-        piece = replace(entry, id=f"{entry.id}-{number:0{max(3, digits)}}", text=text)
+        piece = replace(entry, id=_numbered(entry.id, number, len(spans)), text=text)
         try:
             if entry.text and not text:
                 raise BadInputError("none of the text belongs to this piece", "Leave it out.")
@@ -124,6 +163,10 @@ def _clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Ite
             yield _made(piece, cleaned, how)
         except VoxgradError as error:
             yield _problem(piece.id, entry, error)
+
+
+def _numbered(name: str, number: int, of: int) -> str:
+    return f"{name}-{number:0{max(3, len(str(of)))}}"
 
 
 def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:

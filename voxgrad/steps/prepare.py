@@ -120,7 +120,7 @@ def prepare(
     judged = _judged(done, found.problems, preset, options.policy)
     try:
         if not judged.kept:
-            raise _nothing_left(judged.problems, folder)
+            raise _nothing_left(judged.problems, folder, found.notices)
         report_problems(judged.problems, emit)
         report_warnings(judged.verdicts, emit)
         report_unknown(judged.unknown, emit)
@@ -164,7 +164,9 @@ _OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "base", "lexicon")
 def _key(entry: Entry, settings: dict[str, Any]) -> str:
     """What a recording's outcome depends on: its content, its text and the settings, not what is thought of it."""
     work = {name: settings[name] for name in _OF_THE_WORK if name in settings}
-    about = [entry.id, entry.recording.name, entry.text, entry.speaker, _digest(entry.recording)]
+    about: list[Any] = [entry.id, entry.recording.name, entry.text, entry.speaker, _digest(entry.recording)]
+    if entry.segments:  # others keep the keys that they had
+        about.append([asdict(segment) for segment in entry.segments])
     return hashlib.sha256(canonical_json([VERSION, about, work])).hexdigest()
 
 
@@ -216,11 +218,11 @@ def _judged(
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
 
 
-def _nothing_left(problems: Sequence[Problem], folder: Path) -> BadInputError:
+def _nothing_left(problems: Sequence[Problem], folder: Path, notices: Sequence[str]) -> BadInputError:
     first = f"{problems[0].id}: {problems[0].reason}"
     return BadInputError(
         f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
-        "Fix the recordings or their transcripts.",
+        ". ".join(["Fix the recordings or their transcripts", *notices]) + ".",
     )
 
 
