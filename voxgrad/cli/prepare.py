@@ -10,6 +10,7 @@ import typer
 from voxgrad.cli.shared_options import Session
 
 if TYPE_CHECKING:
+    from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.store import Artifact, Store
 
 _OWN_BASE = "english"
@@ -48,7 +49,7 @@ class Format(StrEnum):
     BESIDE = "beside"
 
 
-class Recogniser(StrEnum):
+class Transcriber(StrEnum):
     """What writes down recordings without a text."""
 
     AUTO = "auto"
@@ -82,8 +83,12 @@ def prepare(
         typer.Option("--format", help="Format of the transcripts; default: detected."),
     ] = None,
     transcribe: Annotated[
-        Recogniser | None,
+        Transcriber | None,
         typer.Option(help="Transcribe recordings without a text; needs an extra."),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A Whisper converted for faster-whisper; needs no network."),
     ] = None,
     text_frontend: Annotated[
         Frontend, typer.Option(help="Text front end; the same as the base's.")
@@ -128,7 +133,6 @@ def prepare(
     """Make a dataset from a folder of recordings."""
     from voxgrad.cli.render import Renderer
     from voxgrad.preparation.quality_checks import Policy
-    from voxgrad.preparation.speech_recognition import choose_recogniser
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options
@@ -145,7 +149,7 @@ def prepare(
         None if form is None else form.value,
         lexicon,
         _base(store, base),
-        None if transcribe is None else choose_recogniser(transcribe.value),
+        _recogniser(transcribe, model),
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
@@ -199,6 +203,14 @@ def _base(store: "Store", wanted: str | None) -> "Artifact | None":
         return store.find(wanted, "base")
     embedded = [base for base in store.list("base") if base.embedded]
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
+
+
+def _recogniser(transcribe: Transcriber | None, model: Path | None) -> "Recogniser | None":
+    from voxgrad.preparation.speech_recognition import choose_recogniser
+
+    if transcribe is None and model is None:
+        return None
+    return choose_recogniser("auto" if transcribe is None else transcribe.value, model)
 
 
 def _statement(

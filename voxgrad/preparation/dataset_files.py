@@ -4,12 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from voxgrad.preparation.cache import AUDIO, RECORDINGS, REJECTED, REJECTED_MELS, as_json
+from voxgrad.preparation.duplicates import Duplicates, duplicates
 from voxgrad.preparation.messages import UNKNOWN, by_count, lexicon_template
 from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
@@ -43,6 +45,11 @@ class JudgedRecordings:
     def kept(self) -> list[PreparedClip]:
         """The clips of the dataset."""
         return [one for one in self.made if self.verdicts[one.clip.id].word != "rejected"]
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Clips that are there more than once."""
+        return duplicates(self.made)
 
     @property
     def unknown(self) -> Counter[str]:

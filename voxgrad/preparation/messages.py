@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from voxgrad.events import Emit, Said
+from voxgrad.preparation.duplicates import Duplicates
 from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.text.pronounce import pronounce
 from voxgrad.text.transcripts import BESIDE, Found, Problem
@@ -58,6 +59,25 @@ def report_warnings(verdicts: dict[str, Verdict], emit: Emit) -> None:
         emit(Said(f"{name}: {verdict.reasons[0]}", "warning"))
     if len(others) > 3:
         emit(Said(f"{len(others) - 3} more clips have warnings; see report.html of the dataset", "warning"))
+
+
+def report_duplicates(found: Duplicates, emit: Emit) -> None:
+    """Clips that are there more than once, and texts that cannot be of all clips that have them."""
+    if found.audio:
+        count = sum(len(group) - 1 for group in found.audio)
+        first = " and ".join(found.audio[0][:2])
+        emit(
+            Said(f"{count} clips have the same audio as another, {first} for one; see report.html", "warning")
+        )
+    if found.texts:
+        first = " and ".join(found.texts[0][:2])
+        emit(
+            Said(
+                f"{len(found.texts)} texts are of several clips of too different length, that of {first} for one; "
+                "see report.html",
+                "warning",
+            )
+        )
 
 
 def _deviations(verdict: Verdict) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.alignment import Fit, WordFit
+from voxgrad.preparation.duplicates import duplicates
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import CheckSpec
 
@@ -135,11 +136,12 @@ def judge(made: Sequence[PreparedClip], checks: CheckSpec, policy: Policy) -> di
     """Judges all clips of a dataset, by id."""
     doubted = _doubted(made, checks)
     dropped = _worst(doubted, policy.drop_worst)
+    twice = duplicates(made).reasons(made)
     found = {}
     for one in made:
         doubt = doubted.get(one.clip.id)
         against = list(_rejections(one.record, checks))
-        warnings = list(_warnings(one.record, checks))
+        warnings = [*_warnings(one.record, checks), *twice.get(one.clip.id, ())]
         if doubt is not None and doubt.reason:
             warnings.append(f"{doubt.reason}, worst at {doubt.words}")
         if against:

@@ -18,7 +18,7 @@ from voxgrad.audio.silence import cutting_pauses, into_silence, part, pauses, pi
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
-from voxgrad.preparation.speech_recognition import recognise
+from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
 from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
@@ -49,7 +49,7 @@ class RecordingSettings:
     text: TextSpec
     lexicon: Lexicon
     base: Slot | None
-    recogniser: str | None
+    recogniser: Recogniser | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,14 +175,14 @@ def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:
 
 
 def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> PreparedClip:
-    transcribed = None
+    heard = None
     if not entry.text:
         if how.recogniser is None:
             raise BadInputError(
                 f"{entry.recording.name} has no text", "Write one, or have it transcribed with --transcribe."
             )
-        entry = replace(entry, text=recognise(how.recogniser, cleaned.waveform))
-        transcribed = how.recogniser
+        heard = recognise(how.recogniser, cleaned.waveform)
+        entry = replace(entry, text=heard.text, source=how.recogniser.name)
     encoded = encode(entry.text, how.text, how.lexicon)
     mel = log_mel(torch.from_numpy(cleaned.waveform.samples), how.audio.mel)
     clip = Clip(
@@ -200,18 +200,23 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
         clip,
         _flac(cleaned.waveform),
         mel.numpy(),
-        _record(entry, cleaned, encoded, transcribed),
+        _record(entry, cleaned, encoded, heard),
         None if how.base is None else fit(loaded(how.base), entry.text, mel, how.lexicon),
         encoded.unknown,
     )
 
 
-def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, transcribed: str | None) -> dict[str, Any]:
+def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard | None) -> dict[str, Any]:
     phones = sum(is_vowel(label) or (len(label) <= 2 and label.isupper()) for label in encoded.phones)
     return {
         "recording": entry.recording.name,
-        "text_from": entry.source.partition(":")[0] if transcribed is None else transcribed,
-        "transcribed": transcribed is not None,
+        "text_from": entry.source.partition(":")[0],
+        "transcribed": heard is not None,
+        **(
+            {}
+            if heard is None or heard.log_probability is None
+            else {"log_probability": heard.log_probability}
+        ),
         "source": asdict(cleaned.source),
         "span": [round(time, 3) for time in cleaned.span],
         "leading_seconds": round(cleaned.leading, 3),

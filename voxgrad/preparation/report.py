@@ -174,6 +174,7 @@ def write_report(
         advice=advice(covered, judged),
         pictures=[(png(directory / one), what) for one, what in _PICTURES],
         cards=_cards(judged),
+        duplicates=judged.duplicates,
         problems=[one for one in judged.problems if one.id not in judged.verdicts],
         checks=preset.checks,
     )

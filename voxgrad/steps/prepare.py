@@ -15,11 +15,18 @@ from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.preparation.cache import RecordingCache
 from voxgrad.preparation.dataset_files import JudgedRecordings, write_payload
-from voxgrad.preparation.messages import report_form, report_problems, report_unknown, report_warnings
+from voxgrad.preparation.messages import (
+    report_duplicates,
+    report_form,
+    report_problems,
+    report_unknown,
+    report_warnings,
+)
 from voxgrad.preparation.parallel import LOCAL, check_engine, prepare_recordings
 from voxgrad.preparation.quality_checks import Policy, judge
 from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings
 from voxgrad.preparation.report import write_report
+from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot, check_name
@@ -54,7 +61,7 @@ class Options:
     form: str | None = None
     lexicon: Path | None = None
     base: Artifact | None = None
-    recogniser: str | None = None
+    recogniser: Recogniser | None = None
     policy: Policy = Policy()  # noqa: RUF009 (frozen)
     speaker: str | None = None
     consent: str | None = None
@@ -122,6 +129,7 @@ def prepare(
         if not judged.kept:
             raise _nothing_left(judged.problems, folder, found.notices)
         report_problems(judged.problems, emit)
+        report_duplicates(judged.duplicates, emit)
         report_warnings(judged.verdicts, emit)
         report_unknown(judged.unknown, emit)
         with store.stage("dataset", name) as staged:
@@ -151,14 +159,15 @@ def _settings(
         "checks": preset.checks.model_dump(mode="json"),
         "text": how.text.model_dump(),
         "speaker": how.speaker,
-        "recogniser": options.recogniser,
+        "recogniser": None,
+        **({} if options.recogniser is None else options.recogniser.settings),
         "policy": asdict(options.policy),
         "base": None if options.base is None or how.base is None else options.base.digest,
         **words.settings,
     }
 
 
-_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "base", "lexicon")
+_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "base", "lexicon")
 
 
 def _key(entry: Entry, settings: dict[str, Any]) -> str:
