@@ -15,6 +15,7 @@ from voxgrad.preparation.duplicates import Duplicates, duplicates
 from voxgrad.preparation.messages import UNKNOWN, by_count, lexicon_template
 from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
+from voxgrad.preparation.speaker_clusters import Voices, mixed_voices
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import CLIPS, MELS, write_corpus
@@ -50,6 +51,11 @@ class JudgedRecordings:
     def duplicates(self) -> Duplicates:
         """Clips that are there more than once."""
         return duplicates(self.made)
+
+    @cached_property
+    def mixed_voices(self) -> list[Voices]:
+        """The speakers among whose clips there are two voices."""
+        return mixed_voices(self.made)
 
     @property
     def unknown(self) -> Counter[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from voxgrad.events import Emit, Said
 from voxgrad.preparation.duplicates import Duplicates
 from voxgrad.preparation.quality_checks import Verdict
+from voxgrad.preparation.speaker_clusters import Voices
 from voxgrad.text.pronounce import pronounce
 from voxgrad.text.transcripts import BESIDE, Found, Problem
 
@@ -75,6 +76,19 @@ def report_duplicates(found: Duplicates, emit: Emit) -> None:
             Said(
                 f"{len(found.texts)} texts are of several clips of too different length, that of {first} for one; "
                 "see report.html",
+                "warning",
+            )
+        )
+
+
+def report_voices(found: Sequence[Voices], emit: Emit) -> None:
+    """Speakers among whose clips there are two voices."""
+    for one in found:
+        some = ", ".join(one.clips[:3])
+        emit(
+            Said(
+                f"the clips of {one.speaker} seem to be of two voices: {len(one.clips)} of {one.of} sound like "
+                f"another, such as {some}; name the speakers in the list, or take them out",
                 "warning",
             )
         )

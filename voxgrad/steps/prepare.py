@@ -20,6 +20,7 @@ from voxgrad.preparation.messages import (
     report_form,
     report_problems,
     report_unknown,
+    report_voices,
     report_warnings,
 )
 from voxgrad.preparation.parallel import LOCAL, check_engine, prepare_recordings
@@ -130,6 +131,7 @@ def prepare(
             raise _nothing_left(judged.problems, folder, found.notices)
         report_problems(judged.problems, emit)
         report_duplicates(judged.duplicates, emit)
+        report_voices(judged.mixed_voices, emit)
         report_warnings(judged.verdicts, emit)
         report_unknown(judged.unknown, emit)
         with store.stage("dataset", name) as staged:
