@@ -90,6 +90,10 @@ def prepare(
         Path | None,
         typer.Option(metavar="DIR", help="A Whisper converted for faster-whisper; needs no network."),
     ] = None,
+    denoise: Annotated[
+        bool,
+        typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs an extra."),
+    ] = False,
     text_frontend: Annotated[
         Frontend, typer.Option(help="Text front end; the same as the base's.")
     ] = Frontend.VOXGRAD,
@@ -153,6 +157,7 @@ def prepare(
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
+        denoise,
         engine,
         jobs,
     )

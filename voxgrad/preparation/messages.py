@@ -3,10 +3,12 @@
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from voxgrad.events import Emit, Said
 from voxgrad.preparation.duplicates import Duplicates
 from voxgrad.preparation.quality_checks import Verdict
+from voxgrad.preparation.recording import PreparedClip
 from voxgrad.preparation.speaker_clusters import Voices
 from voxgrad.text.pronounce import pronounce
 from voxgrad.text.transcripts import BESIDE, Found, Problem
@@ -15,6 +17,8 @@ UNKNOWN = "unknown.txt"
 _SHOWN = 20  # rejections that are reported one by one
 _WARNED = 8
 _WORDS_SHOWN = 40
+_FEWEST_DECAYS = 8
+_ROOM_SECONDS = 0.33  # of speech in a dry room it is 0.15 to 0.25
 
 
 def report_form(found: Found, emit: Emit) -> None:
@@ -92,6 +96,38 @@ def report_voices(found: Sequence[Voices], emit: Emit) -> None:
                 "warning",
             )
         )
+
+
+def report_rooms(made: Sequence[PreparedClip], emit: Emit) -> None:
+    """What noise suppression did, and rooms that sound on."""
+    before = [one.record["snr_db_before"] for one in made if "snr_db_before" in one.record]
+    if before:
+        after = [one.record["measures"]["snr_db"] for one in made if "snr_db_before" in one.record]
+        emit(
+            Said(
+                f"noise suppressed: {median(before):.0f} dB of signal to noise before, {median(after):.0f} dB after"
+            )
+        )
+    for speaker, seconds in reverberant(made).items():
+        emit(
+            Said(
+                f"the room of {speaker} sounds on for {seconds:.1f} s (T60), and the voice will have it too; "
+                "record nearer to the microphone, or among soft furniture",
+                "warning",
+            )
+        )
+
+
+def reverberant(made: Sequence[PreparedClip]) -> dict[str, float]:
+    """The median T60 in seconds of the speakers whose room is heard."""
+    times: dict[str, list[float]] = {}
+    for one in made:
+        times.setdefault(one.clip.speaker, []).extend(one.record.get("decay_seconds", ()))
+    return {
+        speaker: round(median(found), 2)
+        for speaker, found in times.items()
+        if len(found) >= _FEWEST_DECAYS and median(found) > _ROOM_SECONDS
+    }
 
 
 def _deviations(verdict: Verdict) -> float:

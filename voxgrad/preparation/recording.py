@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
+from voxgrad.audio.denoise import denoise
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.silence import cutting_pauses, into_silence, part, pauses, pieces
+from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
@@ -42,6 +43,7 @@ class RecordingSettings:
         lexicon: the user's pronunciations.
         base: what aligns; None: nothing is aligned, and long recordings cannot be matched.
         recogniser: what writes down recordings without a text; None: nothing does.
+        denoise: suppress noise.
     """
 
     speaker: str
@@ -50,6 +52,7 @@ class RecordingSettings:
     lexicon: Lexicon
     base: Slot | None
     recogniser: Recogniser | None
+    denoise: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,8 @@ def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> Recordi
     with _one_thread():
         try:
             opened = open_recording(entry.recording, how.audio)
+            if how.denoise:
+                opened = replace(opened, waveform=denoise(opened.waveform), noisy=opened.waveform)
             for found in _clips(entry, opened, how):
                 (made if isinstance(found, PreparedClip) else problems).append(found)  # type: ignore[arg-type]
         except VoxgradError as error:
@@ -132,7 +137,7 @@ def _segment_clips(
             if cleaned.waveform.seconds <= how.audio.max_seconds:
                 yield _made(piece, cleaned, how)
             else:
-                yield from _pieces(piece, replace(opened, waveform=part(opened.waveform, span)), how)
+                yield from _pieces(piece, opened.part(span), how)
         except VoxgradError as error:
             yield _problem(name, entry, error)
 
@@ -222,6 +227,8 @@ def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard |
         "leading_seconds": round(cleaned.leading, 3),
         "trailing_seconds": round(cleaned.trailing, 3),
         "gain_db": round(cleaned.gain, 2),
+        "decay_seconds": list(cleaned.decays),
+        **({} if cleaned.snr_before is None else {"snr_db_before": cleaned.snr_before}),
         "measures": {
             **asdict(cleaned.measures),
             "phones_per_second": round(phones / cleaned.waveform.seconds, 2),

@@ -11,6 +11,7 @@ from typing import Any
 import soundfile
 import torch
 
+from voxgrad.audio.denoise import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.preparation.cache import RecordingCache
@@ -19,6 +20,7 @@ from voxgrad.preparation.messages import (
     report_duplicates,
     report_form,
     report_problems,
+    report_rooms,
     report_unknown,
     report_voices,
     report_warnings,
@@ -54,6 +56,7 @@ class Options:
         policy: how strict to be. ``strict`` refuses words that no dictionary has, too, before any work.
         speaker: who speaks where the transcripts name nobody; None: the dataset's name.
         consent: why this voice may be cloned; None where nobody has said it yet.
+        denoise: suppress the noise of the recordings, in the dataset.
         engine: ``local``, or ``dask://HOST:PORT``.
         jobs: processes; None: one for every processor where that pays.
     """
@@ -66,6 +69,7 @@ class Options:
     policy: Policy = Policy()  # noqa: RUF009 (frozen)
     speaker: str | None = None
     consent: str | None = None
+    denoise: bool = False
     engine: str = LOCAL
     jobs: int | None = None
 
@@ -100,6 +104,8 @@ def prepare(
     """
     check_name(name)  # before the work, not after it
     check_engine(options.engine)
+    if options.denoise:
+        require_denoiser()
     found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
     report_form(found, emit)
     words = Lexicon.gather(store.home, options.lexicon)
@@ -113,6 +119,7 @@ def prepare(
         words,
         base,
         options.recogniser,
+        options.denoise,
     )
     settings = _settings(how, preset, options, words)
     keys = [_key(entry, settings) for entry in found.entries]
@@ -132,6 +139,7 @@ def prepare(
         report_problems(judged.problems, emit)
         report_duplicates(judged.duplicates, emit)
         report_voices(judged.mixed_voices, emit)
+        report_rooms(judged.made, emit)
         report_warnings(judged.verdicts, emit)
         report_unknown(judged.unknown, emit)
         with store.stage("dataset", name) as staged:
@@ -165,11 +173,12 @@ def _settings(
         **({} if options.recogniser is None else options.recogniser.settings),
         "policy": asdict(options.policy),
         "base": None if options.base is None or how.base is None else options.base.digest,
+        **({"denoise": True} if options.denoise else {}),
         **words.settings,
     }
 
 
-_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "base", "lexicon")
+_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "denoise", "base", "lexicon")
 
 
 def _key(entry: Entry, settings: dict[str, Any]) -> str:
