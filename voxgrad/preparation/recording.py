@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
 from voxgrad.audio.denoise import denoise
@@ -20,7 +21,8 @@ from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
-from voxgrad.settings import AudioSpec, TextSpec
+from voxgrad.preparation.word_checks import suspects
+from voxgrad.settings import AudioSpec, MelSpec, TextSpec
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
@@ -206,9 +208,16 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
         _flac(cleaned.waveform),
         mel.numpy(),
         _record(entry, cleaned, encoded, heard),
-        None if how.base is None else fit(loaded(how.base), entry.text, mel, how.lexicon),
+        None if how.base is None else _fit(how.base, entry.text, mel, how),
         encoded.unknown,
     )
+
+
+def _fit(base: Slot, text: str, mel: Tensor, how: RecordingSettings) -> Fit | None:
+    found = fit(loaded(base), text, mel, how.lexicon)
+    if found is None or how.audio.mel != MelSpec():  # the classifier knows no other mel
+        return found
+    return replace(found, suspects=suspects(text, mel, how.lexicon))
 
 
 def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard | None) -> dict[str, Any]:
