@@ -19,7 +19,7 @@ from voxgrad.settings import AudioSpec
 from voxgrad.text.transcripts import find_transcripts
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-CLIPS, PAIRS, BOUND = 20, 200, 11.0
+CLIPS, PAIRS, BOUND = 20, 200, 10.0
 Clips = list[tuple[np.ndarray, float | None]]
 
 

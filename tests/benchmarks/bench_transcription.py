@@ -10,6 +10,7 @@ DIR is a Whisper converted for faster-whisper. Words are compared as the front e
 import argparse
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from voxgrad.evaluation.perceptual_metrics import edits
 from voxgrad.preparation.alignment import fit
 from voxgrad.preparation.quality_checks import doubts
 from voxgrad.preparation.speech_recognition import choose_recogniser, hear
+from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, CheckSpec, TextSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
@@ -43,16 +45,16 @@ def main() -> None:
     torch.set_num_threads(1)
     recogniser = choose_recogniser("faster-whisper", parser.parse_args().model)
     base = load_acoustic_model(Store.open().find("base/english"))
-    for folder, count in (("lj", None), ("kathleen", 60)):
+    for folder, clips in (("lj", None), ("kathleen", 60)):
         entries = find_transcripts(DATA / folder).entries
-        entries = entries if count is None else random.Random(1).sample(entries, count)
+        entries = entries if clips is None else random.Random(1).sample(entries, clips)
         wrong, probabilities, fits = {}, {}, {}
         total = seconds = spent = 0.0
         for entry in entries:
             waveform = clean(entry.recording, AudioSpec()).waveform
-            began = time.perf_counter()
+            began = time.process_time()
             heard = hear(recogniser, waveform)
-            spent += time.perf_counter() - began
+            spent += time.process_time() - began
             seconds += waveform.seconds
             expected = words(entry.text)
             wrong[entry.id] = edits(expected, words(heard.text))
@@ -62,13 +64,19 @@ def main() -> None:
                 print(f"  {entry.id} ({heard.log_probability}): {heard.text}\n    is {entry.text}")
             mel = log_mel(torch.from_numpy(waveform.samples), AudioSpec().mel)
             if (fitted := fit(base, heard.text, mel, NONE)) is not None:
-                fits[entry.id] = fitted
-        doubted = {name for name, one in doubts(fits, CheckSpec()).items() if one.reason}
-        bad = {name for name, count in wrong.items() if count}
+                fits[entry.id] = replace(fitted, suspects=suspects(heard.text, mel, NONE))
+        judged = doubts(fits, CheckSpec())
+        doubted = {name for name, one in judged.items() if one.reason}
+        bad = {name for name, edited in wrong.items() if edited}
+        count = sum(wrong.values())
         print(
-            f"{folder}: {len(entries)} clips, {sum(wrong.values()):.0f} of {total:.0f} words wrong "
-            f"({100 * sum(wrong.values()) / total:.1f} %) in {len(bad)} clips; {seconds / spent:.1f} times real time; "
-            f"doubted by alignment: {len(doubted & bad)} of these, {len(doubted - bad)} others"
+            f"{folder}: {len(entries)} clips, {count:.0f} of {total:.0f} words wrong ({100 * count / total:.1f} %) in "
+            f"{len(bad)} clips; {seconds / spent:.1f} times real time, of processor time; "
+            f"doubted: {len(doubted & bad)} of these, {len(doubted - bad)} others"
+        )
+        print(
+            f"  words doubted: {sorted(one.words for name, one in judged.items() if name in doubted)}",
+            flush=True,
         )
         for bound in BOUNDS:
             unsure = {name for name, one in probabilities.items() if one is not None and one < bound}

@@ -24,51 +24,57 @@ from voxgrad.text.lexicon import NONE
 from voxgrad.text.transcripts import Entry, find_transcripts
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
+SETS = (("kokoro/heldout", None), ("kathleen", 200), ("lj", None))
 ALTERED = 200
 KINDS = ("replaced", "missing", "added")
 
 
 def main() -> None:
-    """Prints recall by kind for three sets of recordings."""
+    """Prints recall by kind, for three sets of recordings and for all."""
     torch.set_num_threads(1)
-    base = load_acoustic_model(Store.open().find("base/english"))
-    for folder, count in (("lj", None), ("kokoro/heldout", None), ("kathleen", 100)):
+    usual, deviations, kinds = [], [], []
+    for folder, count in SETS:
         entries = find_transcripts(DATA / folder).entries
         entries = entries if count is None else random.Random(0).sample(entries, count)
         mels = [
             log_mel(torch.from_numpy(clean(entry.recording, AudioSpec()).waveform.samples), AudioSpec().mel)
             for entry in entries
         ]
-        correct = [fit(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
         known = [suspects(entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
         draw = random.Random(1)
         altered = [
             (index % len(entries), *alter(entries, index % len(entries), draw)) for index in range(ALTERED)
         ]
-        kinds = np.array([kind for _, kind, _ in altered])
-        wrong = [fit(base, text, mels[index], NONE) for index, _, text in altered]
-        found = [suspects(text, mels[index], NONE) for index, _, text in altered]
         gains = usual_gains(known)
-        usual = np.array([beyond_usual(one, gains) for one in known])
-        deviations = np.array([beyond_usual(one, gains) for one in found])
-        report(folder, "suspect words", usual, deviations, kinds)
-        report(
-            folder,
-            "likelihood alone",
-            np.array([-one.likelihood for one in correct if one is not None]),
-            np.array([np.inf if one is None else -one.likelihood for one in wrong]),
-            kinds,
-        )
-        bound = CheckSpec().doubt_word
-        print(
-            f"  beyond {bound}: {np.mean(deviations > bound):.3f} found, {np.sum(usual > bound)} of {len(usual)} false"
-        )
+        usual.append(np.array([beyond_usual(one, gains) for one in known]))
+        found = [suspects(text, mels[index], NONE) for index, _, text in altered]
+        deviations.append(np.array([beyond_usual(one, gains) for one in found]))
+        kinds.append(np.array([kind for _, kind, _ in altered]))
+        report(folder, usual[-1], deviations[-1], kinds[-1], CheckSpec().doubt_word)
+        if folder == "lj":
+            before(entries, mels, altered)
+    joined = [np.concatenate(one) for one in (usual, deviations, kinds)]
+    report("all", *joined, np.sort(joined[0])[::-1][len(joined[0]) // 50])
 
 
-def report(folder: str, name: str, usual: np.ndarray, deviations: np.ndarray, kinds: np.ndarray) -> None:
-    bound = np.sort(usual)[::-1][len(usual) // 50]
-    recall = " ".join(f"{kind} {np.mean(deviations[kinds == kind] > bound):.2f}" for kind in KINDS)
-    print(f"{folder}: {name}: {np.mean(deviations > bound):.3f} at bound {bound:.1f} ({recall})")
+def before(entries: list[Entry], mels: list[torch.Tensor], altered: list[tuple[int, str, str]]) -> None:
+    """Prints the same of the likelihood of the whole text."""
+    base = load_acoustic_model(Store.open().find("base/english"))
+    correct = [fit(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
+    wrong = [fit(base, text, mels[index], NONE) for index, _, text in altered]
+    usual = np.array([-one.likelihood for one in correct if one is not None])
+    deviations = np.array([np.inf if one is None else -one.likelihood for one in wrong])
+    report("  likelihood alone", usual, deviations, np.array([kind for _, kind, _ in altered]), usual.max())
+
+
+def report(name: str, usual: np.ndarray, deviations: np.ndarray, kinds: np.ndarray, bound: float) -> None:
+    """Prints one row."""
+    recall = ", ".join(f"{kind} {np.mean(deviations[kinds == kind] > bound):.2f}" for kind in KINDS)
+    print(
+        f"{name}: beyond {bound:.1f}: {np.mean(deviations > bound):.3f} of {len(deviations)} found ({recall}), "
+        f"{np.sum(usual > bound)} of {len(usual)} correct texts doubted",
+        flush=True,
+    )
 
 
 def alter(entries: list[Entry], index: int, draw: random.Random) -> tuple[str, str]:

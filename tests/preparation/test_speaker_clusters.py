@@ -23,13 +23,13 @@ def voice(seed: int, count: int, tilt: float) -> list[np.ndarray]:
 
 def test_one_voice_is_no_two():
     distance, _ = split(voice(0, 20, 0.5), [120.0] * 20)
-    assert distance < 11
+    assert distance < 10
 
 
 def test_two_colours_are_two_voices():
     mels = voice(0, 12, 0.0) + voice(1, 4, 3.0)
     distance, rarer = split(mels, [120.0] * 12 + [None] * 4)
-    assert distance > 11
+    assert distance > 10
     assert rarer.tolist() == [False] * 12 + [True] * 4
 
 
@@ -74,7 +74,7 @@ def test_real_voices():
         return found
 
     lj, kathleen = read("lj", 12), read("kathleen", 4)
-    assert split(*zip(*lj, strict=True))[0] < 11
+    assert split(*zip(*lj, strict=True))[0] < 10
     distance, rarer = split(*zip(*lj, *kathleen, strict=True))
-    assert distance > 11
+    assert distance > 10
     assert rarer.tolist() == [False] * 12 + [True] * 4

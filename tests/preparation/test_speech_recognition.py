@@ -116,6 +116,33 @@ def test_a_recogniser_that_fails_is_named(installed):
         recognise(Recogniser("pocketsphinx"), SOUND)
 
 
+def test_a_text_that_whisper_is_unsure_of_is_told(folder, prepare, installed):
+    class WhisperModel:
+        def __init__(self, name, **options):
+            pass
+
+        def transcribe(self, samples, **options):
+            return iter([SimpleNamespace(text=" The sun is warm.", avg_logprob=-0.6)]), None
+
+    installed(faster_whisper=SimpleNamespace(WhisperModel=WhisperModel))
+    (folder / "metadata.csv").unlink()
+    dataset = prepare(folder, "--transcribe", "auto", "--jobs", "1", "--base", "none")
+    verdicts = [json.loads(line) for line in dataset.path("verdicts.jsonl").read_text().splitlines()]
+    expected = "its text was written down by faster-whisper, which is unsure of it"
+    assert all(expected in verdict["reasons"] for verdict in verdicts)
+
+
+def test_a_recogniser_that_fails_stops_the_command(folder, command, synthetic, installed):
+    def offline(*arguments, **options):
+        raise OSError("Name or service not known")
+
+    installed(faster_whisper=SimpleNamespace(WhisperModel=offline))
+    (folder / "metadata.csv").unlink()
+    outcome = command("prepare", folder, *synthetic, "--transcribe", "auto", "--jobs", "1", "--base", "none")
+    assert outcome.code == 4
+    assert "without a network, give a converted Whisper with --model DIR" in outcome.err
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path, installed):
     installed(faster_whisper=object())
     with pytest.raises(BadInputError, match=r"holds no model.bin, which a converted Whisper has"):

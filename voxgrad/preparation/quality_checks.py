@@ -224,7 +224,8 @@ def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
     low, high = checks.warn_phones_per_second
     slow, fast = checks.reject_phones_per_second
     if record["transcribed"]:
-        yield f"its text was written down by {record['text_from']}"
+        unsure = record.get("log_probability", 0.0) < checks.warn_log_probability
+        yield f"its text was written down by {record['text_from']}{', which is unsure of it' if unsure else ''}"
     if checks.reject_snr_db <= measures["snr_db"] < checks.warn_snr_db:
         yield f"it is noisy: {measures['snr_db']:.0f} dB above its background"
     if checks.warn_clipped < source["clipped"] <= checks.reject_clipped:

@@ -88,7 +88,11 @@ class RecordingOutcome:
 
 
 def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> RecordingOutcome:
-    """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on."""
+    """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on.
+
+    Raises:
+        EnvironmentFailureError: the recogniser does not work here, which no other recording would change.
+    """
     made: list[PreparedClip] = []
     problems: list[Problem] = []
     with _one_thread():
@@ -98,7 +102,7 @@ def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> Recordi
                 opened = replace(opened, waveform=denoise(opened.waveform), noisy=opened.waveform)
             for found in _clips(entry, opened, how):
                 (made if isinstance(found, PreparedClip) else problems).append(found)  # type: ignore[arg-type]
-        except VoxgradError as error:
+        except (BadInputError, IntegrityError) as error:
             problems.append(_problem(entry.id, entry, error))
     return RecordingOutcome(key, tuple(made), tuple(problems))
 
@@ -140,7 +144,7 @@ def _segment_clips(
                 yield _made(piece, cleaned, how)
             else:
                 yield from _pieces(piece, opened.part(span), how)
-        except VoxgradError as error:
+        except (BadInputError, IntegrityError) as error:
             yield _problem(name, entry, error)
 
 
@@ -168,7 +172,7 @@ def _pieces(
                     f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
                 )
             yield _made(piece, cleaned, how)
-        except VoxgradError as error:
+        except (BadInputError, IntegrityError) as error:
             yield _problem(piece.id, entry, error)
 
 

@@ -17,7 +17,7 @@ FEWEST = 8
 _COEFFICIENTS = 20
 _QUIET = 40  # percentile of the frames that count as pauses
 _PITCH = 0.03  # of log-frequency: half of what the medians of one voice's clips commonly deviate
-_APART = 11.0
+_APART = 10.0
 """Standard deviations between the means of two clusters: `tests/benchmarks/bench_speakers.py` has what is usual."""
 _SMALLEST = 0.05
 """Share of the clips that is a second voice, not an odd clip."""
