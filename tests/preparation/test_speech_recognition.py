@@ -9,7 +9,7 @@ import pytest
 from voxgrad.audio.io import Waveform
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.preparation import speech_recognition
-from voxgrad.preparation.speech_recognition import choose_recogniser, recognise
+from voxgrad.preparation.speech_recognition import Heard, Recogniser, choose_recogniser, recognise
 
 SOUND = Waveform(np.sin(np.arange(22050) / 20).astype(np.float32), 22050)
 
@@ -42,10 +42,10 @@ def installed(monkeypatch):
     def install(**modules: object) -> None:
         monkeypatch.setattr(speech_recognition, "find_spec", modules.get)
         monkeypatch.setattr(speech_recognition, "import_module", modules.__getitem__)
-        speech_recognition._recogniser.cache_clear()
+        speech_recognition._loaded.cache_clear()
 
     yield install
-    speech_recognition._recogniser.cache_clear()
+    speech_recognition._loaded.cache_clear()
 
 
 def test_a_recording_without_a_text_gets_one_and_a_warning(folder, prepare, installed):
@@ -79,10 +79,10 @@ def test_without_a_recogniser_it_is_said_what_to_install(folder, command, synthe
 
 def test_the_better_one_is_chosen_first(installed):
     installed(faster_whisper=object(), pocketsphinx=object())
-    assert choose_recogniser("auto") == "faster-whisper"
-    assert choose_recogniser("pocketsphinx") == "pocketsphinx"
+    assert choose_recogniser("auto") == Recogniser("faster-whisper")
+    assert choose_recogniser("pocketsphinx") == Recogniser("pocketsphinx")
     installed(pocketsphinx=object())
-    assert choose_recogniser("auto") == "pocketsphinx"
+    assert choose_recogniser("auto") == Recogniser("pocketsphinx")
     with pytest.raises(BadInputError, match="faster-whisper"):
         choose_recogniser("faster-whisper")
 
@@ -96,10 +96,14 @@ def test_whisper_joins_its_segments_at_16_khz(installed):
 
         def transcribe(self, samples, **options):
             heard.append(samples)
-            return iter([SimpleNamespace(text=" Hello."), SimpleNamespace(text=" It rains. ")]), None
+            said = (
+                SimpleNamespace(text=" Hello.", avg_logprob=-0.2),
+                SimpleNamespace(text=" It rains. ", avg_logprob=-0.5),
+            )
+            return iter(said), None
 
     installed(faster_whisper=SimpleNamespace(WhisperModel=WhisperModel))
-    assert recognise("faster-whisper", SOUND) == "Hello. It rains."
+    assert recognise(Recogniser("faster-whisper"), SOUND) == Heard("Hello. It rains.", -0.5)
     assert len(heard[0]) == 16000
 
 
@@ -109,4 +113,61 @@ def test_a_recogniser_that_fails_is_named(installed):
 
     installed(pocketsphinx=SimpleNamespace(Decoder=broken))
     with pytest.raises(EnvironmentFailureError, match=r"pocketsphinx failed \(no model here\)"):
-        recognise("pocketsphinx", SOUND)
+        recognise(Recogniser("pocketsphinx"), SOUND)
+
+
+def test_a_text_that_whisper_is_unsure_of_is_told(folder, prepare, installed):
+    class WhisperModel:
+        def __init__(self, name, **options):
+            pass
+
+        def transcribe(self, samples, **options):
+            return iter([SimpleNamespace(text=" The sun is warm.", avg_logprob=-0.6)]), None
+
+    installed(faster_whisper=SimpleNamespace(WhisperModel=WhisperModel))
+    (folder / "metadata.csv").unlink()
+    dataset = prepare(folder, "--transcribe", "auto", "--jobs", "1", "--base", "none")
+    verdicts = [json.loads(line) for line in dataset.path("verdicts.jsonl").read_text().splitlines()]
+    expected = "its text was written down by faster-whisper, which is unsure of it"
+    assert all(expected in verdict["reasons"] for verdict in verdicts)
+
+
+def test_a_recogniser_that_fails_stops_the_command(folder, command, synthetic, installed):
+    def offline(*arguments, **options):
+        raise OSError("Name or service not known")
+
+    installed(faster_whisper=SimpleNamespace(WhisperModel=offline))
+    (folder / "metadata.csv").unlink()
+    outcome = command("prepare", folder, *synthetic, "--transcribe", "auto", "--jobs", "1", "--base", "none")
+    assert outcome.code == 4
+    assert "without a network, give a converted Whisper with --model DIR" in outcome.err
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path, installed):
+    installed(faster_whisper=object())
+    with pytest.raises(BadInputError, match=r"holds no model.bin, which a converted Whisper has"):
+        choose_recogniser("auto", tmp_path)
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes(name.encode())
+    chosen = choose_recogniser("auto", tmp_path)
+    assert chosen == Recogniser("faster-whisper", tmp_path)
+    assert len(chosen.settings["model"]) == 64
+    assert str(tmp_path) not in str(chosen.settings)
+    with pytest.raises(BadInputError, match="pocketsphinx has its own"):
+        choose_recogniser("pocketsphinx", tmp_path)
+    installed(pocketsphinx=object())
+    with pytest.raises(BadInputError, match="faster-whisper is installed"):
+        choose_recogniser("auto", tmp_path)
+
+
+def test_the_model_is_loaded_from_its_folder(tmp_path, installed):
+    class WhisperModel:
+        def __init__(self, name, **options):
+            assert name == str(tmp_path)
+
+        def transcribe(self, samples, **options):
+            return iter(()), None
+
+    installed(faster_whisper=SimpleNamespace(WhisperModel=WhisperModel))
+    with pytest.raises(BadInputError, match="faster-whisper recognised nothing"):
+        recognise(Recogniser("faster-whisper", tmp_path), SOUND)

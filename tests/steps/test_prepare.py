@@ -127,7 +127,11 @@ def test_many_rejections_do_not_flood(folder: Path, command):
     write_list(folder, *lines, *(f"gone{number}|A text." for number in range(50)))
     outcome = command("prepare", folder, "-q")
     assert outcome.code == 0
-    assert outcome.err.count("\n") == 21
+    assert outcome.err.count("\n") == 22
+    assert (
+        "50 of 53 lines of metadata.csv cannot be used; it was read as ljspeech, which fits it best"
+        in outcome.err
+    )
     assert "left out 30 more; see rejected.jsonl" in outcome.err
 
 

@@ -8,8 +8,9 @@ import torch
 import torchaudio
 
 from voxgrad.audio.io import Waveform, read_recording, resample
-from voxgrad.audio.measures import Measures, amplify, clipped_share, level_gain, loudness, measure
+from voxgrad.audio.measures import Measures, amplify, clipped_share, level_gain, loudness, measure, snr
 from voxgrad.audio.praat import ANALYSIS_RATE
+from voxgrad.audio.reverberation import decay_times
 from voxgrad.audio.silence import Span, part, speech_span
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
@@ -47,10 +48,22 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class OpenedRecording:
-    """A recording at the mel's rate, without rumble, and where it came from."""
+    """A recording at the mel's rate, without rumble, and where it came from.
+
+    Attributes:
+        waveform: what clips are cut from.
+        source: where it came from.
+        noisy: what it was before its noise was suppressed; None where that was not done.
+    """
 
     waveform: Waveform
     source: Source
+    noisy: Waveform | None = None
+
+    def part(self, span: Span) -> "OpenedRecording":
+        """What lies between two times, in seconds."""
+        noisy = None if self.noisy is None else part(self.noisy, span)
+        return OpenedRecording(part(self.waveform, span), self.source, noisy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +78,8 @@ class CleanedClip:
         trailing: seconds of silence after it, cut off.
         gain: dB that it was amplified by.
         measures: before that amplification.
+        snr_before: signal-to-noise ratio in dB before noise was suppressed; None where that was not done.
+        decays: T60 in seconds after the sounds that stop in it, see `voxgrad.audio.reverberation`.
     """
 
     waveform: Waveform
@@ -74,6 +89,8 @@ class CleanedClip:
     trailing: float
     gain: float
     measures: Measures
+    decays: tuple[float, ...] = ()
+    snr_before: float | None = None
 
 
 def clean(path: Path, spec: AudioSpec) -> CleanedClip:
@@ -149,6 +166,8 @@ def cut_clip(opened: OpenedRecording, span: Span, spec: AudioSpec, name: str) ->
         max(0.0, piece.seconds - start - clip.seconds),
         gain,
         measure(piece, clip, part(analysed, (start, stop)), measured),
+        tuple(decay_times(piece)),
+        None if opened.noisy is None else round(snr(part(opened.noisy, span)), 2),
     )
 
 

@@ -14,6 +14,7 @@ _LOWEST_PITCH = 100.0
 _WINDOWS = 6.4
 _STEP = 0.01
 _SHORTEST_PAUSE = 0.15
+_WIDENED = 0.3
 _QUIET = 0.15  # of the way from the quiet frames to the loud ones, in dB
 
 Span = tuple[float, float]
@@ -82,6 +83,30 @@ def cutting_pauses(waveform: Waveform, spec: AudioSpec) -> list[Span]:
         chosen.append(longest)
         spans += [(start, _middle(longest)), (_middle(longest), stop)]
     return sorted(chosen)
+
+
+def into_silence(span: Span, silences: Sequence[Span], around: Span) -> Span:
+    """Widen a span that somebody marked, so that it begins and ends in silence.
+
+    Args:
+        span: as it was marked, often a little too narrow or too wide.
+        silences: the pauses of the recording, in order.
+        around: where the spans before and after end and begin; they are not touched.
+
+    Returns:
+        The span, at most 0.3 s longer at each end. Where no pause is so near, an end stays where it is.
+
+    >>> into_silence((1.0, 2.0), [(0.5, 0.9), (1.9, 2.6)], (0.0, 3.0))
+    (0.7, 2.3)
+    """
+    start, stop = span
+    before = [one for one in silences if one[0] < start and one[1] > start - _WIDENED]
+    after = [one for one in silences if one[1] > stop and one[0] < stop + _WIDENED]
+    if before:
+        start = max(before[-1][0], start - _WIDENED, min(around[0], start))
+    if after:
+        stop = min(after[0][1], stop + _WIDENED, max(around[1], stop))
+    return round(start, 6), round(stop, 6)
 
 
 def pieces(cuts: Sequence[Span], seconds: float) -> list[Span]:

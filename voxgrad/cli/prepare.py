@@ -10,6 +10,7 @@ import typer
 from voxgrad.cli.shared_options import Session
 
 if TYPE_CHECKING:
+    from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.store import Artifact, Store
 
 _OWN_BASE = "english"
@@ -31,10 +32,24 @@ class Format(StrEnum):
     F5 = "f5"
     GPT_SOVITS = "gpt-sovits"
     JSONL = "jsonl"
+    CSV = "csv"
+    MIMIC = "mimic"
+    LIBRISPEECH = "librispeech"
+    LIBRITTS = "libritts"
+    VCTK = "vctk"
+    FESTVOX = "festvox"
+    KALDI = "kaldi"
+    COMMON_VOICE = "common-voice"
+    SUBFOLDERS = "subfolders"
+    TEXTGRID = "textgrid"
+    ELAN = "elan"
+    VTT = "vtt"
+    SRT = "srt"
+    AUDACITY = "audacity"
     BESIDE = "beside"
 
 
-class Recogniser(StrEnum):
+class Transcriber(StrEnum):
     """What writes down recordings without a text."""
 
     AUTO = "auto"
@@ -61,16 +76,24 @@ def prepare(
     ] = None,
     transcripts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The transcript list; default: found in the folder."),
+        typer.Option(metavar="FILE", help="The transcripts; default: found in the folder."),
     ] = None,
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="Format of the list; default: detected."),
+        typer.Option("--format", help="Format of the transcripts; default: detected."),
     ] = None,
     transcribe: Annotated[
-        Recogniser | None,
+        Transcriber | None,
         typer.Option(help="Transcribe recordings without a text; needs an extra."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A Whisper converted for faster-whisper; needs no network."),
+    ] = None,
+    denoise: Annotated[
+        bool,
+        typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs an extra."),
+    ] = False,
     text_frontend: Annotated[
         Frontend, typer.Option(help="Text front end; the same as the base's.")
     ] = Frontend.VOXGRAD,
@@ -114,7 +137,6 @@ def prepare(
     """Make a dataset from a folder of recordings."""
     from voxgrad.cli.render import Renderer
     from voxgrad.preparation.quality_checks import Policy
-    from voxgrad.preparation.speech_recognition import choose_recogniser
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options
@@ -131,10 +153,11 @@ def prepare(
         None if form is None else form.value,
         lexicon,
         _base(store, base),
-        None if transcribe is None else choose_recogniser(transcribe.value),
+        _recogniser(transcribe, model),
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
+        denoise,
         engine,
         jobs,
     )
@@ -185,6 +208,14 @@ def _base(store: "Store", wanted: str | None) -> "Artifact | None":
         return store.find(wanted, "base")
     embedded = [base for base in store.list("base") if base.embedded]
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
+
+
+def _recogniser(transcribe: Transcriber | None, model: Path | None) -> "Recogniser | None":
+    from voxgrad.preparation.speech_recognition import choose_recogniser
+
+    if transcribe is None and model is None:
+        return None
+    return choose_recogniser("auto" if transcribe is None else transcribe.value, model)
 
 
 def _statement(

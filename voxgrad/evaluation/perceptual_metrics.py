@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.preparation.speech_recognition import hear, sphinx_samples
+from voxgrad.preparation.speech_recognition import Recogniser, hear, sphinx_samples
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
@@ -42,7 +42,7 @@ class PerceptualMetrics:
         """How many words pocketsphinx takes for others, leaves out or adds (Levenshtein's distance)."""
         if not self.recognises:
             return None
-        return edits(words(normalised), words(hear("pocketsphinx", waveform)))
+        return edits(words(normalised), words(hear(Recogniser("pocketsphinx"), waveform).text))
 
     def words_wrong(self, waveform: Waveform, text: str) -> int | None:
         """See `voxgrad.evaluation.perceptual_metrics.ForcedAligner`."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.model import monotonic_alignment
+from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
@@ -44,12 +45,14 @@ class Fit:
         duration_deviation: mean distance of the phones' log-durations from those that the base predicts, with the
             difference in tempo taken off.
         words: in order.
+        suspects: the likeliest wrong word of each kind; none where nothing listens for it.
     """
 
     likelihood: float
     backwards: float
     duration_deviation: float
     words: tuple[WordFit, ...]
+    suspects: tuple[Suspect, ...] = ()
 
     @property
     def margin(self) -> float:

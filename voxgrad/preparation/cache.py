@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from voxgrad.errors import VoxgradError
 from voxgrad.preparation.alignment import Fit, WordFit
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
+from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.text.transcripts import Problem
@@ -52,7 +53,10 @@ def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray
 def _fit(value: dict[str, Any] | None) -> Fit | None:
     if value is None:
         return None
-    return Fit(**{**value, "words": tuple(WordFit(**word) for word in value["words"])})
+    words = tuple(WordFit(**word) for word in value["words"])
+    return Fit(
+        **{**value, "words": words, "suspects": tuple(Suspect(**one) for one in value.get("suspects", ()))}
+    )
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from voxgrad.preparation.cache import AUDIO, RECORDINGS, REJECTED, REJECTED_MELS, as_json
+from voxgrad.preparation.duplicates import Duplicates, duplicates
 from voxgrad.preparation.messages import UNKNOWN, by_count, lexicon_template
 from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
+from voxgrad.preparation.speaker_clusters import Voices, mixed_voices
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import CLIPS, MELS, write_corpus
@@ -43,6 +46,16 @@ class JudgedRecordings:
     def kept(self) -> list[PreparedClip]:
         """The clips of the dataset."""
         return [one for one in self.made if self.verdicts[one.clip.id].word != "rejected"]
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Clips that are there more than once."""
+        return duplicates(self.made)
+
+    @cached_property
+    def mixed_voices(self) -> list[Voices]:
+        """The speakers among whose clips there are two voices."""
+        return mixed_voices(self.made)
 
     @property
     def unknown(self) -> Counter[str]:

@@ -1,5 +1,6 @@
 """Whether a clip is kept, kept with a warning, or rejected, and why; doubtful transcripts by their alignments."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,7 +9,9 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.alignment import Fit, WordFit
+from voxgrad.preparation.duplicates import duplicates
 from voxgrad.preparation.recording import PreparedClip
+from voxgrad.preparation.word_checks import Suspect
 from voxgrad.settings import CheckSpec
 
 FEWEST = 8
@@ -16,6 +19,7 @@ FEWEST = 8
 
 _CONSISTENT = 1.4826  # makes the median absolute deviation a standard deviation (of a normal distribution)
 _NARROWEST = 2.0  # nats a frame: below, clips do not differ by anything that is heard
+_NARROWEST_GAIN = 2.0  # nats
 _BROKEN = 4.0
 _UNUSUAL_RHYTHM = 6.0
 
@@ -53,6 +57,7 @@ def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
     usual_margin = float(np.median([fit.margin for fit in fits.values()]))
     words = np.array([word.likelihood for fit in fits.values() for word in fit.words])
     word_bound = float(np.median(words)) - _BROKEN * _spread(words, _NARROWEST)
+    usual = usual_gains([fit.suspects for fit in fits.values()])
     found = {}
     for (name, fit), below, rhythm in zip(
         fits.items(), -_deviations(likelihoods, _NARROWEST), rhythms, strict=True
@@ -62,8 +67,38 @@ def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
             reason = f"the text may be wrong: its alignment is {below:.1f} deviations worse than its peers'"
         elif rhythm > _UNUSUAL_RHYTHM:
             reason = f"words may be missing: its phones' durations are {rhythm:.1f} deviations off"
-        found[name] = Doubt(round(float(below), 2), reason, breaking(fit.words, word_bound) if reason else "")
+        words_broken = breaking(fit.words, word_bound) if reason else ""
+        if not reason and beyond_usual(fit.suspects, usual) > checks.doubt_word:
+            suspect = max(fit.suspects, key=lambda one: beyond_usual([one], usual))
+            reason, words_broken = "a word of the text may be wrong", _said(suspect)
+        found[name] = Doubt(round(float(below), 2), reason, words_broken)
     return found
+
+
+def usual_gains(clips: Sequence[Sequence[Suspect]]) -> dict[str, tuple[float, float]]:
+    """Median and robust standard deviation of the gains of every kind of suspect word."""
+    gains: dict[str, list[float]] = defaultdict(list)
+    for suspect in (one for clip in clips for one in clip):
+        gains[suspect.kind].append(suspect.gain)
+    return {
+        kind: (float(np.median(found)), _spread(np.array(found), _NARROWEST_GAIN))
+        for kind, found in gains.items()
+    }
+
+
+def beyond_usual(found: Sequence[Suspect], usual: Mapping[str, tuple[float, float]]) -> float:
+    """Standard deviations by which a clip's most suspect word lies above what is usual; 0 without any."""
+    above = [(one.gain - usual[one.kind][0]) / usual[one.kind][1] for one in found]
+    return max(above, default=0.0)
+
+
+def _said(suspect: Suspect) -> str:
+    word = f"“{suspect.word}”"
+    if suspect.kind == "missing":
+        return f"a word that is said after {word}" if suspect.word else "a word that is said at the beginning"
+    return (
+        f"{word}, for which another is said" if suspect.kind == "replaced" else f"{word}, which is not said"
+    )
 
 
 def breaking(words: tuple[WordFit, ...], bound: float) -> str:
@@ -135,11 +170,12 @@ def judge(made: Sequence[PreparedClip], checks: CheckSpec, policy: Policy) -> di
     """Judges all clips of a dataset, by id."""
     doubted = _doubted(made, checks)
     dropped = _worst(doubted, policy.drop_worst)
+    twice = duplicates(made).reasons(made)
     found = {}
     for one in made:
         doubt = doubted.get(one.clip.id)
         against = list(_rejections(one.record, checks))
-        warnings = list(_warnings(one.record, checks))
+        warnings = [*_warnings(one.record, checks), *twice.get(one.clip.id, ())]
         if doubt is not None and doubt.reason:
             warnings.append(f"{doubt.reason}, worst at {doubt.words}")
         if against:
@@ -188,7 +224,8 @@ def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
     low, high = checks.warn_phones_per_second
     slow, fast = checks.reject_phones_per_second
     if record["transcribed"]:
-        yield f"its text was written down by {record['text_from']}"
+        unsure = record.get("log_probability", 0.0) < checks.warn_log_probability
+        yield f"its text was written down by {record['text_from']}{', which is unsure of it' if unsure else ''}"
     if checks.reject_snr_db <= measures["snr_db"] < checks.warn_snr_db:
         yield f"it is noisy: {measures['snr_db']:.0f} dB above its background"
     if checks.warn_clipped < source["clipped"] <= checks.reject_clipped:

@@ -10,22 +10,28 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
+from voxgrad.audio.denoise import denoise
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.silence import cutting_pauses, pieces
+from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
-from voxgrad.preparation.speech_recognition import recognise
-from voxgrad.settings import AudioSpec, TextSpec
+from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
+from voxgrad.preparation.word_checks import suspects
+from voxgrad.settings import AudioSpec, MelSpec, TextSpec
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode
 from voxgrad.text.transcripts import Entry, Problem
 from voxgrad.training.dataset import Clip
+
+_PAST_THE_END = 0.5
+"""Seconds that a segment may end after its recording: times are often rounded."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class RecordingSettings:
         lexicon: the user's pronunciations.
         base: what aligns; None: nothing is aligned, and long recordings cannot be matched.
         recogniser: what writes down recordings without a text; None: nothing does.
+        denoise: suppress noise.
     """
 
     speaker: str
@@ -46,7 +53,8 @@ class RecordingSettings:
     text: TextSpec
     lexicon: Lexicon
     base: Slot | None
-    recogniser: str | None
+    recogniser: Recogniser | None
+    denoise: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,39 +88,81 @@ class RecordingOutcome:
 
 
 def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> RecordingOutcome:
-    """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on."""
+    """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on.
+
+    Raises:
+        EnvironmentFailureError: the recogniser does not work here, which no other recording would change.
+    """
     made: list[PreparedClip] = []
     problems: list[Problem] = []
     with _one_thread():
         try:
             opened = open_recording(entry.recording, how.audio)
+            if how.denoise:
+                opened = replace(opened, waveform=denoise(opened.waveform), noisy=opened.waveform)
             for found in _clips(entry, opened, how):
                 (made if isinstance(found, PreparedClip) else problems).append(found)  # type: ignore[arg-type]
-        except VoxgradError as error:
+        except (BadInputError, IntegrityError) as error:
             problems.append(_problem(entry.id, entry, error))
     return RecordingOutcome(key, tuple(made), tuple(problems))
 
 
 def _clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Iterator[PreparedClip | Problem]:
-    """One clip of a short recording, several of a long one."""
+    """One clip of a short recording, several of a long one or of one with times."""
+    if entry.segments:
+        yield from _segment_clips(entry, opened, how)
+        return
     whole = (0.0, opened.waveform.seconds)
     short = whole[1] <= 2 * how.audio.max_seconds
     cleaned = cut_clip(opened, whole, how.audio, entry.recording.name) if short else None
     if cleaned is not None and cleaned.waveform.seconds <= how.audio.max_seconds:
         yield _made(entry, cleaned, how)
-        return
-    pauses = cutting_pauses(opened.waveform, how.audio)
-    spans = pieces(pauses, opened.waveform.seconds)
+    else:
+        yield from _pieces(entry, opened, how)
+
+
+def _segment_clips(
+    entry: Entry, opened: OpenedRecording, how: RecordingSettings
+) -> Iterator[PreparedClip | Problem]:
+    """A clip of every part that has a text; of a part that is too long, several."""
+    seconds = opened.waveform.seconds
+    silences = pauses(opened.waveform)
+    borders = [0.0, *(time for one in entry.segments for time in (one.start, one.stop)), seconds]
+    for number, one in enumerate(entry.segments, 1):
+        name = entry.id if len(entry.segments) == 1 else _numbered(entry.id, number, len(entry.segments))
+        piece = replace(entry, id=name, text=one.text, source=one.source, segments=(), speaker=one.speaker)
+        if one.stop > seconds + _PAST_THE_END:
+            yield Problem(
+                name, f"{one.source} ends at {one.stop:.2f} s, and the recording at {seconds:.2f} s"
+            )
+            continue
+        around = (borders[2 * number - 2], min(borders[2 * number + 1], seconds))
+        span = into_silence((one.start, min(one.stop, seconds)), silences, around)
+        try:
+            cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
+            if cleaned.waveform.seconds <= how.audio.max_seconds:
+                yield _made(piece, cleaned, how)
+            else:
+                yield from _pieces(piece, opened.part(span), how)
+        except (BadInputError, IntegrityError) as error:
+            yield _problem(name, entry, error)
+
+
+def _pieces(
+    entry: Entry, opened: OpenedRecording, how: RecordingSettings
+) -> Iterator[PreparedClip | Problem]:
+    """The clips of what is too long for one: it is cut at its pauses, and its text divided among the pieces."""
+    cuts = cutting_pauses(opened.waveform, how.audio)
+    spans = pieces(cuts, opened.waveform.seconds)
     texts = [""] * len(spans)
     if entry.text:
         if how.base is None:
             message = f"it lasts {opened.waveform.seconds:.1f} s, and no base is there to match its text"
             raise BadInputError(message, "Split it into sentences, or name a base with --base.")
         mel = log_mel(torch.from_numpy(opened.waveform.samples), how.audio.mel)
-        texts = match_script(loaded(how.base), entry.text, mel, pauses, how.lexicon)
-    digits = len(str(len(spans)))
+        texts = match_script(loaded(how.base), entry.text, mel, cuts, how.lexicon)
     for number, (span, text) in enumerate(zip(spans, texts, strict=True), 1):
-        piece = replace(entry, id=f"{entry.id}-{number:0{max(3, digits)}}", text=text)
+        piece = replace(entry, id=_numbered(entry.id, number, len(spans)), text=text)
         try:
             if entry.text and not text:
                 raise BadInputError("none of the text belongs to this piece", "Leave it out.")
@@ -122,8 +172,12 @@ def _clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Ite
                     f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
                 )
             yield _made(piece, cleaned, how)
-        except VoxgradError as error:
+        except (BadInputError, IntegrityError) as error:
             yield _problem(piece.id, entry, error)
+
+
+def _numbered(name: str, number: int, of: int) -> str:
+    return f"{name}-{number:0{max(3, len(str(of)))}}"
 
 
 def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:
@@ -132,14 +186,14 @@ def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:
 
 
 def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> PreparedClip:
-    transcribed = None
+    heard = None
     if not entry.text:
         if how.recogniser is None:
             raise BadInputError(
                 f"{entry.recording.name} has no text", "Write one, or have it transcribed with --transcribe."
             )
-        entry = replace(entry, text=recognise(how.recogniser, cleaned.waveform))
-        transcribed = how.recogniser
+        heard = recognise(how.recogniser, cleaned.waveform)
+        entry = replace(entry, text=heard.text, source=how.recogniser.name)
     encoded = encode(entry.text, how.text, how.lexicon)
     mel = log_mel(torch.from_numpy(cleaned.waveform.samples), how.audio.mel)
     clip = Clip(
@@ -157,23 +211,37 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
         clip,
         _flac(cleaned.waveform),
         mel.numpy(),
-        _record(entry, cleaned, encoded, transcribed),
-        None if how.base is None else fit(loaded(how.base), entry.text, mel, how.lexicon),
+        _record(entry, cleaned, encoded, heard),
+        None if how.base is None else _fit(how.base, entry.text, mel, how),
         encoded.unknown,
     )
 
 
-def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, transcribed: str | None) -> dict[str, Any]:
+def _fit(base: Slot, text: str, mel: Tensor, how: RecordingSettings) -> Fit | None:
+    found = fit(loaded(base), text, mel, how.lexicon)
+    if found is None or how.audio.mel != MelSpec():  # the classifier knows no other mel
+        return found
+    return replace(found, suspects=suspects(text, mel, how.lexicon))
+
+
+def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard | None) -> dict[str, Any]:
     phones = sum(is_vowel(label) or (len(label) <= 2 and label.isupper()) for label in encoded.phones)
     return {
         "recording": entry.recording.name,
-        "text_from": entry.source.partition(":")[0] if transcribed is None else transcribed,
-        "transcribed": transcribed is not None,
+        "text_from": entry.source.partition(":")[0],
+        "transcribed": heard is not None,
+        **(
+            {}
+            if heard is None or heard.log_probability is None
+            else {"log_probability": heard.log_probability}
+        ),
         "source": asdict(cleaned.source),
         "span": [round(time, 3) for time in cleaned.span],
         "leading_seconds": round(cleaned.leading, 3),
         "trailing_seconds": round(cleaned.trailing, 3),
         "gain_db": round(cleaned.gain, 2),
+        "decay_seconds": list(cleaned.decays),
+        **({} if cleaned.snr_before is None else {"snr_db_before": cleaned.snr_before}),
         "measures": {
             **asdict(cleaned.measures),
             "phones_per_second": round(phones / cleaned.waveform.seconds, 2),

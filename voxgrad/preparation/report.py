@@ -27,6 +27,7 @@ _TEMPLATE = "report.jinja"
 _EMBEDDED_SECONDS = 300.0
 """Of audio within the page, the worst clips first: a page of an hour would be too large to send."""
 _ENVELOPE = 160
+_NAMES_SHOWN = 20
 
 
 ENOUGH = 20
@@ -174,6 +175,7 @@ def write_report(
         advice=advice(covered, judged),
         pictures=[(png(directory / one), what) for one, what in _PICTURES],
         cards=_cards(judged),
+        duplicates=judged.duplicates,
         problems=[one for one in judged.problems if one.id not in judged.verdicts],
         checks=preset.checks,
     )
@@ -201,6 +203,12 @@ def advice(covered: Coverage, judged: JudgedRecordings) -> list[str]:
     if doubtful:
         said.append(
             f"{len(doubtful)} transcripts may be wrong: listen to them first. They are at the top of the list below."
+        )
+    for voices in judged.mixed_voices:
+        names = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
+        said.append(
+            f"The clips of {voices.speaker} seem to be of two voices: {len(voices.clips)} of {voices.of} sound like "
+            f"another ({names}). Name the speakers in the list, or take them out."
         )
     return said
 

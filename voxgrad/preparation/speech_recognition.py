@@ -1,9 +1,12 @@
 """Speech recognition for recordings without a transcript: whatever recogniser is installed."""
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,23 +16,70 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 _RATE = 16000
 _MODEL = "base.en"
+_MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 _PACKAGES = {"faster-whisper": "faster_whisper", "pocketsphinx": "pocketsphinx"}
 """The better one first."""
 
 
-def choose_recogniser(wanted: str) -> str:
-    """Names a recogniser that is installed.
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """What writes speech down.
+
+    Attributes:
+        name: ``faster-whisper`` or ``pocketsphinx``.
+        model: the folder of a converted Whisper; None: its base.en, which is downloaded once.
+    """
+
+    name: str
+    model: Path | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What its texts depend on: not where the model lies, but what it is."""
+        if self.model is None:
+            return {"recogniser": self.name}
+        with (self.model / "model.bin").open("rb") as file:
+            return {"recogniser": self.name, "model": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was understood.
+
+    Attributes:
+        text: with punctuation and case as the recogniser writes them; empty where nothing was understood.
+        log_probability: mean over its tokens; None where the recogniser does not say.
+    """
+
+    text: str
+    log_probability: float | None
+
+
+def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
+    """Finds a recogniser that is installed.
 
     Args:
         wanted: ``auto``, ``faster-whisper`` or ``pocketsphinx``.
+        model: the folder of a converted Whisper.
 
     Raises:
-        BadInputError: it is not installed, or none is.
+        BadInputError: it is not installed, or none is; or the folder is no model, or the recogniser takes none.
     """
-    candidates = list(_PACKAGES) if wanted == "auto" else [wanted]
+    if model is not None:
+        missing_files = [name for name in _MODEL_FILES if not (model / name).is_file()]
+        if missing_files:
+            raise BadInputError(
+                f"{model} holds no {missing_files[0]}, which a converted Whisper has",
+                "Convert one with ct2-transformers-converter, and copy its tokenizer.json.",
+            )
+        if wanted == "pocketsphinx":
+            raise BadInputError(
+                "--model is a Whisper, and pocketsphinx has its own", "Leave one of the two out."
+            )
+    candidates = [wanted] if wanted != "auto" else list(_PACKAGES) if model is None else ["faster-whisper"]
     for name in candidates:
         if name in _PACKAGES and find_spec(_PACKAGES[name]) is not None:
-            return name
+            return Recogniser(name, model)
     missing = " nor ".join(candidates)
     raise BadInputError(
         f"{'neither ' if len(candidates) > 1 else ''}{missing} is installed",
@@ -37,59 +87,71 @@ def choose_recogniser(wanted: str) -> str:
     )
 
 
-def recognise(name: str, waveform: Waveform) -> str:
+def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
     """Writes down what is said.
 
     Raises:
         BadInputError: nothing was understood.
         EnvironmentFailureError: the recogniser does not work here, such as without its model.
     """
-    text = hear(name, waveform)
-    if not text:
-        raise BadInputError(f"{name} recognised nothing", "Write down what is said, or leave it out.")
-    return text
+    heard = hear(recogniser, waveform)
+    if not heard.text:
+        raise BadInputError(
+            f"{recogniser.name} recognised nothing", "Write down what is said, or leave it out."
+        )
+    return heard
 
 
-def hear(name: str, waveform: Waveform) -> str:
-    """The same; empty where nothing was understood.
+def hear(recogniser: Recogniser, waveform: Waveform) -> Heard:
+    """The same; with an empty text where nothing was understood.
 
     Raises:
         EnvironmentFailureError: see :func:`recognise`.
     """
     samples = resample(waveform, _RATE).samples
     try:
-        return _recogniser(name)(samples)
+        return _loaded(recogniser)(samples)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise EnvironmentFailureError(f"{name} failed ({reason})", "Try another --transcribe.") from error
+        mend = "Try another --transcribe." if recogniser.model is not None else _OFFLINE
+        raise EnvironmentFailureError(f"{recogniser.name} failed ({reason})", mend) from error
+
+
+_OFFLINE = "Try another --transcribe; without a network, give a converted Whisper with --model DIR."
 
 
 @lru_cache(maxsize=2)
-def _recogniser(name: str) -> Callable[[Samples], str]:
+def _loaded(recogniser: Recogniser) -> Callable[[Samples], Heard]:
     """What turns samples at 16 kHz into text; its model is loaded once in every process."""
-    module: Any = import_module(_PACKAGES[name])
-    return _whisper(module) if name == "faster-whisper" else _pocketsphinx(module)
+    module: Any = import_module(_PACKAGES[recogniser.name])
+    return (
+        _whisper(module, recogniser.model) if recogniser.name == "faster-whisper" else _pocketsphinx(module)
+    )
 
 
-def _whisper(module: Any) -> Callable[[Samples], str]:
-    model = module.WhisperModel(_MODEL, device="cpu", compute_type="int8", cpu_threads=1)
+def _whisper(module: Any, folder: Path | None) -> Callable[[Samples], Heard]:
+    name = _MODEL if folder is None else str(folder)
+    model = module.WhisperModel(name, device="cpu", compute_type="int8", cpu_threads=1)
 
-    def transcribe(samples: Samples) -> str:
-        segments, _ = model.transcribe(samples, language="en", beam_size=5)
-        return " ".join(segment.text.strip() for segment in segments)
+    def transcribe(samples: Samples) -> Heard:
+        found, _ = model.transcribe(samples, language="en", beam_size=5)
+        segments = list(found)
+        text = " ".join(segment.text.strip() for segment in segments)
+        # Segments of one window share its mean; of several, the worst tells most.
+        return Heard(text, min((round(segment.avg_logprob, 3) for segment in segments), default=None))
 
     return transcribe
 
 
-def _pocketsphinx(module: Any) -> Callable[[Samples], str]:
+def _pocketsphinx(module: Any) -> Callable[[Samples], Heard]:
     decoder = module.Decoder(samprate=_RATE, loglevel="FATAL")
 
-    def transcribe(samples: Samples) -> str:
+    def transcribe(samples: Samples) -> Heard:
         decoder.start_utt()
         decoder.process_raw(_sixteen_bits(samples), full_utt=True)
         decoder.end_utt()
         found = decoder.hyp()
-        return "" if found is None else str(found.hypstr).capitalize() + "."
+        return Heard("" if found is None else str(found.hypstr).capitalize() + ".", None)
 
     return transcribe
 

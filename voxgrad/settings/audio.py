@@ -109,9 +109,14 @@ class CheckSpec(Spec):
     """Amplification that raises the noise too."""
     warn_offset: float = Field(default=0.02, ge=0)
     """Mean of the samples, which should be 0."""
+    warn_log_probability: float = Field(default=-0.4, le=0)
+    """Mean log-probability of a recogniser's tokens, below which it is unsure of its text."""
     doubt_bounds: tuple[tuple[float, float], ...] = ((8.0, 99.0), (3.5, 0.5), (1.5, 0.3))
     """A text is doubted where its alignment's likelihood lies more than the first number of robust standard
     deviations below its peers', and its margin over the same words backwards below the second number times theirs."""
+    doubt_word: float = Field(default=6.0, gt=0)
+    """A word is doubted where another, or none, or one more explains the recording better than is usual among its
+    peers: by this many robust standard deviations."""
 
 
 class PrepareSpec(Spec):

@@ -11,15 +11,25 @@ from typing import Any
 import soundfile
 import torch
 
+from voxgrad.audio.denoise import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.preparation.cache import RecordingCache
 from voxgrad.preparation.dataset_files import JudgedRecordings, write_payload
-from voxgrad.preparation.messages import report_form, report_problems, report_unknown, report_warnings
+from voxgrad.preparation.messages import (
+    report_duplicates,
+    report_form,
+    report_problems,
+    report_rooms,
+    report_unknown,
+    report_voices,
+    report_warnings,
+)
 from voxgrad.preparation.parallel import LOCAL, check_engine, prepare_recordings
 from voxgrad.preparation.quality_checks import Policy, judge
 from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings
 from voxgrad.preparation.report import write_report
+from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot, check_name
@@ -29,7 +39,7 @@ from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.text.transcripts import Entry, Problem, find_transcripts
 
-VERSION = 3
+VERSION = 4
 _TASK = "prepare"
 
 
@@ -46,6 +56,7 @@ class Options:
         policy: how strict to be. ``strict`` refuses words that no dictionary has, too, before any work.
         speaker: who speaks where the transcripts name nobody; None: the dataset's name.
         consent: why this voice may be cloned; None where nobody has said it yet.
+        denoise: suppress the noise of the recordings, in the dataset.
         engine: ``local``, or ``dask://HOST:PORT``.
         jobs: processes; None: one for every processor where that pays.
     """
@@ -54,10 +65,11 @@ class Options:
     form: str | None = None
     lexicon: Path | None = None
     base: Artifact | None = None
-    recogniser: str | None = None
+    recogniser: Recogniser | None = None
     policy: Policy = Policy()  # noqa: RUF009 (frozen)
     speaker: str | None = None
     consent: str | None = None
+    denoise: bool = False
     engine: str = LOCAL
     jobs: int | None = None
 
@@ -92,6 +104,8 @@ def prepare(
     """
     check_name(name)  # before the work, not after it
     check_engine(options.engine)
+    if options.denoise:
+        require_denoiser()
     found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
     report_form(found, emit)
     words = Lexicon.gather(store.home, options.lexicon)
@@ -105,6 +119,7 @@ def prepare(
         words,
         base,
         options.recogniser,
+        options.denoise,
     )
     settings = _settings(how, preset, options, words)
     keys = [_key(entry, settings) for entry in found.entries]
@@ -120,8 +135,11 @@ def prepare(
     judged = _judged(done, found.problems, preset, options.policy)
     try:
         if not judged.kept:
-            raise _nothing_left(judged.problems, folder)
+            raise _nothing_left(judged.problems, folder, found.notices)
         report_problems(judged.problems, emit)
+        report_duplicates(judged.duplicates, emit)
+        report_voices(judged.mixed_voices, emit)
+        report_rooms(judged.made, emit)
         report_warnings(judged.verdicts, emit)
         report_unknown(judged.unknown, emit)
         with store.stage("dataset", name) as staged:
@@ -151,20 +169,24 @@ def _settings(
         "checks": preset.checks.model_dump(mode="json"),
         "text": how.text.model_dump(),
         "speaker": how.speaker,
-        "recogniser": options.recogniser,
+        "recogniser": None,
+        **({} if options.recogniser is None else options.recogniser.settings),
         "policy": asdict(options.policy),
         "base": None if options.base is None or how.base is None else options.base.digest,
+        **({"denoise": True} if options.denoise else {}),
         **words.settings,
     }
 
 
-_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "base", "lexicon")
+_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "denoise", "base", "lexicon")
 
 
 def _key(entry: Entry, settings: dict[str, Any]) -> str:
     """What a recording's outcome depends on: its content, its text and the settings, not what is thought of it."""
     work = {name: settings[name] for name in _OF_THE_WORK if name in settings}
-    about = [entry.id, entry.recording.name, entry.text, entry.speaker, _digest(entry.recording)]
+    about: list[Any] = [entry.id, entry.recording.name, entry.text, entry.speaker, _digest(entry.recording)]
+    if entry.segments:  # others keep the keys that they had
+        about.append([asdict(segment) for segment in entry.segments])
     return hashlib.sha256(canonical_json([VERSION, about, work])).hexdigest()
 
 
@@ -216,11 +238,11 @@ def _judged(
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
 
 
-def _nothing_left(problems: Sequence[Problem], folder: Path) -> BadInputError:
+def _nothing_left(problems: Sequence[Problem], folder: Path, notices: Sequence[str]) -> BadInputError:
     first = f"{problems[0].id}: {problems[0].reason}"
     return BadInputError(
         f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
-        "Fix the recordings or their transcripts.",
+        ". ".join(["Fix the recordings or their transcripts", *notices]) + ".",
     )
 
 

@@ -1,60 +1,27 @@
-"""Which text belongs to which recording: by a list, or by a text file beside each recording."""
+"""Which text belongs to which recording: by a list, by a corpus's folders, or by files beside the recordings."""
 
-import codecs
-import os
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.transcript_formats import OTHER_SOUND, SOUND, BadRow, is_sound, recognise, rows
+from voxgrad.text.beside import BESIDE, FORMS, read_beside
+from voxgrad.text.corpora import CORPORA
+from voxgrad.text.recordings import Folder, clip_name
+from voxgrad.text.text_files import read_text
+from voxgrad.text.timed_transcripts import TIMED, Segment, has_tag, is_label_track, usable
+from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
+from voxgrad.text.transcript_formats import FORMATS, BadRow, Row, no_lines, recognise, rows
 
-BESIDE = "beside"
-"""The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
+__all__ = ["BESIDE", "Entry", "Found", "Problem", "find_transcripts"]
+
 _LISTS = ("metadata.csv", "metadata.jsonl", "metadata.list", "metadata.txt")
-_LIST_ENDINGS = frozenset({".csv", ".jsonl", ".ndjson", ".list", ".psv"})
-_TEXT_ENDINGS = (".txt", ".lab")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One recording with its text."""
-
-    id: str
-    """Can be a file's name, and is not the path that it was found at."""
-    recording: Path
-    text: str
-    """Empty where there is none, and it is to be transcribed."""
-    speaker: str | None
-    source: str
-    """Where the text was found, for messages: a file, and a line in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A line or a recording that cannot be used, and why."""
-
-    id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a folder holds.
-
-    Attributes:
-        entries: what can be used, in the list's order.
-        problems: what cannot.
-        form: a list's (see `voxgrad.text.transcript_formats.FORMATS`), or ``beside``.
-        source: name of the list; empty where there is none.
-        encoding: of the list.
-    """
-
-    entries: list[Entry]
-    problems: list[Problem]
-    form: str
-    source: str = ""
-    encoding: str = "UTF-8"
+_LIST_ENDINGS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".list", ".psv"})
+_LIST_FOLDERS = (".", "filelists")
+_SPLITS = re.compile(r"(?<![a-z])(train|training|val|valid|validation|dev|test|eval)(?![a-z])")
+_LOOKED_AT = 50
+_MANY_FAIL = 0.1
 
 
 def find_transcripts(
@@ -63,218 +30,245 @@ def find_transcripts(
     """Pairs the recordings of a folder with their texts.
 
     Args:
-        folder: of recordings, or with a folder ``wavs`` of them.
-        transcripts: a list; without one, ``metadata.csv`` in the folder (or above it, where the folder is
-            called ``wavs``), the only list in the folder, or else the texts beside each recording.
-        form: of the list, or ``beside``; None: it is recognised.
+        folder: of recordings, or with folders of them.
+        transcripts: a list, or a file with times; without one, ``metadata.csv`` in the folder (or above it, where
+            the folder is called ``wavs``), a corpus that is known by its folders, the only list in the folder, or
+            else the texts beside each recording.
+        form: what the texts are; None: it is recognised.
         untold: recordings without a text are entries with an empty one.
 
     Raises:
-        BadInputError: no such folder or list, several lists, no transcripts at all, or a list that is no text.
+        BadInputError: no such folder, list or form, several lists, no transcripts at all, or a list that is no text.
     """
     if not folder.is_dir():
         raise BadInputError(f"there is no folder {folder}", "Give the folder that holds the recordings.")
-    if form == BESIDE and transcripts is None:
-        return _beside(folder.resolve(), untold=untold)
+    opened = Folder(folder.resolve())  # "." may be called "wavs"
     if transcripts is not None:
         if not transcripts.is_file():
             raise BadInputError(f"there is no transcript list {transcripts}", "Give the path of a text file.")
-        return _from_list(folder.resolve(), transcripts, form)
-    folder = folder.resolve()  # "." may be called "wavs"
-    listed = _list_in(folder)
-    if listed is not None:
-        return _from_list(listed.parent, listed, form)
-    return _beside(folder, untold=untold)
+        return _from_file(opened, transcripts, form)
+    if form is not None:
+        return _in_form(opened, form, untold=untold)
+    choices = _choices(opened, untold=untold)
+    chosen = next(choices, None)
+    if chosen is None:
+        raise _no_transcripts(opened)
+    found = chosen.read()
+    without = len(opened.recordings) - len({entry.recording for entry in found.entries}) - len(found.problems)
+    others = {name for other in choices for name in other.names} | set(found.others)
+    others -= {found.form, found.source}
+    return replace(found, others=tuple(sorted(others)), unlisted=max(0, without) if found.source else 0)
 
 
-def _list_in(folder: Path) -> Path | None:
-    """The list that a folder holds, or the one above a folder called ``wavs``.
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Transcripts that a folder may be read by: what messages call them, and how they are read."""
+
+    names: tuple[str, ...]
+    read: Callable[[], Found]
+
+
+def _choices(folder: Folder, *, untold: bool) -> Iterator[_Choice]:
+    """All that a folder may be read by, the best first."""
+    usual = _usual_list(folder.path)
+    if usual is not None:
+        yield _Choice((usual.name,), lambda: _from_lists(Folder(usual.parent), [usual], None))
+    for name, corpus in CORPORA.items():
+        if signs := corpus.signs(folder):
+            yield _Choice((name,), lambda name=name, signs=signs: _corpus(folder, name, signs))  # type: ignore[misc]
+    lists = _other_lists(folder)
+    if lists and usual is None:
+        yield _Choice(
+            tuple(path.name for path in lists), lambda: _from_lists(folder, _one_set(folder, lists), None)
+        )
+    if CORPORA["vctk"].signs(folder):  # its texts are called as its recordings too
+        return
+    beside = read_beside(folder, untold=untold)
+    if not all(one.reason.endswith("beside it") for one in beside.problems) or beside.entries:
+        yield _Choice((beside.form,), lambda: beside)
+
+
+def _no_transcripts(folder: Folder) -> BadInputError:
+    if not folder.recordings:
+        return BadInputError(f"{folder.path} holds no recordings", "Give the folder that holds audio files.")
+    return BadInputError(
+        f"{folder.path} holds no transcripts",
+        "Put a metadata.csv of `name|text` lines into it, or a .txt beside each recording; or have the recordings "
+        "written down with --transcribe auto.",
+    )
+
+
+def _in_form(folder: Folder, form: str, *, untold: bool) -> Found:
+    if form in FORMS:
+        return read_beside(folder, (form,), untold=untold)
+    if form in CORPORA:
+        signs = CORPORA[form].signs(folder)
+        if not signs:
+            message = f"{folder.path} holds no {CORPORA[form].expects}, which {form} is known by"
+            raise BadInputError(message, "Give the corpus's own folder, or another --format.")
+        return _corpus(folder, form, signs)
+    usual = _usual_list(folder.path)
+    lists = [usual] if usual is not None else _one_set(folder, _other_lists(folder))
+    if not lists:
+        raise BadInputError(f"{folder.path} holds no list", "Name one with --transcripts.")
+    return _from_lists(Folder(usual.parent) if usual is not None else folder, lists, form)
+
+
+def _usual_list(folder: Path) -> Path | None:
+    """The list that a folder holds under a usual name, or the one above a folder called ``wavs``."""
+    places = [folder] + ([folder.parent] if folder.name in {"wavs", "wav"} else [])
+    paths = [place / name for place in places for name in _LISTS]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _other_lists(folder: Folder) -> list[Path]:
+    """Lists under other names: by their endings, or because they name recordings."""
+    near = [folder.path / file for file in folder.files if f"{file.parent}" in _LIST_FOLDERS]
+    sounds = {file.stem for file in folder.recordings}
+    texts = [path for path in near if path.suffix == ".txt" and path.stem not in sounds]
+    by_content = [path for path in texts if _names_recordings(folder, path)]
+    sets = {_without_split(path) for path in by_content}
+    by_content += [path for path in texts if path not in by_content and _without_split(path) in sets]
+    return sorted([path for path in near if path.suffix.lower() in _LIST_ENDINGS] + by_content)
+
+
+def _without_split(path: Path) -> str:
+    return _SPLITS.sub("", path.stem.lower())
+
+
+def _names_recordings(folder: Folder, path: Path) -> bool:
+    try:
+        content = read_text(path).text
+    except BadInputError:
+        return False
+    lines = [line for line in content.split("\n") if line.strip()][:_LOOKED_AT]
+    if not any("|" in line or "\t" in line or "," in line for line in lines):
+        return False
+    head = "\n".join(lines)
+    listed = [row for row in rows(head, recognise(head, path.name)) if isinstance(row, Row)]
+    known = [row for row in listed if not isinstance(folder.find(row.name), str)]
+    return 2 * len(known) > len(listed)
+
+
+def _one_set(folder: Folder, lists: list[Path]) -> list[Path]:
+    """The only list, or those of one set: for training, validation and test.
 
     Raises:
-        BadInputError: there are several, and none has a name that is usual.
+        BadInputError: there are several.
     """
-    places = [folder] + ([folder.parent] if folder.name == "wavs" else [])
-    for place in places:
-        usual = [place / name for name in _LISTS if (place / name).is_file()]
-        if usual:
-            return usual[0]
-    others = sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in _LIST_ENDINGS and path.is_file()
+    if len({_without_split(path) for path in lists}) > 1:
+        names = ", ".join(path.name for path in lists)
+        raise BadInputError(f"{folder.path} holds several lists: {names}", "Choose one with --transcripts.")
+    return sorted(lists, key=lambda path: ("train" not in path.stem, path))
+
+
+def _from_file(folder: Folder, path: Path, form: str | None) -> Found:
+    """A list, or a file with times that belongs to a recording called as it, or to the only one."""
+    timed = form if form in TIMED else None if form is not None else _timed_form(path)
+    if timed is None:
+        return _from_lists(folder, [path], form)
+    alike = [file for file in folder.recordings if file.stem == path.stem.removesuffix(".en")]
+    meant = alike or folder.recordings
+    if len(meant) != 1:
+        raise BadInputError(f"{path.name} has no recording called as it", "Call both the same.")
+    segments, reasons = usable(TIMED[timed].read(path))
+    name = clip_name(meant[0].parent / meant[0].stem)
+    text = " ".join(one.text for one in segments)
+    entry = Entry(name, folder.path / meant[0], text, None, path.name, tuple(segments))
+    problems = [Problem(name, reason) for reason in reasons]
+    if not segments:
+        problems = problems or [Problem(name, f"{path.name} has no text with times")]
+    return Found([entry] if segments else [], problems, timed, path.name)
+
+
+def _timed_form(path: Path) -> str | None:
+    if path.suffix == ".txt":
+        return "audacity" if is_label_track(read_text(path).text) else None
+    return next((form for form, timed in TIMED.items() if path.suffix in timed.endings), None)
+
+
+def _from_lists(folder: Folder, paths: list[Path], form: str | None) -> Found:
+    if form in {*FORMS, *CORPORA}:
+        form = None
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    forms, notices, encodings = [], [], []
+    for path in paths:
+        try:
+            decoded = read_text(path)
+            chosen = recognise(decoded.text, path.name) if form is None else form
+            listed = list(rows(decoded.text, chosen))
+            if not listed:
+                raise no_lines(path.name)
+        except BadInputError as error:
+            if len(paths) == 1:
+                raise
+            problems.append(Problem(path.name, error.message))
+            continue
+        found, wrong = _resolved(folder, listed, path.name)
+        if len(wrong) > _MANY_FAIL * len(listed):
+            notices.append(_failing(path.name, decoded.text, chosen, len(wrong), len(listed)))
+        entries += found
+        problems += wrong
+        forms.append(chosen)
+        encodings.append(decoded.encoding)
+    other = next((encoding for encoding in encodings if encoding != "UTF-8"), "UTF-8")
+    names = ", ".join(path.name for path in paths)
+    return Found(
+        *unique(entries, problems), " and ".join(dict.fromkeys(forms)), names, other, notices=notices
     )
-    if len(others) > 1:
-        names = ", ".join(path.name for path in others)
-        raise BadInputError(f"{folder} holds several lists: {names}", "Choose one with --transcripts.")
-    return others[0] if others else None
 
 
-def _beside(folder: Path, *, untold: bool) -> Found:
-    entries, problems = [], []
-    recordings = sorted(path for path in folder.rglob("*") if is_sound(path.name))
-    for path in recordings:
-        name = _id(path.relative_to(folder).with_suffix(""))
-        found = _entry_beside(folder, path, name, untold=untold)
-        if isinstance(found, Entry):
-            entries.append(found)
-        elif found is not None:
-            problems.append(found)
-    if not entries and all(one.reason.endswith("beside it") for one in problems):
-        raise BadInputError(
-            f"{folder} holds no transcripts",
-            "Put a metadata.csv of `name|text` lines into it, or a .txt beside each recording.",
-        )
-    return Found(*_unique(entries, problems), BESIDE)
+def _failing(name: str, content: str, chosen: str, failed: int, lines: int) -> str:
+    """That many lines cannot be used, and the form that fewest lines fail in."""
+    fits = {
+        form: sum(isinstance(row, Row) and bool(row.text) for row in rows(content, form)) for form in FORMATS
+    }
+    nearest = max(fits, key=lambda form: (fits[form], form == chosen))
+    advice = (
+        ", which fits it best" if nearest == chosen else f", and looks like {nearest}: try --format {nearest}"
+    )
+    return f"{failed} of {lines} lines of {name} cannot be used; it was read as {chosen}{advice}"
 
 
-def _entry_beside(folder: Path, path: Path, name: str, *, untold: bool) -> Entry | Problem | None:
-    """A recording with its text; None for what is no file."""
-    texts = [path.with_suffix(ending) for ending in _TEXT_ENDINGS]
-    written = next((text for text in texts if text.is_file()), None)
-    for file in (path, written):
-        if file is not None and not file.resolve().is_relative_to(folder):
-            return Problem(name, f"{file.name} is a link that leads out of the folder")
-    if not path.is_file():
-        return None
-    if written is None and untold:
-        return Entry(name, path, "", None, path.name)
-    if written is None:
-        return Problem(name, f"{path.name} has no {texts[0].name} beside it")
-    try:
-        text = " ".join(read_text(written).text.split())
-    except BadInputError as error:
-        return Problem(name, error.message)
-    return Entry(name, path, text, None, written.name) if text else Problem(name, f"{written.name} is empty")
+def _corpus(folder: Folder, name: str, signs: list[PurePosixPath]) -> Found:
+    entries, problems = _resolved(folder, CORPORA[name].rows(folder, signs), name)
+    if not entries and not problems:
+        raise BadInputError(f"{signs[0]} has no lines", "Give the complete corpus, or another --format.")
+    return Found(
+        *unique(entries, problems), name, f"{signs[0]}" if len(signs) == 1 else f"{len(signs)} files"
+    )
 
 
-def _from_list(folder: Path, path: Path, form: str | None) -> Found:
-    decoded: Decoded = read_text(path)
-    chosen = recognise(decoded.text, path.name) if form is None or form == BESIDE else form
-    entries, problems = [], []
-    for row in rows(decoded.text, chosen):
-        source = f"{path.name}:{row.line}"
+def _resolved(folder: Folder, listed: Iterable[Row | BadRow], name: str) -> tuple[list[Entry], list[Problem]]:
+    """Rows with their recordings; those with times are gathered by recording."""
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    parts: dict[str, tuple[Path, list[Segment]]] = {}
+    for row in listed:
+        file = row.source or name
+        source = f"{file}:{row.line}" if row.line else file
         if isinstance(row, BadRow):
             problems.append(Problem(row.name or source, f"{source} {row.reason}"))
             continue
         if not row.text:
             problems.append(Problem(row.name, f"{source} has no text"))
             continue
-        recording = _recording(folder, row.name, by_name=chosen in {"gpt-sovits", "f5", "jsonl"})
-        if isinstance(recording, str):
-            problems.append(Problem(row.name, f"{source}: {recording}"))
+        if row.span is None and has_tag(row.text):
+            problems.append(Problem(row.name, f"{source} has a tag in it, which nobody says: {row.text}"))
             continue
-        name = _id(_relative(folder, row.name))
-        entries.append(Entry(name, recording, row.text, row.speaker, source))
-    if not entries and not problems:
-        raise BadInputError(f"{path.name} has no lines", "Write one `name|text` line for each recording.")
-    return Found(*_unique(entries, problems), chosen, path.name, decoded.encoding)
-
-
-def _recording(folder: Path, name: str, *, by_name: bool) -> Path | str:
-    """The file that a list means, never one outside the folder; or why there is none.
-
-    Args:
-        folder: of the recordings.
-        name: as the list gives it.
-        by_name: look for the file's name alone too, because the list was made with paths of another place.
-    """
-    if is_sound(name):
-        candidates = [folder / name, folder / "wavs" / name]
-        if by_name:
-            last = name.replace("\\", "/").rpartition("/")[2]
-            candidates += [folder / last, folder / "wavs" / last]
-    else:
-        endings = sorted(SOUND) + sorted(OTHER_SOUND)
-        candidates = [folder / sub / f"{name}{end}" for sub in ("wavs", ".") for end in endings]
-    try:
-        there = [candidate for candidate in candidates if candidate.is_file()]
-        inside = [path for path in there if path.resolve().is_relative_to(folder.resolve())]
-    except (OSError, ValueError):  # no file can be called that: the columns may be swapped
-        return f"there is no recording {name} in the folder"
-    if inside:
-        return inside[0]
-    if there:
-        way = "is a link that" if there[0].is_symlink() else "is a path that"
-        return f"{name} {way} leads out of the folder"
-    return f"there is no recording {name} in the folder"
-
-
-def _relative(folder: Path, name: str) -> Path:
-    plain = Path(os.path.relpath(name, folder)) if Path(name).is_absolute() else Path(os.path.normpath(name))
-    return plain.with_suffix("") if is_sound(name) else plain
-
-
-def _unique(entries: list[Entry], problems: list[Problem]) -> tuple[list[Entry], list[Problem]]:
-    seen: set[str] = set()
-    kept = []
-    for entry in entries:
-        if entry.id in seen:
-            problems.append(Problem(entry.id, f"{entry.source}: {entry.id} occurs twice"))
+        match = folder.find(row.name, row.base)
+        if isinstance(match, str):
+            problems.append(Problem(row.name, f"{source}: {match}"))
+        elif row.span is None:
+            entries.append(Entry(clip_name(match.name), match.path, row.text, row.speaker, source))
         else:
-            seen.add(entry.id)
-            kept.append(entry)
-    return kept, problems
-
-
-def _id(path: Path) -> str:
-    """A clip's name: the parts of its relative path joined by ``-``, bytes that are no UTF-8 replaced."""
-    name = "-".join(part for part in path.parts if part != "..")
-    return name.encode("utf-8", "replace").decode()
-
-
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x7f]")
-_MOST_CONTROL = 0.1  # a stray one makes no text a program
-_LIMIT = 100_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A file's text, and the encoding that it was taken for: ``UTF-8``, ``UTF-16`` or ``Latin-1``."""
-
-    text: str
-    encoding: str
-
-
-def read_text(path: Path) -> Decoded:
-    """Read a text file in UTF-8 or UTF-16, with a byte-order mark or without, or else in Latin-1.
-
-    Latin-1 is read as Windows-1252, which adds the curly quotes that most such files have.
-
-    Raises:
-        BadInputError: it cannot be read, or is no text in any of these.
-    """
-    try:
-        if path.stat().st_size > _LIMIT:
-            raise BadInputError(f"{path.name} is too large for a list of texts", "Give a text file.")
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"{path.name} cannot be read ({error.strerror})"
-        raise BadInputError(message, "Check its permissions.") from error
-    found = _decoded(content)
-    if found is None or len(_CONTROL.findall(found.text)) > _MOST_CONTROL * len(found.text):
-        raise BadInputError(f"{path.name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
-    return found
-
-
-def _decoded(content: bytes) -> Decoded | None:
-    for bom, encoding in _BOMS:
-        if content.startswith(bom):
-            return _in(content, encoding)
-    # English in UTF-16 has a zero in every other byte.
-    zeros = content[:1000].count(0)
-    if zeros > len(content[:1000]) / 4:
-        return _in(content, "utf-16-be" if content[:1] == b"\0" else "utf-16-le")
-    as_utf8 = _in(content, "utf-8")
-    return as_utf8 if as_utf8 is not None else _in(content, "cp1252")
-
-
-def _in(content: bytes, encoding: str) -> Decoded | None:
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        return None
-    family = "Latin-1" if encoding == "cp1252" else encoding.upper()[: 6 if "16" in encoding else 5]
-    return Decoded(text, family)
+            _, segments = parts.setdefault(clip_name(match.name), (match.path, []))
+            segments.append(Segment(*row.span, row.text, row.speaker, source))
+    for called, (path, segments) in parts.items():
+        kept, reasons = usable(segments)
+        problems += [Problem(called, reason) for reason in reasons]
+        text = " ".join(one.text for one in kept)
+        if kept:
+            entries.append(Entry(called, path, text, None, kept[0].source.partition(":")[0], tuple(kept)))
+    return entries, problems

@@ -1,0 +1,299 @@
+"""Every usual corpus and label format opens with the right texts and speakers, and broken ones lose nothing else."""
+
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from voxgrad.cli.prepare import Format
+from voxgrad.errors import BadInputError
+from voxgrad.text.beside import FORMS
+from voxgrad.text.corpora import CORPORA
+from voxgrad.text.transcript_formats import FORMATS
+from voxgrad.text.transcripts import Found, find_transcripts
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_corpora import LABELS, SAMPLES, SRT, VTT, grid
+
+Text = tuple[str, str, str | None]
+
+
+def texts(found: Found) -> list[Text]:
+    listed: list[Text] = []
+    for entry in found.entries:
+        parts = [(entry.id, one.text, one.speaker) for one in entry.segments]
+        listed += parts or [(entry.id, entry.text, entry.speaker)]
+    return listed
+
+
+def reasons(found: Found) -> str:
+    return "\n".join(f"{one.id}: {one.reason}" for one in found.problems)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_form_is_recognised_with_its_texts_and_speakers(name: str, tmp_path: Path):
+    sample = SAMPLES[name]
+    found = find_transcripts(sample.write(tmp_path))
+    assert found.problems == []
+    assert found.form == sample.form
+    assert sorted(texts(found), key=str) == sorted(sample.texts, key=str)
+    assert all(entry.recording.is_file() for entry in found.entries)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_form_can_be_forced(name: str, tmp_path: Path):
+    sample = SAMPLES[name]
+    found = find_transcripts(sample.write(tmp_path), form=sample.form)
+    assert sorted(texts(found), key=str) == sorted(sample.texts, key=str)
+
+
+def test_every_form_has_a_sample_and_a_value_of_the_option():
+    assert {sample.form for sample in SAMPLES.values()} >= {*CORPORA, *FORMS, "csv", "mimic"}
+    assert {one.value for one in Format} == {*CORPORA, *FORMS, *FORMATS}
+
+
+CHANGES: dict[str, Callable[[str], bytes]] = {
+    "wrong encoding": lambda text: b"\x81\x8d\x8f" + text.encode("utf-8"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "byte-order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "line ends of Windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "empty": lambda text: b"",
+    "blank": lambda text: b"\n \n\t\n",
+    "cut short": lambda text: text[: len(text) // 2].encode(),
+    "a line of garbage": lambda text: (text + "and this is no line\n").encode(),
+    "extra columns": lambda text: text.replace("\n", "\tmore|other,other;\n").encode(),
+    "twice the same": lambda text: (text + text).encode(),
+    "zero bytes": lambda text: text.encode() + bytes(20),
+    "a program": lambda text: bytes(range(256)) * 8,
+    "unknown tags": lambda text: text.replace("Alpha", "<x-y z=1>Alpha</q>").encode(),
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "missing audio"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_is_broken_is_named_and_nothing_else_is_lost(name: str, change: str, tmp_path: Path):
+    sample = SAMPLES[name]
+    folder = sample.write(tmp_path)
+    if change == "missing audio":
+        (folder / sample.sounds[0]).unlink()
+    else:
+        (folder / sample.main).write_bytes(CHANGES[change](sample.files[sample.main]))
+    found = read(folder)
+    if found is None:
+        return
+    lost = set(sample.texts) - set(texts(found))
+    if change in {"UTF-16", "byte-order mark", "line ends of Windows"}:
+        assert lost == set() or found.problems
+    elif change != "cut short":  # which may leave complete lines
+        said = [text for _, text, _ in texts(found)]
+        assert all(found.problems or any(text[:4] in one for one in said) for _, text, _ in lost), found
+
+
+def read(folder: Path, form: str | None = None) -> Found | None:
+    """What is found; None where it is refused in one line."""
+    try:
+        return find_transcripts(folder, form=form)
+    except BadInputError as error:
+        refused = f"{error}"
+    assert "\n" not in refused
+    return None
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ("0\t1\tAlpha.\n0.5\t2\tBeta.\n5\t6\tGamma.\n", "book.txt:1 overlaps with another in time"),
+        ("-1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be: -1 to 1 s"),
+        ("2\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be: 2 to 1 s"),
+        ("nan\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be"),
+        ("1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be"),
+        ("0\t1\tAlpha.\tmore\n5\t6\tGamma.\n", "book.txt:1 is not a label track's `start end text`, by tabs"),
+        ("0\tx\tAlpha.\n5\t6\tGamma.\n7\t8\t\n", "book.txt:1 is not a label track's"),
+        ("0\t1\t[music]\n5\t6\tGamma.\n", "book.txt:1 has a note in it, which nobody says: [music]"),
+    ],
+)
+def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str, tmp_path: Path):
+    (tmp_path / "book.wav").touch()
+    (tmp_path / "book.txt").write_text(labels, encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert reason in reasons(found)
+    assert texts(found) == [("book", "Gamma.", None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.srt", SRT.replace("00:00:04,000 -->", "00:00:04 -> "), "a.srt, cue 2 has a time in its text"),
+        (
+            "a.srt",
+            SRT.replace("00:00:04,000 --> ", "00:00:9x,000 --> "),
+            "a.srt:10 is no cue that can be read",
+        ),
+        (
+            "a.srt",
+            SRT.replace("00:00:05,500", "00:00:01,000"),
+            "a.srt, cue 3 has times that cannot be: 4 to 1 s",
+        ),
+        ("a.srt", SRT.replace("{\\an8}Beta.", "- Beta.\n- Gamma."), "a.srt, cue 3 has two speakers"),
+        ("a.srt", SRT.replace("{\\an8}Beta.", "♪ la la ♪"), "a.srt, cue 3 has a note in it"),
+        ("a.srt", "nothing\nof the kind\n", "a.srt is not SubRip"),
+        ("a.vtt", VTT.replace("00:03.000", "00:01.000"), "a.vtt, cue 1 overlaps with another in time"),
+        ("a.vtt", VTT.replace("WEBVTT", "WEB"), "a.vtt is not WebVTT"),
+        ("a.vtt", "WEBVTT\n", "a.vtt has no text with times"),
+        ("a.TextGrid", "File type", "a.TextGrid cannot be read as a TextGrid"),
+        (
+            "a.TextGrid",
+            grid(phones=[(0, 9, "AH")]),
+            "a.TextGrid has no tier of utterances or words with a label",
+        ),
+        ("a.TextGrid", grid(text=[(0, 9, "")]), "a.TextGrid has no tier of utterances or words with a label"),
+        (
+            "a.TextGrid",
+            grid(ann=[(0, 3, "Alpha."), (3, 9, "")], bob=[(0, 2, ""), (2, 5, "Beta."), (5, 9, "")]),
+            "a.TextGrid, tier 'ann', interval 1 overlaps with another in time",
+        ),
+        ("a.eaf", "<ANNOTATION_DOCUMENT>", "a.eaf cannot be read as ELAN's XML"),
+        ("a.eaf", "<svg/>", "a.eaf is no file of ELAN's"),
+        ("a.eaf", "<ANNOTATION_DOCUMENT/>", "a.eaf has no tier of utterances"),
+        ("a.txt", "0.5 2.0 Alpha\n2.0 3.0 Beta\n", "a.txt is no script: its lines begin with two numbers"),
+        ("a.txt", "1\t2\t3\n4\t5\tx\n6\t7\t\n", ""),
+        ("a.txt", "10\n11\n12\n", "a.txt is no script: it holds more numbers than words"),
+        (
+            "a.txt",
+            "a|Alpha.\nb|Beta.\n",
+            "a.txt is no script: it looks like a list; give it with --transcripts",
+        ),
+        ("a.txt", SRT, "a.txt is no script: it looks like subtitles; call it .srt or .vtt"),
+        ("a.txt", grid(text=[(0, 9, "x")]), "a.txt is no script: it looks like a TextGrid"),
+    ],
+)
+def test_what_cannot_be_read_is_named(name: str, content: str, reason: str, tmp_path: Path):
+    for sound in ("a.wav", "good.wav"):
+        (tmp_path / sound).touch()
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    (tmp_path / "good.txt").write_text("Text.", encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert reason in reasons(found)
+    assert ("good", "Text.", None) in texts(found)
+
+
+def test_a_label_track_is_no_script_even_where_a_script_is_asked_for(tmp_path: Path):
+    (tmp_path / "book.wav").touch()
+    (tmp_path / "book.txt").write_text(LABELS, encoding="utf-8")
+    found = find_transcripts(tmp_path, form="beside")
+    assert reasons(found) == (
+        "book: book.txt is no script: it looks like a label track; read it with --format audacity"
+    )
+
+
+@pytest.mark.parametrize("script", ["In 1999 2 men came.", "7 3 1 9", "Room 5.\nRoom 6 is next."])
+def test_a_script_may_hold_numbers(script: str, tmp_path: Path):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "a.txt").write_text(script, encoding="utf-8")
+    assert texts(find_transcripts(tmp_path)) == [("a", " ".join(script.split()), None)]
+
+
+def test_kaldi_runs_no_commands(tmp_path: Path):
+    SAMPLES["kaldi"].write(tmp_path)
+    (tmp_path / "data/train/wav.scp").write_text("u1 sox a.wav -t wav - |\nu2 b.wav\n", encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert "u1: data/train/text:1 is a command, which is not run" in reasons(found)
+    assert texts(found) == [("b", "Beta.", "bob")]
+
+
+def test_two_recordings_that_a_path_may_mean_are_asked_about(tmp_path: Path):
+    for name in ("x/a.wav", "y/a.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "metadata.csv").write_text(
+        "a.wav|Alpha.\nq/y/a.wav|Beta.\nz/a.wav|Gamma.\n", encoding="utf-8"
+    )
+    found = find_transcripts(tmp_path)
+    assert reasons(found).split("\n") == [
+        "a.wav: metadata.csv:1: a.wav may be x/a.wav or y/a.wav",
+        "z/a.wav: metadata.csv:3: there is no recording z/a.wav in the folder",
+    ]
+    assert texts(found) == [("y-a", "Beta.", None)]
+
+
+def test_an_unclosed_quote_loses_one_line(tmp_path: Path):
+    for name in "abc":
+        (tmp_path / f"{name}.wav").touch()
+    content = 'file_name,text\na.wav,"Alpha\nb.wav,Beta.\nc.wav,"Gamma,\nand more."\n'
+    (tmp_path / "metadata.csv").write_text(content, encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert "metadata.csv:2 is not CSV" in reasons(found)
+    assert texts(found) == [("b", "Beta.", None), ("c", "Gamma, and more.", None)]
+
+
+def test_commas_without_a_header_are_not_guessed_at(tmp_path: Path):
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+    (tmp_path / "list.csv").write_text("a.wav,Alpha, and more.\nb.wav,Beta.\n", encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert "list.csv:1 has 3 columns, and no header tells which is the text" in reasons(found)
+    assert texts(found) == [("b", "Beta.", None)]
+
+
+def test_another_form_is_named_where_many_lines_fail(tmp_path: Path):
+    for name in "ab":
+        (tmp_path / f"{name}.wav").touch()
+    (tmp_path / "metadata.csv").write_text("a.wav|ann|en|Alpha.\nb.wav|ann|en|Beta.\n", encoding="utf-8")
+    found = find_transcripts(tmp_path, form="paths")
+    (notice,) = found.notices
+    assert notice == (
+        "2 of 2 lines of metadata.csv cannot be used; it was read as paths, and looks like gpt-sovits: "
+        "try --format gpt-sovits"
+    )
+
+
+def test_the_choice_among_several_forms_is_stated(tmp_path: Path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
+    (tmp_path / "a.txt").write_text("Alpha was here. Beta.", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("Gamma.", encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert (found.form, found.others) == ("srt and beside", ("beside",))
+    assert texts(found) == [("a", "Alpha was here.", None), ("a", "Beta.", None), ("b", "Gamma.", None)]
+    (tmp_path / "metadata.csv").write_text("a|Alpha.\nb|Beta.\n", encoding="utf-8")
+    found = find_transcripts(tmp_path)
+    assert (found.form, found.others) == ("ljspeech", ("srt and beside",))
+
+
+def test_a_folder_without_texts_is_told_of_transcription(tmp_path: Path):
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(BadInputError) as caught:
+        find_transcripts(tmp_path)
+    assert "--transcribe" in caught.value.hint
+    (tmp_path / "a.wav").unlink()
+    with pytest.raises(BadInputError, match="holds no recordings"):
+        find_transcripts(tmp_path)
+
+
+@pytest.mark.parametrize("form", [*CORPORA])
+def test_a_corpus_that_is_not_there_is_refused(form: str, tmp_path: Path):
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(BadInputError, match=f"which {form} is known by"):
+        find_transcripts(tmp_path, form=form)
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 40))]
+)
+def test_fuzzed_lists_end_without_a_traceback(seed: int, tmp_path: Path, mutated):
+    """A thousand in the long form, 25 of a seed."""
+    draw = random.Random(seed)
+    for number in range(25):
+        sample = draw.choice(list(SAMPLES.values()))
+        folder = sample.write(tmp_path / f"{number}")
+        edits = [
+            (draw.choice(["set", "insert", "cut", "copy"]), draw.randrange(10**6), draw.randrange(1, 256))
+            for _ in range(draw.randint(1, 12))
+        ]
+        (folder / sample.main).write_bytes(mutated(sample.files[sample.main].encode(), edits))
+        found = read(folder, draw.choice([None, None, sample.form]))
+        if found is not None:
+            assert all(0 <= part.start < part.stop for one in found.entries for part in one.segments)

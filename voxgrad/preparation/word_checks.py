@@ -1,0 +1,157 @@
+"""Single words of a text that the recording contradicts: replaced, missing or added ones.
+
+The text's phones are aligned with what a phone classifier hears. Then every word is tried without its phones: with any
+phones in its place, with nothing, and with any phones between it and the next. How much better that is tells whether
+the word is said, and whether another one is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from voxgrad.preparation.phone_classifier import CLASSES, phone_likelihoods
+from voxgrad.settings import TextSpec
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.tokens import encode
+
+Kind = Literal["replaced", "added", "missing"]
+_FREE = 1.0
+"""Nats a frame that any phone costs, where none is asked for."""
+_SHORTEST_WORD = 4  # frames of the classifier, 93 ms
+_NEVER = -1e9
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The word of a clip that is the likeliest to be wrong in one way.
+
+    Attributes:
+        kind: ``replaced``: another is said; ``added``: it is not said; ``missing``: one is said after it that the text
+            lacks.
+        word: as the text has it; empty: before the first.
+        gain: nats by which the recording is more likely so.
+    """
+
+    kind: Kind
+    word: str
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """Phones in a row, with silences between words that may be left out.
+
+    Attributes:
+        phones: (states,) indices of `CLASSES`; silence before and after every word.
+        words: and their first states, and those after their last.
+    """
+
+    phones: NDArray[np.int64]
+    words: tuple[tuple[str, int, int], ...]
+
+
+def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
+    """The likeliest wrong word of each kind; none where the text has more phones than the classifier has frames.
+
+    Args:
+        text: what should be said.
+        mel: log-mel of the default settings, (80, frames).
+        lexicon: the user's pronunciations.
+    """
+    graph = _graph(text, lexicon)
+    likelihoods = phone_likelihoods(mel)
+    spoken = int((graph.phones > 0).sum())
+    if not spoken or spoken + 1 > len(likelihoods):
+        return ()
+    before, after = _passes(likelihoods[:, graph.phones], graph.phones == 0)
+    whole = before[-1, -2:].max()
+    any_phone = np.concatenate([[0.0], np.cumsum(likelihoods.max(1) - _FREE)])
+    any_sound = np.concatenate([[0.0], np.cumsum(likelihoods[:, 1:].max(1) - _FREE)])
+    names = [word for word, _, _ in graph.words]
+    entries = [_ends(before, start) for _, start, _ in graph.words]
+    exits = [_begins(after, stop) for _, _, stop in graph.words]
+    pairs = list(zip(entries, exits, strict=True))
+    replaced = [_through(entry, leave, any_phone, 0) for entry, leave in pairs]
+    added = [float((entry + leave).max()) for entry, leave in pairs]
+    silences = [0, *(stop for _, _, stop in graph.words)]
+    missing = [
+        _through(_ends(before, at + 1), _begins(after, at), any_sound, _SHORTEST_WORD) for at in silences
+    ]
+    return (
+        _worst("replaced", names, replaced, whole),
+        _worst("added", names, added, whole),
+        _worst("missing", ["", *names], missing, whole),
+    )
+
+
+def _worst(kind: Kind, names: Sequence[str], scores: Sequence[float], whole: float) -> Suspect:
+    index = int(np.argmax(scores))
+    return Suspect(kind, names[index], round(float(scores[index] - whole), 2))
+
+
+def _graph(text: str, lexicon: Lexicon) -> _Graph:
+    encoded = encode(text, TextSpec(add_blank=False), lexicon)
+    phones, words = [0], []
+    for word in encoded.words:
+        labels = [label.rstrip("012") for label in encoded.phones[word.start : word.stop]]
+        states = [CLASSES.index(label) for label in labels if label in CLASSES[1:]]
+        words.append((word.word, len(phones), len(phones) + len(states)))
+        phones += [*states, 0]
+    return _Graph(np.array(phones), tuple(words))
+
+
+def _passes(values: Floats, silent: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Best scores of what comes before a frame, and of what comes from it on.
+
+    Args:
+        values: log-likelihoods, (frames, states).
+        silent: (states,) which may be left out; the first and the last are.
+
+    Returns:
+        (frames + 1, states + 1) each: ``[t, s + 1]`` of t frames of which the last is of state s, and ``[t, s]`` of the
+        frames from t on of which the first is of state s. ``[0, 0]`` of the one and ``[-1, -1]`` of the other are of no
+        frames.
+    """
+    before = _forward(values, silent)
+    after = _forward(values[::-1, ::-1], silent[::-1])[::-1, ::-1]
+    return before, after
+
+
+def _forward(values: Floats, silent: NDArray[np.bool_]) -> Floats:
+    frames, states = values.shape
+    best = np.full((frames + 1, states + 1), _NEVER)
+    best[0, 0] = 0.0
+    best[1, 1:3] = values[0, :2]
+    over = np.concatenate([[False, False], silent[1:-1]])  # the state before may be left out
+    last = best[1, 1:]
+    for frame in range(1, frames):
+        came = np.maximum(last[1:], last[:-1])
+        step = np.concatenate([last[:1], came])
+        skip = np.concatenate([[_NEVER, _NEVER], last[:-2]])
+        last = np.where(over, np.maximum(step, skip), step) + values[frame]
+        best[frame + 1, 1:] = last
+    return best
+
+
+def _ends(before: Floats, start: int) -> Floats:
+    """(frames + 1,) best score of what comes before a state: with the silence before it, or without."""
+    ends: Floats = np.maximum(before[:, start], before[:, start - 1])
+    return ends
+
+
+def _begins(after: Floats, silence: int) -> Floats:
+    """(frames + 1,) best score of what comes from a silence on, or from what follows it."""
+    begins: Floats = np.maximum(after[:, silence], after[:, silence + 1])
+    return begins
+
+
+def _through(entry: Floats, leave: Floats, free: Floats, shortest: int) -> float:
+    """The best score of a path that goes through any phones, for at least ``shortest`` frames."""
+    arrived = np.maximum.accumulate(entry - free)
+    return float(((leave + free)[shortest:] + arrived[: len(arrived) - shortest]).max())

@@ -1,0 +1,328 @@
+"""Transcripts with times, beside a recording: label tracks, subtitles, TextGrids and ELAN's annotations."""
+
+import csv
+import html
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import webvtt
+from webvtt.models import Timestamp
+
+from voxgrad.errors import BadInputError
+from voxgrad.text.text_files import read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a recording with its text; seconds.
+
+    Attributes:
+        start: where it begins.
+        stop: where it ends.
+        text: what is said in it.
+        speaker: who says it; None where nobody is named.
+        source: where it was found, for messages: a file, and a place in it.
+    """
+
+    start: float
+    stop: float
+    text: str
+    speaker: str | None
+    source: str
+
+
+Segments = Iterator[Segment | str]
+"""Segments, and what is wrong with those that cannot be used."""
+
+_PHONES = re.compile(r"(?i)\b(phones?|phonemes?|segments?|syllables?|mau|kas|kan|sampa|ipa|tones?|breaks?)$")
+_WORDS = re.compile(r"(?i)^(?:(.*?) - )?(words?|ort|ort-mau)$")
+_ASIDE = re.compile(r"(?i)^(notes?|comments?|noises?|events?|translations?|gloss|pos|pitch|misc|default-cp)$")
+_NOBODY = re.compile(
+    r"(?i)^(utterances?|utt|text|transcript(ion)?s?|sentences?|phrases?|orthograph\w*|default(-lt)?|tier ?\d*|)$"
+)
+_WORDS_APART = 0.4  # seconds of silence between words that end an utterance
+_CUES_APART = 0.3
+_LONGEST_JOINED = 12.0
+_END_OF_SENTENCE = re.compile(r"[.!?…][\"'”’)]*$")
+_BRACKETS = re.compile(r"\[[^\]]*\]|\([^)]*\)")
+_OVERRIDE = re.compile(r"\{\\[^}]*\}")  # {\an8}: a place on the screen, in SubRip files too
+_CLOCK = re.compile(r"\d\d:\d\d:?\S*\s*-+>?")
+_OVERLAP = 0.1
+
+
+def audacity(path: Path) -> Segments:
+    """Audacity's label track: start, end and text by tabs; lines that begin with a backslash are frequencies."""
+    for number, line in enumerate(read_text(path).text.split("\n"), 1):
+        if not line.strip() or line.startswith("\\"):
+            continue
+        source = f"{path.name}:{number}"
+        fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
+        times = _times(fields)
+        if times is None or len(fields) > 3:
+            yield f"{source} is not a label track's `start end text`, by tabs"
+        elif len(fields) == 3 and fields[2].strip():
+            yield Segment(*times, _one_line(fields[2]), None, source)
+
+
+def is_label_track(text: str) -> bool:
+    """Whether most lines are two numbers and a text, by tabs."""
+    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("\\")]
+    return bool(lines) and 2 * sum(_times(line.split("\t")) is not None for line in lines) > len(lines)
+
+
+def _times(fields: list[str]) -> tuple[float, float] | None:
+    try:
+        return (float(fields[0]), float(fields[1])) if len(fields) > 1 else None
+    except ValueError:
+        return None
+
+
+def subrip(path: Path) -> Segments:
+    """SubRip, ``.srt``; cues within a sentence are joined."""
+    yield from _subtitles(path, "srt")
+
+
+def web_vtt(path: Path) -> Segments:
+    """WebVTT; voices are speakers, cues within a sentence are joined."""
+    yield from _subtitles(path, "vtt")
+
+
+def _subtitles(path: Path, form: str) -> Segments:
+    text = read_text(path).text.replace("\r\n", "\n")
+    try:
+        captions = webvtt.WebVTT.from_buffer(io.StringIO(text), format=form).captions
+    except webvtt.errors.MalformedFileError as error:
+        name = "SubRip" if form == "srt" else "WebVTT"
+        raise BadInputError(
+            f"{path.name} is not {name}", "Save it again, or name its form with --format."
+        ) from error
+    yield from _unread(path.name, text, [f"{one.start} {one.end}" for one in captions], form)
+    cues = []
+    for number, one in enumerate(captions, 1):
+        start, stop = (Timestamp.from_string(time).in_milliseconds() / 1000 for time in (one.start, one.end))
+        source = f"{path.name}, cue {number}"
+        said = [line.strip() for line in html.unescape(_OVERRIDE.sub("", one.text)).split("\n")]
+        if sum(line.startswith(("-", "–")) for line in said) > 1:
+            yield f"{source} has two speakers"
+        elif _CLOCK.search(one.text):
+            yield f"{source} has a time in its text: the cue after it cannot be read"
+        elif spoken := _one_line(" ".join(said)).lstrip("-–> "):
+            cues.append(Segment(start, stop, spoken, one.voice or None, source))
+    yield from _joined(cues)
+
+
+def _unread(name: str, text: str, read: list[str], form: str) -> Iterator[str]:
+    """The lines of times that begin no cue: the library passes over what it cannot read."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if "-->" in line]
+    if len(lines) == len(read):
+        return
+    left = list(read)
+    for number, line in lines:
+        try:
+            one = f"1\n{line}\nx\n" if form == "srt" else f"WEBVTT\n\n{line}\nx\n"
+            (caption,) = webvtt.WebVTT.from_buffer(io.StringIO(one), format=form).captions
+            left.remove(f"{caption.start} {caption.end}")
+        except (ValueError, webvtt.errors.MalformedFileError):
+            yield f"{name}:{number} is no cue that can be read"
+
+
+def _joined(cues: list[Segment]) -> Iterator[Segment]:
+    """Cues that follow each other within a sentence become one."""
+    last: Segment | None = None
+    for cue in cues:
+        if last is not None and _goes_on(last, cue):
+            last = replace(last, stop=cue.stop, text=f"{last.text} {cue.text}")
+            continue
+        if last is not None:
+            yield last
+        last = cue
+    if last is not None:
+        yield last
+
+
+def _goes_on(last: Segment, cue: Segment) -> bool:
+    return (
+        last.start < last.stop < cue.stop
+        and last.stop - _OVERLAP <= cue.start <= last.stop + _CUES_APART
+        and cue.speaker in {last.speaker, None}
+        and not _END_OF_SENTENCE.search(last.text)
+        and not _has_note(last.text)
+        and not _has_note(cue.text)
+        and cue.stop - last.start <= _LONGEST_JOINED
+    )
+
+
+def textgrid(path: Path) -> Segments:
+    """Praat's TextGrid, in any of its formats; tiers are speakers where their names are of nobody's form."""
+    import parselmouth  # noqa: PLC0415 (it takes a while, and few folders hold grids)
+    from parselmouth.praat import call  # noqa: PLC0415
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", parselmouth.PraatWarning)
+            grid = parselmouth.Data.read(str(path))
+    except (parselmouth.PraatError, UnicodeError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        message = f"{path.name} cannot be read as a TextGrid ({reason})"
+        raise BadInputError(message, "Save it again in Praat.") from error
+    if not isinstance(grid, parselmouth.TextGrid):
+        raise BadInputError(f"{path.name} is no TextGrid", "Save one in Praat.")
+    tiers = []
+    for tier in range(1, call(grid, "Get number of tiers") + 1):
+        if call(grid, "Is interval tier", tier):
+            name = call(grid, "Get tier name", tier)
+            source = f"{path.name}, tier {name!r}, interval"
+            numbers = range(1, int(call(grid, "Get number of intervals", tier)) + 1)
+            tiers.append((name, [_interval(grid, tier, number, f"{source} {number}") for number in numbers]))
+    yield from _of_tiers(path.name, tiers)
+
+
+def _interval(grid: Any, tier: int, number: int, source: str) -> Segment:
+    from parselmouth.praat import call  # noqa: PLC0415
+
+    start, stop = (call(grid, f"Get {end} time of interval", tier, number) for end in ("start", "end"))
+    return Segment(start, stop, _one_line(call(grid, "Get label of interval", tier, number)), None, source)
+
+
+def elan(path: Path) -> Segments:
+    """ELAN's ``.eaf``: the tiers with times of their own; the participant, or else the tier, is the speaker."""
+    try:
+        root = ET.fromstring(path.read_bytes())  # noqa: S314 (expat refuses entities that explode)
+    except (ET.ParseError, OSError, ValueError, LookupError) as error:
+        raise BadInputError(
+            f"{path.name} cannot be read as ELAN's XML ({error})", "Save it again in ELAN."
+        ) from error
+    if root.tag != "ANNOTATION_DOCUMENT":
+        raise BadInputError(f"{path.name} is no file of ELAN's", "Save one in ELAN.")
+    slots = {one.get("TIME_SLOT_ID"): one.get("TIME_VALUE") for one in root.iter("TIME_SLOT")}
+    tiers = []
+    for tier in root.iter("TIER"):
+        name, segments = tier.get("PARTICIPANT") or tier.get("TIER_ID") or "", []
+        for number, one in enumerate(tier.iter("ALIGNABLE_ANNOTATION"), 1):
+            source = f"{path.name}, tier {tier.get('TIER_ID')!r}, annotation {number}"
+            times = _times(
+                [f"{slots.get(one.get(key)) or ''}" for key in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")]
+            )
+            if times is None:
+                yield f"{source} has no times"
+                continue
+            text = _one_line(one.findtext("ANNOTATION_VALUE") or "")
+            segments.append(Segment(times[0] / 1000, times[1] / 1000, text, None, source))
+        if segments:
+            tiers.append((name, segments))
+    yield from _of_tiers(path.name, tiers)
+
+
+def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
+    """The tiers of utterances; where there are none, those of words."""
+    plain = [one for one in tiers if not _PHONES.search(one[0]) and not _ASIDE.match(one[0].strip())]
+    utterances = [one for one in plain if not _WORDS.match(one[0].strip())]
+    if not any(one.text for _, segments in utterances for one in segments):
+        utterances = [
+            (tier, list(_sentences(segments))) for tier, segments in plain if _WORDS.match(tier.strip())
+        ]
+    if not any(one.text for _, segments in utterances for one in segments):
+        held = ", ".join(repr(tier) for tier, _ in tiers) or "none"
+        raise BadInputError(
+            f"{name} has no tier of utterances or words with a label (tiers: {held})", "Label one."
+        )
+    for tier, segments in utterances:
+        words = _WORDS.match(tier.strip())
+        who = (words[1] or "" if words else tier).strip()
+        yield from (replace(one, speaker=None if _NOBODY.match(who) else who) for one in segments if one.text)
+
+
+def _sentences(words: list[Segment]) -> Iterator[Segment]:
+    """Words between pauses as one segment."""
+    said = [word for word in words if word.text and not re.fullmatch(r"<?(sil|sp|spn|p|eps)>?", word.text)]
+    group: list[Segment] = []
+    for word in said:
+        if group and word.start - group[-1].stop > _WORDS_APART:
+            yield _group(group)
+            group = []
+        group.append(word)
+    if group:
+        yield _group(group)
+
+
+def _group(words: list[Segment]) -> Segment:
+    return replace(words[0], stop=words[-1].stop, text=" ".join(word.text for word in words))
+
+
+@dataclass(frozen=True, slots=True)
+class TimedForm:
+    """A form of transcripts with times.
+
+    Attributes:
+        endings: of its files.
+        read: what reads one.
+        title: what messages call it.
+    """
+
+    endings: tuple[str, ...]
+    read: Callable[[Path], Segments]
+    title: str
+
+
+TIMED: Final[dict[str, TimedForm]] = {
+    "textgrid": TimedForm((".TextGrid", ".textgrid"), textgrid, "a TextGrid"),
+    "elan": TimedForm((".eaf",), elan, "an annotation of ELAN's"),
+    "vtt": TimedForm((".vtt",), web_vtt, "WebVTT"),
+    "srt": TimedForm((".srt",), subrip, "SubRip subtitles"),
+    "audacity": TimedForm((".txt",), audacity, "a label track of Audacity's"),
+}
+"""By name, the one that says most first."""
+
+
+def usable(found: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
+    """Segments in the order of time, without those whose times cannot be; and what is wrong with the others."""
+    segments, reasons = [], []
+    for one in found:
+        if isinstance(one, str):
+            reasons.append(one)
+        elif _has_note(one.text) or has_tag(one.text):
+            reasons.append(f"{one.source} has a note in it, which nobody says: {one.text}")
+        elif not 0 <= one.start < one.stop < float("inf"):
+            reasons.append(f"{one.source} has times that cannot be: {one.start:g} to {one.stop:g} s")
+        else:
+            segments.append(one)
+    segments.sort(key=lambda one: (one.start, one.stop))
+    clashes = set[int]()
+    latest = 0
+    for index, one in enumerate(segments[1:], 1):
+        if one.start < segments[latest].stop - _OVERLAP:
+            clashes |= {latest, index}
+        if one.stop > segments[latest].stop:
+            latest = index
+    reasons += [f"{segments[index].source} overlaps with another in time" for index in sorted(clashes)]
+    kept = [one for index, one in enumerate(segments) if index not in clashes]
+    # What still overlaps by less than a tenth of a second is parted in the middle.
+    for index, (before, after) in enumerate(pairwise(kept)):
+        if after.start < before.stop:
+            middle = (after.start + before.stop) / 2
+            kept[index], kept[index + 1] = replace(before, stop=middle), replace(after, start=middle)
+    return kept, reasons
+
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+
+
+def has_tag(text: str) -> bool:
+    """Whether a text has markup in it that would be read aloud, such as ``<unk>``."""
+    return _TAG.search(text) is not None
+
+
+def _has_note(text: str) -> bool:
+    """Whether a text holds ``[Music]``, ♪, or nothing but ``(applause)``."""
+    return "[" in text or text.startswith(("♪", "♫")) or not _BRACKETS.sub("", text).strip(" *#–-")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
