@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from voxgrad.settings import TextSpec
-from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES
+from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street
 from voxgrad.text.lexicon import NONE, Lexicon
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.tokens import Encoded, encode
@@ -113,7 +113,8 @@ def sentences(paragraph: str) -> Iterator[str]:
     """
     start = 0
     for stop in _STOP.finditer(paragraph):
-        if _is_end(paragraph[max(start, stop.start() - 32) : stop.start()], stop["mark"], stop["next"]):
+        before = paragraph[max(start, stop.start() - 32) : stop.start()]
+        if _is_end(before, stop["mark"], stop["next"], paragraph[stop.end("mark") : stop.end() + 24]):
             yield paragraph[start : stop.end()].strip()
             start = stop.end()
     rest = paragraph[start:].strip()
@@ -121,8 +122,8 @@ def sentences(paragraph: str) -> Iterator[str]:
         yield rest
 
 
-def _is_end(before: str, mark: str, following: str) -> bool:
-    """Whether a sentence ends at ``mark``, by what stands before it and the first character after it."""
+def _is_end(before: str, mark: str, following: str, after: str) -> bool:
+    """Whether a sentence ends at ``mark``, by what stands before it, the first character and all that follows it."""
     if following.islower():
         return False
     found = _WORD_BEFORE.search(before)
@@ -133,6 +134,8 @@ def _is_end(before: str, mark: str, following: str) -> bool:
         return True
     if word.isdecimal() and word == before.strip():  # the number of a list's entry
         return False
+    if ends_with_street(word, before[: len(before) - len(word)], after):
+        return True
     if word in _NEVER_LAST or _INITIALS.fullmatch(word) is not None:
         return False
     return not (word in _BEFORE_FIGURE and following.isdecimal())
