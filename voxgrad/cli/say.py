@@ -24,7 +24,9 @@ def say(
     *,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="TEXT", help="English text; default: standard input, an utterance a line."),
+        typer.Argument(
+            metavar="TEXT", help="English text or SSML; default: standard input, an utterance a line."
+        ),
     ] = None,
     file: Annotated[
         Path | None,
@@ -32,7 +34,7 @@ def say(
             "-f",
             "--file",
             metavar="FILE",
-            help="Speak a text file, or JSON lines of text, voice, speed, seed, out.",
+            help="Speak a file: text, SSML, Markdown, HTML, EPUB, or JSON lines of text, voice, speed, seed, out.",
         ),
     ] = None,
     output: Annotated[
@@ -99,6 +101,25 @@ def say(
     sentence_silence: Annotated[
         float, typer.Option(min=0, max=10, metavar="SECONDS", help="Silence between sentences.")
     ] = 0.35,
+    edge_silence: Annotated[
+        float,
+        typer.Option(
+            min=0, max=10, metavar="SECONDS", help="Silence before the first and after the last sound."
+        ),
+    ] = 0.075,
+    ssml: Annotated[
+        bool, typer.Option("--ssml", help="The text is SSML, with <speak> around it or without.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The text is Markdown: *word* is emphasised.")
+    ] = False,
+    cast: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VOICE,...",
+            help="Voices of lines such as `alice: Hello.` and of SSML: alice=alice@v2,bob=english:kathleen.",
+        ),
+    ] = None,
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
@@ -121,7 +142,7 @@ def say(
     ] = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
-    from voxgrad.cli.say_input import chosen_steps, read_input
+    from voxgrad.cli.say_input import Reading, chosen_markup, chosen_steps, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.presets import validated
     from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -144,7 +165,20 @@ def say(
         "speaker": speaker,
         "speed": speed,
     }
-    values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
+    values = {
+        "pitch": pitch,
+        "volume": volume,
+        "sentence_silence": sentence_silence,
+        "edge_silence": edge_silence,
+    }
+    members = read_cast(cast)
+    taken = Reading(
+        one=output is not None or raw,
+        lines=directory is not None,
+        markup=chosen_markup(ssml=ssml, markdown=markdown),
+        names=tuple(members),
+    )
+    source = read_input(text, file, taken)
     saying = SayRequest(
         session=session,
         voice=voice,
@@ -159,8 +193,10 @@ def say(
         timings=timings,
         metadata=not no_metadata,
         ending=format_.value,
+        cast=members,
+        folder=source.folder,
     )
-    source = read_input(text, file, one=output is not None or raw, lines=directory is not None)
+    saying.warn(source.warnings)
     if raw or str(output) == "-":
         saying.stream(source, raw=raw)
     elif source.one:

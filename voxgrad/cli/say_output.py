@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from voxgrad.audio.writers import AudioWriter
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
+    from voxgrad.speech.cast import Cast, Casting
     from voxgrad.speech.synthesizer import Synthesizer
     from voxgrad.speech.text_input import Utterance
     from voxgrad.steps.synthesize_files import Job
@@ -41,6 +42,17 @@ class SayRequest:
     timings: Path | None
     metadata: bool
     ending: str
+    cast: dict[str, str] = field(default_factory=dict)
+    folder: Path = Path()
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Shows what of the text is left out."""
+        from voxgrad.cli.render import Renderer
+        from voxgrad.events import Said
+
+        with Renderer(self.session) as renderer:
+            for warning in warnings:
+                renderer.emit(Said(warning, "warning"))
 
     def one(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
@@ -77,6 +89,7 @@ class SayRequest:
                 strict=self.strict,
                 seed=self.seed,
                 loaded=loaded,
+                casting=self._casting(store, renderer.emit),
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
             )
@@ -167,17 +180,20 @@ class SayRequest:
                 "a stream has no file to write timings beside", "Name a file for the timings."
             )
         with Renderer(self.session) as renderer:
-            speaker = self._load(self._store(), self.voice, renderer.emit)
+            store = self._store()
+            speaker = self._load(store, self.voice, renderer.emit)
             synthesis = self._paced(speaker, renderer.emit)
             text = None if source.coming else source.joined()
-            recipe = speaker.recipe(text, synthesis, self.delivery, self.seed)
+            cast = self._casting(store, renderer.emit)(speaker)
+            recipe = speaker.recipe(text, synthesis, self.delivery, self.seed, cast)
             passages, seconds = speak_to_stream(
                 speaker,
-                self._read(speaker, source.texts, renderer.emit),
+                self._read(speaker, source.texts, cast, renderer.emit),
                 lambda: _standard_output(speaker.rate, recipe.remark if self.metadata else None, raw=raw),
                 synthesis=synthesis,
                 delivery=self.delivery,
                 seed=self.seed,
+                cast=cast,
                 emit=renderer.emit,
             )
             renderer.emit(Said(f"{seconds:.2f} s by {speaker.voice.ref}, seed {self.seed}"))
@@ -205,13 +221,30 @@ class SayRequest:
             else fit_steps_to_rtf(speaker, self.synthesis, self.max_rtf, emit)
         )
 
-    def _read(self, speaker: "Synthesizer", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
+    def _casting(self, store: "Store", emit: "Emit") -> "Casting":
+        """Makes the cast of a text, which loads the voices that it names."""
+        from voxgrad.speech.cast import Cast
+        from voxgrad.speech.load import find_voice
+
+        def casting(narrator: "Synthesizer") -> Cast:
+            def load(reference: str) -> "Synthesizer":
+                if find_voice(store, reference).digest == narrator.voice.digest:
+                    return narrator
+                return self._load(store, reference, emit)
+
+            return Cast(narrator, self.cast, load, self.folder)
+
+        return casting
+
+    def _read(
+        self, speaker: "Synthesizer", texts: Iterable[str], cast: "Cast", emit: "Emit"
+    ) -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
         from voxgrad.speech.text_input import warn_unknown
 
         for text in texts:
             if self.strict or len(text) < _KNOWN_FIRST:
-                warn_unknown(speaker.summarize([text]).unknown, emit, strict=self.strict)
+                warn_unknown(speaker.summarize([text], cast).unknown, emit, strict=self.strict)
             yield text
 
     def _jobs(
@@ -221,16 +254,16 @@ class SayRequest:
         from voxgrad.speech.word_timings import timings_format
         from voxgrad.steps.synthesize_files import Job
 
-        speakers: dict[str | None, Synthesizer] = {}
+        casts: dict[str | None, Cast] = {}
         paces: dict[str | None, SynthesisSpec] = {}
         targets: set[Path] = set()
         last = _last_used() if directory is None else 0
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
-            if ref not in speakers:
-                speakers[ref] = self._load(store, ref, emit)
-                paces[ref] = self._paced(speakers[ref], emit)
-            target = self._target(utterance, last + number, directory, speakers[ref])
+            if ref not in casts:
+                casts[ref] = self._casting(store, emit)(self._load(store, ref, emit))
+                paces[ref] = self._paced(casts[ref].narrator, emit)
+            target = self._target(utterance, last + number, directory, casts[ref].narrator)
             if target.absolute() in targets:
                 raise BadInputError(
                     f"two utterances would be written to {target}", "Give them different names."
@@ -242,12 +275,13 @@ class SayRequest:
             yield Job(
                 where=f"utterance {number}",
                 text=utterance.text,
-                speaker=speakers[ref],
+                speaker=casts[ref].narrator,
                 synthesis=paces[ref].model_copy(update={"speed": speed}),
                 delivery=self.delivery,
                 seed=self.seed if utterance.seed is None else utterance.seed,
                 target=target,
                 timings=None if kind is None else (target.with_suffix(f".{kind}"), kind),
+                cast=casts[ref],
             )
 
     def _target(

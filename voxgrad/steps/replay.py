@@ -14,8 +14,9 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.presets import validated
 from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.speech.cast import Cast, Member
 from voxgrad.speech.performance import compile_synthesizer
-from voxgrad.speech.provenance import Recipe, Source
+from voxgrad.speech.provenance import CastMember, Recipe, Source
 from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
 from voxgrad.speech.text_input import with_progress
 from voxgrad.store.artifact import Artifact
@@ -60,17 +61,24 @@ def replay(
         message = f"{source} was streamed while its text still came, and does not hold it"
         raise BadInputError(message, "Say the text again.")
     synthesis = validated(SynthesisSpec, recipe.synthesis, str(source))
-    delivery = validated(DeliverySpec, recipe.delivery, str(source))
+    # Recipes from before it was a setting have every passage as the model made it.
+    delivery = validated(DeliverySpec, {"edge_silence": None, **recipe.delivery}, str(source))
     speaker = _speaker(store, source, recipe, lexicon)
     if recipe.compiled:
         speaker = compile_synthesizer(speaker, synthesis, emit)
-    pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed)
-    remark = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed).remark
+    cast = _cast(store, source, recipe, speaker, lexicon)
+    again = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed, cast)
+    if again.sounds != recipe.sounds:
+        changed = next(file for file, digest in recipe.sounds.items() if again.sounds.get(file) != digest)
+        raise BadInputError(
+            f"{changed} is not the sound that {source} plays", "Put the first one there again."
+        )
+    pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed, cast)
     samples, same = 0, True
     with (
         _threads(recipe.threads),
         soundfile.SoundFile(source) as before,
-        open_writer(target, speaker.rate, remark) as sink,
+        open_writer(target, speaker.rate, again.remark) as sink,
     ):
         for piece in with_progress(pieces, _TASK, None, emit):
             sink.write(piece.samples)
@@ -82,7 +90,21 @@ def replay(
         return Replayed(samples / speaker.rate, same and whole if before.format in _LOSSLESS else None)
 
 
-def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -> Synthesizer:
+def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lexicon: Path | None) -> Cast:
+    """The voices of then; sounds lie beside the audio file."""
+    loaded = {narrator.voice.digest: narrator}
+
+    def load(name: str) -> Synthesizer:
+        member = recipe.cast[name]
+        if member.voice.digest not in loaded:
+            loaded[member.voice.digest] = _speaker(store, source, member, lexicon)
+        return loaded[member.voice.digest]
+
+    members = {name: Member(load(name), member.speaker) for name, member in recipe.cast.items()}
+    return Cast(narrator, folder=source.absolute().parent, known=members)
+
+
+def _speaker(store: Store, source: Path, recipe: Recipe | CastMember, lexicon: Path | None) -> Synthesizer:
     voice = _found(store, recipe.voice, source)
     vocoder = None if recipe.vocoder is None else _found(store, recipe.vocoder, source)
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)

@@ -114,19 +114,20 @@ _ENDS_SENTENCE: Final = re.compile(
 )
 """Where a full stop ends the sentence besides the abbreviation."""
 _SAINTS: Final = frozenset((
-    "Agnes", "Alban", "Albans", "Andrew", "Andrews", "Ann", "Anne", "Anselm", "Anthony", "Augustine", "Austell", "Barts",
-    "Benedict", "Bernard", "Bride", "Catharines", "Catherine", "Charles", "Clair", "Clare", "Clement", "Cloud", "Croix",
-    "David", "Davids", "Denis", "Edmund", "Elizabeth", "Elmo", "Francis", "Gall", "Gallen", "George", "Germain", "Giles",
-    "Gotthard", "Helena", "Helens", "Helier", "Ignatius", "Ives", "James", "Jerome", "Joan", "John", "Johns", "Joseph",
-    "Jude", "Kilda", "Kitts", "Lawrence", "Leonard", "Louis", "Lucia", "Lucy", "Luke", "Maarten", "Margaret", "Mark",
-    "Martin", "Mary", "Matthew", "Michael", "Michel", "Moritz", "Nicholas", "Olaf", "Pancras", "Patrick", "Paul", "Peter",
-    "Petersburg", "Philip", "Pierre", "Raphael", "Sebastian", "Simon", "Stephen", "Swithin", "Teresa", "Theresa",
-    "Thomas", "Tropez", "Ursula", "Valentine", "Vincent", "Vitus",
+    "Agnes", "Alban", "Albans", "Andrew", "Andrews", "Ann", "Anne", "Anselm", "Anthony", "Augustine", "Austell",
+    "Barts", "Benedict", "Bernard", "Bride", "Catharines", "Catherine", "Charles", "Clair", "Clare", "Clement",
+    "Cloud", "Croix", "David", "Davids", "Denis", "Edmund", "Elizabeth", "Elmo", "Francis", "Gall", "Gallen",
+    "George", "Germain", "Giles", "Gotthard", "Helena", "Helens", "Helier", "Ignatius", "Ives", "James",
+    "Jerome", "Joan", "John", "Johns", "Joseph", "Jude", "Kilda", "Kitts", "Lawrence", "Leonard", "Louis",
+    "Lucia", "Lucy", "Luke", "Maarten", "Margaret", "Mark", "Martin", "Mary", "Matthew", "Michael", "Michel",
+    "Moritz", "Nicholas", "Olaf", "Pancras", "Patrick", "Paul", "Peter", "Petersburg", "Philip", "Pierre",
+    "Raphael", "Sebastian", "Simon", "Stephen", "Swithin", "Teresa", "Theresa", "Thomas", "Tropez", "Ursula",
+    "Valentine", "Vincent", "Vitus",
 ))  # fmt: skip
 _BEFORE_SAINT: Final = frozenset((
-    "A", "After", "All", "An", "And", "Around", "As", "At", "Before", "But", "By", "Fort", "For", "From", "In", "Into",
-    "Like", "Mount", "Near", "Of", "On", "Or", "Our", "Over", "Port", "Saint", "The", "To", "Toward", "Until", "Visit",
-    "When", "Where", "While", "With",
+    "A", "After", "All", "An", "And", "Around", "As", "At", "Before", "But", "By", "Fort", "For", "From", "In",
+    "Into", "Like", "Mount", "Near", "Of", "On", "Or", "Our", "Over", "Port", "Saint", "The", "To", "Toward",
+    "Until", "Visit", "When", "Where", "While", "With",
 ))  # fmt: skip
 _ZIP: Final = r" (\d{5})(?:-(\d{4}))?(?![\d,])"
 _NO_PLACE: Final = frozenset((

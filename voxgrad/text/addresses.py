@@ -66,7 +66,10 @@ def _version(match: re.Match[str]) -> str:
 def _book_number(match: re.Match[str]) -> str:
     """An ISBN, and other numbers in groups: digit by digit, a pause between the groups."""
     groups = [group for group in re.split(r"[ -]", match[2]) if group]
-    words = [" ".join(digits(figure) if figure.isdigit() else letter(figure) for figure in group) for group in groups]
+    words = [
+        " ".join(digits(figure) if figure.isdigit() else letter(figure) for figure in group)
+        for group in groups
+    ]
     return (f"{match[1]}{' ' if match[1] and not match[1].endswith(' ') else ''}") + ", ".join(words)
 
 

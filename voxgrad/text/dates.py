@@ -216,7 +216,10 @@ _DATES: Final[tuple[Rule, ...]] = tuple(
             ),
             _month_day,
         ),
-        (rf"\b(?P<month>{'|'.join(MONTHS)}) (?P<rest>'?\d{{1,2}}(?:st|nd|rd|th)?|[12]\d{{3}})\b", _month_year),
+        (
+            rf"\b(?P<month>{'|'.join(MONTHS)}) (?P<rest>'?\d{{1,2}}(?:st|nd|rd|th)?|[12]\d{{3}})\b",
+            _month_year,
+        ),
         (rf"(?<=\dth )({'|'.join(MONTHS)})\b", lambda match: MONTHS[match[1]]),
         (rf"(?<=\d(?:st|nd|rd) )({'|'.join(MONTHS)})\b", lambda match: MONTHS[match[1]]),
         (r"(?<![\w,.-])([12]\d{3})\s?[-\u2013/]\s?(\d\d)\b(?![-,./:]?\d)", _short_years),

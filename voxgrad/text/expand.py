@@ -30,8 +30,8 @@ _PARTS: Final = frozenset((*range(2, 11), 12, 15, 16, 20, 32, 64, 100, 1000))
 
 _POINTS: Final = frozenset((5, 10, 20, 100))
 _SCORE_BEFORE: Final = re.compile(
-    r"(?i:\b(?:scor|rat|grad|mark|gave|giv|got|get|earn|solid|perfect|review)\w*(?: (?:it|this|that|them|him|her|a|an|of"
-    r"|only|just|at|is|was))*:? )$"
+    r"(?i:\b(?:scor|rat|grad|mark|gave|giv|got|get|earn|solid|perfect|review)\w*(?: (?:it|this|that|them|him|her|a|an"
+    r"|of|only|just|at|is|was))*:? )$"
 )
 """What stands before a mark out of five, ten, twenty or a hundred."""
 

@@ -61,6 +61,8 @@ def _spaced(match: re.Match[str]) -> str:
 def _pointed(match: re.Match[str]) -> str:
     whole, places = match["whole"], match["places"]
     groups = whole.split(".")
-    if not places and (len(groups) == 2 or (len(groups) == 4 and all(int(group) < _BYTE for group in groups))):
+    if not places and (
+        len(groups) == 2 or (len(groups) == 4 and all(int(group) < _BYTE for group in groups))
+    ):
         return match[0]  # an English decimal, or the address of a machine
     return whole.replace(".", ",") + (f".{places[1:]}" if places else "")

@@ -184,7 +184,9 @@ def _minutes_and_seconds(match: re.Match[str]) -> str:
         return match[0]
     parts = [(int(minutes), "minute")] + ([(int(seconds), "second")] if int(seconds) else [])
     one = is_attributive(match)
-    return " ".join(f"{cardinal(str(count))} {unit}{'' if count == 1 or one else 's'}" for count, unit in parts)
+    return " ".join(
+        f"{cardinal(str(count))} {unit}{'' if count == 1 or one else 's'}" for count, unit in parts
+    )
 
 
 def _unit_alone(match: re.Match[str]) -> str:
@@ -203,16 +205,17 @@ _HEIGHT: Final = re.compile(
 )
 _MINUTES: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'\s?([0-5]?\d)(?:\"|'')(?!\w)")
 _RACE: Final = re.compile(
-    r"(?i:\d ?(?:k|km|m|mi|miles?|kilometers?|kilometres?|meters?|metres?|yards?)\b[^.;]{0,20}|\b(?:marathon|race|lap|record)"
-    r"[^.;]{0,20}|\b(?:ran|run|swam|rowed|finished|time)\b[^.;]{0,24}\b(?:in|of)) ?$"
+    r"(?i:\d ?(?:k|km|m|mi|miles?|kilometers?|kilometres?|meters?|metres?|yards?)\b[^.;]{0,20}"
+    r"|\b(?:marathon|race|lap|record)[^.;]{0,20}|\b(?:ran|run|swam|rowed|finished|time)\b[^.;]{0,24}\b(?:in|of)) ?$"
 )
 _FEET: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'(?= (?:tall|high|long|wide|deep|x|by)\b)")
 _QUOTE: Final = re.compile(rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\"")
 _UNIT_PER_UNIT: Final = re.compile(r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b")
 _ALONE: Final = (
-    "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh", "GWh", "kΩ",
-    "MΩ", "Ω", "μF", "kJ", "kPa", "hPa", "eV", "mL", "dL", "kbps", "Mbps", "Gbps", "KiB", "GiB", "TiB", "Mb", "Gb", "kcal",
-    "km", "cm", "mm", "μm", "kg", "mg", "μg", "μs", "°C", "°F", "mph", "kph", "rpm", "bpm", "fps", "dpi", "ppm", "psi", "lbs",
+    "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh",
+    "GWh", "kΩ", "MΩ", "Ω", "μF", "kJ", "kPa", "hPa", "eV", "mL", "dL", "kbps", "Mbps", "Gbps", "KiB", "GiB",
+    "TiB", "Mb", "Gb", "kcal", "km", "cm", "mm", "μm", "kg", "mg", "μg", "μs", "°C", "°F", "mph", "kph", "rpm",
+    "bpm", "fps", "dpi", "ppm", "psi", "lbs",
 )  # fmt: skip
 """Units that no word and no acronym is written like."""
 _UNIT_ALONE: Final = re.compile(rf"(?<![\w.&°'-])(?:{'|'.join(_ALONE)})(?![\w&'^²³]|-\w|\.\w)")
