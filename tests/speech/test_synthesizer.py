@@ -83,7 +83,9 @@ def test_silences_follow_the_punctuation(robot):
 
 
 def test_joints_do_not_click(robot):
-    for piece in robot.stream([TEXT], SynthesisSpec(steps=1), DeliverySpec(sentence_silence=0)):
+    pieces = list(robot.stream([TEXT], SynthesisSpec(steps=1), DeliverySpec(sentence_silence=0)))
+    assert len(pieces[-1].samples) == round(0.075 * robot.rate)  # the silence at the end
+    for piece in pieces[:-1]:
         loudest = np.abs(piece.samples).max()
         assert abs(piece.samples[0]) < 1e-3 * loudest
         assert abs(piece.samples[-1]) < 1e-3 * loudest
@@ -94,6 +96,7 @@ def test_no_joint_of_real_speech_steps_as_far_as_the_speech_does(silence):
     speaker = voxgrad.load("base/english", vocoder="vocoder/kathleen")
     texts = ["The road ran along the river;", "it turned away from the water. Nobody used it."]
     pieces = list(speaker.stream(texts, SynthesisSpec(steps=4), DeliverySpec(sentence_silence=silence)))
+    pieces = [piece for piece in pieces if piece.durations]
     assert len(pieces) == 3
     furthest = max(np.abs(np.diff(piece.samples)).max() for piece in pieces)
     near = speaker.rate // 100
