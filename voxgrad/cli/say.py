@@ -17,6 +17,8 @@ class Format(Enum):
     FLAC = "flac"
     OGG = "ogg"
     MP3 = "mp3"
+    M4B = "m4b"
+    OPUS = "opus"
 
 
 def say(
@@ -43,16 +45,25 @@ def say(
             "-o",
             "--output",
             metavar="FILE",
-            help="A .wav, .flac, .ogg or .mp3; - streams WAV to standard output.",
+            help="A .wav, .flac, .ogg or .mp3, of a book .m4b or .opus too; - streams WAV to standard output.",
         ),
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option("-d", "--directory", metavar="DIR", help="Write an audio file for every line to DIR."),
+        typer.Option(
+            "-d",
+            "--directory",
+            metavar="DIR",
+            help="Write an audio file for every line, or chapter of a book, to DIR.",
+        ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="Format of files without a given name.")
-    ] = Format.WAV,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Format of files without a given name; default: wav, of books m4b; opus is for books.",
+        ),
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
     voice: Annotated[
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
@@ -120,6 +131,12 @@ def say(
             help="Voices of lines such as `alice: Hello.` and of SSML: alice=alice@v2,bob=english:kathleen.",
         ),
     ] = None,
+    chapters: Annotated[
+        str | None, typer.Option(metavar="N-M", help="Chapters of a book, such as 3-5 or 1,4-; default: all.")
+    ] = None,
+    list_chapters: Annotated[
+        bool, typer.Option("--list-chapters", help="List the chapters of a book, and speak none.")
+    ] = False,
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
@@ -142,7 +159,8 @@ def say(
     ] = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
-    from voxgrad.cli.say_input import Reading, chosen_markup, chosen_steps, read_cast, read_input
+    from voxgrad.cli.say_book import is_book, list_book, say_book
+    from voxgrad.cli.say_input import Reading, SayInput, chosen_markup, chosen_steps, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.presets import validated
     from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -172,13 +190,19 @@ def say(
         "edge_silence": edge_silence,
     }
     members = read_cast(cast)
+    book = is_book(text, file)
+    if book is None and (chapters is not None or list_chapters):
+        raise BadInputError("--chapters and --list-chapters are for books", "Name an .epub.")
+    if book is not None and list_chapters:
+        list_book(session, book)
+        return
     taken = Reading(
         one=output is not None or raw,
         lines=directory is not None,
         markup=chosen_markup(ssml=ssml, markdown=markdown),
         names=tuple(members),
     )
-    source = read_input(text, file, taken)
+    source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, taken)
     saying = SayRequest(
         session=session,
         voice=voice,
@@ -192,10 +216,13 @@ def say(
         seed=seed,
         timings=timings,
         metadata=not no_metadata,
-        ending=format_.value,
+        ending=format_.value if format_ is not None else "wav" if book is None else "m4b",
         cast=members,
         folder=source.folder,
     )
+    if book is not None:
+        say_book(saying, book, output, directory, chapters)
+        return
     saying.warn(source.warnings)
     if raw or str(output) == "-":
         saying.stream(source, raw=raw)

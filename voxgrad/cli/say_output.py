@@ -65,7 +65,7 @@ class SayRequest:
         from voxgrad.text.lexicon import NONE
         from voxgrad.vocoder.load import choose_vocoder, mel_of
 
-        store = self._store()
+        store = self.store()
         speaker = find_voice(store, self.voice)
         named = Path(f"{speaker.name}.{self.ending}") if output is None else output
         check_writable_audio(named)
@@ -76,7 +76,7 @@ class SayRequest:
                 loaded = Synthesizer.load(speaker, vocoder, NONE)
                 if self.compile:
                     loaded = compile_synthesizer(loaded, self.synthesis, renderer.emit)
-                paced = self._paced(loaded, renderer.emit)
+                paced = self.paced(loaded, renderer.emit)
             speech = step(
                 store,
                 text,
@@ -89,7 +89,7 @@ class SayRequest:
                 strict=self.strict,
                 seed=self.seed,
                 loaded=loaded,
-                casting=self._casting(store, renderer.emit),
+                casting=self.casting(store, renderer.emit),
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
             )
@@ -127,14 +127,14 @@ class SayRequest:
         from voxgrad.cli.render import Renderer, answer
         from voxgrad.steps.synthesize_files import speak_to_files
 
-        store = self._store()
+        store = self.store()
         if self.timings is not None and self.timings.suffix:
             raise BadInputError(
                 f"{self.timings} cannot hold the timings of several audio files",
                 "Give just srt, to write them beside each file.",
             )
         if directory is not None:
-            _make(directory)
+            make_directory(directory)
         said = 0
         with Renderer(self.session) as renderer:
             jobs: Iterable[Job] = self._jobs(store, source.utterances(), directory, renderer.emit)
@@ -180,11 +180,11 @@ class SayRequest:
                 "a stream has no file to write timings beside", "Name a file for the timings."
             )
         with Renderer(self.session) as renderer:
-            store = self._store()
-            speaker = self._load(store, self.voice, renderer.emit)
-            synthesis = self._paced(speaker, renderer.emit)
+            store = self.store()
+            speaker = self.load(store, self.voice, renderer.emit)
+            synthesis = self.paced(speaker, renderer.emit)
             text = None if source.coming else source.joined()
-            cast = self._casting(store, renderer.emit)(speaker)
+            cast = self.casting(store, renderer.emit)(speaker)
             recipe = speaker.recipe(text, synthesis, self.delivery, self.seed, cast)
             passages, seconds = speak_to_stream(
                 speaker,
@@ -200,18 +200,20 @@ class SayRequest:
         if self.timings is not None:
             write_timings(self.timings, timings_format(self.timings), passages, seconds)
 
-    def _store(self) -> "Store":
+    def store(self) -> "Store":
+        """The home."""
         from voxgrad.store import Store
 
         return Store.open(self.session.home)
 
-    def _load(self, store: "Store", voice: str | None, emit: "Emit") -> "Synthesizer":
+    def load(self, store: "Store", voice: str | None, emit: "Emit") -> "Synthesizer":
+        """A voice with the vocoder and the lexicon that were asked for."""
         from voxgrad.speech.load import load_synthesizer
 
         compile_for = self.synthesis if self.compile else None
         return load_synthesizer(store, voice, self.vocoder, self.lexicon, emit, compile_for)
 
-    def _paced(self, speaker: "Synthesizer", emit: "Emit") -> "SynthesisSpec":
+    def paced(self, speaker: "Synthesizer", emit: "Emit") -> "SynthesisSpec":
         """The settings, with as many steps as the real-time factor that was asked for allows."""
         from voxgrad.speech.performance import fit_steps_to_rtf
 
@@ -221,7 +223,7 @@ class SayRequest:
             else fit_steps_to_rtf(speaker, self.synthesis, self.max_rtf, emit)
         )
 
-    def _casting(self, store: "Store", emit: "Emit") -> "Casting":
+    def casting(self, store: "Store", emit: "Emit") -> "Casting":
         """Makes the cast of a text, which loads the voices that it names."""
         from voxgrad.speech.cast import Cast
         from voxgrad.speech.load import find_voice
@@ -230,7 +232,7 @@ class SayRequest:
             def load(reference: str) -> "Synthesizer":
                 if find_voice(store, reference).digest == narrator.voice.digest:
                     return narrator
-                return self._load(store, reference, emit)
+                return self.load(store, reference, emit)
 
             return Cast(narrator, self.cast, load, self.folder)
 
@@ -261,8 +263,8 @@ class SayRequest:
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
             if ref not in casts:
-                casts[ref] = self._casting(store, emit)(self._load(store, ref, emit))
-                paces[ref] = self._paced(casts[ref].narrator, emit)
+                casts[ref] = self.casting(store, emit)(self.load(store, ref, emit))
+                paces[ref] = self.paced(casts[ref].narrator, emit)
             target = self._target(utterance, last + number, directory, casts[ref].narrator)
             if target.absolute() in targets:
                 raise BadInputError(
@@ -313,7 +315,13 @@ def _standard_output(rate: int, remark: str | None, *, raw: bool) -> "AudioWrite
     return RawWriter(stream) if raw else WaveWriter(stream, rate, MARK if remark is None else remark)
 
 
-def _make(directory: Path) -> None:
+def make_directory(directory: Path) -> None:
+    """Make a folder for audio files.
+
+    Raises:
+        BadInputError: it is a file.
+        EnvironmentFailureError: it cannot be made.
+    """
     from voxgrad.errors import EnvironmentFailureError
 
     if directory.exists() and not directory.is_dir():

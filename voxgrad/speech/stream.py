@@ -95,8 +95,8 @@ def speak(
     """
     rate = cast.narrator.rate
     edge = 0 if delivery.edge_silence is None else round(delivery.edge_silence * rate)
-    clock, number = _Clock(owed=edge), 0
-    for index, item in enumerate(cut(items, cast)):
+    clock, number, pieces = _Clock(owed=edge), 0, 0
+    for item in cut(items, cast):
         lead, tail, explicit = _silences(item, delivery)
         if lead is not None:
             silence = round(lead * rate) + clock.asked
@@ -106,18 +106,19 @@ def speak(
             continue
         gap = round(tail * rate)
         soon = min(edge, gap)
-        if index >= after.pieces:
-            clock.samples = max(clock.samples, after.samples if index == after.pieces else 0)
+        if pieces >= after.pieces:
+            clock.samples = max(clock.samples, after.samples)
             piece, length = _piece(item, cast, synthesis, delivery, _generator(seed, number), clock)
             samples = np.pad(piece.samples, (clock.owed, soon))
             yield SpokenPassage(piece.passage, samples, piece.mel, piece.durations, piece.timing)
             clock.samples += clock.owed + length + soon
-        number += isinstance(item, Passage)
+        number, pieces = number + isinstance(item, Passage), pieces + 1
         clock.begun, clock.given, clock.owed, clock.asked = True, soon, gap - soon, gap if explicit else 0
         clock.last = (max(gap, edge) if explicit else edge) - soon
     if not clock.begun:
         raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
-    if clock.last > 0:
+    if clock.last > 0 and after.pieces <= pieces:
+        clock.samples = max(clock.samples, after.samples)
         yield _silence(clock, rate)
 
 

@@ -77,17 +77,27 @@ def replay(
     samples, same = 0, True
     with (
         _threads(recipe.threads),
-        soundfile.SoundFile(source) as before,
+        _lossless(source) as before,
         open_writer(target, speaker.rate, again.remark) as sink,
     ):
         for piece in with_progress(pieces, _TASK, None, emit):
             sink.write(piece.samples)
             samples += len(piece.samples)
-            if same and before.format in _LOSSLESS:
+            if same and before is not None:
                 expected = before.read(len(piece.samples), dtype="int16")
                 same = np.array_equal(expected, to_pcm(piece.samples))
-        whole = before.format not in _LOSSLESS or before.frames == samples
-        return Replayed(samples / speaker.rate, same and whole if before.format in _LOSSLESS else None)
+        whole = before is None or before.frames == samples
+        return Replayed(samples / speaker.rate, None if before is None else same and whole)
+
+
+@contextmanager
+def _lossless(source: Path) -> Iterator[soundfile.SoundFile | None]:
+    """The audio of before, if its format keeps samples."""
+    if source.suffix.lower() in {".m4b", ".m4a"}:  # which libsndfile does not read
+        yield None
+        return
+    with soundfile.SoundFile(source) as before:
+        yield before if before.format in _LOSSLESS else None
 
 
 def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lexicon: Path | None) -> Cast:
