@@ -55,9 +55,12 @@ def write_epub(
         contents = ("nav.xhtml", page(f'<nav epub:type="toc"><ol>{links}</ol></nav>'))
         manifest += '<item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>'
     package = (
-        '<package xmlns="http://www.idpf.org/2007/opf" version="3.0"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
-        "<dc:title>A Book &amp; More</dc:title><dc:creator>Ann Author</dc:creator><dc:language>en</dc:language></metadata>"
-        f'<manifest>{manifest}<item id="c" href="cover.png" media-type="image/png" properties="cover-image"/></manifest>'
+        '<package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+        '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        "<dc:title>A Book &amp; More</dc:title><dc:creator>Ann Author</dc:creator>"
+        "<dc:language>en</dc:language></metadata>"
+        f'<manifest>{manifest}<item id="c" href="cover.png" media-type="image/png" properties="cover-image"/>'
+        "</manifest>"
         f"<spine{' toc=' + chr(34) + 'toc' + chr(34) if ncx else ''}>{spine}</spine></package>"
     )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

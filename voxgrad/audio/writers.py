@@ -155,16 +155,27 @@ def read_comment(path: Path) -> str:
             if file.read(4) == b"RIFF":
                 return _riff_comment(file)
         if path.suffix.lower() in _AUDIOBOOKS:
-            # Only here, because few files are any.
-            from voxgrad.audio.audiobook import read_tags  # noqa: PLC0415
-
-            return read_tags(path)[0].get("comment", "")
+            return _tagged_comment(path)
         with soundfile.SoundFile(path) as audio:
-            return str(audio.comment)
+            comment = str(audio.comment)
+        return comment if comment or path.suffix.lower() != ".mp3" else _tagged_comment(path)
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error.error_string.rstrip(".")) from error
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from error
+
+
+def _tagged_comment(path: Path) -> str:
+    """The comment of an audiobook."""
+    # Only here, because few files are any.
+    from voxgrad.audio.audiobook import read_tags  # noqa: PLC0415
+
+    try:
+        return read_tags(path)[0].get("comment", "")
+    except EnvironmentFailureError:
+        if path.suffix.lower() == ".mp3":  # which is mostly none
+            return ""
+        raise
 
 
 def _unreadable(path: Path, reason: str) -> BadInputError:

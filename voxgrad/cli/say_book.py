@@ -133,6 +133,8 @@ def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: 
         kind = timings_format(saying.timings)
         path = saying.timings if saying.timings.suffix else target.with_suffix(f".{kind}")
         write_timings(path, kind, done.passages, done.seconds)
+    count = len(done.chapters)
+    chapters = f"{count} chapter{'' if count == 1 else 's'}"
     answer(
         saying.session,
         {
@@ -142,7 +144,7 @@ def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: 
             "voice": voice,
             "chapters": [one.title for one in done.chapters],
         },
-        f"{target}: {duration(done.seconds)}, {len(done.chapters)} chapter{'s' if len(done.chapters) != 1 else ''} by {voice}, seed {saying.seed}",
+        f"{target}: {duration(done.seconds)}, {chapters} by {voice}, seed {saying.seed}",
     )
 
 

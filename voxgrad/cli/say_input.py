@@ -19,8 +19,9 @@ _ENDINGS: Final[dict[str, Markup]] = {
     ".ssml": "ssml", ".xml": "ssml", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html",
     ".xhtml": "html",
 }  # fmt: skip
+NO_PDF: Final = "PDF has no order of reading: save it as text, HTML or EPUB."
 _OTHERS: Final = {
-    ".pdf": "PDF has no order of reading: save it as text, HTML or EPUB.",
+    ".pdf": NO_PDF,
     ".doc": "Save it as text or HTML.",
     ".docx": "Save it as text or HTML.",
     ".mobi": "Convert it to EPUB.",

@@ -105,6 +105,7 @@ class _Table:
     heads: list[str] = field(default_factory=list)
     cells: list[str] = field(default_factory=list)
     is_head: bool = True
+    cell: str = ""
 
 
 class _Reader(HTMLParser):
@@ -164,7 +165,7 @@ class _Reader(HTMLParser):
         if tag in _BLOCKS:
             self._end_block(tag)
         elif tag in {"td", "th"}:
-            self._end_cell(tag)
+            self._end_cell()
         elif tag == "sup":
             self._end_raised()
         elif tag == "q":
@@ -219,24 +220,25 @@ class _Reader(HTMLParser):
         elif tag == "table":
             self._tables.append(_Table())
         elif tag == "tr" and self._tables:
-            self._tables[-1].cells, self._tables[-1].is_head = [], True
+            self._end_row()
 
     def _end_block(self, tag: str) -> None:
-        if tag == "tr" and self._tables:
+        if tag in {"tr", "table"} and self._tables:
             self._end_row()
+        if tag == "table" and self._tables:
+            self._tables.pop()
         self._end_paragraph()
         if tag in {"ol", "ul"} and self._lists:
             self._lists.pop()
-        elif tag == "table" and self._tables:
-            self._tables.pop()
 
     def _begin_inline(self, tag: str) -> None:
         if tag == "br":
             self._write(" ")
             if self._paragraph:
                 self._paragraph.append('<break strength="weak"/>')
-        elif tag in {"td", "th"}:
-            self._end_cell(tag)
+        elif tag in {"td", "th"} and self._tables:
+            self._end_cell()
+            self._tables[-1].cell = tag
         elif tag == "sup":
             self._end_raised()
             self._raised, self._linked = [], False
@@ -275,7 +277,7 @@ class _Reader(HTMLParser):
         if not re.sub(r"<[^>]*>|^\d+\.$", "", written).strip():
             self._heading = False
             return
-        if self._tables and not self._heading:  # a paragraph within a cell
+        if self._tables and self._tables[-1].cell and not self._heading:  # a paragraph within a cell
             self._paragraph = [written, " "]
             return
         self._parts[-1][1].append(f"<p>{written}</p>{HEADING_PAUSE if self._heading else ''}")
@@ -285,25 +287,27 @@ class _Reader(HTMLParser):
             self._parts[-1][2].append(" ")
         self._heading = False
 
-    def _end_cell(self, tag: str) -> None:
+    def _end_cell(self) -> None:
+        """What was written since the cell began; nothing where none is open."""
+        if not self._tables or not self._tables[-1].cell:
+            return
+        self._end_raised()
         while self._open:
             self._close_emphasis()
-        written = "".join(self._paragraph).strip()
-        self._paragraph = []
-        if self._tables and (written or self._tables[-1].cells):
-            self._tables[-1].cells.append(written)
-            self._tables[-1].is_head &= tag == "th"
+        table = self._tables[-1]
+        table.cells.append("".join(self._paragraph).strip())
+        table.is_head &= table.cell == "th"
+        table.cell, self._paragraph = "", []
 
     def _end_row(self) -> None:
         """A row as a paragraph: the head of each column before what stands in it; heads alone are read once."""
+        self._end_cell()
         table = self._tables[-1]
-        if "".join(self._paragraph).strip():
-            self._end_cell("td")
-        cells = table.cells
-        table.cells = []
+        cells, is_head = table.cells, table.is_head
+        table.cells, table.is_head = [], True
         if not any(cells):
             return
-        if table.is_head and len(cells) > 1:
+        if is_head and len(cells) > 1:
             table.heads = cells
             return
         heads = table.heads if len(table.heads) == len(cells) else [""] * len(cells)

@@ -102,7 +102,7 @@ def passages(texts: Iterable[str], spec: TextSpec, lexicon: Lexicon = NONE) -> I
     """
     segments = (segment for text in texts for segment in plain_segments(text))
     for passage in segment_passages(segments, lambda _: (spec, lexicon)):
-        if isinstance(passage, Passage):
+        if isinstance(passage, Passage) and passage.encoded.words:
             yield passage
 
 

@@ -24,7 +24,7 @@ _NAMES: Final = {
     "<": "less than", ">": "greater than", "|": "vertical bar", "~": "tilde", "^": "caret", "'": "apostrophe",
     '"': "quotation mark", "`": "backtick",
 }  # fmt: skip
-_ROMAN: Final = re.compile(r"(?=[IVXLC])(?:XC|XL|L?X{0,3}|C{1,3})(?:IX|IV|V?I{0,3})", re.IGNORECASE)
+_ROMAN: Final = re.compile(r"(?=[IVXLC])(?:XC|XL|L?X{0,3}|C{1,3})(?:IX|IV|V?I{0,3})")
 _ORDERS: Final = {
     format_: tuple(format_) for format_ in ("mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "y", "m", "d")
 }
@@ -64,7 +64,7 @@ def _characters(text: str, _: str) -> str:
 def _cardinal(text: str, _: str) -> str:
     plain = text.replace(",", "").replace(" ", "")
     if _ROMAN.fullmatch(plain):
-        return cardinal(str(roman(plain.upper())))
+        return cardinal(str(roman(plain)))
     match = re.fullmatch(r"([+-]?)(\d*)(\.\d+)?", plain)
     if match is None or not (match[2] or match[3]):
         raise CannotReadError(text)
@@ -76,7 +76,7 @@ def _cardinal(text: str, _: str) -> str:
 def _ordinal(text: str, _: str) -> str:
     plain = text.replace(",", "")
     if _ROMAN.fullmatch(plain):
-        return ordinal(str(roman(plain.upper())))
+        return ordinal(str(roman(plain)))
     match = re.fullmatch(r"(\d{1,15})\s?(?:st|nd|rd|th)?\.?", plain, re.IGNORECASE)
     if match is None:
         raise CannotReadError(text)
