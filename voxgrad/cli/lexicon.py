@@ -165,6 +165,7 @@ def _change(path: Path, content: str) -> None:
 
     beside = path.with_name(f".{path.name}.new")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(content, encoding="utf-8")
         beside.replace(path)
     except OSError as error:

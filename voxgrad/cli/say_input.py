@@ -139,13 +139,13 @@ def _document(content: str, reading: Reading, *, one: bool) -> SayInput:
     if reading.markup in {"markdown", "html"}:
         convert = markdown_to_ssml if reading.markup == "markdown" else html_to_ssml
         converted = convert(content)
-        return SayInput([converted.ssml], warnings=converted.warnings)
+        return SayInput([converted.ssml], one=one, warnings=converted.warnings)
     if reading.markup == "ssml":
-        return SayInput([content if is_ssml(content) else f"<speak>{content}</speak>"])
+        return SayInput([content if is_ssml(content) else f"<speak>{content}</speak>"], one=one)
     if is_ssml(content):
-        return SayInput([content])
+        return SayInput([content], one=one)
     if reading.names and is_dialogue(content, reading.names):
-        return SayInput([dialogue_to_ssml(content, reading.names)])
+        return SayInput([dialogue_to_ssml(content, reading.names)], one=one)
     return SayInput([content], one=one)
 
 

@@ -228,11 +228,16 @@ class SayRequest:
         from voxgrad.speech.cast import Cast
         from voxgrad.speech.load import find_voice
 
+        loaded: dict[str, Synthesizer] = {}
+
         def casting(narrator: "Synthesizer") -> Cast:
+            loaded[narrator.voice.digest] = narrator
+
             def load(reference: str) -> "Synthesizer":
-                if find_voice(store, reference).digest == narrator.voice.digest:
-                    return narrator
-                return self.load(store, reference, emit)
+                digest = find_voice(store, reference).digest  # of which several references may speak
+                if digest not in loaded:
+                    loaded[digest] = self.load(store, reference, emit)
+                return loaded[digest]
 
             return Cast(narrator, self.cast, load, self.folder)
 

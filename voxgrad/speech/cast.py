@@ -38,7 +38,7 @@ class Cast:
     Attributes:
         narrator: whose voice nothing else is said in.
         references: what names stand for: a reference to a voice or base, and with ``:NAME`` one of its speakers.
-        load: loads a reference; None where only the narrator's own speakers can be had.
+        load: loads a reference, once; None where only the narrator's own speakers can be had.
         folder: where sounds lie; None where there can be none.
         known: voices that are loaded already.
     """
@@ -49,7 +49,6 @@ class Cast:
     folder: Path | None = None
     known: Mapping[str, Member] = field(default_factory=dict)
     _members: dict[str | None, Member] = field(default_factory=dict)
-    _loaded: "dict[str, Synthesizer]" = field(default_factory=dict)
 
     def member(self, name: str | None) -> Member:
         """Who speaks under a name; None is the narrator.
@@ -71,21 +70,19 @@ class Cast:
             raise BadInputError(
                 f"there is no voice {name} here", f"Say whose it is with --cast {name}=VOICE."
             )
-        if reference not in self._loaded:
-            try:
-                found = self.load(reference)
-            except BadInputError as error:
-                raise BadInputError(
-                    f"no voice answers to {name}: {error.message}",
-                    f"Say whose it is with --cast {name}=VOICE.",
-                ) from error
-            # Two references may mean one artifact.
-            same = (one for one in self._loaded.values() if one.voice.digest == found.voice.digest)
-            self._loaded[reference] = next(same, found)
-        synthesizer = self._loaded[reference]
+        try:
+            synthesizer = self.load(reference)
+        except BadInputError as error:
+            raise BadInputError(
+                f"no voice answers to {name}: {error.message}", f"Say whose it is with --cast {name}=VOICE."
+            ) from error
         if speaker:
             synthesizer.acoustic.row_of(speaker)
         return Member(synthesizer, speaker or synthesizer.acoustic.spec.voice)
+
+    def known_members(self) -> list[tuple[str, Member]]:
+        """Those with names that have been asked for."""
+        return [(name, member) for name, member in self._members.items() if name is not None]
 
     def members(self, items: Iterable[Segment | Sound]) -> dict[str, Member]:
         """Those that a script calls by name, loaded."""

@@ -10,25 +10,41 @@ import numpy.typing as npt
 from voxgrad.audio.io import Samples
 
 _WINDOW: Final = 0.005  # seconds
-_QUIET: Final = -45.0  # dB below the loudest window; vocoded silence lies at -55, weak consonants at -40
+_QUIET: Final = -40.0  # dB below the loudest window; vocoded silence lies at -55
+_MARGIN: Final = (
+    0.015  # seconds beside a sound that are kept, and count as silence: weak consonants end there
+)
 _FADE: Final = 0.005  # seconds; so that no joint clicks
 _REACH: Final = 0.08  # seconds that a pause may lie beside where the durations have it
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Samples ``start`` to ``stop`` become ``length`` samples of silence."""
+    """Samples ``start`` to ``stop`` become ``length`` samples of silence.
+
+    Attributes:
+        pause: the number of the pause that it is for; below 0 at the ends.
+    """
 
     start: int
     stop: int
     length: int
+    pause: int = -1
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """What is done to the silences of a passage: in order, none overlapping."""
+    """What is done to the silences of a passage: in order, none overlapping.
+
+    Attributes:
+        cuts: of samples.
+        lead: samples of silence that are left before the first sound.
+        tail: samples of silence that are left after the last.
+    """
 
     cuts: tuple[Cut, ...] = ()
+    lead: int = 0
+    tail: int = 0
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         """Samples (n,) with each cut replaced, and what remains faded in and out beside it."""
@@ -52,17 +68,38 @@ class Cuts:
             shift += cut.length - (cut.stop - cut.start)
         return sample + shift
 
+    def borders(self, edges: Sequence[int], gaps: Sequence[tuple[int, int]]) -> list[float]:
+        """Where the borders between tokens lie afterwards.
+
+        Args:
+            edges: samples at which tokens begin, and the last one ends.
+            gaps: of every pause, the edges that it lies between: no sound before it ends later than it begins, and none
+                after it begins before it ends.
+        """
+        moved = [self.moved(edge) for edge in edges]
+        shift = 0
+        for cut in self.cuts:
+            if cut.pause >= 0:
+                before, after = gaps[cut.pause]
+                begin, end = cut.start + shift, cut.start + shift + cut.length
+                moved = [
+                    min(time, begin) if edge <= before else max(time, end) if edge >= after else time
+                    for edge, time in enumerate(moved)
+                ]
+            shift += cut.length - (cut.stop - cut.start)
+        return moved
+
 
 def cuts_for(samples: Samples, rate: int, pauses: Sequence[tuple[float, float, float]]) -> Cuts:
     """Cut off the silence at both ends, and make the pauses within last as long as they are asked to.
+
+    Silent is what lies 40 dB below the loudest 5 ms. Beside every sound up to 15 ms of it are left, as a part of the
+    silence that was asked for; at the ends `Cuts.lead` and `Cuts.tail` tell how much.
 
     Args:
         samples: (n,) of a passage.
         rate: Hz.
         pauses: in order: seconds between which a pause lies by the durations, and its length.
-
-    Returns:
-        Without the cuts, nothing would be quieter than 45 dB below the loudest 5 ms at either end, or in the pauses.
     """
     window = round(_WINDOW * rate)
     quiet = _quiet_windows(samples, window)
@@ -70,17 +107,21 @@ def cuts_for(samples: Samples, rate: int, pauses: Sequence[tuple[float, float, f
         return Cuts()
     sounding = np.flatnonzero(~quiet)
     first, last = int(sounding[0]), int(sounding[-1]) + 1
-    cuts = [Cut(0, first * window, 0)]
-    for begin, end, seconds in pauses:
+    end, margin = min(last * window, len(samples)), round(_MARGIN * rate)
+    lead, tail = min(margin, first * window), min(margin, len(samples) - end)
+    cuts = [Cut(0, first * window - lead, 0)]
+    for number, (begin, stop, seconds) in enumerate(pauses):
         low, high = (
             int(np.clip(time * rate / window, first + 1, max(last - 1, first + 1)))
-            for time in (begin - _REACH, end + _REACH)
+            for time in (begin - _REACH, stop + _REACH)
         )
-        start, stop = _quietest(samples, quiet, window, low, high)
-        if start * window >= cuts[-1].stop:
-            cuts.append(Cut(start * window, stop * window, round(seconds * rate)))
-    stop = min(last * window, len(samples))
-    return Cuts((*cuts, Cut(max(stop, cuts[-1].stop), len(samples), 0)))
+        run = _quietest(samples, quiet, window, low, high)
+        kept = min(margin, (run[1] - run[0]) * window // 2, round(seconds * rate) // 2)
+        cut = Cut(run[0] * window + kept, run[1] * window - kept, round(seconds * rate) - 2 * kept, number)
+        if cut.start >= cuts[-1].stop:
+            cuts.append(cut)
+    after = max(end + tail, cuts[-1].stop)
+    return Cuts((*cuts, Cut(after, len(samples), 0)), lead, max(after - end, 0))
 
 
 def faded(samples: Samples, rate: int) -> Samples:

@@ -20,6 +20,7 @@ class SpokenPassage:
         mel: (n_mels, frames) float32, as the model gave it.
         durations: frames of every token; empty without words.
         timing: when its words are said, in the whole.
+        tail: samples of silence after the last sound.
     """
 
     passage: Passage
@@ -27,6 +28,7 @@ class SpokenPassage:
     mel: Samples
     durations: tuple[int, ...]
     timing: TimedPassage
+    tail: int = 0
 
 
 @dataclass(frozen=True, eq=False)

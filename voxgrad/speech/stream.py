@@ -1,7 +1,7 @@
 """A script, spoken passage by passage: who speaks, and how long the silences between are."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -66,10 +66,11 @@ class _Clock:
 
 @dataclass(frozen=True)
 class Resumption:
-    """What of a script was spoken before: so many pieces, so many samples."""
+    """What of a script was spoken before: so many pieces, so many samples, and of these so many silent at the end."""
 
     pieces: int = 0
     samples: int = 0
+    tail: int = 0
 
 
 def speak(
@@ -104,17 +105,23 @@ def speak(
         if isinstance(item, Passage) and not item.encoded.words:  # only silence, at the end
             clock.last = clock.owed
             continue
-        gap = round(tail * rate)
-        soon = min(edge, gap)
+        gap, given = round(tail * rate), after.tail
         if pieces >= after.pieces:
             clock.samples = max(clock.samples, after.samples)
-            piece, length = _piece(item, cast, synthesis, delivery, _generator(seed, number), clock)
-            samples = np.pad(piece.samples, (clock.owed, soon))
-            yield SpokenPassage(piece.passage, samples, piece.mel, piece.durations, piece.timing)
-            clock.samples += clock.owed + length + soon
+            piece = _piece(item, cast, synthesis, delivery, _generator(seed, number), clock)
+            given = max(min(edge, gap), piece.spoken.tail)
+            before, more = max(clock.owed - piece.lead, 0), given - piece.spoken.tail
+            samples: Samples = np.pad(piece.spoken.samples, (before, more))
+            yield replace(piece.spoken, samples=samples, tail=given)
+            clock.samples += len(samples)
         number, pieces = number + isinstance(item, Passage), pieces + 1
-        clock.begun, clock.given, clock.owed, clock.asked = True, soon, gap - soon, gap if explicit else 0
-        clock.last = (max(gap, edge) if explicit else edge) - soon
+        clock.begun, clock.given, clock.owed, clock.asked = (
+            True,
+            given,
+            max(gap - given, 0),
+            gap if explicit else 0,
+        )
+        clock.last = max((max(gap, edge) if explicit else edge) - given, 0)
     if not clock.begun:
         raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
     if clock.last > 0 and after.pieces <= pieces:
@@ -138,6 +145,14 @@ def _seconds(pause: Pause, delivery: DeliverySpec) -> float:
     return pause.seconds + pause.sentences * delivery.sentence_silence
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A piece without the silence around it, but for ``lead`` samples of it that it begins with."""
+
+    spoken: SpokenPassage
+    lead: int = 0
+
+
 def _piece(
     item: Passage | Sound,
     cast: Cast,
@@ -145,17 +160,16 @@ def _piece(
     delivery: DeliverySpec,
     generator: torch.Generator,
     clock: _Clock,
-) -> tuple[SpokenPassage, int]:
-    """An item without the silence around it, its times counted from the beginning of the speech."""
+) -> _Piece:
+    """An item, its times counted from the beginning of the speech."""
     rate = cast.narrator.rate
-    start = clock.samples + clock.owed
     if isinstance(item, Sound):
-        samples = cast.play(item, rate)
+        start, samples = clock.samples + clock.owed, cast.play(item, rate)
         shown = Passage(f"[{item.file}]" if item.file else "[tone]", _NOTHING, Break.COMMA)
         timing = TimedPassage(
             shown.written, round(start / rate, 4), round((start + len(samples)) / rate, 4), ()
         )
-        return SpokenPassage(shown, samples, np.zeros((0, 0), np.float32), (), timing), len(samples)
+        return _Piece(SpokenPassage(shown, samples, np.zeros((0, 0), np.float32), (), timing))
     member = cast.member(item.voice)
     asked = synthesis if member.speaker is None else synthesis.model_copy(update={"speaker": member.speaker})
     inner = [
@@ -167,8 +181,10 @@ def _piece(
     samples = spoken.samples
     if member.synthesizer.rate != rate:
         samples = resample(Waveform(samples, member.synthesizer.rate), rate).samples
+    lead, tail = round(spoken.lead * rate), round(spoken.tail * rate)
+    start = clock.samples + max(clock.owed - lead, 0)
     timing = timed(item, spoken.borders, start / rate)
-    return SpokenPassage(item, samples, spoken.mel, spoken.durations, timing), len(samples)
+    return _Piece(SpokenPassage(item, samples, spoken.mel, spoken.durations, timing, tail), lead)
 
 
 def _silence(clock: _Clock, rate: int) -> SpokenPassage:

@@ -48,12 +48,16 @@ class Spoken:
         mel: (n_mels, frames) float32.
         durations: frames of every token.
         borders: seconds at which every token begins, and the last one ends.
+        lead: seconds of silence before the first sound.
+        tail: seconds of silence after the last.
     """
 
     samples: Samples
     mel: Samples
     durations: tuple[int, ...]
     borders: tuple[float, ...]
+    lead: float
+    tail: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,19 +252,18 @@ class Synthesizer:
         if prosody is not None and self._mean_pitch(row) is None and changes_pitch(passage):
             samples = self._bent(samples, token_prosody(passage, self._heard_pitch(samples)), durations)
         edges = [frame * hop for frame in accumulate(durations, initial=0)]
-        cuts = Cuts()
-        if delivery.edge_silence is not None:
-            words = passage.encoded.words
-            places = [
-                (edges[words[at - 1].stop] / self.rate, edges[words[at].start] / self.rate, seconds)
-                for at, seconds in pauses
-                if seconds > 0
-            ]
-            cuts = cuts_for(samples, self.rate, places)
+        asked = () if delivery.edge_silence is None else tuple(pause for pause in pauses if pause[1] > 0)
+        gaps = [(passage.encoded.words[at - 1].stop, passage.encoded.words[at].start) for at, _ in asked]
+        places = [
+            (edges[before] / self.rate, edges[after] / self.rate, seconds)
+            for (before, after), (_, seconds) in zip(gaps, asked, strict=True)
+        ]
+        cuts = Cuts() if delivery.edge_silence is None else cuts_for(samples, self.rate, places)
         factors = None if prosody is None else gains(passage, durations, hop, len(samples), self.rate)
         samples = self._delivered(samples if factors is None else samples * factors, delivery)
-        borders = tuple(cuts.moved(edge) / self.rate for edge in edges)
-        return Spoken(cuts.apply(samples, self.rate), mel.numpy(), durations, borders)
+        borders = tuple(sample / self.rate for sample in cuts.borders(edges, gaps))
+        spoken = cuts.apply(samples, self.rate)
+        return Spoken(spoken, mel.numpy(), durations, borders, cuts.lead / self.rate, cuts.tail / self.rate)
 
     def mel(
         self,

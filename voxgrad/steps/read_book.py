@@ -62,9 +62,10 @@ class ReadBook:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A passage that is spoken: its samples, whether a chapter begins with it, and its times."""
+    """A passage that is spoken: its samples, those silent at its end, the chapter that it begins, its times."""
 
     samples: int
+    tail: int
     chapter: int | None
     timing: TimedPassage
 
@@ -191,7 +192,7 @@ class _Work:
     @property
     def resumption(self) -> Resumption:
         """Where speaking goes on."""
-        return Resumption(len(self.pieces), self.samples)
+        return Resumption(len(self.pieces), self.samples, self.pieces[-1].tail if self.pieces else 0)
 
     def add(self, spoken: Iterable[SpokenPassage]) -> Iterator[int]:
         """Keep pieces as they come; gives how many passages there are after each."""
@@ -204,7 +205,7 @@ class _Work:
         ):
             for one in spoken:
                 began = _chapter_before(one.timing)
-                piece = _Piece(len(one.samples), waiting if began is None else began, one.timing)
+                piece = _Piece(len(one.samples), one.tail, waiting if began is None else began, one.timing)
                 audio.write(to_pcm(one.samples).astype("<i2").tobytes())
                 audio.flush()
                 lines.write(f"{_line(piece)}\n")
@@ -244,7 +245,7 @@ def _whole_pieces(folder: Path) -> list[_Piece]:
         try:
             content = json.loads(line)
             (timing,) = read_timings(json.dumps([content["timing"]]))
-            piece = _Piece(int(content["samples"]), content["chapter"], timing)
+            piece = _Piece(int(content["samples"]), int(content["tail"]), content["chapter"], timing)
         except (ValueError, KeyError, TypeError):
             break
         if piece.samples > available:

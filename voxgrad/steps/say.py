@@ -91,17 +91,21 @@ def say(
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
     speaker = None if loaded is None else replace(loaded, lexicon=words)
-    heard: dict[str, Any] = {}
+    cast, heard = None, dict[str, Any]()
     if is_ssml(text):  # whose other voices and sounds count too
         speaker = Synthesizer.load(voice, vocoder, words) if speaker is None else speaker
-        heard = speaker.recipe(text, settings, delivery, seed, casting(speaker)).heard
+        cast = casting(speaker)
+        heard = speaker.recipe(text, settings, delivery, seed, cast).heard
+        known_by |= {
+            f"cast.{name}": member.synthesizer.voice.as_parent() for name, member in cast.known_members()
+        }
     key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name, **heard})
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
     speaker = Synthesizer.load(voice, vocoder, words) if speaker is None else speaker
-    cast = casting(speaker)
+    cast = casting(speaker) if cast is None else cast
     summary = speaker.summarize([text], cast)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work(text, words, known_by, resolved, key)
