@@ -7,14 +7,13 @@ archive's own figures, XML is read without entities, and paths stay within the a
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from zlib import error as ZlibError
 
+from voxgrad.documents.epub_navigation import local_name, nav_links, ncx_links
 from voxgrad.documents.html import Part, html_to_ssml
 from voxgrad.errors import BadInputError
 
@@ -125,7 +124,7 @@ class _Reader:
         """All of the book."""
         self._check_protection()
         container = self._xml("META-INF/container.xml")
-        roots = [one.get("full-path", "") for one in container.iter() if _local(one) == "rootfile"]
+        roots = [one.get("full-path", "") for one in container.iter() if local_name(one) == "rootfile"]
         if not roots or not roots[0]:
             raise self._refusal("names no package document")
         package_path = self._inside("", roots[0])
@@ -134,7 +133,7 @@ class _Reader:
         spine = [
             items[one.get("idref", "")]
             for one in package.iter()
-            if _local(one) == "itemref" and one.get("linear") != "no" and one.get("idref") in items
+            if local_name(one) == "itemref" and one.get("linear") != "no" and one.get("idref") in items
         ]
         documents = [item for item in spine if item.kind in _TEXT_TYPES and "nav" not in item.properties]
         chapters, warnings = self._chapters(documents, self._titles(package, items))
@@ -158,25 +157,22 @@ class _Reader:
                 frozenset(one.get("properties", "").split()),
             )
             for one in package.iter()
-            if _local(one) == "item" and one.get("href") and not urlsplit(one.get("href")).scheme
+            if local_name(one) == "item" and one.get("href") and not urlsplit(one.get("href")).scheme
         }
 
     def _titles(self, package: Any, items: dict[str, _Item]) -> dict[str, dict[str, str]]:
         """Titles by document and by the id within it; an empty id is the document's beginning."""
         navigation = next((item for item in items.values() if "nav" in item.properties), None)
         if navigation is not None:
-            reader = _Navigation()
-            reader.feed(self._text(navigation.path))
-            reader.close()
-            found, base = iter(reader.links), navigation.path
+            found, base = nav_links(self._text(navigation.path)), navigation.path
         else:
-            named = next((one.get("toc") for one in package.iter() if _local(one) == "spine"), None)
+            named = next((one.get("toc") for one in package.iter() if local_name(one) == "spine"), None)
             ncx = items.get(named or "") or next(
                 (item for item in items.values() if item.kind == "application/x-dtbncx+xml"), None
             )
             if ncx is None or not self._has(ncx.path):
                 return {}
-            found, base = _ncx_links(self._xml(ncx.path)), ncx.path
+            found, base = ncx_links(self._xml(ncx.path)), ncx.path
         titles: dict[str, dict[str, str]] = {}
         for target, title in found:
             parts = urlsplit(target)
@@ -213,7 +209,7 @@ class _Reader:
             (
                 one.get("content")
                 for one in package.iter()
-                if _local(one) == "meta" and one.get("name") == "cover"
+                if local_name(one) == "meta" and one.get("name") == "cover"
             ),
             None,
         )
@@ -232,7 +228,7 @@ class _Reader:
         protected = (
             one.get("URI", "")
             for one in self._xml("META-INF/encryption.xml").iter()
-            if _local(one) == "CipherReference"
+            if local_name(one) == "CipherReference"
         )
         if any(not _FONTS.search(name) for name in protected):
             raise BadInputError(
@@ -296,67 +292,9 @@ class _Reader:
         return BadInputError(f"{self._file} {what}", _HINT)
 
 
-@dataclass
-class _Link:
-    target: str
-    words: list[str] = field(default_factory=list)
-
-
-class _Navigation(HTMLParser):
-    """The links of the table of contents in a navigation document; of all of it where none is called so."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._found: list[tuple[bool, _Link]] = []
-        self._contents = False
-        self._link: _Link | None = None
-
-    @property
-    def links(self) -> list[tuple[str, str]]:
-        """Targets and titles."""
-        marked = [link for inside, link in self._found if inside] or [link for _, link in self._found]
-        return [(link.target, " ".join("".join(link.words).split())) for link in marked]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """See `HTMLParser`."""
-        attributes = {name: value or "" for name, value in attrs}
-        if tag == "nav":
-            self._contents = (
-                "toc" in attributes.get("epub:type", "").split() or attributes.get("role") == "doc-toc"
-            )
-        elif tag == "a" and "href" in attributes:
-            self._link = _Link(attributes["href"])
-            self._found.append((self._contents, self._link))
-
-    def handle_endtag(self, tag: str) -> None:
-        """See `HTMLParser`."""
-        if tag == "nav":
-            self._contents = False
-        elif tag == "a":
-            self._link = None
-
-    def handle_data(self, data: str) -> None:
-        """See `HTMLParser`."""
-        if self._link is not None:
-            self._link.words.append(data)
-
-
-def _ncx_links(ncx: Any) -> Iterator[tuple[str, str]]:
-    for point in ncx.iter():
-        if _local(point) == "navPoint":
-            label = next((one for one in point if _local(one) == "navLabel"), None)
-            content = next((one for one in point if _local(one) == "content"), None)
-            if label is not None and content is not None:
-                yield content.get("src", ""), " ".join("".join(label.itertext()).split())
-
-
-def _local(element: Any) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
 def _all(package: Any, name: str) -> list[str]:
     """The Dublin Core elements of a name."""
-    found = (one for one in package.iter() if _local(one) == name and "purl.org/dc" in str(one.tag))
+    found = (one for one in package.iter() if local_name(one) == name and "purl.org/dc" in str(one.tag))
     return [text for one in found if (text := " ".join("".join(one.itertext()).split()))]
 
 

@@ -41,6 +41,9 @@ class CastMember(BaseModel):
     vocoder: Source | None
     speaker: str | None
     lexicon: str | None
+    consent: str | None = None
+    """The statement of the person whose voice it is, as the voice's manifest has it."""
+    licence: str | None = None
 
     @classmethod
     def of(cls, synthesizer: "Synthesizer", speaker: str | None) -> "CastMember":
@@ -50,6 +53,8 @@ class CastMember(BaseModel):
             vocoder=None if synthesizer.vocoder is None else Source.of(synthesizer.vocoder),
             speaker=speaker,
             lexicon=synthesizer.lexicon.sha256 if synthesizer.lexicon else None,
+            consent=synthesizer.voice.manifest.consent,
+            licence=synthesizer.voice.manifest.licence,
         )
 
 

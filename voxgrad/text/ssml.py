@@ -20,7 +20,6 @@ from voxgrad.text.marked_text import (
     Break,
     Event,
     Mark,
-    MarkedText,
     Pause,
     Prosody,
     Segment,
@@ -29,6 +28,7 @@ from voxgrad.text.marked_text import (
 )
 from voxgrad.text.phonetic_alphabets import ALPHABETS, to_phones
 from voxgrad.text.say_as import KINDS, CannotReadError, say_as
+from voxgrad.text.segment_builder import SegmentBuilder
 from voxgrad.text.ssml_values import EMPHASES, changed
 
 _START: Final = re.compile(
@@ -126,13 +126,9 @@ class _Handler(ContentHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.items: list[Segment | Sound] = []
         self.warnings: dict[str, None] = {}
         self._stack = [_Frame("", PLAIN, None, {}, "")]
-        self._text: list[str] = []
-        self._length = 0
-        self._prosodies: list[tuple[int, Prosody]] = []
-        self._events: list[tuple[int, Event]] = []
+        self._builder = SegmentBuilder()
         self._gathered: list[str] = []
         self._captured: list[str] | None = None
         self._locator: Any = None
@@ -184,10 +180,7 @@ class _Handler(ContentHandler):
 
     def finished(self) -> tuple[Segment | Sound, ...]:
         """All items, in order."""
-        self._flush(Break.PARAGRAPH)
-        if self._events:
-            self.items.append(Segment(MarkedText("", (), tuple((0, event) for _, event in self._events))))
-        return tuple(self.items)
+        return self._builder.finished()
 
     def _gather(self) -> None:
         """Text since the last tag: its space is folded, and pauses in brackets hold in it too."""
@@ -198,39 +191,18 @@ class _Handler(ContentHandler):
             return
         for part in split_pauses(text) if text else ():
             if isinstance(part, Pause):
-                self._event(part)
+                self._happen(part)
             else:
                 self._say(part)
 
     def _say(self, text: str) -> None:
-        prosody = self._stack[-1].prosody
-        if prosody != (self._prosodies[-1][1] if self._prosodies else PLAIN):
-            self._prosodies.append((self._length, prosody))
-        self._text.append(text)
-        self._length += len(text)
+        self._builder.say(text, self._stack[-1].prosody)
 
-    def _event(self, event: Event) -> None:
-        self._events.append((self._length, event))
-        if isinstance(event, Pause):
-            self._say(" ")
+    def _happen(self, event: Event) -> None:
+        self._builder.happen(event, self._stack[-1].prosody)
 
     def _flush(self, ends: Break, *, whole: bool = False) -> None:
-        """The text so far as a segment. Without any, what was before it ends as strongly as this."""
-        text = "".join(self._text)
-        content = MarkedText(text, tuple(self._prosodies), tuple(self._events))
-        last = self.items[-1] if self.items else None
-        if text.strip():
-            self.items.append(Segment(content, ends, self._stack[-1].voice, whole))
-        elif isinstance(last, Segment):
-            end = len(last.content.text)
-            said = last.content.with_events([(end, event) for _, event in content.events])
-            strongest = min(last.ends, ends, key=list(Break).index)
-            self.items[-1] = replace(last, content=said, ends=strongest)
-        else:
-            self._text, self._length, self._prosodies = [], 0, []
-            self._events = [(0, event) for _, event in self._events]
-            return
-        self._text, self._length, self._prosodies, self._events = [], 0, [], []
+        self._builder.flush(ends, self._stack[-1].voice, whole=whole)
 
     def _warn(self, warning: str) -> None:
         self.warnings[warning] = None
@@ -261,7 +233,7 @@ class _Handler(ContentHandler):
             raise self._refusal(
                 frame.place, f"<break> has strength={strength!r}", f"Give one of {', '.join(STRENGTHS)}."
             )
-        self._event(
+        self._happen(
             Pause(sentences=STRENGTHS[strength]) if time is None else Pause(self._seconds(frame, time))
         )
         return frame
@@ -311,7 +283,7 @@ class _Handler(ContentHandler):
 
     def _start_mark(self, frame: _Frame) -> _Frame:
         if name := frame.attributes.get("name"):
-            self._event(Mark(name))
+            self._happen(Mark(name))
             return frame
         raise self._refusal(frame.place, "<mark> has no name", 'Write <mark name="…"/>.')
 
@@ -346,7 +318,7 @@ class _Handler(ContentHandler):
                 frame.place, f"<audio> has soundLevel={level!r}", "Give decibels such as -6dB."
             ) from error
         self._flush(Break.COMMA)
-        self.items.append(Sound(source, decibels=decibels))
+        self._builder.play(Sound(source, decibels=decibels))
         return frame
 
     def _end_sub(self, frame: _Frame, _held: str) -> None:
@@ -376,7 +348,7 @@ class _Handler(ContentHandler):
             return
         elif kind in {"expletive", "bleep"}:
             self._flush(Break.WORD)
-            self.items.append(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))
+            self._builder.play(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))
         else:
             try:
                 words = say_as(text, kind, frame.attributes.get("format", ""))
