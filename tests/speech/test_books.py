@@ -123,7 +123,9 @@ def stopped(monkeypatch, after: int) -> None:
     monkeypatch.setattr(Renderer, "emit", emit)
 
 
-@pytest.mark.parametrize("after", [1, 4, 8])
+@pytest.mark.parametrize(
+    "after", [4, pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_a_book_that_was_stopped_ends_the_same(after, book, command, monkeypatch):
     assert command("say", book, "-o", "whole.m4b", *FAST).code == 0
     with monkeypatch.context() as patch:

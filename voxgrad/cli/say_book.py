@@ -82,6 +82,11 @@ def say_book(
     targets = list(
         _targets(book, numbers, output or Path(f"{path.stem}.{saying.ending}"), directory, saying.ending)
     )
+    if directory is not None and saying.timings is not None and saying.timings.suffix:
+        raise BadInputError(
+            f"{saying.timings} cannot hold the timings of several audio files",
+            "Give just srt, to write them beside each file.",
+        )
     for target, _ in targets:
         _check(target)
     with Renderer(saying.session) as renderer:

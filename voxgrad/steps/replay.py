@@ -101,7 +101,7 @@ def _lossless(source: Path) -> Iterator[soundfile.SoundFile | None]:
 
 
 def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lexicon: Path | None) -> Cast:
-    """The voices of then; sounds lie beside the audio file."""
+    """The voices of then; sounds lie beside the audio file, or in the working folder."""
     loaded = {narrator.voice.digest: narrator}
 
     def load(name: str) -> Synthesizer:
@@ -111,7 +111,9 @@ def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lex
         return loaded[member.voice.digest]
 
     members = {name: Member(load(name), member.speaker) for name, member in recipe.cast.items()}
-    return Cast(narrator, folder=source.absolute().parent, known=members)
+    beside, here = source.absolute().parent, Path.cwd()
+    folder = beside if all((beside / file).is_file() for file in recipe.sounds) else here
+    return Cast(narrator, folder=folder, known=members)
 
 
 def _speaker(store: Store, source: Path, recipe: Recipe | CastMember, lexicon: Path | None) -> Synthesizer:

@@ -6,9 +6,11 @@ plainly HTML in it is understood; `voxgrad.text.ssml` has the rest.
 
 import html
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from operator import itemgetter
 from typing import Final
 
 
@@ -85,14 +87,17 @@ class MarkedText:
         if not self.prosodies and not self.events:
             return MarkedText(text)
         first = start + len(inner) - len(inner.lstrip())
-        active = [prosody for offset, prosody in self.prosodies if offset <= first]
-        later = [(offset - first, prosody) for offset, prosody in self.prosodies if first < offset < stop]
+        # By bisection, for a paragraph may have as many of them as words.
+        after = bisect_right(self.prosodies, first, key=itemgetter(0))
+        until = bisect_left(self.prosodies, stop, key=itemgetter(0))
+        active = [(0, prosody) for _, prosody in self.prosodies[max(after - 1, 0) : after]]
+        later = [(offset - first, prosody) for offset, prosody in self.prosodies[after:until]]
+        begin = bisect_right(self.events, start, key=itemgetter(0)) if start else 0
         here = [
             (min(max(offset - first, 0), len(text)), event)
-            for offset, event in self.events
-            if start < offset <= stop or (start == offset == 0)
+            for offset, event in self.events[begin : bisect_right(self.events, stop, key=itemgetter(0))]
         ]
-        return MarkedText(text, (*((0, prosody) for prosody in active[-1:]), *later), tuple(here))
+        return MarkedText(text, (*active, *later), tuple(here))
 
     def with_events(self, more: list[tuple[int, Event]]) -> "MarkedText":
         """With more events, in order."""
@@ -149,7 +154,7 @@ _INLINE: Final = (
 )
 _SSML: Final = "speak|prosody|emphasis|say-as|phoneme|voice|lang"
 _TAG: Final = re.compile(
-    rf"<!--.{{0,2000}}?-->|</?(?:(?P<block>{_BLOCKS})|{_INLINE}|{_SSML})(?:\s[^<>]{{0,1000}})?/?>",
+    rf"<!--.{{0,500}}?-->|</?(?:(?P<block>{_BLOCKS})|{_INLINE}|{_SSML})(?:\s[^<>]{{0,1000}})?/?>",
     re.IGNORECASE | re.DOTALL,
 )
 _ENTITY: Final = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")

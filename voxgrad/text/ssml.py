@@ -6,6 +6,7 @@ Read by expat through defusedxml: entities of a document's own and anything outs
 import math
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final
 from xml.sax import SAXException, SAXParseException
@@ -32,7 +33,7 @@ from voxgrad.text.segment_builder import SegmentBuilder
 from voxgrad.text.ssml_values import EMPHASES, changed
 
 _START: Final = re.compile(
-    r"\ufeff?\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*)*<speak[\s>/]",
+    r"\ufeff?\s*+(?:<\?xml[^>?]*+\?>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+<speak[\s>/]",
     re.DOTALL,
 )
 _DECLARED: Final = re.compile(
@@ -71,6 +72,7 @@ def is_ssml(text: str) -> bool:
     return "<speak" in text and _START.match(text) is not None
 
 
+@lru_cache(maxsize=4)
 def read_script(text: str) -> Script:
     """Read an SSML document.
 
