@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec
 from voxgrad.vocoder.hifigan import Generator, HiFiGANSpec
 
+sys.path.insert(0, str(Path(__file__).parent / "documents"))
+from books import write_epub
+
 ROOT = Path(__file__).parent.parent
+
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
@@ -161,6 +166,8 @@ def workplace(chain, recordings: Path, tmp_path: Path, monkeypatch: pytest.Monke
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
     shutil.copy(chain.sound, tmp_path / "in.wav")
     Path("book.txt").write_text("The sun is warm.\n\nRain fell all day.\n", encoding="utf-8")
+    page = "<h1>{0}</h1><p>The sun is warm.</p>"
+    write_epub(Path("book.epub"), {f"{name}.xhtml": page.format(name) for name in ("One", "Two")})
     parts = "encoder, durations"
     Path("encoder.yaml").write_text(_PRESET.format(parts=parts, alignment="every_step"), encoding="utf-8")
     Path("joint.yaml").write_text(
@@ -223,7 +230,12 @@ def run_lexicon(text: str) -> None:
     run_command(f"voxgrad g2p {text.split(maxsplit=1)[0]} --strict --lexicon lexicon.txt")
 
 
+def run_dialogue(text: str) -> None:
+    Path("play.txt").write_text(text, encoding="utf-8")
+
+
 OTHERS = {
+    ("docs/scripts.md", "alice: Good morning."): run_dialogue,
     ("docs/say.md", '{"text": "Good morning.", "voice": "alice", "out": "morning.flac"}'): run_json,
     ("docs/text.md", "voxgrad   V AA K S G R AE2 D"): run_lexicon,
 }

@@ -15,7 +15,7 @@ _STEP = re.compile(r"^( *)- `(voxgrad[\w.]+)`", re.MULTILINE)
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
     {"", "errors", "settings", "events", "presets", "device", "threads"},
-    {"text", "audio", "model", "store", "pictures", "pages"},
+    {"text", "audio", "model", "store", "documents", "pictures", "pages"},
     {"acoustic_model"},
     {"vocoder"},
     {"training"},

@@ -18,8 +18,8 @@ def spoken() -> list[TimedPassage]:
     """Two passages, of ten frames a token."""
     found, start = [], 0.0
     for passage in passages(["Dr. Smith paid $5 and left. <Now> he rests."], TextSpec()):
-        durations = [10] * len(passage.encoded.tokens)
-        found.append(timed(passage, durations, start, SECONDS_PER_FRAME))
+        borders = [10 * SECONDS_PER_FRAME * token for token in range(len(passage.encoded.tokens) + 1)]
+        found.append(timed(passage, borders, start))
         start = found[-1].stop + 0.5
     return found
 

@@ -69,3 +69,31 @@ def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
     run(f"random_initializeWithSeedUnsafelyButPredictably: {_SEED}")
     changed = call(sound, "Change gender", FLOOR, CEILING, formants, target, 1.0, 1.0)
     return Waveform(changed.values[0].astype(np.float32), waveform.rate)
+
+
+def bend(waveform: Waveform, times: NDArray[np.float64], semitones: NDArray[np.float64]) -> Waveform:
+    """Raise the pitch by a curve, formants kept: Praat's manipulation, resynthesised by overlap-add.
+
+    Args:
+        waveform: speech, at least 50 ms of it.
+        times: (points,) seconds, rising.
+        semitones: (points,) at those times; between them it is interpolated.
+
+    Returns:
+        As many samples at the same rate; as it was where nothing is voiced.
+    """
+    sound = parselmouth.Sound(waveform.samples.astype(np.float64), waveform.rate)
+    manipulation = call(sound, "To Manipulation", 0.01, FLOOR, CEILING)
+    tier = call(manipulation, "Extract pitch tier")
+    points = int(call(tier, "Get number of points"))
+    if not points:
+        return waveform
+    bent = call("Create PitchTier", "bent", 0.0, waveform.seconds)
+    for point in range(1, points + 1):
+        time = call(tier, "Get time from index", point)
+        factor = 2 ** (np.interp(time, times, semitones) / 12)
+        call(bent, "Add point", time, call(tier, "Get value at index", point) * float(factor))
+    call([bent, manipulation], "Replace pitch tier")
+    samples = call(manipulation, "Get resynthesis (overlap-add)").values[0].astype(np.float32)
+    length = len(waveform.samples)
+    return Waveform(np.pad(samples[:length], (0, max(0, length - len(samples)))), waveform.rate)

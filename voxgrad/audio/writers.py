@@ -17,6 +17,8 @@ PCM = npt.NDArray[np.int16]
 
 SOFTWARE: Final = "voxgrad"
 _BLOCK: Final = 1 << 16
+_AUDIOBOOKS: Final = frozenset((".m4b", ".m4a", ".opus"))
+"""What libsndfile does not read, or not with a long comment."""
 _UNKNOWN: Final = 0xFFFFFFFF
 _MOST_REMARK: Final = 1 << 26  # bytes; a longer one is no remark of ours
 
@@ -152,11 +154,32 @@ def read_comment(path: Path) -> str:
         with path.open("rb") as file:
             if file.read(4) == b"RIFF":
                 return _riff_comment(file)
+        if path.suffix.lower() in _AUDIOBOOKS:
+            return _tagged_comment(path)
         with soundfile.SoundFile(path) as audio:
-            return str(audio.comment)
-    except (OSError, soundfile.LibsndfileError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.error_string.rstrip(".")
-        raise BadInputError(f"{path} cannot be read as audio ({reason})", "Name an audio file.") from error
+            comment = str(audio.comment)
+        return comment if comment or path.suffix.lower() != ".mp3" else _tagged_comment(path)
+    except soundfile.LibsndfileError as error:
+        raise _unreadable(path, error.error_string.rstrip(".")) from error
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from error
+
+
+def _tagged_comment(path: Path) -> str:
+    """The comment of an audiobook."""
+    # Only here, because few files are any.
+    from voxgrad.audio.audiobook import read_tags  # noqa: PLC0415
+
+    try:
+        return read_tags(path)[0].get("comment", "")
+    except EnvironmentFailureError:
+        if path.suffix.lower() == ".mp3":  # which is mostly none
+            return ""
+        raise
+
+
+def _unreadable(path: Path, reason: str) -> BadInputError:
+    return BadInputError(f"{path} cannot be read as audio ({reason})", "Name an audio file.")
 
 
 def _riff_comment(file: BinaryIO) -> str:

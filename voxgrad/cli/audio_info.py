@@ -61,6 +61,7 @@ def info(
     """Show the metadata of an audio file: voice, settings and text."""
     from rich.console import Group
 
+    from voxgrad.audio.audiobook import read_tags
     from voxgrad.audio.io import open_audio
     from voxgrad.audio.writers import read_comment
     from voxgrad.cli.listing import flattened
@@ -69,9 +70,13 @@ def info(
 
     session: Session = context.obj
     recipe = read_recipe(read_comment(file), str(file))
-    with open_audio(file) as audio:
-        seconds, rate = audio.frames / audio.samplerate, audio.samplerate
-    about = {"synthetic": "yes", "seconds": f"{seconds:.2f}", "rate": f"{rate} Hz"}
+    if file.suffix.lower() in {".m4b", ".m4a", ".opus"}:
+        seconds = read_tags(file)[1]
+        about = {"synthetic": "yes", "seconds": f"{seconds:.2f}"}
+    else:
+        with open_audio(file) as audio:
+            seconds, rate = audio.frames / audio.samplerate, audio.samplerate
+        about = {"synthetic": "yes", "seconds": f"{seconds:.2f}", "rate": f"{rate} Hz"}
     known = {} if recipe is None else recipe.model_dump()
     answer(
         session,

@@ -19,6 +19,7 @@ from voxgrad.cli.error_report import Terminated, report
 from voxgrad.cli.evaluate import card, evaluate
 from voxgrad.cli.g2p import g2p
 from voxgrad.cli.import_export import export, import_artifact
+from voxgrad.cli.lexicon import lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
@@ -93,6 +94,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=Command)(_function)
 app.add_typer(vocoder)
+app.add_typer(lexicon)
 
 
 def main(arguments: Sequence[str]) -> int:

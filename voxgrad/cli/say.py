@@ -17,6 +17,8 @@ class Format(Enum):
     FLAC = "flac"
     OGG = "ogg"
     MP3 = "mp3"
+    M4B = "m4b"
+    OPUS = "opus"
 
 
 def say(
@@ -24,7 +26,9 @@ def say(
     *,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="TEXT", help="English text; default: standard input, an utterance a line."),
+        typer.Argument(
+            metavar="TEXT", help="English text or SSML; default: standard input, an utterance a line."
+        ),
     ] = None,
     file: Annotated[
         Path | None,
@@ -32,7 +36,7 @@ def say(
             "-f",
             "--file",
             metavar="FILE",
-            help="Speak a text file, or JSON lines of text, voice, speed, seed, out.",
+            help="Speak a file: text, SSML, Markdown, HTML, EPUB, or JSON lines of text, voice, speed, seed, out.",
         ),
     ] = None,
     output: Annotated[
@@ -41,16 +45,25 @@ def say(
             "-o",
             "--output",
             metavar="FILE",
-            help="A .wav, .flac, .ogg or .mp3; - streams WAV to standard output.",
+            help="A .wav, .flac, .ogg or .mp3, of a book .m4b or .opus too; - streams WAV to standard output.",
         ),
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option("-d", "--directory", metavar="DIR", help="Write an audio file for every line to DIR."),
+        typer.Option(
+            "-d",
+            "--directory",
+            metavar="DIR",
+            help="Write an audio file for every line, or chapter of a book, to DIR.",
+        ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="Format of files without a given name.")
-    ] = Format.WAV,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Format of files without a given name; default: wav, of books m4b; opus is for books.",
+        ),
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
     voice: Annotated[
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
@@ -99,6 +112,31 @@ def say(
     sentence_silence: Annotated[
         float, typer.Option(min=0, max=10, metavar="SECONDS", help="Silence between sentences.")
     ] = 0.35,
+    edge_silence: Annotated[
+        float,
+        typer.Option(
+            min=0, max=10, metavar="SECONDS", help="Silence before the first and after the last sound."
+        ),
+    ] = 0.075,
+    ssml: Annotated[
+        bool, typer.Option("--ssml", help="The text is SSML, with <speak> around it or without.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The text is Markdown: *word* is emphasised.")
+    ] = False,
+    cast: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VOICE,...",
+            help="Voices of lines such as `alice: Hello.` and of SSML: alice=alice@v2,bob=english:kathleen.",
+        ),
+    ] = None,
+    chapters: Annotated[
+        str | None, typer.Option(metavar="N-M", help="Chapters of a book, such as 3-5 or 1,4-; default: all.")
+    ] = None,
+    list_chapters: Annotated[
+        bool, typer.Option("--list-chapters", help="List the chapters of a book, and speak none.")
+    ] = False,
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
@@ -121,7 +159,8 @@ def say(
     ] = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
-    from voxgrad.cli.say_input import chosen_steps, read_input
+    from voxgrad.cli.say_book import is_book, list_book, say_book
+    from voxgrad.cli.say_input import Reading, SayInput, chosen_markup, chosen_steps, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.presets import validated
     from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -144,7 +183,26 @@ def say(
         "speaker": speaker,
         "speed": speed,
     }
-    values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
+    values = {
+        "pitch": pitch,
+        "volume": volume,
+        "sentence_silence": sentence_silence,
+        "edge_silence": edge_silence,
+    }
+    members = read_cast(cast)
+    book = is_book(text, file)
+    if book is None and (chapters is not None or list_chapters):
+        raise BadInputError("--chapters and --list-chapters are for books", "Name an .epub.")
+    if book is not None and list_chapters:
+        list_book(session, book)
+        return
+    taken = Reading(
+        one=output is not None or raw,
+        lines=directory is not None,
+        markup=chosen_markup(ssml=ssml, markdown=markdown),
+        names=tuple(members),
+    )
+    source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, taken)
     saying = SayRequest(
         session=session,
         voice=voice,
@@ -158,9 +216,14 @@ def say(
         seed=seed,
         timings=timings,
         metadata=not no_metadata,
-        ending=format_.value,
+        ending=format_.value if format_ is not None else "wav" if book is None else "m4b",
+        cast=members,
+        folder=source.folder,
     )
-    source = read_input(text, file, one=output is not None or raw, lines=directory is not None)
+    if book is not None:
+        say_book(saying, book, output, directory, chapters)
+        return
+    saying.warn(source.warnings)
     if raw or str(output) == "-":
         saying.stream(source, raw=raw)
     elif source.one:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from voxgrad.audio.writers import AudioWriter
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
+    from voxgrad.speech.cast import Cast, Casting
     from voxgrad.speech.synthesizer import Synthesizer
     from voxgrad.speech.text_input import Utterance
     from voxgrad.steps.synthesize_files import Job
@@ -41,6 +42,17 @@ class SayRequest:
     timings: Path | None
     metadata: bool
     ending: str
+    cast: dict[str, str] = field(default_factory=dict)
+    folder: Path = Path()
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Shows what of the text is left out."""
+        from voxgrad.cli.render import Renderer
+        from voxgrad.events import Said
+
+        with Renderer(self.session) as renderer:
+            for warning in warnings:
+                renderer.emit(Said(warning, "warning"))
 
     def one(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
@@ -53,7 +65,7 @@ class SayRequest:
         from voxgrad.text.lexicon import NONE
         from voxgrad.vocoder.load import choose_vocoder, mel_of
 
-        store = self._store()
+        store = self.store()
         speaker = find_voice(store, self.voice)
         named = Path(f"{speaker.name}.{self.ending}") if output is None else output
         check_writable_audio(named)
@@ -64,7 +76,7 @@ class SayRequest:
                 loaded = Synthesizer.load(speaker, vocoder, NONE)
                 if self.compile:
                     loaded = compile_synthesizer(loaded, self.synthesis, renderer.emit)
-                paced = self._paced(loaded, renderer.emit)
+                paced = self.paced(loaded, renderer.emit)
             speech = step(
                 store,
                 text,
@@ -77,6 +89,7 @@ class SayRequest:
                 strict=self.strict,
                 seed=self.seed,
                 loaded=loaded,
+                casting=self.casting(store, renderer.emit),
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
             )
@@ -114,14 +127,14 @@ class SayRequest:
         from voxgrad.cli.render import Renderer, answer
         from voxgrad.steps.synthesize_files import speak_to_files
 
-        store = self._store()
+        store = self.store()
         if self.timings is not None and self.timings.suffix:
             raise BadInputError(
                 f"{self.timings} cannot hold the timings of several audio files",
                 "Give just srt, to write them beside each file.",
             )
         if directory is not None:
-            _make(directory)
+            make_directory(directory)
         said = 0
         with Renderer(self.session) as renderer:
             jobs: Iterable[Job] = self._jobs(store, source.utterances(), directory, renderer.emit)
@@ -167,35 +180,40 @@ class SayRequest:
                 "a stream has no file to write timings beside", "Name a file for the timings."
             )
         with Renderer(self.session) as renderer:
-            speaker = self._load(self._store(), self.voice, renderer.emit)
-            synthesis = self._paced(speaker, renderer.emit)
+            store = self.store()
+            speaker = self.load(store, self.voice, renderer.emit)
+            synthesis = self.paced(speaker, renderer.emit)
             text = None if source.coming else source.joined()
-            recipe = speaker.recipe(text, synthesis, self.delivery, self.seed)
+            cast = self.casting(store, renderer.emit)(speaker)
+            recipe = speaker.recipe(text, synthesis, self.delivery, self.seed, cast)
             passages, seconds = speak_to_stream(
                 speaker,
-                self._read(speaker, source.texts, renderer.emit),
+                self._read(speaker, source.texts, cast, renderer.emit),
                 lambda: _standard_output(speaker.rate, recipe.remark if self.metadata else None, raw=raw),
                 synthesis=synthesis,
                 delivery=self.delivery,
                 seed=self.seed,
+                cast=cast,
                 emit=renderer.emit,
             )
             renderer.emit(Said(f"{seconds:.2f} s by {speaker.voice.ref}, seed {self.seed}"))
         if self.timings is not None:
             write_timings(self.timings, timings_format(self.timings), passages, seconds)
 
-    def _store(self) -> "Store":
+    def store(self) -> "Store":
+        """The home."""
         from voxgrad.store import Store
 
         return Store.open(self.session.home)
 
-    def _load(self, store: "Store", voice: str | None, emit: "Emit") -> "Synthesizer":
+    def load(self, store: "Store", voice: str | None, emit: "Emit") -> "Synthesizer":
+        """A voice with the vocoder and the lexicon that were asked for."""
         from voxgrad.speech.load import load_synthesizer
 
         compile_for = self.synthesis if self.compile else None
         return load_synthesizer(store, voice, self.vocoder, self.lexicon, emit, compile_for)
 
-    def _paced(self, speaker: "Synthesizer", emit: "Emit") -> "SynthesisSpec":
+    def paced(self, speaker: "Synthesizer", emit: "Emit") -> "SynthesisSpec":
         """The settings, with as many steps as the real-time factor that was asked for allows."""
         from voxgrad.speech.performance import fit_steps_to_rtf
 
@@ -205,13 +223,35 @@ class SayRequest:
             else fit_steps_to_rtf(speaker, self.synthesis, self.max_rtf, emit)
         )
 
-    def _read(self, speaker: "Synthesizer", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
+    def casting(self, store: "Store", emit: "Emit") -> "Casting":
+        """Makes the cast of a text, which loads the voices that it names."""
+        from voxgrad.speech.cast import Cast
+        from voxgrad.speech.load import find_voice
+
+        loaded: dict[str, Synthesizer] = {}
+
+        def casting(narrator: "Synthesizer") -> Cast:
+            loaded[narrator.voice.digest] = narrator
+
+            def load(reference: str) -> "Synthesizer":
+                digest = find_voice(store, reference).digest  # of which several references may speak
+                if digest not in loaded:
+                    loaded[digest] = self.load(store, reference, emit)
+                return loaded[digest]
+
+            return Cast(narrator, self.cast, load, self.folder)
+
+        return casting
+
+    def _read(
+        self, speaker: "Synthesizer", texts: Iterable[str], cast: "Cast", emit: "Emit"
+    ) -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
         from voxgrad.speech.text_input import warn_unknown
 
         for text in texts:
             if self.strict or len(text) < _KNOWN_FIRST:
-                warn_unknown(speaker.summarize([text]).unknown, emit, strict=self.strict)
+                warn_unknown(speaker.summarize([text], cast).unknown, emit, strict=self.strict)
             yield text
 
     def _jobs(
@@ -221,16 +261,16 @@ class SayRequest:
         from voxgrad.speech.word_timings import timings_format
         from voxgrad.steps.synthesize_files import Job
 
-        speakers: dict[str | None, Synthesizer] = {}
+        casts: dict[str | None, Cast] = {}
         paces: dict[str | None, SynthesisSpec] = {}
         targets: set[Path] = set()
         last = _last_used() if directory is None else 0
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
-            if ref not in speakers:
-                speakers[ref] = self._load(store, ref, emit)
-                paces[ref] = self._paced(speakers[ref], emit)
-            target = self._target(utterance, last + number, directory, speakers[ref])
+            if ref not in casts:
+                casts[ref] = self.casting(store, emit)(self.load(store, ref, emit))
+                paces[ref] = self.paced(casts[ref].narrator, emit)
+            target = self._target(utterance, last + number, directory, casts[ref].narrator)
             if target.absolute() in targets:
                 raise BadInputError(
                     f"two utterances would be written to {target}", "Give them different names."
@@ -242,12 +282,13 @@ class SayRequest:
             yield Job(
                 where=f"utterance {number}",
                 text=utterance.text,
-                speaker=speakers[ref],
+                speaker=casts[ref].narrator,
                 synthesis=paces[ref].model_copy(update={"speed": speed}),
                 delivery=self.delivery,
                 seed=self.seed if utterance.seed is None else utterance.seed,
                 target=target,
                 timings=None if kind is None else (target.with_suffix(f".{kind}"), kind),
+                cast=casts[ref],
             )
 
     def _target(
@@ -279,7 +320,13 @@ def _standard_output(rate: int, remark: str | None, *, raw: bool) -> "AudioWrite
     return RawWriter(stream) if raw else WaveWriter(stream, rate, MARK if remark is None else remark)
 
 
-def _make(directory: Path) -> None:
+def make_directory(directory: Path) -> None:
+    """Make a folder for audio files.
+
+    Raises:
+        BadInputError: it is a file.
+        EnvironmentFailureError: it cannot be made.
+    """
     from voxgrad.errors import EnvironmentFailureError
 
     if directory.exists() and not directory.is_dir():

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from voxgrad.device import autocast
 from voxgrad.model import monotonic_alignment, samplers
 from voxgrad.model.diffusion import Condition, Diffusion
-from voxgrad.model.frame_prior import FramePrior, frame_positions, gather_tokens
+from voxgrad.model.frame_prior import FramePrior, Pitch, frame_positions, gather_tokens
 from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
 from voxgrad.model.text_encoder import TextEncoder
 from voxgrad.settings import ModelSpec, SynthesisSpec
@@ -30,6 +30,16 @@ class Prior:
     """(batch, 1, tokens)."""
     hidden: Tensor
     """(batch, inner, tokens), what both are made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenProsody:
+    """How the tokens of one text are spoken, where that was asked for."""
+
+    rate: Tensor
+    """(tokens,), factor of the speed."""
+    semitones: Tensor
+    """(tokens,), raised by, in models that predict pitch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class GradTTS(nn.Module):
         generator: torch.Generator | Sequence[torch.Generator],
         speakers: Tensor | None = None,
         duration_scale: float = 1.0,
+        prosody: TokenProsody | None = None,
     ) -> Synthesis:
         """Speaks a batch of token sequences; every utterance gets what it would get alone.
 
@@ -99,12 +110,14 @@ class GradTTS(nn.Module):
             generator: source of all noise; one for each utterance, or one that they draw from in turn.
             speakers: (batch,) ids for a multi-speaker model.
             duration_scale: of ``rounded`` durations, against the predictor's bias.
+            prosody: of the tokens of a batch of one text.
         """
         # Official text encoders stay in float32: the reference outputs are theirs.
         with autocast(tokens.device, "float32" if self.frame_prior is None else settings.precision):
             prior = self.encode(tokens, lengths, speakers)
         scale = duration_scale if settings.durations == "rounded" else 1.0
-        durations = predicted_durations(prior, scale / settings.speed, settings.durations)
+        tempo = settings.speed if prosody is None else settings.speed * prosody.rate.to(prior.logw.device)
+        durations = predicted_durations(prior, scale / tempo, settings.durations)
         if settings.durations == "rounded":
             # Up to three frames more of the last token, and the network needs no mask for one utterance.
             more = -durations.sum(1, keepdim=True) % FRAME_MULTIPLE
@@ -115,8 +128,11 @@ class GradTTS(nn.Module):
         whole = bool((frame_lengths == frames).all())
         mask = None if whole else length_mask(frame_lengths, frames)
         extent = None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames)
+        raised = None if prosody is None else _frame_pitch(prosody.semitones, durations, frames)
         with autocast(prior.mu_x.device, settings.precision):
-            condition = self.condition(prior, durations, frames, mask, extent, speakers, settings.pitch_range)
+            condition = self.condition(
+                prior, durations, frames, mask, extent, speakers, settings.pitch_range, raised
+            )
         mu_y = condition.mu
         generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
         noise = partial(_noise, mu_y, sizes, generators)
@@ -136,6 +152,7 @@ class GradTTS(nn.Module):
         extent: Tensor | None,
         speakers: Tensor | None,
         pitch_range: float = 1.0,
+        raised: Tensor | None = None,
     ) -> Condition:
         """What the decoder is told: the tokens' means, repeated, or the frame-level mean under a predicted pitch.
 
@@ -147,6 +164,7 @@ class GradTTS(nn.Module):
             extent: (batch, 1, frames), see `masks.official_extent`.
             speakers: (batch,) ids for a multi-speaker model.
             pitch_range: factor of the predicted pitch's distance from the speaker's mean.
+            raised: (batch, frames), added to the predicted ln F0.
         """
         mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
         speaker = self.speaker(speakers)
@@ -159,6 +177,8 @@ class GradTTS(nn.Module):
         inputs = self.frame_prior.inputs(hidden, mu_y, position, speaker)
         scores, voicing = self.frame_prior.predict_pitch(inputs, by_frame)
         pitch = self.frame_prior.pitch(pitch_range * scores, voicing, rows)
+        if raised is not None:
+            pitch = Pitch(pitch.log_f0 + raised, pitch.voiced)
         mean = self.frame_prior.mean(inputs, mu_y, pitch, rows, by_frame)
         return Condition(mean.mu, mask, None, speaker, features=mean.features)
 
@@ -171,11 +191,25 @@ def _noise(like: Tensor, sizes: Sequence[int], generators: Sequence[torch.Genera
     return noise
 
 
-def predicted_durations(prior: Prior, scale: float, rounding: Literal["rounded", "official"]) -> Tensor:
+_SMOOTHED: Final = 7
+"""Frames over which a change of pitch is spread: 80 ms."""
+
+
+def _frame_pitch(semitones: Tensor, durations: Tensor, frames: int) -> Tensor:
+    """What is added to ln F0: (tokens,) semitones and (1, tokens) durations to (1, frames), smooth at the borders."""
+    by_frame = monotonic_alignment.expand(semitones.to(durations.device)[None, None], durations, frames)
+    padded = nn.functional.pad(by_frame, (_SMOOTHED // 2, _SMOOTHED // 2), mode="replicate")
+    return nn.functional.avg_pool1d(padded, _SMOOTHED, 1)[:, 0] * (math.log(2) / 12)
+
+
+def predicted_durations(
+    prior: Prior, scale: float | Tensor, rounding: Literal["rounded", "official"]
+) -> Tensor:
     """Whole frames from predicted log-durations.
 
     ``official`` rounds each token's frames up, then scales, then rounds the cumulative borders up;
-    ``rounded`` scales and rounds the borders to the nearest frame, at least one frame a token.
+    ``rounded`` scales and rounds the borders to the nearest frame, at least one frame a token. The scale is one number,
+    or one for each token.
 
     Returns:
         (batch, tokens) int64.

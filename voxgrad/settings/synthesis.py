@@ -51,5 +51,8 @@ class DeliverySpec(Spec):
     volume: float = Field(default=1.0, gt=0, le=10)
     """Factor of the samples; what would pass full scale is made quieter as a whole."""
     sentence_silence: float = Field(default=0.35, ge=0, le=10)
-    """Seconds between sentences; twice as much between paragraphs, half after a semicolon, a third after a
-    comma where a sentence is too long to be said at once."""
+    """Seconds between sentences, from the end of one sound to the start of the next; twice as much between paragraphs,
+    half after a semicolon, a third after a comma where a sentence is too long to be said at once."""
+    edge_silence: float | None = Field(default=0.075, ge=0, le=10)
+    """Seconds before the first sound and after the last. None leaves every passage with the silence that the model
+    gave it, in its pauses too, as versions before 0.1 did."""

@@ -1,12 +1,15 @@
 """What an audio file says of itself: that it is synthetic, and all that is needed to make it again."""
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.store.artifact import Artifact
+
+if TYPE_CHECKING:
+    from voxgrad.speech.synthesizer import Synthesizer
 
 MARK: Final = "synthetic speech"
 """What every remark begins with; all of it where no more shall be said."""
@@ -27,6 +30,32 @@ class Source(BaseModel):
     def of(cls, artifact: Artifact) -> "Source":
         """How a recipe names an artifact."""
         return cls(kind=artifact.kind, ref=artifact.ref, digest=artifact.digest)
+
+
+class CastMember(BaseModel):
+    """A voice that a script calls by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    voice: Source
+    vocoder: Source | None
+    speaker: str | None
+    lexicon: str | None
+    consent: str | None = None
+    """The statement of the person whose voice it is, as the voice's manifest has it."""
+    licence: str | None = None
+
+    @classmethod
+    def of(cls, synthesizer: "Synthesizer", speaker: str | None) -> "CastMember":
+        """How a recipe names it."""
+        return cls(
+            voice=Source.of(synthesizer.voice),
+            vocoder=None if synthesizer.vocoder is None else Source.of(synthesizer.vocoder),
+            speaker=speaker,
+            lexicon=synthesizer.lexicon.sha256 if synthesizer.lexicon else None,
+            consent=synthesizer.voice.manifest.consent,
+            licence=synthesizer.voice.manifest.licence,
+        )
 
 
 class Recipe(BaseModel):
@@ -54,11 +83,27 @@ class Recipe(BaseModel):
     consent: str | None
     """The statement of the person whose voice it is, as the voice's manifest has it."""
     licence: str | None
+    cast: dict[str, CastMember] = {}
+    """The voices that SSML or a dialogue names."""
+    sounds: dict[str, str] = {}
+    """SHA-256 of every file that it plays."""
+
+    @property
+    def heard(self) -> dict[str, Any]:
+        """What is heard beside the voice, as a fingerprint has it; nothing where there is nothing."""
+        cast = {name: member.model_dump() for name, member in self.cast.items()}
+        return {**({"cast": cast} if cast else {}), **({"sounds": self.sounds} if self.sounds else {})}
 
     @property
     def remark(self) -> str:
         """The recipe as an audio file carries it: the mark, then JSON in ASCII."""
-        return f"{MARK} {json.dumps(self.model_dump(), separators=(',', ':'), allow_nan=False)}"
+        # What most files lack is left out, as it was before there was any of it.
+        content = {
+            name: value
+            for name, value in self.model_dump().items()
+            if name not in {"cast", "sounds"} or value
+        }
+        return f"{MARK} {json.dumps(content, separators=(',', ':'), allow_nan=False)}"
 
 
 def read_recipe(remark: str, owner: str) -> Recipe | None:

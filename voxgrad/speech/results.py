@@ -12,14 +12,15 @@ from voxgrad.text.passages import Passage
 
 @dataclass(frozen=True, eq=False)
 class SpokenPassage:
-    """A passage, spoken.
+    """A passage, spoken; or a sound, or the silence at the end, which have no words.
 
     Attributes:
         passage: what was said.
-        samples: (n,) float32, the silence before it included.
-        mel: (n_mels, frames) float32, without that silence.
-        durations: frames of every token.
+        samples: (n,) float32, with silence before and after it.
+        mel: (n_mels, frames) float32, as the model gave it.
+        durations: frames of every token; empty without words.
         timing: when its words are said, in the whole.
+        tail: samples of silence after the last sound.
     """
 
     passage: Passage
@@ -27,6 +28,7 @@ class SpokenPassage:
     mel: Samples
     durations: tuple[int, ...]
     timing: TimedPassage
+    tail: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,8 @@ from voxgrad.settings import Spec
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.text.characters import dropped
 from voxgrad.text.lexicon import refuse_unknown
+from voxgrad.text.marked_text import Segment
+from voxgrad.text.ssml import is_ssml, read_script
 
 
 class Utterance(Spec):
@@ -92,7 +94,16 @@ _NAMED = 20
 
 
 def warn_unread(text: str, emit: Emit) -> None:
-    """Warn of symbols that nothing is said for."""
+    """Warn of symbols that nothing is said for, and of what SSML asks in vain.
+
+    Raises:
+        BadInputError: SSML that cannot be read.
+    """
+    if is_ssml(text):
+        script = read_script(text)
+        for warning in script.warnings:
+            emit(Said(warning, "warning"))
+        text = " ".join(item.content.text for item in script.items if isinstance(item, Segment))
     if not_read := dropped(text):
         more = " …" if len(not_read) > _NAMED else ""
         emit(Said(f"not read: {' '.join(not_read[:_NAMED])}{more}", "warning"))
@@ -117,7 +128,9 @@ def with_progress(
 ) -> Iterator[SpokenPassage]:
     """Hand pieces on, and tell of each of them."""
     emit(Began(task, total, "passages"))
-    for done, piece in enumerate(pieces, 1):
+    done = 0
+    for piece in pieces:
+        done += bool(piece.durations)
         emit(Advanced(task, done))
         yield piece
     emit(Ended(task))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
 from textwrap import wrap
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.marked_text import Mark
 from voxgrad.text.passages import Passage
 from voxgrad.text.tokens import as_written
 
@@ -40,6 +40,14 @@ class TimedWord:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedMark:
+    """A mark of SSML; seconds."""
+
+    name: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
 class TimedPassage:
     """What is said in one breath; seconds."""
 
@@ -47,21 +55,21 @@ class TimedPassage:
     start: float
     stop: float
     words: tuple[TimedWord, ...]
+    marks: tuple[TimedMark, ...] = ()
 
 
 _TIMINGS: Final = TypeAdapter(list[TimedPassage])
 
 
-def timed(passage: Passage, durations: Sequence[int], start: float, seconds_per_frame: float) -> TimedPassage:
-    """Find when the words of a passage are said.
+def timed(passage: Passage, borders: Sequence[float], start: float) -> TimedPassage:
+    """Find when the words of a passage are said, and when its marks are passed.
 
     Args:
         passage: what is said.
-        durations: frames of every token.
+        borders: seconds from its beginning at which its tokens begin, and the last one ends.
         start: seconds before it.
-        seconds_per_frame: of the mel.
     """
-    border = [round(start + frame * seconds_per_frame, 4) for frame in accumulate(durations, initial=0)]
+    border = [round(start + seconds, 4) for seconds in borders]
     labels, words = passage.encoded.phones, passage.encoded.words
     origins = as_written(passage.written, [word.word for word in words])
     spoken = []
@@ -74,7 +82,11 @@ def timed(passage: Passage, durations: Sequence[int], start: float, seconds_per_
             for token, stop in zip(tokens, stops, strict=True)
         )
         spoken.append(TimedWord(word.word, origin, border[word.start], border[word.stop], phones))
-    return TimedPassage(passage.written, border[0], border[-1], tuple(spoken))
+    starts = [*(word.start for word in spoken), border[-1]]
+    marks = tuple(
+        TimedMark(event.name, starts[at]) for at, event in passage.events if isinstance(event, Mark)
+    )
+    return TimedPassage(passage.written, border[0], border[-1], tuple(spoken), marks)
 
 
 def timings_format(path: Path) -> str:
@@ -115,7 +127,7 @@ def write_timings(path: Path, kind: str, passages: Sequence[TimedPassage], secon
 
 
 def _srt(passages: Iterable[TimedPassage]) -> Iterator[str]:
-    for number, passage in enumerate(passages, 1):
+    for number, passage in enumerate((passage for passage in passages if passage.written), 1):
         yield f"{number}\n{_clock(passage.start, ',')} --> {_clock(passage.stop, ',')}"
         yield "\n".join(wrap(passage.written, _LINE)) + "\n"
 
@@ -124,8 +136,11 @@ def _vtt(passages: Iterable[TimedPassage]) -> Iterator[str]:
     """WebVTT with a time before every word (W3C, 2019, section 4.2.2)."""
     yield "WEBVTT\n"
     for passage in passages:
+        if not passage.written:
+            continue
         yield f"{_clock(passage.start, '.')} --> {_clock(passage.stop, '.')}"
         words = [(word.start, word.written) for word in passage.words if word.written]
+        words = words if passage.words else [(passage.start, passage.written)]
         yield " ".join(f"<{_clock(start, '.')}>{_escaped(written)}" for start, written in words) + "\n"
 
 

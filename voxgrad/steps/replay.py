@@ -14,8 +14,9 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.presets import validated
 from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.speech.cast import Cast, Member
 from voxgrad.speech.performance import compile_synthesizer
-from voxgrad.speech.provenance import Recipe, Source
+from voxgrad.speech.provenance import CastMember, Recipe, Source
 from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
 from voxgrad.speech.text_input import with_progress
 from voxgrad.store.artifact import Artifact
@@ -60,29 +61,62 @@ def replay(
         message = f"{source} was streamed while its text still came, and does not hold it"
         raise BadInputError(message, "Say the text again.")
     synthesis = validated(SynthesisSpec, recipe.synthesis, str(source))
-    delivery = validated(DeliverySpec, recipe.delivery, str(source))
+    # Recipes from before it was a setting have every passage as the model made it.
+    delivery = validated(DeliverySpec, {"edge_silence": None, **recipe.delivery}, str(source))
     speaker = _speaker(store, source, recipe, lexicon)
     if recipe.compiled:
         speaker = compile_synthesizer(speaker, synthesis, emit)
-    pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed)
-    remark = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed).remark
+    cast = _cast(store, source, recipe, speaker, lexicon)
+    again = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed, cast)
+    if again.sounds != recipe.sounds:
+        changed = next(file for file, digest in recipe.sounds.items() if again.sounds.get(file) != digest)
+        raise BadInputError(
+            f"{changed} is not the sound that {source} plays", "Put the first one there again."
+        )
+    pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed, cast)
     samples, same = 0, True
     with (
         _threads(recipe.threads),
-        soundfile.SoundFile(source) as before,
-        open_writer(target, speaker.rate, remark) as sink,
+        _lossless(source) as before,
+        open_writer(target, speaker.rate, again.remark) as sink,
     ):
         for piece in with_progress(pieces, _TASK, None, emit):
             sink.write(piece.samples)
             samples += len(piece.samples)
-            if same and before.format in _LOSSLESS:
+            if same and before is not None:
                 expected = before.read(len(piece.samples), dtype="int16")
                 same = np.array_equal(expected, to_pcm(piece.samples))
-        whole = before.format not in _LOSSLESS or before.frames == samples
-        return Replayed(samples / speaker.rate, same and whole if before.format in _LOSSLESS else None)
+        whole = before is None or before.frames == samples
+        return Replayed(samples / speaker.rate, None if before is None else same and whole)
 
 
-def _speaker(store: Store, source: Path, recipe: Recipe, lexicon: Path | None) -> Synthesizer:
+@contextmanager
+def _lossless(source: Path) -> Iterator[soundfile.SoundFile | None]:
+    """The audio of before, if its format keeps samples."""
+    if source.suffix.lower() in {".m4b", ".m4a"}:  # which libsndfile does not read
+        yield None
+        return
+    with soundfile.SoundFile(source) as before:
+        yield before if before.format in _LOSSLESS else None
+
+
+def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lexicon: Path | None) -> Cast:
+    """The voices of then; sounds lie beside the audio file, or in the working folder."""
+    loaded = {narrator.voice.digest: narrator}
+
+    def load(name: str) -> Synthesizer:
+        member = recipe.cast[name]
+        if member.voice.digest not in loaded:
+            loaded[member.voice.digest] = _speaker(store, source, member, lexicon)
+        return loaded[member.voice.digest]
+
+    members = {name: Member(load(name), member.speaker) for name, member in recipe.cast.items()}
+    beside, here = source.absolute().parent, Path.cwd()
+    folder = beside if all((beside / file).is_file() for file in recipe.sounds) else here
+    return Cast(narrator, folder=folder, known=members)
+
+
+def _speaker(store: Store, source: Path, recipe: Recipe | CastMember, lexicon: Path | None) -> Synthesizer:
     voice = _found(store, recipe.voice, source)
     vocoder = None if recipe.vocoder is None else _found(store, recipe.vocoder, source)
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)

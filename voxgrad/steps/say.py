@@ -12,6 +12,7 @@ from voxgrad.audio.writers import WaveWriter, convert
 from voxgrad.errors import VoxgradError
 from voxgrad.events import Emit, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.speech.cast import Cast, Casting
 from voxgrad.speech.provenance import MARK
 from voxgrad.speech.results import SpokenPassage, TextSummary
 from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
@@ -22,9 +23,10 @@ from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.publish import StagedArtifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import require_unicode
 
-VERSION = 3
+VERSION = 4
 AUDIO, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
 _TASK = "say"
 _SHOWN = 400  # characters of a text that a manifest shows; all of it is in its file
@@ -54,6 +56,7 @@ def say(
     strict: bool = False,
     seed: int,
     loaded: Synthesizer | None = None,
+    casting: Casting = Cast,
     rescue: Path | None = None,
     emit: Emit,
 ) -> Artifact:
@@ -63,7 +66,7 @@ def say(
 
     Args:
         store: where the speech goes.
-        text: written English.
+        text: written English, or SSML.
         voice: a voice or a base.
         vocoder: None for Griffin-Lim, which needs no weights.
         name: of the speech artifact.
@@ -73,6 +76,7 @@ def say(
         strict: refuse words that no dictionary has.
         seed: of all noise.
         loaded: both of them, if they were needed before; its lexicon does not count.
+        casting: makes the cast of SSML, told its narrator.
         rescue: an audio file for what is finished, where the work is interrupted.
         emit: called with progress events.
 
@@ -86,18 +90,30 @@ def say(
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
-    key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name})
+    speaker = None if loaded is None else replace(loaded, lexicon=words)
+    cast, heard = None, dict[str, Any]()
+    if is_ssml(text):  # whose other voices and sounds count too
+        speaker = Synthesizer.load(voice, vocoder, words) if speaker is None else speaker
+        cast = casting(speaker)
+        heard = speaker.recipe(text, settings, delivery, seed, cast).heard
+        known_by |= {
+            f"cast.{name}": member.synthesizer.voice.as_parent() for name, member in cast.known_members()
+        }
+    key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name, **heard})
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
-    speaker = Synthesizer.load(voice, vocoder, words) if loaded is None else replace(loaded, lexicon=words)
-    summary = speaker.summarize([text])
+    speaker = Synthesizer.load(voice, vocoder, words) if speaker is None else speaker
+    cast = casting(speaker) if cast is None else cast
+    summary = speaker.summarize([text], cast)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work(text, words, known_by, resolved, key)
-    pieces = with_progress(speaker.stream([text], settings, delivery, seed), _TASK, summary.passages, emit)
+    pieces = with_progress(
+        speaker.stream([text], settings, delivery, seed, cast), _TASK, summary.passages, emit
+    )
     with store.stage("speech", name) as staged:
-        remark = speaker.recipe(text, settings, delivery, seed).remark
+        remark = speaker.recipe(text, settings, delivery, seed, cast).remark
         seconds, first = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
         _draw(staged.directory / "mel.png", first, speaker)
         (staged.directory / TEXT).write_text(text, encoding="utf-8")
@@ -134,7 +150,7 @@ def _write(
     directory: Path, pieces: Iterator[SpokenPassage], rate: int, remark: str, rescue: Path | None, emit: Emit
 ) -> tuple[float, SpokenPassage]:
     """Write audio and timings as they come; returns the seconds, and the first piece."""
-    first, samples = None, 0
+    first, samples, begun = None, 0, False
     audio, timings = directory / AUDIO, directory / TIMINGS
     try:
         with audio.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
@@ -142,9 +158,10 @@ def _write(
             try:
                 for piece in pieces:
                     sink.write(piece.samples)
-                    lines.write(f"{'[' if first is None else ','}\n{_line(piece.timing)}")
+                    lines.write(f"{',' if begun else '['}\n{_line(piece.timing)}")
                     samples += len(piece.samples)
-                    first = piece if first is None else first
+                    first = piece if first is None or not first.durations else first
+                    begun = True
             finally:
                 sink.close()
             lines.write("\n]\n")
@@ -163,7 +180,9 @@ def _line(timing: TimedPassage) -> str:
 
 
 def _draw(path: Path, piece: SpokenPassage, speaker: Synthesizer) -> None:
-    """The mel of a piece: of the whole where it is short, else of its beginning."""
+    """The mel of a piece: of the whole where it is short, else of its beginning; nothing where no words are said."""
+    if not piece.durations:
+        return
     # Only here, because matplotlib takes long to load, and the audio is ready by now.
     from voxgrad import pictures  # noqa: PLC0415
 

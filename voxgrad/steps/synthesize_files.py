@@ -11,6 +11,7 @@ from voxgrad.audio.writers import AudioWriter, open_writer, read_comment
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import MARK, Recipe, read_recipe
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.synthesizer import Synthesizer
@@ -31,6 +32,7 @@ class Job:
         seed: of all noise.
         target: an audio file.
         timings: a file and its format, or None.
+        cast: the voices and sounds of SSML.
     """
 
     where: str
@@ -41,6 +43,7 @@ class Job:
     seed: int
     target: Path
     timings: tuple[Path, str] | None
+    cast: Cast | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def speak_to_stream(
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
     seed: int,
+    cast: Cast | None = None,
     emit: Emit,
 ) -> tuple[list[TimedPassage], float]:
     """Speak texts, which may still be coming, into a stream.
@@ -110,6 +114,7 @@ def speak_to_stream(
         synthesis: steps, temperature, speed.
         delivery: pitch, volume, silences.
         seed: of all noise.
+        cast: the voices and sounds of SSML.
         emit: called with progress events.
 
     Returns:
@@ -119,18 +124,18 @@ def speak_to_stream(
         BadInputError: a text cannot be read.
         BrokenPipeError: nobody listens any more.
     """
-    pieces = speaker.stream(_with_warnings(texts, emit), synthesis, delivery, seed)
+    pieces = speaker.stream(_with_warnings(texts, emit), synthesis, delivery, seed, cast)
     return _written(with_progress(pieces, "say", None, emit), sink, speaker.rate)
 
 
 def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
-    recipe = job.speaker.recipe(job.text, job.synthesis, job.delivery, job.seed)
+    recipe = job.speaker.recipe(job.text, job.synthesis, job.delivery, job.seed, job.cast)
     if metadata and (job.timings is None or job.timings[0].exists()) and _is_there(job.target, recipe):
         return Spoken(job, None)
     warn_unread(job.text, emit)
-    warn_unknown(job.speaker.summarize([job.text]).unknown, emit, strict=strict)
+    warn_unknown(job.speaker.summarize([job.text], job.cast).unknown, emit, strict=strict)
     with open_writer(job.target, job.speaker.rate, recipe.remark if metadata else MARK) as sink:
-        pieces = job.speaker.stream([job.text], job.synthesis, job.delivery, job.seed)
+        pieces = job.speaker.stream([job.text], job.synthesis, job.delivery, job.seed, job.cast)
         timings, seconds = _written(pieces, lambda: sink, job.speaker.rate)
     if job.timings is not None:
         write_timings(*job.timings, timings, seconds)

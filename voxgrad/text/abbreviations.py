@@ -113,6 +113,22 @@ _ENDS_SENTENCE: Final = re.compile(
     r"|Then|There|They|This|We|What|When|Who|Why|Yes|You)\b"
 )
 """Where a full stop ends the sentence besides the abbreviation."""
+_SAINTS: Final = frozenset((
+    "Agnes", "Alban", "Albans", "Andrew", "Andrews", "Ann", "Anne", "Anselm", "Anthony", "Augustine", "Austell",
+    "Barts", "Benedict", "Bernard", "Bride", "Catharines", "Catherine", "Charles", "Clair", "Clare", "Clement",
+    "Cloud", "Croix", "David", "Davids", "Denis", "Edmund", "Elizabeth", "Elmo", "Francis", "Gall", "Gallen",
+    "George", "Germain", "Giles", "Gotthard", "Helena", "Helens", "Helier", "Ignatius", "Ives", "James",
+    "Jerome", "Joan", "John", "Johns", "Joseph", "Jude", "Kilda", "Kitts", "Lawrence", "Leonard", "Louis",
+    "Lucia", "Lucy", "Luke", "Maarten", "Margaret", "Mark", "Martin", "Mary", "Matthew", "Michael", "Michel",
+    "Moritz", "Nicholas", "Olaf", "Pancras", "Patrick", "Paul", "Peter", "Petersburg", "Philip", "Pierre",
+    "Raphael", "Sebastian", "Simon", "Stephen", "Swithin", "Teresa", "Theresa", "Thomas", "Tropez", "Ursula",
+    "Valentine", "Vincent", "Vitus",
+))  # fmt: skip
+_BEFORE_SAINT: Final = frozenset((
+    "A", "After", "All", "An", "And", "Around", "As", "At", "Before", "But", "By", "Fort", "For", "From", "In",
+    "Into", "Like", "Mount", "Near", "Of", "On", "Or", "Our", "Over", "Port", "Saint", "The", "To", "Toward",
+    "Until", "Visit", "When", "Where", "While", "With",
+))  # fmt: skip
 _ZIP: Final = r" (\d{5})(?:-(\d{4}))?(?![\d,])"
 _NO_PLACE: Final = frozenset((
     "Ah", "Alright", "Fine", "Hello", "Hey", "Hi", "No", "Oh", "Okay", "Right", "So", "Sorry", "Sure",
@@ -153,7 +169,26 @@ def _place(word: str, before: str, after: str, stop: str) -> str | None:
     may_end_a_name = bool(stop) or re.match(r" [A-Z]", after) is None or has_number
     if (follows_name and may_end_a_name) or word in _ONLY_STREETS:
         return STREETS[word] + stop
+    if ends_with_street(word, before, after):
+        return f"{STREETS[word]}."
     return "saint" if word == "St" and re.match(r" [A-Z]", after) else None
+
+
+def ends_with_street(word: str, before: str, after: str) -> bool:
+    """Whether ``word``, such as "St", is the street of a name that ends a sentence, as in "near Wall St. Nobody came".
+
+    Args:
+        word: an abbreviation without its full stop.
+        before: what stands before it.
+        after: what follows the full stop.
+    """
+    following = re.match(r"[\"')\]]*\s+[\"'(]?([A-Z][a-z']*)", after)
+    named = re.search(r"\b([A-Z][a-z]+|\d+(?:st|nd|rd|th)) $", before)
+    if word not in STREETS or following is None or named is None or named[1] in _BEFORE_SAINT:
+        return False
+    if re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None:  # the town of a postal address may follow
+        return _ENDS_SENTENCE.match(after) is not None
+    return word not in TITLES and following[1].removesuffix("'s") not in _SAINTS
 
 
 def _title(word: str, _before: str, after: str, _stop: str) -> str | None:
@@ -209,6 +244,12 @@ def _compile(
     return tuple((re.compile(pattern), reading) for pattern, reading in rules)
 
 
+_SLASHED: Final = {"w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of"}
+_ALTERNATIVES: Final = (
+    "s?he/s?he|he/they|she/they|his/hers?|hers?/his|him/her|her/him|himself/herself|herself/himself|his/her/their"
+    "|he/she/they|him/her/them|is/are|was/were|has/have|yes/no|true/false|male/female|men/women|boys?/girls?|mr/mrs"
+)
+"""Words of which one is meant; "and/or" and pairs such as "input/output" are said without a word between them."""
 _CODE_NAMES: Final = "|".join(map(re.escape, _CODES))
 _STATE_NAMES: Final = "|".join(sorted({name.title() for name in _CODES.values()}, key=len, reverse=True))
 _STREET_NAMES: Final = "|".join(STREETS)
@@ -242,12 +283,14 @@ _WORDS: Final = _compile(
     (rf"\b({'|'.join(BARE)})\b", lambda match: AFTER[match[1]]),
     (r"(?<=[a-z] )vs?\.? (?=[A-Z])", lambda _: "versus "),
     (r"&c\.", lambda _: " et cetera"),
-    (r"\b(w/o|w/)(?=\s|[a-z])", lambda match: "without " if match[1] == "w/o" else "with "),
+    (r"\b(w/o|w/|b/c|c/o)(?![\w/])|\b(w/)(?=[a-z])", lambda match: f"{_SLASHED[match[1] or match[2]]} "),
+    (rf"\b(?i:{_ALTERNATIVES})\b(?![/\w])", lambda match: match[0].replace("/", " or ")),
+    (r"\b([Ss])/he\b", lambda match: "He or she" if match[1] == "S" else "he or she"),
 )
 _DOTTED_WORD: Final = re.compile(r"\b([A-Za-z]{1,6})\.")
 _DOTTED_WORDS: Final = SHORT | {"c", "ca", "d", "e", "g", "i", "v", "D", "N", "S", "E", "W", "Sc", "Phil"}
 _UNDOTTED_WORD: Final = re.compile(
-    r"&c|\bw/|[A-Za-z]\s?[-\u2013]\s?[A-Z]|, [A-Z][A-Z.]|[a-z] v |\d{5}"
+    r"&c|\b[A-Za-z]{1,7}/[A-Za-z\s,.;:!?)]|\b[A-Za-z]/$|[A-Za-z]\s?[-\u2013]\s?[A-Z]|, [A-Z][A-Z.]|[a-z] v |\d{5}"
     rf"|\b(?:{'|'.join((*UNDOTTED, *STREETS, *BARE, *_WEEKDAYS, 'WW'))})\b|WW[12I]"
 )
 

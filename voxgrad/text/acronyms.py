@@ -14,7 +14,7 @@ _READ: Final = frozenset((
 """Acronyms that are read as words, in the dictionary or not."""
 _SPELT: Final = frozenset((
     "AD", "AI", "AKA", "AM", "BCE", "CE", "CO", "DIY", "EDT", "ER", "EST", "ETA", "EU", "FAQ", "GDP", "GPS",
-    "HR", "ID", "IP", "IQ", "IR", "IRA", "ISO", "IT", "LA", "LED", "MA", "MS", "NYU", "OS", "OT", "PA",
+    "HR", "ID", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT", "LA", "LED", "MA", "MS", "NYU", "OS", "OT", "PA",
     "PE", "PM", "PR", "PTA", "ROI", "SEO", "UAE", "UCLA", "UI", "UN", "US", "UTC", "UV", "UX", "YMCA",
     "YWCA",
 ))  # fmt: skip

@@ -63,6 +63,21 @@ def _version(match: re.Match[str]) -> str:
     return prefix + " point ".join(cardinal(part) for part in match[2].split("."))
 
 
+def _book_number(match: re.Match[str]) -> str:
+    """An ISBN, and other numbers in groups: digit by digit, a pause between the groups."""
+    groups = [group for group in re.split(r"[ -]", match[2]) if group]
+    words = [
+        " ".join(digits(figure) if figure.isdigit() else letter(figure) for figure in group)
+        for group in groups
+    ]
+    return (f"{match[1]}{' ' if match[1] and not match[1].endswith(' ') else ''}") + ", ".join(words)
+
+
+def _long_groups(match: re.Match[str]) -> str:
+    return _groups(match[0]) if sum(map(str.isdigit, match[0])) >= _FEWEST_GROUPED else match[0]
+
+
+_FEWEST_GROUPED: Final = 9
 _RULES: Final[tuple[Rule, ...]] = tuple(
     (re.compile(pattern), reading)
     for pattern, reading in (
@@ -82,6 +97,9 @@ _RULES: Final[tuple[Rule, ...]] = tuple(
         ),
         (rf"{_BEFORE}\(?0\d{{1,4}}\)?[ -]\d{{3,4}}[ -]?\d{{3,4}}{_AFTER}", lambda match: _groups(match[0])),
         (rf"{_BEFORE}0\d{{2,4}}[ -]\d{{6}}{_AFTER}", lambda match: _groups(match[0])),
+        (rf"(\bIS[BS]N(?:-?1[03])?:? ?)(\d[\d -]{{6,16}}[\dXx]){_AFTER}", _book_number),
+        (rf"{_BEFORE}\d{{1,8}}(?:-\d{{1,12}}){{2,7}}{_AFTER}", _long_groups),
+        (rf"{_BEFORE}(?:\d{{2,6}}-\d{{7,12}}|\d{{6,12}}-\d{{2,6}}){_AFTER}", _long_groups),
         (rf"{_BEFORE}(\d{{3}})-(\d{{4}}){_AFTER}", _local),
         (
             (

@@ -14,6 +14,16 @@ _NAMES: Final = (
     "november", "december",
 )  # fmt: skip
 _MONTH: Final = rf"(?P<month>(?i:{'|'.join(_NAMES)})|(?:{'|'.join(MONTHS)})\b)"
+_DAY_MONTHS: Final = "|".join(
+    (
+        *(name.title() for name in _NAMES),
+        *MONTHS,
+        *(name for name in _NAMES if name not in {"march", "may"}),
+        # In lower case these two are verbs, unless nothing follows the figure.
+        r"(?:march|may)(?= \d\d?(?:[.,;:!?)]|$))",
+    )
+)
+"""Months before a day; abbreviations with a full stop have been written out in lower case by then."""
 _PIVOT: Final = 40
 """Two figures below this are a year of this century, from it on of the last."""
 _HALF: Final = r"\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?"
@@ -93,6 +103,15 @@ def _iso_date_and_time(match: re.Match[str]) -> str:
 
 
 def _month_day(match: re.Match[str]) -> str:
+    """``Jan 1``: an ordinal, except where it counts what follows ("in March 20 men came")."""
+    after, before = match.string[match.end() :][:24], match.string[max(match.start() - 4, 0) : match.start()]
+    if _COUNTED_NOUN.match(after) is not None and re.search(r"(?i:\bin )$", before) is not None:
+        return match[0]
+    last = f" to {_day(match['last'])}" if match["last"] else ""
+    return f"{_month(match['month'])} {_day(match['day'])}{last}"
+
+
+def _month_year(match: re.Match[str]) -> str:
     return f"{_month(match['month'])} {match['rest']}"
 
 
@@ -190,7 +209,17 @@ _DATES: Final[tuple[Rule, ...]] = tuple(
         (r"(?<=\bon )(?!9/11)(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>)(?![\w/]| of\b)", _date),
         (r"(?<=\bdue )(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>)(?![\w/]| of\b)", _date),
         (rf"(?<![\w$£€.,:/-])(?P<day>0?[1-9]|[12]\d|3[01]) (?!may\b){_MONTH}(?![A-Za-z])", _day_month),
-        (rf"\b(?P<month>{'|'.join(MONTHS)}) (?P<rest>'?\d{{1,2}}(?:st|nd|rd|th)?|[12]\d{{3}})\b", _month_day),
+        (
+            (
+                rf"\b(?P<month>{_DAY_MONTHS}) (?P<day>0?[1-9]|[12]\d|3[01])"
+                r"(?:\s?[-\u2013]\s?(?P<last>[1-9]|[12]\d|3[01]))?(?!\w|[:/%]|[.,-]\d|\s?[%°]|\s?[AaPp]\.?[Mm]\b)"
+            ),
+            _month_day,
+        ),
+        (
+            rf"\b(?P<month>{'|'.join(MONTHS)}) (?P<rest>'?\d{{1,2}}(?:st|nd|rd|th)?|[12]\d{{3}})\b",
+            _month_year,
+        ),
         (rf"(?<=\dth )({'|'.join(MONTHS)})\b", lambda match: MONTHS[match[1]]),
         (rf"(?<=\d(?:st|nd|rd) )({'|'.join(MONTHS)})\b", lambda match: MONTHS[match[1]]),
         (r"(?<![\w,.-])([12]\d{3})\s?[-\u2013/]\s?(\d\d)\b(?![-,./:]?\d)", _short_years),

@@ -8,6 +8,7 @@ from voxgrad.text.abbreviations import write_out
 from voxgrad.text.acronyms import letter, spelt
 from voxgrad.text.addresses import read_codes, read_links
 from voxgrad.text.dates import number_in_context, read_dates, read_times
+from voxgrad.text.number_formats import read_foreign_numbers
 from voxgrad.text.numbers import (
     AMOUNT,
     NUMBER,
@@ -27,12 +28,32 @@ Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 _PARTS: Final = frozenset((*range(2, 11), 12, 15, 16, 20, 32, 64, 100, 1000))
 """Denominators that are read as such; other pairs are names and days ("9/11", "24/7")."""
 
+_POINTS: Final = frozenset((5, 10, 20, 100))
+_SCORE_BEFORE: Final = re.compile(
+    r"(?i:\b(?:scor|rat|grad|mark|gave|giv|got|get|earn|solid|perfect|review)\w*(?: (?:it|this|that|them|him|her|a|an"
+    r"|of|only|just|at|is|was))*:? )$"
+)
+"""What stands before a mark out of five, ten, twenty or a hundred."""
+
 
 def _slashed(match: re.Match[str]) -> str:
     above, below = match[1], match[2]
+    if _is_score(match):
+        return f"{count(above)} out of {count(below)}"
     if 0 < int(above) < int(below) in _PARTS:
         return fraction(str(int(above)), str(int(below)))
     return f"{count(above)}{' over ' if len(above) > 2 else ' '}{count(below)}"
+
+
+def _is_score(match: re.Match[str]) -> bool:
+    """Whether ``98/100`` counts points: it lies near the whole, is the whole, or a mark is spoken of."""
+    above, below = int(match[1]), int(match[2])
+    if below not in _POINTS or above > below or match[1][0] == "0":
+        return False
+    if re.match(r" of\b", match.string[match.end() : match.end() + 4]) is not None:
+        return False
+    given = _SCORE_BEFORE.search(match.string[max(match.start() - 24, 0) : match.start()]) is not None
+    return given or (above == below and below > 5) or (below == 100 and above >= 10)
 
 
 def _mixed(match: re.Match[str]) -> str:
@@ -161,8 +182,8 @@ _LATE: Final = _compile(
 _LETTERED: Final = _compile(
     (r"\s?(?:<=|=<)\s?", " less than or equal to "),
     (r"\s?>=\s?", " greater than or equal to "),
-    (r"(?<![<\w-])<\s?(?=-?[\d.])|(?<=[\w)]) < (?=\w)|(?<=\d)<(?=\d)", " less than "),
-    (r"(?<![>\w=-])>\s?(?=-?[\d.])|(?<=[\w)]) > (?=\w)|(?<=\d)>(?=\d)", " greater than "),
+    (r"(?<![<-])<\s?(?=-?\.?\d)|(?<=[\w)]) < (?=\w)|(?<=\b\w)<(?=\w\b)", " less than "),
+    (r"(?<![>=-])>\s?(?=-?\.?\d)|(?<=[\w)]) > (?=\w)|(?<=\b\w)>(?=\w\b)", " greater than "),
     (r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(s?)(?![\w&])", _joined_letters),
     (r"\b([A-G])#(?!\w)", lambda match: f"{letter(match[1])} sharp"),
     (r"\bA(?=[+*](?!\w)| ?& [B-Z]\b)", "A."),
@@ -196,14 +217,14 @@ def expand(text: str) -> str:
     Returns:
         Letters, apostrophes, hyphens, quotation marks, brackets and punctuation only; no digit.
     """
-    text = read_numerals(write_out(read_links(text)))
+    text = read_numerals(write_out(read_links(read_foreign_numbers(text))))
     if _SIGN.search(text) is not None:
         text = _apply(_LETTERED, text)
     if re.search(r"\d", text) is not None:
         text = read_codes(_apply(_EARLY, text))
         text = read_quantities(read_money(read_times(read_dates(text))))
         text = _apply(_LATE, text)
-    return (read_rates(text) if "/" in text else text).translate(_SIGNS)
+    return read_rates(text).translate(_SIGNS)
 
 
 def _apply(rules: tuple[Rule, ...], text: str) -> str:

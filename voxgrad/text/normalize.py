@@ -9,6 +9,7 @@ from voxgrad.text.abbreviations import SHORT
 from voxgrad.text.acronyms import lower, unshout
 from voxgrad.text.characters import to_ascii
 from voxgrad.text.expand import expand
+from voxgrad.text.marked_text import without_html
 from voxgrad.text.quantities import UNITS
 
 
@@ -37,7 +38,7 @@ _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(
 # What must pass unread is represented by one control character, which no rule knows.
 _PHONES, _WORD = "\x02", "\x03"
 _PHONES_SPAN: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
-_SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[A-Za-z]++")
+_SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[A-Za-z]++(?!\.[\w-]+\.[a-z])")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
 _BESIDE_SHIELD: Final = re.compile(
@@ -60,7 +61,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     Raises:
         BadInputError: letters of another script, or nothing to say.
     """
-    shielded, kept = _shield(_CONTROLS.sub(" ", to_ascii(text)), known)
+    shielded, kept = _shield(_CONTROLS.sub(" ", to_ascii(without_html(text))), known)
     words = _once(_SPACED_RANGE.sub(_spaced_range, shielded) if " - " in shielded else shielded)
     for _ in range(_MOST_PASSES):
         again = _once(words)

@@ -1,14 +1,25 @@
 """A long text in pieces that a voice can say in one breath: sentences, and clauses where a sentence is too long."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from operator import itemgetter
 from typing import Final
 
 from voxgrad.settings import TextSpec
-from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES
+from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street
 from voxgrad.text.lexicon import NONE, Lexicon
+from voxgrad.text.marked_text import (
+    PLAIN,
+    Break,
+    Event,
+    MarkedText,
+    Pause,
+    Prosody,
+    Segment,
+    Sound,
+    plain_segments,
+)
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.tokens import Encoded, encode
 
@@ -23,24 +34,17 @@ _TOO_LONG: Final = 400  # characters; not worth reading before it is cut
 _REACH: Final = 150
 _SHORTEST: Final = 8
 
-_PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _STOP: Final = re.compile(r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+\s++(?=[\"'(\[‘“«]*(?P<next>\S))")
+_NATURAL: Final = re.compile(
+    r"(?<=[\w.,!?\"'’”)])(?:(?P<dots>\.{3,}|\s?…)[\"'’”)\]]*\s+|\s?(?:—|(?<!-)--(?!-))\s?|(?<![\d%])\s[–-]\s(?!\d))"
+    r"(?=[\"'“‘(]?\w)"
+)
+"""Dots and dashes between words."""
+_WORD_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _WORD_BEFORE: Final = re.compile(r"[\w.]*$")
 _INITIALS: Final = re.compile(r"(?:[A-HJ-Z]|\w\.(?:\w\.?)*)")
 _NEVER_LAST: Final = frozenset((*TITLES, *STREETS, *AFTER)) - {"etc", "min", "max"}
 _BEFORE_FIGURE: Final = frozenset((*COUNTED, *MONTHS))
-
-
-class Break(Enum):
-    """What ends a passage."""
-
-    PARAGRAPH = "paragraph"
-    SENTENCE = "sentence"
-    CLAUSE = "clause"
-    """A semicolon, a colon, a dash or a bracket."""
-    COMMA = "comma"
-    WORD = "word"
-    """Nothing: the sentence was too long."""
 
 
 # Where a sentence is cut, the best first. What stands between groups is kept on the left.
@@ -66,15 +70,25 @@ class Passage:
         written: as in the text, without the space around it.
         encoded: as the model reads it.
         ends: what comes after it.
+        voice: whose it is; None is the voice that was asked for.
+        prosodies: numbers of words, each with the prosody from there on.
+        events: numbers of words, each with what happens before that word; the number of all words is the end.
     """
 
     written: str
     encoded: Encoded
     ends: Break
+    voice: str | None = None
+    prosodies: tuple[tuple[int, Prosody], ...] = ()
+    events: tuple[tuple[int, Event], ...] = ()
+
+
+FrontEnd = Callable[[str | None], tuple[TextSpec, Lexicon]]
+"""How a voice, by its name, reads."""
 
 
 def passages(texts: Iterable[str], spec: TextSpec, lexicon: Lexicon = NONE) -> Iterator[Passage]:
-    """Cut texts into passages of at most about ``MOST_TOKENS``, one after another, as they come.
+    """Cut plain texts into passages of at most about ``MOST_TOKENS``, one after another, as they come.
 
     Where something is cut depends on the text alone. What holds nothing to say, such as a row of stars, is left out.
 
@@ -86,23 +100,57 @@ def passages(texts: Iterable[str], spec: TextSpec, lexicon: Lexicon = NONE) -> I
     Raises:
         BadInputError: as `encode`, but for passages without a word; earlier passages have been given by then.
     """
-    first = True
-    for text in texts:
-        for paragraph in _PARAGRAPH.split(text):
-            limit = _FIRST_TOKENS if first and len(paragraph) > _LONG else MOST_TOKENS
-            for sentence, ends in _with_ends(sentences(paragraph)):
-                for passage in _fitting(sentence, ends, limit, spec, lexicon):
-                    yield passage
+    segments = (segment for text in texts for segment in plain_segments(text))
+    for passage in segment_passages(segments, lambda _: (spec, lexicon)):
+        if isinstance(passage, Passage) and passage.encoded.words:
+            yield passage
+
+
+def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -> Iterator[Passage | Sound]:
+    """Cut segments into passages, as `passages` does; sounds stay where they are.
+
+    Args:
+        segments: as they come.
+        front_end: how the voice of a segment reads.
+
+    Raises:
+        BadInputError: as `passages`.
+    """
+    first, waiting = True, list[Event]()
+    for segment in segments:
+        if isinstance(segment, Sound):
+            yield segment
+            continue
+        reading = front_end(segment.voice)
+        limit = _FIRST_TOKENS if first and len(segment.content.text) > _LONG else MOST_TOKENS
+        for sentence, ends in _with_ends(segment):
+            if waiting:
+                sentence = sentence.with_events([(0, event) for event in waiting])  # noqa: PLW2901 - those that waited
+                waiting = []
+            for found in _fitting(sentence, ends, limit, segment.voice, reading):
+                if isinstance(found, Passage):
+                    yield found
                     first, limit = False, MOST_TOKENS
+                else:  # nothing to say, but what happens there does
+                    waiting.extend(found)
+    if waiting:
+        yield Passage("", _NOTHING, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
 
 
-def _with_ends(written: Iterator[str]) -> Iterator[tuple[str, Break]]:
-    sentence = next(written, "")
-    for following in written:
-        yield sentence, Break.SENTENCE
-        sentence = following
-    if sentence:
-        yield sentence, Break.PARAGRAPH
+_NOTHING: Final = Encoded((), "", (), (), ())
+
+
+def _with_ends(segment: Segment) -> Iterator[tuple[MarkedText, Break]]:
+    content = segment.content
+    if segment.whole:
+        yield content.part(0, len(content.text)), segment.ends
+        return
+    spans = _sentence_spans(content.text)
+    start, stop = next(spans, (0, len(content.text)))
+    for after, end in spans:
+        yield content.part(start, stop), Break.SENTENCE
+        start, stop = after, end
+    yield content.part(start, stop), segment.ends
 
 
 def sentences(paragraph: str) -> Iterator[str]:
@@ -111,55 +159,70 @@ def sentences(paragraph: str) -> Iterator[str]:
     >>> list(sentences("Dr. Smith came at 5 p.m. from St. Ives. “Why?” he was asked. No. 5 was his."))
     ['Dr. Smith came at 5 p.m. from St. Ives.', '“Why?” he was asked.', 'No. 5 was his.']
     """
+    for start, stop in _sentence_spans(paragraph):
+        if sentence := paragraph[start:stop].strip():
+            yield sentence
+
+
+def _sentence_spans(paragraph: str) -> Iterator[tuple[int, int]]:
+    """Where sentences begin and end, the space after them included."""
     start = 0
     for stop in _STOP.finditer(paragraph):
-        if _is_end(paragraph[max(start, stop.start() - 32) : stop.start()], stop["mark"], stop["next"]):
-            yield paragraph[start : stop.end()].strip()
+        before = paragraph[max(start, stop.start() - 32) : stop.start()]
+        if _is_end(before, stop["mark"], stop["next"], paragraph[stop.end("mark") : stop.end() + 24]):
+            yield start, stop.end()
             start = stop.end()
-    rest = paragraph[start:].strip()
-    if rest:
-        yield rest
+    if paragraph[start:].strip():
+        yield start, len(paragraph)
 
 
-def _is_end(before: str, mark: str, following: str) -> bool:
-    """Whether a sentence ends at ``mark``, by what stands before it and the first character after it."""
+def _is_end(before: str, mark: str, following: str, after: str) -> bool:
+    """Whether a sentence ends at ``mark``, by what stands before it, the first character and all that follows it."""
     if following.islower():
         return False
     found = _WORD_BEFORE.search(before)
     word = "" if found is None else found[0]
-    if mark != "." or not word:
-        return True
-    if word in {"p.m", "a.m"}:
+    if mark != "." or not word or word in {"p.m", "a.m"}:
         return True
     if word.isdecimal() and word == before.strip():  # the number of a list's entry
         return False
+    if ends_with_street(word, before[: len(before) - len(word)], after):
+        return True
     if word in _NEVER_LAST or _INITIALS.fullmatch(word) is not None:
         return False
     return not (word in _BEFORE_FIGURE and following.isdecimal())
 
 
-def _fitting(sentence: str, ends: Break, limit: int, spec: TextSpec, lexicon: Lexicon) -> Iterator[Passage]:
-    """A sentence as passages that are short enough; only the first has the given ``limit``."""
+def _fitting(
+    sentence: MarkedText, ends: Break, limit: int, voice: str | None, reading: tuple[TextSpec, Lexicon]
+) -> Iterator[Passage | list[Event]]:
+    """A sentence as passages that are short enough, or the events of a part that has no words.
+
+    Only the first has the given ``limit``.
+    """
     waiting = [(sentence, ends)]
     while waiting:
-        text, after = waiting.pop()
+        part, after = waiting.pop()
         encoded, clauses_only = None, False
-        if len(text) <= _TOO_LONG:
+        if len(part.text) <= _TOO_LONG:
+            part = _with_natural_pauses(part)
             try:
-                encoded = encode(_finished(text, after), spec, lexicon)
+                encoded = encode(_finished(_with_commas(part), after), *reading)
             except NothingToSayError:
+                yield [event for _, event in part.events]
                 continue
             clauses_only = len(encoded.tokens) <= MOST_TOKENS
-        fits = encoded is not None and (len(encoded.tokens) <= limit or len(text) < _SHORTEST)
-        halves = () if fits else _halves(text, after, clauses_only=clauses_only)
+        fits = encoded is not None and (len(encoded.tokens) <= limit or len(part.text) < _SHORTEST)
+        halves = () if fits else _halves(part, after, clauses_only=clauses_only)
         if encoded is not None and not halves:
-            yield Passage(text, encoded, after)
+            yield _passage(part, encoded, after, voice, reading)
             limit = MOST_TOKENS
         waiting.extend(reversed(halves))
 
 
-def _halves(text: str, ends: Break, *, clauses_only: bool) -> tuple[tuple[str, Break], ...]:
+def _halves(content: MarkedText, ends: Break, *, clauses_only: bool) -> tuple[tuple[MarkedText, Break], ...]:
     """Cut a text once, near its middle; nothing where only words part it and ``clauses_only`` forbids that."""
+    text = content.text
     middle = len(text) // 2
     reach = min(_REACH, middle * 2 // 3)
     for kind, pattern in _CUTS[:2] if clauses_only else _CUTS:
@@ -172,8 +235,79 @@ def _halves(text: str, ends: Break, *, clauses_only: bool) -> tuple[tuple[str, B
         ]
         if found:
             best = min(found, key=lambda match: abs(match.end() - middle))
-            return (text[: best.end()].strip(), kind), (text[best.end() :].strip(), ends)
-    return () if clauses_only else ((text[:middle], Break.WORD), (text[middle:], ends))
+            return (content.part(0, best.end()), kind), (content.part(best.end(), len(text)), ends)
+    if clauses_only:
+        return ()
+    return (content.part(0, middle), Break.WORD), (content.part(middle, len(text)), ends)
+
+
+def _with_natural_pauses(content: MarkedText) -> MarkedText:
+    """With the pauses of dashes and of dots in a sentence, where nothing else was asked for there."""
+    asked = {offset for offset, event in content.events if isinstance(event, Pause)}
+    found = [
+        (match.end(), Pause(sentences=1.0 if match["dots"] else 0.5))
+        for match in _NATURAL.finditer(content.text)
+        if asked.isdisjoint(range(match.start(), match.end() + 1))
+    ]
+    return content.with_events(list(found)) if found else content
+
+
+def _with_commas(content: MarkedText) -> str:
+    """The text, with a comma at each pause within it that follows a word: else the voice would not get ready for it."""
+    text = content.text
+    for offset, event in reversed(content.events):
+        if isinstance(event, Pause) and (event.seconds or event.sentences) and 0 < offset < len(text):
+            before = text[:offset].rstrip()
+            if before[-1:].isalnum() or before[-1:] == "}":
+                text = f"{before}, {text[offset:].lstrip()}"
+    return text
+
+
+def _passage(
+    part: MarkedText, encoded: Encoded, ends: Break, voice: str | None, reading: tuple[TextSpec, Lexicon]
+) -> Passage:
+    def index(offset: int) -> int:
+        return _word_at(part.text, offset, encoded, reading)
+
+    prosodies: dict[int, Prosody] = {}
+    before = PLAIN
+    for offset, prosody in part.prosodies:
+        # A word that has some of it takes all of it.
+        last_word = before != PLAIN and _is_inside_word(part.text, offset)
+        prosodies[index(offset) + last_word] = prosody
+        before = prosody
+    events = tuple((index(offset), event) for offset, event in part.events)
+    return Passage(
+        part.text, encoded, ends, voice, tuple(sorted(prosodies.items(), key=itemgetter(0))), events
+    )
+
+
+def _is_inside_word(text: str, offset: int) -> bool:
+    return text[offset : offset + 1].isalnum() and text[:offset][-1:].isalnum()
+
+
+def _word_at(text: str, offset: int, encoded: Encoded, reading: tuple[TextSpec, Lexicon]) -> int:
+    """The number of the word, as read, that begins at an offset of the text, or contains it.
+
+    Found by reading what stands before it, or after it, alone: most text is read the same alone and in a sentence.
+    """
+    words = [word.word for word in encoded.words]
+    if _is_inside_word(text, offset):
+        offset -= len(text[:offset]) - len(text[:offset].rstrip(_WORD_LETTERS))
+    before = _words(text[:offset], reading)
+    if before == words[: len(before)]:
+        return len(before)
+    after = _words(text[offset:], reading)
+    if len(after) <= len(words) and after == words[len(words) - len(after) :]:
+        return len(words) - len(after)
+    return min(len(before), len(words))
+
+
+def _words(text: str, reading: tuple[TextSpec, Lexicon]) -> list[str]:
+    try:
+        return [word.word for word in encode(text, *reading).words] if text.strip() else []
+    except NothingToSayError:
+        return []
 
 
 def _in_braces(text: str, position: int) -> bool:

@@ -175,6 +175,25 @@ def _read_inches(text: str) -> str:
     return _QUOTE.sub(read, text)
 
 
+def _minutes_and_seconds(match: re.Match[str]) -> str:
+    """``21'30"`` is a time where it is no height: after a distance or "in", or with more than eleven "inches"."""
+    minutes, seconds = match[1], match[2]
+    before = match.string[max(match.start() - 40, 0) : match.start()]
+    may_be_height = len(minutes) == 1 and int(seconds) < 12 and not seconds.startswith("0")
+    if may_be_height and _RACE.search(before) is None:
+        return match[0]
+    parts = [(int(minutes), "minute")] + ([(int(seconds), "second")] if int(seconds) else [])
+    one = is_attributive(match)
+    return " ".join(
+        f"{cardinal(str(count))} {unit}{'' if count == 1 or one else 's'}" for count, unit in parts
+    )
+
+
+def _unit_alone(match: re.Match[str]) -> str:
+    one, many = UNITS[match[0]]
+    return one if is_attributive(match) else many
+
+
 def _unit_per_unit(match: re.Match[str]) -> str:
     above, below = UNITS.get(match[1]), UNITS.get(match[2])
     return match[0] if above is None or below is None else f"{above[1]} per {below[0]}"
@@ -184,9 +203,22 @@ PER: Final = r"(?P<per>(?:\s?/\s?[A-Za-z]{1,10}(?:\^[23])?)+)?"
 _HEIGHT: Final = re.compile(
     r"(?<![\w.,'])([1-9])(?:'|\s?ft\.?)\s?(1[01]|\d)(?:\.\d+)?(?:\"|''|\s?in\b\.?)?(?!\d)"
 )
+_MINUTES: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'\s?([0-5]?\d)(?:\"|'')(?!\w)")
+_RACE: Final = re.compile(
+    r"(?i:\d ?(?:k|km|m|mi|miles?|kilometers?|kilometres?|meters?|metres?|yards?)\b[^.;]{0,20}"
+    r"|\b(?:marathon|race|lap|record)[^.;]{0,20}|\b(?:ran|run|swam|rowed|finished|time)\b[^.;]{0,24}\b(?:in|of)) ?$"
+)
 _FEET: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'(?= (?:tall|high|long|wide|deep|x|by)\b)")
 _QUOTE: Final = re.compile(rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\"")
 _UNIT_PER_UNIT: Final = re.compile(r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b")
+_ALONE: Final = (
+    "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh",
+    "GWh", "kΩ", "MΩ", "Ω", "μF", "kJ", "kPa", "hPa", "eV", "mL", "dL", "kbps", "Mbps", "Gbps", "KiB", "GiB",
+    "TiB", "Mb", "Gb", "kcal", "km", "cm", "mm", "μm", "kg", "mg", "μg", "μs", "°C", "°F", "mph", "kph", "rpm",
+    "bpm", "fps", "dpi", "ppm", "psi", "lbs",
+)  # fmt: skip
+"""Units that no word and no acronym is written like."""
+_UNIT_ALONE: Final = re.compile(rf"(?<![\w.&°'-])(?:{'|'.join(_ALONE)})(?![\w&'^²³]|-\w|\.\w)")
 _MEASURE: Final = re.compile(
     rf"(?<![A-Za-z])(?:(?P<low>{AMOUNT})\s?(?:%|°\s?[CF]?)?(?:-| ?\u2013 ?| to )(?=[\d.]))?"
     rf"(?P<amount>{FRACTION}|{AMOUNT})(?P<gap>[ -]?)"
@@ -198,6 +230,7 @@ _MEASURE: Final = re.compile(
 def read_quantities(text: str) -> str:
     """Write out measures, and amounts with a percent sign."""
     if re.search(r"\d(?:'|\s?ft)", text) is not None:
+        text = _MINUTES.sub(_minutes_and_seconds, text)
         text = _FEET.sub(_feet, _HEIGHT.sub(_feet_and_inches, text))
     if re.search(r"\d(?:''|\")", text) is not None:
         text = _read_inches(text)
@@ -205,8 +238,10 @@ def read_quantities(text: str) -> str:
 
 
 def read_rates(text: str) -> str:
-    """Write out units that stand without an amount ("in km/h")."""
-    return _UNIT_PER_UNIT.sub(_unit_per_unit, text)
+    """Write out units that stand without an amount ("in km/h", "the kHz range")."""
+    if "/" in text:
+        text = _UNIT_PER_UNIT.sub(_unit_per_unit, text)
+    return _UNIT_ALONE.sub(_unit_alone, text)
 
 
 _CURRENCIES: Final = {
@@ -283,7 +318,7 @@ def _sum(amount: str, names: tuple[str, str, str, str], country: str, *, attribu
         parts.append(f"{count(whole)} {country}{one if is_one(whole) or attributive else many}")
     if small:
         parts.append(f"{cardinal(str(small))} {small_one if small == 1 or attributive else small_many}")
-    return (" " if attributive else ", ").join(parts)
+    return " ".join(parts)
 
 
 def _money_after(match: re.Match[str]) -> str:

@@ -1,0 +1,106 @@
+"""`voxgrad lexicon`: words are added as phones, IPA, or as they sound; everything spoken uses them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from voxgrad.errors import BadInputError
+from voxgrad.text.phonetic_alphabets import to_phones
+from voxgrad.text.sounds_like import read_phones
+
+
+def home() -> Path:
+    return Path(os.environ["VOXGRAD_HOME"])
+
+
+@pytest.mark.parametrize(
+    ("written", "phones"),
+    [
+        ("SH IH0 V AO1 N", "SH IH0 V AO1 N"),
+        ("K AE T", "K AE1 T"),
+        ("shi vawn", "SH IY1 V AO1 N"),
+        ("shi VAWN", "SH IY0 V AO1 N"),
+        ("win", "W IH1 N"),
+        ("her-MY-oh-nee", "HH ER0 M AY1 OW0 N IY0"),
+        ("/ʃɪˈvɔːn/", "SH IH0 V AO1 N"),
+        ("/SI'vO:n/", "SH IH0 V AO1 N"),
+        ("[ˈkæt]", "K AE1 T"),
+        ("/ˈsɪərʃə/", "S IY1 AH0 R SH AH0"),
+    ],
+)
+def test_what_a_pronunciation_means(written, phones):
+    assert " ".join(read_phones(written)) == phones
+
+
+@pytest.mark.parametrize("written", ["", "12", "a1", "/çø/", "//", "K AE1 XX 5", "ʃɪˈvɔːn"])
+def test_what_is_no_pronunciation_is_refused(written):
+    with pytest.raises(BadInputError):
+        read_phones(written)
+
+
+@pytest.mark.parametrize(
+    ("transcription", "alphabet", "phones"),
+    [
+        ("ˈhɛloʊ", "ipa", "HH EH1 L OW0"),
+        ("t͡ʃɜːt͡ʃ", "ipa", "CH ER1 CH"),
+        ("dʒʌdʒ", "ipa", "JH AH1 JH"),
+        ("ˈbʌtn̩", "ipa", "B AH1 T AH0 N"),
+        ("ˌʌndɚˈstænd", "ipa", "AH2 N D ER0 S T AE1 N D"),
+        ('h@"l@U', "x-sampa", "HH AH0 L OW1"),
+        ("tS3:tS", "x-sampa", "CH ER1 CH"),
+        ("k&t", "x-sampa", "K AE1 T"),
+    ],
+)
+def test_transcriptions_are_mapped(transcription, alphabet, phones):
+    assert " ".join(to_phones(transcription, alphabet)) == phones
+
+
+def test_words_are_kept_listed_and_removed(command, refused):
+    assert "no words" in command("lexicon", "list").out
+    assert command("lexicon", "add", "Siobhan", "shi VAWN").code == 0
+    assert command("lexicon", "add", "Nguyen", "W IH1 N", "--json").code == 0
+    (home() / "lexicon.txt").open("a", encoding="utf-8").write("# mine\nqux  K AH1 K S  # a remark\n")
+    assert command("lexicon", "add", "siobhan", "/ʃəˈvɔːn/").code == 0
+    content = (home() / "lexicon.txt").read_text(encoding="utf-8")
+    assert content == (
+        "Nguyen  W IH1 N\n# mine\nqux  K AH1 K S  # a remark\nsiobhan  SH AH0 V AO1 N  # /ʃəˈvɔːn/\n"
+    )
+    listed = json.loads(command("lexicon", "list", "--json").out)["words"]
+    assert [one["word"] for one in listed] == ["nguyen", "qux", "siobhan"]
+    assert json.loads(command("g2p", "Siobhan", "--json").out)["words"][0]["source"] == "lexicon"
+    tried = json.loads(command("lexicon", "test", "Siobhan", "--json").out)
+    assert tried["words"][0]["phones"] == ["SH", "AH0", "V", "AO1", "N"]
+    tried = json.loads(command("lexicon", "test", "Siobhan", "shi vawn", "--json").out)
+    assert tried["words"][0]["phones"] == ["SH", "IY1", "V", "AO1", "N"]
+    assert command("lexicon", "remove", "Qux").code == 0
+    assert "qux is not in lexicon.txt" in refused("lexicon", "remove", "qux")
+    for word in ("two words", "#", "5", ""):
+        assert "is no word" in refused("lexicon", "add", word, "win")
+    assert "is no pronunciation" in refused("lexicon", "add", "a", "5 5")
+    (home() / "lexicon.txt").write_text("broken\n", encoding="utf-8")
+    assert "lexicon.txt:1" in refused("lexicon", "add", "word", "win")
+    assert (home() / "lexicon.txt").read_text(encoding="utf-8") == "broken\n"
+
+
+def test_a_word_is_spoken_as_it_was_added(command):
+    said = (
+        "say",
+        "Qux fell.",
+        "--voice",
+        "english",
+        "--vocoder",
+        "kathleen",
+        "--steps",
+        "1",
+        "--timings",
+        "json",
+    )
+    assert command("lexicon", "add", "qux", "kwiks").code == 0
+    assert command(*said, "-o", "a.wav").code == 0
+    word = json.loads(Path("a.json").read_text(encoding="utf-8"))[0]["words"][0]
+    assert [phone["phone"] for phone in word["phones"]] == ["K", "W", "IH1", "K", "S"]
+    outcome = command("lexicon", "test", "qux", "-o", "qux.wav", "--voice", "english")
+    assert outcome.code == 0, outcome.err
+    assert Path("qux.wav").stat().st_size > 1000

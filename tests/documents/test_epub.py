@@ -1,0 +1,149 @@
+"""EPUBs: reading order, titles, notes, cover; and books that nobody should have to open."""
+
+import io
+import sys
+import time
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from voxgrad.documents.epub import open_book
+from voxgrad.errors import BadInputError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from books import CONTAINER, cover, page, write_epub
+
+PAGES = {
+    "cover.xhtml": '<img src="cover.png"/>',
+    "one.xhtml": '<h1>First</h1><p>It was cold.<a epub:type="noteref" href="#n">1</a></p>'
+    '<aside epub:type="footnote" id="n">A note.</aside>',
+    "more.xhtml": "<p>Still the first.</p>",
+    "rest.xhtml": '<h1 id="two">Second</h1><p>Warm.</p><h1 id="three">Third</h1><p>Dry.</p>',
+}
+TITLES = [("one.xhtml", "Chapter One"), ("rest.xhtml", "Chapter Two"), ("rest.xhtml#three", "Chapter Three")]
+
+
+@pytest.mark.parametrize("ncx", [False, True])
+def test_a_book_is_read_in_order_with_its_titles(ncx, tmp_path):
+    book = open_book(write_epub(tmp_path / "b.epub", PAGES, TITLES, ncx=ncx))
+    assert (book.title, book.authors, book.language) == ("A Book & More", ("Ann Author",), "en")
+    assert [chapter.title for chapter in book.chapters] == ["Chapter One", "Chapter Two", "Chapter Three"]
+    assert "Still the first." in book.chapters[0].ssml
+    assert "note" not in book.chapters[0].ssml
+    assert "Warm." in book.chapters[1].ssml
+    assert "Dry." not in book.chapters[1].ssml
+    assert book.cover == cover()
+
+
+def test_without_navigation_headings_are_titles(tmp_path):
+    book = open_book(
+        write_epub(tmp_path / "b.epub", {"a.xhtml": "<h1>Eins</h1><p>x</p>", "b.xhtml": "<p>y</p>"})
+    )
+    assert [chapter.title for chapter in book.chapters] == ["Eins", "Part 2"]
+
+
+def test_names_with_spaces_and_signs(tmp_path):
+    pages = {"a b.xhtml": "<p>x</p>"}
+    book = open_book(write_epub(tmp_path / "b.epub", pages, [("a%20b.xhtml", "Näme &amp; more")]))
+    assert book.chapters[0].title == "Näme & more"
+
+
+def raw(path: Path, members: dict[str, str | bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+ENCRYPTION = (
+    '<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:CipherReference URI="{}"/></encryption>'
+)
+
+
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        ({}, "lacks 'META-INF/container.xml'"),
+        ({"META-INF/container.xml": "<x"}, "has broken XML"),
+        ({"META-INF/container.xml": "<container/>"}, "names no package document"),
+        ({"META-INF/container.xml": CONTAINER}, "lacks 'OPS/book.opf'"),
+        (
+            {"META-INF/container.xml": CONTAINER.replace("OPS/book.opf", "../../etc/passwd")},
+            "lies outside it",
+        ),
+        ({"META-INF/container.xml": CONTAINER.replace("OPS/book.opf", "/etc/passwd")}, "lies outside it"),
+        (
+            {"META-INF/container.xml": CONTAINER, "OPS/book.opf": "<package/>"},
+            "has no text in its reading order",
+        ),
+        (
+            {"META-INF/container.xml": '<!DOCTYPE a [<!ENTITY b "c">]><container>&b;</container>'},
+            "declares entities",
+        ),
+        ({"META-INF/encryption.xml": ENCRYPTION.format("OPS/a.xhtml")}, "protected against copying"),
+    ],
+)
+def test_what_is_no_book_is_refused(members, complaint, tmp_path):
+    with pytest.raises(BadInputError, match=complaint):
+        open_book(raw(tmp_path / "b.epub", members))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short", b"%PDF-1.7"])
+def test_what_is_no_archive_is_refused(content, tmp_path):
+    path = tmp_path / "b.epub"
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match="is no EPUB, or is damaged"):
+        open_book(path)
+    with pytest.raises(BadInputError, match="cannot be read"):
+        open_book(tmp_path / "nowhere.epub")
+
+
+def test_a_page_outside_the_archive_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="lies outside it"):
+        open_book(write_epub(tmp_path / "b.epub", {"../../../etc/passwd": "<p>x</p>"}))
+
+
+def bombs(folder: Path) -> dict[str, Path]:
+    zeros = bytes(200 << 20)
+    declared = raw(folder / "declared.epub", {"META-INF/container.xml": zeros})
+    honest = declared.read_bytes()
+    # The size in both headers is a lie: the archive says 1 kB, and unpacks to 200 MB.
+    size = (200 << 20).to_bytes(4, "little")
+    lying = folder / "lying.epub"
+    lying.write_bytes(honest.replace(size, (1000).to_bytes(4, "little")))
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(25_000):
+            archive.writestr(f"{number}", "")
+    many = folder / "many.epub"
+    many.write_bytes(inner.getvalue())
+    large = write_epub(folder / "large.epub", {"a.xhtml": "<p>x</p>"}, extra={"OPS/big": bytes(64 << 20)})
+    return {"declared": declared, "lying": lying, "many": many, "large": large}
+
+
+def test_zip_bombs_are_refused_at_once(tmp_path):
+    for name, path in bombs(tmp_path).items():
+        tracemalloc.start()
+        began = time.perf_counter()
+        with pytest.raises(BadInputError):
+            open_book(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert time.perf_counter() - began < 1.5, name  # of which tracing is half
+        assert peak < 200 << 20, name
+
+
+def test_documents_have_a_limit_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("voxgrad.documents.epub.MOST_OF_ALL", 20_000)
+    noise = "".join(f"<p>{number * 7919 % 10_007}</p>" for number in range(1500))
+    with pytest.raises(BadInputError, match="MB of text"):
+        open_book(write_epub(tmp_path / "b.epub", {"a.xhtml": noise, "b.xhtml": noise}))
+
+
+def test_pages_that_are_no_xml_are_read(tmp_path):
+    book = open_book(write_epub(tmp_path / "b.epub", {"a.xhtml": "<p>one<br>two &nbsp;<p>three & four"}))
+    assert "three &amp; four" in book.chapters[0].ssml
+    assert "Not read" in page("")
+    assert "Not read" not in book.chapters[0].ssml

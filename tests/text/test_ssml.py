@@ -1,0 +1,257 @@
+"""SSML: a table of documents and what they come to; whatever is broken is one error, and bombs are refused at once."""
+
+import os
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxgrad.errors import BadInputError
+from voxgrad.settings import TextSpec
+from voxgrad.text.marked_text import LONGEST_PAUSE, Pause, plain_segments, without_html
+from voxgrad.text.passages import passages
+from voxgrad.text.ssml import is_ssml, read_script
+
+sys.path.insert(0, str(Path(__file__).parent))
+from ssml_table import outcome
+
+TABLE = Path(__file__).with_name("ssml.tsv")
+ROWS = [
+    line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+]
+EXAMPLES = 10_000 if os.environ.get("VOXGRAD_LONG") else 300
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"), [pytest.param(*row[1:], id=f"{row[0]}: {row[1]!a}") for row in ROWS]
+)
+def test_what_a_document_comes_to(document, expected):
+    assert outcome(document.replace("\\n", "\n")) == expected
+
+
+def test_the_table_is_large_and_has_every_row_once():
+    assert len(ROWS) >= 150
+    assert len({row[1] for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<speak>a</speak>", True),
+        (' \n<speak version="1.1">a</speak>', True),
+        ("\ufeff<speak>a</speak>", True),
+        ('<?xml version="1.0"?>\n<!-- b --><speak/>', True),
+        ("<!DOCTYPE speak><speak>a</speak>", True),
+        ("<speak>unfinished", True),
+        ("a <speak>b</speak>", False),
+        ("<speaker>Hi", False),
+        ("speak", False),
+        ("", False),
+    ],
+)
+def test_a_document_is_known_by_its_beginning(text, expected):
+    assert is_ssml(text) is expected
+
+
+def bomb() -> str:
+    lines = ['<!ENTITY a0 "ha">']
+    lines += [f'<!ENTITY a{level} "{f"&a{level - 1};" * 10}">' for level in range(1, 12)]
+    return f"<!DOCTYPE speak [{''.join(lines)}]><speak>&a11;</speak>"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        bomb(),
+        f'<!DOCTYPE speak [<!ENTITY a "{"x" * 100_000}">]><speak>{"&a;" * 10_000}</speak>',
+        '<!DOCTYPE speak [<!ENTITY a SYSTEM "file:///dev/zero">]><speak>&a;</speak>',
+        '<!DOCTYPE speak [<!ENTITY a SYSTEM "http://127.0.0.1:9/">]><speak>&a;</speak>',
+        '<!DOCTYPE speak [<!ENTITY % a SYSTEM "file:///etc/passwd"> %a;]><speak>a</speak>',
+    ],
+    ids=["laughs", "quadratic", "file", "network", "parameter"],
+)
+def test_entities_are_refused_at_once(document):
+    began = time.perf_counter()
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInputError, match="declares entities or refers to what lies outside it"):
+            read_script(document)
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+    assert time.perf_counter() - began < 1
+
+
+def test_deep_elements_are_refused():
+    with pytest.raises(BadInputError, match="elements lie more than 500 deep"):
+        read_script(f"<speak>{'<prosody>' * 100_000}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!---->" * 30_000,
+        "<!--" * 30_000,
+        "<!DOCTYPE [" * 20_000,
+        "<?xml " * 30_000,
+        "<break " * 30_000,
+        "[pause " * 30_000,
+    ],
+    ids=["comments", "open comments", "types", "declarations", "breaks", "pauses"],
+)
+def test_what_only_begins_like_markup_costs_what_its_length_does(text):
+    began = time.process_time()
+    assert not is_ssml(text + "<speak")
+    list(plain_segments(text))
+    assert time.process_time() - began < 5
+
+
+def test_a_paragraph_with_many_marks_costs_what_its_length_does():
+    one = "The sun <emphasis>is</emphasis> warm.<mark name='m'/> "
+    (segment,) = read_script(f"<speak>{one * 5_000}</speak>").items
+    content = segment.content
+    began = time.process_time()
+    for start in range(0, len(content.text), 50):
+        content.part(start, start + 50)
+    assert time.process_time() - began < 5
+
+
+def test_a_long_document_costs_what_its_length_does():
+    one = "<p>The sun is <emphasis>very</emphasis> warm.<break time='1s'/></p>"
+    began = time.process_time()
+    assert len(read_script(f"<speak>{one * 5_000}</speak>").items) == 5_000
+    assert time.process_time() - began < 10
+
+
+TAGS = [
+    "speak", "p", "s", "break", "prosody", "emphasis", "say-as", "sub", "phoneme", "lang", "mark", "voice",
+    "audio", "w", "b", "foo:bar", "metadata", "xml",
+]  # fmt: skip
+ATTRIBUTES = [
+    "time", "strength", "rate", "pitch", "volume", "level", "interpret-as", "format", "alias", "ph", "alphabet",
+    "name", "src", "soundLevel", "xml:lang",
+]  # fmt: skip
+VALUES = [
+    "1s", "500ms", "1x", "-1s", "1e9s", "medium", "x-strong", "slow", "80%", "+10%", "-200%", "+2st", "200Hz",
+    "0Hz", "+6dB", "silent", "strong", "characters", "cardinal", "date", "mdy", "time", "telephone",
+    "expletive", "IPA", "x-sampa", "təˈmɑː", "t@", "K\xa0AE1", "bob", "../x.wav", "a.wav", "en", "de",
+    "99999999999", "nan", "inf", "é", "\x00",
+]  # fmt: skip
+TEXT = [
+    "a",
+    "Hello.",
+    "$5",
+    "1/2",
+    "&amp;",
+    "&",
+    "&#0;",
+    "&#x1F600;",
+    "<",
+    ">",
+    "]]>",
+    "<![CDATA[",
+    "{K AE1 T}",
+    "{",
+    "é",
+    " ",
+]
+ATTRIBUTE = st.builds(
+    lambda name, value: f' {name}="{value}"', st.sampled_from(ATTRIBUTES), st.sampled_from(VALUES)
+)
+OPENING = st.builds(
+    lambda tag, attributes, end: f"<{tag}{''.join(attributes)}{end}",
+    st.sampled_from(TAGS),
+    st.lists(ATTRIBUTE, max_size=3),
+    st.sampled_from([">", "/>", ">", ""]),
+)
+CLOSING = st.sampled_from(TAGS).map(lambda tag: f"</{tag}>")
+PIECES = OPENING | CLOSING | st.sampled_from(TEXT) | st.text(max_size=5)
+WELL_FORMED = st.recursive(
+    st.sampled_from(["one", "two.", " ", "$5", "<break/>", '<mark name="m"/>', '<audio src="a.wav"/>']),
+    lambda inner: st.builds(
+        lambda tag, attributes, parts: f"<{tag}{''.join(dict.fromkeys(attributes))}>{''.join(parts)}</{tag}>",
+        st.sampled_from(TAGS[:-1]),
+        st.lists(ATTRIBUTE, max_size=1),
+        st.lists(inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+DOCUMENTS = st.lists(PIECES, max_size=12).map("".join) | WELL_FORMED
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(DOCUMENTS, st.booleans())
+def test_any_markup_is_read_or_is_one_clear_error(document, wrapped):
+    said = outcome(f"<speak>{document}</speak>" if wrapped else document)
+    assert "\n" not in said.partition("ERROR")[2]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(PIECES | st.sampled_from(["[pause", "[pause 1s]", "]", "0.5s"]), max_size=12).map("".join))
+def test_any_markup_in_plain_text_is_read_or_is_one_clear_error(text):
+    try:
+        found = list(passages([text], TextSpec()))
+    except BadInputError:
+        return
+    assert all(one.written for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "sentences"),
+    [
+        ("Wait [pause 0.5s] here.", 0.5, 0),
+        ("Wait [pause 500ms] here.", 0.5, 0),
+        ("Wait [Pause 2 s] here.", 2, 0),
+        ("Wait [pause] here.", 0, 1),
+        ('Wait <break time="1s"/> here.', 1, 0),
+        ("Wait <break strength='strong'/> here.", 0, 1),
+        ("Wait[pause .25s]here.", 0.25, 0),
+    ],
+)
+def test_a_pause_in_plain_text(text, seconds, sentences):
+    (passage,) = passages([text], TextSpec())
+    assert passage.events == ((1, Pause(seconds, sentences)),)
+    assert [word.word for word in passage.encoded.words] == ["wait", "here"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wait [pause five] here.",
+        "[pause 1 hour]",
+        "a [pause: 1s] b",
+        f"a [pause {LONGEST_PAUSE + 1}s] b",
+        "[paused] a",
+    ],
+)
+def test_what_is_no_pause_is_read(text):
+    (passage,) = passages([text], TextSpec())
+    assert passage.events == ()
+    assert any(word.word.startswith("pause") for word in passage.encoded.words)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a <b>bold</b> word", "a bold word"),
+        ("H<sub>2</sub>O", "H2O"),
+        ('a <a href="http://x.y">link</a>', "a link"),
+        ("Tom &amp; Jerry &lt;3 &eacute; &#8212; &#x27;", "Tom & Jerry <3 é — '"),
+        ("one<br>two<br/>three", "one two three"),
+        ("a<!-- not this -->b", "ab"),
+        ("x < y and <unknown> > z", "x < y and <unknown> > z"),
+        ("AT&T; R&D &nosuch;", "AT&T; R&D &nosuch;"),
+        ("if a<b then", "if a<b then"),
+    ],
+)
+def test_what_is_plainly_html_is_understood(text, read):
+    assert without_html(text) == read
+
+
+def test_blocks_of_html_in_plain_text_are_paragraphs():
+    segments = list(plain_segments("<p>One &amp; two</p><p>Three</p><ul><li>Four</ul>"))
+    assert [segment.content.text.strip() for segment in segments] == ["One & two", "Three", "Four"]

@@ -1,0 +1,175 @@
+"""`voxgrad lexicon`: a person's own words, which everything spoken from a home uses."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxgrad.cli.shared_options import Command, Session
+from voxgrad.errors import BadInputError
+
+if TYPE_CHECKING:
+    from voxgrad.text.lexicon import Lexicon
+
+lexicon = typer.Typer(
+    name="lexicon",
+    help="Keep your own pronunciations of words.",
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@lexicon.command("add", cls=Command)
+def add(
+    context: typer.Context,
+    *,
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word, such as Siobhan.")],
+    pronunciation: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRONUNCIATION",
+            help='What it sounds like ("shi VAWN", capitals bear the stress), phones ("SH IH0 V AO1 N") '
+            'or IPA ("/ʃɪˈvɔːn/").',
+        ),
+    ],
+) -> None:
+    """Add a word, or change how it is pronounced."""
+    from voxgrad.cli.render import answer
+    from voxgrad.text.sounds_like import read_phones, with_entry
+
+    session: Session = context.obj
+    phones = read_phones(pronunciation)
+    path = _path(session)
+    shown = " ".join(phones)
+    remark = (
+        "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
+    )
+    _change(path, with_entry(_content(path), word, phones, remark))
+    answer(session, {"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {shown}")
+
+
+@lexicon.command("remove", cls=Command)
+def remove(
+    context: typer.Context,
+    *,
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word that was added.")],
+) -> None:
+    """Remove a word."""
+    from voxgrad.cli.render import answer
+    from voxgrad.text.sounds_like import without_entry
+
+    session: Session = context.obj
+    path = _path(session)
+    before = _content(path)
+    after = without_entry(before, word)
+    if after == before:
+        raise BadInputError(f"{word} is not in {path.name}", "`voxgrad lexicon list` shows what is.")
+    _change(path, after)
+    answer(session, {"removed": word.lower()}, f"{word} is removed")
+
+
+@lexicon.command("list", cls=Command)
+def list_words(context: typer.Context) -> None:
+    """List your words."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from voxgrad.cli.render import answer
+
+    session: Session = context.obj
+    known = _lexicon(_path(session))
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for word, phones in known.entries:
+        table.add_row(Text(word), Text(" ".join(phones)))
+    listed = [{"word": word, "phones": list(phones)} for word, phones in known.entries]
+    answer(session, {"words": listed}, table if known else "no words: add one with `voxgrad lexicon add`")
+
+
+@lexicon.command("test", cls=Command)
+def try_word(
+    context: typer.Context,
+    *,
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word, or a sentence with it.")],
+    pronunciation: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PRONUNCIATION", help="Try this one, without adding it; default: as it is read now."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Speak it to an audio file.")
+    ] = None,
+    voice: Annotated[
+        str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
+    ] = None,
+) -> None:
+    """Show how a word is read, and speak it."""
+    from voxgrad.cli.render import answer
+    from voxgrad.settings import TextSpec
+    from voxgrad.text.sounds_like import read_phones
+    from voxgrad.text.tokens import encode
+
+    session: Session = context.obj
+    text = word if pronunciation is None else f"{{{' '.join(read_phones(pronunciation))}}}"
+    encoded = encode(text, TextSpec(add_blank=False), _lexicon(_path(session)))
+    if output is not None:
+        _speak(session, text, output, voice)
+    lines = [f"{one.word}  {' '.join(one.phones)}  ({one.source})" for one in encoded.words]
+    answer(
+        session,
+        {
+            "words": [
+                {"word": one.word, "phones": list(one.phones), "source": one.source} for one in encoded.words
+            ],
+            "file": None if output is None else str(output),
+        },
+        "\n".join(lines),
+    )
+
+
+def _speak(session: Session, text: str, output: Path, voice: str | None) -> None:
+    import voxgrad
+    from voxgrad.audio.writers import check_writable_audio
+
+    check_writable_audio(output)
+    voxgrad.load(voice, home=session.home).say(text).save(output)
+
+
+def _path(session: Session) -> Path:
+    from voxgrad.store import Store
+    from voxgrad.text.lexicon import LEXICON
+
+    return Store.open(session.home).home / LEXICON
+
+
+def _content(path: Path) -> str:
+    from voxgrad.text.lexicon import Lexicon
+
+    if not path.exists():
+        return ""
+    Lexicon.read(path)  # a broken one is not made worse
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _lexicon(path: Path) -> "Lexicon":
+    from voxgrad.text.lexicon import NONE, Lexicon
+
+    return Lexicon.read(path) if path.exists() else NONE
+
+
+def _change(path: Path, content: str) -> None:
+    """Replace the file as a whole; it stays as it was where that fails."""
+    from voxgrad.errors import EnvironmentFailureError
+
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(content, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror})"
+        raise EnvironmentFailureError(message, "Look at its permissions and at the disk.") from error
+    finally:
+        beside.unlink(missing_ok=True)

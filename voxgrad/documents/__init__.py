@@ -1,0 +1,1 @@
+"""Documents of other formats as SSML: HTML, Markdown, dialogues, EPUB."""

@@ -1,0 +1,302 @@
+"""EPUB 2 and 3 (W3C EPUB 3.3; OPF 2.0.1): chapters in reading order, their titles, title, authors and cover.
+
+A book is an untrusted file: nothing of it is written to disk, every member has a limit that does not trust the
+archive's own figures, XML is read without entities, and paths stay within the archive.
+"""
+
+import posixpath
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+from zlib import error as ZlibError
+
+from voxgrad.documents.epub_navigation import local_name, nav_links, ncx_links
+from voxgrad.documents.html import Part, html_to_ssml
+from voxgrad.errors import BadInputError
+
+MOST_MEMBERS: Final = 20_000
+MOST_OF_A_DOCUMENT: Final = 8 << 20
+MOST_OF_A_COVER: Final = 20 << 20
+MOST_OF_ALL: Final = 64 << 20
+"""Bytes of all documents together: twenty Bibles."""
+_MOST_RATIO: Final = 200
+_SUSPICIOUS: Final = 1 << 20
+_HINT: Final = "Save it again with an e-book program."
+_DOCTYPE: Final = re.compile(r"<!DOCTYPE[^>\[]*>")
+_TEXT_TYPES: Final = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml"))
+_FONTS: Final = re.compile(r"\.(?:ttf|otf|woff2?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter.
+
+    Attributes:
+        title: as the navigation has it, else its first heading, else a number.
+        ssml: elements that stand in ``speak``.
+    """
+
+    title: str
+    ssml: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """A book.
+
+    Attributes:
+        title: of the book; its file's name where it has none.
+        authors: in order.
+        language: a tag such as ``en``, or empty.
+        chapters: in reading order; those without a word are left out.
+        cover: a picture's bytes, or None.
+        warnings: what is left out.
+    """
+
+    title: str
+    authors: tuple[str, ...]
+    language: str
+    chapters: tuple[Chapter, ...]
+    cover: bytes | None
+    warnings: tuple[str, ...]
+
+
+def open_book(path: Path) -> Book:
+    """Read an EPUB.
+
+    Raises:
+        BadInputError: it is no EPUB, is damaged, protected, or larger than a book.
+    """
+    try:
+        if _members(path) > MOST_MEMBERS:
+            raise BadInputError(f"{path} holds more than {MOST_MEMBERS} files", _HINT)
+        with zipfile.ZipFile(path) as archive:
+            return _Reader(path, archive).book()
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        ZlibError,
+        EOFError,
+        NotImplementedError,
+        UnicodeError,
+    ) as error:
+        raise BadInputError(f"{path} is no EPUB, or is damaged ({error})", _HINT) from error
+    except (OSError, RuntimeError) as error:  # zipfile asks for passwords with a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BadInputError(f"{path} cannot be read ({reason})", "Name an EPUB.") from error
+
+
+def _members(path: Path) -> int:
+    """How many an archive says that it holds, before all of them are listed (APPNOTE.TXT 6.3.10, section 4.3.16)."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - (1 << 16) - 22, 0))
+        end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    return int.from_bytes(end[at + 10 : at + 12], "little") if at >= 0 else 0
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An entry of the manifest."""
+
+    path: str
+    kind: str
+    properties: frozenset[str]
+
+
+class _Reader:
+    """Reads one archive, and counts what it has read."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._file, self._archive, self._read_so_far = path, archive, 0
+        for member in archive.infolist():
+            if member.file_size > _SUSPICIOUS and member.file_size > _MOST_RATIO * max(
+                member.compress_size, 1
+            ):
+                raise self._refusal(
+                    f"holds {member.filename[:80]!r}, which unpacks to {member.file_size >> 20} MB"
+                )
+
+    def book(self) -> Book:
+        """All of the book."""
+        self._check_protection()
+        container = self._xml("META-INF/container.xml")
+        roots = [one.get("full-path", "") for one in container.iter() if local_name(one) == "rootfile"]
+        if not roots or not roots[0]:
+            raise self._refusal("names no package document")
+        package_path = self._inside("", roots[0])
+        package = self._xml(package_path)
+        items = self._items(package, package_path)
+        spine = [
+            items[one.get("idref", "")]
+            for one in package.iter()
+            if local_name(one) == "itemref" and one.get("linear") != "no" and one.get("idref") in items
+        ]
+        documents = [item for item in spine if item.kind in _TEXT_TYPES and "nav" not in item.properties]
+        chapters, warnings = self._chapters(documents, self._titles(package, items))
+        if not chapters:
+            raise self._refusal("has no text in its reading order")
+        return Book(
+            title=_first(package, "title") or self._file.stem,
+            authors=tuple(_all(package, "creator")),
+            language=_first(package, "language"),
+            chapters=tuple(chapters),
+            cover=self._cover(package, items),
+            warnings=tuple(warnings),
+        )
+
+    def _items(self, package: Any, package_path: str) -> dict[str, _Item]:
+        folder = posixpath.dirname(package_path)
+        return {
+            one.get("id", ""): _Item(
+                self._inside(folder, one.get("href", "")),
+                one.get("media-type", ""),
+                frozenset(one.get("properties", "").split()),
+            )
+            for one in package.iter()
+            if local_name(one) == "item" and one.get("href") and not urlsplit(one.get("href")).scheme
+        }
+
+    def _titles(self, package: Any, items: dict[str, _Item]) -> dict[str, dict[str, str]]:
+        """Titles by document and by the id within it; an empty id is the document's beginning."""
+        navigation = next((item for item in items.values() if "nav" in item.properties), None)
+        if navigation is not None:
+            found, base = nav_links(self._text(navigation.path)), navigation.path
+        else:
+            named = next((one.get("toc") for one in package.iter() if local_name(one) == "spine"), None)
+            ncx = items.get(named or "") or next(
+                (item for item in items.values() if item.kind == "application/x-dtbncx+xml"), None
+            )
+            if ncx is None or not self._has(ncx.path):
+                return {}
+            found, base = ncx_links(self._xml(ncx.path)), ncx.path
+        titles: dict[str, dict[str, str]] = {}
+        for target, title in found:
+            parts = urlsplit(target)
+            if title and not parts.scheme and (parts.path or parts.fragment):
+                path = self._inside(posixpath.dirname(base), parts.path) if parts.path else base
+                titles.setdefault(path, {}).setdefault(unquote(parts.fragment), title)
+        return titles
+
+    def _chapters(
+        self, documents: list[_Item], titles: dict[str, dict[str, str]]
+    ) -> tuple[list[Chapter], dict[str, None]]:
+        chapters: list[Chapter] = []
+        warnings: dict[str, None] = {}
+        for item in documents:
+            of_document = titles.get(item.path, {})
+            anchors = [anchor for anchor in of_document if anchor]
+            converted = html_to_ssml(self._text(item.path), emphasis=False, anchors=anchors)
+            warnings.update(dict.fromkeys(converted.warnings))
+            for part in converted.parts:
+                self._add(chapters, part, of_document.get(part.anchor, ""), has_titles=bool(titles))
+        return [chapter for chapter in chapters if "<p>" in chapter.ssml], warnings
+
+    @staticmethod
+    def _add(chapters: list[Chapter], part: Part, title: str, *, has_titles: bool) -> None:
+        """A part as a chapter, or as more of the chapter before it where the navigation does not name it."""
+        if has_titles and not title and chapters:
+            last = chapters[-1]
+            chapters[-1] = Chapter(last.title, last.ssml + part.ssml)
+        else:
+            chapters.append(Chapter(title or part.heading[:200] or f"Part {len(chapters) + 1}", part.ssml))
+
+    def _cover(self, package: Any, items: dict[str, _Item]) -> bytes | None:
+        named = next(
+            (
+                one.get("content")
+                for one in package.iter()
+                if local_name(one) == "meta" and one.get("name") == "cover"
+            ),
+            None,
+        )
+        candidates = (
+            *(item for item in items.values() if "cover-image" in item.properties),
+            items.get(named or ""),
+        )
+        for item in candidates:
+            if item is not None and item.kind.startswith("image/") and self._has(item.path):
+                return self._bytes(item.path, MOST_OF_A_COVER)
+        return None
+
+    def _check_protection(self) -> None:
+        if not self._has("META-INF/encryption.xml"):
+            return
+        protected = (
+            one.get("URI", "")
+            for one in self._xml("META-INF/encryption.xml").iter()
+            if local_name(one) == "CipherReference"
+        )
+        if any(not _FONTS.search(name) for name in protected):
+            raise BadInputError(
+                f"{self._file} is protected against copying", "Use a copy without protection."
+            )
+
+    def _has(self, name: str) -> bool:
+        try:
+            self._archive.getinfo(name)
+        except KeyError:
+            return False
+        return True
+
+    def _bytes(self, name: str, limit: int) -> bytes:
+        try:
+            with self._archive.open(name) as member:
+                content = member.read(limit + 1)
+        except KeyError as error:
+            raise self._refusal(f"lacks {name[:80]!r}") from error
+        if len(content) > limit:
+            raise self._refusal(f"holds {name[:80]!r}, which is larger than {limit >> 20} MB")
+        self._read_so_far += len(content)
+        if self._read_so_far > MOST_OF_ALL:
+            raise self._refusal(f"holds more than {MOST_OF_ALL >> 20} MB of text")
+        return content
+
+    def _text(self, name: str) -> str:
+        content = self._bytes(name, MOST_OF_A_DOCUMENT)
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return content.decode("utf-16", "replace")
+        declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)", content)
+        encoding = declared[1].decode() if declared else "utf-8"
+        try:
+            return content.decode(encoding if encoding.lower() != "utf-16" else "utf-8", "replace").lstrip(
+                "\ufeff"
+            )
+        except LookupError:
+            return content.decode("utf-8", "replace")
+
+    def _xml(self, name: str) -> Any:
+        # Only here: no other format needs it.
+        from defusedxml.common import DefusedXmlException  # noqa: PLC0415
+        from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
+
+        text = _DOCTYPE.sub("", re.sub(r"^\s*<\?xml[^>]*\?>", "", self._text(name)))
+        try:
+            return fromstring(text)
+        except DefusedXmlException as error:
+            raise self._refusal(f"declares entities in {name[:80]!r}") from error
+        except (ParseError, ValueError) as error:
+            raise self._refusal(f"has broken XML in {name[:80]!r} ({error})") from error
+
+    def _inside(self, folder: str, href: str) -> str:
+        """A path within the archive."""
+        path = posixpath.normpath(posixpath.join(folder, unquote(urlsplit(href).path)))
+        if path.startswith(("/", "../")) or path == ".." or "\\" in path or "\0" in path:
+            raise self._refusal(f"refers to {href[:80]!r}, which lies outside it")
+        return path
+
+    def _refusal(self, what: str) -> BadInputError:
+        return BadInputError(f"{self._file} {what}", _HINT)
+
+
+def _all(package: Any, name: str) -> list[str]:
+    """The Dublin Core elements of a name."""
+    found = (one for one in package.iter() if local_name(one) == name and "purl.org/dc" in str(one.tag))
+    return [text for one in found if (text := " ".join("".join(one.itertext()).split()))]
+
+
+def _first(package: Any, name: str) -> str:
+    return next(iter(_all(package, name)), "")

@@ -1,0 +1,90 @@
+"""What SSML asks of words, as what the model and the audio take: factors and semitones of tokens, gains of samples."""
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from voxgrad.audio.io import Samples
+from voxgrad.model.gradtts import TokenProsody
+from voxgrad.text.marked_text import PLAIN, Prosody
+from voxgrad.text.passages import Passage
+
+_RATES: Final = (0.2, 5.0)
+_MOST_SEMITONES: Final = 18.0
+_RAMP: Final = 0.03  # seconds over which the loudness changes
+
+
+def is_plain(passage: Passage) -> bool:
+    """Whether nothing is asked of any word."""
+    return all(prosody == PLAIN for _, prosody in passage.prosodies)
+
+
+def changes_pitch(passage: Passage) -> bool:
+    """Whether another pitch is asked for anywhere."""
+    return any(one.semitones or one.hertz or one.target is not None for _, one in passage.prosodies)
+
+
+def token_prosody(passage: Passage, mean_pitch: float | None) -> TokenProsody:
+    """What is asked of every token.
+
+    Args:
+        passage: its blanks and marks take after the word before them.
+        mean_pitch: the voice's, in Hz, which pitches in Hz are relative to; None where nothing of it is voiced.
+    """
+    of_token = _by_token(passage)
+    rate = [float(np.clip(prosody.rate, *_RATES)) for prosody in of_token]
+    return TokenProsody(torch.tensor(rate), torch.tensor([_semitones(one, mean_pitch) for one in of_token]))
+
+
+def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, rate: int) -> Samples | None:
+    """Factors of the samples, (length,), without steps; None where all are 1.
+
+    Args:
+        passage: what is said.
+        durations: frames of its tokens.
+        hop: samples of a frame.
+        length: samples.
+        rate: Hz.
+    """
+    of_token = _by_token(passage)
+    if all(prosody.decibels == 0 for prosody in of_token):
+        return None
+    factors = [0.0 if math.isinf(one.decibels) else 10 ** (one.decibels / 20) for one in of_token]
+    steps = np.repeat(np.array(factors), [duration * hop for duration in durations])[:length]
+    steps = np.pad(steps, (0, length - len(steps)), mode="edge")
+    ramp = max(round(_RAMP * rate), 1)
+    smooth = np.convolve(
+        np.pad(steps, (ramp // 2, ramp - 1 - ramp // 2), mode="edge"), np.ones(ramp) / ramp, "valid"
+    )
+    return smooth.astype(np.float32)
+
+
+def pitch_curve(
+    prosody: TokenProsody, durations: tuple[int, ...], seconds_per_frame: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Times in the middle of every token, and the semitones there, for `voxgrad.audio.praat.bend`."""
+    stops = np.cumsum(durations)
+    middles = (stops - np.array(durations) / 2) * seconds_per_frame
+    return middles, prosody.semitones.numpy().astype(np.float64)
+
+
+def _by_token(passage: Passage) -> list[Prosody]:
+    words = passage.encoded.words
+    of_token = [PLAIN] * len(passage.encoded.tokens)
+    for word, prosody in passage.prosodies:
+        if word < len(words):
+            start = words[word].start if word else 0
+            of_token[start:] = [prosody] * (len(of_token) - start)
+    return of_token
+
+
+def _semitones(prosody: Prosody, mean_pitch: float | None) -> float:
+    semitones = prosody.semitones
+    if mean_pitch is not None and (prosody.hertz or prosody.target is not None):
+        base = mean_pitch if prosody.target is None else prosody.target
+        asked = max(base * 2 ** (semitones / 12) + prosody.hertz, 1.0)
+        semitones = 12 * math.log2(asked / mean_pitch)
+    return float(np.clip(semitones, -_MOST_SEMITONES, _MOST_SEMITONES))

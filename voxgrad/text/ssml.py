@@ -1,0 +1,365 @@
+"""SSML 1.1 to segments: the part of it that is used (https://www.w3.org/TR/speech-synthesis11/).
+
+Read by expat through defusedxml: entities of a document's own and anything outside it are refused.
+"""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Final
+from xml.sax import SAXException, SAXParseException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl, InputSource
+
+from voxgrad.errors import BadInputError
+from voxgrad.text.marked_text import (
+    LONGEST_PAUSE,
+    PLAIN,
+    STRENGTHS,
+    Break,
+    Event,
+    Mark,
+    Pause,
+    Prosody,
+    Segment,
+    Sound,
+    split_pauses,
+)
+from voxgrad.text.phonetic_alphabets import ALPHABETS, to_phones
+from voxgrad.text.say_as import KINDS, CannotReadError, say_as
+from voxgrad.text.segment_builder import SegmentBuilder
+from voxgrad.text.ssml_values import EMPHASES, changed
+
+_START: Final = re.compile(
+    r"\ufeff?\s*+(?:<\?xml[^>?]*+\?>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+<speak[\s>/]",
+    re.DOTALL,
+)
+_DECLARED: Final = re.compile(
+    r"(?<=<\?xml version=.1\.[01].)\s+encoding\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*')"
+    r"|<!DOCTYPE\s+speak\s+(?:PUBLIC|SYSTEM)[^>\[]*>"
+)
+_NO_SPEECH: Final = frozenset(("metadata", "meta", "desc", "title", "head"))
+_UNSAID: Final = frozenset(("phoneme", "sub", "audio"))
+_THROUGH: Final = frozenset(("w", "token", "speak", "p", "s", "say-as", *_UNSAID))
+_DURATION: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)\s*(ms|s)")
+_LANGUAGE: Final = re.compile(r"en(?:[-_]\w+)*", re.IGNORECASE)
+_SECONDS_A_LETTER: Final = 0.08
+_SHORTEST_TONE: Final = 0.3
+_DEEPEST: Final = 500
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a document says.
+
+    Attributes:
+        items: in order.
+        warnings: what of it is left out, a sentence each.
+    """
+
+    items: tuple[Segment | Sound, ...]
+    warnings: tuple[str, ...]
+
+
+def is_ssml(text: str) -> bool:
+    """Whether a text is SSML, by its beginning.
+
+    >>> is_ssml("<speak>Hi.</speak>"), is_ssml("<speaker> Hi.")
+    (True, False)
+    """
+    return "<speak" in text and _START.match(text) is not None
+
+
+@lru_cache(maxsize=4)
+def read_script(text: str) -> Script:
+    """Read an SSML document.
+
+    Args:
+        text: its root is ``speak``.
+
+    Raises:
+        BadInputError: it is no XML, has entities of its own, or an element has a value that cannot be used; line and
+            column are named.
+    """
+    # Only here: plain text needs neither.
+    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
+    from defusedxml.expatreader import create_parser  # noqa: PLC0415
+
+    parser, handler = create_parser(forbid_entities=True, forbid_external=True), _Handler()
+    parser.setContentHandler(handler)
+    # It is text already, whatever it declares of its encoding; and a document type elsewhere is not needed.
+    document = _DECLARED.sub(lambda match: re.sub(r"\S", " ", match[0]), text.replace("\ufeff", " "))
+    document = document.lstrip() if document.lstrip().startswith("<?xml") else document
+    source = InputSource()
+    source.setByteStream(BytesIO(document.encode("utf-8", "surrogatepass")))
+    source.setEncoding("utf-8")
+    try:
+        parser.parse(source)
+    except DefusedXmlException as error:
+        raise BadInputError(
+            "the SSML declares entities or refers to what lies outside it", "Write out what they stand for."
+        ) from error
+    except SAXParseException as error:
+        line, column, why = error.getLineNumber(), (error.getColumnNumber() or 0) + 1, error.getMessage()
+        raise BadInputError(
+            f"the SSML is broken in line {line}, column {column}: {why}",
+            "Write XML: & as &amp;, < as &lt;, every tag closed.",
+        ) from error
+    except SAXException as error:
+        raise BadInputError(f"the SSML cannot be read: {error}", "Write XML.") from error
+    return Script(handler.finished(), tuple(handler.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """An open element: what holds in it, and where it began."""
+
+    tag: str
+    prosody: Prosody
+    voice: str | None
+    attributes: dict[str, str]
+    place: str
+
+
+class _Handler(ContentHandler):
+    """Builds segments as elements come; text is gathered until something ends it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: dict[str, None] = {}
+        self._stack = [_Frame("", PLAIN, None, {}, "")]
+        self._builder = SegmentBuilder()
+        self._gathered: list[str] = []
+        self._captured: list[str] | None = None
+        self._locator: Any = None
+
+    def setDocumentLocator(self, locator: Any) -> None:  # noqa: N802 - as SAX calls it
+        self._locator = locator
+
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802 - as SAX calls it
+        self._gather()
+        place = f"line {self._locator.getLineNumber()}, column {self._locator.getColumnNumber() + 1}"
+        outer, attributes = self._stack[-1], dict(attrs.items())
+        if len(self._stack) > _DEEPEST:
+            raise self._refusal(place, f"elements lie more than {_DEEPEST} deep", "Write it flatter.")
+        if len(self._stack) == 1 and name != "speak":
+            raise self._refusal(place, f"the outermost element is <{name}>", "Put all of it into <speak>.")
+        frame = _Frame(name, outer.prosody, outer.voice, attributes, place)
+        self._stack.append(frame)
+        language = attributes.get("xml:lang", "en")
+        if name == "lang" or not _LANGUAGE.fullmatch(language):
+            self._warn(f"<{name}> in {language or 'no language'} is read as English")
+        start = getattr(self, f"_start_{name.replace('-', '_')}", None)
+        if self._captured is not None and name != "mark":
+            return
+        if start is not None:
+            self._stack[-1] = start(frame)
+        elif name not in _THROUGH and name not in _NO_SPEECH and name != "lang":
+            self._warn(f"<{name}> is not known, its text is read")
+        if name in _UNSAID or name in _NO_SPEECH or name == "say-as":
+            self._captured = []
+
+    def endElement(self, name: str) -> None:  # noqa: N802 - as SAX calls it
+        self._gather()
+        frame = self._stack.pop()
+        captures = name in _UNSAID or name in _NO_SPEECH or name == "say-as"
+        nested = any(
+            one.tag in _UNSAID or one.tag in _NO_SPEECH or one.tag == "say-as" for one in self._stack
+        )
+        if nested:
+            return
+        held = "".join(self._captured or ())
+        if captures:
+            self._captured = None
+        end = getattr(self, f"_end_{name.replace('-', '_')}", None)
+        if end is not None:
+            end(frame, held)
+
+    def characters(self, content: str) -> None:
+        self._gathered.append(content)
+
+    def finished(self) -> tuple[Segment | Sound, ...]:
+        """All items, in order."""
+        return self._builder.finished()
+
+    def _gather(self) -> None:
+        """Text since the last tag: its space is folded, and pauses in brackets hold in it too."""
+        text = re.sub(r"\s+", " ", "".join(self._gathered))
+        self._gathered = []
+        if self._captured is not None:
+            self._captured.append(text)
+            return
+        for part in split_pauses(text) if text else ():
+            if isinstance(part, Pause):
+                self._happen(part)
+            else:
+                self._say(part)
+
+    def _say(self, text: str) -> None:
+        self._builder.say(text, self._stack[-1].prosody)
+
+    def _happen(self, event: Event) -> None:
+        self._builder.happen(event, self._stack[-1].prosody)
+
+    def _flush(self, ends: Break, *, whole: bool = False) -> None:
+        self._builder.flush(ends, self._stack[-1].voice, whole=whole)
+
+    def _warn(self, warning: str) -> None:
+        self.warnings[warning] = None
+
+    @staticmethod
+    def _refusal(place: str, message: str, hint: str) -> BadInputError:
+        return BadInputError(f"the SSML, {place}: {message}", hint)
+
+    # Elements: what begins at a start tag returns the frame that holds from there.
+
+    def _start_p(self, frame: _Frame) -> _Frame:
+        self._flush(Break.PARAGRAPH)
+        return frame
+
+    def _end_p(self, _frame: _Frame, _held: str) -> None:
+        self._flush(Break.PARAGRAPH)
+
+    def _start_s(self, frame: _Frame) -> _Frame:
+        self._flush(Break.SENTENCE)
+        return frame
+
+    def _end_s(self, _frame: _Frame, _held: str) -> None:
+        self._flush(Break.SENTENCE, whole=True)
+
+    def _start_break(self, frame: _Frame) -> _Frame:
+        time, strength = frame.attributes.get("time"), frame.attributes.get("strength", "medium")
+        if strength not in STRENGTHS:
+            raise self._refusal(
+                frame.place, f"<break> has strength={strength!r}", f"Give one of {', '.join(STRENGTHS)}."
+            )
+        self._happen(
+            Pause(sentences=STRENGTHS[strength]) if time is None else Pause(self._seconds(frame, time))
+        )
+        return frame
+
+    def _seconds(self, frame: _Frame, time: str) -> float:
+        match = _DURATION.fullmatch(time.strip())
+        seconds = math.inf if match is None else float(match[1]) / (1000 if match[2] == "ms" else 1)
+        if seconds > LONGEST_PAUSE:
+            raise self._refusal(
+                frame.place,
+                f"<break> has time={time!r}",
+                f"Give a time such as 500ms or 1.5s, at most {LONGEST_PAUSE:g}s.",
+            )
+        return seconds
+
+    def _start_prosody(self, frame: _Frame) -> _Frame:
+        prosody = frame.prosody
+        for name, value in frame.attributes.items():
+            if name in {"range", "contour", "duration"}:
+                self._warn(f"{name} of <prosody> has no effect")
+                continue
+            if name not in {"rate", "pitch", "volume"}:
+                continue
+            try:
+                prosody = changed(prosody, name, value.strip())
+            except ValueError as error:
+                raise self._refusal(frame.place, f"<prosody> has {name}={value!r}", str(error)) from error
+        return replace(frame, prosody=prosody)
+
+    def _start_emphasis(self, frame: _Frame) -> _Frame:
+        level = frame.attributes.get("level", "moderate")
+        if level not in EMPHASES:
+            raise self._refusal(
+                frame.place, f"<emphasis> has level={level!r}", f"Give one of {', '.join(EMPHASES)}."
+            )
+        rate, semitones, decibels = EMPHASES[level]
+        outer = frame.prosody
+        return replace(
+            frame,
+            prosody=replace(
+                outer,
+                rate=outer.rate * rate,
+                semitones=outer.semitones + semitones,
+                decibels=outer.decibels + decibels,
+            ),
+        )
+
+    def _start_mark(self, frame: _Frame) -> _Frame:
+        if name := frame.attributes.get("name"):
+            self._happen(Mark(name))
+            return frame
+        raise self._refusal(frame.place, "<mark> has no name", 'Write <mark name="…"/>.')
+
+    def _start_voice(self, frame: _Frame) -> _Frame:
+        name = frame.attributes.get("name", "").strip()
+        if not name:
+            self._warn("<voice> without a name has no effect")
+            return frame
+        if name != frame.voice:
+            self._flush(Break.SENTENCE)
+        return replace(frame, voice=name)
+
+    def _end_voice(self, frame: _Frame, _held: str) -> None:
+        if frame.voice != self._stack[-1].voice:
+            self._stack.append(frame)
+            self._flush(Break.SENTENCE)
+            self._stack.pop()
+
+    def _start_audio(self, frame: _Frame) -> _Frame:
+        source = frame.attributes.get("src", "").strip()
+        if not source:
+            raise self._refusal(frame.place, "<audio> has no src", "Name a file beside the text.")
+        if re.match(r"[A-Za-z][\w+.-]*:|//|/|\\", source) or ".." in re.split(r"[/\\]", source):
+            raise self._refusal(
+                frame.place, f"<audio> has src={source!r}", "Put the file beside the text, and give its name."
+            )
+        level = frame.attributes.get("soundLevel", "0dB")
+        try:
+            decibels = changed(PLAIN, "volume", level.strip()).decibels
+        except ValueError as error:
+            raise self._refusal(
+                frame.place, f"<audio> has soundLevel={level!r}", "Give decibels such as -6dB."
+            ) from error
+        self._flush(Break.COMMA)
+        self._builder.play(Sound(source, decibels=decibels))
+        return frame
+
+    def _end_sub(self, frame: _Frame, _held: str) -> None:
+        if "alias" not in frame.attributes:
+            raise self._refusal(frame.place, "<sub> has no alias", 'Write <sub alias="…">.')
+        self._say(re.sub(r"\s+", " ", frame.attributes["alias"]))
+
+    def _end_phoneme(self, frame: _Frame, _held: str) -> None:
+        named = frame.attributes.get("alphabet", "ipa")
+        alphabet = ALPHABETS.get(named.lower())
+        if alphabet is None:
+            raise self._refusal(
+                frame.place, f"<phoneme> has alphabet={named!r}", "Give ipa, x-sampa or x-arpabet."
+            )
+        try:
+            phones = to_phones(frame.attributes.get("ph", ""), alphabet)
+        except BadInputError as error:
+            raise self._refusal(frame.place, f"<phoneme>: {error.message}", error.hint) from error
+        self._say(f" {{{' '.join(phones)}}} ")
+
+    def _end_say_as(self, frame: _Frame, held: str) -> None:
+        kind, text = frame.attributes.get("interpret-as", ""), held.strip()
+        if kind not in KINDS:
+            self._warn(f"<say-as> as {kind or 'nothing'} is not known, its text is read")
+            self._say(held)
+        elif not text:
+            return
+        elif kind in {"expletive", "bleep"}:
+            self._flush(Break.WORD)
+            self._builder.play(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))
+        else:
+            try:
+                words = say_as(text, kind, frame.attributes.get("format", ""))
+            except CannotReadError as error:
+                format_ = frame.attributes.get("format", "")
+                of = f" of the format {format_}" if format_ else ""
+                raise self._refusal(
+                    frame.place, f"{text!r} is no {kind}{of}", "Correct it, or leave <say-as> out."
+                ) from error
+            except BadInputError as error:
+                raise self._refusal(frame.place, error.message, error.hint) from error
+            self._say(f"{' ' if held[:1] == ' ' else ''}{words}{' ' if held[-1:] == ' ' else ''}")
