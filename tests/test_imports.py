@@ -18,7 +18,7 @@ LEVELS = (
     {"text", "audio", "model", "store", "documents", "pictures", "pages"},
     {"acoustic_model"},
     {"vocoder"},
-    {"training"},
+    {"training", "onnx"},
     {"speech"},
     {"preparation"},
     {"evaluation"},

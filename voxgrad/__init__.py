@@ -6,18 +6,15 @@ alice = voxgrad.load("alice")
 alice.say("hello", seed=1).save("hello.wav")
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from voxgrad.speech.synthesizer import Synthesizer
+    from voxgrad.speech.engines import Engine
+    from voxgrad.speech.speaker import Speaker
 
-try:
-    __version__ = version("voxgrad")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0.0.0"
+__version__ = "0.1.0"
 
 
 def load(
@@ -27,7 +24,8 @@ def load(
     lexicon: "Path | None" = None,
     home: "str | Path | None" = None,
     compile: bool = False,  # noqa: A002 - torch's word, and the option's
-) -> "Synthesizer":
+    engine: "Engine" = "auto",
+) -> "Speaker":
     """Load a voice, ready to speak.
 
     Args:
@@ -35,6 +33,8 @@ def load(
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: a file of pronunciations.
         home: the store's folder; None means ``$VOXGRAD_HOME``, or the user's data folder.
+        engine: ``torch``, ``onnx`` for ONNX Runtime, or ``auto``, which is ONNX Runtime where the voice's graph was
+            made before and torch otherwise; see docs/anywhere.md.
         compile: let torch compile the score network, see docs/synthesis.md; warns where that cannot be done.
 
     Raises:
@@ -46,8 +46,7 @@ def load(
     from pathlib import Path  # noqa: PLC0415
 
     from voxgrad.events import Said  # noqa: PLC0415
-    from voxgrad.settings import SynthesisSpec  # noqa: PLC0415
-    from voxgrad.speech.load import load_synthesizer  # noqa: PLC0415
+    from voxgrad.speech.load import load_speaker  # noqa: PLC0415
     from voxgrad.store import Store  # noqa: PLC0415
 
     def warn(event: object) -> None:
@@ -55,4 +54,4 @@ def load(
             warnings.warn(event.text, stacklevel=2)
 
     store = Store.open(None if home is None else Path(home))
-    return load_synthesizer(store, voice, vocoder, lexicon, warn, SynthesisSpec() if compile else None)
+    return load_speaker(store, voice, vocoder, lexicon, warn, engine=engine, compiled=compile)[0]

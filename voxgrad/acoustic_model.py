@@ -1,6 +1,5 @@
 """An acoustic model with the settings that it was trained with, as bases and voices keep it."""
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +28,8 @@ class AcousticModel:
         return self.spec.speakers[self.spec.voice]
 
     def row_of(self, speaker: str | None) -> int:
-        """The embedding row of a speaker; None: the default.
-
-        Raises:
-            BadInputError: there is no such speaker.
-        """
-        if speaker is None:
-            return self.row
-        if speaker not in self.spec.speakers:
-            near = difflib.get_close_matches(speaker, self.spec.speakers, cutoff=0.3) or [self.spec.voice]
-            message = f"there is no speaker {speaker} among the {len(self.spec.speakers)} of this voice"
-            raise BadInputError(message, f"Near: {', '.join(near)}. `voxgrad show` lists all.")
-        return self.spec.speakers[speaker]
+        """The embedding row of a speaker; see `AcousticSpec.row_of`."""
+        return self.spec.row_of(speaker)
 
     def write(self, directory: Path, *, half: bool = False) -> None:
         """Writes the weights into an artifact's directory; the spec belongs into its manifest."""

@@ -40,9 +40,10 @@ from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.training.dataset import Dataset
 from voxgrad.vocoder import griffin_lim
+from voxgrad.vocoder.choice import GRIFFIN_LIM, mel_of
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import GRIFFIN_LIM, Vocoder, load, load_vocoder, mel_of
+from voxgrad.vocoder.load import Vocoder, load, load_vocoder
 
 LOW, FORMANTS = 100.0, 0.85
 HELD_OUT = 0.1

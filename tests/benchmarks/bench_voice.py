@@ -25,7 +25,8 @@ from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.dataset import Dataset
-from voxgrad.vocoder.load import choose_vocoder, load_vocoder
+from voxgrad.vocoder.choice import choose_vocoder
+from voxgrad.vocoder.load import load_vocoder
 
 REFERENCE_CLIPS = 20
 

@@ -12,9 +12,10 @@ from voxgrad.errors import IntegrityError
 from voxgrad.events import ignore
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
+from voxgrad.vocoder.choice import choose_vocoder
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import choose_vocoder, load_vocoder
+from voxgrad.vocoder.load import load_vocoder
 
 MEL = MelSpec()
 LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"

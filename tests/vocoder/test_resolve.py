@@ -8,8 +8,9 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Said
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
+from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import choose_vocoder, load_vocoder, mel_of, save
+from voxgrad.vocoder.load import load_vocoder, save
 
 OTHER = MelSpec(sample_rate=24000, f_max=12000)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
 
 from voxgrad.audio.io import appearing
 from voxgrad.audio.writers import PCM
@@ -135,6 +134,9 @@ def read_tags(path: Path) -> tuple[dict[str, str], float]:
 
 def readable_cover(content: bytes) -> bytes | None:
     """A picture as a JPEG of at most 1400 pixels a side; None where it is none, or far too large."""
+    # Only here, because those who only speak do without it.
+    from PIL import Image  # noqa: PLC0415
+
     try:
         with Image.open(io.BytesIO(content)) as picture:
             if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or 0):
@@ -204,6 +206,9 @@ def _cover_stream(av: Any, container: Any, cover: bytes) -> Callable[[], None]:
 
 def _flac_picture(jpeg: bytes) -> bytes:
     """A picture block as FLAC and Ogg have it (RFC 9639, section 8.8), of the kind "front cover"."""
+    # Only here, because those who only speak do without it.
+    from PIL import Image  # noqa: PLC0415
+
     with Image.open(io.BytesIO(jpeg)) as picture:
         width, height = picture.size
     kind = b"image/jpeg"

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import torch
-import torchaudio
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+
+if TYPE_CHECKING:
+    import torchaudio
 
 Samples = npt.NDArray[np.float32]
 
@@ -215,6 +216,9 @@ def resample(waveform: Waveform, rate: int) -> Waveform:
     """
     if waveform.rate == rate:
         return waveform
+    # Only here, because those who only speak need no torch.
+    import torch  # noqa: PLC0415
+
     # Rates without a common divisor would need a filter of gigabytes. The nearest ratio of small numbers is
     # off by a thousandth at worst, less than two cents; for the rates in use it is exact.
     high, low = max(waveform.rate, rate), min(waveform.rate, rate)
@@ -224,8 +228,10 @@ def resample(waveform: Waveform, rate: int) -> Waveform:
 
 
 @lru_cache(maxsize=8)
-def _resampler(old: int, new: int) -> torchaudio.transforms.Resample:
+def _resampler(old: int, new: int) -> "torchaudio.transforms.Resample":
     """The filter between two rates, whose computation takes as long as a clip's filtering."""
+    import torchaudio  # noqa: PLC0415
+
     return torchaudio.transforms.Resample(
         old,
         new,

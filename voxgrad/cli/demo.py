@@ -92,7 +92,7 @@ def _speak(store: "Store", speaker: "Artifact", target: Path, emit: "Emit") -> N
     from voxgrad.audio.io import copy_audio
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import AUDIO, say
-    from voxgrad.vocoder.load import choose_vocoder, mel_of
+    from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
     vocoder = choose_vocoder(store, None, mel_of(speaker), emit)
     speech = say(
@@ -131,7 +131,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, tra
     from voxgrad.audio.praat import shift
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import AUDIO, say
-    from voxgrad.vocoder.load import choose_vocoder, mel_of
+    from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
     if not trained:
         sources = sorted((output / "wavs-base").glob("*.wav"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from voxgrad.cli.shared_options import RANK, Session
-from voxgrad.errors import ExitCode, VoxgradError
+from voxgrad.errors import BadInputError, ExitCode, VoxgradError
 
 _MENDED = {
     errno.ENOSPC: "Free some space.",
@@ -23,6 +23,20 @@ _MENDED = {
     errno.ENFILE: "Close other programs.",
 }
 """What a machine refuses, and how that is mended; any other failure of the system is a bug of ours."""
+
+
+_OF_TRAINING = {
+    "torch",
+    "torchaudio",
+    "numba",
+    "parselmouth",
+    "safetensors",
+    "joblib",
+    "matplotlib",
+    "jinja2",
+    "PIL",
+}
+"""Packages that the small install, voxgrad-say, does without."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,6 +62,9 @@ class Failure:
 
 def failed(error: BaseException) -> Failure:
     """What to show of ``error``."""
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in _OF_TRAINING:
+        message = f"this needs {error.name}, which is not installed"
+        error = BadInputError(message, "Install all of voxgrad: pip install voxgrad, not voxgrad-say.")
     if isinstance(error, VoxgradError):
         return Failure(error.message, error.hint, int(error.exit_code))
     if isinstance(error, typer.TyperException):

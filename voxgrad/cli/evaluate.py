@@ -60,7 +60,7 @@ def evaluate(
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step
     from voxgrad.store import Store
-    from voxgrad.vocoder.load import choose_vocoder, mel_of
+    from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
     session: Session = context.obj
     asked = {
@@ -172,7 +172,7 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
 
 def _make_card(store: "Store", voice: "Artifact", emit: "Emit") -> "Artifact":
     from voxgrad.steps.card import card as step
-    from voxgrad.vocoder.load import choose_vocoder, mel_of
+    from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
     base = store.find(f"@sha256:{voice.parent('base').digest}")
     dataset = store.find(f"@sha256:{voice.parent('dataset').digest}", "dataset")

@@ -1,4 +1,4 @@
-"""`voxgrad import` and `voxgrad export`: archives and official checkpoints into the store, artifacts out of it."""
+"""`voxgrad import`: archives, official checkpoints and exported voices into the store."""
 
 import sys
 from enum import StrEnum
@@ -33,7 +33,11 @@ def import_artifact(
     context: typer.Context,
     *,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .voxgrad, or a .pt, .pth, .ckpt or .safetensors file.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A .voxgrad, .onnx, .pt, .pth, .ckpt or .safetensors file, or an exported folder.",
+        ),
     ],
     kind: Annotated[
         Kind | None, typer.Option(help="Checkpoint: a Grad-TTS is a base, a HiFi-GAN generator a vocoder.")
@@ -55,8 +59,11 @@ def import_artifact(
         float | None,
         typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size; default 50."),
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="ONNX: take a graph that is not as voxgrad exports it.")
+    ] = False,
 ) -> None:
-    """Import an archive that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
+    """Import an archive, graph or weights that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
     from voxgrad.cli.render import answer
     from voxgrad.store import Store
     from voxgrad.store.archive_reader import is_archive
@@ -64,6 +71,16 @@ def import_artifact(
     session: Session = context.obj
     store = Store.open(session.home)
     _check_is_itself(file)
+    if file.suffix == ".onnx":
+        _check_options(context, _NOT_OF_ARCHIVES | {"limit"}, "a graph says itself what it holds")
+        _import_onnx(session, store, file, name, trust=trust)
+        return
+    if file.is_dir():
+        _check_options(context, _NOT_OF_ARCHIVES | {"limit"}, "a folder says itself what it holds")
+        _import_folder(session, store, file, name)
+        return
+    if trust:
+        raise BadInputError("only ONNX files are imported with --trust", "Leave it out.")
     if is_archive(file):
         _check_options(context, _NOT_OF_ARCHIVES, "an archive says itself what it holds")
         _import_archive(session, store, file, name, limit)
@@ -83,6 +100,31 @@ def import_artifact(
         session,
         {imported.kind: imported.ref, "digest": imported.digest, "directory": str(imported.directory)},
         f"{imported} from {file.name}",
+    )
+
+
+def _import_onnx(session: Session, store: "Store", file: Path, name: str | None, *, trust: bool) -> None:
+    from voxgrad.cli.render import answer, section
+    from voxgrad.steps.import_onnx import import_onnx
+
+    graph = import_onnx(store, file, name=name, trust=trust)
+    answer(
+        session,
+        {graph.kind: graph.ref, "digest": graph.digest, "directory": str(graph.directory)},
+        section(f"{graph} from {file.name}", terms(graph)),
+    )
+
+
+def _import_folder(session: Session, store: "Store", folder: Path, name: str | None) -> None:
+    from voxgrad.cli.render import answer, section
+    from voxgrad.steps.export_weights import import_weights
+    from voxgrad.store.layout import plain_name
+
+    base = import_weights(store, folder, name=plain_name(folder.resolve().name) if name is None else name)
+    answer(
+        session,
+        {base.kind: base.ref, "digest": base.digest, "directory": str(base.directory)},
+        section(f"{base} from {folder.name}", terms(base)),
     )
 
 
@@ -205,57 +247,6 @@ def _frontend(given: Frontend | None) -> Frontend:
             "Give --text-frontend official for the released checkpoints.",
         )
     return Frontend(said)
-
-
-def export(
-    context: typer.Context,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
-    *,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Default: NAME-vN.voxgrad.")
-    ] = None,
-    with_parents: Annotated[
-        bool, typer.Option("--with-parents", help="Include everything that it was made from.")
-    ] = False,
-) -> None:
-    """Write an artifact into one file, with its consent and licence."""
-    from voxgrad.cli.render import Renderer, answer, section, size
-    from voxgrad.store import Artifact, Lineage, Store
-    from voxgrad.store.archive import SUFFIX
-    from voxgrad.store.archive import export as write
-
-    session: Session = context.obj
-    store = Store.open(session.home)
-    artifact = store.find(ref)
-    ancestors = Lineage.of(store).ancestors(artifact) if with_parents else ()
-    for one in ancestors:
-        if not isinstance(one, Artifact):
-            raise one.error
-    parents = [one for one in reversed(ancestors) if isinstance(one, Artifact)]
-    target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
-    if target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
-    with Renderer(session) as renderer:
-        write([artifact, *parents], target, renderer.emit)
-    manifest = artifact.manifest
-    answer(
-        session,
-        {
-            "file": str(target),
-            "artifacts": [str(one) for one in (artifact, *parents)],
-            "digest": artifact.digest,
-            "size": target.stat().st_size,
-            "consent": manifest.consent,
-            "licence": manifest.licence,
-        },
-        section(
-            f"{target}, {size(target.stat().st_size)}",
-            {
-                "holds": ", ".join(str(one) for one in (artifact, *parents)),
-                **terms(artifact),
-            },
-        ),
-    )
 
 
 def terms(artifact: "Artifact") -> dict[str, str]:

@@ -21,6 +21,14 @@ class Format(Enum):
     OPUS = "opus"
 
 
+class EngineName(Enum):
+    """What computes; see `voxgrad.speech.engines`."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    ONNX = "onnx"
+
+
 def say(
     context: typer.Context,
     *,
@@ -88,7 +96,13 @@ def say(
             "--compile", help="Use torch.compile: takes minutes first, and was slower where we measured it."
         ),
     ] = False,
-    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="What computes: ONNX Runtime (onnx) or torch; auto: onnx once a graph was made."),
+    ] = EngineName.AUTO,
+    sampler: Annotated[
+        str | None, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml; default: unipc.")
+    ] = None,
     start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Annotated[
@@ -176,7 +190,7 @@ def say(
     # "nan" passes through the options' limits
     asked = {
         **chosen_steps(steps, draft=draft, best=best, max_rtf=max_rtf),
-        "sampler": sampler,
+        **({} if sampler is None else {"sampler": sampler}),
         "start": start,
         "precision": precision,
         "temperature": temperature,
@@ -212,6 +226,7 @@ def say(
         synthesis=validated(SynthesisSpec, asked, "say"),
         max_rtf=max_rtf,
         compile=compile_,
+        engine=engine.value,
         delivery=validated(DeliverySpec, values, "say"),
         seed=seed,
         timings=timings,

@@ -102,8 +102,7 @@ def _read(saying: "SayRequest", targets: "list[tuple[Path, Reading]]", emit: "Em
     from voxgrad.steps.read_book import read_book
 
     store = saying.store()
-    speaker = saying.load(store, saying.voice, emit)
-    synthesis = saying.paced(speaker, emit)
+    speaker, synthesis = saying.load(store, saying.voice, emit)
     cast = saying.casting(store, emit)(speaker)
     for target, reading in targets:
         try:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.speech.cast import Cast, Casting
-    from voxgrad.speech.synthesizer import Synthesizer
+    from voxgrad.speech.engines import Engine
+    from voxgrad.speech.speaker import Speaker
     from voxgrad.speech.text_input import Utterance
     from voxgrad.steps.synthesize_files import Job
     from voxgrad.store import Artifact, Store
@@ -37,6 +38,7 @@ class SayRequest:
     synthesis: "SynthesisSpec"
     max_rtf: float | None
     compile: bool
+    engine: "Engine"
     delivery: "DeliverySpec"
     seed: int
     timings: Path | None
@@ -58,32 +60,30 @@ class SayRequest:
         """One text into one file, by way of an artifact."""
         from voxgrad.audio.writers import check_writable_audio
         from voxgrad.cli.render import Renderer
-        from voxgrad.speech.load import find_voice
-        from voxgrad.speech.performance import compile_synthesizer
-        from voxgrad.speech.synthesizer import Synthesizer
+        from voxgrad.speech.engines import choose_engine
+        from voxgrad.speech.load import find_vocoder, find_voice
         from voxgrad.steps.say import say as step
-        from voxgrad.text.lexicon import NONE
-        from voxgrad.vocoder.load import choose_vocoder, mel_of
 
         store = self.store()
         speaker = find_voice(store, self.voice)
         named = Path(f"{speaker.name}.{self.ending}") if output is None else output
         check_writable_audio(named)
         with Renderer(self.session) as renderer:
-            vocoder = choose_vocoder(store, self.vocoder, mel_of(speaker), renderer.emit)
-            loaded, paced = None, self.synthesis
+            vocoder = find_vocoder(store, self.vocoder, speaker, renderer.emit)
+            loaded, graph, settings = None, None, self.synthesis
             if self.compile or self.max_rtf is not None:
-                loaded = Synthesizer.load(speaker, vocoder, NONE)
-                if self.compile:
-                    loaded = compile_synthesizer(loaded, self.synthesis, renderer.emit)
-                paced = self.paced(loaded, renderer.emit)
+                loaded, settings = self.load(store, self.voice, renderer.emit)
+            else:
+                chosen = choose_engine(store, self.engine, speaker, vocoder, settings, renderer.emit)
+                graph, settings = chosen.graph, chosen.synthesis
             speech = step(
                 store,
                 text,
                 speaker,
                 vocoder,
                 name=speaker.name,
-                settings=paced,
+                settings=settings,
+                graph=graph,
                 delivery=self.delivery,
                 lexicon=self.lexicon,
                 strict=self.strict,
@@ -181,8 +181,7 @@ class SayRequest:
             )
         with Renderer(self.session) as renderer:
             store = self.store()
-            speaker = self.load(store, self.voice, renderer.emit)
-            synthesis = self.paced(speaker, renderer.emit)
+            speaker, synthesis = self.load(store, self.voice, renderer.emit)
             text = None if source.coming else source.joined()
             cast = self.casting(store, renderer.emit)(speaker)
             recipe = speaker.recipe(text, synthesis, self.delivery, self.seed, cast)
@@ -206,21 +205,20 @@ class SayRequest:
 
         return Store.open(self.session.home)
 
-    def load(self, store: "Store", voice: str | None, emit: "Emit") -> "Synthesizer":
-        """A voice with the vocoder and the lexicon that were asked for."""
-        from voxgrad.speech.load import load_synthesizer
+    def load(self, store: "Store", voice: str | None, emit: "Emit") -> "tuple[Speaker, SynthesisSpec]":
+        """A voice with the vocoder and the lexicon that were asked for, and the settings that it speaks with."""
+        from voxgrad.speech.load import load_speaker
 
-        compile_for = self.synthesis if self.compile else None
-        return load_synthesizer(store, voice, self.vocoder, self.lexicon, emit, compile_for)
-
-    def paced(self, speaker: "Synthesizer", emit: "Emit") -> "SynthesisSpec":
-        """The settings, with as many steps as the real-time factor that was asked for allows."""
-        from voxgrad.speech.performance import fit_steps_to_rtf
-
-        return (
-            self.synthesis
-            if self.max_rtf is None
-            else fit_steps_to_rtf(speaker, self.synthesis, self.max_rtf, emit)
+        return load_speaker(
+            store,
+            voice,
+            self.vocoder,
+            self.lexicon,
+            emit,
+            engine=self.engine,
+            synthesis=self.synthesis,
+            compiled=self.compile,
+            max_rtf=self.max_rtf,
         )
 
     def casting(self, store: "Store", emit: "Emit") -> "Casting":
@@ -228,24 +226,22 @@ class SayRequest:
         from voxgrad.speech.cast import Cast
         from voxgrad.speech.load import find_voice
 
-        loaded: dict[str, Synthesizer] = {}
+        loaded: dict[str, Speaker] = {}
 
-        def casting(narrator: "Synthesizer") -> Cast:
+        def casting(narrator: "Speaker") -> Cast:
             loaded[narrator.voice.digest] = narrator
 
-            def load(reference: str) -> "Synthesizer":
+            def load(reference: str) -> "Speaker":
                 digest = find_voice(store, reference).digest  # of which several references may speak
                 if digest not in loaded:
-                    loaded[digest] = self.load(store, reference, emit)
+                    loaded[digest], _ = self.load(store, reference, emit)
                 return loaded[digest]
 
             return Cast(narrator, self.cast, load, self.folder)
 
         return casting
 
-    def _read(
-        self, speaker: "Synthesizer", texts: Iterable[str], cast: "Cast", emit: "Emit"
-    ) -> Iterator[str]:
+    def _read(self, speaker: "Speaker", texts: Iterable[str], cast: "Cast", emit: "Emit") -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
         from voxgrad.speech.text_input import warn_unknown
 
@@ -268,8 +264,8 @@ class SayRequest:
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
             if ref not in casts:
-                casts[ref] = self.casting(store, emit)(self.load(store, ref, emit))
-                paces[ref] = self.paced(casts[ref].narrator, emit)
+                speaker, paces[ref] = self.load(store, ref, emit)
+                casts[ref] = self.casting(store, emit)(speaker)
             target = self._target(utterance, last + number, directory, casts[ref].narrator)
             if target.absolute() in targets:
                 raise BadInputError(
@@ -292,7 +288,7 @@ class SayRequest:
             )
 
     def _target(
-        self, utterance: "Utterance", number: int, directory: Path | None, speaker: "Synthesizer"
+        self, utterance: "Utterance", number: int, directory: Path | None, speaker: "Speaker"
     ) -> Path:
         if utterance.out is not None:
             return (Path() if directory is None else directory) / utterance.out

@@ -113,7 +113,7 @@ def vocode(
     from voxgrad.settings import MelSpec
     from voxgrad.steps.vocode import vocode as step
     from voxgrad.store import Store
-    from voxgrad.vocoder.load import GRIFFIN_LIM, choose_vocoder
+    from voxgrad.vocoder.choice import GRIFFIN_LIM, choose_vocoder
 
     session: Session = context.obj
     target = Path(f"{source.stem}-vocoded.wav") if output is None else output

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxgrad.device import autocast
@@ -128,7 +129,7 @@ class GradTTS(nn.Module):
         whole = bool((frame_lengths == frames).all())
         mask = None if whole else length_mask(frame_lengths, frames)
         extent = None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames)
-        raised = None if prosody is None else _frame_pitch(prosody.semitones, durations, frames)
+        raised = None if prosody is None else frame_pitch(prosody.semitones, durations, frames)
         with autocast(prior.mu_x.device, settings.precision):
             condition = self.condition(
                 prior, durations, frames, mask, extent, speakers, settings.pitch_range, raised
@@ -195,7 +196,7 @@ _SMOOTHED: Final = 7
 """Frames over which a change of pitch is spread: 80 ms."""
 
 
-def _frame_pitch(semitones: Tensor, durations: Tensor, frames: int) -> Tensor:
+def frame_pitch(semitones: Tensor, durations: Tensor, frames: int) -> Tensor:
     """What is added to ln F0: (tokens,) semitones and (1, tokens) durations to (1, frames), smooth at the borders."""
     by_frame = monotonic_alignment.expand(semitones.to(durations.device)[None, None], durations, frames)
     padded = nn.functional.pad(by_frame, (_SMOOTHED // 2, _SMOOTHED // 2), mode="replicate")
@@ -221,8 +222,10 @@ def predicted_durations(
         total = scaled.sum(1, keepdim=True).clamp(min=1).floor()
         border = torch.minimum(scaled.cumsum(1).ceil(), total)
     else:
-        border = ((frames * scale).clamp(min=1.0) * mask).cumsum(1).round()
-    return torch.diff(border.long(), dim=1, prepend=border.new_zeros(len(border), 1).long())
+        # float64 is what torch sums float32 in; said here, exported graphs do it too.
+        border = ((frames * scale).clamp(min=1.0) * mask).cumsum(1, dtype=torch.float64).float().round()
+    border = border.long()
+    return border - F.pad(border, (1, 0))[:, :-1]
 
 
 def duration_loss(prior: Prior, durations: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
 from voxgrad.settings.base import Spec
 from voxgrad.settings.model import AcousticSpec, ModelSpec, TextSpec
+from voxgrad.settings.onnx import OnnxSpec
 from voxgrad.settings.synthesis import BEST_STEPS, DRAFT_STEPS, DeliverySpec, Sampler, SynthesisSpec
 from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
 from voxgrad.settings.vocoder import (
@@ -24,6 +25,7 @@ __all__ = [
     "LossWeights",
     "MelSpec",
     "ModelSpec",
+    "OnnxSpec",
     "PrepareSpec",
     "Preset",
     "RunSpec",

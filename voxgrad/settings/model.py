@@ -1,9 +1,11 @@
 """Settings of the acoustic model: text front end, network sizes, and all that a base or voice carries."""
 
+import difflib
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from voxgrad.errors import BadInputError
 from voxgrad.settings.audio import MelSpec
 from voxgrad.settings.base import Positive, Spec
 
@@ -90,3 +92,17 @@ class AcousticSpec(Spec):
         if max(self.speakers.values()) >= self.model.n_spks:
             raise ValueError("a speaker's row lies outside the embedding")
         return self
+
+    def row_of(self, speaker: str | None) -> int:
+        """The embedding row of a speaker; None: the default.
+
+        Raises:
+            BadInputError: there is no such speaker.
+        """
+        if speaker is None:
+            return self.speakers[self.voice]
+        if speaker not in self.speakers:
+            near = difflib.get_close_matches(speaker, self.speakers, cutoff=0.3) or [self.voice]
+            message = f"there is no speaker {speaker} among the {len(self.speakers)} of this voice"
+            raise BadInputError(message, f"Near: {', '.join(near)}. `voxgrad show` lists all.")
+        return self.speakers[speaker]

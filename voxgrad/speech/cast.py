@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from voxgrad.audio.io import Samples, read_audio, resample
-from voxgrad.audio.measures import amplify, level_gain, loudness
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
 from voxgrad.text.marked_text import Segment, Sound
 
 if TYPE_CHECKING:
-    from voxgrad.speech.synthesizer import Synthesizer
+    from voxgrad.speech.speaker import Speaker
 
 _TONE: Final = 1000.0  # Hz
 _TONE_LEVEL: Final = 0.1
@@ -27,7 +26,7 @@ _LONGEST_SOUND: Final = 600.0
 class Member:
     """A voice, loaded, and which of its speakers; None: the one that was asked for, or its own."""
 
-    synthesizer: "Synthesizer"
+    synthesizer: "Speaker"
     speaker: str | None = None
 
 
@@ -43,9 +42,9 @@ class Cast:
         known: voices that are loaded already.
     """
 
-    narrator: "Synthesizer"
+    narrator: "Speaker"
     references: Mapping[str, str] = field(default_factory=dict)
-    load: "Callable[[str], Synthesizer] | None" = None
+    load: "Callable[[str], Speaker] | None" = None
     folder: Path | None = None
     known: Mapping[str, Member] = field(default_factory=dict)
     _members: dict[str | None, Member] = field(default_factory=dict)
@@ -63,7 +62,7 @@ class Cast:
     def _find(self, name: str) -> Member:
         if name in self.known:
             return self.known[name]
-        if name not in self.references and name in self.narrator.acoustic.spec.speakers:
+        if name not in self.references and name in self.narrator.spec.speakers:
             return Member(self.narrator, name)
         reference, _, speaker = self.references.get(name, name).partition(":")
         if self.load is None:
@@ -77,8 +76,8 @@ class Cast:
                 f"no voice answers to {name}: {error.message}", f"Say whose it is with --cast {name}=VOICE."
             ) from error
         if speaker:
-            synthesizer.acoustic.row_of(speaker)
-        return Member(synthesizer, speaker or synthesizer.acoustic.spec.voice)
+            synthesizer.row_of(speaker)
+        return Member(synthesizer, speaker or synthesizer.spec.voice)
 
     def known_members(self) -> list[tuple[str, Member]]:
         """Those with names that have been asked for."""
@@ -106,6 +105,9 @@ class Cast:
         """
         if not sound.file:
             return _tone(sound.seconds, rate)
+        # Only here, because it needs torch and Praat.
+        from voxgrad.audio.measures import amplify, level_gain, loudness  # noqa: PLC0415
+
         audio = resample(read_audio(self._path(sound.file)), rate)
         if audio.seconds > _LONGEST_SOUND:
             raise BadInputError(f"{sound.file} lasts longer than ten minutes", "Cut it.")
@@ -134,7 +136,7 @@ class Cast:
         return path
 
 
-Casting = Callable[["Synthesizer"], Cast]
+Casting = Callable[["Speaker"], Cast]
 """Makes the cast of a script, told its narrator."""
 
 

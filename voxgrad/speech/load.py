@@ -4,25 +4,26 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, ignore
+from voxgrad.onnx.artifact import KIND
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.performance import compile_synthesizer
-from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
+from voxgrad.speech.engines import Engine, choose_engine, open_speaker
+from voxgrad.speech.speaker import Speaker, carried_lexicon
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Reference
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.vocoder.load import choose_vocoder, mel_of
+from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
-_SPEAKERS = ("voice", "base")
+_SPEAKERS = ("voice", "base", KIND)
 
 
 def find_voice(store: Store, ref: str | None) -> Artifact:
-    """The voice or base that is named; else the newest voice, and a base only where there is none.
+    """The voice, base or graph that is named; else the newest voice, and a base or graph only where there is none.
 
     Raises:
         BadInputError: nothing that can speak answers to it.
     """
-    preferred = "voice" if store.list("voice") else "base"
+    preferred = next((kind for kind in _SPEAKERS if store.list(kind)), "voice")
     if ref is None:
         return store.find(None, preferred)
     named = Reference.parse(ref)
@@ -37,29 +38,86 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
     return found
 
 
-def load_synthesizer(
+def find_vocoder(store: Store, ref: str | None, voice: Artifact, emit: Emit) -> Artifact | None:
+    """The vocoder that speaks what a voice says; None for Griffin-Lim, and for a graph, which holds its own.
+
+    Raises:
+        BadInputError: nothing answers to ``ref``, or one was named for a graph.
+    """
+    if voice.kind != KIND:
+        return choose_vocoder(store, ref, mel_of(voice), emit)
+    if ref is not None:
+        raise BadInputError(f"{voice} is an ONNX graph and holds its vocoder", "Leave out --vocoder.")
+    return None
+
+
+def load_speaker(
     store: Store,
     voice: str | None,
     vocoder: str | None,
     lexicon: Path | None,
     emit: Emit = ignore,
-    compile_for: SynthesisSpec | None = None,
-) -> Synthesizer:
+    *,
+    engine: Engine = "auto",
+    synthesis: SynthesisSpec = SynthesisSpec(),  # noqa: B008 - frozen
+    compiled: bool = False,
+    max_rtf: float | None = None,
+) -> tuple[Speaker, SynthesisSpec]:
     """Find and load a voice with its vocoder.
 
     Args:
         store: where they are.
-        voice: a reference to a voice or a base; None means the newest.
+        voice: a reference to a voice, a base or a graph; None means the newest.
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         emit: called with a remark where no vocoder fits.
-        compile_for: settings for which the score network is compiled, if it shall be.
+        engine: what computes; see `voxgrad.speech.engines`.
+        synthesis: settings that it shall speak with.
+        compiled: compile the score network with torch.
+        max_rtf: as many steps of torch as this real-time factor allows.
+
+    Returns:
+        The speaker, and the settings with what a graph alone decides.
 
     Raises:
         BadInputError: something is not there, or does not fit.
         IntegrityError: something is damaged.
     """
     found = find_voice(store, voice)
-    chosen = choose_vocoder(store, vocoder, mel_of(found), emit)
-    speaker = Synthesizer.load(found, chosen, Lexicon.gather(store.home, carried_lexicon(found), lexicon))
-    return speaker if compile_for is None else compile_synthesizer(speaker, compile_for, emit)
+    sound = find_vocoder(store, vocoder, found, emit)
+    words = Lexicon.gather(store.home, carried_lexicon(found), lexicon)
+    chosen = choose_engine(
+        store, engine, found, sound, synthesis, emit, needs_torch=torch_option(compiled, max_rtf)
+    )
+    if compiled or max_rtf is not None:
+        return _load_for_torch(found, sound, words, synthesis, emit, compiled=compiled, max_rtf=max_rtf)
+    return open_speaker(found, sound, words, chosen.graph), chosen.synthesis
+
+
+def torch_option(compiled: bool, max_rtf: float | None) -> str | None:  # noqa: FBT001
+    """An option that was given and that only torch can do."""
+    if compiled:
+        return "--compile"
+    return None if max_rtf is None else "--max-rtf"
+
+
+def _load_for_torch(
+    voice: Artifact,
+    vocoder: Artifact | None,
+    lexicon: Lexicon,
+    synthesis: SynthesisSpec,
+    emit: Emit,
+    *,
+    compiled: bool,
+    max_rtf: float | None,
+) -> tuple[Speaker, SynthesisSpec]:
+    # Only here, because both need torch.
+    from voxgrad.speech.performance import compile_synthesizer, fit_steps_to_rtf  # noqa: PLC0415
+    from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
+
+    speaker = Synthesizer.load(voice, vocoder, lexicon)
+    if compiled:
+        speaker = compile_synthesizer(speaker, synthesis, emit)
+    if max_rtf is not None:
+        synthesis = fit_steps_to_rtf(speaker, synthesis, max_rtf, emit)
+    return speaker, synthesis

@@ -1,20 +1,32 @@
 """What SSML asks of words, as what the model and the audio take: factors and semitones of tokens, gains of samples."""
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from voxgrad.audio.io import Samples
-from voxgrad.model.gradtts import TokenProsody
 from voxgrad.text.marked_text import PLAIN, Prosody
 from voxgrad.text.passages import Passage
 
 _RATES: Final = (0.2, 5.0)
 _MOST_SEMITONES: Final = 18.0
 _RAMP: Final = 0.03  # seconds over which the loudness changes
+
+
+@dataclass(frozen=True, eq=False)
+class TokenChanges:
+    """How the tokens of one text are spoken, where that was asked for.
+
+    Attributes:
+        rate: (tokens,) float32, factor of the speed.
+        semitones: (tokens,) float32, raised by, in models that predict pitch.
+    """
+
+    rate: npt.NDArray[np.float32]
+    semitones: npt.NDArray[np.float32]
 
 
 def is_plain(passage: Passage) -> bool:
@@ -27,7 +39,7 @@ def changes_pitch(passage: Passage) -> bool:
     return any(one.semitones or one.hertz or one.target is not None for _, one in passage.prosodies)
 
 
-def token_prosody(passage: Passage, mean_pitch: float | None) -> TokenProsody:
+def token_prosody(passage: Passage, mean_pitch: float | None) -> TokenChanges:
     """What is asked of every token.
 
     Args:
@@ -36,7 +48,8 @@ def token_prosody(passage: Passage, mean_pitch: float | None) -> TokenProsody:
     """
     of_token = _by_token(passage)
     rate = [float(np.clip(prosody.rate, *_RATES)) for prosody in of_token]
-    return TokenProsody(torch.tensor(rate), torch.tensor([_semitones(one, mean_pitch) for one in of_token]))
+    semitones = [_semitones(one, mean_pitch) for one in of_token]
+    return TokenChanges(np.array(rate, np.float32), np.array(semitones, np.float32))
 
 
 def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, rate: int) -> Samples | None:
@@ -63,12 +76,12 @@ def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, r
 
 
 def pitch_curve(
-    prosody: TokenProsody, durations: tuple[int, ...], seconds_per_frame: float
+    prosody: TokenChanges, durations: tuple[int, ...], seconds_per_frame: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Times in the middle of every token, and the semitones there, for `voxgrad.audio.praat.bend`."""
     stops = np.cumsum(durations)
     middles = (stops - np.array(durations) / 2) * seconds_per_frame
-    return middles, prosody.semitones.numpy().astype(np.float64)
+    return middles, prosody.semitones.astype(np.float64)
 
 
 def _by_token(passage: Passage) -> list[Prosody]:

@@ -1,7 +1,7 @@
 """What an audio file says of itself: that it is synthetic, and all that is needed to make it again."""
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -9,7 +9,7 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.store.artifact import Artifact
 
 if TYPE_CHECKING:
-    from voxgrad.speech.synthesizer import Synthesizer
+    from voxgrad.speech.speaker import Speaker
 
 MARK: Final = "synthetic speech"
 """What every remark begins with; all of it where no more shall be said."""
@@ -46,11 +46,11 @@ class CastMember(BaseModel):
     licence: str | None = None
 
     @classmethod
-    def of(cls, synthesizer: "Synthesizer", speaker: str | None) -> "CastMember":
+    def of(cls, synthesizer: "Speaker", speaker: str | None) -> "CastMember":
         """How a recipe names it."""
         return cls(
-            voice=Source.of(synthesizer.voice),
-            vocoder=None if synthesizer.vocoder is None else Source.of(synthesizer.vocoder),
+            voice=synthesizer.sources[0],
+            vocoder=synthesizer.sources[1],
             speaker=speaker,
             lexicon=synthesizer.lexicon.sha256 if synthesizer.lexicon else None,
             consent=synthesizer.voice.manifest.consent,
@@ -80,6 +80,10 @@ class Recipe(BaseModel):
     """Of the processor: sums of other numbers of threads round otherwise."""
     compiled: bool = False
     """Whether the score network was: compiled operations round otherwise."""
+    engine: Literal["torch", "onnx"] = "torch"
+    """What computed."""
+    quantize: str | None = None
+    """Of the graph, where ONNX Runtime computed: see :class:`voxgrad.settings.OnnxSpec`."""
     consent: str | None
     """The statement of the person whose voice it is, as the voice's manifest has it."""
     licence: str | None

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import torch
 
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.settings import DeliverySpec, SynthesisSpec, TextSpec
@@ -38,7 +37,7 @@ def cut(items: Iterable[Segment | Sound], cast: Cast) -> Iterator[Passage | Soun
 
     def front_end(name: str | None) -> tuple[TextSpec, Lexicon]:
         synthesizer = cast.member(name).synthesizer
-        return synthesizer.acoustic.spec.text, synthesizer.lexicon
+        return synthesizer.spec.text, synthesizer.lexicon
 
     return segment_passages(items, front_end)
 
@@ -108,7 +107,7 @@ def speak(
         gap, given = round(tail * rate), after.tail
         if pieces >= after.pieces:
             clock.samples = max(clock.samples, after.samples)
-            piece = _piece(item, cast, synthesis, delivery, _generator(seed, number), clock)
+            piece = _piece(item, cast, synthesis, delivery, _seed(seed, number), clock)
             given = max(min(edge, gap), piece.spoken.tail)
             before, more = max(clock.owed - piece.lead, 0), given - piece.spoken.tail
             samples: Samples = np.pad(piece.spoken.samples, (before, more))
@@ -158,7 +157,7 @@ def _piece(
     cast: Cast,
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
-    generator: torch.Generator,
+    seed: int,
     clock: _Clock,
 ) -> _Piece:
     """An item, its times counted from the beginning of the speech."""
@@ -177,7 +176,7 @@ def _piece(
         for at, event in item.events
         if isinstance(event, Pause) and 0 < at < len(item.encoded.words)
     ]
-    spoken = member.synthesizer.speak(item, asked, delivery, generator, inner)
+    spoken = member.synthesizer.speak(item, asked, delivery, seed, inner)
     samples = spoken.samples
     if member.synthesizer.rate != rate:
         samples = resample(Waveform(samples, member.synthesizer.rate), rate).samples
@@ -196,8 +195,6 @@ def _silence(clock: _Clock, rate: int) -> SpokenPassage:
     )
 
 
-def _generator(seed: int, number: int) -> torch.Generator:
-    """The source of a passage's noise, which does not depend on what was said before."""
-    if number:
-        seed = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(seed)
+def _seed(seed: int, number: int) -> int:
+    """Of a passage's noise, which does not depend on what was said before."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0]) if number else seed

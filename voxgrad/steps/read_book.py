@@ -21,8 +21,8 @@ from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import MARK
 from voxgrad.speech.results import SpokenPassage
+from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.stream import Resumption
-from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.speech.text_input import warn_unknown, warn_unread
 from voxgrad.speech.word_timings import TimedPassage, read_timings
 
@@ -72,7 +72,7 @@ class _Piece:
 
 def read_book(
     reading: Reading,
-    speaker: Synthesizer,
+    speaker: Speaker,
     target: Path,
     *,
     synthesis: SynthesisSpec,

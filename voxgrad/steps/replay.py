@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
 
 from voxgrad.audio.writers import open_writer, to_pcm
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
+from voxgrad.onnx.artifact import KIND, settings_of
 from voxgrad.presets import validated
-from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.cast import Cast, Member
-from voxgrad.speech.performance import compile_synthesizer
+from voxgrad.speech.engines import open_speaker, require_torch
 from voxgrad.speech.provenance import CastMember, Recipe, Source
-from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
+from voxgrad.speech.speaker import Speaker, carried_lexicon
 from voxgrad.speech.text_input import with_progress
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
@@ -63,10 +63,8 @@ def replay(
     synthesis = validated(SynthesisSpec, recipe.synthesis, str(source))
     # Recipes from before it was a setting have every passage as the model made it.
     delivery = validated(DeliverySpec, {"edge_silence": None, **recipe.delivery}, str(source))
-    speaker = _speaker(store, source, recipe, lexicon)
-    if recipe.compiled:
-        speaker = compile_synthesizer(speaker, synthesis, emit)
-    cast = _cast(store, source, recipe, speaker, lexicon)
+    speaker = _speaker(store, source, recipe, recipe, synthesis, lexicon, emit)
+    cast = _cast(store, source, recipe, speaker, synthesis, lexicon, emit)
     again = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed, cast)
     if again.sounds != recipe.sounds:
         changed = next(file for file, digest in recipe.sounds.items() if again.sounds.get(file) != digest)
@@ -76,7 +74,7 @@ def replay(
     pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed, cast)
     samples, same = 0, True
     with (
-        _threads(recipe.threads),
+        _threads(recipe.threads, speaker),
         _lossless(source) as before,
         open_writer(target, speaker.rate, again.remark) as sink,
     ):
@@ -100,14 +98,22 @@ def _lossless(source: Path) -> Iterator[soundfile.SoundFile | None]:
         yield before if before.format in _LOSSLESS else None
 
 
-def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lexicon: Path | None) -> Cast:
+def _cast(
+    store: Store,
+    source: Path,
+    recipe: Recipe,
+    narrator: Speaker,
+    synthesis: SynthesisSpec,
+    lexicon: Path | None,
+    emit: Emit,
+) -> Cast:
     """The voices of then; sounds lie beside the audio file, or in the working folder."""
-    loaded = {narrator.voice.digest: narrator}
+    loaded = {recipe.voice.digest: narrator}
 
-    def load(name: str) -> Synthesizer:
+    def load(name: str) -> Speaker:
         member = recipe.cast[name]
         if member.voice.digest not in loaded:
-            loaded[member.voice.digest] = _speaker(store, source, member, lexicon)
+            loaded[member.voice.digest] = _speaker(store, source, member, recipe, synthesis, lexicon, emit)
         return loaded[member.voice.digest]
 
     members = {name: Member(load(name), member.speaker) for name, member in recipe.cast.items()}
@@ -116,16 +122,67 @@ def _cast(store: Store, source: Path, recipe: Recipe, narrator: Synthesizer, lex
     return Cast(narrator, folder=folder, known=members)
 
 
-def _speaker(store: Store, source: Path, recipe: Recipe | CastMember, lexicon: Path | None) -> Synthesizer:
-    voice = _found(store, recipe.voice, source)
-    vocoder = None if recipe.vocoder is None else _found(store, recipe.vocoder, source)
+def _speaker(
+    store: Store,
+    source: Path,
+    member: Recipe | CastMember,
+    recipe: Recipe,
+    synthesis: SynthesisSpec,
+    lexicon: Path | None,
+    emit: Emit,
+) -> Speaker:
+    """Loads a voice as it spoke then; ``recipe`` tells the engine."""
+    graph = _graph(store, source, member, recipe, synthesis, emit) if recipe.engine == "onnx" else None
+    voice = _found(store, member.voice, source) if graph is None else graph
+    vocoder = None if member.vocoder is None or graph is not None else _found(store, member.vocoder, source)
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
-    if (words.sha256 if words else None) != recipe.lexicon:
+    if (words.sha256 if words else None) != member.lexicon:
         raise BadInputError(
             f"{source} was made with another lexicon",
             "Give the lexicon that was used with --lexicon.",
         )
-    return Synthesizer.load(voice, vocoder, words)
+    if graph is None:
+        require_torch()
+    speaker = open_speaker(voice, vocoder, words, graph, recipe.threads)
+    if recipe.compiled and member is recipe:
+        # Only here, because it needs torch.
+        from voxgrad.speech.performance import compile_synthesizer  # noqa: PLC0415
+        from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
+
+        if isinstance(speaker, Synthesizer):
+            return compile_synthesizer(speaker, synthesis, emit)
+    return speaker
+
+
+def _graph(
+    store: Store,
+    source: Path,
+    member: Recipe | CastMember,
+    recipe: Recipe,
+    synthesis: SynthesisSpec,
+    emit: Emit,
+) -> Artifact:
+    """The graph that spoke: one made from the same voice and vocoder in the same way, or it is made again."""
+    vocoder = member.vocoder
+    if vocoder is None:
+        raise BadInputError(f"the recipe in {source} names no vocoder", "Use the original file.")
+    spec = validated(
+        OnnxSpec,
+        {"sampler": synthesis.sampler, "steps": synthesis.steps, "quantize": recipe.quantize},
+        str(source),
+    )
+    for graph in store.list(KIND):
+        parents = {role: parent.digest for role, parent in graph.manifest.parents.items()}
+        if (
+            parents == {"voice": member.voice.digest, "vocoder": vocoder.digest}
+            and settings_of(graph)[1] == spec
+        ):
+            return graph
+    voice, sound = _found(store, member.voice, source), _found(store, vocoder, source)
+    require_torch()
+    from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+
+    return graph_of(store, voice, sound, spec, emit)
 
 
 def _found(store: Store, source: Source, owner: Path) -> Artifact:
@@ -137,8 +194,14 @@ def _found(store: Store, source: Source, owner: Path) -> Artifact:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _threads(count: int, speaker: Speaker) -> Iterator[None]:
     """As many threads as were used then: sums of other numbers of threads round otherwise."""
+    if speaker.threads == count:  # a graph was loaded for so many
+        yield
+        return
+    # Only here, because those who only speak need no torch.
+    import torch  # noqa: PLC0415
+
     ours = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

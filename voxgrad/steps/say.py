@@ -6,16 +6,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from voxgrad.audio.writers import WaveWriter, convert
 from voxgrad.errors import VoxgradError
 from voxgrad.events import Emit, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast, Casting
+from voxgrad.speech.engines import open_speaker
 from voxgrad.speech.provenance import MARK
 from voxgrad.speech.results import SpokenPassage, TextSummary
-from voxgrad.speech.synthesizer import Synthesizer, carried_lexicon
+from voxgrad.speech.speaker import Speaker, carried_lexicon
 from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
 from voxgrad.speech.word_timings import TimedPassage
 from voxgrad.store.artifact import Artifact
@@ -55,7 +54,8 @@ def say(
     lexicon: Path | None = None,
     strict: bool = False,
     seed: int,
-    loaded: Synthesizer | None = None,
+    loaded: Speaker | None = None,
+    graph: Artifact | None = None,
     casting: Casting = Cast,
     rescue: Path | None = None,
     emit: Emit,
@@ -76,6 +76,7 @@ def say(
         strict: refuse words that no dictionary has.
         seed: of all noise.
         loaded: both of them, if they were needed before; its lexicon does not count.
+        graph: of the voice, where ONNX Runtime shall compute; see `voxgrad.speech.engines`.
         casting: makes the cast of SSML, told its narrator.
         rescue: an audio file for what is finished, where the work is interrupted.
         emit: called with progress events.
@@ -88,12 +89,14 @@ def say(
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
     warn_unread(text, emit)
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
+    if graph is not None:
+        parents["onnx"] = graph
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
     speaker = None if loaded is None else replace(loaded, lexicon=words)
     cast, heard = None, dict[str, Any]()
     if is_ssml(text):  # whose other voices and sounds count too
-        speaker = Synthesizer.load(voice, vocoder, words) if speaker is None else speaker
+        speaker = open_speaker(voice, vocoder, words, graph) if speaker is None else speaker
         cast = casting(speaker)
         heard = speaker.recipe(text, settings, delivery, seed, cast).heard
         known_by |= {
@@ -104,7 +107,7 @@ def say(
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
-    speaker = Synthesizer.load(voice, vocoder, words) if speaker is None else speaker
+    speaker = open_speaker(voice, vocoder, words, graph) if speaker is None else speaker
     cast = casting(speaker) if cast is None else cast
     summary = speaker.summarize([text], cast)
     warn_unknown(summary.unknown, emit, strict=strict)
@@ -115,13 +118,14 @@ def say(
     with store.stage("speech", name) as staged:
         remark = speaker.recipe(text, settings, delivery, seed, cast).remark
         seconds, first = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
-        _draw(staged.directory / "mel.png", first, speaker)
+        if not speaker.light:
+            _draw(staged.directory / "mel.png", first, speaker)
         (staged.directory / TEXT).write_text(text, encoding="utf-8")
-        return _publish(staged, work, summary, seconds, seed, voice)
+        return _publish(staged, work, summary, seconds, seed, speaker)
 
 
 def _publish(
-    staged: StagedArtifact, work: _Work, summary: TextSummary, seconds: float, seed: int, voice: Artifact
+    staged: StagedArtifact, work: _Work, summary: TextSummary, seconds: float, seed: int, speaker: Speaker
 ) -> Artifact:
     text = work.text
     return staged.publish(
@@ -133,16 +137,16 @@ def _publish(
             "synthetic": True,
         },
         seed=seed,
-        device=f"cpu, {torch.get_num_threads()} threads",
-        tools={"torch": torch.__version__},
+        device=f"cpu, {speaker.threads} threads",
+        tools=speaker.tools,
         metrics={
             "seconds": round(seconds, 4),
             "passages": summary.passages,
             "tokens": summary.tokens,
             "unknown_words": list(summary.unknown),
         },
-        consent=voice.manifest.consent,
-        licence=voice.manifest.licence,
+        consent=speaker.voice.manifest.consent,
+        licence=speaker.voice.manifest.licence,
     )
 
 
@@ -179,11 +183,11 @@ def _line(timing: TimedPassage) -> str:
     return json.dumps(asdict(timing), ensure_ascii=False, separators=(",", ":"))
 
 
-def _draw(path: Path, piece: SpokenPassage, speaker: Synthesizer) -> None:
+def _draw(path: Path, piece: SpokenPassage, speaker: Speaker) -> None:
     """The mel of a piece: of the whole where it is short, else of its beginning; nothing where no words are said."""
     if not piece.durations:
         return
     # Only here, because matplotlib takes long to load, and the audio is ready by now.
     from voxgrad import pictures  # noqa: PLC0415
 
-    pictures.draw_mel(path, piece.mel, speaker.acoustic.spec.mel, piece.passage.written)
+    pictures.draw_mel(path, piece.mel, speaker.spec.mel, piece.passage.written)

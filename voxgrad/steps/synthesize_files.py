@@ -14,7 +14,7 @@ from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import MARK, Recipe, read_recipe
 from voxgrad.speech.results import SpokenPassage
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
 from voxgrad.speech.word_timings import TimedPassage, write_timings
 
@@ -37,7 +37,7 @@ class Job:
 
     where: str
     text: str
-    speaker: Synthesizer
+    speaker: Speaker
     synthesis: SynthesisSpec
     delivery: DeliverySpec
     seed: int
@@ -95,7 +95,7 @@ def speak_to_files(
 
 
 def speak_to_stream(
-    speaker: Synthesizer,
+    speaker: Speaker,
     texts: Iterable[str],
     sink: Callable[[], AudioWriter],
     *,

@@ -15,7 +15,8 @@ from voxgrad.errors import IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import MelSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.vocoder.load import load_vocoder, mel_of
+from voxgrad.vocoder.choice import mel_of
+from voxgrad.vocoder.load import load_vocoder
 
 _TASK = "vocode"
 

@@ -98,7 +98,7 @@ def entries(directory: Path) -> list[Path]:
         return []
 
 
-KINDS = ("base", "vocoder", "dataset", "voice", "speech", "evaluation", "card")
+KINDS = ("base", "vocoder", "dataset", "voice", "speech", "evaluation", "card", "onnx")
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"(?:(?P<kind>[^/@]+)/)?(?P<name>[^/@]+)(?:@(?:latest|v(?P<version>[1-9]\d{0,8})))?")

@@ -44,6 +44,7 @@ _MADE_BY = {
     "speech": "`voxgrad say`",
     "evaluation": "`voxgrad evaluate`",
     "card": "`voxgrad card VOICE`",
+    "onnx": "`voxgrad export VOICE --format onnx`",
 }
 
 

@@ -19,6 +19,8 @@ from voxgrad.store.layout import KINDS, Reference, Slot, entries, is_name
 from voxgrad.store.lineage import Found, Lineage, digests_of, runs_from
 from voxgrad.store.store import Store, loaded
 
+DERIVED = "onnx"
+"""The kind of what was only made so that something else is quicker."""
 _TIME = "%Y%m%dT%H%M%S-%fZ"
 _NAME = re.compile(
     rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>.+)\.v(?P<version>[1-9]\d{{0,8}})\.(?P<removed>[^.]+)\.[0-9a-f]{{8}}"
@@ -64,9 +66,11 @@ def remove(store: Store, one: Found, *, cascade: bool = False) -> tuple[Found, .
         raise BadInputError(
             f"{one} is needed by the training run {_few(runs)}", "Finish the run first: see `voxgrad runs`."
         )
-    if dependents and not cascade:
+    # Graphs go along: they can be made again.
+    needing = [made for made in dependents if made.kind != DERIVED]
+    if needing and not cascade:
         raise BadInputError(
-            f"{one} is needed by {_few([str(made) for made in dependents])}",
+            f"{one} is needed by {_few([str(made) for made in needing])}",
             "Remove that first, or all of it with --cascade.",
         )
     going = (*reversed(dependents), one)

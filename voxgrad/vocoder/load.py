@@ -1,4 +1,4 @@
-"""What every vocoder is; vocoders from and to directories and official files; which one speaks."""
+"""What every vocoder is; vocoders from and to directories and official files."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,12 +11,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.events import Emit, Said
 from voxgrad.model.checkpoint import NoInitialization, check_strict, load_strict, read_weights, save_weights
 from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
-from voxgrad.presets import validated
 from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, Spec
-from voxgrad.store import Artifact, Store
+from voxgrad.store import Artifact
+from voxgrad.vocoder.choice import DESCRIPTION
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec, fold_weight_norm
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
@@ -26,7 +25,6 @@ Settings = TypeVar("Settings", bound=Spec)
 TrainedVocoder = HiFiGAN | ISTFTVocoder | SourceFilterVocoder
 Learnt = TypeVar("Learnt", HiFiGAN, ISTFTVocoder, SourceFilterVocoder)
 
-DESCRIPTION = "vocoder.json"
 WEIGHTS = "weights.safetensors"
 
 _OFFICIAL_MEL = {
@@ -223,37 +221,6 @@ def _first(error: ValidationError) -> str:
     return f"{where}: {detail['msg']}" if where else detail["msg"]
 
 
-GRIFFIN_LIM = "griffinlim"
-"""The reference that means no artifact."""
-
-
-def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> Artifact | None:
-    """Find the vocoder that is meant.
-
-    Args:
-        store: where vocoders are, those that came with the package too.
-        ref: a reference, or ``griffinlim``. None means the newest that understands ``mel``, the user's own before
-            those that came with the package.
-        mel: what it shall speak.
-        emit: called with a remark where nothing fits.
-
-    Returns:
-        None for Griffin-Lim, which needs no weights.
-
-    Raises:
-        BadInputError: nothing answers to ``ref``.
-        IntegrityError: what answers is damaged.
-    """
-    if ref == GRIFFIN_LIM:
-        return None
-    if ref is not None:
-        return store.find(ref, "vocoder")
-    fitting = [one for one in store.list("vocoder") if mel_of(one) == mel]
-    if not fitting:
-        emit(Said("no vocoder fits these mel settings: using Griffin-Lim, which buzzes"))
-    return max(fitting, key=lambda one: (not one.embedded, one.manifest.created, one.version), default=None)
-
-
 def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder:
     """Load a vocoder to speak on the processor, every digest verified.
 
@@ -273,26 +240,3 @@ def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder
     vocoder = load(artifact.directory, torch.device("cpu"))
     require_mel(vocoder, mel, str(artifact), whose)
     return vocoder
-
-
-def mel_of(artifact: Artifact) -> MelSpec:
-    """Find the mel that a vocoder, base or voice was made for.
-
-    Raises:
-        IntegrityError: it is damaged, or says nothing of a mel.
-    """
-    settings: Any = artifact.manifest.settings.get("acoustic")
-    if artifact.kind == "vocoder":
-        try:
-            settings = json.loads(artifact.path(DESCRIPTION).read_bytes())
-        except ValueError:
-            settings = None
-    if not isinstance(settings, dict) or not isinstance(settings.get("mel"), dict):
-        raise IntegrityError(
-            f"{artifact} does not record its mel settings", "Restore it from a copy, or create it again."
-        )
-    try:
-        return validated(MelSpec, settings["mel"], str(artifact))
-    except BadInputError as error:
-        # Nobody gave these: they were published as they are.
-        raise IntegrityError(error.message, "Create it again with this version of voxgrad.") from error

@@ -20,7 +20,7 @@ _FIRST_UPDATES = 12
 _TINY = 1e-9
 _UNHEARD = 1e-6  # below it rounding decides on phases
 _QUIET = 1e-6
-_EDGE = 1e-3
+EDGE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def stft(samples: Tensor, mel: MelSpec) -> Tensor:
     padding = mel.n_fft - mel.hop_length
     padded = F.pad(samples, (padding // 2, padding - padding // 2))
     frames = padded.unfold(1, mel.n_fft, mel.hop_length)
-    return torch.fft.rfft(frames * _window(mel, samples.device))
+    return torch.fft.rfft(frames * window_of(mel, samples.device))
 
 
 def istft(spectrum: Tensor, mel: MelSpec) -> Tensor:
@@ -65,9 +65,9 @@ def istft(spectrum: Tensor, mel: MelSpec) -> Tensor:
         (batch, frames * hop_length).
     """
     frames = spectrum.shape[1]
-    window = _window(mel, spectrum.device)
+    window = window_of(mel, spectrum.device)
     audio = _overlap_add(torch.fft.irfft(spectrum, mel.n_fft) * window, mel)
-    weight = _overlap_add(window.square().expand(1, frames, -1), mel).clamp(min=_EDGE)
+    weight = _overlap_add(window.square().expand(1, frames, -1), mel).clamp(min=EDGE)
     start = (mel.n_fft - mel.hop_length) // 2
     return (audio / weight)[:, start : start + frames * mel.hop_length]
 
@@ -151,7 +151,7 @@ def _overlap_add(frames: Tensor, mel: MelSpec) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _window(mel: MelSpec, device: torch.device) -> Tensor:
+def window_of(mel: MelSpec, device: torch.device) -> Tensor:
     """The mel's window in the middle of a frame: (n_fft,)."""
     with torch.inference_mode(mode=False):
         room = mel.n_fft - mel.win_length

@@ -26,8 +26,8 @@ _LOWEST, _HIGHEST = 50.0, 600.0  # Hz
 _NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
 _NOISE = 1 << 17  # samples, after which the noise repeats
 _MOST_GAIN = 4.0
-_MOMENTUM = 0.99
-_TINY = 1e-6
+MOMENTUM = 0.99
+TINY = 1e-6
 _MEL_SCALE = 0.25
 
 
@@ -102,8 +102,18 @@ class Filter(nn.Module):
         Returns:
             Complex (batch, frames, bins).
         """
+        gain, turn, hiss = self.controls(log_mel, pitch, voicing, _modulus(pulses), _modulus(noise))
+        return pulses * torch.complex(gain * turn.cos(), gain * turn.sin()) + noise * hiss
+
+    def controls(
+        self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the filter does: the gain and phase shift of the pulses, and the gain of the noise.
+
+        Arguments as of `forward`, but ``pulses`` and ``noise`` are magnitudes; (batch, frames, bins) each.
+        """
         shape = torch.stack((pitch.log() - np.log(200.0), voicing), -1)
-        levels = [_modulus(one).log() * _MEL_SCALE for one in (pulses, noise)]
+        levels = [one.log() * _MEL_SCALE for one in (pulses, noise)]
         x = self.enter_norm(self.enter(torch.cat((log_mel * _MEL_SCALE, shape, *levels), -1)))
         for block in self.blocks:
             x = block(x, None)
@@ -111,8 +121,7 @@ class Filter(nn.Module):
         # The noise fades where the pulses do not: most energy of speech is in one of the two.
         gain, hiss = (one.clamp(-_MOST_GAIN, _MOST_GAIN).exp() for one in (gain, hiss))
         voiced = voicing[..., None]
-        gain, hiss = gain * voiced, hiss * (1.05 - voiced)
-        return pulses * torch.complex(gain * turn.cos(), gain * turn.sin()) + noise * hiss
+        return gain * voiced, turn, hiss * (1.05 - voiced)
 
 
 class SourceFilter(nn.Module):
@@ -163,7 +172,7 @@ class SourceFilterVocoder:
         wanted, share = mel.exp(), voicing[..., None]
         with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
             pulses, noise = (stft(one, self.mel) for one in excitation(pitch.float(), self.mel, start))
-            envelope = (mel @ _interpolation(self.mel, mel.device)).exp()
+            envelope = (mel @ envelope_table(self.mel, mel.device)).exp()
             mixed = _modulus((pulses * share + noise * (1 - share)) * envelope)
             envelope = envelope * _correction(mixed, wanted, self.mel, self.spec.updates)
             pulses, noise = pulses * envelope, noise * envelope
@@ -176,7 +185,7 @@ class SourceFilterVocoder:
         before = None
         for _ in range(self.spec.iterations):
             consistent = stft(istft(spectrum, self.mel), self.mel)
-            ahead = consistent if before is None else consistent + _MOMENTUM * (consistent - before)
+            ahead = consistent if before is None else consistent + MOMENTUM * (consistent - before)
             before = consistent
             spectrum = ahead * _correction(_modulus(ahead), wanted, self.mel, 1)
         return spectrum
@@ -214,12 +223,12 @@ def excitation(pitch: Tensor, mel: MelSpec, start: Tensor | None = None) -> tupl
     where = torch.arange(length, device=pitch.device).expand(batch, -1)
     if start is not None:
         where = where + (start[:, None] * _NOISE).long()
-    return pulses, _noise(pitch.device)[where % _NOISE]
+    return pulses, excitation_noise(pitch.device)[where % _NOISE]
 
 
 def _modulus(spectrum: Tensor) -> Tensor:
     """Magnitudes with a gradient at zero too."""
-    return (spectrum.real.square() + spectrum.imag.square() + _TINY**2).sqrt()
+    return (spectrum.real.square() + spectrum.imag.square() + TINY**2).sqrt()
 
 
 def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
@@ -231,15 +240,15 @@ def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) 
         mel: what it is.
         updates: how many.
     """
-    filters, shares = _filters(mel, magnitudes.device)
+    filters, shares = correction_tables(mel, magnitudes.device)
     factors = torch.ones_like(magnitudes)
     for _ in range(updates):
-        factors = factors * ((wanted / ((magnitudes * factors) @ filters.T + _TINY)) @ shares)
+        factors = factors * ((wanted / ((magnitudes * factors) @ filters.T + TINY)) @ shares)
     return factors
 
 
 @lru_cache(maxsize=16)
-def _filters(mel: MelSpec, device: torch.device) -> tuple[Tensor, Tensor]:
+def correction_tables(mel: MelSpec, device: torch.device) -> tuple[Tensor, Tensor]:
     """Mel filters, and the share of each band in what a bin is multiplied by: (n_mels, bins) each.
 
     Bins outside all filters go with the band next to them.
@@ -254,7 +263,7 @@ def _filters(mel: MelSpec, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=16)
-def _interpolation(mel: MelSpec, device: torch.device) -> Tensor:
+def envelope_table(mel: MelSpec, device: torch.device) -> Tensor:
     """Weights that interpolate a log-mel between the middles of its bands, for every bin: (n_mels, bins)."""
     with torch.inference_mode(mode=False):
         filters = mel_filters(mel, torch.device("cpu"), torch.float32).numpy()
@@ -265,7 +274,7 @@ def _interpolation(mel: MelSpec, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=4)
-def _noise(device: torch.device) -> Tensor:
+def excitation_noise(device: torch.device) -> Tensor:
     """The same noise always, so that a mel always becomes the same audio: (_NOISE,)."""
     with torch.inference_mode(mode=False):
         return torch.from_numpy(np.random.default_rng(0).standard_normal(_NOISE, np.float32)).to(device)

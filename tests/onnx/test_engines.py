@@ -1,0 +1,259 @@
+"""`say` and its kin through ONNX Runtime."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import voxgrad
+from voxgrad.audio.writers import read_comment
+from voxgrad.errors import BadInputError
+from voxgrad.onnx.artifact import MODEL
+from voxgrad.speech import engines
+from voxgrad.speech.onnx_speaker import OnnxSpeaker
+from voxgrad.speech.provenance import read_recipe
+
+PAGE = Path(__file__).parents[2] / "docs" / "anywhere.md"
+TEXT = "Rain fell all day. Two dogs ran home."
+SMALL = ("--voice", "small", "--vocoder", "pulses", "--steps", "2", "-q")
+
+
+@pytest.fixture(autouse=True)
+def unquantised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that `say` finds the graph of the fixture, and says what torch says."""
+    monkeypatch.setattr(engines, "QUANTIZE", "none")
+
+
+def samples(path: str) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def test_both_engines_say_the_same(own, command):
+    assert command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "onnx.wav").code == 0
+    precise = ("--precision", "float32")
+    assert command("say", TEXT, *SMALL, *precise, "--engine", "torch", "-o", "torch.wav").code == 0
+    by_onnx, by_torch = samples("onnx.wav"), samples("torch.wav")
+    assert len(by_onnx) == len(by_torch)
+    assert np.sqrt(np.square(by_onnx - by_torch).mean()) < 1e-3
+    recipe = read_recipe(read_comment(Path("onnx.wav")), "onnx.wav")
+    assert (recipe.engine, recipe.quantize) == ("onnx", "none")
+    assert read_recipe(read_comment(Path("torch.wav")), "torch.wav").engine == "torch"
+
+
+def test_both_engines_read_ssml_alike(own, command):
+    text = (
+        '<speak>Rain <prosody rate="slow" pitch="+3st">fell all</prosody> day.<break time="200ms"/> '
+        '<voice name="s2">Two dogs.</voice></speak>'
+    )
+    for engine in ("onnx", "torch"):
+        options = ("--engine", engine, "--precision", "float32", "-o", f"{engine}.wav")
+        assert command("say", text, *SMALL, *options).code == 0
+    by_onnx, by_torch = samples("onnx.wav"), samples("torch.wav")
+    assert abs(len(by_onnx) - len(by_torch)) < 2
+    size = min(len(by_onnx), len(by_torch))
+    assert np.sqrt(np.square(by_onnx[:size] - by_torch[:size]).mean()) < 1e-3
+    replayed = command("--json", "replay", "onnx.wav", "-o", "again.wav")
+    assert json.loads(replayed.out)["identical"] is True, replayed.err
+
+
+def test_a_graph_that_is_there_is_used_by_itself(own):
+    assert isinstance(voxgrad.load("small", vocoder="pulses", home=own.home), voxgrad.speech.speaker.Speaker)
+    speech = voxgrad.load("small", vocoder="pulses", home=own.home).say("Hello.", steps=2)
+    assert speech.recipe.engine == "torch"  # not asked for while loading: the default steps are others
+    loaded, _ = engines_load(own, "auto", steps=2)
+    assert isinstance(loaded, OnnxSpeaker)
+    assert not isinstance(engines_load(own, "torch", steps=2)[0], OnnxSpeaker)
+    assert not isinstance(engines_load(own, "auto", steps=3)[0], OnnxSpeaker)
+
+
+def engines_load(store, engine, **settings):
+    from voxgrad.settings import SynthesisSpec
+    from voxgrad.speech.load import load_speaker
+
+    return load_speaker(store, "small", "pulses", None, engine=engine, synthesis=SynthesisSpec(**settings))
+
+
+def test_replay_says_the_same_samples(own, command):
+    command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")
+    outcome = command("--json", "replay", "a.wav", "-o", "b.wav")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["identical"] is True
+
+
+@pytest.mark.slow
+def test_a_removed_graph_is_made_again_for_replay(own, command):
+    command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")
+    assert command("rm", "speech/small", "-q").code == 0
+    assert command("rm", "onnx/small", "-q").code == 0
+    outcome = command("--json", "replay", "a.wav", "-o", "b.wav", "-q")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["identical"] is True
+
+
+def test_a_graph_goes_along_with_its_voice(own, command):
+    assert command("rm", "base/small", "-q").code == 0
+    assert [one.kind for one in own.list("onnx")] == []
+    assert command("restore", "base/small", "-q").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--start", "zero"], "start=zero"),
+        (["--sampler", "sde"], "sampler sde"),
+        (["--precision", "bfloat16"], "bfloat16"),
+        (["--max-rtf", "1"], "--max-rtf needs torch"),
+        (["--compile"], "--compile needs torch"),
+        (["--vocoder", "griffinlim"], "looks for phases"),
+        (["--vocoder", "kathleen"], "looks for phases"),
+    ],
+)
+def test_what_a_graph_cannot_do_is_refused(own, refused, options, complaint):
+    assert complaint in refused("say", "hello", "--voice", "small", "--engine", "onnx", *options)
+
+
+def test_an_imported_graph_speaks(own, command, refused, graph):
+    assert (
+        command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "small.onnx", "-q").code
+        == 0
+    )
+    assert Path("small.onnx").read_bytes() == graph.path(MODEL).read_bytes()
+    command("import", "small.onnx", "--name", "carried", "-q")
+    assert command("say", "hello", "--voice", "carried", "-o", "hello.wav", "-q").code == 0
+    recipe = read_recipe(read_comment(Path("hello.wav")), "hello.wav")
+    assert recipe.engine == "onnx"
+    assert recipe.voice.digest == own.find("base/small").digest
+    assert "exported with 2 steps" in refused("say", "hello", "--voice", "carried", "--steps", "5")
+    assert "holds its vocoder" in refused("say", "hello", "--voice", "carried", "--vocoder", "pulses")
+    assert "torch does not read" in refused("say", "hello", "--voice", "carried", "--engine", "torch")
+    content = bytearray(Path("small.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    Path("bad.onnx").write_bytes(content)
+    assert "--trust" in refused("import", "bad.onnx")
+    assert command("import", "bad.onnx", "--name", "bad", "--trust", "-q").code == 0
+    assert "Leave out --kind" in refused("import", "small.onnx", "--kind", "base")
+
+
+def test_a_damaged_graph_does_not_speak(own, command):
+    path = own.find("onnx/small").directory / MODEL
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    assert command("say", "hello", *SMALL, "-o", "a.wav").code == 3
+
+
+def test_folders_for_other_programs(own, command, refused):
+    assert (
+        command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "folder", "-q").code == 0
+    )
+    assert {path.name for path in Path("folder").iterdir()} == {
+        "model.onnx",
+        "tokens.txt",
+        "lexicon.txt",
+        "config.json",
+    }
+    config = json.loads(Path("folder/config.json").read_text())
+    assert config["licence"] == "CC0-1.0"
+    assert config["speaker"] == 0
+    example = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert len(example.splitlines()) <= 25
+    subprocess.run([sys.executable, "-c", example, "folder", "Hello there, friend."], check=True)
+    assert len(samples("hello.wav")) > 4000
+    lexicon = dict(line.split(" ", 1) for line in Path("folder/lexicon.txt").read_text().splitlines())
+    assert lexicon["hello"] == "HH AH0 L OW1"
+    assert "exists already" in refused(
+        "export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "folder"
+    )
+    assert "belongs to graphs" in refused("export", "small", "--steps", "3")
+    assert "--with-parents" in refused("export", "small", "--format", "onnx", "--with-parents")
+    assert "--format" in refused("export", "small", "--for", "sherpa-onnx", "--format", "onnx")
+
+
+@pytest.mark.slow
+def test_sherpa_onnx_speaks(own, command):
+    sherpa = pytest.importorskip("sherpa_onnx", reason="sherpa-onnx is not installed")
+    outcome = command(
+        "export", "small", "--vocoder", "pulses", "--for", "sherpa-onnx", "-o", "sherpa", "--speaker", "s1"
+    )
+    assert outcome.code == 0, outcome.err
+    vits = sherpa.OfflineTtsVitsModelConfig(
+        model="sherpa/model.onnx", lexicon="sherpa/lexicon.txt", tokens="sherpa/tokens.txt"
+    )
+    speaker = sherpa.OfflineTts(sherpa.OfflineTtsConfig(model=sherpa.OfflineTtsModelConfig(vits=vits)))
+    audio = speaker.generate("Hello there, friend.")
+    assert audio.sample_rate == 22050
+    assert len(audio.samples) > 4000
+    assert np.isfinite(audio.samples).all()
+
+
+def test_speech_dispatcher_gets_a_module(own, command):
+    outcome = command("export", "small", "--for", "speech-dispatcher")
+    assert outcome.code == 0
+    assert "GenericExecuteSynth" in outcome.out
+    assert f"--home {own.home}" in outcome.out
+    assert "base/small@v1" in outcome.out
+
+
+def test_weights_come_back_from_a_folder(own, command, refused):
+    assert command("export", "small", "--format", "safetensors", "-o", "weights", "-q").code == 0
+    assert command("import", "weights", "--name", "again", "-q").code == 0
+    one, other = own.find("base/small"), own.find("base/again")
+    assert one.path("weights.safetensors").read_bytes() == other.path("weights.safetensors").read_bytes()
+    assert (other.manifest.licence, other.manifest.consent) == ("CC0-1.0", "mine")
+    Path("weights/config.json").write_text("{}")
+    assert "does not say how" in refused("import", "weights")
+    Path("weights/model.safetensors").write_bytes(b"nothing")
+    assert "no weights that can be read" in refused("import", "weights")
+
+
+def test_a_graph_needs_no_torch(own, tmp_path):
+    """With torch and all other packages of training out of reach, as in the small install."""
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'matplotlib', 'parselmouth', 'safetensors', 'joblib',"
+        " 'jinja2', 'onnx', 'PIL', 'webvtt', 'av'):\n"
+        "    sys.modules[name] = None\n"
+        "import voxgrad.speech.engines as engines\n"
+        "engines.QUANTIZE = 'none'\n"
+        "from voxgrad.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    environment = {**os.environ, "VOXGRAD_HOME": str(own.home)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    spoken = run("say", "hello", "--voice", "onnx/small", "-o", "hello.wav", "-q")
+    assert spoken.returncode == 0, spoken.stderr
+    assert run("replay", "hello.wav", "-o", "again.wav", "-q").returncode == 0
+    assert run("g2p", "hello").returncode == 0
+    assert run("info", "hello.wav").returncode == 0
+    complaint = run("vocode", "hello.wav", "-o", "x.wav")
+    assert complaint.returncode == 2
+    assert complaint.stderr.count("\n") == 1
+    assert "which is not installed" in complaint.stderr
+
+
+def test_no_engine_without_its_package(own, monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    with pytest.raises(BadInputError, match="needs torch"):
+        engines_load(own, "torch")
+
+
+@pytest.mark.slow
+def test_a_graph_of_an_older_export_is_replaced(own, command, monkeypatch):
+    from voxgrad.onnx import artifact
+
+    old = own.find("onnx/small")
+    monkeypatch.setattr(artifact, "VERSION", artifact.VERSION + 1)
+    assert command("say", "hello", *SMALL, "--engine", "onnx", "-o", "a.wav").code == 0
+    (new,) = own.list("onnx")
+    assert new.version == old.version + 1

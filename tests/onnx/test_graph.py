@@ -1,0 +1,143 @@
+"""The graph's parts against torch's, and the whole of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from voxgrad.errors import BadInputError
+from voxgrad.onnx.artifact import MODEL, settings_of
+from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
+from voxgrad.onnx.fourier import FourierTransform
+from voxgrad.onnx.model_file import GraphDescription, check
+from voxgrad.onnx.noise import torch_normal
+from voxgrad.onnx.runtime import OnnxGraph
+from voxgrad.onnx.vocoder_graph import VocoderGraph
+from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
+from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
+from voxgrad.vocoder.phase_reconstruction import istft, stft
+
+
+@pytest.mark.parametrize(
+    "mel",
+    [
+        MelSpec(),
+        MelSpec(n_fft=600, win_length=480, hop_length=150),
+        MelSpec(n_fft=35, win_length=35, hop_length=7),
+    ],
+)
+def test_fourier_transforms_are_those_of_torch(mel: MelSpec):
+    transform = FourierTransform(mel)
+    samples = torch.randn(1, 9 * mel.hop_length, generator=torch.Generator().manual_seed(0))
+    wanted = stft(samples, mel)[0]
+    real, imaginary = transform(samples[0])
+    assert torch.allclose(torch.complex(real, imaginary), wanted, atol=1e-4)
+    assert torch.allclose(transform.inverse(real, imaginary), istft(wanted[None], mel)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 + 7, 2**63 - 1])
+def test_noise_is_that_of_torch(seed: int):
+    wanted = torch.randn(80, 12, generator=torch.Generator().manual_seed(seed)).numpy().reshape(-1)
+    assert np.abs(torch_normal(seed, 4800)[:960] - wanted).max() < 2e-6
+    with pytest.raises(ValueError, match="17"):
+        torch_normal(seed, 17)
+
+
+def test_the_vocoder_on_real_numbers_is_the_vocoder(vocoder):
+    model = vocoder
+    mel = torch.randn(1, 80, 60, generator=torch.Generator().manual_seed(3)) * 2 - 4
+    with torch.no_grad():
+        assert torch.allclose(VocoderGraph(model)(mel), model(mel)[0], atol=1e-4)
+
+
+def said(graph, tokens, seed=0, **synthesis):
+    spec, how = settings_of(graph)
+    runtime = OnnxGraph.load(graph.path(MODEL), spec, how)
+    return runtime.speak(tokens, SynthesisSpec(steps=2, **synthesis), seed)
+
+
+def test_an_export_agrees_with_torch_and_says_so(graph):
+    found = graph.manifest.metrics["against_torch"]
+    assert found["same_durations"] == 1
+    assert found["mel_largest"] < 1e-3
+    assert found["audio_rms"] < 1e-3
+    assert graph.manifest.consent == "mine"
+    assert graph.manifest.licence == "CC0-1.0"
+
+
+@pytest.mark.parametrize("length", [1, 2, 30, 200])
+def test_a_graph_speaks_any_length(graph, length: int):
+    output = said(graph, [number % 140 for number in range(length)])
+    assert len(output.durations) == length
+    assert sum(output.durations) % 4 == 0
+    assert output.mel.shape == (80, sum(output.durations))
+    assert len(output.samples) == 256 * sum(output.durations)
+    assert np.isfinite(output.samples).all()
+
+
+def test_inputs_do_what_they_say(graph):
+    tokens = list(range(40))
+    plain = said(graph, tokens)
+    spec, how = settings_of(graph)
+    runtime, rate = OnnxGraph.load(graph.path(MODEL), spec, how), np.ones(40, np.float32)
+    rate[20:] = 0.5
+    halves = runtime.speak(tokens, SynthesisSpec(steps=2), 0, None, rate, 3 * (rate - 1)).durations
+    assert sum(halves[:20]) == pytest.approx(sum(plain.durations[:20]), abs=2)
+    assert sum(halves[20:]) > 1.5 * sum(plain.durations[20:])
+    assert sum(said(graph, tokens, speed=0.5).durations) > 1.5 * sum(plain.durations)
+    assert np.array_equal(plain.samples, said(graph, tokens).samples)
+    other, still = said(graph, tokens, seed=1), said(graph, tokens, temperature=0.0)
+    assert not np.array_equal(plain.mel, other.mel)
+    assert np.array_equal(still.mel, said(graph, tokens, seed=1, temperature=0.0).mel)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec", [OnnxSpec(steps=1), OnnxSpec(steps=3, sampler="dpmpp"), OnnxSpec(steps=4, sampler="euler")]
+)
+def test_steps_and_samplers_are_unrolled(spec: OnnxSpec, tmp_path, acoustic, vocoder):
+    model, sound = acoustic(n_spks=1), vocoder
+    path = tmp_path / "model.onnx"
+    description = GraphDescription(model.spec, spec, "one", "voice", {}, None, None, (120.0,))
+    path.write_bytes(exported(speech_graph(model, sound, spec), spec, description))
+    assert check(path.read_bytes()) == description
+    assert agreement(model, sound, spec, path).durations == 1
+
+
+@pytest.mark.slow
+def test_hifigan_can_be_in_a_graph(tmp_path, acoustic):
+    sizes = HiFiGANSpec(
+        resblock="2",
+        upsample_rates=(8, 8, 4),
+        upsample_kernel_sizes=(16, 16, 8),
+        upsample_initial_channel=16,
+        resblock_kernel_sizes=(3,),
+        resblock_dilation_sizes=((1, 3),),
+    )
+    torch.manual_seed(2)
+    model, sound, spec = acoustic(n_spks=1), HiFiGAN.build(sizes, MelSpec()), OnnxSpec(steps=1)
+    path = tmp_path / "model.onnx"
+    description = GraphDescription(model.spec, spec, "one", "voice", {}, None, None, (120.0,))
+    path.write_bytes(exported(speech_graph(model, sound, spec), spec, description))
+    assert check(path.read_bytes()) == description
+    assert agreement(model, sound, spec, path).sample < 1e-3
+
+
+@pytest.mark.parametrize("quantize", [pytest.param("half", marks=pytest.mark.slow), "int8"])
+def test_quantised_graphs_are_smaller_and_near(graph, tmp_path, acoustic, vocoder, quantize):
+    model, sound, spec = acoustic(), vocoder, OnnxSpec(quantize=quantize, steps=1)
+    path = tmp_path / "model.onnx"
+    description = GraphDescription(model.spec, spec, "small", "base", {}, None, None, (1.0, 2.0, 3.0))
+    path.write_bytes(exported(speech_graph(model, sound, spec), spec, description))
+    check(path.read_bytes())
+    assert path.stat().st_size < 0.8 * graph.path(MODEL).stat().st_size  # the tables stay as they are
+    found = agreement(model, sound, spec, path)
+    assert found.mel_mean < (1e-3 if quantize == "half" else 0.1)
+
+
+def test_what_cannot_be_exported_says_why(acoustic, vocoder):
+    model = acoustic()
+    with pytest.raises(BadInputError, match="looks for phases"):
+        require_exportable(model, GriffinLim(GriffinLimSpec(), MelSpec()), "vocoder Griffin-Lim")
+    with pytest.raises(BadInputError, match="U-Net"):
+        require_exportable(acoustic(decoder="unet", dec_dim=8), vocoder, "vocoder")

@@ -1,0 +1,125 @@
+"""Hostile ONNX files are not taken."""
+
+import random
+
+import onnx
+import pytest
+
+from voxgrad.errors import BadInputError
+from voxgrad.onnx.artifact import MODEL
+from voxgrad.onnx.export import with_metadata
+from voxgrad.onnx.model_file import DESCRIPTION, DIGEST, check, described
+
+
+@pytest.fixture(scope="module")
+def content(graph) -> bytes:
+    return graph.path(MODEL).read_bytes()
+
+
+def signed(model: onnx.ModelProto) -> bytes:
+    """As who knows how would write it: with a digest that is right."""
+    return with_metadata(model, {one.key: one.value for one in model.metadata_props if one.key != DIGEST})
+
+
+def test_what_export_writes_is_taken(content):
+    found = check(content)
+    assert found.name == "small"
+    assert found.lineage.keys() >= {"voice", "vocoder"}
+
+
+def test_onnx_itself_finds_nothing_wrong(content):
+    onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
+
+
+def another_operator(model):
+    model.graph.node.add(op_type="Loop", output=["looped"])
+
+
+def another_domain(model):
+    model.graph.node[0].domain = "com.evil"
+
+
+def subgraph(model):
+    model.graph.node[0].attribute.add(name="body", type=5).g.name = "inner"
+
+
+def external_weights(model):
+    tensor = model.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+
+
+def external_in_attribute(model):
+    tensor = model.graph.node[0].attribute.add(name="value", type=4).t
+    tensor.external_data.add(key="location", value="/etc/passwd")
+
+
+def another_input(model):
+    model.graph.input.add(name="key").type.tensor_type.elem_type = 1
+
+
+def another_type(model):
+    model.graph.input[0].type.tensor_type.elem_type = 8
+
+
+def functions(model):
+    model.functions.add(name="f", domain="local")
+
+
+def sparse_weights(model):
+    model.graph.sparse_initializer.add()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        another_operator,
+        another_domain,
+        subgraph,
+        external_weights,
+        external_in_attribute,
+        another_input,
+        another_type,
+        functions,
+        sparse_weights,
+    ],
+)
+def test_what_export_never_writes_is_refused_even_with_a_right_digest(content, harm):
+    model = onnx.load_model_from_string(content)
+    harm(model)
+    with pytest.raises(BadInputError, match="not as voxgrad exports it"):
+        check(signed(model))
+
+
+def test_a_changed_weight_is_refused(content):
+    model = onnx.load_model_from_string(content)
+    large = max(model.graph.initializer, key=lambda one: len(one.raw_data))
+    large.raw_data = large.raw_data[:-4] + b"\0\0\0\0"
+    with pytest.raises(BadInputError, match="digest"):
+        check(model.SerializeToString())
+
+
+@pytest.mark.parametrize("description", ["", "[]", "{}", "null", '{"acoustic": 1}', "not JSON"])
+def test_a_file_that_describes_no_voice_is_refused(content, description):
+    model = onnx.load_model_from_string(content)
+    for one in model.metadata_props:
+        if one.key == DESCRIPTION:
+            one.value = description
+    with pytest.raises(BadInputError, match="no ONNX graph that voxgrad exported"):
+        described(model.SerializeToString())
+
+
+def test_damaged_files_are_refused_in_one_way(content):
+    """Cut, changed and made of nothing: always a `BadInputError`, or the file as it was."""
+    generator = random.Random(0)
+    short = content[:4000] + content[-6000:]
+    for number in range(150):
+        damaged = bytearray(content if number < 8 else short)
+        for _ in range(generator.randint(1, 6)):
+            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+        del damaged[generator.randrange(len(damaged)) :]
+        with pytest.raises(BadInputError):
+            check(bytes(damaged))
+    for nothing in (b"", b"\0", b"\xff" * 64, b"hello", b"\x08"):
+        with pytest.raises(BadInputError):
+            check(nothing)

@@ -1,0 +1,219 @@
+"""`voxgrad export`: artifacts out of the store, as archives and for other programs."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxgrad.cli.shared_options import Session
+from voxgrad.errors import BadInputError
+
+if TYPE_CHECKING:
+    from voxgrad.settings import OnnxSpec
+    from voxgrad.store import Store
+
+_OF_GRAPHS = frozenset({"steps", "quantize", "vocoder"})
+
+
+class Format(StrEnum):
+    """What an artifact is written as."""
+
+    VOXGRAD = "voxgrad"
+    ONNX = "onnx"
+    SAFETENSORS = "safetensors"
+
+
+class Program(StrEnum):
+    """Which other program shall speak with it."""
+
+    SHERPA = "sherpa-onnx"
+    SPEECH_DISPATCHER = "speech-dispatcher"
+
+
+class Quantize(StrEnum):
+    """Weights of a graph; see `voxgrad.settings.OnnxSpec`."""
+
+    NONE = "none"
+    HALF = "half"
+    INT8 = "int8"
+
+
+def export(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="PATH", help="A file, or a folder for other programs."),
+    ] = None,
+    with_parents: Annotated[
+        bool, typer.Option("--with-parents", help="Include everything that it was made from.")
+    ] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="An archive, an ONNX graph of a voice, or its weights.")
+    ] = Format.VOXGRAD,
+    program: Annotated[
+        Program | None, typer.Option("--for", help="What another program needs to speak with a voice.")
+    ] = None,
+    quantize: Annotated[
+        Quantize | None, typer.Option(help="Graph: weights in float32 (none), float16 (half) or int8.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Graph: diffusion steps in it; default: 2.")
+    ] = None,
+    vocoder: Annotated[
+        str | None, typer.Option(metavar="REF", help="Graph: vocoder in it; default: the newest that fits.")
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option(metavar="NAME", help="For sherpa-onnx: one of the speakers of a base.")
+    ] = None,
+) -> None:
+    """Write an artifact into one file, or a voice for other programs, with its consent and licence."""
+    from voxgrad.store import Store
+
+    session: Session = context.obj
+    store = Store.open(session.home)
+    graph = format_ is Format.ONNX or program is Program.SHERPA
+    _check(context, graph=graph, archive=format_ is Format.VOXGRAD and program is None)
+    if speaker is not None and program is not Program.SHERPA:
+        raise BadInputError("--speaker belongs to --for sherpa-onnx", "Leave it out.")
+    if program is Program.SPEECH_DISPATCHER:
+        _module(session, store, ref)
+    elif graph:
+        spec = _spec(steps, quantize)
+        _graph(session, store, ref, output, spec, vocoder, speaker, sherpa=program is Program.SHERPA)
+    elif format_ is Format.SAFETENSORS:
+        _weights(session, store, ref, output)
+    else:
+        _archive(session, store, ref, output, with_parents=with_parents)
+
+
+def _check(context: typer.Context, *, graph: bool, archive: bool) -> None:
+    if context.params["program"] is not None and context.params["format_"] is not Format.VOXGRAD:
+        raise BadInputError("--for decides the format itself", "Leave out --format.")
+    if context.params["with_parents"] and not archive:
+        raise BadInputError("only an archive holds parents", "Leave out --with-parents.")
+    for name in _OF_GRAPHS:
+        if context.params[name] is not None and not graph:
+            raise BadInputError(f"--{name} belongs to graphs", "Add --format onnx, or leave it out.")
+
+
+def _spec(steps: int | None, quantize: Quantize | None) -> "OnnxSpec":
+    from voxgrad.settings import OnnxSpec
+
+    given = {"steps": steps, "quantize": None if quantize is None else quantize.value}
+    return OnnxSpec.model_validate({name: value for name, value in given.items() if value is not None})
+
+
+def _graph(
+    session: Session,
+    store: "Store",
+    ref: str,
+    output: Path | None,
+    spec: "OnnxSpec",
+    vocoder: str | None,
+    speaker: str | None,
+    *,
+    sherpa: bool,
+) -> None:
+    from voxgrad.cli.import_export import terms
+    from voxgrad.cli.render import Renderer, answer, section, size
+    from voxgrad.speech.load import find_voice
+    from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
+
+    voice = find_voice(store, ref)
+    default = f"{voice.name}-sherpa-onnx" if sherpa else f"{voice.name}-v{voice.version}{SUFFIX}"
+    target = Path(default) if output is None else output
+    found: dict[str, Any] = {}
+    with Renderer(session) as renderer:
+        if sherpa:
+            count = export_sherpa(store, voice, vocoder, target, spec, speaker, renderer.emit)
+        else:
+            written = export_onnx(store, voice, vocoder, target, spec, renderer.emit)
+            count, found = written.size, dict(written.graph.manifest.metrics.get("against_torch", {}))
+    rows = {"graph": f"{spec.steps} steps of {spec.sampler}, weights: {spec.quantize}, {size(count)}"}
+    if found:
+        rows["against torch"] = ", ".join(f"{name} {value:g}" for name, value in found.items())
+    answer(
+        session,
+        {
+            "file": str(target),
+            "artifacts": [str(voice)],
+            "digest": voice.digest,
+            "size": count,
+            "against_torch": found,
+            "consent": voice.manifest.consent,
+            "licence": voice.manifest.licence,
+        },
+        section(str(target), {**rows, **terms(voice)}),
+    )
+
+
+def _archive(session: Session, store: "Store", ref: str, output: Path | None, *, with_parents: bool) -> None:
+    from voxgrad.cli.import_export import terms
+    from voxgrad.cli.render import Renderer, answer, section, size
+    from voxgrad.store import Artifact, Lineage
+    from voxgrad.store.archive import SUFFIX
+    from voxgrad.store.archive import export as write
+
+    artifact = store.find(ref)
+    ancestors = Lineage.of(store).ancestors(artifact) if with_parents else ()
+    for one in ancestors:
+        if not isinstance(one, Artifact):
+            raise one.error
+    parents = [one for one in reversed(ancestors) if isinstance(one, Artifact)]
+    target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
+    with Renderer(session) as renderer:
+        write([artifact, *parents], target, renderer.emit)
+    manifest = artifact.manifest
+    answer(
+        session,
+        {
+            "file": str(target),
+            "artifacts": [str(one) for one in (artifact, *parents)],
+            "digest": artifact.digest,
+            "size": target.stat().st_size,
+            "consent": manifest.consent,
+            "licence": manifest.licence,
+        },
+        section(
+            f"{target}, {size(target.stat().st_size)}",
+            {
+                "holds": ", ".join(str(one) for one in (artifact, *parents)),
+                **terms(artifact),
+            },
+        ),
+    )
+
+
+def _weights(session: Session, store: "Store", ref: str, output: Path | None) -> None:
+    from voxgrad.cli.import_export import terms
+    from voxgrad.cli.render import answer, section
+    from voxgrad.speech.engines import require_torch
+    from voxgrad.speech.load import find_voice
+
+    voice = find_voice(store, ref)
+    require_torch()
+    from voxgrad.steps.export_weights import export_weights
+
+    target = Path(f"{voice.name}-safetensors") if output is None else output
+    export_weights(voice, target)
+    answer(
+        session,
+        {"file": str(target), "artifacts": [str(voice)], "digest": voice.digest},
+        section(str(target), {"holds": str(voice), **terms(voice)}),
+    )
+
+
+def _module(session: Session, store: "Store", ref: str) -> None:
+    """Prints a configuration of speech-dispatcher, as it stands: it is to be put into a file."""
+    from voxgrad.cli.speech_dispatcher import module_configuration
+    from voxgrad.speech.load import find_voice
+
+    if session.json:
+        raise BadInputError("--json and --for speech-dispatcher exclude each other", "Leave out --json.")
+    sys.stdout.write(module_configuration(find_voice(store, ref), store.home))

@@ -1,0 +1,291 @@
+"""A voice and its vocoder → an ONNX file, checked against torch."""
+
+import logging
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.onnx import symbolic_helper
+from torch.onnx.utils import register_custom_op_symbolic
+
+from voxgrad.acoustic_model import AcousticModel
+from voxgrad.errors import BadInputError
+from voxgrad.onnx.graph import SherpaGraph, SpeechGraph
+from voxgrad.onnx.model_file import DIGEST, INPUTS, OUTPUTS, SPEAKER_INPUT, GraphDescription, digest
+from voxgrad.onnx.quantize import quantized, simplified
+from voxgrad.onnx.runtime import OnnxGraph, require_onnx
+from voxgrad.onnx.vocoder_graph import VocoderGraph
+from voxgrad.settings import OnnxSpec, SynthesisSpec
+from voxgrad.text.symbols import BLANK
+from voxgrad.text.tokens import encode
+from voxgrad.vocoder.hifigan import HiFiGAN
+from voxgrad.vocoder.load import Vocoder
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
+
+OPSET = 20
+"""The first with `Gelu`."""
+TOLERANCE = 1e-3
+"""Between torch and an unquantised graph: of the largest difference of a log-mel, and of full scale for the root mean
+square of the audio's. Not of single samples: a pulse between two samples moves with the last digit of the pitch, so
+that a mel changed by 1e-7 of itself changes samples of torch's own audio by up to 2e-3."""
+SENTENCES = (
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+    "The juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck.",
+    "The hogs were fed chopped corn and garbage.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+    "The boy was there when the sun rose.",
+    "A rod is used to catch pink salmon.",
+    "The source of the huge river is the clear spring.",
+    "Kick the ball straight and follow through.",
+    "Help the woman get back to her feet.",
+    "A pot of tea helps to pass the evening.",
+    "Smoky fires lack flame and heat.",
+    "The soft cushion broke the man's fall.",
+    "The salt breeze came across from the sea.",
+    "Hello!",
+)
+"""On which graphs are checked; all but the last are of the Harvard sentences (IEEE, 1969)."""
+_FLOAT, _LONG, _DOUBLE = 1, 7, 11
+_FILE = "model.onnx"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a graph is from torch over `SENTENCES`.
+
+    What is of audio and mel is of the sentences with the same durations.
+
+    Attributes:
+        durations: share of the sentences with the same durations.
+        mel: the largest difference of the log-mel.
+        mel_mean: its mean difference.
+        audio: root mean square of the audio's difference, of the worst sentence.
+        sample: the largest difference of a sample.
+    """
+
+    durations: float
+    mel: float
+    mel_mean: float
+    audio: float
+    sample: float
+
+
+def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) -> None:
+    """See that a voice can become a graph.
+
+    Raises:
+        BadInputError: it cannot; the message says why.
+    """
+    if not isinstance(vocoder, SourceFilterVocoder | HiFiGAN):
+        message = (
+            f"the {named} looks for phases in many iterations of Fourier transforms of complex numbers, "
+            "which unrolled would be slower than in torch"
+        )
+        raise BadInputError(
+            message, "Choose a feed-forward vocoder (source_filter or hifigan) with --vocoder."
+        )
+    if acoustic.spec.model.decoder != "convnext":
+        raise BadInputError(
+            "this voice has the official U-Net as its score network, which no graph is made of",
+            "Speak it with --engine torch, or fine-tune one from the base `english`.",
+        )
+
+
+def speech_graph(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec) -> SpeechGraph:
+    """The network that is exported; see `require_exportable`."""
+    settings = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
+    sound: nn.Module
+    if isinstance(vocoder, SourceFilterVocoder):
+        sound = VocoderGraph(vocoder)
+    elif isinstance(vocoder, HiFiGAN):
+        sound = vocoder.generator
+    else:
+        raise TypeError(f"no graph is made of a {vocoder.name}")
+    return SpeechGraph(acoustic, sound, settings).eval()
+
+
+def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) -> bytes:
+    """The content of an ONNX file.
+
+    Raises:
+        BadInputError: the extra ``onnx`` is not installed.
+    """
+    several = graph.spec.model.n_spks > 1
+    names = [*INPUTS, *(SPEAKER_INPUT if several else {})]
+    tokens = torch.arange(1, 42)[None] % BLANK
+    example = [tokens, torch.tensor([41]), torch.ones(1), torch.zeros(1)]
+    example += [torch.full((1,), 0.5), torch.randn(32000)]
+    example += [torch.zeros(1, dtype=torch.long)] if several else []
+    dynamic = {
+        "tokens": {1: "tokens"},
+        "speed": {0: "speeds"},
+        "pitch": {0: "pitches"},
+        "noise": {0: "numbers"},
+        "audio": {1: "samples"},
+        "durations": {1: "tokens"},
+        "mel": {2: "frames"},
+    }
+    plain = _traced(graph, tuple(example), names, list(OUTPUTS), dynamic)
+    model = quantized(simplified(plain), spec.quantize)
+    metadata = {**description.metadata(), "sample_rate": str(graph.spec.mel.sample_rate)}
+    return with_metadata(model, metadata)
+
+
+def exported_for_sherpa(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription, row: int) -> bytes:
+    """The content of an ONNX file with the inputs that sherpa-onnx gives a VITS model.
+
+    Args:
+        graph: of `speech_graph`.
+        spec: how it is quantised.
+        description: for the metadata.
+        row: of the speaker.
+    """
+    outer = SherpaGraph(graph, row).eval()
+    names = ["x", "x_length", "noise_scale", "length_scale", "noise_scale_w"]
+    example = (
+        torch.arange(2, 43)[None],
+        torch.tensor([41]),
+        torch.full((1,), 0.5),
+        torch.ones(1),
+        torch.ones(1),
+    )
+    model = quantized(
+        simplified(_traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})),
+        spec.quantize,
+    )
+    metadata = {
+        **description.metadata(),
+        "model_type": "vits",
+        "comment": "voxgrad",
+        "language": "English",
+        "sample_rate": str(graph.spec.mel.sample_rate),
+        "n_speakers": "1",
+        "add_blank": "0",
+        "punctuation": "; : , . ! ? - ( )",
+    }
+    return with_metadata(model, metadata)
+
+
+def with_metadata(model: Any, metadata: dict[str, str]) -> bytes:
+    """A model with metadata, and with the digest of all but that."""
+    del model.metadata_props[:]
+    marked = {**metadata, DIGEST: digest(model.SerializeToString(deterministic=True))}
+    for key, value in marked.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path) -> Agreement:
+    """Compare a graph with what torch says on `SENTENCES`.
+
+    Raises:
+        BadInputError: an unquantised graph differs by more than `TOLERANCE`.
+    """
+    runtime = OnnxGraph.load(path, acoustic.spec, spec)
+    synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
+    found: list[tuple[float, ...]] = []
+    for seed, sentence in enumerate(SENTENCES):
+        tokens = encode(sentence, acoustic.spec.text).tokens
+        samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
+        said = runtime.speak(tokens, synthesis, seed)
+        if said.durations == durations:
+            sound, shape = np.abs(said.samples - samples), np.abs(said.mel - mel)
+            found.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
+    worst = np.array(found or [(np.inf,) * 4])
+    result = Agreement(
+        durations=len(found) / len(SENTENCES),
+        mel=float(worst[:, 0].max()),
+        mel_mean=float(worst[:, 1].mean()),
+        audio=float(worst[:, 2].max()),
+        sample=float(worst[:, 3].max()),
+    )
+    if spec.quantize == "none" and (result.durations < 1 or max(result.mel, result.audio) > TOLERANCE):
+        message = (
+            f"the graph differs from torch by {max(result.mel, result.audio):.2g}, and may by {TOLERANCE:g}"
+        )
+        raise BadInputError(message, "Report it: the export or ONNX Runtime has a fault.")
+    return result
+
+
+def _by_torch(
+    acoustic: AcousticModel, vocoder: Vocoder, tokens: tuple[int, ...], synthesis: SynthesisSpec, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, ...]]:
+    ids = torch.tensor([tokens])
+    spoken = acoustic.model.synthesize(
+        ids,
+        torch.tensor([ids.shape[1]]),
+        synthesis,
+        torch.Generator().manual_seed(seed),
+        torch.tensor([acoustic.row]),
+        acoustic.spec.duration_scale,
+    )
+    mel = spoken.mel.clamp(*acoustic.spec.mel.range)
+    return vocoder(mel)[0].numpy(), mel[0].numpy(), tuple(spoken.durations[0].tolist())
+
+
+def _traced(
+    graph: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    dynamic: dict[str, dict[int, str]],
+) -> Any:
+    """The graph as an `onnx.ModelProto`."""
+    onnx = require_onnx()
+    # The tracing exporter: the other one cannot export lengths that depend on values, such as those of durations.
+    register_custom_op_symbolic("aten::searchsorted", _searchsorted, OPSET)
+    register_custom_op_symbolic("aten::expm1", _expm1, OPSET)
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of values that become constants; the agreement is checked
+            torch.onnx.export(
+                graph,
+                example,
+                Path(scratch) / _FILE,
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_axes=dynamic,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+            return onnx.load(Path(scratch) / _FILE)
+    finally:
+        quiet.setLevel(level)
+
+
+def _searchsorted(
+    g: Any, borders: Any, values: Any, out_int32: Any, right: Any, side: Any = None, sorter: Any = None
+) -> Any:
+    """How many borders are not above every value, as ``right=True`` has it: (1, n), (1, m) → (1, m)."""
+    del out_int32, right, side, sorter
+    before = g.op(
+        "LessOrEqual",
+        symbolic_helper._unsqueeze_helper(g, borders, [1]),  # noqa: SLF001 - as the exporter's own operators do
+        symbolic_helper._unsqueeze_helper(g, values, [2]),  # noqa: SLF001
+    )
+    return symbolic_helper._reducesum_helper(  # noqa: SLF001
+        g, g.op("Cast", before, to_i=_LONG), axes_i=[2], keepdims_i=0
+    )
+
+
+def _expm1(g: Any, x: Any) -> Any:
+    """In float64, where nothing is lost by the subtraction."""
+    one = g.op("Constant", value_t=torch.tensor(1.0, dtype=torch.float64))
+    return g.op("Cast", g.op("Sub", g.op("Exp", g.op("Cast", x, to_i=_DOUBLE)), one), to_i=_FLOAT)

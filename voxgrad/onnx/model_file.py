@@ -1,0 +1,276 @@
+"""What an ONNX file says of itself, read without running it, and whether it is one that `voxgrad export` makes.
+
+Files from elsewhere are not loaded: ONNX Runtime is a large program in C++, and a graph can name files to read as
+weights, loop for ever, or ask for all memory. Here the file is taken apart as what it is, a protocol buffer
+(onnx.proto3), and only inputs, outputs, operators and metadata are looked at.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from voxgrad.errors import BadInputError
+from voxgrad.settings import AcousticSpec, OnnxSpec
+
+DIGEST: Final = "voxgrad.digest"
+DESCRIPTION: Final = "voxgrad.voice"
+INPUTS: Final = {"tokens": 7, "lengths": 7, "speed": 1, "pitch": 1, "temperature": 1, "noise": 1}
+SPEAKER_INPUT: Final = {"speaker": 7}
+OUTPUTS: Final = {"audio": 1, "durations": 7, "mel": 1}
+"""Names and element types: 1 float32, 7 int64 (TensorProto.DataType)."""
+
+_OPERATORS: Final = """
+Abs Add And ArgMax AveragePool Cast Clip Concat Constant ConstantOfShape Conv ConvTranspose Cos CumSum
+DequantizeLinear Div DynamicQuantizeLinear Equal Exp Expand Floor Gather GatherElements Gelu Gemm Greater
+Identity LayerNormalization LeakyRelu Less LessOrEqual Log MatMul MatMulInteger Mod Mul Neg Not Or Pad Range
+Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize Round Shape Sigmoid Sin Slice Softmax Softplus
+Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
+"""
+OPERATORS: Final = frozenset(_OPERATORS.split())
+"""What a graph of ours may consist of: none reads files, loops, calls functions or makes random numbers."""
+
+_MOST_BYTES: Final = 2**31
+_MODEL_GRAPH, _MODEL_OPSET, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 8, 14, 25
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15
+_NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
+_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS = 5, 6, 11
+
+
+@dataclass(frozen=True)
+class GraphDescription:
+    """What an exported graph says of itself.
+
+    Attributes:
+        acoustic: what the voice carries.
+        spec: how it was exported.
+        name: of the voice.
+        kind: ``voice`` or ``base``.
+        lineage: reference and digest of the voice, its vocoder and what the voice was made from, by role.
+        consent: the statement of the person whose voice it is.
+        licence: of the voice.
+        pitch: Hz, the mean of every speaker, by row.
+    """
+
+    acoustic: AcousticSpec
+    spec: OnnxSpec
+    name: str
+    kind: str
+    lineage: dict[str, dict[str, str]]
+    consent: str | None
+    licence: str | None
+    pitch: tuple[float, ...] = ()
+
+    def metadata(self) -> dict[str, str]:
+        """As an ONNX file carries it."""
+        value = {
+            "acoustic": self.acoustic.model_dump(),
+            "spec": self.spec.model_dump(),
+            "name": self.name,
+            "kind": self.kind,
+            "lineage": self.lineage,
+            "consent": self.consent,
+            "licence": self.licence,
+            "pitch": self.pitch,
+        }
+        return {DESCRIPTION: json.dumps(value, sort_keys=True, ensure_ascii=True)}
+
+    @classmethod
+    def parse(cls, text: str) -> "GraphDescription":
+        """Reads what `metadata` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is none.
+        """
+        value = json.loads(text)
+        acoustic, spec = (
+            AcousticSpec.model_validate(value["acoustic"]),
+            OnnxSpec.model_validate(value["spec"]),
+        )
+        lineage = {
+            str(role): {"ref": str(one["ref"]), "digest": str(one["digest"])}
+            for role, one in value["lineage"].items()
+        }
+        consent, licence = (None if value[key] is None else str(value[key]) for key in ("consent", "licence"))
+        pitch = tuple(float(one) for one in value["pitch"])
+        if len(pitch) != acoustic.model.n_spks:
+            raise ValueError("a pitch for each speaker")
+        name, kind = str(value["name"]), str(value["kind"])
+        return cls(acoustic, spec, name, kind, lineage, consent, licence, pitch)
+
+
+def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
+    """What a file says of itself, believed as it stands, and all its metadata.
+
+    Raises:
+        BadInputError: it is no ONNX file, or says nothing of a voice.
+    """
+    try:
+        metadata = dict(_entry(value) for number, value in _fields(content) if number == _MODEL_METADATA)
+        return GraphDescription.parse(metadata[DESCRIPTION]), metadata
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise BadInputError(
+            "the file is no ONNX graph that voxgrad exported",
+            "Export it with `voxgrad export --format onnx`.",
+        ) from error
+
+
+def check(content: bytes) -> GraphDescription:
+    """See that a file is what `voxgrad export` writes: its digest, its inputs and outputs, and its operators.
+
+    Raises:
+        BadInputError: it is something else; the message says what.
+    """
+    found, metadata = described(content)
+    try:
+        problem = _problem(content, metadata, found)
+    except (ValueError, TypeError, IndexError) as error:
+        raise BadInputError("the ONNX file is damaged", "Export or download it again.") from error
+    if problem is not None:
+        hint = "Export it again with this version, or give --trust if you know who made it."
+        raise BadInputError(f"the ONNX file is not as voxgrad exports it: {problem}", hint)
+    return found
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of a model's bytes without its metadata, so that the digest can be part of that."""
+    hashed = hashlib.sha256()
+    for number, value in _fields(content):
+        if number != _MODEL_METADATA:
+            hashed.update(number.to_bytes(4, "little"))
+            hashed.update(value if isinstance(value, memoryview) else value.to_bytes(8, "little"))
+    return hashed.hexdigest()
+
+
+def _problem(content: bytes, metadata: dict[str, str], found: GraphDescription) -> str | None:
+    if metadata.get(DIGEST) != digest(content):
+        return "its digest is not that of its content"
+    numbers = [number for number, _ in _fields(content)]
+    graphs = [value for number, value in _fields(content) if number == _MODEL_GRAPH]
+    if len(graphs) != 1 or _MODEL_FUNCTIONS in numbers:
+        return "it holds functions, or not one graph"
+    wanted = INPUTS | (SPEAKER_INPUT if found.acoustic.model.n_spks > 1 else {})
+    signature: dict[int, dict[str, int]] = {_GRAPH_INPUT: {}, _GRAPH_OUTPUT: {}}
+    for number, value in _fields(graphs[0]):
+        if number in signature:
+            name, kind = _value_info(value)
+            signature[number][name] = kind
+        elif number == _GRAPH_NODE:
+            if (problem := _node_problem(value)) is not None:
+                return problem
+        elif number == _GRAPH_SPARSE or (number == _GRAPH_INITIALIZER and _external(value)):
+            return "it has weights outside the file"
+    if signature != {_GRAPH_INPUT: wanted, _GRAPH_OUTPUT: OUTPUTS}:
+        return "its inputs or outputs are others"
+    return None
+
+
+def _node_problem(node: Any) -> str | None:
+    operator, domain = "", ""
+    for number, value in _fields(node):
+        if number == _NODE_OPERATOR:
+            operator = _text(value)
+        elif number == _NODE_DOMAIN:
+            domain = _text(value)
+        elif number == _NODE_ATTRIBUTE:
+            for kind, part in _fields(value):
+                if kind in {_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS}:
+                    return "an operator holds a graph of its own"
+                if kind == _ATTRIBUTE_TENSOR and _external(part):
+                    return "it has weights outside the file"
+    if domain not in {"", "ai.onnx"} or operator not in OPERATORS:
+        return f"the operator {domain + '.' if domain else ''}{operator[:40]!r} is none of those that it uses"
+    return None
+
+
+def _external(tensor: Any) -> bool:
+    return any(
+        number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value != 0)
+        for number, value in _fields(tensor)
+    )
+
+
+def _value_info(value: Any) -> tuple[str, int]:
+    """Name and element type of an input or output."""
+    name, kind = "", 0
+    for number, part in _fields(value):
+        if number == 1:
+            name = _text(part)
+        elif number == 2:
+            for type_number, tensor in _fields(part):
+                if type_number == 1:
+                    kind = next((int(one) for field, one in _fields(tensor) if field == 1), 0)
+    return name, kind
+
+
+def _entry(value: Any) -> tuple[str, str]:
+    parts = {number: _text(part) for number, part in _fields(value)}
+    return parts.get(1, ""), parts.get(2, "")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, memoryview):
+        raise TypeError("a number stands where a text belongs")
+    return bytes(value).decode()
+
+
+def _fields(message: Any) -> Iterator[tuple[int, Any]]:
+    """Numbers and values of a protocol buffer's fields: memory views of what has a length, else integers.
+
+    Raises:
+        ValueError, TypeError: it is no protocol buffer.
+    """
+    if isinstance(message, int):
+        raise TypeError("a number stands where a message belongs")
+    view = memoryview(message)
+    at, end = 0, len(view)
+    while at < end:
+        key, at = _varint(view, at)
+        number, wire = key >> 3, key & 7
+        if wire == 0:
+            value, at = _varint(view, at)
+            yield number, value
+            continue
+        if wire == 2:
+            size, at = _varint(view, at)
+        elif wire in {1, 5}:
+            size = 8 if wire == 1 else 4
+        else:
+            raise ValueError(f"wire type {wire}")
+        if size > end - at:
+            raise ValueError("a field reaches beyond its message")
+        part = view[at : at + size]
+        yield number, part if wire == 2 else int.from_bytes(part, "little")
+        at += size
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(view) and shift < 64:
+        byte = view[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a number does not end")
+
+
+def read(path: Path) -> bytes:
+    """The content of an ONNX file.
+
+    Raises:
+        BadInputError: it cannot be read, or is too large to be one file.
+    """
+    try:
+        if path.stat().st_size >= _MOST_BYTES:
+            raise BadInputError(f"{path} is too large for an ONNX file", "Name an exported .onnx file.")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(
+            f"{path} cannot be read ({error.strerror})", "Name an exported .onnx file."
+        ) from error

@@ -1,0 +1,155 @@
+"""ONNX Runtime: an exported graph speaks, without torch."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxgrad.errors import BadInputError
+from voxgrad.onnx.noise import torch_normal
+from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+
+_FRAMES_A_TOKEN = 24
+"""Noise for so many is drawn; a longer utterance repeats it."""
+_INSTALL = "Install it: pip install 'voxgrad[onnx]'."
+
+
+def require_onnx() -> Any:
+    """The package ``onnx``, which writing graphs needs.
+
+    Raises:
+        BadInputError: it is not installed.
+    """
+    return _required("onnx", "the package onnx")
+
+
+def has_runtime() -> bool:
+    """Whether ONNX Runtime is installed; it is not imported."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    return find_spec("onnxruntime") is not None
+
+
+def _required(module: str, called: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise BadInputError(f"{called} is not installed", _INSTALL) from error
+
+
+@dataclass(frozen=True, eq=False)
+class GraphOutput:
+    """What a graph says.
+
+    Attributes:
+        samples: (n,) float32.
+        mel: (n_mels, frames) float32.
+        durations: frames of every token.
+    """
+
+    samples: NDArray[np.float32]
+    mel: NDArray[np.float32]
+    durations: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxGraph:
+    """An exported graph, loaded.
+
+    Attributes:
+        session: of ONNX Runtime.
+        acoustic: what the voice carries.
+        spec: how it was exported.
+        threads: that it computes with.
+        version: of ONNX Runtime.
+    """
+
+    session: Any
+    acoustic: AcousticSpec
+    spec: OnnxSpec
+    threads: int
+    version: str
+
+    @classmethod
+    def load(
+        cls, path: Path, acoustic: AcousticSpec, spec: OnnxSpec, threads: int | None = None
+    ) -> "OnnxGraph":
+        """Load a graph that is known to be ours.
+
+        Args:
+            path: the file.
+            acoustic: what the voice carries.
+            spec: how it was exported.
+            threads: to compute with; None: one for every processor, or as many as ``OMP_NUM_THREADS`` says.
+
+        Raises:
+            BadInputError: ONNX Runtime is not installed, or does not understand the file.
+        """
+        runtime = _required("onnxruntime", "ONNX Runtime")
+        options = runtime.SessionOptions()
+        count = default_threads() if threads is None else threads
+        options.intra_op_num_threads = count
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # The file is simplified already, and to optimise it again takes longer than a sentence.
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if spec.quantize != "none":
+            # A second copy of the weights, which 8-bit products hardly gain from.
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        try:
+            session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no common class of their own
+            reason = str(error).strip().partition("\n")[0][:160]
+            message = f"ONNX Runtime cannot load the graph ({reason})"
+            raise BadInputError(message, "Export it again, or upgrade onnxruntime.") from error
+        return cls(session, acoustic, spec, count, str(runtime.__version__))
+
+    def speak(
+        self,
+        tokens: Sequence[int],
+        synthesis: SynthesisSpec,
+        seed: int,
+        speaker: int | None = None,
+        rate: NDArray[np.float32] | None = None,
+        semitones: NDArray[np.float32] | None = None,
+    ) -> GraphOutput:
+        """Say one utterance.
+
+        Args:
+            tokens: ids.
+            synthesis: speed and temperature; what else it says must be what the graph was exported with.
+            seed: of the noise, which is torch's.
+            speaker: row of the embedding; None: the voice's own.
+            rate: factor of every token's speed, (tokens,).
+            semitones: that every token is raised by, (tokens,).
+        """
+        model = self.acoustic.model
+        temperature = model.temperature if synthesis.temperature is None else synthesis.temperature
+        speed = np.float32(synthesis.speed) * (np.ones(1, np.float32) if rate is None else rate)
+        frames = -(-int(_FRAMES_A_TOKEN * len(tokens) / speed.min()) // 16) * 16
+        inputs = {
+            "tokens": np.array([tokens], np.int64),
+            "lengths": np.array([len(tokens)], np.int64),
+            "speed": speed,
+            "pitch": np.zeros(1, np.float32) if semitones is None else semitones,
+            "temperature": np.array([temperature], np.float32),
+            "noise": torch_normal(seed, model.n_feats * frames),
+        }
+        if model.n_spks > 1:
+            row = self.acoustic.speakers[self.acoustic.voice] if speaker is None else speaker
+            inputs["speaker"] = np.array([row], np.int64)
+        audio, durations, mel = self.session.run(["audio", "durations", "mel"], inputs)
+        return GraphOutput(audio[0], mel[0], tuple(durations[0].tolist()))
+
+
+def default_threads() -> int:
+    """As torch has it: ``OMP_NUM_THREADS``, else one for every processor that this process may use."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    if named.isdigit() and int(named) > 0:
+        return int(named)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

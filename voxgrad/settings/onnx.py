@@ -1,0 +1,17 @@
+"""Settings of an ONNX graph."""
+
+from typing import Literal
+
+from voxgrad.settings.base import Positive, Spec
+
+
+class OnnxSpec(Spec):
+    """How a voice becomes one ONNX graph; all else of its synthesis is as the defaults have it."""
+
+    sampler: Literal["unipc", "dpmpp", "ddim", "euler"] = "unipc"
+    """Solver of the reverse diffusion, unrolled; those that draw noise in every step cannot be."""
+    steps: Positive = 2
+    """Evaluations of the score network, each in the graph."""
+    quantize: Literal["none", "half", "int8"] = "none"
+    """Weights: float32; float16, computed in float32; or 8-bit integers, multiplied as such where the graph
+    multiplies matrices."""

@@ -1,0 +1,143 @@
+"""A voice that speaks through ONNX Runtime, without torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from voxgrad.errors import BadInputError
+from voxgrad.onnx.artifact import MODEL, settings_of
+from voxgrad.onnx.runtime import OnnxGraph
+from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+from voxgrad.speech.prosody import TokenChanges
+from voxgrad.speech.provenance import Source
+from voxgrad.speech.speaker import Speaker, Utterance
+from voxgrad.store.artifact import Artifact
+from voxgrad.text.lexicon import Lexicon
+
+_FREE = {"sampler", "steps", "temperature", "speaker", "speed", "precision"}
+"""Settings that a graph takes as an input, or that it was exported with."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxSpeaker(Speaker):
+    """A graph, loaded.
+
+    Attributes:
+        graph: its artifact.
+        loaded: its session.
+    """
+
+    graph: Artifact
+    loaded: OnnxGraph
+    light = True
+
+    @classmethod
+    def load(
+        cls,
+        graph: Artifact,
+        voice: Artifact,
+        vocoder: Artifact | None,
+        lexicon: Lexicon,
+        threads: int | None = None,
+    ) -> "OnnxSpeaker":
+        """Load a graph, its digest verified.
+
+        Args:
+            graph: its artifact.
+            voice: the voice that it was made from, or ``graph`` itself where only that is here.
+            vocoder: that is in it; None where only the graph is here.
+            lexicon: the user's pronunciations.
+            threads: to compute with; None: as many as torch would.
+
+        Raises:
+            BadInputError: ONNX Runtime is not installed.
+            IntegrityError: the graph is damaged.
+        """
+        acoustic, spec = settings_of(graph)
+        return cls(voice, vocoder, lexicon, graph, OnnxGraph.load(graph.path(MODEL), acoustic, spec, threads))
+
+    @property
+    def spec(self) -> AcousticSpec:
+        """What the voice carries."""
+        return self.loaded.acoustic
+
+    @property
+    def threads(self) -> int:
+        """Of the processor."""
+        return self.loaded.threads
+
+    @property
+    def tools(self) -> dict[str, str]:
+        """Versions of what computes."""
+        return {"onnxruntime": self.loaded.version}
+
+    def settled(self, synthesis: SynthesisSpec) -> SynthesisSpec:
+        """The settings with the graph's sampler and steps where none were given."""
+        return settled(self.loaded.spec, synthesis)
+
+    @property
+    def sources(self) -> tuple[Source, Source | None]:
+        """The voice and the vocoder that the graph was made from, as recipes name them."""
+        manifest = self.graph.manifest
+        voice, vocoder = manifest.parents["voice"], manifest.parents["vocoder"]
+        return (
+            Source(kind=str(manifest.settings["kind"]), ref=voice.ref, digest=voice.digest),
+            Source(kind="vocoder", ref=vocoder.ref, digest=vocoder.digest),
+        )
+
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """What a recipe says of the engine."""
+        return {"engine": "onnx", "quantize": self.loaded.spec.quantize}
+
+    def utter(
+        self,
+        tokens: Sequence[int],
+        synthesis: SynthesisSpec,
+        seed: int,
+        prosody: TokenChanges | None = None,
+    ) -> Utterance:
+        """Say one utterance; see `Speaker.utter`."""
+        require_settings(self.loaded.spec, synthesis)
+        row = self.row_of(synthesis.speaker)
+        changes = (None, None) if prosody is None else (prosody.rate, prosody.semitones)
+        said = self.loaded.speak(tokens, synthesis, seed, row, *changes)
+        return Utterance(said.samples, said.mel, said.durations)
+
+    def mean_pitch(self, row: int) -> float | None:
+        """Of a speaker, in Hz."""
+        return float(self.graph.manifest.settings["pitch"][row])
+
+
+def unsuited(synthesis: SynthesisSpec) -> str | None:
+    """Why no graph speaks with these settings; None where one can."""
+    usual = SynthesisSpec()
+    for name in SynthesisSpec.model_fields:
+        if name not in _FREE and getattr(synthesis, name) != getattr(usual, name):
+            return f"{name}={getattr(synthesis, name)}"
+    if synthesis.sampler not in {"unipc", "dpmpp", "ddim", "euler"}:
+        return f"the sampler {synthesis.sampler}, which draws noise in every step"
+    return "precision=bfloat16" if synthesis.precision == "bfloat16" else None
+
+
+def settled(spec: OnnxSpec, synthesis: SynthesisSpec) -> SynthesisSpec:
+    """Settings with a graph's sampler and steps where none were given."""
+    given = synthesis.model_fields_set
+    return synthesis.model_copy(
+        update={name: getattr(spec, name) for name in ("steps", "sampler") if name not in given}
+    )
+
+
+def require_settings(spec: OnnxSpec, synthesis: SynthesisSpec) -> None:
+    """See that a graph was exported with what is asked for.
+
+    Raises:
+        BadInputError: it was not.
+    """
+    if (reason := unsuited(synthesis)) is not None:
+        raise BadInputError(
+            f"an ONNX graph cannot speak with {reason}", "Leave it out, or give --engine torch."
+        )
+    if (spec.sampler, spec.steps) != (synthesis.sampler, synthesis.steps):
+        message = f"the graph was exported with {spec.steps} steps of {spec.sampler}"
+        raise BadInputError(message, "Leave --steps and --sampler out, or export it with others.")

@@ -1,0 +1,114 @@
+"""A voice → an ONNX file, or a folder with all that another program needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxgrad.errors import BadInputError
+from voxgrad.events import Emit, Said
+from voxgrad.onnx.artifact import KIND, MODEL
+from voxgrad.onnx.folder import check_folder, graph_files, sherpa_files, write_folder, write_one
+from voxgrad.onnx.model_file import described
+from voxgrad.settings import OnnxSpec
+from voxgrad.speech.engines import require_torch
+from voxgrad.speech.load import find_vocoder
+from voxgrad.speech.speaker import carried_lexicon
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.store import Store
+from voxgrad.text.lexicon import Lexicon
+
+SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedGraph:
+    """What was written.
+
+    Attributes:
+        graph: the artifact in the store.
+        size: of the model, bytes.
+    """
+
+    graph: Artifact
+    size: int
+
+
+def export_onnx(
+    store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, emit: Emit
+) -> ExportedGraph:
+    """Writes a voice with its vocoder as one graph, which is checked against torch.
+
+    Args:
+        store: where the voice is, and where the graph is kept.
+        voice: a voice or a base; or a graph, which is written as it is.
+        vocoder: a reference; None: the newest that fits.
+        target: a name in .onnx, or a folder, in which tokens and pronunciations lie beside the graph.
+        spec: sampler, steps and quantisation.
+        emit: called with progress events.
+
+    Raises:
+        BadInputError: the voice cannot become a graph, or the target cannot be written.
+        EnvironmentFailureError: the disk refuses.
+    """
+    single = target.suffix == SUFFIX
+    if not single:
+        check_folder(target)
+    elif target.is_dir() or not target.parent.is_dir():
+        raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
+    graph = voice
+    if voice.kind != KIND:
+        require_torch()
+        from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+
+        graph = graph_of(store, voice, find_vocoder(store, vocoder, voice, emit), spec, emit)
+    content = graph.path(MODEL).read_bytes()
+    if single:
+        write_one(target, content)
+    else:
+        words = Lexicon.gather(store.home, carried_lexicon(graph), None)
+        write_folder(target, graph_files(content, described(content)[0], words))
+    return ExportedGraph(graph, len(content))
+
+
+def export_sherpa(
+    store: Store,
+    voice: Artifact,
+    vocoder: str | None,
+    target: Path,
+    spec: OnnxSpec,
+    speaker: str | None,
+    emit: Emit,
+) -> int:
+    """Writes the folder that sherpa-onnx loads as a VITS model; returns the model's bytes.
+
+    Args:
+        store: where the voice is.
+        voice: a voice or a base.
+        vocoder: a reference; None: the newest that fits.
+        target: a folder, which must not exist.
+        spec: sampler, steps and quantisation.
+        speaker: of a base; None: its default.
+        emit: called with progress events.
+
+    Raises:
+        BadInputError: the voice cannot become a graph, or the target cannot be written.
+        EnvironmentFailureError: the disk refuses.
+    """
+    check_folder(target)
+    if voice.kind == KIND:
+        raise BadInputError(
+            f"{voice} has inputs that sherpa-onnx does not give", "Name the voice it was made from."
+        )
+    require_torch()
+    from voxgrad.onnx.derive import describe, loaded  # noqa: PLC0415 - they need torch
+    from voxgrad.onnx.export import exported_for_sherpa, speech_graph  # noqa: PLC0415
+
+    sound = find_vocoder(store, vocoder, voice, emit)
+    acoustic, model = loaded(voice, sound)
+    assert sound is not None  # noqa: S101 - `loaded` refuses it
+    emit(Said(f"making the graph of {voice.ref} for sherpa-onnx"))
+    description = describe(voice, sound, acoustic, spec)
+    graph = speech_graph(acoustic, model, spec)
+    content = exported_for_sherpa(graph, spec, description, acoustic.row_of(speaker))
+    words = Lexicon.gather(store.home, carried_lexicon(voice), None)
+    write_folder(target, sherpa_files(content, description, words))
+    return len(content)

@@ -1,0 +1,111 @@
+"""A voice → a folder of safetensors and config.json, as Hugging Face has it; and back."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors.torch import load_file, save
+
+from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
+from voxgrad.errors import BadInputError
+from voxgrad.model.checkpoint import build_strict
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.onnx.folder import check_folder, write_folder
+from voxgrad.presets import validated
+from voxgrad.settings import AcousticSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import fingerprint
+from voxgrad.store.store import Store
+
+VERSION = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+_OFFICIAL: Final = {
+    "n_vocab": "n_vocab",
+    "n_spks": "n_spks",
+    "spk_emb_dim": "spk_emb_dim",
+    "n_enc_channels": "n_enc_channels",
+    "filter_channels": "filter_channels",
+    "filter_channels_dp": "filter_channels_dp",
+    "n_heads": "n_heads",
+    "n_enc_layers": "n_enc_layers",
+    "enc_kernel": "enc_kernel",
+    "enc_dropout": "enc_dropout",
+    "window_size": "window_size",
+    "n_feats": "n_feats",
+    "dec_dim": "dec_dim",
+    "beta_min": "beta_min",
+    "beta_max": "beta_max",
+    "pe_scale": "pe_scale",
+}
+"""Arguments of the official ``GradTTS``, in their order, and the settings that give them."""
+
+
+def export_weights(voice: Artifact, folder: Path) -> None:
+    """Writes the weights under their official names, and the settings.
+
+    ``config.json`` has the arguments of the official ``GradTTS`` under ``official``, or null there where the voice has
+    a network that the official code does not know.
+
+    Args:
+        voice: a voice or a base.
+        folder: which must not exist.
+
+    Raises:
+        BadInputError: the voice is a graph, or the folder cannot be written.
+        EnvironmentFailureError: the disk refuses.
+    """
+    check_folder(folder)
+    if voice.kind not in {"voice", "base"}:
+        raise BadInputError(f"{voice} has no weights of its own", "Name the voice that it was made from.")
+    acoustic = load_acoustic_model(voice)
+    model = acoustic.spec.model
+    official = model.decoder == "unet" and not model.condition_encoder
+    config = {
+        "model_type": "grad-tts",
+        "official": {theirs: getattr(model, ours) for theirs, ours in _OFFICIAL.items()}
+        if official
+        else None,
+        "acoustic": acoustic.spec.model_dump(),
+        "name": voice.name,
+        "kind": voice.kind,
+        "digest": voice.digest,
+        "consent": voice.manifest.consent,
+        "licence": voice.manifest.licence,
+    }
+    state = {name: value.contiguous() for name, value in acoustic.model.state_dict().items()}
+    content = (json.dumps(config, indent=1, sort_keys=True) + "\n").encode()
+    write_folder(folder, {WEIGHTS: save(state, {"format": "pt"}), CONFIG: content})
+
+
+def import_weights(store: Store, folder: Path, *, name: str) -> Artifact:
+    """Imports what `export_weights` wrote as a base, which speaks and can be fine-tuned.
+
+    Args:
+        store: where it goes.
+        folder: with ``config.json`` and ``model.safetensors``.
+        name: of the base.
+
+    Raises:
+        BadInputError: the folder holds no such weights, or not all of them.
+    """
+    hint = "Name a folder that `voxgrad export --format safetensors` wrote."
+    try:
+        config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        state = load_file(folder / WEIGHTS)
+    except Exception as error:  # safetensors' errors are of a class of their own
+        raise BadInputError(f"{folder} holds no weights that can be read ({error})", hint) from error
+    if not isinstance(config, dict) or not isinstance(config.get("acoustic"), dict):
+        raise BadInputError(f"{folder / CONFIG} does not say how the model is made", hint)
+    spec = validated(AcousticSpec, config["acoustic"], str(folder / CONFIG))
+    model = build_strict(lambda: GradTTS(spec.model), state, str(folder))
+    settings = {"acoustic": spec.model_dump(), "imported": {"digest": str(config.get("digest"))}}
+    consent, licence = (
+        None if config.get(key) is None else str(config[key]) for key in ("consent", "licence")
+    )
+    inputs = {"name": name, "folder": True, "consent": consent, "licence": licence}
+    key = fingerprint("import", VERSION, settings, {}, inputs)
+    if (known := store.matching("base", key)) is not None:
+        return known
+    with store.stage("base", name) as staged:
+        AcousticModel(model, spec).write(staged.directory)
+        return staged.publish(fingerprint=key, settings=settings, consent=consent, licence=licence)

@@ -1,0 +1,64 @@
+"""Which vocoder speaks: found by its settings alone, without loading it or torch."""
+
+import json
+from typing import Any
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.events import Emit, Said
+from voxgrad.presets import validated
+from voxgrad.settings import MelSpec
+from voxgrad.store import Artifact, Store
+
+DESCRIPTION = "vocoder.json"
+GRIFFIN_LIM = "griffinlim"
+"""The reference that means no artifact."""
+
+
+def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> Artifact | None:
+    """Find the vocoder that is meant.
+
+    Args:
+        store: where vocoders are, those that came with the package too.
+        ref: a reference, or ``griffinlim``. None means the newest that understands ``mel``, the user's own before
+            those that came with the package.
+        mel: what it shall speak.
+        emit: called with a remark where nothing fits.
+
+    Returns:
+        None for Griffin-Lim, which needs no weights.
+
+    Raises:
+        BadInputError: nothing answers to ``ref``.
+        IntegrityError: what answers is damaged.
+    """
+    if ref == GRIFFIN_LIM:
+        return None
+    if ref is not None:
+        return store.find(ref, "vocoder")
+    fitting = [one for one in store.list("vocoder") if mel_of(one) == mel]
+    if not fitting:
+        emit(Said("no vocoder fits these mel settings: using Griffin-Lim, which buzzes"))
+    return max(fitting, key=lambda one: (not one.embedded, one.manifest.created, one.version), default=None)
+
+
+def mel_of(artifact: Artifact) -> MelSpec:
+    """Find the mel that a vocoder, base or voice was made for.
+
+    Raises:
+        IntegrityError: it is damaged, or says nothing of a mel.
+    """
+    settings: Any = artifact.manifest.settings.get("acoustic")
+    if artifact.kind == "vocoder":
+        try:
+            settings = json.loads(artifact.path(DESCRIPTION).read_bytes())
+        except ValueError:
+            settings = None
+    if not isinstance(settings, dict) or not isinstance(settings.get("mel"), dict):
+        raise IntegrityError(
+            f"{artifact} does not record its mel settings", "Restore it from a copy, or create it again."
+        )
+    try:
+        return validated(MelSpec, settings["mel"], str(artifact))
+    except BadInputError as error:
+        # Nobody gave these: they were published as they are.
+        raise IntegrityError(error.message, "Create it again with this version of voxgrad.") from error
