@@ -40,9 +40,10 @@ lint: setup  ## Check style and types
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-dist: setup  ## Build wheel and sdist, install the wheel into a clean environment, speak with it
+dist: setup  ## Build the wheels and the sdist, install each wheel into a clean environment, speak with it
 	rm -rf dist
 	$(RUN)/python -m build --outdir dist .
+	$(RUN)/python packaging/build_say.py dist
 	$(RUN)/python tests/check_dist.py dist $(DIST_OPTIONS)
 
 bench: setup  ## Measure, side by side
