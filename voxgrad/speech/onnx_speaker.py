@@ -10,7 +10,8 @@ from voxgrad.onnx.runtime import OnnxGraph
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.prosody import TokenChanges
 from voxgrad.speech.provenance import Source
-from voxgrad.speech.speaker import Speaker, Utterance
+from voxgrad.speech.results import Utterance
+from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 

@@ -11,6 +11,42 @@ from voxgrad.text.passages import Passage
 
 
 @dataclass(frozen=True, eq=False)
+class Spoken:
+    """A passage alone, without the silence around it.
+
+    Attributes:
+        samples: (n,) float32.
+        mel: (n_mels, frames) float32.
+        durations: frames of every token.
+        borders: seconds at which every token begins, and the last one ends.
+        lead: seconds of silence before the first sound.
+        tail: seconds of silence after the last.
+    """
+
+    samples: Samples
+    mel: Samples
+    durations: tuple[int, ...]
+    borders: tuple[float, ...]
+    lead: float
+    tail: float
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """One utterance, as a network says it.
+
+    Attributes:
+        samples: (n,) float32, of any level.
+        mel: (n_mels, frames) float32.
+        durations: frames of every token.
+    """
+
+    samples: Samples
+    mel: Samples
+    durations: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class SpokenPassage:
     """A passage, spoken; or a sound, or the silence at the end, which have no words.
 

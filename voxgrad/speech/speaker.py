@@ -18,55 +18,16 @@ from voxgrad.speech.cast import Cast
 from voxgrad.speech.pauses import Cuts, cuts_for
 from voxgrad.speech.prosody import TokenChanges, changes_pitch, gains, is_plain, pitch_curve, token_prosody
 from voxgrad.speech.provenance import CastMember, Recipe, Source
-from voxgrad.speech.results import Speech, SpokenPassage, TextSummary
-from voxgrad.speech.stream import Resumption, cut, speak
+from voxgrad.speech.results import Speech, Spoken, SpokenPassage, TextSummary, Utterance
+from voxgrad.speech.stream import Resumption, cut, readable, speak
 from voxgrad.store.artifact import Artifact
-from voxgrad.text.characters import to_ascii
 from voxgrad.text.lexicon import LEXICON, Lexicon
-from voxgrad.text.marked_text import Segment, Sound, plain_segments
 from voxgrad.text.passages import Passage
 from voxgrad.text.ssml import is_ssml, read_script
-from voxgrad.text.tokens import require_unicode
 
 _PEAK: Final = 0.99
 _SHORTEST_TO_SHIFT: Final = 0.1  # seconds
 _SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
-
-
-@dataclass(frozen=True, eq=False)
-class Spoken:
-    """A passage alone, without the silence around it.
-
-    Attributes:
-        samples: (n,) float32.
-        mel: (n_mels, frames) float32.
-        durations: frames of every token.
-        borders: seconds at which every token begins, and the last one ends.
-        lead: seconds of silence before the first sound.
-        tail: seconds of silence after the last.
-    """
-
-    samples: Samples
-    mel: Samples
-    durations: tuple[int, ...]
-    borders: tuple[float, ...]
-    lead: float
-    tail: float
-
-
-@dataclass(frozen=True, eq=False)
-class Utterance:
-    """One utterance, as a network says it.
-
-    Attributes:
-        samples: (n,) float32, of any level.
-        mel: (n_mels, frames) float32.
-        durations: frames of every token.
-    """
-
-    samples: Samples
-    mel: Samples
-    durations: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +182,7 @@ class Speaker(ABC):
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
                 been by then.
         """
-        items = (item for text in texts for item in _readable(text))
+        items = (item for text in texts for item in readable(text))
         return speak(items, Cast(self) if cast is None else cast, synthesis, delivery, seed, after)
 
     def summarize(self, texts: Iterable[str], cast: Cast | None = None) -> TextSummary:
@@ -232,7 +193,7 @@ class Speaker(ABC):
         """
         count = tokens = 0
         unknown: dict[str, None] = {}
-        items = (item for text in texts for item in _readable(text))
+        items = (item for text in texts for item in readable(text))
         for passage in cut(items, Cast(self) if cast is None else cast):
             if isinstance(passage, Passage):
                 count += bool(passage.encoded.words)
@@ -359,20 +320,3 @@ def _limited(samples: Samples) -> Samples:
     """Samples that stay below full scale: rather a little quieter than clipped."""
     peak = float(np.abs(samples).max())
     return samples * np.float32(_PEAK / peak) if peak > _PEAK else samples
-
-
-def _readable(text: str) -> Iterable[Segment | Sound]:
-    """The parts of a text, of which every character was looked at before the first of them is spoken.
-
-    Raises:
-        BadInputError: not Unicode, letters of another script, or SSML that cannot be read.
-    """
-    require_unicode(text)
-    if not is_ssml(text):
-        to_ascii(" ".join(dict.fromkeys(text)))
-        return plain_segments(text)
-    items = read_script(text).items
-    for item in items:
-        if isinstance(item, Segment):
-            to_ascii(" ".join(dict.fromkeys(item.content.text)))
-    return items

@@ -11,11 +11,13 @@ from voxgrad.settings import DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.word_timings import TimedPassage, timed
+from voxgrad.text.characters import to_ascii
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.marked_text import Break, Pause, Segment, Sound
+from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segments
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import Passage, segment_passages
-from voxgrad.text.tokens import Encoded
+from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.text.tokens import Encoded, require_unicode
 
 SILENCES: Final = {
     Break.PARAGRAPH: 2.0,
@@ -198,3 +200,20 @@ def _silence(clock: _Clock, rate: int) -> SpokenPassage:
 def _seed(seed: int, number: int) -> int:
     """Of a passage's noise, which does not depend on what was said before."""
     return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0]) if number else seed
+
+
+def readable(text: str) -> Iterable[Segment | Sound]:
+    """The parts of a text, of which every character was looked at before the first of them is spoken.
+
+    Raises:
+        BadInputError: not Unicode, letters of another script, or SSML that cannot be read.
+    """
+    require_unicode(text)
+    if not is_ssml(text):
+        to_ascii(" ".join(dict.fromkeys(text)))
+        return plain_segments(text)
+    items = read_script(text).items
+    for item in items:
+        if isinstance(item, Segment):
+            to_ascii(" ".join(dict.fromkeys(item.content.text)))
+    return items

@@ -15,7 +15,8 @@ from voxgrad.model.gradtts import TokenProsody
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.pauses import faded
 from voxgrad.speech.prosody import TokenChanges
-from voxgrad.speech.speaker import Speaker, Utterance, finite
+from voxgrad.speech.results import Utterance
+from voxgrad.speech.speaker import Speaker, finite
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.vocoder.load import Vocoder, load_vocoder
