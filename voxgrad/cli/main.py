@@ -25,6 +25,7 @@ from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
+from voxgrad.cli.serve import serve
 from voxgrad.cli.shared_options import Command, Session
 from voxgrad.cli.train import finetune, pretrain
 from voxgrad.cli.vocoder import vocode, vocoder
@@ -72,6 +73,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "serve": serve,
     "replay": replay,
     "info": info,
     "evaluate": evaluate,

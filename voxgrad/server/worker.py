@@ -1,0 +1,110 @@
+"""What a worker process computes: passages of speech, with the voices that it holds; checks of recordings."""
+
+import signal
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+from torch import nn
+
+from voxgrad.errors import VoxgradError
+from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.speech.passage_sequence import UtteranceAudio
+from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.layout import Slot
+from voxgrad.text.lexicon import NONE
+
+THREADS = 1
+"""Of every worker: more processes do more work than more threads."""
+_OVERHEAD = 1.5  # of a loaded voice over its weights: buffers, and what the first passages allocate
+
+_voices: "OrderedDict[tuple[Slot, Slot | None], tuple[Synthesizer, int]]" = OrderedDict()
+_limit = 0
+
+
+class WorkerBugError(Exception):
+    """An exception in a worker that nobody can mend by another request; its text is the traceback."""
+
+
+def run(connection: Connection, megabytes: int) -> None:
+    """The life of a worker: answer calls until the other side closes the connection.
+
+    Args:
+        connection: each message is ``(function, arguments)``, each answer ``(done, value)``.
+        megabytes: of memory for loaded voices.
+    """
+    global _limit  # noqa: PLW0603 - one worker is one process
+    _limit = megabytes * 1_000_000
+    # Ctrl-C goes to all processes of a terminal; the server lets answers in progress end first.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(THREADS)
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer: tuple[bool, Any] = (True, function(*arguments))
+        except VoxgradError as error:
+            answer = (False, error)
+        except Exception:  # noqa: BLE001 - one bad request must not end the worker
+            answer = (False, WorkerBugError(traceback.format_exc()))
+        try:
+            connection.send(answer)
+        except OSError:
+            return
+
+
+def say_passage(
+    voice: Slot,
+    vocoder: Slot | None,
+    tokens: Sequence[int],
+    number: int,
+    synthesis: SynthesisSpec,
+    delivery: DeliverySpec,
+    seed: int,
+) -> tuple[UtteranceAudio, float]:
+    """One passage of a text, and the seconds that it took; see `Synthesizer.say_passage`.
+
+    Raises:
+        BadInputError: a setting cannot be used.
+        IntegrityError: voice or vocoder is damaged, or was removed.
+    """
+    began = time.perf_counter()
+    audio = _loaded(voice, vocoder).say_passage(tokens, number, synthesis, delivery, seed)
+    return audio, time.perf_counter() - began
+
+
+def _loaded(voice: Slot, vocoder: Slot | None) -> Synthesizer:
+    """A voice with its vocoder, from memory or from the store; the least recently used make room for it."""
+    key = (voice, vocoder)
+    if key not in _voices:
+        speaker = Synthesizer.load(
+            Artifact.load(voice), None if vocoder is None else Artifact.load(vocoder), NONE
+        )
+        size = int(_OVERHEAD * (_bytes(speaker.acoustic.model) + 2 * _stored(speaker.vocoder)))
+        while _voices and size + sum(held for _, held in _voices.values()) > _limit:
+            _voices.popitem(last=False)
+        _voices[key] = (speaker, size)
+    _voices.move_to_end(key)
+    return _voices[key][0]
+
+
+def _bytes(module: nn.Module) -> int:
+    tensors = (*module.parameters(), *module.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _stored(vocoder: Artifact | None) -> int:
+    """Bytes on the disk, where weights may have half precision; Griffin-Lim has none."""
+    return 0 if vocoder is None else vocoder.size
+
+
+def held_voices() -> list[str]:
+    """The voices that this worker holds, the least recently used first."""
+    return [voice.ref for voice, _ in _voices]
