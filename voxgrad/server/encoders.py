@@ -28,6 +28,7 @@ MEDIA_TYPES: Final = {
 _RATES: Final = {"pcm": 24_000, "opus": 24_000}
 """OpenAI's clients play ``pcm`` at 24 kHz, and Opus knows five rates alone; all else keeps the voice's."""
 _SOUNDFILE: Final = {"mp3": ("MP3", "MPEG_LAYER_III"), "opus": ("OGG", "OPUS"), "flac": ("FLAC", "PCM_16")}
+_MP3_LEVEL: Final = 0.5  # 80 kbit/s
 _BLOCK: Final = 1 << 16
 _PATIENCE: Final = 30.0  # seconds for ffmpeg
 
@@ -67,7 +68,7 @@ def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
         return _AAC(rate)
     target = io.BytesIO() if whole else _Stream()
     if kind == "wav":
-        return _Wave(target, rate, remark, whole=whole)
+        return _Wave(target, rate, remark)
     return _Resampled(_Soundfile(target, kind, goal, remark, whole=whole), rate, goal)
 
 
@@ -127,8 +128,8 @@ class _PCM:
 
 
 class _Wave:
-    def __init__(self, target: io.BytesIO | _Stream, rate: int, remark: str, *, whole: bool) -> None:
-        self._target, self._whole = target, whole
+    def __init__(self, target: io.BytesIO | _Stream, rate: int, remark: str) -> None:
+        self._target = target
         self._writer = WaveWriter(target, rate, remark)  # type: ignore[arg-type]
 
     def write(self, samples: Samples) -> bytes:
@@ -152,8 +153,11 @@ class _Soundfile:
         self, target: io.BytesIO | _Stream, kind: str, rate: int, remark: str, *, whole: bool
     ) -> None:
         container, subtype = _SOUNDFILE[kind]
-        self._target, self._whole = target, whole
-        self._file = soundfile.SoundFile(target, "w", rate, 1, subtype, format=container)
+        self._target = target
+        # Of a stream with variable bitrate, players would guess a wrong length: the table that tells comes last.
+        rates = {"bitrate_mode": "CONSTANT", "compression_level": _MP3_LEVEL}
+        options = rates if kind == "mp3" and not whole else {}
+        self._file = soundfile.SoundFile(target, "w", rate, 1, subtype, format=container, **options)
         self._file.software, self._file.comment = SOFTWARE, remark
 
     def write(self, samples: Samples) -> bytes:
