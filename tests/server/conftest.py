@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-for _package in ("starlette", "uvicorn", "prometheus_client", "wyoming", "httpx"):
-    pytest.importorskip(_package, reason=f"{_package} is not installed: pip install 'voxgrad[serve]' httpx")
-
-import httpx
+for _package in ("starlette", "uvicorn", "prometheus_client", "wyoming"):
+    pytest.importorskip(_package, reason=f"{_package} is not installed: pip install 'voxgrad[serve]'")
+httpx = pytest.importorskip("httpx")
 
 _MAIN = "import sys; from voxgrad.cli.main import run; run()"
 
@@ -29,10 +28,10 @@ class Served:
     process: subprocess.Popen
     wyoming: int | None
 
-    def client(self, **options) -> httpx.Client:
+    def client(self, **options):
         return httpx.Client(base_url=self.address, timeout=60, trust_env=False, **options)
 
-    def say(self, text: str, **fields) -> httpx.Response:
+    def say(self, text: str, **fields):
         with self.client() as client:
             body = {"input": text, "voice": "robot", "response_format": "wav", **fields}
             return client.post("/v1/audio/speech", json=body)
@@ -63,7 +62,7 @@ def serving(home: Path, *options: object, environment: dict[str, str] | None = N
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            assert process.wait(timeout=20) == 0
         finally:
             process.kill()
             process.wait()

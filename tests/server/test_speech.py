@@ -126,9 +126,14 @@ def test_events_bring_audio_words_and_mel(served):
 
 def test_first_sound_comes_before_the_text_is_done(served):
     before = served.metric("voxgrad_audio_seconds_total")
-    with served.client() as client, client.stream(
-        "POST", "/v1/audio/speech", json={"input": LONG * 60, "voice": "robot", "response_format": "wav", **QUICK}
-    ) as answer:
+    with (
+        served.client() as client,
+        client.stream(
+            "POST",
+            "/v1/audio/speech",
+            json={"input": LONG * 60, "voice": "robot", "response_format": "wav", **QUICK},
+        ) as answer,
+    ):
         heard = sum(len(next(answer.iter_bytes())) for _ in range(1))
         spoken = served.metric("voxgrad_audio_seconds_total") - before
     assert heard > 1000

@@ -40,7 +40,7 @@ def serve(store: Store, settings: ServerSettings, ready: Callable[[str], None]) 
         shown = f"[{host}]" if ":" in host else host
         config = uvicorn.Config(
             app,
-            http=_protocol(settings.limits),
+            http=timed_protocol(settings.limits),
             ws="none",
             lifespan="on",
             limit_concurrency=settings.limits.connections,
@@ -98,7 +98,7 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _protocol(limits: Limits) -> type[asyncio.Protocol]:
+def timed_protocol(limits: Limits) -> type[asyncio.Protocol]:
     """Uvicorn's HTTP, with a limit on the time that a client takes to send a header, or to take an answer."""
 
     class TimedProtocol(H11Protocol):
