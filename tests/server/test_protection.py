@@ -125,9 +125,9 @@ def test_an_endless_body_is_ended(served):
         for _ in range(100_000):
             yield b" " * 1000
 
-    with served.client() as client:
-        with suppress(httpx.WriteError, httpx.RemoteProtocolError):  # it is not listened to any more
-            assert client.post("/v1/audio/speech", content=endless(), headers=JSON).status_code == 413
+    # It may not be listened to any more before it is sent.
+    with served.client() as client, suppress(httpx.WriteError, httpx.RemoteProtocolError):
+        assert client.post("/v1/audio/speech", content=endless(), headers=JSON).status_code == 413
     assert served.say("Hi.").status_code == 200
 
 
@@ -228,7 +228,6 @@ CLOSED = (
     "/metrics",
     "/api/recordings",
     "/nowhere",
-    "//",
     "/pages",
     "/page",
 )

@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from voxgrad.errors import VoxgradError
-from voxgrad.server import openai_api, worker
+from voxgrad.server import openai_api, recordings_api, voices_api, worker
+from voxgrad.server.clone_jobs import CloneJobs
 from voxgrad.server.errors import HTTPError, as_http, error_response
 from voxgrad.server.metrics import CONTENT_TYPE, Metrics
 from voxgrad.server.protection import Protection, check_settings
@@ -24,6 +27,7 @@ from voxgrad.speech.passage_sequence import passages_of
 from voxgrad.store.store import Store
 
 _FIRST_WORDS = "This is the first sentence."
+_PAGE = Path(__file__).parent / "page"
 _CLIENT_LEFT = 499  # nginx's number; nobody is there to read it
 
 
@@ -53,12 +57,17 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
                 app.state.failure = error  # uvicorn would only log it
                 raise
             stack.push_async_callback(pool.close)
-            app.state.service = service
+            app.state.service, app.state.clones = service, CloneJobs()
+            stack.push_async_callback(app.state.clones.close)
             yield
 
     app = Starlette(
         routes=[
+            Route("/", page, methods=["GET"]),
+            Mount("/page", StaticFiles(directory=_PAGE), name="page"),
             *openai_api.ROUTES,
+            *recordings_api.ROUTES,
+            *voices_api.ROUTES,
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", metrics_text, methods=["GET"]),
         ],
@@ -79,6 +88,12 @@ async def _warm(service: SpeechService) -> None:
     first = next(passages_of([_FIRST_WORDS], speaker.spec.text, speaker.lexicon))
     asked = SpeechRequest(_FIRST_WORDS, speaker, SynthesisSpec(), DeliverySpec(), 0)
     await service.pool.start(worker.say_passage, *service.call_of(asked, first, 0))
+
+
+async def page(request: Request) -> Response:
+    """GET /: the page."""
+    del request
+    return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 async def healthz(request: Request) -> Response:

@@ -219,8 +219,8 @@ class SpeechService:
         """Arguments of `voxgrad.server.worker.say_passage` for a passage of a text."""
         vocoder = asked.speaker.vocoder
         return (
-            _slot(asked.speaker.voice),
-            None if vocoder is None else _slot(vocoder),
+            slot_of(asked.speaker.voice),
+            None if vocoder is None else slot_of(vocoder),
             passage.encoded.tokens,
             number,
             asked.synthesis,
@@ -229,6 +229,6 @@ class SpeechService:
         )
 
 
-def _slot(artifact: Artifact) -> Slot:
+def slot_of(artifact: Artifact) -> Slot:
     """Where an artifact lies, without its manifest, which would travel with every passage."""
     return Slot(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)

@@ -5,19 +5,28 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import asdict
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from voxgrad.errors import VoxgradError
+from voxgrad.events import ignore
+from voxgrad.preparation.alignment import loaded
+from voxgrad.preparation.take_checks import check_take
+from voxgrad.presets import load_prepare_preset
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.passage_sequence import UtteranceAudio
 from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.steps.card import card
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
+from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
+from voxgrad.vocoder.load import choose_vocoder, mel_of
 
 THREADS = 1
 """Of every worker: more processes do more work than more threads."""
@@ -108,3 +117,21 @@ def _stored(vocoder: Artifact | None) -> int:
 def held_voices() -> list[str]:
     """The voices that this worker holds, the least recently used first."""
     return [voice.ref for voice, _ in _voices]
+
+
+def check(recording: Path, text: str, base: Slot | None) -> dict[str, Any]:
+    """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
+    acoustic = None if base is None else loaded(base)
+    return asdict(check_take(recording, text, acoustic, load_prepare_preset("prepare")))
+
+
+def make_card(home: Path, voice: Slot) -> str:
+    """The page that compares a voice with its base, or the one that exists; returns its reference.
+
+    Raises:
+        BadInputError: base or dataset are not here any more.
+    """
+    store, one = Store.open(home), Artifact.load(voice)
+    base = store.find(f"@sha256:{one.parent('base').digest}")
+    dataset = store.find(f"@sha256:{one.parent('dataset').digest}", "dataset")
+    return card(store, one, base, dataset, choose_vocoder(store, None, mel_of(one), ignore), ignore).ref
