@@ -79,9 +79,9 @@ def serve() -> Serve:
 
 
 @pytest.fixture(scope="session")
-def served(chain, tmp_path_factory) -> Iterator[Served]:
+def served(chain, steps, tmp_path_factory) -> Iterator[Served]:
     """A server for all tests that leave it as it was."""
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(chain.home, home)
-    with serving(home, "--workers", 2, "--wyoming", 0, "--queue", 40) as server:
+    with serving(home, "--workers", 2, "--wyoming", 0, "--queue", 40, *steps[2:]) as server:
         yield server

@@ -41,6 +41,10 @@ def serve(
     voice_memory: Annotated[
         int, typer.Option(min=1, metavar="MB", help="Memory for loaded voices, of each worker.")
     ] = 1024,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the presets of voices made here."),
+    ] = None,
     log_text: Annotated[bool, typer.Option("--log-text", help="Log the texts that are spoken.")] = False,
 ) -> None:
     """Serve speech to other programs, and a page on which a person makes a voice. Ctrl-C ends it."""
@@ -73,6 +77,7 @@ def serve(
         "wyoming_port": wyoming,
         "queue": queue,
         "voice_megabytes": voice_memory,
+        "training_overrides": tuple(overrides or ()),
         "log_text": log_text,
         **({} if workers is None else {"workers": workers}),
     }

@@ -43,6 +43,8 @@ class CloneRequest(Spec):
     preset: str = "fast"
     minutes: float | None = None
     """Of training; None: as many as the preset takes."""
+    overrides: tuple[str, ...] = ()
+    """``key=value`` for the preset."""
 
 
 def own_base(store: Store) -> Artifact | None:
@@ -79,7 +81,7 @@ def clone(asked: CloneRequest, emit: Any) -> dict[str, Any]:
         store.find(None, "base"),
         name=asked.name,
         speaker=None,
-        preset=load_preset(asked.preset),
+        preset=load_preset(asked.preset, asked.overrides),
         emit=emit,
         options=RunOptions(budget=None if asked.minutes is None else 60 * asked.minutes),
     )

@@ -234,6 +234,7 @@ async def start_clone(request: Request) -> Response:
         consent=session.record.consent,
         preset=body.preset,
         minutes=body.minutes,
+        overrides=settings.training_overrides,
     )
     job = await jobs.start(session.directory, asked)
     return JSONResponse(job.shown(), 202)

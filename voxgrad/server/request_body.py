@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any, NoReturn, TypeVar
+from contextlib import suppress
+from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -11,6 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.settings import Limits
 from voxgrad.server.speech_response import ClientLeftError
+
+_DISCARDING: Final = 5.0  # seconds
+_MOST_DISCARDED: Final = 64 << 20  # bytes
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -27,11 +31,11 @@ async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[b
         HTTPError: 413, it is larger; 408, it stopped coming.
         ClientLeftError: the client left.
     """
+    size, body = 0, request.stream()
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > most:
+    if told.isdecimal() and int(told[:20]) > most:
+        await _discard(body)
         raise _too_large(most)
-    size = 0
-    body = request.stream()
     while True:
         try:
             async with asyncio.timeout(limits.idle_seconds):
@@ -45,6 +49,7 @@ async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[b
             return
         size += len(content)
         if size > most:
+            await _discard(body)
             raise _too_large(most)
         yield content
 
@@ -78,6 +83,17 @@ async def parsed(request: Request, kind: type[Body], limits: Limits) -> Body:
         problem = first["msg"].removeprefix("Value error, ")
         message = f"{name}: {problem}." if name else f"The body: {problem}."
         raise HTTPError(400, message, code="invalid_value", parameter=name or None) from error
+
+
+async def _discard(body: AsyncIterator[bytes]) -> None:
+    """Take a little more: a client that still sends when the connection is closed does not see the answer."""
+    size = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(_DISCARDING):
+            async for content in body:
+                size += len(content)
+                if size > _MOST_DISCARDED:
+                    return
 
 
 def _no_number(name: str) -> NoReturn:

@@ -62,6 +62,8 @@ class ServerSettings(Spec):
     """Processes that compute, of one thread each."""
     voice_megabytes: Positive = 1024
     """Memory for loaded voices, in every worker; the least recently used leave."""
+    training_overrides: tuple[str, ...] = ()
+    """``key=value`` for the presets of voices that are made on the page."""
     log_text: bool = False
     """Whether texts are logged."""
     limits: Limits = Limits()
