@@ -30,7 +30,10 @@ def serve(
         typer.Option(metavar="NAME", help="A name that clients may call the server by; repeatable."),
     ] = None,
     wyoming: Annotated[
-        int | None, typer.Option(min=0, max=65535, metavar="PORT", help="Also speak Wyoming on this port.")
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS:]PORT", help="Also serve Wyoming, for Home Assistant; it knows no token."
+        ),
     ] = None,
     queue: Annotated[
         int, typer.Option(min=1, metavar="N", help="Requests in work or waiting; beyond: status 429.")
@@ -74,7 +77,7 @@ def serve(
         "port": port,
         "token": given or None,
         "allowed_hosts": tuple(allow_host or ()),
-        "wyoming_port": wyoming,
+        **_wyoming(wyoming),
         "queue": queue,
         "voice_megabytes": voice_memory,
         "training_overrides": tuple(overrides or ()),
@@ -83,11 +86,19 @@ def serve(
     }
     settings = validated(ServerSettings, asked, "serve")
 
-    def ready(address: str) -> None:
-        answer(
-            session,
-            {"address": address, "workers": settings.workers, "token": settings.token is not None},
-            f"voxgrad listens at {address} with {settings.workers} workers; Ctrl-C ends it",
-        )
+    def ready(address: str, wyoming_port: int | None) -> None:
+        beside = "" if wyoming_port is None else f", and for Wyoming on port {wyoming_port}"
+        told = {"address": address, "wyoming": wyoming_port, "workers": settings.workers}
+        answer(session, told, f"voxgrad listens at {address}{beside}; Ctrl-C ends it")
 
     run(Store.open(session.home), settings, ready)
+
+
+def _wyoming(given: str | None) -> dict[str, str | int]:
+    """The address of Wyoming: of this machine alone, unless another is named."""
+    if given is None:
+        return {}
+    host, _, port = given.rpartition(":")
+    if not (port.isascii() and port.isdecimal()):
+        raise BadInputError(f"--wyoming {given} is no port", "Write --wyoming 10200, or 0.0.0.0:10200.")
+    return {"wyoming_port": int(port), **({"wyoming_host": host.strip("[]")} if host else {})}

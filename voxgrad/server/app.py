@@ -22,6 +22,7 @@ from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import ClientLeftError
 from voxgrad.server.speech_service import QueueFullError, SpeechRequest, SpeechService
 from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.server.wyoming_service import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.passage_sequence import passages_of
 from voxgrad.store.store import Store
@@ -59,6 +60,10 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             stack.push_async_callback(pool.close)
             app.state.service, app.state.clones = service, CloneJobs()
             stack.push_async_callback(app.state.clones.close)
+            if settings.wyoming_port is not None:
+                wyoming = await start_wyoming(service, settings)
+                stack.callback(wyoming.close)
+                app.state.wyoming_port = wyoming.sockets[0].getsockname()[1]
             yield
 
     app = Starlette(
@@ -79,6 +84,7 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
         lifespan=lifespan,
     )
     app.state.settings, app.state.metrics, app.state.failure = settings, metrics, None
+    app.state.wyoming_port = None
     return app
 
 

@@ -21,13 +21,13 @@ _MOST_HEADER = 32 * 1024  # bytes
 _BACKLOG = 256
 
 
-def serve(store: Store, settings: ServerSettings, ready: Callable[[str], None]) -> None:
+def serve(store: Store, settings: ServerSettings, ready: Callable[[str, int | None], None]) -> None:
     """Serve until SIGINT or SIGTERM, then end the answers in progress.
 
     Args:
         store: voices, recordings and runs.
         settings: of the server.
-        ready: called with the address once requests are taken.
+        ready: called with the address, and the port of Wyoming, once requests are taken.
 
     Raises:
         BadInputError: the address cannot be listened to, or other machines would need no token.
@@ -52,7 +52,7 @@ def serve(store: Store, settings: ServerSettings, ready: Callable[[str], None]) 
             log_config=None,
             access_log=logging.getLogger("uvicorn.access").isEnabledFor(logging.INFO),
         )
-        server = _Server(config, lambda: ready(f"http://{shown}:{port}"))
+        server = _Server(config, lambda: ready(f"http://{shown}:{port}", app.state.wyoming_port))
         with _signals_ignored_at_the_end():
             server.run(sockets=[listener])
     failure = app.state.failure

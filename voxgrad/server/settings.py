@@ -56,6 +56,8 @@ class ServerSettings(Spec):
     """Names, besides those of the loopback interface and ``host``, that clients may call the server by."""
     wyoming_port: int | None = Field(default=None, ge=0, le=65535)
     """Of the Wyoming protocol; None: off."""
+    wyoming_host: str = "127.0.0.1"
+    """Of the Wyoming protocol, which knows no token."""
     queue: Positive = 64
     """Requests that are in work or wait; a further one is told to come back later."""
     workers: Positive = Field(default_factory=available_processors)
