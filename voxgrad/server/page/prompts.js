@@ -20,6 +20,7 @@ export function promptsPanel(session) {
   const record = button("Record", toggle, { className: "main", id: "record" });
   const keep = button("Keep it anyway", () => send(last, true), { hidden: true, id: "keep" });
   const play = button("Play the take", playTake, { id: "play-take" });
+  const drop = button("Remove the take", removeTake);
   const list = el("ol", { className: "prompts" });
 
   function show() {
@@ -29,7 +30,7 @@ export function promptsPanel(session) {
     told.textContent = `${state.takes} of ${state.texts.length} sentences, ${minutes(state.seconds)} minutes; ${covered} of ${all} sounds of English covered.`;
     count.textContent = `Sentence ${current}${one.seconds === null ? "" : ", recorded"}`;
     prompt.textContent = one.text;
-    play.disabled = one.seconds === null;
+    play.disabled = drop.disabled = one.seconds === null;
     list.replaceChildren(
       ...state.texts.map(({ number, text, seconds }) =>
         el(
@@ -87,7 +88,7 @@ export function promptsPanel(session) {
         const following = state.texts.find((one) => one.number > current && one.seconds === null) ?? state.texts.find((one) => one.seconds === null);
         go(following?.number ?? current);
         status.className = "good";
-        status.textContent = following ? "Good. The next one:" : "All sentences are recorded.";
+        status.textContent = following ? "Good. Now the next one." : "All sentences are recorded.";
         return;
       }
       last = recording;
@@ -123,7 +124,7 @@ export function promptsPanel(session) {
     count,
     prompt,
     level,
-    el("div", { className: "buttons" }, record, keep, play, button("Remove the take", removeTake), button("Previous", () => go(current - 1)), button("Next", () => go(current + 1))),
+    el("div", { className: "buttons" }, record, keep, play, drop, button("Previous", () => go(current - 1)), button("Next", () => go(current + 1))),
     status,
     el("details", {}, el("summary", { textContent: "All sentences" }), list),
   );

@@ -27,7 +27,7 @@ function entry(voice) {
       button("Delete", () => remove(voice, path), { ariaLabel: `Delete ${voice.name}` }),
     );
   }
-  const kind = voice.kind === "base" ? `base, ${voice.speakers.length} speakers` : voice.ref;
+  const kind = voice.kind === "base" ? `base, speakers: ${voice.speakers.length}` : voice.ref;
   const about = [kind, `${(voice.size / 1e6).toFixed(1)} MB`, voice.consent].filter(Boolean).join(" · ");
   return el(
     "div",
