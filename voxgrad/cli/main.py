@@ -23,6 +23,7 @@ from voxgrad.cli.lexicon import lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
+from voxgrad.cli.record import record
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
 from voxgrad.cli.serve import serve
@@ -73,6 +74,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "record": record,
     "serve": serve,
     "replay": replay,
     "info": info,
