@@ -1,14 +1,23 @@
 """Clients that leave, workers that die, more requests than are taken, and the end of the server."""
 
+import asyncio
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.preparation.recording_session import RecordingSession
+from voxgrad.server import uploads
+from voxgrad.server.errors import HTTPError, as_http
+from voxgrad.server.settings import Limits
 
 LONG = "The sun is warm today, and birds sing. " * 60
 
@@ -120,6 +129,41 @@ def test_beyond_the_queue_a_client_is_told_to_come_back(served):
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert refused.json()["error"]["type"] == "rate_limit_error"
     assert served.say("Hello there.").status_code == 200
+
+
+def test_a_disk_that_is_full_keeps_what_was_recorded(tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = shutil.which("mount")
+    command = [str(mount), "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this process may not mount a tmpfs")
+
+    async def sound():
+        for _ in range(20):
+            yield bytes(10_000)
+
+    try:
+        session = RecordingSession.create(place / "s", name="ann", speaker="Ann", statement="Yes.")
+        for number in range(1, 4):
+            incoming = session.incoming()
+            try:
+                asyncio.run(uploads.store(incoming, sound()))
+                session.keep(number, incoming)
+            except EnvironmentFailureError as error:
+                assert as_http(error).status == 507
+                break
+            finally:
+                incoming.unlink(missing_ok=True)
+        else:
+            pytest.fail("the disk was never full")
+        assert number == 2
+        assert session.take(1).stat().st_size == 200_000
+        assert {one.name for one in session.directory.iterdir()} == {"session.json", "metadata.csv", "wavs"}
+        with pytest.raises(HTTPError, match="MB left"):
+            asyncio.run(uploads.take(session.directory, "a.wav", sound(), Limits()))
+    finally:
+        subprocess.run([str(shutil.which("umount")), str(place)], check=True)
 
 
 @pytest.mark.slow

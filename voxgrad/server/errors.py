@@ -4,9 +4,10 @@ from starlette.responses import JSONResponse
 
 from voxgrad.errors import ExitCode, VoxgradError
 from voxgrad.server.speech_service import QueueFullError, UnknownVoiceError
+from voxgrad.store.filesystem import is_disk_full
 
 _OF_EXIT_CODES = {ExitCode.BAD_INPUT: 400, ExitCode.ENVIRONMENT: 503}
-_CODES = {400: "bad_input", 503: "unavailable"}
+_CODES = {400: "bad_input", 503: "unavailable", 507: "disk_full"}
 
 
 class HTTPError(Exception):
@@ -57,6 +58,8 @@ def as_http(error: Exception) -> HTTPError:
             found = HTTPError(404, str(error), code="voice_not_found", parameter="voice")
         case VoxgradError():
             status = _OF_EXIT_CODES.get(error.exit_code, 500)
+            if isinstance(error.__cause__, OSError) and is_disk_full(error.__cause__):
+                status = 507
             found = HTTPError(status, str(error), code=_CODES.get(status, "failed"))
         case _:
             found = HTTPError(500, "Internal error: see the log of the server.", code="internal_error")

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from uuid import uuid4
 
-from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.errors import BadInputError
+from voxgrad.server.errors import HTTPError
 from voxgrad.server.settings import Limits
 from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.text.transcript_formats import is_sound
@@ -57,8 +58,8 @@ async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits
 
     Raises:
         BadInputError: the name tells no kind of file that is taken, or the zip is damaged or too large.
-        EnvironmentFailureError: the disk is full.
-        HTTPError: the body is too large, or stopped.
+        HTTPError: the body is too large, or stopped; 507, the disk is nearly full.
+        EnvironmentFailureError: the disk refuses.
     """
     zipped = name.lower().endswith(".zip")
     target = None if zipped else _target(directory, name)
@@ -144,6 +145,5 @@ def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> list[t
 def _check_room(directory: Path, needed: int = 0) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed + _ROOM:
-        raise EnvironmentFailureError(
-            f"The disk has {free / 1e6:.0f} MB left, which is too little", "Free some space."
-        )
+        message = f"The disk has {free / 1e6:.0f} MB left, which is too little: free some space."
+        raise HTTPError(507, message, code="disk_full")
