@@ -174,7 +174,7 @@ class RecordingSession:
             sync_file(recording)
             recording.replace(self.take(number))
             sync_directory(self.directory / _WAVS)
-        self._write_list()
+        self.write_list()
 
     def remove(self, number: int) -> None:
         """Delete the take of a prompt, if there is one.
@@ -184,14 +184,19 @@ class RecordingSession:
         """
         with explain_os_errors("remove a take"):
             self.take(number).unlink(missing_ok=True)
-        self._write_list()
+        self.write_list()
 
     def coverage(self) -> dict[str, int]:
         """How often the takes so far have every phone, those that are missing with 0."""
         counts = Counter(phone for number in self.takes() for phone in phones_of(self.prompt(number)))
         return {phone: counts[phone] for phone in sorted(ALL_PHONES)}
 
-    def _write_list(self) -> None:
+    def write_list(self) -> None:
+        """List all takes for `prepare`; done with every take, and again before one counts on it.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
         lines = (f"{number:03}|{self.prompt(number)}\n" for number in self.takes())
         with explain_os_errors("keep a take"):
             _write_safely(self.directory / _LIST, "".join(lines).encode())

@@ -224,8 +224,10 @@ async def start_clone(request: Request) -> Response:
     if jobs.running is not None:
         message = f"The voice {jobs.running.request.name} is in the making: wait, or cancel it."
         raise HTTPError(409, message, code="busy")
-    if session.record.kind == "prompts" and not session.takes():
-        raise BadInputError("nothing is recorded yet", "Record some prompts first.")
+    if session.record.kind == "prompts":
+        if not session.takes():
+            raise BadInputError("nothing is recorded yet", "Record some prompts first.")
+        await _in_thread(session.write_list)  # a full disk may have kept a take from being listed
     asked = CloneRequest(
         home=str(_store(request).home),
         folder=str(session.directory),
