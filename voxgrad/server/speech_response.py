@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from voxgrad.server.encoders import MEDIA_TYPES, Encoder, open_encoder
 from voxgrad.server.errors import as_http, error_content
+from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import Limits
 from voxgrad.server.speech_service import SpeechRequest, SpeechService
 from voxgrad.speech.results import SpokenPassage
@@ -79,7 +80,7 @@ async def speech_response(
 
         body = _events(spoken(), encoder, asked, form) if form.events else _audio(spoken(), encoder)
         media_type = "text/event-stream" if form.events else MEDIA_TYPES[form.kind]
-        return _HeldResponse(body, media_type, stack.pop_all(), limits.request_seconds)
+        return _HeldResponse(body, media_type, stack.pop_all(), limits.request_seconds, service.metrics)
     raise AssertionError  # for mypy: the stack swallows nothing
 
 
@@ -87,10 +88,25 @@ class _HeldResponse(StreamingResponse):
     """A stream that frees what it holds however it ends: read, left, failed or too slow."""
 
     def __init__(
-        self, body: AsyncIterator[bytes], media_type: str, held: AsyncExitStack, seconds: float
+        self,
+        body: AsyncIterator[bytes],
+        media_type: str,
+        held: AsyncExitStack,
+        seconds: float,
+        metrics: Metrics,
     ) -> None:
-        super().__init__(body, media_type=media_type, headers={"Cache-Control": "no-store"})
-        self._held, self._seconds = held, seconds
+        super().__init__(self._counted(body), media_type=media_type, headers={"Cache-Control": "no-store"})
+        self._held, self._seconds, self._metrics = held, seconds, metrics
+
+    async def _counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        complete = False
+        try:
+            async for content in body:
+                yield content
+            complete = True
+        finally:
+            if not complete:
+                self._metrics.cancelled.inc()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._held, asyncio.timeout(self._seconds):

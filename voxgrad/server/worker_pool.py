@@ -44,10 +44,10 @@ class _Process:
         return answer
 
     def end(self) -> None:
-        self._connection.close()
-        if self.process.is_alive():
-            self.process.kill()
+        # In this order: a thread that waits for an answer sees the end of the pipe.
+        self.process.kill()
         self.process.join(_PATIENCE)
+        self._connection.close()
 
 
 @dataclass(eq=False)
