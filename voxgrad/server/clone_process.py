@@ -26,7 +26,7 @@ from voxgrad.store.store import Store
 from voxgrad.training.run_record import RunOptions
 from voxgrad.vocoder.load import choose_vocoder, mel_of
 
-_NICER = 10  # speech that somebody waits for goes before training
+_NICER = 5  # speech that somebody waits for goes before training
 
 
 class CloneRequest(Spec):
