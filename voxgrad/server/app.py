@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from voxgrad.errors import VoxgradError
@@ -67,15 +67,7 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[
-            Route("/", page, methods=["GET"]),
-            Mount("/page", StaticFiles(directory=_PAGE), name="page"),
-            *openai_api.ROUTES,
-            *recordings_api.ROUTES,
-            *voices_api.ROUTES,
-            Route("/healthz", healthz, methods=["GET"]),
-            Route("/metrics", metrics_text, methods=["GET"]),
-        ],
+        routes=_routes(),
         middleware=[Middleware(Protection, settings=settings, metrics=metrics)],
         exception_handlers=dict.fromkeys(
             (HTTPError, VoxgradError, QueueFullError, TimeoutError, Exception), _failed
@@ -86,6 +78,18 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
     app.state.settings, app.state.metrics, app.state.failure = settings, metrics, None
     app.state.wyoming_port = None
     return app
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route("/", page, methods=["GET"]),
+        Mount("/page", StaticFiles(directory=_PAGE), name="page"),
+        *openai_api.ROUTES,
+        *recordings_api.ROUTES,
+        *voices_api.ROUTES,
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/metrics", metrics_text, methods=["GET"]),
+    ]
 
 
 async def _warm(service: SpeechService) -> None:
