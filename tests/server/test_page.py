@@ -227,6 +227,7 @@ def test_from_nothing_to_a_voice(page, served):
     page.picture("cloning")
     page.until(lambda: page["clone-status"].text.startswith("lj@v1"), 300)
     page.until(lambda: len(page["card"].find_elements(By.TAG_NAME, "audio")) >= 3, 60)
+    page.browser.execute_script("document.getElementById('card').scrollIntoView()")
     page.picture("card")
     page["tab-speak"].click()
     page.until(lambda: "lj" in page["voice"].text)

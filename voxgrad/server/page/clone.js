@@ -74,7 +74,7 @@ export function clonePanel(session, presets) {
 function sentence(job) {
   if (job.state === "failed") return job.message;
   if (job.state === "stopped") return "Stopped. Resume goes on where it stopped.";
-  if (job.state === "done") return `${job.result.voice}: ${job.result.clips} clips. ${job.result.verdict}.`;
+  if (job.state === "done") return `${job.result.voice}: ${job.result.clips} clips. ${job.result.verdict}`;
   const task = TASKS[job.task] ?? "Starting";
   const count = job.total ? `: ${job.done} of ${job.total}` : "";
   const left = job.seconds_left === null || job.seconds_left === undefined ? "" : `, ${minutes(job.seconds_left)} left`;
@@ -117,7 +117,9 @@ export async function showCard(voice, place) {
     await json("POST", path, {});
     answer = await request(path);
   }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  // Its styles are its own, and our policy would refuse them.
+  const text = (await answer.text()).replace(/<style[^]*?<\/style>/gi, "");
+  const page = new DOMParser().parseFromString(text, "text/html");
   const parts = [el("h3", { textContent: page.querySelector("h1")?.textContent ?? voice })];
   const rows = [...page.querySelectorAll("table tr")].map((row) => el("tr", {}, ...[...row.cells].map((cell) => el(cell.tagName.toLowerCase(), { textContent: cell.textContent }))));
   parts.push(el("table", {}, ...rows));
