@@ -101,7 +101,8 @@ def say_from_a_list(texts: list[str], options: argparse.Namespace) -> float:
             voice = [] if options.voice is None else ["--voice", options.voice]
             home = [] if options.home is None else ["--home", options.home]
             began = time.perf_counter()
-            subprocess.run([*MAIN, *home, "-q", "say", "-f", listed, "-d", scratch, *voice], check=True)
+            command = [*MAIN, *home, "-q", "say", "-f", listed, "-d", scratch, *voice]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             return time.perf_counter() - began
 
     return seconds(texts) - seconds(texts[:1])
