@@ -18,13 +18,16 @@ from voxgrad.server.clone_jobs import CloneJobs
 from voxgrad.server.errors import HTTPError, as_http, error_response
 from voxgrad.server.metrics import CONTENT_TYPE, Metrics
 from voxgrad.server.protection import Protection, check_settings
+from voxgrad.server.remote_synthesizer import slots
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import ClientLeftError
-from voxgrad.server.speech_service import QueueFullError, SpeechRequest, SpeechService
+from voxgrad.server.speech_service import QueueFullError, SpeechService
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.server.wyoming_service import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.passage_sequence import passages_of
+from voxgrad.speech.cast import Cast
+from voxgrad.speech.stream import cut
+from voxgrad.speech.synthesizer import readable
 from voxgrad.store.store import Store
 
 _FIRST_WORDS = "This is the first sentence."
@@ -95,9 +98,11 @@ def _routes() -> list[BaseRoute]:
 async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
     speaker = service.find(None)
-    first = next(passages_of([_FIRST_WORDS], speaker.spec.text, speaker.lexicon))
-    asked = SpeechRequest(_FIRST_WORDS, speaker, SynthesisSpec(), DeliverySpec(), 0)
-    await service.pool.start(worker.say_passage, *service.call_of(asked, first, 0))
+    remote = service.remote(speaker)
+    passages = cut(readable(_FIRST_WORDS), Cast(remote))
+    await service.pool.start(
+        worker.speak, *slots(remote), next(passages), SynthesisSpec(), DeliverySpec(), 0, ()
+    )
 
 
 async def page(request: Request) -> Response:

@@ -19,10 +19,11 @@ from voxgrad.server import uploads, worker
 from voxgrad.server.clone_jobs import CloneJobs
 from voxgrad.server.clone_process import CloneRequest, own_base
 from voxgrad.server.errors import HTTPError
+from voxgrad.server.remote_synthesizer import slot_of
 from voxgrad.server.request_body import chunks, parsed
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import unless_left
-from voxgrad.server.speech_service import SpeechService, slot_of
+from voxgrad.server.speech_service import SpeechService
 from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.store.store import Store
 

@@ -1,18 +1,10 @@
 """Settings of the server, and all its limits; docs/serve.md says what is answered beyond each."""
 
-import os
-
 from pydantic import Field
 
 from voxgrad.settings import Spec
 from voxgrad.settings.base import Positive
-
-
-def available_processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from voxgrad.threads import usable_processors
 
 
 class Limits(Spec):
@@ -60,7 +52,7 @@ class ServerSettings(Spec):
     """Of the Wyoming protocol, which knows no token."""
     queue: Positive = 64
     """Requests that are in work or wait; a further one is told to come back later."""
-    workers: Positive = Field(default_factory=available_processors)
+    workers: Positive = Field(default_factory=usable_processors)
     """Processes that compute, of one thread each."""
     voice_megabytes: Positive = 1024
     """Memory for loaded voices, in every worker; the least recently used leave."""

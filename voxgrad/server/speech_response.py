@@ -66,8 +66,8 @@ async def speech_response(
         async with asyncio.timeout(limits.start_seconds):
             first, last = await unless_left(request, anext(pieces))
         service.metrics.first_audio.observe(time.monotonic() - began)
-        remark = asked.recipe().remark
-        encoder = open_encoder(form.kind, asked.speaker.rate, remark, whole=last and not form.events)
+        recipe = await asyncio.to_thread(service.recipe, asked)
+        encoder = open_encoder(form.kind, asked.speaker.rate, recipe.remark, whole=last and not form.events)
         stack.callback(encoder.abandon)
         if last and not form.events:
             content = await asyncio.to_thread(lambda: encoder.write(first.samples) + encoder.finish())
@@ -155,7 +155,7 @@ def _beside(piece: SpokenPassage, form: AnswerForm, asked: SpeechRequest) -> dic
             if one["written"]
         ]
         found["passage"] = {"start": timing["start"], "stop": timing["stop"], "words": words}
-    if form.mel:
+    if form.mel and piece.mel.size:
         low, high = asked.speaker.spec.mel.range
         scaled = np.clip((piece.mel - low) / (high - low), 0, 1) * 255
         frames = scaled.T.astype(np.uint8)

@@ -3,27 +3,33 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.presets import validated
 from voxgrad.server import worker
 from voxgrad.server.metrics import Metrics
+from voxgrad.server.remote_synthesizer import RemoteSynthesizer
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
-from voxgrad.speech.passage_sequence import PassageJoiner, UtteranceAudio, passages_of
+from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import Recipe
 from voxgrad.speech.results import SpokenPassage
-from voxgrad.speech.synthesizer import carried_lexicon
+from voxgrad.speech.stream import cut
+from voxgrad.speech.synthesizer import carried_lexicon, readable
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Reference, Slot
+from voxgrad.store.layout import Reference
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.passages import Passage
+from voxgrad.text.marked_text import Sound
 from voxgrad.vocoder.load import choose_vocoder, mel_of
 
 SPEAKERS: Final = ("voice", "base")
@@ -78,19 +84,6 @@ class SpeechRequest:
     delivery: DeliverySpec
     seed: int
 
-    def recipe(self) -> Recipe:
-        """What the audio says of itself."""
-        return Recipe.of(
-            self.speaker.voice,
-            self.speaker.vocoder,
-            self.text,
-            self.synthesis,
-            self.delivery,
-            seed=self.seed,
-            lexicon=self.speaker.lexicon.sha256 if self.speaker.lexicon else None,
-            threads=worker.THREADS,
-        )
-
 
 class SpeechService:
     """Speaks with the voices of a store.
@@ -105,6 +98,8 @@ class SpeechService:
     def __init__(self, store: Store, pool: WorkerPool, settings: ServerSettings, metrics: Metrics) -> None:
         self.store, self.pool, self.metrics = store, pool, metrics
         self._queue = settings.queue
+        # Every request that is in work waits for its passage in one, and reads ahead in another.
+        self._threads = ThreadPoolExecutor(2 * settings.queue, thread_name_prefix="speech")
         self._active = 0
         self._usual_seconds = _USUAL_SECONDS
 
@@ -188,47 +183,35 @@ class SpeechService:
             BadInputError: the text or a setting cannot be used.
             VoxgradError: a worker failed.
         """
-        texts = passages_of([asked.text], asked.speaker.spec.text, asked.speaker.lexicon)
-        joiner = PassageJoiner(asked.speaker.spec.mel, asked.delivery)
-        passage, number = await asyncio.to_thread(next, texts, None), 0
-        spoken: SpokenPassage | None = None
-        while passage is not None:
-            pending = asyncio.create_task(self._say(asked, passage, number))
-            try:
-                if spoken is not None:  # it goes out while the next one is made
-                    yield spoken, False
-                audio = await pending
-            finally:
-                pending.cancel()
-            spoken = joiner.append(passage, audio)
-            passage, number = await asyncio.to_thread(next, texts, None), number + 1
-        if spoken is not None:
-            yield spoken, True
+        remote = self.remote(asked.speaker)
+        pieces = remote.stream([asked.text], asked.synthesis, asked.delivery, asked.seed)
+        loop = asyncio.get_running_loop()
+        pending = loop.run_in_executor(self._threads, next, pieces, None)
+        try:
+            # What comes after the only passage is silence at most, and comes at once.
+            alone = await loop.run_in_executor(self._threads, _is_one_passage, remote, asked.text)
+            spoken = await pending
+            while spoken is not None:
+                pending = loop.run_in_executor(self._threads, next, pieces, None)
+                if alone and (rest := await pending) is not None:
+                    spoken = replace(spoken, samples=np.concatenate([spoken.samples, rest.samples]))
+                yield spoken, alone
+                spoken = None if alone else await pending
+        finally:
+            remote.leave()
 
-    async def _say(self, asked: SpeechRequest, passage: Passage, number: int) -> UtteranceAudio:
-        arguments = self.call_of(asked, passage, number)
-        audio, seconds = await self.pool.call(worker.say_passage, *arguments, later=number > 0)
-        length = len(audio.samples) / asked.speaker.rate
-        self.metrics.audio_seconds.inc(length)
-        self.metrics.work_seconds.inc(seconds)
-        self.metrics.real_time_factor.set(seconds / length)
-        return audio
-
-    @staticmethod
-    def call_of(asked: SpeechRequest, passage: Passage, number: int) -> tuple[Any, ...]:
-        """Arguments of `voxgrad.server.worker.say_passage` for a passage of a text."""
-        vocoder = asked.speaker.vocoder
-        return (
-            slot_of(asked.speaker.voice),
-            None if vocoder is None else slot_of(vocoder),
-            passage.encoded.tokens,
-            number,
-            asked.synthesis,
-            asked.delivery,
-            asked.seed,
+    def remote(self, speaker: Speaker) -> RemoteSynthesizer:
+        """A voice that the workers speak with."""
+        return RemoteSynthesizer.of(
+            speaker.voice, speaker.vocoder, speaker.spec, speaker.lexicon, self.pool, self.metrics
         )
 
+    def recipe(self, asked: SpeechRequest) -> Recipe:
+        """What the audio says of itself."""
+        recipe = self.remote(asked.speaker).recipe(asked.text, asked.synthesis, asked.delivery, asked.seed)
+        return recipe.model_copy(update={"threads": worker.THREADS})
 
-def slot_of(artifact: Artifact) -> Slot:
-    """Where an artifact lies, without its manifest, which would travel with every passage."""
-    return Slot(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)
+
+def _is_one_passage(synthesizer: RemoteSynthesizer, text: str) -> bool:
+    items = cut(readable(text), Cast(synthesizer))
+    return len(list(islice((one for one in items if isinstance(one, Sound) or one.encoded.words), 2))) == 1

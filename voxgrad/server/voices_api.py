@@ -17,9 +17,10 @@ from voxgrad.events import ignore
 from voxgrad.server import worker
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.openai_api import described
+from voxgrad.server.remote_synthesizer import slot_of
 from voxgrad.server.request_body import parsed
 from voxgrad.server.speech_response import unless_left
-from voxgrad.server.speech_service import SpeechService, UnknownVoiceError, slot_of
+from voxgrad.server.speech_service import SpeechService, UnknownVoiceError
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.filesystem import explain_os_errors

@@ -19,13 +19,13 @@ from voxgrad.preparation.alignment import loaded
 from voxgrad.preparation.take_checks import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.passage_sequence import UtteranceAudio
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.speech.synthesizer import Spoken, Synthesizer
 from voxgrad.steps.card import card
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
+from voxgrad.text.passages import Passage
 from voxgrad.vocoder.load import choose_vocoder, mel_of
 
 THREADS = 1
@@ -69,24 +69,25 @@ def run(connection: Connection, megabytes: int) -> None:
             return
 
 
-def say_passage(
+def speak(
     voice: Slot,
     vocoder: Slot | None,
-    tokens: Sequence[int],
-    number: int,
+    passage: Passage,
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
     seed: int,
-) -> tuple[UtteranceAudio, float]:
-    """One passage of a text, and the seconds that it took; see `Synthesizer.say_passage`.
+    pauses: Sequence[tuple[int, float]],
+) -> tuple[Spoken, float]:
+    """One passage of a text, and the seconds that it took; see `Synthesizer.speak`.
 
     Raises:
         BadInputError: a setting cannot be used.
         IntegrityError: voice or vocoder is damaged, or was removed.
     """
     began = time.perf_counter()
-    audio = _loaded(voice, vocoder).say_passage(tokens, number, synthesis, delivery, seed)
-    return audio, time.perf_counter() - began
+    generator = torch.Generator().manual_seed(seed)
+    spoken = _loaded(voice, vocoder).speak(passage, synthesis, delivery, generator, pauses)
+    return spoken, time.perf_counter() - began
 
 
 def _loaded(voice: Slot, vocoder: Slot | None) -> Synthesizer:

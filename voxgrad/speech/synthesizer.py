@@ -174,7 +174,7 @@ class Synthesizer:
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
                 been by then.
         """
-        items = (item for text in texts for item in _readable(text))
+        items = (item for text in texts for item in readable(text))
         return speak(items, Cast(self) if cast is None else cast, synthesis, delivery, seed, after)
 
     def summarize(self, texts: Iterable[str], cast: Cast | None = None) -> TextSummary:
@@ -185,7 +185,7 @@ class Synthesizer:
         """
         count = tokens = 0
         unknown: dict[str, None] = {}
-        items = (item for text in texts for item in _readable(text))
+        items = (item for text in texts for item in readable(text))
         for passage in cut(items, Cast(self) if cast is None else cast):
             if isinstance(passage, Passage):
                 count += bool(passage.encoded.words)
@@ -339,7 +339,7 @@ def _limited(samples: Samples) -> Samples:
     return samples * np.float32(_PEAK / peak) if peak > _PEAK else samples
 
 
-def _readable(text: str) -> Iterable[Segment | Sound]:
+def readable(text: str) -> Iterable[Segment | Sound]:
     """The parts of a text, of which every character was looked at before the first of them is spoken.
 
     Raises:

@@ -1,0 +1,104 @@
+"""A voice whose passages are spoken by worker processes, while all else about a text is done here."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+
+from voxgrad.acoustic_model import AcousticModel
+from voxgrad.server import worker
+from voxgrad.server.metrics import Metrics
+from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
+from voxgrad.speech.synthesizer import Spoken, Synthesizer
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.layout import Slot
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.passages import Passage
+
+
+class LeftError(Exception):
+    """Nobody waits for the passage any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class RemoteSynthesizer(Synthesizer):
+    """A synthesizer without weights: `speak` has a worker do it, and waits; so it is called in a thread.
+
+    Attributes:
+        pool: of the workers.
+        metrics: where audio and work are counted.
+        loop: that the pool runs in.
+    """
+
+    pool: WorkerPool = field(kw_only=True)
+    metrics: Metrics = field(kw_only=True)
+    loop: asyncio.AbstractEventLoop = field(kw_only=True)
+    _state: dict[str, Any] = field(default_factory=lambda: {"begun": False, "left": False}, init=False)
+
+    @classmethod
+    def of(
+        cls,
+        voice: Artifact,
+        vocoder: Artifact | None,
+        spec: AcousticSpec,
+        lexicon: Lexicon,
+        pool: WorkerPool,
+        metrics: Metrics,
+    ) -> "RemoteSynthesizer":
+        """For one text; to be called in the pool's loop."""
+        acoustic = AcousticModel(cast("Any", None), spec)
+        loop = asyncio.get_running_loop()
+        return cls(
+            voice, vocoder, acoustic, cast("Any", None), lexicon, pool=pool, metrics=metrics, loop=loop
+        )
+
+    def speak(
+        self,
+        passage: Passage,
+        synthesis: SynthesisSpec,
+        delivery: DeliverySpec,
+        generator: torch.Generator,
+        pauses: Sequence[tuple[int, float]] = (),
+    ) -> Spoken:
+        """As `Synthesizer.speak`.
+
+        Raises:
+            LeftError: `leave` was called.
+            VoxgradError: as the worker raises it.
+        """
+        if self._state["left"]:
+            raise LeftError
+        arguments = (*slots(self), passage, synthesis, delivery, generator.initial_seed(), tuple(pauses))
+        call = self.pool.call(worker.speak, *arguments, later=self._state["begun"])
+        waiting: Future[tuple[Spoken, float]] = asyncio.run_coroutine_threadsafe(call, self.loop)
+        self._state.update(begun=True, waiting=waiting)
+        try:
+            spoken, seconds = waiting.result()
+        except CancelledError as error:
+            raise LeftError from error
+        length = len(spoken.samples) / self.rate
+        self.metrics.audio_seconds.inc(length)
+        self.metrics.work_seconds.inc(seconds)
+        self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
+        return spoken
+
+    def leave(self) -> None:
+        """Nobody listens any more: what waits is not begun."""
+        self._state["left"] = True
+        if (waiting := self._state.get("waiting")) is not None:
+            waiting.cancel()
+
+
+def slots(synthesizer: Synthesizer) -> tuple[Slot, Slot | None]:
+    """Where voice and vocoder lie."""
+    vocoder = synthesizer.vocoder
+    return slot_of(synthesizer.voice), None if vocoder is None else slot_of(vocoder)
+
+
+def slot_of(artifact: Artifact) -> Slot:
+    """Where an artifact lies, without its manifest, which would travel with every passage."""
+    return Slot(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)
