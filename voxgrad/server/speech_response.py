@@ -66,7 +66,7 @@ async def speech_response(
         async with asyncio.timeout(limits.start_seconds):
             first, last = await unless_left(request, anext(pieces))
         service.metrics.first_audio.observe(time.monotonic() - began)
-        recipe = await asyncio.to_thread(service.recipe, asked)
+        recipe = await service.recipe(asked)
         encoder = open_encoder(form.kind, asked.speaker.rate, recipe.remark, whole=last and not form.events)
         stack.callback(encoder.abandon)
         if last and not form.events:

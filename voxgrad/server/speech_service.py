@@ -206,9 +206,10 @@ class SpeechService:
             speaker.voice, speaker.vocoder, speaker.spec, speaker.lexicon, self.pool, self.metrics
         )
 
-    def recipe(self, asked: SpeechRequest) -> Recipe:
+    async def recipe(self, asked: SpeechRequest) -> Recipe:
         """What the audio says of itself."""
-        recipe = self.remote(asked.speaker).recipe(asked.text, asked.synthesis, asked.delivery, asked.seed)
+        tell = self.remote(asked.speaker).recipe
+        recipe = await asyncio.to_thread(tell, asked.text, asked.synthesis, asked.delivery, asked.seed)
         return recipe.model_copy(update={"threads": worker.THREADS})
 
 
