@@ -186,13 +186,20 @@ class SpeechService:
         remote = self.remote(asked.speaker)
         pieces = remote.stream([asked.text], asked.synthesis, asked.delivery, asked.seed)
         loop = asyncio.get_running_loop()
-        pending = loop.run_in_executor(self._threads, next, pieces, None)
+
+        def following() -> asyncio.Future[SpokenPassage | None]:
+            future = loop.run_in_executor(self._threads, next, pieces, None)
+            # A failure that nobody waits for any more is not logged: it may quote the text.
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return future
+
+        pending = following()
         try:
             # What comes after the only passage is silence at most, and comes at once.
             alone = await loop.run_in_executor(self._threads, _is_one_passage, remote, asked.text)
             spoken = await pending
             while spoken is not None:
-                pending = loop.run_in_executor(self._threads, next, pieces, None)
+                pending = following()
                 if alone and (rest := await pending) is not None:
                     spoken = replace(spoken, samples=np.concatenate([spoken.samples, rest.samples]))
                 yield spoken, alone
