@@ -39,6 +39,7 @@ PROGRAMS = {"voxgrad", "make", "pip", "python", "torchrun", ".venv/bin/python"}
 
 _NETWORK = "installs packages from the network"
 _SUITE = "runs the tests or linters themselves"
+_CONFIGURATION = "of another program"
 _LAYOUT = "a diagram, not code"
 NOT_RUN = {
     ("README.md", "make demo"): "installs packages from the network, then trains for minutes",
@@ -60,6 +61,16 @@ NOT_RUN = {
         None,
     ): "records how the embedded weights were made: hours, and recordings that are not shipped",
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
+    ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
+    ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",
+    (
+        "docs/serve.md",
+        "from openai import OpenAI",
+    ): "needs a server; tests/server/test_speech.py has the same",
+    ("docs/serve.md", "[Unit]"): _CONFIGURATION,
+    ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
+    ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose up -d"): _CONFIGURATION,
+    ("docs/serve.md", "location / {"): _CONFIGURATION,
     ("docs/store.md", "HOME/store.json  store.lock"): _LAYOUT,
     (
         "docs/training.md",

@@ -23,6 +23,7 @@ LEVELS = (
     {"preparation"},
     {"evaluation"},
     {"steps"},
+    {"server"},
     {"cli", "__main__"},
 )
 LAYERS = {package: layer for layer, packages in enumerate(LEVELS) for package in packages}

@@ -24,8 +24,10 @@ from voxgrad.cli.lexicon import lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
+from voxgrad.cli.record import record
 from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
+from voxgrad.cli.serve import serve
 from voxgrad.cli.shared_options import Command, Session
 from voxgrad.cli.train import finetune, pretrain
 from voxgrad.cli.vocoder import vocode, vocoder
@@ -73,6 +75,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "record": record,
+    "serve": serve,
     "replay": replay,
     "info": info,
     "evaluate": evaluate,

@@ -17,7 +17,7 @@ from voxgrad.audio.denoise import denoise
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces
-from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
 from voxgrad.preparation.alignment import Fit, fit, loaded
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
@@ -165,10 +165,10 @@ def _pieces(
         piece = replace(entry, id=_numbered(entry.id, number, len(spans)), text=text)
         try:
             if entry.text and not text:
-                raise BadInputError("none of the text belongs to this piece", "Leave it out.")
+                raise BadInputError("none of the text belongs to this piece", "Leave it out.")  # noqa: TRY301
             cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
             if cleaned.waveform.seconds > how.audio.max_seconds:
-                raise BadInputError(
+                raise BadInputError(  # noqa: TRY301 - both become a problem of this piece
                     f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
                 )
             yield _made(piece, cleaned, how)

@@ -1,0 +1,31 @@
+# voxgrad serve on processors only.
+#
+#   docker build -t voxgrad .
+#   docker run -p 8020:8020 -e VOXGRAD_TOKEN=... -v voxgrad:/data voxgrad
+FROM python:3.12-slim AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY presets presets
+COPY voxgrad voxgrad
+# The processor's build of torch is a tenth of the GPU's.
+RUN python -m venv /opt/voxgrad \
+    && /opt/voxgrad/bin/pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu \
+        'torch==2.11.*' 'torchaudio==2.11.*' \
+    && /opt/voxgrad/bin/pip install --no-cache-dir '.[serve]' \
+    && find /opt/voxgrad -name __pycache__ -prune -exec rm -rf {} +
+
+FROM python:3.12-slim
+RUN useradd --uid 10001 --create-home voxgrad && install -d -o voxgrad /data
+COPY --from=build /opt/voxgrad /opt/voxgrad
+ENV PATH=/opt/voxgrad/bin:$PATH \
+    VOXGRAD_HOME=/data \
+    NUMBA_CACHE_DIR=/tmp/numba \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    PYTHONUNBUFFERED=1
+USER voxgrad
+VOLUME /data
+EXPOSE 8020 10200
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8020/healthz', timeout=5)"]
+STOPSIGNAL SIGTERM
+# Other machines reach it, so that it does not start without VOXGRAD_TOKEN.
+ENTRYPOINT ["voxgrad", "serve", "--host", "0.0.0.0"]

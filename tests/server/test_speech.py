@@ -1,0 +1,212 @@
+"""The speech route, as OpenAI's client, httpx and the samples of `say` know it."""
+
+import asyncio
+import base64
+import io
+import json
+import shutil
+import subprocess
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from voxgrad.audio.writers import read_comment
+from voxgrad.server.encoders import MEDIA_TYPES, available_formats, open_encoder
+from voxgrad.server.metrics import Metrics
+from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.speech.load import load_speaker
+from voxgrad.speech.provenance import read_recipe
+from voxgrad.store import Store
+
+LONG = "The sun is warm today, and birds sing. " * 3
+QUICK = {"steps": 1, "speed": 4.0}
+
+
+def events(content: str) -> list[dict]:
+    return [json.loads(line.removeprefix("data: ")) for line in content.splitlines() if line]
+
+
+def samples(content: bytes) -> np.ndarray:
+    """Of a WAV, whose header may not know its length."""
+    with wave.open(io.BytesIO(content)) as file:
+        start = content.index(b"data") + 8
+        assert file.getframerate() == 22050
+    return np.frombuffer(content[start:], "<i2")
+
+
+def decoded_seconds(path: Path) -> float:
+    """By ffmpeg, for libsndfile does not read a FLAC of unknown length."""
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        pytest.skip("ffmpeg is not installed")
+    command = [ffmpeg, "-v", "error", "-i", str(path), "-f", "s16le", "-ar", "24000", "-ac", "1", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert done.stderr == b""
+    return len(done.stdout) / 2 / 24000
+
+
+def test_the_openai_client_speaks(served):
+    openai = pytest.importorskip("openai")
+    client = openai.OpenAI(base_url=f"{served.address}/v1", api_key="none needed")
+    with client.audio.speech.with_streaming_response.create(
+        model="tts-1", voice="robot", input="Hello there.", response_format="flac", instructions="calmly"
+    ) as answer:
+        audio, rate = soundfile.read(io.BytesIO(answer.read()))
+    assert rate == 22050
+    assert len(audio) > 2000
+    assert "voxgrad" in {model.id for model in client.models.list()}
+    assert client.models.retrieve("tts-1").id == "tts-1"
+    with pytest.raises(openai.NotFoundError, match="robot") as caught:
+        client.audio.speech.create(model="tts-1", voice="alloy", input="Hello there.")
+    assert caught.value.code == "voice_not_found"
+    with pytest.raises(openai.BadRequestError, match="speed"):
+        client.audio.speech.create(model="tts-1", voice="robot", input="Hello there.", speed=9)
+
+
+def test_samples_are_those_of_the_python_interface_and_the_recipe_is_there(served, tmp_path):
+    answer = served.say(LONG, seed=5, speed=1.5, temperature=0.5, steps=2)
+    assert answer.headers["content-type"] == "audio/wav"
+    assert "content-length" not in answer.headers  # it was sent while it was made
+    speaker = load_speaker(Store.open(served.home), "robot", None, None, engine="torch")[0]
+    expected = speaker.say(LONG, seed=5, speed=1.5, temperature=0.5, steps=2)
+    expected.save(tmp_path / "expected.wav")
+    assert np.array_equal(samples(answer.content), samples((tmp_path / "expected.wav").read_bytes()))
+    (tmp_path / "answer.wav").write_bytes(answer.content)
+    recipe = read_recipe(read_comment(tmp_path / "answer.wav"), "the answer")
+    assert recipe is not None
+    assert (recipe.text, recipe.seed, recipe.voice.ref) == (LONG, 5, "robot@v1")
+    assert recipe.threads == 1
+
+
+def test_a_short_text_is_a_complete_file_with_its_length(served, tmp_path):
+    answer = served.say("Hello there.", seed=2**62)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with wave.open(io.BytesIO(answer.content)) as file:
+        assert file.getnframes() == len(samples(answer.content))
+
+
+@pytest.mark.parametrize("text", ["Hello there.", LONG], ids=["whole", "streamed"])
+@pytest.mark.parametrize("kind", MEDIA_TYPES)
+def test_every_format_holds_the_same_sound(served, tmp_path, kind, text):
+    if kind not in available_formats():
+        pytest.skip("ffmpeg is not installed")
+    answer = served.say(text, response_format=kind, **QUICK)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == MEDIA_TYPES[kind]
+    expected = len(samples(served.say(text, **QUICK).content)) / 22050
+    if kind == "pcm":
+        assert len(answer.content) / 2 / 24000 == pytest.approx(expected, abs=0.01)
+        return
+    found = tmp_path / f"sound.{'ogg' if kind == 'opus' else kind}"
+    found.write_bytes(answer.content)
+    assert decoded_seconds(found) == pytest.approx(expected, abs=0.2)
+    if kind != "aac":
+        recipe = read_recipe(read_comment(found), "the answer")
+        assert recipe is not None
+        assert recipe.text == text
+
+
+def test_events_bring_audio_words_and_mel(served):
+    answer = served.say(LONG, stream_format="sse", response_format="pcm", include=["words", "mel"], **QUICK)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    *deltas, done = events(answer.text)
+    assert done["type"] == "speech.audio.done"
+    assert done["usage"]["total_tokens"] > 0
+    audio = b"".join(base64.b64decode(one["audio"]) for one in deltas)
+    assert audio == served.say(LONG, response_format="pcm", **QUICK).content
+    words = [word["text"] for one in deltas for word in one.get("passage", {"words": []})["words"]]
+    assert " ".join(words).startswith("The sun is warm")
+    mel = np.frombuffer(base64.b64decode(deltas[0]["mel"]["frames"]), np.uint8)
+    assert len(mel) % deltas[0]["mel"]["bands"] == 0
+    assert np.ptp(mel) > 10
+
+
+def test_first_sound_comes_before_the_text_is_done(served):
+    before = served.metric("voxgrad_audio_seconds_total")
+    with (
+        served.client() as client,
+        client.stream(
+            "POST",
+            "/v1/audio/speech",
+            json={"input": LONG * 60, "voice": "robot", "response_format": "wav", **QUICK},
+        ) as answer,
+    ):
+        heard = sum(len(next(answer.iter_bytes())) for _ in range(1))
+        spoken = served.metric("voxgrad_audio_seconds_total") - before
+    assert heard > 1000
+    assert spoken < 60  # of several minutes
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({"input": ""}, 400, "no words"),
+        ({"input": "…!"}, 400, "no words"),
+        ({"input": "Привет"}, 400, "Cyrillic"),
+        ({"input": "x" * 100_001}, 400, "characters"),
+        ({"input": 5}, 400, "input"),
+        ({}, 400, "input"),
+        ({"input": "Hi.", "response_format": "midi"}, 400, "response_format"),
+        ({"input": "Hi.", "speed": "fast"}, 400, "speed"),
+        ({"input": "Hi.", "model": "gpt-9"}, 404, "voxgrad-best"),
+        ({"input": "Hi.", "voice": "../../etc"}, 404, "robot"),
+        ({"input": "Hi.", "voice": "dataset/robot"}, 404, "robot"),
+        ({"input": "Hi.", "voice": "robot@v99"}, 404, "robot"),
+        ({"input": "Hi.", "voice": "english:nobody"}, 404, "nobody"),
+        ({"input": "Hi.", "voice": {"id": "nobody"}}, 404, "robot"),
+        ({"input": "Hi.", "seed": -1}, 400, "seed"),
+    ],
+)
+def test_what_cannot_be_said_is_told_in_openais_form(served, body, status, word):
+    with served.client() as client:
+        answer = client.post("/v1/audio/speech", json={"voice": "robot", **body})
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert word in error["message"]
+    assert "\n" not in error["message"]
+
+
+def test_lists_say_what_there_is(served):
+    with served.client() as client:
+        voices = {one["id"]: one for one in client.get("/v1/audio/voices").json()["voices"]}
+        assert voices["robot"]["consent"] == "not needed: synthetic"
+        assert "kathleen" in voices["english"]["speakers"]
+        assert client.get("/healthz").json()["status"] == "ok"
+        assert client.get("/v1/models/nothing").status_code == 404
+        assert client.get("/v1/audio/speech").status_code == 405
+        assert "voxgrad_real_time_factor" in client.get("/metrics").text
+
+
+def test_an_encoder_that_is_abandoned_leaves_nothing_running():
+    for kind in available_formats():
+        encoder = open_encoder(kind, 22050, "x", whole=False)
+        encoder.write(np.zeros(1000, np.float32))
+        encoder.abandon()
+
+
+def test_later_passages_wait_for_first_ones_but_not_for_ever():
+    async def order() -> list[str]:
+        pool = WorkerPool(1, 1, 5.0, Metrics())
+        done: list[str] = []
+
+        async def ask(name: str, *, later: bool) -> None:
+            await pool.call(print, name, later=later)
+            done.append(name)
+
+        asked = [asyncio.create_task(ask(f"later {n}", later=True)) for n in range(2)]
+        asked += [asyncio.create_task(ask(f"first {n}", later=False)) for n in range(7)]
+        await asyncio.sleep(0)
+        while not all(task.done() for task in asked):
+            next_one = await pool._next()
+            next_one.done.set_result(None)
+            await asyncio.sleep(0)
+        return done
+
+    assert asyncio.run(order()) == [
+        *("first 0", "first 1", "first 2", "later 0"),
+        *("first 3", "first 4", "first 5", "later 1", "first 6"),
+    ]

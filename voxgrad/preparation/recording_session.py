@@ -1,0 +1,232 @@
+"""A folder of takes in the making: who speaks, that they agree, the prompts, and a recording of some of them.
+
+DIR/session.json          speaker, statement, prompts
+DIR/wavs/001.wav          a take of the first prompt
+DIR/metadata.csv          ``001|text`` for every take, as `prepare` reads it
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from uuid import uuid4
+
+import soundfile
+from pydantic import Field, ValidationError
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.preparation.consent import agreed
+from voxgrad.preparation.take_checks import ALL_PHONES, phones_of
+from voxgrad.settings import Spec
+from voxgrad.store.filesystem import explain_os_errors, sync_directory, sync_file, write_file
+from voxgrad.store.layout import check_name
+
+RECORD: Final = "session.json"
+MOST_PROMPTS: Final = 2000
+_LIST, _WAVS = "metadata.csv", "wavs"
+_TAKE: Final = re.compile(r"(?P<number>\d{3,5})\.wav")
+
+
+def default_prompts() -> tuple[str, ...]:
+    """Fifty sentences that have all phones of English, the rare ones as early and as often as can be."""
+    content = (Path(__file__).parent / "prompts.txt").read_text(encoding="utf-8")
+    return tuple(content.splitlines())
+
+
+class SessionRecord(Spec):
+    """``session.json``."""
+
+    name: str
+    """Of the voice."""
+    speaker: Annotated[str, Field(max_length=200)]
+    statement: Annotated[str, Field(max_length=2000)]
+    """What the speaker agreed to."""
+    created: str
+    """UTC, ISO 8601."""
+    kind: Literal["prompts", "files"] = "prompts"
+    """Whether prompts are recorded, or recordings were brought along."""
+    prompts: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(max_length=MOST_PROMPTS)
+
+    @property
+    def consent(self) -> str:
+        """The statement as a dataset's manifest has it."""
+        return agreed(self.speaker, self.statement)
+
+
+@dataclass(frozen=True)
+class RecordingSession:
+    """A folder that takes come into; what was put into it survives a crash.
+
+    Attributes:
+        directory: the folder.
+        record: who speaks, and what.
+    """
+
+    directory: Path
+    record: SessionRecord
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        *,
+        name: str,
+        speaker: str,
+        statement: str,
+        prompts: Sequence[str] | None = None,
+        kind: Literal["prompts", "files"] = "prompts",
+    ) -> "RecordingSession":
+        """Begin a session; nobody is recorded who has not agreed.
+
+        Args:
+            directory: a new or empty folder.
+            name: of the voice.
+            speaker: who speaks.
+            statement: what they agreed to.
+            prompts: sentences to read; None: fifty that cover all phones.
+            kind: whether prompts are recorded, or files brought along.
+
+        Raises:
+            BadInputError: speaker or statement is empty, a name or prompt cannot be used, or something is there.
+            EnvironmentFailureError: the disk refuses.
+        """
+        check_name(name)
+        agreed(speaker, statement)
+        chosen = default_prompts() if prompts is None else tuple(_one_line(text) for text in prompts)
+        for text in chosen:
+            if not phones_of(text):
+                raise BadInputError(f"the prompt {text[:60]!r} has no words", "Write English sentences.")
+        try:
+            record = SessionRecord(
+                name=name,
+                speaker=_one_line(speaker),
+                statement=_one_line(statement),
+                created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                kind=kind,
+                prompts=chosen,
+            )
+        except ValidationError as error:
+            raise BadInputError(
+                "speaker, statement or prompts are too long", "Shorten them, or give fewer prompts."
+            ) from error
+        if directory.exists() and any(directory.iterdir()):
+            raise BadInputError(f"{directory.name} is not empty", "Name a new folder.")
+        with explain_os_errors("begin a recording session"):
+            (directory / _WAVS).mkdir(parents=True, exist_ok=True)
+            _write_safely(directory / RECORD, record.model_dump_json(indent=2).encode())
+        return cls(directory, record)
+
+    @classmethod
+    def open(cls, directory: Path) -> "RecordingSession":
+        """A session that was begun.
+
+        Raises:
+            BadInputError: there is none.
+            IntegrityError: its record cannot be read.
+        """
+        try:
+            return cls(directory, SessionRecord.model_validate_json((directory / RECORD).read_bytes()))
+        except FileNotFoundError as error:
+            raise BadInputError(f"{directory.name} holds no recording session", "Begin one.") from error
+        except (OSError, ValidationError) as error:
+            raise IntegrityError(f"the session {directory.name} cannot be read", "Begin another.") from error
+
+    def prompt(self, number: int) -> str:
+        """The text of a prompt; the first is 1.
+
+        Raises:
+            BadInputError: there is no such prompt.
+        """
+        if not 1 <= number <= len(self.record.prompts):
+            raise BadInputError(f"there is no prompt {number}", f"There are {len(self.record.prompts)}.")
+        return self.record.prompts[number - 1]
+
+    def take(self, number: int) -> Path:
+        """Where the take of a prompt lies, or would."""
+        return self.directory / _WAVS / f"{number:03}.wav"
+
+    def incoming(self) -> Path:
+        """A place for a take that is not checked yet; the caller removes it."""
+        return self.directory / f"{uuid4().hex}.incoming.wav"
+
+    def takes(self) -> dict[int, float]:
+        """Seconds of every take, by the number of its prompt."""
+        found = {}
+        for path in sorted((self.directory / _WAVS).glob("*.wav")):
+            parts = _TAKE.fullmatch(path.name)
+            with suppress(soundfile.LibsndfileError):
+                if parts is not None and int(parts["number"]) <= len(self.record.prompts):
+                    found[int(parts["number"])] = round(soundfile.info(path).duration, 2)
+        return found
+
+    def keep(self, number: int, recording: Path) -> None:
+        """Make a file in the session's folder the take of a prompt, in place of an earlier one.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        self.prompt(number)
+        with explain_os_errors("keep a take"):
+            sync_file(recording)
+            recording.replace(self.take(number))
+            sync_directory(self.directory / _WAVS)
+        self.write_list()
+
+    def remove(self, number: int) -> None:
+        """Delete the take of a prompt, if there is one.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        with explain_os_errors("remove a take"):
+            self.take(number).unlink(missing_ok=True)
+        self.write_list()
+
+    def coverage(self) -> dict[str, int]:
+        """How often the takes so far have every phone, those that are missing with 0."""
+        counts = Counter(phone for number in self.takes() for phone in phones_of(self.prompt(number)))
+        return {phone: counts[phone] for phone in sorted(ALL_PHONES)}
+
+    def write_list(self) -> None:
+        """List all takes for `prepare`; done with every take, and again before one counts on it.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        lines = (f"{number:03}|{self.prompt(number)}\n" for number in self.takes())
+        with explain_os_errors("keep a take"):
+            _write_safely(self.directory / _LIST, "".join(lines).encode())
+
+
+def sessions(folder: Path) -> list[RecordingSession]:
+    """All sessions in a folder, oldest first; what cannot be read is left out."""
+    found: list[RecordingSession] = []
+    for record in folder.glob(f"*/{RECORD}"):
+        with suppress(IntegrityError, BadInputError):
+            found.append(RecordingSession.open(record.parent))
+    return sorted(found, key=lambda one: (one.record.created, one.directory.name))
+
+
+def _write_safely(path: Path, content: bytes) -> None:
+    """Write a file that is there in whole or not at all, even after a crash."""
+    beside = path.with_name(f"{uuid4().hex}.tmp")
+    try:
+        write_file(beside, content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def read_prompts(lines: Iterable[str]) -> tuple[str, ...]:
+    """Prompts, one a line; empty lines are left out."""
+    return tuple(text for line in lines if (text := _one_line(line)))
+
+
+def _one_line(text: str) -> str:
+    # A bar would end the text in the list of takes.
+    return " ".join(text.replace("|", " ").split())

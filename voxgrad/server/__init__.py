@@ -1,0 +1,1 @@
+"""`voxgrad serve`: OpenAI's speech route, the Wyoming protocol, and a page on which a person makes a voice."""

@@ -1,0 +1,233 @@
+"""Voices in the making: one process at a time, its progress, and what is left of it when the server ends."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+from pydantic import Field, ValidationError
+
+from voxgrad.errors import BadInputError, ExitCode, VoxgradError
+from voxgrad.server.clone_process import CloneRequest
+from voxgrad.settings import Spec
+from voxgrad.store.filesystem import explain_os_errors, write_file
+
+_LOG = logging.getLogger("voxgrad.server")
+_RECORD: Final = "clone.json"
+_LINE: Final = 1 << 20  # bytes of one event at most
+_STOPPING: Final = 60.0  # seconds for a step to end and a checkpoint to be written
+_POINTS: Final = 400  # of the curve
+_STOPPED: Final = {int(ExitCode.INTERRUPTED), int(ExitCode.TERMINATED)}
+
+State = Literal["running", "stopped", "failed", "done"]
+
+
+class CloneRecord(Spec):
+    """``clone.json`` in a session's folder: what was asked for, and what came of it."""
+
+    preset: str
+    minutes: float | None
+    state: State
+    message: str = ""
+    result: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass
+class CloneJob:
+    """One voice in the making.
+
+    Attributes:
+        session: the folder's name.
+        request: what the process was asked.
+        state: ``running`` until it has ended.
+        message: why it failed, or its last remark.
+        task: what it is at: ``prepare``, ``train`` and so on.
+        done: units of the task.
+        total: of them; None: unknown.
+        curve: figures of the held-out clips by step.
+        result: voice, card and counts once it is done.
+    """
+
+    session: str
+    request: CloneRequest
+    state: State = "running"
+    message: str = ""
+    task: str = ""
+    done: int = 0
+    total: int | None = None
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+    process: asyncio.subprocess.Process | None = None
+    _began: float = 0.0
+    _first: int | None = None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Note one line of the process."""
+        match event:
+            case {"event": "began", "task": task, "total": total}:
+                self.task, self.total, self.done, self._first = task, total, 0, None
+            case {"event": "advanced", "done": done}:
+                if self._first is None:  # it may be resumed far into the work
+                    self._began, self._first = time.monotonic(), done
+                self.done = done
+            case {"event": "measured", "step": step, "stage": stage, "figures": figures}:
+                self.curve = [*self.curve, {"step": step, "stage": stage, **figures}][-_POINTS:]
+            case {"event": "said", "text": text}:
+                self.message = text
+            case {"event": "done", **result}:
+                self.state, self.result, self.message = "done", dict(result), ""
+            case {"event": "failed", "message": message, "exit_code": code}:
+                self.state, self.message = "stopped" if code in _STOPPED else "failed", message
+
+    def seconds_left(self) -> float | None:
+        """Of the task; None where nobody knows."""
+        if self._first is None or self.total is None or self.done <= self._first:
+            return None
+        pace = (time.monotonic() - self._began) / (self.done - self._first)
+        return round(pace * (self.total - self.done), 1)
+
+    def shown(self) -> dict[str, Any]:
+        """As clients see it."""
+        return {
+            "session": self.session,
+            "name": self.request.name,
+            "preset": self.request.preset,
+            "minutes": self.request.minutes,
+            "state": self.state,
+            "message": self.message,
+            "task": self.task,
+            "done": self.done,
+            "total": self.total,
+            "seconds_left": self.seconds_left(),
+            "curve": self.curve,
+            "result": self.result,
+        }
+
+
+class CloneJobs:
+    """The voice in the making, and those that were made or stopped before, by their sessions."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, CloneJob] = {}
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    @property
+    def running(self) -> CloneJob | None:
+        """The one that is in work."""
+        return next((job for job in self._jobs.values() if job.state == "running"), None)
+
+    async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
+        """Begin, or go on where the same request stopped.
+
+        Args:
+            directory: of the session.
+            request: what to make.
+
+        Raises:
+            BadInputError: another voice is in the making: two would take twice as long.
+            EnvironmentFailureError: the disk refuses.
+        """
+        busy = self.running
+        if busy is not None:
+            raise BadInputError(
+                f"the voice {busy.request.name} is in the making", "Wait until it is done, or cancel it."
+            )
+        job = CloneJob(directory.name, request)
+        self._jobs[directory.name] = job
+        _write(directory, job)
+        job.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "voxgrad.server.clone_process",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE,
+            start_new_session=True,  # Ctrl-C ends the server, which stops it in order
+        )
+        watcher = asyncio.create_task(self._watch(directory, job))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+        return job
+
+    async def _watch(self, directory: Path, job: CloneJob) -> None:
+        process = job.process
+        assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+        with suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(job.request.model_dump_json().encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        async for line in process.stdout:
+            with suppress(ValueError):
+                job.take(json.loads(line))
+        code = await process.wait()
+        if job.state == "running":
+            killed = code in {-signal.SIGKILL, -signal.SIGTERM}
+            job.state, job.message = (
+                ("stopped", "Stopped.") if killed else ("failed", f"It ended with code {code}.")
+            )
+        job.process = None
+        try:
+            _write(directory, job)
+        except VoxgradError:
+            _LOG.exception("the record of a clone could not be written")
+
+    async def stop(self, session: str) -> None:
+        """Stop a voice in the making; what is done of it is saved.
+
+        Raises:
+            BadInputError: it is not in the making.
+        """
+        job = self._jobs.get(session)
+        if job is None or job.process is None:
+            raise BadInputError("no voice of this session is in the making", "Begin it first.")
+        with suppress(ProcessLookupError):
+            job.process.terminate()
+
+    async def close(self) -> None:
+        """Stop what is in the making, and wait until it is saved."""
+        for job in self._jobs.values():
+            if job.process is not None:
+                with suppress(ProcessLookupError):
+                    job.process.terminate()
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=_STOPPING)
+        for job in self._jobs.values():
+            if job.process is not None:
+                job.process.kill()
+
+    def shown(self, directory: Path) -> dict[str, Any] | None:
+        """What is known of a session's voice: from memory, or from before the server was started."""
+        job = self._jobs.get(directory.name)
+        if job is not None:
+            return job.shown()
+        try:
+            record = CloneRecord.model_validate_json((directory / _RECORD).read_bytes())
+        except (OSError, ValidationError):
+            return None
+        # Nobody is at work on what was running when the server ended.
+        state = "stopped" if record.state == "running" else record.state
+        return {**record.model_dump(), "state": state, "session": directory.name, "curve": []}
+
+
+def _write(directory: Path, job: CloneJob) -> None:
+    record = CloneRecord(
+        preset=job.request.preset,
+        minutes=job.request.minutes,
+        state=job.state,
+        message=job.message,
+        result=job.result,
+    )
+    beside = directory / f"{uuid4().hex}.tmp"
+    with explain_os_errors("begin a clone"):
+        try:
+            write_file(beside, record.model_dump_json().encode())
+            beside.replace(directory / _RECORD)
+        finally:
+            beside.unlink(missing_ok=True)

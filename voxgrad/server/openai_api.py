@@ -1,0 +1,163 @@
+"""OpenAI's routes: speech, models, voices (https://platform.openai.com/docs/api-reference/audio/createSpeech)."""
+
+import asyncio
+import logging
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from voxgrad.presets import validated
+from voxgrad.server.encoders import available_formats
+from voxgrad.server.errors import HTTPError
+from voxgrad.server.request_body import parsed
+from voxgrad.server.settings import ServerSettings
+from voxgrad.server.speech_response import AnswerForm, speech_response
+from voxgrad.server.speech_service import SPEAKERS, SpeechRequest, SpeechService
+from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, DeliverySpec, SynthesisSpec
+from voxgrad.store.artifact import Artifact
+
+_LOG = logging.getLogger("voxgrad.server")
+_USUAL_STEPS: Final = SynthesisSpec().steps
+MODELS: Final = {
+    "voxgrad": _USUAL_STEPS,
+    "voxgrad-draft": DRAFT_STEPS,
+    "voxgrad-best": BEST_STEPS,
+    "tts-1": _USUAL_STEPS,
+    "tts-1-hd": BEST_STEPS,
+    "gpt-4o-mini-tts": _USUAL_STEPS,
+}
+"""Diffusion steps by the name of a model; OpenAI's are there because many clients know no other."""
+
+
+class _NamedVoice(BaseModel):
+    id: Annotated[str, Field(max_length=200)]
+
+
+class SpeechBody(BaseModel):
+    """The body of ``/v1/audio/speech``. What is not here, such as ``instructions``, is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = "voxgrad"
+    input: str
+    voice: Annotated[str, Field(max_length=200)] | _NamedVoice | None = None
+    """A reference such as ``alice``, or ``english:kathleen``; None: the newest voice."""
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
+    speed: Annotated[float, Field(ge=0.25, le=4)] = 1.0
+    stream_format: Literal["audio", "sse"] = "audio"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """From here on, voxgrad's own: as the options of `say`."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100)] | None = None
+    pitch: Annotated[float, Field(ge=-12, le=12)] = 0.0
+    volume: Annotated[float, Field(gt=0, le=10)] = 1.0
+    sentence_silence: Annotated[float, Field(ge=0, le=10)] = 0.35
+    include: list[Literal["words", "mel"]] = []
+    """What events bring beside the audio."""
+
+
+async def speech(request: Request) -> Response:
+    """POST /v1/audio/speech."""
+    service: SpeechService = request.app.state.service
+    settings: ServerSettings = request.app.state.settings
+    body = await parsed(request, SpeechBody, settings.limits)
+    most = settings.limits.text_characters
+    if len(body.input) > most:
+        message = f"input has {len(body.input)} characters, and {most} are the most: send it in parts."
+        raise HTTPError(400, message, code="string_above_max_length", parameter="input")
+    if body.response_format not in available_formats():
+        message = f"{body.response_format} needs ffmpeg, which this server lacks: ask for another format."
+        raise HTTPError(400, message, code="format_not_available", parameter="response_format")
+    asked = await _asked(service, body)
+    if settings.log_text:
+        _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(body.input.split()))
+    form = AnswerForm(
+        body.response_format,
+        events=body.stream_format == "sse",
+        words="words" in body.include,
+        mel="mel" in body.include,
+    )
+    return await speech_response(request, service, asked, form, settings.limits)
+
+
+async def _asked(service: SpeechService, body: SpeechBody) -> SpeechRequest:
+    """What a body asks for.
+
+    Raises:
+        HTTPError: it names no model of ours.
+        VoxgradError: the voice cannot be found or read.
+    """
+    if body.model not in MODELS:
+        message = f"There is no model {body.model[:80]!r}. There are: {', '.join(MODELS)}."
+        raise HTTPError(404, message, code="model_not_found", parameter="model")
+    wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
+    speaker = await asyncio.to_thread(service.find, wanted)
+    asked: dict[str, Any] = {
+        "steps": MODELS[body.model] if body.steps is None else body.steps,
+        "speed": body.speed,
+        "temperature": body.temperature,
+        "speaker": speaker.name,
+    }
+    delivery = {"pitch": body.pitch, "volume": body.volume, "sentence_silence": body.sentence_silence}
+    return SpeechRequest(
+        body.input,
+        speaker,
+        validated(SynthesisSpec, asked, "the request"),
+        validated(DeliverySpec, delivery, "the request"),
+        body.seed,
+    )
+
+
+async def models(request: Request) -> Response:
+    """GET /v1/models, and one of them by its name."""
+    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "voxgrad"} for name in MODELS]
+    wanted = request.path_params.get("model")
+    if wanted is None:
+        return JSONResponse({"object": "list", "data": listed})
+    if wanted not in MODELS:
+        message = f"There is no model {wanted[:80]!r}. There are: {', '.join(MODELS)}."
+        raise HTTPError(404, message, code="model_not_found", parameter="model")
+    return JSONResponse(next(one for one in listed if one["id"] == wanted))
+
+
+async def voices(request: Request) -> Response:
+    """GET /v1/audio/voices: the newest version of every voice and base."""
+    service: SpeechService = request.app.state.service
+    newest = await asyncio.to_thread(newest_speakers, service)
+    return JSONResponse({"object": "list", "voices": [described(one) for one in newest]})
+
+
+def newest_speakers(service: SpeechService) -> list[Artifact]:
+    """The newest version of every voice, then of every base."""
+    found = {(one.kind, one.name): one for kind in SPEAKERS for one in service.store.list(kind)}
+    return list(found.values())
+
+
+def described(one: Artifact) -> dict[str, Any]:
+    """A voice as clients see it."""
+    manifest = one.manifest
+    speakers = manifest.settings.get("acoustic", {}).get("speakers", {})
+    return {
+        "id": one.name,
+        "name": one.name,
+        "object": "voice",
+        "ref": one.ref,
+        "kind": one.kind,
+        "created": manifest.created,
+        "consent": manifest.consent,
+        "licence": manifest.licence,
+        "embedded": one.embedded,
+        "size": one.size,
+        "speakers": list(speakers) if one.kind == "base" else [],
+    }
+
+
+ROUTES = [
+    Route("/v1/audio/speech", speech, methods=["POST"]),
+    Route("/v1/models", models, methods=["GET"]),
+    Route("/v1/models/{model}", models, methods=["GET"]),
+    Route("/v1/audio/voices", voices, methods=["GET"]),
+]

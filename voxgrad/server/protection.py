@@ -1,0 +1,133 @@
+"""What keeps other sites and strangers out: checks of Host, Origin and token, and headers of every answer."""
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voxgrad.errors import BadInputError
+from voxgrad.server.errors import HTTPError, error_response
+from voxgrad.server.metrics import Metrics
+from voxgrad.server.settings import ServerSettings
+
+_OPEN: Final = ("/", "/healthz")
+_OPEN_BELOW: Final = "/page/"
+"""What is answered without a token: the page itself, which has no secrets, and whether the server runs."""
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+}
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
+_LOOPBACK: Final = "localhost"
+
+
+def check_settings(settings: ServerSettings) -> None:
+    """See that nobody is let in from other machines by mistake.
+
+    Raises:
+        BadInputError: the server would be open to other machines without a token.
+    """
+    if settings.token is None and not is_loopback(settings.host):
+        raise BadInputError(
+            f"{settings.host} can be reached from other machines, and no token is set",
+            "Give --token, or set VOXGRAD_TOKEN, to 16 or more characters; or leave out --host.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == _LOOPBACK
+
+
+class Protection:
+    """ASGI middleware around the whole application.
+
+    Args:
+        app: what is protected.
+        settings: token, and names that the server is called by.
+        metrics: where every answer is counted.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+        self._token = None if settings.token is None else settings.token.encode()
+        self._names = frozenset(
+            name.lower().rstrip(".") for name in (_LOOPBACK, settings.host, *settings.allowed_hosts)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or hand on; the answer gets the headers of all answers."""
+        if scope["type"] != "http":
+            if scope["type"] != "websocket":
+                await self._app(scope, receive, send)
+            return
+
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+                self._metrics.requests.labels(endpoint, message["status"]).inc()
+            await send(message)
+
+        try:
+            self._check(scope["path"], Headers(scope=scope))
+        except HTTPError as error:
+            await error_response(error)(scope, receive, send_protected)
+        else:
+            await self._app(scope, receive, send_protected)
+
+    def _check(self, path: str, headers: Headers) -> None:
+        host = _only(headers.getlist("host"), "Host")
+        parts = _HOST.fullmatch(host)
+        if parts is None or not self._is_ours(parts["name"]):
+            message = "This server is not called by that name: start it with --allow-host NAME."
+            raise HTTPError(403, message, code="host_not_allowed")
+        origins = headers.getlist("origin")
+        if origins and not _is_same(_only(origins, "Origin"), host):
+            raise HTTPError(403, "Requests from pages of other sites are refused.", code="origin_not_allowed")
+        if self._token is None or path in _OPEN or path.startswith(_OPEN_BELOW):
+            return
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+            message = "A token is needed: send the header 'Authorization: Bearer TOKEN'."
+            challenge = {"WWW-Authenticate": "Bearer"}
+            raise HTTPError(401, message, code="invalid_api_key", headers=challenge)
+
+    def _is_ours(self, name: str) -> bool:
+        """An address cannot be rebound as a name can (DNS rebinding); of names, only known ones count."""
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return name.lower().rstrip(".") in self._names
+        return True
+
+
+def _only(values: Iterable[str], name: str) -> str:
+    found = list(values)
+    if len(found) != 1:
+        raise HTTPError(400, f"A request has one {name} header.", code="invalid_header")
+    return found[0]
+
+
+def _is_same(origin: str, host: str) -> bool:
+    """Whether a page of ``origin`` came from this server; a proxy may have added TLS, so the scheme does not count."""
+    scheme, separator, rest = origin.partition("://")
+    return bool(separator) and scheme in {"http", "https"} and rest.lower() == host.lower()

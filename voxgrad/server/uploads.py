@@ -1,0 +1,149 @@
+"""Recordings that a person brings along: files and zips, none of which is trusted."""
+
+import asyncio
+import re
+import shutil
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+from uuid import uuid4
+
+from voxgrad.errors import BadInputError
+from voxgrad.server.errors import HTTPError
+from voxgrad.server.settings import Limits
+from voxgrad.store.filesystem import explain_os_errors
+from voxgrad.text.recordings import is_sound
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,120}")
+_TEXTS: Final = frozenset({".txt", ".lab", ".csv", ".jsonl", ".list", ".psv"})
+_WAVS: Final = "wavs"
+_BLOCK: Final = 1 << 20
+_ROOM: Final = 200 << 20  # bytes of the disk that uploads leave free
+
+
+def fresh_name() -> str:
+    """A name that nobody has."""
+    return uuid4().hex
+
+
+async def store(path: Path, content: AsyncIterator[bytes]) -> None:
+    """Write a body to a file as it comes.
+
+    Raises:
+        EnvironmentFailureError: the disk refuses.
+        HTTPError: as the body does; the caller removes the file.
+    """
+    with explain_os_errors("keep an upload"), path.open("xb") as file:
+        async for block in content:
+            await asyncio.to_thread(file.write, block)
+
+
+def listed(directory: Path) -> list[str]:
+    """Names of the recordings and texts of a session."""
+    found = (*directory.iterdir(), *(directory / _WAVS).iterdir())
+    return sorted(path.name for path in found if path.is_file() and _target(directory, path.name) == path)
+
+
+async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits: Limits) -> None:
+    """Keep an uploaded file in a session's folder: a recording, a text, a list, or what a zip holds of these.
+
+    Only the last part of a name counts, and it is made of letters, digits and a few marks.
+
+    Args:
+        directory: of the session.
+        name: that the client gives the file.
+        content: of the file.
+        limits: of sizes.
+
+    Raises:
+        BadInputError: the name tells no kind of file that is taken, or the zip is damaged or too large.
+        HTTPError: the body is too large, or stopped; 507, the disk is nearly full.
+        EnvironmentFailureError: the disk refuses.
+    """
+    zipped = name.lower().endswith(".zip")
+    target = None if zipped else _target(directory, name)
+    if target is None and not zipped:
+        raise BadInputError(
+            f"{PurePosixPath(name).name[:80]!r} is no recording, text, list or zip",
+            "Name it with plain letters, and an ending such as .wav, .flac, .txt, .csv or .zip.",
+        )
+    _check_room(directory)
+    incoming = directory / f"{fresh_name()}.upload"
+    try:
+        await store(incoming, content)
+        if target is None:
+            await asyncio.to_thread(_unpack, directory, incoming, limits)
+        else:
+            incoming.replace(target)
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def _target(directory: Path, name: str) -> Path | None:
+    """Where a file of this name goes; None where it is none that is taken."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    ending = PurePosixPath(last).suffix.lower()
+    if _NAME.fullmatch(last) is None:
+        return None
+    if is_sound(last) or (ending in {".txt", ".lab"} and not last.lower().startswith("metadata")):
+        return directory / _WAVS / last
+    return directory / last if ending in _TEXTS else None
+
+
+def _unpack(directory: Path, archive: Path, limits: Limits) -> None:
+    """All of a zip that is taken, or nothing of it."""
+    staged = directory / f"{fresh_name()}.unpacked"
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = _members(directory, opened, limits)
+            _check_room(directory, sum(member.file_size for member, _ in members))
+            staged.mkdir()
+            for number, (member, _) in enumerate(members):
+                with opened.open(member) as source, (staged / str(number)).open("xb") as file:
+                    # A header can lie about the size; reading stops where it said.
+                    shutil.copyfileobj(source, file, _BLOCK)
+            for number, (_, target) in enumerate(members):
+                (staged / str(number)).replace(target)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        raise BadInputError(
+            "the zip is damaged or encrypted", "Pack it again, without a password."
+        ) from error
+    except OSError as error:
+        with explain_os_errors("unpack a zip"):
+            raise error from None
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> list[tuple[zipfile.ZipInfo, Path]]:
+    """What of a zip is taken, and where it goes."""
+    infos = opened.infolist()
+    if len(infos) > limits.upload_files:
+        raise BadInputError(
+            f"the zip holds {len(infos)} files, and {limits.upload_files} are the most", "Pack fewer."
+        )
+    found: dict[Path, zipfile.ZipInfo] = {}
+    for info in infos:
+        target = None if info.is_dir() or "__MACOSX" in info.filename else _target(directory, info.filename)
+        if target is None:
+            continue
+        if target in found:
+            raise BadInputError(f"the zip holds {target.name} twice", "Give every file a name of its own.")
+        found[target] = info
+    if not found:
+        raise BadInputError(
+            "the zip holds no recordings", "Pack .wav files with a metadata.csv or .txt files."
+        )
+    if sum(info.file_size for info in found.values()) > limits.upload_bytes:
+        raise BadInputError(
+            f"the zip unpacks to more than {limits.upload_bytes / 2**30:.0f} GiB", "Bring it in parts."
+        )
+    return [(info, target) for target, info in found.items()]
+
+
+def _check_room(directory: Path, needed: int = 0) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < needed + _ROOM:
+        message = f"The disk has {free / 1e6:.0f} MB left, which is too little: free some space."
+        raise HTTPError(507, message, code="disk_full")

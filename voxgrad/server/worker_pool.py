@@ -1,0 +1,198 @@
+"""Worker processes, and the order in which they are given work."""
+
+import asyncio
+import multiprocessing
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.server import worker
+from voxgrad.server.metrics import Metrics
+
+T = TypeVar("T")
+_SPAWN: Final = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
+_TRIES: Final = 2  # work that ends a worker twice is not given to a third
+_FIRST_IN_ROW: Final = 3  # first passages that may go before a later one that waits
+_PATIENCE: Final = 5.0  # seconds for a worker to end
+
+
+class WorkerDiedError(Exception):
+    """A worker ended, or took too long, in the middle of its work."""
+
+
+class _Process:
+    """One worker process; `exchange` blocks, and is called in a thread."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._connection, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=worker.run, args=(theirs, megabytes), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def exchange(self, message: tuple[Any, tuple[Any, ...]], patience: float) -> tuple[bool, Any]:
+        try:
+            self._connection.send(message)
+            if not self._connection.poll(patience):
+                raise WorkerDiedError
+            answer: tuple[bool, Any] = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise WorkerDiedError from error
+        return answer
+
+    def end(self) -> None:
+        # In this order: a thread that waits for an answer sees the end of the pipe.
+        self.process.kill()
+        self.process.join(_PATIENCE)
+        self._connection.close()
+
+
+@dataclass(eq=False)
+class _Task:
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    done: "asyncio.Future[Any]"
+    tries: int = 0
+
+
+class WorkerPool:
+    """As many processes as compute at once.
+
+    What is asked first of a request goes before what is asked later, so that a short sentence need not wait for the
+    passages of a book; but after three such, a later one has its turn, so that the book goes on too.
+
+    Args:
+        workers: how many processes.
+        megabytes: for loaded voices, in every one.
+        patience: seconds for one call.
+        metrics: where the queue and dead workers are counted.
+    """
+
+    def __init__(self, workers: int, megabytes: int, patience: float, metrics: Metrics) -> None:
+        self.workers = workers
+        self._megabytes, self._patience, self._metrics = megabytes, patience, metrics
+        self._first: deque[_Task] = deque()
+        self._later: deque[_Task] = deque()
+        self._firsts_in_row = 0
+        self._wake = asyncio.Condition()
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._servers: list[asyncio.Task[None]] = []
+        self.processes: dict[int, _Process] = {}
+
+    async def start(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Start all workers, each of which makes a call before it is given any other.
+
+        Raises:
+            VoxgradError: the call failed.
+            EnvironmentFailureError: a worker ended in it.
+        """
+        for number in range(self.workers):
+            self.processes[number] = _Process(self._megabytes)
+        loop = asyncio.get_running_loop()
+        message, patience = (function, arguments), self._patience
+        calls = [
+            loop.run_in_executor(self._threads, one.exchange, message, patience)
+            for one in self.processes.values()
+        ]
+        try:
+            answers = await asyncio.gather(*calls)
+        except WorkerDiedError as error:
+            self._end_processes()
+            raise _given_up() from error
+        for done, value in answers:
+            if not done:
+                self._end_processes()
+                raise value
+        self._servers = [asyncio.create_task(self._serve(number)) for number in range(self.workers)]
+
+    async def call(self, function: Callable[..., T], *arguments: Any, later: bool = False) -> T:
+        """Have a worker call a function; cancelled, what waits is not begun.
+
+        Args:
+            function: of a module.
+            arguments: that can be pickled, as the answer must be.
+            later: it goes on with something that has begun.
+
+        Raises:
+            VoxgradError: as the function raises it.
+            WorkerBugError: the function raised anything else.
+            EnvironmentFailureError: two workers ended in it, or took too long.
+        """
+        task = _Task(function, arguments, asyncio.get_running_loop().create_future())
+        async with self._wake:
+            (self._later if later else self._first).append(task)
+            self._wake.notify()
+        self._metrics.waiting.set(self.waiting)
+        answer: T = await task.done
+        return answer
+
+    @property
+    def waiting(self) -> int:
+        """Calls that no worker has begun."""
+        return sum(not task.done.done() for queue in (self._first, self._later) for task in queue)
+
+    async def close(self) -> None:
+        """End all workers; calls that wait or are in work fail."""
+        for server in self._servers:
+            server.cancel()
+        await asyncio.to_thread(self._end_processes)
+        await asyncio.gather(*self._servers, return_exceptions=True)
+        for task in (*self._first, *self._later):
+            task.done.cancel()
+        self._threads.shutdown(wait=True)
+
+    def _end_processes(self) -> None:
+        for one in self.processes.values():
+            one.end()
+
+    async def _serve(self, number: int) -> None:
+        """Give work to one process, for as long as the pool is open."""
+        while True:
+            task = await self._next()
+            await self._work(number, task)
+
+    async def _next(self) -> _Task:
+        async with self._wake:
+            while True:
+                await self._wake.wait_for(lambda: self._first or self._later)
+                first = bool(self._first) and not (self._later and self._firsts_in_row >= _FIRST_IN_ROW)
+                task = (self._first if first else self._later).popleft()
+                if not task.done.done():  # else whoever asked has left
+                    self._firsts_in_row = self._firsts_in_row + 1 if first else 0
+                    self._metrics.waiting.set(self.waiting)
+                    return task
+
+    async def _work(self, number: int, task: _Task) -> None:
+        loop = asyncio.get_running_loop()
+        process, message = self.processes[number], (task.function, task.arguments)
+        try:
+            done, value = await loop.run_in_executor(self._threads, process.exchange, message, self._patience)
+        except WorkerDiedError:
+            self._metrics.workers_lost.inc()
+            await asyncio.to_thread(process.end)
+            self.processes[number] = _Process(self._megabytes)
+            task.tries += 1
+            if task.tries < _TRIES and not task.done.done():
+                async with self._wake:
+                    self._first.appendleft(task)
+                    self._wake.notify()
+            elif not task.done.done():
+                task.done.set_exception(_given_up())
+            return
+        if task.done.done():
+            return
+        with suppress(asyncio.InvalidStateError):
+            if done:
+                task.done.set_result(value)
+            else:
+                task.done.set_exception(value)
+
+
+def _given_up() -> EnvironmentFailureError:
+    return EnvironmentFailureError(
+        "the process that computed this ended, or took too long",
+        "Try again; if it happens again, check the memory of the server.",
+    )

@@ -1,0 +1,183 @@
+"""The Wyoming protocol, by which Home Assistant and its satellites find voices and speak with them.
+
+It has no authentication: whoever reaches the port can have texts spoken, and nothing else.
+"""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Final
+
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.error import Error
+from wyoming.event import Event
+from wyoming.info import Attribution, Describe, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
+from wyoming.server import AsyncEventHandler
+from wyoming.tts import Synthesize
+
+import voxgrad
+from voxgrad.audio.writers import to_pcm
+from voxgrad.errors import EnvironmentFailureError
+from voxgrad.server.errors import HTTPError, as_http
+from voxgrad.server.openai_api import newest_speakers
+from voxgrad.server.settings import Limits, ServerSettings
+from voxgrad.server.speech_service import SpeechRequest, SpeechService
+from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.store.artifact import Artifact
+
+_LOG = logging.getLogger("voxgrad.server")
+_WIDTH: Final = 2  # bytes of a sample
+_PIECE: Final = 4096  # samples of one audio chunk
+_IDLE_SECONDS: Final = 60.0  # between two events of a client
+_BY: Final = Attribution(name="voxgrad", url="https://pypi.org/project/voxgrad/")
+
+
+class _BoundedReader(asyncio.StreamReader):
+    """A client's stream, of which no event is larger, or waited for longer, than it may be."""
+
+    def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
+        super().__init__()
+        self._reader, self._limits = reader, limits
+
+    async def readline(self) -> bytes:
+        async with asyncio.timeout(_IDLE_SECONDS):
+            return await self._reader.readline()
+
+    async def readexactly(self, n: int) -> bytes:
+        if n > self._limits.json_bytes:
+            raise ValueError("the event is too large")
+        async with asyncio.timeout(self._limits.idle_seconds):
+            return await self._reader.readexactly(n)
+
+    def feed_eof(self) -> None:
+        self._reader.feed_eof()
+
+
+class WyomingHandler(AsyncEventHandler):
+    """One connection.
+
+    Args:
+        reader: of the client.
+        writer: to it.
+        service: that speaks.
+        settings: limits, and whether texts are logged.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        service: SpeechService,
+        settings: ServerSettings,
+    ) -> None:
+        super().__init__(_BoundedReader(reader, settings.limits), writer)
+        self._service, self._settings = service, settings
+
+    async def run(self) -> None:
+        """Answer events until the client leaves, or sends what is none."""
+        try:
+            await super().run()
+        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
+            self._service.metrics.cancelled.inc()
+        except Exception as error:  # noqa: BLE001 - the package trusts what it reads
+            _LOG.info("a Wyoming client sent what is no event (%s)", type(error).__name__)
+
+    async def handle_event(self, event: Event) -> bool:
+        """Answer one event; False ends the connection."""
+        if Describe.is_type(event.type):
+            found = await asyncio.to_thread(newest_speakers, self._service)
+            await self.write_event(_info(found).event())
+        elif Synthesize.is_type(event.type):
+            try:
+                async with asyncio.timeout(self._settings.limits.request_seconds):
+                    await self._speak(Synthesize.from_event(event))
+            except (OSError, asyncio.CancelledError):
+                raise
+            except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
+                shown = as_http(error)
+                if shown.status >= 500:
+                    _LOG.exception("speech failed")
+                await self.write_event(Error(text=shown.message, code=shown.code).event())
+        return True
+
+    async def _speak(self, asked: Synthesize) -> None:
+        most = self._settings.limits.text_characters
+        if len(asked.text) > most:
+            raise HTTPError(400, f"The text has more than {most} characters: send it in parts.")
+        name = None if asked.voice is None else asked.voice.name
+        if name is not None and asked.voice is not None and asked.voice.speaker is not None:
+            name = f"{name}:{asked.voice.speaker}"
+        speaker = await asyncio.to_thread(self._service.find, name)
+        if self._settings.log_text:
+            _LOG.info("%s says: %s", speaker.voice.ref, " ".join(asked.text.split()))
+        synthesis = SynthesisSpec(speaker=speaker.name)
+        request = SpeechRequest(asked.text, speaker, synthesis, DeliverySpec(), seed=0)
+        form = {"rate": speaker.rate, "width": _WIDTH, "channels": 1}
+        with self._service.admitted():
+            async with aclosing(self._service.stream(request)) as pieces:
+                started = False
+                async for piece, _ in pieces:
+                    if not started:
+                        await self._send(AudioStart(**form).event())
+                        started = True
+                    pcm = to_pcm(piece.samples).astype("<i2")
+                    for place in range(0, len(pcm), _PIECE):
+                        audio = pcm[place : place + _PIECE].tobytes()
+                        await self._send(AudioChunk(audio=audio, **form).event())
+        await self._send(AudioStop().event())
+
+    async def _send(self, event: Event) -> None:
+        async with asyncio.timeout(self._settings.limits.idle_seconds):
+            await self.write_event(event)
+
+
+async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asyncio.Server:
+    """Listen to Wyoming's clients.
+
+    Args:
+        service: that speaks.
+        settings: address, and limits.
+
+    Raises:
+        EnvironmentFailureError: the address cannot be listened to.
+    """
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await WyomingHandler(reader, writer, service, settings).run()
+
+    host, port = settings.wyoming_host, settings.wyoming_port
+    try:
+        return await asyncio.start_server(connected, host, port)
+    except OSError as error:
+        raise EnvironmentFailureError(
+            f"{host} port {port} cannot be listened to ({error.strerror})", "Choose another with --wyoming."
+        ) from error
+
+
+def _info(voices: list[Artifact]) -> Info:
+    listed = [
+        TtsVoice(
+            name=one.name,
+            attribution=_BY,
+            installed=True,
+            description=f"{one.kind} {one.ref}",
+            version=str(one.version),
+            languages=["en_US"],
+            speakers=[TtsVoiceSpeaker(name) for name in one.manifest.settings["acoustic"]["speakers"]]
+            if one.kind == "base"
+            else None,
+        )
+        for one in voices
+    ]
+    return Info(
+        tts=[
+            TtsProgram(
+                name="voxgrad",
+                attribution=_BY,
+                installed=True,
+                description="Voices cloned on this machine",
+                version=voxgrad.__version__,
+                voices=listed,
+            )
+        ]
+    )
