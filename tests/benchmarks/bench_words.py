@@ -45,26 +45,32 @@ def main() -> None:
         altered = [
             (index % len(entries), *alter(entries, index % len(entries), draw)) for index in range(ALTERED)
         ]
-        gains = usual_gains(known)
-        usual.append(np.array([beyond_usual(one, gains) for one in known]))
-        found = [suspects(text, mels[index], NONE) for index, _, text in altered]
-        deviations.append(np.array([beyond_usual(one, gains) for one in found]))
+        speakers = [entry.speaker for entry in entries]
+        gains = {
+            name: usual_gains([one for one, speaker in zip(known, speakers, strict=True) if speaker == name])
+            for name in set(speakers)
+        }
+        usual.append(
+            np.array([beyond_usual(one, gains[who]) for one, who in zip(known, speakers, strict=True)])
+        )
+        found = [(speakers[index], suspects(text, mels[index], NONE)) for index, _, text in altered]
+        deviations.append(np.array([beyond_usual(one, gains[who]) for who, one in found]))
         kinds.append(np.array([kind for _, kind, _ in altered]))
         report(folder, usual[-1], deviations[-1], kinds[-1], CheckSpec().doubt_word)
-        if folder == "lj":
-            before(entries, mels, altered)
     joined = [np.concatenate(one) for one in (usual, deviations, kinds)]
+    report("all", *joined, CheckSpec().doubt_word)
     report("all", *joined, np.sort(joined[0])[::-1][len(joined[0]) // 50])
+    before(entries, mels, altered)
 
 
 def before(entries: list[Entry], mels: list[torch.Tensor], altered: list[tuple[int, str, str]]) -> None:
-    """Prints the same of the likelihood of the whole text."""
+    """Prints the same of the likelihood of the whole text, where no correct one is doubted."""
     base = load_acoustic_model(Store.open().find("base/english"))
     correct = [fit(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
     wrong = [fit(base, text, mels[index], NONE) for index, _, text in altered]
     usual = np.array([-one.likelihood for one in correct if one is not None])
     deviations = np.array([np.inf if one is None else -one.likelihood for one in wrong])
-    report("  likelihood alone", usual, deviations, np.array([kind for _, kind, _ in altered]), usual.max())
+    report("lj, likelihood alone", usual, deviations, np.array([kind for _, kind, _ in altered]), usual.max())
 
 
 def report(name: str, usual: np.ndarray, deviations: np.ndarray, kinds: np.ndarray, bound: float) -> None:

@@ -127,7 +127,7 @@ def test_one_text_of_clips_of_too_different_length_is_told(folder, prepare, reco
     (folder / "metadata.csv").write_text(listed, encoding="utf-8")
     dataset = prepare(folder, "--base", "none")
     verdicts = {row["id"]: " ".join(row["reasons"]) for row in rows(dataset, "verdicts.jsonl")}
-    assert "2 clips of" in verdicts["a"]
-    assert "have its text: some say another" in verdicts["long"]
+    assert "the 2 clips with its text" in verdicts["a"]
+    assert "one of them says another" in verdicts["long"]
     assert verdicts["b"] == ""
     assert "1 texts are of several clips of too different length, that of a and long for one" in prepare.err

@@ -4,9 +4,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from voxgrad.preparation.recording import PreparedClip
 
+_PAIR = 2  # of two, either may be wrong
 _LONGER = 1.5
 _BY_SECONDS = 0.5
 """How much longer the longest clip of a text is than the shortest; takes of one sentence differ by less."""
@@ -35,11 +37,13 @@ class Duplicates:
                     f"its audio is that of {first}{'' if same else ', which has another text'}"
                 )
         for group in self.texts:
-            seconds = sorted(clips[name].seconds for name in group)
+            usual = median(clips[name].seconds for name in group)
             for name in group:
-                found[name].append(
-                    f"{len(group)} clips of {seconds[0]:.1f} to {seconds[-1]:.1f} s have its text: some say another"
-                )
+                if len(group) == _PAIR or _unlike([clips[name].seconds, usual]):
+                    found[name].append(
+                        f"it lasts {clips[name].seconds:.1f} s, and the {len(group)} clips with its text "
+                        f"{usual:.1f} s (median): one of them says another"
+                    )
         return found
 
 

@@ -30,6 +30,8 @@ from voxgrad.text.tokens import Encoded, encode
 from voxgrad.text.transcripts import Entry, Problem
 from voxgrad.training.dataset import Clip
 
+_OF_THE_RECORDING = (BadInputError, IntegrityError)
+"""What is wrong with one recording; others go on."""
 _PAST_THE_END = 0.5
 """Seconds that a segment may end after its recording: times are often rounded."""
 
@@ -102,7 +104,7 @@ def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> Recordi
                 opened = replace(opened, waveform=denoise(opened.waveform), noisy=opened.waveform)
             for found in _clips(entry, opened, how):
                 (made if isinstance(found, PreparedClip) else problems).append(found)  # type: ignore[arg-type]
-        except (BadInputError, IntegrityError) as error:
+        except _OF_THE_RECORDING as error:
             problems.append(_problem(entry.id, entry, error))
     return RecordingOutcome(key, tuple(made), tuple(problems))
 
@@ -144,7 +146,7 @@ def _segment_clips(
                 yield _made(piece, cleaned, how)
             else:
                 yield from _pieces(piece, opened.part(span), how)
-        except (BadInputError, IntegrityError) as error:
+        except _OF_THE_RECORDING as error:
             yield _problem(name, entry, error)
 
 
@@ -172,7 +174,7 @@ def _pieces(
                     f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
                 )
             yield _made(piece, cleaned, how)
-        except (BadInputError, IntegrityError) as error:
+        except _OF_THE_RECORDING as error:
             yield _problem(piece.id, entry, error)
 
 

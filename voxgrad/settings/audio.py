@@ -114,7 +114,7 @@ class CheckSpec(Spec):
     doubt_bounds: tuple[tuple[float, float], ...] = ((8.0, 99.0), (3.5, 0.5), (1.5, 0.3))
     """A text is doubted where its alignment's likelihood lies more than the first number of robust standard
     deviations below its peers', and its margin over the same words backwards below the second number times theirs."""
-    doubt_word: float = Field(default=6.0, gt=0)
+    doubt_word: float = Field(default=5.3, gt=0)
     """A word is doubted where another, or none, or one more explains the recording better than is usual among its
     peers: by this many robust standard deviations."""
 
