@@ -188,8 +188,8 @@ def test_a_book_of_thirty_thousand_characters_that_was_killed_ends_the_same(tmp_
     book = _long_book(tmp_path / "long.epub")
     program = [
         sys.executable,
-        "-m",
-        "voxgrad",
+        "-c",
+        "from voxgrad.cli.main import run; run()",
         "say",
         str(book),
         "--voice",

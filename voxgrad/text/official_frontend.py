@@ -35,6 +35,21 @@ class OfficialWord:
     unknown: str
 
 
+_MONEY: Final = re.compile(
+    r"\b(one (?:dollar|pound|euro)|dollars|pounds|euros) "
+    r"(?=(?:[a-z]+(?:-[a-z]+)? (?:cents|pence)|one (?:cent|penny))\b)"
+)
+
+
+def with_official_commas(normalised: str) -> str:
+    """A normalised text with the comma that the released checkpoints learnt within a sum of money.
+
+    >>> with_official_commas("three dollars fifty cents")
+    'three dollars, fifty cents'
+    """
+    return _MONEY.sub(r"\1, ", normalised)
+
+
 def official_words(normalised: str, lexicon: Lexicon) -> Iterator[OfficialWord]:
     """The words of a text as the official front end says them.
 

@@ -22,7 +22,7 @@ from voxgrad.text.characters import dropped
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
-from voxgrad.text.official_frontend import official_words
+from voxgrad.text.official_frontend import official_words, with_official_commas
 from voxgrad.text.pronounce import Pronunciation, Source, find, pronounce, starts_with_vowel
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
 
@@ -102,6 +102,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
         labels, words = _split(normalised, text, lexicon)
         unknown = tuple(dict.fromkeys(word.word for word in words if word.source == "network"))
     else:
+        normalised = with_official_commas(normalised)
         labels, words, unknown = _attached(normalised, lexicon)
     if not words:
         raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
