@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.noise import torch_normal
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+from voxgrad.threads import usable_processors
 
 _FRAMES_A_TOKEN = 24
 """Noise for so many is drawn; a longer utterance repeats it."""
@@ -152,4 +153,4 @@ def default_threads() -> int:
     named = os.environ.get("OMP_NUM_THREADS", "")
     if named.isdigit() and int(named) > 0:
         return int(named)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_processors()
