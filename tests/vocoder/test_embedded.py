@@ -1,4 +1,4 @@
-"""The vocoder that comes with the package: whole, small, honest, and the same sound streamed."""
+"""The vocoders that come with the package: whole, small, honest, and near to recordings."""
 
 import shutil
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from voxgrad.audio.io import read_audio
+from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
+from voxgrad.audio.praat import median_f0
 from voxgrad.errors import IntegrityError
 from voxgrad.events import ignore
 from voxgrad.settings import MelSpec
@@ -16,17 +17,27 @@ from voxgrad.vocoder.choice import choose_vocoder
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
 from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 MEL = MelSpec()
 LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory):
-    found = choose_vocoder(Store.open(tmp_path_factory.mktemp("home")), None, MEL, ignore)
+def store(tmp_path_factory):
+    return Store.open(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def artifact(store):
+    return store.find("kathleen", "vocoder")
+
+
+def test_the_feed_forward_one_speaks_by_default(store):
+    found = choose_vocoder(store, None, MEL, ignore)
     assert found is not None
     assert found.embedded
-    return found
+    assert isinstance(load_vocoder(found, MEL, "nobody's"), SourceFilterVocoder)
 
 
 def recordings():
@@ -38,12 +49,24 @@ def recordings():
         yield samples[: len(samples) // MEL.hop_length * MEL.hop_length]
 
 
-def test_it_is_small_and_says_where_it_comes_from(artifact):
+@pytest.mark.parametrize(("name", "licence"), [("kathleen", "CC0-1.0"), ("english", "CC-BY-4.0")])
+def test_they_are_small_and_say_where_they_come_from(store, name, licence):
+    artifact = store.find(name, "vocoder")
     assert artifact.size <= 8_000_000
-    assert artifact.manifest.licence == "CC0-1.0"
-    assert {"steps", "seconds", "clips", "held_out", "judged"} <= artifact.manifest.metrics.keys()
+    assert artifact.manifest.licence == licence
+    assert {"steps", "seconds", "clips", "judged"} <= artifact.manifest.metrics.keys()
     assert artifact.manifest.metrics["judged"]
     assert "Kathleen" in artifact.manifest.settings["data"]
+
+
+def test_the_feed_forward_one_speaks_a_stranger_at_their_pitch(store):
+    vocoder = load_vocoder(store.find("english", "vocoder"), MEL, "nobody's")
+    for samples in recordings():
+        mel = log_mel(samples, MEL)[None]
+        made = vocoder(mel)
+        assert float((log_mel(made, MEL) - mel).abs().mean()) < 0.25
+        heard, meant = (median_f0(Waveform(one.numpy(), MEL.sample_rate)) for one in (made[0], samples))
+        assert heard == pytest.approx(meant, rel=0.03)
 
 
 def test_a_flipped_bit_is_refused(artifact, tmp_path):
@@ -54,7 +77,7 @@ def test_a_flipped_bit_is_refused(artifact, tmp_path):
     content = bytearray(weights.read_bytes())
     content[-1000] ^= 1
     weights.write_bytes(content)
-    flipped = choose_vocoder(Store(tmp_path / "home", tmp_path / "embedded"), None, MEL, ignore)
+    flipped = Store(tmp_path / "home", tmp_path / "embedded").find("kathleen", "vocoder")
     with pytest.raises(IntegrityError) as refused:
         load_vocoder(flipped, MEL, "nobody's")
     assert refused.value.exit_code == 3

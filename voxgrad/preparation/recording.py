@@ -167,10 +167,10 @@ def _pieces(
         piece = replace(entry, id=_numbered(entry.id, number, len(spans)), text=text)
         try:
             if entry.text and not text:
-                raise BadInputError("none of the text belongs to this piece", "Leave it out.")  # noqa: TRY301
+                raise BadInputError("none of the text belongs to this piece", "Leave it out.")
             cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
             if cleaned.waveform.seconds > how.audio.max_seconds:
-                raise BadInputError(  # noqa: TRY301 - both become a problem of this piece
+                raise BadInputError(
                     f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
                 )
             yield _made(piece, cleaned, how)
