@@ -53,6 +53,21 @@ def check_wheel(path: Path) -> None:
     assert ENTRY_POINT in entry_points, f"the wheel installs no command: {entry_points}"
 
 
+def check_small(path: Path) -> None:
+    """The small distribution has the same code, and neither weights for torch nor torch."""
+    with zipfile.ZipFile(path) as wheel:
+        names = set(wheel.namelist())
+        (about,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(wheel.read(about))
+    code = {name for name in sources() if name.endswith(".py")}
+    assert code <= names, f"the small wheel lacks {sorted(code - names)}"
+    weights = [
+        name for name in names if name.startswith(("voxgrad/pretrained/base", "voxgrad/pretrained/vocoder"))
+    ]
+    assert not weights, f"the small wheel holds weights for torch: {weights}"
+    assert not any(need.startswith("torch") for need in metadata.get_all("Requires-Dist", []))
+
+
 def check_sdist(path: Path) -> None:
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
@@ -100,10 +115,12 @@ def main() -> None:
     parser.add_argument("dist", type=Path)
     parser.add_argument("--borrow-dependencies", action="store_true")
     given = parser.parse_args()
-    (wheel,), (sdist,) = given.dist.glob("*.whl"), given.dist.glob("*.tar.gz")
-    for path in (wheel, sdist):
+    (wheel,), (sdist,) = given.dist.glob("voxgrad-*.whl"), given.dist.glob("*.tar.gz")
+    (small,) = given.dist.glob("voxgrad_say-*.whl")
+    for path in (wheel, small, sdist):
         print(f"{path.stat().st_size / 1e6:6.2f} MB  {path}")
     check_wheel(wheel)
+    check_small(small)
     check_sdist(sdist)
     with tempfile.TemporaryDirectory(prefix="voxgrad-dist-") as folder:
         place = Path(folder).resolve()
