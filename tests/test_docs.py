@@ -109,10 +109,10 @@ SHORTER = {
             "model.blocks=1",
             "model.channels=16",
             "model.iterations=1",
-            "model.final_iterations=1",
         ),
         *("stages.0.steps=1", "stages.0.batch_size=1"),
         *("stages.1.steps=1", "stages.1.batch_size=1", "stages.1.crop=32"),
+        *("stages.2.steps=1", "stages.2.batch_size=1", "stages.2.crop=32"),
     ),
 }
 """What is added to commands that begin so, by the first entry that fits."""

@@ -82,7 +82,7 @@ def test_who_does_not_speak_it_harms_nobody(served, content):
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(1000):
                 pass
-        except ConnectionError:
+        except OSError:  # the server may have hung up
             pass
     assert Info.is_type(asyncio.run(conversation(served.wyoming, Describe()))[0].type)
     assert served.metric("voxgrad_requests_active") == 0
