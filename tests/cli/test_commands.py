@@ -84,7 +84,6 @@ def test_the_pictures_are_small_and_readable(chain):
         (chain.dataset, ["mel.png"]),
         (chain.base, ["curves.png", "alignment.png"]),
         (chain.voice, ["curves.png", "alignment.png"]),
-        (chain.speech, ["mel.png"]),
     ):
         for name in names:
             check_picture(artifact.path(name))

@@ -30,7 +30,6 @@ class OnnxSpeaker(Speaker):
 
     graph: Artifact
     loaded: OnnxGraph
-    light = True
 
     @classmethod
     def load(

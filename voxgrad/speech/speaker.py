@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -43,8 +43,6 @@ class Speaker(ABC):
     voice: Artifact
     vocoder: Artifact | None
     lexicon: Lexicon
-    light: ClassVar[bool] = False
-    """Whether large packages are to stay unloaded: no pictures are drawn."""
 
     @property
     @abstractmethod

@@ -117,9 +117,7 @@ def say(
     )
     with store.stage("speech", name) as staged:
         remark = speaker.recipe(text, settings, delivery, seed, cast).remark
-        seconds, first = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
-        if not speaker.light:
-            _draw(staged.directory / "mel.png", first, speaker)
+        seconds = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
         (staged.directory / TEXT).write_text(text, encoding="utf-8")
         return _publish(staged, work, summary, seconds, seed, speaker)
 
@@ -152,9 +150,9 @@ def _publish(
 
 def _write(
     directory: Path, pieces: Iterator[SpokenPassage], rate: int, remark: str, rescue: Path | None, emit: Emit
-) -> tuple[float, SpokenPassage]:
-    """Write audio and timings as they come; returns the seconds, and the first piece."""
-    first, samples, begun = None, 0, False
+) -> float:
+    """Write audio and timings as they come; returns the seconds."""
+    samples, begun = 0, False
     audio, timings = directory / AUDIO, directory / TIMINGS
     try:
         with audio.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
@@ -164,7 +162,6 @@ def _write(
                     sink.write(piece.samples)
                     lines.write(f"{',' if begun else '['}\n{_line(piece.timing)}")
                     samples += len(piece.samples)
-                    first = piece if first is None or not first.durations else first
                     begun = True
             finally:
                 sink.close()
@@ -174,20 +171,8 @@ def _write(
             convert(audio, rescue, MARK)
             emit(Said(f"the audio up to then is in {rescue}", "warning"))
         raise
-    if first is None:
-        raise ValueError("a stream without a piece")
-    return samples / rate, first
+    return samples / rate
 
 
 def _line(timing: TimedPassage) -> str:
     return json.dumps(asdict(timing), ensure_ascii=False, separators=(",", ":"))
-
-
-def _draw(path: Path, piece: SpokenPassage, speaker: Speaker) -> None:
-    """The mel of a piece: of the whole where it is short, else of its beginning; nothing where no words are said."""
-    if not piece.durations:
-        return
-    # Only here, because matplotlib takes long to load, and the audio is ready by now.
-    from voxgrad import pictures  # noqa: PLC0415
-
-    pictures.draw_mel(path, piece.mel, speaker.spec.mel, piece.passage.written)

@@ -43,8 +43,9 @@ class PitchEstimator(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXtBlock(spec.pitch_channels) for _ in range(spec.pitch_blocks))
         self.norm = nn.LayerNorm(spec.pitch_channels)
         self.head = nn.Linear(spec.pitch_channels, 1 + spec.pitch_bins)
-        centres = torch.linspace(np.log(_LOWEST), np.log(_HIGHEST), spec.pitch_bins)
-        self.register_buffer("centres", centres, persistent=False)
+        # By numpy, because torch.linspace on the ``meta`` device makes torch load sympy.
+        centres = np.linspace(np.log(_LOWEST), np.log(_HIGHEST), spec.pitch_bins, dtype=np.float32)
+        self.register_buffer("centres", torch.from_numpy(centres), persistent=False)
 
     def forward(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of voicing and of bins of pitch.
