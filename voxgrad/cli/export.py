@@ -12,7 +12,7 @@ from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.settings import OnnxSpec
-    from voxgrad.store import Store
+    from voxgrad.store import Artifact, Store
 
 _OF_GRAPHS = frozenset({"steps", "quantize", "vocoder"})
 
@@ -51,6 +51,9 @@ def export(
     with_parents: Annotated[
         bool, typer.Option("--with-parents", help="Include everything that it was made from.")
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Archive: weights in half precision, stored as the next version.")
+    ] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="An archive, an ONNX graph of a voice, or its weights.")
     ] = Format.VOXGRAD,
@@ -87,7 +90,7 @@ def export(
     elif format_ is Format.SAFETENSORS:
         _weights(session, store, ref, output)
     else:
-        _archive(session, store, ref, output, with_parents=with_parents)
+        _archive(session, store, ref, output, with_parents=with_parents, half=half)
 
 
 def _check(context: typer.Context, *, graph: bool, archive: bool) -> None:
@@ -95,6 +98,8 @@ def _check(context: typer.Context, *, graph: bool, archive: bool) -> None:
         raise BadInputError("--for decides the format itself", "Leave out --format.")
     if context.params["with_parents"] and not archive:
         raise BadInputError("only an archive holds parents", "Leave out --with-parents.")
+    if context.params["half"] and not archive:
+        raise BadInputError("--half belongs to archives", "For a graph, use --quantize half.")
     for name in _OF_GRAPHS:
         if context.params[name] is not None and not graph:
             raise BadInputError(f"--{name} belongs to graphs", "Add --format onnx, or leave it out.")
@@ -118,7 +123,7 @@ def _graph(
     *,
     sherpa: bool,
 ) -> None:
-    from voxgrad.cli.import_export import terms
+    from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.render import Renderer, answer, section, size
     from voxgrad.speech.load import find_voice
     from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
@@ -151,14 +156,16 @@ def _graph(
     )
 
 
-def _archive(session: Session, store: "Store", ref: str, output: Path | None, *, with_parents: bool) -> None:
-    from voxgrad.cli.import_export import terms
+def _archive(
+    session: Session, store: "Store", ref: str, output: Path | None, *, with_parents: bool, half: bool
+) -> None:
+    from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.render import Renderer, answer, section, size
     from voxgrad.store import Artifact, Lineage
     from voxgrad.store.archive import SUFFIX
     from voxgrad.store.archive import export as write
 
-    artifact = store.find(ref)
+    artifact = _halved(session, store, ref) if half else store.find(ref)
     ancestors = Lineage.of(store).ancestors(artifact) if with_parents else ()
     for one in ancestors:
         if not isinstance(one, Artifact):
@@ -190,8 +197,19 @@ def _archive(session: Session, store: "Store", ref: str, output: Path | None, *,
     )
 
 
+def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
+    from voxgrad.cli.render import Renderer
+    from voxgrad.speech.engines import require_torch
+
+    require_torch()
+    from voxgrad.steps.halve_weights import halve_weights
+
+    with Renderer(session) as renderer:
+        return halve_weights(store, store.find(ref), renderer.emit)
+
+
 def _weights(session: Session, store: "Store", ref: str, output: Path | None) -> None:
-    from voxgrad.cli.import_export import terms
+    from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.render import answer, section
     from voxgrad.speech.engines import require_torch
     from voxgrad.speech.load import find_voice

@@ -19,7 +19,7 @@ from voxgrad.cli.error_report import Terminated, report
 from voxgrad.cli.evaluate import card, evaluate
 from voxgrad.cli.export import export
 from voxgrad.cli.g2p import g2p
-from voxgrad.cli.import_export import import_artifact
+from voxgrad.cli.import_artifact import import_artifact
 from voxgrad.cli.lexicon import lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
