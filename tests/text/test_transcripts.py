@@ -278,7 +278,8 @@ def test_every_line_is_encoded(name, column, frontend):
     if not path.is_file():
         pytest.skip(f"no {name} in ../shared/data")
     spec = TextSpec(frontend=frontend)
-    for line in path.read_text(encoding="utf-8").splitlines():
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for line in lines if os.environ.get("VOXGRAD_LONG") else lines[::8]:
         text = line.split("|")[column]
         encoded = encode(text, spec)
         assert all(0 < token < vocabulary_size for token in encoded.tokens), text

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-TIMES = int(os.environ.get("VOXGRAD_INTERRUPTIONS", "3"))
+TIMES = int(os.environ.get("VOXGRAD_INTERRUPTIONS", "1"))
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 

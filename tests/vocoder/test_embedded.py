@@ -1,6 +1,7 @@
 """The vocoders that come with the package: whole, small, honest, and near to recordings."""
 
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_it_comes_nearer_to_a_stranger_than_griffin_lim(artifact):
 def test_streamed_it_is_the_same_sound(artifact):
     vocoder = load_vocoder(artifact, MEL, "nobody's")
     assert isinstance(vocoder, ISTFTVocoder)
-    for samples in recordings():
+    for samples in islice(recordings(), 1):
         mel = log_mel(samples, MEL)[None]
         streamed = torch.cat(list(vocoder.stream(mel.split(40, -1))), -1)
         torch.testing.assert_close(streamed, vocoder(mel), rtol=0, atol=1e-4)
