@@ -45,10 +45,11 @@ def fit_steps_to_rtf(
 def affordable(first: float, further: float, limit: float) -> int:
     """Steps within a limit, from what speaking with one step costs and what each further one adds.
 
-    >>> affordable(0.1, 0.05, 0.3), affordable(0.5, 0.2, 0.3), affordable(0.01, 0.0, 0.3)
-    (5, 4, 50)
+    >>> affordable(0.1, 0.05, 0.3), affordable(0.5, 0.2, 0.3), affordable(0.01, 0.0, 0.3), affordable(0.5, 0.0, 0.3)
+    (5, 4, 50, 4)
     """
-    room = (limit - first) / further if further > 0 else MOST_STEPS
+    # Of what one step exceeds, further steps allow none, even where the clock found them to cost nothing.
+    room = (limit - first) / further if further > 0 else MOST_STEPS * (1 if first <= limit else -1)
     return int(min(max(1 + room + 1e-9, DRAFT_STEPS), MOST_STEPS))
 
 
