@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from voxgrad.errors import BadInputError, IntegrityError
 
-Module = TypeVar("Module", bound=nn.Module)
+Built = TypeVar("Built")
 
 _RANDOM_FILLS = {
     Tensor.uniform_,
@@ -66,29 +66,36 @@ def load_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
     module.load_state_dict(dict(state), strict=True)
 
 
-def build_strict(build: Callable[[], Module], state: Mapping[str, Any], what: str) -> Module:
+def build_strict(
+    build: Callable[[], Built],
+    state: Mapping[str, Any],
+    what: str,
+    module_of: Callable[[Any], nn.Module] = lambda built: built,
+) -> Built:
     """Builds a module and loads ``state`` into it; takes no memory for it before the shapes are known to fit.
 
     Args:
-        build: makes the module, of sizes that an untrusted file may have chosen.
+        build: makes the module, or what holds it, of sizes that an untrusted file may have chosen.
         state: its weights.
         what: what errors call them.
+        module_of: finds the module in what ``build`` returns.
 
     Raises:
         BadInputError: as `load_strict`.
     """
     with NoInitialization():
         with torch.device("meta"):
-            check_strict(build(), state, what)
-        module = build()
+            check_strict(module_of(build()), state, what)
+        built = build()
+    module = module_of(built)
     expected = module.state_dict()
     widened = {name: tensor.to(expected[name].dtype) for name, tensor in state.items()}
     module.load_state_dict(widened, strict=True, assign=True)  # what is not copied need not be paged in
-    return module
+    return built
 
 
 class NoInitialization(TorchFunctionMode):
-    """Leaves parameters as they are allocated, where `load_strict` follows.
+    """Leaves parameters as they are allocated, where weights follow.
 
     Random numbers for 24 million weights take a third of a second, and on the ``meta`` device they make torch load its
     compiler, which takes one.

@@ -10,8 +10,7 @@ from voxgrad.server import worker
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
-from voxgrad.speech.prosody import TokenChanges
-from voxgrad.speech.results import Spoken, Utterance
+from voxgrad.speech.results import Spoken
 from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
@@ -76,20 +75,6 @@ class RemoteSpeaker(Speaker):
         self.metrics.work_seconds.inc(seconds)
         self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
         return spoken
-
-    def utter(
-        self,
-        tokens: Sequence[int],
-        synthesis: SynthesisSpec,
-        seed: int,
-        prosody: TokenChanges | None = None,
-    ) -> Utterance:
-        """Never called: `speak` has the worker do all of it."""
-        raise NotImplementedError
-
-    def mean_pitch(self, row: int) -> float | None:
-        """Never called either."""
-        raise NotImplementedError
 
     def leave(self) -> None:
         """Nobody listens any more: what waits is not begun."""

@@ -8,10 +8,10 @@ from voxgrad.errors import BadInputError
 from voxgrad.onnx.artifact import MODEL, settings_of
 from voxgrad.onnx.runtime import OnnxGraph
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+from voxgrad.speech.local_speaker import LocalSpeaker
 from voxgrad.speech.prosody import TokenChanges
 from voxgrad.speech.provenance import Source
 from voxgrad.speech.results import Utterance
-from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 
@@ -20,7 +20,7 @@ _FREE = {"sampler", "steps", "temperature", "speaker", "speed", "precision"}
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxSpeaker(Speaker):
+class OnnxSpeaker(LocalSpeaker):
     """A graph, loaded.
 
     Attributes:
@@ -97,7 +97,7 @@ class OnnxSpeaker(Speaker):
         seed: int,
         prosody: TokenChanges | None = None,
     ) -> Utterance:
-        """Say one utterance; see `Speaker.utter`."""
+        """Say one utterance; see `LocalSpeaker.utter`."""
         require_settings(self.loaded.spec, synthesis)
         row = self.row_of(synthesis.speaker)
         changes = (None, None) if prosody is None else (prosody.rate, prosody.semitones)

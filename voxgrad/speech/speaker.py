@@ -3,22 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 import voxgrad
-from voxgrad.audio.io import Samples, Waveform
-from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, DeliverySpec, Sampler, SynthesisSpec
 from voxgrad.speech.cast import Cast
-from voxgrad.speech.pauses import Cuts, cuts_for
-from voxgrad.speech.prosody import TokenChanges, changes_pitch, gains, is_plain, pitch_curve, token_prosody
 from voxgrad.speech.provenance import CastMember, Recipe, Source
-from voxgrad.speech.results import Speech, Spoken, SpokenPassage, TextSummary, Utterance
+from voxgrad.speech.results import Speech, Spoken, SpokenPassage, TextSummary
 from voxgrad.speech.stream import Resumption, cut, readable, speak
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, Lexicon
@@ -63,24 +58,6 @@ class Speaker(ABC):
     @abstractmethod
     def made_by(self) -> dict[str, Any]:
         """What a recipe says of the engine."""
-
-    @abstractmethod
-    def utter(
-        self,
-        tokens: Sequence[int],
-        synthesis: SynthesisSpec,
-        seed: int,
-        prosody: TokenChanges | None = None,
-    ) -> Utterance:
-        """Say one utterance.
-
-        Raises:
-            BadInputError: a setting cannot be used.
-        """
-
-    @abstractmethod
-    def mean_pitch(self, row: int) -> float | None:
-        """Of a speaker, in Hz, where the model predicts pitch; else None."""
 
     @property
     def sources(self) -> tuple[Source, Source | None]:
@@ -234,6 +211,7 @@ class Speaker(ABC):
             **self.made_by,
         )
 
+    @abstractmethod
     def speak(
         self,
         passage: Passage,
@@ -251,70 +229,8 @@ class Speaker(ABC):
             seed: of all noise.
             pauses: numbers of words, each with the seconds of silence before it.
         """
-        row, hop = self.row_of(synthesis.speaker), self.spec.mel.hop_length
-        prosody = None if is_plain(passage) else token_prosody(passage, self.mean_pitch(row))
-        said = self.utter(passage.encoded.tokens, synthesis, seed, prosody)
-        samples, durations = finite(said.samples), said.durations
-        if prosody is not None and self.mean_pitch(row) is None and changes_pitch(passage):
-            samples = self._bent(samples, token_prosody(passage, self._heard_pitch(samples)), durations)
-        edges = [frame * hop for frame in accumulate(durations, initial=0)]
-        asked = () if delivery.edge_silence is None else tuple(pause for pause in pauses if pause[1] > 0)
-        gaps = [(passage.encoded.words[at - 1].stop, passage.encoded.words[at].start) for at, _ in asked]
-        places = [
-            (edges[before] / self.rate, edges[after] / self.rate, seconds)
-            for (before, after), (_, seconds) in zip(gaps, asked, strict=True)
-        ]
-        cuts = Cuts() if delivery.edge_silence is None else cuts_for(samples, self.rate, places)
-        factors = None if prosody is None else gains(passage, durations, hop, len(samples), self.rate)
-        samples = self.delivered(samples if factors is None else samples * factors, delivery)
-        borders = tuple(sample / self.rate for sample in cuts.borders(edges, gaps))
-        spoken = cuts.apply(samples, self.rate)
-        return Spoken(spoken, said.mel, durations, borders, cuts.lead / self.rate, cuts.tail / self.rate)
-
-    def delivered(self, samples: Samples, delivery: DeliverySpec) -> Samples:
-        """At the pitch and volume that were asked for."""
-        if delivery.pitch and len(samples) > _SHORTEST_TO_SHIFT * self.rate:
-            # Only here, because Praat takes long to load.
-            from voxgrad.audio.praat import shift  # noqa: PLC0415
-
-            raised = shift(Waveform(samples, self.rate), 2 ** (delivery.pitch / 12), 1.0).samples
-            samples = np.pad(raised[: len(samples)], (0, max(0, len(samples) - len(raised))))
-        return _limited(_limited(samples) * np.float32(delivery.volume))
-
-    def _heard_pitch(self, samples: Samples) -> float | None:
-        from voxgrad.audio.praat import median_f0  # noqa: PLC0415 - as above
-
-        return median_f0(Waveform(samples, self.rate))
-
-    def _bent(self, samples: Samples, prosody: TokenChanges, durations: tuple[int, ...]) -> Samples:
-        """The pitch raised by Praat, for models that predict none."""
-        from voxgrad.audio.praat import bend  # noqa: PLC0415 - as above
-
-        if len(samples) <= _SHORTEST_TO_SHIFT * self.rate:
-            return samples
-        times, semitones = pitch_curve(prosody, durations, self.spec.mel.seconds_per_frame)
-        return bend(Waveform(samples, self.rate), times, semitones).samples
-
-
-def finite(samples: Samples) -> Samples:
-    """The same samples.
-
-    Raises:
-        BadInputError: they are not finite.
-    """
-    if not np.isfinite(samples).all():
-        raise BadInputError(
-            "the voice produced values that are not finite", "Fine-tune it again, or use another."
-        )
-    return samples
 
 
 def carried_lexicon(voice: Artifact) -> Path | None:
     """The lexicon that a voice brings with it."""
     return voice.path(LEXICON) if any(file.path == LEXICON for file in voice.manifest.files) else None
-
-
-def _limited(samples: Samples) -> Samples:
-    """Samples that stay below full scale: rather a little quieter than clipped."""
-    peak = float(np.abs(samples).max())
-    return samples * np.float32(_PEAK / peak) if peak > _PEAK else samples

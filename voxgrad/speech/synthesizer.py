@@ -13,10 +13,10 @@ from voxgrad.audio.io import Samples
 from voxgrad.device import keep_freed_memory
 from voxgrad.model.gradtts import TokenProsody
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
+from voxgrad.speech.local_speaker import LocalSpeaker, finite
 from voxgrad.speech.pauses import faded
 from voxgrad.speech.prosody import TokenChanges
 from voxgrad.speech.results import Utterance
-from voxgrad.speech.speaker import Speaker, finite
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.vocoder.load import Vocoder, load_vocoder
@@ -25,7 +25,7 @@ _DELIVERY = DeliverySpec()
 
 
 @dataclass(frozen=True, eq=False)
-class Synthesizer(Speaker):
+class Synthesizer(LocalSpeaker):
     """A voice with its vocoder, loaded.
 
     Attributes:
@@ -78,7 +78,7 @@ class Synthesizer(Speaker):
         seed: int,
         prosody: TokenChanges | None = None,
     ) -> Utterance:
-        """Say one utterance; see `Speaker.utter`."""
+        """Say one utterance; see `LocalSpeaker.utter`."""
         asked = None
         if prosody is not None:
             asked = TokenProsody(torch.from_numpy(prosody.rate), torch.from_numpy(prosody.semitones))

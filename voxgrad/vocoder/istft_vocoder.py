@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxgrad.errors import BadInputError
 from voxgrad.settings import ISTFTSpec, MelSpec
 from voxgrad.vocoder.phase_reconstruction import (
     PhaseEstimate,
+    check_frames,
     istft,
     modulus,
     reach,
@@ -115,9 +115,7 @@ class ISTFTVocoder:
         Raises:
             BadInputError: the frames cannot be added up.
         """
-        if mel.n_fft % mel.hop_length:
-            message = f"a hop of {mel.hop_length} samples does not divide frames of {mel.n_fft}"
-            raise BadInputError(message, "Use a hop that divides n_fft.")
+        check_frames(mel)
         return cls(spec, mel, Corrector(spec, mel).eval())
 
     @property

@@ -1,7 +1,6 @@
 """What every vocoder is; vocoders from and to directories and official files."""
 
 import json
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -11,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.model.checkpoint import NoInitialization, check_strict, load_strict, read_weights, save_weights
+from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
 from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, Spec
 from voxgrad.store import Artifact
@@ -126,22 +125,14 @@ def load(directory: Path, device: torch.device) -> TrainedVocoder | GriffinLim:
     weights, what = read_weights(directory / WEIGHTS), f"the vocoder in {directory}"
     vocoder: TrainedVocoder
     if isinstance(record, _ISTFTRecord):
-        vocoder = _assembled(partial(ISTFTVocoder.build, record.spec, record.mel), weights, what)
+        vocoder = build_strict(partial(ISTFTVocoder.build, record.spec, record.mel), weights, what, _network)
     elif isinstance(record, _SourceFilterRecord):
-        vocoder = _assembled(partial(SourceFilterVocoder.build, record.spec, record.mel), weights, what)
+        vocoder = build_strict(
+            partial(SourceFilterVocoder.build, record.spec, record.mel), weights, what, _network
+        )
     else:
-        vocoder = _assembled(partial(HiFiGAN.build, record.spec, record.mel), weights, what)
+        vocoder = build_strict(partial(HiFiGAN.build, record.spec, record.mel), weights, what, _network)
     _network(vocoder).to(device)
-    return vocoder
-
-
-def _assembled(build: Callable[[], Learnt], weights: Mapping[str, Any], what: str) -> Learnt:
-    """Build a vocoder around weights, and only once its sizes, which may be anything, are known to fit."""
-    with NoInitialization():
-        with torch.device("meta"):
-            check_strict(_network(build()), weights, what)
-        vocoder = build()
-    load_strict(_network(vocoder), weights, what)
     return vocoder
 
 
@@ -163,7 +154,7 @@ def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
     spec = _parse(HiFiGANSpec, {name: settings[name] for name in HiFiGANSpec.model_fields}, config)
     mel = _parse(MelSpec, {ours: settings[theirs] for theirs, ours in _OFFICIAL_MEL.items()}, config)
     state = fold_weight_norm(read_untrusted_checkpoint(path, "generator"))
-    return _assembled(partial(HiFiGAN.build, spec, mel), state, f"the HiFi-GAN {path}")
+    return build_strict(partial(HiFiGAN.build, spec, mel), state, f"the HiFi-GAN {path}", _network)
 
 
 def require_mel(

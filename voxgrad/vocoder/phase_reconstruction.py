@@ -13,6 +13,7 @@ from torch import Tensor, view_as_complex, view_as_real
 from torch.nn import functional as F
 
 from voxgrad.audio.mel import hann_window, mel_filters
+from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec
 
 _MOMENTUM = 0.99
@@ -31,6 +32,17 @@ class PhaseEstimate:
     """Complex (batch, frames, bins): has the mel."""
     consistent: Tensor
     """Same shape: the last spectrum that belonged to a audio."""
+
+
+def check_frames(mel: MelSpec) -> None:
+    """Make sure that overlapping frames can be added up.
+
+    Raises:
+        BadInputError: the hop does not divide the frame.
+    """
+    if mel.n_fft % mel.hop_length:
+        message = f"a hop of {mel.hop_length} samples does not divide frames of {mel.n_fft}"
+        raise BadInputError(message, "Use a hop that divides n_fft.")
 
 
 def reach(mel: MelSpec) -> int:

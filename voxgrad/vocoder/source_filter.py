@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgrad.audio.mel import mel_filters
-from voxgrad.errors import BadInputError
 from voxgrad.model.convnext import ConvNeXtBlock
 from voxgrad.settings import MelSpec, SourceFilterSpec
-from voxgrad.vocoder.phase_reconstruction import istft, stft
+from voxgrad.vocoder.phase_reconstruction import check_frames, istft, stft
 
 _LOWEST, _HIGHEST = 50.0, 600.0  # Hz
 _NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
@@ -150,9 +149,7 @@ class SourceFilterVocoder:
         Raises:
             BadInputError: the frames cannot be added up.
         """
-        if mel.n_fft % mel.hop_length:
-            message = f"a hop of {mel.hop_length} samples does not divide frames of {mel.n_fft}"
-            raise BadInputError(message, "Use a hop that divides n_fft.")
+        check_frames(mel)
         return cls(spec, mel, SourceFilter(spec, mel).eval())
 
     def filtered(
