@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from voxgrad.cli.say_input import NO_PDF
 from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError, VoxgradError
 
@@ -28,9 +29,7 @@ def is_book(text: str | None, file: Path | None) -> Path | None:
         return None
     path = Path(text)
     if path.suffix.lower() == ".pdf" and path.is_file():
-        raise BadInputError(
-            f"{path} is no text", "PDF has no order of reading: save it as text, HTML or EPUB."
-        )
+        raise BadInputError(f"{path} is no text", NO_PDF)
     return path if path.suffix.lower() == _BOOK and (path.is_file() or " " not in text) else None
 
 
@@ -47,12 +46,10 @@ def list_book(session: Session, path: Path) -> None:
     for heading in ("", "chapter", "characters"):
         table.add_column(heading)
     lengths = [len(re.sub(r"<[^>]*>", "", chapter.ssml)) for chapter in book.chapters]
+    listed = []
     for number, (chapter, length) in enumerate(zip(book.chapters, lengths, strict=True), 1):
         table.add_row(str(number), Text(chapter.title), str(length))
-    listed = [
-        {"number": number, "title": chapter.title, "characters": length}
-        for number, (chapter, length) in enumerate(zip(book.chapters, lengths, strict=True), 1)
-    ]
+        listed.append({"number": number, "title": chapter.title, "characters": length})
     answer(session, {"title": book.title, "authors": list(book.authors), "chapters": listed}, table)
 
 
@@ -155,6 +152,7 @@ def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: 
 def _targets(
     book: "Book", numbers: list[int], output: Path, directory: Path | None, ending: str
 ) -> "Iterator[tuple[Path, Reading]]":
+    from voxgrad.cli.say_output import make_directory
     from voxgrad.steps.read_book import Reading
 
     author = ", ".join(book.authors)
@@ -162,7 +160,7 @@ def _targets(
         read = tuple(book.chapters[number - 1] for number in numbers)
         yield output, Reading(book.title, author, read, book.cover)
         return
-    _make(directory)
+    make_directory(directory)
     for number in numbers:
         chapter = book.chapters[number - 1]
         name = " ".join(re.sub(r"[^\w .,'()-]+", " ", chapter.title).split())[:_LONGEST_NAME].strip(" .")
@@ -201,9 +199,3 @@ def _check(target: Path) -> None:
     # What libsndfile does not write is checked by a name that it does.
     ending = target.suffix.lower().removeprefix(".")
     check_writable_audio(target.with_suffix(".wav") if ending in ENDINGS else target)
-
-
-def _make(directory: Path) -> None:
-    from voxgrad.cli.say_output import make_directory
-
-    make_directory(directory)
