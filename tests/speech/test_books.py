@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,11 +39,22 @@ def book(furnished) -> Path:
     return write_epub(Path("b.epub"), PAGES, titles)
 
 
+def _milliseconds(count: int, unit: Fraction) -> int:
+    return round(1000 * count * unit.numerator / unit.denominator)
+
+
 def described(path: str) -> tuple[dict[str, str], list[tuple[str, int, int]], float, list[str]]:
     """Tags, chapters in milliseconds, seconds, and kinds of streams."""
     with av.open(path) as container:
         tags = {**container.metadata, **container.streams.audio[0].metadata}
-        chapters = [(one["metadata"]["title"], one["start"], one["end"]) for one in container.chapters()]
+        # FFmpeg counts in thousandths of a second, newer versions in samples.
+        chapters = [
+            (
+                one["metadata"]["title"],
+                *(_milliseconds(one[edge], one["time_base"]) for edge in ("start", "end")),
+            )
+            for one in container.chapters()
+        ]
         return tags, chapters, container.duration / av.time_base, [one.type for one in container.streams]
 
 
