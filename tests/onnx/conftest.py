@@ -55,8 +55,14 @@ def _acoustic(**changes) -> AcousticModel:
 
 def _vocoder() -> SourceFilterVocoder:
     torch.manual_seed(1)
-    sizes = SourceFilterSpec(channels=32, blocks=1, pitch_channels=16, pitch_blocks=1, pitch_bins=32)
-    return SourceFilterVocoder.build(sizes, MelSpec())
+    sizes = SourceFilterSpec(
+        channels=32, blocks=1, pitch_channels=16, pitch_blocks=1, pitch_bins=32, iterations=1, revise_mel=True
+    )
+    vocoder = SourceFilterVocoder.build(sizes, MelSpec())
+    revision = vocoder.network.filter.revision
+    assert revision is not None
+    torch.nn.init.normal_(revision.bias, std=0.3)
+    return vocoder
 
 
 @pytest.fixture(scope="session")

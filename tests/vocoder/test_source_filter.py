@@ -103,3 +103,20 @@ def test_what_is_saved_speaks_the_same(vocoder, tmp_path):
 def test_a_hop_that_does_not_divide_the_frame_is_refused():
     with pytest.raises(BadInputError, match="does not divide"):
         SourceFilterVocoder.build(SMALL, MEL.model_copy(update={"hop_length": 300}))
+
+
+def test_a_revised_mel_is_what_the_iterations_move_to():
+    torch.manual_seed(0)
+    revising = SMALL.model_copy(update={"revise_mel": True, "iterations": 2})
+    vocoder = SourceFilterVocoder.build(revising, MEL)
+    mel = log_mel(vowel(), MEL)
+    flat = torch.ones(mel.shape[0], mel.shape[2])
+
+    def made() -> Tensor:
+        samples = istft(vocoder.filtered(mel, 150 * flat, 0.9 * flat).detach(), MEL)
+        return log_mel(samples, MEL)[:, 4:60, 8:-8].mean()
+
+    before = made()
+    with torch.no_grad():
+        vocoder.network.filter.revision.bias.fill_(0.5)
+    assert float(made() - before) == pytest.approx(0.5, abs=0.1)

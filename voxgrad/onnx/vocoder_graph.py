@@ -47,14 +47,14 @@ class VocoderGraph(nn.Module):
             _modulus(*(part * envelope for part in mixed)), wanted, self.updates
         )
         pulses, noise = (tuple(part * envelope for part in one) for one in (pulses, noise))
-        gain, turn, hiss = self.network.filter.controls(
+        gain, turn, hiss, revised = self.network.filter.controls(
             mel, pitch, voicing, _modulus(*pulses), _modulus(*noise)
         )
         (pulse, pulse_i), (white, white_i) = pulses, noise
         cos, sin = gain * turn.cos(), gain * turn.sin()
         real = pulse * cos - pulse_i * sin + white * hiss
         imaginary = pulse * sin + pulse_i * cos + white_i * hiss
-        return self._consistent(real[0], imaginary[0], wanted)
+        return self._consistent(real[0], imaginary[0], revised.exp())
 
     def _consistent(self, real: Tensor, imaginary: Tensor, wanted: Tensor) -> Tensor:
         """See `SourceFilterVocoder._consistent`; (frames, bins) each."""

@@ -43,6 +43,8 @@ class SourceFilterSpec(Spec):
     """Multiplicative updates that move the excitation to the mel before it is filtered."""
     iterations: int = Field(default=0, ge=0)
     """Of phase reconstruction, after the filter."""
+    revise_mel: bool = False
+    """Let the network change the mel that these iterations move to, for a decoder's is smoother than speech."""
 
 
 class VocoderStageSpec(ScheduleSpec):

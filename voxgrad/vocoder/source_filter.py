@@ -25,6 +25,7 @@ _LOWEST, _HIGHEST = 50.0, 600.0  # Hz
 _NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
 _NOISE = 1 << 17  # samples, after which the noise repeats
 _MOST_GAIN = 4.0
+_MOST_REVISION = 2.0
 MOMENTUM = 0.99
 TINY = 1e-6
 _MEL_SCALE = 0.25
@@ -84,12 +85,16 @@ class Filter(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXtBlock(spec.channels) for _ in range(spec.blocks))
         self.leave_norm = nn.LayerNorm(spec.channels)
         self.head = nn.Linear(spec.channels, 3 * self.bins)
+        self.revision = nn.Linear(spec.channels, mel.n_mels) if spec.revise_mel else None
         nn.init.normal_(self.head.weight, std=1e-3)
         nn.init.zeros_(self.head.bias)
+        if self.revision is not None:
+            nn.init.zeros_(self.revision.weight)
+            nn.init.zeros_(self.revision.bias)
 
     def forward(
         self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """Filter.
 
         Args:
@@ -100,28 +105,32 @@ class Filter(nn.Module):
             noise: same shape.
 
         Returns:
-            Complex (batch, frames, bins).
+            Complex (batch, frames, bins), and the mel that it should have, (batch, frames, n_mels).
         """
-        gain, turn, hiss = self.controls(log_mel, pitch, voicing, _modulus(pulses), _modulus(noise))
-        return pulses * torch.complex(gain * turn.cos(), gain * turn.sin()) + noise * hiss
+        gain, turn, hiss, revised = self.controls(log_mel, pitch, voicing, _modulus(pulses), _modulus(noise))
+        return pulses * torch.complex(gain * turn.cos(), gain * turn.sin()) + noise * hiss, revised
 
     def controls(
         self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the filter does: the gain and phase shift of the pulses, and the gain of the noise.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the filter does: the gain and phase shift of the pulses, the gain of the noise, and the revised mel.
 
-        Arguments as of `forward`, but ``pulses`` and ``noise`` are magnitudes; (batch, frames, bins) each.
+        Arguments as of `forward`, but ``pulses`` and ``noise`` are magnitudes; (batch, frames, bins) each, but the
+        mel, which is (batch, frames, n_mels).
         """
         shape = torch.stack((pitch.log() - np.log(200.0), voicing), -1)
         levels = [one.log() * _MEL_SCALE for one in (pulses, noise)]
         x = self.enter_norm(self.enter(torch.cat((log_mel * _MEL_SCALE, shape, *levels), -1)))
         for block in self.blocks:
             x = block(x, None)
-        gain, turn, hiss = self.head(self.leave_norm(x)).float().chunk(3, -1)
+        x = self.leave_norm(x)
+        gain, turn, hiss = self.head(x).float().chunk(3, -1)
         # The noise fades where the pulses do not: most energy of speech is in one of the two.
         gain, hiss = (one.clamp(-_MOST_GAIN, _MOST_GAIN).exp() for one in (gain, hiss))
         voiced = voicing[..., None]
-        return gain * voiced, turn, hiss * (1.05 - voiced)
+        if self.revision is not None:
+            log_mel = log_mel + self.revision(x).float().clamp(-_MOST_REVISION, _MOST_REVISION)
+        return gain * voiced, turn, hiss * (1.05 - voiced), log_mel
 
 
 class SourceFilter(nn.Module):
@@ -174,9 +183,9 @@ class SourceFilterVocoder:
             mixed = _modulus((pulses * share + noise * (1 - share)) * envelope)
             envelope = envelope * _correction(mixed, wanted, self.mel, self.spec.updates)
             pulses, noise = pulses * envelope, noise * envelope
-        spectrum: Tensor = self.network.filter(mel, pitch, voicing, pulses, noise)
+        spectrum, revised = self.network.filter(mel, pitch, voicing, pulses, noise)
         with torch.autocast(mel.device.type, enabled=False):
-            return self._consistent(spectrum, wanted)
+            return self._consistent(spectrum, revised.exp())
 
     def _consistent(self, spectrum: Tensor, wanted: Tensor) -> Tensor:
         """Makes the frames agree with each other, and moves them back to the mel, ``iterations`` times."""
