@@ -90,6 +90,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--speaker")
+    parser.add_argument("--vocoder")
     parser.add_argument("--home", type=Path)
     parser.add_argument("--errors", action="store_true")
     return parser.parse_args()
@@ -100,7 +101,7 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
     if arguments.wavs is not None:
         files = sorted(path for path in arguments.wavs.iterdir() if path.suffix in {".wav", ".flac", ".ogg"})
         return [read_audio(path) for path in files[: len(sentences)]], None
-    voice = voxgrad.load(arguments.voice, home=arguments.home)
+    voice = voxgrad.load(arguments.voice, vocoder=arguments.vocoder, home=arguments.home)
     started = time.perf_counter()
     waveforms = []
     for seed, sentence in enumerate(sentences):

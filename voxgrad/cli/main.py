@@ -25,11 +25,11 @@ from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
 from voxgrad.cli.record import record
-from voxgrad.cli.runs import runs
 from voxgrad.cli.say import say
 from voxgrad.cli.serve import serve
 from voxgrad.cli.shared_options import Command, Session
 from voxgrad.cli.train import finetune, pretrain
+from voxgrad.cli.training_runs import runs
 from voxgrad.cli.vocoder import vocode, vocoder
 from voxgrad.threads import set_threads
 

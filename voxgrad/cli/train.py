@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voxgrad.cli.evaluate import card_or_none
-from voxgrad.cli.runs import (
+from voxgrad.cli.shared_options import RANK, Session
+from voxgrad.cli.training_runs import (
     Budget,
     Overrides,
     Resume,
@@ -15,7 +16,6 @@ from voxgrad.cli.runs import (
     options,
     parent,
 )
-from voxgrad.cli.shared_options import RANK, Session
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from voxgrad.cli.runs import (
+from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.train import comparison, described
+from voxgrad.cli.training_runs import (
     Budget,
     Overrides,
     Resume,
@@ -15,8 +17,6 @@ from voxgrad.cli.runs import (
     options,
     parent,
 )
-from voxgrad.cli.shared_options import Command, Session
-from voxgrad.cli.train import comparison, described
 from voxgrad.errors import BadInputError
 
 vocoder = typer.Typer(

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from voxgrad.errors import VoxgradError
-from voxgrad.server import openai_api, recordings_api, voices_api, worker
+from voxgrad.server import openai_api, recordings_api, voice_management_api, worker
 from voxgrad.server.clone_jobs import CloneJobs
 from voxgrad.server.errors import HTTPError, as_http, error_response
 from voxgrad.server.metrics import CONTENT_TYPE, Metrics
@@ -88,7 +88,7 @@ def _routes() -> list[BaseRoute]:
         Mount("/page", StaticFiles(directory=_PAGE), name="page"),
         *openai_api.ROUTES,
         *recordings_api.ROUTES,
-        *voices_api.ROUTES,
+        *voice_management_api.ROUTES,
         Route("/healthz", healthz, methods=["GET"]),
         Route("/metrics", metrics_text, methods=["GET"]),
     ]

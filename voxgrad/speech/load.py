@@ -112,7 +112,7 @@ def _load_for_torch(
     max_rtf: float | None,
 ) -> tuple[Speaker, SynthesisSpec]:
     # Only here, because both need torch.
-    from voxgrad.speech.performance import compile_synthesizer, fit_steps_to_rtf  # noqa: PLC0415
+    from voxgrad.speech.acceleration import compile_synthesizer, fit_steps_to_rtf  # noqa: PLC0415
     from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
 
     speaker = Synthesizer.load(voice, vocoder, lexicon)

@@ -146,7 +146,7 @@ def _speaker(
     speaker = open_speaker(voice, vocoder, words, graph, recipe.threads)
     if recipe.compiled and member is recipe:
         # Only here, because it needs torch.
-        from voxgrad.speech.performance import compile_synthesizer  # noqa: PLC0415
+        from voxgrad.speech.acceleration import compile_synthesizer  # noqa: PLC0415
         from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
 
         if isinstance(speaker, Synthesizer):

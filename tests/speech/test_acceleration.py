@@ -7,7 +7,7 @@ from voxgrad.cli.say_input import chosen_steps
 from voxgrad.errors import BadInputError
 from voxgrad.events import Said
 from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, SynthesisSpec
-from voxgrad.speech.performance import MOST_STEPS, fit_steps_to_rtf
+from voxgrad.speech.acceleration import MOST_STEPS, fit_steps_to_rtf
 from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.text.lexicon import NONE
 

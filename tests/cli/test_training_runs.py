@@ -158,7 +158,7 @@ def test_runs_lists_what_is_in_progress(furnished, command, stopped):
 def test_runs_fit_on_eighty_columns(furnished, stopped):
     from rich.console import Console
 
-    from voxgrad.cli.runs import table
+    from voxgrad.cli.training_runs import table
     from voxgrad.training.run_record import unfinished
 
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
