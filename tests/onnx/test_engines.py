@@ -64,8 +64,8 @@ def test_both_engines_read_ssml_alike(own, command):
 
 def test_a_graph_that_is_there_is_used_by_itself(own):
     assert isinstance(voxgrad.load("small", vocoder="pulses", home=own.home), voxgrad.speech.speaker.Speaker)
-    speech = voxgrad.load("small", vocoder="pulses", home=own.home).say("Hello.", steps=2)
-    assert speech.recipe.engine == "torch"  # not asked for while loading: the default steps are others
+    speech = voxgrad.load("small", vocoder="pulses", home=own.home).say("Hello.")
+    assert speech.recipe.engine == "onnx"  # its steps are the default ones
     loaded, _ = engines_load(own, "auto", steps=2)
     assert isinstance(loaded, OnnxSpeaker)
     assert not isinstance(engines_load(own, "torch", steps=2)[0], OnnxSpeaker)

@@ -6,7 +6,7 @@ import voxgrad
 from voxgrad.cli.say_input import chosen_steps
 from voxgrad.errors import BadInputError
 from voxgrad.events import Said
-from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, SynthesisSpec
+from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.speech.acceleration import MOST_STEPS, fit_steps_to_rtf
 from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.text.lexicon import NONE
@@ -19,7 +19,7 @@ def test_a_generous_limit_allows_many_steps_and_a_tight_one_a_draft(furnished):
     assert many == settings.model_copy(update={"steps": MOST_STEPS})
     assert told[0].level == "info"
     few = fit_steps_to_rtf(speaker, settings, 1e-6, told.append)
-    assert few.steps == DRAFT_STEPS
+    assert few.steps == speaker.spec.model.steps("draft")
     assert isinstance(told[-1], Said)
     assert told[-1].level == "warning"
 
@@ -35,11 +35,19 @@ def test_what_was_timed_speaks_without_being_loaded_again(furnished, command, mo
 def test_effort_is_one_of_four():
     nothing = {"draft": False, "best": False, "max_rtf": None}
     assert chosen_steps(None, **nothing) == {}
-    assert chosen_steps(None, **{**nothing, "best": True}) == {"steps": BEST_STEPS}
+    assert chosen_steps(None, **{**nothing, "best": True}) == {"quality": "best"}
     with pytest.raises(BadInputError, match="--steps and --draft exclude"):
         chosen_steps(3, **{**nothing, "draft": True})
     with pytest.raises(BadInputError, match="no number above 0"):
         chosen_steps(None, **{**nothing, "max_rtf": float("nan")})
+
+
+@pytest.mark.parametrize(("decoder", "steps"), [("unet", (4, 6, 25)), ("convnext", (1, 2, 6))])
+def test_a_quality_comes_to_the_steps_that_the_network_needs(decoder, steps):
+    model = ModelSpec(decoder=decoder)
+    settled = [SynthesisSpec(quality=quality).settled(model) for quality in ("draft", "default", "best")]
+    assert tuple(one.steps for one in settled) == steps
+    assert SynthesisSpec(quality="draft", steps=9).settled(model).steps == 9
 
 
 SETTINGS = SynthesisSpec(steps=2, precision="float32")

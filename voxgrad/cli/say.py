@@ -82,7 +82,7 @@ def say(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Diffusion steps: more is better and slower; default: 6."),
+        typer.Option(min=1, metavar="N", help="Diffusion steps; default: 2, of U-Nets 6."),
     ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
     best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,

@@ -12,7 +12,6 @@ from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.speech.text_input import Utterance
-from voxgrad.settings import BEST_STEPS, DRAFT_STEPS
 
 Markup = Literal["plain", "ssml", "markdown", "html"]
 _ENDINGS: Final[dict[str, Markup]] = {
@@ -210,14 +209,16 @@ def _standard_input() -> Iterator[str]:
         raise BadInputError(f"standard input cannot be read ({error})", "Give a text.") from error
 
 
-def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float | None) -> dict[str, int]:
-    """The setting ``steps`` where one was asked for; nothing where the default or a measurement decides.
+def chosen_steps(
+    steps: int | None, *, draft: bool, best: bool, max_rtf: float | None
+) -> dict[str, int | str]:
+    """The setting ``steps`` or ``quality`` that was asked for; nothing where the default or a measurement decides.
 
     Raises:
         BadInputError: two of them were given, or a factor that is no number.
 
     >>> chosen_steps(None, draft=True, best=False, max_rtf=None), chosen_steps(8, draft=False, best=False, max_rtf=None)
-    ({'steps': 4}, {'steps': 8})
+    ({'quality': 'draft'}, {'steps': 8})
     """
     given = [
         name
@@ -234,5 +235,5 @@ def chosen_steps(steps: int | None, *, draft: bool, best: bool, max_rtf: float |
     if max_rtf is not None and not max_rtf > 0:
         raise BadInputError("--max-rtf is no number above 0", "Give a number such as 0.3.")
     if draft or best:
-        return {"steps": DRAFT_STEPS if draft else BEST_STEPS}
+        return {"quality": "draft" if draft else "best"}
     return {} if steps is None else {"steps": steps}

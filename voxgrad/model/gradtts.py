@@ -113,6 +113,7 @@ class GradTTS(nn.Module):
             duration_scale: of ``rounded`` durations, against the predictor's bias.
             prosody: of the tokens of a batch of one text.
         """
+        settings = settings.settled(self.spec)
         # Official text encoders stay in float32: the reference outputs are theirs.
         with autocast(tokens.device, "float32" if self.frame_prior is None else settings.precision):
             prior = self.encode(tokens, lengths, speakers)

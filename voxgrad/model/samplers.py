@@ -42,6 +42,8 @@ def sample(
     Returns:
         x_0, (batch, n_feats, frames), zero on padding.
     """
+    if settings.steps is None:
+        raise ValueError("the number of steps is not settled")
     times = borders(settings.steps, settings.grid)
     condition = replace(condition, bias=rounding_bias(diffusion, start, condition))
     match settings.sampler:

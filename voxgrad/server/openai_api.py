@@ -16,20 +16,19 @@ from voxgrad.server.request_body import parsed
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import AnswerForm, speech_response
 from voxgrad.server.speech_service import SPEAKERS, SpeechRequest, SpeechService
-from voxgrad.settings import BEST_STEPS, DRAFT_STEPS, DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 
 _LOG = logging.getLogger("voxgrad.server")
-_USUAL_STEPS: Final = SynthesisSpec().steps
-MODELS: Final = {
-    "voxgrad": _USUAL_STEPS,
-    "voxgrad-draft": DRAFT_STEPS,
-    "voxgrad-best": BEST_STEPS,
-    "tts-1": _USUAL_STEPS,
-    "tts-1-hd": BEST_STEPS,
-    "gpt-4o-mini-tts": _USUAL_STEPS,
+MODELS: Final[dict[str, Quality]] = {
+    "voxgrad": "default",
+    "voxgrad-draft": "draft",
+    "voxgrad-best": "best",
+    "tts-1": "default",
+    "tts-1-hd": "best",
+    "gpt-4o-mini-tts": "default",
 }
-"""Diffusion steps by the name of a model; OpenAI's are there because many clients know no other."""
+"""The quality by the name of a model; OpenAI's are there because many clients know no other."""
 
 
 class _NamedVoice(BaseModel):
@@ -96,7 +95,8 @@ async def _asked(service: SpeechService, body: SpeechBody) -> SpeechRequest:
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
     speaker = await asyncio.to_thread(service.find, wanted)
     asked: dict[str, Any] = {
-        "steps": MODELS[body.model] if body.steps is None else body.steps,
+        "quality": MODELS[body.model],
+        "steps": body.steps,
         "speed": body.speed,
         "temperature": body.temperature,
         "speaker": speaker.name,

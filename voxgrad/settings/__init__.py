@@ -2,9 +2,9 @@
 
 from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
 from voxgrad.settings.base import Spec
-from voxgrad.settings.model import AcousticSpec, ModelSpec, TextSpec
+from voxgrad.settings.model import AcousticSpec, ModelSpec, Quality, TextSpec
 from voxgrad.settings.onnx import OnnxSpec
-from voxgrad.settings.synthesis import BEST_STEPS, DRAFT_STEPS, DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.settings.synthesis import DeliverySpec, Sampler, SynthesisSpec
 from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
 from voxgrad.settings.vocoder import (
     ISTFTSpec,
@@ -15,8 +15,6 @@ from voxgrad.settings.vocoder import (
 )
 
 __all__ = [
-    "BEST_STEPS",
-    "DRAFT_STEPS",
     "AcousticSpec",
     "AudioSpec",
     "CheckSpec",
@@ -28,6 +26,7 @@ __all__ = [
     "OnnxSpec",
     "PrepareSpec",
     "Preset",
+    "Quality",
     "RunSpec",
     "Sampler",
     "ScheduleSpec",

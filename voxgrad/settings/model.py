@@ -1,13 +1,20 @@
 """Settings of the acoustic model: text front end, network sizes, and all that a base or voice carries."""
 
 import difflib
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings.audio import MelSpec
 from voxgrad.settings.base import Positive, Spec
+
+Quality = Literal["draft", "default", "best"]
+_STEPS: Final = {
+    "unet": {"draft": 4, "default": 6, "best": 25},
+    # Around a frame-level mean, two steps are heard as well as six: docs/synthesis.md.
+    "convnext": {"draft": 1, "default": 2, "best": 6},
+}
 
 
 class TextSpec(Spec):
@@ -69,6 +76,10 @@ class ModelSpec(Spec):
         if self.dec_dim % 8:
             raise ValueError("dec_dim must be a multiple of 8, the groups of its normalisation")
         return self
+
+    def steps(self, quality: Quality) -> int:
+        """Evaluations of the score network that a quality takes."""
+        return _STEPS[self.decoder][quality]
 
 
 class AcousticSpec(Spec):

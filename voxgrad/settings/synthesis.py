@@ -1,14 +1,11 @@
 """Settings of `say`: sampler, steps, temperature, speed, and what is done to the audio afterwards."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from voxgrad.settings.base import Positive, Spec
-
-DRAFT_STEPS, BEST_STEPS = 4, 25
-"""Of the score network, where speed counts more than quality, or quality more than speed."""
-
+from voxgrad.settings.model import ModelSpec, Quality
 
 Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
 
@@ -19,8 +16,10 @@ class SynthesisSpec(Spec):
     sampler: Sampler = "unipc"
     """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
     Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
-    steps: Positive = 6
-    """Evaluations of the score network."""
+    quality: Quality = "default"
+    """Decides how many steps, where none are given: ``draft`` where speed counts more, ``best`` where quality does."""
+    steps: Positive | None = None
+    """Evaluations of the score network; None: what the quality comes to with it."""
     grid: float = Field(default=1.0, gt=0, le=4)
     """Power of the evenly spaced times from 1 to 0: 1 leaves them even, as the official code has them; below 1
     puts more of them near the noise."""
@@ -41,6 +40,12 @@ class SynthesisSpec(Spec):
     durations: Literal["rounded", "official"] = "rounded"
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
+
+    def settled(self, model: ModelSpec) -> Self:
+        """The same with a number of steps."""
+        return (
+            self if self.steps is not None else self.model_copy(update={"steps": model.steps(self.quality)})
+        )
 
 
 class DeliverySpec(Spec):

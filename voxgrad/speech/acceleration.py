@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from voxgrad.events import Emit, Said
-from voxgrad.settings import DRAFT_STEPS, SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.synthesizer import Synthesizer
 
 MOST_STEPS = 50
@@ -30,7 +30,8 @@ def fit_steps_to_rtf(
         emit: called with the chosen steps, and a warning where not even the minimum fits.
     """
     one, three = (_factor(synthesizer, settings, steps) for steps in (1, 3))
-    steps = affordable(one, (three - one) / 2.0, max_rtf)
+    least = synthesizer.spec.model.steps("draft")
+    steps = affordable(one, (three - one) / 2.0, max_rtf, least)
     if one + (steps - 1) * (three - one) / 2.0 > max_rtf:
         emit(
             Said(
@@ -42,15 +43,17 @@ def fit_steps_to_rtf(
     return settings.model_copy(update={"steps": steps})
 
 
-def affordable(first: float, further: float, limit: float) -> int:
+def affordable(first: float, further: float, limit: float, least: int) -> int:
     """Steps within a limit, from what speaking with one step costs and what each further one adds.
 
-    >>> affordable(0.1, 0.05, 0.3), affordable(0.5, 0.2, 0.3), affordable(0.01, 0.0, 0.3), affordable(0.5, 0.0, 0.3)
-    (5, 4, 50, 4)
+    >>> affordable(0.1, 0.05, 0.3, 4), affordable(0.5, 0.2, 0.3, 4), affordable(0.01, 0.0, 0.3, 1)
+    (5, 4, 50)
+    >>> affordable(0.5, 0.0, 0.3, 1)
+    1
     """
     # Of what one step exceeds, further steps allow none, even where the clock found them to cost nothing.
     room = (limit - first) / further if further > 0 else MOST_STEPS * (1 if first <= limit else -1)
-    return int(min(max(1 + room + 1e-9, DRAFT_STEPS), MOST_STEPS))
+    return int(min(max(1 + room + 1e-9, least), MOST_STEPS))
 
 
 def _factor(synthesizer: Synthesizer, settings: SynthesisSpec, steps: int) -> float:

@@ -8,7 +8,8 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
 from voxgrad.onnx.artifact import KIND, find_graph, settings_of
 from voxgrad.onnx.runtime import has_runtime
-from voxgrad.settings import OnnxSpec, SynthesisSpec
+from voxgrad.presets import validated
+from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.onnx_speaker import OnnxSpeaker, require_settings, settled, unsuited
 from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
@@ -64,6 +65,8 @@ def choose_engine(
         synthesis = settled(spec, synthesis)
         require_settings(spec, synthesis)
         return Chosen(voice, synthesis)
+    acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
+    synthesis = synthesis.settled(acoustic.model)
     reason = f"{needs_torch} needs torch" if needs_torch is not None else unsuited(synthesis)
     if engine == "torch" or (engine == "auto" and (reason or vocoder is None or not has_runtime())):
         require_torch()

@@ -90,7 +90,9 @@ def load_speaker(
         store, engine, found, sound, synthesis, emit, needs_torch=torch_option(compiled, max_rtf)
     )
     if compiled or max_rtf is not None:
-        return _load_for_torch(found, sound, words, synthesis, emit, compiled=compiled, max_rtf=max_rtf)
+        return _load_for_torch(
+            found, sound, words, chosen.synthesis, emit, compiled=compiled, max_rtf=max_rtf
+        )
     return open_speaker(found, sound, words, chosen.graph), chosen.synthesis
 
 

@@ -15,7 +15,7 @@ from voxgrad.speech.results import Utterance
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 
-_FREE = {"sampler", "steps", "temperature", "speaker", "speed", "precision"}
+_FREE = {"sampler", "quality", "steps", "temperature", "speaker", "speed", "precision"}
 """Settings that a graph takes as an input, or that it was exported with."""
 
 
@@ -122,10 +122,12 @@ def unsuited(synthesis: SynthesisSpec) -> str | None:
 
 def settled(spec: OnnxSpec, synthesis: SynthesisSpec) -> SynthesisSpec:
     """Settings with a graph's sampler and steps where none were given."""
-    given = synthesis.model_fields_set
-    return synthesis.model_copy(
-        update={name: getattr(spec, name) for name in ("steps", "sampler") if name not in given}
-    )
+    update: dict[str, Any] = {}
+    if synthesis.steps is None and synthesis.quality == "default":
+        update["steps"] = spec.steps
+    if "sampler" not in synthesis.model_fields_set:
+        update["sampler"] = spec.sampler
+    return synthesis.model_copy(update=update)
 
 
 def require_settings(spec: OnnxSpec, synthesis: SynthesisSpec) -> None:
@@ -140,4 +142,6 @@ def require_settings(spec: OnnxSpec, synthesis: SynthesisSpec) -> None:
         )
     if (spec.sampler, spec.steps) != (synthesis.sampler, synthesis.steps):
         message = f"the graph was exported with {spec.steps} steps of {spec.sampler}"
-        raise BadInputError(message, "Leave --steps and --sampler out, or export it with others.")
+        raise BadInputError(
+            message, "Leave --steps, --draft, --best and --sampler out, or export it with others."
+        )

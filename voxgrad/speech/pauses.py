@@ -15,7 +15,8 @@ _MARGIN: Final = (
     0.015  # seconds beside a sound that are kept, and count as silence: weak consonants end there
 )
 _FADE: Final = 0.005  # seconds; so that no joint clicks
-_REACH: Final = 0.08  # seconds that a pause may lie beside where the durations have it
+_REACH: Final = 0.08  # seconds that a silence may lie beside where the durations have it
+_NEAR: Final = 0.01  # seconds, where there is none: farther off it would part a consonant from its word
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,11 @@ def cuts_for(samples: Samples, rate: int, pauses: Sequence[tuple[float, float, f
     lead, tail = min(margin, first * window), min(margin, len(samples) - end)
     cuts = [Cut(0, first * window - lead, 0)]
     for number, (begin, stop, seconds) in enumerate(pauses):
-        low, high = (
-            int(np.clip(time * rate / window, first + 1, max(last - 1, first + 1)))
-            for time in (begin - _REACH, stop + _REACH)
+        at = (begin - _REACH, begin, stop + _NEAR, stop + _REACH)
+        low, inner, outer, high = (
+            int(np.clip(time * rate / window, first + 1, max(last - 1, first + 1))) for time in at
         )
-        run = _quietest(samples, quiet, window, low, high)
+        run = _longest_quiet(quiet, low, high) or _quietest(samples, window, inner, outer)
         kept = min(margin, (run[1] - run[0]) * window // 2, round(seconds * rate) // 2)
         cut = Cut(run[0] * window + kept, run[1] * window - kept, round(seconds * rate) - 2 * kept, number)
         if cut.start >= cuts[-1].stop:
@@ -146,10 +147,8 @@ def _levels(samples: Samples, window: int) -> npt.NDArray[np.float64]:
     return np.asarray(np.sqrt(np.square(padded).mean(axis=1)))
 
 
-def _quietest(
-    samples: Samples, quiet: npt.NDArray[np.bool_], window: int, low: int, high: int
-) -> tuple[int, int]:
-    """The longest quiet run that touches windows ``low`` to ``high``, in full; without one, the quietest window."""
+def _longest_quiet(quiet: npt.NDArray[np.bool_], low: int, high: int) -> tuple[int, int] | None:
+    """The longest quiet run that touches windows ``low`` to ``high``, in full."""
     best, start = (0, 0), low
     while start < high:
         if not quiet[start]:
@@ -162,8 +161,11 @@ def _quietest(
             stop += 1
         best = max(best, (begin, stop), key=lambda run: run[1] - run[0])
         start = stop
-    if best[1] > best[0]:
-        return best
+    return best if best[1] > best[0] else None
+
+
+def _quietest(samples: Samples, window: int, low: int, high: int) -> tuple[int, int]:
+    """The quietest of the windows ``low`` to ``high``, as a run of no length."""
     level = _levels(samples[low * window : high * window], window) if high > low else np.zeros(1)
     at = low + int(level.argmin())
     return at, at

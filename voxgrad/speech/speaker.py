@@ -66,7 +66,7 @@ class Speaker(ABC):
 
     def settled(self, synthesis: SynthesisSpec) -> SynthesisSpec:
         """The settings with what was not given and only this speaker can tell."""
-        return synthesis
+        return synthesis.settled(self.spec.model)
 
     def row_of(self, speaker: str | None) -> int:
         """The embedding row of a speaker; None: the default.
@@ -157,7 +157,7 @@ class Speaker(ABC):
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
                 been by then.
         """
-        items = (item for text in texts for item in readable(text))
+        items, synthesis = (item for text in texts for item in readable(text)), self.settled(synthesis)
         return speak(items, Cast(self) if cast is None else cast, synthesis, delivery, seed, after)
 
     def summarize(self, texts: Iterable[str], cast: Cast | None = None) -> TextSummary:
@@ -197,7 +197,7 @@ class Speaker(ABC):
             seed=seed,
             voice=self.sources[0],
             vocoder=self.sources[1],
-            synthesis=synthesis.model_dump(),
+            synthesis=self.settled(synthesis).model_dump(),
             delivery=delivery.model_dump(),
             lexicon=self.lexicon.sha256 if self.lexicon else None,
             threads=self.threads,
