@@ -177,6 +177,12 @@ def workplace(chain, recordings: Path, tmp_path: Path, monkeypatch: pytest.Monke
     shutil.copytree(recordings, tmp_path / "wavs")
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
     shutil.copy(chain.sound, tmp_path / "in.wav")
+    shutil.copy(recordings / "wavs" / "r07.wav", tmp_path / "take.wav")
+    # A voice of a few steps knows no text from another.
+    monkeypatch.setattr("voxgrad.conversion.checks.MOST_DISTANT", 10.0)
+    Path("takes").mkdir()
+    shutil.copy(tmp_path / "take.wav", tmp_path / "takes" / "one.wav")
+    Path("takes/one.txt").write_text("Snow covers the hill.", encoding="utf-8")
     Path("book.txt").write_text("The sun is warm.\n\nRain fell all day.\n", encoding="utf-8")
     page = "<h1>{0}</h1><p>The sun is warm.</p>"
     write_epub(Path("book.epub"), {f"{name}.xhtml": page.format(name) for name in ("One", "Two")})

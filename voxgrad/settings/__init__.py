@@ -4,7 +4,14 @@ from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
 from voxgrad.settings.base import Spec
 from voxgrad.settings.model import AcousticSpec, ModelSpec, TextSpec
 from voxgrad.settings.onnx import OnnxSpec
-from voxgrad.settings.synthesis import BEST_STEPS, DRAFT_STEPS, DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.settings.synthesis import (
+    BEST_STEPS,
+    DRAFT_STEPS,
+    ConversionSpec,
+    DeliverySpec,
+    Sampler,
+    SynthesisSpec,
+)
 from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
 from voxgrad.settings.vocoder import (
     ISTFTSpec,
@@ -20,6 +27,7 @@ __all__ = [
     "AcousticSpec",
     "AudioSpec",
     "CheckSpec",
+    "ConversionSpec",
     "DeliverySpec",
     "ISTFTSpec",
     "LossWeights",
