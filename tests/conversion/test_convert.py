@@ -14,6 +14,7 @@ from voxgrad.audio.measures import snr
 from voxgrad.audio.writers import read_comment
 from voxgrad.conversion.checks import sustained
 from voxgrad.conversion.convert import _bent, _gains
+from voxgrad.conversion.durations import _cost, _search
 from voxgrad.conversion.source import pitch_of
 from voxgrad.model.frame_prior import frame_positions
 from voxgrad.model.gradtts import Performance
@@ -28,7 +29,7 @@ RATE = 22050
 @pytest.fixture(autouse=True)
 def any_text_fits(monkeypatch: pytest.MonkeyPatch):
     """A voice of a few steps knows no text from another; `test_a_text_that_does_not_fit` has the bound back."""
-    monkeypatch.setattr("voxgrad.conversion.checks.MOST_DISTANT", 1e6)
+    monkeypatch.setattr("voxgrad.conversion.checks.LEAST_MARGIN", -1e6)
 
 
 @pytest.fixture
@@ -148,9 +149,7 @@ def test_what_is_no_speech_is_refused(takes, refused):
         assert reason in refused("convert", name, "--text", "Hello there.", *HOW, "-o", "out.wav"), name
         assert not Path("out.wav").exists()
     Path("no.wav").write_text("hello", encoding="utf-8")
-    assert "not an audio file" in refused(
-        "convert", "no.wav", "--text", "Hello.", *HOW, "-o", "out.wav"
-    )
+    assert "not an audio file" in refused("convert", "no.wav", "--text", "Hello.", *HOW, "-o", "out.wav")
     assert "there is no gone.wav" in refused("convert", "gone.wav", *HOW)
 
 
@@ -158,7 +157,7 @@ def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
     one = takes / "one.wav"
     long = " ".join([TEXT] * 9)
     assert "which is too short for it" in refused("convert", one, "--text", long, *HOW, "-o", "out.wav")
-    monkeypatch.setattr("voxgrad.conversion.checks.MOST_DISTANT", 0.01)
+    monkeypatch.setattr("voxgrad.conversion.checks.LEAST_MARGIN", 1e6)
     assert "does not fit one.wav" in refused("convert", one, *HOW, "-o", "out.wav")
     assert "is SSML" in refused("convert", one, "--text", "<speak>Hi</speak>", *HOW, "-o", "out.wav")
     (takes / "one.txt").write_text(" \n", encoding="utf-8")
@@ -232,3 +231,13 @@ def test_a_held_note_is_no_speech():
     assert sustained(np.zeros(100)) == 0.0
     assert sustained(np.where(np.arange(200) % 20 < 2, 0.0, 150.0)) == 0.0
     assert snr(tone(1.0)) < 99
+
+
+def test_durations_are_those_that_the_voice_believes():
+    """Two sounds that a mel cannot tell apart get the lengths that are expected; a pause any length."""
+    value = np.zeros((3, 12))
+    cost = _cost(np.log([4.0, 2.0, 1.0]), np.array([True, True, False]), 100.0, 12)
+    assert _search(value, cost).tolist() == [4, 2, 6]
+    value[1, 8:10] = 50.0
+    assert _search(value, np.zeros((3, 12)))[:2].tolist() != [4, 2]
+    assert int(_search(value, cost).sum()) == 12

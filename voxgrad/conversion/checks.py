@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.measures import snr
@@ -12,8 +11,6 @@ from voxgrad.audio.praat import f0_track
 from voxgrad.audio.silence import speech_span
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
-from voxgrad.training.alignment import expanded
-from voxgrad.training.batches import Alignment
 
 SHORTEST: Final = 0.3
 """Seconds between the first sound and the last."""
@@ -23,8 +20,8 @@ LEAST_VOICED: Final = 0.1
 """Share of a recording in which somebody's voice has a pitch."""
 MOST_SUSTAINED: Final = 0.35
 """Share of the voiced frames that lie in sustained notes."""
-MOST_DISTANT: Final = 1.7
-"""Mean squared distance of a band of the mel from what the text encoder expects of the text."""
+LEAST_MARGIN: Final = 10.0
+"""Nats a frame by which a text must explain a recording better than its words backwards."""
 _STEP: Final = 0.01
 _NOTE_FRAMES: Final = 25
 _NOTE_SEMITONES: Final = 1.0
@@ -83,28 +80,21 @@ def sustained(f0: NDArray[np.float64]) -> float:
     return float(held.sum() / voiced.sum())
 
 
-def require_fit(alignment: Alignment, mel: Tensor, text: str, name: str) -> None:
+def require_fit(margin: float, text: str, name: str) -> None:
     """See that a text is what is said.
 
     Args:
-        alignment: of both.
-        mel: (n_feats, frames).
+        margin: how much better the text explains the recording than the same words backwards do, see
+            `voxgrad.preparation.alignment.Fit`.
         text: of the piece.
         name: what errors call the recording.
 
     Raises:
-        BadInputError: the text lies too far from the recording.
+        BadInputError: it is hardly better.
     """
-    found = distance(alignment, mel)
-    if found > MOST_DISTANT:
+    if margin < LEAST_MARGIN:
         raise BadInputError(
-            f"the text {text[:40]!r} does not fit {name}: their distance is {found:.1f}, and at most "
-            f"{MOST_DISTANT:g} is usual",
+            f"the text {text[:40]!r} does not fit {name}: it explains it by {margin:.0f} better than the same words "
+            f"backwards, and {LEAST_MARGIN:.0f} are needed",
             "Write down what is said in the recording, word for word.",
         )
-
-
-def distance(alignment: Alignment, mel: Tensor) -> float:
-    """Mean squared distance of a mel from an alignment's means, the mean difference of every band taken off."""
-    residual = mel - expanded(alignment)
-    return float((residual - residual.mean(1, keepdim=True)).square().mean())

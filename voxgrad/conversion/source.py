@@ -1,8 +1,8 @@
 """A recording → what a conversion takes over from it: words, durations, pitch and loudness, piece by piece."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,9 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import f0_track
 from voxgrad.audio.silence import cutting_pauses, part, pieces, speech_span
 from voxgrad.conversion.checks import require_fit, require_speech
+from voxgrad.conversion.durations import aligned
 from voxgrad.errors import BadInputError
+from voxgrad.preparation.alignment import fit
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Recogniser, recognise
 from voxgrad.settings import AudioSpec, MelSpec
@@ -28,10 +30,7 @@ from voxgrad.text.marked_text import Break
 from voxgrad.text.passages import Passage
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import encode
-from voxgrad.training.alignment import align_unknown_speakers
-from voxgrad.training.dataset import Clip, Corpus
 
-_SOURCE: Final = "source"
 _LONGEST: Final = 20.0
 """Seconds that are aligned and spoken in one piece; longer recordings are cut at pauses."""
 _PAUSE: Final = 1.0
@@ -97,25 +96,21 @@ class SourceSpeech:
         return torch.from_numpy(np.where(piece.log_f0 > 0, scores, 0.0)).float()
 
 
-@dataclass(frozen=True)
-class _HeldCorpus(Corpus):
-    """A corpus whose mels are in memory, by clip id."""
-
-    held: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def mel(self, clip: Clip) -> Tensor:
-        return self.held[clip.id]
-
-
 def read_source(
-    path: Path, text: str | None, acoustic: AcousticModel, lexicon: Lexicon, recogniser: Recogniser | None
+    path: Path,
+    text: str | None,
+    acoustic: AcousticModel,
+    speaker: str | None,
+    lexicon: Lexicon,
+    recogniser: Recogniser | None,
 ) -> SourceSpeech:
     """Take a recording apart.
 
     Args:
         path: an audio file.
         text: what is said in it; None: the recogniser writes it down.
-        acoustic: the voice that it is converted to, whose text encoder aligns it.
+        acoustic: what it is converted with, whose text encoder aligns it.
+        speaker: one of its speakers, to whom it is converted; None: its default.
         lexicon: pronunciations.
         recogniser: needed without a text.
 
@@ -124,6 +119,8 @@ def read_source(
     """
     if text is not None and is_ssml(text):
         raise BadInputError(f"the text of {path} is SSML", "Write down what is said in the recording.")
+    if speaker is not None:
+        acoustic = replace(acoustic, spec=acoustic.spec.model_copy(update={"voice": speaker}))
     spec = AudioSpec(mel=acoustic.spec.mel, max_seconds=_LONGEST, pause_seconds=_PAUSE)
     heard = open_recording(path, spec).waveform
     require_speech(heard, path.name)
@@ -141,7 +138,7 @@ def read_source(
     passages = [
         Passage(words, encode(words, acoustic.spec.text, lexicon), Break.SENTENCE) for _, words in said
     ]
-    found = _aligned(acoustic, passages, [one for _, one in trimmed], path.name)
+    found = _durations(acoustic, passages, [one for _, one in trimmed], lexicon, path.name)
     return SourceSpeech(
         path.name,
         sha256_of(path),
@@ -174,36 +171,25 @@ def _trimmed(waveform: Waveform, span: tuple[float, float], spec: AudioSpec) -> 
     return round(span[0] * waveform.rate) + round(start * waveform.rate), part(piece, (start, stop))
 
 
-def _aligned(
-    acoustic: AcousticModel, passages: Sequence[Passage], sounds: Sequence[Waveform], name: str
+def _durations(
+    acoustic: AcousticModel,
+    passages: Sequence[Passage],
+    sounds: Sequence[Waveform],
+    lexicon: Lexicon,
+    name: str,
 ) -> list[Tensor]:
-    """The durations of all pieces, by the voice's own text encoder, its bands moved to the source speaker's."""
+    """The durations of all pieces, which must fit their texts."""
     mels = [log_mel(torch.from_numpy(one.samples), acoustic.spec.mel) for one in sounds]
-    clips = tuple(
-        Clip(
-            str(number),
-            passage.written,
-            passage.encoded.normalised,
-            passage.encoded.tokens,
-            _SOURCE,
-            mel.shape[1],
-            one.seconds,
-        )
-        for number, (passage, mel, one) in enumerate(zip(passages, mels, sounds, strict=True))
-    )
-    for clip in clips:
-        if clip.frames < len(clip.tokens):
+    for passage, mel in zip(passages, mels, strict=True):
+        found = fit(acoustic, passage.written, mel, lexicon)
+        if found is None:
+            seconds = mel.shape[1] * acoustic.spec.mel.seconds_per_frame
             raise BadInputError(
-                f"{name} has {clip.seconds:.1f} s for {clip.text[:40]!r}, which is too short for it",
-                "Check that the text is what is said in the recording.",
+                f"{name} has {seconds:.1f} s for {passage.written[:40]!r}, which is too short for it",
+                "Write down what is said in the recording, word for word.",
             )
-    corpus = _HeldCorpus(
-        clips, Path(), (_SOURCE,), held={clip.id: mel for clip, mel in zip(clips, mels, strict=True)}
-    )
-    found = align_unknown_speakers(acoustic.model, corpus, {_SOURCE: acoustic.row}, torch.device("cpu"))
-    for clip, mel in zip(clips, mels, strict=True):
-        require_fit(found[clip.id], mel, clip.text, name)
-    return [found[clip.id].durations for clip in clips]
+        require_fit(found.margin, passage.written, name)
+    return aligned(acoustic, [passage.encoded for passage in passages], mels)
 
 
 def pitch_of(waveform: Waveform, spec: MelSpec) -> NDArray[np.float64]:

@@ -112,7 +112,9 @@ def _one(job: Job, speaker: Synthesizer, manner: Manner, emit: Emit) -> Converte
         recipe = recipe_of(speaker, job.text, recording, synthesis, seed)
         if was_made_by(job.target, recipe):
             return Converted(job, job.text, None)
-    source = read_source(job.recording, job.text, speaker.acoustic, speaker.lexicon, manner.recogniser)
+    source = read_source(
+        job.recording, job.text, speaker.acoustic, synthesis.speaker, speaker.lexicon, manner.recogniser
+    )
     if source.skipped:
         emit(
             Said(

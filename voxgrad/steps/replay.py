@@ -145,7 +145,7 @@ def _converted(
             "Name it with --recording.",
         )
     text = "" if recipe.text is None else recipe.text
-    taken = read_source(found, text, speaker.acoustic, speaker.lexicon, None)
+    taken = read_source(found, text, speaker.acoustic, synthesis.speaker, speaker.lexicon, None)
     again = recipe_of(speaker, text, known, synthesis, recipe.seed)
     return again.remark, convert(speaker, taken, kept, synthesis, recipe.seed)
 
