@@ -60,6 +60,11 @@ NOT_RUN = {
         "docs/base.md",
         None,
     ): "records how the embedded weights were made: hours, and recordings that are not shipped",
+    (
+        "docs/convert.md",
+        "python tests/benchmarks/bench_convert.py RECORDINGS --voice base/english --speaker kathleen "
+        "--whisper DIR --like DIR",
+    ): "needs recordings and models that are not shipped",
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
     ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",

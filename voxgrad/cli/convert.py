@@ -192,7 +192,7 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Job
 
     if places.output is not None and places.directory is not None:
         raise BadInputError("-o and -d exclude each other", "Give one of them.")
-    recordings = [one for path in named for one in _recordings(path)]
+    recordings = [one for path in named for one in recordings_of(path)]
     single = {"--text": text, "-o": places.output, "--timings FILE": places.timings}
     if places.timings is not None and not places.timings.suffix:
         del single["--timings FILE"]
@@ -217,7 +217,12 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Job
     return list(jobs.values())
 
 
-def _recordings(path: Path) -> Iterator[Path]:
+def recordings_of(path: Path) -> Iterator[Path]:
+    """A recording itself, or those of a folder.
+
+    Raises:
+        BadInputError: there are none.
+    """
     from voxgrad.text.recordings import Folder
 
     if not path.is_dir():

@@ -20,7 +20,7 @@ LEAST_VOICED: Final = 0.1
 """Share of a recording in which somebody's voice has a pitch."""
 MOST_SUSTAINED: Final = 0.35
 """Share of the voiced frames that lie in sustained notes."""
-LEAST_MARGIN: Final = 10.0
+LEAST_MARGIN: Final = 7.5
 """Nats a frame by which a text must explain a recording better than its words backwards."""
 _STEP: Final = 0.01
 _NOTE_FRAMES: Final = 25
@@ -85,7 +85,7 @@ def require_fit(margin: float, text: str, name: str) -> None:
 
     Args:
         margin: how much better the text explains the recording than the same words backwards do, see
-            `voxgrad.preparation.alignment.Fit`.
+            `voxgrad.conversion.durations.AlignedPiece`.
         text: of the piece.
         name: what errors call the recording.
 
@@ -95,6 +95,6 @@ def require_fit(margin: float, text: str, name: str) -> None:
     if margin < LEAST_MARGIN:
         raise BadInputError(
             f"the text {text[:40]!r} does not fit {name}: it explains it by {margin:.0f} better than the same words "
-            f"backwards, and {LEAST_MARGIN:.0f} are needed",
+            f"backwards, and {LEAST_MARGIN:g} are needed",
             "Write down what is said in the recording, word for word.",
         )

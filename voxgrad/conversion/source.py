@@ -21,7 +21,6 @@ from voxgrad.audio.silence import cutting_pauses, part, pieces, speech_span
 from voxgrad.conversion.checks import require_fit, require_speech
 from voxgrad.conversion.durations import aligned
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment import fit
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Recogniser, recognise
 from voxgrad.settings import AudioSpec, MelSpec
@@ -138,7 +137,7 @@ def read_source(
     passages = [
         Passage(words, encode(words, acoustic.spec.text, lexicon), Break.SENTENCE) for _, words in said
     ]
-    found = _durations(acoustic, passages, [one for _, one in trimmed], lexicon, path.name)
+    found = _durations(acoustic, passages, [one for _, one in trimmed], path.name)
     return SourceSpeech(
         path.name,
         sha256_of(path),
@@ -175,21 +174,21 @@ def _durations(
     acoustic: AcousticModel,
     passages: Sequence[Passage],
     sounds: Sequence[Waveform],
-    lexicon: Lexicon,
     name: str,
 ) -> list[Tensor]:
     """The durations of all pieces, which must fit their texts."""
     mels = [log_mel(torch.from_numpy(one.samples), acoustic.spec.mel) for one in sounds]
     for passage, mel in zip(passages, mels, strict=True):
-        found = fit(acoustic, passage.written, mel, lexicon)
-        if found is None:
+        if mel.shape[1] < len(passage.encoded.tokens):
             seconds = mel.shape[1] * acoustic.spec.mel.seconds_per_frame
             raise BadInputError(
                 f"{name} has {seconds:.1f} s for {passage.written[:40]!r}, which is too short for it",
                 "Write down what is said in the recording, word for word.",
             )
-        require_fit(found.margin, passage.written, name)
-    return aligned(acoustic, [passage.encoded for passage in passages], mels)
+    found = aligned(acoustic, [passage.encoded for passage in passages], mels)
+    for passage, one in zip(passages, found, strict=True):
+        require_fit(one.margin, passage.written, name)
+    return [one.durations for one in found]
 
 
 def pitch_of(waveform: Waveform, spec: MelSpec) -> NDArray[np.float64]:
