@@ -62,8 +62,10 @@ NOT_RUN = {
     ): "records how the embedded weights were made: hours, and recordings that are not shipped",
     (
         "docs/convert.md",
-        "python tests/benchmarks/bench_convert.py RECORDINGS --voice base/english --speaker kathleen "
-        "--whisper DIR --like DIR",
+        (
+            "python tests/benchmarks/bench_convert.py RECORDINGS --voice base/english --speaker kathleen "
+            "--whisper DIR --like DIR"
+        ),
     ): "needs recordings and models that are not shipped",
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,

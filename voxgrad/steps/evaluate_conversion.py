@@ -100,7 +100,7 @@ def evaluate_conversion(
         emit(Said(f"nothing changed since {known.ref}"))
         return known
     takes = list(_takes(speaker, recordings, synthesis, seed, emit))
-    rows = _rows(speaker, takes, synthesis, seed)
+    rows = _rows(speaker, takes, synthesis, seed, emit)
     summary = summarised(rows)
     name = voice.name if synthesis.speaker is None else f"{synthesis.speaker} of {voice.name}"
     title = f"{len(takes)} recordings converted to {name}"
@@ -140,7 +140,7 @@ def _takes(
 
 
 def _rows(
-    speaker: Synthesizer, takes: Sequence[_Take], synthesis: SynthesisSpec, seed: int
+    speaker: Synthesizer, takes: Sequence[_Take], synthesis: SynthesisSpec, seed: int, emit: Emit
 ) -> dict[str, list[Figures]]:
     """Figures of every recording, and of what became of it.
 
@@ -154,13 +154,16 @@ def _rows(
             own.append(metrics.voice(Waveform(speech.samples, speech.rate)))
     voice = [one for one in own if one is not None]
     rows: dict[str, list[Figures]] = {column: [] for column in COLUMNS}
-    for take in takes:
+    emit(Began("measure", len(takes), "recordings"))
+    for done, take in enumerate(takes, 1):
         both = (take.source.waveform, take.converted)
         normalised = " ".join(piece.passage.encoded.normalised for piece in take.source.pieces)
         figures = kept(metrics, *both, take.source.text, normalised)
         alike = likeness([metrics.voice(one) for one in both], voice)
         for column, some, more in zip(COLUMNS, figures, alike, strict=True):
             rows[column].append({**some, **more})
+        emit(Advanced("measure", done))
+    emit(Ended("measure"))
     return rows
 
 
