@@ -21,7 +21,7 @@ LEVELS = (
     {"training", "onnx"},
     {"speech"},
     {"preparation"},
-    {"evaluation"},
+    {"evaluation", "conversion"},
     {"steps"},
     {"server"},
     {"cli", "__main__"},
@@ -234,8 +234,8 @@ def calls() -> list[tuple[str, str]]:
     return found
 
 
-def test_there_are_three_walks():
-    assert sum(depth == 0 for depth, _ in STEPS) == 3
+def test_there_are_four_walks():
+    assert sum(depth == 0 for depth, _ in STEPS) == 4
 
 
 @pytest.mark.parametrize("name", sorted({name for _, name in STEPS}))

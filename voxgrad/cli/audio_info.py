@@ -12,7 +12,9 @@ from voxgrad.errors import BadInputError
 def replay(
     context: typer.Context,
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` wrote.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -21,6 +23,12 @@ def replay(
     ] = None,
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The lexicon that `say` was given.")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The recording that `convert` was given; default: beside FILE, or here."
+        ),
     ] = None,
 ) -> None:
     """Reproduce an audio file from its metadata."""
@@ -41,7 +49,8 @@ def replay(
         raise BadInputError(f"{target} is the input file", "Name another file with -o.")
     check_writable_audio(target)
     with Renderer(session) as renderer:
-        again = step(Store.open(session.home), file, recipe, target, lexicon=lexicon, emit=renderer.emit)
+        store = Store.open(session.home)
+        again = step(store, file, recipe, target, lexicon=lexicon, recording=recording, emit=renderer.emit)
     outcome = {
         True: "the same samples",
         False: "NOT the same samples",
@@ -56,7 +65,9 @@ def replay(
 
 def info(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` wrote.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")
+    ],
 ) -> None:
     """Show the metadata of an audio file: voice, settings and text."""
     from rich.console import Group

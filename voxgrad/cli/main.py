@@ -14,6 +14,7 @@ from typer.main import get_command
 import voxgrad
 from voxgrad.cli.align import align
 from voxgrad.cli.audio_info import info, replay
+from voxgrad.cli.convert import convert
 from voxgrad.cli.demo import demo
 from voxgrad.cli.error_report import Terminated, report
 from voxgrad.cli.evaluate import card, evaluate
@@ -75,6 +76,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "prepare": prepare,
     "finetune": finetune,
     "say": say,
+    "convert": convert,
     "record": record,
     "serve": serve,
     "replay": replay,

@@ -44,6 +44,37 @@ class TokenProsody:
 
 
 @dataclass(frozen=True, slots=True)
+class Performance:
+    """How somebody spoke the tokens of one text in a recording: what a conversion takes over."""
+
+    durations: Tensor
+    """(tokens,) frames of every token in the recording."""
+    scores: Tensor
+    """(frames,) z-scores of ln F0 among the recording's own, 0 where not voiced."""
+    voiced: Tensor
+    """(frames,) bool."""
+    timing: bool
+    """Take over the durations."""
+    melody: float
+    """Share of the recording's pitch in what is spoken, 0 to 1; the rest is what the model predicts."""
+
+    def source_frames(self, token: Tensor, position: Tensor) -> Tensor:
+        """The recording's frame for every frame of the synthesis; arguments as of `frame_positions` returned."""
+        starts = self.durations.cumsum(0) - self.durations
+        inside = (position[..., 0] * self.durations[token]).floor().long()
+        return (starts[token] + inside).clamp(max=len(self.scores) - 1)
+
+    def melody_on(
+        self, token: Tensor, position: Tensor, scores: Tensor, voicing: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predicted z-scores and logits of voicing (batch, frames), with the recording's in their place."""
+        at = self.source_frames(token, position)
+        voiced = self.voiced[at]
+        mixed = self.melody * self.scores[at] + (1 - self.melody) * scores
+        return torch.where(voiced, mixed, scores), voiced.to(voicing.dtype) - 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Synthesis:
     """Speech as a mel."""
 
@@ -101,6 +132,7 @@ class GradTTS(nn.Module):
         speakers: Tensor | None = None,
         duration_scale: float = 1.0,
         prosody: TokenProsody | None = None,
+        performance: Performance | None = None,
     ) -> Synthesis:
         """Speaks a batch of token sequences; every utterance gets what it would get alone.
 
@@ -112,6 +144,7 @@ class GradTTS(nn.Module):
             speakers: (batch,) ids for a multi-speaker model.
             duration_scale: of ``rounded`` durations, against the predictor's bias.
             prosody: of the tokens of a batch of one text.
+            performance: of a recording of a batch of one text.
         """
         settings = settings.settled(self.spec)
         # Official text encoders stay in float32: the reference outputs are theirs.
@@ -119,7 +152,10 @@ class GradTTS(nn.Module):
             prior = self.encode(tokens, lengths, speakers)
         scale = duration_scale if settings.durations == "rounded" else 1.0
         tempo = settings.speed if prosody is None else settings.speed * prosody.rate.to(prior.logw.device)
-        durations = predicted_durations(prior, scale / tempo, settings.durations)
+        if performance is not None and performance.timing:
+            durations = performance.durations[None]
+        else:
+            durations = predicted_durations(prior, scale / tempo, settings.durations)
         if settings.durations == "rounded":
             # Up to three frames more of the last token, and the network needs no mask for one utterance.
             more = -durations.sum(1, keepdim=True) % FRAME_MULTIPLE
@@ -133,7 +169,7 @@ class GradTTS(nn.Module):
         raised = None if prosody is None else frame_pitch(prosody.semitones, durations, frames)
         with autocast(prior.mu_x.device, settings.precision):
             condition = self.condition(
-                prior, durations, frames, mask, extent, speakers, settings.pitch_range, raised
+                prior, durations, frames, mask, extent, speakers, settings.pitch_range, raised, performance
             )
         mu_y = condition.mu
         generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
@@ -155,6 +191,7 @@ class GradTTS(nn.Module):
         speakers: Tensor | None,
         pitch_range: float = 1.0,
         raised: Tensor | None = None,
+        performance: Performance | None = None,
     ) -> Condition:
         """What the decoder is told: the tokens' means, repeated, or the frame-level mean under a predicted pitch.
 
@@ -167,6 +204,7 @@ class GradTTS(nn.Module):
             speakers: (batch,) ids for a multi-speaker model.
             pitch_range: factor of the predicted pitch's distance from the speaker's mean.
             raised: (batch, frames), added to the predicted ln F0.
+            performance: whose pitch takes the place of the predicted one.
         """
         mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
         speaker = self.speaker(speakers)
@@ -178,7 +216,10 @@ class GradTTS(nn.Module):
         by_frame = None if mask is None else mask.transpose(1, 2)
         inputs = self.frame_prior.inputs(hidden, mu_y, position, speaker)
         scores, voicing = self.frame_prior.predict_pitch(inputs, by_frame)
-        pitch = self.frame_prior.pitch(pitch_range * scores, voicing, rows)
+        scores = pitch_range * scores
+        if performance is not None and performance.melody > 0:
+            scores, voicing = performance.melody_on(token, position, scores, voicing)
+        pitch = self.frame_prior.pitch(scores, voicing, rows)
         if raised is not None:
             pitch = Pitch(pitch.log_f0 + raised, pitch.voiced)
         mean = self.frame_prior.mean(inputs, mu_y, pitch, rows, by_frame)

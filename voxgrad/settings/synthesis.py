@@ -61,3 +61,14 @@ class DeliverySpec(Spec):
     edge_silence: float | None = Field(default=0.075, ge=0, le=10)
     """Seconds before the first sound and after the last. None leaves every passage with the silence that the model
     gave it, in its pauses too, as versions before 0.1 did."""
+
+
+class ConversionSpec(Spec):
+    """What a conversion keeps of the recording beside its words."""
+
+    timing: bool = True
+    """Every token lasts as long as in the recording; else as long as the voice would have it."""
+    melody: float = Field(default=1.0, ge=0, le=1)
+    """Share of the recording's pitch, moved to the voice's median and range; the rest is the voice's own melody."""
+    loudness: bool = True
+    """It gets louder and softer where the recording does."""

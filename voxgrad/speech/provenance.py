@@ -1,11 +1,13 @@
 """What an audio file says of itself: that it is synthetic, and all that is needed to make it again."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.audio.writers import read_comment
+from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
 from voxgrad.store.artifact import Artifact
 
 if TYPE_CHECKING:
@@ -58,6 +60,19 @@ class CastMember(BaseModel):
         )
 
 
+class Recording(BaseModel):
+    """A recording that was converted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    """Its name, without folders, which are nobody's business."""
+    sha256: str
+    """Of the file."""
+    conversion: dict[str, Any]
+    """What is kept of it; see :class:`voxgrad.settings.ConversionSpec`."""
+
+
 class Recipe(BaseModel):
     """How an audio file was made."""
 
@@ -91,6 +106,8 @@ class Recipe(BaseModel):
     """The voices that SSML or a dialogue names."""
     sounds: dict[str, str] = {}
     """SHA-256 of every file that it plays."""
+    recording: Recording | None = None
+    """What was converted, where it was not spoken from the text alone."""
 
     @property
     def heard(self) -> dict[str, Any]:
@@ -105,7 +122,7 @@ class Recipe(BaseModel):
         content = {
             name: value
             for name, value in self.model_dump().items()
-            if name not in {"cast", "sounds"} or value
+            if name not in {"cast", "sounds", "recording"} or value
         }
         return f"{MARK} {json.dumps(content, separators=(',', ':'), allow_nan=False)}"
 
@@ -133,3 +150,13 @@ def read_recipe(remark: str, owner: str) -> Recipe | None:
         return Recipe.model_validate_json(content)
     except ValidationError as error:
         raise IntegrityError(f"the recipe in {owner} is damaged", "Use the original file.") from error
+
+
+def was_made_by(target: Path, recipe: Recipe) -> bool:
+    """Whether an audio file is there, and was made by this very recipe."""
+    if not target.is_file():
+        return False
+    try:
+        return read_recipe(read_comment(target), str(target)) == recipe
+    except VoxgradError:
+        return False

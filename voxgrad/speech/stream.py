@@ -109,7 +109,7 @@ def speak(
         gap, given = round(tail * rate), after.tail
         if pieces >= after.pieces:
             clock.samples = max(clock.samples, after.samples)
-            piece = _piece(item, cast, synthesis, delivery, _seed(seed, number), clock)
+            piece = _piece(item, cast, synthesis, delivery, piece_seed(seed, number), clock)
             given = max(min(edge, gap), piece.spoken.tail)
             before, more = max(clock.owed - piece.lead, 0), given - piece.spoken.tail
             samples: Samples = np.pad(piece.spoken.samples, (before, more))
@@ -197,7 +197,7 @@ def _silence(clock: _Clock, rate: int) -> SpokenPassage:
     )
 
 
-def _seed(seed: int, number: int) -> int:
+def piece_seed(seed: int, number: int) -> int:
     """Of a passage's noise, which does not depend on what was said before."""
     return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0]) if number else seed
 

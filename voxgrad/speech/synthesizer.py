@@ -11,7 +11,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.io import Samples
 from voxgrad.device import keep_freed_memory
-from voxgrad.model.gradtts import TokenProsody
+from voxgrad.model.gradtts import Performance, TokenProsody
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.local_speaker import LocalSpeaker, finite
 from voxgrad.speech.pauses import faded
@@ -91,6 +91,7 @@ class Synthesizer(LocalSpeaker):
         synthesis: SynthesisSpec,
         generator: torch.Generator,
         prosody: TokenProsody | None = None,
+        performance: Performance | None = None,
     ) -> tuple[Tensor, tuple[int, ...]]:
         """Say one utterance: its mel, (n_mels, frames), and the frames of its tokens."""
         ids = torch.tensor([tokens])
@@ -102,6 +103,7 @@ class Synthesizer(LocalSpeaker):
             torch.tensor([self.acoustic.row_of(synthesis.speaker)]),
             self.acoustic.spec.duration_scale,
             prosody,
+            performance,
         )
         # A poorly trained decoder can leave the range of audio, where a vocoder's exponential overflows.
         return spoken.mel[0].clamp(*self.acoustic.spec.mel.range), tuple(spoken.durations[0].tolist())

@@ -70,8 +70,9 @@ def card(
     with store.stage("card", voice.name) as staged:
         pictures.draw_compared(staged.directory / PICTURE, mels, opened.mel)
         page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
-            voice=voice.ref,
-            base=base.ref,
+            title=f"{voice.ref} beside its base {base.ref}",
+            corner=f"on {len(sentences)} held-out sentences",
+            columns=("base", "voice"),
             verdict=found,
             measures=[one for one in MEASURES if one.key in summary["voice"]],
             summary=summary,

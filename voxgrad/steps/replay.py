@@ -9,14 +9,15 @@ import numpy as np
 import soundfile
 
 from voxgrad.audio.writers import open_writer, to_pcm
-from voxgrad.errors import BadInputError
+from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit
 from voxgrad.onnx.artifact import KIND, settings_of
 from voxgrad.presets import validated
-from voxgrad.settings import DeliverySpec, OnnxSpec, SynthesisSpec
+from voxgrad.settings import ConversionSpec, DeliverySpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.cast import Cast, Member
 from voxgrad.speech.engines import open_speaker, require_torch
 from voxgrad.speech.provenance import CastMember, Recipe, Source
+from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.speaker import Speaker, carried_lexicon
 from voxgrad.speech.text_input import with_progress
 from voxgrad.store.artifact import Artifact
@@ -41,7 +42,14 @@ class Replayed:
 
 
 def replay(
-    store: Store, source: Path, recipe: Recipe, target: Path, *, lexicon: Path | None, emit: Emit
+    store: Store,
+    source: Path,
+    recipe: Recipe,
+    target: Path,
+    *,
+    lexicon: Path | None,
+    recording: Path | None = None,
+    emit: Emit,
 ) -> Replayed:
     """Speak again what a file says of itself, and compare.
 
@@ -51,10 +59,11 @@ def replay(
         recipe: what it says.
         target: another audio file.
         lexicon: pronunciations that were given when it was made.
+        recording: what was converted; None: it is looked for beside the file and in the working folder.
         emit: called with progress events.
 
     Raises:
-        BadInputError: the recipe holds no text, or voice, vocoder or lexicon are not there.
+        BadInputError: the recipe holds no text, or voice, vocoder, lexicon or recording are not there.
         EnvironmentFailureError: the disk refuses.
     """
     if recipe.text is None:
@@ -64,20 +73,26 @@ def replay(
     # Recipes from before it was a setting have every passage as the model made it.
     delivery = validated(DeliverySpec, {"edge_silence": None, **recipe.delivery}, str(source))
     speaker = _speaker(store, source, recipe, recipe, synthesis, lexicon, emit)
-    cast = _cast(store, source, recipe, speaker, synthesis, lexicon, emit)
-    again = speaker.recipe(recipe.text, synthesis, delivery, recipe.seed, cast)
-    if again.sounds != recipe.sounds:
-        changed = next(file for file, digest in recipe.sounds.items() if again.sounds.get(file) != digest)
-        raise BadInputError(
-            f"{changed} is not the sound that {source} plays", "Put the first one there again."
-        )
-    pieces = speaker.stream([recipe.text], synthesis, delivery, recipe.seed, cast)
+    with _threads(recipe.threads, speaker), _lossless(source) as before:
+        if recipe.recording is not None:
+            remark, pieces = _converted(source, recipe, speaker, synthesis, recording)
+        else:
+            cast = _cast(store, source, recipe, speaker, synthesis, lexicon, emit)
+            remark, pieces = _spoken(source, recipe, speaker, synthesis, delivery, cast)
+        return _compared(pieces, before, target, speaker.rate, remark, emit)
+
+
+def _compared(
+    pieces: Iterator[SpokenPassage],
+    before: soundfile.SoundFile | None,
+    target: Path,
+    rate: int,
+    remark: str,
+    emit: Emit,
+) -> Replayed:
+    """Write what is spoken, and compare it with what was."""
     samples, same = 0, True
-    with (
-        _threads(recipe.threads, speaker),
-        _lossless(source) as before,
-        open_writer(target, speaker.rate, again.remark) as sink,
-    ):
+    with open_writer(target, rate, remark) as sink:
         for piece in with_progress(pieces, _TASK, None, emit):
             sink.write(piece.samples)
             samples += len(piece.samples)
@@ -85,7 +100,54 @@ def replay(
                 expected = before.read(len(piece.samples), dtype="int16")
                 same = np.array_equal(expected, to_pcm(piece.samples))
         whole = before is None or before.frames == samples
-        return Replayed(samples / speaker.rate, None if before is None else same and whole)
+    return Replayed(samples / rate, None if before is None else same and whole)
+
+
+def _spoken(
+    source: Path,
+    recipe: Recipe,
+    speaker: Speaker,
+    synthesis: SynthesisSpec,
+    delivery: DeliverySpec,
+    cast: Cast,
+) -> tuple[str, Iterator[SpokenPassage]]:
+    """The remark and the sound of a text."""
+    text = "" if recipe.text is None else recipe.text
+    again = speaker.recipe(text, synthesis, delivery, recipe.seed, cast)
+    if again.sounds != recipe.sounds:
+        changed = next(file for file, digest in recipe.sounds.items() if again.sounds.get(file) != digest)
+        raise BadInputError(
+            f"{changed} is not the sound that {source} plays", "Put the first one there again."
+        )
+    return again.remark, speaker.stream([text], synthesis, delivery, recipe.seed, cast)
+
+
+def _converted(
+    source: Path, recipe: Recipe, speaker: Speaker, synthesis: SynthesisSpec, recording: Path | None
+) -> tuple[str, Iterator[SpokenPassage]]:
+    """The remark and the sound of a recording's conversion."""
+    # Only here, because they need torch and Praat.
+    from voxgrad.conversion.convert import convert, recipe_of  # noqa: PLC0415
+    from voxgrad.conversion.source import read_source, sha256_of  # noqa: PLC0415
+    from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
+
+    known = recipe.recording
+    if known is None or not isinstance(speaker, Synthesizer):
+        raise IntegrityError(f"the recipe in {source} is damaged", "Use the original file.")
+    kept = validated(ConversionSpec, known.conversion, str(source))
+    places = [source.absolute().with_name(known.file), Path(known.file)] if recording is None else [recording]
+    found = next((path for path in places if path.is_file()), None)
+    if found is None or sha256_of(found) != known.sha256:
+        raise BadInputError(
+            f"{known.file} that {source} was converted from is not here"
+            if found is None
+            else f"{found.name} is not the recording that {source} was converted from",
+            "Name it with --recording.",
+        )
+    text = "" if recipe.text is None else recipe.text
+    taken = read_source(found, text, speaker.acoustic, synthesis.speaker, speaker.lexicon, None)
+    again = recipe_of(speaker, text, known, synthesis, recipe.seed)
+    return again.remark, convert(speaker, taken, kept, synthesis, recipe.seed)
 
 
 @contextmanager

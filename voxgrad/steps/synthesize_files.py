@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxgrad.audio.writers import AudioWriter, open_writer, read_comment
-from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.audio.writers import AudioWriter, open_writer
+from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
-from voxgrad.speech.provenance import MARK, Recipe, read_recipe
+from voxgrad.speech.provenance import MARK, was_made_by
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
@@ -130,7 +130,7 @@ def speak_to_stream(
 
 def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
     recipe = job.speaker.recipe(job.text, job.synthesis, job.delivery, job.seed, job.cast)
-    if metadata and (job.timings is None or job.timings[0].exists()) and _is_there(job.target, recipe):
+    if metadata and (job.timings is None or job.timings[0].exists()) and was_made_by(job.target, recipe):
         return Spoken(job, None)
     warn_unread(job.text, emit)
     warn_unknown(job.speaker.summarize([job.text], job.cast).unknown, emit, strict=strict)
@@ -158,13 +158,3 @@ def _with_warnings(texts: Iterable[str], emit: Emit) -> Iterator[str]:
     for text in texts:
         warn_unread(text, emit)
         yield text
-
-
-def _is_there(target: Path, recipe: Recipe) -> bool:
-    """Whether a file was made by this very recipe."""
-    if not target.is_file():
-        return False
-    try:
-        return read_recipe(read_comment(target), str(target)) == recipe
-    except VoxgradError:
-        return False

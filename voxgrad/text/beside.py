@@ -58,6 +58,22 @@ def read_beside(folder: Folder, forms: Sequence[str] = FORMS, *, untold: bool) -
     return Found(*unique(entries, problems), chosen, others=tuple(left))
 
 
+def script_beside(recording: Path) -> str | None:
+    """The script of a recording, in a ``.txt`` or ``.lab`` called as it; None where there is none.
+
+    Raises:
+        BadInputError: it is empty, or no script.
+    """
+    for ending in _SCRIPT:
+        path = recording.with_suffix(ending)
+        if path.is_file():
+            entry, problems = _script(recording.stem, recording, path)
+            if entry is None:
+                raise BadInputError(problems[0].reason, "Write down what is said, word for word.")
+            return entry.text
+    return None
+
+
 def _wanted(file: PurePosixPath, forms: Sequence[str]) -> str:
     ending = ".txt" if BESIDE in forms else _ENDINGS[forms[0]][0]
     return file.with_suffix(ending).name

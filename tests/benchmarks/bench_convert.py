@@ -1,0 +1,112 @@
+"""How well recordings of strangers are converted: words, speaker, melody, word borders, and what the parts give.
+
+    pip install 'voxgrad[eval,whisper]'
+    python tests/benchmarks/bench_convert.py RECORDINGS --voice base/english --speaker kathleen --whisper DIR
+        --like DIR [--errors] [--no-timing] [--melody X] [--no-loudness]
+
+RECORDINGS is a folder of audio files with a .txt beside each; --like one of the target speaker's own. Whisper is a
+model converted for faster-whisper; numbers count as words. Similarity is the cosine of Resemblyzer's embeddings: to the
+mean of 20 recordings of the target, and to the recording that was converted. Borders of words are pocketsphinx's.
+"""
+
+import argparse
+import statistics
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bench_speech import RATE, REFERENCES, plain
+
+from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.conversion.convert import convert
+from voxgrad.conversion.source import read_source
+from voxgrad.evaluation.conversion_metrics import f0_correlation, timing_kept
+from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, edits, similarity
+from voxgrad.settings import ConversionSpec, SynthesisSpec
+from voxgrad.speech.load import find_vocoder, find_voice
+from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.store import Store
+from voxgrad.text.beside import script_beside
+from voxgrad.text.lexicon import NONE
+from voxgrad.text.normalize import normalize
+
+
+def main() -> None:
+    """Prints one row of figures, and the recordings of which words were misheard with --errors."""
+    arguments = parsed()
+    torch.set_num_threads(1)
+    kept = ConversionSpec(timing=arguments.timing, melody=arguments.melody, loudness=arguments.loudness)
+    metrics = PerceptualMetrics()
+    whisper = import_module("faster_whisper").WhisperModel(
+        str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=1
+    )
+    files = sorted(path for path in arguments.like.rglob("*") if path.suffix in {".wav", ".flac"})
+    target = [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
+    store = Store.open(arguments.home)
+    voice = find_voice(store, arguments.voice)
+    speaker = Synthesizer.load(voice, find_vocoder(store, None, voice, lambda _: None), NONE)
+    synthesis = SynthesisSpec(speaker=arguments.speaker)
+    figures: dict[str, list[float]] = {}
+    for seed, path in enumerate(sorted(arguments.recordings.glob("*.wav"))):
+        text = script_beside(path) or ""
+        source = read_source(path, text, speaker.acoustic, arguments.speaker, NONE, None)
+        pieces = [piece.samples for piece in convert(speaker, source, kept, synthesis, seed)]
+        converted = Waveform(np.concatenate(pieces), speaker.rate)
+        words = plain(normalize(text))
+        missed = [edits(words, heard(whisper, one)) for one in (source.waveform, converted)]
+        if arguments.errors:
+            print(path.name, missed, len(words), " ".join(heard(whisper, converted)))
+        before, after = (metrics.word_times(one, text) for one in (source.waveform, converted))
+        embedded = [metrics.voice(one) for one in (source.waveform, converted)]
+        row = {
+            "words": float(len(words)),
+            "missed in source": float(missed[0]),
+            "missed": float(missed[1]),
+            "similarity to target": similarity(embedded[1], target),
+            "to source": similarity(embedded[1], embedded[:1]),
+            "target to source": similarity(embedded[0], target),
+            "F0 correlation": f0_correlation(source.waveform, converted),
+            **timing_kept(before, after),
+        }
+        for name, value in row.items():
+            if value is not None:
+                figures.setdefault(name, []).append(value)
+    total = sum(figures["words"])
+    wrong, usual = (sum(figures[name]) / total for name in ("missed", "missed in source"))
+    print(f"word error {wrong:.3f}, of the recordings {usual:.3f}")
+    for name, values in list(figures.items())[3:]:
+        print(f"{name} {statistics.fmean(values):.3f}, lowest {min(values):.3f}, of {len(values)} recordings")
+
+
+def heard(whisper: Any, waveform: Waveform) -> list[str]:
+    """The words that Whisper hears."""
+    segments, _ = whisper.transcribe(
+        resample(waveform, RATE).samples,
+        language="en",
+        beam_size=1,
+        condition_on_previous_text=False,
+        without_timestamps=True,
+    )
+    return plain(normalize(" ".join(segment.text for segment in segments)))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recordings", type=Path)
+    parser.add_argument("--voice", required=True)
+    parser.add_argument("--speaker")
+    parser.add_argument("--whisper", type=Path, required=True)
+    parser.add_argument("--like", type=Path, required=True)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--timing", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--loudness", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--melody", type=float, default=1.0)
+    parser.add_argument("--errors", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""`voxgrad convert` and `replay` on synthetic recordings and a tiny voice: what is kept, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from voxgrad.audio.io import Waveform, read_audio, write_audio
+from voxgrad.audio.measures import snr
+from voxgrad.audio.writers import read_comment
+from voxgrad.conversion.checks import sustained
+from voxgrad.conversion.convert import _bent, _gains
+from voxgrad.conversion.durations import _cost, _search
+from voxgrad.conversion.source import pitch_of
+from voxgrad.evaluation.conversion_metrics import f0_correlation, timing_kept
+from voxgrad.model.frame_prior import frame_positions
+from voxgrad.model.gradtts import Performance
+from voxgrad.settings import MelSpec
+from voxgrad.speech.provenance import MARK, read_recipe
+
+TEXT = "Snow covers the hill."
+HOW = ("--voice", "robot", "--vocoder", "griffinlim", "--steps", "1")
+RATE = 22050
+
+
+@pytest.fixture(autouse=True)
+def any_text_fits(monkeypatch: pytest.MonkeyPatch):
+    """A voice of a few steps knows no text from another; `test_a_text_that_does_not_fit` has the bound back."""
+    monkeypatch.setattr("voxgrad.conversion.checks.LEAST_MARGIN", -1e6)
+
+
+@pytest.fixture
+def takes(furnished, record) -> Path:
+    """A folder with two recordings and their texts; the working folder's home has a voice robot."""
+    record(Path("takes"), {"one": TEXT, "two": "Rain fell all day."})
+    Path("takes/one.txt").write_text(TEXT, encoding="utf-8")
+    Path("takes/two.txt").write_text("Rain fell all day.\n", encoding="utf-8")
+    return Path("takes")
+
+
+def tone(seconds: float, hertz: float = 200.0) -> Waveform:
+    """A held note with harmonics."""
+    times = np.arange(round(seconds * RATE)) / RATE
+    sound = sum(np.sin(2 * np.pi * hertz * k * times) / k for k in range(1, 9))
+    return Waveform((0.2 * sound).astype(np.float32), RATE)
+
+
+def test_a_recording_keeps_its_length_and_says_where_it_comes_from(takes, command):
+    outcome = command("convert", takes / "one.wav", *HOW, "-o", "out.wav", "--timings", "out.json", "--json")
+    assert outcome.code == 0, outcome.err
+    before, after = read_audio(takes / "one.wav"), read_audio(Path("out.wav"))
+    assert abs(after.seconds - before.seconds) < 0.002
+    told = json.loads(outcome.out)
+    assert told["text"] == TEXT
+    assert read_comment(Path("out.wav")).startswith(MARK)
+    recipe = read_recipe(read_comment(Path("out.wav")), "out.wav")
+    assert recipe is not None
+    assert recipe.recording is not None
+    assert recipe.recording.file == "one.wav"
+    assert len(recipe.recording.sha256) == 64
+    assert recipe.recording.conversion == {"timing": True, "melody": 1.0, "loudness": True}
+    assert recipe.consent == "not needed: synthetic"
+    (said, rest) = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert [word["word"] for word in said["words"]] == ["snow", "covers", "the", "hill"]
+    assert rest["words"] == []
+
+
+def test_replay_makes_the_same_samples(takes, command):
+    assert command("convert", takes / "one.wav", *HOW, "-o", "out.wav").code == 0
+    missing = command("replay", "out.wav", "-q")
+    assert missing.code == 2
+    assert "one.wav that out.wav was converted from is not here" in missing.err
+    other = command("replay", "out.wav", "--recording", takes / "two.wav", "-q")
+    assert "two.wav is not the recording that out.wav was converted from" in other.err
+    outcome = command("replay", "out.wav", "--recording", takes / "one.wav", "-o", "again.wav", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["identical"] is True
+    shutil.copy(takes / "one.wav", "one.wav")
+    assert json.loads(command("replay", "out.wav", "--json").out)["identical"] is True
+    assert "recording.sha256" in command("info", "out.wav").out
+
+
+@pytest.mark.parametrize("options", [("--no-timing",), ("--no-loudness",)])
+def test_each_part_can_be_left_out(takes, command, options):
+    for name, chosen in (("all.wav", ()), ("less.wav", options)):
+        outcome = command("convert", takes / "one.wav", *HOW, "-o", name, *chosen)
+        assert outcome.code == 0, outcome.err
+    whole, less = (read_audio(Path(name)).samples for name in ("all.wav", "less.wav"))
+    assert len(whole) != len(less) or not np.array_equal(whole, less)
+
+
+def test_a_folder_becomes_a_folder_and_goes_on_where_it_stopped(takes, command):
+    outcome = command("convert", takes, *HOW, "-d", "out", "--timings", "srt", "--format", "flac")
+    assert outcome.code == 0, outcome.err
+    assert {path.name for path in Path("out").iterdir()} == {"one.flac", "one.srt", "two.flac", "two.srt"}
+    Path("out/two.flac").unlink()
+    again = command("convert", takes, *HOW, "-d", "out", "--timings", "srt", "--format", "flac")
+    assert "out/one.flac: there already" in again.out
+    assert "out/two.flac: 1." in again.out
+
+
+def test_one_bad_recording_of_several_is_named_and_the_others_are_converted(takes, command):
+    write_audio(takes / "note.wav", tone(2.0))
+    (takes / "note.txt").write_text("La la la.", encoding="utf-8")
+    outcome = command("convert", takes, *HOW, "-d", "out")
+    assert outcome.code == 2
+    assert "note.wav is sung or music" in outcome.err
+    assert "1 of 3 recordings were not converted" in outcome.err
+    assert len(list(Path("out").iterdir())) == 2
+
+
+def test_a_long_recording_is_cut_at_pauses_and_joined_again(takes, command, monkeypatch):
+    monkeypatch.setattr("voxgrad.conversion.source._LONGEST", 2.5)
+    monkeypatch.setattr("voxgrad.conversion.source._PAUSE", 0.4)
+    parts = [read_audio(takes / f"{name}.wav").samples for name in ("one", "two")]
+    pause = np.random.default_rng(0).normal(0, 1e-4, round(0.8 * RATE)).astype(np.float32)
+    write_audio(Path("long.wav"), Waveform(np.concatenate([parts[0], pause, parts[1]]), RATE))
+    text = f"{TEXT} Rain fell all day."
+    outcome = command("convert", "long.wav", "--text", text, *HOW, "-o", "out.wav", "--timings", "t.json")
+    assert outcome.code == 0, outcome.err
+    assert abs(read_audio(Path("out.wav")).seconds - read_audio(Path("long.wav")).seconds) < 0.002
+    said = json.loads(Path("t.json").read_text(encoding="utf-8"))
+    assert [one["written"] for one in said] == [TEXT, "Rain fell all day.", ""]
+    middle = (len(parts[0]) + len(pause) // 2) / RATE
+    assert said[0]["stop"] < middle < said[1]["start"]
+    at = round(middle * RATE)
+    assert not read_audio(Path("out.wav")).samples[at - 2000 : at + 2000].any()
+
+
+def test_what_is_no_speech_is_refused(takes, refused):
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    speech = read_audio(takes / "one.wav").samples
+    bad = {
+        "empty.wav": (np.zeros(0, np.float32), ""),
+        "silent.wav": (np.zeros(RATE, np.float32), "is silent throughout"),
+        "short.wav": (tone(0.1).samples, "0.3 s are needed"),
+        "noise.wav": (noise, "has no voice in 100% of it"),
+        "sung.wav": (tone(2.0).samples, "lie in sustained notes"),
+        "noisy.wav": (
+            speech + np.random.default_rng(0).normal(0, 0.7 * speech.std(), len(speech)).astype(np.float32),
+            "too noisy",
+        ),
+    }
+    for name, (samples, reason) in bad.items():
+        soundfile.write(name, samples, RATE)
+        assert reason in refused("convert", name, "--text", "Hello there.", *HOW, "-o", "out.wav"), name
+        assert not Path("out.wav").exists()
+    Path("no.wav").write_text("hello", encoding="utf-8")
+    assert "not an audio file" in refused("convert", "no.wav", "--text", "Hello.", *HOW, "-o", "out.wav")
+    assert "there is no gone.wav" in refused("convert", "gone.wav", *HOW)
+
+
+def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
+    one = takes / "one.wav"
+    long = " ".join([TEXT] * 9)
+    assert "which is too short for it" in refused("convert", one, "--text", long, *HOW, "-o", "out.wav")
+    monkeypatch.setattr("voxgrad.conversion.checks.LEAST_MARGIN", 1e6)
+    assert "does not fit one.wav" in refused("convert", one, *HOW, "-o", "out.wav")
+    assert "is SSML" in refused("convert", one, "--text", "<speak>Hi</speak>", *HOW, "-o", "out.wav")
+    (takes / "one.txt").write_text(" \n", encoding="utf-8")
+    assert "one.txt is empty" in refused("convert", one, *HOW, "-o", "out.wav")
+    (takes / "one.txt").unlink()
+    monkeypatch.setattr("voxgrad.cli.convert._recogniser", lambda _: None)
+    assert "one.wav has no text" in refused("convert", one, *HOW, "-o", "out.wav")
+
+
+def test_options_that_cannot_be_are_refused(takes, refused):
+    one = takes / "one.wav"
+    assert "exclude each other" in refused("convert", one, *HOW, "-o", "a.wav", "-d", "out")
+    assert "-o is for one recording" in refused("convert", takes, *HOW, "-o", "a.wav")
+    assert "--text is for one recording" in refused("convert", takes, *HOW, "--text", "Hi.")
+    assert "is the recording itself" in refused("convert", one, *HOW, "-o", one)
+    assert "two recordings" in refused("convert", one, one, *HOW, "-d", "out")
+    assert "there is no speaker bob" in refused("convert", one, *HOW, "--speaker", "bob")
+    Path("nothing").mkdir()
+    assert "holds no recordings" in refused("convert", "nothing", *HOW)
+    assert "convert" in refused("convert", one, *HOW, "--melody", "nan")
+
+
+def test_frames_of_the_recording_are_found_by_token():
+    performance = Performance(
+        torch.tensor([2, 3, 1]), torch.zeros(6), torch.ones(6) > 0, timing=True, melody=1.0
+    )
+    same = performance.source_frames(*frame_positions(torch.tensor([[2, 3, 1]]), 6))
+    assert same.tolist() == [[0, 1, 2, 3, 4, 5]]
+    stretched = performance.source_frames(*frame_positions(torch.tensor([[4, 3, 1]]), 8))
+    assert stretched.tolist() == [[0, 0, 1, 1, 2, 3, 4, 5]]
+
+
+def test_the_melody_is_told_to_a_model_that_takes_pitch():
+    voiced = torch.tensor([False, True, True, True])
+    half = Performance(
+        torch.tensor([4]), torch.tensor([0.0, 1.0, 2.0, -1.0]), voiced, timing=True, melody=0.5
+    )
+    token, position = frame_positions(torch.tensor([[4]]), 4)
+    scores, voicing = half.melody_on(token, position, torch.full((1, 4), 3.0), torch.full((1, 4), -2.0))
+    assert scores.tolist() == [[3.0, 2.0, 2.5, 1.0]]
+    assert (voicing > 0).tolist() == [voiced.tolist()]
+
+
+def test_the_melody_is_put_on_by_praat_where_a_model_takes_none():
+    spec, held = MelSpec(), tone(1.0)
+    frames = len(held.samples) // spec.hop_length
+    rising = np.sin(
+        2 * np.pi * np.arange(held.samples.size) / RATE * (180 + 20 * np.arange(held.samples.size) / RATE)
+    )
+    own = pitch_of(Waveform(rising.astype(np.float32), RATE), spec)
+    falling = torch.linspace(1, -1, frames)
+    told = Performance(torch.tensor([frames]), falling, torch.ones(frames) > 0, timing=True, melody=1.0)
+    bent = _bent(rising.astype(np.float32), spec, told, np.arange(frames))
+    heard = pitch_of(Waveform(bent, RATE), spec)
+    both = (own > 0) & (heard > 0)
+    assert np.corrcoef(own[both], falling.numpy()[both])[0, 1] < -0.9
+    assert np.corrcoef(heard[both], falling.numpy()[both])[0, 1] > 0.9
+
+
+def test_gains_follow_the_recording():
+    own, wanted = np.full(50, -20.0), np.concatenate([np.full(25, -26.0), np.full(25, -14.0)])
+    gains = _gains(own, wanted, 10)
+    assert np.allclose(gains[:100], 10 ** (-6 / 20))
+    assert np.allclose(gains[-100:], 10 ** (6 / 20))
+
+
+def test_a_held_note_is_no_speech():
+    glide = np.linspace(100, 200, 200)
+    assert sustained(np.full(100, 220.0)) == 1.0
+    assert sustained(glide) < 0.5
+    assert sustained(np.zeros(100)) == 0.0
+    assert sustained(np.where(np.arange(200) % 20 < 2, 0.0, 150.0)) == 0.0
+    assert snr(tone(1.0)) < 99
+
+
+def test_durations_are_those_that_the_voice_believes():
+    """Two sounds that a mel cannot tell apart get the lengths that are expected; a pause any length."""
+    value = np.zeros((3, 12))
+    cost = _cost(np.log([4.0, 2.0, 1.0]), np.array([True, True, False]), 100.0, 12)
+    assert _search(value, cost).tolist() == [4, 2, 6]
+    value[1, 8:10] = 50.0
+    assert _search(value, np.zeros((3, 12)))[:2].tolist() != [4, 2]
+    assert int(_search(value, cost).sum()) == 12
+
+
+def test_an_evaluation_lays_source_and_converted_side_by_side(takes, command, furnished, monkeypatch):
+    monkeypatch.setattr("voxgrad.evaluation.perceptual_metrics.find_spec", lambda _: None)
+    how = ("evaluate", "robot", "--convert", takes, "--vocoder", "griffinlim", "--steps", "1")
+    outcome = command(*how, "--json")
+    assert outcome.code == 0, outcome.err
+    told = json.loads(outcome.out)
+    folder = Path(told["directory"])
+    assert {path.name for path in folder.iterdir()} >= {
+        "evaluation.md",
+        "evaluation.json",
+        "card.html",
+        "card.png",
+    }
+    assert told["metrics"]["clips"] == 2
+    assert set(told["metrics"]["not_measured"]) == {"word error", "speaker similarity", "DNSMOS"}
+    figures = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["figures"]
+    assert len(figures["source"]) == len(figures["converted"]) == 2
+    page = (folder / "card.html").read_text(encoding="utf-8")
+    assert "2 recordings converted to robot" in page
+    assert page.count("<audio") == 4
+    again = command(*how)
+    assert "nothing changed since" in again.err
+    assert "recordings, converted" in again.out
+
+
+def test_an_evaluation_needs_texts(takes, refused):
+    assert "exclude each other" in refused("evaluate", "robot", "--convert", takes, "--data", "robot")
+    (takes / "two.txt").unlink()
+    assert "two.wav has no text" in refused("evaluate", "robot", "--convert", takes)
+
+
+def test_figures_tell_what_is_kept():
+    times = np.arange(2 * RATE) / RATE
+    pitch = 150 + 40 * np.sin(2 * np.pi * 1.5 * times)
+    voice = np.sin(2 * np.pi * np.cumsum(pitch) / RATE)
+    other = np.sin(2 * np.pi * np.cumsum(1.4 * pitch) / RATE)
+    one, two = (Waveform((0.3 * sound).astype(np.float32), RATE) for sound in (voice, other))
+    assert (f0_correlation(one, two) or 0.0) > 0.99
+    assert f0_correlation(one, Waveform(np.zeros(2 * RATE, np.float32), RATE)) is None
+    before = np.array([[0.0, 0.3], [0.3, 0.9], [1.0, 1.1], [1.1, 1.5]])
+    figures = timing_kept(before, before + np.array([0.0, 0.05]))
+    assert figures["near_borders"] == 0.5
+    assert (figures["duration_correlation"] or 0.0) > 0.99
+    assert timing_kept(None, before) == {}

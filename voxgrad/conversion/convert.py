@@ -1,0 +1,127 @@
+"""A recording, spoken again by a voice: piece by piece, each at its own time."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxgrad.audio.io import Samples, Waveform
+from voxgrad.audio.praat import bend
+from voxgrad.conversion.source import SourcePiece, SourceSpeech, levels, pitch_of
+from voxgrad.model.frame_prior import frame_positions
+from voxgrad.model.gradtts import Performance
+from voxgrad.settings import ConversionSpec, DeliverySpec, MelSpec, SynthesisSpec
+from voxgrad.speech.pauses import faded
+from voxgrad.speech.provenance import Recipe, Recording
+from voxgrad.speech.results import SpokenPassage
+from voxgrad.speech.stream import piece_seed
+from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.speech.word_timings import TimedPassage, timed
+from voxgrad.text.marked_text import Break
+from voxgrad.text.passages import Passage
+from voxgrad.text.tokens import Encoded
+
+_DELIVERY: Final = DeliverySpec(edge_silence=None)
+_SMOOTHED: Final = 13
+"""Frames over which levels are averaged: 150 ms, a syllable."""
+_QUIETEST: Final = -35.0
+"""dB below the loudest frame, where levels are taken for silence."""
+_MOST_GAIN: Final = 12.0
+"""dB up; down there is no limit but silence."""
+_NOTHING: Final = Passage("", Encoded((), "", (), (), ()), Break.PARAGRAPH)
+
+
+def convert(
+    speaker: Synthesizer, source: SourceSpeech, kept: ConversionSpec, synthesis: SynthesisSpec, seed: int
+) -> Iterator[SpokenPassage]:
+    """Speak a recording again; what lies between its pieces becomes silence of the same length.
+
+    Args:
+        speaker: the voice.
+        source: the recording.
+        kept: what of it is taken over.
+        synthesis: steps, temperature, speaker.
+        seed: of all noise.
+
+    Yields:
+        A passage for every piece, with the silence before it, and the silence at the end.
+    """
+    rate, written, stop = speaker.rate, 0, 0
+    for number, piece in enumerate(source.pieces):
+        gap = max(piece.start - stop, 0)
+        samples, mel, durations = _spoken(speaker, source, piece, kept, synthesis, piece_seed(seed, number))
+        edges = np.cumsum([0, *durations]) * speaker.spec.mel.hop_length / rate
+        timing = timed(piece.passage, edges.tolist(), (written + gap) / rate)
+        yield SpokenPassage(piece.passage, np.pad(samples, (gap, 0)), mel, durations, timing)
+        written += gap + len(samples)
+        stop = piece.start + len(piece.log_f0) * speaker.spec.mel.hop_length
+    left = max(len(source.waveform.samples) - stop, 0)
+    end = round((written + left) / rate, 4)
+    yield SpokenPassage(
+        _NOTHING, np.zeros(left, np.float32), np.zeros((0, 0), np.float32), (), TimedPassage("", end, end, ())
+    )
+
+
+def recipe_of(
+    speaker: Synthesizer,
+    text: str,
+    recording: Recording,
+    synthesis: SynthesisSpec,
+    seed: int,
+) -> Recipe:
+    """All that is needed to convert a recording again, beside the recording."""
+    return speaker.recipe(text, synthesis, _DELIVERY, seed).model_copy(update={"recording": recording})
+
+
+def _spoken(
+    speaker: Synthesizer,
+    source: SourceSpeech,
+    piece: SourcePiece,
+    kept: ConversionSpec,
+    synthesis: SynthesisSpec,
+    seed: int,
+) -> tuple[Samples, Samples, tuple[int, ...]]:
+    """Samples, mel and durations of one piece."""
+    voiced = torch.from_numpy(piece.log_f0 > 0)
+    performance = Performance(piece.durations, source.scores(piece), voiced, kept.timing, kept.melody)
+    generator = torch.Generator().manual_seed(seed)
+    mel, durations = speaker.mel(piece.passage.encoded.tokens, synthesis, generator, performance=performance)
+    if kept.timing:  # without the frames that fill the network's last block
+        mel, durations = mel[:, : len(piece.log_f0)], tuple(piece.durations.tolist())
+    samples = speaker.vocode(mel, _DELIVERY)
+    at = performance.source_frames(*frame_positions(torch.tensor([durations]), mel.shape[1]))[0].numpy()
+    if kept.melody > 0 and speaker.acoustic.model.frame_prior is None:
+        samples = _bent(samples, speaker.spec.mel, performance, at)
+    if kept.loudness:
+        samples = samples * _gains(
+            levels(samples, speaker.spec.mel), piece.levels[at], speaker.spec.mel.hop_length
+        )
+    return faded(speaker.delivered(samples, _DELIVERY), speaker.rate), mel.numpy(), durations
+
+
+def _bent(samples: Samples, spec: MelSpec, performance: Performance, at: NDArray[np.int64]) -> Samples:
+    """The recording's pitch put on by Praat, for models that are told none: around the median that they speak with."""
+    own = pitch_of(Waveform(samples, spec.sample_rate), spec)
+    both = (own > 0) & performance.voiced.numpy()[at]
+    if not both.any():
+        return samples
+    low, median, high = np.percentile(own[own > 0], [16, 50, 84])
+    wanted = median + performance.scores.numpy()[at] * (high - low) / 2
+    semitones = performance.melody * (wanted - own) * 12 / np.log(2)
+    times = (np.arange(len(own)) + 0.5) * spec.seconds_per_frame
+    return bend(Waveform(samples, spec.sample_rate), times[both], semitones[both]).samples
+
+
+def _gains(own: NDArray[np.float64], wanted: NDArray[np.float64], hop: int) -> Samples:
+    """Factors of the samples that bring smoothed levels (frames,) to others: (frames · hop,)."""
+    decibels = np.minimum(_smooth(wanted) - _smooth(own), _MOST_GAIN)
+    centres = (np.arange(len(own)) + 0.5) * hop
+    return (10 ** (np.interp(np.arange(len(own) * hop), centres, decibels) / 20)).astype(np.float32)
+
+
+def _smooth(decibels: NDArray[np.float64]) -> NDArray[np.float64]:
+    audible = np.maximum(decibels, decibels.max() + _QUIETEST)
+    padded = np.pad(audible, (_SMOOTHED // 2, _SMOOTHED // 2), mode="edge")
+    return np.convolve(padded, np.full(_SMOOTHED, 1 / _SMOOTHED), "valid")

@@ -1,0 +1,220 @@
+"""A recording → what a conversion takes over from it: words, durations, pitch and loudness, piece by piece."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from voxgrad.acoustic_model import AcousticModel
+from voxgrad.audio.clean import open_recording
+from voxgrad.audio.io import Samples, Waveform
+from voxgrad.audio.measures import amplify, level_gain, loudness
+from voxgrad.audio.mel import log_mel
+from voxgrad.audio.praat import f0_track
+from voxgrad.audio.silence import cutting_pauses, part, pieces, speech_span
+from voxgrad.conversion.checks import require_fit, require_speech
+from voxgrad.conversion.durations import aligned
+from voxgrad.errors import BadInputError
+from voxgrad.preparation.long_recordings import match_script
+from voxgrad.preparation.speech_recognition import Recogniser, recognise
+from voxgrad.settings import AudioSpec, MelSpec
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.marked_text import Break
+from voxgrad.text.passages import Passage
+from voxgrad.text.ssml import is_ssml
+from voxgrad.text.tokens import encode
+
+_LONGEST: Final = 20.0
+"""Seconds that are aligned and spoken in one piece; longer recordings are cut at pauses."""
+_PAUSE: Final = 1.0
+"""Seconds of a pause at which a long recording is always cut. Every cut is one more place where words can go astray."""
+_LEAST_DEVIATION: Final = 0.1
+"""Of ln F0: what varies less would be stretched beyond recognition to a lively voice's range."""
+_MOST_DEVIATIONS: Final = 3.0
+"""From the median, beyond which a pitch is taken for an octave error."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourcePiece:
+    """What is said in one breath, and how.
+
+    Attributes:
+        passage: what is said.
+        start: its first sample in the recording.
+        durations: (tokens,) frames.
+        log_f0: (frames,) ln Hz, 0 where not voiced.
+        levels: (frames,) dB.
+    """
+
+    passage: Passage
+    start: int
+    durations: Tensor
+    log_f0: NDArray[np.float64]
+    levels: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SourceSpeech:
+    """A recording, taken apart.
+
+    Attributes:
+        name: of the file.
+        sha256: of the file.
+        text: all that is said.
+        waveform: cleaned and levelled, at the mel's rate.
+        pieces: in order.
+        skipped: seconds of the pieces that none of the text belongs to.
+    """
+
+    name: str
+    sha256: str
+    text: str
+    waveform: Waveform
+    pieces: tuple[SourcePiece, ...]
+    skipped: float
+
+    @property
+    def pitch(self) -> tuple[float, float]:
+        """Median and robust deviation of ln F0 over all pieces."""
+        tracks = np.concatenate([piece.log_f0 for piece in self.pieces])
+        low, median, high = (
+            np.percentile(tracks[tracks > 0], [16, 50, 84]) if tracks.any() else (0.0, 0.0, 0.0)
+        )
+        return float(median), max(float(high - low) / 2, _LEAST_DEVIATION)
+
+    def scores(self, piece: SourcePiece) -> Tensor:
+        """Z-scores of a piece's ln F0 among the recording's: (frames,), 0 where not voiced."""
+        median, deviation = self.pitch
+        scores = ((piece.log_f0 - median) / deviation).clip(-_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        return torch.from_numpy(np.where(piece.log_f0 > 0, scores, 0.0)).float()
+
+
+def read_source(
+    path: Path,
+    text: str | None,
+    acoustic: AcousticModel,
+    speaker: str | None,
+    lexicon: Lexicon,
+    recogniser: Recogniser | None,
+) -> SourceSpeech:
+    """Take a recording apart.
+
+    Args:
+        path: an audio file.
+        text: what is said in it; None: the recogniser writes it down.
+        acoustic: what it is converted with, whose text encoder aligns it.
+        speaker: one of its speakers, to whom it is converted; None: its default.
+        lexicon: pronunciations.
+        recogniser: needed without a text.
+
+    Raises:
+        BadInputError: it cannot be read, is no speech, or the text is not what is said.
+    """
+    if text is not None and is_ssml(text):
+        raise BadInputError(f"the text of {path} is SSML", "Write down what is said in the recording.")
+    if speaker is not None:
+        acoustic = replace(acoustic, spec=acoustic.spec.model_copy(update={"voice": speaker}))
+    spec = AudioSpec(mel=acoustic.spec.mel, max_seconds=_LONGEST, pause_seconds=_PAUSE)
+    heard = open_recording(path, spec).waveform
+    require_speech(heard, path.name)
+    waveform = amplify(heard, level_gain(heard, loudness(heard), spec))
+    cuts = cutting_pauses(waveform, spec) if waveform.seconds > spec.max_seconds else []
+    spans = pieces(cuts, waveform.seconds)
+    if text is None:
+        text = _recognised(path, waveform, spans, recogniser)
+    texts = [text]
+    if cuts:
+        mel = log_mel(torch.from_numpy(waveform.samples), spec.mel)
+        texts = match_script(acoustic, text, mel, cuts, lexicon)
+    said = [(span, words) for span, words in zip(spans, texts, strict=True) if words]
+    trimmed = [_trimmed(waveform, span, spec) for span, _ in said]
+    passages = [
+        Passage(words, encode(words, acoustic.spec.text, lexicon), Break.SENTENCE) for _, words in said
+    ]
+    found = _durations(acoustic, passages, [one for _, one in trimmed], path.name)
+    return SourceSpeech(
+        path.name,
+        sha256_of(path),
+        text,
+        waveform,
+        tuple(
+            SourcePiece(passage, start, durations, pitch_of(one, spec.mel), levels(one.samples, spec.mel))
+            for passage, (start, one), durations in zip(passages, trimmed, found, strict=True)
+        ),
+        sum(stop - start for (start, stop), words in zip(spans, texts, strict=True) if not words),
+    )
+
+
+def _recognised(
+    path: Path, waveform: Waveform, spans: Sequence[tuple[float, float]], recogniser: Recogniser | None
+) -> str:
+    if recogniser is None:
+        raise BadInputError(
+            f"{path} has no text",
+            f"Give it with --text, write it to {path.with_suffix('.txt').name} beside it, "
+            "or install a recogniser: pip install 'voxgrad[whisper]'.",
+        )
+    return " ".join(recognise(recogniser, part(waveform, span)).text for span in spans)
+
+
+def _trimmed(waveform: Waveform, span: tuple[float, float], spec: AudioSpec) -> tuple[int, Waveform]:
+    """First sample and sound of a piece, without the silence at its ends."""
+    piece = part(waveform, span)
+    start, stop = speech_span(piece, spec)
+    return round(span[0] * waveform.rate) + round(start * waveform.rate), part(piece, (start, stop))
+
+
+def _durations(
+    acoustic: AcousticModel,
+    passages: Sequence[Passage],
+    sounds: Sequence[Waveform],
+    name: str,
+) -> list[Tensor]:
+    """The durations of all pieces, which must fit their texts."""
+    mels = [log_mel(torch.from_numpy(one.samples), acoustic.spec.mel) for one in sounds]
+    for passage, mel in zip(passages, mels, strict=True):
+        if mel.shape[1] < len(passage.encoded.tokens):
+            seconds = mel.shape[1] * acoustic.spec.mel.seconds_per_frame
+            raise BadInputError(
+                f"{name} has {seconds:.1f} s for {passage.written[:40]!r}, which is too short for it",
+                "Write down what is said in the recording, word for word.",
+            )
+    found = aligned(acoustic, [passage.encoded for passage in passages], mels)
+    for passage, one in zip(passages, found, strict=True):
+        require_fit(one.margin, passage.written, name)
+    return [one.durations for one in found]
+
+
+def pitch_of(waveform: Waveform, spec: MelSpec) -> NDArray[np.float64]:
+    """Praat's ln F0 at the centre of every mel frame: (frames,), 0 where not voiced."""
+    frames = len(waveform.samples) // spec.hop_length
+    times = (np.arange(frames, dtype=np.float64) + 0.5) * spec.seconds_per_frame
+    f0 = f0_track(waveform, times)
+    return np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)
+
+
+def levels(samples: Samples, spec: MelSpec) -> NDArray[np.float64]:
+    """Root mean square of every mel frame in dB of full scale: (frames,)."""
+    frames = len(samples) // spec.hop_length
+    power = np.square(samples[: frames * spec.hop_length].astype(np.float64)).reshape(frames, -1).mean(1)
+    decibels: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 1e-10))
+    return decibels
+
+
+def sha256_of(path: Path) -> str:
+    """Of a recording's file.
+
+    Raises:
+        BadInputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read ({error.strerror})", "Name an audio file.") from error
