@@ -109,6 +109,7 @@ class SayRequest:
         self._write_artifact_timings(speech, target)
         seconds = speech.manifest.metrics["seconds"]
         parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
+        made_by = [ref if role == "voice" else f"{role} {ref}" for role, ref in parents.items()]
         answer(
             self.session,
             {
@@ -119,7 +120,7 @@ class SayRequest:
                 "parents": parents,
                 "directory": str(speech.directory),
             },
-            f"{target}: {seconds:.2f} s by {' and '.join(parents.values())}, seed {self.seed}",
+            f"{target}: {seconds:.2f} s by {', '.join(made_by)}, seed {self.seed}",
         )
 
     def many(self, source: SayInput, directory: Path | None) -> None:
