@@ -109,7 +109,7 @@ class SayRequest:
         self._write_artifact_timings(speech, target)
         seconds = speech.manifest.metrics["seconds"]
         parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
-        made_by = [ref if role == "voice" else f"{role} {ref}" for role, ref in parents.items()]
+        made_by = [parents["voice"], *(f"{role} {ref}" for role, ref in parents.items() if role != "voice")]
         answer(
             self.session,
             {
