@@ -140,7 +140,9 @@ def _graph(
             count, found = written.size, dict(written.graph.manifest.metrics.get("against_torch", {}))
     rows = {"graph": f"{spec.steps} steps of {spec.sampler}, weights: {spec.quantize}, {size(count)}"}
     if found:
-        rows["against torch"] = ", ".join(f"{name} {value:g}" for name, value in found.items())
+        rows["against torch"] = ", ".join(
+            f"{name} {value:g}" for name, value in found.items() if value is not None
+        )
     answer(
         session,
         {
