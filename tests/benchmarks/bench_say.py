@@ -64,7 +64,7 @@ def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, r
         prior = model.encode(tokens, torch.tensor([tokens.shape[1]]))
         natural = float(prior.logw.exp().sum()) * MelSpec().seconds_per_frame
     scale = SECONDS / natural
-    ours = SynthesisSpec()
+    ours = SynthesisSpec().settled(model.spec)
     mel = spoken(model, tokens, ours, scale)
     seconds = mel.shape[2] * MelSpec().seconds_per_frame
     one, plain_one = ours.model_copy(update={"steps": 1}), PLAIN.model_copy(update={"steps": 1})

@@ -87,7 +87,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--like", type=Path)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--speaker")
     parser.add_argument("--vocoder")
