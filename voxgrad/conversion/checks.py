@@ -20,7 +20,7 @@ LEAST_VOICED: Final = 0.1
 """Share of a recording in which somebody's voice has a pitch."""
 MOST_SUSTAINED: Final = 0.35
 """Share of the voiced frames that lie in sustained notes."""
-LEAST_MARGIN: Final = 7.5
+LEAST_MARGIN: Final = 4.5
 """Nats a frame by which a text must explain a recording better than its words backwards."""
 _STEP: Final = 0.01
 _NOTE_FRAMES: Final = 25
