@@ -53,3 +53,12 @@ Emit = Callable[[Event], None]
 def ignore(event: Event) -> None:
     """An emitter for callers who do not watch."""
     del event
+
+
+def counted(count: int, plural: str) -> str:
+    """A number of things, such as "1 clip".
+
+    >>> counted(1, "clips"), counted(2, "clips")
+    ('1 clip', '2 clips')
+    """
+    return f"{count} {plural.removesuffix('s') if count == 1 else plural}"

@@ -37,6 +37,15 @@ def test_a_sound_has_no_distance_from_itself():
     same = distances(tone(150), tone(150), MelSpec())
     assert same.mel_cepstral_distortion < 1e-3
     assert (same.f0_error, same.f0_shift, same.voicing_error, same.length) == (0, 0, 0, 1)
+    assert same.spectral_detail == 1
+
+
+def test_harmonics_that_the_bands_resolve_are_detail_and_a_smooth_spectrum_has_none():
+    high, low = (np.zeros(RATE, np.float32) for _ in range(2))
+    high[:: RATE // 350], low[:: RATE // 60] = 0.5, 0.5
+    assert distances(high, low, MelSpec()).spectral_detail > 5
+    assert distances(low, high, MelSpec()).spectral_detail < 0.2
+    assert distances(high, np.zeros(RATE, np.float32), MelSpec()).spectral_detail is None
 
 
 def test_a_tone_an_octave_higher_is_twelve_semitones_away():

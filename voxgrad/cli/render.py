@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voxgrad.cli.shared_options import RANK, Session
-from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
+from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said, counted
 
 _WINDOW = 30.0
 """Seconds that a rate is measured over."""
@@ -193,7 +193,7 @@ class Renderer:
         if self._progress is not None:
             self._bars[name] = self._progress.add_task(name, total=task.total, status=task.status())
         else:
-            amount = "" if task.total is None else f" ({task.total} {task.unit})"
+            amount = "" if task.total is None else f" ({counted(task.total, task.unit)})"
             self._print(f"{name}{amount} …")
 
     def _advance(self, name: str, done: int, note: str) -> None:
@@ -215,7 +215,7 @@ class Renderer:
             return
         if self._progress is not None:
             self._progress.remove_task(self._bars.pop(name))
-        amount = f"{task.done} {task.unit}".rstrip()
+        amount = counted(task.done, task.unit).rstrip()
         self._print(f"{name}: {amount} in {duration(self._clock() - task.began)}")
 
     def _print(self, text: str) -> None:

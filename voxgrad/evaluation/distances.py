@@ -16,6 +16,8 @@ from voxgrad.settings import MelSpec
 from voxgrad.training.alignment import labels
 
 COEFFICIENTS = 13
+_AUDIBLE = 5.0
+"""Nepers below the loudest frame: quieter ones say nothing of a voice."""
 _DECIBELS = 20 / math.log(10)
 
 
@@ -29,6 +31,8 @@ class Distances:
         f0_shift: semitones from the recording's median to the audio's; None where one has no voiced frame.
         voicing_error: share of the frames that are voiced in one only.
         length: seconds of the audio for a second of the recording.
+        spectral_detail: of the audio over that of the recording; see :func:`spectral_detail`. None for a recording that
+            has none.
     """
 
     mel_cepstral_distortion: float
@@ -36,6 +40,7 @@ class Distances:
     f0_shift: float | None
     voicing_error: float
     length: float
+    spectral_detail: float | None
 
 
 def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
@@ -62,7 +67,27 @@ def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
         12 * math.log2(float(np.median(here[here > 0]) / np.median(there[there > 0]))) if voiced else None,
         float(((along > 0) != (beside > 0)).mean()),
         len(audio) / len(recording),
+        _ratio(*(spectral_detail(samples, spec) for samples in (audio, recording))),
     )
+
+
+def spectral_detail(samples: Samples, spec: MelSpec) -> float:
+    """The local variance of the log-mel: the square of how far a band lies from the mean of its neighbours, averaged.
+
+    An averaged mel has little, for averages blur harmonics and formants. Frames far below the loudest are left out.
+
+    Args:
+        samples: (n,) at the mel's rate.
+        spec: of the mel.
+    """
+    mel = log_mel(torch.from_numpy(samples), spec).numpy()
+    level = mel.mean(0)
+    audible = mel[:, level > level.max() - _AUDIBLE]
+    return float(np.square(audible[1:-1] - 0.5 * (audible[2:] + audible[:-2])).mean())
+
+
+def _ratio(one: float, other: float) -> float | None:
+    return one / other if other > 0 else None
 
 
 def mel_cepstrum(samples: Samples, spec: MelSpec) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ MEASURES = (
     Measure("f0_error", "F0 error", "cents", 1, 0),
     Measure("f0_shift", "F0 shift", "semitones", 1, 2),
     Measure("voicing_error", "voicing error", "%", 100, 1),
+    Measure("spectral_detail", "spectral detail against recording", "", 1, 2),
     Measure("length", "length against recording", "", 1, 3),
     Measure("length_error", "length error", "%", 100, 1),
     Measure("phone_error", "phone duration error", "ms", 1000, 0),

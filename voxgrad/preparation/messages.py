@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from voxgrad.events import Emit, Said
+from voxgrad.events import Emit, Said, counted
 from voxgrad.preparation.duplicates import Duplicates
 from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip
@@ -57,13 +57,21 @@ def report_warnings(verdicts: dict[str, Verdict], emit: Emit) -> None:
         emit(Said(f"{name}: {verdict.reasons[-1]}", "warning"))
     if len(worst) > _WARNED:
         emit(
-            Said(f"{len(worst) - _WARNED} more texts may be wrong; see report.html of the dataset", "warning")
+            Said(
+                f"{counted(len(worst) - _WARNED, 'more texts')} may be wrong; see report.html of the dataset",
+                "warning",
+            )
         )
     others = [(name, verdict) for name, verdict in warned.items() if name not in doubtful]
     for name, verdict in others[:3]:
         emit(Said(f"{name}: {verdict.reasons[0]}", "warning"))
     if len(others) > 3:
-        emit(Said(f"{len(others) - 3} more clips have warnings; see report.html of the dataset", "warning"))
+        emit(
+            Said(
+                f"warnings of {counted(len(others) - 3, 'more clips')}; see report.html of the dataset",
+                "warning",
+            )
+        )
 
 
 def report_duplicates(found: Duplicates, emit: Emit) -> None:
@@ -72,13 +80,17 @@ def report_duplicates(found: Duplicates, emit: Emit) -> None:
         count = sum(len(group) - 1 for group in found.audio)
         first = " and ".join(found.audio[0][:2])
         emit(
-            Said(f"{count} clips have the same audio as another, {first} for one; see report.html", "warning")
+            Said(
+                f"same audio as another clip: {counted(count, 'clips')}, {first} for one; see report.html",
+                "warning",
+            )
         )
     if found.texts:
         first = " and ".join(found.texts[0][:2])
         emit(
             Said(
-                f"{len(found.texts)} texts are of several clips of too different length, that of {first} for one; "
+                f"same text for clips of too different length: {counted(len(found.texts), 'texts')}, that of {first} "
+                "for one; "
                 "see report.html",
                 "warning",
             )

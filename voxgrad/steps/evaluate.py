@@ -25,7 +25,7 @@ from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.training.dataset import Clip, Dataset, check_fits
 
-VERSION = 1
+VERSION = 2
 TABLE, FIGURES, PICTURE = "evaluation.md", "evaluation.json", "clips.png"
 _TASK = "evaluate"
 _COMPARED = 40
