@@ -12,10 +12,11 @@ import torch
 from voxgrad.audio.io import Waveform, read_audio, write_audio
 from voxgrad.audio.measures import snr
 from voxgrad.audio.writers import read_comment
-from voxgrad.conversion.checks import sustained
+from voxgrad.conversion.checks import require_fit, sustained
 from voxgrad.conversion.convert import _bent, _gains
 from voxgrad.conversion.durations import _cost, _search
 from voxgrad.conversion.source import pitch_of
+from voxgrad.errors import BadInputError
 from voxgrad.evaluation.conversion_metrics import f0_correlation, timing_kept
 from voxgrad.model.frame_prior import frame_positions
 from voxgrad.model.gradtts import Performance
@@ -288,3 +289,11 @@ def test_figures_tell_what_is_kept():
     assert figures["near_borders"] == 0.5
     assert (figures["duration_correlation"] or 0.0) > 0.99
     assert timing_kept(None, before) == {}
+
+
+def test_nobody_speaks_that_fast_or_slowly():
+    require_fit(20.0, 1.2, "Hello.", "a.wav")
+    with pytest.raises(BadInputError, match=r"it is said 2\.5 times as fast"):
+        require_fit(20.0, 0.4, "Hello.", "a.wav")
+    with pytest.raises(BadInputError, match=r"it is said 0\.25 times as fast"):
+        require_fit(20.0, 4.0, "Hello.", "a.wav")

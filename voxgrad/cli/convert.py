@@ -105,6 +105,7 @@ def convert(
     """Say in a voice what a recording says, with its timing, melody and loudness."""
     from voxgrad.cli.render import Renderer, answer
     from voxgrad.cli.say_input import chosen_steps
+    from voxgrad.cli.say_output import made_by
     from voxgrad.presets import validated
     from voxgrad.settings import ConversionSpec, SynthesisSpec
     from voxgrad.speech.load import find_voice
@@ -147,7 +148,7 @@ def convert(
                     "seed": seed,
                     "parents": parents,
                 },
-                f"{one.job.target}: {length} by {' and '.join(parents.values())}, seed {seed}",
+                f"{one.job.target}: {length} by {made_by(parents)}, seed {seed}",
             )
 
 

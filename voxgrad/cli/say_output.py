@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -109,7 +109,6 @@ class SayRequest:
         self._write_artifact_timings(speech, target)
         seconds = speech.manifest.metrics["seconds"]
         parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
-        made_by = [parents["voice"], *(f"{role} {ref}" for role, ref in parents.items() if role != "voice")]
         answer(
             self.session,
             {
@@ -120,7 +119,7 @@ class SayRequest:
                 "parents": parents,
                 "directory": str(speech.directory),
             },
-            f"{target}: {seconds:.2f} s by {', '.join(made_by)}, seed {self.seed}",
+            f"{target}: {seconds:.2f} s by {made_by(parents)}, seed {self.seed}",
         )
 
     def many(self, source: SayInput, directory: Path | None) -> None:
@@ -157,7 +156,7 @@ class SayRequest:
                         "seed": one.job.seed,
                         "parents": one.parents,
                     },
-                    f"{one.job.target}: {length} by {' and '.join(one.parents.values())}, seed {one.job.seed}",
+                    f"{one.job.target}: {length} by {made_by(one.parents)}, seed {one.job.seed}",
                 )
                 sys.stdout.flush()
         if not said:
@@ -339,3 +338,14 @@ def _last_used() -> int:
     """The highest number of an audio file in the working folder, 0 if there is none."""
     found = (_NUMBERED.fullmatch(path.name) for path in Path().iterdir())
     return max((int(match[1]) for match in found if match is not None), default=0)
+
+
+def made_by(parents: Mapping[str, str]) -> str:
+    """The voice, and what else computed.
+
+    >>> made_by({"vocoder": "english@v2", "voice": "alice@v1"})
+    'alice@v1, vocoder english@v2'
+    """
+    return ", ".join(
+        [parents["voice"], *(f"{role} {ref}" for role, ref in parents.items() if role != "voice")]
+    )

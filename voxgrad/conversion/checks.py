@@ -22,6 +22,8 @@ MOST_SUSTAINED: Final = 0.35
 """Share of the voiced frames that lie in sustained notes."""
 LEAST_MARGIN: Final = 4.5
 """Nats a frame by which a text must explain a recording better than its words backwards."""
+FASTEST, SLOWEST = 0.6, 3.0
+"""Times as long as the voice would take for the words."""
 _STEP: Final = 0.01
 _NOTE_FRAMES: Final = 25
 _NOTE_SEMITONES: Final = 1.0
@@ -80,18 +82,24 @@ def sustained(f0: NDArray[np.float64]) -> float:
     return float(held.sum() / voiced.sum())
 
 
-def require_fit(margin: float, text: str, name: str) -> None:
+def require_fit(margin: float, tempo: float, text: str, name: str) -> None:
     """See that a text is what is said.
 
     Args:
         margin: how much better the text explains the recording than the same words backwards do, see
             `voxgrad.conversion.durations.AlignedPiece`.
+        tempo: how long the recording takes for the words over how long the voice would.
         text: of the piece.
         name: what errors call the recording.
 
     Raises:
-        BadInputError: it is hardly better.
+        BadInputError: it is hardly better, or nobody speaks so fast or slowly.
     """
+    if not FASTEST <= tempo <= SLOWEST:
+        raise BadInputError(
+            f"the text {text[:40]!r} does not fit {name}: it is said {1 / tempo:.2g} times as fast as the voice would",
+            "Write down what is said in the recording, word for word.",
+        )
     if margin < LEAST_MARGIN:
         raise BadInputError(
             f"the text {text[:40]!r} does not fit {name}: it explains it by {margin:.0f} better than the same words "

@@ -43,10 +43,12 @@ class AlignedPiece:
         durations: (tokens,) frames.
         margin: nats a frame by which the text explains the piece better than its words backwards do, which is what a
             wrong text of that length would do.
+        tempo: frames of the words over those that the voice would take for them.
     """
 
     durations: Tensor
     margin: float
+    tempo: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +76,13 @@ def aligned(acoustic: AcousticModel, said: Sequence[Encoded], mels: Sequence[Ten
     expected = [_Expected(*means(acoustic, one.tokens), _inside_words(one)) for one in said]
     turned = [one.ordered(_backwards(text)) for one, text in zip(expected, said, strict=True)]
     right, wrong = (_searched(one, mels) for one in (expected, turned))
+    usual = [float(one.lengths[one.inside].exp().sum()) for one in expected]
+    spent = [float(found[one.inside].sum()) for (found, _), one in zip(right, expected, strict=True)]
     return [
-        AlignedPiece(durations, likelihood - other)
-        for (durations, likelihood), (_, other) in zip(right, wrong, strict=True)
+        AlignedPiece(durations, likelihood - other, taken / max(predicted, 1.0))
+        for (durations, likelihood), (_, other), taken, predicted in zip(
+            right, wrong, spent, usual, strict=True
+        )
     ]
 
 

@@ -187,7 +187,7 @@ def _durations(
             )
     found = aligned(acoustic, [passage.encoded for passage in passages], mels)
     for passage, one in zip(passages, found, strict=True):
-        require_fit(one.margin, passage.written, name)
+        require_fit(one.margin, one.tempo, passage.written, name)
     return [one.durations for one in found]
 
 
