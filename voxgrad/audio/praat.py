@@ -50,6 +50,12 @@ def f0_track(waveform: Waveform, times: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(frequencies[nearest.clip(0, len(frequencies) - 1)], np.float64)
 
 
+def log_f0_track(waveform: Waveform, frames: int, seconds_per_frame: float) -> NDArray[np.float64]:
+    """Ln F0 at the centre of every frame: (frames,), 0 where not voiced."""
+    f0 = f0_track(waveform, (np.arange(frames, dtype=np.float64) + 0.5) * seconds_per_frame)
+    return np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)
+
+
 def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
     """Make another voice of a voice, by Praat's change of gender.
 

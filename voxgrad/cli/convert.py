@@ -9,6 +9,18 @@ import typer
 
 from voxgrad.cli.say import Format
 from voxgrad.cli.shared_options import Session
+from voxgrad.cli.synthesis_options import (
+    Best,
+    Draft,
+    NoMetadata,
+    Pronunciations,
+    Speaker,
+    Steps,
+    Temperature,
+    Timings,
+    Vocoder,
+    Voice,
+)
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -45,17 +57,9 @@ def convert(
     format_: Annotated[
         Format, typer.Option("--format", help="Format of files without a given name.")
     ] = Format.WAV,
-    voice: Annotated[
-        str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
-    ] = None,
-    speaker: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A speaker of a base, such as kathleen; default: its own."),
-    ] = None,
-    vocoder: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
-    ] = None,
+    voice: Voice = None,
+    speaker: Speaker = None,
+    vocoder: Vocoder = None,
     timing: Annotated[
         bool, typer.Option("--timing/--no-timing", help="Keep how long every sound lasts.")
     ] = True,
@@ -68,39 +72,18 @@ def convert(
     loudness: Annotated[
         bool, typer.Option("--loudness/--no-loudness", help="Keep where it is louder and softer.")
     ] = True,
-    steps: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Diffusion steps; default: 2, of U-Nets 6."),
-    ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=2,
-            metavar="X",
-            help="Standard deviation of the initial noise; default: the voice's own.",
-        ),
-    ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
-    ] = None,
+    steps: Steps = None,
+    draft: Draft = False,
+    best: Best = False,
+    temperature: Temperature = None,
+    lexicon: Pronunciations = None,
     model: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A converted Whisper, for recordings without a text."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed.")] = 0,
-    timings: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write times of words and phones: a .json, .TextGrid, .srt or .vtt, or just srt.",
-        ),
-    ] = None,
-    no_metadata: Annotated[
-        bool, typer.Option("--no-metadata", help="Write no metadata, except that the audio is synthetic.")
-    ] = False,
+    timings: Timings = None,
+    no_metadata: NoMetadata = False,
 ) -> None:
     """Say in a voice what a recording says, with its timing, melody and loudness."""
     from voxgrad.cli.render import Renderer, answer
@@ -134,10 +117,6 @@ def convert(
         ready = _loaded(store, found, vocoder, lexicon, speaker, renderer.emit)
         for one in step(jobs, ready, how, renderer.emit):
             length = "there already" if one.seconds is None else f"{one.seconds:.2f} s"
-            parents = {
-                "voice": ready.voice.ref,
-                **({} if ready.vocoder is None else {"vocoder": ready.vocoder.ref}),
-            }
             answer(
                 session,
                 {
@@ -146,9 +125,9 @@ def convert(
                     "text": one.text,
                     "seconds": one.seconds,
                     "seed": seed,
-                    "parents": parents,
+                    "parents": ready.parents,
                 },
-                f"{one.job.target}: {length} by {made_by(parents)}, seed {seed}",
+                f"{one.job.target}: {length} by {made_by(ready.parents)}, seed {seed}",
             )
 
 

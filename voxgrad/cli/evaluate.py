@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.shared_options import Session
+from voxgrad.cli.synthesis_options import (
+    Best,
+    Draft,
+    Steps,
+    Temperature,
+)
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from voxgrad.store import Artifact, Store
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from voxgrad.events import Emit
     from voxgrad.settings import SynthesisSpec
     from voxgrad.store import Artifact, Store
@@ -45,21 +47,11 @@ def evaluate(
     vocoder: Annotated[
         str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Diffusion steps; default: as for say.")
-    ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
+    steps: Steps = None,
+    draft: Draft = False,
+    best: Best = False,
     sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=2,
-            metavar="X",
-            help="Standard deviation of the initial noise; default: the voice's own.",
-        ),
-    ] = None,
+    temperature: Temperature = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")
     ] = 0,

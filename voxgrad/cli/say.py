@@ -7,6 +7,18 @@ from typing import Annotated
 import typer
 
 from voxgrad.cli.shared_options import Session
+from voxgrad.cli.synthesis_options import (
+    Best,
+    Draft,
+    NoMetadata,
+    Pronunciations,
+    Speaker,
+    Steps,
+    Temperature,
+    Timings,
+    Vocoder,
+    Voice,
+)
 from voxgrad.errors import BadInputError
 
 
@@ -73,19 +85,11 @@ def say(
         ),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
-    voice: Annotated[
-        str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
-    ] = None,
-    vocoder: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits."),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Diffusion steps; default: 2, of U-Nets 6."),
-    ] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Few steps: fast, lower quality.")] = False,
-    best: Annotated[bool, typer.Option("--best", help="Many steps: slow, best quality.")] = False,
+    voice: Voice = None,
+    vocoder: Vocoder = None,
+    steps: Steps = None,
+    draft: Draft = False,
+    best: Best = False,
     max_rtf: Annotated[
         float | None,
         typer.Option(min=0.001, metavar="X", help="As many steps as a real-time factor of X allows here."),
@@ -105,19 +109,8 @@ def say(
     ] = None,
     start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=2,
-            metavar="X",
-            help="Standard deviation of the initial noise: more is livelier; default: the voice's own.",
-        ),
-    ] = None,
-    speaker: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A speaker of a base, such as kathleen; default: its own."),
-    ] = None,
+    temperature: Temperature = None,
+    speaker: Speaker = None,
     speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
     pitch: Annotated[
         float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Pitch shift, up or down.")
@@ -151,9 +144,7 @@ def say(
     list_chapters: Annotated[
         bool, typer.Option("--list-chapters", help="List the chapters of a book, and speak none.")
     ] = False,
-    lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
-    ] = None,
+    lexicon: Pronunciations = None,
     strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
     seed: Annotated[
         int,
@@ -161,16 +152,8 @@ def say(
             min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."
         ),
     ] = 0,
-    timings: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write times of words and phones: a .json, .TextGrid, .srt or .vtt, or just srt.",
-        ),
-    ] = None,
-    no_metadata: Annotated[
-        bool, typer.Option("--no-metadata", help="Write no metadata, except that the audio is synthetic.")
-    ] = False,
+    timings: Timings = None,
+    no_metadata: NoMetadata = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
     from voxgrad.cli.say_book import is_book, list_book, say_book

@@ -59,6 +59,15 @@ class _Expected:
     lengths: Tensor
     inside: NDArray[np.bool_]
 
+    @property
+    def usual(self) -> float:
+        """Frames that the voice takes for the words."""
+        return float(self.lengths[self.inside].exp().sum())
+
+    def spent(self, durations: Tensor) -> float:
+        """Frames of (tokens,) durations that belong to words."""
+        return float(durations[self.inside].sum())
+
     def ordered(self, tokens: Tensor) -> "_Expected":
         """The same tokens in another order."""
         return _Expected(self.mu[:, tokens], self.lengths[tokens], self.inside[tokens.numpy()])
@@ -76,13 +85,9 @@ def aligned(acoustic: AcousticModel, said: Sequence[Encoded], mels: Sequence[Ten
     expected = [_Expected(*means(acoustic, one.tokens), _inside_words(one)) for one in said]
     turned = [one.ordered(_backwards(text)) for one, text in zip(expected, said, strict=True)]
     right, wrong = (_searched(one, mels) for one in (expected, turned))
-    usual = [float(one.lengths[one.inside].exp().sum()) for one in expected]
-    spent = [float(found[one.inside].sum()) for (found, _), one in zip(right, expected, strict=True)]
     return [
-        AlignedPiece(durations, likelihood - other, taken / max(predicted, 1.0))
-        for (durations, likelihood), (_, other), taken, predicted in zip(
-            right, wrong, spent, usual, strict=True
-        )
+        AlignedPiece(durations, likelihood - other, one.spent(durations) / max(one.usual, 1.0))
+        for (durations, likelihood), (_, other), one in zip(right, wrong, expected, strict=True)
     ]
 
 
@@ -92,6 +97,7 @@ def _searched(expected: Sequence[_Expected], mels: Sequence[Tensor]) -> list[tup
     Every search tells how far the speaker's bands lie from the model's, and how fast they speak, which the next takes
     off; the first two do not look at durations.
     """
+    usual = sum(one.usual for one in expected)
     offset, tempo = torch.zeros(mels[0].shape[0], 1), 0.0
     found: list[Tensor] = []
     residuals: list[Tensor] = []
@@ -104,9 +110,7 @@ def _searched(expected: Sequence[_Expected], mels: Sequence[Tensor]) -> list[tup
             found.append(durations)
             residuals.append(mel - one.mu.repeat_interleave(durations, 1))
         offset = torch.cat(residuals, 1).mean(1, keepdim=True)
-        pairs = list(zip(found, expected, strict=True))
-        frames = sum(float(durations[one.inside].sum()) for durations, one in pairs)
-        usual = sum(float(one.lengths[one.inside].exp().sum()) for one in expected)
+        frames = sum(one.spent(durations) for durations, one in zip(found, expected, strict=True))
         tempo = float(np.log(max(frames, 1.0) / max(usual, 1.0)))
     likelihoods = [-0.5 * float((residual - offset).square().sum(0).mean()) for residual in residuals]
     return list(zip(found, likelihoods, strict=True))

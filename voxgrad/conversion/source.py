@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from voxgrad.audio.clean import open_recording
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.audio.measures import amplify, level_gain, loudness
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.praat import f0_track
+from voxgrad.audio.praat import log_f0_track
 from voxgrad.audio.silence import cutting_pauses, part, pieces, speech_span
 from voxgrad.conversion.checks import require_fit, require_speech
 from voxgrad.conversion.durations import aligned
@@ -65,7 +66,6 @@ class SourceSpeech:
 
     Attributes:
         name: of the file.
-        sha256: of the file.
         text: all that is said.
         waveform: cleaned and levelled, at the mel's rate.
         pieces: in order.
@@ -73,13 +73,12 @@ class SourceSpeech:
     """
 
     name: str
-    sha256: str
     text: str
     waveform: Waveform
     pieces: tuple[SourcePiece, ...]
     skipped: float
 
-    @property
+    @cached_property
     def pitch(self) -> tuple[float, float]:
         """Median and robust deviation of ln F0 over all pieces."""
         tracks = np.concatenate([piece.log_f0 for piece in self.pieces])
@@ -140,7 +139,6 @@ def read_source(
     found = _durations(acoustic, passages, [one for _, one in trimmed], path.name)
     return SourceSpeech(
         path.name,
-        sha256_of(path),
         text,
         waveform,
         tuple(
@@ -193,10 +191,7 @@ def _durations(
 
 def pitch_of(waveform: Waveform, spec: MelSpec) -> NDArray[np.float64]:
     """Praat's ln F0 at the centre of every mel frame: (frames,), 0 where not voiced."""
-    frames = len(waveform.samples) // spec.hop_length
-    times = (np.arange(frames, dtype=np.float64) + 0.5) * spec.seconds_per_frame
-    f0 = f0_track(waveform, times)
-    return np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)
+    return log_f0_track(waveform, len(waveform.samples) // spec.hop_length, spec.seconds_per_frame)
 
 
 def levels(samples: Samples, spec: MelSpec) -> NDArray[np.float64]:

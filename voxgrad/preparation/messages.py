@@ -90,8 +90,7 @@ def report_duplicates(found: Duplicates, emit: Emit) -> None:
         emit(
             Said(
                 f"same text for clips of too different length: {counted(len(found.texts), 'texts')}, that of {first} "
-                "for one; "
-                "see report.html",
+                "for one; see report.html",
                 "warning",
             )
         )

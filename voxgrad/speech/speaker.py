@@ -64,6 +64,12 @@ class Speaker(ABC):
         """The voice and the vocoder, as recipes name them."""
         return Source.of(self.voice), None if self.vocoder is None else Source.of(self.vocoder)
 
+    @property
+    def parents(self) -> dict[str, str]:
+        """References of what speaks, by role."""
+        vocoder = {} if self.vocoder is None else {"vocoder": self.vocoder.ref}
+        return {"voice": self.voice.ref, **vocoder}
+
     def settled(self, synthesis: SynthesisSpec) -> SynthesisSpec:
         """The settings with what was not given and only this speaker can tell."""
         return synthesis.settled(self.spec.model)
@@ -122,7 +128,7 @@ class Speaker(ABC):
             "temperature": temperature,
             **{name: value for name, value in (("steps", steps), ("sampler", sampler)) if value is not None},
         }
-        synthesis = self.settled(validated(SynthesisSpec, asked, "say"))
+        synthesis = validated(SynthesisSpec, asked, "say")
         values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
         delivery = validated(DeliverySpec, {**values, "edge_silence": edge_silence}, "say")
         pieces = list(self.stream([text], synthesis, delivery, seed, cast))

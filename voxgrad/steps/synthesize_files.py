@@ -60,9 +60,7 @@ class Spoken:
     @property
     def parents(self) -> dict[str, str]:
         """References of what spoke, by role."""
-        speaker = self.job.speaker
-        vocoder = {} if speaker.vocoder is None else {"vocoder": speaker.vocoder.ref}
-        return {"voice": speaker.voice.ref, **vocoder}
+        return self.job.speaker.parents
 
 
 def speak_to_files(

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from voxgrad.audio.io import read_audio
-from voxgrad.audio.praat import f0_track
+from voxgrad.audio.praat import log_f0_track
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
@@ -156,9 +155,7 @@ def measure_pitch(dataset: Dataset) -> Dataset:
     found = {}
     for clip in corpus.clips:
         waveform = read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
-        times = (np.arange(clip.frames, dtype=np.float64) + 0.5) * mel.seconds_per_frame
-        f0 = f0_track(waveform, times)
-        found[clip.id] = torch.from_numpy(np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)).float()
+        found[clip.id] = torch.from_numpy(log_f0_track(waveform, clip.frames, mel.seconds_per_frame)).float()
     return replace(dataset, corpus=replace(corpus, pitch=found))
 
 
