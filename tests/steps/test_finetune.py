@@ -88,6 +88,23 @@ def test_one_speaker_of_a_dataset_becomes_a_voice(two, command, steps):
     assert two.find("bob", "voice").version == 2  # another speaker is other work
 
 
+def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
+    furnished, tmp_path: Path, record, command, steps, synthetic
+):
+    record(tmp_path / "one", {"a": "The sun is warm and the wind is still."})
+    (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm and the wind is still.\n")
+    assert command("prepare", tmp_path / "one", *synthetic).code == 0
+    done = command("finetune", "--data", "one", "--base", "robots", "--name", "one", *steps, *FEW)
+    assert done.code == 0
+    assert "none is held out" in done.err
+    assert "on what it learnt from (nothing could be held out)" in done.out
+    metrics = furnished.find("one", "voice").manifest.metrics
+    assert (metrics["clips"], metrics["held_out_clips"]) == (1, 0)
+    few = ("--preset", "vocoder-tiny", "--set", "stages.0.steps=1")
+    assert command("vocoder", "train", "--data", "one", "--name", "one", *few).code == 0
+    assert furnished.find("one", "vocoder").manifest.metrics["held_out_clips"] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

@@ -140,11 +140,17 @@ def summary(trained: "Artifact") -> str:
     work = f"{metrics['steps']} steps in {duration(metrics['seconds'])}"
     return (
         f"{trained.kind} {trained.ref} from {parents}: {work}\n"
-        f"  on held-out clips: {held_out}\n"
+        f"  on {judged_on(trained)}: {held_out}\n"
         f"{comparison(trained)}"
         f"  pictures: {trained.directory / 'curves.png'}\n"
         f"            {trained.directory / 'alignment.png'}"
     )
+
+
+def judged_on(trained: "Artifact") -> str:
+    """What the figures of a run were measured on."""
+    held_out = trained.manifest.metrics.get("held_out_clips", 1)
+    return "held-out clips" if held_out else "what it learnt from (nothing could be held out)"
 
 
 def comparison(trained: "Artifact") -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from voxgrad.cli.shared_options import Command, Session
-from voxgrad.cli.train import comparison, described
+from voxgrad.cli.train import comparison, described, judged_on
 from voxgrad.cli.training_runs import (
     Budget,
     Overrides,
@@ -85,7 +85,7 @@ def train(
         session,
         described(made),
         f"vocoder {made.ref} from {parents}: {metrics['steps']} steps in {duration(metrics['seconds'])}\n"
-        f"  copies of held-out clips: {held_out}\n"
+        f"  copies of {judged_on(made)}: {held_out}\n"
         f"{comparison(made)}"
         f"  picture: {made.directory / 'curves.png'}",
     )

@@ -12,7 +12,7 @@ from voxgrad.preparation.consent import require
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.dataset import Dataset, check_fits, measure_pitch
+from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, measure_pitch
 from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
@@ -54,6 +54,8 @@ def finetune(
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
     acoustic = load_acoustic_model(base)
     check_fits(acoustic.spec, opened, base.ref)
+    if opened.corpus.has_one_sentence:
+        emit(ONE_SENTENCE)
     # Measured once, and not at all where the voice exists.
     measured = cache(lambda: opened if acoustic.model.frame_prior is None else measure_pitch(opened))
     speakers = {"speakers": list(opened.corpus.speakers)}

@@ -55,6 +55,11 @@ def pretrain(
             "Set durations to mas, or to textgrid:DIR.",
         )
     opened = Dataset.open(dataset)
+    if opened.corpus.has_one_sentence:
+        raise BadInputError(
+            f"{dataset.ref} has fewer than two different sentences, so that none can be held out",
+            "Prepare recordings of many different texts.",
+        )
     if preset.model.decoder == "convnext":
         opened = measure_pitch(opened)
     request = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})

@@ -12,7 +12,7 @@ from voxgrad.events import Emit, Said, ignore
 from voxgrad.settings import ISTFTSpec, VocoderPreset, VocoderTrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.dataset import Dataset
+from voxgrad.training.dataset import ONE_SENTENCE, Dataset
 from voxgrad.training.distributed import open_process_group
 from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.time_budget import settings_for_budget
@@ -57,6 +57,8 @@ def train_vocoder(
         DivergedError: a number was not finite.
     """
     opened = Dataset.open(dataset)
+    if opened.corpus.has_one_sentence:
+        emit(ONE_SENTENCE)
     vocoder = _vocoder(start, opened, preset)
     parents = {"dataset": dataset, **({"start": start} if start is not None else {})}
     request = RunRequest(STEP, VERSION, "vocoder", name, parents, {"half_precision": half})
@@ -85,7 +87,8 @@ def train_vocoder(
     def write(directory: Path) -> dict[str, int]:
         vocoder.network.to("cpu")
         save(vocoder, directory, torch.float16 if half else None)
-        return {"clips": len(task.clips) // (1 + fitted.copies), "held_out_clips": len(task.held_out)}
+        held_out = 0 if opened.corpus.has_one_sentence else len(task.held_out)
+        return {"clips": len(task.clips) // (1 + fitted.copies), "held_out_clips": held_out}
 
     def publish(metrics: Mapping[str, Any]) -> Artifact:
         return publish_run(trainer, store, request, key, settings, metrics, write)

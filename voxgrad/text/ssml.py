@@ -3,7 +3,6 @@
 Read by expat through defusedxml: entities of a document's own and anything outside it are refused.
 """
 
-import math
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +14,6 @@ from xml.sax.xmlreader import AttributesImpl, InputSource
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.marked_text import (
-    LONGEST_PAUSE,
     PLAIN,
     STRENGTHS,
     Break,
@@ -30,7 +28,7 @@ from voxgrad.text.marked_text import (
 from voxgrad.text.phonetic_alphabets import ALPHABETS, to_phones
 from voxgrad.text.say_as import KINDS, CannotReadError, say_as
 from voxgrad.text.segment_builder import SegmentBuilder
-from voxgrad.text.ssml_values import EMPHASES, changed
+from voxgrad.text.ssml_values import changed, emphasised, pause_seconds
 
 _START: Final = re.compile(
     r"\ufeff?\s*+(?:<\?xml[^>?]*+\?>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+<speak[\s>/]",
@@ -43,7 +41,6 @@ _DECLARED: Final = re.compile(
 _NO_SPEECH: Final = frozenset(("metadata", "meta", "desc", "title", "head"))
 _UNSAID: Final = frozenset(("phoneme", "sub", "audio"))
 _THROUGH: Final = frozenset(("w", "token", "speak", "p", "s", "say-as", *_UNSAID))
-_DURATION: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)\s*(ms|s)")
 _LANGUAGE: Final = re.compile(r"en(?:[-_]\w+)*", re.IGNORECASE)
 _SECONDS_A_LETTER: Final = 0.08
 _SHORTEST_TONE: Final = 0.3
@@ -235,21 +232,12 @@ class _Handler(ContentHandler):
             raise self._refusal(
                 frame.place, f"<break> has strength={strength!r}", f"Give one of {', '.join(STRENGTHS)}."
             )
-        self._happen(
-            Pause(sentences=STRENGTHS[strength]) if time is None else Pause(self._seconds(frame, time))
-        )
+        try:
+            pause = Pause(sentences=STRENGTHS[strength]) if time is None else Pause(pause_seconds(time))
+        except ValueError as error:
+            raise self._refusal(frame.place, f"<break> has time={time!r}", str(error)) from error
+        self._happen(pause)
         return frame
-
-    def _seconds(self, frame: _Frame, time: str) -> float:
-        match = _DURATION.fullmatch(time.strip())
-        seconds = math.inf if match is None else float(match[1]) / (1000 if match[2] == "ms" else 1)
-        if seconds > LONGEST_PAUSE:
-            raise self._refusal(
-                frame.place,
-                f"<break> has time={time!r}",
-                f"Give a time such as 500ms or 1.5s, at most {LONGEST_PAUSE:g}s.",
-            )
-        return seconds
 
     def _start_prosody(self, frame: _Frame) -> _Frame:
         prosody = frame.prosody
@@ -267,21 +255,10 @@ class _Handler(ContentHandler):
 
     def _start_emphasis(self, frame: _Frame) -> _Frame:
         level = frame.attributes.get("level", "moderate")
-        if level not in EMPHASES:
-            raise self._refusal(
-                frame.place, f"<emphasis> has level={level!r}", f"Give one of {', '.join(EMPHASES)}."
-            )
-        rate, semitones, decibels = EMPHASES[level]
-        outer = frame.prosody
-        return replace(
-            frame,
-            prosody=replace(
-                outer,
-                rate=outer.rate * rate,
-                semitones=outer.semitones + semitones,
-                decibels=outer.decibels + decibels,
-            ),
-        )
+        try:
+            return replace(frame, prosody=emphasised(frame.prosody, level))
+        except ValueError as error:
+            raise self._refusal(frame.place, f"<emphasis> has level={level!r}", str(error)) from error
 
     def _start_mark(self, frame: _Frame) -> _Frame:
         if name := frame.attributes.get("name"):

@@ -1,13 +1,13 @@
-"""Values of SSML's ``prosody`` and ``emphasis``."""
+"""Values of SSML's ``prosody``, ``emphasis`` and ``break``."""
 
 import math
 import re
 from dataclasses import replace
 from typing import Final
 
-from voxgrad.text.marked_text import Prosody
+from voxgrad.text.marked_text import LONGEST_PAUSE, Prosody
 
-EMPHASES: Final = {
+_EMPHASES: Final = {
     "strong": (0.85, 2.0, 3.0),
     "moderate": (0.92, 1.0, 1.5),
     "none": (1.0, 0.0, 0.0),
@@ -20,6 +20,7 @@ _VOLUMES: Final = {
     "silent": -math.inf, "x-soft": -12.0, "soft": -6.0, "medium": 0.0, "default": 0.0, "loud": 4.0, "x-loud": 8.0,
 }  # fmt: skip
 _NUMBER: Final = r"([+-]?)(\d+\.?\d*|\.\d+)"
+_DURATION: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)\s*(ms|s)")
 _SLOWEST, _FASTEST = 0.05, 20.0
 _HIGHEST_HERTZ: Final = 1000.0
 _MOST_SEMITONES: Final = 48.0
@@ -41,6 +42,39 @@ def changed(prosody: Prosody, name: str, value: str) -> Prosody:
     (0.8, 2.0)
     """
     return {"rate": _rate, "pitch": _pitch, "volume": _volume}[name](prosody, value)
+
+
+def emphasised(prosody: Prosody, level: str) -> Prosody:
+    """A prosody under an emphasis.
+
+    Raises:
+        ValueError: there is no such level; says which there are.
+    """
+    if level not in _EMPHASES:
+        raise ValueError(f"Give one of {', '.join(_EMPHASES)}.")
+    rate, semitones, decibels = _EMPHASES[level]
+    return replace(
+        prosody,
+        rate=prosody.rate * rate,
+        semitones=prosody.semitones + semitones,
+        decibels=prosody.decibels + decibels,
+    )
+
+
+def pause_seconds(time: str) -> float:
+    """The seconds of a break's ``time``.
+
+    Raises:
+        ValueError: it is no time, or longer than a pause may be.
+
+    >>> pause_seconds("500ms"), pause_seconds("1.5s")
+    (0.5, 1.5)
+    """
+    match = _DURATION.fullmatch(time.strip())
+    seconds = math.inf if match is None else float(match[1]) / (1000 if match[2] == "ms" else 1)
+    if seconds > LONGEST_PAUSE:
+        raise ValueError(f"Give a time such as 500ms or 1.5s, at most {LONGEST_PAUSE:g}s.")
+    return seconds
 
 
 def _rate(prosody: Prosody, value: str) -> Prosody:

@@ -15,11 +15,13 @@ from torch import Tensor
 from voxgrad.audio.io import read_audio
 from voxgrad.audio.praat import log_f0_track
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.events import Said
 from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 
 CLIPS, MELS = "clips.jsonl", "mels.safetensors"
+ONE_SENTENCE = Said("one sentence alone: none is held out, and figures are of what is learnt from", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +82,20 @@ class Corpus:
         """The same corpus with other clips; speaker numbers stay."""
         return replace(self, clips=tuple(clips))
 
+    @property
+    def has_one_sentence(self) -> bool:
+        """Whether all clips say the same, so that none can be held out."""
+        return len({clip.normalised for clip in self.clips}) < 2
+
     def divide(self, share: float) -> tuple["Corpus", "Corpus"]:
         """Divides into training and held-out clips, all takes of one sentence on the same side.
 
-        A sentence is held out by its digest, so that it stays held out when clips are added; at least one is.
-
-        Raises:
-            BadInputError: fewer than two different sentences.
+        A sentence is held out by its digest, so that it stays held out when clips are added; at least one is. Where
+        there is but one sentence, it is on both sides.
         """
+        if self.has_one_sentence:
+            return self, self
         rank = {clip.normalised: clip.rank for clip in self.clips}
-        if len(rank) < 2:
-            raise BadInputError(
-                "the dataset has fewer than two different sentences, so that none can be held out",
-                "Prepare at least two recordings with different texts.",
-            )
         threshold = max(share, min(rank.values()))
         inside = [clip for clip in self.clips if rank[clip.normalised] > threshold]
         outside = [clip for clip in self.clips if rank[clip.normalised] <= threshold]

@@ -99,7 +99,8 @@ class GradTTSRun:
             **step_settings,
             **self.dataset.lexicon.settings,
         }
-        counts = {"clips": len(task.training.clips), "held_out_clips": len(task.held_out.clips)}
+        held_out = {clip.id for clip in task.held_out.clips} - {clip.id for clip in task.training.clips}
+        counts = {"clips": len(task.training.clips), "held_out_clips": len(held_out)}
         return publish_run(
             task.trainer, self.store, self.request, self.key, settings, {**metrics, **counts}, write
         )

@@ -46,7 +46,7 @@ class GradTTSTask:
 
     def __post_init__(self) -> None:
         self.model.to(self.device)
-        self.durations = Durations((*self.training.clips, *self.held_out.clips))
+        self.durations = Durations(self._all.clips)
         self.durations.update(self.known)
         self.trainer = Trainer(self, self.settings, self.run, self.emit)
 
@@ -148,7 +148,9 @@ class GradTTSTask:
 
     @property
     def _all(self) -> Corpus:
-        return self.training.with_clips((*self.training.clips, *self.held_out.clips))
+        # By id, because a sentence that is alone is on both sides.
+        clips = {clip.id: clip for clip in (*self.training.clips, *self.held_out.clips)}
+        return self.training.with_clips(clips.values())
 
     def _align_for(self, stage: int) -> dict[str, Alignment]:
         if self._fixed is not None or (self.stages[stage].alignment == "every_step" and not self._given):
