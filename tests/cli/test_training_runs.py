@@ -73,7 +73,9 @@ def weights_of(artifact) -> str:
     return next(file.sha256 for file in artifact.manifest.files if file.path.endswith(".safetensors"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_stop_is_one_line_with_the_command_that_goes_on(number, code, furnished, command, steps, signal_at):
     signal_at(3, number)
     outcome = command(*FINETUNE, *steps, "--name", "carol", "-q")
@@ -101,7 +103,7 @@ def test_another_home_is_part_of_that_command(furnished, command, steps, signal_
     assert command(*again, "--no-card", "-q").code == 0
 
 
-@pytest.mark.parametrize("way", ["newest", "by id", "the same command"])
+@pytest.mark.parametrize("way", ["newest", pytest.param("by id", marks=pytest.mark.slow), "the same command"])
 def test_a_resumed_run_ends_in_the_same_voice(way, chain, furnished, command, steps, stopped):
     ways = {
         "newest": ("finetune", "--no-card", "--resume"),
@@ -240,6 +242,7 @@ def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
     assert "nothing changed since quick@v1" in again.err
 
 
+@pytest.mark.slow
 def test_a_run_under_a_budget_goes_on_with_the_numbers_that_it_began_with(
     furnished, command, steps, signal_at, monkeypatch
 ):

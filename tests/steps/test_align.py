@@ -50,8 +50,9 @@ def test_grids_of_a_voice_are_its_stored_alignments(chain, furnished, tmp_path):
 def test_training_from_grids_keeps_their_durations(chain, furnished, command, steps, tmp_path):
     grids = tmp_path / "grids"
     step.align(chain.dataset, chain.base, grids, force=False, emit=ignore)
+    few = ("--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
     joint = ("--set", "stages.0.train=[encoder,durations,decoder]", "--set", "encoder_loss=none")
-    arguments = ("finetune", "--no-card", "--base", "robots", "--name", "given", *steps, *joint)
+    arguments = ("finetune", "--no-card", "--base", "robots", "--name", "given", *steps, *few, *joint)
     made = command(*arguments, "--set", f"durations=textgrid:{grids}")
     assert made.code == 0, made.err
     voice = furnished.find("given", "voice")

@@ -89,7 +89,7 @@ def test_settling_holds_for_a_stage_only(corpus, tmp_path):
     assert list(moves(tmp_path / "run")) == [4, 11]
 
 
-@pytest.mark.parametrize("stop", [4, 7, 10, 13])
+@pytest.mark.parametrize("stop", [7, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (4, 10, 13))])
 @pytest.mark.parametrize(
     ("stages", "changes"),
     [

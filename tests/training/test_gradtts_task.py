@@ -75,7 +75,7 @@ def test_stages_change_only_what_they_train(corpus, tmp_path):
     assert not any(p.requires_grad for p in one.model.decoder.parameters())
 
 
-@pytest.mark.parametrize("stop", [2, 5, 8, 11])
+@pytest.mark.parametrize("stop", [5, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (2, 8, 11))])
 def test_a_stopped_run_goes_on_bitwise(corpus, tmp_path, stop):
     stages = (ENCODER, DECODER, JOINT)
     whole = trainer(corpus, tmp_path / "whole", stages)

@@ -35,7 +35,12 @@ def interrupted(folder: Path, number: int, seed: int) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_training_loses_nothing_and_ends_the_same(number, code, tmp_path):
     told = interrupted(tmp_path, number, seed=int(number))

@@ -154,7 +154,7 @@ def test_it_learns(sounds, tmp_path):
     assert after["spectral"] < before["spectral"]
 
 
-@pytest.mark.parametrize("stopped", [2, 4, 6])
+@pytest.mark.parametrize("stopped", [4, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (2, 6))])
 def test_a_resumed_run_ends_in_the_same_weights(sounds, tmp_path, stopped):
     whole = engine(sounds, tmp_path / "whole")
     whole.train()

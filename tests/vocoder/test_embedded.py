@@ -96,6 +96,6 @@ def test_streamed_it_is_the_same_sound(artifact):
     vocoder = load_vocoder(artifact, MEL, "nobody's")
     assert isinstance(vocoder, ISTFTVocoder)
     for samples in islice(recordings(), 1):
-        mel = log_mel(samples, MEL)[None]
+        mel = log_mel(samples, MEL)[None, :, :250]
         streamed = torch.cat(list(vocoder.stream(mel.split(40, -1))), -1)
         torch.testing.assert_close(streamed, vocoder(mel), rtol=0, atol=1e-4)
