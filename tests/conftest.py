@@ -17,6 +17,7 @@ from voxgrad.model import untrusted_checkpoint
 from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
+from voxgrad.training import gradtts_losses
 
 SENTENCES = (
     "The sun is warm.",
@@ -45,7 +46,13 @@ SaveFigure = Callable[[Figure, Path], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out what is marked as slow, unless `make test-long` asks for it."""
+    """Leaves out what is marked as slow, unless `make test-long` asks for it; keeps in one process what shares much.
+
+    That is a file, and all that speaks with the one server.
+    """
+    for item in items:
+        server = item.path.parent.name == "server"
+        item.add_marker(pytest.mark.xdist_group("server" if server else str(item.path)))
     if not os.environ.get("VOXGRAD_LONG"):
         for item in items:
             if item.get_closest_marker("slow") is not None:
@@ -93,6 +100,14 @@ def pictures_drawn_once() -> Iterator[SaveFigure]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", savefig)
         yield plain
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_validation() -> Iterator[None]:
+    """Judges decoders on crops of 64 frames: most of a training of few steps, after the pictures, is validation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gradtts_losses, "_FRAMES", 64)
+        yield
 
 
 @pytest.fixture(scope="session")
