@@ -9,7 +9,9 @@ from PIL import Image
 
 from voxgrad.cli.error_report import Terminated
 from voxgrad.errors import EnvironmentFailureError
+from voxgrad.events import ignore
 from voxgrad.steps import card as card_step
+from voxgrad.training.dataset import Dataset
 
 FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--name", "robot")
 
@@ -31,6 +33,22 @@ def failing(monkeypatch):
         monkeypatch.setattr(card_step, "card", card)
 
     return fail
+
+
+def test_it_has_fewer_sentences_where_the_time_is_over(furnished, command, monkeypatch):
+    voice, base, dataset = (furnished.find(kind) for kind in ("voice/robot", "base/robots", "dataset/robot"))
+    clips = Dataset.open(dataset).corpus.clips[:3]
+    monkeypatch.setattr(card_step, "held_out", lambda *_: list(clips))
+    said = []
+    made = card_step.card(furnished, voice, base, dataset, None, said.append, deadline=0.0)
+    assert len(made.manifest.settings["sentences"]) == 1
+    assert "the card has 1 of 3 sentences, because the time is over" in [
+        getattr(event, "text", "") for event in said
+    ]
+    whole = card_step.card(
+        furnished, voice, base, dataset, None, ignore
+    )  # which the short one is not taken for
+    assert len(whole.manifest.settings["sentences"]) == 3
 
 
 def test_it_is_one_page_that_asks_nobody_for_anything(furnished, command):

@@ -225,7 +225,9 @@ def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
 ):
     asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
     # How long twenty minutes are is for test_time_budget.py; here they are nine steps.
-    monkeypatch.setattr(time_budget, "plan", lambda *arguments: time_budget.Plan((7, 2), 4, 4))
+    monkeypatch.setattr(
+        time_budget, "plan", lambda *arguments: time_budget.Plan((7, 2), 4, 4, (900.0, 300.0))
+    )
     monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)
     outcome = command(*asked)
     assert outcome.code == 0, outcome.err
@@ -276,7 +278,7 @@ def load_after_measuring(monkeypatch) -> list[float]:
             return plain(self, *arguments)
 
         monkeypatch.setattr(GradTTSTask, "step", signalled)
-        return time_budget.Plan((7, 2), 4, 4)
+        return time_budget.Plan((7, 2), 4, 4, (10.0, 4.0))
 
     monkeypatch.setattr(time_budget, "plan", plan)
     monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)

@@ -46,6 +46,8 @@ def planned_seconds(found, costs, saving):
 def test_a_plan_takes_the_time_that_there_is_and_keeps_proportions(seconds):
     found = plan(COSTS, SAVING, FAST, seconds)
     assert 0.85 * seconds - 10 < planned_seconds(found, COSTS, SAVING) <= seconds
+    assert sum(found.seconds) <= seconds
+    assert all(took > 0 for took in found.seconds)
     wanted = FAST.stages[0].steps / FAST.stages[1].steps
     assert found.steps[0] / found.steps[1] == pytest.approx(wanted, rel=0.1)
 

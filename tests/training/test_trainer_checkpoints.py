@@ -1,12 +1,17 @@
 """Exact resume: from every step, without any saved state, from damaged checkpoints, after signals."""
 
+import json
 import os
 import shutil
 import signal
 import sys
+import time
+from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,6 +43,33 @@ def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
     resumed = engine(tmp_path, compares=True)
     resumed.train()
     assert outcome(resumed) == whole
+
+
+def test_a_stage_ends_when_its_share_of_the_time_is_over(tmp_path):
+    events = []
+    late = engine(tmp_path / "late", emit=events.append)
+    late.deadline, late.planned = time.monotonic() - 1, (1.0, 1.0)
+    late.train()
+    assert late.total == 2  # one step of each stage
+    said = [event.text for event in events if isinstance(event, Said)]
+    assert sum("its time is over" in text for text in said) == 2
+    early = engine(tmp_path / "early")
+    early.deadline, early.planned = time.monotonic() + 3600, (1.0, 1.0)
+    early.train()
+    assert early.total == FIRST.steps + SECOND.steps
+
+
+def test_a_slow_stage_leaves_the_next_one_its_share(tmp_path, monkeypatch):
+    seconds = count()  # a second passes whenever somebody asks
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), perf_counter=time.perf_counter)
+    monkeypatch.setattr("voxgrad.training.trainer.time", clock)
+    one = engine(tmp_path)
+    one.deadline, one.planned = 8, (3.0, 1.0)
+    one.train()
+    done = Counter(
+        json.loads(line)["stage"] for line in (tmp_path / LOG).read_text().splitlines() if '"seconds"' in line
+    )
+    assert list(done.values()) == [7, 1]
 
 
 def without(saved: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:

@@ -1,5 +1,6 @@
 """`voxgrad evaluate` and `voxgrad card`: how good a voice is, and what fine-tuning changed."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -203,7 +204,7 @@ def card(
     )
 
 
-def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
+def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> str | None:
     """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only reported.
 
     Raises:
@@ -215,7 +216,7 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
 
     again = f"make it with: voxgrad card {voice.ref}"
     try:
-        return str(_make_card(store, voice, emit).directory / "card.html")
+        return str(_make_card(store, voice, emit, deadline).directory / "card.html")
     except VoxgradError as error:
         emit(Said(f"no card: {error.message}; {again}", "warning"))
     except Terminated:
@@ -225,10 +226,11 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit") -> str | None:
     return None
 
 
-def _make_card(store: "Store", voice: "Artifact", emit: "Emit") -> "Artifact":
+def _make_card(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> "Artifact":
     from voxgrad.steps.card import card as step
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
     base = store.find(f"@sha256:{voice.parent('base').digest}")
     dataset = store.find(f"@sha256:{voice.parent('dataset').digest}", "dataset")
-    return step(store, voice, base, dataset, choose_vocoder(store, None, mel_of(voice), emit), emit)
+    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
+    return step(store, voice, base, dataset, vocoder, emit, deadline)

@@ -1,8 +1,9 @@
 """Options that all commands share: the store, verbosity, JSON output."""
 
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +29,8 @@ class Session:
     """Show details too."""
     json: bool = False
     """Answer with one JSON object on standard output."""
+    started: float = field(default_factory=time.monotonic)
+    """When the command began."""
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:

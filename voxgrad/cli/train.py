@@ -48,10 +48,11 @@ def finetune(
     from voxgrad.steps.finetune import STEP
     from voxgrad.steps.finetune import finetune as step
     from voxgrad.store import Store
+    from voxgrad.training.run_record import with_time_for_card
 
     session: Session = context.obj
     store = Store.open(session.home)
-    record, how = begin_or_resume(context, store, STEP, run, options(budget, tensorboard), resume=resume)
+    record, how = begin_or_resume(context, store, STEP, run, options(context, budget, tensorboard), resume=resume)
     if record is not None:
         settings, called = Preset.model_validate(record.settings), record.name
         dataset, start = parent(store, record, "dataset"), parent(store, record, "base")
@@ -61,6 +62,8 @@ def finetune(
         settings = load_preset(preset, changed)
         dataset, start = store.find(data, "dataset"), store.find(base, "base")
         called = dataset.name if name is None else name
+    if not no_card:
+        how = with_time_for_card(how)
     with Renderer(session) as renderer:
         voice = step(
             store,
@@ -72,7 +75,7 @@ def finetune(
             emit=renderer.emit,
             options=how,
         )
-        page = None if no_card or RANK else card_or_none(store, voice, renderer.emit)
+        page = None if no_card or RANK else card_or_none(store, voice, renderer.emit, how.end)
     shown = "" if page is None else f"\n  card: {page}"
     answer(session, {**described(voice), "card": page}, f"{summary(voice)}{shown}")
 
@@ -107,7 +110,7 @@ def pretrain(
 
     session: Session = context.obj
     store = Store.open(session.home)
-    record, how = begin_or_resume(context, store, STEP, run, options(budget, tensorboard), resume=resume)
+    record, how = begin_or_resume(context, store, STEP, run, options(context, budget, tensorboard), resume=resume)
     if record is not None:
         settings, called = Preset.model_validate(record.settings), record.name
         dataset = parent(store, record, "dataset")

@@ -76,13 +76,13 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
     return lines
 
 
-def options(budget: str | None, tensorboard: Path | None) -> "RunOptions":
+def options(context: typer.Context, budget: str | None, tensorboard: Path | None) -> "RunOptions":
     """Options of a training run."""
     from voxgrad.training.run_record import RunOptions
     from voxgrad.training.time_budget import parse_budget
 
     seconds = None if budget is None else parse_budget(budget)
-    return RunOptions(budget=seconds, tensorboard=tensorboard)
+    return RunOptions(budget=seconds, started=context.obj.started, tensorboard=tensorboard)
 
 
 def resumed(context: typer.Context, store: "Store", step: str, run_id: str | None) -> "RunRecord":

@@ -23,7 +23,7 @@ from voxgrad.steps.finetune import finetune
 from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.run_record import RunOptions
+from voxgrad.training.run_record import RunOptions, with_time_for_card
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
 _NICER = 5  # speech that somebody waits for goes before training
@@ -75,6 +75,7 @@ def clone(asked: CloneRequest, emit: Any) -> dict[str, Any]:
         options=options,
         emit=emit,
     )
+    how = with_time_for_card(RunOptions(budget=None if asked.minutes is None else 60 * asked.minutes))
     voice = finetune(
         store,
         dataset,
@@ -83,10 +84,11 @@ def clone(asked: CloneRequest, emit: Any) -> dict[str, Any]:
         speaker=None,
         preset=load_preset(asked.preset, asked.overrides),
         emit=emit,
-        options=RunOptions(budget=None if asked.minutes is None else 60 * asked.minutes),
+        options=how,
     )
     base = store.find(f"@sha256:{voice.parent('base').digest}")
-    page = card(store, voice, base, dataset, choose_vocoder(store, None, mel_of(voice), emit), emit)
+    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
+    page = card(store, voice, base, dataset, vocoder, emit, how.end)
     metrics = dataset.manifest.metrics
     return {
         "voice": voice.ref,

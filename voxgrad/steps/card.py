@@ -1,5 +1,7 @@
 """A voice and its base → a page that compares them."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +28,13 @@ _SECONDS = 4.0
 
 
 def card(
-    store: Store, voice: Artifact, base: Artifact, dataset: Artifact, vocoder: Artifact | None, emit: Emit
+    store: Store,
+    voice: Artifact,
+    base: Artifact,
+    dataset: Artifact,
+    vocoder: Artifact | None,
+    emit: Emit,
+    deadline: float = math.inf,
 ) -> Artifact:
     """Compares base and voice on the same held-out sentences and seeds, or finds the card made before.
 
@@ -37,6 +45,7 @@ def card(
         dataset: what it learnt from.
         vocoder: None for Griffin-Lim.
         emit: called with progress events.
+        deadline: when no further sentence is begun (`time.monotonic`); there is always one.
 
     Raises:
         BadInputError: they do not fit, or no clip was held out.
@@ -60,7 +69,10 @@ def card(
     clips = held_out(store, voice, opened, speakers["voice"].acoustic.spec.voice)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
     aligned = alignments(speakers["voice"], opened, clips)
-    rows, sentences, mels = _compare(speakers, opened, clips, aligned, emit)
+    rows, sentences, mels = _compare(speakers, opened, clips, aligned, emit, deadline)
+    if len(sentences) < len(clips):
+        emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time is over"))
+        key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, known_by, {})
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
     found = verdict(summary["base"], summary["voice"])
     emit(Said(found))
@@ -82,7 +94,7 @@ def card(
         return staged.publish(
             fingerprint=key,
             parents=known_by,
-            settings={"sentences": [clip.id for clip in clips]},
+            settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
             seed=0,
             metrics={"verdict": found, **summary},
             consent=voice.manifest.consent,
@@ -96,12 +108,15 @@ def _compare(
     clips: Sequence[Clip],
     aligned: Mapping[str, Alignment],
     emit: Emit,
+    deadline: float,
 ) -> tuple[dict[str, list[Figures]], list[tuple[str, list[tuple[str, str, str]]]], list[dict[str, Samples]]]:
     """Base and voice say the sentences: metrics by speaker, players with pictures by sentence, and mels."""
     rows: dict[str, list[Figures]] = {name: [] for name in speakers}
     sentences, mels = [], []
     emit(Began(_TASK, len(clips), "sentences"))
     for seed, clip in enumerate(clips):
+        if seed and time.monotonic() > deadline:
+            break
         recorded = recording(dataset, clip)
         audio = {"recording": (recorded.samples, dataset.corpus.mel(clip).numpy())}
         for name, speaker in speakers.items():

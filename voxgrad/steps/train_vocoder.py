@@ -81,7 +81,7 @@ def train_vocoder(
     run = request.run_directory(store, key)
     task = task_of(fitted, run)
     trainer = Trainer(task, fitted, run, emit)
-    write_record(trainer, request.record(store, run, fitted, options.ask), writer)
+    write_record(trainer, request.record(store, run, fitted, options.ask), writer, options)
     settings |= {**budget_settings(options.ask), "preset": preset.description}
 
     def write(directory: Path) -> dict[str, int]:

@@ -56,9 +56,8 @@ class GradTTSRun:
         writer = tensorboard_writer(self.options.tensorboard)
         run = self.request.run_directory(self.store, self.key)
         task = build_task(self.acoustic, self.dataset, self.settings, run, self.emit)
-        write_record(
-            task.trainer, self.request.record(self.store, run, self.settings, self.options.ask), writer
-        )
+        record = self.request.record(self.store, run, self.settings, self.options.ask)
+        write_record(task.trainer, record, writer, self.options)
         draw_curves = task.trainer.at_checkpoint
 
         def draw() -> None:

@@ -3,10 +3,11 @@
 Nothing here needs torch, so that a list of runs comes at once.
 """
 
+import math
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,8 @@ from voxgrad.store.store import Store
 from voxgrad.training.training_log import LOG, TrainingLog, losses
 
 RECORD = "run.json"
+_CARD = 12.0
+"""Seconds for a card on two busy cores."""
 
 
 class BudgetRequest(Spec):
@@ -110,11 +113,32 @@ class RunOptions:
     """How a run is done, apart from what comes of it."""
 
     budget: float | None = None
-    """Seconds to fit the settings to."""
+    """Seconds that the whole command may take."""
+    started: float = field(default_factory=time.monotonic)
+    """When the command began."""
+    reserved: float = 0.0
+    """Seconds of the budget that are for what comes after training."""
+    planned: tuple[float, ...] = ()
+    """Seconds that every stage should take of a budget: a stage that is slower ends before its last step."""
     ask: BudgetRequest | None = None
     """The budget that the settings have been fitted to already."""
     tensorboard: Path | None = None
     """Folder for TensorBoard events."""
+
+    @property
+    def end(self) -> float:
+        """When the command has to end."""
+        return math.inf if self.budget is None else self.started + self.budget
+
+    @property
+    def deadline(self) -> float:
+        """When training has to end."""
+        return self.end - self.reserved
+
+
+def with_time_for_card(options: RunOptions) -> RunOptions:
+    """The same options, of whose budget a tenth, or as much as a card takes, is kept from training."""
+    return options if options.budget is None else replace(options, reserved=min(_CARD, 0.1 * options.budget))
 
 
 NO_OPTIONS = RunOptions()

@@ -31,7 +31,7 @@ _OVERHEAD = 0.15
 """Share of the budget that validations and checkpoints may take."""
 _LONGEST_INTERVAL = 300.0
 """Seconds between validations, and between checkpoints."""
-_FINISHING = 5.0
+FINISHING = 5.0
 """Seconds for pictures and publishing."""
 _FEW = 100
 """A stage with fewer steps than this gets smaller batches, and so more steps."""
@@ -51,11 +51,19 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What fits: steps of each stage, and steps between validations and checkpoints."""
+    """What fits.
+
+    Attributes:
+        steps: of every stage.
+        validate_every: steps between validations.
+        checkpoint_every: steps between checkpoints.
+        seconds: that every stage should take.
+    """
 
     steps: tuple[int, ...]
     validate_every: int
     checkpoint_every: int
+    seconds: tuple[float, ...]
 
 
 def parse_budget(text: str) -> float:
@@ -110,7 +118,8 @@ def settings_for_budget(
     ask = BudgetRequest(seconds=options.budget, key=request.key({"budget": options.budget, **given}))
     known = settings_of_same_request(store, request, ask)
     if known is None:
-        fitted = fit_to_budget(task_of, settings, options.budget, emit)
+        fitted, planned = fit_to_budget(task_of, settings, options, emit)
+        options = replace(options, planned=planned)
     else:
         chosen = {name: known[name] for name in ("stages", "validate_every", "checkpoint_every")}
         fitted = type(settings).model_validate({**given, **chosen})
@@ -118,9 +127,9 @@ def settings_for_budget(
 
 
 def fit_to_budget(
-    task_of: Callable[[Settings, Path], TrainingTask], settings: Settings, seconds: float, emit: Emit
-) -> Settings:
-    """Scales the stages of ``settings`` so that training ends within ``seconds`` from now, measuring included.
+    task_of: Callable[[Settings, Path], TrainingTask], settings: Settings, options: RunOptions, emit: Emit
+) -> tuple[Settings, tuple[float, ...]]:
+    """Scales the stages of ``settings`` so that training ends before the deadline of ``options``, measuring included.
 
     The stages keep their proportions. Where one would get fewer than a hundred steps, batches are halved.
 
@@ -128,30 +137,33 @@ def fit_to_budget(
         task_of: the task under given settings; it may write into the folder, which is removed. Its networks are
             used for measuring and left as they were.
         settings: what is scaled.
-        seconds: the budget.
+        options: with a budget.
         emit: called with the choice.
+
+    Returns:
+        The settings, and the seconds that every stage should take.
 
     Raises:
         BadInputError: not even one step of every stage fits.
     """
-    deadline = time.perf_counter() + seconds
+    seconds = options.deadline - options.started
     while True:
         with tempfile.TemporaryDirectory() as scratch:
             task = task_of(settings, Path(scratch))
             costs, saving = _measured(task, settings.seed, seconds, emit), _saving(task, Path(scratch))
-        found = plan(costs, saving, settings, deadline - time.perf_counter())
+        found = plan(costs, saving, settings, options.deadline - time.monotonic())
         smaller = _with_smaller_batches(settings, found)
         if smaller is settings:
             break
         settings = smaller
     if found is None:
-        least = sum(cost.begin + cost.step + 2 * cost.validation for cost in costs) + saving + _FINISHING
+        least = sum(cost.begin + cost.step + 2 * cost.validation for cost in costs) + saving + FINISHING
         raise BadInputError(
-            f"a budget of {seconds:.0f} s is too short for one step of every stage",
-            f"Give at least {1.2 * least + 10:.0f}s, or fewer stages.",
+            f"a budget of {seconds + options.reserved:.0f} s is too short for one step of every stage",
+            f"Give at least {1.2 * least + 10 + options.reserved:.0f}s, or fewer stages.",
         )
     _say(task, costs, settings, found, emit)
-    return _applied(settings, found)
+    return _applied(settings, found), found.seconds
 
 
 def plan(costs: Sequence[Cost], saving: float, settings: Settings, seconds: float) -> Plan | None:
@@ -164,7 +176,7 @@ def plan(costs: Sequence[Cost], saving: float, settings: Settings, seconds: floa
         seconds: what is left of the budget.
     """
     steps = [stage.steps for stage in settings.stages]
-    fixed = sum(cost.begin + cost.validation for cost in costs) + costs[-1].validation + _FINISHING
+    fixed = sum(cost.begin + cost.validation for cost in costs) + costs[-1].validation + FINISHING
     left = seconds - fixed - saving * len(costs)
     if left <= 0:
         return None
@@ -182,7 +194,11 @@ def plan(costs: Sequence[Cost], saving: float, settings: Settings, seconds: floa
     if min(scaled) < 1:
         return None
     every = [max(1, round(sum(scaled) / (share * times))) for times in often]
-    return Plan(scaled, every[0], every[1])
+    took = [
+        cost.begin + s * (cost.step + cost.validation / every[0])
+        for s, cost in zip(scaled, costs, strict=True)
+    ]
+    return Plan(scaled, every[0], every[1], tuple(left / sum(took) * one for one in took))
 
 
 def _measured(task: TrainingTask, seed: int, seconds: float, emit: Emit) -> list[Cost]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -91,6 +91,10 @@ class Trainer:
     """Told of every entry of the log."""
     at_checkpoint: Callable[[], None] = lambda: None
     """Called when a checkpoint is saved."""
+    deadline: float = math.inf
+    """When the last stage ends (`time.monotonic`), whether or not it has done its steps."""
+    planned: Sequence[float] = ()
+    """Seconds of every stage, in whose proportions they share the time until the deadline."""
     average: ExponentialMovingAverage = field(init=False)
     position: checkpoint.TrainerState = field(
         init=False, default_factory=lambda: checkpoint.TrainerState(0, 0, 0)
@@ -179,9 +183,13 @@ class Trainer:
         if checkpoint is not None and self.position.step:
             for name, optimizer in self._optimizers.items():
                 optimizer.load_state_dict(dict(checkpoint.optimizers[name]))
+        end = self._end_of_time(number)
         for step in range(self.position.step, stage.steps):
             self._step(number, step)
             last = step + 1 == stage.steps
+            if not last and time.monotonic() > end:
+                self.emit(Said(f"{self.task.name(number)} ends at step {self.total}: its time is over"))
+                last = True
             if last or self.total % self.settings.validate_every == 0:
                 self._judge(number)
             if last or self._waited_enough(number):
@@ -229,6 +237,13 @@ class Trainer:
         else:
             best = replace(best, waited=best.waited + 1)
         self.position = replace(self.position, best=best)
+
+    def _end_of_time(self, number: int) -> float:
+        """When a stage has had its share of the time until the deadline."""
+        if not self.planned:
+            return self.deadline
+        now = time.monotonic()
+        return now + (self.deadline - now) * self.planned[number] / sum(self.planned[number:])
 
     def _waited_enough(self, number: int) -> bool:
         best, patience = self.position.best, self.settings.patience

@@ -11,7 +11,8 @@ from voxgrad.device import pick_device, precision_name
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.run_record import BudgetRequest, RunRecord, RunRequest
+from voxgrad.training.run_record import BudgetRequest, RunOptions, RunRecord, RunRequest
+from voxgrad.training.time_budget import FINISHING
 from voxgrad.training.trainer import Trainer
 from voxgrad.training.training_log import LOG, TrainingLog
 
@@ -90,14 +91,21 @@ def publish_run(
     return artifact
 
 
-def write_record(trainer: Trainer, record: RunRecord, board: Callable[[dict[str, Any]], None] | None) -> None:
-    """Writes ``run.json``, and has the trainer draw its curves beside it and tell of every step."""
+def write_record(
+    trainer: Trainer,
+    record: RunRecord,
+    board: Callable[[dict[str, Any]], None] | None,
+    options: RunOptions,
+) -> None:
+    """Writes ``run.json``, and has the trainer draw its curves beside it, tell of every step and mind its budget."""
     if trainer.task.group.is_main_process:
         record.write(trainer.run)
     log = TrainingLog(trainer.run / LOG)
     trainer.resume = record.resume
     trainer.compares = bool({"base", "start"} & record.parents.keys())
     trainer.watch = board
+    if options.planned:
+        trainer.deadline, trainer.planned = options.deadline - FINISHING, options.planned
     trainer.at_checkpoint = lambda: log.draw(trainer.run / CURVES, f"{record.kind} {record.name}")
 
 
