@@ -7,7 +7,8 @@
 FILE holds a sentence a line, of which the voice must not have been trained on any. With --wavs, DIR holds what another
 program said: as many audio files as sentences, in the order of their names. Whisper is a model converted for
 faster-whisper. RECORDINGS is a folder of the speaker's own; similarity is the cosine of Resemblyzer's embeddings to the
-mean of 20 of them.
+mean of 20 of them. With --other, a folder of another person's recordings, ABX is the share of the sentences that are
+more alike to the speaker's recordings than to that person's.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import torch
 import torchaudio
 
@@ -47,12 +49,9 @@ def main() -> None:
     whisper = import_module("faster_whisper").WhisperModel(
         str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=arguments.threads
     )
-    known = []
-    if arguments.like is not None:
-        files = sorted(path for path in arguments.like.rglob("*") if path.suffix in {".wav", ".flac", ".ogg"})
-        known = [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
+    known, others = references(metrics, arguments.like), references(metrics, arguments.other)
     wrong = words = 0
-    natural, quality, alike = [], [], []
+    natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
         samples = resample(waveform, RATE).samples
         segments, _ = whisper.transcribe(
@@ -68,8 +67,11 @@ def main() -> None:
         quality.append(metrics.quality(waveform))
         if known:
             alike.append(similarity(metrics.voice(waveform), known))
+        if known and others:
+            preferred.append(float(alike[-1] > similarity(metrics.voice(waveform), others)))
     row = {"word error": wrong / words, "DistillMOS": mean(natural), "DNSMOS": mean(quality)}
     row |= {"similarity": mean(alike)} if alike else {}
+    row |= {"ABX": mean(preferred)} if preferred else {}
     row |= {"real-time factor": factor} if factor is not None else {}
     named = arguments.voice or arguments.wavs
     print(f"{named}, {len(sentences)} sentences, {words} words: ", end="")
@@ -85,6 +87,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--whisper", type=Path, required=True)
     parser.add_argument("--like", type=Path)
+    parser.add_argument("--other", type=Path)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int)
@@ -115,6 +118,16 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
         waveforms.append(Waveform(speech.samples, voice.rate))
     seconds = sum(one.seconds for one in waveforms)
     return waveforms, (time.perf_counter() - started) / seconds
+
+
+def references(metrics: PerceptualMetrics, folder: Path | None) -> list[np.ndarray]:
+    """Embeddings of the first recordings of a folder."""
+    files = (
+        []
+        if folder is None
+        else sorted(p for p in folder.rglob("*") if p.suffix in {".wav", ".flac", ".ogg"})
+    )
+    return [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
 
 
 def softly_resampled(waveform: Waveform) -> torch.Tensor:
