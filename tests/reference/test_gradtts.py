@@ -11,14 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model import monotonic_alignment
 from voxgrad.model.checkpoint import load_strict
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, padded_length
 from voxgrad.model.samplers import borders, euler
-from voxgrad.settings import ModelSpec
+from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
+from voxgrad.steps.export_weights import export_weights
+from voxgrad.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
 from golden import FOLDERS, read
@@ -57,6 +61,29 @@ def close(ours: torch.Tensor, theirs: torch.Tensor, share: float) -> None:
     """Within ``share`` of the tensor's largest magnitude."""
     assert ours.shape == theirs.shape
     assert (ours - theirs).abs().max() <= share * theirs.abs().max()
+
+
+def test_exported_weights_are_what_the_official_class_takes(golden, request, tmp_path):
+    spec = AcousticSpec(model=golden.spec, mel=MelSpec(), text=TextSpec(), speakers={"a": 0}, voice="a")
+    store = Store.open(tmp_path / "home")
+    with store.stage("base", "tiny") as staged:
+        AcousticModel(golden.model, spec).write(staged.directory)
+        made = staged.publish(
+            fingerprint="0" * 64, settings={"acoustic": spec.model_dump()}, seed=0, licence="CC0-1.0"
+        )
+    export_weights(made, tmp_path / "out")
+    # Its arguments in its own order, and its names of weights: then `load_state_dict` is strict there too.
+    config = json.loads((tmp_path / "out" / "config.json").read_text())["official"]
+    official = json.loads(request.node.callspec.params["golden"].read_text())
+    assert config == official
+    weights = read(request.node.callspec.params["golden"].with_name(_weights(request)))
+    assert load_file(tmp_path / "out" / "model.safetensors").keys() == weights.keys()
+    for name, value in load_file(tmp_path / "out" / "model.safetensors").items():
+        assert torch.equal(value, weights[name]), name
+
+
+def _weights(request) -> str:
+    return request.node.callspec.params["golden"].name.replace(".config.json", ".weights.safetensors")
 
 
 def test_text_encoder(golden):
