@@ -52,7 +52,9 @@ def finetune(
 
     session: Session = context.obj
     store = Store.open(session.home)
-    record, how = begin_or_resume(context, store, STEP, run, options(context, budget, tensorboard), resume=resume)
+    record, how = begin_or_resume(
+        context, store, STEP, run, options(context, budget, tensorboard), resume=resume
+    )
     if record is not None:
         settings, called = Preset.model_validate(record.settings), record.name
         dataset, start = parent(store, record, "dataset"), parent(store, record, "base")
@@ -110,7 +112,9 @@ def pretrain(
 
     session: Session = context.obj
     store = Store.open(session.home)
-    record, how = begin_or_resume(context, store, STEP, run, options(context, budget, tensorboard), resume=resume)
+    record, how = begin_or_resume(
+        context, store, STEP, run, options(context, budget, tensorboard), resume=resume
+    )
     if record is not None:
         settings, called = Preset.model_validate(record.settings), record.name
         dataset = parent(store, record, "dataset")

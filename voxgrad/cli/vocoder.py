@@ -57,7 +57,9 @@ def train(
 
     session: Session = context.obj
     store = Store.open(session.home)
-    record, how = begin_or_resume(context, store, STEP, run, options(context, budget, tensorboard), resume=resume)
+    record, how = begin_or_resume(
+        context, store, STEP, run, options(context, budget, tensorboard), resume=resume
+    )
     if record is not None:
         settings, called = VocoderPreset.model_validate(record.settings), record.name
         dataset = parent(store, record, "dataset")
