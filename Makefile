@@ -50,6 +50,7 @@ bench: setup  ## Measure, side by side
 	$(RUN)/python tests/benchmarks/bench_align.py
 	$(RUN)/python tests/benchmarks/bench_text.py
 	$(RUN)/python tests/benchmarks/bench_say.py --write docs/benchmarks.md
+	$(RUN)/python tests/benchmarks/bench_peers.py
 	$(RUN)/python tests/benchmarks/bench_doubts.py
 
 clean:  ## Remove everything that was made
