@@ -52,16 +52,22 @@ def median(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str,
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def speaker(model: GradTTS) -> torch.Tensor | None:
+    """The first one, of a model of several."""
+    return torch.zeros(1, dtype=torch.long) if model.spec.n_spks > 1 else None
+
+
 def spoken(model: GradTTS, tokens: torch.Tensor, settings: SynthesisSpec, scale: float) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    mel = model.synthesize(tokens, torch.tensor([tokens.shape[1]]), settings, generator, None, scale).mel
+    settings, lengths = settings.settled(model.spec), torch.tensor([tokens.shape[1]])
+    mel = model.synthesize(tokens, lengths, settings, generator, speaker(model), scale).mel
     return mel.clamp(*MelSpec().range)
 
 
 def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, repeats: int) -> list[str]:
     """Rows of a table: ours, plain, and how many times faster."""
     with torch.inference_mode():
-        prior = model.encode(tokens, torch.tensor([tokens.shape[1]]))
+        prior = model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model))
         natural = float(prior.logw.exp().sum()) * MelSpec().seconds_per_frame
     scale = SECONDS / natural
     ours = SynthesisSpec().settled(model.spec)
@@ -75,7 +81,7 @@ def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, r
 
     taken = median(
         {
-            "encode": lambda: model.encode(tokens, torch.tensor([tokens.shape[1]])),
+            "encode": lambda: model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model)),
             "step": lambda: spoken(model, tokens, one, scale),
             "step plain": lambda: plain(plain_one),
             "mel": lambda: spoken(model, tokens, ours, scale),
@@ -126,6 +132,10 @@ def growth(model: GradTTS, tokens: torch.Tensor, vocoder) -> list[str]:
     return lines
 
 
+OTHERS = "\n## By other commands\n"
+"""What follows it in the page is kept."""
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--write", type=Path, help="a Markdown file for the tables")
@@ -137,7 +147,7 @@ def main() -> None:
     store = Store.open()
     acoustic = load_acoustic_model(store.find("base/english"))
     mel = acoustic.spec.mel
-    vocoder = load_vocoder(choose_vocoder(store, "kathleen", mel, ignore), mel, "kathleen")
+    vocoder = load_vocoder(choose_vocoder(store, None, mel, ignore), mel, "base/english")
     hifigan = HiFiGAN.build(HiFiGANSpec(), mel)
     tokens = torch.tensor([encode(TEXT, acoustic.spec.text).tokens])
     torch.manual_seed(0)
@@ -152,7 +162,8 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if given.write is not None:
-        given.write.write_text(text, encoding="utf-8")
+        before = given.write.read_text(encoding="utf-8") if given.write.exists() else ""
+        given.write.write_text(text + "".join(before.partition(OTHERS)[1:]), encoding="utf-8")
 
 
 if __name__ == "__main__":
