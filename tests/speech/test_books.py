@@ -14,7 +14,7 @@ import pytest
 
 from voxgrad.audio.audiobook import readable_cover
 from voxgrad.audio.writers import read_comment
-from voxgrad.cli.render import Renderer
+from voxgrad.cli.terminal import Renderer
 from voxgrad.events import Advanced
 from voxgrad.speech.provenance import MARK
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxgrad.cli.render import Renderer
+from voxgrad.cli.terminal import Renderer
 from voxgrad.events import Advanced, Event
 
 ROOT = Path(__file__).parents[2]

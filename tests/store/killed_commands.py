@@ -23,7 +23,7 @@ import torch._dynamo
 from PIL import PngImagePlugin
 
 from voxgrad.audio import praat
-from voxgrad.cli import render
+from voxgrad.cli import terminal
 from voxgrad.cli.main import main
 from voxgrad.events import ignore
 from voxgrad.steps import finetune, import_checkpoint, prepare, say
@@ -36,7 +36,7 @@ IMPORTED = (
     numba,
     torch._dynamo,
     PngImagePlugin,
-    render,
+    terminal,
     praat,
     import_checkpoint,
     finetune,

@@ -35,7 +35,7 @@ def align(
     ] = False,
 ) -> None:
     """Write the start and end of every word and phone as TextGrids for Praat."""
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.steps.align import align as search
     from voxgrad.steps.align import stored_alignments
     from voxgrad.store import Store

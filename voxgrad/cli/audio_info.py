@@ -33,7 +33,7 @@ def replay(
 ) -> None:
     """Reproduce an audio file from its metadata."""
     from voxgrad.audio.writers import check_writable_audio, read_comment
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.speech.provenance import read_recipe
     from voxgrad.steps.replay import replay as step
     from voxgrad.store import Store
@@ -76,7 +76,7 @@ def info(
     from voxgrad.audio.io import open_audio
     from voxgrad.audio.writers import read_comment
     from voxgrad.cli.listing import flattened
-    from voxgrad.cli.render import answer, section
+    from voxgrad.cli.terminal import answer, section
     from voxgrad.speech.provenance import read_recipe
 
     session: Session = context.obj

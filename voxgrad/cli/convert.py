@@ -86,9 +86,9 @@ def convert(
     no_metadata: NoMetadata = False,
 ) -> None:
     """Say in a voice what a recording says, with its timing, melody and loudness."""
-    from voxgrad.cli.render import Renderer, answer
     from voxgrad.cli.say_input import chosen_steps
     from voxgrad.cli.say_output import made_by
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.presets import validated
     from voxgrad.settings import ConversionSpec, SynthesisSpec
     from voxgrad.speech.load import find_voice

@@ -50,7 +50,7 @@ def demo(
 ) -> None:
     """Run the whole chain: speak with a base, clone a voice, speak with the clone."""
     from voxgrad.cli.evaluate import card_or_none
-    from voxgrad.cli.render import Renderer, answer, shown_path
+    from voxgrad.cli.terminal import Renderer, answer, shown_path
     from voxgrad.store import Store
 
     session: Session = context.obj

@@ -58,8 +58,8 @@ def evaluate(
     ] = 0,
 ) -> None:
     """Evaluate a voice on recordings that it was not trained on."""
-    from voxgrad.cli.render import Renderer
     from voxgrad.cli.say_input import chosen_steps
+    from voxgrad.cli.terminal import Renderer
     from voxgrad.presets import validated
     from voxgrad.settings import SynthesisSpec
     from voxgrad.speech.load import find_voice
@@ -100,7 +100,7 @@ def _evaluate_conversion(
     seed: int,
 ) -> None:
     from voxgrad.cli.convert import recordings_of
-    from voxgrad.cli.render import Renderer
+    from voxgrad.cli.terminal import Renderer
     from voxgrad.speech.load import find_vocoder, find_voice
     from voxgrad.steps.evaluate_conversion import evaluate_conversion
     from voxgrad.store import Store
@@ -125,7 +125,7 @@ def _evaluate_conversion(
 
 
 def _answer(session: Session, made: "Artifact") -> None:
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
 
     parents = {role: parent.ref for role, parent in made.manifest.parents.items()}
     answer(
@@ -190,7 +190,7 @@ def card(
     voice: Annotated[str | None, typer.Argument(metavar="REF", help="A voice; default: the newest.")] = None,
 ) -> None:
     """Compare a voice with its base on one HTML page. An existing page is reused."""
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.store import Store
 
     session: Session = context.obj

@@ -124,7 +124,7 @@ def _graph(
     sherpa: bool,
 ) -> None:
     from voxgrad.cli.import_artifact import terms
-    from voxgrad.cli.render import Renderer, answer, section, size
+    from voxgrad.cli.terminal import Renderer, answer, section, size
     from voxgrad.speech.load import find_voice
     from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
 
@@ -162,7 +162,7 @@ def _archive(
     session: Session, store: "Store", ref: str, output: Path | None, *, with_parents: bool, half: bool
 ) -> None:
     from voxgrad.cli.import_artifact import terms
-    from voxgrad.cli.render import Renderer, answer, section, size
+    from voxgrad.cli.terminal import Renderer, answer, section, size
     from voxgrad.store import Artifact, Lineage
     from voxgrad.store.archive import SUFFIX
     from voxgrad.store.archive import export as write
@@ -200,7 +200,7 @@ def _archive(
 
 
 def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
-    from voxgrad.cli.render import Renderer
+    from voxgrad.cli.terminal import Renderer
     from voxgrad.speech.engines import require_torch
 
     require_torch()
@@ -212,7 +212,7 @@ def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
 
 def _weights(session: Session, store: "Store", ref: str, output: Path | None) -> None:
     from voxgrad.cli.import_artifact import terms
-    from voxgrad.cli.render import answer, section
+    from voxgrad.cli.terminal import answer, section
     from voxgrad.speech.engines import require_torch
     from voxgrad.speech.load import find_voice
 

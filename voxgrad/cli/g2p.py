@@ -28,7 +28,7 @@ def g2p(
     strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
 ) -> None:
     """Show the phones of a text, and the source of each pronunciation."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
     from voxgrad.store import Store
     from voxgrad.text.characters import dropped

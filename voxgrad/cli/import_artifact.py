@@ -64,7 +64,7 @@ def import_artifact(
     ] = False,
 ) -> None:
     """Import an archive, graph or weights that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.store.archive_reader import is_archive
 
@@ -104,7 +104,7 @@ def import_artifact(
 
 
 def _import_onnx(session: Session, store: "Store", file: Path, name: str | None, *, trust: bool) -> None:
-    from voxgrad.cli.render import answer, section
+    from voxgrad.cli.terminal import answer, section
     from voxgrad.steps.import_onnx import import_onnx
 
     graph = import_onnx(store, file, name=name, trust=trust)
@@ -116,7 +116,7 @@ def _import_onnx(session: Session, store: "Store", file: Path, name: str | None,
 
 
 def _import_folder(session: Session, store: "Store", folder: Path, name: str | None) -> None:
-    from voxgrad.cli.render import answer, section
+    from voxgrad.cli.terminal import answer, section
     from voxgrad.steps.export_weights import import_weights
     from voxgrad.store.layout import plain_name
 
@@ -133,7 +133,7 @@ def _import_archive(
 ) -> None:
     from rich.console import Group
 
-    from voxgrad.cli.render import Renderer, answer, section
+    from voxgrad.cli.terminal import Renderer, answer, section
     from voxgrad.store.archive import LIMIT, import_archive
 
     allowed = LIMIT if limit is None else int(limit * 1e9)

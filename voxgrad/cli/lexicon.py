@@ -36,7 +36,7 @@ def add(
     ],
 ) -> None:
     """Add a word, or change how it is pronounced."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.text.sounds_like import read_phones, with_entry
 
     session: Session = context.obj
@@ -57,7 +57,7 @@ def remove(
     word: Annotated[str, typer.Argument(metavar="WORD", help="A word that was added.")],
 ) -> None:
     """Remove a word."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.text.sounds_like import without_entry
 
     session: Session = context.obj
@@ -76,7 +76,7 @@ def list_words(context: typer.Context) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
 
     session: Session = context.obj
     known = _lexicon(_path(session))
@@ -106,7 +106,7 @@ def try_word(
     ] = None,
 ) -> None:
     """Show how a word is read, and speak it."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
     from voxgrad.text.sounds_like import read_phones
     from voxgrad.text.tokens import encode

@@ -37,7 +37,7 @@ def ls(
     tree: Annotated[bool, typer.Option("--tree", help="Show a tree of what was made from what.")] = False,
 ) -> None:
     """List artifacts, or those of one kind."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.store import Lineage, Store
 
     session: Session = context.obj
@@ -57,7 +57,7 @@ def table(found: "Sequence[Artifact | Damaged]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
     from rich.table import Table
 
-    from voxgrad.cli.render import size
+    from voxgrad.cli.terminal import size
     from voxgrad.store import Damaged
 
     lines = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -106,7 +106,7 @@ def forest(lineage: "Lineage") -> "Group":
 def _label(lineage: "Lineage", one: "Artifact | Damaged", note: str) -> "Text":
     from rich.text import Text
 
-    from voxgrad.cli.render import size
+    from voxgrad.cli.terminal import size
     from voxgrad.store import Damaged
 
     if isinstance(one, Damaged):
@@ -148,7 +148,7 @@ def show(
     ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice, alice@v3 or voice/alice@v3.")],
 ) -> None:
     """Show an artifact and what it was made from."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.store import Lineage, Store
 
     session: Session = context.obj
@@ -225,7 +225,7 @@ def _page(
     from rich.text import Text
     from rich.tree import Tree
 
-    from voxgrad.cli.render import section, size
+    from voxgrad.cli.terminal import section, size
 
     manifest = artifact.manifest
     about = {
@@ -264,7 +264,7 @@ def _by_kind(made: "tuple[Artifact, ...]") -> "Iterator[tuple[str, str]]":
 def _grow(tree: "Tree", ancestors: tuple[Ancestor, ...]) -> None:
     from rich.text import Text
 
-    from voxgrad.cli.render import size
+    from voxgrad.cli.terminal import size
 
     for one in ancestors:
         mark, style = (f" ({one.state})", "red") if one.size is None else (f", {size(one.size)}", "")

@@ -36,7 +36,7 @@ def verify(
     ] = True,
 ) -> None:
     """Check artifacts for damage, and list what depends on damaged ones. Repairs nothing."""
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.store import Lineage, Store
     from voxgrad.store.maintenance import verify as look
 
@@ -97,7 +97,7 @@ def rm(
     ] = False,
 ) -> None:
     """Move an artifact to the trash. Its number is never used again."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.store.trash import remove
 
@@ -114,7 +114,7 @@ def restore(
     ] = None,
 ) -> None:
     """Bring an artifact back from the trash, with what it was made from."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.store.trash import in_trash
     from voxgrad.store.trash import restore as bring_back
@@ -138,7 +138,7 @@ def gc(
     ] = 14,
 ) -> None:
     """Delete abandoned temporary files, leftovers of prepare and old trash. Never touches artifacts or runs."""
-    from voxgrad.cli.render import answer, size
+    from voxgrad.cli.terminal import answer, size
     from voxgrad.store import Store
     from voxgrad.store.maintenance import collect
 

@@ -135,7 +135,7 @@ def prepare(
     ] = None,
 ) -> None:
     """Make a dataset from a folder of recordings."""
-    from voxgrad.cli.render import Renderer
+    from voxgrad.cli.terminal import Renderer
     from voxgrad.preparation.quality_checks import Policy
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
@@ -175,7 +175,7 @@ def prepare(
 
 
 def _answer(session: Session, dataset: "Artifact") -> None:
-    from voxgrad.cli.render import answer, duration
+    from voxgrad.cli.terminal import answer, duration
 
     metrics = dataset.manifest.metrics
     warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""

@@ -38,7 +38,7 @@ def record(
     ] = None,
 ) -> None:
     """Record a voice at the terminal, sentence by sentence, with the checks of the page."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
 
     session: Session = context.obj
     microphone = _Microphone(device)  # before anything is asked or written

@@ -38,7 +38,7 @@ def list_book(session: Session, path: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.documents.epub import open_book
 
     book = open_book(path)
@@ -68,7 +68,7 @@ def say_book(
     Raises:
         BadInputError: the book, the output or the chapters cannot be used.
     """
-    from voxgrad.cli.render import Renderer
+    from voxgrad.cli.terminal import Renderer
     from voxgrad.documents.epub import open_book
     from voxgrad.events import Said
 
@@ -124,7 +124,7 @@ def _read(saying: "SayRequest", targets: "list[tuple[Path, Reading]]", emit: "Em
 
 
 def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: str) -> None:
-    from voxgrad.cli.render import answer, duration
+    from voxgrad.cli.terminal import answer, duration
     from voxgrad.speech.word_timings import timings_format, write_timings
 
     if done is None:

@@ -49,7 +49,7 @@ class SayRequest:
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Shows what of the text is left out."""
-        from voxgrad.cli.render import Renderer
+        from voxgrad.cli.terminal import Renderer
         from voxgrad.events import Said
 
         with Renderer(self.session) as renderer:
@@ -59,7 +59,7 @@ class SayRequest:
     def one(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
         from voxgrad.audio.writers import check_writable_audio
-        from voxgrad.cli.render import Renderer
+        from voxgrad.cli.terminal import Renderer
         from voxgrad.speech.engines import choose_engine
         from voxgrad.speech.load import find_vocoder, find_voice
         from voxgrad.steps.say import say as step
@@ -100,7 +100,7 @@ class SayRequest:
     def _deliver(self, speech: "Artifact", target: Path) -> None:
         """Writes the audio of a speech, and its timings, where they are wanted."""
         from voxgrad.audio.writers import convert, read_comment
-        from voxgrad.cli.render import answer
+        from voxgrad.cli.terminal import answer
         from voxgrad.speech.provenance import MARK
         from voxgrad.steps.say import AUDIO
 
@@ -124,7 +124,7 @@ class SayRequest:
 
     def many(self, source: SayInput, directory: Path | None) -> None:
         """Utterances into a file each."""
-        from voxgrad.cli.render import Renderer, answer
+        from voxgrad.cli.terminal import Renderer, answer
         from voxgrad.steps.synthesize_files import speak_to_files
 
         store = self.store()
@@ -164,7 +164,7 @@ class SayRequest:
 
     def stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
-        from voxgrad.cli.render import Renderer
+        from voxgrad.cli.terminal import Renderer
         from voxgrad.events import Said
         from voxgrad.speech.word_timings import timings_format, write_timings
         from voxgrad.steps.synthesize_files import speak_to_stream

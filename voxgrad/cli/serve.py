@@ -58,7 +58,7 @@ def serve(
         )
     import logging
 
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.presets import validated
     from voxgrad.server.run import serve as run
     from voxgrad.server.settings import ServerSettings

@@ -42,7 +42,7 @@ def finetune(
     ] = False,
 ) -> None:
     """Fine-tune a base to a speaker. Repeated after an interruption, it resumes from the last checkpoint."""
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
     from voxgrad.steps.finetune import STEP
@@ -103,7 +103,7 @@ def pretrain(
     tensorboard: TensorBoard = None,
 ) -> None:
     """Train a base from scratch. Repeated after an interruption, it resumes from the last checkpoint."""
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
     from voxgrad.steps.pretrain import STEP
@@ -139,7 +139,7 @@ def described(trained: "Artifact") -> dict[str, Any]:
 
 def summary(trained: "Artifact") -> str:
     """A base or a voice in a few lines."""
-    from voxgrad.cli.render import duration
+    from voxgrad.cli.terminal import duration
 
     metrics = trained.manifest.metrics
     parents = " and ".join(parent.ref for parent in trained.manifest.parents.values())

@@ -38,7 +38,7 @@ _BESIDE_RESUME = frozenset({"resume", "run", "tensorboard", "no_card"})
 
 def runs(context: typer.Context) -> None:
     """List training runs that are in progress or were stopped."""
-    from voxgrad.cli.render import answer
+    from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.training.run_record import unfinished
 
@@ -56,7 +56,7 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
     """Runs as lines of a table that can be read at 80 columns."""
     from rich.table import Table
 
-    from voxgrad.cli.render import duration, size
+    from voxgrad.cli.terminal import duration, size
 
     lines = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("run", "command", "stage", "step", "losses", "saved", "size"):

@@ -48,7 +48,7 @@ def train(
     tensorboard: TensorBoard = None,
 ) -> None:
     """Train a vocoder. Repeated after an interruption, it resumes from the last checkpoint."""
-    from voxgrad.cli.render import Renderer, answer, duration
+    from voxgrad.cli.terminal import Renderer, answer, duration
     from voxgrad.presets import load_vocoder_preset
     from voxgrad.settings import VocoderPreset
     from voxgrad.steps.train_vocoder import STEP
@@ -111,7 +111,7 @@ def vocode(
 ) -> None:
     """Pass a recording through a vocoder, to judge the vocoder."""
     from voxgrad.audio.io import check_writable, write_audio
-    from voxgrad.cli.render import Renderer, answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.settings import MelSpec
     from voxgrad.steps.vocode import vocode as step
     from voxgrad.store import Store

@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from voxgrad.cli.render import Renderer
 from voxgrad.cli.shared_options import Session
+from voxgrad.cli.terminal import Renderer
 from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
 
 
