@@ -66,9 +66,10 @@ def main() -> None:
             natural.append(float(distill(softly_resampled(waveform)[None])))
         quality.append(metrics.quality(waveform))
         if known:
-            alike.append(similarity(metrics.voice(waveform), known))
-        if known and others:
-            preferred.append(float(alike[-1] > similarity(metrics.voice(waveform), others)))
+            voice = metrics.voice(waveform)
+            alike.append(similarity(voice, known))
+            if others:
+                preferred.append(float(alike[-1] > similarity(voice, others)))
     row = {"word error": wrong / words, "DistillMOS": mean(natural), "DNSMOS": mean(quality)}
     row |= {"similarity": mean(alike)} if alike else {}
     row |= {"ABX": mean(preferred)} if preferred else {}

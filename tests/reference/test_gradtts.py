@@ -33,10 +33,12 @@ CONFIGS = [config for folder in FOLDERS for config in sorted(folder.glob("gradtt
 class Golden:
     def __init__(self, config: Path) -> None:
         stem = config.name.removesuffix(".config.json")
-        self.spec = ModelSpec(**json.loads(config.read_text()))
+        self.config = json.loads(config.read_text())
+        self.spec = ModelSpec(**self.config)
         self.tensors = read(config.with_name(f"{stem}.tensors.safetensors"))
         self.model = GradTTS(self.spec).eval()
-        load_strict(self.model, read(config.with_name(f"{stem}.weights.safetensors")), stem)
+        self.weights = read(config.with_name(f"{stem}.weights.safetensors"))
+        load_strict(self.model, self.weights, stem)
 
     def __getitem__(self, name: str) -> torch.Tensor:
         if name not in self.tensors:
@@ -63,7 +65,7 @@ def close(ours: torch.Tensor, theirs: torch.Tensor, share: float) -> None:
     assert (ours - theirs).abs().max() <= share * theirs.abs().max()
 
 
-def test_exported_weights_are_what_the_official_class_takes(golden, request, tmp_path):
+def test_exported_weights_are_what_the_official_class_takes(golden, tmp_path):
     spec = AcousticSpec(model=golden.spec, mel=MelSpec(), text=TextSpec(), speakers={"a": 0}, voice="a")
     store = Store.open(tmp_path / "home")
     with store.stage("base", "tiny") as staged:
@@ -72,18 +74,12 @@ def test_exported_weights_are_what_the_official_class_takes(golden, request, tmp
             fingerprint="0" * 64, settings={"acoustic": spec.model_dump()}, seed=0, licence="CC0-1.0"
         )
     export_weights(made, tmp_path / "out")
-    # Its arguments in its own order, and its names of weights: then `load_state_dict` is strict there too.
-    config = json.loads((tmp_path / "out" / "config.json").read_text())["official"]
-    official = json.loads(request.node.callspec.params["golden"].read_text())
-    assert config == official
-    weights = read(request.node.callspec.params["golden"].with_name(_weights(request)))
-    assert load_file(tmp_path / "out" / "model.safetensors").keys() == weights.keys()
-    for name, value in load_file(tmp_path / "out" / "model.safetensors").items():
-        assert torch.equal(value, weights[name]), name
-
-
-def _weights(request) -> str:
-    return request.node.callspec.params["golden"].name.replace(".config.json", ".weights.safetensors")
+    # Its arguments and its names of weights: then `load_state_dict` is strict there too.
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["official"] == golden.config
+    exported = load_file(tmp_path / "out" / "model.safetensors")
+    assert exported.keys() == golden.weights.keys()
+    for name, value in exported.items():
+        assert torch.equal(value, golden.weights[name]), name
 
 
 def test_text_encoder(golden):

@@ -89,7 +89,7 @@ def test_one_speaker_of_a_dataset_becomes_a_voice(two, command, steps):
 
 
 def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
-    furnished, tmp_path: Path, record, command, steps, synthetic
+    furnished, tmp_path: Path, record, command, refused, steps, synthetic
 ):
     record(tmp_path / "one", {"a": "The sun is warm and the wind is still."})
     (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm and the wind is still.\n")
@@ -100,6 +100,9 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
     assert "on what it learnt from (nothing could be held out)" in done.out
     metrics = furnished.find("one", "voice").manifest.metrics
     assert (metrics["clips"], metrics["held_out_clips"]) == (1, 0)
+    page = furnished.find("one", "card").path("card.html").read_text(encoding="utf-8")
+    assert "on the one sentence that it learnt from" in page
+    assert "has no clip that one@v1 was not trained on" in refused("evaluate", "one")
     few = ("--preset", "vocoder-tiny", "--set", "stages.0.steps=1")
     assert command("vocoder", "train", "--data", "one", "--name", "one", *few).code == 0
     assert furnished.find("one", "vocoder").manifest.metrics["held_out_clips"] == 0

@@ -70,5 +70,7 @@ def _trained_on(store: Store, voice: Artifact, dataset: Artifact) -> Iterator[Ar
 
 
 def _outside(corpus: Corpus, trained: Artifact) -> Corpus:
+    if corpus.has_one_sentence:
+        return corpus.with_clips(())
     share = trained.manifest.settings.get("training", {}).get("held_out", 0.0)
     return corpus.divide(float(share))[1]

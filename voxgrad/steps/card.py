@@ -66,7 +66,10 @@ def card(
         "base": Synthesizer.load(base, vocoder, NONE),
         "voice": Synthesizer.load(voice, vocoder, NONE),
     }
-    clips = held_out(store, voice, opened, speakers["voice"].acoustic.spec.voice)
+    whose = speakers["voice"].acoustic.spec.voice
+    theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
+    learnt = opened.corpus.with_clips(theirs).has_one_sentence
+    clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
     aligned = alignments(speakers["voice"], opened, clips)
     rows, sentences, mels = _compare(speakers, opened, clips, aligned, emit, deadline)
@@ -83,7 +86,9 @@ def card(
         pictures.draw_compared(staged.directory / PICTURE, mels, opened.mel)
         page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
             title=f"{voice.ref} beside its base {base.ref}",
-            corner=f"on {len(sentences)} held-out sentences",
+            corner="on the one sentence that it learnt from"
+            if learnt
+            else f"on {len(sentences)} held-out sentences",
             columns=("base", "voice"),
             verdict=found,
             measures=[one for one in MEASURES if one.key in summary["voice"]],

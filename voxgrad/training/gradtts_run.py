@@ -98,8 +98,8 @@ class GradTTSRun:
             **step_settings,
             **self.dataset.lexicon.settings,
         }
-        held_out = {clip.id for clip in task.held_out.clips} - {clip.id for clip in task.training.clips}
-        counts = {"clips": len(task.training.clips), "held_out_clips": len(held_out)}
+        held_out = 0 if corpus.has_one_sentence else len(task.held_out.clips)
+        counts = {"clips": len(task.training.clips), "held_out_clips": held_out}
         return publish_run(
             task.trainer, self.store, self.request, self.key, settings, {**metrics, **counts}, write
         )
