@@ -1,10 +1,12 @@
 """An acoustic model with the settings that it was trained with, as bases and voices keep it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
+from voxgrad.device import computes_bfloat16, is_bfloat16, rounded_copy
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
@@ -30,6 +32,17 @@ class AcousticModel:
     def row_of(self, speaker: str | None) -> int:
         """The embedding row of a speaker; see `AcousticSpec.row_of`."""
         return self.spec.row_of(speaker)
+
+    def speaking(self, precision: str) -> GradTTS:
+        """The model to synthesize with in a precision; one whose weights are not to change any more."""
+        processor = torch.device("cpu")
+        rounded = is_bfloat16(processor, precision) and computes_bfloat16(processor)
+        # The sampler compares a U-Net's two precisions, for which it needs its weights as they are.
+        return self._rounded if rounded and self.model.frame_prior is not None else self.model
+
+    @cached_property
+    def _rounded(self) -> GradTTS:
+        return rounded_copy(self.model)
 
     def write(self, directory: Path, *, half: bool = False) -> None:
         """Writes the weights into an artifact's directory; the spec belongs into its manifest."""

@@ -1,13 +1,15 @@
 """The device that computes, its precision, and its memory."""
 
+import copy
 import ctypes
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import torch
+from torch import nn
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.settings import RunSpec, ScheduleSpec
@@ -16,6 +18,7 @@ _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _LARGEST: Final = 32 * 2**20  # bytes; the C library accepts no more
 _MOST_KEPT: Final = 2**30
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def pick_device() -> torch.device:
@@ -70,10 +73,28 @@ def computes_bfloat16(device: torch.device) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
 
 
+def is_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether a precision, one of ``auto``, ``float32`` and ``bfloat16``, comes to the last."""
+    return precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """A context in which matrices are multiplied in ``float32``, ``bfloat16``, or what the device is faster at."""
-    half = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=half)
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16(device, precision))
+
+
+def rounded_copy(module: _Module) -> _Module:
+    """A copy whose linear layers and convolutions hold the bfloat16 weights that `autocast` makes of them.
+
+    Autocast makes them anew every time that it is entered, for one sentence as for a batch. What is not rounded is
+    shared with the original. For devices that compute in bfloat16.
+    """
+    memo: dict[int, object] = {id(value): value for value in (*module.parameters(), *module.buffers())}
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d):
+            for value in layer.parameters(recurse=False):
+                memo[id(value)] = nn.Parameter(value.detach().bfloat16(), requires_grad=False)
+    return copy.deepcopy(module, memo)
 
 
 def keep_freed_memory() -> None:

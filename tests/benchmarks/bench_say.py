@@ -21,7 +21,7 @@ import torch
 from official import official_operations
 
 from voxgrad.acoustic_model import load_acoustic_model
-from voxgrad.device import keep_freed_memory
+from voxgrad.device import autocast, keep_freed_memory
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import MelSpec, ModelSpec, SynthesisSpec
@@ -64,8 +64,21 @@ def spoken(model: GradTTS, tokens: torch.Tensor, settings: SynthesisSpec, scale:
     return mel.clamp(*MelSpec().range)
 
 
-def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, repeats: int) -> list[str]:
-    """Rows of a table: ours, plain, and how many times faster."""
+def encoded(model: GradTTS, tokens: torch.Tensor) -> None:
+    """As `synthesize` does it."""
+    with autocast(tokens.device, "float32" if model.frame_prior is None else "auto"):
+        model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model))
+
+
+def vocoded(vocoder, mel: torch.Tensor) -> torch.Tensor:
+    with autocast(mel.device, "auto"):
+        return vocoder(mel)
+
+
+def compare(
+    name: str, model: GradTTS, rounded: GradTTS, tokens: torch.Tensor, vocoder, hifigan, repeats: int
+) -> list[str]:
+    """Rows of a table: ours, which speaks by ``rounded``, plain, and how many times faster."""
     with torch.inference_mode():
         prior = model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model))
         natural = float(prior.logw.exp().sum()) * MelSpec().seconds_per_frame
@@ -81,12 +94,13 @@ def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, r
 
     taken = median(
         {
-            "encode": lambda: model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model)),
-            "step": lambda: spoken(model, tokens, one, scale),
+            "encode": lambda: encoded(rounded, tokens),
+            "encode plain": lambda: model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model)),
+            "step": lambda: spoken(rounded, tokens, one, scale),
             "step plain": lambda: plain(plain_one),
-            "mel": lambda: spoken(model, tokens, ours, scale),
+            "mel": lambda: spoken(rounded, tokens, ours, scale),
             "mel plain": lambda: plain(PLAIN),
-            "sound": lambda: vocoder(mel),
+            "sound": lambda: vocoded(vocoder, mel),
             "sound plain": lambda: hifigan(mel),
         },
         repeats,
@@ -96,7 +110,7 @@ def compare(name: str, model: GradTTS, tokens: torch.Tensor, vocoder, hifigan, r
         taken["mel plain"] + taken["sound plain"],
     )
     rows = [
-        ("text encoder", "encode", "encode"),
+        ("text encoder", "encode", "encode plain"),
         ("encoder and one step", "step", "step plain"),
         (f"text to mel ({ours.steps} steps of {ours.sampler}, 10 of Euler)", "mel", "mel plain"),
         ("mel to audio (embedded vocoder, HiFi-GAN V1)", "sound", "sound plain"),
@@ -123,7 +137,7 @@ def growth(model: GradTTS, tokens: torch.Tensor, vocoder) -> list[str]:
 
         def speak(longer=longer, made=made):
             made.mel = spoken(model, longer, SynthesisSpec(), 1.2)
-            vocoder(made.mel)
+            vocoded(vocoder, made.mel)
 
         taken = median({"speak": speak}, 1)["speak"]
         seconds = made.mel.shape[2] * MelSpec().seconds_per_frame
@@ -155,9 +169,10 @@ def main() -> None:
     command = f"python tests/benchmarks/bench_say.py --repeats {given.repeats} --threads {given.threads}"
     lines = [f"# Benchmarks\n\nWritten by `make bench`: `{command}`, torch {torch.__version__}.", EXPLAINED]
     # Growth first: peak memory never falls again.
-    grown = growth(acoustic.model, tokens, vocoder)
-    lines += compare("The embedded base", acoustic.model, tokens, vocoder, hifigan, given.repeats)
-    lines += compare("An official-size network", official, tokens, vocoder, hifigan, given.repeats)
+    rounded = acoustic.speaking("auto")
+    grown = growth(rounded, tokens, vocoder)
+    lines += compare("The embedded base", acoustic.model, rounded, tokens, vocoder, hifigan, given.repeats)
+    lines += compare("An official-size network", official, official, tokens, vocoder, hifigan, given.repeats)
     lines += grown
     text = "\n".join(lines) + "\n"
     print(text)

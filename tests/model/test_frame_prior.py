@@ -5,7 +5,10 @@ import math
 import pytest
 import torch
 
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.mel import mel_filters
+from voxgrad.device import computes_bfloat16, rounded_copy
+from voxgrad.model.convnext import ConvNeXtBlock
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.frame_prior import (
     PITCH_BINS,
@@ -17,7 +20,7 @@ from voxgrad.model.frame_prior import (
     harmonic_table,
 )
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import MelSpec, ModelSpec, SynthesisSpec
+from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, SynthesisSpec, TextSpec
 
 SPEC = ModelSpec(
     n_spks=3,
@@ -140,3 +143,43 @@ def test_a_range_of_zero_is_monotone(model):
     ]
     assert torch.equal(asked[1], asked[2])
     assert not torch.equal(asked[0], asked[1])
+
+
+def test_the_depthwise_convolution_is_that_of_its_layer():
+    block = ConvNeXtBlock(8)
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))
+    expected = block.depthwise(x.transpose(1, 2)).transpose(1, 2)
+    assert torch.allclose(block._convolved(x), expected, atol=1e-6)
+
+
+BFLOAT16 = pytest.mark.skipif(
+    not computes_bfloat16(torch.device("cpu")), reason="the processor does not compute in bfloat16"
+)
+
+
+@BFLOAT16
+def test_rounded_weights_are_those_of_autocast(model):
+    rounded = rounded_copy(model)
+    tokens, lengths, rows = torch.arange(1, 31)[None], torch.tensor([30]), torch.tensor([1])
+    settings = SynthesisSpec(precision="bfloat16")
+    mels = [
+        one.synthesize(tokens, lengths, settings, torch.Generator().manual_seed(0), rows).mel
+        for one in (model, rounded)
+    ]
+    # The fused activation rounds once less.
+    assert (mels[0] - mels[1]).abs().max() < 0.05
+    assert mels[0].std() > 0.05
+    assert rounded.frame_prior.mean_input.weight.dtype == torch.bfloat16
+    assert rounded.frame_prior.mean_norm.weight is model.frame_prior.mean_norm.weight
+
+
+@BFLOAT16
+def test_only_a_model_of_frames_speaks_by_rounded_weights(model):
+    spec = AcousticSpec(
+        model=SPEC, mel=MelSpec(), text=TextSpec(), speakers={"a": 0, "b": 1, "c": 2}, voice="a"
+    )
+    acoustic = AcousticModel(model, spec)
+    assert acoustic.speaking("float32") is model
+    assert acoustic.speaking("bfloat16") is acoustic.speaking("bfloat16") is not model
+    official = GradTTS(ModelSpec(n_enc_layers=1, dec_dim=16))
+    assert AcousticModel(official, spec).speaking("bfloat16") is official

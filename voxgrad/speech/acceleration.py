@@ -62,7 +62,7 @@ def _factor(synthesizer: Synthesizer, settings: SynthesisSpec, steps: int) -> fl
     asked = settings.model_copy(update={"steps": steps})
 
     def speak() -> float:
-        spoken = acoustic.model.synthesize(
+        spoken = acoustic.speaking(settings.precision).synthesize(
             tokens,
             torch.tensor([_TOKENS]),
             asked,
@@ -70,7 +70,7 @@ def _factor(synthesizer: Synthesizer, settings: SynthesisSpec, steps: int) -> fl
             torch.tensor([acoustic.row]),
             acoustic.spec.duration_scale,
         )
-        synthesizer.vocoder_model(spoken.mel.clamp(*acoustic.spec.mel.range))
+        synthesizer.audio(spoken.mel[0].clamp(*acoustic.spec.mel.range), settings.precision)
         return int(spoken.lengths) * acoustic.spec.mel.seconds_per_frame
 
     speak()  # the first call compiles and allocates
@@ -99,11 +99,12 @@ def compile_synthesizer(synthesizer: Synthesizer, settings: SynthesisSpec, emit:
         The speaker as it was where there is no compiler.
     """
     emit(Said("compiling the score network, which takes minutes"))
-    estimator = synthesizer.acoustic.model.decoder.estimator
+    model = synthesizer.acoustic.speaking(settings.precision)
+    estimator = model.decoder.estimator
     estimator.compile(dynamic=True)
     tokens = torch.arange(_TOKENS)[None] % synthesizer.acoustic.spec.model.n_vocab
     try:
-        synthesizer.acoustic.model.synthesize(
+        model.synthesize(
             tokens,
             torch.tensor([_TOKENS]),
             settings.model_copy(update={"steps": 1}),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.io import Samples
-from voxgrad.device import keep_freed_memory
+from voxgrad.device import autocast, keep_freed_memory
 from voxgrad.model.gradtts import Performance, TokenProsody
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.local_speaker import LocalSpeaker, finite
@@ -20,6 +20,7 @@ from voxgrad.speech.results import Utterance
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.vocoder.load import Vocoder, load_vocoder
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 _DELIVERY = DeliverySpec()
 
@@ -83,7 +84,7 @@ class Synthesizer(LocalSpeaker):
         if prosody is not None:
             asked = TokenProsody(torch.from_numpy(prosody.rate), torch.from_numpy(prosody.semitones))
         mel, durations = self.mel(tokens, synthesis, torch.Generator().manual_seed(seed), asked)
-        return Utterance(self.vocoder_model(mel[None])[0].numpy(), mel.numpy(), durations)
+        return Utterance(self.audio(mel, synthesis.precision).numpy(), mel.numpy(), durations)
 
     def mel(
         self,
@@ -95,7 +96,7 @@ class Synthesizer(LocalSpeaker):
     ) -> tuple[Tensor, tuple[int, ...]]:
         """Say one utterance: its mel, (n_mels, frames), and the frames of its tokens."""
         ids = torch.tensor([tokens])
-        spoken = self.acoustic.model.synthesize(
+        spoken = self.acoustic.speaking(synthesis.precision).synthesize(
             ids,
             torch.tensor([ids.shape[1]]),
             synthesis,
@@ -110,8 +111,15 @@ class Synthesizer(LocalSpeaker):
 
     def vocode(self, mel: Tensor, delivery: DeliverySpec = _DELIVERY) -> Samples:
         """Vocode an utterance's mel, (n_mels, frames): float32, below full scale."""
-        samples = finite(self.vocoder_model(mel[None])[0].numpy())
+        samples = finite(self.audio(mel, "float32").numpy())
         return faded(self.delivered(samples, delivery), self.rate)
+
+    def audio(self, mel: Tensor, precision: str) -> Tensor:
+        """By the vocoder: (n_mels, frames) → (samples,)."""
+        # The others were trained and compared in float32 alone.
+        rounded = isinstance(self.vocoder_model, SourceFilterVocoder)
+        with autocast(mel.device, precision if rounded else "float32"):
+            return self.vocoder_model(mel[None])[0]
 
     def mean_pitch(self, row: int) -> float | None:
         """Of a speaker, in Hz, where the model predicts pitch; else None."""

@@ -93,7 +93,7 @@ class Filter(nn.Module):
             nn.init.zeros_(self.revision.bias)
 
     def forward(
-        self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor
+        self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor, envelope: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Filter.
 
@@ -103,11 +103,15 @@ class Filter(nn.Module):
             voicing: probabilities, (batch, frames).
             pulses: their spectra, complex (batch, frames, bins).
             noise: same shape.
+            envelope: what both are multiplied by first, positive (batch, frames, bins).
 
         Returns:
             Complex (batch, frames, bins), and the mel that it should have, (batch, frames, n_mels).
         """
-        gain, turn, hiss, revised = self.controls(log_mel, pitch, voicing, _modulus(pulses), _modulus(noise))
+        levels = (_modulus(one) * envelope + TINY for one in (pulses, noise))
+        gain, turn, hiss, revised = self.controls(log_mel, pitch, voicing, *levels)
+        # Real factors are joined before complex numbers are multiplied, which takes several times as long.
+        gain, hiss = gain * envelope, hiss * envelope
         return pulses * torch.complex(gain * turn.cos(), gain * turn.sin()) + noise * hiss, revised
 
     def controls(
@@ -180,10 +184,9 @@ class SourceFilterVocoder:
         with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
             pulses, noise = (stft(one, self.mel) for one in excitation(pitch.float(), self.mel, start))
             envelope = (mel @ envelope_table(self.mel, mel.device)).exp()
-            mixed = _modulus((pulses * share + noise * (1 - share)) * envelope)
+            mixed = _modulus(pulses * share + noise * (1 - share)) * envelope
             envelope = envelope * _correction(mixed, wanted, self.mel, self.spec.updates)
-            pulses, noise = pulses * envelope, noise * envelope
-        spectrum, revised = self.network.filter(mel, pitch, voicing, pulses, noise)
+        spectrum, revised = self.network.filter(mel, pitch, voicing, pulses, noise, envelope)
         with torch.autocast(mel.device.type, enabled=False):
             return self._consistent(spectrum, revised.exp())
 
@@ -192,15 +195,20 @@ class SourceFilterVocoder:
         before = None
         for _ in range(self.spec.iterations):
             consistent = stft(istft(spectrum, self.mel), self.mel)
-            ahead = consistent if before is None else consistent + MOMENTUM * (consistent - before)
+            ahead = consistent if before is None else _blended(before, consistent, 1 + MOMENTUM)
             before = consistent
             spectrum = ahead * _correction(_modulus(ahead), wanted, self.mel, 1)
         return spectrum
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor) -> Tensor:
-        """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length)."""
-        pitch, voicing = self.network.pitch.estimate(mel)
+        """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length).
+
+        The filter computes in the precision of the context. The pitch does not: half precision would move it by
+        14 cents.
+        """
+        with torch.autocast(mel.device.type, enabled=False):
+            pitch, voicing = self.network.pitch.estimate(mel)
         return istft(self.filtered(mel, pitch, voicing), self.mel)
 
 
@@ -233,9 +241,14 @@ def excitation(pitch: Tensor, mel: MelSpec, start: Tensor | None = None) -> tupl
     return pulses, excitation_noise(pitch.device)[where % _NOISE]
 
 
+def _blended(before: Tensor, after: Tensor, share: float) -> Tensor:
+    """Complex numbers, in half the time as pairs of real ones."""
+    return torch.view_as_complex(torch.lerp(torch.view_as_real(before), torch.view_as_real(after), share))
+
+
 def _modulus(spectrum: Tensor) -> Tensor:
     """Magnitudes with a gradient at zero too."""
-    return (spectrum.real.square() + spectrum.imag.square() + TINY**2).sqrt()
+    return (torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag) + TINY**2).sqrt()
 
 
 def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
