@@ -6,14 +6,23 @@ It has no authentication: whoever reaches the port can have texts spoken, and no
 import asyncio
 import logging
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
 from wyoming.info import Attribution, Describe, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
 from wyoming.server import AsyncEventHandler
-from wyoming.tts import Synthesize
+from wyoming.tts import (
+    Synthesize,
+    SynthesizeChunk,
+    SynthesizeStart,
+    SynthesizeStop,
+    SynthesizeStopped,
+    SynthesizeVoice,
+)
 
 import voxgrad
 from voxgrad.audio.writers import to_pcm
@@ -24,11 +33,15 @@ from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.server.speech_service import SpeechRequest, SpeechService
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.text.normalize import NothingToSayError
+from voxgrad.text.passages import sentences
+from voxgrad.text.ssml import is_ssml
 
 _LOG = logging.getLogger("voxgrad.server")
 _WIDTH: Final = 2  # bytes of a sample
 _PIECE: Final = 4096  # samples of one audio chunk
 _IDLE_SECONDS: Final = 60.0  # between two events of a client
+_ASKED: Final = ("synthesize", "synthesize-start", "synthesize-chunk", "synthesize-stop")
 _BY: Final = Attribution(name="voxgrad", url="https://pypi.org/project/voxgrad/")
 
 
@@ -53,6 +66,42 @@ class _BoundedReader(asyncio.StreamReader):
         self._reader.feed_eof()
 
 
+@dataclass
+class _StreamedText:
+    """A text that comes in pieces.
+
+    Attributes:
+        voice: that speaks it.
+        waiting: what has come and is not spoken yet.
+        length: characters so far.
+        parts: of it that were spoken.
+        tail: samples of silence that the audio so far ends with.
+        started: there was audio.
+        failed: what follows is not spoken.
+    """
+
+    voice: SynthesizeVoice | None
+    waiting: str = ""
+    length: int = 0
+    parts: int = 0
+    tail: int = 0
+    started: bool = False
+    failed: bool = False
+
+    def add(self, text: str, most: int) -> None:
+        """Takes another piece; all of them have ``most`` characters at most."""
+        self.waiting, self.length = self.waiting + text, self.length + len(text)
+        if self.length > most:
+            raise HTTPError(400, f"The text has more than {most} characters: send it in parts.")
+
+    def complete(self) -> str:
+        """Takes the sentences that another one has begun after: what the last one says is not known yet."""
+        found = [] if is_ssml(self.waiting) else list(sentences(self.waiting))
+        at = self.waiting.rfind(found[-1]) if len(found) > 1 else 0
+        done, self.waiting = self.waiting[:at], self.waiting[at:]
+        return done
+
+
 class WyomingHandler(AsyncEventHandler):
     """One connection.
 
@@ -72,6 +121,7 @@ class WyomingHandler(AsyncEventHandler):
     ) -> None:
         super().__init__(_BoundedReader(reader, settings.limits), writer)
         self._service, self._settings = service, settings
+        self._streamed: _StreamedText | None = None
 
     async def run(self) -> None:
         """Answer events until the client leaves, or sends what is none."""
@@ -87,44 +137,79 @@ class WyomingHandler(AsyncEventHandler):
         if Describe.is_type(event.type):
             found = await asyncio.to_thread(newest_speakers, self._service)
             await self.write_event(_info(found).event())
-        elif Synthesize.is_type(event.type):
+        elif event.type in _ASKED:
             try:
                 async with asyncio.timeout(self._settings.limits.request_seconds):
-                    await self._speak(Synthesize.from_event(event))
+                    await self._answer(event)
             except (OSError, asyncio.CancelledError):
                 raise
             except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
+                if self._streamed is not None:
+                    self._streamed.failed = True
                 shown = as_http(error)
                 if shown.status >= 500:
                     _LOG.exception("speech failed")
                 await self.write_event(Error(text=shown.message, code=shown.code).event())
+        if SynthesizeStop.is_type(event.type) and self._streamed is not None:
+            if self._streamed.started:
+                await self._send(AudioStop().event())
+            await self._send(SynthesizeStopped().event())
+            self._streamed = None
         return True
 
-    async def _speak(self, asked: Synthesize) -> None:
-        most = self._settings.limits.text_characters
-        if len(asked.text) > most:
-            raise HTTPError(400, f"The text has more than {most} characters: send it in parts.")
-        name = None if asked.voice is None else asked.voice.name
-        if name is not None and asked.voice is not None and asked.voice.speaker is not None:
-            name = f"{name}:{asked.voice.speaker}"
+    async def _answer(self, event: Event) -> None:
+        streamed = self._streamed
+        if SynthesizeStart.is_type(event.type):
+            self._streamed = _StreamedText(SynthesizeStart.from_event(event).voice)
+        elif streamed is None:
+            if Synthesize.is_type(event.type):
+                asked = Synthesize.from_event(event)
+                whole = _StreamedText(asked.voice)
+                whole.add(asked.text, self._settings.limits.text_characters)
+                await self._speak(whole, whole.waiting)
+                await self._send(AudioStop().event())
+        elif SynthesizeChunk.is_type(event.type) and not streamed.failed:
+            streamed.add(SynthesizeChunk.from_event(event).text, self._settings.limits.text_characters)
+            if done := streamed.complete():
+                await self._speak_part(streamed, done)
+        elif SynthesizeStop.is_type(event.type) and not streamed.failed:
+            await self._speak_part(streamed, streamed.waiting, last=True)
+        # In a streamed text, Home Assistant sends the whole once more, for services that cannot wait for pieces.
+
+    async def _speak_part(self, streamed: _StreamedText, text: str, *, last: bool = False) -> None:
+        """Speak some sentences of a text; that some hold no words is an error only where none does."""
+        try:
+            await self._speak(streamed, text)
+        except NothingToSayError:
+            if last and not streamed.started:
+                raise
+
+    async def _speak(self, streamed: _StreamedText, text: str) -> None:
+        voice, delivery = streamed.voice, DeliverySpec()
+        name = None if voice is None else voice.name
+        if name is not None and voice is not None and voice.speaker is not None:
+            name = f"{name}:{voice.speaker}"
         speaker = await asyncio.to_thread(self._service.find, name)
         if self._settings.log_text:
-            _LOG.info("%s says: %s", speaker.voice.ref, " ".join(asked.text.split()))
-        synthesis = SynthesisSpec(speaker=speaker.name)
-        request = SpeechRequest(asked.text, speaker, synthesis, DeliverySpec(), seed=0)
+            _LOG.info("%s says: %s", speaker.voice.ref, " ".join(text.split()))
+        request = SpeechRequest(
+            text, speaker, SynthesisSpec(speaker=speaker.name), delivery, seed=streamed.parts
+        )
         form = {"rate": speaker.rate, "width": _WIDTH, "channels": 1}
         with self._service.admitted():
             async with aclosing(self._service.stream(request)) as pieces:
-                started = False
+                between = max(round(delivery.sentence_silence * speaker.rate) - streamed.tail, 0)
+                silence = between if streamed.started else 0
                 async for piece, _ in pieces:
-                    if not started:
+                    if not streamed.started:
                         await self._send(AudioStart(**form).event())
-                        started = True
-                    pcm = to_pcm(piece.samples).astype("<i2")
+                        streamed.started = True
+                    pcm = to_pcm(np.pad(piece.samples, (silence, 0))).astype("<i2")
+                    silence, streamed.tail = 0, piece.tail
                     for place in range(0, len(pcm), _PIECE):
                         audio = pcm[place : place + _PIECE].tobytes()
                         await self._send(AudioChunk(audio=audio, **form).event())
-        await self._send(AudioStop().event())
+        streamed.parts += 1
 
     async def _send(self, event: Event) -> None:
         async with asyncio.timeout(self._settings.limits.idle_seconds):
@@ -178,6 +263,7 @@ def _info(voices: list[Artifact]) -> Info:
                 description="Voices cloned on this machine",
                 version=voxgrad.__version__,
                 voices=listed,
+                supports_synthesize_streaming=True,
             )
         ]
     )
