@@ -185,7 +185,8 @@ def _cropped_decoder(
 def _condition(model: GradTTS, mu_y: Tensor, lengths: Tensor, speakers: Tensor) -> Condition:
     size = mu_y.shape[2]
     speaker = model.speaker(speakers)
-    if bool((lengths == size).all()):  # nothing is padded: the network can skip its masks
+    # Where nothing is padded, the network can skip its masks. A GPU would have to be waited for to know.
+    if lengths.device.type == "cpu" and bool((lengths == size).all()):
         return Condition(mu_y, speaker=speaker)
     return Condition(mu_y, length_mask(lengths, size), official_extent(lengths, size), speaker)
 

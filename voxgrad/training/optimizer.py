@@ -30,10 +30,12 @@ def optimizer_step(
     loss = loss.detach().clone()
     group.all_reduce_mean([loss, *(p.grad for group in learnt for p in group if p.grad is not None)])
     norms = [nn.utils.clip_grad_norm_(group, clip_gradient) for group in learnt]
-    finite = all(math.isfinite(float(norm)) for norm in norms)
-    if not finite or not math.isfinite(float(loss)):
+    # One answer, because a GPU is waited for with every question; the norm of no gradients is on the processor.
+    figures = torch.stack([loss, *(norm.to(loss.device) for norm in norms)])
+    finite_loss, *finite_gradients = figures.isfinite().tolist()
+    if not finite_loss or not all(finite_gradients):
         raise DivergedError(
-            "the loss is not finite" if finite else "a gradient is not finite",
+            "the loss is not finite" if all(finite_gradients) else "a gradient is not finite",
             "The last checkpoint is intact: resume with a lower learning rate.",
         )
     optimizer.step()
