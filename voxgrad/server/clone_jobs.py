@@ -46,7 +46,8 @@ class CloneJob:
     Attributes:
         session: the folder's name.
         request: what the process was asked.
-        state: ``running`` until it has ended.
+        state: ``running`` until its process has ended: before that, none can go on where it stops.
+        outcome: the state that its process said it would end with.
         message: why it failed, or its last remark.
         task: what it is at: ``prepare``, ``train`` and so on.
         done: units of the task.
@@ -58,6 +59,7 @@ class CloneJob:
     session: str
     request: CloneRequest
     state: State = "running"
+    outcome: State | None = None
     message: str = ""
     task: str = ""
     done: int = 0
@@ -82,9 +84,9 @@ class CloneJob:
             case {"event": "said", "text": text}:
                 self.message = text
             case {"event": "done", **result}:
-                self.state, self.result, self.message = "done", dict(result), ""
+                self.outcome, self.result, self.message = "done", dict(result), ""
             case {"event": "failed", "message": message, "exit_code": code}:
-                self.state, self.message = "stopped" if code in _STOPPED else "failed", message
+                self.outcome, self.message = "stopped" if code in _STOPPED else "failed", message
 
     def seconds_left(self) -> float | None:
         """Of the task; None where nobody knows."""
@@ -167,12 +169,13 @@ class CloneJobs:
             with suppress(ValueError):
                 job.take(json.loads(line))
         code = await process.wait()
-        if job.state == "running":
-            killed = code in {-signal.SIGKILL, -signal.SIGTERM}
-            job.state, job.message = (
-                ("stopped", "Stopped.") if killed else ("failed", f"It ended with code {code}.")
-            )
         job.process = None
+        if job.outcome is not None:
+            job.state = job.outcome
+        elif code in {-signal.SIGKILL, -signal.SIGTERM}:
+            job.state, job.message = "stopped", "Stopped."
+        else:
+            job.state, job.message = "failed", f"It ended with code {code}."
         try:
             _write(directory, job)
         except VoxgradError:
