@@ -44,7 +44,7 @@ class ConvNeXtBlock(nn.Module):
             x = x * mask
         y = self.norm(self._convolved(x))
         if self.film is not None and condition is not None:
-            scale, shift = self.film(condition).unsqueeze(1).chunk(2, -1)
+            scale, shift = self.film(condition.unsqueeze(1)).chunk(2, -1)
             y = torch.addcmul(shift, y, 1 + scale)
         return torch.addcmul(x, self.gamma, self.project(self._expanded(y)))
 

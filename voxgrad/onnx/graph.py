@@ -1,6 +1,7 @@
 """A voice as one graph: token ids → audio, for one utterance."""
 
-from typing import Any
+import copy
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
 
 _NOISE_FRAMES = 1024
 """Of noise inside a graph, after which it repeats: twelve seconds."""
+_Module = TypeVar("_Module", bound=nn.Module)
 _SHERPA_NOISE = 0.667
 """What sherpa-onnx gives as noise_scale unless it is told another."""
 
@@ -30,7 +32,7 @@ class SpeechGraph(nn.Module):
 
     def __init__(self, acoustic: AcousticModel, vocoder: nn.Module, settings: SynthesisSpec) -> None:
         super().__init__()
-        self.model, self.spec, self.settings = acoustic.model, acoustic.spec, settings
+        self.model, self.spec, self.settings = with_products(acoustic.model), acoustic.spec, settings
         self.vocoder = vocoder
 
     def forward(
@@ -73,6 +75,36 @@ class SpeechGraph(nn.Module):
         mel = samplers.sample(self.model.decoder, start, condition, self.settings, lambda: drawn)
         mel = mel.clamp(*self.spec.mel.range)
         return self.vocoder(mel).reshape(1, -1), durations, mel
+
+
+class _Product(nn.Module):
+    """A convolution over tokens as one product of matrices, which can be one of integers."""
+
+    def __init__(self, convolution: nn.Conv1d) -> None:
+        super().__init__()
+        (self.kernel,) = convolution.kernel_size
+        self.weight = convolution.weight.detach().transpose(1, 2).flatten(1)
+        self.bias = convolution.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = F.pad(x.transpose(1, 2), (0, 0, self.kernel // 2, self.kernel // 2))
+        last = self.kernel - 1
+        if last:
+            rows = torch.cat([rows[:, at : at - last or None] for at in range(self.kernel)], 2)
+        return F.linear(rows, self.weight, self.bias).transpose(1, 2)
+
+
+def with_products(model: _Module) -> _Module:
+    """A copy of a model whose convolutions over all channels are products of matrices; weights are shared."""
+    memo: dict[int, Any] = {id(value): value for value in (*model.parameters(), *model.buffers())}
+    memo |= {
+        id(layer): _Product(layer)
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv1d)
+        and layer.groups == 1
+        and layer.padding == (layer.kernel_size[0] // 2,)
+    }
+    return copy.deepcopy(model, memo)
 
 
 class SherpaGraph(nn.Module):

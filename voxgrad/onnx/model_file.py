@@ -31,7 +31,8 @@ Identity LayerNormalization LeakyRelu Less LessOrEqual Log MatMul MatMulInteger 
 Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize Round Shape Sigmoid Sin Slice Softmax Softplus
 Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """
-OPERATORS: Final = frozenset(_OPERATORS.split())
+OPERATORS: Final = frozenset(("", name) for name in _OPERATORS.split()) | {("com.microsoft", "MatMulNBits")}
+"""Domain and name of each."""
 """What a graph of ours may consist of: none reads files, loops, calls functions or makes random numbers."""
 
 _MOST_BYTES: Final = 2**31
@@ -183,7 +184,7 @@ def _node_problem(node: Any) -> str | None:
                     return "an operator holds a graph of its own"
                 if kind == _ATTRIBUTE_TENSOR and _external(part):
                     return "it has weights outside the file"
-    if domain not in {"", "ai.onnx"} or operator not in OPERATORS:
+    if ("" if domain == "ai.onnx" else domain, operator) not in OPERATORS:
         return f"the operator {domain + '.' if domain else ''}{operator[:40]!r} is none of those that it uses"
     return None
 

@@ -99,7 +99,7 @@ class OnnxGraph:
         options.log_severity_level = 3
         # The file is simplified already, and to optimise it again takes longer than a sentence.
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if spec.quantize != "none":
+        if spec.quantize in {"half", "int8"}:
             # A second copy of the weights, which 8-bit products hardly gain from.
             options.add_session_config_entry("session.disable_prepacking", "1")
         try:
