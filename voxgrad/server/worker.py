@@ -35,6 +35,7 @@ _OVERHEAD = 1.5  # of a loaded voice over its weights: buffers, and what the fir
 
 _voices: "OrderedDict[tuple[Slot, Slot | None], tuple[Synthesizer, int]]" = OrderedDict()
 _limit = 0
+_SYNTHESIS = SynthesisSpec()
 
 
 class WorkerBugError(Exception):
@@ -97,7 +98,8 @@ def _loaded(voice: Slot, vocoder: Slot | None) -> Synthesizer:
         speaker = Synthesizer.load(
             Artifact.load(voice), None if vocoder is None else Artifact.load(vocoder), NONE
         )
-        size = int(_OVERHEAD * (_bytes(speaker.acoustic.model) + 2 * _stored(speaker.vocoder)))
+        weights = _bytes(speaker.acoustic.model, speaker.acoustic.speaking(_SYNTHESIS.precision))
+        size = int(_OVERHEAD * (weights + 2 * _stored(speaker.vocoder)))
         while _voices and size + sum(held for _, held in _voices.values()) > _limit:
             _voices.popitem(last=False)
         _voices[key] = (speaker, size)
@@ -105,9 +107,10 @@ def _loaded(voice: Slot, vocoder: Slot | None) -> Synthesizer:
     return _voices[key][0]
 
 
-def _bytes(module: nn.Module) -> int:
-    tensors = (*module.parameters(), *module.buffers())
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _bytes(*modules: nn.Module) -> int:
+    """Of all weights; what modules share is counted once."""
+    tensors = {id(one): one for module in modules for one in (*module.parameters(), *module.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def _stored(vocoder: Artifact | None) -> int:
