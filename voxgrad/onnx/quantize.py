@@ -16,7 +16,9 @@ _BLOCK = 64
 """Weights of 4 bits that share a scale."""
 _MICROSOFT = "com.microsoft"
 """Domain of ONNX Runtime's own operators."""
-_EXACT = ("filters", "shares", "envelope", "noise")
+_NOISE = "noise"
+"""A table, for which sixteen bits are enough."""
+_EXACT = ("filters", "shares", "envelope")
 """Tables of the vocoder, not weights, by the last part of their names: what is computed with them is to be right."""
 
 
@@ -100,6 +102,7 @@ def _four_bit_products(model: Any) -> None:
     onnx = require_onnx()
     constants = {one.name: one for one in model.graph.initializer}
     packed: set[str] = set()
+    casts: list[Any] = []
     for node in _products(model):
         name = node.input[1]
         rows, columns = constants[name].dims
@@ -108,13 +111,15 @@ def _four_bit_products(model: Any) -> None:
             model.graph.initializer.extend(
                 [
                     onnx.numpy_helper.from_array(values, f"{name}.int4"),
-                    onnx.numpy_helper.from_array(scales, f"{name}.scale"),
+                    onnx.numpy_helper.from_array(scales.astype(np.float16), f"{name}.scale"),
                 ]
             )
+            scaled = [f"{name}.scale"], [f"{name}.scale.float"]
+            casts.append(onnx.helper.make_node("Cast", *scaled, name=f"{name}.cast", to=1))
             packed.add(name)
         replaced = onnx.helper.make_node(
             "MatMulNBits",
-            [node.input[0], f"{name}.int4", f"{name}.scale"],
+            [node.input[0], f"{name}.int4", f"{name}.scale.float"],
             list(node.output),
             name=node.name,
             domain=_MICROSOFT,
@@ -127,6 +132,7 @@ def _four_bit_products(model: Any) -> None:
         node.CopyFrom(replaced)
     for name in packed:
         model.graph.initializer.remove(constants[name])
+    _prepend(model, casts)
     if _MICROSOFT not in {one.domain for one in model.opset_import}:
         model.opset_import.append(onnx.helper.make_opsetid(_MICROSOFT, 1))
 
@@ -164,16 +170,17 @@ def _small_weights(model: Any, how: Literal["half", "int8"]) -> None:
     onnx = require_onnx()
     nodes = []
     for weight in list(model.graph.initializer):
+        noise = weight.name.endswith(_NOISE)
         if (
             weight.data_type != onnx.TensorProto.FLOAT
             or np.prod(weight.dims) < _LARGE
-            or len(weight.dims) < 2
+            or (len(weight.dims) < 2 and not noise)
             or weight.name.endswith(_EXACT)
         ):
             continue
         values = onnx.numpy_helper.to_array(weight)
         small = f"{weight.name}.{how}"
-        if how == "half":
+        if how == "half" or noise:
             added = [onnx.numpy_helper.from_array(values.astype(np.float16), small)]
             node = onnx.helper.make_node("Cast", [small], [weight.name], name=f"{small}.cast", to=1)
         else:
@@ -189,6 +196,10 @@ def _small_weights(model: Any, how: Literal["half", "int8"]) -> None:
         model.graph.initializer.extend(added)
         model.graph.initializer.remove(weight)
         nodes.append(node)
+    _prepend(model, nodes)
+
+
+def _prepend(model: Any, nodes: list[Any]) -> None:
     rest = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *rest])
