@@ -92,6 +92,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--sampler")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--speaker")
     parser.add_argument("--vocoder")
@@ -113,6 +114,7 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
             sentence,
             seed=seed,
             steps=arguments.steps,
+            sampler=arguments.sampler,
             temperature=arguments.temperature,
             speaker=arguments.speaker,
         )
