@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from voxgrad.device import computes_bfloat16, is_bfloat16, rounded_copy
+from voxgrad.device import computes_bfloat16, rounded_copy
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
@@ -35,8 +35,7 @@ class AcousticModel:
 
     def speaking(self, precision: str) -> GradTTS:
         """The model to synthesize with in a precision; one whose weights are not to change any more."""
-        processor = torch.device("cpu")
-        rounded = is_bfloat16(processor, precision) and computes_bfloat16(processor)
+        rounded = precision != "float32" and computes_bfloat16(torch.device("cpu"))
         # The sampler compares a U-Net's two precisions, for which it needs its weights as they are.
         return self._rounded if rounded and self.model.frame_prior is not None else self.model
 

@@ -4,7 +4,7 @@ import copy
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final, TypeVar
 
@@ -73,14 +73,10 @@ def computes_bfloat16(device: torch.device) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public name for it
 
 
-def is_bfloat16(device: torch.device, precision: str) -> bool:
-    """Whether a precision, one of ``auto``, ``float32`` and ``bfloat16``, comes to the last."""
-    return precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
-
-
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """A context in which matrices are multiplied in ``float32``, ``bfloat16``, or what the device is faster at."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16(device, precision))
+    half = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def rounded_copy(module: _Module) -> _Module:
@@ -89,12 +85,19 @@ def rounded_copy(module: _Module) -> _Module:
     Autocast makes them anew every time that it is entered, for one sentence as for a batch. What is not rounded is
     shared with the original. For devices that compute in bfloat16.
     """
-    memo: dict[int, object] = {id(value): value for value in (*module.parameters(), *module.buffers())}
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv1d):
-            for value in layer.parameters(recurse=False):
-                memo[id(value)] = nn.Parameter(value.detach().bfloat16(), requires_grad=False)
-    return copy.deepcopy(module, memo)
+    rounded = {
+        id(value): nn.Parameter(value.detach().bfloat16(), requires_grad=False)
+        for layer in module.modules()
+        if isinstance(layer, nn.Linear | nn.Conv1d)
+        for value in layer.parameters(recurse=False)
+    }
+    return copy_with(module, rounded)
+
+
+def copy_with(module: _Module, replaced: Mapping[int, object]) -> _Module:
+    """A copy that shares its weights with the original, but for parts or weights that others stand in for, by id."""
+    weights = {id(value): value for value in (*module.parameters(), *module.buffers())}
+    return copy.deepcopy(module, {**weights, **replaced})
 
 
 def keep_freed_memory() -> None:

@@ -9,7 +9,6 @@ pitch of the recordings. Audio for `bench_speech.py --wavs` and DistillMOS is wr
 """
 
 import argparse
-import copy
 import random
 import time
 from pathlib import Path
@@ -104,7 +103,7 @@ def trained(
         step += 1
     network.load_state_dict(average.copy())
     print(f"{step} steps, standard deviation {spec.sigma_data:.2f}", flush=True)
-    return copy.deepcopy(network).eval()
+    return network.eval()
 
 
 @torch.no_grad()

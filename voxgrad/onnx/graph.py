@@ -1,6 +1,5 @@
 """A voice as one graph: token ids → audio, for one utterance."""
 
-import copy
 from typing import Any, TypeVar
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgrad.acoustic_model import AcousticModel
+from voxgrad.device import copy_with
 from voxgrad.model import samplers
 from voxgrad.model.gradtts import frame_pitch, predicted_durations
 from voxgrad.model.masks import FRAME_MULTIPLE
@@ -96,15 +96,14 @@ class _Product(nn.Module):
 
 def with_products(model: _Module) -> _Module:
     """A copy of a model whose convolutions over all channels are products of matrices; weights are shared."""
-    memo: dict[int, Any] = {id(value): value for value in (*model.parameters(), *model.buffers())}
-    memo |= {
+    products = {
         id(layer): _Product(layer)
         for layer in model.modules()
         if isinstance(layer, nn.Conv1d)
         and layer.groups == 1
         and layer.padding == (layer.kernel_size[0] // 2,)
     }
-    return copy.deepcopy(model, memo)
+    return copy_with(model, products)
 
 
 class SherpaGraph(nn.Module):

@@ -30,7 +30,7 @@ from voxgrad.errors import EnvironmentFailureError
 from voxgrad.server.errors import HTTPError, as_http
 from voxgrad.server.openai_api import newest_speakers
 from voxgrad.server.settings import Limits, ServerSettings
-from voxgrad.server.speech_service import SpeechRequest, SpeechService
+from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
@@ -41,7 +41,7 @@ _LOG = logging.getLogger("voxgrad.server")
 _WIDTH: Final = 2  # bytes of a sample
 _PIECE: Final = 4096  # samples of one audio chunk
 _IDLE_SECONDS: Final = 60.0  # between two events of a client
-_ASKED: Final = ("synthesize", "synthesize-start", "synthesize-chunk", "synthesize-stop")
+_ASKED: Final = (Synthesize, SynthesizeStart, SynthesizeChunk, SynthesizeStop)
 _BY: Final = Attribution(name="voxgrad", url="https://pypi.org/project/voxgrad/")
 
 
@@ -71,7 +71,8 @@ class _StreamedText:
     """A text that comes in pieces.
 
     Attributes:
-        voice: that speaks it.
+        voice: that was asked for.
+        speaker: what that is in the store; looked up once, so that one text has one voice.
         waiting: what has come and is not spoken yet.
         length: characters so far.
         parts: of it that were spoken.
@@ -81,6 +82,7 @@ class _StreamedText:
     """
 
     voice: SynthesizeVoice | None
+    speaker: Speaker | None = None
     waiting: str = ""
     length: int = 0
     parts: int = 0
@@ -137,7 +139,7 @@ class WyomingHandler(AsyncEventHandler):
         if Describe.is_type(event.type):
             found = await asyncio.to_thread(newest_speakers, self._service)
             await self.write_event(_info(found).event())
-        elif event.type in _ASKED:
+        elif any(kind.is_type(event.type) for kind in _ASKED):
             try:
                 async with asyncio.timeout(self._settings.limits.request_seconds):
                     await self._answer(event)
@@ -185,11 +187,9 @@ class WyomingHandler(AsyncEventHandler):
                 raise
 
     async def _speak(self, streamed: _StreamedText, text: str) -> None:
-        voice, delivery = streamed.voice, DeliverySpec()
-        name = None if voice is None else voice.name
-        if name is not None and voice is not None and voice.speaker is not None:
-            name = f"{name}:{voice.speaker}"
-        speaker = await asyncio.to_thread(self._service.find, name)
+        if streamed.speaker is None:
+            streamed.speaker = await asyncio.to_thread(self._service.find, _name(streamed.voice))
+        speaker, delivery = streamed.speaker, DeliverySpec()
         if self._settings.log_text:
             _LOG.info("%s says: %s", speaker.voice.ref, " ".join(text.split()))
         request = SpeechRequest(
@@ -237,6 +237,13 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
         raise EnvironmentFailureError(
             f"{host} port {port} cannot be listened to ({error.strerror})", "Choose another with --wyoming."
         ) from error
+
+
+def _name(voice: SynthesizeVoice | None) -> str | None:
+    """As `SpeechService.find` understands it."""
+    if voice is None or voice.name is None or voice.speaker is None:
+        return None if voice is None else voice.name
+    return f"{voice.name}:{voice.speaker}"
 
 
 def _info(voices: list[Artifact]) -> Info:

@@ -86,7 +86,7 @@ def istft(spectrum: Tensor, mel: MelSpec) -> Tensor:
 
 def modulus(spectrum: Tensor) -> Tensor:
     """Magnitudes, in a third of the time that ``abs`` takes with its care for overflows."""
-    return _power(spectrum).sqrt()
+    return power(spectrum).sqrt()
 
 
 def zero_phase_spectrum(log_mel: Tensor, mel: MelSpec) -> Tensor:
@@ -110,18 +110,17 @@ def reconstruct_phase(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iteration
         iterations: at least one.
     """
     wanted = _linear(log_mel)
-    power = _power(spectrum)
+    kept = power(spectrum)
     before = consistent = stft(istft(spectrum, mel), mel)
     for iteration in range(iterations):
         if iteration:
             before, consistent = consistent, stft(istft(spectrum, mel), mel)
-        # Complex numbers are blended in half the time as pairs of real ones.
-        ahead = view_as_complex(torch.lerp(view_as_real(before), view_as_real(consistent), 1 + _MOMENTUM))
+        ahead = blend(before, consistent, 1 + _MOMENTUM)
         # The geometric mean of both magnitudes, halfway between set free and kept.
-        free = (_power(consistent) * power).sqrt_().sqrt_()
+        free = (power(consistent) * kept).sqrt_().sqrt_()
         magnitudes = _towards(free.add_(_QUIET), wanted, mel, 1)
-        spectrum = ahead * (magnitudes / (_power(ahead).sqrt_() + _UNHEARD))
-        power = magnitudes.square()
+        spectrum = ahead * (magnitudes / (power(ahead).sqrt_() + _UNHEARD))
+        kept = magnitudes.square()
     return PhaseEstimate(spectrum, consistent)
 
 
@@ -132,7 +131,13 @@ def _linear(log_mel: Tensor) -> Tensor:
     return log_mel.transpose(1, 2).contiguous().exp()
 
 
-def _power(spectrum: Tensor) -> Tensor:
+def blend(before: Tensor, after: Tensor, share: float) -> Tensor:
+    """Interpolates complex numbers, in half the time as pairs of real ones."""
+    return view_as_complex(torch.lerp(view_as_real(before), view_as_real(after), share))
+
+
+def power(spectrum: Tensor) -> Tensor:
+    """Squares of magnitudes."""
     return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from voxgrad.audio.mel import mel_filters
 from voxgrad.model.convnext import ConvNeXtBlock
 from voxgrad.settings import MelSpec, SourceFilterSpec
-from voxgrad.vocoder.phase_reconstruction import check_frames, istft, stft
+from voxgrad.vocoder.phase_reconstruction import blend, check_frames, istft, power, stft
 
 _LOWEST, _HIGHEST = 50.0, 600.0  # Hz
 _NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
@@ -195,7 +195,7 @@ class SourceFilterVocoder:
         before = None
         for _ in range(self.spec.iterations):
             consistent = stft(istft(spectrum, self.mel), self.mel)
-            ahead = consistent if before is None else _blended(before, consistent, 1 + MOMENTUM)
+            ahead = consistent if before is None else blend(before, consistent, 1 + MOMENTUM)
             before = consistent
             spectrum = ahead * _correction(_modulus(ahead), wanted, self.mel, 1)
         return spectrum
@@ -241,14 +241,9 @@ def excitation(pitch: Tensor, mel: MelSpec, start: Tensor | None = None) -> tupl
     return pulses, excitation_noise(pitch.device)[where % _NOISE]
 
 
-def _blended(before: Tensor, after: Tensor, share: float) -> Tensor:
-    """Complex numbers, in half the time as pairs of real ones."""
-    return torch.view_as_complex(torch.lerp(torch.view_as_real(before), torch.view_as_real(after), share))
-
-
 def _modulus(spectrum: Tensor) -> Tensor:
     """Magnitudes with a gradient at zero too."""
-    return (torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag) + TINY**2).sqrt()
+    return (power(spectrum) + TINY**2).sqrt()
 
 
 def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
