@@ -102,7 +102,6 @@ def _four_bit_products(model: Any) -> None:
     onnx = require_onnx()
     constants = {one.name: one for one in model.graph.initializer}
     packed: set[str] = set()
-    casts: list[Any] = []
     for node in _products(model):
         name = node.input[1]
         rows, columns = constants[name].dims
@@ -111,15 +110,13 @@ def _four_bit_products(model: Any) -> None:
             model.graph.initializer.extend(
                 [
                     onnx.numpy_helper.from_array(values, f"{name}.int4"),
-                    onnx.numpy_helper.from_array(scales.astype(np.float16), f"{name}.scale"),
+                    onnx.numpy_helper.from_array(scales, f"{name}.scale"),
                 ]
             )
-            scaled = [f"{name}.scale"], [f"{name}.scale.float"]
-            casts.append(onnx.helper.make_node("Cast", *scaled, name=f"{name}.cast", to=1))
             packed.add(name)
         replaced = onnx.helper.make_node(
             "MatMulNBits",
-            [node.input[0], f"{name}.int4", f"{name}.scale.float"],
+            [node.input[0], f"{name}.int4", f"{name}.scale"],  # ONNX Runtime takes no computed scales
             list(node.output),
             name=node.name,
             domain=_MICROSOFT,
@@ -132,7 +129,6 @@ def _four_bit_products(model: Any) -> None:
         node.CopyFrom(replaced)
     for name in packed:
         model.graph.initializer.remove(constants[name])
-    _prepend(model, casts)
     if _MICROSOFT not in {one.domain for one in model.opset_import}:
         model.opset_import.append(onnx.helper.make_opsetid(_MICROSOFT, 1))
 
@@ -196,10 +192,6 @@ def _small_weights(model: Any, how: Literal["half", "int8"]) -> None:
         model.graph.initializer.extend(added)
         model.graph.initializer.remove(weight)
         nodes.append(node)
-    _prepend(model, nodes)
-
-
-def _prepend(model: Any, nodes: list[Any]) -> None:
     rest = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *rest])
