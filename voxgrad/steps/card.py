@@ -9,7 +9,7 @@ from voxgrad.audio.io import Samples
 from voxgrad.evaluation.clip_metrics import Figures, alignments, measured, recording, speak
 from voxgrad.evaluation.held_out import held_out
 from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
 from voxgrad.pages import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.synthesizer import Synthesizer
@@ -88,7 +88,7 @@ def card(
             title=f"{voice.ref} beside its base {base.ref}",
             corner="on the one sentence that it learnt from"
             if learnt
-            else f"on {len(sentences)} held-out sentences",
+            else f"on {counted(len(sentences), 'held-out sentences')}",
             columns=("base", "voice"),
             verdict=found,
             measures=[one for one in MEASURES if one.key in summary["voice"]],
