@@ -1,73 +1,85 @@
-"""How near samplers come to 50 steps of Euler's method from the same noise, and how they sound.
+"""How near samplers come to recordings, and to 50 steps of Euler's method from the same noise.
 
-    pip install pocketsphinx resemblyzer speechmos onnxruntime librosa
-    python tests/benchmarks/bench_samplers.py VOICE DATASET [COUNT]
+    python tests/benchmarks/bench_samplers.py DATASET [--voice base/english] [--wavs DIR]
 
-On held-out sentences of the dataset that the voice was trained on. Distances are means of absolute differences of mels.
+DATASET holds sentences of the voice's speaker that it has not been trained on. Durations and pitch are the recordings',
+so that frames can be compared; distances are means of absolute differences of log-mels. Audio for
+`bench_speech.py --wavs` is written with --wavs.
 """
 
-import random
+import argparse
 import statistics
-import sys
+from pathlib import Path
 
+import soundfile
 import torch
-from bench_voice import Judge
+from bench_prior import pieces, spoken
+from torch import Tensor
 
 from voxgrad.acoustic_model import load_acoustic_model
-from voxgrad.audio.io import Waveform
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
-from voxgrad.text.tokens import encode
-from voxgrad.training.dataset import Dataset
+from voxgrad.training.dataset import Dataset, measure_pitch
 from voxgrad.vocoder.choice import choose_vocoder
 from voxgrad.vocoder.load import load_vocoder
 
 REFERENCE = SynthesisSpec(sampler="euler", steps=50)
-OFFICIAL = SynthesisSpec(sampler="euler", steps=10)
-OTHERS = (
-    SynthesisSpec(sampler="dpmpp", steps=8),
-    *(SynthesisSpec(sampler="unipc", steps=steps) for steps in (4, 5, 6, 7, 8)),
-)
+ROWS = [
+    *(
+        SynthesisSpec(sampler=sampler, steps=n)
+        for sampler in ("euler", "unipc")
+        for n in (1, 2, 3, 4, 6, 10, 50)
+    ),
+    *(SynthesisSpec(sampler="dpmpp", steps=n) for n in (2, 6)),
+]
 
 
-def main(voice: str, dataset: str, count: int) -> None:
+def distance(mels: list[Tensor], others: list[Tensor]) -> float:
+    """Mean absolute difference of mels, averaged over clips."""
+    return statistics.fmean(float((a - b).abs().mean()) for a, b in zip(mels, others, strict=True))
+
+
+@torch.inference_mode()
+def main() -> None:
     """Measures and prints a table."""
-    store, judge = Store.open(), Judge()
-    acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
-    mel = acoustic.spec.mel
-    vocoder = load_vocoder(choose_vocoder(store, None, mel, ignore), mel, voice)
-    one_take = {clip.normalised: clip for clip in reversed(data.corpus.divide(0.1)[1].clips)}
-    clips = random.Random(0).sample(sorted(one_take.values(), key=lambda clip: clip.id), count)
-    settings = (REFERENCE, OFFICIAL, *OTHERS)
-    distances: list[list[float]] = [[] for _ in settings]
-    qualities: list[list[float]] = [[] for _ in settings]
-    for seed, clip in enumerate(clips):
-        tokens = torch.tensor([encode(clip.text, acoustic.spec.text).tokens])
-        mels = [
-            acoustic.model.synthesize(
-                tokens,
-                torch.tensor([tokens.shape[1]]),
-                asked,
-                torch.Generator().manual_seed(seed),
-                torch.tensor([acoustic.row]),
-                acoustic.spec.duration_scale,
-            ).mel.clamp(*mel.range)
-            for asked in settings
-        ]
-        for row, made in enumerate(mels):
-            distances[row].append(float((made - mels[0]).abs().mean()))
-            qualities[row].append(judge.quality(Waveform(vocoder(made)[0].numpy(), mel.sample_rate)))
-    print("| sampler | steps | grid | distance | nearer than Euler with 10 | DNSMOS |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for asked, far, quality in zip(settings, distances, qualities, strict=True):
-        nearer = sum(one < other for one, other in zip(far, distances[1], strict=True))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--voice", default="base/english")
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--wavs", type=Path)
+    parser.add_argument("--home", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    store = Store.open(given.home)
+    acoustic = load_acoustic_model(store.find(given.voice))
+    network, mel = acoustic.model.decoder, acoustic.spec.mel
+    temperature = acoustic.spec.model.temperature if given.temperature is None else given.temperature
+    dataset = measure_pitch(Dataset.open(store.find(given.dataset, "dataset")))
+    vocoder = load_vocoder(choose_vocoder(store, None, mel, ignore), mel, given.voice)
+    clips = pieces(acoustic, dataset.corpus)
+    recorded, means = [y for y, _ in clips], [condition.mu for _, condition in clips]
+
+    def made(settings: SynthesisSpec) -> list[Tensor]:
+        return [spoken(network, condition, settings, temperature) for _, condition in clips]
+
+    reference = made(REFERENCE)
+    print(f"{len(clips)} clips, temperature {temperature:g}")
+    print("| sampler | steps | to the recordings | to 50 steps of Euler |\n| --- | --- | --- | --- |")
+    print(f"| mu | | {distance(means, recorded):.3f} | {distance(means, reference):.3f} |")
+    for settings in ROWS:
+        mels = made(settings)
+        to_recorded, to_reference = distance(mels, recorded), distance(mels, reference)
         print(
-            f"| {asked.sampler} | {asked.steps} | {asked.grid:g} | {statistics.mean(far):.3f} | {nearer} of {count} "
-            f"| {statistics.mean(quality):.2f} ± {statistics.stdev(quality):.2f} |"
+            f"| {settings.sampler} | {settings.steps} | {to_recorded:.3f} | {to_reference:.3f} |", flush=True
         )
+        if given.wavs is not None:
+            folder = given.wavs / f"{settings.sampler}-{settings.steps}"
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, one in enumerate(mels):
+                samples = vocoder(one.clamp(*mel.range))[0].numpy()
+                soundfile.write(folder / f"{number:03d}.wav", samples, mel.sample_rate)
 
 
 if __name__ == "__main__":
-    with torch.inference_mode():
-        main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 20)
+    main()

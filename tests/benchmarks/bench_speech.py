@@ -8,7 +8,8 @@ FILE holds a sentence a line, of which the voice must not have been trained on a
 program said: as many audio files as sentences, in the order of their names. Whisper is a model converted for
 faster-whisper. RECORDINGS is a folder of the speaker's own; similarity is the cosine of Resemblyzer's embeddings to the
 mean of 20 of them. With --other, a folder of another person's recordings, ABX is the share of the sentences that are
-more alike to the speaker's recordings than to that person's.
+more alike to the speaker's recordings than to that person's. Phone error is the word error's counterpart for phones, of
+what was heard as this package pronounces it: "eleven thousand" and "11,000", "moat" and "mote" are the same there.
 """
 
 import argparse
@@ -24,7 +25,10 @@ import torchaudio
 
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.errors import BadInputError
 from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, edits, similarity
+from voxgrad.settings import TextSpec
+from voxgrad.text.tokens import encode
 
 RATE = 16000
 REFERENCES = 20
@@ -50,7 +54,7 @@ def main() -> None:
         str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=arguments.threads
     )
     known, others = references(metrics, arguments.like), references(metrics, arguments.other)
-    wrong = words = 0
+    wrong = words = misheard = phones = 0
     natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
         samples = resample(waveform, RATE).samples
@@ -62,6 +66,7 @@ def main() -> None:
         if missed and arguments.errors:
             print(f"{missed} | {sentence} | {heard}")
         wrong, words = wrong + missed, words + len(plain(sentence))
+        misheard, phones = misheard + edits(sounds(sentence), sounds(heard)), phones + len(sounds(sentence))
         with torch.no_grad():
             natural.append(float(distill(softly_resampled(waveform)[None])))
         quality.append(metrics.quality(waveform))
@@ -70,7 +75,12 @@ def main() -> None:
             alike.append(similarity(voice, known))
             if others:
                 preferred.append(float(alike[-1] > similarity(voice, others)))
-    row = {"word error": wrong / words, "DistillMOS": mean(natural), "DNSMOS": mean(quality)}
+    row = {
+        "word error": wrong / words,
+        "phone error": misheard / phones,
+        "DistillMOS": mean(natural),
+        "DNSMOS": mean(quality),
+    }
     row |= {"similarity": mean(alike)} if alike else {}
     row |= {"ABX": mean(preferred)} if preferred else {}
     row |= {"real-time factor": factor} if factor is not None else {}
@@ -146,6 +156,15 @@ def plain(text: str) -> list[str]:
     """Words in lower case, small numbers and titles in letters, hyphens as spaces."""
     found = re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
     return [TITLES.get(word, DIGITS.get(word, word)) for word in found]
+
+
+def sounds(text: str) -> list[str]:
+    """The phones of a text in order, without stress and without borders of words."""
+    try:
+        words = encode(text, TextSpec()).words
+    except BadInputError:
+        return []
+    return [phone.rstrip("012") for word in words for phone in word.phones]
 
 
 def mean(values: list[float | None]) -> float:

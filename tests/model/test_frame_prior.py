@@ -19,7 +19,7 @@ from voxgrad.model.frame_prior import (
     gather_tokens,
     harmonic_table,
 )
-from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.gradtts import QUESTION_END, GradTTS, frame_prosody
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, SynthesisSpec, TextSpec
 
 SPEC = ModelSpec(
@@ -143,6 +143,26 @@ def test_a_range_of_zero_is_monotone(model):
     ]
     assert torch.equal(asked[1], asked[2])
     assert not torch.equal(asked[0], asked[1])
+
+
+def test_a_rise_ends_where_questions_do_and_nothing_else_moves(model):
+    tokens, lengths, rows = torch.randint(1, 148, (1, 20)), torch.tensor([20]), torch.tensor([1])
+    prior, durations = model.encode(tokens, lengths, rows), torch.full((1, 20), 4)
+    seen = []
+    mean = model.frame_prior.mean
+
+    def told(inputs, mu_y, pitch, *rest):
+        seen.append(pitch.log_f0)
+        return mean(inputs, mu_y, pitch, *rest)
+
+    model.frame_prior.mean = told
+    rise = torch.cat((torch.zeros(15), torch.ones(5)))
+    for asked in (None, frame_prosody(torch.zeros(20), rise, durations, 80)):
+        model.condition(prior, durations, 80, None, None, rows, prosody=asked)
+    del model.frame_prior.mean
+    center, deviation = model.frame_prior.pitch_statistics[1]
+    assert torch.equal(seen[0][:, :56], seen[1][:, :56])
+    assert torch.allclose(seen[1][:, 64:], center + QUESTION_END * deviation, atol=1e-5)
 
 
 def test_the_depthwise_convolution_is_that_of_its_layer():

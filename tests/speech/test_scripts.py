@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,6 +141,20 @@ def test_the_model_speaks_at_the_pitch_that_is_asked_for(english):
     ):
         raised = pitch(english.say(f"<speak><prosody pitch='{asked}'>{SENTENCE}</prosody></speak>", steps=2))
         assert raised == pytest.approx(expected, rel=0.06), asked
+
+
+def test_a_question_ends_high(english):
+    def end(text: str, **asked: float) -> float:
+        speech = english.say(text, **asked)
+        last = speech.passages[0].words[-1]
+        part = speech.samples[
+            round((last.start + last.stop) / 2 * speech.rate) : round(last.stop * speech.rate)
+        ]
+        return pitch(replace(speech, samples=part))
+
+    risen, flat = end("Did you see the lane?"), end("Did you see the lane?", question_rise=0)
+    assert 12 * math.log2(risen / flat) > 4
+    assert end("You have seen the lane.") == end("You have seen the lane.", question_rise=0)
 
 
 def test_a_part_of_a_sentence_is_higher_slower_and_louder(english):

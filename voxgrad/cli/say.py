@@ -115,6 +115,15 @@ def say(
     pitch: Annotated[
         float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Pitch shift, up or down.")
     ] = 0.0,
+    question_rise: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="X",
+            help="How far yes-no questions rise at their end; 0: as the voice would.",
+        ),
+    ] = 1.0,
     volume: Annotated[float, typer.Option(min=0.01, max=10, metavar="X", help="Above 1 is louder.")] = 1.0,
     sentence_silence: Annotated[
         float, typer.Option(min=0, max=10, metavar="SECONDS", help="Silence between sentences.")
@@ -179,6 +188,7 @@ def say(
         "temperature": temperature,
         "speaker": speaker,
         "speed": speed,
+        "question_rise": question_rise,
     }
     values = {
         "pitch": pitch,

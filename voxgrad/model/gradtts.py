@@ -41,6 +41,18 @@ class TokenProsody:
     """(tokens,), factor of the speed."""
     semitones: Tensor
     """(tokens,), raised by, in models that predict pitch."""
+    rise: Tensor
+    """(tokens,), how much of the way the predicted pitch goes to `QUESTION_END`, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameProsody:
+    """The same by frame; see `frame_prosody`."""
+
+    raised: Tensor
+    """(batch, frames), added to ln F0."""
+    rise: Tensor
+    """(batch, frames), 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +178,12 @@ class GradTTS(nn.Module):
         whole = bool((frame_lengths == frames).all())
         mask = None if whole else length_mask(frame_lengths, frames)
         extent = None if len(set(sizes)) == 1 else official_extent(frame_lengths, frames)
-        raised = None if prosody is None else frame_pitch(prosody.semitones, durations, frames)
+        asked = None
+        if prosody is not None:
+            asked = frame_prosody(prosody.semitones, prosody.rise, durations, frames)
         with autocast(prior.mu_x.device, settings.precision):
             condition = self.condition(
-                prior, durations, frames, mask, extent, speakers, settings.pitch_range, raised, performance
+                prior, durations, frames, mask, extent, speakers, settings.pitch_range, asked, performance
             )
         mu_y = condition.mu
         generators = [generator] * len(sizes) if isinstance(generator, torch.Generator) else generator
@@ -190,7 +204,7 @@ class GradTTS(nn.Module):
         extent: Tensor | None,
         speakers: Tensor | None,
         pitch_range: float = 1.0,
-        raised: Tensor | None = None,
+        prosody: FrameProsody | None = None,
         performance: Performance | None = None,
     ) -> Condition:
         """What the decoder is told: the tokens' means, repeated, or the frame-level mean under a predicted pitch.
@@ -203,7 +217,7 @@ class GradTTS(nn.Module):
             extent: (batch, 1, frames), see `masks.official_extent`.
             speakers: (batch,) ids for a multi-speaker model.
             pitch_range: factor of the predicted pitch's distance from the speaker's mean.
-            raised: (batch, frames), added to the predicted ln F0.
+            prosody: what the predicted pitch is changed by.
             performance: whose pitch takes the place of the predicted one.
         """
         mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
@@ -219,9 +233,11 @@ class GradTTS(nn.Module):
         scores = pitch_range * scores
         if performance is not None and performance.melody > 0:
             scores, voicing = performance.melody_on(token, position, scores, voicing)
+        if prosody is not None:
+            scores = scores + prosody.rise * (pitch_range * QUESTION_END - scores)
         pitch = self.frame_prior.pitch(scores, voicing, rows)
-        if raised is not None:
-            pitch = Pitch(pitch.log_f0 + raised, pitch.voiced)
+        if prosody is not None:
+            pitch = Pitch(pitch.log_f0 + prosody.raised, pitch.voiced)
         mean = self.frame_prior.mean(inputs, mu_y, pitch, rows, by_frame)
         return Condition(mean.mu, mask, None, speaker, features=mean.features)
 
@@ -236,13 +252,17 @@ def _noise(like: Tensor, sizes: Sequence[int], generators: Sequence[torch.Genera
 
 _SMOOTHED: Final = 7
 """Frames over which a change of pitch is spread: 80 ms."""
+QUESTION_END: Final = 2.0
+"""Where a question that rises ends: standard deviations of the speaker's ln F0 above its mean. Eight semitones, say."""
 
 
-def frame_pitch(semitones: Tensor, durations: Tensor, frames: int) -> Tensor:
-    """What is added to ln F0: (tokens,) semitones and (1, tokens) durations to (1, frames), smooth at the borders."""
-    by_frame = monotonic_alignment.expand(semitones.to(durations.device)[None, None], durations, frames)
+def frame_prosody(semitones: Tensor, rise: Tensor, durations: Tensor, frames: int) -> FrameProsody:
+    """What is asked of (tokens,), by (1, tokens) durations, of every frame, smooth at the borders."""
+    values = torch.stack((semitones * (math.log(2) / 12), rise))[None].to(durations.device)
+    by_frame = monotonic_alignment.expand(values, durations, frames)
     padded = nn.functional.pad(by_frame, (_SMOOTHED // 2, _SMOOTHED // 2), mode="replicate")
-    return nn.functional.avg_pool1d(padded, _SMOOTHED, 1)[:, 0] * (math.log(2) / 12)
+    raised, rising = nn.functional.avg_pool1d(padded, _SMOOTHED, 1).unbind(1)
+    return FrameProsody(raised, rising)
 
 
 def predicted_durations(

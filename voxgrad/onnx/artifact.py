@@ -11,7 +11,7 @@ from voxgrad.store.store import Store
 
 KIND: Final = "onnx"
 MODEL: Final = "model.onnx"
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised whenever the same voice would give another graph."""
 
 

@@ -17,7 +17,15 @@ from torch.onnx.utils import register_custom_op_symbolic
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.graph import SherpaGraph, SpeechGraph
-from voxgrad.onnx.model_file import DIGEST, INPUTS, OUTPUTS, SPEAKER_INPUT, GraphDescription, digest
+from voxgrad.onnx.model_file import (
+    DIGEST,
+    INPUTS,
+    OUTPUTS,
+    RISE_INPUT,
+    SPEAKER_INPUT,
+    GraphDescription,
+    digest,
+)
 from voxgrad.onnx.quantize import quantized, simplified
 from voxgrad.onnx.runtime import OnnxGraph, require_onnx
 from voxgrad.onnx.vocoder_graph import VocoderGraph
@@ -127,15 +135,16 @@ def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) 
         BadInputError: the extra ``onnx`` is not installed.
     """
     several = graph.spec.model.n_spks > 1
-    names = [*INPUTS, *(SPEAKER_INPUT if several else {})]
+    names = [*INPUTS, *RISE_INPUT, *(SPEAKER_INPUT if several else {})]
     tokens = torch.arange(1, 42)[None] % BLANK
     example = [tokens, torch.tensor([41]), torch.ones(1), torch.zeros(1)]
-    example += [torch.full((1,), 0.5), torch.randn(32000)]
+    example += [torch.full((1,), 0.5), torch.randn(32000), torch.zeros(1)]
     example += [torch.zeros(1, dtype=torch.long)] if several else []
     dynamic = {
         "tokens": {1: "tokens"},
         "speed": {0: "speeds"},
         "pitch": {0: "pitches"},
+        "rise": {0: "rises"},
         "noise": {0: "numbers"},
         "audio": {1: "samples"},
         "durations": {1: "tokens"},

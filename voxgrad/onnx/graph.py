@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import copy_with
 from voxgrad.model import samplers
-from voxgrad.model.gradtts import frame_pitch, predicted_durations
+from voxgrad.model.gradtts import frame_prosody, predicted_durations
 from voxgrad.model.masks import FRAME_MULTIPLE
 from voxgrad.settings import SynthesisSpec
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
@@ -43,6 +43,7 @@ class SpeechGraph(nn.Module):
         pitch: Tensor,
         temperature: Tensor,
         noise: Tensor,
+        rise: Tensor,
         speaker: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Speaks.
@@ -54,6 +55,7 @@ class SpeechGraph(nn.Module):
             pitch: (1,) float32 or (tokens,), semitones up.
             temperature: (1,) float32, standard deviation of the noise.
             noise: (n,) float32, standard normal; repeated where n_feats times the frames are more.
+            rise: (1,) float32 or (tokens,), how far a question rises, 0 to 1.
             speaker: (1,) int64, row of the speaker's embedding, in models of several.
 
         Returns:
@@ -66,9 +68,9 @@ class SpeechGraph(nn.Module):
         more = -durations.sum(1, keepdim=True) % FRAME_MULTIPLE
         durations = torch.cat((durations[:, :-1], durations[:, -1:] + more), 1)
         frames: Any = durations.sum()  # stays a tensor: a number would become a constant of the graph
-        semitones = pitch + torch.zeros_like(durations[0], dtype=torch.float32)
-        raised = frame_pitch(semitones, durations, frames)
-        condition = self.model.condition(prior, durations, frames, None, None, speaker, raised=raised)
+        flat = torch.zeros_like(durations[0], dtype=torch.float32)
+        prosody = frame_prosody(flat + pitch, flat + rise, durations, frames)
+        condition = self.model.condition(prior, durations, frames, None, None, speaker, prosody=prosody)
         count = frames * self.spec.model.n_feats
         drawn = noise[torch.arange(count) % noise.shape[0]].reshape(1, self.spec.model.n_feats, -1)
         start = temperature * drawn + condition.mu
@@ -170,6 +172,7 @@ class SherpaGraph(nn.Module):
             torch.zeros_like(length_scale),
             noise_scale * own + 0.0 * noise_scale_w,
             self.noise,
+            torch.zeros_like(length_scale),
             speaker,
         )
         return audio

@@ -20,6 +20,8 @@ from voxgrad.settings import AcousticSpec, OnnxSpec
 DIGEST: Final = "voxgrad.digest"
 DESCRIPTION: Final = "voxgrad.voice"
 INPUTS: Final = {"tokens": 7, "lengths": 7, "speed": 1, "pitch": 1, "temperature": 1, "noise": 1}
+RISE_INPUT: Final = {"rise": 1}
+"""Which graphs of earlier versions lack."""
 SPEAKER_INPUT: Final = {"speaker": 7}
 OUTPUTS: Final = {"audio": 1, "durations": 7, "mel": 1}
 """Names and element types: 1 float32, 7 int64 (TensorProto.DataType)."""
@@ -166,7 +168,8 @@ def _problem(content: bytes, metadata: dict[str, str], found: GraphDescription) 
                 return problem
         elif number == _GRAPH_SPARSE or (number == _GRAPH_INITIALIZER and _external(value)):
             return "it has weights outside the file"
-    if signature != {_GRAPH_INPUT: wanted, _GRAPH_OUTPUT: OUTPUTS}:
+    signatures = [{_GRAPH_INPUT: one, _GRAPH_OUTPUT: OUTPUTS} for one in (wanted, wanted | RISE_INPUT)]
+    if signature not in signatures:
         return "its inputs or outputs are others"
     return None
 

@@ -37,6 +37,9 @@ class SynthesisSpec(Spec):
     """Of the score network. ``auto``: bfloat16 where the processor or GPU computes in it."""
     pitch_range: float = Field(default=1.0, ge=0, le=3)
     """Factor of the predicted melody's range around the speaker's mean, in models that predict pitch: 0 is monotone."""
+    question_rise: float = Field(default=1.0, ge=0, le=1)
+    """How far yes-no questions rise at their end, in models that predict pitch: 0 leaves them as predicted, 1 ends
+    them two standard deviations above the speaker's mean."""
     durations: Literal["rounded", "official"] = "rounded"
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""

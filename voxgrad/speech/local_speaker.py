@@ -15,6 +15,7 @@ from voxgrad.speech.pauses import Cuts, cuts_for
 from voxgrad.speech.prosody import TokenChanges, changes_pitch, gains, is_plain, pitch_curve, token_prosody
 from voxgrad.speech.results import Spoken, Utterance
 from voxgrad.speech.speaker import Speaker
+from voxgrad.text.intonation import question_rises
 from voxgrad.text.passages import Passage
 
 _PEAK: Final = 0.99
@@ -53,7 +54,10 @@ class LocalSpeaker(Speaker):
     ) -> Spoken:
         """See `Speaker.speak`."""
         row, hop = self.row_of(synthesis.speaker), self.spec.mel.hop_length
-        prosody = None if is_plain(passage) else token_prosody(passage, self.mean_pitch(row))
+        rise = self._rise(passage, synthesis)
+        prosody = None
+        if rise is not None or not is_plain(passage):
+            prosody = token_prosody(passage, self.mean_pitch(row), rise)
         said = self.utter(passage.encoded.tokens, synthesis, seed, prosody)
         samples, durations = finite(said.samples), said.durations
         if prosody is not None and self.mean_pitch(row) is None and changes_pitch(passage):
@@ -81,6 +85,13 @@ class LocalSpeaker(Speaker):
             raised = shift(Waveform(samples, self.rate), 2 ** (delivery.pitch / 12), 1.0).samples
             samples = np.pad(raised[: len(samples)], (0, max(0, len(samples) - len(raised))))
         return _limited(_limited(samples) * np.float32(delivery.volume))
+
+    def _rise(self, passage: Passage, synthesis: SynthesisSpec) -> list[float] | None:
+        """How far the tokens of questions rise; None where none does."""
+        if not synthesis.question_rise or self.spec.text.frontend != "voxgrad":
+            return None
+        rises = question_rises(passage.encoded)
+        return None if rises is None else [synthesis.question_rise * rise for rise in rises]
 
     def _heard_pitch(self, samples: Samples) -> float | None:
         from voxgrad.audio.praat import median_f0  # noqa: PLC0415 - as above

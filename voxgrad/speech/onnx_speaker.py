@@ -15,7 +15,7 @@ from voxgrad.speech.results import Utterance
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 
-_FREE = {"sampler", "quality", "steps", "temperature", "speaker", "speed", "precision"}
+_FREE = {"sampler", "quality", "steps", "temperature", "speaker", "speed", "precision", "question_rise"}
 """Settings that a graph takes as an input, or that it was exported with."""
 
 
@@ -100,8 +100,7 @@ class OnnxSpeaker(LocalSpeaker):
         """Say one utterance; see `LocalSpeaker.utter`."""
         require_settings(self.loaded.spec, synthesis)
         row = self.row_of(synthesis.speaker)
-        changes = (None, None) if prosody is None else (prosody.rate, prosody.semitones)
-        said = self.loaded.speak(tokens, synthesis, seed, row, *changes)
+        said = self.loaded.speak(tokens, synthesis, seed, row, prosody)
         return Utterance(said.samples, said.mel, said.durations)
 
     def mean_pitch(self, row: int) -> float | None:

@@ -1,6 +1,7 @@
-"""What SSML asks of words, as what the model and the audio take: factors and semitones of tokens, gains of samples."""
+"""What SSML and question marks ask of words, as what the model and the audio take, by token and by sample."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,10 +24,12 @@ class TokenChanges:
     Attributes:
         rate: (tokens,) float32, factor of the speed.
         semitones: (tokens,) float32, raised by, in models that predict pitch.
+        rise: (tokens,) float32, 0 to 1, how far a question rises, in models that predict pitch.
     """
 
     rate: npt.NDArray[np.float32]
     semitones: npt.NDArray[np.float32]
+    rise: npt.NDArray[np.float32]
 
 
 def is_plain(passage: Passage) -> bool:
@@ -39,17 +42,21 @@ def changes_pitch(passage: Passage) -> bool:
     return any(one.semitones or one.hertz or one.target is not None for _, one in passage.prosodies)
 
 
-def token_prosody(passage: Passage, mean_pitch: float | None) -> TokenChanges:
+def token_prosody(
+    passage: Passage, mean_pitch: float | None, rise: Sequence[float] | None = None
+) -> TokenChanges:
     """What is asked of every token.
 
     Args:
         passage: its blanks and marks take after the word before them.
         mean_pitch: the voice's, in Hz, which pitches in Hz are relative to; None where nothing of it is voiced.
+        rise: of every token, see `voxgrad.text.intonation`.
     """
     of_token = _by_token(passage)
     rate = [float(np.clip(prosody.rate, *_RATES)) for prosody in of_token]
     semitones = [_semitones(one, mean_pitch) for one in of_token]
-    return TokenChanges(np.array(rate, np.float32), np.array(semitones, np.float32))
+    rises = [0.0] * len(of_token) if rise is None else rise
+    return TokenChanges(*(np.array(values, np.float32) for values in (rate, semitones, rises)))
 
 
 def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, rate: int) -> Samples | None:

@@ -82,7 +82,8 @@ class Synthesizer(LocalSpeaker):
         """Say one utterance; see `LocalSpeaker.utter`."""
         asked = None
         if prosody is not None:
-            asked = TokenProsody(torch.from_numpy(prosody.rate), torch.from_numpy(prosody.semitones))
+            values = (prosody.rate, prosody.semitones, prosody.rise)
+            asked = TokenProsody(*(torch.from_numpy(value) for value in values))
         mel, durations = self.mel(tokens, synthesis, torch.Generator().manual_seed(seed), asked)
         return Utterance(self.audio(mel, synthesis.precision).numpy(), mel.numpy(), durations)
 
