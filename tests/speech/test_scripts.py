@@ -16,6 +16,7 @@ import voxgrad
 from voxgrad.audio.io import Waveform, write_audio
 from voxgrad.audio.praat import bend, median_f0
 from voxgrad.errors import BadInputError
+from voxgrad.evaluation.distances import spectral_detail
 from voxgrad.speech.pauses import Cut, Cuts, cuts_for
 from voxgrad.speech.synthesizer import Synthesizer
 
@@ -141,6 +142,14 @@ def test_the_model_speaks_at_the_pitch_that_is_asked_for(english):
     ):
         raised = pitch(english.say(f"<speak><prosody pitch='{asked}'>{SENTENCE}</prosody></speak>", steps=2))
         assert raised == pytest.approx(expected, rel=0.06), asked
+
+
+def test_the_postfilter_adds_detail(english):
+    plain, *sharp = (
+        spectral_detail(english.say(SENTENCE, postfilter=asked).samples, english.spec.mel)
+        for asked in (0, 0.2, 0.4)
+    )
+    assert plain * 1.03 < sharp[0] < sharp[1] < 1.6 * plain
 
 
 def test_a_question_ends_high(english):

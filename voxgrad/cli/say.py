@@ -115,6 +115,15 @@ def say(
     pitch: Annotated[
         float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Pitch shift, up or down.")
     ] = 0.0,
+    postfilter: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="X",
+            help="Sharpens the mel before the vocoder; default: 0.2, of U-Nets 0.",
+        ),
+    ] = None,
     question_rise: Annotated[
         float,
         typer.Option(
@@ -189,6 +198,7 @@ def say(
         "speaker": speaker,
         "speed": speed,
         "question_rise": question_rise,
+        "postfilter": postfilter,
     }
     values = {
         "pitch": pitch,

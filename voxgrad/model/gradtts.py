@@ -15,6 +15,7 @@ from voxgrad.model import monotonic_alignment, samplers
 from voxgrad.model.diffusion import Condition, Diffusion
 from voxgrad.model.frame_prior import FramePrior, Pitch, frame_positions, gather_tokens
 from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
+from voxgrad.model.postfilter import sharpened
 from voxgrad.model.text_encoder import TextEncoder
 from voxgrad.settings import ModelSpec, SynthesisSpec
 
@@ -192,6 +193,7 @@ class GradTTS(nn.Module):
         start = temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
         with autocast(mu_y.device, settings.precision):
             mel = samplers.sample(self.decoder, start, condition, settings, noise)
+        mel = sharpened(mel, settings.postfilter or 0.0)
         longest = int(frame_lengths.max())
         return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
 

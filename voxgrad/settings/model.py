@@ -16,6 +16,8 @@ _STEPS: Final = {
     "convnext": {"draft": 1, "default": 2, "best": 6},
 }
 
+_POSTFILTER: Final = {"unet": 0.0, "convnext": 0.2}
+
 
 class TextSpec(Spec):
     """How written English becomes token ids."""
@@ -80,6 +82,11 @@ class ModelSpec(Spec):
     def steps(self, quality: Quality) -> int:
         """Evaluations of the score network that a quality takes."""
         return _STEPS[self.decoder][quality]
+
+    @property
+    def postfilter(self) -> float:
+        """What `SynthesisSpec.postfilter` is where nothing else is asked for."""
+        return _POSTFILTER[self.decoder]
 
 
 class AcousticSpec(Spec):

@@ -40,14 +40,18 @@ class SynthesisSpec(Spec):
     question_rise: float = Field(default=1.0, ge=0, le=1)
     """How far yes-no questions rise at their end, in models that predict pitch: 0 leaves them as predicted, 1 ends
     them two standard deviations above the speaker's mean."""
+    postfilter: float | None = Field(default=None, ge=0, le=1)
+    """Strength of the filter between mel and vocoder, which sharpens: see `voxgrad.model.postfilter`. None: 0.2
+    where the decoder is over frames, 0 for U-Nets."""
     durations: Literal["rounded", "official"] = "rounded"
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
 
     def settled(self, model: ModelSpec) -> Self:
-        """The same with a number of steps."""
-        return (
-            self if self.steps is not None else self.model_copy(update={"steps": model.steps(self.quality)})
+        """The same with what depends on the model where it was not given."""
+        found = {"steps": model.steps(self.quality), "postfilter": model.postfilter}
+        return self.model_copy(
+            update={name: value for name, value in found.items() if getattr(self, name) is None}
         )
 
 

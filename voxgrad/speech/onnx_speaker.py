@@ -7,7 +7,7 @@ from typing import Any
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.artifact import MODEL, settings_of
 from voxgrad.onnx.runtime import OnnxGraph
-from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+from voxgrad.settings import AcousticSpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.local_speaker import LocalSpeaker
 from voxgrad.speech.prosody import TokenChanges
 from voxgrad.speech.provenance import Source
@@ -15,7 +15,17 @@ from voxgrad.speech.results import Utterance
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
 
-_FREE = {"sampler", "quality", "steps", "temperature", "speaker", "speed", "precision", "question_rise"}
+_FREE = {
+    "sampler",
+    "quality",
+    "steps",
+    "temperature",
+    "speaker",
+    "speed",
+    "precision",
+    "question_rise",
+    "postfilter",
+}
 """Settings that a graph takes as an input, or that it was exported with."""
 
 
@@ -114,6 +124,8 @@ def unsuited(synthesis: SynthesisSpec) -> str | None:
     for name in SynthesisSpec.model_fields:
         if name not in _FREE and getattr(synthesis, name) != getattr(usual, name):
             return f"{name}={getattr(synthesis, name)}"
+    if synthesis.postfilter not in {None, ModelSpec(decoder="convnext").postfilter}:
+        return f"postfilter={synthesis.postfilter}"
     if synthesis.sampler not in {"unipc", "dpmpp", "ddim", "euler"}:
         return f"the sampler {synthesis.sampler}, which draws noise in every step"
     return "precision=bfloat16" if synthesis.precision == "bfloat16" else None

@@ -101,6 +101,7 @@ class Speaker(ABC):
         volume: float = _DELIVERY.volume,
         sentence_silence: float = _DELIVERY.sentence_silence,
         edge_silence: float | None = _DELIVERY.edge_silence,
+        postfilter: float | None = None,
         question_rise: float = _SYNTHESIS.question_rise,
         cast: Cast | None = None,
     ) -> Speech:
@@ -118,6 +119,7 @@ class Speaker(ABC):
             volume: factor of the samples.
             sentence_silence: seconds between sentences.
             edge_silence: seconds before the first sound and after the last.
+            postfilter: sharpens the mel before the vocoder, 0 to 1; None: as measured best.
             question_rise: how far yes-no questions rise at their end, 0 to 1.
             cast: the voices that SSML names; None: the speakers of this one.
 
@@ -128,6 +130,7 @@ class Speaker(ABC):
             "speaker": speaker,
             "speed": speed,
             "temperature": temperature,
+            "postfilter": postfilter,
             "question_rise": question_rise,
             **{name: value for name, value in (("steps", steps), ("sampler", sampler)) if value is not None},
         }

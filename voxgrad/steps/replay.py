@@ -69,8 +69,9 @@ def replay(
     if recipe.text is None:
         message = f"{source} was streamed while its text still came, and does not hold it"
         raise BadInputError(message, "Say the text again.")
-    # Recipes of versions before questions rose do not say that they did not.
-    synthesis = validated(SynthesisSpec, {"question_rise": 0.0, **recipe.synthesis}, str(source))
+    # Recipes of versions before questions rose, and before there was a filter, do not say that neither was there.
+    before_both = {"question_rise": 0.0, **({} if recipe.engine == "onnx" else {"postfilter": 0.0})}
+    synthesis = validated(SynthesisSpec, {**before_both, **recipe.synthesis}, str(source))
     # Recipes from before it was a setting have every passage as the model made it.
     delivery = validated(DeliverySpec, {"edge_silence": None, **recipe.delivery}, str(source))
     speaker = _speaker(store, source, recipe, recipe, synthesis, lexicon, emit)
