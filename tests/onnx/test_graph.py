@@ -20,7 +20,6 @@ from voxgrad.onnx.quantize import four_bits, quantized
 from voxgrad.onnx.runtime import OnnxGraph
 from voxgrad.onnx.vocoder_graph import VocoderGraph
 from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
-from voxgrad.speech.prosody import TokenChanges
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
 from voxgrad.vocoder.phase_reconstruction import istft, stft
@@ -130,8 +129,7 @@ def test_inputs_do_what_they_say(graph):
     spec, how = settings_of(graph)
     runtime, rate = OnnxGraph.load(graph.path(MODEL), spec, how), np.ones(40, np.float32)
     rate[20:] = 0.5
-    changes = TokenChanges(rate, 3 * (rate - 1), np.zeros(40, np.float32))
-    halves = runtime.speak(tokens, SynthesisSpec(steps=2), 0, None, changes).durations
+    halves = runtime.speak(tokens, SynthesisSpec(steps=2), 0, None, rate, 3 * (rate - 1)).durations
     assert sum(halves[:20]) == pytest.approx(sum(plain.durations[:20]), abs=2)
     assert sum(halves[20:]) > 1.5 * sum(plain.durations[20:])
     assert sum(said(graph, tokens, speed=0.5).durations) > 1.5 * sum(plain.durations)
@@ -145,9 +143,9 @@ def test_a_question_rises_as_by_torch(graph, acoustic, vocoder):
     spec, how = settings_of(graph)
     model, tokens, ones = acoustic(), list(range(40)), np.ones(40, np.float32)
     rise = np.r_[np.zeros(30), np.ones(10)].astype(np.float32)
-    changes = TokenChanges(ones, 0 * ones, rise)
+    changes = (ones, 0 * ones, rise)
     runtime = OnnxGraph.load(graph.path(MODEL), spec, how)
-    risen = runtime.speak(tokens, SynthesisSpec(steps=2), 0, None, changes)
+    risen = runtime.speak(tokens, SynthesisSpec(steps=2), 0, None, *changes)
     by_torch = model.model.synthesize(
         torch.tensor([tokens]),
         torch.tensor([40]),
@@ -155,7 +153,7 @@ def test_a_question_rises_as_by_torch(graph, acoustic, vocoder):
         torch.Generator().manual_seed(0),
         torch.tensor([model.row]),
         model.spec.duration_scale,
-        TokenProsody(*(torch.from_numpy(one) for one in (changes.rate, changes.semitones, changes.rise))),
+        TokenProsody(*map(torch.from_numpy, changes)),
     ).mel[0]
     assert np.abs(risen.mel - by_torch.clamp(*spec.mel.range).numpy()).max() < 1e-3
     assert np.abs(risen.mel - said(graph, tokens).mel).max() > 0.01

@@ -14,7 +14,6 @@ from voxgrad.errors import BadInputError
 from voxgrad.onnx.model_file import RISE_INPUT
 from voxgrad.onnx.noise import torch_normal
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
-from voxgrad.speech.prosody import TokenChanges
 from voxgrad.threads import usable_processors
 
 _FRAMES_A_TOKEN = 24
@@ -118,7 +117,9 @@ class OnnxGraph:
         synthesis: SynthesisSpec,
         seed: int,
         speaker: int | None = None,
-        prosody: TokenChanges | None = None,
+        rate: NDArray[np.float32] | None = None,
+        semitones: NDArray[np.float32] | None = None,
+        rise: NDArray[np.float32] | None = None,
     ) -> GraphOutput:
         """Say one utterance.
 
@@ -127,22 +128,25 @@ class OnnxGraph:
             synthesis: speed and temperature; what else it says must be what the graph was exported with.
             seed: of the noise, which is torch's.
             speaker: row of the embedding; None: the voice's own.
-            prosody: of the tokens. Graphs of versions before questions rose have no input for that, and leave it out.
+            rate: factor of every token's speed, (tokens,).
+            semitones: that every token is raised by, (tokens,).
+            rise: how far every token of a question rises, (tokens,). Graphs of versions before questions rose have no
+                input for that, and it is left out.
         """
         model = self.acoustic.model
         temperature = model.temperature if synthesis.temperature is None else synthesis.temperature
-        speed = np.float32(synthesis.speed) * (np.ones(1, np.float32) if prosody is None else prosody.rate)
+        speed = np.float32(synthesis.speed) * (np.ones(1, np.float32) if rate is None else rate)
         frames = -(-int(_FRAMES_A_TOKEN * len(tokens) / speed.min()) // 16) * 16
         inputs = {
             "tokens": np.array([tokens], np.int64),
             "lengths": np.array([len(tokens)], np.int64),
             "speed": speed,
-            "pitch": np.zeros(1, np.float32) if prosody is None else prosody.semitones,
+            "pitch": np.zeros(1, np.float32) if semitones is None else semitones,
             "temperature": np.array([temperature], np.float32),
             "noise": torch_normal(seed, model.n_feats * frames),
         }
         if RISE_INPUT.keys() <= {one.name for one in self.session.get_inputs()}:
-            inputs["rise"] = np.zeros(1, np.float32) if prosody is None else prosody.rise
+            inputs["rise"] = np.zeros(1, np.float32) if rise is None else rise
         if model.n_spks > 1:
             row = self.acoustic.speakers[self.acoustic.voice] if speaker is None else speaker
             inputs["speaker"] = np.array([row], np.int64)

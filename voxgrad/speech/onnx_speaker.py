@@ -110,7 +110,8 @@ class OnnxSpeaker(LocalSpeaker):
         """Say one utterance; see `LocalSpeaker.utter`."""
         require_settings(self.loaded.spec, synthesis)
         row = self.row_of(synthesis.speaker)
-        said = self.loaded.speak(tokens, synthesis, seed, row, prosody)
+        changes = () if prosody is None else (prosody.rate, prosody.semitones, prosody.rise)
+        said = self.loaded.speak(tokens, synthesis, seed, row, *changes)
         return Utterance(said.samples, said.mel, said.durations)
 
     def mean_pitch(self, row: int) -> float | None:
