@@ -10,6 +10,7 @@ pitch of the recordings. Audio for `bench_speech.py --wavs` and DistillMOS is wr
 
 import argparse
 import random
+import statistics
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from voxgrad.device import autocast
 from voxgrad.events import ignore
 from voxgrad.model import samplers
 from voxgrad.model.diffusion import Condition, Diffusion
-from voxgrad.settings import SynthesisSpec
+from voxgrad.settings import MelSpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.training.alignment import align_corpus
 from voxgrad.training.batches import Crops, collate_crops
@@ -30,7 +31,7 @@ from voxgrad.training.dataset import Corpus, Dataset, measure_pitch
 from voxgrad.training.gradtts_losses import frame_mean
 from voxgrad.training.optimizer import ExponentialMovingAverage
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.load import Vocoder, load_vocoder
 
 BATCH, CROP, RATE, WARMUP = 16, 96, 1e-3, 200
 CHANNELS, BLOCKS = 160, 4
@@ -113,6 +114,19 @@ def spoken(network: Diffusion, condition: Condition, settings: SynthesisSpec, te
     return samplers.sample(network, condition.mu + temperature * noise, condition, settings, lambda: noise)
 
 
+def distance(mels: list[Tensor], others: list[Tensor]) -> float:
+    """Mean absolute difference of mels, averaged over clips."""
+    return statistics.fmean(float((a - b).abs().mean()) for a, b in zip(mels, others, strict=True))
+
+
+def write(folder: Path, mels: list[Tensor], vocoder: Vocoder, spec: MelSpec) -> None:
+    """The audio of mels, a file each, in their order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, mel in enumerate(mels):
+        samples = vocoder(mel.clamp(*spec.range))[0].numpy()
+        soundfile.write(folder / f"{number:03d}.wav", samples, spec.sample_rate)
+
+
 def main() -> None:
     """Trains both and reports."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -141,16 +155,10 @@ def main() -> None:
         ):
             settings = SynthesisSpec(sampler=sampler, steps=steps, grid=1.0, precision="float32")
             mels = [spoken(network, told(one, centre), settings, temperature) for _, one in held_out]
-            distances = [float((mel - y).abs().mean()) for mel, (y, _) in zip(mels, held_out, strict=True)]
-            print(
-                f"| {name} | {temperature} | {sampler} | {steps} | {sum(distances) / len(distances):.3f} |",
-                flush=True,
-            )
-            folder = None if given.wavs is None else given.wavs / f"{name}-{temperature}-{sampler}-{steps}"
-            for number, mel in enumerate(mels if folder is not None else []):
-                folder.mkdir(parents=True, exist_ok=True)
-                samples = vocoder(mel.clamp(*dataset.mel.range))[0].numpy()
-                soundfile.write(folder / f"{number:03d}.wav", samples, dataset.mel.sample_rate)
+            far = distance(mels, [y for y, _ in held_out])
+            print(f"| {name} | {temperature} | {sampler} | {steps} | {far:.3f} |", flush=True)
+            if given.wavs is not None:
+                write(given.wavs / f"{name}-{temperature}-{sampler}-{steps}", mels, vocoder, dataset.mel)
 
 
 if __name__ == "__main__":

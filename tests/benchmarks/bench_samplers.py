@@ -8,12 +8,10 @@ so that frames can be compared; distances are means of absolute differences of l
 """
 
 import argparse
-import statistics
 from pathlib import Path
 
-import soundfile
 import torch
-from bench_prior import pieces, spoken
+from bench_prior import distance, pieces, spoken, write
 from torch import Tensor
 
 from voxgrad.acoustic_model import load_acoustic_model
@@ -33,11 +31,6 @@ ROWS = [
     ),
     *(SynthesisSpec(sampler="dpmpp", steps=n) for n in (2, 6)),
 ]
-
-
-def distance(mels: list[Tensor], others: list[Tensor]) -> float:
-    """Mean absolute difference of mels, averaged over clips."""
-    return statistics.fmean(float((a - b).abs().mean()) for a, b in zip(mels, others, strict=True))
 
 
 @torch.inference_mode()
@@ -74,11 +67,7 @@ def main() -> None:
             f"| {settings.sampler} | {settings.steps} | {to_recorded:.3f} | {to_reference:.3f} |", flush=True
         )
         if given.wavs is not None:
-            folder = given.wavs / f"{settings.sampler}-{settings.steps}"
-            folder.mkdir(parents=True, exist_ok=True)
-            for number, one in enumerate(mels):
-                samples = vocoder(one.clamp(*mel.range))[0].numpy()
-                soundfile.write(folder / f"{number:03d}.wav", samples, mel.sample_rate)
+            write(given.wavs / f"{settings.sampler}-{settings.steps}", mels, vocoder, mel)
 
 
 if __name__ == "__main__":

@@ -54,13 +54,14 @@ class LocalSpeaker(Speaker):
     ) -> Spoken:
         """See `Speaker.speak`."""
         row, hop = self.row_of(synthesis.speaker), self.spec.mel.hop_length
-        rise = self._rise(passage, synthesis)
+        mean_pitch = self.mean_pitch(row)
+        rise = None if mean_pitch is None else self._rise(passage, synthesis)
         prosody = None
         if rise is not None or not is_plain(passage):
-            prosody = token_prosody(passage, self.mean_pitch(row), rise)
+            prosody = token_prosody(passage, mean_pitch, rise)
         said = self.utter(passage.encoded.tokens, synthesis, seed, prosody)
         samples, durations = finite(said.samples), said.durations
-        if prosody is not None and self.mean_pitch(row) is None and changes_pitch(passage):
+        if prosody is not None and mean_pitch is None and changes_pitch(passage):
             samples = self._bent(samples, token_prosody(passage, self._heard_pitch(samples)), durations)
         edges = [frame * hop for frame in accumulate(durations, initial=0)]
         asked = () if delivery.edge_silence is None else tuple(pause for pause in pauses if pause[1] > 0)

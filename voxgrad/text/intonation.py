@@ -35,9 +35,9 @@ def question_rises(encoded: Encoded) -> list[float] | None:
         A number for each token; None where nothing rises.
     """
     raised = [0.0] * len(encoded.tokens)
-    for words, mark in _sentences(encoded):
+    for words, mark in _questions(encoded):
         clauses = _clauses(encoded, words)
-        if encoded.phones[mark] == "?" and _rises(clauses):
+        if _rises(clauses):
             first, last = _nucleus(encoded, clauses[-1]), _last_voiced(encoded, words[-1])
             # The voice may last into the mark and the blank after it.
             for token in range(first, min(mark + 2, len(raised))):
@@ -45,14 +45,13 @@ def question_rises(encoded: Encoded) -> list[float] | None:
     return raised if any(raised) else None
 
 
-def _sentences(encoded: Encoded) -> Iterator[tuple[list[Word], int]]:
-    """The words of every sentence that a mark ends, and the mark's token."""
+def _questions(encoded: Encoded) -> Iterator[tuple[list[Word], int]]:
+    """The words of every sentence that a question mark ends, and the mark's token."""
     start = 0
     for token, label in enumerate(encoded.phones):
+        if label == "?" and (words := [word for word in encoded.words if start <= word.start < token]):
+            yield words, token
         if label in _ENDS:
-            words = [word for word in encoded.words if start <= word.start < token]
-            if words:
-                yield words, token
             start = token
 
 
