@@ -68,6 +68,16 @@ def test_all_stages_learn(measured, tmp_path):
     assert after["mean_distance"] < before["mean_distance"]
 
 
+def test_the_pitch_predictor_can_be_kept(measured, tmp_path):
+    torch.manual_seed(0)
+    model = GradTTS(SPEC)
+    before = {name: value.clone() for name, value in model.frame_prior.state_dict().items()}
+    for stage in (DECODER, JOINT):
+        trained(model, measured, tmp_path / "-".join(stage.train), replace_stage(stage, steps=4, pitch=False))
+    changed = {name for name, value in model.frame_prior.state_dict().items() if not value.equal(before[name])}
+    assert changed == {name for name in before if name.startswith("mean_")}
+
+
 def test_crops_of_frozen_and_of_searched_alignments_hold_the_same(measured, tmp_path):
     torch.manual_seed(0)
     model = GradTTS(SPEC.model_copy(update={"enc_dropout": 0.0}))

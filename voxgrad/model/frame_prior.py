@@ -75,6 +75,11 @@ class FramePrior(nn.Module):
         nn.init.zeros_(self.mean_output.weight)
         nn.init.zeros_(self.mean_output.bias)
 
+    def mean_parameters(self) -> list[nn.Parameter]:
+        """Those of the frame-level mean; the others are the pitch predictor's."""
+        parts = (self.mean_input, self.mean_blocks, self.mean_norm, self.mean_output)
+        return [parameter for part in parts for parameter in part.parameters()]
+
     def inputs(self, hidden: Tensor, mu_y: Tensor, position: Tensor, speaker: Tensor | None) -> Tensor:
         """Joins what both networks are told of every frame: (batch, frames, channels).
 

@@ -32,6 +32,9 @@ class StageSpec(ScheduleSpec):
     train: tuple[Literal["encoder", "durations", "decoder"], ...]
     """The parts that learn; the others stay as they are. In a ``convnext`` model the decoder includes the pitch
     predictor and the frame-level mean."""
+    pitch: bool = True
+    """Whether the pitch predictor learns with the decoder. Of minutes of speech it learns their melodies, and unlearns
+    how other sentences go."""
     crop: int | None = Field(default=128, ge=8, multiple_of=4)
     """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
     alignment: Literal["every_step", "frozen"] | Annotated[int, Field(ge=2)] = "frozen"

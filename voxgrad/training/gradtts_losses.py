@@ -57,7 +57,8 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
         "decoder": list(model.decoder.estimator.parameters()),
     }
     if model.frame_prior is not None:
-        parts["decoder"] += list(model.frame_prior.parameters())
+        prior = model.frame_prior
+        parts["decoder"] += list(prior.parameters() if stage.pitch else prior.mean_parameters())
     if model.spec.n_spks > 1:
         parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
     chosen: dict[str, list[nn.Parameter]] = {name: parts[name] for name in stage.train}
