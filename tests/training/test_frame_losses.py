@@ -74,7 +74,9 @@ def test_the_pitch_predictor_can_be_kept(measured, tmp_path):
     before = {name: value.clone() for name, value in model.frame_prior.state_dict().items()}
     for stage in (DECODER, JOINT):
         trained(model, measured, tmp_path / "-".join(stage.train), replace_stage(stage, steps=4, pitch=False))
-    changed = {name for name, value in model.frame_prior.state_dict().items() if not value.equal(before[name])}
+    changed = {
+        name for name, value in model.frame_prior.state_dict().items() if not value.equal(before[name])
+    }
     assert changed == {name for name in before if name.startswith("mean_")}
 
 
