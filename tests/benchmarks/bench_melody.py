@@ -10,16 +10,19 @@ of the logarithms of the phones' durations.
 
 import argparse
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
-from voxgrad.model.frame_prior import frame_positions, gather_tokens
+from voxgrad.model.masks import length_mask
 from voxgrad.store import Store
 from voxgrad.training.alignment import align_corpus
+from voxgrad.training.batches import Alignment, collate_crops
 from voxgrad.training.dataset import Clip, Corpus, Dataset, measure_pitch
+from voxgrad.training.frame_losses import frame_inputs
 
 CPU = torch.device("cpu")
 LEAST_VOICED = 20  # frames; fewer have no melody
@@ -41,7 +44,7 @@ def main() -> None:
     row = acoustic.row if given.speaker is None else acoustic.spec.speakers[given.speaker]
     corpus = measure_pitch(Dataset.open(store.find(given.dataset, "dataset"))).corpus
     aligned = align_corpus(acoustic.model, corpus, dict.fromkeys(corpus.speakers, row), CPU)
-    rows = [measured(acoustic, corpus, clip, aligned[clip.id].durations, row) for clip in corpus.clips]
+    rows = [measured(acoustic, corpus, clip, aligned, row) for clip in corpus.clips]
     pitch, spread, voicing, durations = np.nanmean(rows, axis=0)
     print(
         f"{given.voice}, {len(rows)} clips: pitch correlation {pitch:.3f}  relative deviation {spread:.2f}  "
@@ -50,28 +53,28 @@ def main() -> None:
 
 
 def measured(
-    acoustic: AcousticModel, corpus: Corpus, clip: Clip, durations: torch.Tensor, row: int
+    acoustic: AcousticModel, corpus: Corpus, clip: Clip, aligned: Mapping[str, Alignment], row: int
 ) -> tuple[float, float, float, float]:
     """The figures of one clip; NaN where it has too little voice."""
     model, prior = acoustic.model, acoustic.model.frame_prior
-    if prior is None or corpus.pitch is None:
+    if prior is None:
         raise SystemExit(f"{acoustic.spec.voice} predicts no pitch")
     rows = torch.tensor([row])
+    crops = collate_crops(corpus, [clip], aligned, None, {clip.speaker: row}, torch.Generator())
+    inputs, recorded = frame_inputs(model, crops)
+    mask = length_mask(crops.lengths, inputs.shape[1]).transpose(1, 2)
+    found = prior.pitch(*prior.predict_pitch(inputs, mask), rows)
+    voiced, is_voiced = (pitch.voiced[0, : clip.frames] > 0 for pitch in (found, recorded))
+    both = voiced & is_voiced
+    ours, theirs = (pitch.log_f0[0, : clip.frames][both].numpy() for pitch in (found, recorded))
     said = model.encode(torch.as_tensor(clip.tokens)[None].long(), torch.tensor([len(clip.tokens)]), rows)
-    token, position = frame_positions(durations[None], clip.frames)
-    mu_y = gather_tokens(said.mu_x, token).transpose(1, 2)
-    inputs = prior.inputs(gather_tokens(said.hidden, token), mu_y, position, model.speaker(rows))
-    z, logits = prior.predict_pitch(inputs, None)
-    found = prior.pitch(z, logits, rows)
-    recorded = corpus.pitch[clip.id][: clip.frames]
-    both = (found.voiced[0] > 0) & (recorded > 0)
-    ours, theirs = found.log_f0[0][both].numpy(), recorded[both].numpy()
+    frames = said.logw[0].exp(), aligned[clip.id].durations
     enough = len(ours) >= LEAST_VOICED
-    by_phone = [phones(part, blanks=acoustic.spec.text.add_blank) for part in (said.logw[0].exp(), durations)]
+    by_phone = [phones(part, blanks=acoustic.spec.text.add_blank) for part in frames]
     return (
         float(np.corrcoef(ours, theirs)[0, 1]) if enough else math.nan,
         float(ours.std() / theirs.std()) if enough else math.nan,
-        float(((found.voiced[0] > 0) != (recorded > 0)).float().mean()),
+        float((voiced != is_voiced).float().mean()),
         float(np.corrcoef(np.log(by_phone))[0, 1]),
     )
 

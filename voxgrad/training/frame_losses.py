@@ -36,7 +36,7 @@ def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Fram
         noise: like ``crops.y``.
     """
     prior, mask = _frame_prior(model), length_mask(crops.lengths, crops.y.shape[2])
-    inputs, pitch = _inputs(model, crops, prior)
+    inputs, pitch = frame_inputs(model, crops)
     by_frame = mask.transpose(1, 2)
     scores, logits = prior.predict_pitch(inputs, by_frame)
     target = prior.pitch_scores(pitch.log_f0, crops.speakers).clamp(-4, 4)
@@ -55,19 +55,22 @@ def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Fram
 def frame_mean(model: GradTTS, crops: Crops) -> FrameMean:
     """The frame-level mean of crops under their recorded pitch."""
     prior = _frame_prior(model)
-    inputs, pitch = _inputs(model, crops, prior)
+    inputs, pitch = frame_inputs(model, crops)
     mask = length_mask(crops.lengths, crops.y.shape[2])
     return prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask.transpose(1, 2))
+
+
+def frame_inputs(model: GradTTS, crops: Crops) -> tuple[Tensor, Pitch]:
+    """What pitch predictor and frame-level mean are told of crops, see `FramePrior.inputs`, and the recorded pitch."""
+    if crops.hidden is None or crops.position is None or crops.log_f0 is None:
+        raise ValueError("these crops have no frames' positions and pitch")
+    inputs = _frame_prior(model).inputs(
+        crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers)
+    )
+    return inputs, recorded_pitch(crops.log_f0)
 
 
 def _frame_prior(model: GradTTS) -> FramePrior:
     if model.frame_prior is None:
         raise ValueError("this model has no frame-level mean")
     return model.frame_prior
-
-
-def _inputs(model: GradTTS, crops: Crops, prior: FramePrior) -> tuple[Tensor, Pitch]:
-    if crops.hidden is None or crops.position is None or crops.log_f0 is None:
-        raise ValueError("these crops have no frames' positions and pitch")
-    inputs = prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
-    return inputs, recorded_pitch(crops.log_f0)
