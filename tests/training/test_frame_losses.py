@@ -78,6 +78,9 @@ def test_the_pitch_predictor_can_be_kept(measured, tmp_path):
         name for name, value in model.frame_prior.state_dict().items() if not value.equal(before[name])
     }
     assert changed == {name for name in before if name.startswith("mean_")}
+    logged = (tmp_path / "decoder" / "log.jsonl").read_text(encoding="utf-8")
+    assert '"mean"' in logged
+    assert '"pitch"' not in logged
 
 
 def test_crops_of_frozen_and_of_searched_alignments_hold_the_same(measured, tmp_path):

@@ -18,10 +18,11 @@ _HUBER = 0.2  # z-scores: beyond it errors of the tracker, an octave off, count 
 class FrameLosses:
     """Means over real frames."""
 
-    pitch: Tensor
-    voicing: Tensor
     mean: Tensor
     diffusion: Tensor
+    pitch: Tensor | None
+    """None where the pitch predictor does not learn."""
+    voicing: Tensor | None
 
 
 def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> FrameLosses:
@@ -38,18 +39,28 @@ def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Fram
     prior, mask = _frame_prior(model), length_mask(crops.lengths, crops.y.shape[2])
     inputs, pitch = frame_inputs(model, crops)
     by_frame = mask.transpose(1, 2)
-    scores, logits = prior.predict_pitch(inputs, by_frame)
-    target = prior.pitch_scores(pitch.log_f0, crops.speakers).clamp(-4, 4)
-    off = F.smooth_l1_loss(scores, target, reduction="none", beta=_HUBER) * pitch.voiced
-    unsure = F.binary_cross_entropy_with_logits(logits, pitch.voiced, reduction="none") * mask[:, 0]
     mean = prior.mean(inputs, crops.mu_y, pitch, crops.speakers, by_frame)
     condition = Condition(mean.mu.detach(), mask, None, model.speaker(crops.speakers), features=mean.features)
+    off, unsure = None, None
+    if prior.pitch_output.weight.requires_grad:
+        off, unsure = _pitch_losses(prior, inputs, pitch, crops.speakers, by_frame)
     return FrameLosses(
-        pitch=off.sum() / pitch.voiced.sum().clamp(min=1),
-        voicing=unsure.sum() / mask.sum(),
         mean=encoder_loss("l2", mean.mu, crops.y, mask),
         diffusion=model.decoder.loss(crops.y, condition, t, noise),
+        pitch=off,
+        voicing=unsure,
     )
+
+
+def _pitch_losses(
+    prior: FramePrior, inputs: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of z-scores of ln F0 where it is voiced, and of voicing; mask is (batch, frames, 1)."""
+    scores, logits = prior.predict_pitch(inputs, mask)
+    target = prior.pitch_scores(pitch.log_f0, rows).clamp(-4, 4)
+    off = F.smooth_l1_loss(scores, target, reduction="none", beta=_HUBER) * pitch.voiced
+    unsure = F.binary_cross_entropy_with_logits(logits, pitch.voiced, reduction="none") * mask[..., 0]
+    return off.sum() / pitch.voiced.sum().clamp(min=1), unsure.sum() / mask.sum()
 
 
 def frame_mean(model: GradTTS, crops: Crops) -> FrameMean:

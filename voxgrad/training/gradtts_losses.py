@@ -100,7 +100,8 @@ def _decoder_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor, weig
     """The decoder's losses on crops of one process."""
     if model.frame_prior is not None:
         found = frame_losses(model, crops, t, noise)
-        return Losses(**{field.name: getattr(found, field.name) * weight for field in fields(found)})
+        values = {field.name: getattr(found, field.name) for field in fields(found)}
+        return Losses(**{name: value * weight for name, value in values.items() if value is not None})
     condition = _condition(model, crops.mu_y, crops.lengths, crops.speakers)
     return Losses(diffusion=model.decoder.loss(crops.y, condition, t, noise) * weight)
 
