@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.model.checkpoint import load_strict, read_checkpoint, read_weights, save_weights
+from voxgrad.model.checkpoint import build_strict, read_checkpoint, read_weights, save_weights
 
 
 @pytest.fixture
@@ -65,17 +65,20 @@ def test_a_missing_file_and_a_cut_one(tmp_path, state):
         read_weights(tmp_path / "b.safetensors")
 
 
+def linear(weights):
+    return build_strict(lambda: nn.Linear(3, 2), weights, "it")
+
+
 def test_exact_names_shapes_and_finite_numbers(state):
-    module = nn.Linear(3, 2)
-    load_strict(module, state, "it")
+    module = linear(state)
     assert torch.equal(module.weight, state["weight"])
     with pytest.raises(BadInputError, match="misses bias"):
-        load_strict(module, {"weight": state["weight"]}, "it")
+        linear({"weight": state["weight"]})
     with pytest.raises(BadInputError, match="unknown extra"):
-        load_strict(module, {**state, "extra": state["bias"]}, "it")
+        linear({**state, "extra": state["bias"]})
     with pytest.raises(BadInputError, match=r"weight is \(3, 2\) where \(2, 3\)"):
-        load_strict(module, {**state, "weight": state["weight"].T}, "it")
+        linear({**state, "weight": state["weight"].T})
     with pytest.raises(BadInputError, match="bias is no tensor"):
-        load_strict(module, {**state, "bias": 3}, "it")
+        linear({**state, "bias": 3})
     with pytest.raises(BadInputError, match="not finite"):
-        load_strict(module, {**state, "bias": torch.tensor([1.0, float("nan")])}, "it")
+        linear({**state, "bias": torch.tensor([1.0, float("nan")])})

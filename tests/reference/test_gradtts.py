@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model import monotonic_alignment
-from voxgrad.model.checkpoint import load_strict
+from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.diffusion import Condition
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
 from voxgrad.model.masks import length_mask, padded_length
@@ -36,9 +36,8 @@ class Golden:
         self.config = json.loads(config.read_text())
         self.spec = ModelSpec(**self.config)
         self.tensors = read(config.with_name(f"{stem}.tensors.safetensors"))
-        self.model = GradTTS(self.spec).eval()
         self.weights = read(config.with_name(f"{stem}.weights.safetensors"))
-        load_strict(self.model, self.weights, stem)
+        self.model = build_strict(lambda: GradTTS(self.spec), self.weights, stem).eval()
 
     def __getitem__(self, name: str) -> torch.Tensor:
         if name not in self.tensors:

@@ -56,16 +56,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
-    """Loads ``state`` into ``module``: exactly its names, shapes and types, and every number finite.
-
-    Raises:
-        BadInputError: naming what is missing, unexpected, of another shape or type, or not finite.
-    """
-    check_strict(module, state, what)
-    module.load_state_dict(dict(state), strict=True)
-
-
 def build_strict(
     build: Callable[[], Built],
     state: Mapping[str, Any],
@@ -81,7 +71,7 @@ def build_strict(
         module_of: finds the module in what ``build`` returns.
 
     Raises:
-        BadInputError: as `load_strict`.
+        BadInputError: as `check_strict`.
     """
     with NoInitialization():
         with torch.device("meta"):
@@ -115,7 +105,11 @@ class NoInitialization(TorchFunctionMode):
 
 
 def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None:
-    """As `load_strict`, but loads nothing: ``module`` may be on the ``meta`` device."""
+    """Checks that ``state`` has exactly the names, shapes and types of ``module``, and every number finite.
+
+    Raises:
+        BadInputError: naming what is missing, unexpected, of another shape or type, or not finite.
+    """
     expected = module.state_dict()
     hint = "Check the kind, the sizes and the number of speakers that the checkpoint was made with."
     missing = [name for name in expected if name not in state]

@@ -118,11 +118,6 @@ def _stored(vocoder: Artifact | None) -> int:
     return 0 if vocoder is None else vocoder.size
 
 
-def held_voices() -> list[str]:
-    """The voices that this worker holds, the least recently used first."""
-    return [voice.ref for voice, _ in _voices]
-
-
 def check(recording: Path, text: str, base: Slot | None) -> dict[str, Any]:
     """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
     acoustic = None if base is None else loaded(base)
