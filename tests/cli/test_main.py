@@ -73,6 +73,9 @@ def test_version(capsys):
         (["ls", "a", "b"], "unexpected extra argument"),
         (["ls", "--home"], "requires an argument"),
         (["-q"], "Missing command."),
+        (["import", "nowhere.pt"], "there is no nowhere.pt"),
+        (["import", __file__], "the kind of a checkpoint cannot be told from its name"),
+        (["import", str(Path(__file__).parent)], "holds no config.json"),
         (["ls", "voices"], "Did you mean voice?"),
         (["show", "alice"], "There is no artifact 'alice'"),
         (["-q", "ls", "-v"], "exclude each other"),
@@ -89,6 +92,12 @@ def test_misuse_is_one_line_and_exit_2(arguments: list[str], complaint: str, cap
     out, again = capsys.readouterr()
     assert again == err or "--jsn" in again
     assert json.loads(out)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize("group", ["lexicon", "vocoder"])
+def test_a_group_alone_is_one_line_too(group: str, capsys):
+    assert main([group]) == 2
+    assert capsys.readouterr() == ("", f"error: Missing command. Run 'voxgrad {group} -h' for help.\n")
 
 
 @pytest.mark.parametrize(

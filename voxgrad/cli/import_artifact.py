@@ -181,7 +181,7 @@ def _import_checkpoint(
     called = plain_name(file.stem) if name is None else name
     if kind is None:
         raise BadInputError(
-            "the kind of a checkpoint cannot be sections from its name", "Give --kind base or --kind vocoder."
+            "the kind of a checkpoint cannot be told from its name", "Give --kind base or --kind vocoder."
         )
     if kind is Kind.VOCODER:
         if config is None:
@@ -206,10 +206,12 @@ def _check_options(context: typer.Context, foreign: frozenset[str], reason: str)
 
 
 def _check_is_itself(file: Path) -> None:
-    """Refuse what is often downloaded in place of a file."""
+    """Refuse what is not there, and what is often downloaded in place of a file."""
     try:
         with file.open("rb") as opened:
             head = opened.read(_HEAD)
+    except FileNotFoundError as error:
+        raise BadInputError(f"there is no {file}", "Give the path of a file or folder.") from error
     except OSError:
         return  # whoever reads all of it will say so
     if head.startswith(b"version https://git-lfs"):

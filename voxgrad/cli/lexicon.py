@@ -16,7 +16,6 @@ lexicon = typer.Typer(
     help="Keep your own pronunciations of words.",
     add_completion=False,
     rich_markup_mode=None,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

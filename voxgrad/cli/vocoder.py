@@ -24,7 +24,6 @@ vocoder = typer.Typer(
     help="Train a vocoder.",
     add_completion=False,
     rich_markup_mode=None,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -89,6 +89,9 @@ def import_weights(store: Store, folder: Path, *, name: str) -> Artifact:
         BadInputError: the folder holds no such weights, or not all of them.
     """
     hint = "Name a folder that `voxgrad export --format safetensors` wrote."
+    for needed in (CONFIG, WEIGHTS):
+        if not (folder / needed).is_file():
+            raise BadInputError(f"{folder} holds no {needed}", hint)
     try:
         config: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         state = load_file(folder / WEIGHTS)

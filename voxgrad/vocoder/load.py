@@ -184,8 +184,10 @@ def _read_config(path: Path) -> dict[str, Any]:
     hint = "Give the config.json that came with the checkpoint."
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path} cannot be read as JSON ({error})", hint) from error
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read ({error.strerror})", hint) from error
+    except ValueError as error:
+        raise BadInputError(f"{path} is not JSON ({error})", hint) from error
     needed = [*HiFiGANSpec.model_fields, *_OFFICIAL_MEL]
     missing = [name for name in needed if not isinstance(settings, dict) or name not in settings]
     if missing:
