@@ -128,7 +128,7 @@ WRITTEN = (
     " 1830 1830s 1/2 10:30 30 th $ £ ¢ % # & / . , : ; ! ... - -- – — ' 's \" ( ) [ ] { } ½ é ſ İ Ⅷ ﬁ ² № {HH AH0} km"
     " ft in 5'10 µ Ω π ° ≤ × + = ^ e-5 x @ http:// www. .com example.org a@b.com C# AT&T Q&A MP3 B2B F-16 TX Dallas,"
     " Jan. Mon-Fri Inc. Ph.D. v2.1 192.168.0.1 555-1234 +1 (555) 1e5 10^3 2.5x $5M bn per \\ _ ~ < > * 😀 May King"
-    " WWII '90s BC oz. lbs iPhone Baker Ave pp. vs. I. II. of was 401(k) 1080p file.txt km/h m² \x02 \x03 ٣ １"
+    " WWII '90s BC oz. lbs iPhone Baker Ave pp. vs. I. II. of was 401(k) 1080p IIII VX file.txt km/h m² \x02 \x03 ٣ １"
 )
 PIECES = st.sampled_from([*WRITTEN.split(" "), " ", "\n", "\u00a0"])
 TEXTS = (

@@ -164,7 +164,7 @@ def _place(word: str, before: str, after: str, stop: str) -> str | None:
         return _STATES[word] + stop
     if word not in STREETS:
         return None
-    follows_name = re.search(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th)) $", before) is not None
+    follows_name = re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th)) $", before) is not None
     has_number = re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None
     may_end_a_name = bool(stop) or re.match(r" [A-Z]", after) is None or has_number
     if (follows_name and may_end_a_name) or word in _ONLY_STREETS:
@@ -183,7 +183,7 @@ def ends_with_street(word: str, before: str, after: str) -> bool:
         after: what follows the full stop.
     """
     following = re.match(r"[\"')\]]*\s+[\"'(]?([A-Z][a-z']*)", after)
-    named = re.search(r"\b([A-Z][a-z]+|\d+(?:st|nd|rd|th)) $", before)
+    named = re.search(r"\b([A-Z][a-z]+(?:'s)?|\d+(?:st|nd|rd|th)) $", before)
     if word not in STREETS or following is None or named is None or named[1] in _BEFORE_SAINT:
         return False
     if re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None:  # the town of a postal address may follow

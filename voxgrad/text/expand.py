@@ -21,7 +21,7 @@ from voxgrad.text.numbers import (
     read_numerals,
     year,
 )
-from voxgrad.text.quantities import SIGNS, read_money, read_quantities, read_rates
+from voxgrad.text.quantities import SIGNS, read_counts_per, read_money, read_quantities, read_rates
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
@@ -222,7 +222,7 @@ def expand(text: str) -> str:
         text = _apply(_LETTERED, text)
     if re.search(r"\d", text) is not None:
         text = read_codes(_apply(_EARLY, text))
-        text = read_quantities(read_money(read_times(read_dates(text))))
+        text = read_quantities(read_money(read_times(read_dates(read_counts_per(text)))))
         text = _apply(_LATE, text)
     return read_rates(text).translate(_SIGNS)
 

@@ -61,17 +61,22 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     Raises:
         BadInputError: letters of another script, or nothing to say.
     """
-    shielded, kept = _shield(_CONTROLS.sub(" ", to_ascii(without_html(text))), known)
-    words = _once(_SPACED_RANGE.sub(_spaced_range, shielded) if " - " in shielded else shielded)
+    words = _CONTROLS.sub(" ", to_ascii(without_html(text)))
     for _ in range(_MOST_PASSES):
-        again = _once(words)
+        again = _around_shields(words, known)
         if again == words:
             break
         words = again
+    if not any(character.isalnum() for character in words):
+        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
+    return words
+
+
+def _around_shields(text: str, known: Callable[[str], bool] | None) -> str:
+    shielded, kept = _shield(text, known)
+    words = _once(_SPACED_RANGE.sub(_spaced_range, shielded) if " - " in shielded else shielded)
     if known is not None:
         words = _CAPITALS.sub(lambda run: run[0].lower() if known(run[0].lower()) else run[0], words)
-    if not kept and not any(character.isalpha() for character in words):
-        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
     if not kept:
         return words
     unread = iter(kept)

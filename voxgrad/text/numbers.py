@@ -27,7 +27,7 @@ AMOUNT: Final = rf"(?:{NUMBER}(?:\.\d++)?|(?<![\d.])\.\d++)"
 """A number that may have decimal places."""
 FRACTION: Final = r"(?<![\d/.,])(?:\d{1,9}[ -])?[1-9]\d?/(?:[2-9]|10|12|16|32|64)(?![\d/])"
 """A simple fraction, or a whole number and a fraction."""
-ROMAN: Final = r"(?=[IVXL]+\b)(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b"
+ROMAN: Final = r"(?=[IVXL]+\b)(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)"
 """A Roman numeral below ninety; longer ones are rarely numbers in English prose."""
 _ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 

@@ -210,6 +210,9 @@ _RACE: Final = re.compile(
 )
 _FEET: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'(?= (?:tall|high|long|wide|deep|x|by)\b)")
 _QUOTE: Final = re.compile(rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\"")
+_COUNT_PER: Final = re.compile(
+    r"(?<=\d)\s?(/\s?(?:km|mi|mile|h|hr|hour|min|minute|day|week|month|year|person))\b(?!/)"
+)
 _UNIT_PER_UNIT: Final = re.compile(r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b")
 _ALONE: Final = (
     "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh",
@@ -225,6 +228,11 @@ _MEASURE: Final = re.compile(
     rf"(?P<square>(?:sq|cu)\.?\s)?(?P<unit>%|‰|°(?:\s?[CF]\b)?|[A-Za-zμΩ]{{1,5}}(?![A-Za-zμΩ]))(?P<power>\^?[23]\b)?"
     rf"(?P<stop>(?<=ft|in|lb|oz|hr|km|mi|ec|bs|rs|yd|al|in|kg|sp|cm|mm)\.(?![\w]))?{PER}(?![\w'\d])"
 )
+
+
+def read_counts_per(text: str) -> str:
+    """Write out what a figure without a unit is counted in ("3/week"), times too ("4:18/km")."""
+    return _COUNT_PER.sub(lambda match: per(match[1]), text) if "/" in text else text
 
 
 def read_quantities(text: str) -> str:
