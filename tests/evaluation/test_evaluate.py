@@ -93,9 +93,7 @@ def test_an_evaluation_is_an_artifact_and_is_found_again(furnished, command, alo
 
 
 def test_only_held_out_clips_are_used(furnished, command, alone, chain):
-    made = json.loads(
-        command("evaluate", "voice/robot", "--vocoder", "griffinlim", "--steps", "1", "--json").out
-    )
+    made = json.loads(command("evaluate", "--vocoder", "griffinlim", "--steps", "1", "--json").out)
     assert made["metrics"]["clips"] == chain.voice.manifest.metrics["held_out_clips"]
 
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 def evaluate(
     context: typer.Context,
     *,
-    voice: Annotated[str, typer.Argument(metavar="REF", help="A voice or a base.")],
+    voice: Annotated[
+        str | None,
+        typer.Argument(metavar="REF", help="A voice or a base; default: the newest voice, else base."),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(metavar="REF", help="A dataset; default: the one that the voice was trained on."),
@@ -92,7 +95,7 @@ def evaluate(
 
 def _evaluate_conversion(
     session: Session,
-    voice: str,
+    voice: str | None,
     vocoder: str | None,
     folder: Path,
     count: int,
