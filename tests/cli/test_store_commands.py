@@ -166,8 +166,9 @@ def test_export_with_parents_and_by_default(alice: Artifact, capsys):
         ("a.voxgrad", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         ("a.voxgrad", b"PK\3\4 and no more", "not a complete voxgrad archive"),
-        ("a.voxgrad", None, "no archive"),
-        ("a.pt", None, "--kind base"),
+        ("a.voxgrad", None, "there is no a.voxgrad"),
+        ("a.pt", None, "there is no a.pt"),
+        ("a.pt", b"weights", "--kind base"),
     ],
 )
 def test_what_is_no_file_of_ours_is_one_line(tmp_path: Path, capsys, name, content, complaint):
