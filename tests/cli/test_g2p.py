@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,10 +119,22 @@ def test_a_bad_lexicon_in_the_store_is_refused_by_name(command, home):
 
 def test_it_starts_without_anything_heavy():
     code = (
-        "import sys; from voxgrad.cli.main import main; main(['g2p', 'Hello there, close the door.']);"
-        "print({'torch', 'numba', 'numpy', 'matplotlib', 'soundfile'} & sys.modules.keys())"
+        "import sys, time; from voxgrad.cli.main import main; main(['g2p', 'Hello there, close the door.']);"
+        "print({'torch', 'numba', 'numpy', 'matplotlib', 'soundfile'} & sys.modules.keys(), time.process_time())"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    assert run.stdout.splitlines()[-1] == "set()"
+    # With bytecode on the disk, as an installed command has it: to compile all sources would be most of the time.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=kept,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout.splitlines()[-1]
+        for _ in range(3)
+    ]
+    assert all(run.startswith("set() ") for run in runs)
+    assert min(float(run.split()[-1]) for run in runs) < 0.6

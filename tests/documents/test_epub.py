@@ -131,7 +131,7 @@ def test_zip_bombs_are_refused_at_once(tmp_path):
             open_book(path)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert time.process_time() - began < 10, name
+        assert time.process_time() - began < 1.5, name  # of which tracing is half
         assert peak < 200 << 20, name
 
 
