@@ -4,14 +4,14 @@
 #   docker run -p 8020:8020 -e VOXGRAD_TOKEN=... -v voxgrad:/data voxgrad
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY presets presets
 COPY voxgrad voxgrad
 # The processor's build of torch is a tenth of the GPU's.
 RUN python -m venv /opt/voxgrad \
-    && /opt/voxgrad/bin/pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu \
-        'torch==2.11.*' 'torchaudio==2.11.*' \
-    && /opt/voxgrad/bin/pip install --no-cache-dir '.[serve]' \
+    && /opt/voxgrad/bin/pip install --no-cache-dir -c constraints.txt \
+        --index-url https://download.pytorch.org/whl/cpu torch torchaudio \
+    && /opt/voxgrad/bin/pip install --no-cache-dir -c constraints.txt '.[serve]' \
     && find /opt/voxgrad -name __pycache__ -prune -exec rm -rf {} +
 
 FROM python:3.12-slim

@@ -5,20 +5,28 @@ RUN := $(VENV)/bin
 WAVS ?=
 DIST_OPTIONS ?=
 WORKERS ?= 2
+# Exact versions of everything that is installed; `make test-latest` and `make test-oldest` go without.
+CONSTRAINTS ?= --constraint constraints.txt
+# An index with builds of torch and torchaudio for processors only; empty: the default builds, which need 4 GB more.
+TORCH_INDEX ?=
+INSTALL = $(RUN)/python -m pip install --quiet $(CONSTRAINTS)
+RESOLVE = $(RUN)/uv pip compile --quiet --upgrade --extra dev --no-annotate pyproject.toml
 # Tests that share what is made for them stay in one process; torch's own threads would only compete.
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup
 FAST_TESTS := tests/test_imports.py tests/test_presets.py tests/text tests/audio tests/store \
 	--deselect tests/store/test_kills.py --deselect tests/store/test_golden.py::test_its_voice_still_speaks
 
-.PHONY: help setup demo test test-long check lint dist bench clean
+.PHONY: help setup demo test test-long test-latest test-oldest constraints check lint dist bench clean
 
 help:  ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "voxgrad needs Python 3.11 to 3.13: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --editable '.[dev]'
+	$(if $(TORCH_INDEX),$(INSTALL) --index-url $(TORCH_INDEX) torch torchaudio)
+	$(INSTALL) hatchling editables
+	$(INSTALL) --no-build-isolation --editable '.[dev]'
 	touch $@
 
 setup: $(VENV)/installed  ## Install into .venv
@@ -31,6 +39,17 @@ test: setup  ## Run the tests, in WORKERS=2 processes
 
 test-long: setup  ## Run the tests, the long forms of them too: kills, faults, concurrency, mutations
 	VOXGRAD_LONG=1 VOXGRAD_INTERRUPTIONS=50 $(PYTEST)
+
+test-latest:  ## Run the tests with the newest release of every package, in .venv-latest
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=--upgrade
+
+test-oldest: setup  ## Run the tests with the oldest releases that pyproject.toml allows, in .venv-oldest
+	$(RESOLVE) --resolution lowest-direct --no-header --output-file .oldest.txt
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS='--constraint .oldest.txt'
+
+constraints: setup  ## Resolve constraints.txt anew, and run the tests with it
+	$(RESOLVE) --universal --python-version 3.11 --custom-compile-command 'make constraints' --output-file constraints.txt
+	$(MAKE) test
 
 check: lint  ## Check style and types, and run the tests that take less than a minute
 	$(PYTEST) $(FAST_TESTS)
@@ -54,4 +73,4 @@ bench: setup  ## Measure, side by side
 	$(RUN)/python tests/benchmarks/bench_doubts.py
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-latest .venv-oldest .oldest.txt demo build dist .mypy_cache .ruff_cache .hypothesis
