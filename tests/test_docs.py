@@ -298,7 +298,7 @@ def test_what_is_listed_exists():
     assert set(NOT_RUN) | set(OTHERS) <= present
 
 
-@pytest.mark.parametrize("page", (*PAGES, *RESEARCH))
+@pytest.mark.parametrize("page", [*PAGES, *RESEARCH])
 def test_files_that_a_page_names_exist(page: str):
     content = (ROOT / page).read_text(encoding="utf-8")
     named = re.findall(r"`((?:voxgrad|tests|presets|docs)/[\w./-]+)`", content)
@@ -308,7 +308,7 @@ def test_files_that_a_page_names_exist(page: str):
     assert missing + [path for path in linked if not (ROOT / page).parent.joinpath(path).exists()] == []
 
 
-@pytest.mark.parametrize("page", (*PAGES, *RESEARCH))
+@pytest.mark.parametrize("page", [*PAGES, *RESEARCH])
 def test_modules_and_names_that_a_page_names_exist(page: str):
     content = (ROOT / page).read_text(encoding="utf-8")
     for name in set(re.findall(r"`(voxgrad(?:\.\w+)+)`", content)):
