@@ -35,9 +35,9 @@ TEXT = "The boat was tied to the pier with a thick rope, and nobody on the shore
 SECONDS = 6.0
 PLAIN = SynthesisSpec(sampler="euler", steps=10, grid=1.0, precision="float32")
 EXPLAINED = """
-Medians of alternating runs; a real-time factor is seconds of work for a second of speech. The plain path is float32
-Euler with 10 steps by the official operations and HiFi-GAN V1 with random weights; the official-size network has
-random weights too."""
+Medians of alternating runs. The real-time factor is seconds of work per second of speech. The plain path is Euler in
+float32 with 10 steps, the official operations, and HiFi-GAN V1. HiFi-GAN and the official-size network have random
+weights."""
 
 
 def median(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -146,8 +146,8 @@ def growth(model: GradTTS, tokens: torch.Tensor, vocoder) -> list[str]:
     return lines
 
 
-OTHERS = "\n## By other commands\n"
-"""What follows it in the page is kept."""
+OTHERS = "\n## Other measurements\n"
+"""This heading of the page and everything after it are kept."""
 
 
 def main() -> None:
