@@ -73,7 +73,7 @@ def evaluate(
 
     session: Session = context.obj
     asked = {
-        **chosen_steps(steps, draft=draft, best=best, max_rtf=None),
+        **chosen_steps(steps, draft=draft, best=best),
         "sampler": sampler,
         "temperature": temperature,
     }

@@ -207,15 +207,7 @@ def _speaker(
         )
     if graph is None:
         require_torch()
-    speaker = open_speaker(voice, vocoder, words, graph, recipe.threads)
-    if recipe.compiled and member is recipe:
-        # Only here, because it needs torch.
-        from voxgrad.speech.acceleration import compile_synthesizer  # noqa: PLC0415
-        from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
-
-        if isinstance(speaker, Synthesizer):
-            return compile_synthesizer(speaker, synthesis, emit)
-    return speaker
+    return open_speaker(voice, vocoder, words, graph, recipe.threads)
 
 
 def _graph(
