@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import write_audio
 from voxgrad.cli.main import main
 from voxgrad.model import untrusted_checkpoint
@@ -18,6 +18,9 @@ from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
 from voxgrad.training import gradtts_losses
+
+sys.path.insert(0, str(Path(__file__).parent))
+from formant_synthesis import speak_phones
 
 SENTENCES = (
     "The sun is warm.",

@@ -23,7 +23,6 @@ def load(
     vocoder: str | None = None,
     lexicon: "Path | None" = None,
     home: "str | Path | None" = None,
-    compile: bool = False,  # noqa: A002 - torch's word, and the option's
     engine: "Engine" = "auto",
 ) -> "Speaker":
     """Load a voice, ready to speak.
@@ -35,7 +34,6 @@ def load(
         home: the store's folder; None means ``$VOXGRAD_HOME``, or the user's data folder.
         engine: ``torch``, ``onnx`` for ONNX Runtime, or ``auto``, which is ONNX Runtime where the voice's graph was
             made before and torch otherwise; see docs/anywhere.md.
-        compile: let torch compile the score network, see docs/synthesis.md; warns where that cannot be done.
 
     Raises:
         BadInputError: nothing answers to a reference, or voice and vocoder do not fit.
@@ -54,4 +52,4 @@ def load(
             warnings.warn(event.text, stacklevel=2)
 
     store = Store.open(None if home is None else Path(home))
-    return load_speaker(store, voice, vocoder, lexicon, warn, engine=engine, compiled=compile)[0]
+    return load_speaker(store, voice, vocoder, lexicon, warn, engine=engine)[0]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from formant_synthesis import speak_phones
 
 from voxgrad.audio.augment import equalised, respeed, shifted
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import soundfile
+from formant_synthesis import speak_phones
 
 from voxgrad.audio.clean import clean
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.measures import amplify, clipped_share, level_gain, loudness, measure, true_peak
 from voxgrad.audio.silence import trim

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from formant_synthesis import speak_phones
 from safetensors.torch import save_file
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.mel import log_mel, read_mel
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec

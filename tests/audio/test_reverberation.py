@@ -43,7 +43,7 @@ def test_what_never_fades_has_none(samples: np.ndarray):
 
 def test_noise_is_suppressed_and_nothing_is_moved():
     pytest.importorskip("pyrnnoise", reason="pyrnnoise is an extra")
-    from voxgrad.audio.formant_synthesis import speak_phones
+    from formant_synthesis import speak_phones
 
     speech = speak_phones(("DH", "AH0", "S", "AH1", "N", "IH0", "Z", "W", "AO1", "R", "M"), 0).samples
     clean = np.concatenate([np.zeros(RATE), speech, np.zeros(RATE)]).astype(np.float32)

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 from bench_speech import RATE, REFERENCES, plain
+from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.audio.praat import f0_track
 from voxgrad.conversion.convert import convert
 from voxgrad.conversion.source import read_source
-from voxgrad.evaluation.conversion_metrics import f0_correlation, timing_kept
 from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, edits, similarity
 from voxgrad.settings import ConversionSpec, SynthesisSpec
 from voxgrad.speech.load import find_vocoder, find_voice
@@ -31,6 +32,12 @@ from voxgrad.store import Store
 from voxgrad.text.beside import script_beside
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
+
+_STEP = 0.01
+_NEAR = 0.04
+"""Seconds that a border between words may be off by."""
+_FEWEST = 3
+"""Values that a correlation is taken of."""
 
 
 def main() -> None:
@@ -90,6 +97,37 @@ def heard(whisper: Any, waveform: Waveform) -> list[str]:
         without_timestamps=True,
     )
     return plain(normalize(" ".join(segment.text for segment in segments)))
+
+
+def timing_kept(
+    before: NDArray[np.float64] | None, after: NDArray[np.float64] | None
+) -> dict[str, float | None]:
+    """Correlation of the durations of words, and the share of their borders that lie near each other.
+
+    Args:
+        before: seconds at which the words of the recording begin and end, (words, 2).
+        after: of what became of it.
+    """
+    if before is None or after is None:
+        return {}
+    return {
+        "duration_correlation": _correlation(np.ptp(before, 1), np.ptp(after, 1)),
+        "near_borders": float((np.abs(before - after) <= _NEAR).mean()),
+    }
+
+
+def f0_correlation(source: Waveform, converted: Waveform) -> float | None:
+    """Of ln F0 where both are voiced, every 10 ms; None where they hardly ever are."""
+    times = np.arange(0.0, min(source.seconds, converted.seconds), _STEP)
+    one, other = f0_track(source, times), f0_track(converted, times)
+    both = (one > 0) & (other > 0)
+    return _correlation(np.log(one[both]), np.log(other[both]))
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
+    if len(one) < _FEWEST or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def parsed() -> argparse.Namespace:

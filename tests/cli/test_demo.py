@@ -12,8 +12,7 @@ evaluate = importlib.import_module("voxgrad.cli.evaluate")
 @pytest.fixture
 def quick(furnished, monkeypatch):
     """A demonstration whose base, voice and card were made before."""
-    base, voice = furnished.find("robots", "base"), furnished.find("robot", "voice")
-    monkeypatch.setattr(demo, "_base", lambda *_: base)
+    voice = furnished.find("robot", "voice")
     monkeypatch.setattr(demo, "_clone", lambda *_, **__: voice)
     monkeypatch.setattr(demo, "_speak", lambda *_: None)
     monkeypatch.setattr(evaluate, "card_or_none", lambda *_: str(voice.directory / "card.html"))

@@ -17,7 +17,6 @@ from voxgrad.conversion.convert import _bent, _gains
 from voxgrad.conversion.durations import _cost, _search
 from voxgrad.conversion.source import pitch_of
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.conversion_metrics import f0_correlation, timing_kept
 from voxgrad.model.frame_prior import frame_positions
 from voxgrad.model.gradtts import Performance
 from voxgrad.settings import MelSpec
@@ -243,52 +242,6 @@ def test_durations_are_those_that_the_voice_believes():
     value[1, 8:10] = 50.0
     assert _search(value, np.zeros((3, 12)))[:2].tolist() != [4, 2]
     assert int(_search(value, cost).sum()) == 12
-
-
-def test_an_evaluation_lays_source_and_converted_side_by_side(takes, command, furnished, monkeypatch):
-    monkeypatch.setattr("voxgrad.evaluation.perceptual_metrics.find_spec", lambda _: None)
-    how = ("evaluate", "robot", "--convert", takes, "--vocoder", "griffinlim", "--steps", "1")
-    outcome = command(*how, "--json")
-    assert outcome.code == 0, outcome.err
-    told = json.loads(outcome.out)
-    folder = Path(told["directory"])
-    assert {path.name for path in folder.iterdir()} >= {
-        "evaluation.md",
-        "evaluation.json",
-        "card.html",
-        "card.png",
-    }
-    assert told["metrics"]["clips"] == 2
-    assert set(told["metrics"]["not_measured"]) == {"word error", "speaker similarity", "DNSMOS"}
-    figures = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["figures"]
-    assert len(figures["source"]) == len(figures["converted"]) == 2
-    page = (folder / "card.html").read_text(encoding="utf-8")
-    assert "2 recordings converted to robot" in page
-    assert page.count("<audio") == 4
-    again = command(*how)
-    assert "nothing changed since" in again.err
-    assert "recordings, converted" in again.out
-
-
-def test_an_evaluation_needs_texts(takes, refused):
-    assert "exclude each other" in refused("evaluate", "robot", "--convert", takes, "--data", "robot")
-    (takes / "two.txt").unlink()
-    assert "two.wav has no text" in refused("evaluate", "robot", "--convert", takes)
-
-
-def test_figures_tell_what_is_kept():
-    times = np.arange(2 * RATE) / RATE
-    pitch = 150 + 40 * np.sin(2 * np.pi * 1.5 * times)
-    voice = np.sin(2 * np.pi * np.cumsum(pitch) / RATE)
-    other = np.sin(2 * np.pi * np.cumsum(1.4 * pitch) / RATE)
-    one, two = (Waveform((0.3 * sound).astype(np.float32), RATE) for sound in (voice, other))
-    assert (f0_correlation(one, two) or 0.0) > 0.99
-    assert f0_correlation(one, Waveform(np.zeros(2 * RATE, np.float32), RATE)) is None
-    before = np.array([[0.0, 0.3], [0.3, 0.9], [1.0, 1.1], [1.1, 1.5]])
-    figures = timing_kept(before, before + np.array([0.0, 0.05]))
-    assert figures["near_borders"] == 0.5
-    assert (figures["duration_correlation"] or 0.0) > 0.99
-    assert timing_kept(None, before) == {}
 
 
 def test_nobody_speaks_that_fast_or_slowly():

@@ -108,8 +108,6 @@ def test_a_graph_goes_along_with_its_voice(own, command):
         (["--start", "zero"], "start=zero"),
         (["--sampler", "sde"], "sampler sde"),
         (["--precision", "bfloat16"], "bfloat16"),
-        (["--max-rtf", "1"], "--max-rtf needs torch"),
-        (["--compile"], "--compile needs torch"),
         (["--vocoder", "griffinlim"], "looks for phases"),
         (["--vocoder", "kathleen"], "looks for phases"),
     ],

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from formant_synthesis import speak_phones
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform, resample
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode

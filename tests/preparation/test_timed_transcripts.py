@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from formant_synthesis import speak_phones
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.silence import into_silence, trim
 from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.text.tokens import encode

@@ -14,8 +14,9 @@ import voxgrad
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import median_f0
 from voxgrad.audio.writers import read_comment, to_pcm
+from voxgrad.cli.say_input import chosen_steps
 from voxgrad.errors import BadInputError
-from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
 from voxgrad.speech.provenance import MARK, Recipe, Source, read_recipe
 from voxgrad.speech.synthesizer import Synthesizer
 
@@ -190,3 +191,17 @@ def test_importing_voxgrad_is_light():
     code = "import sys, voxgrad; voxgrad.load; print({'torch', 'numpy', 'pydantic'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(("decoder", "steps"), [("unet", (4, 6, 25)), ("convnext", (1, 2, 6))])
+def test_a_quality_comes_to_the_steps_that_the_network_needs(decoder, steps):
+    model = ModelSpec(decoder=decoder)
+    settled = [SynthesisSpec(quality=quality).settled(model) for quality in ("draft", "default", "best")]
+    assert tuple(one.steps for one in settled) == steps
+    assert SynthesisSpec(quality="draft", steps=9).settled(model).steps == 9
+
+
+def test_steps_draft_and_best_exclude_each_other():
+    assert chosen_steps(None, draft=False, best=True) == {"quality": "best"}
+    with pytest.raises(BadInputError, match="--steps and --draft exclude"):
+        chosen_steps(3, draft=True, best=False)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from formant_synthesis import speak_phones
 from safetensors.torch import save_file
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform, read_audio, resample, write_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.settings import MelSpec

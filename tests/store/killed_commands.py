@@ -1,8 +1,9 @@
 """Commands that are killed at random moments: started by test_kills.py.
 
-Usage: killed_commands.py FOLDER TIMES SEED COMMAND... One process imports everything once and forks for every
-attempt. The commands, some of prepare, finetune, say, import and gc, take turns, each on work of its own, and each is
-killed somewhere between its beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
+Usage: killed_commands.py FOLDER TIMES SEED COMMAND... FOLDER has a home with the artifacts of the tests' chain, its
+recordings, `robot`, and `speech.voxgrad`. One process imports everything once and forks for every attempt. The
+commands, some of prepare, finetune, say, import and gc, take turns, each on work of its own, and each is killed
+somewhere between its beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
 """
 
 import contextlib
@@ -10,14 +11,11 @@ import io
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import make_golden  # beside this script, which runs on its own
 import numba
 import torch._dynamo
 from PIL import PngImagePlugin
@@ -57,7 +55,9 @@ def words(command: str, number: int, folder: Path) -> list[str]:
         ],
         "finetune": [
             *("finetune", "--data", "robot", "--base", "robots", "--name", f"v{number}", "--no-card"),
-            *make_golden.FEW_STEPS,
+            *("--preset", "tiny", "--set", "precision=float32"),
+            *("--set", "stages.0.steps=4", "--set", "stages.0.batch_size=2", "--set", "stages.0.warmup=0"),
+            *("--set", "stages.1.steps=2", "--set", "stages.1.batch_size=2", "--set", "stages.1.crop=32"),
         ],
         "say": [
             *(
@@ -72,13 +72,9 @@ def words(command: str, number: int, folder: Path) -> list[str]:
             ),
             *("--steps", "1", "--seed", str(number)),
         ],
-        "import": ["import", str(make_golden_archive(folder)), "--name", f"i{number}"],
+        "import": ["import", str(folder / "speech.voxgrad"), "--name", f"i{number}"],
         "gc": ["gc", "--days", "0"],
     }[command]
-
-
-def make_golden_archive(folder: Path) -> Path:
-    return folder / "golden" / "speech.voxgrad"
 
 
 def attempt(arguments: list[str], home: Path, after: float | None) -> tuple[bool, float]:
@@ -120,9 +116,7 @@ def before_gc(store: Store, acknowledged: set[str]) -> None:
 
 
 def run(folder: Path, times: int, seed: int, commands: list[str]) -> dict[str, object]:
-    chance, home = random.Random(seed), folder / "golden" / "home"
-    shutil.copytree(Path(__file__).parent / "golden" / "schema-1.0", folder / "golden")
-    make_golden.record(folder / "robot")
+    chance, home = random.Random(seed), folder / "home"
     store = Store.open(home)
     usual = {}
     for command in commands:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from voxgrad.events import ignore
+from voxgrad.store.archive import export
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -19,7 +23,12 @@ ROOT = Path(__file__).parent.parent.parent
         pytest.param(200, ["prepare", "finetune", "say", "import", "gc"], marks=pytest.mark.slow),
     ],
 )
-def test_killed_commands_lose_nothing(times: int, commands: list[str], tmp_path: Path):
+def test_killed_commands_lose_nothing(
+    times: int, commands: list[str], tmp_path: Path, chain, recordings: Path
+):
+    shutil.copytree(chain.home, tmp_path / "home")
+    shutil.copytree(recordings, tmp_path / "robot")
+    export([chain.speech], tmp_path / "speech.voxgrad", ignore)
     done = subprocess.run(
         [
             sys.executable,

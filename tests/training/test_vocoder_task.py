@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from formant_synthesis import speak_phones
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import median_f0

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from formant_synthesis import speak_phones
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.settings import MelSpec
 from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec, mel_to_linear

@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
+from formant_synthesis import speak_phones
 from pydantic import ValidationError
 
-from voxgrad.audio.formant_synthesis import speak_phones
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import ISTFTSpec, MelSpec

@@ -99,7 +99,7 @@ def convert(
     session: Session = context.obj
     kept = {"timing": timing, "melody": melody, "loudness": loudness}
     asked = {
-        **chosen_steps(steps, draft=draft, best=best, max_rtf=None),
+        **chosen_steps(steps, draft=draft, best=best),
         "temperature": temperature,
         "speaker": speaker,
     }

@@ -57,13 +57,10 @@ def demo(
     output.mkdir(parents=True, exist_ok=True)
     store = Store.open(output / "store" if session.home is None else session.home)
     with Renderer(session) as renderer:
-        trained = any(base.embedded for base in store.list("base"))
-        base = _base(store, output, renderer.emit)
-        recordings = (
-            _target(store, base, output, renderer.emit, trained=trained) if folder is None else folder
-        )
+        base = store.find(None, "base")
+        recordings = _target(store, base, output, renderer.emit) if folder is None else folder
         consent = _SYNTHETIC if folder is None else _ON_THIS_MACHINE
-        voice = _clone(store, base, recordings, renderer.emit, consent, trained=trained)
+        voice = _clone(store, base, recordings, renderer.emit, consent)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
             _speak(store, speaker, output / name, renderer.emit)
         card = card_or_none(store, voice, renderer.emit)
@@ -74,17 +71,11 @@ def demo(
             "voice": voice.ref,
             "files": ["base.wav", "voice.wav"],
             "card": card,
-            "trained_base": trained,
         },
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
         f"  pictures: {shown_path(voice.directory / 'curves.png')} and alignment.png beside it"
-        + ("" if card is None else f"\n  both side by side: {shown_path(Path(card))}")
-        + (
-            ""
-            if trained
-            else "\nNo trained base comes with this version: what you hear is a minute of training."
-        ),
+        + ("" if card is None else f"\n  both side by side: {shown_path(Path(card))}"),
     )
 
 
@@ -101,59 +92,29 @@ def _speak(store: "Store", speaker: "Artifact", target: Path, emit: "Emit") -> N
     copy_audio(speech.path(AUDIO), target)
 
 
-def _base(store: "Store", output: Path, emit: "Emit") -> "Artifact":
-    """The base that comes with the package; without one, a tiny base of formant speech."""
-    from voxgrad.audio.formant_synthesis import speak_phones
-    from voxgrad.events import Said
-    from voxgrad.presets import load_preset
-    from voxgrad.settings import TextSpec
-    from voxgrad.steps.pretrain import pretrain
-    from voxgrad.text.tokens import encode
-
-    if store.list("base"):
-        return store.find(None, "base")
-    emit(Said("this version comes with no trained base: training a tiny one on synthetic speech"))
-    phones = [encode(text, TextSpec(add_blank=False)).phones for text in _TEXTS]
-    spoken = (speak_phones(line, seed, 190.0) for seed, line in enumerate(phones))
-    recordings = _record(output / "wavs-base", spoken)
-    return pretrain(
-        store,
-        _prepare(store, recordings, emit, _SYNTHETIC),
-        name="demo",
-        preset=load_preset("tiny"),
-        emit=emit,
-    )
-
-
-def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit", *, trained: bool) -> Path:
-    """Another speaker: what the base learnt from, or says itself, with pitch and formants lowered."""
+def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit") -> Path:
+    """Another speaker: what the base says, with pitch and formants lowered."""
     from voxgrad.audio.io import read_audio
     from voxgrad.audio.praat import shift
     from voxgrad.settings import SynthesisSpec
     from voxgrad.steps.say import AUDIO, say
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
-    if not trained:
-        sources = sorted((output / "wavs-base").glob("*.wav"))
-    else:
-        vocoder = choose_vocoder(store, None, mel_of(base), emit)
-        spoken = (
-            say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
-            for seed, text in enumerate(_TEXTS)
-        )
-        sources = [speech.path(AUDIO) for speech in spoken]
-    return _record(output / "wavs", (shift(read_audio(path), _PITCH, _FORMANTS) for path in sources))
+    vocoder = choose_vocoder(store, None, mel_of(base), emit)
+    spoken = (
+        say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
+        for seed, text in enumerate(_TEXTS)
+    )
+    sources = (read_audio(speech.path(AUDIO)) for speech in spoken)
+    return _record(output / "wavs", (shift(source, _PITCH, _FORMANTS) for source in sources))
 
 
-def _clone(
-    store: "Store", base: "Artifact", recordings: Path, emit: "Emit", consent: str, *, trained: bool
-) -> "Artifact":
+def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
     from voxgrad.presets import load_preset
     from voxgrad.steps.finetune import finetune
 
     # A part of the fast preset: a demonstration should not take longer than a coffee.
-    fewer = ["stages.0.steps=120", "stages.1.steps=300"]
-    preset = load_preset("fast", fewer) if trained else load_preset("tiny", ["stages.0.steps=30"])
+    preset = load_preset("fast", ["stages.0.steps=120", "stages.1.steps=300"])
     dataset = _prepare(store, recordings, emit, consent)
     return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)
 

@@ -1,7 +1,6 @@
 """`voxgrad evaluate` and `voxgrad card`: how good a voice is, and what fine-tuning changed."""
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from voxgrad.events import Emit
-    from voxgrad.settings import SynthesisSpec
     from voxgrad.store import Artifact, Store
 
 
@@ -35,17 +33,7 @@ def evaluate(
         typer.Option(metavar="REF", help="A dataset; default: the one that the voice was trained on."),
     ] = None,
     speaker: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="The speaker, if the dataset has several; with --convert, of a base."
-        ),
-    ] = None,
-    convert: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Evaluate how the voice converts the recordings there, with a .txt beside each.",
-        ),
+        str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,
     vocoder: Annotated[
@@ -73,16 +61,10 @@ def evaluate(
 
     session: Session = context.obj
     asked = {
-        **chosen_steps(steps, draft=draft, best=best, max_rtf=None),
+        **chosen_steps(steps, draft=draft, best=best),
         "sampler": sampler,
         "temperature": temperature,
     }
-    if convert is not None:
-        if data is not None:
-            raise BadInputError("--data and --convert exclude each other", "Give one of them.")
-        spec = validated(SynthesisSpec, {**asked, "speaker": speaker}, "evaluate")
-        _evaluate_conversion(session, voice, vocoder, convert, clips, spec, seed)
-        return
     trial = Trial(clips, speaker, validated(SynthesisSpec, asked, "evaluate"), seed)
     store = Store.open(session.home)
     found = find_voice(store, voice)
@@ -90,40 +72,6 @@ def evaluate(
     with Renderer(session) as renderer:
         chosen = choose_vocoder(store, vocoder, mel_of(found), renderer.emit)
         made = step(store, found, dataset, chosen, trial=trial, emit=renderer.emit)
-    _answer(session, made)
-
-
-def _evaluate_conversion(
-    session: Session,
-    voice: str | None,
-    vocoder: str | None,
-    folder: Path,
-    count: int,
-    synthesis: "SynthesisSpec",
-    seed: int,
-) -> None:
-    from voxgrad.cli.convert import recordings_of
-    from voxgrad.cli.terminal import Renderer
-    from voxgrad.speech.load import find_vocoder, find_voice
-    from voxgrad.steps.evaluate_conversion import evaluate_conversion
-    from voxgrad.store import Store
-    from voxgrad.text.beside import script_beside
-
-    recordings = []
-    for path in [*recordings_of(folder)][:count]:
-        text = script_beside(path)
-        if text is None:
-            raise BadInputError(
-                f"{path} has no text", f"Write it to {path.with_suffix('.txt').name} beside it."
-            )
-        recordings.append((path, text))
-    store = Store.open(session.home)
-    found = find_voice(store, voice)
-    with Renderer(session) as renderer:
-        sound = find_vocoder(store, vocoder, found, renderer.emit)
-        made = evaluate_conversion(
-            store, found, recordings, sound, synthesis=synthesis, seed=seed, emit=renderer.emit
-        )
     _answer(session, made)
 
 
@@ -149,33 +97,27 @@ def table(made: "Artifact") -> "Table":
     from rich.table import Table
 
     from voxgrad.evaluation.summary import COLUMNS, lines
-    from voxgrad.steps.evaluate_conversion import COLUMNS as CONVERSION
 
     parents = {role: parent.ref for role, parent in made.manifest.parents.items()}
     metrics = made.manifest.metrics
-    dataset = parents.get("dataset")
-    columns = CONVERSION if dataset is None else COLUMNS
-    judged = "recordings, converted" if dataset is None else f"clips of {dataset}"
     shown = Table(
         box=None,
         padding=(0, 2, 0, 0),
         header_style="bold",
-        title=f"{parents['voice']} on {metrics['clips']} {judged}",
+        title=f"{parents['voice']} on {metrics['clips']} clips of {parents['dataset']}",
         title_justify="left",
         caption=str(made.directory),
         caption_justify="left",
     )
-    for heading in ("", "", *columns):
+    for heading in ("", "", *COLUMNS):
         shown.add_column(heading.replace("_", " "), justify="right" if heading else "left")
-    for title, unit, figures in lines({column: metrics.get(column, {}) for column in columns}, columns):
+    for title, unit, figures in lines({column: metrics.get(column, {}) for column in COLUMNS}):
         shown.add_row(title, unit, *figures)
     return shown
 
 
 def _own(store: "Store", voice: "Artifact") -> "Artifact":
     """The dataset that a voice learnt from."""
-    from voxgrad.errors import BadInputError
-
     parent = voice.manifest.parents.get("dataset")
     if parent is None:
         raise BadInputError(

@@ -38,7 +38,6 @@ class Quantize(StrEnum):
     NONE = "none"
     HALF = "half"
     INT8 = "int8"
-    INT4 = "int4"
 
 
 def export(
@@ -62,7 +61,7 @@ def export(
         Program | None, typer.Option("--for", help="What another program needs to speak with a voice.")
     ] = None,
     quantize: Annotated[
-        Quantize | None, typer.Option(help="Graph: weights in float32 (none), float16 (half), int8 or int4.")
+        Quantize | None, typer.Option(help="Graph: weights in float32 (none), float16 (half) or int8.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Graph: diffusion steps in it; default: 2.")

@@ -26,7 +26,6 @@ from voxgrad.cli.lexicon import lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import prepare
-from voxgrad.cli.record import record
 from voxgrad.cli.say import say
 from voxgrad.cli.serve import serve
 from voxgrad.cli.shared_options import Command, Session
@@ -78,7 +77,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "finetune": finetune,
     "say": say,
     "convert": convert,
-    "record": record,
     "serve": serve,
     "replay": replay,
     "info": info,

@@ -90,16 +90,6 @@ def say(
     steps: Steps = None,
     draft: Draft = False,
     best: Best = False,
-    max_rtf: Annotated[
-        float | None,
-        typer.Option(min=0.001, metavar="X", help="As many steps as a real-time factor of X allows here."),
-    ] = None,
-    compile_: Annotated[
-        bool,
-        typer.Option(
-            "--compile", help="Use torch.compile: takes minutes first, and was slower where we measured it."
-        ),
-    ] = False,
     engine: Annotated[
         EngineName,
         typer.Option(help="What computes: ONNX Runtime (onnx) or torch; auto: onnx once a graph was made."),
@@ -190,7 +180,7 @@ def say(
     session: Session = context.obj
     # "nan" passes through the options' limits
     asked = {
-        **chosen_steps(steps, draft=draft, best=best, max_rtf=max_rtf),
+        **chosen_steps(steps, draft=draft, best=best),
         **({} if sampler is None else {"sampler": sampler}),
         "start": start,
         "precision": precision,
@@ -227,8 +217,6 @@ def say(
         lexicon=lexicon,
         strict=strict,
         synthesis=validated(SynthesisSpec, asked, "say"),
-        max_rtf=max_rtf,
-        compile=compile_,
         engine=engine.value,
         delivery=validated(DeliverySpec, values, "say"),
         seed=seed,

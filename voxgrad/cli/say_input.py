@@ -209,15 +209,13 @@ def _standard_input() -> Iterator[str]:
         raise BadInputError(f"standard input cannot be read ({error})", "Give a text.") from error
 
 
-def chosen_steps(
-    steps: int | None, *, draft: bool, best: bool, max_rtf: float | None
-) -> dict[str, int | str]:
-    """The setting ``steps`` or ``quality`` that was asked for; nothing where the default or a measurement decides.
+def chosen_steps(steps: int | None, *, draft: bool, best: bool) -> dict[str, int | str]:
+    """The setting ``steps`` or ``quality`` that was asked for; nothing where the default decides.
 
     Raises:
-        BadInputError: two of them were given, or a factor that is no number.
+        BadInputError: two of them were given.
 
-    >>> chosen_steps(None, draft=True, best=False, max_rtf=None), chosen_steps(8, draft=False, best=False, max_rtf=None)
+    >>> chosen_steps(None, draft=True, best=False), chosen_steps(8, draft=False, best=False)
     ({'quality': 'draft'}, {'steps': 8})
     """
     given = [
@@ -226,14 +224,11 @@ def chosen_steps(
             "--steps": steps is not None,
             "--draft": draft,
             "--best": best,
-            "--max-rtf": max_rtf is not None,
         }.items()
         if asked
     ]
     if len(given) > 1:
         raise BadInputError(f"{' and '.join(given)} exclude each other", "Give one of them.")
-    if max_rtf is not None and not max_rtf > 0:
-        raise BadInputError("--max-rtf is no number above 0", "Give a number such as 0.3.")
     if draft or best:
         return {"quality": "draft" if draft else "best"}
     return {} if steps is None else {"steps": steps}

@@ -36,8 +36,6 @@ class SayRequest:
     lexicon: Path | None
     strict: bool
     synthesis: "SynthesisSpec"
-    max_rtf: float | None
-    compile: bool
     engine: "Engine"
     delivery: "DeliverySpec"
     seed: int
@@ -70,25 +68,19 @@ class SayRequest:
         check_writable_audio(named)
         with Renderer(self.session) as renderer:
             vocoder = find_vocoder(store, self.vocoder, speaker, renderer.emit)
-            loaded, graph, settings = None, None, self.synthesis
-            if self.compile or self.max_rtf is not None:
-                loaded, settings = self.load(store, self.voice, renderer.emit)
-            else:
-                chosen = choose_engine(store, self.engine, speaker, vocoder, settings, renderer.emit)
-                graph, settings = chosen.graph, chosen.synthesis
+            chosen = choose_engine(store, self.engine, speaker, vocoder, self.synthesis, renderer.emit)
             speech = step(
                 store,
                 text,
                 speaker,
                 vocoder,
                 name=speaker.name,
-                settings=settings,
-                graph=graph,
+                settings=chosen.synthesis,
+                graph=chosen.graph,
                 delivery=self.delivery,
                 lexicon=self.lexicon,
                 strict=self.strict,
                 seed=self.seed,
-                loaded=loaded,
                 casting=self.casting(store, renderer.emit),
                 rescue=named.with_stem(f"{named.stem}.part"),
                 emit=renderer.emit,
@@ -217,8 +209,6 @@ class SayRequest:
             emit,
             engine=self.engine,
             synthesis=self.synthesis,
-            compiled=self.compile,
-            max_rtf=self.max_rtf,
         )
 
     def casting(self, store: "Store", emit: "Emit") -> "Casting":

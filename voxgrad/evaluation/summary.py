@@ -37,10 +37,6 @@ MEASURES = (
     Measure("word_error", "word error", "%", 100, 1),
     Measure("words_wrong", "words wrong by alignment", "%", 100, 1),
     Measure("similarity", "speaker similarity", "", 1, 3),
-    Measure("source_similarity", "similarity to the source's speaker", "", 1, 3),
-    Measure("f0_correlation", "F0 correlation with the source", "", 1, 3),
-    Measure("duration_correlation", "correlation of word durations", "", 1, 3),
-    Measure("near_borders", "word borders within 40 ms", "%", 100, 1),
     Measure("dnsmos", "DNSMOS overall", "1 to 5", 1, 2),
 )
 _MEDIANS = {"f0_shift", "real_time_factor"}
@@ -69,25 +65,23 @@ def _figures(clips: Sequence[Figures]) -> Figures:
     return figures
 
 
-def lines(
-    summary: Mapping[str, Figures], columns: Sequence[str] = COLUMNS
-) -> list[tuple[str, str, list[str]]]:
+def lines(summary: Mapping[str, Figures]) -> list[tuple[str, str, list[str]]]:
     """Title, unit and the shown figures of every measure that was taken."""
     table = []
     for measure in MEASURES:
-        shown = [_shown(summary.get(column, {}).get(measure.key), measure) for column in columns]
+        shown = [_shown(summary.get(column, {}).get(measure.key), measure) for column in COLUMNS]
         if any(shown):
             table.append((measure.title, measure.unit, shown))
     return table
 
 
-def markdown(title: str, summary: Mapping[str, Figures], columns: Sequence[str] = COLUMNS) -> str:
+def markdown(title: str, summary: Mapping[str, Figures]) -> str:
     """The table as a document."""
     rows = [
         f"| {name}{f' ({unit})' if unit else ''} | {' | '.join(shown)} |"
-        for name, unit, shown in lines(summary, columns)
+        for name, unit, shown in lines(summary)
     ]
-    head = f"| | {' | '.join(column.replace('_', ' ') for column in columns)} |\n|{' --- |' * (1 + len(columns))}"
+    head = f"| | {' | '.join(column.replace('_', ' ') for column in COLUMNS)} |\n|{' --- |' * (1 + len(COLUMNS))}"
     return f"# {title}\n\n{head}\n" + "\n".join(rows) + "\n"
 
 

@@ -21,7 +21,6 @@ from voxgrad.onnx.model_file import (
     DIGEST,
     INPUTS,
     OUTPUTS,
-    RISE_INPUT,
     SPEAKER_INPUT,
     GraphDescription,
     digest,
@@ -135,7 +134,7 @@ def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) 
         BadInputError: the extra ``onnx`` is not installed.
     """
     several = graph.spec.model.n_spks > 1
-    names = [*INPUTS, *RISE_INPUT, *(SPEAKER_INPUT if several else {})]
+    names = [*INPUTS, *(SPEAKER_INPUT if several else {})]
     tokens = torch.arange(1, 42)[None] % BLANK
     example = [tokens, torch.tensor([41]), torch.ones(1), torch.zeros(1)]
     example += [torch.full((1,), 0.5), torch.randn(32000), torch.zeros(1)]

@@ -19,9 +19,7 @@ from voxgrad.settings import AcousticSpec, OnnxSpec
 
 DIGEST: Final = "voxgrad.digest"
 DESCRIPTION: Final = "voxgrad.voice"
-INPUTS: Final = {"tokens": 7, "lengths": 7, "speed": 1, "pitch": 1, "temperature": 1, "noise": 1}
-RISE_INPUT: Final = {"rise": 1}
-"""Which graphs of earlier versions lack."""
+INPUTS: Final = {"tokens": 7, "lengths": 7, "speed": 1, "pitch": 1, "temperature": 1, "noise": 1, "rise": 1}
 SPEAKER_INPUT: Final = {"speaker": 7}
 OUTPUTS: Final = {"audio": 1, "durations": 7, "mel": 1}
 """Names and element types: 1 float32, 7 int64 (TensorProto.DataType)."""
@@ -33,8 +31,7 @@ Identity LayerNormalization LeakyRelu Less LessOrEqual Log MatMul MatMulInteger 
 Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize Round Shape Sigmoid Sin Slice Softmax Softplus
 Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """
-OPERATORS: Final = frozenset(("", name) for name in _OPERATORS.split()) | {("com.microsoft", "MatMulNBits")}
-"""Domain and name of each."""
+OPERATORS: Final = frozenset(_OPERATORS.split())
 """What a graph of ours may consist of: none reads files, loops, calls functions or makes random numbers."""
 
 _MOST_BYTES: Final = 2**31
@@ -168,8 +165,7 @@ def _problem(content: bytes, metadata: dict[str, str], found: GraphDescription) 
                 return problem
         elif number == _GRAPH_SPARSE or (number == _GRAPH_INITIALIZER and _external(value)):
             return "it has weights outside the file"
-    signatures = [{_GRAPH_INPUT: one, _GRAPH_OUTPUT: OUTPUTS} for one in (wanted, wanted | RISE_INPUT)]
-    if signature not in signatures:
+    if signature != {_GRAPH_INPUT: wanted, _GRAPH_OUTPUT: OUTPUTS}:
         return "its inputs or outputs are others"
     return None
 
@@ -187,7 +183,7 @@ def _node_problem(node: Any) -> str | None:
                     return "an operator holds a graph of its own"
                 if kind == _ATTRIBUTE_TENSOR and _external(part):
                     return "it has weights outside the file"
-    if ("" if domain == "ai.onnx" else domain, operator) not in OPERATORS:
+    if domain not in {"", "ai.onnx"} or operator not in OPERATORS:
         return f"the operator {domain + '.' if domain else ''}{operator[:40]!r} is none of those that it uses"
     return None
 

@@ -5,17 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxgrad.onnx.runtime import require_onnx
 from voxgrad.settings.onnx import Quantize
 
 _LARGE = 16384
 """Elements of a weight that is worth quantising."""
-_BLOCK = 64
-"""Weights of 4 bits that share a scale."""
-_MICROSOFT = "com.microsoft"
-"""Domain of ONNX Runtime's own operators."""
 _NOISE = "noise"
 """A table, for which sixteen bits are enough."""
 _EXACT = ("filters", "shares", "envelope")
@@ -51,39 +46,30 @@ def simplified(model: Any) -> Any:
 def quantized(model: Any, how: Quantize) -> Any:
     """A model with weights of another type.
 
-    ``int4``: weights of matrix products become integers of 4 bits, a scale for every 128 of them, multiplied with an
-    input of 8 bits; all other large weights are kept as 8-bit integers and computed with in float32.
     ``int8``: matrix products by constants become products of 8-bit integers, a scale for every column of the weight
     and one for the input; all other large weights are kept as 8-bit integers and computed with in float32.
     ``half``: all large weights are kept as float16 and computed with in float32.
     """
     if how == "int8":
         model = _integer_products(model)
-    if how == "int4":
-        _four_bit_products(model)
     if how != "none":
-        _small_weights(model, "half" if how == "half" else "int8")
+        _small_weights(model, how)
     return model
-
-
-def _products(model: Any) -> list[Any]:
-    """Nodes that multiply by a large constant matrix, the second input."""
-    sizes = {one.name: tuple(one.dims) for one in model.graph.initializer}
-    return [
-        node
-        for node in model.graph.node
-        if node.op_type == "MatMul"
-        and not node.input[1].endswith(_EXACT)
-        and len(sizes.get(node.input[1], ())) == 2
-        and np.prod(sizes[node.input[1]]) >= _LARGE
-    ]
 
 
 def _integer_products(model: Any) -> Any:
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
     onnx = require_onnx()
-    chosen = [node.name for node in _products(model)]
+    sizes = {one.name: tuple(one.dims) for one in model.graph.initializer}
+    chosen = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul"
+        and not node.input[1].endswith(_EXACT)
+        and len(sizes.get(node.input[1], ())) == 2
+        and np.prod(sizes[node.input[1]]) >= _LARGE
+    ]
     onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})  # else it warns of it
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "model.onnx"
@@ -96,69 +82,6 @@ def _integer_products(model: Any) -> Any:
             weight_type=QuantType.QInt8,
         )
         return onnx.load(target)
-
-
-def _four_bit_products(model: Any) -> None:
-    onnx = require_onnx()
-    constants = {one.name: one for one in model.graph.initializer}
-    packed: set[str] = set()
-    for node in _products(model):
-        name = node.input[1]
-        rows, columns = constants[name].dims
-        if name not in packed:
-            values, scales = four_bits(onnx.numpy_helper.to_array(constants[name]))
-            model.graph.initializer.extend(
-                [
-                    onnx.numpy_helper.from_array(values, f"{name}.int4"),
-                    onnx.numpy_helper.from_array(scales, f"{name}.scale"),
-                ]
-            )
-            packed.add(name)
-        replaced = onnx.helper.make_node(
-            "MatMulNBits",
-            [node.input[0], f"{name}.int4", f"{name}.scale"],  # ONNX Runtime takes no computed scales
-            list(node.output),
-            name=node.name,
-            domain=_MICROSOFT,
-            K=rows,
-            N=columns,
-            bits=4,
-            block_size=_BLOCK,
-            accuracy_level=4,  # the input in 8 bits
-        )
-        node.CopyFrom(replaced)
-    for name in packed:
-        model.graph.initializer.remove(constants[name])
-    if _MICROSOFT not in {one.domain for one in model.opset_import}:
-        model.opset_import.append(onnx.helper.make_opsetid(_MICROSOFT, 1))
-
-
-def four_bits(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A matrix as MatMulNBits wants it, with the scales that come nearest to it.
-
-    Args:
-        weight: (rows, columns).
-
-    Returns:
-        (columns, blocks, _BLOCK / 2) with two numbers a byte, the first in its lower half, 8 meaning 0; and
-        (columns * blocks,) scales.
-    """
-    rows, columns = weight.shape
-    blocks = np.pad(weight.T, ((0, 0), (0, -rows % _BLOCK))).reshape(columns, -1, _BLOCK)
-    largest = np.abs(blocks).max(-1, keepdims=True).clip(1e-9) / 7
-    best, scale = np.full(largest.shape, np.inf), largest
-    for share in np.linspace(0.6, 1.1, 21):
-        tried = (share * largest).astype(np.float32)
-        error = np.square(_levels(blocks, tried) * tried - blocks).sum(-1, keepdims=True)
-        scale = np.where(error < best, tried, scale)
-        best = np.minimum(best, error)
-    levels = (_levels(blocks, scale) + 8).astype(np.uint8)
-    packed: NDArray[np.uint8] = np.bitwise_or(levels[..., ::2], np.left_shift(levels[..., 1::2], 4))
-    return packed, scale.reshape(-1).astype(np.float32)
-
-
-def _levels(blocks: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.rint(blocks / scale).clip(-8, 7)
 
 
 def _small_weights(model: Any, how: Literal["half", "int8"]) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.model_file import RISE_INPUT
 from voxgrad.onnx.noise import torch_normal
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
 from voxgrad.threads import usable_processors
@@ -100,7 +99,7 @@ class OnnxGraph:
         options.log_severity_level = 3
         # The file is simplified already, and to optimise it again takes longer than a sentence.
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if spec.quantize in {"half", "int8"}:
+        if spec.quantize != "none":
             # A second copy of the weights, which 8-bit products hardly gain from.
             options.add_session_config_entry("session.disable_prepacking", "1")
         try:
@@ -130,8 +129,7 @@ class OnnxGraph:
             speaker: row of the embedding; None: the voice's own.
             rate: factor of every token's speed, (tokens,).
             semitones: that every token is raised by, (tokens,).
-            rise: how far every token of a question rises, (tokens,). Graphs of versions before questions rose have no
-                input for that, and it is left out.
+            rise: how far every token of a question rises, (tokens,).
         """
         model = self.acoustic.model
         temperature = model.temperature if synthesis.temperature is None else synthesis.temperature
@@ -144,9 +142,8 @@ class OnnxGraph:
             "pitch": np.zeros(1, np.float32) if semitones is None else semitones,
             "temperature": np.array([temperature], np.float32),
             "noise": torch_normal(seed, model.n_feats * frames),
+            "rise": np.zeros(1, np.float32) if rise is None else rise,
         }
-        if RISE_INPUT.keys() <= {one.name for one in self.session.get_inputs()}:
-            inputs["rise"] = np.zeros(1, np.float32) if rise is None else rise
         if model.n_spks > 1:
             row = self.acoustic.speakers[self.acoustic.voice] if speaker is None else speaker
             inputs["speaker"] = np.array([row], np.int64)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from voxgrad.settings.base import Positive, Spec
 
-Quantize = Literal["none", "half", "int8", "int4"]
+Quantize = Literal["none", "half", "int8"]
 
 
 class OnnxSpec(Spec):
@@ -15,5 +15,5 @@ class OnnxSpec(Spec):
     steps: Positive = 2
     """Evaluations of the score network, each in the graph."""
     quantize: Quantize = "none"
-    """Weights: float32; float16, computed in float32; or integers of 8 or 4 bits, multiplied as such where the graph
+    """Weights: float32; float16, computed in float32; or 8-bit integers, multiplied as such where the graph
     multiplies matrices."""

@@ -67,7 +67,7 @@ class DeliverySpec(Spec):
     half after a semicolon, a third after a comma where a sentence is too long to be said at once."""
     edge_silence: float | None = Field(default=0.075, ge=0, le=10)
     """Seconds before the first sound and after the last. None leaves every passage with the silence that the model
-    gave it, in its pauses too, as versions before 0.1 did."""
+    gave it, in its pauses too."""
 
 
 class ConversionSpec(Spec):

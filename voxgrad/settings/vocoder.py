@@ -80,8 +80,6 @@ class VocoderPreset(VocoderTrainSpec):
         model = values.get("model", {})
         if not isinstance(model, dict):
             return values
-        # Presets that are older than the other kind name none.
-        older = "istft" if {"hidden", "kernel", "final_iterations"} & model.keys() else "source_filter"
-        kind = values.get("kind", older)
+        kind = values.get("kind", "source_filter")
         spec = ISTFTSpec if kind == "istft" else SourceFilterSpec
         return {**values, "kind": kind, "model": spec.model_validate(model)}

@@ -41,7 +41,6 @@ def choose_engine(
     vocoder: Artifact | None,
     synthesis: SynthesisSpec,
     emit: Emit,
-    needs_torch: str | None = None,
 ) -> Chosen:
     """Decide what computes; with ``onnx``, a graph is made where there is none yet.
 
@@ -52,22 +51,22 @@ def choose_engine(
         vocoder: None for Griffin-Lim.
         synthesis: steps, temperature, speed.
         emit: called with progress events.
-        needs_torch: an option that was given and that only torch can do.
 
     Raises:
         BadInputError: the engine cannot do what is asked.
     """
     if voice.kind == KIND:
-        if engine == "torch" or needs_torch is not None:
-            asked = "--engine torch" if needs_torch is None else needs_torch
-            raise BadInputError(f"{voice} is an ONNX graph, which torch does not read", f"Leave out {asked}.")
+        if engine == "torch":
+            raise BadInputError(
+                f"{voice} is an ONNX graph, which torch does not read", "Leave out --engine torch."
+            )
         spec = settings_of(voice)[1]
         synthesis = settled(spec, synthesis)
         require_settings(spec, synthesis)
         return Chosen(voice, synthesis)
     acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
     synthesis = synthesis.settled(acoustic.model)
-    reason = f"{needs_torch} needs torch" if needs_torch is not None else unsuited(synthesis)
+    reason = unsuited(synthesis)
     if engine == "torch" or (engine == "auto" and (reason or vocoder is None or not has_runtime())):
         require_torch()
         return Chosen(None, synthesis)

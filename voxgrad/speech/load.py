@@ -60,8 +60,6 @@ def load_speaker(
     *,
     engine: Engine = "auto",
     synthesis: SynthesisSpec = SynthesisSpec(),  # noqa: B008 - frozen
-    compiled: bool = False,
-    max_rtf: float | None = None,
 ) -> tuple[Speaker, SynthesisSpec]:
     """Find and load a voice with its vocoder.
 
@@ -73,8 +71,6 @@ def load_speaker(
         emit: called with a remark where no vocoder fits.
         engine: what computes; see `voxgrad.speech.engines`.
         synthesis: settings that it shall speak with.
-        compiled: compile the score network with torch.
-        max_rtf: as many steps of torch as this real-time factor allows.
 
     Returns:
         The speaker, and the settings with what a graph alone decides.
@@ -86,40 +82,5 @@ def load_speaker(
     found = find_voice(store, voice)
     sound = find_vocoder(store, vocoder, found, emit)
     words = Lexicon.gather(store.home, carried_lexicon(found), lexicon)
-    chosen = choose_engine(
-        store, engine, found, sound, synthesis, emit, needs_torch=torch_option(compiled, max_rtf)
-    )
-    if compiled or max_rtf is not None:
-        return _load_for_torch(
-            found, sound, words, chosen.synthesis, emit, compiled=compiled, max_rtf=max_rtf
-        )
+    chosen = choose_engine(store, engine, found, sound, synthesis, emit)
     return open_speaker(found, sound, words, chosen.graph), chosen.synthesis
-
-
-def torch_option(compiled: bool, max_rtf: float | None) -> str | None:  # noqa: FBT001
-    """An option that was given and that only torch can do."""
-    if compiled:
-        return "--compile"
-    return None if max_rtf is None else "--max-rtf"
-
-
-def _load_for_torch(
-    voice: Artifact,
-    vocoder: Artifact | None,
-    lexicon: Lexicon,
-    synthesis: SynthesisSpec,
-    emit: Emit,
-    *,
-    compiled: bool,
-    max_rtf: float | None,
-) -> tuple[Speaker, SynthesisSpec]:
-    # Only here, because both need torch.
-    from voxgrad.speech.acceleration import compile_synthesizer, fit_steps_to_rtf  # noqa: PLC0415
-    from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
-
-    speaker = Synthesizer.load(voice, vocoder, lexicon)
-    if compiled:
-        speaker = compile_synthesizer(speaker, synthesis, emit)
-    if max_rtf is not None:
-        synthesis = fit_steps_to_rtf(speaker, synthesis, max_rtf, emit)
-    return speaker, synthesis

@@ -93,8 +93,6 @@ class Recipe(BaseModel):
     """SHA-256 of the user's pronunciations, if there were any."""
     threads: int
     """Of the processor: sums of other numbers of threads round otherwise."""
-    compiled: bool = False
-    """Whether the score network was: compiled operations round otherwise."""
     engine: Literal["torch", "onnx"] = "torch"
     """What computed."""
     quantize: str | None = None

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,12 +31,10 @@ class Synthesizer(LocalSpeaker):
     Attributes:
         acoustic: the voice's network and settings.
         vocoder_model: the vocoder, loaded.
-        compiled: whether its score network is.
     """
 
     acoustic: AcousticModel
     vocoder_model: Vocoder
-    compiled: bool = False
 
     @classmethod
     def load(cls, voice: Artifact, vocoder: Artifact | None, lexicon: Lexicon) -> "Synthesizer":
@@ -66,11 +63,6 @@ class Synthesizer(LocalSpeaker):
     def tools(self) -> dict[str, str]:
         """Versions of what computes."""
         return {"torch": torch.__version__}
-
-    @property
-    def made_by(self) -> dict[str, Any]:
-        """What a recipe says of the engine."""
-        return {"compiled": self.compiled}
 
     def utter(
         self,

@@ -69,11 +69,8 @@ def replay(
     if recipe.text is None:
         message = f"{source} was streamed while its text still came, and does not hold it"
         raise BadInputError(message, "Say the text again.")
-    # Recipes of versions before questions rose, and before there was a filter, do not say that neither was there.
-    before_both = {"question_rise": 0.0, **({} if recipe.engine == "onnx" else {"postfilter": 0.0})}
-    synthesis = validated(SynthesisSpec, {**before_both, **recipe.synthesis}, str(source))
-    # Recipes from before it was a setting have every passage as the model made it.
-    delivery = validated(DeliverySpec, {"edge_silence": None, **recipe.delivery}, str(source))
+    synthesis = validated(SynthesisSpec, recipe.synthesis, str(source))
+    delivery = validated(DeliverySpec, recipe.delivery, str(source))
     speaker = _speaker(store, source, recipe, recipe, synthesis, lexicon, emit)
     with _threads(recipe.threads, speaker), _lossless(source) as before:
         if recipe.recording is not None:
@@ -207,15 +204,7 @@ def _speaker(
         )
     if graph is None:
         require_torch()
-    speaker = open_speaker(voice, vocoder, words, graph, recipe.threads)
-    if recipe.compiled and member is recipe:
-        # Only here, because it needs torch.
-        from voxgrad.speech.acceleration import compile_synthesizer  # noqa: PLC0415
-        from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
-
-        if isinstance(speaker, Synthesizer):
-            return compile_synthesizer(speaker, synthesis, emit)
-    return speaker
+    return open_speaker(voice, vocoder, words, graph, recipe.threads)
 
 
 def _graph(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,6 @@ def say(
     lexicon: Path | None = None,
     strict: bool = False,
     seed: int,
-    loaded: Speaker | None = None,
     graph: Artifact | None = None,
     casting: Casting = Cast,
     rescue: Path | None = None,
@@ -75,7 +74,6 @@ def say(
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         strict: refuse words that no dictionary has.
         seed: of all noise.
-        loaded: both of them, if they were needed before; its lexicon does not count.
         graph: of the voice, where ONNX Runtime shall compute; see `voxgrad.speech.engines`.
         casting: makes the cast of SSML, told its narrator.
         rescue: an audio file for what is finished, where the work is interrupted.
@@ -93,10 +91,10 @@ def say(
         parents["onnx"] = graph
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
-    speaker = None if loaded is None else replace(loaded, lexicon=words)
+    speaker: Speaker | None = None
     cast, heard = None, dict[str, Any]()
     if is_ssml(text):  # whose other voices and sounds count too
-        speaker = open_speaker(voice, vocoder, words, graph) if speaker is None else speaker
+        speaker = open_speaker(voice, vocoder, words, graph)
         cast = casting(speaker)
         heard = speaker.recipe(text, settings, delivery, seed, cast).heard
         known_by |= {

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,10 +17,6 @@ DIGEST_FILE = "manifest.sha256"
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256, 64 lower-case hex digits."""
-
-Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
-UPGRADES: Mapping[int, Upgrade] = MappingProxyType({})
-"""What turns a manifest of each older major version into one of the next. There is none older than the first."""
 
 
 class NewerSchemaError(IntegrityError):
@@ -118,7 +113,7 @@ class Manifest(_Record):
         try:
             value = json.loads(text)
             check_schema(value["schema_version"], f"The manifest of {owner}")
-            return cls.model_validate(upgraded(value))
+            return cls.model_validate(value)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -130,7 +125,7 @@ class Manifest(_Record):
 
 
 def check_schema(version: str, owner: str) -> None:
-    """Refuse what a newer major version wrote; a newer minor version only adds fields.
+    """Refuse a schema that this version does not read: another major version; a newer minor one only adds fields.
 
     Args:
         version: such as ``1.0``.
@@ -138,32 +133,21 @@ def check_schema(version: str, owner: str) -> None:
 
     Raises:
         NewerSchemaError: the major version is newer than ours.
+        IntegrityError: the major version is one that no release wrote.
         ValueError: ``version`` is not a version.
     """
-    if _major(version) > _major(SCHEMA_VERSION):
+    major, ours = (int(one.partition(".")[0]) for one in (version, SCHEMA_VERSION))
+    if major > ours:
         raise NewerSchemaError(
             f"{owner} has schema {version}, newer than this voxgrad reads", "Upgrade voxgrad."
         )
-
-
-def upgraded(value: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of an older major version as one of ours; in memory, for files never change once published.
-
-    Raises:
-        KeyError: no release ever wrote that version.
-    """
-    for major in range(_major(value["schema_version"]), _major(SCHEMA_VERSION)):
-        value = UPGRADES[major](value)
-    return value
+    if major < ours:
+        raise IntegrityError(f"{owner} has schema {version}, which no release wrote", "Import a copy of it.")
 
 
 def is_digest(text: str) -> bool:
     """Whether it is a SHA-256 in lower-case hex."""
     return re.fullmatch(r"[0-9a-f]{64}", text) is not None
-
-
-def _major(version: str) -> int:
-    return int(version.partition(".")[0])
 
 
 def canonical_json(value: Any) -> bytes:
