@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-for _package in ("starlette", "uvicorn", "prometheus_client", "wyoming"):
+for _package in ("starlette", "uvicorn", "prometheus_client", "wyoming", "av"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install 'voxgrad[serve]'")
 httpx = pytest.importorskip("httpx")
 

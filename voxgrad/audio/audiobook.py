@@ -1,4 +1,4 @@
-"""Audiobooks: M4B, MP3 and Opus with chapters, tags and a cover, written by FFmpeg's libraries (PyAV)."""
+"""Audiobooks: M4B, MP3 and Opus with chapters, tags and a cover."""
 
 import base64
 import io
@@ -9,23 +9,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
+from voxgrad.audio.codecs import CODECS, CodecWriter, require_av
 from voxgrad.audio.io import appearing
 from voxgrad.audio.writers import PCM
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 ENDINGS: Final = ("m4b", "m4a", "mp3", "opus")
 """What an audiobook's name can end in."""
-_CODECS: Final = {
-    "m4b": ("mp4", "aac", 64_000),
-    "m4a": ("mp4", "aac", 64_000),
-    "mp3": ("mp3", "libmp3lame", 64_000),
-    "opus": ("ogg", "libopus", 32_000),
-}
-_OPUS_RATE: Final = 48_000
 _COVER_SIDE: Final = 1400  # pixels
-_BLOCK: Final = 1 << 14
 _MILLISECOND: Final = Fraction(1, 1000)
 
 
@@ -55,21 +46,6 @@ class AudiobookTags:
     cover: bytes | None = None
 
 
-def require_av() -> Any:
-    """PyAV.
-
-    Raises:
-        EnvironmentFailureError: it is not installed.
-    """
-    try:
-        import av  # noqa: PLC0415 - an extra, and large
-    except ImportError as error:
-        raise EnvironmentFailureError(
-            "audiobooks need the package av", "Install it: pip install 'voxgrad[books]'."
-        ) from error
-    return av
-
-
 def write_audiobook(
     target: Path,
     blocks: Iterator[PCM],
@@ -91,7 +67,7 @@ def write_audiobook(
     """
     av = require_av()
     kind = target.suffix.lower().removeprefix(".")
-    container_name, codec, bit_rate = _CODECS[kind]
+    container_name = CODECS[kind].container
     options = {"movflags": "+faststart"} if container_name == "mp4" else {}
     cover = None if tags.cover is None else readable_cover(tags.cover)
     try:
@@ -99,17 +75,16 @@ def write_audiobook(
             appearing(target) as place,
             av.open(str(place), "w", format=container_name, options=options) as container,
         ):
-            stream = container.add_stream(
-                codec, rate=_OPUS_RATE if codec == "libopus" else rate, layout="mono"
-            )
-            stream.bit_rate = bit_rate
-            _tag(stream if kind == "opus" else container, tags, cover if kind == "opus" else None)
+            writer = CodecWriter(container, kind, rate, tags.comment)
+            _tag(writer.tags, tags, cover if kind == "opus" else None)
             container.set_chapters([_chapter(number, one, rate) for number, one in enumerate(chapters)])
             add_cover = None if cover is None or kind == "opus" else _cover_stream(av, container, cover)
             container.start_encoding()
             if add_cover is not None:
                 add_cover()
-            _encode(av, container, stream, blocks, rate)
+            for block in blocks:
+                writer.write(block)
+            writer.finish()
     except av.FFmpegError as error:
         raise EnvironmentFailureError(f"{target} cannot be written ({error})", "Look at the disk.") from error
 
@@ -150,30 +125,12 @@ def readable_cover(content: bytes) -> bytes | None:
     return written.getvalue()
 
 
-def _encode(av: Any, container: Any, stream: Any, blocks: Iterator[PCM], rate: int) -> None:
-    resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=stream.rate)
-    position = 0
-    for block in blocks:
-        for start in range(0, len(block), _BLOCK):
-            piece = np.ascontiguousarray(block[None, start : start + _BLOCK])
-            frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = rate, position, Fraction(1, rate)
-            position += frame.samples
-            for resampled in resampler.resample(frame):
-                container.mux(stream.encode(resampled))
-    for resampled in resampler.resample(None):
-        container.mux(stream.encode(resampled))
-    container.mux(stream.encode(None))
-
-
-def _tag(owner: Any, tags: AudiobookTags, cover: bytes | None) -> None:
-    owner.metadata.update(
-        {"title": tags.title, "album": tags.title, "genre": "Audiobook", "comment": tags.comment}
-    )
+def _tag(written: Any, tags: AudiobookTags, cover: bytes | None) -> None:
+    written.update({"title": tags.title, "album": tags.title, "genre": "Audiobook"})
     if tags.author:
-        owner.metadata.update({"artist": tags.author, "album_artist": tags.author})
+        written.update({"artist": tags.author, "album_artist": tags.author})
     if cover is not None:
-        owner.metadata["METADATA_BLOCK_PICTURE"] = base64.b64encode(_flac_picture(cover)).decode()
+        written["METADATA_BLOCK_PICTURE"] = base64.b64encode(_flac_picture(cover)).decode()
 
 
 def _chapter(number: int, chapter: AudiobookChapter, rate: int) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def read_comment(path: Path) -> str:
             return _tagged_comment(path)
         with soundfile.SoundFile(path) as audio:
             comment = str(audio.comment)
-        return comment if comment or path.suffix.lower() != ".mp3" else _tagged_comment(path)
+        return comment or _tagged_comment(path)
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error.error_string.rstrip(".")) from error
     except OSError as error:
@@ -166,16 +166,16 @@ def read_comment(path: Path) -> str:
 
 
 def _tagged_comment(path: Path) -> str:
-    """The comment of an audiobook."""
+    """The comment of an audiobook, or of what the server sent: FFmpeg names it otherwise than libsndfile."""
     # Only here, because few files are any.
     from voxgrad.audio.audiobook import read_tags  # noqa: PLC0415
 
     try:
         return read_tags(path)[0].get("comment", "")
-    except EnvironmentFailureError:
-        if path.suffix.lower() == ".mp3":  # which is mostly none
-            return ""
-        raise
+    except (BadInputError, EnvironmentFailureError):
+        if path.suffix.lower() in _AUDIOBOOKS:
+            raise
+        return ""  # libsndfile reads it, and it is most likely none of ours
 
 
 def _unreadable(path: Path, reason: str) -> BadInputError:

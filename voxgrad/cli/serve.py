@@ -9,7 +9,7 @@ import typer
 from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError
 
-_NEEDED = ("starlette", "uvicorn", "prometheus_client", "wyoming")
+_NEEDED = ("starlette", "uvicorn", "prometheus_client", "wyoming", "av")
 
 
 def serve(

@@ -1,19 +1,13 @@
 """Audio formats of the speech route, written piece by piece while the audio is made."""
 
+import asyncio
 import io
-import queue
-import shutil
-import subprocess
-import threading
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Final, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol
 
-import soundfile
-
+from voxgrad.audio.codecs import CODECS, CodecWriter, require_av
 from voxgrad.audio.io import Samples, Waveform, resample
-from voxgrad.audio.writers import SOFTWARE, WaveWriter, to_pcm
-from voxgrad.errors import BadInputError
+from voxgrad.audio.writers import WaveWriter, to_pcm
 
 MEDIA_TYPES: Final = {
     "mp3": "audio/mpeg",
@@ -25,27 +19,27 @@ MEDIA_TYPES: Final = {
 }
 """Media type of every format; ``opus`` is in an Ogg container, ``aac`` in ADTS frames."""
 
-_RATES: Final = {"pcm": 24_000, "opus": 24_000}
-"""OpenAI's clients play ``pcm`` at 24 kHz, and Opus knows five rates alone; all else keeps the voice's."""
-_SOUNDFILE: Final = {"mp3": ("MP3", "MPEG_LAYER_III"), "opus": ("OGG", "OPUS"), "flac": ("FLAC", "PCM_16")}
-_MP3_LEVEL: Final = 0.5  # 80 kbit/s
-_BLOCK: Final = 1 << 16
-_PATIENCE: Final = 30.0  # seconds for ffmpeg
+_PCM_RATE: Final = 24_000  # at which OpenAI's clients play ``pcm``
+_WITH_LENGTH: Final = frozenset({"flac"})
+"""Sent whole: libsndfile does not read a file whose header says that its length is unknown."""
+
+_BUFFER: Final = 1 << 16  # bytes
+_PAGE: Final = {"page_duration": "200000"}  # µs; Ogg is handed on page by page
 
 
 class Encoder(Protocol):
-    """A file that is written piece by piece."""
+    """A file that is written piece by piece. Its methods are called one after the other, never at once."""
 
     def write(self, samples: Samples) -> bytes:
         """Take (n,) float32 samples; returns what of the file is ready."""
         ...
 
     def finish(self) -> bytes:
-        """The rest of the file, or nothing where it could not be written."""
+        """The rest of the file."""
         ...
 
-    def abandon(self) -> None:
-        """Free what the encoder holds; nothing is written any more."""
+    def close(self) -> None:
+        """Free what the encoder holds, finished or not."""
         ...
 
 
@@ -56,54 +50,50 @@ def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
         kind: one of `MEDIA_TYPES`.
         rate: of the samples, Hz.
         remark: metadata, where the format can hold it.
-        whole: all samples come in one piece: the header tells the length. Otherwise it says that it is unknown.
+        whole: nothing is ready before the end, so that the header tells the length.
 
     Raises:
-        BadInputError: the format needs ffmpeg, which is not installed.
+        EnvironmentFailureError: PyAV is missing.
     """
-    goal = _RATES.get(kind, rate)
     if kind == "pcm":
-        return _Resampled(_PCM(), rate, goal)
-    if kind == "aac":
-        return _AAC(rate)
-    target = io.BytesIO() if whole else _Stream()
-    if kind == "wav":
-        return _Wave(target, rate, remark)
-    return _Resampled(_Soundfile(target, kind, goal, remark, whole=whole), rate, goal)
+        return _PCM(rate)
+    target = io.BytesIO() if whole or kind in _WITH_LENGTH else _Stream()
+    return _Wave(target, rate, remark) if kind == "wav" else _Compressed(target, kind, rate, remark)
 
 
-def available_formats() -> list[str]:
-    """The formats that can be written on this machine."""
-    return [kind for kind in MEDIA_TYPES if kind != "aac" or shutil.which("ffmpeg") is not None]
+class EncoderThread:
+    """An encoder and the one thread that uses it, so that it is never closed while it writes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+
+    async def write(self, samples: Samples) -> bytes:
+        """See `Encoder`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._encoder.write, samples)
+
+    async def finish(self) -> bytes:
+        """See `Encoder`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._encoder.finish)
+
+    def leave(self) -> None:
+        """Close the encoder as soon as it does not write, without waiting for that."""
+        self._thread.submit(self._encoder.close)
+        self._thread.shutdown(wait=False)
 
 
-class _Stream(io.RawIOBase):
-    """What a client is sent as it is written: a header cannot be changed afterwards."""
+class _Stream:
+    """What a client is sent as it is written; it cannot seek, so that no header is changed afterwards."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._ready, self._position, self._length = bytearray(), 0, 0
+        self._ready = bytearray()
 
-    def write(self, content: bytes) -> int:  # type: ignore[override]
-        new = max(0, self._position + len(content) - self._length)
-        self._ready += memoryview(content)[len(content) - new :] if new else b""
-        self._position += len(content)
-        self._length += new
+    def write(self, content: bytes) -> int:
+        self._ready += content
         return len(content)
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        self._position = start + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def seekable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
+    def flush(self) -> None:
+        pass
 
     def take(self) -> bytes:
         content = bytes(self._ready)
@@ -111,19 +101,28 @@ class _Stream(io.RawIOBase):
         return content
 
 
-def _taken(target: io.BytesIO | _Stream) -> bytes:
-    """What is ready: of a whole file nothing before its end."""
+def _ready(target: io.BytesIO | _Stream) -> bytes:
+    """Of a whole file nothing before its end."""
     return target.take() if isinstance(target, _Stream) else b""
 
 
+def _rest(target: io.BytesIO | _Stream) -> bytes:
+    return target.take() if isinstance(target, _Stream) else target.getvalue()
+
+
 class _PCM:
+    """Every piece is resampled by itself: it begins and ends in silence."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+
     def write(self, samples: Samples) -> bytes:
-        return to_pcm(samples).astype("<i2").tobytes()
+        return to_pcm(resample(Waveform(samples, self._rate), _PCM_RATE).samples).astype("<i2").tobytes()
 
     def finish(self) -> bytes:
         return b""
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         pass
 
 
@@ -134,107 +133,44 @@ class _Wave:
 
     def write(self, samples: Samples) -> bytes:
         self._writer.write(samples)
-        return _taken(self._target)
+        return _ready(self._target)
 
     def finish(self) -> bytes:
-        if not isinstance(self._target, io.BytesIO):
-            return b""
-        self._writer.close()
-        return self._target.getvalue()
+        if isinstance(self._target, io.BytesIO):
+            self._writer.close()
+        return _rest(self._target)
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         pass
 
 
-class _Soundfile:
-    """What libsndfile writes."""
+class _Compressed:
+    """What FFmpeg's libraries write."""
 
-    def __init__(
-        self, target: io.BytesIO | _Stream, kind: str, rate: int, remark: str, *, whole: bool
-    ) -> None:
-        container, subtype = _SOUNDFILE[kind]
+    def __init__(self, target: io.BytesIO | _Stream, kind: str, rate: int, remark: str) -> None:
         self._target = target
-        # Of a stream with variable bitrate, players would guess a wrong length: the table that tells comes last.
-        rates = {"bitrate_mode": "CONSTANT", "compression_level": _MP3_LEVEL}
-        options = rates if kind == "mp3" and not whole else {}
-        self._file = soundfile.SoundFile(target, "w", rate, 1, subtype, format=container, **options)
-        self._file.software, self._file.comment = SOFTWARE, remark
-
-    def write(self, samples: Samples) -> bytes:
-        pcm = to_pcm(samples)
-        for start in range(0, len(pcm), _BLOCK):
-            self._file.write(pcm[start : start + _BLOCK])
-        return _taken(self._target)
-
-    def finish(self) -> bytes:
-        self._file.close()
-        return self._target.getvalue() if isinstance(self._target, io.BytesIO) else self._target.take()
-
-    def abandon(self) -> None:
-        self._file.close()
-
-
-class _Resampled:
-    """Every piece is resampled by itself: it begins and ends in silence."""
-
-    def __init__(self, encoder: Encoder, rate: int, goal: int) -> None:
-        self._encoder, self._rate, self._goal = encoder, rate, goal
-
-    def write(self, samples: Samples) -> bytes:
-        return self._encoder.write(resample(Waveform(samples, self._rate), self._goal).samples)
-
-    def finish(self) -> bytes:
-        return self._encoder.finish()
-
-    def abandon(self) -> None:
-        self._encoder.abandon()
-
-
-class _AAC:
-    """ADTS frames, by ffmpeg; it is sent samples, and gives frames back when it likes."""
-
-    def __init__(self, rate: int) -> None:
-        ffmpeg = shutil.which("ffmpeg")
-        if ffmpeg is None:
-            raise BadInputError(
-                "aac needs ffmpeg, which is not installed on the server",
-                "Ask for mp3, opus, flac, wav or pcm.",
-            )
-        command = [ffmpeg, "-v", "error", "-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "pipe:0"]
-        self._process = subprocess.Popen(
-            [*command, "-c:a", "aac", "-f", "adts", "pipe:1"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+        self._container: Any = require_av().open(
+            target,
+            "w",
+            format=CODECS[kind].container,
+            # Else packets wait until FFmpeg's buffer is full, which takes some seconds of speech.
+            options={"flush_packets": "1", **(_PAGE if kind == "opus" else {})},
+            # In a stream, the size of an ID3 tag can be filled in only while all of the tag is in the buffer.
+            buffer_size=_BUFFER + len(remark.encode()),
         )
-        self._ready: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        read: Callable[[int], bytes] = self._process.stdout.read1  # type: ignore[union-attr]
-        while content := read(_BLOCK):
-            self._ready.put(content)
+        self._writer: Any = CodecWriter(self._container, kind, rate, remark)
 
     def write(self, samples: Samples) -> bytes:
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(to_pcm(samples).astype("<i2").tobytes())  # type: ignore[union-attr]
-            self._process.stdin.flush()  # type: ignore[union-attr]
-        return self._given()
+        self._writer.write(to_pcm(samples))
+        return _ready(self._target)
 
     def finish(self) -> bytes:
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()  # type: ignore[union-attr]
-        self._reader.join(_PATIENCE)
-        self.abandon()
-        return self._given()
+        self._writer.finish()
+        self._container.close()
+        return _rest(self._target)
 
-    def abandon(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _given(self) -> bytes:
-        parts = []
-        with suppress(queue.Empty):
-            while True:
-                parts.append(self._ready.get_nowait())
-        return b"".join(parts)
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        # PyAV frees codecs, and the threads of their resamplers, with the last reference.
+        self._container = self._writer = None

@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voxgrad.presets import validated
-from voxgrad.server.encoders import available_formats
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.request_body import parsed
 from voxgrad.server.settings import ServerSettings
@@ -67,9 +66,6 @@ async def speech(request: Request) -> Response:
     if len(body.input) > most:
         message = f"input has {len(body.input)} characters, and {most} are the most: send it in parts."
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
-    if body.response_format not in available_formats():
-        message = f"{body.response_format} needs ffmpeg, which this server lacks: ask for another format."
-        raise HTTPError(400, message, code="format_not_available", parameter="response_format")
     asked = await _asked(service, body)
     if settings.log_text:
         _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(body.input.split()))

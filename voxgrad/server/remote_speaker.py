@@ -66,6 +66,8 @@ class RemoteSpeaker(Speaker):
         call = self.pool.call(worker.speak, *arguments, later=self._state["begun"])
         waiting: Future[tuple[Spoken, float]] = asyncio.run_coroutine_threadsafe(call, self.loop)
         self._state.update(begun=True, waiting=waiting)
+        if self._state["left"]:  # in the meantime
+            waiting.cancel()
         try:
             spoken, seconds = waiting.result()
         except CancelledError as error:

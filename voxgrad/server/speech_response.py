@@ -5,7 +5,7 @@ import base64
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from voxgrad.server.encoders import MEDIA_TYPES, Encoder, open_encoder
+from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
 from voxgrad.server.errors import as_http, error_content
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import Limits
@@ -24,6 +24,7 @@ from voxgrad.speech.results import SpokenPassage
 
 T = TypeVar("T")
 _LOG = logging.getLogger("voxgrad.server")
+_BLOCK = 1 << 16  # bytes
 _CHARACTERS_A_TOKEN = 4  # of OpenAI's count, which nobody pays for here
 
 
@@ -67,10 +68,11 @@ async def speech_response(
             first, last = await unless_left(request, anext(pieces))
         service.metrics.first_audio.observe(time.monotonic() - began)
         recipe = await service.recipe(asked)
-        encoder = open_encoder(form.kind, asked.speaker.rate, recipe.remark, whole=last and not form.events)
-        stack.callback(encoder.abandon)
-        if last and not form.events:
-            content = await asyncio.to_thread(lambda: encoder.write(first.samples) + encoder.finish())
+        whole = last and not form.events
+        encoder = EncoderThread(open_encoder(form.kind, asked.speaker.rate, recipe.remark, whole=whole))
+        stack.callback(encoder.leave)
+        if whole:
+            content = await encoder.write(first.samples) + await encoder.finish()
             return Response(content, media_type=MEDIA_TYPES[form.kind])
 
         async def spoken() -> AsyncIterator[SpokenPassage]:
@@ -113,26 +115,31 @@ class _HeldResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _audio(pieces: AsyncIterator[SpokenPassage], encoder: Encoder) -> AsyncIterator[bytes]:
+async def _audio(pieces: AsyncIterator[SpokenPassage], encoder: EncoderThread) -> AsyncIterator[bytes]:
     async for piece in pieces:
-        if content := await asyncio.to_thread(encoder.write, piece.samples):
+        if content := await encoder.write(piece.samples):
             yield content
-    if content := await asyncio.to_thread(encoder.finish):
-        yield content
+    for block in _blocks(await encoder.finish()):
+        yield block
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    """What is large in parts: a client is given time for each of them, not for all."""
+    return (content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK))
 
 
 async def _events(
-    pieces: AsyncIterator[SpokenPassage], encoder: Encoder, asked: SpeechRequest, form: AnswerForm
+    pieces: AsyncIterator[SpokenPassage], encoder: EncoderThread, asked: SpeechRequest, form: AnswerForm
 ) -> AsyncIterator[bytes]:
     """OpenAI's events: ``speech.audio.delta`` with audio in base64, then ``speech.audio.done`` with counts."""
     seconds = 0.0
     try:
         async for piece in pieces:
             seconds += len(piece.samples) / asked.speaker.rate
-            content = await asyncio.to_thread(encoder.write, piece.samples)
+            content = await encoder.write(piece.samples)
             yield _event("speech.audio.delta", audio=_base64(content), **_beside(piece, form, asked))
-        if content := await asyncio.to_thread(encoder.finish):
-            yield _event("speech.audio.delta", audio=_base64(content))
+        for block in _blocks(await encoder.finish()):
+            yield _event("speech.audio.delta", audio=_base64(block))
     except Exception as error:  # noqa: BLE001 - the status is sent: all that is left is an event
         shown = as_http(error)
         if shown.status >= 500:

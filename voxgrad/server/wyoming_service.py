@@ -133,6 +133,11 @@ class WyomingHandler(AsyncEventHandler):
             self._service.metrics.cancelled.inc()
         except Exception as error:  # noqa: BLE001 - the package trusts what it reads
             _LOG.info("a Wyoming client sent what is no event (%s)", type(error).__name__)
+        try:  # it may not take what it is still to be sent
+            async with asyncio.timeout(self._settings.limits.idle_seconds):
+                await self.writer.wait_closed()
+        except (OSError, TimeoutError):
+            self.writer.transport.abort()
 
     async def handle_event(self, event: Event) -> bool:
         """Answer one event; False ends the connection."""
@@ -226,9 +231,18 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
     Raises:
         EnvironmentFailureError: the address cannot be listened to.
     """
+    connections = 0
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await WyomingHandler(reader, writer, service, settings).run()
+        nonlocal connections
+        if connections >= settings.limits.connections:
+            writer.close()
+            return
+        connections += 1
+        try:
+            await WyomingHandler(reader, writer, service, settings).run()
+        finally:
+            connections -= 1
 
     host, port = settings.wyoming_host, settings.wyoming_port
     try:

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from voxgrad.audio.audiobook import ENDINGS, AudiobookChapter, AudiobookTags, require_av, write_audiobook
+from voxgrad.audio.audiobook import ENDINGS, AudiobookChapter, AudiobookTags, write_audiobook
+from voxgrad.audio.codecs import require_av
 from voxgrad.audio.writers import PCM, open_writer, read_comment, to_pcm
 from voxgrad.documents.epub import Chapter
 from voxgrad.errors import EnvironmentFailureError, VoxgradError
