@@ -1,6 +1,7 @@
 """Clients that leave, workers that die, more requests than are taken, and the end of the server."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -70,6 +71,16 @@ def test_a_client_that_leaves_before_it_hears_anything(served):
             )
     eventually(lambda: served.metric("voxgrad_requests_active") == 0)
     assert served.say("Hello there.").status_code == 200
+
+
+def test_wyomings_clients_that_leave_before_they_hear_anything(served):
+    before = served.metric("voxgrad_audio_seconds_total")
+    asked = json.dumps({"type": "synthesize", "data": {"text": LONG, "voice": {"name": "robot"}}})
+    for _ in range(40):
+        with socket.create_connection(("127.0.0.1", served.wyoming)) as connection:
+            connection.sendall(f"{asked}\n".encode())
+    eventually(lambda: served.metric("voxgrad_requests_active") == 0)
+    assert served.metric("voxgrad_audio_seconds_total") - before < 30  # some passages were in work, not forty
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")

@@ -1,6 +1,7 @@
 """The Wyoming protocol, by the package's own client; and clients that do not speak it."""
 
 import asyncio
+import json
 import socket
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
 from wyoming.error import Error
+from wyoming.event import async_read_event
 from wyoming.info import Describe, Info
 from wyoming.tts import (
     Synthesize,
@@ -67,33 +69,76 @@ def test_what_cannot_be_said_is_an_error_and_the_connection_stays(served, asked,
     assert Info.is_type(answers[1].type)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\n",
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"null\n",
-        b"[]\n",
-        b"{}\n",
-        b'{"type": "synthesize"}\n',
-        b'{"type": "synthesize", "data": {"text": 5}}\n',
-        b'{"type": "describe", "data_length": 99999999999}\n' + b"x" * 1000,
-        b'{"type": "describe", "payload_length": "many"}\n',
-        b"x" * 200_000,
-    ],
-    ids=range(10),
-)
-def test_who_does_not_speak_it_harms_nobody(served, content):
-    with socket.create_connection(("127.0.0.1", served.wyoming), timeout=10) as connection:
-        try:
-            connection.sendall(content)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(1000):
-                pass
-        except OSError:  # the server may have hung up
-            pass
-    assert Info.is_type(asyncio.run(conversation(served.wyoming, Describe()))[0].type)
+def event(kind: object, *, more: bytes = b"", **header: object) -> bytes:
+    return json.dumps({"type": kind, **header}).encode() + b"\n" + more
+
+
+MALFORMED = [
+    b"\n",
+    b"GET / HTTP/1.1\n",
+    b"null\n",
+    b"[]\n",
+    b"{}\n",
+    b"\xff\n",
+    b"[" * 50_000 + b"\n",
+    b'{"type": "describe", "x": "\\ud800"}\n',
+    event(5),
+    event(None),
+    event("describe", data=5),
+    event("synthesize"),
+    event("synthesize", data={"text": 5}),
+    event("synthesize", data={"text": None}),
+    event("synthesize", data={"text": "Hi.", "voice": "robot"}),
+    event("synthesize", data={"text": "Hi.", "voice": {"name": ["robot"]}}),
+    event("synthesize", data_length=3, more=b"[1]"),
+    event("synthesize", data_length=4, payload_length=5, more=b"nulxHello"),
+]
+WITHOUT_END = [
+    event("describe", data_length=99999999999, more=b"x" * 1000),
+    event("describe", data_length=-1),
+    event("describe", payload_length="many"),
+    event("describe", payload_length=1e300),
+    event("describe", payload_length=10**7, more=b"x" * 10**7),
+    b"x" * 200_000 + b"\n",
+]
+
+
+@pytest.mark.parametrize("content", [*MALFORMED, *WITHOUT_END], ids=range(len(MALFORMED + WITHOUT_END)))
+def test_a_malformed_event_is_answered_and_the_next_one_too(served, content):
+    async def talk() -> tuple[Error, object]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.wyoming)
+        writer.write(content + event("describe"))
+        error, after = [await asyncio.wait_for(async_read_event(reader), 10) for _ in range(2)]
+        writer.close()
+        return Error.from_event(error), after
+
+    error, after = asyncio.run(talk())
+    assert error.code in {"bad_input", "invalid_json", "too_large"}
+    assert "\n" not in error.text
+    assert after is None if content in WITHOUT_END else Info.is_type(after.type)
     assert served.metric("voxgrad_requests_active") == 0
+
+
+@pytest.mark.parametrize("malformed", ["start", "chunk"])
+def test_after_a_malformed_piece_nothing_is_said_but_that(served, malformed):
+    async def talk() -> list[str]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.wyoming)
+        writer.write(event("synthesize-start", data={"voice": 7} if malformed == "start" else {}))
+        writer.write(event("synthesize-chunk", data={} if malformed == "chunk" else {"text": "Hi. Ho. "}))
+        writer.write(event("synthesize-chunk", data={"text": "Hi. Ho. "}) + event("synthesize-stop"))
+        kinds = []
+        while not kinds or kinds[-1] != "synthesize-stopped":
+            kinds.append((await asyncio.wait_for(async_read_event(reader), 10)).type)
+        writer.close()
+        return kinds
+
+    assert asyncio.run(talk()) == ["error", "synthesize-stopped"]
+
+
+def test_half_an_event_harms_nobody(served):
+    with socket.create_connection(("127.0.0.1", served.wyoming), timeout=10) as connection:
+        connection.sendall(event("synthesize", data_length=1000, more=b'{"text": '))
+    assert Info.is_type(asyncio.run(conversation(served.wyoming, Describe()))[0].type)
 
 
 async def streamed(port: int, *pieces: str, voice: str = "robot") -> list:

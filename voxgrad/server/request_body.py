@@ -69,20 +69,33 @@ async def parsed(request: Request, kind: type[Body], limits: Limits) -> Body:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         message = "The body must be JSON: send the header 'Content-Type: application/json'."
         raise HTTPError(415, message, code="unsupported_media_type")
-    content = await whole(request, limits.json_bytes, limits)
-    try:
-        value: Any = json.loads(content, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
-    except (ValueError, RecursionError) as error:
-        raise HTTPError(400, "The body is not JSON: send an object in UTF-8.", code="invalid_json") from error
+    value = json_object(await whole(request, limits.json_bytes, limits), "The body")
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:2])
         problem = first["msg"].removeprefix("Value error, ")
-        message = f"{name}: {problem}." if name else f"The body: {problem}."
-        raise HTTPError(400, message, code="invalid_value", parameter=name or None) from error
+        raise HTTPError(400, f"{name}: {problem}.", code="invalid_value", parameter=name) from error
+
+
+def json_object(content: bytes, what: str) -> dict[str, Any]:
+    """A JSON object, without the fields that are null: those have their defaults.
+
+    Args:
+        content: that a client sent.
+        what: the beginning of the message.
+
+    Raises:
+        HTTPError: 400, it is none.
+    """
+    try:
+        value: Any = json.loads(content, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+        return {name: field for name, field in value.items() if field is not None}
+    except (ValueError, AttributeError, RecursionError) as error:
+        message = f"{what} is not a JSON object in UTF-8: send one."
+        raise HTTPError(400, message, code="invalid_json") from error
 
 
 async def _discard(body: AsyncIterator[bytes]) -> None:

@@ -5,7 +5,7 @@ import base64
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -179,21 +179,30 @@ def _base64(content: bytes) -> str:
 
 
 async def unless_left(request: Request, awaited: Awaitable[T]) -> T:
-    """The result of ``awaited``, unless the client leaves before; its body must have been read.
+    """See `unless`; the request's body must have been read."""
+    return await unless(_left(request.receive), awaited)
+
+
+async def unless(left: Coroutine[Any, Any, Any], awaited: Awaitable[T]) -> T:
+    """The result of ``awaited``, unless the client leaves before.
+
+    Args:
+        left: ends when the client does.
+        awaited: cancelled if that is the case.
 
     Raises:
-        ClientLeftError: it did; what was awaited is cancelled.
+        ClientLeftError: it did.
     """
-    work, left = asyncio.ensure_future(awaited), asyncio.create_task(_left(request.receive))
+    tasks = work, _ = asyncio.ensure_future(awaited), asyncio.create_task(left)
     try:
-        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             raise ClientLeftError
         return work.result()
     finally:
-        for task in (work, left):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(work, left, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _left(receive: Callable[[], Awaitable[Any]]) -> None:

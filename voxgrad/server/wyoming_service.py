@@ -21,16 +21,25 @@ from wyoming.tts import (
     SynthesizeStart,
     SynthesizeStop,
     SynthesizeStopped,
-    SynthesizeVoice,
 )
 
 import voxgrad
 from voxgrad.audio.writers import to_pcm
-from voxgrad.errors import EnvironmentFailureError
+from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.presets import validated
 from voxgrad.server.errors import HTTPError, as_http
 from voxgrad.server.openai_api import newest_speakers
-from voxgrad.server.settings import Limits, ServerSettings
+from voxgrad.server.settings import ServerSettings
+from voxgrad.server.speech_response import ClientLeftError, unless
 from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService
+from voxgrad.server.wyoming_events import (
+    ChunkData,
+    NoEndError,
+    StartData,
+    SynthesizeData,
+    VoiceData,
+    read_event,
+)
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
@@ -40,30 +49,27 @@ from voxgrad.text.ssml import is_ssml
 _LOG = logging.getLogger("voxgrad.server")
 _WIDTH: Final = 2  # bytes of a sample
 _PIECE: Final = 4096  # samples of one audio chunk
-_IDLE_SECONDS: Final = 60.0  # between two events of a client
 _ASKED: Final = (Synthesize, SynthesizeStart, SynthesizeChunk, SynthesizeStop)
 _BY: Final = Attribution(name="voxgrad", url="https://pypi.org/project/voxgrad/")
 
 
-class _BoundedReader(asyncio.StreamReader):
-    """A client's stream, of which no event is larger, or waited for longer, than it may be."""
+class _Reader(asyncio.StreamReader):
+    """A client's stream that tells that the client has left before all is read that it sent.
 
-    def __init__(self, reader: asyncio.StreamReader, limits: Limits) -> None:
+    As in HTTP, who has nothing more to send is taken for one who has left: TCP does not tell the two apart.
+    """
+
+    def __init__(self) -> None:
         super().__init__()
-        self._reader, self._limits = reader, limits
-
-    async def readline(self) -> bytes:
-        async with asyncio.timeout(_IDLE_SECONDS):
-            return await self._reader.readline()
-
-    async def readexactly(self, n: int) -> bytes:
-        if n > self._limits.json_bytes:
-            raise ValueError("the event is too large")
-        async with asyncio.timeout(self._limits.idle_seconds):
-            return await self._reader.readexactly(n)
+        self.left = asyncio.Event()
 
     def feed_eof(self) -> None:
-        self._reader.feed_eof()
+        super().feed_eof()
+        self.left.set()
+
+    def set_exception(self, exc: Exception) -> None:
+        super().set_exception(exc)
+        self.left.set()
 
 
 @dataclass
@@ -81,7 +87,7 @@ class _StreamedText:
         failed: what follows is not spoken.
     """
 
-    voice: SynthesizeVoice | None
+    voice: VoiceData | None = None
     speaker: Speaker | None = None
     waiting: str = ""
     length: int = 0
@@ -116,47 +122,47 @@ class WyomingHandler(AsyncEventHandler):
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
+        reader: _Reader,
         writer: asyncio.StreamWriter,
         service: SpeechService,
         settings: ServerSettings,
     ) -> None:
-        super().__init__(_BoundedReader(reader, settings.limits), writer)
-        self._service, self._settings = service, settings
+        super().__init__(reader, writer)
+        self._service, self._settings, self._left = service, settings, reader.left
         self._streamed: _StreamedText | None = None
 
     async def run(self) -> None:
-        """Answer events until the client leaves, or sends what is none."""
+        """Answer events until the client leaves, or it cannot be told where its next one begins."""
         try:
-            await super().run()
-        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
+            goes_on = True
+            while goes_on:
+                try:
+                    event = await read_event(self.reader, self._settings.limits)
+                    goes_on = event is not None and await self.handle_event(event)
+                except (HTTPError, BadInputError) as error:
+                    await self._tell(error)
+                    goes_on = not isinstance(error, NoEndError)
+                await asyncio.sleep(0)  # whoever sends many at once keeps nobody else waiting
+            await self._hang_up()
+        except (OSError, EOFError, ClientLeftError, asyncio.CancelledError):
             self._service.metrics.cancelled.inc()
-        except Exception as error:  # noqa: BLE001 - the package trusts what it reads
-            _LOG.info("a Wyoming client sent what is no event (%s)", type(error).__name__)
-        try:  # it may not take what it is still to be sent
-            async with asyncio.timeout(self._settings.limits.idle_seconds):
-                await self.writer.wait_closed()
-        except (OSError, TimeoutError):
             self.writer.transport.abort()
 
     async def handle_event(self, event: Event) -> bool:
-        """Answer one event; False ends the connection."""
-        if Describe.is_type(event.type):
-            found = await asyncio.to_thread(newest_speakers, self._service)
-            await self.write_event(_info(found).event())
-        elif any(kind.is_type(event.type) for kind in _ASKED):
-            try:
+        """Answer one event; what is not asked of a speaker is ignored."""
+        try:
+            if Describe.is_type(event.type):
+                found = await asyncio.to_thread(newest_speakers, self._service)
+                await self._send(_info(found).event())
+            elif any(kind.is_type(event.type) for kind in _ASKED):
                 async with asyncio.timeout(self._settings.limits.request_seconds):
-                    await self._answer(event)
-            except (OSError, asyncio.CancelledError):
-                raise
-            except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
-                if self._streamed is not None:
-                    self._streamed.failed = True
-                shown = as_http(error)
-                if shown.status >= 500:
-                    _LOG.exception("speech failed")
-                await self.write_event(Error(text=shown.message, code=shown.code).event())
+                    await unless(self._left.wait(), self._answer(event))
+        except (OSError, ClientLeftError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
+            if self._streamed is not None:
+                self._streamed.failed = True
+            await self._tell(error)
         if SynthesizeStop.is_type(event.type) and self._streamed is not None:
             if self._streamed.started:
                 await self._send(AudioStop().event())
@@ -164,19 +170,36 @@ class WyomingHandler(AsyncEventHandler):
             self._streamed = None
         return True
 
+    async def _tell(self, error: Exception) -> None:
+        shown = as_http(error)
+        if shown.status >= 500:
+            _LOG.error("a Wyoming client could not be answered", exc_info=error)
+        await self._send(Error(text=shown.message, code=shown.code).event())
+
+    async def _hang_up(self) -> None:
+        """Close the connection after the client has taken all: what it still sends would have that thrown away."""
+        async with asyncio.timeout(self._settings.limits.idle_seconds):
+            self.writer.write_eof()
+            while await self.reader.read(_PIECE):
+                pass
+            self.writer.close()
+            await self.writer.wait_closed()
+
     async def _answer(self, event: Event) -> None:
         streamed = self._streamed
         if SynthesizeStart.is_type(event.type):
-            self._streamed = _StreamedText(SynthesizeStart.from_event(event).voice)
+            self._streamed = _StreamedText()
+            self._streamed.voice = validated(StartData, event.data, event.type).voice
         elif streamed is None:
             if Synthesize.is_type(event.type):
-                asked = Synthesize.from_event(event)
+                asked = validated(SynthesizeData, event.data, event.type)
                 whole = _StreamedText(asked.voice)
                 whole.add(asked.text, self._settings.limits.text_characters)
                 await self._speak(whole, whole.waiting)
                 await self._send(AudioStop().event())
         elif SynthesizeChunk.is_type(event.type) and not streamed.failed:
-            streamed.add(SynthesizeChunk.from_event(event).text, self._settings.limits.text_characters)
+            more = validated(ChunkData, event.data, event.type)
+            streamed.add(more.text, self._settings.limits.text_characters)
             if done := streamed.complete():
                 await self._speak_part(streamed, done)
         elif SynthesizeStop.is_type(event.type) and not streamed.failed:
@@ -240,20 +263,24 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
             return
         connections += 1
         try:
+            assert isinstance(reader, _Reader)  # noqa: S101 - it is made below
             await WyomingHandler(reader, writer, service, settings).run()
         finally:
             connections -= 1
 
+    def protocol() -> asyncio.Protocol:
+        return asyncio.StreamReaderProtocol(_Reader(), connected)
+
     host, port = settings.wyoming_host, settings.wyoming_port
     try:
-        return await asyncio.start_server(connected, host, port)
+        return await asyncio.get_running_loop().create_server(protocol, host, port)
     except OSError as error:
         raise EnvironmentFailureError(
             f"{host} port {port} cannot be listened to ({error.strerror})", "Choose another with --wyoming."
         ) from error
 
 
-def _name(voice: SynthesizeVoice | None) -> str | None:
+def _name(voice: VoiceData | None) -> str | None:
     """As `SpeechService.find` understands it."""
     if voice is None or voice.name is None or voice.speaker is None:
         return None if voice is None else voice.name
