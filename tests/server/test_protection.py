@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
+from voxgrad.cli.serve import _origin
 from voxgrad.errors import BadInputError
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.protection import CONTENT_SECURITY_POLICY, Protection, check_settings
@@ -98,6 +99,18 @@ def test_other_machines_need_a_token():
 def test_the_command_refuses_too(refused):
     assert "--token" in refused("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
     assert "16" in refused("serve", "--token", "short")
+    for origin in (
+        "*",
+        "null",
+        "chat.example.org",
+        "https://chat.example.org/page",
+        "https://",
+        "https://a b",
+    ):
+        assert "--allow-origin" in refused("serve", "--allow-origin", origin)
+    assert _origin("HTTPS://Chat.Example.org:443/") == CHAT
+    assert _origin("http://[::1]:3000") == "http://[::1]:3000"
+    assert "--voice-name" in refused("serve", "--voice-name", "alloy")
     assert "port" in refused("serve", "--host", "no-such-host.invalid", "--token", TOKEN)
 
 
@@ -205,6 +218,48 @@ def test_two_hundred_mutated_requests_leave_the_server_as_it_was(served, mutated
         assert status(raw(served, mutated(whole, edits), 1.0)) in known
     assert served.say("Hello there.").status_code == 200
     assert served.metric("voxgrad_requests_active") == 0
+
+
+CHAT = "https://chat.example.org"
+PREFLIGHT = {
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type,x-stainless-lang",
+    "access-control-request-private-network": "true",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "code", "readable"),
+    [
+        ("OPTIONS", {"origin": CHAT, **PREFLIGHT}, 200, True),
+        ("OPTIONS", {"origin": CHAT, **PREFLIGHT, "access-control-request-method": "TRACE"}, 400, True),
+        ("OPTIONS", {"origin": "https://evil.example", **PREFLIGHT}, 403, False),
+        ("OPTIONS", {"origin": CHAT, "host": "evil.example", **PREFLIGHT}, 403, False),
+        ("OPTIONS", {"origin": CHAT}, 401, True),  # not a question about what may be sent
+        ("POST", {"origin": CHAT}, 401, True),
+        ("POST", {"origin": CHAT, "authorization": f"Bearer {TOKEN}"}, 200, True),
+        ("POST", {"origin": f"{CHAT}.evil.example", "authorization": f"Bearer {TOKEN}"}, 403, False),
+        ("POST", {"origin": "http://localhost", "authorization": f"Bearer {TOKEN}"}, 200, False),
+        ("POST", {"authorization": f"Bearer {TOKEN}"}, 200, False),
+    ],
+)
+def test_pages_of_an_allowed_origin_are_let_in_with_their_token(method, headers, code, readable):
+    settings = ServerSettings(token=TOKEN, allowed_origins=(CHAT,))
+    app = Protection(PlainTextResponse("in"), settings, Metrics())
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request(method, "/v1/audio/speech", headers=headers)
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == code
+    assert answer.headers.get("access-control-allow-origin") == (CHAT if readable else None)
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    if code == 200 and method == "OPTIONS":
+        allowed = answer.headers["access-control-allow-headers"].lower().split(",")
+        assert {"authorization", "content-type", "x-stainless-lang"} <= {one.strip() for one in allowed}
+        assert answer.headers["access-control-allow-private-network"] == "true"
 
 
 def test_a_token_opens_everything_but_nothing_else_does():

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import wave
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -17,6 +18,8 @@ from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.writers import read_comment
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
 from voxgrad.server.metrics import Metrics
+from voxgrad.server.openai_api import _find
+from voxgrad.server.speech_service import UnknownVoiceError
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.speech.load import load_speaker
 from voxgrad.speech.provenance import read_recipe
@@ -50,10 +53,43 @@ def test_the_openai_client_speaks(served):
     assert "voxgrad" in {model.id for model in client.models.list()}
     assert client.models.retrieve("tts-1").id == "tts-1"
     with pytest.raises(openai.NotFoundError, match="robot") as caught:
-        client.audio.speech.create(model="tts-1", voice="alloy", input="Hello there.")
+        client.audio.speech.create(model="tts-1", voice="alice", input="Hello there.")
     assert caught.value.code == "voice_not_found"
     with pytest.raises(openai.BadRequestError, match="speed"):
         client.audio.speech.create(model="tts-1", voice="robot", input="Hello there.", speed=9)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"voice": "alloy"},
+        {"voice": {"id": "marin"}},
+        {"voice": None},
+        {"voice": None, "speed": None, "model": None, "seed": None, "stream_format": None, "include": None},
+        {"response_format": "WAV", "stream_format": "Audio"},
+    ],
+    ids=str,
+)
+def test_what_openais_clients_send_unasked_means_the_default(served, fields):
+    answer = served.say("Hello there.", **fields)
+    assert answer.content == served.say("Hello there.").content  # by robot, the newest voice
+
+
+def test_a_name_of_openais_is_a_voice_of_ones_own_before_anything_else():
+    def find(wanted: str | None) -> str:
+        if wanted in {"nova", "alice", None}:
+            return str(wanted)
+        raise UnknownVoiceError("there is none", "There is none.")
+
+    service, names = (
+        SimpleNamespace(find=find),
+        {"nova": "alice", "echo": "alice", "Zoe": "alice", "onyx": "bob"},
+    )
+    found = {wanted: _find(service, wanted, names) for wanted in ("nova", "echo", "Zoe", "alloy")}
+    assert found == {"nova": "nova", "echo": "alice", "Zoe": "alice", "alloy": "None"}
+    for wanted in ("zoe", "onyx", "Alloy"):
+        with pytest.raises(UnknownVoiceError):
+            _find(service, wanted, names)
 
 
 def test_samples_are_those_of_the_python_interface_and_the_recipe_is_there(served, tmp_path):

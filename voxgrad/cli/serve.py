@@ -1,6 +1,7 @@
 """`voxgrad serve`: speech over HTTP and Wyoming, and a page on which a voice is made."""
 
 import os
+import re
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -9,6 +10,10 @@ import typer
 from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError
 
+_ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:\d{1,5})?|[a-z][a-z0-9+.-]*://\[[0-9a-f:]+\](:\d{1,5})?"
+)
+_PORTS = {"http": ":80", "https": ":443"}
 _NEEDED = ("starlette", "uvicorn", "prometheus_client", "wyoming", "av")
 
 
@@ -28,6 +33,14 @@ def serve(
     allow_host: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A name that clients may call the server by; repeatable."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="A site whose pages may use the server; repeatable."),
+    ] = None,
+    voice_name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VOICE", help="Another name for a voice, such as alloy=alice; repeatable."),
     ] = None,
     wyoming: Annotated[
         str | None,
@@ -77,6 +90,8 @@ def serve(
         "port": port,
         "token": given or None,
         "allowed_hosts": tuple(allow_host or ()),
+        "allowed_origins": tuple(_origin(one) for one in allow_origin or ()),
+        "voice_names": dict(_voice_name(one) for one in voice_name or ()),
         **_wyoming(wyoming),
         "queue": queue,
         "voice_megabytes": voice_memory,
@@ -92,6 +107,24 @@ def serve(
         answer(session, told, f"voxgrad listens at {address}{beside}; Ctrl-C ends it")
 
     run(Store.open(session.home), settings, ready)
+
+
+def _origin(given: str) -> str:
+    """As a browser sends it: without a path, and without the port that the scheme has by itself."""
+    origin = given.lower().removesuffix("/")
+    if _ORIGIN.fullmatch(origin) is None:
+        raise BadInputError(
+            f"--allow-origin {given} is no origin", "Write scheme and host, such as https://chat.example.org."
+        )
+    scheme = origin.partition(":")[0]
+    return origin.removesuffix(_PORTS.get(scheme, "/"))
+
+
+def _voice_name(given: str) -> tuple[str, str]:
+    name, _, voice = given.partition("=")
+    if not (name and voice):
+        raise BadInputError(f"--voice-name {given} names no voice", "Write it as alloy=alice.")
+    return name, voice
 
 
 def _wyoming(given: str | None) -> dict[str, str | int]:

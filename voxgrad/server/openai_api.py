@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,7 +15,7 @@ from voxgrad.server.errors import HTTPError
 from voxgrad.server.request_body import parsed
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import AnswerForm, speech_response
-from voxgrad.server.speech_service import SPEAKERS, SpeechRequest, SpeechService
+from voxgrad.server.speech_service import SPEAKERS, Speaker, SpeechRequest, SpeechService, UnknownVoiceError
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 
@@ -29,23 +30,45 @@ MODELS: Final[dict[str, Quality]] = {
 }
 """The quality by the name of a model; OpenAI's are there because many clients know no other."""
 
+VOICES: Final = frozenset(
+    [
+        "alloy",
+        "ash",
+        "ballad",
+        "cedar",
+        "coral",
+        "echo",
+        "fable",
+        "marin",
+        "nova",
+        "onyx",
+        "sage",
+        "shimmer",
+        "verse",
+    ]
+)
+"""OpenAI's voices, which many clients ask for unless told otherwise."""
+
+
+_LOWER: Final = BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)
+
 
 class _NamedVoice(BaseModel):
     id: Annotated[str, Field(max_length=200)]
 
 
 class SpeechBody(BaseModel):
-    """The body of ``/v1/audio/speech``. What is not here, such as ``instructions``, is ignored."""
+    """The body of ``/v1/audio/speech``. What is not here, such as ``instructions``, is ignored, and so is null."""
 
     model_config = ConfigDict(extra="ignore")
 
     model: str = "voxgrad"
     input: str
     voice: Annotated[str, Field(max_length=200)] | _NamedVoice | None = None
-    """A reference such as ``alice``, or ``english:kathleen``; None: the newest voice."""
-    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
+    """A reference such as ``alice``, ``english:kathleen``, or a name of OpenAI's; None: the newest voice."""
+    response_format: Annotated[Literal["mp3", "opus", "aac", "flac", "wav", "pcm"], _LOWER] = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4)] = 1.0
-    stream_format: Literal["audio", "sse"] = "audio"
+    stream_format: Annotated[Literal["audio", "sse"], _LOWER] = "audio"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """From here on, voxgrad's own: as the options of `say`."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -66,7 +89,7 @@ async def speech(request: Request) -> Response:
     if len(body.input) > most:
         message = f"input has {len(body.input)} characters, and {most} are the most: send it in parts."
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
-    asked = await _asked(service, body)
+    asked = await _asked(service, body, settings.voice_names)
     if settings.log_text:
         _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(body.input.split()))
     form = AnswerForm(
@@ -78,8 +101,8 @@ async def speech(request: Request) -> Response:
     return await speech_response(request, service, asked, form, settings.limits)
 
 
-async def _asked(service: SpeechService, body: SpeechBody) -> SpeechRequest:
-    """What a body asks for.
+async def _asked(service: SpeechService, body: SpeechBody, names: Mapping[str, str]) -> SpeechRequest:
+    """What a body asks for; ``names`` are other names of voices.
 
     Raises:
         HTTPError: it names no model of ours.
@@ -89,7 +112,7 @@ async def _asked(service: SpeechService, body: SpeechBody) -> SpeechRequest:
         message = f"There is no model {body.model[:80]!r}. There are: {', '.join(MODELS)}."
         raise HTTPError(404, message, code="model_not_found", parameter="model")
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
-    speaker = await asyncio.to_thread(service.find, wanted)
+    speaker = await asyncio.to_thread(_find, service, wanted, names)
     asked: dict[str, Any] = {
         "quality": MODELS[body.model],
         "steps": body.steps,
@@ -105,6 +128,16 @@ async def _asked(service: SpeechService, body: SpeechBody) -> SpeechRequest:
         validated(DeliverySpec, delivery, "the request"),
         body.seed,
     )
+
+
+def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) -> Speaker:
+    """As `SpeechService.find`; a name that no voice has may be another name of one, or one of OpenAI's."""
+    try:
+        return service.find(wanted)
+    except UnknownVoiceError:
+        if wanted is None or (wanted not in names and wanted not in VOICES):
+            raise
+        return service.find(names.get(wanted))
 
 
 async def models(request: Request) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxgrad.errors import BadInputError
@@ -30,6 +31,9 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
 }
+_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
+_EXPOSED: Final = ("Retry-After",)
+"""What pages of allowed origins may send, and read beside what any page may (the CORS protocol of Fetch)."""
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
 _LOOPBACK: Final = "localhost"
 
@@ -60,13 +64,25 @@ class Protection:
 
     Args:
         app: what is protected.
-        settings: token, and names that the server is called by.
+        settings: token, names that the server is called by, origins of pages that may use it.
         metrics: where every answer is counted.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
         self._token = None if settings.token is None else settings.token.encode()
+        self._origins = frozenset(settings.allowed_origins)
+        self._with_cors: ASGIApp = self._with_token
+        if self._origins:
+            # Between the two: a browser asks without a token what it may send, and its page may read every refusal.
+            self._with_cors = CORSMiddleware(
+                self._with_token,
+                allow_origins=tuple(self._origins),
+                allow_methods=_METHODS,
+                allow_headers=["*"],
+                allow_private_network=True,
+                expose_headers=_EXPOSED,
+            )
         self._names = frozenset(
             name.lower().rstrip(".") for name in (_LOOPBACK, settings.host, *settings.allowed_hosts)
         )
@@ -88,21 +104,37 @@ class Protection:
             await send(message)
 
         try:
-            self._check(scope["path"], Headers(scope=scope))
+            self._check_origin(Headers(scope=scope))
         except HTTPError as error:
             await error_response(error)(scope, receive, send_protected)
         else:
-            await self._app(scope, receive, send_protected)
+            await self._with_cors(scope, receive, send_protected)
 
-    def _check(self, path: str, headers: Headers) -> None:
+    async def _with_token(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._check_token(scope["path"], Headers(scope=scope))
+        except HTTPError as error:
+            await error_response(error)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _check_origin(self, headers: Headers) -> None:
         host = _only(headers.getlist("host"), "Host")
         parts = _HOST.fullmatch(host)
         if parts is None or not self._is_ours(parts["name"]):
             message = "This server is not called by that name: start it with --allow-host NAME."
             raise HTTPError(403, message, code="host_not_allowed")
         origins = headers.getlist("origin")
-        if origins and not _is_same(_only(origins, "Origin"), host):
-            raise HTTPError(403, "Requests from pages of other sites are refused.", code="origin_not_allowed")
+        if not origins:
+            return
+        origin = _only(origins, "Origin")
+        if origin not in self._origins and not _is_same(origin, host):
+            message = (
+                "Requests from pages of other sites are refused: start the server with --allow-origin ORIGIN."
+            )
+            raise HTTPError(403, message, code="origin_not_allowed")
+
+    def _check_token(self, path: str, headers: Headers) -> None:
         if self._token is None or path in _OPEN or path.startswith(_OPEN_BELOW):
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")

@@ -46,6 +46,10 @@ class ServerSettings(Spec):
     """What clients have to send; None: nothing, on the loopback interface only."""
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides those of the loopback interface and ``host``, that clients may call the server by."""
+    allowed_origins: tuple[str, ...] = ()
+    """Of other sites' pages that may use the server, such as ``https://chat.example.org``."""
+    voice_names: dict[str, str] = Field(default_factory=dict)
+    """Voices by other names that clients ask for; a voice that has the name itself goes before."""
     wyoming_port: int | None = Field(default=None, ge=0, le=65535)
     """Of the Wyoming protocol; None: off."""
     wyoming_host: str = "127.0.0.1"
