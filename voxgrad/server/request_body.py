@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.settings import Limits
 from voxgrad.server.speech_response import ClientLeftError
+from voxgrad.unicode import whole_characters
 
 _DISCARDING: Final = 5.0  # seconds
 _MOST_DISCARDED: Final = 64 << 20  # bytes
@@ -72,7 +73,7 @@ async def parsed(request: Request, kind: type[Body], limits: Limits) -> Body:
     content = await whole(request, limits.json_bytes, limits)
     try:
         value: Any = json.loads(content, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+        value = json.loads(whole_characters(json.dumps(value, ensure_ascii=False)))
     except (ValueError, RecursionError) as error:
         raise HTTPError(400, "The body is not JSON: send an object in UTF-8.", code="invalid_json") from error
     try:
