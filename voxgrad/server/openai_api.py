@@ -1,7 +1,6 @@
 """OpenAI's routes: speech, models, voices (https://platform.openai.com/docs/api-reference/audio/createSpeech)."""
 
 import asyncio
-import logging
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,11 +14,10 @@ from voxgrad.server.errors import HTTPError
 from voxgrad.server.request_body import parsed
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import AnswerForm, speech_response
-from voxgrad.server.speech_service import SPEAKERS, SpeechRequest, SpeechService
+from voxgrad.server.speech_service import SPEAKERS, SpeechRequest, SpeechService, log_text
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 
-_LOG = logging.getLogger("voxgrad.server")
 MODELS: Final[dict[str, Quality]] = {
     "voxgrad": "default",
     "voxgrad-draft": "draft",
@@ -72,7 +70,7 @@ async def speech(request: Request) -> Response:
         raise HTTPError(400, message, code="format_not_available", parameter="response_format")
     asked = await _asked(service, body)
     if settings.log_text:
-        _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(body.input.split()))
+        log_text(asked)
     form = AnswerForm(
         body.response_format,
         events=body.stream_format == "sse",

@@ -30,7 +30,7 @@ from voxgrad.errors import EnvironmentFailureError
 from voxgrad.server.errors import HTTPError, as_http
 from voxgrad.server.openai_api import newest_speakers
 from voxgrad.server.settings import Limits, ServerSettings
-from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService
+from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService, log_text
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
@@ -190,11 +190,11 @@ class WyomingHandler(AsyncEventHandler):
         if streamed.speaker is None:
             streamed.speaker = await asyncio.to_thread(self._service.find, _name(streamed.voice))
         speaker, delivery = streamed.speaker, DeliverySpec()
-        if self._settings.log_text:
-            _LOG.info("%s says: %s", speaker.voice.ref, " ".join(text.split()))
         request = SpeechRequest(
             text, speaker, SynthesisSpec(speaker=speaker.name), delivery, seed=streamed.parts
         )
+        if self._settings.log_text:
+            log_text(request)
         form = {"rate": speaker.rate, "width": _WIDTH, "channels": 1}
         with self._service.admitted():
             async with aclosing(self._service.stream(request)) as pieces:

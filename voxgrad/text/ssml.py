@@ -11,7 +11,6 @@ from io import BytesIO
 from typing import Any, Final
 from xml.sax import SAXException, SAXParseException
 from xml.sax.handler import ContentHandler
-from xml.sax.saxutils import escape
 from xml.sax.xmlreader import AttributesImpl, InputSource
 
 from voxgrad.errors import BadInputError
@@ -92,7 +91,7 @@ def read_script(text: str) -> Script:
     try:
         return _parsed(document)
     except BadInputError:
-        mended = _NO_MARKUP.sub(lambda found: escape(clean(html.unescape(found[0]))), document)
+        mended = _NO_MARKUP.sub(lambda found: html.escape(clean(html.unescape(found[0]))), document)
         try:
             script = None if mended == document else _parsed(mended)
         except BadInputError:
