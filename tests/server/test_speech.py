@@ -217,6 +217,24 @@ def test_first_sound_comes_before_the_text_is_done(served):
 
 
 @pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Hello 你好, how are you?", "Hello, how are you?"),
+        ("Dear {name}, \ud83d the co\u00adst is \\sqrt{x}.", "Dear name, the cost is sqrt x."),
+        ("<speak>Tom & Jerry (λόγος).</speak>", "<speak>Tom and Jerry.</speak>"),
+    ],
+)
+def test_what_cannot_be_read_is_left_out(served, text, read):
+    content = json.dumps({"input": text, "voice": "robot", "response_format": "pcm", **QUICK})
+    with served.client() as client:
+        answer = client.post(
+            "/v1/audio/speech", content=content, headers={"Content-Type": "application/json"}
+        )
+    assert answer.status_code == 200
+    assert answer.content == served.say(read, **{**QUICK, "response_format": "pcm"}).content
+
+
+@pytest.mark.parametrize(
     ("body", "status", "word"),
     [
         ({"input": ""}, 400, "no words"),

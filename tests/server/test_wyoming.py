@@ -40,7 +40,7 @@ async def conversation(port: int, *events) -> list:
 
 def test_home_assistant_finds_the_voices_and_speaks(served):
     text = "Hello there. The sun is warm."
-    asked = Synthesize(text=text, voice=SynthesizeVoice(name="robot"))
+    asked = Synthesize(text=text.replace("sun", "{sun} (λόγος)"), voice=SynthesizeVoice(name="robot"))
     info, *audio = asyncio.run(conversation(served.wyoming, Describe(), asked))
     (program,) = Info.from_event(info).tts
     assert {"robot", "english"} <= {voice.name for voice in program.voices}
@@ -58,7 +58,10 @@ def test_home_assistant_finds_the_voices_and_speaks(served):
     [
         (Synthesize(text="Hi.", voice=SynthesizeVoice(name="alloy")), "robot"),
         (Synthesize(text="Hi.", voice=SynthesizeVoice(name="english", speaker="nobody")), "nobody"),
-        (Synthesize(text="…", voice=SynthesizeVoice(name="robot")), "no words"),
+        (
+            Synthesize(text="… 你好", voice=SynthesizeVoice(name="robot")),
+            "no words to speak, only Chinese letters",
+        ),
         (Synthesize(text="x" * 100_001, voice=SynthesizeVoice(name="robot")), "characters"),
     ],
     ids=range(4),

@@ -170,12 +170,38 @@ def test_a_list_that_was_said_is_not_said_again(furnished, command, typed):
     assert command("say", *FAST, "-d", "out").out.count("there already") == 1
 
 
-def test_a_bad_line_is_named_and_those_before_it_stay(furnished, command, typed):
-    typed("The sun is warm.\nПривет.\nRain fell all day.\n")
+def test_a_line_that_says_nothing_is_named_and_left_out_or_strictly_refused(furnished, command, typed):
+    lines = "The sun is warm.\nПривет.\nRain fell 你好 all day.\n"
+    typed(lines)
     outcome = command("say", *FAST, "-d", "out", "-q")
+    assert outcome.code == 0
+    assert outcome.err.splitlines() == [
+        "warning: utterance 2: not read: Привет (Cyrillic)",
+        "warning: utterance 2 is left out: the text has no words to speak, only Cyrillic letters",
+        "warning: utterance 3: not read: 你好 (Chinese)",
+    ]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["0001.wav", "0003.wav"]
+    typed(lines)
+    outcome = command("say", *FAST, "-d", "strict", "-q", "--strict")
     assert outcome.code == 2
-    assert "utterance 2: " in outcome.err
-    assert [path.name for path in Path("out").iterdir()] == ["0001.wav"]
+    assert "utterance 2: not read: Привет (Cyrillic)" in outcome.err
+    assert [path.name for path in Path("strict").iterdir()] == ["0001.wav"]
+
+
+@pytest.mark.parametrize("way", [("-o", "a.wav"), ("--raw",), ("-f", "-", "-o", "a.wav"), ("-f", "a.jsonl")])
+def test_what_is_left_out_is_told_with_its_line(way, furnished, command, typed, monkeypatch):
+    text = "The sun.\nSo {name} 你好.\n😀 \\frac{1}{2} it.\n"
+    Path("a.jsonl").write_text(
+        '{"text": "So \\ud83d it is."}\n' + json.dumps({"text": text}), encoding="utf-8"
+    )
+    typed(text)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    outcome = command("say", *FAST, *way, "-q")
+    assert outcome.code == 0, outcome.err
+    told = ", ".join(
+        line.rpartition("not read: ")[2] for line in outcome.err.splitlines() if "not read" in line
+    )
+    assert told.removeprefix("\ufffd, ") == "你好 (Chinese, line 2), 😀 (line 3)"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +239,7 @@ def test_two_utterances_cannot_be_one_file(furnished, command):
     assert "two utterances would be written to a.wav" in outcome.err
 
 
-@pytest.mark.parametrize("text", [b"", b" \n\n", "Привет.\n".encode(), b"\xff\xfe", b"...\n"])
+@pytest.mark.parametrize("text", [b"", b" \n\n", b"\xff\xfe"])
 @pytest.mark.parametrize("way", [(), ("-o", "a.wav"), ("--raw",), ("-f", "-", "-o", "a.wav")])
 def test_input_that_says_nothing_is_refused(text, way, furnished, typed, refused):
     typed(text)
@@ -245,15 +271,24 @@ def test_misuse_is_refused(arguments, complaint, furnished, refused):
 
 
 @pytest.mark.parametrize("way", [(), ("-o", "a.wav"), ("--raw",)])
-def test_emoji_alone_say_nothing(way, furnished, command, typed):
-    typed("😀 😀\n")
+@pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        ("😀 😀\n", ["not read: 😀 (2 times)"]),
+        ("Привет.\n", ["not read: Привет (Cyrillic)"]),
+        ("...\n", []),
+    ],
+)
+def test_what_cannot_be_read_says_nothing_alone(text, warnings, way, furnished, command, typed):
+    typed(text)
     outcome = command("say", *FAST, *way, "-q")
     assert outcome.code == 2
     assert outcome.out == ""
-    warning, error = outcome.err.splitlines()
-    assert warning == "warning: not read: 😀"
-    assert error.startswith("error: ")
-    assert "has no words to speak" in error
+    *told, error = outcome.err.splitlines()
+    assert [warning.rpartition("warning: ")[2] for warning in told if "not read" in warning] == (
+        warnings if way else [f"utterance 1: {one}" for one in warnings]
+    )
+    assert error.startswith("error: the text has no words to speak")
     assert names() == []
 
 

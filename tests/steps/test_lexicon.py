@@ -129,7 +129,9 @@ def test_say_strictly(furnished, command, refused):
     assert "no dictionary has zzyzxq, blorp." in refused(*arguments, "--strict")
     assert command(*arguments).code == 0
     assert "no dictionary has zzyzxq, blorp." in refused(*arguments, "--strict")  # though the speech is there
-    assert "AX is no phone" in refused("say", "{AX}", "--voice", "robot", *FAST)
+    assert "not all of it is phones: {HH AX}" in refused(
+        "say", "Say {HH AX}", "--voice", "robot", *FAST, "--strict"
+    )
 
 
 def test_say_tells_once_what_it_does_not_read(furnished, command):

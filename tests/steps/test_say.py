@@ -95,7 +95,7 @@ def test_an_unknown_word_is_told_of(furnished, command):
         (["", "--voice", "robot"], "no words to speak"),
         (["  \n ", "--voice", "robot"], "no words to speak"),
         (["...!?", "--voice", "robot"], "no words to speak"),
-        (["Привет, мир.", "--voice", "robot"], ""),
+        (["Hello 你好.", "--voice", "robot", "--strict"], "not read: 你好 (Chinese). Leave it out"),
         (["caf\udce9", "--voice", "robot"], "not UTF-8"),
         (["Hello.", "--voice", "robot", "--temperature", "-1"], "temperature"),
         (["Hello.", "--voice", "robot", "--temperature", "nan"], "temperature"),

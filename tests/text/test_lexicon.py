@@ -7,7 +7,7 @@ import pytest
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon, refuse_unknown
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import encode, encode_transcript
 
 PLAIN = TextSpec(add_blank=False)
 BOTH = [PLAIN, TextSpec(frontend="official", add_blank=False)]
@@ -177,9 +177,10 @@ def test_phones_in_braces_anywhere():
 
 
 @pytest.mark.parametrize("spec", BOTH)
-def test_a_bad_phone_in_braces_is_named(spec):
+def test_braces_that_hold_no_phones_are_text_and_in_a_transcript_a_bad_phone_is_named(spec):
+    assert encode("Say {ell AX} now", spec) == encode("Say ell AX now", spec)
     with pytest.raises(BadInputError) as caught:
-        encode("Say {HH AX0 L} now", spec)
+        encode_transcript("Say {HH AX0 L} now", spec)
     assert caught.value.message == "{HH AX0 L}: AX0 is no phone"
     assert "vowels with the stress 0, 1 or 2" in caught.value.hint
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.characters import dropped
 from voxgrad.text.normalize import normalize
 
 TABLE = Path(__file__).with_name("normalisation.tsv")
@@ -52,21 +51,19 @@ def test_the_table_is_large_and_has_every_row_once():
     ("text", "script"),
     [
         ("Привет", "Cyrillic"),
-        ("hello мир", "Cyrillic"),
         ("日本", "Chinese"),
-        ("ひらがな", "Japanese"),
+        ("ひらがな 日本", "Japanese"),
         ("한국", "Korean"),
         ("αβγ", "Greek"),
         ("μΩ", "Greek"),
-        ("5 κιλά", "Greek"),
         ("שלום", "Hebrew"),
         ("سلام", "Arabic"),
-        ("१२३", "Devanagari"),
         ("สวัสดี", "Thai"),
+        ("Привет, 日本", "Cyrillic"),
     ],
 )
-def test_another_script_is_named(text, script):
-    with pytest.raises(BadInputError, match=f"the text holds {script} letters"):
+def test_a_text_in_another_script_alone_says_nothing_and_the_script_is_named(text, script):
+    with pytest.raises(BadInputError, match=f"no words to speak, only {script} letters"):
         normalize(text)
 
 
@@ -77,22 +74,6 @@ def test_another_script_is_named(text, script):
 def test_nothing_to_say(text):
     with pytest.raises(BadInputError, match="no words to speak"):
         normalize(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain words, 5 °C — £3…", ()),
-        ("café ½ № π µm x² ﬁ", ()),
-        ("fun 😀 and 🎉, 😀!", ("😀", "🎉")),
-        ("┌─┐ box ★ Acme™ ♥", ("┌", "─", "┐", "★", "™", "♥")),
-        ("accents\u0301 and\u200d joiners\ufe0f ¡no!", ()),
-        ("Привет", ()),
-        ("\ue000 private", ("\ue000",)),
-    ],
-)
-def test_symbols_that_nothing_is_said_for_are_reported_once_and_in_order(text, expected):
-    assert dropped(text) == expected
 
 
 LEXICON = frozenset(("us", "fbi", "st", "no", "inc", "km", "iphone", "nasa", "mp", "ai"))
@@ -143,7 +124,6 @@ SAID = re.compile(r"(?:\{[A-Za-z0-9 ]+\}|[A-Za-z .,:;!?'\"()\[\]-])+")
 @settings(max_examples=500, deadline=None)
 @given(TEXTS, st.sampled_from([None, LEXICON.__contains__]))
 def test_any_text_is_stable_words_or_one_clear_error(text, known):
-    dropped(text)
     try:
         once = normalize(text, known)
     except BadInputError:

@@ -6,6 +6,7 @@ import pytest
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
+from voxgrad.text.beside import script_beside
 from voxgrad.text.tokens import encode, vocabulary_size
 from voxgrad.text.transcript_formats import BadRow, Row, recognise, rows
 from voxgrad.text.transcripts import find_transcripts
@@ -110,6 +111,19 @@ def test_spaces_and_other_scripts_in_names(make: Make):
         "my voice 1.wav", "wavs/größe.wav", "1.5 m.wav", listed="my voice 1|A.\ngröße|B.\n1.5 m|C.\n"
     )
     assert [entry[0] for entry in found(folder)] == ["my voice 1", "größe", "1.5 m"]
+
+
+def test_names_of_files_are_the_same_in_composed_and_decomposed_letters(make: Make):
+    """A Mac's files have decomposed names, and most lists composed ones; a text beside a recording may have either."""
+    decomposed = ("wavs/gro\u0308\u00dfe.wav", "wavs/cafe\u0301.wav", "e\u0301/x.wav", "e\u0301/y.wav")
+    listed = "größe|A.\ncafé.wav|B.\né/x.wav|C.\ne\u0301/y|D.\n"
+    folder = make(*decomposed, listed=listed)
+    assert [entry[0] for entry in found(folder)] == ["größe", "café", "é-x", "é-y"]
+    (folder / "metadata.csv").unlink()
+    for name, stem in zip("ABCD", ("wavs/größe", "wavs/café", "e\u0301/x", "e\u0301/y"), strict=True):
+        (folder / f"{stem}.txt").write_text(f"{name}.", encoding="utf-8")
+    assert sorted(entry[0] for entry in found(folder)) == ["wavs-café", "wavs-größe", "é-x", "é-y"]
+    assert script_beside(folder / "wavs" / "cafe\u0301.wav") == "B."
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import typer
 
 from voxgrad.cli.prepare import Frontend
 from voxgrad.cli.shared_options import Session
+from voxgrad.errors import BadInputError
+from voxgrad.unicode import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,19 +33,22 @@ def g2p(
     from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
     from voxgrad.store import Store
-    from voxgrad.text.characters import dropped
+    from voxgrad.text.characters import unread
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
     from voxgrad.text.tokens import as_written, encode
+    from voxgrad.text.unread import unread_remarks
 
     session: Session = context.obj
     known = Lexicon.gather(Store.open(session.home).home, lexicon)
-    written = _standard_input() if text == "-" else text
+    written = clean(_standard_input() if text == "-" else text)
     spec = TextSpec(frontend=text_frontend.value, add_blank=False)
     encoded = encode(written, spec, known)
+    remarks = list(unread_remarks(written))
     if strict:
         refuse_unknown(encoded.unknown)
+        if remarks:
+            raise BadInputError(remarks[0], "Leave it out, or write it in English.")
     origins = as_written(written, [word.word for word in encoded.words])
-    not_read = dropped(written)
     answer(
         session,
         {
@@ -61,15 +66,13 @@ def g2p(
             ],
             "tokens": list(encoded.tokens),
             "unknown": list(encoded.unknown),
-            "dropped": list(not_read),
+            "dropped": list(dict.fromkeys(one.text for one in unread(written))),
         },
-        _page(encoded, origins, not_read),
+        _page(encoded, origins, remarks),
     )
 
 
 def _standard_input() -> str:
-    from voxgrad.errors import BadInputError
-
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
@@ -89,11 +92,9 @@ def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]
         table.add_row(
             Text(origin), Text(word.word), Text(" ".join(word.phones)), Text(_source(word)), style=style
         )
-    remarks = []
+    remarks = [f"\n{remark}" for remark in not_read]
     if encoded.unknown:
-        remarks.append(f"\nin no dictionary: {', '.join(encoded.unknown)}")
-    if not_read:
-        remarks.append(f"\nnot read: {' '.join(not_read)}")
+        remarks.insert(0, f"\nin no dictionary: {', '.join(encoded.unknown)}")
     return Group(table, *(Text(remark) for remark in remarks))
 
 

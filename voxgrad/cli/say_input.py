@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from voxgrad.errors import BadInputError
+from voxgrad.unicode import PARAGRAPH, clean
 
 if TYPE_CHECKING:
     from voxgrad.speech.text_input import Utterance
@@ -49,8 +50,8 @@ class SayInput:
     folder: Path = Path()
 
     def joined(self) -> str:
-        """All of it as one text."""
-        return "\n\n".join(self.texts)
+        """All of it as one text, each part a paragraph, with no more lines than there are."""
+        return PARAGRAPH.join(self.texts)
 
     def utterances(self) -> "Iterable[Utterance]":
         """A line an utterance; SSML is one."""
@@ -131,6 +132,7 @@ def _from_file(file: Path, reading: Reading) -> SayInput:
 
 def _document(content: str, reading: Reading, *, one: bool) -> SayInput:
     """A text, made SSML if it is written in something else."""
+    content = clean(content)
     from voxgrad.documents.dialogue import dialogue_to_ssml, is_dialogue
     from voxgrad.documents.html import html_to_ssml, markdown_to_ssml
     from voxgrad.text.ssml import is_ssml
@@ -191,7 +193,7 @@ def read_cast(written: list[str] | None) -> dict[str, str]:
     {'alice': 'alice@v2', 'bob': 'english:kathleen'}
     """
     cast: dict[str, str] = {}
-    for pair in (pair for one in written or () for pair in one.split(",")):
+    for pair in (pair for one in written or () for pair in clean(one).split(",")):
         name, sign, reference = (part.strip() for part in pair.partition("="))
         if not (name and sign and reference):
             raise BadInputError(f"--cast has {pair!r}", "Write NAME=VOICE, such as alice=alice@v2,bob=bob.")

@@ -152,7 +152,7 @@ class SayRequest:
                 )
                 sys.stdout.flush()
         if not said:
-            raise BadInputError("there is no text to speak", "Give at least one line with a word in it.")
+            raise BadInputError("the text has no words to speak", "Give at least one line with a word in it.")
 
     def stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
@@ -233,11 +233,14 @@ class SayRequest:
 
     def _read(self, speaker: "Speaker", texts: Iterable[str], cast: "Cast", emit: "Emit") -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
-        from voxgrad.speech.text_input import warn_unknown
+        from voxgrad.speech.text_input import warn_unknown, warn_unread
 
+        line = 1
         for text in texts:
+            warn_unread(text, emit, strict=self.strict, line=line if line > 1 else None)
             if self.strict or len(text) < _KNOWN_FIRST:
                 warn_unknown(speaker.summarize([text], cast).unknown, emit, strict=self.strict)
+            line += text.count("\n")
             yield text
 
     def _jobs(

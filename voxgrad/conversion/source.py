@@ -29,7 +29,7 @@ from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Break
 from voxgrad.text.passages import Passage
 from voxgrad.text.ssml import is_ssml
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import encode_transcript
 
 _LONGEST: Final = 20.0
 """Seconds that are aligned and spoken in one piece; longer recordings are cut at pauses."""
@@ -134,7 +134,8 @@ def read_source(
     said = [(span, words) for span, words in zip(spans, texts, strict=True) if words]
     trimmed = [_trimmed(waveform, span, spec) for span, _ in said]
     passages = [
-        Passage(words, encode(words, acoustic.spec.text, lexicon), Break.SENTENCE) for _, words in said
+        Passage(words, encode_transcript(words, acoustic.spec.text, lexicon), Break.SENTENCE)
+        for _, words in said
     ]
     found = _durations(acoustic, passages, [one for _, one in trimmed], path.name)
     return SourceSpeech(

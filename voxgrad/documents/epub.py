@@ -16,6 +16,7 @@ from zlib import error as ZlibError
 from voxgrad.documents.epub_navigation import local_name, nav_links, ncx_links
 from voxgrad.documents.html import Part, html_to_ssml
 from voxgrad.errors import BadInputError
+from voxgrad.unicode import clean, composed
 
 MOST_MEMBERS: Final = 20_000
 MOST_OF_A_DOCUMENT: Final = 8 << 20
@@ -112,6 +113,7 @@ class _Reader:
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._file, self._archive, self._read_so_far = path, archive, 0
+        self._members = {composed(name): name for name in archive.namelist()}
         for member in archive.infolist():
             if member.file_size > _SUSPICIOUS and member.file_size > _MOST_RATIO * max(
                 member.compress_size, 1
@@ -236,15 +238,11 @@ class _Reader:
             )
 
     def _has(self, name: str) -> bool:
-        try:
-            self._archive.getinfo(name)
-        except KeyError:
-            return False
-        return True
+        return name in self._members
 
     def _bytes(self, name: str, limit: int) -> bytes:
         try:
-            with self._archive.open(name) as member:
+            with self._archive.open(self._members[name]) as member:
                 content = member.read(limit + 1)
         except KeyError as error:
             raise self._refusal(f"lacks {name[:80]!r}") from error
@@ -283,7 +281,7 @@ class _Reader:
 
     def _inside(self, folder: str, href: str) -> str:
         """A path within the archive."""
-        path = posixpath.normpath(posixpath.join(folder, unquote(urlsplit(href).path)))
+        path = composed(posixpath.normpath(posixpath.join(folder, unquote(urlsplit(href).path))))
         if path.startswith(("/", "../")) or path == ".." or "\\" in path or "\0" in path:
             raise self._refusal(f"refers to {href[:80]!r}, which lies outside it")
         return path
@@ -295,7 +293,7 @@ class _Reader:
 def _all(package: Any, name: str) -> list[str]:
     """The Dublin Core elements of a name."""
     found = (one for one in package.iter() if local_name(one) == name and "purl.org/dc" in str(one.tag))
-    return [text for one in found if (text := " ".join("".join(one.itertext()).split()))]
+    return [text for one in found if (text := " ".join(clean("".join(one.itertext())).split()))]
 
 
 def _first(package: Any, name: str) -> str:

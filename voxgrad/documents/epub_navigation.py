@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
+
+from voxgrad.documents.html import PageParser
+from voxgrad.unicode import clean
 
 
 def nav_links(document: str) -> Iterator[tuple[str, str]]:
@@ -25,7 +27,7 @@ class _Link:
     words: list[str] = field(default_factory=list)
 
 
-class _Navigation(HTMLParser):
+class _Navigation(PageParser):
     """The links of the table of contents in a navigation document; of all of it where none is called so."""
 
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class _Navigation(HTMLParser):
     def links(self) -> list[tuple[str, str]]:
         """Targets and titles."""
         marked = [link for inside, link in self._found if inside] or [link for _, link in self._found]
-        return [(link.target, " ".join("".join(link.words).split())) for link in marked]
+        return [(link.target, " ".join(clean("".join(link.words)).split())) for link in marked]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """See `HTMLParser`."""
@@ -71,4 +73,4 @@ def ncx_links(ncx: Any) -> Iterator[tuple[str, str]]:
             label = next((one for one in point if local_name(one) == "navLabel"), None)
             content = next((one for one in point if local_name(one) == "content"), None)
             if label is not None and content is not None:
-                yield content.get("src", ""), " ".join("".join(label.itertext()).split())
+                yield content.get("src", ""), " ".join(clean("".join(label.itertext())).split())

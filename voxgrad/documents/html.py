@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
 
+from voxgrad.unicode import clean
+
 HEADING_PAUSE: Final = '<break strength="x-strong"/><break strength="strong"/>'
 """After a heading: three times the silence between sentences."""
 _HEADINGS: Final = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
@@ -75,7 +77,8 @@ def html_to_ssml(html: str, *, emphasis: bool = True, anchors: Collection[str] =
         emphasis: ``em`` and ``strong`` are emphasised.
         anchors: ids at which a new part begins.
     """
-    reader = _Reader(emphasis=emphasis, anchors=anchors)
+    closed = frozenset(re.findall(r"</([a-z]+)", html.lower()))
+    reader = _Reader(emphasis=emphasis, anchors=anchors, closed=closed)
     reader.feed(html)
     reader.close()
     return Converted(tuple(reader.finished()), tuple(reader.warnings))
@@ -85,7 +88,7 @@ def markdown_to_ssml(markdown: str) -> Converted:
     """What is read of a text in Markdown; see `html_to_ssml`."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - only Markdown needs it
 
-    text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", markdown, count=1, flags=re.DOTALL)
+    text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
     return html_to_ssml(MarkdownIt("commonmark").enable("table").enable("strikethrough").render(text))
 
 
@@ -95,7 +98,7 @@ def escaped(text: str) -> str:
     >>> escaped("a < b & c")
     'a &lt; b &amp; c'
     """
-    return _NO_XML.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _NO_XML.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 @dataclass
@@ -108,13 +111,21 @@ class _Table:
     cell: str = ""
 
 
-class _Reader(HTMLParser):
+class PageParser(HTMLParser):
+    """The standard library's parser, which reads any markup but the beginning of a marked section that is none."""
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: FBT001, FBT002 - as it is called
+        """``<![…>`` is a comment, as in HTML 5."""
+        return self.parse_bogus_comment(i, report)
+
+
+class _Reader(PageParser):
     """Writes flat SSML: paragraphs, with emphasis and pauses in them."""
 
-    def __init__(self, *, emphasis: bool, anchors: Collection[str]) -> None:
+    def __init__(self, *, emphasis: bool, anchors: Collection[str], closed: Collection[str]) -> None:
         super().__init__(convert_charrefs=True)
         self.warnings: dict[str, None] = {}
-        self._emphasis, self._anchors = emphasis, set(anchors)
+        self._emphasis, self._anchors, self._closed = emphasis, set(anchors), closed
         self._parts: list[tuple[str, list[str], list[str]]] = [("", [], [])]
         self._paragraph: list[str] = []
         self._open: list[str] = []
@@ -179,9 +190,9 @@ class _Reader(HTMLParser):
         """See `HTMLParser`."""
         if self._skipped is None and data:
             if self._raised is not None:
-                self._raised.append(data)
+                self._raised.append(clean(data))
             else:
-                self._write(data)
+                self._write(clean(data))
 
     def finished(self) -> list[Part]:
         """All parts, those without a word left out."""
@@ -199,7 +210,9 @@ class _Reader(HTMLParser):
         unseen = re.search(r"display\s*:\s*none", attributes.get("style", "")) is not None
         is_note = _NOTES.search(kinds) is not None
         is_note = is_note or not _NOTE_CLASSES.isdisjoint(attributes.get("class", "").split())
-        return tag in _SILENT or hidden or unseen or (is_note and tag not in {"body", "html"})
+        is_silent = tag in _SILENT or hidden or unseen or (is_note and tag not in {"body", "html"})
+        # What no tag ends would take all that follows with it.
+        return is_silent and (tag in self._closed or tag in _VOID or tag in {"script", "style"})
 
     def _begin_part(self, anchor: str) -> None:
         self._end_paragraph()

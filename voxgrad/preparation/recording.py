@@ -26,7 +26,7 @@ from voxgrad.settings import AudioSpec, MelSpec, TextSpec
 from voxgrad.store.layout import Slot
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.tokens import Encoded, encode_transcript
 from voxgrad.text.transcripts import Entry, Problem
 from voxgrad.training.dataset import Clip
 
@@ -196,7 +196,7 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
             )
         heard = recognise(how.recogniser, cleaned.waveform)
         entry = replace(entry, text=heard.text, source=how.recogniser.name)
-    encoded = encode(entry.text, how.text, how.lexicon)
+    encoded = encode_transcript(entry.text, how.text, how.lexicon)
     mel = log_mel(torch.from_numpy(cleaned.waveform.samples), how.audio.mel)
     clip = Clip(
         entry.id,

@@ -14,7 +14,7 @@ from voxgrad.preparation.alignment import fit
 from voxgrad.settings import PrepareSpec, TextSpec
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.symbols import PHONES
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import encode_transcript
 
 _LEAST_FIT = 0.2
 """Of a text: its margin over its words backwards, as a share of its likelihood. docs/serve.md has figures."""
@@ -31,7 +31,7 @@ def phones_of(text: str) -> list[str]:
     Raises:
         BadInputError: it cannot be read.
     """
-    labels = (label.rstrip("012") for label in encode(text, TextSpec(add_blank=False)).phones)
+    labels = (label.rstrip("012") for label in encode_transcript(text, TextSpec(add_blank=False)).phones)
     return [label for label in labels if label in ALL_PHONES]
 
 

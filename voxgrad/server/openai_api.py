@@ -1,7 +1,6 @@
 """OpenAI's routes: speech, models, voices (https://platform.openai.com/docs/api-reference/audio/createSpeech)."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -15,11 +14,17 @@ from voxgrad.server.errors import HTTPError
 from voxgrad.server.request_body import parsed
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import AnswerForm, speech_response
-from voxgrad.server.speech_service import SPEAKERS, Speaker, SpeechRequest, SpeechService, UnknownVoiceError
+from voxgrad.server.speech_service import (
+    SPEAKERS,
+    Speaker,
+    SpeechRequest,
+    SpeechService,
+    UnknownVoiceError,
+    log_text,
+)
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 
-_LOG = logging.getLogger("voxgrad.server")
 MODELS: Final[dict[str, Quality]] = {
     "voxgrad": "default",
     "voxgrad-draft": "draft",
@@ -91,7 +96,7 @@ async def speech(request: Request) -> Response:
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
     asked = await _asked(service, body, settings.voice_names)
     if settings.log_text:
-        _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(body.input.split()))
+        log_text(asked)
     form = AnswerForm(
         body.response_format,
         events=body.stream_format == "sse",

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.settings import Limits
 from voxgrad.server.speech_response import ClientLeftError
+from voxgrad.unicode import whole_characters
 
 _DISCARDING: Final = 5.0  # seconds
 _MOST_DISCARDED: Final = 64 << 20  # bytes
@@ -91,7 +92,7 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
     """
     try:
         value: Any = json.loads(content, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone half of a surrogate pair is no text
+        value = json.loads(whole_characters(json.dumps(value, ensure_ascii=False)))
         return {name: field for name, field in value.items() if field is not None}
     except (ValueError, AttributeError, RecursionError) as error:
         message = f"{what} is not a JSON object in UTF-8: send one."

@@ -1,6 +1,7 @@
 """Texts become speech passage by passage, in whatever worker is free, beside all other texts."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,10 @@ from voxgrad.store.layout import Reference
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Sound
+from voxgrad.text.unread import unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
+_LOG = logging.getLogger("voxgrad.server")
 SPEAKERS: Final = ("voice", "base")
 _SPEAKER_MARK = ":"
 _USUAL_SECONDS = 2.0  # of a request, before any was answered
@@ -82,6 +85,17 @@ class SpeechRequest:
     synthesis: SynthesisSpec
     delivery: DeliverySpec
     seed: int
+
+
+def log_text(asked: SpeechRequest) -> None:
+    """Log what is said, and what of it is left out.
+
+    Raises:
+        BadInputError: it is SSML that cannot be read.
+    """
+    _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(asked.text.split()))
+    for remark in unread_remarks(asked.text):
+        _LOG.warning("%s", remark)
 
 
 class SpeechService:

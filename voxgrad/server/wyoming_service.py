@@ -31,7 +31,7 @@ from voxgrad.server.errors import HTTPError, as_http
 from voxgrad.server.openai_api import newest_speakers
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import ClientLeftError, unless
-from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService
+from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService, log_text
 from voxgrad.server.wyoming_events import (
     ChunkData,
     NoEndError,
@@ -218,11 +218,11 @@ class WyomingHandler(AsyncEventHandler):
         if streamed.speaker is None:
             streamed.speaker = await asyncio.to_thread(self._service.find, _name(streamed.voice))
         speaker, delivery = streamed.speaker, DeliverySpec()
-        if self._settings.log_text:
-            _LOG.info("%s says: %s", speaker.voice.ref, " ".join(text.split()))
         request = SpeechRequest(
             text, speaker, SynthesisSpec(speaker=speaker.name), delivery, seed=streamed.parts
         )
+        if self._settings.log_text:
+            log_text(request)
         form = {"rate": speaker.rate, "width": _WIDTH, "channels": 1}
         with self._service.admitted():
             async with aclosing(self._service.stream(request)) as pieces:

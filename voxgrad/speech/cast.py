@@ -12,6 +12,7 @@ from voxgrad.audio.io import Samples, read_audio, resample
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
 from voxgrad.text.marked_text import Segment, Sound
+from voxgrad.unicode import on_disk
 
 if TYPE_CHECKING:
     from voxgrad.speech.speaker import Speaker
@@ -126,7 +127,7 @@ class Cast:
             raise BadInputError(
                 f"{file} does not lie beside the text", "Put it there, and give its name alone."
             )
-        path = self.folder / file
+        path = on_disk(self.folder / file)
         if not path.is_file():
             raise BadInputError(f"the sound {path} does not exist", "Put it beside the text.")
         if not path.resolve().is_relative_to(self.folder.resolve()):

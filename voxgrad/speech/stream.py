@@ -11,7 +11,7 @@ from voxgrad.settings import DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.word_timings import TimedPassage, timed
-from voxgrad.text.characters import to_ascii
+from voxgrad.text.characters import unread
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segments
 from voxgrad.text.normalize import NothingToSayError
@@ -98,7 +98,8 @@ def speak(
     rate = cast.narrator.rate
     edge = 0 if delivery.edge_silence is None else round(delivery.edge_silence * rate)
     clock, number, pieces = _Clock(owed=edge), 0, 0
-    for item in cut(items, cast):
+    scripts: dict[str, None] = {}
+    for item in cut(_noting_scripts(items, scripts), cast):
         lead, tail, explicit = _silences(item, delivery)
         if lead is not None:
             silence = round(lead * rate) + clock.asked
@@ -124,10 +125,18 @@ def speak(
         )
         clock.last = max((max(gap, edge) if explicit else edge) - given, 0)
     if not clock.begun:
-        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
+        raise NothingToSayError(scripts)
     if clock.last > 0 and after.pieces <= pieces:
         clock.samples = max(clock.samples, after.samples)
         yield _silence(clock, rate)
+
+
+def _noting_scripts(items: Iterable[Segment | Sound], scripts: dict[str, None]) -> Iterator[Segment | Sound]:
+    """Hand items on; the scripts of what is left out of them are kept."""
+    for item in items:
+        if isinstance(item, Segment):
+            scripts.update((one.script, None) for one in unread(item.content.text))
+        yield item
 
 
 def _silences(item: Passage | Sound, delivery: DeliverySpec) -> tuple[float | None, float, bool]:
@@ -203,17 +212,10 @@ def piece_seed(seed: int, number: int) -> int:
 
 
 def readable(text: str) -> Iterable[Segment | Sound]:
-    """The parts of a text, of which every character was looked at before the first of them is spoken.
+    """The parts of a text. What of them cannot be read is left out when they are spoken.
 
     Raises:
-        BadInputError: not Unicode, letters of another script, or SSML that cannot be read.
+        BadInputError: not Unicode, or SSML that is broken.
     """
     require_unicode(text)
-    if not is_ssml(text):
-        to_ascii(" ".join(dict.fromkeys(text)))
-        return plain_segments(text)
-    items = read_script(text).items
-    for item in items:
-        if isinstance(item, Segment):
-            to_ascii(" ".join(dict.fromkeys(item.content.text)))
-    return items
+    return read_script(text).items if is_ssml(text) else plain_segments(text)

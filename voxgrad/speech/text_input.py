@@ -1,7 +1,7 @@
 """Texts to speak: lines, JSON lines and files; and warnings about what of them cannot be read."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +12,10 @@ from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.presets import validated
 from voxgrad.settings import Spec
 from voxgrad.speech.results import SpokenPassage
-from voxgrad.text.characters import dropped
 from voxgrad.text.lexicon import refuse_unknown
-from voxgrad.text.marked_text import Segment
 from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.text.unread import NO_MARKS, unread_remarks
+from voxgrad.unicode import whole_characters
 
 
 class Utterance(Spec):
@@ -81,7 +81,7 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
             continue
         where = f"{source}:{number}"
         try:
-            content = json.loads(line)
+            content = json.loads(whole_characters(json.dumps(json.loads(line), ensure_ascii=False)))
         except ValueError as error:
             raise BadInputError(f"{where} is not JSON ({error})", 'Write {"text": "…"} a line.') from error
         if not isinstance(content, dict):
@@ -93,20 +93,25 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
 _NAMED = 20
 
 
-def warn_unread(text: str, emit: Emit) -> None:
-    """Warn of symbols that nothing is said for, and of what SSML asks in vain.
+def warn_unread(
+    text: str,
+    emit: Emit,
+    *,
+    strict: bool = False,
+    line: int | None = None,
+    marks: Mapping[str, str] = NO_MARKS,
+) -> None:
+    """Warn of what nothing is said for, and of what SSML asks in vain; see `unread_remarks`.
 
     Raises:
-        BadInputError: SSML that cannot be read.
+        BadInputError: SSML that cannot be read; or something is left out, and ``strict`` forbids it.
     """
-    if is_ssml(text):
-        script = read_script(text)
-        for warning in script.warnings:
-            emit(Said(warning, "warning"))
-        text = " ".join(item.content.text for item in script.items if isinstance(item, Segment))
-    if not_read := dropped(text):
-        more = " …" if len(not_read) > _NAMED else ""
-        emit(Said(f"not read: {' '.join(not_read[:_NAMED])}{more}", "warning"))
+    for warning in read_script(text).warnings if is_ssml(text) else ():
+        emit(Said(warning, "warning"))
+    for remark in unread_remarks(text, line, marks):
+        if strict:
+            raise BadInputError(remark, "Leave it out, or write it in English.")
+        emit(Said(remark, "warning"))
 
 
 def warn_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:

@@ -39,7 +39,7 @@ from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.text.transcripts import Entry, Problem, find_transcripts
 
-VERSION = 4
+VERSION = 5
 _TASK = "prepare"
 
 

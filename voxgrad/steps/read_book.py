@@ -96,7 +96,7 @@ def read_book(
         seed: of all noise.
         cast: other voices.
         metadata: False leaves only the mark that it is synthetic.
-        strict: refuse words that no dictionary has.
+        strict: refuse words that no dictionary has, and what nothing is said for.
         anew: even where the target says that it was made just so.
         emit: called with progress events.
 
@@ -113,7 +113,8 @@ def read_book(
     remark = speaker.recipe(ssml, synthesis, delivery, seed, cast).remark
     if metadata and not anew and _remark_of(target) == remark:
         return None
-    warn_unread(ssml, emit)
+    names = {f"{_CHAPTER}{number}": f"chapter {one.title}" for number, one in enumerate(reading.chapters, 1)}
+    warn_unread(ssml, emit, strict=strict, marks=names)
     summary = speaker.summarize([ssml], cast)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work.open(target.with_name(f"{target.name}.part"), remark)

@@ -25,7 +25,7 @@ from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import require_unicode
 
-VERSION = 4
+VERSION = 5
 AUDIO, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
 _TASK = "say"
 _SHOWN = 400  # characters of a text that a manifest shows; all of it is in its file
@@ -72,7 +72,7 @@ def say(
         settings: steps, temperature, speed.
         delivery: pitch, volume, silences.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
-        strict: refuse words that no dictionary has.
+        strict: refuse words that no dictionary has, and what nothing is said for.
         seed: of all noise.
         graph: of the voice, where ONNX Runtime shall compute; see `voxgrad.speech.engines`.
         casting: makes the cast of SSML, told its narrator.
@@ -80,12 +80,11 @@ def say(
         emit: called with progress events.
 
     Raises:
-        BadInputError: the text or a lexicon cannot be read, voice and vocoder do not fit, or strict found unknown
-            words.
+        BadInputError: the text or a lexicon cannot be read, voice and vocoder do not fit, or strict found something.
     """
     require_unicode(text)
     words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
-    warn_unread(text, emit)
+    warn_unread(text, emit, strict=strict)
     parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
     if graph is not None:
         parents["onnx"] = graph

@@ -4,12 +4,12 @@ Unlike `say` these leave no artifact: a list may be as long as one likes, and a 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxgrad.audio.writers import AudioWriter, open_writer
 from voxgrad.errors import BadInputError
-from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.events import Advanced, Began, Emit, Ended, Event, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import MARK, was_made_by
@@ -17,6 +17,7 @@ from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
 from voxgrad.speech.word_timings import TimedPassage, write_timings
+from voxgrad.text.normalize import NothingToSayError
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ def speak_to_files(
         jobs: what to say.
         total: how many, if that is known.
         metadata: False leaves only the mark that they are synthetic, and makes every file anew.
-        strict: refuse words that no dictionary has.
+        strict: refuse words that no dictionary has, and what nothing is said for.
         emit: called with progress events.
+
+    One without a word to speak is left out with a warning, unless ``strict`` forbids it.
 
     Raises:
         BadInputError: one of them cannot be said; it is named, and those before it are done.
@@ -87,7 +90,9 @@ def speak_to_files(
         try:
             yield _one(job, metadata=metadata, strict=strict, emit=emit)
         except BadInputError as error:
-            raise BadInputError(f"{job.where}: {error.message}", error.hint) from error
+            if strict or not isinstance(error, NothingToSayError):
+                raise BadInputError(f"{job.where}: {error.message}", error.hint) from error
+            emit(Said(f"{job.where} is left out: {error.message}", "warning"))
         emit(Advanced("say", done))
     emit(Ended("say"))
 
@@ -122,15 +127,19 @@ def speak_to_stream(
         BadInputError: a text cannot be read.
         BrokenPipeError: nobody listens any more.
     """
-    pieces = speaker.stream(_with_warnings(texts, emit), synthesis, delivery, seed, cast)
+    pieces = speaker.stream(texts, synthesis, delivery, seed, cast)
     return _written(with_progress(pieces, "say", None, emit), sink, speaker.rate)
+
+
+def _of_job(event: Event, job: Job) -> Event:
+    return replace(event, text=f"{job.where}: {event.text}") if isinstance(event, Said) else event
 
 
 def _one(job: Job, *, metadata: bool, strict: bool, emit: Emit) -> Spoken:
     recipe = job.speaker.recipe(job.text, job.synthesis, job.delivery, job.seed, job.cast)
     if metadata and (job.timings is None or job.timings[0].exists()) and was_made_by(job.target, recipe):
         return Spoken(job, None)
-    warn_unread(job.text, emit)
+    warn_unread(job.text, lambda event: emit(_of_job(event, job)), strict=strict)
     warn_unknown(job.speaker.summarize([job.text], job.cast).unknown, emit, strict=strict)
     with open_writer(job.target, job.speaker.rate, recipe.remark if metadata else MARK) as sink:
         pieces = job.speaker.stream([job.text], job.synthesis, job.delivery, job.seed, job.cast)
@@ -150,9 +159,3 @@ def _written(
         timings.append(piece.timing)
         samples += len(piece.samples)
     return timings, samples / rate
-
-
-def _with_warnings(texts: Iterable[str], emit: Emit) -> Iterator[str]:
-    for text in texts:
-        warn_unread(text, emit)
-        yield text

@@ -10,6 +10,7 @@ from voxgrad.text.recordings import Folder, clip_name
 from voxgrad.text.text_files import read_text
 from voxgrad.text.timed_transcripts import TIMED, has_tag, is_label_track, usable
 from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
+from voxgrad.unicode import composed, on_disk
 
 BESIDE = "beside"
 """The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
@@ -65,7 +66,7 @@ def script_beside(recording: Path) -> str | None:
         BadInputError: it is empty, or no script.
     """
     for ending in _SCRIPT:
-        path = recording.with_suffix(ending)
+        path = on_disk(recording.with_suffix(ending))
         if path.is_file():
             entry, problems = _script(recording.stem, recording, path)
             if entry is None:
@@ -92,13 +93,14 @@ class _Texts:
         for file in folder.files:
             if file.suffix not in endings or file in sounds:
                 continue
-            self.by_stem[file.stem.removesuffix(".en")].append(file)
+            self.by_stem[composed(file.stem).removesuffix(".en")].append(file)
             if file.suffix not in _SCRIPT:
                 self.timed.append(file)
 
     def of(self, recording: PurePosixPath) -> list[tuple[str, PurePosixPath]]:
         """The texts of a recording with their forms, the best first: those beside it, or else the only others."""
-        alike = [*self.by_stem.get(recording.stem, ()), *self.by_stem.get(recording.name, ())]
+        stem, name = composed(recording.stem), composed(recording.name)
+        alike = [*self.by_stem.get(stem, ()), *self.by_stem.get(name, ())]
         near = [file for file in alike if file.parent == recording.parent]
         if not near and len(self.folder.recordings) == 1 and not alike:
             alike = self._alone()

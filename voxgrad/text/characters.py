@@ -1,16 +1,16 @@
-"""Any Unicode text to ASCII and a few signs that are read; another script is an error that names it."""
+"""Any Unicode text to ASCII and a few signs that are read, and what of it is left out: other scripts, emoji."""
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
-
-from voxgrad.errors import BadInputError
 
 _REPLACED: Final = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ′´`＇‹›", "'"),
         **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑­⁃", "-"),
+        **dict.fromkeys("‐‑⁃", "-"),
         **dict.fromkeys("—―⸺⸻", "--"),
         "–": "\u2013",  # an en dash stays until ranges are read
         "−": "-",
@@ -60,6 +60,7 @@ _REPLACED: Final = str.maketrans(
         "ħ": "h",
         "ŋ": "ng",
         "ə": "e",
+        "ʻ": "",  # Hawaiʻi
         # Their compatibility forms would be read as letters of the word before them.
         **dict.fromkeys("™℠®", " "),
     }
@@ -73,7 +74,9 @@ _GREEK: Final = {
     "ω": "omega", "Γ": "gamma", "Δ": "delta", "Θ": "theta", "Λ": "lambda", "Ξ": "xi", "Π": "pi", "Σ": "sigma",
     "Φ": "phi", "Ψ": "psi", "Ω": "omega",
 }  # fmt: skip
-_NAMES: Final = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
+_NAMES: Final = {
+    "CJK": "Chinese", "IDEOGRAPHIC": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean",
+}  # fmt: skip
 _LATIN: Final = frozenset(("LATIN", "MODIFIER", "FEMININE", "MASCULINE"))
 _SYMBOLS: Final = frozenset(("So", "Sm", "Sc", "Sk", "Co", "Cn", "Cs", "No", "Nl", "Lm"))
 
@@ -81,58 +84,148 @@ _VULGAR_FRACTION: Final = re.compile(r"(\d?)([¼-¾⅐-⅞↉])")
 _SUPERSCRIPT: Final = re.compile(r"(?<=[\d)])[⁺⁻]?[⁰¹²³⁴-⁹]+(?!\w)|(?<![A-Za-z]{3})(?<=[A-Za-z])⁻?[²³⁴-⁹]+")
 """A power; after a longer word it is the sign of a footnote."""
 _SUPERSCRIPT_DIGITS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_GROUPED_DIGITS: Final = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _GREEK_SIGN: Final = re.compile(
     rf"(?<![\u0370-\u03ff\u1f00-\u1fff])[{''.join(_GREEK)}](?![\u0370-\u03ff\u1f00-\u1fff\u0300-\u036f])"
 )
 _UNIT_BEFORE: Final = re.compile(r"\d\s?[kM]?$")
 
+# Over the kinds of characters; see `_Kinds`. A phrase has a word of another script; a Greek letter beside it is one of
+# its words, unless it is a unit.
+_WORD: Final = "(?:g[fgm]|f)[fgm]*+"
+_UNREAD: Final = re.compile(
+    rf"(?:(?<![a0])g ){{0,3}}+{_WORD}(?:[ .0sm]++{_WORD}| g(?![fgma]))*+|(?P<symbols>s[sm]*+)"
+)
+_EMPTIED: Final = re.compile(r"[(\[]\s*+\0[\s\0]*+[)\]]|\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A part of a text that nothing is said for.
+
+    Attributes:
+        text: as written: words of another script, or symbols side by side.
+        script: ``Greek`` and the like; of symbols empty.
+        start: offset in the text.
+    """
+
+    text: str
+    script: str
+    start: int
+
+
+def unread(text: str) -> Iterator[Unread]:
+    """What nothing is said for, in order: words of other scripts than the Latin, and symbols such as emoji.
+
+    A lone Greek letter is a symbol, and is read; so are the figures of any script, away from its letters. Accents,
+    spaces and punctuation are not missed.
+
+    Args:
+        text: as `clean` returns it.
+
+    >>> [(one.text, one.script) for one in unread("Hello 你好, 世界: πr² is 😀😀.")]
+    [('你好, 世界', 'Chinese'), ('😀😀', '')]
+    """
+    if text.isascii():
+        return
+    for found in _UNREAD.finditer(text.translate(_KINDS)):
+        part = text[found.start() : found.end()]
+        yield Unread(part, "" if found["symbols"] else _script(part), found.start())
+
+
+def without_unread(text: str) -> str:
+    """A text with a space for everything that `unread` finds, and for brackets that hold nothing else.
+
+    >>> without_unread("the word (λόγος) here")
+    'the word   here'
+    """
+    kept, position = [], 0
+    for one in unread(text):
+        kept.append(text[position : one.start])
+        position = one.start + len(one.text)
+    return _EMPTIED.sub(" ", "\0".join([*kept, text[position:]])) if kept else text
+
 
 def to_ascii(text: str) -> str:
-    """Replace typographic signs, strip accents, drop what cannot be read (emoji, controls).
+    """Replace typographic signs, strip accents, leave out what cannot be read.
+
+    Args:
+        text: as `clean` returns it.
 
     Returns:
         ASCII, the en dash, and signs of currencies and units that ``expand`` reads. A lone Greek letter is
         a symbol, and is written by its name.
-
-    Raises:
-        BadInputError: letters of another script than the Latin.
     """
     if text.isascii():
         return text
-    text = _GROUPED_DIGITS.sub("", text)
     text = _SUPERSCRIPT.sub(
-        lambda match: f"^{match[0].translate(_SUPERSCRIPT_DIGITS).replace('+', '')}", text
+        lambda match: f"^{match[0].translate(_SUPERSCRIPT_DIGITS).replace('+', '')}", without_unread(text)
     )
     text = _VULGAR_FRACTION.sub(_fraction, text).translate(_REPLACED)
     # Some letters only show their replacement once they are decomposed (long s with a dot, ligatures).
     decomposed = unicodedata.normalize("NFKD", text).translate(_REPLACED)
-    named = _GREEK_SIGN.sub(_greek_sign, decomposed)
-    return "".join(_ascii(character, position, named) for position, character in enumerate(named))
+    return "".join(map(_ascii, _GREEK_SIGN.sub(_greek_sign, decomposed)))
 
 
-def dropped(text: str) -> tuple[str, ...]:
-    """The symbols of a text that nothing is said for, such as emoji and box drawing.
+class _Kinds(dict[int, str]):
+    """The kind of every character that has been met.
 
-    Accents, spaces, controls and punctuation are no symbols.
-
-    Returns:
-        Each character once, in the order of the text.
+    One letter for each: ``f`` a letter of another script, ``g`` a Greek one that may be a symbol, ``s`` a symbol that
+    nothing is said for, ``m`` what belongs to the character before it, ``a`` and ``0`` letters and figures that are
+    read, space and line end; all else is ``.``.
     """
-    if text.isascii():
-        return ()
-    return tuple(character for character in dict.fromkeys(text) if _is_dropped(character))
+
+    def __missing__(self, code: int) -> str:
+        self[code] = kind = _kind(chr(code))
+        return kind
 
 
-def _is_dropped(character: str) -> bool:
-    if character.isascii() or character in _KEPT or character in _GREEK:
-        return False
-    if unicodedata.category(character) not in _SYMBOLS:
-        return False
-    replaced = unicodedata.normalize("NFKD", character.translate(_REPLACED)).translate(_REPLACED)
-    return not any(
-        (part.isascii() and not part.isspace()) or part in _KEPT or part in _GREEK for part in replaced
-    )
+_KINDS: Final = _Kinds()
+
+
+def _kind(character: str) -> str:
+    if character.isspace():
+        return "\n" if character == "\n" else " "
+    category = unicodedata.category(character)
+    if category[0] == "M" or category == "Cf" or not character.translate(_REPLACED):
+        return "m"
+    if unicodedata.decimal(character, None) is not None:
+        return "0"
+    parts = unicodedata.normalize("NFKD", character.translate(_REPLACED)).translate(_REPLACED)
+    greek = any(part in _GREEK for part in parts)
+    accented = any(unicodedata.category(part)[0] == "M" for part in parts)
+    if (greek and accented) or any(_is_foreign(part) for part in parts):
+        return "f"
+    read = "".join(part for part in parts if part.isascii() and not part.isspace())
+    if read or greek:
+        return (
+            "a"
+            if any(map(str.isalpha, read))
+            else "0"
+            if any(map(str.isdigit, read))
+            else "."
+            if read
+            else "g"
+        )
+    is_missed = category in _SYMBOLS or category[0] == "L"
+    return "s" if is_missed and character not in _KEPT else "."
+
+
+def _is_foreign(letter: str) -> bool:
+    named = _first_name(letter)
+    return unicodedata.category(letter)[0] == "L" and letter not in _GREEK and named not in _LATIN
+
+
+def _first_name(character: str) -> str:
+    """The first word of a character's name: of a letter, its script."""
+    return re.split("[ -]", unicodedata.name(character, "other"))[0]
+
+
+def _script(phrase: str) -> str:
+    """The script of a phrase; Japanese has Chinese characters too."""
+    letters = unicodedata.normalize("NFKC", phrase)
+    names = [_first_name(letter) for letter in letters if _is_foreign(letter) or letter in _GREEK]
+    scripts = [_NAMES.get(name, name.capitalize()) for name in names]
+    return "Japanese" if "Japanese" in scripts else scripts[0]
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -148,23 +241,10 @@ def _greek_sign(match: re.Match[str]) -> str:
     return f"{' ' if before[-1:].isalnum() else ''}{_GREEK[sign]}{' ' if after.isalnum() else ''}"
 
 
-def _ascii(character: str, position: int, text: str) -> str:
-    if character.isascii() or (character in _KEPT and not _is_in_greek_word(position, text)):
+def _ascii(character: str) -> str:
+    if character.isascii() or character in _KEPT:
         return character
-    category = unicodedata.category(character)
-    if category[0] == "M" or category == "Cf":  # accents; joiners and other marks without width
-        return ""
-    name = unicodedata.name(character, "")
-    if category[0] == "L" or category == "Nd":
-        script = name.split(" ")[0].split("-")[0]
-        if script not in _LATIN:
-            raise BadInputError(
-                f"the text holds {_NAMES.get(script, script.capitalize())} letters ({character!r})",
-                "Write it in English, with Latin letters",
-            )
-    return " "
-
-
-def _is_in_greek_word(position: int, text: str) -> bool:
-    beside = text[max(position - 1, 0) : position] + text[position + 1 : position + 2]
-    return text[position] in "μΩ" and any("\u0370" <= other <= "\u03ff" for other in beside)
+    figure = unicodedata.decimal(character, None)
+    if figure is not None:
+        return str(figure)
+    return "" if unicodedata.category(character)[0] == "M" else " "

@@ -8,7 +8,7 @@ already, and all others get 0.
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,13 @@ from typing import Final
 from voxgrad.errors import BadInputError
 from voxgrad.text.pronounce import with_s
 from voxgrad.text.symbols import CONSONANTS, VOWELS
+from voxgrad.unicode import clean
 
 LEXICON: Final = "lexicon.txt"
 """What the file is called in a store's home, and in datasets and voices."""
 
+BRACED: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
+"""What may be phones in braces; see `is_inline`."""
 _NAMED: Final = 20
 """Unknown words that an error names."""
 _WORD: Final = re.compile(r"[A-Za-z'.-]*[A-Za-z][A-Za-z'.-]*")
@@ -68,7 +71,7 @@ class Lexicon:
         """
         entries: dict[str, tuple[str, ...]] = {}
         lines: dict[str, int] = {}
-        for number, line in enumerate(text.split("\n"), 1):
+        for number, line in enumerate(clean(text).split("\n"), 1):
             word, *phones = line.partition("#")[0].split() or ("",)
             if not word:
                 continue
@@ -161,6 +164,30 @@ def refuse_unknown(words: Collection[str]) -> None:
             f"no dictionary has {', '.join(some)}{more}",
             "Write their phones into a lexicon, one `word  PHONES` a line, and give it with --lexicon.",
         )
+
+
+def is_inline(braced: str) -> bool:
+    r"""Whether what stands in braces is phones; a name is text, and so is the ``{n}`` of a formula.
+
+    >>> is_inline("{HH AH0 L OW1}"), is_inline("{name}"), is_inline("{n}")
+    (True, False, False)
+    """
+    phones = braced.strip("{}").split()
+    is_letter = len(phones) == 1 and re.fullmatch("[a-z]", phones[0]) is not None
+    return bool(phones) and not is_letter and all(_PHONE.fullmatch(phone.upper()) for phone in phones)
+
+
+def misspelt_phones(text: str) -> Iterator[str]:
+    """What was meant for phones in braces, and is text: of several words in capitals, half at least are phones.
+
+    >>> list(misspelt_phones("{HH AX0 L OW1}, {HH AH0} and {first name}"))
+    ['{HH AX0 L OW1}']
+    """
+    for braced in BRACED.finditer(text):
+        written = braced[0].strip("{}").split()
+        phones = sum(_PHONE.fullmatch(word) is not None for word in written)
+        if len(written) // 2 <= phones < len(written) and len(written) > 1 and braced[0].isupper():
+            yield braced[0]
 
 
 def inline(braced: str) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from enum import Enum
 from operator import itemgetter
 from typing import Final
 
+from voxgrad.unicode import PARAGRAPH, clean
+
 
 class Break(Enum):
     """What ends a passage."""
@@ -185,10 +187,15 @@ def without_html(text: str, block: str = " ") -> str:
     return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
 
 
+def without_tags(text: str) -> str:
+    """As `without_html`, with as many lines as the text has."""
+    untagged = _TAG.sub(lambda tag: "\n" * tag[0].count("\n"), text) if "<" in text else text
+    return clean(without_html(untagged.replace(PARAGRAPH, "")))
+
+
 def plain_segments(text: str) -> Iterator[Segment]:
     """The paragraphs of a plain text, an empty line between two of them, with their pauses."""
-    cleaned = without_html(text, "\n\n")
-    for paragraph in _PARAGRAPH.split(cleaned):
+    for paragraph in _PARAGRAPH.split(clean(without_html(text, "\n\n"))):
         if paragraph.strip():
             yield Segment(_with_pauses(paragraph))
 

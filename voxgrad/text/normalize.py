@@ -1,20 +1,27 @@
 """Written English to words and punctuation: one deterministic string, stable when normalised again."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.abbreviations import SHORT
 from voxgrad.text.acronyms import lower, unshout
-from voxgrad.text.characters import to_ascii
+from voxgrad.text.characters import to_ascii, unread
 from voxgrad.text.expand import expand
+from voxgrad.text.lexicon import BRACED, is_inline
 from voxgrad.text.marked_text import without_html
 from voxgrad.text.quantities import UNITS
+from voxgrad.unicode import clean
 
 
 class NothingToSayError(BadInputError):
-    """A text has no word in it."""
+    """A text has no word in it; the scripts of those that it has are named."""
+
+    def __init__(self, scripts: Iterable[str] = ()) -> None:
+        named = " and ".join(dict.fromkeys(script for script in scripts if script))
+        message = f"the text has no words to speak{f', only {named} letters' if named else ''}"
+        super().__init__(message, "Give at least one word in English, in Latin letters.")
 
 
 _MOST_PASSES: Final = 6
@@ -31,14 +38,14 @@ _SPACING: Final = tuple(
         (r"(?<=[(\[]) ", ""),
     )
 )
-_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]+")
+_SPACES: Final = re.compile(r"\s+")
 _SPACED_RANGE: Final = re.compile(r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'\x03])")
 
 # What must pass unread is represented by one control character, which no rule knows.
 _PHONES, _WORD = "\x02", "\x03"
-_PHONES_SPAN: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
-_SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[A-Za-z]++(?!\.[\w-]+\.[a-z])")
+_BRACES: Final = re.compile(rf"{BRACED.pattern}|[{{}}]")
+_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[A-Za-z]++(?!\.[\w-]+\.[a-z])")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
 _BESIDE_SHIELD: Final = re.compile(
@@ -50,7 +57,8 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     """Write out everything that is not a word or punctuation.
 
     Args:
-        text: written English, any Unicode. A span ``{HH AH0 L OW1}`` is passed through as it stands.
+        text: written English, any Unicode. A span ``{HH AH0 L OW1}`` is passed through as it stands; what
+            cannot be read is left out.
         known: whether a lower-case word is in the user's lexicon: such a word is neither spelt nor taken
             for an abbreviation.
 
@@ -59,17 +67,23 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
         ``A``) in capitals; punctuation attached as in print, dashes as `` -- ``, quotation marks straight.
 
     Raises:
-        BadInputError: letters of another script, or nothing to say.
+        NothingToSayError: nothing to say.
     """
-    words = _CONTROLS.sub(" ", to_ascii(without_html(text)))
+    written = clean(without_html(text))
+    words = _SPACES.sub(" ", _BRACES.sub(_without_braces, to_ascii(written)))
     for _ in range(_MOST_PASSES):
         again = _around_shields(words, known)
         if again == words:
             break
         words = again
     if not any(character.isalnum() for character in words):
-        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
+        raise NothingToSayError(one.script for one in unread(written))
     return words
+
+
+def _without_braces(match: re.Match[str]) -> str:
+    """Phones in braces stay as they are; other braces are no more than a space."""
+    return match[0] if is_inline(match[0]) else f" {match[0].strip('{}')} "
 
 
 def _around_shields(text: str, known: Callable[[str], bool] | None) -> str:
@@ -102,7 +116,7 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
 
     if known is None and "{" not in text:
         return text, ()
-    shielded = (_SPAN_OR_WORD if known is not None else _PHONES_SPAN).sub(shield, text)
+    shielded = (_SPAN_OR_WORD if known is not None else BRACED).sub(shield, text)
     return _BESIDE_SHIELD.sub(" ", shielded), tuple(kept)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from voxgrad.settings import TextSpec
 from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street
-from voxgrad.text.lexicon import NONE, Lexicon
+from voxgrad.text.lexicon import BRACED, NONE, Lexicon, is_inline
 from voxgrad.text.marked_text import (
     PLAIN,
     Break,
@@ -311,8 +311,9 @@ def _words(text: str, reading: tuple[TextSpec, Lexicon]) -> list[str]:
 
 
 def _in_braces(text: str, position: int) -> bool:
-    start = max(position - _REACH, 0)
-    return text.rfind("{", start, position) > text.rfind("}", start, position)
+    start = text.rfind("{", max(position - _REACH, 0), position)
+    braced = BRACED.match(text, start) if start >= 0 else None
+    return braced is not None and position < braced.end() and is_inline(braced[0])
 
 
 def _finished(text: str, ends: Break) -> str:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from voxgrad.unicode import composed
+
 SOUND: Final = frozenset(
     {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
 )
@@ -55,12 +57,12 @@ class Folder:
     def _by_stem(self) -> dict[str, list[PurePosixPath]]:
         found = defaultdict(list)
         for file in self.recordings:
-            found[file.stem.casefold()].append(file)
+            found[_folded(file.stem)].append(file)
         return found
 
     def called(self, stem: str) -> list[PurePosixPath]:
         """The recordings of a name, without its ending."""
-        return self._by_stem.get(stem.casefold(), [])
+        return self._by_stem.get(_folded(stem), [])
 
     def find(self, name: str, base: str = "") -> "Match | str":
         """The recording that a transcript means, never one outside the folder; or why there is none.
@@ -107,7 +109,9 @@ class Folder:
             if file.is_relative_to(base) and (common := self._common(file, wanted)) is not None
         }
         best = [file for file, common in alike.items() if common == max(alike.values())]
-        exact = [file for file in best if file.name == wanted.name]  # x.wav and x.flac may both be there
+        exact = [
+            file for file in best if composed(file.name) == composed(wanted.name)
+        ]  # x.wav and x.flac may both be there
         best = exact or best
         if not best:
             return f"there is no recording {name} in the folder"
@@ -124,8 +128,8 @@ class Folder:
 
         What all recordings have in common, and folders like ``wavs``, tells nothing.
         """
-        above = tuple(part.casefold() for part in file.parts[:-1])
-        asked = tuple(part.casefold() for part in wanted.parts[:-1])
+        above = tuple(_folded(part) for part in file.parts[:-1])
+        asked = tuple(_folded(part) for part in wanted.parts[:-1])
         count = 0
         for here, there in zip(reversed(above), reversed(asked), strict=False):
             if here != there:
@@ -152,6 +156,11 @@ class Match:
     name: PurePosixPath
 
 
+def _folded(name: str) -> str:
+    """A name as it is compared: capitals and Unicode forms do not count."""
+    return composed(name).casefold()
+
+
 def _without_wavs(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts[1:] if len(parts) > 1 and parts[0] in _WAVS else parts
 
@@ -167,6 +176,6 @@ def _plain(folder: Path, name: str, base: str) -> PurePosixPath:
 
 
 def clip_name(name: PurePosixPath) -> str:
-    """A clip's name: the parts of a relative path joined by ``-``, bytes that are no UTF-8 replaced."""
-    joined = "-".join(part for part in name.parts if part != "..")
+    """A clip's name: the parts of a relative path joined by ``-``, composed, bytes that are no UTF-8 replaced."""
+    joined = composed("-".join(part for part in name.parts if part != ".."))
     return joined.encode("utf-8", "replace").decode()

@@ -3,6 +3,7 @@
 Read by expat through defusedxml: entities of a document's own and anything outside it are refused.
 """
 
+import html
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl, InputSource
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.characters import to_ascii
 from voxgrad.text.marked_text import (
     PLAIN,
     STRENGTHS,
@@ -29,15 +31,18 @@ from voxgrad.text.phonetic_alphabets import ALPHABETS, to_phones
 from voxgrad.text.say_as import KINDS, CannotReadError, say_as
 from voxgrad.text.segment_builder import SegmentBuilder
 from voxgrad.text.ssml_values import changed, emphasised, pause_seconds
+from voxgrad.unicode import clean
 
 _START: Final = re.compile(
-    r"\ufeff?\s*+(?:<\?xml[^>?]*+\?>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+<speak[\s>/]",
+    r"[\s\ufeff\u200b\u2060]*+(?:<\?xml[^>?]*+\?>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+<speak[\s>/]",
     re.DOTALL,
 )
 _DECLARED: Final = re.compile(
     r"(?<=<\?xml version=.1\.[01].)\s+encoding\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*')"
     r"|<!DOCTYPE\s+speak\s+(?:PUBLIC|SYSTEM)[^>\[]*>"
 )
+_NO_MARKUP: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)(?:#?\w+;)?+|<(?![^\W\d]|[/!?:])")
+"""What XML does not allow in a text: a stray ampersand or ``<``, and references that only HTML has."""
 _NO_SPEECH: Final = frozenset(("metadata", "meta", "desc", "title", "head"))
 _UNSAID: Final = frozenset(("phoneme", "sub", "audio"))
 _THROUGH: Final = frozenset(("w", "token", "speak", "p", "s", "say-as", *_UNSAID))
@@ -80,15 +85,29 @@ def read_script(text: str) -> Script:
         BadInputError: it is no XML, has entities of its own, or an element has a value that cannot be used; line and
             column are named.
     """
+    # It is text already, whatever it declares of its encoding; and a document type elsewhere is not needed.
+    document = _DECLARED.sub(lambda match: re.sub(r"\S", " ", match[0]), clean(text))
+    document = document.lstrip() if document.lstrip().startswith("<?xml") else document
+    try:
+        return _parsed(document)
+    except BadInputError:
+        mended = _NO_MARKUP.sub(lambda found: html.escape(clean(html.unescape(found[0]))), document)
+        try:
+            script = None if mended == document else _parsed(mended)
+        except BadInputError:
+            script = None
+        if script is None:  # the places in the first error are those of the text
+            raise
+    return replace(script, warnings=(*script.warnings, "& and < that are no markup are read as text"))
+
+
+def _parsed(document: str) -> Script:
     # Only here: plain text needs neither.
     from defusedxml.common import DefusedXmlException  # noqa: PLC0415
     from defusedxml.expatreader import create_parser  # noqa: PLC0415
 
     parser, handler = create_parser(forbid_entities=True, forbid_external=True), _Handler()
     parser.setContentHandler(handler)
-    # It is text already, whatever it declares of its encoding; and a document type elsewhere is not needed.
-    document = _DECLARED.sub(lambda match: re.sub(r"\S", " ", match[0]), text.replace("\ufeff", " "))
-    document = document.lstrip() if document.lstrip().startswith("<?xml") else document
     source = InputSource()
     source.setByteStream(BytesIO(document.encode("utf-8", "surrogatepass")))
     source.setEncoding("utf-8")
@@ -102,7 +121,7 @@ def read_script(text: str) -> Script:
         line, column, why = error.getLineNumber(), (error.getColumnNumber() or 0) + 1, error.getMessage()
         raise BadInputError(
             f"the SSML is broken in line {line}, column {column}: {why}",
-            "Write XML: & as &amp;, < as &lt;, every tag closed.",
+            "Write XML: every tag closed, values in quotation marks.",
         ) from error
     except SAXException as error:
         raise BadInputError(f"the SSML cannot be read: {error}", "Write XML.") from error
@@ -183,7 +202,7 @@ class _Handler(ContentHandler):
 
     def _gather(self) -> None:
         """Text since the last tag: its space is folded, and pauses in brackets hold in it too."""
-        text = re.sub(r"\s+", " ", "".join(self._gathered))
+        text = re.sub(r"\s+", " ", clean("".join(self._gathered)))
         self._gathered = []
         if self._captured is not None:
             self._captured.append(text)
@@ -303,7 +322,7 @@ class _Handler(ContentHandler):
     def _end_sub(self, frame: _Frame, _held: str) -> None:
         if "alias" not in frame.attributes:
             raise self._refusal(frame.place, "<sub> has no alias", 'Write <sub alias="…">.')
-        self._say(re.sub(r"\s+", " ", frame.attributes["alias"]))
+        self._say(re.sub(r"\s+", " ", clean(frame.attributes["alias"])))
 
     def _end_phoneme(self, frame: _Frame, _held: str) -> None:
         named = frame.attributes.get("alphabet", "ipa")
@@ -323,8 +342,8 @@ class _Handler(ContentHandler):
         if kind not in KINDS:
             self._warn(f"<say-as> as {kind or 'nothing'} is not known, its text is read")
             self._say(held)
-        elif not text:
-            return
+        elif not to_ascii(text).strip():  # nothing that is read
+            self._say(held)
         elif kind in {"expletive", "bleep"}:
             self._flush(Break.WORD)
             self._builder.play(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _LIMIT = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A file's text, and the encoding that it was taken for: ``UTF-8``, ``UTF-16`` or ``Latin-1``."""
+    """A file's text in composed letters, and its encoding: ``UTF-8``, ``UTF-16`` or ``Latin-1``."""
 
     text: str
     encoding: str
@@ -64,4 +65,4 @@ def _in(content: bytes, encoding: str) -> Decoded | None:
     except UnicodeDecodeError:
         return None
     family = "Latin-1" if encoding == "cp1252" else encoding.upper()[: 6 if "16" in encoding else 5]
-    return Decoded(text, family)
+    return Decoded(unicodedata.normalize("NFC", text), family)

@@ -18,13 +18,14 @@ from typing import Final, TypeVar
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
-from voxgrad.text.characters import dropped
+from voxgrad.text.characters import unread, without_unread
 from voxgrad.text.homographs import capitals, choose
-from voxgrad.text.lexicon import NONE, Lexicon, inline
+from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.official_frontend import official_words, with_official_commas
 from voxgrad.text.pronounce import Pronunciation, Source, find, pronounce, starts_with_vowel
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
+from voxgrad.unicode import clean
 
 vocabulary_size: Final = VOCABULARY_SIZE
 
@@ -88,13 +89,12 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     """Encode written English.
 
     Args:
-        text: any Unicode.
+        text: any Unicode; what cannot be read is left out.
         spec: the mode, and whether blanks go between all tokens.
         lexicon: the user's pronunciations.
 
     Raises:
-        BadInputError: not Unicode, letters of another script, nothing to say, a braced phone that is none, or
-            thousands of words that no dictionary has.
+        BadInputError: not Unicode, nothing to say, or thousands of words that no dictionary has.
     """
     require_unicode(text)
     normalised = normalize(text, known=lexicon.knows)
@@ -105,13 +105,31 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
         normalised = with_official_commas(normalised)
         labels, words, unknown = _attached(normalised, lexicon)
     if not words:
-        raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
+        raise NothingToSayError
     tokens = [PHONE_IDS[label] if label in PHONE_IDS else CHARACTER_IDS[label] for label in labels]
     if spec.add_blank:
         words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]
         tokens = _interspersed(tokens, BLANK)
         labels = _interspersed(labels, _BLANK_LABEL)
     return Encoded(tuple(tokens), normalised, tuple(labels), tuple(words), unknown)
+
+
+def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
+    """Encode what is said in a recording, of which nothing may be left out; see `encode`.
+
+    Raises:
+        BadInputError: as `encode`; letters of another script, or braces around what is no phones.
+    """
+    written = clean(text)
+    for one in unread(written):
+        if one.script:
+            raise BadInputError(
+                f"the text holds {one.script} letters ({one.text[:40]!r})",
+                "Write it in English, with Latin letters.",
+            )
+    for braced in BRACED.finditer(written):
+        inline(braced[0])
+    return encode(text, spec, lexicon)
 
 
 def require_unicode(text: str) -> None:
@@ -261,8 +279,7 @@ def as_written(text: str, words: Sequence[str]) -> tuple[str, ...]:
     >>> as_written("Dr. Smith paid $5 😀.", ["doctor", "smith", "paid", "five", "dollars"])
     ('Dr.', 'Smith', 'paid', '$5', '')
     """
-    unread = dict.fromkeys(map(ord, dropped(text)))
-    written = [word for word in text.translate(unread).split() if word.strip(_EDGE_MARKS)]
+    written = [word for word in without_unread(clean(text)).split() if word.strip(_EDGE_MARKS)]
     plain = [word.strip(_EDGE_MARKS).lower() for word in written]
     read = [word.lower() for word in words]
     origins = [""] * len(words)

@@ -13,6 +13,7 @@ from voxgrad.text.text_files import read_text
 from voxgrad.text.timed_transcripts import TIMED, Segment, has_tag, is_label_track, usable
 from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
 from voxgrad.text.transcript_formats import FORMATS, BadRow, Row, no_lines, recognise, rows
+from voxgrad.unicode import composed
 
 __all__ = ["BESIDE", "Entry", "Found", "Problem", "find_transcripts"]
 
@@ -167,7 +168,8 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Found:
     timed = form if form in TIMED else None if form is not None else _timed_form(path)
     if timed is None:
         return _from_lists(folder, [path], form)
-    alike = [file for file in folder.recordings if file.stem == path.stem.removesuffix(".en")]
+    stem = composed(path.stem).removesuffix(".en")
+    alike = [file for file in folder.recordings if composed(file.stem) == stem]
     meant = alike or folder.recordings
     if len(meant) != 1:
         raise BadInputError(f"{path.name} has no recording called as it", "Call both the same.")
