@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from voxgrad.documents.html import TolerantParser
+from voxgrad.documents.html import PageParser
 
 
 def nav_links(document: str) -> Iterator[tuple[str, str]]:
@@ -26,11 +26,11 @@ class _Link:
     words: list[str] = field(default_factory=list)
 
 
-class _Navigation(TolerantParser):
+class _Navigation(PageParser):
     """The links of the table of contents in a navigation document; of all of it where none is called so."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(convert_charrefs=True)
         self._found: list[tuple[bool, _Link]] = []
         self._contents = False
         self._link: _Link | None = None

@@ -142,25 +142,19 @@ class _Table:
     cell: str = ""
 
 
-class TolerantParser(HTMLParser):
-    """The standard library's parser, for which no markup is too broken."""
+class PageParser(HTMLParser):
+    """The standard library's parser, which reads any markup but the beginning of a marked section that is none."""
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-
-    def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: FBT001, FBT002 - as there
-        """See `HTMLParser`, which ends at ``<![unknown[`` with an AssertionError."""
-        try:
-            return super().parse_marked_section(i, report)
-        except AssertionError:
-            return self.parse_bogus_comment(i, report)
+    def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: FBT001, FBT002 - as it is called
+        """``<![…>`` is a comment, as in HTML 5."""
+        return self.parse_bogus_comment(i, report)
 
 
-class _Reader(TolerantParser):
+class _Reader(PageParser):
     """Writes flat SSML: paragraphs, with emphasis and pauses in them."""
 
     def __init__(self, *, emphasis: bool, anchors: Collection[str], notes: Collection[str]) -> None:
-        super().__init__()
+        super().__init__(convert_charrefs=True)
         self.warnings: dict[str, None] = {}
         self.references: dict[str, None] = {}
         self._emphasis, self._anchors, self._notes = emphasis, set(anchors), set(notes)
