@@ -1,6 +1,7 @@
 """EPUBs: reading order, titles, notes, cover; and books that nobody should have to open."""
 
 import io
+import re
 import sys
 import time
 import tracemalloc
@@ -13,6 +14,7 @@ from voxgrad.documents.epub import open_book
 from voxgrad.errors import BadInputError
 
 sys.path.insert(0, str(Path(__file__).parent))
+from book_kinds import KINDS
 from books import CONTAINER, cover, page, write_epub
 
 PAGES = {
@@ -35,6 +37,60 @@ def test_a_book_is_read_in_order_with_its_titles(ncx, tmp_path):
     assert "Warm." in book.chapters[1].ssml
     assert "Dry." not in book.chapters[1].ssml
     assert book.cover == cover()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ncx", [False, True])
+def test_notes_and_page_numbers_are_not_read(kind, ncx, tmp_path):
+    pages, expected = KINDS[kind]
+    book = open_book(
+        write_epub(tmp_path / "b.epub", pages, [(name, f"Title of {name}") for name in pages], ncx=ncx)
+    )
+    read = [text for chapter in book.chapters for text in re.findall("(?s)<p>(.*?)</p>", chapter.ssml)]
+    assert [" ".join(text.split()) for text in read] == expected
+    assert [chapter.title for chapter in book.chapters] == [
+        f"Title of {name}" for name in pages if name not in {"notes.html", "s1.html", "e.html"}
+    ]
+
+
+def damaged(path: Path, member: str) -> Path:
+    """A book with other bytes where a member's lie."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(member)
+    content = bytearray(path.read_bytes())
+    begin = info.header_offset + 30 + len(info.filename)
+    content[begin : begin + info.compress_size] = b"\xff" * info.compress_size
+    path.write_bytes(content)
+    return path
+
+
+def test_a_chapter_that_cannot_be_read_is_named_and_left_out(tmp_path):
+    path = write_epub(tmp_path / "b.epub", {**PAGES, "last.xhtml": "<p>Last.</p>" * 50}, TITLES)
+    book = open_book(damaged(path, "OPS/rest.xhtml"))
+    assert [chapter.title for chapter in book.chapters] == ["Chapter One"]
+    assert "Last." in book.chapters[0].ssml
+    (why,) = book.missing
+    assert re.match(r"chapter 'Chapter Two' cannot be read \(Error -3 while decompressing", why)
+    assert str(tmp_path) not in why
+    package = write_epub(tmp_path / "c.epub", {"a.xhtml": "<p>x</p>", "b.xhtml": "<p>y</p>"}).read_bytes()
+    (tmp_path / "c.epub").write_bytes(package.replace(b"OPS/b.xhtml", b"OPS/z.xhtml"))
+    book = open_book(tmp_path / "c.epub")
+    assert book.missing == ("chapter 'OPS/b.xhtml' cannot be read (the book lacks 'OPS/b.xhtml')",)
+    (tmp_path / "c.epub").write_bytes(package.replace(b".xhtml", b".xhtmm"))
+    with pytest.raises(BadInputError, match=r"no text in its reading order: chapter .* lacks"):
+        open_book(tmp_path / "c.epub")
+
+
+@pytest.mark.parametrize(("ncx", "name"), [(False, "OPS/nav.xhtml"), (True, "OPS/toc.ncx")])
+def test_a_book_without_its_table_of_contents_and_cover_is_read(ncx, name, tmp_path):
+    path = write_epub(tmp_path / "b.epub", PAGES, TITLES, ncx=ncx)
+    book = open_book(damaged(damaged(path, name), "OPS/cover.png"))
+    assert [chapter.title for chapter in book.chapters] == ["First", "Part 2", "Second Third"]
+    assert [warning.partition(" (")[0] for warning in book.warnings] == [
+        "the table of contents cannot be read",
+        "the cover cannot be read",
+    ]
+    assert book.cover is None
 
 
 def test_without_navigation_headings_are_titles(tmp_path):

@@ -65,6 +65,12 @@ def sparse_hours(path: Path) -> None:
         raw.truncate(size + 44)
 
 
+def linked(path: Path) -> None:
+    target = path.parents[2] / "elsewhere.blob"
+    written(speech())(target)
+    path.symlink_to(target)
+
+
 def out_of_phase(path: Path) -> None:
     soundfile.write(path, np.stack([speech(), -0.8 * speech()], 1), RATE)
 
@@ -101,6 +107,7 @@ KINDS = (
     Kind("0.05 seconds", written(speech()[:1100]), "rejected", "a clip needs 0.3 s"),
     Kind("one sample", written(speech()[5000:5001]), "rejected", "silent throughout"),
     Kind("two hours", sparse_hours, "rejected", "lasts 120 minutes"),
+    Kind("a link out of the folder", linked, "kept"),
     Kind("eight bits", written(speech(), subtype="PCM_U8"), "kept"),
     Kind("24 bits", written(speech(), subtype="PCM_24"), "kept"),
     Kind("32 bits", written(speech(), subtype="PCM_32"), "kept"),
@@ -144,7 +151,7 @@ LINES = (
     ("../outside|Text.", "leads out of the folder"),
     ("../outside.wav|Text.", "leads out of the folder"),
     ("/etc/hostname.wav|Text.", "there is no recording"),
-    ("link out|Text.", "is a link that leads out of the folder"),
+    ("gone|Text.", "gone.wav is a link to a file that is not there"),
     ("nul\0byte|Text.", "there is no recording"),
     (f"{'x' * 5000}|Text.", "there is no recording"),
 )
@@ -159,7 +166,7 @@ def verdicts(tmp_path_factory) -> dict[str, tuple[str, str]]:
     lines = [f"good|{TEXT}"]
     soundfile.write(folder / "wavs" / "good.wav", speech(), RATE)
     soundfile.write(place / "outside.wav", speech(), RATE)
-    (folder / "wavs" / "link out.wav").symlink_to(place / "outside.wav")
+    (folder / "wavs" / "gone.wav").symlink_to(place / "nowhere.wav")
     for kind in KINDS:
         kind.make(folder / "wavs" / f"{kind.name}.{kind.ending}")
         lines.append(f"{kind.name}|{kind.text}")
@@ -199,7 +206,8 @@ def prepared(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
         others = [one for one in row["reasons"] if not one.startswith(("its audio is that of", "it lasts"))]
         word = "kept" if row["word"] == "warning" and not others else row["word"]
         found.setdefault(row["id"], (word, " ".join(others)))
-    assert str(folder) not in str(found)
+    assert str(folder.parent) not in str(found)
+    assert str(folder.parent) not in (dataset.directory / "manifest.json").read_text(encoding="utf-8")
     return found
 
 

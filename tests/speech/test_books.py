@@ -138,6 +138,35 @@ def test_a_folder_has_a_file_for_each_chapter_and_goes_on_there(book, command):
     assert described(f"out/{names[1]}")[0]["title"] == "A Book & More: Two & half"
 
 
+@pytest.mark.parametrize("places", [("-o", "b.wav"), ("-d", "out", "--format", "wav")])
+def test_a_chapter_that_cannot_be_read_is_left_out(places, furnished, command, monkeypatch):
+    monkeypatch.setattr("voxgrad.text.tokens.MOST_GUESSES", 3)
+    pages = {**PAGES, "d.xhtml": "<p>Blorf snarpid glimo prendit vorlo.</p>", "e.xhtml": "<p>* * *</p>"}
+    titles = [*TITLES, ("d.xhtml", "Noise"), ("e.xhtml", "Stars")]
+    book = write_epub(
+        Path("b.epub"), pages, [(target, title.replace("&", "&amp;")) for target, title in titles]
+    )
+    book.write_bytes(book.read_bytes().replace(b"OPS/b.xhtml", b"OPS/z.xhtml"))
+    outcome = command("say", book, *places, *FAST, "--json")
+    assert outcome.code == 0, outcome.err
+    assert "chapter 'Two & half' cannot be read (the book lacks 'OPS/b.xhtml'): it is left out" in outcome.err
+    assert "chapter 'Noise' cannot be read (more than 3 different words" in outcome.err
+    answers = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [title for answer in answers for title in answer["chapters"]][:2] == ["Chapter One", "Three"]
+    refused = command("say", book, *places, *FAST, "--strict")
+    assert refused.code == 2
+    assert "chapter 'Two & half' cannot be read" in refused.err
+    assert "chapter 'Two & half' cannot be read" in command("say", book, "--list-chapters").err
+
+
+def test_a_book_without_a_readable_chapter_is_refused(furnished, command):
+    book = write_epub(Path("b.epub"), {"a.xhtml": "<p>* * *</p>", "b.xhtml": "<p>?</p>"})
+    for places in (("-o", "b.wav"), ("-d", "out", "--format", "wav")):
+        outcome = command("say", book, *places, *FAST)
+        assert (outcome.code, "has no words to speak" in outcome.err) == (2, True)
+    assert not Path("b.wav.part").exists()
+
+
 def test_without_metadata_there_is_only_the_mark(book, command):
     assert command("say", book, "-o", "b.m4b", "--no-metadata", "--chapters", "3", *FAST).code == 0
     assert read_comment(Path("b.m4b")) == MARK

@@ -153,11 +153,115 @@ def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(
     assert reason in problem(folder)
 
 
-def test_a_link_out_of_the_folder_is_not_followed(make: Make, tmp_path: Path):
-    (tmp_path / "outside.wav").touch()
-    folder = make("good.wav", listed="good|Text.\nlink|Text.\n")
-    (folder / "link.wav").symlink_to(tmp_path / "outside.wav")
-    assert "link is a link that leads out of the folder" in problem(folder)
+def test_links_of_the_folder_are_followed(make: Make, tmp_path: Path):
+    blobs = tmp_path / "blobs"
+    (blobs / "more" / "deep").mkdir(parents=True)
+    for name, content in {"0a": "", "0b": "a|Alpha.\nmore/b|Beta.\nmore/deep/c|Gamma.\n"}.items():
+        (blobs / name).write_text(content, encoding="utf-8")
+    (blobs / "more" / "b.wav").touch()
+    (blobs / "more" / "deep" / "c.wav").symlink_to(blobs / "0a")
+    folder = make("d.wav")
+    (folder / "d.txt").write_text("Delta.", encoding="utf-8")
+    for name, target in {
+        "a.wav": "0a",
+        "metadata.csv": "0b",
+        "more": "more",
+        "again": "more/deep",  # which `more` holds
+        "more/deep/loop": "more",
+        "more/up": "..",
+        "more/loop.wav": "more/loop.wav",
+    }.items():
+        (folder / name).symlink_to(blobs / target)
+    (folder / "up").symlink_to(folder.parent)
+    (folder / "self").symlink_to(folder)
+    assert found(folder) == [
+        ("a", "Alpha.", None),
+        ("more-b", "Beta.", None),
+        ("more-deep-c", "Gamma.", None),
+    ]
+    (folder / "metadata.csv").unlink()
+    beside = find_transcripts(folder)
+    assert [entry.id for entry in beside.entries] == ["d"]
+    assert sorted(one.id for one in beside.problems) == ["a", "more-b", "more-deep-c", "more-loop"]
+
+
+@pytest.mark.parametrize("listed", ["good|Text.\ngone|Text.\n", None])
+def test_a_link_to_nothing_is_named(listed: str | None, make: Make, tmp_path: Path):
+    folder = make("good.wav", listed=listed)
+    (folder / "gone.wav").symlink_to(tmp_path / "annex" / "gone.wav")
+    if listed is None:
+        for name in ("good.txt", "gone.txt"):
+            (folder / name).write_text("Text.", encoding="utf-8")
+    assert "gone.wav is a link to a file that is not there (fetch it with `dvc pull` or" in problem(folder)
+
+
+SRT = "1\n00:00:00,000 --> 00:00:01,000\nAlpha.\n"
+VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nAlpha.\n"
+
+
+@pytest.mark.parametrize(
+    ("recording", "name", "content"),
+    [
+        ("A.WAV", "A.TXT", "Alpha."),
+        ("f.wav", "F.txt", "Alpha."),
+        ("a.Flac", "a.LAB", "Alpha."),
+        ("a.wav", "A.WAV.TXT", "Alpha."),
+        ("a.wav", "a.EN.SRT", SRT),
+        ("A.wav", "txt/a.VTT", VTT),
+        ("A.wav", "a.TXT", "0\t1\tAlpha.\n"),
+        ("A.WAV", "METADATA.CSV", "a|Alpha.\n"),
+        ("a.wav", "Metadata.jsonl", '{"audio": "A.WAV", "text": "Alpha."}\n'),
+        ("x/a.wav", "LIST.TSV", "X\\A.Wav\tAlpha.\n"),
+        ("x/1_2.wav", "X/1.TRANS.TXT", "1_2 Alpha.\n"),
+    ],
+)
+def test_endings_and_names_match_in_any_capitals(recording: str, name: str, content: str, make: Make):
+    folder = make(recording)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(content, encoding="utf-8")
+    there = find_transcripts(folder)
+    assert there.problems == []
+    assert [(entry.recording.name, entry.text) for entry in there.entries] == [
+        (Path(recording).name, "Alpha.")
+    ]
+
+
+def test_recordings_that_differ_in_their_endings_are_different_ones(make: Make):
+    folder = make("a.wav", "a.flac", "b.wav", listed="a.wav|Alpha.\na.flac|Other.\na|Whose?\nb|Beta.\n")
+    there = find_transcripts(folder)
+    assert [(entry.id, entry.recording.name, entry.text) for entry in there.entries] == [
+        ("a.wav", "a.wav", "Alpha."),
+        ("a.flac", "a.flac", "Other."),
+        ("b", "b.wav", "Beta."),
+    ]
+    assert [one.reason for one in there.problems] == [
+        "metadata.csv:3: a may be a.flac or a.wav: write its ending"
+    ]
+    (folder / "metadata.csv").unlink()
+    (folder / "b.txt").write_text("Beta.", encoding="utf-8")
+    (folder / "a.txt").write_text("Whose?", encoding="utf-8")
+    reasons = {one.id: one.reason for one in find_transcripts(folder).problems}
+    assert reasons["a.wav"] == "a.txt may be the text of a.wav or of a.flac: call it a.wav.txt or a.flac.txt"
+    assert reasons.keys() == {"a.wav", "a.flac"}
+    (folder / "a.wav.txt").write_text("Alpha.", encoding="utf-8")
+    (folder / "a.FLAC.txt").write_text("Other.", encoding="utf-8")
+    (folder / "a.txt").unlink()
+    assert found(folder) == [("a.flac", "Other.", None), ("a.wav", "Alpha.", None), ("b", "Beta.", None)]
+    assert script_beside(folder / "a.flac") == "Other."
+
+
+def test_a_text_belongs_to_the_recording_that_is_called_just_so(make: Make):
+    folder = make("good.wav", "Good.wav")
+    (folder / "good.txt").write_text("Text.", encoding="utf-8")
+    assert problem(folder) == "Good.wav has no Good.txt beside it"
+
+
+@pytest.mark.parametrize("name", ["/home/ann/gone.wav", "C:\\Users\\ann\\gone.wav"])
+def test_paths_of_another_machine_are_not_shown(name: str, make: Make):
+    there = find_transcripts(make("good.wav", listed=f"good.wav|Text.\n{name}|Text.\n"))
+    assert [(one.id, one.reason) for one in there.problems] == [
+        ("gone.wav", "metadata.csv:2: there is no recording gone.wav in the folder")
+    ]
 
 
 @pytest.mark.parametrize(

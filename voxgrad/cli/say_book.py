@@ -38,10 +38,14 @@ def list_book(session: Session, path: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from voxgrad.cli.terminal import answer
+    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.documents.epub import open_book
+    from voxgrad.events import Said
 
     book = open_book(path)
+    with Renderer(session) as renderer:
+        for reason in book.missing:
+            renderer.emit(Said(reason, "warning"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("", "chapter", "characters"):
         table.add_column(heading)
@@ -66,7 +70,8 @@ def say_book(
         chapters: those that are read, such as ``3-5``; None is all.
 
     Raises:
-        BadInputError: the book, the output or the chapters cannot be used.
+        BadInputError: the book, the output or the chapters cannot be used; or ``--strict`` forbids that some are left
+            out.
     """
     from voxgrad.cli.terminal import Renderer
     from voxgrad.documents.epub import open_book
@@ -75,6 +80,10 @@ def say_book(
     if str(output) == "-":
         raise BadInputError("a book cannot be streamed", "Name a file with -o.")
     book = open_book(path)
+    if saying.strict and book.missing:
+        raise BadInputError(
+            f"{path}: {book.missing[0]}", "Save the book again, or leave out --strict to read the rest."
+        )
     numbers = _chosen(chapters, len(book.chapters))
     targets = list(
         _targets(book, numbers, output or Path(f"{path.stem}.{saying.ending}"), directory, saying.ending)
@@ -87,20 +96,23 @@ def say_book(
     for target, _ in targets:
         _check(target)
     with Renderer(saying.session) as renderer:
-        for warning in book.warnings:
+        for warning in (*(f"{reason}: it is left out" for reason in book.missing), *book.warnings):
             renderer.emit(Said(warning, "warning"))
         if book.language and not book.language.lower().startswith("en"):
             renderer.emit(Said(f"the book is in {book.language}, and is read as English", "warning"))
-        _read(saying, targets, renderer.emit)
+        _read(saying, targets, book.missing, renderer.emit)
 
 
-def _read(saying: "SayRequest", targets: "list[tuple[Path, Reading]]", emit: "Emit") -> None:
+def _read(
+    saying: "SayRequest", targets: "list[tuple[Path, Reading]]", missing: tuple[str, ...], emit: "Emit"
+) -> None:
     from voxgrad.events import Said
-    from voxgrad.steps.read_book import read_book
+    from voxgrad.steps.read_book import NoChapterError, read_book
 
     store = saying.store()
     speaker, synthesis = saying.load(store, saying.voice, emit)
     cast = saying.casting(store, emit)(speaker)
+    failures: list[NoChapterError] = []
     for target, reading in targets:
         try:
             done = read_book(
@@ -116,14 +128,22 @@ def _read(saying: "SayRequest", targets: "list[tuple[Path, Reading]]", emit: "Em
                 anew=saying.timings is not None,
                 emit=emit,
             )
+        except NoChapterError as error:
+            failures.append(error)
+            if len(failures) == len(targets):
+                raise
+            emit(Said(f"{error.message}: it is left out", "warning"))
+            continue
         except (KeyboardInterrupt, VoxgradError):
             if (folder := target.with_name(f"{target.name}.part")).is_dir():
                 emit(Said(f"what is spoken is kept in {folder}: the same command goes on there", "warning"))
             raise
-        _answer(saying, target, done, speaker.voice.ref)
+        _answer(saying, target, done, speaker.voice.ref, missing)
 
 
-def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: str) -> None:
+def _answer(
+    saying: "SayRequest", target: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]
+) -> None:
     from voxgrad.cli.terminal import answer, duration
     from voxgrad.speech.word_timings import timings_format, write_timings
 
@@ -136,6 +156,9 @@ def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: 
         write_timings(path, kind, done.passages, done.seconds)
     count = len(done.chapters)
     chapters = f"{count} chapter{'' if count == 1 else 's'}"
+    left_out = [*missing, *done.left_out]
+    if left_out:
+        chapters += f" ({len(left_out)} left out)"
     answer(
         saying.session,
         {
@@ -144,6 +167,7 @@ def _answer(saying: "SayRequest", target: Path, done: "ReadBook | None", voice: 
             "seed": saying.seed,
             "voice": voice,
             "chapters": [one.title for one in done.chapters],
+            "left_out": left_out,
         },
         f"{target}: {duration(done.seconds)}, {chapters} by {voice}, seed {saying.seed}",
     )

@@ -7,6 +7,7 @@ archive's own figures, XML is read without entities, and paths stay within the a
 import posixpath
 import re
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,14 @@ _SUSPICIOUS: Final = 1 << 20
 _HINT: Final = "Save it again with an e-book program."
 _DOCTYPE: Final = re.compile(r"<!DOCTYPE[^>\[]*>")
 _TEXT_TYPES: Final = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml"))
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    ZlibError,
+    EOFError,
+    NotImplementedError,
+    UnicodeError,
+)
 _FONTS: Final = re.compile(r"\.(?:ttf|otf|woff2?)$", re.IGNORECASE)
 
 
@@ -54,7 +63,8 @@ class Book:
         language: a tag such as ``en``, or empty.
         chapters: in reading order; those without a word are left out.
         cover: a picture's bytes, or None.
-        warnings: what is left out.
+        warnings: what is left out of the chapters.
+        missing: chapters that cannot be read, each with the reason, in sentences.
     """
 
     title: str
@@ -63,27 +73,21 @@ class Book:
     chapters: tuple[Chapter, ...]
     cover: bytes | None
     warnings: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def open_book(path: Path) -> Book:
-    """Read an EPUB.
+    """Read an EPUB. A chapter that cannot be read is left out, and told of.
 
     Raises:
-        BadInputError: it is no EPUB, is damaged, protected, or larger than a book.
+        BadInputError: it is no EPUB, is protected, larger than a book, or so damaged that no chapter can be read.
     """
     try:
         if _members(path) > MOST_MEMBERS:
             raise BadInputError(f"{path} holds more than {MOST_MEMBERS} files", _HINT)
         with zipfile.ZipFile(path) as archive:
             return _Reader(path, archive).book()
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        ZlibError,
-        EOFError,
-        NotImplementedError,
-        UnicodeError,
-    ) as error:
+    except _DAMAGE as error:
         raise BadInputError(f"{path} is no EPUB, or is damaged ({error})", _HINT) from error
     except (OSError, RuntimeError) as error:  # zipfile asks for passwords with a RuntimeError
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -108,12 +112,22 @@ class _Item:
     properties: frozenset[str]
 
 
+class _MemberError(BadInputError):
+    """One file of an archive cannot be read."""
+
+
+_UNREADABLE: Final = (_MemberError, *_DAMAGE, RuntimeError)
+"""What is wrong with one file of an archive; a RuntimeError asks for a password."""
+
+
 class _Reader:
     """Reads one archive, and counts what it has read."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._file, self._archive, self._read_so_far = path, archive, 0
         self._members = {composed(name): name for name in archive.namelist()}
+        self._warnings: dict[str, None] = {}
+        self._missing: list[str] = []
         for member in archive.infolist():
             if member.file_size > _SUSPICIOUS and member.file_size > _MOST_RATIO * max(
                 member.compress_size, 1
@@ -138,16 +152,19 @@ class _Reader:
             if local_name(one) == "itemref" and one.get("linear") != "no" and one.get("idref") in items
         ]
         documents = [item for item in spine if item.kind in _TEXT_TYPES and "nav" not in item.properties]
-        chapters, warnings = self._chapters(documents, self._titles(package, items))
+        chapters = self._chapters(documents, self._titles(package, items))
         if not chapters:
-            raise self._refusal("has no text in its reading order")
+            why = f": {self._missing[0]}" if self._missing else ""
+            raise self._refusal(f"has no text in its reading order{why}")
+        cover = self._cover(package, items)
         return Book(
             title=_first(package, "title") or self._file.stem,
             authors=tuple(_all(package, "creator")),
             language=_first(package, "language"),
             chapters=tuple(chapters),
-            cover=self._cover(package, items),
-            warnings=tuple(warnings),
+            cover=cover,
+            warnings=tuple(self._warnings),
+            missing=tuple(self._missing),
         )
 
     def _items(self, package: Any, package_path: str) -> dict[str, _Item]:
@@ -165,37 +182,67 @@ class _Reader:
     def _titles(self, package: Any, items: dict[str, _Item]) -> dict[str, dict[str, str]]:
         """Titles by document and by the id within it; an empty id is the document's beginning."""
         navigation = next((item for item in items.values() if "nav" in item.properties), None)
-        if navigation is not None:
-            found, base = nav_links(self._text(navigation.path)), navigation.path
-        else:
-            named = next((one.get("toc") for one in package.iter() if local_name(one) == "spine"), None)
-            ncx = items.get(named or "") or next(
-                (item for item in items.values() if item.kind == "application/x-dtbncx+xml"), None
+        named = next((one.get("toc") for one in package.iter() if local_name(one) == "spine"), None)
+        ncx = items.get(named or "") or next(
+            (item for item in items.values() if item.kind == "application/x-dtbncx+xml"), None
+        )
+        contents = navigation or ncx
+        if contents is None:
+            return {}
+        try:
+            found = (
+                ncx_links(self._xml(contents.path))
+                if navigation is None
+                else nav_links(self._text(contents.path))
             )
-            if ncx is None or not self._has(ncx.path):
-                return {}
-            found, base = ncx_links(self._xml(ncx.path)), ncx.path
+        except _UNREADABLE as error:
+            self._warnings[f"the table of contents cannot be read ({self._reason(error)})"] = None
+            return {}
         titles: dict[str, dict[str, str]] = {}
         for target, title in found:
-            parts = urlsplit(target)
-            if title and not parts.scheme and (parts.path or parts.fragment):
-                path = self._inside(posixpath.dirname(base), parts.path) if parts.path else base
-                titles.setdefault(path, {}).setdefault(unquote(parts.fragment), title)
+            if title and (place := self._place(contents.path, target)) is not None:
+                titles.setdefault(place[0], {}).setdefault(place[1], title)
         return titles
 
-    def _chapters(
-        self, documents: list[_Item], titles: dict[str, dict[str, str]]
-    ) -> tuple[list[Chapter], dict[str, None]]:
+    def _chapters(self, documents: list[_Item], titles: dict[str, dict[str, str]]) -> list[Chapter]:
+        texts = {item.path: text for item in documents if (text := self._document(item, titles)) is not None}
+        anchors = {path: [anchor for anchor in titles.get(path, {}) if anchor] for path in texts}
+        converted = {
+            path: html_to_ssml(text, emphasis=False, anchors=anchors[path], notes=())
+            for path, text in texts.items()
+        }
+        notes: dict[str, list[str]] = defaultdict(list)
+        for path, document in converted.items():
+            for place in (self._place(path, target) for target in document.notes):
+                if place is not None and place[0] in texts and place[1]:
+                    notes[place[0]].append(place[1])
+        for path, ids in notes.items():
+            converted[path] = html_to_ssml(texts[path], emphasis=False, anchors=anchors[path], notes=ids)
         chapters: list[Chapter] = []
-        warnings: dict[str, None] = {}
-        for item in documents:
-            of_document = titles.get(item.path, {})
-            anchors = [anchor for anchor in of_document if anchor]
-            converted = html_to_ssml(self._text(item.path), emphasis=False, anchors=anchors)
-            warnings.update(dict.fromkeys(converted.warnings))
-            for part in converted.parts:
-                self._add(chapters, part, of_document.get(part.anchor, ""), has_titles=bool(titles))
-        return [chapter for chapter in chapters if "<p>" in chapter.ssml], warnings
+        for path, document in converted.items():
+            self._warnings.update(dict.fromkeys(document.warnings))
+            for part in document.parts:
+                title = titles.get(path, {}).get(part.anchor, "")
+                self._add(chapters, part, title, has_titles=bool(titles))
+        return [chapter for chapter in chapters if "<p>" in chapter.ssml]
+
+    def _document(self, item: _Item, titles: dict[str, dict[str, str]]) -> str | None:
+        """The text of a document; None where it cannot be read."""
+        try:
+            return self._text(item.path)
+        except _UNREADABLE as error:
+            title = next(iter(titles.get(item.path, {}).values()), item.path)
+            self._missing.append(f"chapter {title[:80]!r} cannot be read ({self._reason(error)})")
+            return None
+
+    def _place(self, base: str, target: str) -> tuple[str, str] | None:
+        """The document and the id that a link within a book leads to; None where it leads out of it."""
+        try:
+            parts = urlsplit(target)
+            path = self._inside(posixpath.dirname(base), parts.path) if parts.path else base
+        except (ValueError, BadInputError):
+            return None
+        return None if parts.scheme else (path, unquote(parts.fragment))
 
     @staticmethod
     def _add(chapters: list[Chapter], part: Part, title: str, *, has_titles: bool) -> None:
@@ -221,7 +268,10 @@ class _Reader:
         )
         for item in candidates:
             if item is not None and item.kind.startswith("image/") and self._has(item.path):
-                return self._bytes(item.path, MOST_OF_A_COVER)
+                try:
+                    return self._bytes(item.path, MOST_OF_A_COVER)
+                except _UNREADABLE as error:
+                    self._warnings[f"the cover cannot be read ({self._reason(error)})"] = None
         return None
 
     def _check_protection(self) -> None:
@@ -245,12 +295,12 @@ class _Reader:
             with self._archive.open(self._members[name]) as member:
                 content = member.read(limit + 1)
         except KeyError as error:
-            raise self._refusal(f"lacks {name[:80]!r}") from error
-        if len(content) > limit:
-            raise self._refusal(f"holds {name[:80]!r}, which is larger than {limit >> 20} MB")
+            raise self._refusal(f"lacks {name[:80]!r}", _MemberError) from error
         self._read_so_far += len(content)
         if self._read_so_far > MOST_OF_ALL:
             raise self._refusal(f"holds more than {MOST_OF_ALL >> 20} MB of text")
+        if len(content) > limit:
+            raise self._refusal(f"holds {name[:80]!r}, which is larger than {limit >> 20} MB", _MemberError)
         return content
 
     def _text(self, name: str) -> str:
@@ -275,9 +325,9 @@ class _Reader:
         try:
             return fromstring(text)
         except DefusedXmlException as error:
-            raise self._refusal(f"declares entities in {name[:80]!r}") from error
+            raise self._refusal(f"declares entities in {name[:80]!r}", _MemberError) from error
         except (ParseError, ValueError) as error:
-            raise self._refusal(f"has broken XML in {name[:80]!r} ({error})") from error
+            raise self._refusal(f"has broken XML in {name[:80]!r} ({error})", _MemberError) from error
 
     def _inside(self, folder: str, href: str) -> str:
         """A path within the archive."""
@@ -286,8 +336,13 @@ class _Reader:
             raise self._refusal(f"refers to {href[:80]!r}, which lies outside it")
         return path
 
-    def _refusal(self, what: str) -> BadInputError:
-        return BadInputError(f"{self._file} {what}", _HINT)
+    def _refusal(self, what: str, kind: type[BadInputError] = BadInputError) -> BadInputError:
+        return kind(f"{self._file} {what}", _HINT)
+
+    def _reason(self, error: Exception) -> str:
+        if not isinstance(error, BadInputError):
+            return str(error)
+        return f"the book{error.message.removeprefix(str(self._file))}"
 
 
 def _all(package: Any, name: str) -> list[str]:

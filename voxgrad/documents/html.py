@@ -6,9 +6,12 @@ HTML is read by the standard library's tolerant parser, Markdown (CommonMark, wi
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from typing import Final
+from urllib.parse import unquote
 
+from voxgrad.documents.inline_marks import LINK, PICTURE, RAISED, resolve_marks
 from voxgrad.unicode import clean
 
 HEADING_PAUSE: Final = '<break strength="x-strong"/><break strength="strong"/>'
@@ -20,9 +23,11 @@ _BLOCKS: Final = frozenset((
     "table", "tbody", "tfoot", "thead", "tr", "ul", *_HEADINGS,
 ))  # fmt: skip
 _SILENT: Final = frozenset((
-    "audio", "button", "canvas", "datalist", "embed", "head", "iframe", "map", "math", "nav", "noscript",
-    "object", "pre", "rp", "rt", "script", "select", "style", "svg", "template", "textarea", "title", "video",
+    "audio", "button", "canvas", "datalist", "embed", "head", "iframe", "map", "math", "nav", "noscript", "note",
+    "noteref", "object", "pagenum", "pre", "rp", "rt", "script", "select", "style", "svg", "template", "textarea",
+    "title", "video",
 ))  # fmt: skip
+"""Elements of HTML, and of DTBook, which EPUB 2 may hold."""
 _VOID: Final = frozenset((
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
 ))  # fmt: skip
@@ -30,10 +35,20 @@ _NOTES: Final = re.compile(
     r"\b(?:footnotes?|endnotes?|rearnotes?|noteref|backlink|doc-footnote|doc-endnotes?|doc-noteref|doc-backlink|toc"
     r"|pagebreak|doc-pagebreak|doc-toc)\b"
 )
-_NOTE_CLASSES: Final = frozenset(
-    ("footnotes", "footnote", "footnote-ref", "footnote-back", "endnotes", "noteref")
+_NOTE_CLASS: Final = re.compile(
+    r"(?i)(?<![\w-])(?:(?:_id|mso)?(?:foot|end)[-_]?notes?(?:[-_]?(?:ref(?:erence)?|back|text|anchor|link|body|mark))?"
+    r"|note[-_]?ref|fn[-_]?(?:anchor|ref)|page[-_]?(?:num(?:ber)?|no)|pgnum|x-ebookmaker-pageno)\d*(?![\w-])"
 )
-_NOTE_SIGN: Final = re.compile(r"\s*[\[(]?(?:\d{1,4}|[*†‡§¶]{1,3}|[a-z])[\])]?\s*")
+"""Classes of notes, references to them and page numbers, as Pandoc, Word, InDesign and Project Gutenberg name them."""
+_NOTE_BODIES: Final = frozenset(("aside", "blockquote", "dd", "div", "dt", "li", "p", "td", "tr"))
+_MARKDOWN_REFERENCE: Final = re.compile(r"\[\^([^\]\s]+)\]")
+_MARKDOWN_NOTE: Final = re.compile(
+    rf"^ {{0,3}}{_MARKDOWN_REFERENCE.pattern}:.*(?:\n(?![ \t]*$| {{0,3}}\[\^).+)*"
+    r"(?:(?:\n[ \t]*)+\n(?: {4}|\t).*(?:\n(?![ \t]*$).+)*)*",
+    re.MULTILINE,
+)
+"""``[^1]: A note.``, its later paragraphs indented, as Pandoc and GitHub extend CommonMark."""
+_NO_TEXT: Final = re.compile(r"\s*|\d+\. |[\x01-\x06<].*", re.DOTALL)
 _NO_XML: Final = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EMPHASES: Final = {"em": "moderate", "strong": "strong"}
 
@@ -55,10 +70,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Converted:
-    """A document as SSML, and what of it is left out."""
+    """A document as SSML, and what of it is left out.
+
+    Attributes:
+        parts: in order.
+        warnings: what is left out, in sentences.
+        notes: targets of the note references, as ``notes.xhtml#n1``.
+    """
 
     parts: tuple[Part, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def ssml(self) -> str:
@@ -66,22 +88,29 @@ class Converted:
         return f"<speak>{''.join(part.ssml for part in self.parts)}</speak>"
 
 
-def html_to_ssml(html: str, *, emphasis: bool = True, anchors: Collection[str] = ()) -> Converted:
+def html_to_ssml(
+    html: str, *, emphasis: bool = True, anchors: Collection[str] = (), notes: Collection[str] | None = None
+) -> Converted:
     """What is read of a page.
 
     Headings are followed by a longer pause, code blocks are left out, tables are read row by row with the heads of
-    their columns; footnotes and the links to them are left out.
+    their columns; page numbers, notes and the references to them are left out.
 
     Args:
         html: the page.
         emphasis: ``em`` and ``strong`` are emphasised.
         anchors: ids at which a new part begins.
+        notes: ids of notes; None: those that the page itself refers to.
     """
     closed = frozenset(re.findall(r"</([a-z]+)", html.lower()))
-    reader = _Reader(emphasis=emphasis, anchors=anchors, closed=closed)
+    reader = _Reader(emphasis=emphasis, anchors=anchors, notes=notes or (), closed=closed)
     reader.feed(html)
     reader.close()
-    return Converted(tuple(reader.finished()), tuple(reader.warnings))
+    found = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
+    own = [unquote(target[1:]) for target in found.notes if target.startswith("#") and target != "#"]
+    if notes is None and own:
+        return html_to_ssml(html, emphasis=emphasis, anchors=anchors, notes=own)
+    return found
 
 
 def markdown_to_ssml(markdown: str) -> Converted:
@@ -89,6 +118,10 @@ def markdown_to_ssml(markdown: str) -> Converted:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - only Markdown needs it
 
     text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
+    labels = {note[1] for note in _MARKDOWN_NOTE.finditer(text)}
+    text = _MARKDOWN_REFERENCE.sub(
+        lambda found: "" if found[1] in labels else found[0], _MARKDOWN_NOTE.sub("", text)
+    )
     return html_to_ssml(MarkdownIt("commonmark").enable("table").enable("strikethrough").render(text))
 
 
@@ -122,10 +155,13 @@ class PageParser(HTMLParser):
 class _Reader(PageParser):
     """Writes flat SSML: paragraphs, with emphasis and pauses in them."""
 
-    def __init__(self, *, emphasis: bool, anchors: Collection[str], closed: Collection[str]) -> None:
+    def __init__(
+        self, *, emphasis: bool, anchors: Collection[str], notes: Collection[str], closed: Collection[str]
+    ) -> None:
         super().__init__(convert_charrefs=True)
         self.warnings: dict[str, None] = {}
-        self._emphasis, self._anchors, self._closed = emphasis, set(anchors), closed
+        self.references: dict[str, None] = {}
+        self._emphasis, self._anchors, self._notes, self._closed = emphasis, set(anchors), set(notes), closed
         self._parts: list[tuple[str, list[str], list[str]]] = [("", [], [])]
         self._paragraph: list[str] = []
         self._open: list[str] = []
@@ -133,8 +169,8 @@ class _Reader(PageParser):
         self._heading = False
         self._lists: list[int | None] = []
         self._tables: list[_Table] = []
-        self._raised: list[str] | None = None
         self._linked = False
+        self._in_note = self._after_note = False
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         """See `HTMLParser`."""
@@ -143,9 +179,10 @@ class _Reader(PageParser):
                 self._skipped = (tag, self._skipped[1] + 1)
             return
         attributes = {name: value or "" for name, value in attrs}
-        if attributes.get("id") in self._anchors:
-            self._begin_part(attributes["id"])
-        if self._is_silent(tag, attributes):
+        name = attributes.get("id") or (attributes.get("name", "") if tag == "a" else "")
+        if name in self._anchors:
+            self._begin_part(name)
+        if self._is_silent(tag, attributes) or (name in self._notes and self._is_note(tag)):
             if tag == "pre":
                 self._end_paragraph()
                 self.warnings["code blocks are left out"] = None
@@ -155,7 +192,7 @@ class _Reader(PageParser):
         if tag in _BLOCKS:
             self._begin_block(tag, attributes)
         else:
-            self._begin_inline(tag)
+            self._begin_inline(tag, attributes)
 
     def handle_startendtag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
         """See `HTMLParser`."""
@@ -178,7 +215,9 @@ class _Reader(PageParser):
         elif tag in {"td", "th"}:
             self._end_cell()
         elif tag == "sup":
-            self._end_raised()
+            self._paragraph.append(RAISED[1])
+        elif tag == "a":
+            self._end_link()
         elif tag == "q":
             self._write("”")
         elif tag in _EMPHASES and tag in self._open:
@@ -189,17 +228,13 @@ class _Reader(PageParser):
     def handle_data(self, data: str) -> None:
         """See `HTMLParser`."""
         if self._skipped is None and data:
-            if self._raised is not None:
-                self._raised.append(clean(data))
-            else:
-                self._write(clean(data))
+            self._write(clean(data))
 
     def finished(self) -> list[Part]:
         """All parts, those without a word left out."""
-        self._end_raised()
         self._end_paragraph()
         return [
-            Part(anchor, "".join(written), " ".join("".join(heading).split()))
+            Part(anchor, "".join(written), " ".join(" ".join(heading).split()))
             for anchor, written, heading in self._parts
             if any(one.startswith("<p>") for one in written) or anchor
         ]
@@ -208,14 +243,24 @@ class _Reader(PageParser):
         kinds = f"{attributes.get('epub:type', '')} {attributes.get('role', '')}"
         hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true"
         unseen = re.search(r"display\s*:\s*none", attributes.get("style", "")) is not None
-        is_note = _NOTES.search(kinds) is not None
-        is_note = is_note or not _NOTE_CLASSES.isdisjoint(attributes.get("class", "").split())
+        is_note = (_NOTES.search(kinds) or _NOTE_CLASS.search(attributes.get("class", ""))) is not None
         is_silent = tag in _SILENT or hidden or unseen or (is_note and tag not in {"body", "html"})
         # What no tag ends would take all that follows with it.
         return is_silent and (tag in self._closed or tag in _VOID or tag in {"script", "style"})
 
+    def _is_note(self, tag: str) -> bool:
+        """Whether an element with the id of a note is all of it; what begins a paragraph makes a note of that."""
+        if tag in _NOTE_BODIES:
+            self._end_paragraph()
+            self._leave_note_out()
+            return True
+        self._in_note = self._in_note or (tag not in _BLOCKS and self._is_blank())
+        return False
+
     def _begin_part(self, anchor: str) -> None:
+        heading = self._heading and self._is_blank()  # an anchor at the beginning of a heading
         self._end_paragraph()
+        self._heading = heading
         self._parts.append((anchor, [], []))
 
     def _begin_block(self, tag: str, attributes: dict[str, str]) -> None:
@@ -244,7 +289,7 @@ class _Reader(PageParser):
         if tag in {"ol", "ul"} and self._lists:
             self._lists.pop()
 
-    def _begin_inline(self, tag: str) -> None:
+    def _begin_inline(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "br":
             self._write(" ")
             if self._paragraph:
@@ -253,10 +298,13 @@ class _Reader(PageParser):
             self._end_cell()
             self._tables[-1].cell = tag
         elif tag == "sup":
-            self._end_raised()
-            self._raised, self._linked = [], False
-        elif tag == "a" and self._raised is not None:
+            self._paragraph.append(RAISED[0])
+        elif tag == "a" and "href" in attributes:
+            self._end_link()
+            self._paragraph.append(f"{LINK[0]}{escaped(attributes['href'])}{LINK[1]}")
             self._linked = True
+        elif tag == "img":
+            self._paragraph.append(f"{PICTURE[0]}{escaped(attributes.get('alt', ''))}{PICTURE[1]}")
         elif tag == "q":
             self._write("“")
         elif tag in _EMPHASES and self._emphasis and tag not in self._open:
@@ -269,46 +317,58 @@ class _Reader(PageParser):
 
     def _write(self, text: str) -> None:
         self._paragraph.append(escaped(text))
-        if self._heading:
-            self._parts[-1][2].append(text)
 
-    def _end_raised(self) -> None:
-        """What was in ``sup``: the sign of a footnote is left out, a number is a power."""
-        if self._raised is None:
-            return
-        text, self._raised = "".join(self._raised), None
-        if self._linked and _NOTE_SIGN.fullmatch(text):
-            return
-        self._write(f"^{text}" if re.fullmatch(r"-?\d{1,3}", text) else text)
+    def _end_link(self) -> None:
+        if self._linked:
+            self._paragraph.append(LINK[2])
+        self._linked = False
+
+    def _is_blank(self) -> bool:
+        """Whether a paragraph has only begun."""
+        return all(_NO_TEXT.fullmatch(piece) for piece in self._paragraph)
+
+    def _taken(self) -> str:
+        """What is read of what was written since the paragraph began."""
+        written, notes = resolve_marks("".join(self._paragraph), is_heading=self._heading)
+        self.references.update(dict.fromkeys(notes))
+        return written.strip()
+
+    def _leave_note_out(self) -> None:
+        """A heading that only notes follow is left out with the first of them."""
+        written = self._parts[-1][1]
+        if not self._after_note and written and written[-1].endswith(f"</p>{HEADING_PAUSE}"):
+            written.pop()
+        self._after_note = True
 
     def _end_paragraph(self) -> None:
-        self._end_raised()
+        self._end_link()
         while self._open:
             self._close_emphasis()
-        written = "".join(self._paragraph).strip()
-        self._paragraph = []
+        written, heading = self._taken(), self._heading
+        self._paragraph, self._heading = [], False
         if not re.sub(r"<[^>]*>|^\d+\.$", "", written).strip():
-            self._heading = False
             return
-        if self._tables and self._tables[-1].cell and not self._heading:  # a paragraph within a cell
+        if self._tables and self._tables[-1].cell and not heading:  # a paragraph within a cell
             self._paragraph = [written, " "]
             return
-        self._parts[-1][1].append(f"<p>{written}</p>{HEADING_PAUSE if self._heading else ''}")
-        if self._heading and len(self._parts[-1][2]) == 0:
-            self._parts[-1][2].append(re.sub(r"<[^>]*>", "", written))
-        if self._heading:
-            self._parts[-1][2].append(" ")
-        self._heading = False
+        in_note, self._in_note = self._in_note, False
+        if in_note and not heading:
+            self._leave_note_out()
+            return
+        self._after_note = False
+        self._parts[-1][1].append(f"<p>{written}</p>{HEADING_PAUSE if heading else ''}")
+        if heading:
+            self._parts[-1][2].append(unescape(re.sub(r"<[^>]*>", "", written)))
 
     def _end_cell(self) -> None:
         """What was written since the cell began; nothing where none is open."""
         if not self._tables or not self._tables[-1].cell:
             return
-        self._end_raised()
+        self._end_link()
         while self._open:
             self._close_emphasis()
         table = self._tables[-1]
-        table.cells.append("".join(self._paragraph).strip())
+        table.cells.append(self._taken())
         table.is_head &= table.cell == "th"
         table.cell, self._paragraph = "", []
 
@@ -318,7 +378,8 @@ class _Reader(PageParser):
         table = self._tables[-1]
         cells, is_head = table.cells, table.is_head
         table.cells, table.is_head = [], True
-        if not any(cells):
+        if not any(cells) or self._in_note:
+            self._in_note = False
             return
         if is_head and len(cells) > 1:
             table.heads = cells

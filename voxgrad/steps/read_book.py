@@ -16,12 +16,12 @@ from voxgrad.audio.audiobook import ENDINGS, AudiobookChapter, AudiobookTags, wr
 from voxgrad.audio.codecs import require_av
 from voxgrad.audio.writers import PCM, open_writer, read_comment, to_pcm
 from voxgrad.documents.epub import Chapter
-from voxgrad.errors import EnvironmentFailureError, VoxgradError
+from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import MARK
-from voxgrad.speech.results import SpokenPassage
+from voxgrad.speech.results import SpokenPassage, TextSummary
 from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.stream import Resumption
 from voxgrad.speech.text_input import warn_unknown, warn_unread
@@ -54,11 +54,23 @@ class Reading:
 
 @dataclass(frozen=True)
 class ReadBook:
-    """What came of it."""
+    """What came of it.
+
+    Attributes:
+        seconds: of all of it.
+        chapters: with their places.
+        passages: with the times of their words.
+        left_out: why each chapter that is not in it cannot be read, in sentences.
+    """
 
     seconds: float
     chapters: tuple[AudiobookChapter, ...]
     passages: tuple[TimedPassage, ...]
+    left_out: tuple[str, ...]
+
+
+class NoChapterError(BadInputError):
+    """None of the chapters can be read."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,8 @@ def read_book(
 ) -> ReadBook | None:
     """Read a book aloud into one file, which appears complete at the end.
 
+    A chapter that cannot be read is left out with a warning if there are others.
+
     Args:
         reading: what is read.
         speaker: whose voice.
@@ -96,7 +110,7 @@ def read_book(
         seed: of all noise.
         cast: other voices.
         metadata: False leaves only the mark that it is synthetic.
-        strict: refuse words that no dictionary has, and what nothing is said for.
+        strict: refuse words that no dictionary has, what nothing is said for, and chapters that cannot be read.
         anew: even where the target says that it was made just so.
         emit: called with progress events.
 
@@ -104,18 +118,30 @@ def read_book(
         None where the target was there already.
 
     Raises:
-        BadInputError: something cannot be read.
+        NoChapterError: no chapter can be read.
+        BadInputError: ``strict`` forbids what there is.
         EnvironmentFailureError: PyAV is missing, or the disk refuses.
     """
     if _kind(target) in ENDINGS:
         require_av()
-    ssml = book_ssml(reading.chapters)
-    remark = speaker.recipe(ssml, synthesis, delivery, seed, cast).remark
-    if metadata and not anew and _remark_of(target) == remark:
+
+    def planned(chapters: Iterable[Chapter]) -> tuple[str, str, bool]:
+        ssml = book_ssml(chapters)
+        remark = speaker.recipe(ssml, synthesis, delivery, seed, cast).remark
+        return ssml, remark, metadata and not anew and _remark_of(target) == remark
+
+    ssml, remark, is_there = planned(reading.chapters)
+    if is_there:
         return None
-    names = {f"{_CHAPTER}{number}": f"chapter {one.title}" for number, one in enumerate(reading.chapters, 1)}
+    chapters, summary, left_out = _readable(reading.chapters, speaker, cast, strict=strict)
+    if left_out:
+        for reason in left_out:
+            emit(Said(f"{reason}: it is left out", "warning"))
+        ssml, remark, is_there = planned(chapters)
+        if is_there:
+            return None
+    names = {f"{_CHAPTER}{number}": f"chapter {one.title}" for number, one in enumerate(chapters, 1)}
     warn_unread(ssml, emit, strict=strict, marks=names)
-    summary = speaker.summarize([ssml], cast)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work.open(target.with_name(f"{target.name}.part"), remark)
     before = [piece for piece in work.pieces if piece.timing.words]
@@ -126,17 +152,38 @@ def read_book(
     for done in work.add(spoken):
         emit(Advanced(_TASK, done))
     emit(Ended(_TASK))
-    chapters = tuple(work.chapters(reading.chapters))
     tags = AudiobookTags(reading.title, reading.author, remark if metadata else MARK, reading.cover)
-    if _kind(target) in ENDINGS:
-        write_audiobook(target, work.blocks(), speaker.rate, chapters, tags)
-    else:
-        with open_writer(target, speaker.rate, tags.comment) as sink:
-            for block in work.blocks():
-                sink.write(block.astype(np.float32) / np.float32(32767))
-    passages = tuple(piece.timing for piece in work.pieces)
-    work.remove()
-    return ReadBook(work.samples / speaker.rate, chapters, passages)
+    return work.finish(target, speaker.rate, chapters, tags, left_out)
+
+
+def _readable(
+    chapters: tuple[Chapter, ...], speaker: Speaker, cast: Cast, *, strict: bool
+) -> tuple[tuple[Chapter, ...], TextSummary, tuple[str, ...]]:
+    """The chapters that can be read, what they take, and why the others cannot."""
+
+    def summary_of(*some: Chapter) -> TextSummary:
+        return speaker.summarize([book_ssml(some)], cast)
+
+    kept, left_out = chapters, []
+    try:
+        summary = summary_of(*chapters)
+    except BadInputError:
+        kept = ()
+        for chapter in chapters:
+            try:
+                summary_of(chapter)
+            except BadInputError as error:
+                left_out.append(f"chapter {chapter.title!r} cannot be read ({error.message})")
+                if strict:
+                    raise BadInputError(left_out[0], error.hint) from error
+            else:
+                kept += (chapter,)
+        if not kept:
+            raise NoChapterError(left_out[0], "Name another book, or other chapters.") from None
+        summary = summary_of(*kept)
+    if not summary.passages:
+        raise NoChapterError(f"chapter {kept[0].title!r} has no words to speak", "Leave it out.")
+    return kept, summary, tuple(left_out)
 
 
 def book_ssml(chapters: Iterable[Chapter]) -> str:
@@ -234,9 +281,25 @@ class _Work:
             while content := audio.read(2 * _BLOCK):
                 yield np.frombuffer(content, "<i2").astype(np.int16)
 
-    def remove(self) -> None:
-        """Remove the folder, once the audiobook is there."""
+    def finish(
+        self,
+        target: Path,
+        rate: int,
+        chapters: tuple[Chapter, ...],
+        tags: AudiobookTags,
+        left_out: tuple[str, ...],
+    ) -> ReadBook:
+        """Write the audiobook, and remove the folder."""
+        placed = tuple(self.chapters(chapters))
+        if _kind(target) in ENDINGS:
+            write_audiobook(target, self.blocks(), rate, placed, tags)
+        else:
+            with open_writer(target, rate, tags.comment) as sink:
+                for block in self.blocks():
+                    sink.write(block.astype(np.float32) / np.float32(32767))
         shutil.rmtree(self.folder, ignore_errors=True)
+        passages = tuple(piece.timing for piece in self.pieces)
+        return ReadBook(self.samples / rate, placed, passages, left_out)
 
 
 def _whole_pieces(folder: Path) -> list[_Piece]:

@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.recordings import Folder, clip_name
+from voxgrad.text.recordings import Folder, by_folded_name, clip_name, folded
 from voxgrad.text.text_files import read_text
 from voxgrad.text.timed_transcripts import TIMED, has_tag, is_label_track, usable
 from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
-from voxgrad.unicode import composed, on_disk
 
 BESIDE = "beside"
 """The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
 FORMS = (*TIMED, BESIDE)
 _SCRIPT = (".txt", ".lab")
 _LABELS = "audacity"
-_ENDINGS = {form: timed.endings for form, timed in TIMED.items()} | {BESIDE: _SCRIPT}
+_ENDINGS = {form: (timed.ending.lower(),) for form, timed in TIMED.items()} | {BESIDE: _SCRIPT}
 _NUMBER = re.compile(r"[-+]?[\d.,:]*\d[\d.,:]*")
 
 
@@ -36,22 +35,28 @@ def read_beside(folder: Folder, forms: Sequence[str] = FORMS, *, untold: bool) -
     left: Counter[str] = Counter()
     used: set[PurePosixPath] = set()
     for file in folder.recordings:
-        name = clip_name(file.parent / file.stem)
+        name = clip_name(folder.name_of(file))
+        if (reason := folder.missing(file)) != "":
+            problems.append(Problem(name, reason))
+            continue
         found = texts.of(file)
         if not found:
             if untold:
                 entries.append(Entry(name, folder.path / file, "", None, file.name))
-            elif (folder.path / file).is_file():
+            else:
                 problems.append(Problem(name, f"{file.name} has no {_wanted(file, forms)} beside it"))
             continue
         form, text = found[0]
+        if (reason := texts.ambiguity(file, text)) != "":
+            problems.append(Problem(name, reason))
+            continue
         entry, wrong = _entry(folder, file, name, text, form)
         entries += [] if entry is None else [entry]
         problems += wrong
         forms_read[form] += 1
         used.add(text)
         left.update({one for one, _ in found[1:]} - {form})
-    alone = [file for file in texts.without_notes() if file not in used and not texts.recordings_of(file)]
+    alone = [file for file in texts.without_notes() if file not in used and not texts.owners[file]]
     problems += [
         Problem(clip_name(file.parent / file.stem), f"{file} has no recording called as it") for file in alone
     ]
@@ -65,8 +70,10 @@ def script_beside(recording: Path) -> str | None:
     Raises:
         BadInputError: it is empty, or no script.
     """
-    for ending in _SCRIPT:
-        path = on_disk(recording.with_suffix(ending))
+    there = by_folded_name(recording.parent)
+    for name in (f"{label}{ending}" for label in (recording.name, recording.stem) for ending in _SCRIPT):
+        exact = recording.with_name(name)
+        path = exact if exact.is_file() else there.get(folded(name), exact)
         if path.is_file():
             entry, problems = _script(recording.stem, recording, path)
             if entry is None:
@@ -76,37 +83,38 @@ def script_beside(recording: Path) -> str | None:
 
 
 def _wanted(file: PurePosixPath, forms: Sequence[str]) -> str:
-    ending = ".txt" if BESIDE in forms else _ENDINGS[forms[0]][0]
+    ending = ".txt" if BESIDE in forms else TIMED[forms[0]].ending
     return file.with_suffix(ending).name
 
 
 class _Texts:
-    """The files of a folder that may hold the text of a recording."""
+    """The files of a folder that may hold the text of a recording.
+
+    Attributes:
+        owners: of each, the recordings that it belongs to by its name.
+    """
 
     def __init__(self, folder: Folder, forms: Sequence[str]) -> None:
         self.folder = folder
         self.forms = forms
         endings = {ending for form in forms for ending in _ENDINGS[form]}
-        sounds = set(folder.recordings)
-        self.by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
-        self.timed: list[PurePosixPath] = []
-        for file in folder.files:
-            if file.suffix not in endings or file in sounds:
-                continue
-            self.by_stem[composed(file.stem).removesuffix(".en")].append(file)
-            if file.suffix not in _SCRIPT:
-                self.timed.append(file)
+        texts = [file for file in folder.files if file.suffix.lower() in endings]
+        self.owners = {file: folder.called_as(file) for file in texts}
+        self.texts: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
+        for file, owners in self.owners.items():
+            for owner in owners:
+                self.texts[owner].append(file)
+        self.timed = [file for file in texts if not _is_script(file)]
 
     def of(self, recording: PurePosixPath) -> list[tuple[str, PurePosixPath]]:
         """The texts of a recording with their forms, the best first: those beside it, or else the only others."""
-        stem, name = composed(recording.stem), composed(recording.name)
-        alike = [*self.by_stem.get(stem, ()), *self.by_stem.get(name, ())]
+        alike = self.texts[recording]
         near = [file for file in alike if file.parent == recording.parent]
         if not near and len(self.folder.recordings) == 1 and not alike:
             alike = self._alone()
         found = []
         for form in self.forms:
-            files = [file for file in (near or alike) if file.suffix in _ENDINGS[form]]
+            files = [file for file in (near or alike) if file.suffix.lower() in _ENDINGS[form]]
             if near or len(files) == 1:
                 found += [(form, file) for file in files if self._may_be(form, file)]
         return found
@@ -114,23 +122,27 @@ class _Texts:
     def without_notes(self) -> list[PurePosixPath]:
         """What was meant for a recording: all with times, and scripts in folders of their own."""
         places = {file.parent for file in self.folder.recordings}
-        scripts = [file for files in self.by_stem.values() for file in files if file.suffix in _SCRIPT]
+        scripts = [file for file in self.owners if _is_script(file)]
         return self.timed + [file for file in scripts if len(file.parts) > 1 and file.parent not in places]
 
-    def recordings_of(self, text: PurePosixPath) -> list[PurePosixPath]:
-        """The recordings that are called as a text."""
-        return self.folder.called(text.stem.removesuffix(".en")) + self.folder.called(Path(text.stem).stem)
+    def ambiguity(self, recording: PurePosixPath, text: PurePosixPath) -> str:
+        """That a text may belong to another recording beside this one; empty where it may not."""
+        others = [file for file in self.owners[text] if file.parent == recording.parent and file != recording]
+        if not others:
+            return ""
+        called = " or ".join(f"{file.name}{text.suffix}" for file in (recording, others[0]))
+        return f"{text.name} may be the text of {recording.name} or of {others[0].name}: call it {called}"
 
     def _alone(self) -> list[PurePosixPath]:
         """What must be meant, where there is one recording: the only file with times."""
-        tracks = [file for files in self.by_stem.values() for file in files if file.suffix in _SCRIPT]
+        tracks = [file for file in self.owners if _is_script(file)]
         labels = [file for file in tracks if _LABELS in self.forms and self._has_labels(file)]
         alone = self.timed + labels
         return alone if len(alone) == 1 else []
 
     def _may_be(self, form: str, file: PurePosixPath) -> bool:
         """A ``.txt`` is a script or a label track, whichever it looks like; what was asked for, it is."""
-        if file.suffix not in _SCRIPT or len({_LABELS, BESIDE} & set(self.forms)) == 1:
+        if not _is_script(file) or len({_LABELS, BESIDE} & set(self.forms)) == 1:
             return True
         return self._has_labels(file) == (form == _LABELS)
 
@@ -141,14 +153,17 @@ class _Texts:
             return False
 
 
+def _is_script(file: PurePosixPath) -> bool:
+    return file.suffix.lower() in _SCRIPT
+
+
 def _entry(
     folder: Folder, file: PurePosixPath, name: str, text: PurePosixPath, form: str
 ) -> tuple[Entry | None, list[Problem]]:
     """A recording with its text, and what of it cannot be used."""
+    if (reason := folder.missing(text)) != "":
+        return None, [Problem(name, reason)]
     recording, path = folder.path / file, folder.path / text
-    for one in (recording, path):
-        if not one.resolve().is_relative_to(folder.path):
-            return None, [Problem(name, f"{one.name} is a link that leads out of the folder")]
     try:
         return _script(name, recording, path) if form == BESIDE else _timed(name, recording, path, form)
     except BadInputError as error:

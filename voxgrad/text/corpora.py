@@ -46,7 +46,7 @@ class Corpus:
 
 
 def _matching(pattern: str) -> Callable[[Folder], list[PurePosixPath]]:
-    return lambda folder: [file for file in folder.files if file.match(pattern)]
+    return lambda folder: [file for file in folder.files if PurePosixPath(f"{file}".lower()).match(pattern)]
 
 
 def _lines(folder: Folder, file: PurePosixPath) -> Iterator[tuple[int, str]]:
@@ -63,19 +63,22 @@ def _librispeech(folder: Folder, file: PurePosixPath) -> Rows:
 
 
 def _libritts_signs(folder: Folder) -> list[PurePosixPath]:
-    known = set(folder.files)
-    original = [file for file in folder.files if file.name.endswith(_ORIGINAL)]
-    alone = [
-        file
-        for file in original
-        if file.with_name(file.name.removesuffix(_ORIGINAL) + _NORMALIZED) not in known
-    ]
-    return sorted([file for file in folder.files if file.name.endswith(_NORMALIZED)] + alone)
+    normalized = {file.parent / _id(file): file for file in folder.files if _ends(file, _NORMALIZED)}
+    original = {file.parent / _id(file): file for file in folder.files if _ends(file, _ORIGINAL)}
+    return sorted((original | normalized).values())
+
+
+def _ends(file: PurePosixPath, ending: str) -> bool:
+    return file.name.lower().endswith(ending)
+
+
+def _id(file: PurePosixPath) -> str:
+    return PurePosixPath(file.stem).stem
 
 
 def _libritts(folder: Folder, file: PurePosixPath) -> Rows:
     """``84_121123_000007_000001.normalized.txt`` beside each recording; the name begins with the speaker."""
-    name = file.name.removesuffix(_NORMALIZED).removesuffix(_ORIGINAL)
+    name = _id(file)
     text = " ".join(read_text(folder.path / file).text.split())
     yield Row(0, name, text, name.partition("_")[0], source=f"{file}")
 
@@ -87,7 +90,7 @@ def _vctk_signs(folder: Folder) -> list[PurePosixPath]:
     return [
         file
         for file in texts
-        if file.suffix == ".txt" and file.name.startswith(f"{file.parts[-2]}_") and sounds
+        if _ends(file, ".txt") and file.name.startswith(f"{file.parts[-2]}_") and sounds
     ]
 
 
@@ -154,7 +157,7 @@ def _pairs(folder: Folder, file: PurePosixPath) -> Iterator[tuple[str, str]]:
 
 
 def _common_voice_signs(folder: Folder) -> list[PurePosixPath]:
-    lists = [file for file in folder.files if file.name == "validated.tsv"]
+    lists = [file for file in folder.files if file.name.lower() == "validated.tsv"]
     return [file for file in lists if (folder.path / file).with_name("clips").is_dir()]
 
 
@@ -185,7 +188,7 @@ def _within(row: Row | BadRow, file: PurePosixPath, speaker: str | None) -> Row 
 
 
 def _subfolder_signs(folder: Folder) -> list[PurePosixPath]:
-    return [file for file in folder.files if file.name in _LIST_IN_FOLDER and len(file.parts) > 1]
+    return [file for file in folder.files if file.name.lower() in _LIST_IN_FOLDER and len(file.parts) > 1]
 
 
 CORPORA: Final[dict[str, Corpus]] = {

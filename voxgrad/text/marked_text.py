@@ -168,6 +168,8 @@ _PAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
+_PAGE_NUMBER: Final = re.compile(r"[\[{](?:pg|page)\.?\s(?:\d{1,4}|[ivxlcdm]{1,8})[\]}]", re.IGNORECASE)
+"""As Project Gutenberg writes them in plain text: ``[Pg 19]``."""
 
 
 def without_html(text: str, block: str = " ") -> str:
@@ -194,8 +196,9 @@ def without_tags(text: str) -> str:
 
 
 def plain_segments(text: str) -> Iterator[Segment]:
-    """The paragraphs of a plain text, an empty line between two of them, with their pauses."""
-    for paragraph in _PARAGRAPH.split(clean(without_html(text, "\n\n"))):
+    """The paragraphs of a plain text, an empty line between two of them, with their pauses, without page numbers."""
+    cleaned = _PAGE_NUMBER.sub("", clean(without_html(text, "\n\n")))
+    for paragraph in _PARAGRAPH.split(cleaned):
         if paragraph.strip():
             yield Segment(_with_pauses(paragraph))
 

@@ -1,11 +1,13 @@
 """A folder of recordings, and the one among them that a transcript means."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from heapq import heappop, heappush
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from voxgrad.unicode import composed
@@ -40,12 +42,25 @@ class Folder:
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        """All files, relative to the folder, sorted; folders that are links are not entered."""
-        found = []
-        for place, folders, names in os.walk(self.path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            here = Path(place).relative_to(self.path)
-            found += [PurePosixPath(here, name) for name in names if not name.startswith(".")]
+        """All files, relative to the folder, sorted. Links are followed, but to a folder only the first time.
+
+        A link to a folder that holds this one is not followed.
+        """
+        found: list[PurePosixPath] = []
+        entered = {str(above) for above in Path(os.path.realpath(self.path)).parents}
+        links = [
+            (str(self.path), self.path)
+        ]  # in the order of what they lead to: a folder comes before those in it
+        while links:
+            for place, folders, names in os.walk(heappop(links)[1]):
+                is_new = (real := os.path.realpath(place)) not in entered
+                entered.add(real)
+                folders[:] = sorted(name for name in folders if is_new and not name.startswith("."))
+                for path in (Path(place, name) for name in folders):
+                    if path.is_symlink():
+                        heappush(links, (os.path.realpath(path), path))
+                here = Path(place).relative_to(self.path)
+                found += [PurePosixPath(here, name) for name in names if is_new and not name.startswith(".")]
         return sorted(found)
 
     @cached_property
@@ -57,35 +72,81 @@ class Folder:
     def _by_stem(self) -> dict[str, list[PurePosixPath]]:
         found = defaultdict(list)
         for file in self.recordings:
-            found[_folded(file.stem)].append(file)
+            found[folded(file.stem)].append(file)
         return found
 
     def called(self, stem: str) -> list[PurePosixPath]:
         """The recordings of a name, without its ending."""
-        return self._by_stem.get(_folded(stem), [])
+        return self._by_stem.get(folded(stem), [])
+
+    def called_as(self, text: PurePosixPath) -> list[PurePosixPath]:
+        """The recordings that a text belongs to by its name, ``a.txt`` or ``a.wav.txt``.
+
+        Those beside it come before others; capitals count only where they tell recordings apart.
+        """
+        label = re.sub(r"(?i)\.en$", "", text.stem)
+        alike = [*self.called(label), *(self.called(PurePosixPath(label).stem) if is_sound(label) else ())]
+        near = [file for file in alike if file.parent == text.parent] or alike
+        for form in (str, folded):
+            for part in ("name", "stem"):
+                found = [file for file in near if form(getattr(file, part)) == form(label)]
+                if found:
+                    return found
+        return []
+
+    def name_of(self, file: PurePosixPath) -> PurePosixPath:
+        """What clips are called by: the path, without its ending if no recording beside it differs in that alone."""
+        alike = [one for one in self.called(file.stem) if _without_ending(one) == _without_ending(file)]
+        return file if len(alike) > 1 else _without_ending(file)
+
+    def missing(self, file: PurePosixPath) -> str:
+        """Why what is listed cannot be opened as a file; empty where it can."""
+        path = self.path / file
+        try:
+            if path.is_file():
+                return ""
+        except OSError as error:
+            return f"{file.name} cannot be read ({error.strerror})"
+        if path.is_symlink():
+            return f"{file.name} is a link to a file that is not there (fetch it with `dvc pull` or `git annex get`)"
+        return f"{file.name} is no file"
 
     def find(self, name: str, base: str = "") -> "Match | str":
-        """The recording that a transcript means, never one outside the folder; or why there is none.
+        """The recording that a transcript means, or why there is none.
 
-        What the path as it is written does not find is looked for by the last parts of the path: lists are often
-        made on another machine, or beside another folder.
+        No path leads out of the folder, but links do. What the path as it is written does not find is looked for by the
+        last parts of the path: lists are often made on another machine, or beside another folder.
 
         Args:
             name: a path or an id without ending, as the transcript gives it.
             base: the folder that it is relative to, within this one.
         """
         written = name.replace("\\", "/")
+        shown = public_name(name)
         try:
-            there = [path for path in self._candidates(written, base) if path.is_file()]
-            inside = [path for path in there if path.resolve().is_relative_to(self.path)]
+            there = [path for path in dict.fromkeys(self._candidates(written, base)) if path.is_file()]
+            inside = [path for path in there if self._holds(path)]
         except (OSError, ValueError):  # no file can be called that: the columns may be swapped
-            return f"there is no recording {name} in the folder"
+            return f"there is no recording {shown} in the folder"
         if inside:
-            return Match(inside[0], _plain(self.path, written, base))
+            alike = [path.name for path in inside if _without_ending(path) == _without_ending(inside[0])]
+            if len(alike) > 1:
+                return f"{shown} may be {alike[0]} or {alike[1]}: write its ending"
+            return self._match(inside[0], _plain(self.path, written, base))
         if there:
-            way = "is a link that" if there[0].is_symlink() else "is a path that"
-            return f"{name} {way} leads out of the folder"
-        return self._by_last_parts(name, written, base)
+            return f"{shown} is a path that leads out of the folder"
+        return self._by_last_parts(shown, written, base)
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a path lies in the folder, whatever a link there leads to."""
+        plainly = ".." not in path.parts and path.is_relative_to(self.path)
+        return plainly or Path(os.path.realpath(path.parent)).is_relative_to(self.path)
+
+    def _match(self, path: Path, name: PurePosixPath) -> "Match":
+        """A recording, called by ``name``; by its ending, too, where another beside it differs in that alone."""
+        file = PurePosixPath(os.path.relpath(path, self.path))
+        has_twin = self.name_of(file) == file
+        return Match(path, name.with_name(f"{name.name}{file.suffix}") if has_twin else name)
 
     def _candidates(self, name: str, base: str) -> Iterator[Path]:
         places = [PurePosixPath(base, sub) for sub in (*_WAVS, ".")]
@@ -109,27 +170,24 @@ class Folder:
             if file.is_relative_to(base) and (common := self._common(file, wanted)) is not None
         }
         best = [file for file, common in alike.items() if common == max(alike.values())]
-        exact = [
-            file for file in best if composed(file.name) == composed(wanted.name)
-        ]  # x.wav and x.flac may both be there
-        best = exact or best
+        exact = [file for file in best if file.name == wanted.name]  # x.wav and x.flac may both be there
+        best = exact or [file for file in best if folded(file.name) == folded(wanted.name)] or best
         if not best:
             return f"there is no recording {name} in the folder"
         if len(best) > 1:
             return f"{name} may be {best[0]} or {best[1]}"
-        path = self.path / best[0]
-        if not path.resolve().is_relative_to(self.path):
-            return f"{name} is a link that leads out of the folder"
+        if (reason := self.missing(best[0])) != "":
+            return reason
         kept = best[0].parts[-1 - alike[best[0]] :]
-        return Match(path, PurePosixPath(*_without_wavs(kept)).with_suffix(""))
+        return self._match(self.path / best[0], PurePosixPath(*_without_wavs(kept)).with_suffix(""))
 
     def _common(self, file: PurePosixPath, wanted: PurePosixPath) -> int | None:
         """How many folders both paths end with; None where a folder of either is another: it may be another speaker's.
 
         What all recordings have in common, and folders like ``wavs``, tells nothing.
         """
-        above = tuple(_folded(part) for part in file.parts[:-1])
-        asked = tuple(_folded(part) for part in wanted.parts[:-1])
+        above = tuple(folded(part) for part in file.parts[:-1])
+        asked = tuple(folded(part) for part in wanted.parts[:-1])
         count = 0
         for here, there in zip(reversed(above), reversed(asked), strict=False):
             if here != there:
@@ -156,17 +214,30 @@ class Match:
     name: PurePosixPath
 
 
-def _folded(name: str) -> str:
-    """A name as it is compared: capitals and Unicode forms do not count."""
-    return composed(name).casefold()
-
-
 def _without_wavs(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts[1:] if len(parts) > 1 and parts[0] in _WAVS else parts
 
 
-def _without_ending(file: PurePosixPath) -> PurePosixPath:
-    return file.parent / file.stem
+def public_name(name: str) -> str:
+    """A path as a dataset may hold it, which may be shared: of one from the root, the file's name."""
+    return PureWindowsPath(name).name if re.match(r"[/\\]|[A-Za-z]:[/\\]", name) else name
+
+
+def by_folded_name(folder: Path) -> dict[str, Path]:
+    """What lies in a folder, by its `folded` name."""
+    try:
+        return {folded(path.name): path for path in sorted(folder.iterdir(), reverse=True)}
+    except OSError:
+        return {}
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: capitals and Unicode forms do not count."""
+    return composed(name).casefold()
+
+
+def _without_ending(file: PurePath) -> PurePosixPath:
+    return PurePosixPath(file.parent, file.stem)
 
 
 def _plain(folder: Path, name: str, base: str) -> PurePosixPath:

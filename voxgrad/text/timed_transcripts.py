@@ -261,22 +261,22 @@ class TimedForm:
     """A form of transcripts with times.
 
     Attributes:
-        endings: of its files.
+        ending: of its files, in any capitals.
         read: what reads one.
         title: what messages call it.
     """
 
-    endings: tuple[str, ...]
+    ending: str
     read: Callable[[Path], Segments]
     title: str
 
 
 TIMED: Final[dict[str, TimedForm]] = {
-    "textgrid": TimedForm((".TextGrid", ".textgrid"), textgrid, "a TextGrid"),
-    "elan": TimedForm((".eaf",), elan, "an annotation of ELAN's"),
-    "vtt": TimedForm((".vtt",), web_vtt, "WebVTT"),
-    "srt": TimedForm((".srt",), subrip, "SubRip subtitles"),
-    "audacity": TimedForm((".txt",), audacity, "a label track of Audacity's"),
+    "textgrid": TimedForm(".TextGrid", textgrid, "a TextGrid"),
+    "elan": TimedForm(".eaf", elan, "an annotation of ELAN's"),
+    "vtt": TimedForm(".vtt", web_vtt, "WebVTT"),
+    "srt": TimedForm(".srt", subrip, "SubRip subtitles"),
+    "audacity": TimedForm(".txt", audacity, "a label track of Audacity's"),
 }
 """By name, the one that says most first."""
 

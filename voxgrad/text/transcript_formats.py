@@ -56,7 +56,7 @@ def recognise(content: str, name: str) -> str:
     lines = _piped(content)
     if not lines:
         raise no_lines(name)
-    if name.endswith((".jsonl", ".ndjson")) or lines[0].fields[0].startswith("{"):
+    if name.lower().endswith((".jsonl", ".ndjson")) or lines[0].fields[0].startswith("{"):
         return "jsonl"
     if _is_f5_header(lines[0].fields) or _delimiter(content) is not None:
         return "f5" if _is_f5_header(lines[0].fields) else "csv"

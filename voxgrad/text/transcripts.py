@@ -8,12 +8,11 @@ from pathlib import Path, PurePosixPath
 from voxgrad.errors import BadInputError
 from voxgrad.text.beside import BESIDE, FORMS, read_beside
 from voxgrad.text.corpora import CORPORA
-from voxgrad.text.recordings import Folder, clip_name
+from voxgrad.text.recordings import Folder, by_folded_name, clip_name, public_name
 from voxgrad.text.text_files import read_text
 from voxgrad.text.timed_transcripts import TIMED, Segment, has_tag, is_label_track, usable
 from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
 from voxgrad.text.transcript_formats import FORMATS, BadRow, Row, no_lines, recognise, rows
-from voxgrad.unicode import composed
 
 __all__ = ["BESIDE", "Entry", "Found", "Problem", "find_transcripts"]
 
@@ -117,16 +116,22 @@ def _in_form(folder: Folder, form: str, *, untold: bool) -> Found:
 
 def _usual_list(folder: Path) -> Path | None:
     """The list that a folder holds under a usual name, or the one above a folder called ``wavs``."""
-    places = [folder] + ([folder.parent] if folder.name in {"wavs", "wav"} else [])
-    paths = [place / name for place in places for name in _LISTS]
-    return next((path for path in paths if path.is_file()), None)
+    for place in [folder] + ([folder.parent] if folder.name in {"wavs", "wav"} else []):
+        there = by_folded_name(place)
+        paths = [there[name] for name in _LISTS if name in there]
+        if (found := next((path for path in paths if path.is_file()), None)) is not None:
+            return found
+    return None
 
 
 def _other_lists(folder: Folder) -> list[Path]:
     """Lists under other names: by their endings, or because they name recordings."""
     near = [folder.path / file for file in folder.files if f"{file.parent}" in _LIST_FOLDERS]
-    sounds = {file.stem for file in folder.recordings}
-    texts = [path for path in near if path.suffix == ".txt" and path.stem not in sounds]
+    texts = [
+        path
+        for path in near
+        if path.suffix.lower() == ".txt" and not folder.called_as(PurePosixPath(path.name))
+    ]
     by_content = [path for path in texts if _names_recordings(folder, path)]
     sets = {_without_split(path) for path in by_content}
     by_content += [path for path in texts if path not in by_content and _without_split(path) in sets]
@@ -168,13 +173,14 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Found:
     timed = form if form in TIMED else None if form is not None else _timed_form(path)
     if timed is None:
         return _from_lists(folder, [path], form)
-    stem = composed(path.stem).removesuffix(".en")
-    alike = [file for file in folder.recordings if composed(file.stem) == stem]
-    meant = alike or folder.recordings
+    meant = folder.called_as(PurePosixPath(path.name)) or folder.recordings
     if len(meant) != 1:
-        raise BadInputError(f"{path.name} has no recording called as it", "Call both the same.")
+        raise BadInputError(
+            f"{path.name} has no recording of its own called as it",
+            "Call both the same, as a.wav and a.wav.srt.",
+        )
     segments, reasons = usable(TIMED[timed].read(path))
-    name = clip_name(meant[0].parent / meant[0].stem)
+    name = clip_name(folder.name_of(meant[0]))
     text = " ".join(one.text for one in segments)
     entry = Entry(name, folder.path / meant[0], text, None, path.name, tuple(segments))
     problems = [Problem(name, reason) for reason in reasons]
@@ -184,9 +190,9 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Found:
 
 
 def _timed_form(path: Path) -> str | None:
-    if path.suffix == ".txt":
+    if path.suffix.lower() == ".txt":
         return "audacity" if is_label_track(read_text(path).text) else None
-    return next((form for form, timed in TIMED.items() if path.suffix in timed.endings), None)
+    return next((form for form, timed in TIMED.items() if path.suffix.lower() == timed.ending.lower()), None)
 
 
 def _from_lists(folder: Folder, paths: list[Path], form: str | None) -> Found:
@@ -251,17 +257,18 @@ def _resolved(folder: Folder, listed: Iterable[Row | BadRow], name: str) -> tupl
         file = row.source or name
         source = f"{file}:{row.line}" if row.line else file
         if isinstance(row, BadRow):
-            problems.append(Problem(row.name or source, f"{source} {row.reason}"))
+            problems.append(Problem(public_name(row.name) or source, f"{source} {row.reason}"))
             continue
         if not row.text:
-            problems.append(Problem(row.name, f"{source} has no text"))
+            problems.append(Problem(public_name(row.name), f"{source} has no text"))
             continue
         if row.span is None and has_tag(row.text):
-            problems.append(Problem(row.name, f"{source} has a tag in it, which nobody says: {row.text}"))
+            reason = f"{source} has a tag in it, which nobody says: {row.text}"
+            problems.append(Problem(public_name(row.name), reason))
             continue
         match = folder.find(row.name, row.base)
         if isinstance(match, str):
-            problems.append(Problem(row.name, f"{source}: {match}"))
+            problems.append(Problem(public_name(row.name), f"{source}: {match}"))
         elif row.span is None:
             entries.append(Entry(clip_name(match.name), match.path, row.text, row.speaker, source))
         else:
