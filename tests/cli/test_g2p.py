@@ -77,13 +77,18 @@ def test_the_stores_own_lexicon_counts_and_the_given_one_more(command, home):
 
 
 def test_a_dash_reads_standard_input(command, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("Two\nlines."))
-    assert list(words(command("g2p", "-", "--json"))) == ["two", "lines"]
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
+    for content, read in (
+        (b"Two\nlines.", ["two", "lines"]),
+        (b"caf\xe9\ntwo", ["café", "two"]),
+        ("Two\ncafé".encode("utf-16"), ["two", "café"]),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
+        assert list(words(command("g2p", "-", "--json"))) == read
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\x7fELF\1\2\1\3")))
     outcome = command("g2p", "-")
-    assert (outcome.code, outcome.err) == (
+    assert (outcome.code, outcome.err.partition(".")[0]) == (
         2,
-        "error: standard input is not UTF-8 text. Save it as UTF-8.\n",
+        "error: standard input is no text in UTF-8, UTF-16 or Latin-1",
     )
 
 

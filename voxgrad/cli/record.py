@@ -71,8 +71,8 @@ def _session(
 ) -> "RecordingSession":
     """The session that the folder holds, or a new one: with the speaker's consent, or not at all."""
     from voxgrad.preparation.recording_session import RECORD, RecordingSession, read_prompts
-    from voxgrad.speech.text_input import read_text
     from voxgrad.store.layout import plain_name
+    from voxgrad.text.text_files import read_text
 
     if (folder / RECORD).exists():
         if (name, speaker, consent, prompts) != (None, None, None, None):
@@ -87,7 +87,7 @@ def _session(
         )
     who = speaker if speaker is not None else typer.prompt("Who speaks", err=True)
     agreed = consent if consent is not None else typer.prompt("What this person agrees to", err=True)
-    texts = None if prompts is None else read_prompts(read_text(prompts).splitlines())
+    texts = None if prompts is None else read_prompts(read_text(prompts).text.splitlines())
     if texts is not None and not texts:
         raise BadInputError(f"{prompts} has no sentences", "Write sentences, one a line.")
     called = plain_name(folder.resolve().name) if name is None else name
@@ -100,7 +100,7 @@ class _Microphone:
     def __init__(self, device: str | None) -> None:
         try:
             import sounddevice
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise BadInputError(
                 "voxgrad record needs sounddevice", "Install it with: pip install 'voxgrad[record]'."
             ) from error
