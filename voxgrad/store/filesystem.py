@@ -69,9 +69,11 @@ def explained(error: OSError, doing: str) -> EnvironmentFailureError:
         where = f" in {error.filename}" if error.filename is not None else ""
         return EnvironmentFailureError(
             f"There is no permission to {doing}{where}",
-            "Change the permissions, or choose another place with --home.",
+            "Change the permissions, or choose another place.",
         )
-    return EnvironmentFailureError(f"Cannot {doing}: {error}", "Check the disk that --home is on.")
+    return EnvironmentFailureError(
+        f"Cannot {doing}: {error}", "Check the disk, and run the same command again."
+    )
 
 
 if sys.platform == "win32":
