@@ -13,6 +13,7 @@ from torch import nn
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.settings import RunSpec, ScheduleSpec
+from voxgrad.system_errors import is_out_of_memory
 
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
@@ -45,7 +46,7 @@ def memory_explained(number: int, stage: ScheduleSpec) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         crop = getattr(stage, "crop", None)
         now = f"batch_size {stage.batch_size}" + (f" and crop {crop}" if crop is not None else "")
@@ -56,14 +57,6 @@ def memory_explained(number: int, stage: ScheduleSpec) -> Iterator[None]:
             f"there is not enough memory for stage {number} with {now}",
             f"Lower it with --set stages.{number}.{key}={value}.",
         ) from error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # The processor's allocator has no class of its own for it.
-    messages = ("can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
-        word in str(error) for word in messages
-    )
 
 
 def computes_bfloat16(device: torch.device) -> bool:

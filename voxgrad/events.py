@@ -1,6 +1,7 @@
 """Progress as values: the core emits them, the terminal renders them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -15,10 +16,10 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """``done`` units stand finished; ``note`` is a short remark such as the current losses."""
+    """``done`` units stand finished, the last perhaps in part; ``note`` is a short remark such as the losses."""
 
     task: str
-    done: int
+    done: float
     note: str = ""
 
 
@@ -48,11 +49,42 @@ class Measured:
 
 Event = Began | Advanced | Ended | Said | Measured
 Emit = Callable[[Event], None]
+Advance = Callable[[float], None]
+"""Told the cost of a part that is done; see `percent`."""
 
 
 def ignore(event: Event) -> None:
     """An emitter for callers who do not watch."""
     del event
+
+
+def uncounted(part: float) -> None:
+    """An `Advance` for callers who do not watch."""
+    del part
+
+
+@contextmanager
+def percent(emit: Emit, task: str, cost: float) -> Iterator[Advance]:
+    """Tells which share of a task is done, where its parts take different times.
+
+    Args:
+        emit: called with progress events.
+        task: what it is called.
+        cost: of the whole, in any unit.
+
+    Yields:
+        A function to call with the cost of what was done.
+    """
+    done = 0.0
+
+    def advance(part: float) -> None:
+        nonlocal done
+        done += part
+        emit(Advanced(task, min(100, int(100 * done / cost))))
+
+    emit(Began(task, 100, "%"))
+    yield advance
+    emit(Ended(task))
 
 
 def counted(count: int, plural: str) -> str:

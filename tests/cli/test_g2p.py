@@ -77,14 +77,31 @@ def test_the_stores_own_lexicon_counts_and_the_given_one_more(command, home):
 
 
 def test_a_dash_reads_standard_input(command, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("Two\nlines."))
-    assert list(words(command("g2p", "-", "--json"))) == ["two", "lines"]
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
+    for content, read in (
+        (b"Two\nlines.", ["two", "lines"]),
+        (b"caf\xe9\ntwo", ["cafe", "two"]),
+        ("Two\ncafé".encode("utf-16"), ["two", "cafe"]),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
+        assert list(words(command("g2p", "-", "--json"))) == read
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\x7fELF\1\2\1\3")))
     outcome = command("g2p", "-")
-    assert (outcome.code, outcome.err) == (
+    assert (outcome.code, outcome.err.partition(".")[0]) == (
         2,
-        "error: standard input is not UTF-8 text. Save it as UTF-8.\n",
+        "error: standard input is no text in UTF-8, UTF-16 or Latin-1",
     )
+
+
+def test_a_text_may_begin_with_a_dash(command, refused):
+    for text, read in {
+        "-5 degrees today": ["minus", "five", "degrees", "today"],
+        "- a list": ["a", "list"],
+        "-2": ["minus", "two"],
+    }.items():
+        outcome = command("g2p", text, "--json")
+        assert list(words(outcome)) == read
+    assert "No such option: --stric (Possible options: --strict)" in refused("g2p", "Hello.", "--stric")
+    assert "No such option: -s." in refused("g2p", "Hello.", "-s")
 
 
 @pytest.mark.parametrize(

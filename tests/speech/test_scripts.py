@@ -333,6 +333,14 @@ def test_ssml_comes_in_by_every_way(furnished, command, monkeypatch):
     assert json.loads(command("replay", "md.wav", "--json").out)["identical"] is True
 
 
+def test_a_file_that_is_named_as_a_text_is_spoken_in_any_encoding(furnished, command):
+    Path("notes.txt").write_bytes(b"Caf\xe9s\r\nare warm.")
+    outcome = command("say", "notes.txt", *FAST, "-o", "x.wav")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.startswith("speaking the file notes.txt\n")
+    assert furnished.find("speech/robot").path("text.txt").read_text(encoding="utf-8") == "Cafés\nare warm."
+
+
 def test_pdf_is_refused_and_unknown_tags_are_said_once(furnished, command, refused):
     Path("a.pdf").write_bytes(b"%PDF-1.7")
     assert "PDF has no order of reading" in refused("say", "-f", "a.pdf", *FAST)

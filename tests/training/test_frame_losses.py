@@ -11,7 +11,7 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
 from voxgrad.training.gradtts_losses import validate
 from voxgrad.training.gradtts_task import GradTTSTask
-from voxgrad.training.speaker_adaptation import fit_embedding, match_pitch, nearest_row
+from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_pitch, nearest_row
 
 CPU = torch.device("cpu")
 SPEC = ModelSpec(
@@ -113,13 +113,15 @@ def test_a_new_speaker_takes_the_nearest_row_and_moves_it_alone(measured, tmp_pa
     model = GradTTS(SPEC)
     trained(model, measured, tmp_path / "run", ENCODER, DECODER)
     model.requires_grad_(requires_grad=True)
-    assert nearest_row(model, measured, "ann", CPU) == ROWS["ann"]
+    done: list[float] = []
+    assert nearest_row(model, measured, "ann", CPU, done.append) == ROWS["ann"]
     spec = AcousticSpec(model=SPEC, mel=MelSpec(), text=TextSpec(), speakers=ROWS, voice="ann")
     with torch.no_grad():
         model.spk_emb.weight[1] += 0.5
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     before = validate(model, measured, ROWS, CPU, decoder=True)["mean_distance"]
-    fit_embedding(AcousticModel(model, spec), measured, CPU)
+    fit_embedding(AcousticModel(model, spec), measured, CPU, done.append)
+    assert sum(done) == adaptation_cost(model, measured, measured, fit=True, match=False)
     after = validate(model, measured, ROWS, CPU, decoder=True)["mean_distance"]
     assert after < before
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, weights[name])}

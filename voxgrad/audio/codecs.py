@@ -40,7 +40,7 @@ def require_av() -> Any:
     """
     try:
         import av  # noqa: PLC0415 - an extra, and large
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise EnvironmentFailureError(
             "this format needs the package av", "Install it: pip install 'voxgrad[books]'."
         ) from error

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import soundfile
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.system_errors import GO_ON, is_disk_full, os_error
 
 if TYPE_CHECKING:
     import torchaudio
@@ -202,7 +203,10 @@ def appearing(path: Path) -> Iterator[Path]:
         yield beside
         beside.replace(path)
     except (OSError, soundfile.LibsndfileError) as error:
-        hint = "Check the disk's space and the folder's permissions."
+        refused = os_error(error)
+        hint = "Check the disk's space and the folder's permissions, and run the same command again."
+        if refused is not None and is_disk_full(refused):
+            hint = GO_ON
         raise EnvironmentFailureError(f"{path} could not be written ({error})", hint) from error
     finally:
         beside.unlink(missing_ok=True)

@@ -35,12 +35,13 @@ def align(
     ] = False,
 ) -> None:
     """Write the start and end of every word and phone as TextGrids for Praat."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.steps.align import align as search
     from voxgrad.steps.align import stored_alignments
     from voxgrad.store import Store
 
-    session: Session = context.obj
     store = Store.open(session.home)
     found = _find(store, source, ("dataset", *_MODELS))
     if found.kind == "dataset":

@@ -86,6 +86,8 @@ def convert(
     no_metadata: NoMetadata = False,
 ) -> None:
     """Say in a voice what a recording says, with its timing, melody and loudness."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.say_input import chosen_steps
     from voxgrad.cli.say_output import made_by
     from voxgrad.cli.terminal import Renderer, answer
@@ -96,7 +98,6 @@ def convert(
     from voxgrad.steps.convert import convert as step
     from voxgrad.store import Store
 
-    session: Session = context.obj
     kept = {"timing": timing, "melody": melody, "loudness": loudness}
     asked = {
         **chosen_steps(steps, draft=draft, best=best),

@@ -49,6 +49,8 @@ def evaluate(
     ] = 0,
 ) -> None:
     """Evaluate a voice on recordings that it was not trained on."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.say_input import chosen_steps
     from voxgrad.cli.terminal import Renderer
     from voxgrad.presets import validated
@@ -59,7 +61,6 @@ def evaluate(
     from voxgrad.store import Store
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
-    session: Session = context.obj
     asked = {
         **chosen_steps(steps, draft=draft, best=best),
         "sampler": sampler,
@@ -135,10 +136,11 @@ def card(
     voice: Annotated[str | None, typer.Argument(metavar="REF", help="A voice; default: the newest.")] = None,
 ) -> None:
     """Compare a voice with its base on one HTML page. An existing page is reused."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.store import Store
 
-    session: Session = context.obj
     store = Store.open(session.home)
     with Renderer(session) as renderer:
         made = _make_card(store, store.find(voice, "voice"), renderer.emit)

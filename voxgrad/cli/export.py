@@ -125,10 +125,13 @@ def _graph(
 ) -> None:
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import Renderer, answer, section, size
+    from voxgrad.onnx.artifact import KIND
     from voxgrad.speech.load import find_voice
     from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
 
     voice = find_voice(store, ref)
+    if voice.kind != KIND:
+        session.loading()
     default = f"{voice.name}-sherpa-onnx" if sherpa else f"{voice.name}-v{voice.version}{SUFFIX}"
     target = Path(default) if output is None else output
     found: dict[str, Any] = {}
@@ -204,6 +207,7 @@ def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
     from voxgrad.speech.engines import require_torch
 
     require_torch()
+    session.loading()
     from voxgrad.steps.halve_weights import halve_weights
 
     with Renderer(session) as renderer:
@@ -218,6 +222,7 @@ def _weights(session: Session, store: "Store", ref: str, output: Path | None) ->
 
     voice = find_voice(store, ref)
     require_torch()
+    session.loading()
     from voxgrad.steps.export_weights import export_weights
 
     target = Path(f"{voice.name}-safetensors") if output is None else output

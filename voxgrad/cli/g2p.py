@@ -1,6 +1,5 @@
 """`voxgrad g2p`: how a text is read, word by word."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +29,7 @@ def g2p(
     strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
 ) -> None:
     """Show the phones of a text, and the source of each pronunciation."""
+    from voxgrad.cli.standard_streams import input_lines
     from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
     from voxgrad.store import Store
@@ -40,7 +40,7 @@ def g2p(
 
     session: Session = context.obj
     known = Lexicon.gather(Store.open(session.home).home, lexicon)
-    written = clean(_standard_input() if text == "-" else text)
+    written = clean("".join(input_lines()) if text == "-" else text)
     spec = TextSpec(frontend=text_frontend.value, add_blank=False)
     encoded = encode(written, spec, known)
     remarks = list(unread_remarks(written))
@@ -70,13 +70,6 @@ def g2p(
         },
         _page(encoded, origins, remarks),
     )
-
-
-def _standard_input() -> str:
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError as error:
-        raise BadInputError("standard input is not UTF-8 text", "Save it as UTF-8.") from error
 
 
 def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]") -> "RenderableType":

@@ -160,15 +160,13 @@ def _lexicon(path: Path) -> "Lexicon":
 
 def _change(path: Path, content: str) -> None:
     """Replace the file as a whole; it stays as it was where that fails."""
-    from voxgrad.errors import EnvironmentFailureError
+    from voxgrad.store.filesystem import explain_os_errors
 
     beside = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(content, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        message = f"{path} cannot be written ({error.strerror})"
-        raise EnvironmentFailureError(message, "Look at its permissions and at the disk.") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with explain_os_errors(f"write {path}"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(content, encoding="utf-8")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)

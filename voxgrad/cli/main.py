@@ -1,7 +1,6 @@
 """The `voxgrad` command: the options that all commands share, and the one place where failures end."""
 
 import gc as garbage
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from voxgrad.cli.prepare import prepare
 from voxgrad.cli.say import say
 from voxgrad.cli.serve import serve
 from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.standard_streams import secure_standard_streams, silence
 from voxgrad.cli.train import finetune, pretrain
 from voxgrad.cli.training_runs import runs
 from voxgrad.cli.vocoder import vocode, vocoder
@@ -115,8 +115,7 @@ def main(arguments: Sequence[str]) -> int:
     except typer.Exit as request:
         return request.exit_code
     except BrokenPipeError:
-        # Who read the answer has read enough. Python would complain of it once more while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)  # who read the answer has read enough
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where all failures end)
         return report(error, Session.glimpsed(words))
@@ -130,6 +129,7 @@ def run() -> NoReturn:
         del number, frame
         raise Terminated
 
+    secure_standard_streams()
     signal.signal(signal.SIGTERM, terminate)
     # What imports make stays, and to look through it for garbage every 700 objects takes a twentieth of a second.
     garbage.set_threshold(50_000, 20, 20)

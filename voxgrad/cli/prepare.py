@@ -135,6 +135,8 @@ def prepare(
     ] = None,
 ) -> None:
     """Make a dataset from a folder of recordings."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.terminal import Renderer
     from voxgrad.preparation.quality_checks import Policy
     from voxgrad.presets import load_prepare_preset
@@ -144,7 +146,6 @@ def prepare(
     from voxgrad.store import Store
     from voxgrad.store.layout import plain_name
 
-    session: Session = context.obj
     store = Store.open(session.home)
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name

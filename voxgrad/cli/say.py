@@ -171,7 +171,15 @@ def say(
 ) -> None:
     """Speak a text, a file, or standard input."""
     from voxgrad.cli.say_book import is_book, list_book, say_book
-    from voxgrad.cli.say_input import Reading, SayInput, chosen_markup, chosen_steps, read_cast, read_input
+    from voxgrad.cli.say_input import (
+        Reading,
+        SayInput,
+        chosen_markup,
+        chosen_steps,
+        file_named,
+        read_cast,
+        read_input,
+    )
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.presets import validated
     from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -203,6 +211,9 @@ def say(
         "edge_silence": edge_silence,
     }
     members = read_cast(cast)
+    if file is None and (file := file_named(text)) is not None:
+        session.tell(f"speaking the file {file}")
+        text = None
     book = is_book(text, file)
     if book is None and (chapters is not None or list_chapters):
         raise BadInputError("--chapters and --list-chapters are for books", "Name an .epub.")

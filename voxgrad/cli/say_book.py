@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from voxgrad.cli.say_input import NO_PDF
 from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError, VoxgradError
 
@@ -22,15 +21,10 @@ _RANGE: Final = re.compile(r"(\d{1,5})(?:(-)(\d{1,5})?)?")
 
 
 def is_book(text: str | None, file: Path | None) -> Path | None:
-    """The book that is named, as a file or in place of a text."""
+    """The book that is named as a file; or in place of a text, though it be missing, if it can be nothing else."""
     if file is not None:
         return file if file.suffix.lower() == _BOOK else None
-    if text is None or len(text) > 1000 or not text.lower().endswith((_BOOK, ".pdf")):
-        return None
-    path = Path(text)
-    if path.suffix.lower() == ".pdf" and path.is_file():
-        raise BadInputError(f"{path} is no text", NO_PDF)
-    return path if path.suffix.lower() == _BOOK and (path.is_file() or " " not in text) else None
+    return Path(text) if text is not None and text.lower().endswith(_BOOK) and " " not in text else None
 
 
 def list_book(session: Session, path: Path) -> None:

@@ -2,12 +2,13 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from voxgrad.cli.standard_streams import input_lines
 from voxgrad.errors import BadInputError
 from voxgrad.unicode import PARAGRAPH, clean
 
@@ -19,14 +20,18 @@ _ENDINGS: Final[dict[str, Markup]] = {
     ".ssml": "ssml", ".xml": "ssml", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html",
     ".xhtml": "html",
 }  # fmt: skip
-NO_PDF: Final = "PDF has no order of reading: save it as text, HTML or EPUB."
+_LONGEST_NAME: Final = 1000
 _OTHERS: Final = {
-    ".pdf": NO_PDF,
+    ".pdf": "PDF has no order of reading: save it as text, HTML or EPUB.",
     ".doc": "Save it as text or HTML.",
     ".docx": "Save it as text or HTML.",
     ".mobi": "Convert it to EPUB.",
     ".azw3": "Convert it to EPUB.",
 }
+
+
+_TEXTS: Final = frozenset({".txt", ".jsonl", ".epub"} | _ENDINGS.keys() | _OTHERS.keys())
+"""How files that somebody wants to hear are called."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,13 @@ class Reading:
     names: tuple[str, ...] = ()
 
 
+def file_named(text: str | None) -> Path | None:
+    """The file that a text is the name of, rather than a text to speak."""
+    if text is None or len(text) > _LONGEST_NAME or not text.lower().endswith(tuple(_TEXTS)):
+        return None
+    return path if (path := Path(text)).is_file() else None
+
+
 def read_input(text: str | None, file: Path | None, reading: Reading) -> SayInput:
     """Find what shall be said: a text, a file, or standard input.
 
@@ -102,7 +114,7 @@ def read_input(text: str | None, file: Path | None, reading: Reading) -> SayInpu
     # A process without a terminal may have none at all.
     if sys.stdin is None or (text is None and sys.stdin.isatty()):
         raise BadInputError("there is no text", "Give one, name a file with -f, or pipe lines in.")
-    lines = _standard_input()
+    lines = input_lines()
     first = next(lines, "")
     if (
         reading.markup not in {None, "plain"}
@@ -114,12 +126,13 @@ def read_input(text: str | None, file: Path | None, reading: Reading) -> SayInpu
 
 
 def _from_file(file: Path, reading: Reading) -> SayInput:
-    from voxgrad.speech.text_input import is_jsonl, read_jsonl, read_text
+    from voxgrad.speech.text_input import is_jsonl, read_jsonl
+    from voxgrad.text.text_files import read_text
 
     ending = file.suffix.lower()
     if ending in _OTHERS and reading.markup is None:
         raise BadInputError(f"{file} is no text", _OTHERS[ending])
-    content = "".join(_standard_input()) if str(file) == "-" else read_text(file)
+    content = "".join(input_lines()) if str(file) == "-" else read_text(file).text
     taken = replace(reading, markup=reading.markup or _ENDINGS.get(ending))
     folder = Path() if str(file) == "-" else file.parent
     if taken.markup is None and is_jsonl(content):
@@ -200,15 +213,6 @@ def read_cast(written: list[str] | None) -> dict[str, str]:
         if cast.setdefault(name, reference) != reference:
             raise BadInputError(f"--cast has two voices for {name}", "Give one of them.")
     return cast
-
-
-def _standard_input() -> Iterator[str]:
-    try:
-        yield from sys.stdin
-    except UnicodeDecodeError as error:
-        raise BadInputError("standard input is not UTF-8 text", "Save it as UTF-8.") from error
-    except OSError as error:
-        raise BadInputError(f"standard input cannot be read ({error})", "Give a text.") from error
 
 
 def chosen_steps(steps: int | None, *, draft: bool, best: bool) -> dict[str, int | str]:

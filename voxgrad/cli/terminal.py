@@ -92,13 +92,13 @@ class _Task:
     unit: str
     began: float
     """Seconds on the renderer's clock, as is every time here."""
-    done: int = 0
-    samples: deque[tuple[float, int]] = field(default_factory=deque)
+    done: float = 0
+    samples: deque[tuple[float, float]] = field(default_factory=deque)
     shown: float = 0.0
     """When a line was last printed."""
-    shown_done: int = 0
+    shown_done: float = 0
 
-    def advance(self, done: int, now: float) -> None:
+    def advance(self, done: float, now: float) -> None:
         self.done = done
         if not self.samples or now - self.samples[-1][0] >= 0.1:
             self.samples.append((now, done))
@@ -112,7 +112,7 @@ class _Task:
 
     def status(self) -> str:
         """Such as ``40/200 clips · 12.3/s · 0:13 left``."""
-        count = f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+        count = f"{round(self.done, 1):.16g}" + ("" if self.total is None else f"/{self.total}")
         parts = [f"{count} {self.unit}".rstrip()]
         # The first sample may stand far into the work, where a training run is resumed.
         (first, start), (last, end) = (
@@ -193,10 +193,10 @@ class Renderer:
         if self._progress is not None:
             self._bars[name] = self._progress.add_task(name, total=task.total, status=task.status())
         else:
-            amount = "" if task.total is None else f" ({counted(task.total, task.unit)})"
+            amount = "" if task.total is None or task.unit == "%" else f" ({counted(task.total, task.unit)})"
             self._print(f"{name}{amount} …")
 
-    def _advance(self, name: str, done: int, note: str) -> None:
+    def _advance(self, name: str, done: float, note: str) -> None:
         now = self._clock()
         if name not in self._tasks:
             self._begin(name, _Task(None, "", began=now, shown=now))
@@ -215,8 +215,8 @@ class Renderer:
             return
         if self._progress is not None:
             self._progress.remove_task(self._bars.pop(name))
-        amount = counted(task.done, task.unit).rstrip()
-        self._print(f"{name}: {amount} in {duration(self._clock() - task.began)}")
+        amount = f"{counted(round(task.done), task.unit).rstrip()} in " if task.done or task.unit else ""
+        self._print(f"{name}: {amount}{duration(self._clock() - task.began)}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)

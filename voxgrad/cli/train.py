@@ -42,6 +42,8 @@ def finetune(
     ] = False,
 ) -> None:
     """Fine-tune a base to a speaker. Repeated after an interruption, it resumes from the last checkpoint."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
@@ -50,7 +52,6 @@ def finetune(
     from voxgrad.store import Store
     from voxgrad.training.run_record import with_time_for_card
 
-    session: Session = context.obj
     store = Store.open(session.home)
     record, how = begin_or_resume(
         context, store, STEP, run, options(context, budget, tensorboard), resume=resume
@@ -103,6 +104,8 @@ def pretrain(
     tensorboard: TensorBoard = None,
 ) -> None:
     """Train a base from scratch. Repeated after an interruption, it resumes from the last checkpoint."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
@@ -110,7 +113,6 @@ def pretrain(
     from voxgrad.steps.pretrain import pretrain as step
     from voxgrad.store import Store
 
-    session: Session = context.obj
     store = Store.open(session.home)
     record, how = begin_or_resume(
         context, store, STEP, run, options(context, budget, tensorboard), resume=resume

@@ -47,6 +47,8 @@ def train(
     tensorboard: TensorBoard = None,
 ) -> None:
     """Train a vocoder. Repeated after an interruption, it resumes from the last checkpoint."""
+    session: Session = context.obj
+    session.loading()
     from voxgrad.cli.terminal import Renderer, answer, duration
     from voxgrad.presets import load_vocoder_preset
     from voxgrad.settings import VocoderPreset
@@ -54,7 +56,6 @@ def train(
     from voxgrad.steps.train_vocoder import train_vocoder as step
     from voxgrad.store import Store
 
-    session: Session = context.obj
     store = Store.open(session.home)
     record, how = begin_or_resume(
         context, store, STEP, run, options(context, budget, tensorboard), resume=resume

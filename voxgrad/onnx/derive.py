@@ -6,7 +6,7 @@ from importlib.metadata import version
 import torch
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Began, Emit, Ended, Said
 from voxgrad.onnx.artifact import KIND, MODEL, find_graph, graph_key, graph_parents
 from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
 from voxgrad.onnx.model_file import GraphDescription
@@ -40,16 +40,14 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
     acoustic, sound = loaded(voice, vocoder)
     assert vocoder is not None  # noqa: S101 - `loaded` refuses it
     emit(Said(f"making the ONNX graph of {voice.ref}, once"))
-    emit(Began(_TASK, 2, "parts"))
+    emit(Began(_TASK, None, ""))
     with store.stage(KIND, voice.name) as staged:
         path = staged.directory / MODEL
         path.write_bytes(
             exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec))
         )
-        emit(Advanced(_TASK, 1))
-        found = agreement(acoustic, sound, spec, path)
-        emit(Advanced(_TASK, 2))
         emit(Ended(_TASK))
+        found = agreement(acoustic, sound, spec, path, emit)
         if any(file.path == LEXICON for file in voice.manifest.files):
             shutil.copyfile(voice.path(LEXICON), staged.directory / LEXICON)
         graph = staged.publish(

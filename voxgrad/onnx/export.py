@@ -16,6 +16,7 @@ from torch.onnx.utils import register_custom_op_symbolic
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
+from voxgrad.events import Advanced, Began, Emit, Ended, ignore
 from voxgrad.onnx.graph import SherpaGraph, SpeechGraph
 from voxgrad.onnx.model_file import (
     DIGEST,
@@ -66,6 +67,7 @@ SENTENCES = (
 """On which graphs are checked; all but the last are of the Harvard sentences (IEEE, 1969)."""
 _FLOAT, _LONG, _DOUBLE = 1, 7, 11
 _FILE = "model.onnx"
+_TASK = "compare with torch"
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,10 @@ def with_metadata(model: Any, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path) -> Agreement:
-    """Compare a graph with what torch says on `SENTENCES`.
+def agreement(
+    acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path, emit: Emit = ignore
+) -> Agreement:
+    """Compare a graph with what torch says on `SENTENCES`, and tell of each.
 
     Raises:
         BadInputError: an unquantised graph differs by more than `TOLERANCE`.
@@ -210,6 +214,7 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
     runtime = OnnxGraph.load(path, acoustic.spec, spec)
     synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
     found: list[tuple[float, ...]] = []
+    emit(Began(_TASK, len(SENTENCES), "sentences"))
     for seed, sentence in enumerate(SENTENCES):
         tokens = encode(sentence, acoustic.spec.text).tokens
         samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
@@ -217,6 +222,8 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
         if said.durations == durations:
             sound, shape = np.abs(said.samples - samples), np.abs(said.mel - mel)
             found.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
+        emit(Advanced(_TASK, seed + 1))
+    emit(Ended(_TASK))
     if not found:
         result = Agreement(0.0)
     else:

@@ -39,7 +39,7 @@ def has_runtime() -> bool:
 def _required(module: str, called: str) -> Any:
     try:
         return import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise BadInputError(f"{called} is not installed", _INSTALL) from error
 
 

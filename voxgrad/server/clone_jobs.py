@@ -23,6 +23,7 @@ _LOG = logging.getLogger("voxgrad.server")
 _RECORD: Final = "clone.json"
 _LINE: Final = 1 << 20  # bytes of one event at most
 _STOPPING: Final = 60.0  # seconds for a step to end and a checkpoint to be written
+_LOADING: Final = "load"
 _POINTS: Final = 400  # of the curve
 _STOPPED: Final = {int(ExitCode.INTERRUPTED), int(ExitCode.TERMINATED)}
 
@@ -40,6 +41,28 @@ class CloneRecord(Spec):
 
 
 @dataclass
+class _Task:
+    """Work in progress."""
+
+    total: int | None
+    done: float = 0
+    began: float = 0.0
+    first: float | None = None
+
+    def advance(self, done: float) -> None:
+        if self.first is None:  # it may be resumed far into the work
+            self.began, self.first = time.monotonic(), done
+        self.done = done
+
+    def seconds_left(self) -> float | None:
+        """None where nobody knows."""
+        if self.first is None or self.total is None or self.done <= self.first:
+            return None
+        pace = (time.monotonic() - self.began) / (self.done - self.first)
+        return round(pace * (self.total - self.done), 1)
+
+
+@dataclass
 class CloneJob:
     """One voice in the making.
 
@@ -49,9 +72,8 @@ class CloneJob:
         state: ``running`` until its process has ended: before that, none can go on where it stops.
         outcome: the state that its process said it would end with.
         message: why it failed, or its last remark.
-        task: what it is at: ``prepare``, ``train`` and so on.
-        done: units of the task.
-        total: of them; None: unknown.
+        tasks: what it is at: ``load`` while the process starts, then ``prepare``, ``train`` and so on. Of tasks
+            within others, the last is what clients are shown.
         curve: figures of the held-out clips by step.
         result: voice, card and counts once it is done.
     """
@@ -61,24 +83,21 @@ class CloneJob:
     state: State = "running"
     outcome: State | None = None
     message: str = ""
-    task: str = ""
-    done: int = 0
-    total: int | None = None
+    tasks: dict[str, _Task] = field(default_factory=lambda: {_LOADING: _Task(None)})
     curve: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
-    _began: float = 0.0
-    _first: int | None = None
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one line of the process."""
+        self.tasks.pop(_LOADING, None)  # what speaks is loaded
         match event:
             case {"event": "began", "task": task, "total": total}:
-                self.task, self.total, self.done, self._first = task, total, 0, None
-            case {"event": "advanced", "done": done}:
-                if self._first is None:  # it may be resumed far into the work
-                    self._began, self._first = time.monotonic(), done
-                self.done = done
+                self.tasks[task] = _Task(total)
+            case {"event": "advanced", "task": task, "done": done} if task in self.tasks:
+                self.tasks[task].advance(done)
+            case {"event": "ended", "task": task}:
+                self.tasks.pop(task, None)
             case {"event": "measured", "step": step, "stage": stage, "figures": figures}:
                 self.curve = [*self.curve, {"step": step, "stage": stage, **figures}][-_POINTS:]
             case {"event": "said", "text": text}:
@@ -88,15 +107,9 @@ class CloneJob:
             case {"event": "failed", "message": message, "exit_code": code}:
                 self.outcome, self.message = "stopped" if code in _STOPPED else "failed", message
 
-    def seconds_left(self) -> float | None:
-        """Of the task; None where nobody knows."""
-        if self._first is None or self.total is None or self.done <= self._first:
-            return None
-        pace = (time.monotonic() - self._began) / (self.done - self._first)
-        return round(pace * (self.total - self.done), 1)
-
     def shown(self) -> dict[str, Any]:
         """As clients see it."""
+        name, task = next(reversed(self.tasks.items()), ("", _Task(None)))
         return {
             "session": self.session,
             "name": self.request.name,
@@ -104,10 +117,10 @@ class CloneJob:
             "minutes": self.request.minutes,
             "state": self.state,
             "message": self.message,
-            "task": self.task,
-            "done": self.done,
-            "total": self.total,
-            "seconds_left": self.seconds_left(),
+            "task": name,
+            "done": task.done,
+            "total": task.total,
+            "seconds_left": task.seconds_left(),
             "curve": self.curve,
             "result": self.result,
         }

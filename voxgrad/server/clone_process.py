@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from voxgrad.errors import ExitCode, VoxgradError
+from voxgrad.errors import ExitCode
 from voxgrad.events import Event
 from voxgrad.preparation.quality_checks import Policy
 from voxgrad.presets import load_prepare_preset, load_preset
@@ -23,6 +23,7 @@ from voxgrad.steps.finetune import finetune
 from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
+from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.training.run_record import RunOptions, with_time_for_card
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
@@ -119,12 +120,14 @@ def main() -> int:
 
     try:
         tell("done", clone(CloneRequest.model_validate_json(sys.stdin.read()), emit))
-    except VoxgradError as error:
-        tell("failed", {"message": str(error), "exit_code": int(error.exit_code)})
-        return int(error.exit_code)
     except KeyboardInterrupt:
         tell("failed", {"message": "Stopped.", "exit_code": int(ExitCode.TERMINATED)})
         return int(ExitCode.TERMINATED)
+    except Exception as error:
+        if (known := as_voxgrad_error(error)) is None:
+            raise
+        tell("failed", {"message": str(known), "exit_code": int(known.exit_code)})
+        return int(known.exit_code)
     return 0
 
 

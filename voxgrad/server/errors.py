@@ -4,7 +4,7 @@ from starlette.responses import JSONResponse
 
 from voxgrad.errors import ExitCode, VoxgradError
 from voxgrad.server.speech_service import QueueFullError, UnknownVoiceError
-from voxgrad.store.filesystem import is_disk_full
+from voxgrad.system_errors import as_voxgrad_error, is_disk_full
 
 _OF_EXIT_CODES = {ExitCode.BAD_INPUT: 400, ExitCode.ENVIRONMENT: 503}
 _CODES = {400: "bad_input", 503: "unavailable", 507: "disk_full"}
@@ -61,6 +61,8 @@ def as_http(error: Exception) -> HTTPError:
             if isinstance(error.__cause__, OSError) and is_disk_full(error.__cause__):
                 status = 507
             found = HTTPError(status, str(error), code=_CODES.get(status, "failed"))
+        case _ if (known := as_voxgrad_error(error)) is not None:
+            found = as_http(known)
         case _:
             found = HTTPError(500, "Internal error: see the log of the server.", code="internal_error")
     return found

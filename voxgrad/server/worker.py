@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.preparation.alignment import loaded
 from voxgrad.preparation.take_checks import check_take
@@ -25,6 +24,7 @@ from voxgrad.steps.card import card
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.layout import Slot
 from voxgrad.store.store import Store
+from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.passages import Passage
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
@@ -61,10 +61,8 @@ def run(connection: Connection, megabytes: int) -> None:
             return
         try:
             answer: tuple[bool, Any] = (True, function(*arguments))
-        except VoxgradError as error:
-            answer = (False, error)
-        except Exception:  # noqa: BLE001 - one bad request must not end the worker
-            answer = (False, WorkerBugError(traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 - one bad request must not end the worker
+            answer = (False, as_voxgrad_error(error) or WorkerBugError(traceback.format_exc()))
         try:
             connection.send(answer)
         except OSError:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -36,20 +35,6 @@ class Utterance(Spec):
 def read_lines(lines: Iterable[str]) -> Iterator[Utterance]:
     """A line an utterance; empty ones are left out."""
     return (Utterance(text=line.strip()) for line in lines if line.strip())
-
-
-def read_text(path: Path) -> str:
-    """The content of a text file.
-
-    Raises:
-        BadInputError: it cannot be read, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from error
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read ({error.strerror})", "Name a text file.") from error
 
 
 def is_jsonl(text: str) -> bool:

@@ -61,6 +61,7 @@ def card(
     key = fingerprint(_TASK, VERSION, {}, known_by, {})
     if (known := store.matching("card", key)) is not None:
         return known
+    emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
     opened = Dataset.open(dataset)
     speakers = {
         "base": Synthesizer.load(base, vocoder, NONE),

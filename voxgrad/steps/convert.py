@@ -86,15 +86,15 @@ def convert(jobs: Sequence[Job], speaker: Synthesizer, manner: Manner, emit: Emi
     """
     emit(Began(_TASK, len(jobs), "recordings"))
     refused = 0
-    for done, job in enumerate(jobs, 1):
+    for done, job in enumerate(jobs):
         try:
-            yield _one(job, speaker, manner, emit)
+            yield _one(job, speaker, manner, emit, done)
         except BadInputError as error:
             if len(jobs) == 1:
                 raise
             refused += 1
             emit(Said(f"{job.recording}: {error}", "warning"))
-        emit(Advanced(_TASK, done))
+        emit(Advanced(_TASK, done + 1))
     emit(Ended(_TASK))
     if refused:
         raise BadInputError(
@@ -103,7 +103,7 @@ def convert(jobs: Sequence[Job], speaker: Synthesizer, manner: Manner, emit: Emi
         )
 
 
-def _one(job: Job, speaker: Synthesizer, manner: Manner, emit: Emit) -> Converted:
+def _one(job: Job, speaker: Synthesizer, manner: Manner, emit: Emit, done: int) -> Converted:
     kept, synthesis, seed = manner.kept, manner.synthesis, manner.seed
     recording = Recording(
         file=job.recording.name, sha256=sha256_of(job.recording), conversion=kept.model_dump()
@@ -112,6 +112,7 @@ def _one(job: Job, speaker: Synthesizer, manner: Manner, emit: Emit) -> Converte
         recipe = recipe_of(speaker, job.text, recording, synthesis, seed)
         if was_made_by(job.target, recipe):
             return Converted(job, job.text, None)
+    emit(Advanced(_TASK, done, f"{job.recording.name}: analysing"))
     source = read_source(
         job.recording, job.text, speaker.acoustic, synthesis.speaker, speaker.lexicon, manner.recogniser
     )
@@ -125,10 +126,12 @@ def _one(job: Job, speaker: Synthesizer, manner: Manner, emit: Emit) -> Converte
     recipe = recipe_of(speaker, source.text, recording, synthesis, seed)
     timings, samples = [], 0
     with open_writer(job.target, speaker.rate, recipe.remark if manner.metadata else MARK) as sink:
-        for piece in spoken(speaker, source, kept, synthesis, seed):
+        pieces = len(source.pieces) + 1  # the last is the silence at the end
+        for number, piece in enumerate(spoken(speaker, source, kept, synthesis, seed), 1):
             sink.write(piece.samples)
             timings.append(piece.timing)
             samples += len(piece.samples)
+            emit(Advanced(_TASK, done + number / pieces, job.recording.name))
     seconds = samples / speaker.rate
     if job.timings is not None:
         write_timings(*job.timings, timings, seconds)

@@ -112,13 +112,13 @@ def evaluate(
 def _rows(
     dataset: Dataset, clips: Sequence[Clip], speaker: Synthesizer, trial: Trial, emit: Emit
 ) -> dict[str, list[Figures]]:
+    emit(Began(_TASK, len(clips), "clips"))
     metrics_by_models = PerceptualMetrics()
     aligned = alignments(speaker, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
     rows: dict[str, list[Figures]] = {VOICE: [], VOCODED: [], RECORDINGS: []}
     others = _reference(dataset, metrics_by_models)
     speak(speaker, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
-    emit(Began(_TASK, len(clips), "clips"))
     for number, clip in enumerate(clips):
         recorded = recording(dataset, clip)
         take = speak(speaker, clip, trial.synthesis, trial.seed + number)

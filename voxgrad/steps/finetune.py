@@ -7,7 +7,7 @@ from pathlib import Path
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, Said
+from voxgrad.events import Emit, Said, percent
 from voxgrad.preparation.consent import require
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
@@ -16,7 +16,13 @@ from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, measure_
 from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
 from voxgrad.training.gradtts_task import GradTTSTask
 from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
-from voxgrad.training.speaker_adaptation import fit_embedding, match_bands, match_pitch, nearest_row
+from voxgrad.training.speaker_adaptation import (
+    adaptation_cost,
+    fit_embedding,
+    match_bands,
+    match_pitch,
+    nearest_row,
+)
 from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "finetune", 3
@@ -57,7 +63,7 @@ def finetune(
     if opened.corpus.has_one_sentence:
         emit(ONE_SENTENCE)
     # Measured once, and not at all where the voice exists.
-    measured = cache(lambda: opened if acoustic.model.frame_prior is None else measure_pitch(opened))
+    measured = cache(lambda: opened if acoustic.model.frame_prior is None else measure_pitch(opened, emit))
     speakers = {"speakers": list(opened.corpus.speakers)}
     request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
     adapted = cache(lambda: _adapted(acoustic, measured(), preset, emit))
@@ -99,18 +105,19 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
 def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Emit) -> AcousticModel:
     """The base with its nearest embedding row given to the new speaker, and its means brought near to theirs."""
     (speaker,) = dataset.corpus.speakers
-    device = pick_device()
-    row = nearest_row(acoustic.model.to(device), dataset.corpus, speaker, device)
-    known = acoustic.spec.speakers.items()
-    others = {name: taken for name, taken in known if taken != row and name != speaker}
-    content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
-    adapted = AcousticModel(acoustic.model, AcousticSpec.model_validate(content))
+    model, device = acoustic.model, pick_device()
     training = dataset.corpus.divide(preset.held_out)[0]
-    match_pitch(adapted, training)
-    if acoustic.model.spec.condition_encoder and acoustic.model.spec.n_spks > 1:
-        emit(Said("fitting the speaker embedding to the recordings", "detail"))
-        fit_embedding(adapted, training, device)
-    if preset.match_bands:
-        emit(Said("adapting the mean of every mel band to the recordings", "detail"))
-        match_bands(adapted, training, device)
+    fits = model.spec.condition_encoder and model.spec.n_spks > 1
+    cost = adaptation_cost(model, dataset.corpus, training, fit=fits, match=preset.match_bands)
+    with percent(emit, "adapt", cost) as advance:
+        row = nearest_row(model.to(device), dataset.corpus, speaker, device, advance)
+        known = acoustic.spec.speakers.items()
+        others = {name: taken for name, taken in known if taken != row and name != speaker}
+        content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}
+        adapted = AcousticModel(model, AcousticSpec.model_validate(content))
+        match_pitch(adapted, training)
+        if fits:
+            fit_embedding(adapted, training, device, advance)
+        if preset.match_bands:
+            match_bands(adapted, training, device, advance)
     return adapted

@@ -61,7 +61,7 @@ def pretrain(
             "Prepare recordings of many different texts.",
         )
     if preset.model.decoder == "convnext":
-        opened = measure_pitch(opened)
+        opened = measure_pitch(opened, emit)
     request = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})
     untrained = cache(lambda: _untrained(opened, preset))
 

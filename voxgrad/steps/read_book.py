@@ -16,7 +16,7 @@ from voxgrad.audio.audiobook import ENDINGS, AudiobookChapter, AudiobookTags, wr
 from voxgrad.audio.codecs import require_av
 from voxgrad.audio.writers import PCM, open_writer, read_comment, to_pcm
 from voxgrad.documents.epub import Chapter
-from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
+from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
@@ -26,6 +26,7 @@ from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.stream import Resumption
 from voxgrad.speech.text_input import warn_unknown, warn_unread
 from voxgrad.speech.word_timings import TimedPassage, read_timings
+from voxgrad.store.filesystem import explained
 
 _RECIPE: Final = "recipe.json"
 _AUDIO: Final = "audio.pcm"
@@ -229,8 +230,7 @@ class _Work:
             lines = "".join(f"{_line(piece)}\n" for piece in work.pieces)
             (folder / _PIECES).write_text(lines, encoding="utf-8")
         except OSError as error:
-            message = f"the folder {folder} cannot be written ({error.strerror})"
-            raise EnvironmentFailureError(message, "Look at its permissions and at the disk.") from error
+            raise explained(error, f"write to the folder {folder}") from error
         return work
 
     @property

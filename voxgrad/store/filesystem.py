@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from voxgrad.errors import EnvironmentFailureError
+from voxgrad.errors import EnvironmentFailureError, VoxgradError
+from voxgrad.system_errors import GO_ON, is_disk_full, os_error
 
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -42,11 +42,6 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Whether a write failed for want of space."""
-    return error.errno in _DISK_FULL
-
-
 @contextmanager
 def explain_os_errors(doing: str) -> Iterator[None]:
     """Turn what the operating system refuses into an error that can be mended.
@@ -55,27 +50,30 @@ def explain_os_errors(doing: str) -> Iterator[None]:
         doing: what was tried, such as ``publish voice alice``.
 
     Raises:
-        EnvironmentFailureError: an ``OSError`` came from the body.
+        EnvironmentFailureError: an ``OSError`` came from the body, or what a library makes of one.
     """
     try:
         yield
-    except OSError as error:
-        raise explained(error, doing) from error
+    except Exception as error:
+        refused = error if isinstance(error, OSError) else os_error(error)
+        if refused is None or isinstance(error, VoxgradError):
+            raise
+        raise explained(refused, doing) from refused
 
 
 def explained(error: OSError, doing: str) -> EnvironmentFailureError:
     """The error that people see for ``error``, met while ``doing`` something."""
     if is_disk_full(error):
-        return EnvironmentFailureError(
-            f"The disk is full, cannot {doing}", "Free some space, or choose another place with --home."
-        )
+        return EnvironmentFailureError(f"The disk is full, cannot {doing}", GO_ON)
     if error.errno in _FORBIDDEN:
         where = f" in {error.filename}" if error.filename is not None else ""
         return EnvironmentFailureError(
             f"There is no permission to {doing}{where}",
-            "Change the permissions, or choose another place with --home.",
+            "Change the permissions, or choose another place.",
         )
-    return EnvironmentFailureError(f"Cannot {doing}: {error}", "Check the disk that --home is on.")
+    return EnvironmentFailureError(
+        f"Cannot {doing}: {error}", "Check the disk, and run the same command again."
+    )
 
 
 if sys.platform == "win32":

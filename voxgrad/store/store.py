@@ -15,14 +15,7 @@ from platformdirs import user_data_path
 
 from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
 from voxgrad.store.artifact import Artifact, Damaged
-from voxgrad.store.filesystem import (
-    courtesy_lock,
-    explain_os_errors,
-    explained,
-    is_disk_full,
-    sync_directory,
-    write_file,
-)
+from voxgrad.store.filesystem import courtesy_lock, explain_os_errors, explained, sync_directory, write_file
 from voxgrad.store.layout import KINDS, Layout, Reference, Slot, check_kind, check_name
 from voxgrad.store.manifest import (
     MANIFEST_FILE,
@@ -32,6 +25,7 @@ from voxgrad.store.manifest import (
     check_schema,
 )
 from voxgrad.store.publish import StagedArtifact
+from voxgrad.system_errors import is_disk_full, os_error
 
 EMBEDDED = Path(__file__).parent.parent / "pretrained"
 """The artifacts that come with the package."""
@@ -102,11 +96,12 @@ class Store:
                     # While its lock is held, garbage collection does not take this directory for an abandoned one.
                     held.enter_context(courtesy_lock(staging / "lock"))
                 yield StagedArtifact(kind, name, payload, self.home, self.layout)
-        except OSError as error:
+        except Exception as error:
             # The body also reads what users gave; only a full disk is surely ours to explain.
-            if is_disk_full(error):
-                raise explained(error, f"write {kind} {name}") from error
-            raise
+            refused = os_error(error)
+            if refused is None or not is_disk_full(refused):
+                raise
+            raise explained(refused, f"write {kind} {name}") from refused
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 

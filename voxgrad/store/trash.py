@@ -8,16 +8,11 @@ from uuid import uuid4
 
 from voxgrad.errors import BadInputError
 from voxgrad.store.artifact import Artifact, identities
-from voxgrad.store.filesystem import (
-    courtesy_lock,
-    explain_os_errors,
-    is_disk_full,
-    sync_directory,
-    write_file,
-)
+from voxgrad.store.filesystem import courtesy_lock, explain_os_errors, sync_directory, write_file
 from voxgrad.store.layout import KINDS, Reference, Slot, entries, is_name
 from voxgrad.store.lineage import Found, Lineage, digests_of, runs_from
 from voxgrad.store.store import Store, loaded
+from voxgrad.system_errors import is_disk_full
 
 DERIVED = "onnx"
 """The kind of what was only made so that something else is quicker."""

@@ -1,10 +1,13 @@
-"""Text files in any of the usual encodings."""
+"""Text files and streams in any of the usual encodings."""
 
 import codecs
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from voxgrad.errors import BadInputError
 
@@ -27,7 +30,7 @@ class Decoded:
 
 
 def read_text(path: Path) -> Decoded:
-    """Read a text file in UTF-8 or UTF-16, with a byte-order mark or without, or else in Latin-1.
+    """Read a text file in UTF-8 or UTF-16, with a byte-order mark or without, or else in Latin-1; lines end in LF.
 
     Latin-1 is read as Windows-1252, which adds the curly quotes that most such files have.
 
@@ -36,18 +39,41 @@ def read_text(path: Path) -> Decoded:
     """
     try:
         if path.stat().st_size > _LIMIT:
-            raise BadInputError(f"{path.name} is too large for a list of texts", "Give a text file.")
+            raise BadInputError(f"{path.name} is too large for a text", "Give a text file.")
         content = path.read_bytes()
     except OSError as error:
         message = f"{path.name} cannot be read ({error.strerror})"
         raise BadInputError(message, "Check its permissions.") from error
-    found = _decoded(content)
+    return _decoded(content, path.name)
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of a stream as they come, in any encoding that `read_text` knows.
+
+    Args:
+        stream: of bytes.
+        name: what an error calls it.
+
+    Raises:
+        BadInputError: it is no text.
+    """
+    first = stream.readline()
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first:
+        # A line's end is two bytes, so it is read as a whole.
+        yield from _decoded(first + stream.read(), name).text.splitlines(keepends=True)
+        return
+    for line in chain([first] if first else [], stream):
+        yield _decoded(line, name).text
+
+
+def _decoded(content: bytes, name: str) -> Decoded:
+    found = _in_its_encoding(content)
     if found is None or len(_CONTROL.findall(found.text)) > _MOST_CONTROL * len(found.text):
-        raise BadInputError(f"{path.name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
+        raise BadInputError(f"{name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
     return found
 
 
-def _decoded(content: bytes) -> Decoded | None:
+def _in_its_encoding(content: bytes) -> Decoded | None:
     for bom, encoding in _BOMS:
         if content.startswith(bom):
             return _in(content, encoding)
@@ -64,5 +90,6 @@ def _in(content: bytes, encoding: str) -> Decoded | None:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         return None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     family = "Latin-1" if encoding == "cp1252" else encoding.upper()[: 6 if "16" in encoding else 5]
     return Decoded(unicodedata.normalize("NFC", text), family)

@@ -95,7 +95,7 @@ def web_vtt(path: Path) -> Segments:
 
 
 def _subtitles(path: Path, form: str) -> Segments:
-    text = read_text(path).text.replace("\r\n", "\n")
+    text = read_text(path).text
     try:
         captions = webvtt.WebVTT.from_buffer(io.StringIO(text), format=form).captions
     except webvtt.errors.MalformedFileError as error:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.errors import IntegrityError
+from voxgrad.events import Advance, uncounted
 from voxgrad.model import monotonic_alignment
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.text.symbols import BLANK, SYMBOLS
@@ -96,6 +97,7 @@ def align_corpus(
     *,
     known: Durations | None = None,
     offsets: Mapping[str, Tensor] | None = None,
+    advance: Advance = uncounted,
 ) -> dict[str, Alignment]:
     """The means and durations of every clip with the model as it is: by clip id, on the CPU.
 
@@ -106,6 +108,7 @@ def align_corpus(
         device: where the model is.
         known: durations that are taken, not searched.
         offsets: speaker → (n_feats,), taken off the mels before the search.
+        advance: told of frames that are done.
     """
     model.eval()
     found = {}
@@ -128,18 +131,23 @@ def align_corpus(
                 durations[row, :tokens].clone(),
                 None if model.frame_prior is None else prior.hidden[row, :, :tokens].float().cpu().clone(),
             )
+        advance(sum(clip.frames for clip in some))
     return found
 
 
 def align_unknown_speakers(
-    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
+    model: GradTTS,
+    corpus: Corpus,
+    speaker_rows: Mapping[str, int],
+    device: torch.device,
+    advance: Advance = uncounted,
 ) -> dict[str, Alignment]:
-    """Aligns speakers that the model does not know yet.
+    """Aligns speakers that the model does not know yet; passes over all frames twice.
 
     A search tells how far a speaker's bands lie from the model's means on average; a second one, without that
     difference, follows the sounds rather than the speaker and the microphone.
     """
-    found = align_corpus(model, corpus, speaker_rows, device)
+    found = align_corpus(model, corpus, speaker_rows, device, advance=advance)
     total: dict[str, Tensor] = {}
     frames = Counter[str]()
     for clip in corpus.clips:
@@ -147,7 +155,7 @@ def align_unknown_speakers(
         total[clip.speaker] = total.get(clip.speaker, torch.zeros(())) + difference
         frames[clip.speaker] += clip.frames
     offsets = {speaker: total[speaker] / frames[speaker] for speaker in total}
-    return align_corpus(model, corpus, speaker_rows, device, offsets=offsets)
+    return align_corpus(model, corpus, speaker_rows, device, offsets=offsets, advance=advance)
 
 
 def expanded(alignment: Alignment) -> Tensor:

@@ -15,12 +15,13 @@ from torch import Tensor
 from voxgrad.audio.io import read_audio
 from voxgrad.audio.praat import log_f0_track
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.events import Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, ignore
 from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 
 CLIPS, MELS = "clips.jsonl", "mels.safetensors"
+_TASK = "measure pitch"
 ONE_SENTENCE = Said("one sentence alone: none is held out, and figures are of what is learnt from", "warning")
 
 
@@ -145,7 +146,7 @@ class Dataset:
         return cls(artifact, corpus, mel, TextSpec.model_validate(settings["text"]), lexicon)
 
 
-def measure_pitch(dataset: Dataset) -> Dataset:
+def measure_pitch(dataset: Dataset, emit: Emit = ignore) -> Dataset:
     """The same dataset with the pitch of every frame, by Praat from the clips' audio (60 times real time).
 
     Raises:
@@ -154,10 +155,13 @@ def measure_pitch(dataset: Dataset) -> Dataset:
     corpus, mel = dataset.corpus, dataset.mel
     if corpus.pitch is not None:
         return dataset
-    found = {}
+    found: dict[str, Tensor] = {}
+    emit(Began(_TASK, len(corpus.clips), "clips"))
     for clip in corpus.clips:
         waveform = read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
         found[clip.id] = torch.from_numpy(log_f0_track(waveform, clip.frames, mel.seconds_per_frame)).float()
+        emit(Advanced(_TASK, len(found)))
+    emit(Ended(_TASK))
     return replace(dataset, corpus=replace(corpus, pitch=found))
 
 

@@ -1,6 +1,7 @@
 """Training of a Grad-TTS: the task of learning encoder, durations and decoder."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.device import autocast
-from voxgrad.events import Emit, Said
+from voxgrad.events import Advance, Emit, Said, percent
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import StageSpec, TrainSpec
 from voxgrad.training.alignment import Durations, align_corpus, align_unknown_speakers
@@ -85,9 +86,7 @@ class GradTTSTask:
             self._frozen = self._align_for(stage)
             self.durations.begin(stage)
         if settings.train == ("decoder",) and not self._frozen:  # it needs the means too, which stay
-            self._frozen = align_corpus(
-                self.model, self.training, self.speaker_rows, self.device, known=self.durations
-            )
+            self._frozen = self._known_alignments(self.training, self.durations)
         return {"optimizer": self._optimizer}
 
     def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
@@ -134,7 +133,16 @@ class GradTTSTask:
 
     def alignments(self) -> dict[str, Alignment]:
         """What every clip's alignment is in the end, held-out ones too: by clip id."""
-        return align_corpus(self.model, self._all, self.speaker_rows, self.device, known=self._fixed)
+        return self._known_alignments(self._all, self._fixed)
+
+    def _known_alignments(self, corpus: Corpus, known: Durations | None) -> dict[str, Alignment]:
+        with self._aligning(corpus) as advance:
+            return align_corpus(
+                self.model, corpus, self.speaker_rows, self.device, known=known, advance=advance
+            )
+
+    def _aligning(self, corpus: Corpus, passes: int = 1) -> AbstractContextManager[Advance]:
+        return percent(self.emit, "align", passes * sum(clip.frames for clip in corpus.clips))
 
     @property
     def _given(self) -> bool:
@@ -156,9 +164,9 @@ class GradTTSTask:
         if self._fixed is not None or (self.stages[stage].alignment == "every_step" and not self._given):
             return {}
         corpus = self._all if self._given else self.training
-        self.emit(Said(f"aligning {len(corpus.clips)} clips", "detail"))
-        search = align_unknown_speakers if stage == 0 else align_corpus
-        found = search(self.model, corpus, self.speaker_rows, self.device)
+        with self._aligning(corpus, passes=2 if stage == 0 else 1) as advance:
+            search = align_unknown_speakers if stage == 0 else align_corpus
+            found = search(self.model, corpus, self.speaker_rows, self.device, advance=advance)
         self._update(found)
         return found
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import autocast
+from voxgrad.events import Advance, uncounted
 from voxgrad.model.frame_prior import frame_positions, gather_tokens, recorded_pitch
 from voxgrad.model.gradtts import GradTTS, encoder_loss
 from voxgrad.model.masks import length_mask
@@ -19,12 +20,33 @@ from voxgrad.training.gradtts_losses import validate
 
 _ROWS_TOGETHER = 64
 _EMBEDDING_STEPS, _EMBEDDING_BATCH, _EMBEDDING_RATE = 60, 4, 0.02
+_LEARNING = 6
+"""Passes that take as long as it takes to learn from a frame, on a processor."""
 _LEAST_DEVIATION = 0.05  # of ln F0: a semitone
 _STRETCH = (0.5, 2.0)
 """Recordings of speech differ by less; a base that has learnt nothing might not."""
 
 
-def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.device) -> int:
+def adaptation_cost(model: GradTTS, corpus: Corpus, training: Corpus, *, fit: bool, match: bool) -> float:
+    """Frames that `nearest_row`, `fit_embedding` and `match_bands` pass over; see `_LEARNING` for those learnt from."""
+    whole = _frames(training.clips)
+    rows = model.spec.n_spks if model.spec.n_spks > 1 else 0
+    batches = (batch_of_step(training.clips, _EMBEDDING_BATCH, step, 0) for step in range(_EMBEDDING_STEPS))
+    fitting = 2 * whole + _LEARNING * sum(map(_frames, batches))
+    return rows * _frames(_short_clips(corpus)) + fit * fitting + match * 3 * whole
+
+
+def _frames(clips: Sequence[Clip]) -> int:
+    return sum(clip.frames for clip in clips)
+
+
+def _short_clips(corpus: Corpus) -> list[Clip]:
+    return sorted(corpus.clips, key=lambda clip: (clip.frames, clip.id))[:4]
+
+
+def nearest_row(
+    model: GradTTS, corpus: Corpus, speaker: str, device: torch.device, advance: Advance = uncounted
+) -> int:
     """The speaker row that explains a few clips of a new speaker best; 0 in a one-speaker base.
 
     Where the text encoder is told the speaker, its means tell, and all rows are tried in one batch; else the decoder.
@@ -34,22 +56,25 @@ def nearest_row(model: GradTTS, corpus: Corpus, speaker: str, device: torch.devi
         corpus: clips of the new speaker.
         speaker: their name in it.
         device: where to compute.
+        advance: told of frames that are done.
     """
     if model.spec.n_spks == 1:
         return 0
-    some = corpus.with_clips(sorted(corpus.clips, key=lambda clip: (clip.frames, clip.id))[:4])
+    some = corpus.with_clips(_short_clips(corpus))
     if model.spec.condition_encoder:
-        distances = [_row_distances(model, some, clip, device) for clip in some.clips]
+        distances = [_row_distances(model, some, clip, device, advance) for clip in some.clips]
         return int(torch.stack(distances).sum(0).argmin())
-    loss = [
-        validate(model, some, {speaker: row}, device, decoder=True)["diffusion"]
-        for row in range(model.spec.n_spks)
-    ]
+    loss = []
+    for row in range(model.spec.n_spks):
+        loss.append(validate(model, some, {speaker: row}, device, decoder=True)["diffusion"])
+        advance(_frames(some.clips))
     return min(range(len(loss)), key=loss.__getitem__)
 
 
 @torch.no_grad()
-def _row_distances(model: GradTTS, corpus: Corpus, clip: Clip, device: torch.device) -> Tensor:
+def _row_distances(
+    model: GradTTS, corpus: Corpus, clip: Clip, device: torch.device, advance: Advance
+) -> Tensor:
     """Squared distance of one clip to the means of every speaker row, each under its own alignment: (n_spks,)."""
     model.eval()
     batch = collate(corpus, [clip], {clip.speaker: 0}).to(device)
@@ -64,10 +89,13 @@ def _row_distances(model: GradTTS, corpus: Corpus, clip: Clip, device: torch.dev
         durations = model.align(prior, y, frames)
         mu_y = expand(prior.mu_x, durations, y.shape[2])
         found.append((y - mu_y)[:, :, : clip.frames].square().mean((1, 2)).cpu())
+        advance(len(rows) * clip.frames)
     return torch.cat(found)
 
 
-def fit_embedding(acoustic: AcousticModel, corpus: Corpus, device: torch.device) -> None:
+def fit_embedding(
+    acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted
+) -> None:
     """Moves the new speaker's embedding alone to where it explains the recordings best.
 
     The weights stay, so that a minute of speech cannot unteach anything. What is minimised is the squared distance
@@ -77,9 +105,10 @@ def fit_embedding(acoustic: AcousticModel, corpus: Corpus, device: torch.device)
         acoustic: a base whose encoder is told the speaker, with the new speaker's row chosen.
         corpus: recordings of the speaker, their pitch measured where the model follows it.
         device: where the model is.
+        advance: told of frames that are done.
     """
     model, rows = acoustic.model, {clip.speaker: acoustic.row for clip in corpus.clips}
-    known = align_unknown_speakers(model, corpus, rows, device)
+    known = align_unknown_speakers(model, corpus, rows, device, advance)
     model.requires_grad_(requires_grad=False)
     row = model.spk_emb.weight[acoustic.row].detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([row], lr=_EMBEDDING_RATE)
@@ -92,6 +121,7 @@ def fit_embedding(acoustic: AcousticModel, corpus: Corpus, device: torch.device)
             loss = _embedding_loss(model, row, batch, clips, known)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        advance(_LEARNING * _frames(clips))
     with torch.no_grad():
         others[acoustic.row] = row
         model.spk_emb.weight.copy_(others)
@@ -134,7 +164,9 @@ def match_pitch(acoustic: AcousticModel, corpus: Corpus) -> None:
 
 
 @torch.no_grad()
-def match_bands(acoustic: AcousticModel, corpus: Corpus, device: torch.device) -> None:
+def match_bands(
+    acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted
+) -> None:
     """Moves and stretches the model's means, band by band, to where the mels of new recordings lie.
 
     Twice, because better means align better, all frames are aligned and every band's shift and stretch read off them.
@@ -147,12 +179,13 @@ def match_bands(acoustic: AcousticModel, corpus: Corpus, device: torch.device) -
         acoustic: a base with the new speaker's row chosen; its means are moved.
         corpus: recordings of the speaker.
         device: where the model is.
+        advance: told of frames that are done.
     """
     means = acoustic.model.encoder.proj_m
     bias = cast("Tensor", means.bias)
     rows = {clip.speaker: acoustic.row for clip in corpus.clips}
     for searched in (align_unknown_speakers, align_corpus):
-        found = searched(acoustic.model, corpus, rows, device)
+        found = searched(acoustic.model, corpus, rows, device, advance=advance)
         mu = torch.cat([expanded(found[clip.id]) for clip in corpus.clips], 1)
         y = torch.cat([corpus.mel(clip) for clip in corpus.clips], 1)
         stretch, shift = _fitted(mu, y)

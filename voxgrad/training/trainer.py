@@ -293,6 +293,7 @@ class Trainer:
         return {name: value.to(self.average.weights[name].device) for name, value in weights.items()}
 
     def _validate(self, number: int, name: str) -> dict[str, float]:
+        self.emit(Advanced(TASK, self.total, "validating"))
         figures = self.task.validate(number)
         self._tell({"step": self.total, "stage": name, "held_out": figures})
         self.emit(Measured(self.total, name, figures))

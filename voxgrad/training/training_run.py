@@ -9,6 +9,7 @@ import torch
 
 from voxgrad.device import pick_device, precision_name
 from voxgrad.errors import EnvironmentFailureError
+from voxgrad.events import Said
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.run_record import BudgetRequest, RunOptions, RunRecord, RunRequest
@@ -43,6 +44,7 @@ def finish_run(
     metrics = run_metrics(trainer, trainer.train())
     with trainer.task.group.main_process_first():
         if trainer.task.group.is_main_process:
+            trainer.emit(Said(f"writing {request.kind} {request.name}"))
             return publish(metrics)
     artifact = store.matching(request.kind, key)
     if artifact is None:

@@ -2,7 +2,16 @@
 
 import { attempt, button, el, json, minutes, request } from "./common.js";
 
-const TASKS = { prepare: "Preparing the recordings", train: "Training", measure: "Measuring the speed of this computer", card: "Comparing voice and base" };
+const TASKS = {
+  load: "Loading the program",
+  prepare: "Preparing the recordings",
+  measure: "Measuring the speed of this computer",
+  "measure pitch": "Measuring the pitch of the recordings",
+  adapt: "Adapting the base to the speaker",
+  align: "Aligning texts and recordings",
+  train: "Training",
+  card: "Comparing voice and base",
+};
 
 export function clonePanel(session, presets) {
   let timer = null;
@@ -75,7 +84,7 @@ function sentence(job) {
   if (job.state === "failed") return job.message;
   if (job.state === "stopped") return "Stopped. Resume goes on where it stopped.";
   if (job.state === "done") return `${job.result.voice}: ${job.result.clips} clips. ${job.result.verdict}`;
-  const task = TASKS[job.task] ?? "Starting";
+  const task = TASKS[job.task] ?? "Working";
   const count = job.total ? `: ${job.done} of ${job.total}` : "";
   const left = job.seconds_left === null || job.seconds_left === undefined ? "" : `, ${minutes(job.seconds_left)} left`;
   return `${task}${count}${left}. ${job.message ?? ""}`;
