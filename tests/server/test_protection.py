@@ -123,6 +123,7 @@ def test_the_command_refuses_too(refused):
         (b"null", 400),
         (b'"text"', 400),
         (b"\xff\xfe{}", 400),
+        (b'{"input": "\\ud800"}', 400),
         (b'{"input": "Hi.", "voice": "\\udfff"}', 404),
         (b'{"input": "Hi.", "speed": NaN}', 400),
         (b'{"input": "Hi.", "speed": 1e999}', 400),
