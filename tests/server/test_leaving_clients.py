@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 from wyoming.audio import AudioChunk, AudioStop
 from wyoming.client import AsyncTcpClient
+from wyoming.error import Error
 from wyoming.event import async_write_event
 from wyoming.tts import Synthesize, SynthesizeVoice
 
 KINDS = ("mp3", "opus", "aac", "flac", "wav", "pcm", "sse", "wyoming")
 STAYING = (*KINDS, "mp3", "opus")
 TEXT = "It rains. Snow fell. Birds sing."
+QUEUE = 40  # of the server
 AT_ONCE = 8  # leaving clients
 LONGEST = 0.7  # seconds until one leaves
 MEMORY = 60_000_000  # bytes that the server may keep for itself
@@ -57,6 +59,10 @@ async def leave(served, kind: str, seconds: float, *, abruptly: bool) -> None:
         await writer.wait_closed()
 
 
+class BusyError(Exception):
+    """A client is told to come back later."""
+
+
 async def stay(served, kind: str) -> bytes:
     """The audio of a whole answer."""
     if kind == "wyoming":
@@ -64,12 +70,16 @@ async def stay(served, kind: str) -> bytes:
         async with AsyncTcpClient("127.0.0.1", served.wyoming) as client:
             await client.write_event(spoken_event())
             while not AudioStop.is_type((event := await client.read_event()).type):
+                if Error.is_type(event.type) and Error.from_event(event).code == "queue_full":
+                    raise BusyError
                 audio += AudioChunk.from_event(event).audio if AudioChunk.is_type(event.type) else b""
         return audio
     reader, writer = await asyncio.open_connection("127.0.0.1", int(served.address.rpartition(":")[2]))
     writer.write(request_for(kind))
     head, _, content = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
+    if head.startswith(b"HTTP/1.1 429"):
+        raise BusyError
     assert head.startswith(b"HTTP/1.1 200"), content
     parts = []
     while content:  # chunked
@@ -104,11 +114,15 @@ async def crowd(served, leaving: int, expected: dict[str, np.ndarray]) -> int:
 
     async def other(kind: str) -> None:
         nonlocal answers
-        while True:
-            assert np.array_equal(heard(kind, await stay(served, kind)), expected[kind])
-            answers += 1
-            if left.done():
-                return
+        done = False
+        while not done:
+            try:
+                content = await stay(served, kind)
+            except BusyError:  # where a slow machine notices late that others have left
+                await asyncio.sleep(1)
+                continue
+            assert np.array_equal(heard(kind, content), expected[kind])
+            answers, done = answers + 1, left.done()
 
     left = asyncio.gather(*map(one, clients))
     await asyncio.gather(left, *map(other, STAYING))
@@ -149,7 +163,7 @@ def test_clients_that_leave_cost_their_own_answers_alone(served, leaving):
     )
     assert logged(served) == b""
     assert served.metric("voxgrad_workers_lost_total") == lost
-    assert after[1] <= before[1] + 2 * (AT_ONCE + len(STAYING))  # threads that the next request uses
+    assert after[1] <= before[1] + 2 * QUEUE  # those that speak are kept, and have so many at most
     assert after[2] < before[2] + MEMORY
 
 

@@ -117,7 +117,7 @@ def _origin(given: str) -> str:
             f"--allow-origin {given} is no origin", "Write scheme and host, such as https://chat.example.org."
         )
     scheme = origin.partition(":")[0]
-    return origin.removesuffix(_PORTS.get(scheme, "/"))
+    return origin.removesuffix(_PORTS.get(scheme, ""))
 
 
 def _voice_name(given: str) -> tuple[str, str]:
