@@ -163,7 +163,10 @@ def say(
         bool, typer.Option("--list-chapters", help="List the chapters of a book, and speak none.")
     ] = False,
     lexicon: Pronunciations = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
+    ] = False,
     seed: Annotated[
         int,
         typer.Option(

@@ -112,7 +112,9 @@ def read_book(
     remark = speaker.recipe(ssml, synthesis, delivery, seed, cast).remark
     if metadata and not anew and _remark_of(target) == remark:
         return None
-    names = {f"{_CHAPTER}{number}": f"chapter {one.title}" for number, one in enumerate(reading.chapters, 1)}
+    names = {
+        f"{_CHAPTER}{number}": f"chapter “{one.title}”" for number, one in enumerate(reading.chapters, 1)
+    }
     warn_unread(ssml, emit, strict=strict, marks=names)
     summary = speaker.summarize([ssml], cast)
     warn_unknown(summary.unknown, emit, strict=strict)
