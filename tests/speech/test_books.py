@@ -73,10 +73,10 @@ def test_what_a_book_has_in_another_script_is_left_out_and_told_with_chapter_and
     book = write_epub(Path("b.epub"), pages, [("a.xhtml", "One"), ("b.xhtml", "Tw\u00ado")])
     outcome = command("say", book, "-o", "b.wav", *FAST, "-q", "--timings", "json")
     assert outcome.code == 0
-    assert outcome.err == "warning: not read: λόγος (Greek, chapter Two: “The word (λόγος) is.”)\n"
+    assert outcome.err == "warning: not read: λόγος (Greek, chapter “Two”: “The word (λόγος) is.”)\n"
     words = [word["word"] for one in json.loads(Path("b.json").read_text("utf-8")) for word in one["words"]]
     assert words == ["the", "sun", "is", "warm", "so", "be", "it", "the", "word", "is"]
-    assert "chapter Two: “The word (λόγος) is.”" in refused("say", book, "-o", "c.wav", *FAST, "--strict")
+    assert "chapter “Two”: “The word (λόγος) is.”" in refused("say", book, "-o", "c.wav", *FAST, "--strict")
 
 
 @pytest.mark.parametrize("name", ["b.m4b", "b.mp3", "b.opus"])

@@ -272,7 +272,7 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
         (("<speak><break time='x'/></speak>", "-o", "a.wav"), "line 1, column 8"),
         (("<speak></speak>", "-o", "a.wav"), "no words to speak"),
         (("<speak><audio src='bell.wav'/></speak>", "-o", "a.wav"), "bell.wav does not exist"),
-        (("a & b", "--ssml"), "broken in line 1, column 11"),
+        (("a & b </p>", "--ssml"), "broken in line 1, column 11"),
         (("x", "--chapters", "3"), "are for books"),
     ],
 )

@@ -26,7 +26,10 @@ def g2p(
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Reject words that are in no dictionary.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
+    ] = False,
 ) -> None:
     """Show the phones of a text, and the source of each pronunciation."""
     from voxgrad.cli.standard_streams import input_lines

@@ -155,10 +155,7 @@ def say(
     lexicon: Pronunciations = None,
     strict: Annotated[
         bool,
-        typer.Option(
-            "--strict",
-            help="Reject words that are in no dictionary, and books with a chapter that cannot be read.",
-        ),
+        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
     ] = False,
     seed: Annotated[
         int,

@@ -141,7 +141,7 @@ def read_book(
         ssml, remark, is_there = planned(chapters)
         if is_there:
             return None
-    names = {f"{_CHAPTER}{number}": f"chapter {one.title}" for number, one in enumerate(chapters, 1)}
+    names = {f"{_CHAPTER}{number}": f"chapter “{one.title}”" for number, one in enumerate(chapters, 1)}
     warn_unread(ssml, emit, strict=strict, marks=names)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work.open(target.with_name(f"{target.name}.part"), remark)
