@@ -49,6 +49,9 @@ EXAMPLES = 5000 if os.environ.get("VOXGRAD_LONG") else 200
         ('<h2><a id="x"></a>Title</h2>', f"<p>Title</p>{HEADING_PAUSE}"),
         ('<p>a<sup><a href="#n">1</a></sup></p><h3>Notes</h3><p id="n">1 note</p><p>b</p>', "<p>a</p><p>b</p>"),
         ('<p>a<a href="#n">1</a></p><table><tr><td><a id="n"></a>1<td>note</table><p>b</p>', "<p>a</p><p>b</p>"),
+        ('<p>a<sup><a href="#n">1</a></sup><p id="n">1 note<p>b</p>', "<p>a</p><p>b</p>"),
+        ('<p>a</p><p/><p class="x"/><p class="footnote">note</p><p>b</p>', "<p>a</p><p>b</p>"),
+        ('<p>a<p class="footnote">note<p>b</p>', "<p>a</p><p>note</p><p>b</p>"),
         ('<div id="top"><p>a <a href="#top">↑</a> <a href="#top">[1]</a></p></div>', "<p>a</p>"),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ HTML is read by the standard library's tolerant parser, Markdown (CommonMark, wi
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from html import unescape
@@ -48,6 +49,7 @@ _MARKDOWN_NOTE: Final = re.compile(
     re.MULTILINE,
 )
 """``[^1]: A note.``, its later paragraphs indented, as Pandoc and GitHub extend CommonMark."""
+_OPTIONAL_END: Final = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
 _NO_TEXT: Final = re.compile(r"\s*|\d+\. |[\x01-\x06<].*", re.DOTALL)
 _NO_XML: Final = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EMPHASES: Final = {"em": "moderate", "strong": "strong"}
@@ -102,8 +104,7 @@ def html_to_ssml(
         anchors: ids at which a new part begins.
         notes: ids of notes; None: those that the page itself refers to.
     """
-    closed = frozenset(re.findall(r"</([a-z]+)", html.lower()))
-    reader = _Reader(emphasis=emphasis, anchors=anchors, notes=notes or (), closed=closed)
+    reader = _Reader(emphasis=emphasis, anchors=anchors, notes=notes or (), closed=_closed(html))
     reader.feed(html)
     reader.close()
     found = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
@@ -111,6 +112,13 @@ def html_to_ssml(
     if notes is None and own:
         return html_to_ssml(html, emphasis=emphasis, anchors=anchors, notes=own)
     return found
+
+
+def _closed(html: str) -> frozenset[str]:
+    """Elements that an end tag ends, everywhere where HTML lets it be left out: what is skipped ends there."""
+    tags = Counter(re.findall(r"<(/?[a-z]+[1-6]?)\b[^<>]*(?<!/)>", html.lower()))
+    ended = {tag[1:]: count for tag, count in tags.items() if tag.startswith("/")}
+    return frozenset(tag for tag, count in ended.items() if tag not in _OPTIONAL_END or count >= tags[tag])
 
 
 def markdown_to_ssml(markdown: str) -> Converted:
@@ -161,7 +169,8 @@ class _Reader(PageParser):
         super().__init__(convert_charrefs=True)
         self.warnings: dict[str, None] = {}
         self.references: dict[str, None] = {}
-        self._emphasis, self._anchors, self._notes, self._closed = emphasis, set(anchors), set(notes), closed
+        self._emphasis, self._anchors, self._closed = emphasis, set(anchors), closed
+        self._notes = set(notes)
         self._parts: list[tuple[str, list[str], list[str]]] = [("", [], [])]
         self._paragraph: list[str] = []
         self._open: list[str] = []
@@ -252,9 +261,11 @@ class _Reader(PageParser):
         """Whether an element with the id of a note is all of it; what begins a paragraph makes a note of that."""
         if tag in _NOTE_BODIES:
             self._end_paragraph()
+        if tag in _NOTE_BODIES and tag in self._closed:
             self._leave_note_out()
             return True
-        self._in_note = self._in_note or (tag not in _BLOCKS and self._is_blank())
+        begins = tag in _NOTE_BODIES or (tag not in _BLOCKS and self._is_blank())
+        self._in_note = self._in_note or begins
         return False
 
     def _begin_part(self, anchor: str) -> None:
