@@ -230,7 +230,7 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await WyomingHandler(reader, writer, service, settings).run()
 
-    host, port = settings.wyoming_host, settings.wyoming_port
+    host, port = settings.wyoming_address
     try:
         return await asyncio.start_server(connected, host, port)
     except OSError as error:
