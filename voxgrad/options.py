@@ -187,7 +187,7 @@ def takes_options(**specs: type[BaseModel]) -> Callable[[Callable[..., Result]],
 def table(*specs: type[BaseModel], without: Collection[str] = ()) -> str:
     """A table of options for the documentation."""
     rows = [_row(option) for spec in specs for option in options_of(spec, without)]
-    return "\n".join(("| option | values | default | |", "| --- | --- | --- | --- |", *rows)) + "\n"
+    return "\n".join(("| option | values | default | meaning |", "| --- | --- | --- | --- |", *rows)) + "\n"
 
 
 def _row(option: Option) -> str:

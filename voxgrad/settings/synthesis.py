@@ -43,7 +43,8 @@ class SynthesisSpec(Spec):
             "excludes": "steps",
         },
     )
-    """Number of diffusion steps by name: few are fast, many sound best. `--steps` overrides it."""
+    """Number of diffusion steps by name: draft is fast, best is slow and sounds best. If `steps` is given too, it
+    decides."""
     steps: int | None = Field(default=None, ge=1, le=1000)
     """Number of diffusion steps (default: 2, with a U-Net 6). Each is one evaluation of the score network."""
     sampler: Sampler = "unipc"
@@ -85,8 +86,9 @@ class ConversionSpec(Spec):
     """What a conversion keeps of the recording beside its words."""
 
     timing: bool = True
-    """Keep how long every sound lasts. Otherwise durations are the voice's own."""
+    """Keep the duration of every sound and pause. Otherwise they last as long as the voice would make them."""
     melody: float = Field(default=1.0, ge=0, le=1)
-    """Share of the recording's melody, moved to the voice's median and range: 0 is the voice's own melody."""
+    """Share of the recording's pitch, moved to the voice's median and range: 0 is the voice's own melody."""
     loudness: bool = True
-    """Keep where the recording is louder and softer."""
+    """Keep where the recording is louder and softer. The level follows it in windows of 150 ms, with at most 12 dB of
+    gain."""

@@ -219,16 +219,18 @@ function optionControl(name, property) {
   const kind = property.anyOf?.find((one) => one.type !== "null") ?? property;
   const usual = property.default ?? "the voice's own";
   const named = { id: `option-${name}`, name, title: property.description ?? "" };
-  const control = kind.enum
-    ? el("select", named, new Option(usual, ""), ...kind.enum.filter((one) => one !== usual).map((one) => new Option(one, one)))
-    : el("input", { ...named, type: "number", min: kind.minimum, max: kind.maximum, step: kind.type === "integer" ? 1 : "any", placeholder: usual });
+  const choices = kind.enum ?? (kind.type === "boolean" ? [true, false] : null);
+  const control = choices
+    ? el("select", named, new Option(usual, ""), ...choices.filter((one) => one !== usual).map((one) => new Option(one, one)))
+    : el("input", { ...named, type: kind.type === "string" ? "text" : "number", min: kind.minimum ?? "", max: kind.maximum ?? "", step: kind.type === "integer" ? 1 : "any", placeholder: usual });
+  control.dataset.type = kind.type;
   const unit = property.unit ? ` (${property.unit})` : "";
   return el("div", {}, el("label", { for: named.id, textContent: `${property.title}${unit}`, title: named.title }), control);
 }
 
 function chosenOptions() {
   const given = [...$("options").querySelectorAll("input, select")].filter((control) => control.value !== "");
-  return Object.fromEntries(given.map((control) => [control.name, control.type === "number" ? Number(control.value) : control.value]));
+  return Object.fromEntries(given.map(({ name, value, dataset }) => [name, dataset.type === "string" ? value : dataset.type === "boolean" ? value === "true" : Number(value)]));
 }
 
 export async function openSpeak() {
