@@ -50,7 +50,7 @@ class Option:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What is told only of some fields: ``unit``, ``metavar``, ``option``, ``envvar``, ``flags``, ``excludes``."""
+        """Keys of some fields: ``unit``, ``metavar``, ``option``, ``envvar``, ``choices``, ``flags``, ``excludes``."""
         extra = self.field.json_schema_extra
         return extra if isinstance(extra, dict) else {}
 
@@ -67,7 +67,9 @@ class Option:
     @property
     def choices(self) -> tuple[Any, ...]:
         """The values that there are; empty for numbers and texts."""
-        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+        return tuple(
+            self.extra.get("choices", get_args(self.kind) if get_origin(self.kind) is Literal else ())
+        )
 
     @property
     def flag(self) -> str:
@@ -212,6 +214,7 @@ def _row(option: Option) -> str:
 
 TABLES: Final = {
     "say": ("voxgrad.settings.SynthesisSpec", "voxgrad.settings.DeliverySpec"),
+    "training": ("voxgrad.settings.TrainingOptions",),
     "convert": ("voxgrad.settings.ConversionSpec",),
     "serve": ("voxgrad.server.settings.ServerSettings",),
 }

@@ -21,7 +21,7 @@ def g2p(
     context: typer.Context,
     *,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
-    text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = Frontend.VOXGRAD,
+    text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
@@ -38,7 +38,7 @@ def g2p(
     session: Session = context.obj
     known = Lexicon.gather(Store.open(session.home).home, lexicon)
     written = _standard_input() if text == "-" else text
-    spec = TextSpec(frontend=text_frontend.value, add_blank=False)
+    spec = TextSpec(frontend=text_frontend, add_blank=False)
     encoded = encode(written, spec, known)
     if strict:
         refuse_unknown(encoded.unknown)
@@ -48,7 +48,7 @@ def g2p(
         session,
         {
             "normalised": encoded.normalised,
-            "frontend": text_frontend.value,
+            "frontend": text_frontend,
             "words": [
                 {
                     "written": origin,

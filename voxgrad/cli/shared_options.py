@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 RANK = int(os.environ.get("RANK", "0"))
 """Of the processes of one training, which ``torchrun`` numbers; only the first, 0, tells what goes well."""
 
-_SHARED = frozenset({"home", "quiet", "verbose", "json"})
+_LONGEST_METAVAR = 60
+SHARED = frozenset({"home", "quiet", "verbose", "json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own parameters and settings in the order of its function, then the shared ones."""
-        shared = [parameter for parameter in ctx.find_root().command.params if parameter.name in _SHARED]
+        shared = [parameter for parameter in ctx.find_root().command.params if parameter.name in SHARED]
         rest = {parameter.name: parameter for parameter in super().get_params(ctx)}
         ordered: list[Any] = []
         for name in getattr(self.callback, "order", ()):
@@ -144,7 +145,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command with the joined session and its validated settings."""
-        given = {name: ctx.params.pop(name) for name in _SHARED}
+        given = {name: ctx.params.pop(name) for name in SHARED}
         ctx.obj = ctx.obj.joined(Session(**given))
         if self._specs:
             from voxgrad.options import spec_named
@@ -179,15 +180,20 @@ def _declared(option: "Option") -> Iterator[inspect.Parameter]:
             yield _keyword(value, bool, False, typer.Option(f"--{value}", help=meaning))
         return
     shown: dict[str, Any] = {"help": option.help, "envvar": option.extra.get("envvar")}
-    kind, declaration = option.kind, option.flag
+    kind: Any = option.kind
+    declaration = option.flag
     if kind is bool:
         declaration = "/".join(option.switches)
     elif kind in {int, float}:
         lowest, highest = option.bounds
         shown |= {"metavar": option.metavar, "min": lowest, "max": highest}
-    elif not option.choices:
+    elif option.choices:
+        kind = Literal[option.choices]
+        if len("|".join(option.choices)) > _LONGEST_METAVAR:
+            shown |= {"metavar": option.metavar, "help": f"{option.help} One of {', '.join(option.choices)}."}
+    else:
         shown["metavar"] = option.metavar
-        kind = kind if kind is str else list[str]
+        kind = list[str] if get_origin(kind) is tuple else kind
     default = None if option.default == () else option.default
     yield _keyword(
         option.name, kind if default is not None else kind | None, default, typer.Option(declaration, **shown)

@@ -5,7 +5,15 @@ from voxgrad.settings.base import Spec
 from voxgrad.settings.model import AcousticSpec, ModelSpec, Quality, TextSpec
 from voxgrad.settings.onnx import OnnxSpec
 from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, Sampler, Speed, SynthesisSpec
-from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
+from voxgrad.settings.training import (
+    LossWeights,
+    Preset,
+    RunSpec,
+    ScheduleSpec,
+    StageSpec,
+    TrainingOptions,
+    TrainSpec,
+)
 from voxgrad.settings.vocoder import (
     ISTFTSpec,
     SourceFilterSpec,
@@ -38,6 +46,7 @@ __all__ = [
     "SynthesisSpec",
     "TextSpec",
     "TrainSpec",
+    "TrainingOptions",
     "VocoderPreset",
     "VocoderStageSpec",
     "VocoderTrainSpec",
