@@ -224,8 +224,8 @@ function optionControl(name, property) {
     ? el("select", named, new Option(usual, ""), ...choices.filter((one) => one !== usual).map((one) => new Option(one, one)))
     : el("input", { ...named, type: kind.type === "string" ? "text" : "number", min: kind.minimum ?? "", max: kind.maximum ?? "", step: kind.type === "integer" ? 1 : "any", placeholder: usual });
   control.dataset.type = kind.type;
-  const unit = property.unit ? ` (${property.unit})` : "";
-  return el("div", {}, el("label", { for: named.id, textContent: `${property.title}${unit}`, title: named.title }), control);
+  const label = name[0].toUpperCase() + name.slice(1).replaceAll("_", " ") + (property.unit ? ` (${property.unit})` : "");
+  return el("div", {}, el("label", { for: named.id, textContent: label, title: named.title }), control);
 }
 
 function chosenOptions() {
