@@ -193,7 +193,7 @@ def _declared(option: "Option") -> Iterator[inspect.Parameter]:
             shown |= {"metavar": option.metavar, "help": f"{option.help} One of {', '.join(option.choices)}."}
     else:
         shown["metavar"] = option.metavar
-        kind = list[str] if get_origin(kind) is tuple else kind
+        kind = list[str] if get_origin(kind) in {tuple, dict} else kind
     default = None if option.default == () else option.default
     yield _keyword(
         option.name, kind if default is not None else kind | None, default, typer.Option(declaration, **shown)
