@@ -23,10 +23,11 @@ ENTRY_POINT = "voxgrad = voxgrad.cli.main:run"
 USES = """
 import voxgrad
 from voxgrad.pages import template
-from voxgrad.presets import load_prepare_preset, load_preset, load_vocoder_preset, preset_names
+from voxgrad.presets import load_prepare_preset, load_preset, load_settings, preset_names
+from voxgrad.settings import VocoderPreset
 from pathlib import Path
 assert {"fast", "tiny"} <= set(preset_names())
-load_preset("fast"), load_prepare_preset("prepare"), load_vocoder_preset("vocoder")
+load_preset("fast"), load_prepare_preset("prepare"), load_settings(VocoderPreset, "vocoder")
 here = Path(voxgrad.__file__).parent
 template(here / "preparation", "report.jinja"), template(here / "evaluation", "card.jinja")
 print(here)

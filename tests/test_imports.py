@@ -14,7 +14,18 @@ PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
 _STEP = re.compile(r"^( *)- `(voxgrad[\w.]+)`", re.MULTILINE)
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
-    {"", "errors", "settings", "events", "presets", "device", "threads", "unicode", "system_errors"},
+    {
+        "",
+        "errors",
+        "settings",
+        "events",
+        "presets",
+        "options",
+        "device",
+        "threads",
+        "unicode",
+        "system_errors",
+    },
     {"text", "audio", "model", "store", "documents", "pictures", "pages"},
     {"acoustic_model"},
     {"vocoder"},

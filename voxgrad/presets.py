@@ -33,16 +33,7 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
     Raises:
         BadInputError: unknown preset or key (the nearest is named), or a value that does not fit.
     """
-    return _load(Preset, name, overrides)
-
-
-def load_vocoder_preset(name: str, overrides: Iterable[str] = ()) -> VocoderPreset:
-    """The same for `vocoder train`.
-
-    Raises:
-        BadInputError: as in :func:`load_preset`.
-    """
-    return _load(VocoderPreset, name, overrides)
+    return load_settings(Preset, name, overrides)
 
 
 def load_prepare_preset(name: str, overrides: Iterable[str] = ()) -> PrepareSpec:
@@ -51,10 +42,15 @@ def load_prepare_preset(name: str, overrides: Iterable[str] = ()) -> PrepareSpec
     Raises:
         BadInputError: as in :func:`load_preset`.
     """
-    return _load(PrepareSpec, name, overrides)
+    return load_settings(PrepareSpec, name, overrides)
 
 
-def _load(spec: type[T], name: str, overrides: Iterable[str]) -> T:
+def load_settings(spec: type[T], name: str, overrides: Iterable[str] = ()) -> T:
+    """A preset of any sort.
+
+    Raises:
+        BadInputError: as in :func:`load_preset`.
+    """
     shipped = {stem: _directory() / f"{stem}.yaml" for stem in preset_names(spec)}
     path = Path(name) if name.endswith((".yaml", ".yml")) else shipped.get(name)
     if path is None or not path.is_file():

@@ -21,6 +21,7 @@ from voxgrad.server.metrics import Metrics
 from voxgrad.server.openai_api import _find
 from voxgrad.server.speech_service import UnknownVoiceError
 from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.load import load_speaker
 from voxgrad.speech.provenance import read_recipe
 from voxgrad.store import Store
@@ -93,11 +94,12 @@ def test_a_name_of_openais_is_a_voice_of_ones_own_before_anything_else():
 
 
 def test_samples_are_those_of_the_python_interface_and_the_recipe_is_there(served, tmp_path):
-    answer = served.say(LONG, seed=5, speed=1.5, temperature=0.5, steps=2)
+    changes = {"speed": 1.5, "temperature": 0.5, "steps": 2, "postfilter": 0.4, "edge_silence": 0.2}
+    answer = served.say(LONG, seed=5, **changes, volume=None)
     assert answer.headers["content-type"] == "audio/wav"
     assert "content-length" not in answer.headers  # it was sent while it was made
     speaker = load_speaker(Store.open(served.home), "robot", None, None, engine="torch")[0]
-    expected = speaker.say(LONG, seed=5, speed=1.5, temperature=0.5, steps=2)
+    expected = speaker.say(LONG, seed=5, **changes)
     expected.save(tmp_path / "expected.wav")
     assert np.array_equal(samples(answer.content), samples((tmp_path / "expected.wav").read_bytes()))
     (tmp_path / "answer.wav").write_bytes(answer.content)
@@ -216,6 +218,15 @@ def test_first_sound_comes_before_the_text_is_done(served):
     assert spoken < 60  # of several minutes
 
 
+def test_the_options_of_a_request_are_told(served):
+    with served.client() as client:
+        options = client.get("/v1/audio/options").json()["properties"]
+    assert options["speed"]["minimum"] == 0.2
+    assert options["sentence_silence"]["unit"] == "seconds"
+    assert "dpmpp" in options["sampler"]["enum"]
+    assert {*SynthesisSpec.model_fields, *DeliverySpec.model_fields} - {*options} == {"speaker"}
+
+
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -252,6 +263,7 @@ def test_what_cannot_be_read_is_left_out(served, text, read):
         ({"input": "Hi.", "voice": "english:nobody"}, 404, "nobody"),
         ({"input": "Hi.", "voice": {"id": "nobody"}}, 404, "robot"),
         ({"input": "Hi.", "seed": -1}, 400, "seed"),
+        ({"input": "Hi.", "question_rise": 2}, 400, "question_rise"),
     ],
 )
 def test_what_cannot_be_said_is_told_in_openais_form(served, body, status, word):

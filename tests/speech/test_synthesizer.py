@@ -14,7 +14,6 @@ import voxgrad
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import median_f0
 from voxgrad.audio.writers import read_comment, to_pcm
-from voxgrad.cli.say_input import chosen_steps
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
 from voxgrad.speech.provenance import MARK, Recipe, Source, read_recipe
@@ -130,7 +129,7 @@ def test_pitch_is_raised_by_semitones(tmp_path):
 
 
 def test_a_very_short_piece_bears_a_shift(robot):
-    assert len(robot.say("A.", steps=1, speed=9, pitch=-3).samples) > 0
+    assert len(robot.say("A.", steps=1, speed=5, pitch=-3).samples) > 0
 
 
 @pytest.mark.parametrize(
@@ -199,9 +198,3 @@ def test_a_quality_comes_to_the_steps_that_the_network_needs(decoder, steps):
     settled = [SynthesisSpec(quality=quality).settled(model) for quality in ("draft", "default", "best")]
     assert tuple(one.steps for one in settled) == steps
     assert SynthesisSpec(quality="draft", steps=9).settled(model).steps == 9
-
-
-def test_steps_draft_and_best_exclude_each_other():
-    assert chosen_steps(None, draft=False, best=True) == {"quality": "best"}
-    with pytest.raises(BadInputError, match="--steps and --draft exclude"):
-        chosen_steps(3, draft=True, best=False)

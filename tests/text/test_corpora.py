@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voxgrad.cli.prepare import Format
+from voxgrad.cli.main import main
 from voxgrad.errors import BadInputError
 from voxgrad.text.beside import FORMS
 from voxgrad.text.corpora import CORPORA
@@ -49,9 +49,13 @@ def test_each_form_can_be_forced(name: str, tmp_path: Path):
     assert sorted(texts(found), key=str) == sorted(sample.texts, key=str)
 
 
-def test_every_form_has_a_sample_and_a_value_of_the_option():
+def test_every_form_has_a_sample_and_a_value_of_the_option(capsys):
     assert {sample.form for sample in SAMPLES.values()} >= {*CORPORA, *FORMS, "csv", "mimic"}
-    assert {one.value for one in Format} == {*CORPORA, *FORMS, *FORMATS}
+    assert main(["prepare", "-h"]) == 0
+    shown = (
+        " ".join(capsys.readouterr().out.split()).replace("- ", "-").partition("One of ")[2].partition(".")[0]
+    )
+    assert set(shown.split(", ")) == {*CORPORA, *FORMS, *FORMATS}
 
 
 CHANGES: dict[str, Callable[[str], bytes]] = {

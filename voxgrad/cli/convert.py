@@ -8,29 +8,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.say import Format
-from voxgrad.cli.shared_options import Session
-from voxgrad.cli.synthesis_options import (
-    Best,
-    Draft,
+from voxgrad.cli.shared_options import (
     NoMetadata,
     Pronunciations,
-    Speaker,
-    Steps,
-    Temperature,
+    Seed,
+    Session,
     Timings,
     Vocoder,
     Voice,
+    takes,
 )
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.events import Emit
     from voxgrad.preparation.speech_recognition import Recogniser
+    from voxgrad.settings import ConversionSpec, SynthesisSpec
     from voxgrad.speech.synthesizer import Synthesizer
     from voxgrad.steps.convert import Job
     from voxgrad.store import Artifact, Store
 
 
+@takes(kept="voxgrad.settings.ConversionSpec", synthesis="voxgrad.settings.SynthesisSpec")
 def convert(
     context: typer.Context,
     *,
@@ -56,66 +55,42 @@ def convert(
     ] = None,
     format_: Annotated[
         Format, typer.Option("--format", help="Format of files without a given name.")
-    ] = Format.WAV,
+    ] = "wav",
     voice: Voice = None,
-    speaker: Speaker = None,
     vocoder: Vocoder = None,
-    timing: Annotated[
-        bool, typer.Option("--timing/--no-timing", help="Keep how long every sound lasts.")
-    ] = True,
-    melody: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, metavar="X", help="Share of the recording's melody, 0 to 1: 0 is the voice's own."
-        ),
-    ] = 1.0,
-    loudness: Annotated[
-        bool, typer.Option("--loudness/--no-loudness", help="Keep where it is louder and softer.")
-    ] = True,
-    steps: Steps = None,
-    draft: Draft = False,
-    best: Best = False,
-    temperature: Temperature = None,
+    kept: "ConversionSpec",
+    synthesis: "SynthesisSpec",
     lexicon: Pronunciations = None,
     model: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A converted Whisper, for recordings without a text."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed.")] = 0,
+    seed: Seed = 0,
     timings: Timings = None,
     no_metadata: NoMetadata = False,
 ) -> None:
     """Say in a voice what a recording says, with its timing, melody and loudness."""
     session: Session = context.obj
     session.loading()
-    from voxgrad.cli.say_input import chosen_steps
     from voxgrad.cli.say_output import made_by
     from voxgrad.cli.terminal import Renderer, answer
-    from voxgrad.presets import validated
-    from voxgrad.settings import ConversionSpec, SynthesisSpec
     from voxgrad.speech.load import find_voice
     from voxgrad.steps.convert import Manner
     from voxgrad.steps.convert import convert as step
     from voxgrad.store import Store
 
-    kept = {"timing": timing, "melody": melody, "loudness": loudness}
-    asked = {
-        **chosen_steps(steps, draft=draft, best=best),
-        "temperature": temperature,
-        "speaker": speaker,
-    }
     how = Manner(
-        validated(ConversionSpec, kept, "convert"),
-        validated(SynthesisSpec, asked, "convert"),
+        kept,
+        synthesis,
         seed,
         _recogniser(model),
         not no_metadata,
     )
     store = Store.open(session.home)
     found = find_voice(store, voice)
-    jobs = _jobs(recordings, text, _Places(output, directory, format_.value, found.name, timings))
+    jobs = _jobs(recordings, text, _Places(output, directory, format_, found.name, timings))
     with Renderer(session) as renderer:
-        ready = _loaded(store, found, vocoder, lexicon, speaker, renderer.emit)
+        ready = _loaded(store, found, vocoder, lexicon, synthesis.speaker, renderer.emit)
         for one in step(jobs, ready, how, renderer.emit):
             length = "there already" if one.seconds is None else f"{one.seconds:.2f} s"
             answer(

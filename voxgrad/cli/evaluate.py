@@ -5,22 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgrad.cli.shared_options import Session
-from voxgrad.cli.synthesis_options import (
-    Best,
-    Draft,
-    Steps,
-    Temperature,
-)
+from voxgrad.cli.shared_options import Session, Vocoder, takes
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from voxgrad.events import Emit
+    from voxgrad.settings import SynthesisSpec
     from voxgrad.store import Artifact, Store
 
 
+@takes(synthesis="voxgrad.settings.SynthesisSpec")
 def evaluate(
     context: typer.Context,
     *,
@@ -36,14 +32,8 @@ def evaluate(
         str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,
-    vocoder: Annotated[
-        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
-    ] = None,
-    steps: Steps = None,
-    draft: Draft = False,
-    best: Best = False,
-    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
-    temperature: Temperature = None,
+    vocoder: Vocoder = None,
+    synthesis: "SynthesisSpec",
     seed: Annotated[
         int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")
     ] = 0,
@@ -51,22 +41,14 @@ def evaluate(
     """Evaluate a voice on recordings that it was not trained on."""
     session: Session = context.obj
     session.loading()
-    from voxgrad.cli.say_input import chosen_steps
     from voxgrad.cli.terminal import Renderer
-    from voxgrad.presets import validated
-    from voxgrad.settings import SynthesisSpec
     from voxgrad.speech.load import find_voice
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step
     from voxgrad.store import Store
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
-    asked = {
-        **chosen_steps(steps, draft=draft, best=best),
-        "sampler": sampler,
-        "temperature": temperature,
-    }
-    trial = Trial(clips, speaker, validated(SynthesisSpec, asked, "evaluate"), seed)
+    trial = Trial(clips, speaker, synthesis, seed)
     store = Store.open(session.home)
     found = find_voice(store, voice)
     dataset = store.find(data, "dataset") if data is not None else _own(store, found)

@@ -22,7 +22,7 @@ def g2p(
     context: typer.Context,
     *,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
-    text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = Frontend.VOXGRAD,
+    text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
     ] = None,
@@ -44,7 +44,7 @@ def g2p(
     session: Session = context.obj
     known = Lexicon.gather(Store.open(session.home).home, lexicon)
     written = clean("".join(input_lines()) if text == "-" else text)
-    spec = TextSpec(frontend=text_frontend.value, add_blank=False)
+    spec = TextSpec(frontend=text_frontend, add_blank=False)
     encoded = encode(written, spec, known)
     remarks = list(unread_remarks(written))
     if strict:
@@ -56,7 +56,7 @@ def g2p(
         session,
         {
             "normalised": encoded.normalised,
-            "frontend": text_frontend.value,
+            "frontend": text_frontend,
             "words": [
                 {
                     "written": origin,

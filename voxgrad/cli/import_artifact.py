@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
@@ -194,7 +194,7 @@ def _import_checkpoint(
         file,
         name=called,
         pe_scale=_scale(pe_scale),
-        frontend=_frontend(text_frontend).value,
+        frontend=_frontend(text_frontend),
         licence=licence,
     )
 
@@ -243,12 +243,12 @@ def _frontend(given: Frontend | None) -> Frontend:
     said = given
     if said is None and sys.stdin.isatty():
         said = typer.prompt("text front end: official or voxgrad", default="official", err=True)
-    if said not in set(Frontend):
+    if said not in get_args(Frontend):
         raise BadInputError(
             "the weights do not tell the text front end, and a wrong one gives wrong speech",
             "Give --text-frontend official for the released checkpoints.",
         )
-    return Frontend(said)
+    return cast("Frontend", said)
 
 
 def terms(artifact: "Artifact") -> dict[str, str]:

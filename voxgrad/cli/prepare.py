@@ -1,62 +1,23 @@
 """`voxgrad prepare`: recordings and texts become a dataset."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Session
+from voxgrad.cli.shared_options import Session, takes
 
 if TYPE_CHECKING:
     from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.store import Artifact, Store
+    from voxgrad.text.transcripts import TranscriptSpec
 
 _OWN_BASE = "english"
+Frontend = Literal["voxgrad", "official"]
 
 
-class Frontend(StrEnum):
-    """How written English becomes tokens."""
-
-    VOXGRAD = "voxgrad"
-    OFFICIAL = "official"
-
-
-class Format(StrEnum):
-    """How texts are given."""
-
-    LJSPEECH = "ljspeech"
-    PATHS = "paths"
-    PIPER = "piper"
-    F5 = "f5"
-    GPT_SOVITS = "gpt-sovits"
-    JSONL = "jsonl"
-    CSV = "csv"
-    MIMIC = "mimic"
-    LIBRISPEECH = "librispeech"
-    LIBRITTS = "libritts"
-    VCTK = "vctk"
-    FESTVOX = "festvox"
-    KALDI = "kaldi"
-    COMMON_VOICE = "common-voice"
-    SUBFOLDERS = "subfolders"
-    TEXTGRID = "textgrid"
-    ELAN = "elan"
-    VTT = "vtt"
-    SRT = "srt"
-    AUDACITY = "audacity"
-    BESIDE = "beside"
-
-
-class Transcriber(StrEnum):
-    """What writes down recordings without a text."""
-
-    AUTO = "auto"
-    WHISPER = "faster-whisper"
-    POCKETSPHINX = "pocketsphinx"
-
-
+@takes(texts="voxgrad.text.transcripts.TranscriptSpec")
 def prepare(
     context: typer.Context,
     *,
@@ -74,16 +35,9 @@ def prepare(
         str | None,
         typer.Option(metavar="WHY", help="Such as 'my own voice', 'public domain'."),
     ] = None,
-    transcripts: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The transcripts; default: found in the folder."),
-    ] = None,
-    form: Annotated[
-        Format | None,
-        typer.Option("--format", help="Format of the transcripts; default: detected."),
-    ] = None,
+    texts: "TranscriptSpec",
     transcribe: Annotated[
-        Transcriber | None,
+        Literal["auto", "faster-whisper", "pocketsphinx"] | None,
         typer.Option(help="Transcribe recordings without a text; needs an extra."),
     ] = None,
     model: Annotated[
@@ -96,7 +50,7 @@ def prepare(
     ] = False,
     text_frontend: Annotated[
         Frontend, typer.Option(help="Text front end; the same as the base's.")
-    ] = Frontend.VOXGRAD,
+    ] = "voxgrad",
     lexicon: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`."),
@@ -150,8 +104,8 @@ def prepare(
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
     options = Options(
-        transcripts,
-        None if form is None else form.value,
+        texts.transcripts,
+        texts.form,
         lexicon,
         _base(store, base),
         _recogniser(transcribe, model),
@@ -168,7 +122,7 @@ def prepare(
             folder,
             name=plain_name(called) if name is None else name,
             preset=load_prepare_preset(preset, [] if overrides is None else overrides),
-            text=TextSpec(frontend=text_frontend.value),
+            text=TextSpec(frontend=text_frontend),
             options=options,
             emit=renderer.emit,
         )
@@ -211,12 +165,12 @@ def _base(store: "Store", wanted: str | None) -> "Artifact | None":
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
 
 
-def _recogniser(transcribe: Transcriber | None, model: Path | None) -> "Recogniser | None":
+def _recogniser(transcribe: str | None, model: Path | None) -> "Recogniser | None":
     from voxgrad.preparation.speech_recognition import choose_recogniser
 
     if transcribe is None and model is None:
         return None
-    return choose_recogniser("auto" if transcribe is None else transcribe.value, model)
+    return choose_recogniser("auto" if transcribe is None else transcribe, model)
 
 
 def _statement(

@@ -1,46 +1,29 @@
 """`voxgrad say`: texts become speech."""
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Session
-from voxgrad.cli.synthesis_options import (
-    Best,
-    Draft,
+from voxgrad.cli.shared_options import (
     NoMetadata,
     Pronunciations,
-    Speaker,
-    Steps,
-    Temperature,
+    Seed,
+    Session,
     Timings,
     Vocoder,
     Voice,
+    takes,
 )
 from voxgrad.errors import BadInputError
 
+if TYPE_CHECKING:
+    from voxgrad.settings import DeliverySpec, SynthesisSpec
 
-class Format(Enum):
-    """What audio files can be."""
-
-    WAV = "wav"
-    FLAC = "flac"
-    OGG = "ogg"
-    MP3 = "mp3"
-    M4B = "m4b"
-    OPUS = "opus"
+Format = Literal["wav", "flac", "ogg", "mp3", "m4b", "opus"]
 
 
-class EngineName(Enum):
-    """What computes; see `voxgrad.speech.engines`."""
-
-    AUTO = "auto"
-    TORCH = "torch"
-    ONNX = "onnx"
-
-
+@takes(synthesis="voxgrad.settings.SynthesisSpec", delivery="voxgrad.settings.DeliverySpec")
 def say(
     context: typer.Context,
     *,
@@ -87,52 +70,12 @@ def say(
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
     voice: Voice = None,
     vocoder: Vocoder = None,
-    steps: Steps = None,
-    draft: Draft = False,
-    best: Best = False,
     engine: Annotated[
-        EngineName,
+        Literal["auto", "torch", "onnx"],
         typer.Option(help="What computes: ONNX Runtime (onnx) or torch; auto: onnx once a graph was made."),
-    ] = EngineName.AUTO,
-    sampler: Annotated[
-        str | None, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml; default: unipc.")
-    ] = None,
-    start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    temperature: Temperature = None,
-    speaker: Speaker = None,
-    speed: Annotated[float, typer.Option(min=0.2, max=5, metavar="X", help="Above 1 is faster.")] = 1.0,
-    pitch: Annotated[
-        float, typer.Option(min=-12, max=12, metavar="SEMITONES", help="Pitch shift, up or down.")
-    ] = 0.0,
-    postfilter: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="X",
-            help="Sharpens the mel before the vocoder; default: 0.2, of U-Nets 0.",
-        ),
-    ] = None,
-    question_rise: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="X",
-            help="How far yes-no questions rise at their end; 0: as the voice would.",
-        ),
-    ] = 1.0,
-    volume: Annotated[float, typer.Option(min=0.01, max=10, metavar="X", help="Above 1 is louder.")] = 1.0,
-    sentence_silence: Annotated[
-        float, typer.Option(min=0, max=10, metavar="SECONDS", help="Silence between sentences.")
-    ] = 0.35,
-    edge_silence: Annotated[
-        float,
-        typer.Option(
-            min=0, max=10, metavar="SECONDS", help="Silence before the first and after the last sound."
-        ),
-    ] = 0.075,
+    ] = "auto",
+    synthesis: "SynthesisSpec",
+    delivery: "DeliverySpec",
     ssml: Annotated[
         bool, typer.Option("--ssml", help="The text is SSML, with <speak> around it or without.")
     ] = False,
@@ -157,29 +100,14 @@ def say(
         bool,
         typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
     ] = False,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."
-        ),
-    ] = 0,
+    seed: Seed = 0,
     timings: Timings = None,
     no_metadata: NoMetadata = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
     from voxgrad.cli.say_book import is_book, list_book, say_book
-    from voxgrad.cli.say_input import (
-        Reading,
-        SayInput,
-        chosen_markup,
-        chosen_steps,
-        file_named,
-        read_cast,
-        read_input,
-    )
+    from voxgrad.cli.say_input import Reading, SayInput, chosen_markup, file_named, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
-    from voxgrad.presets import validated
-    from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.speech.word_timings import timings_format
 
     if output is not None and directory is not None:
@@ -189,24 +117,6 @@ def say(
     if timings is not None:
         timings_format(timings)
     session: Session = context.obj
-    # "nan" passes through the options' limits
-    asked = {
-        **chosen_steps(steps, draft=draft, best=best),
-        **({} if sampler is None else {"sampler": sampler}),
-        "start": start,
-        "precision": precision,
-        "temperature": temperature,
-        "speaker": speaker,
-        "speed": speed,
-        "question_rise": question_rise,
-        "postfilter": postfilter,
-    }
-    values = {
-        "pitch": pitch,
-        "volume": volume,
-        "sentence_silence": sentence_silence,
-        "edge_silence": edge_silence,
-    }
     members = read_cast(cast)
     if file is None and (file := file_named(text)) is not None:
         session.tell(f"speaking the file {file}")
@@ -230,13 +140,13 @@ def say(
         vocoder=vocoder,
         lexicon=lexicon,
         strict=strict,
-        synthesis=validated(SynthesisSpec, asked, "say"),
-        engine=engine.value,
-        delivery=validated(DeliverySpec, values, "say"),
+        synthesis=synthesis,
+        engine=engine,
+        delivery=delivery,
         seed=seed,
         timings=timings,
         metadata=not no_metadata,
-        ending=format_.value if format_ is not None else "wav" if book is None else "m4b",
+        ending=format_ or ("wav" if book is None else "m4b"),
         cast=members,
         folder=source.folder,
     )

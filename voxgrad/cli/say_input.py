@@ -1,4 +1,4 @@
-"""Options of `voxgrad say`: what is said (a text, a file, standard input), and with how many steps."""
+"""Options of `voxgrad say`: what is said (a text, a file, standard input)."""
 
 import re
 import sys
@@ -213,28 +213,3 @@ def read_cast(written: list[str] | None) -> dict[str, str]:
         if cast.setdefault(name, reference) != reference:
             raise BadInputError(f"--cast has two voices for {name}", "Give one of them.")
     return cast
-
-
-def chosen_steps(steps: int | None, *, draft: bool, best: bool) -> dict[str, int | str]:
-    """The setting ``steps`` or ``quality`` that was asked for; nothing where the default decides.
-
-    Raises:
-        BadInputError: two of them were given.
-
-    >>> chosen_steps(None, draft=True, best=False), chosen_steps(8, draft=False, best=False)
-    ({'quality': 'draft'}, {'steps': 8})
-    """
-    given = [
-        name
-        for name, asked in {
-            "--steps": steps is not None,
-            "--draft": draft,
-            "--best": best,
-        }.items()
-        if asked
-    ]
-    if len(given) > 1:
-        raise BadInputError(f"{' and '.join(given)} exclude each other", "Give one of them.")
-    if draft or best:
-        return {"quality": "draft" if draft else "best"}
-    return {} if steps is None else {"steps": steps}

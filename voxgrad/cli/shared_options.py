@@ -1,26 +1,34 @@
-"""Options that all commands share: the store, verbosity, JSON output."""
+"""Options that commands share: the store, verbosity, JSON output, and those that are fields of a settings class."""
 
+import inspect
 import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin
 
+import typer
 from typer import TyperException
 from typer.core import TyperCommand
+from typer.main import get_command
 
 from voxgrad.errors import BadInputError
+
+if TYPE_CHECKING:
+    from voxgrad.options import Option
 
 RANK = int(os.environ.get("RANK", "0"))
 """Of the processes of one training, which ``torchrun`` numbers; only the first, 0, tells what goes well."""
 
 _TEXT = re.compile(r"-+\W?\d|.*\s", re.DOTALL)
 """What no option is called: it begins with a number, or has a space."""
-_SHARED = frozenset({"home", "quiet", "verbose", "json"})
+_LONGEST_METAVAR = 60
+SHARED = frozenset({"home", "quiet", "verbose", "json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +75,91 @@ class Session:
         return cls(verbose=not {"-v", "--verbose"}.isdisjoint(options), json="--json" in options)
 
 
+Voice = Annotated[
+    str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
+]
+Vocoder = Annotated[
+    str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits.")
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."),
+]
+Pronunciations = Annotated[
+    Path | None, typer.Option("--lexicon", metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
+]
+Timings = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write times of words and phones: a .json, .TextGrid, .srt or .vtt, or just srt."
+    ),
+]
+NoMetadata = Annotated[
+    bool, typer.Option("--no-metadata", help="Write no metadata, except that the audio is synthetic.")
+]
+
+
+def takes(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for every field of settings classes.
+
+    The command gets the validated settings; `model_fields_set` tells which of their fields were given. A field that
+    has the name of another parameter of the command is no option.
+
+    Args:
+        specs: the dotted path of each class, by the command's parameter. They are imported when the command runs or
+            shows its help, not before.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        parameters = inspect.signature(function).parameters
+
+        @wraps(function)
+        def command(context: typer.Context, **values: Any) -> None:
+            function(context, **values, **context.meta[__name__])
+
+        own = [parameter for name, parameter in parameters.items() if name not in specs]
+        command.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+        command.specs, command.order = specs, tuple(parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
 class Command(TyperCommand):
-    """A command that takes the shared options after its name too, and joins both into one `Session`.
+    """A command that takes the shared options after its name too, and those of its settings classes.
 
     A text that begins with a dash, such as ``-5 degrees``, is an argument where no option is called so.
     """
 
     # Typer keeps the type of its contexts to itself, hence Any.
 
+    @property
+    def _specs(self) -> dict[str, str]:
+        return getattr(self.callback, "specs", {})
+
+    @cached_property
+    def _options(self) -> "dict[str, list[Option]]":
+        """By the parameter that the settings are handed to."""
+        if not self._specs:
+            return {}
+        from voxgrad.options import options_of, spec_named
+
+        names = getattr(self.callback, "order", ())
+        return {role: list(options_of(spec_named(path), names)) for role, path in self._specs.items()}
+
+    @cached_property
+    def _parameters(self) -> dict[str, list[Any]]:
+        return {role: _click_parameters(options) for role, options in self._options.items()}
+
     def get_params(self, ctx: Any) -> list[Any]:
-        """The command's own parameters, then the shared ones."""
-        shared = [parameter for parameter in ctx.find_root().command.params if parameter.name in _SHARED]
-        return [*super().get_params(ctx), *shared]
+        """The command's own parameters and settings in the order of its function, then the shared ones."""
+        shared = [parameter for parameter in ctx.find_root().command.params if parameter.name in SHARED]
+        rest = {parameter.name: parameter for parameter in super().get_params(ctx)}
+        ordered: list[Any] = []
+        for name in getattr(self.callback, "order", ()):
+            ordered += self._parameters.get(name, [rest.pop(name)] if name in rest else [])
+        return [*ordered, *rest.values(), *shared]
 
     def make_parser(self, ctx: Any) -> Any:
         """A parser that takes for an argument what has a space or begins with a number, and is no option."""
@@ -99,7 +180,92 @@ class Command(TyperCommand):
         return parser
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command with the joined session."""
-        given = {name: ctx.params.pop(name) for name in _SHARED}
+        """Run the command with the joined session and its validated settings."""
+        given = {name: ctx.params.pop(name) for name in SHARED}
         ctx.obj = ctx.obj.joined(Session(**given))
+        if self._specs:
+            from voxgrad.options import spec_named
+            from voxgrad.presets import validated
+
+            values = {role: _values(ctx, options) for role, options in self._options.items()}
+            ctx.meta[__name__] = {
+                role: validated(spec_named(path), values[role], str(self.name))
+                for role, path in self._specs.items()
+            }
         return super().invoke(ctx)
+
+
+def _click_parameters(options: "Sequence[Option]") -> list[Any]:
+    """Options as typer would make them of a function's parameters."""
+
+    def stub(**values: Any) -> None:
+        del values
+
+    stub.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter for option in options for parameter in _declared(option)]
+    )
+    app = typer.Typer(add_completion=False)
+    app.command()(stub)
+    return get_command(app).params
+
+
+def _declared(option: "Option") -> Iterator[inspect.Parameter]:
+    """A field as parameters of a command's function: one, or a flag for each of its values."""
+    if flags := option.extra.get("flags"):
+        for value, meaning in flags.items():
+            yield _keyword(value, bool, False, typer.Option(f"--{value}", help=meaning))
+        return
+    shown: dict[str, Any] = {"help": option.help, "envvar": option.extra.get("envvar")}
+    kind: Any = option.kind
+    declaration = option.flag
+    if kind is bool:
+        declaration = "/".join(option.switches)
+    elif kind in {int, float}:
+        lowest, highest = option.bounds
+        shown |= {"metavar": option.metavar, "min": lowest, "max": highest}
+    elif option.choices:
+        kind = Literal[option.choices]
+        if len("|".join(option.choices)) > _LONGEST_METAVAR:
+            shown |= {"metavar": option.metavar, "help": f"{option.help} One of {', '.join(option.choices)}."}
+    else:
+        shown["metavar"] = option.metavar
+        kind = list[str] if get_origin(kind) in {tuple, dict} else kind
+    default = None if option.default in ((), {}) else option.default
+    yield _keyword(
+        option.name, kind if default is not None else kind | None, default, typer.Option(declaration, **shown)
+    )
+
+
+def _keyword(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+def _values(ctx: Any, options: "Sequence[Option]") -> dict[str, Any]:
+    """What was given of some settings; it is taken out of the context.
+
+    Raises:
+        BadInputError: two options that exclude each other.
+    """
+    given = {}
+    for option in options:
+        flags = option.extra.get("flags")
+        chosen = [name for name in flags or (option.name,) if _given(ctx, name)]
+        excluded = option.extra.get("excludes")
+        clashing = [
+            *([excluded] if chosen and excluded and _given(ctx, excluded) else []),
+            *(chosen if flags else []),
+        ]
+        if len(clashing) > 1:
+            raise BadInputError(f"--{' and --'.join(clashing)} exclude each other", "Give one of them.")
+        if chosen:
+            given[option.name] = chosen[0] if flags else ctx.params[option.name]
+    for option in options:
+        for name in option.extra.get("flags", (option.name,)):
+            del ctx.params[name]
+    return given
+
+
+def _given(ctx: Any, name: str) -> bool:
+    return bool(ctx.get_parameter_source(name).name != "DEFAULT")

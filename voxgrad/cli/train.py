@@ -1,42 +1,31 @@
 """`voxgrad finetune` and `voxgrad pretrain`: a dataset becomes a voice or a base."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voxgrad.cli.evaluate import card_or_none
-from voxgrad.cli.shared_options import RANK, Session
-from voxgrad.cli.training_runs import (
-    Budget,
-    Overrides,
-    Resume,
-    RunId,
-    TensorBoard,
-    begin_or_resume,
-    options,
-    parent,
-)
+from voxgrad.cli.shared_options import RANK, Session, takes
+from voxgrad.cli.training_runs import PresetName, RunId, begin_or_resume
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
+    from voxgrad.settings import TrainingOptions
     from voxgrad.store import Artifact
 
 
+@takes(training="voxgrad.settings.TrainingOptions")
 def finetune(
     context: typer.Context,
     *,
     run: RunId = None,
-    data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     base: Annotated[str | None, typer.Option(metavar="REF", help="A base; default: the newest.")] = None,
-    preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "fast",
-    name: Annotated[str | None, typer.Option(help="Name of the voice; default: the dataset's.")] = None,
+    preset: PresetName = "fast",
     speaker: Annotated[
         str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
     ] = None,
-    overrides: Overrides = None,
-    budget: Budget = None,
-    resume: Resume = False,
-    tensorboard: TensorBoard = None,
+    training: "TrainingOptions",
     no_card: Annotated[
         bool, typer.Option("--no-card", help="Make no page that compares base and voice.")
     ] = False,
@@ -45,86 +34,66 @@ def finetune(
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer
-    from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
     from voxgrad.steps.finetune import STEP
     from voxgrad.steps.finetune import finetune as step
-    from voxgrad.store import Store
     from voxgrad.training.run_record import with_time_for_card
 
-    store = Store.open(session.home)
-    record, how = begin_or_resume(
-        context, store, STEP, run, options(context, budget, tensorboard), resume=resume
-    )
-    if record is not None:
-        settings, called = Preset.model_validate(record.settings), record.name
-        dataset, start = parent(store, record, "dataset"), parent(store, record, "base")
-        (speaker,) = record.options["speakers"]
-    else:
-        changed = _of_training([] if overrides is None else overrides)
-        settings = load_preset(preset, changed)
-        dataset, start = store.find(data, "dataset"), store.find(base, "base")
-        called = dataset.name if name is None else name
-    if not no_card:
-        how = with_time_for_card(how)
+    _keeps_the_model(training.overrides)
+    begun = begin_or_resume(context, STEP, run, training, Preset, preset)
+    start = begun.parent("base", base, "base")
+    if begun.record is not None:
+        (speaker,) = begun.record.options["speakers"]
+    how = begun.how if no_card else with_time_for_card(begun.how)
     with Renderer(session) as renderer:
         voice = step(
-            store,
-            dataset,
+            begun.store,
+            begun.dataset,
             start,
-            name=called,
+            name=begun.name,
             speaker=speaker,
-            preset=settings,
+            preset=begun.settings,
             emit=renderer.emit,
             options=how,
         )
-        page = None if no_card or RANK else card_or_none(store, voice, renderer.emit, how.end)
+        page = None if no_card or RANK else card_or_none(begun.store, voice, renderer.emit, how.end)
     shown = "" if page is None else f"\n  card: {page}"
     answer(session, {**described(voice), "card": page}, f"{summary(voice)}{shown}")
 
 
-def _of_training(overrides: list[str]) -> list[str]:
+def _keeps_the_model(overrides: Sequence[str]) -> None:
     if any(override.partition("=")[0].partition(".")[0] == "model" for override in overrides):
         raise BadInputError(
             "a voice keeps the model of its base", "Leave out --set model, or pretrain a base."
         )
-    return overrides
 
 
+@takes(training="voxgrad.settings.TrainingOptions")
 def pretrain(
     context: typer.Context,
     *,
     run: RunId = None,
-    data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
-    preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "base-small",
-    name: Annotated[str | None, typer.Option(help="Name of the base; default: the dataset's.")] = None,
-    overrides: Overrides = None,
-    budget: Budget = None,
-    resume: Resume = False,
-    tensorboard: TensorBoard = None,
+    preset: PresetName = "base-small",
+    training: "TrainingOptions",
 ) -> None:
     """Train a base from scratch. Repeated after an interruption, it resumes from the last checkpoint."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer
-    from voxgrad.presets import load_preset
     from voxgrad.settings import Preset
     from voxgrad.steps.pretrain import STEP
     from voxgrad.steps.pretrain import pretrain as step
-    from voxgrad.store import Store
 
-    store = Store.open(session.home)
-    record, how = begin_or_resume(
-        context, store, STEP, run, options(context, budget, tensorboard), resume=resume
-    )
-    if record is not None:
-        settings, called = Preset.model_validate(record.settings), record.name
-        dataset = parent(store, record, "dataset")
-    else:
-        settings, dataset = load_preset(preset, overrides or []), store.find(data, "dataset")
-        called = dataset.name if name is None else name
+    begun = begin_or_resume(context, STEP, run, training, Preset, preset)
     with Renderer(session) as renderer:
-        base = step(store, dataset, name=called, preset=settings, emit=renderer.emit, options=how)
+        base = step(
+            begun.store,
+            begun.dataset,
+            name=begun.name,
+            preset=begun.settings,
+            emit=renderer.emit,
+            options=begun.how,
+        )
     answer(session, described(base), summary(base))
 
 

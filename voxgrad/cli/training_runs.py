@@ -1,12 +1,11 @@
 """`voxgrad runs`: training runs in progress; and the options that all training commands share."""
 
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from voxgrad.cli.shared_options import Session
+from voxgrad.cli.shared_options import SHARED, Session
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -14,24 +13,13 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from voxgrad.settings import Preset, TrainingOptions, VocoderPreset
     from voxgrad.store import Artifact, Store
     from voxgrad.training.run_record import RunInProgress, RunOptions, RunRecord
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a preset's key, as stages.0.steps=100."),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME", help="Fit steps and batches to this training time, such as 90s, 20m, 1h30m or 2h."
-    ),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume RUN; default: the newest unfinished run.")]
+Settings = TypeVar("Settings", "Preset", "VocoderPreset")
 RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: see `voxgrad runs`.")]
-TensorBoard = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Also write TensorBoard events to this folder.")
-]
+PresetName = Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")]
 
 _BESIDE_RESUME = frozenset({"resume", "run", "tensorboard", "no_card"})
 
@@ -76,13 +64,78 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
     return lines
 
 
-def options(context: typer.Context, budget: str | None, tensorboard: Path | None) -> "RunOptions":
-    """Options of a training run."""
+@dataclass(frozen=True)
+class Run(Generic[Settings]):
+    """A training run that is about to begin or to go on.
+
+    Attributes:
+        store: of its artifacts.
+        record: of the run that is resumed; None: it is a new one.
+        settings: the preset, with what was changed in it.
+        dataset: that it learns from.
+        name: of its result.
+        how: budget and the like.
+    """
+
+    store: "Store"
+    record: "RunRecord | None"
+    settings: Settings
+    dataset: "Artifact"
+    name: str
+    how: "RunOptions"
+
+    def parent(self, role: str, wanted: str | None, kind: str) -> "Artifact":
+        """What the run begins with, apart from the dataset.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        if self.record is None:
+            return self.store.find(wanted, kind)
+        return parent(self.store, self.record, role)
+
+
+def begin_or_resume(
+    context: typer.Context,
+    step: str,
+    run_id: str | None,
+    training: "TrainingOptions",
+    spec: type[Settings],
+    preset: str,
+) -> Run[Settings]:
+    """The run that the options of a training command mean.
+
+    Args:
+        context: of the command.
+        step: the command's name.
+        run_id: of the run that is resumed.
+        training: the shared options.
+        spec: of the preset.
+        preset: its name or file.
+
+    Raises:
+        BadInputError: no such run, settings beside --resume, or a run without it.
+    """
+    from voxgrad.presets import load_settings
+    from voxgrad.store import Store
     from voxgrad.training.run_record import RunOptions
     from voxgrad.training.time_budget import parse_budget
 
-    seconds = None if budget is None else parse_budget(budget)
-    return RunOptions(budget=seconds, started=context.obj.started, tensorboard=tensorboard)
+    session: Session = context.obj
+    store = Store.open(session.home)
+    seconds = None if training.budget is None else parse_budget(training.budget)
+    how = RunOptions(budget=seconds, started=session.started, tensorboard=training.tensorboard)
+    if training.resume:
+        record = resumed(context, store, step, run_id)
+        settings, dataset = spec.model_validate(record.settings), parent(store, record, "dataset")
+        return Run(store, record, settings, dataset, record.name, replace(how, ask=record.ask))
+    if run_id is not None:
+        raise BadInputError(
+            f"{run_id!r} was given without --resume",
+            f"Write --resume {run_id}, or leave it out to start a new run.",
+        )
+    settings, dataset = load_settings(spec, preset, training.overrides), store.find(training.data, "dataset")
+    return Run(store, None, settings, dataset, dataset.name if training.name is None else training.name, how)
 
 
 def resumed(context: typer.Context, store: "Store", step: str, run_id: str | None) -> "RunRecord":
@@ -93,9 +146,9 @@ def resumed(context: typer.Context, store: "Store", step: str, run_id: str | Non
     """
     from voxgrad.training.run_record import find_run
 
-    for parameter in context.command.params:
+    for parameter in context.command.get_params(context):
         name = str(parameter.name)
-        if name not in context.params or name in _BESIDE_RESUME:
+        if name in _BESIDE_RESUME | SHARED:
             continue
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -104,25 +157,6 @@ def resumed(context: typer.Context, store: "Store", step: str, run_id: str | Non
                 "Leave one of them out.",
             )
     return find_run(store, step, run_id).record
-
-
-def begin_or_resume(
-    context: typer.Context, store: "Store", step: str, run_id: str | None, how: "RunOptions", *, resume: bool
-) -> "tuple[RunRecord | None, RunOptions]":
-    """The record of the run that is resumed, None for a new one; and how to run.
-
-    Raises:
-        BadInputError: no such run, settings beside --resume, or a run without it.
-    """
-    if resume:
-        record = resumed(context, store, step, run_id)
-        return record, replace(how, ask=record.ask)
-    if run_id is not None:
-        raise BadInputError(
-            f"{run_id!r} was given without --resume",
-            f"Write --resume {run_id}, or leave it out to start a new run.",
-        )
-    return None, how
 
 
 def parent(store: "Store", record: "RunRecord", role: str) -> "Artifact":

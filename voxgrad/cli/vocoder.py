@@ -1,23 +1,17 @@
 """`voxgrad vocoder train` and `voxgrad vocode`: a vocoder is trained, and a recording goes through one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.shared_options import Command, Session, takes
 from voxgrad.cli.train import comparison, described, judged_on
-from voxgrad.cli.training_runs import (
-    Budget,
-    Overrides,
-    Resume,
-    RunId,
-    TensorBoard,
-    begin_or_resume,
-    options,
-    parent,
-)
+from voxgrad.cli.training_runs import PresetName, RunId, begin_or_resume
 from voxgrad.errors import BadInputError
+
+if TYPE_CHECKING:
+    from voxgrad.settings import TrainingOptions
 
 vocoder = typer.Typer(
     name="vocoder",
@@ -29,56 +23,40 @@ vocoder = typer.Typer(
 
 
 @vocoder.command("train", cls=Command)
+@takes(training="voxgrad.settings.TrainingOptions")
 def train(
     context: typer.Context,
     *,
     run: RunId = None,
-    data: Annotated[str | None, typer.Option(metavar="REF", help="A dataset; default: the newest.")] = None,
     start: Annotated[
         str | None,
         typer.Option("--from", metavar="REF", help="Start from this vocoder; default: from scratch."),
     ] = None,
-    preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "vocoder",
-    name: Annotated[str | None, typer.Option(help="Name of the vocoder; default: the dataset's.")] = None,
+    preset: PresetName = "vocoder",
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
-    overrides: Overrides = None,
-    budget: Budget = None,
-    resume: Resume = False,
-    tensorboard: TensorBoard = None,
+    training: "TrainingOptions",
 ) -> None:
     """Train a vocoder. Repeated after an interruption, it resumes from the last checkpoint."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer, duration
-    from voxgrad.presets import load_vocoder_preset
     from voxgrad.settings import VocoderPreset
     from voxgrad.steps.train_vocoder import STEP
     from voxgrad.steps.train_vocoder import train_vocoder as step
-    from voxgrad.store import Store
 
-    store = Store.open(session.home)
-    record, how = begin_or_resume(
-        context, store, STEP, run, options(context, budget, tensorboard), resume=resume
-    )
-    if record is not None:
-        settings, called = VocoderPreset.model_validate(record.settings), record.name
-        dataset = parent(store, record, "dataset")
-        before = parent(store, record, "start") if "start" in record.parents else None
-        half = record.options["half_precision"]
-    else:
-        settings, dataset = load_vocoder_preset(preset, overrides or []), store.find(data, "dataset")
-        before = None if start is None else store.find(start, "vocoder")
-        called = dataset.name if name is None else name
+    begun = begin_or_resume(context, STEP, run, training, VocoderPreset, preset)
+    record = begun.record
+    begins = start is not None if record is None else "start" in record.parents
     with Renderer(session) as renderer:
         made = step(
-            store,
-            dataset,
-            before,
-            name=called,
-            preset=settings,
-            half=half,
+            begun.store,
+            begun.dataset,
+            begun.parent("start", start, "vocoder") if begins else None,
+            name=begun.name,
+            preset=begun.settings,
+            half=half if record is None else record.options["half_precision"],
             emit=renderer.emit,
-            options=how,
+            options=begun.how,
         )
     metrics = made.manifest.metrics
     held_out = ", ".join(f"{key} distance {value:.3f}" for key, value in metrics["held_out"].items())

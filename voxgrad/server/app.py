@@ -62,7 +62,7 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             stack.push_async_callback(pool.close)
             app.state.service, app.state.clones = service, CloneJobs()
             stack.push_async_callback(app.state.clones.close)
-            if settings.wyoming_port is not None:
+            if settings.wyoming is not None:
                 wyoming = await start_wyoming(service, settings)
                 stack.callback(wyoming.close)
                 app.state.wyoming_port = wyoming.sockets[0].getsockname()[1]

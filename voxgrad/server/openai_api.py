@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from voxgrad.options import given, request_body
 from voxgrad.presets import validated
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.request_body import parsed
@@ -63,7 +64,7 @@ class _NamedVoice(BaseModel):
 
 
 class SpeechBody(BaseModel):
-    """The body of ``/v1/audio/speech``. What is not here, such as ``instructions``, is ignored, and so is null."""
+    """The body of ``/v1/audio/speech`` apart from settings. What is not known, such as ``instructions``, is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -72,24 +73,21 @@ class SpeechBody(BaseModel):
     voice: Annotated[str, Field(max_length=200)] | _NamedVoice | None = None
     """A reference such as ``alice``, ``english:kathleen``, or a name of OpenAI's; None: the newest voice."""
     response_format: Annotated[Literal["mp3", "opus", "aac", "flac", "wav", "pcm"], _LOWER] = "mp3"
-    speed: Annotated[float, Field(ge=0.25, le=4)] = 1.0
     stream_format: Annotated[Literal["audio", "sse"], _LOWER] = "audio"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """From here on, voxgrad's own: as the options of `say`."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    pitch: Annotated[float, Field(ge=-12, le=12)] = 0.0
-    volume: Annotated[float, Field(gt=0, le=10)] = 1.0
-    sentence_silence: Annotated[float, Field(ge=0, le=10)] = 0.35
     include: list[Literal["words", "mel"]] = []
     """What events bring beside the audio."""
+
+
+_SPEECH_BODY = request_body(SpeechBody, SynthesisSpec, DeliverySpec, without={"speaker"})
+"""With the settings of `say`; the voice names the speaker."""
 
 
 async def speech(request: Request) -> Response:
     """POST /v1/audio/speech."""
     service: SpeechService = request.app.state.service
     settings: ServerSettings = request.app.state.settings
-    body = await parsed(request, SpeechBody, settings.limits)
+    body = await parsed(request, _SPEECH_BODY, settings.limits)
     most = settings.limits.text_characters
     if len(body.input) > most:
         message = f"input has {len(body.input)} characters, and {most} are the most: send it in parts."
@@ -118,19 +116,12 @@ async def _asked(service: SpeechService, body: SpeechBody, names: Mapping[str, s
         raise HTTPError(404, message, code="model_not_found", parameter="model")
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
     speaker = await asyncio.to_thread(_find, service, wanted, names)
-    asked: dict[str, Any] = {
-        "quality": MODELS[body.model],
-        "steps": body.steps,
-        "speed": body.speed,
-        "temperature": body.temperature,
-        "speaker": speaker.name,
-    }
-    delivery = {"pitch": body.pitch, "volume": body.volume, "sentence_silence": body.sentence_silence}
+    asked = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": speaker.name}
     return SpeechRequest(
         body.input,
         speaker,
         validated(SynthesisSpec, asked, "the request"),
-        validated(DeliverySpec, delivery, "the request"),
+        validated(DeliverySpec, given(DeliverySpec, body), "the request"),
         body.seed,
     )
 
@@ -155,6 +146,18 @@ async def models(request: Request) -> Response:
         message = f"There is no model {wanted[:80]!r}. There are: {', '.join(MODELS)}."
         raise HTTPError(404, message, code="model_not_found", parameter="model")
     return JSONResponse(next(one for one in listed if one["id"] == wanted))
+
+
+async def options(request: Request) -> Response:
+    """GET /v1/audio/options: the settings of a request as properties of a JSON Schema."""
+    del request
+    properties = {
+        name: schema
+        for spec in (SynthesisSpec, DeliverySpec)
+        for name, schema in spec.model_json_schema()["properties"].items()
+        if name != "speaker"
+    }
+    return JSONResponse({"type": "object", "properties": properties})
 
 
 async def voices(request: Request) -> Response:
@@ -193,5 +196,6 @@ ROUTES = [
     Route("/v1/audio/speech", speech, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/v1/models/{model}", models, methods=["GET"]),
+    Route("/v1/audio/options", options, methods=["GET"]),
     Route("/v1/audio/voices", voices, methods=["GET"]),
 ]

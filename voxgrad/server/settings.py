@@ -1,10 +1,41 @@
 """Settings of the server, and all its limits; docs/serve.md says what is answered beyond each."""
 
-from pydantic import Field
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from voxgrad.settings import Spec
 from voxgrad.settings.base import Positive
 from voxgrad.threads import usable_processors
+
+_ORIGIN: Final = re.compile(
+    r"[a-z][a-z0-9+.-]*://[a-z0-9._-]+(:\d{1,5})?|[a-z][a-z0-9+.-]*://\[[0-9a-f:]+\](:\d{1,5})?"
+)
+_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+def _origin(given: str) -> str:
+    """As a browser sends it: without a path, and without the port that the scheme has by itself.
+
+    >>> _origin("HTTPS://Chat.Example.org:443/"), _origin("http://[::1]:3000")
+    ('https://chat.example.org', 'http://[::1]:3000')
+    """
+    origin = given.lower().removesuffix("/")
+    if _ORIGIN.fullmatch(origin) is None:
+        raise ValueError(f"{given} is no origin; write --allow-origin https://chat.example.org")
+    return origin.removesuffix(_PORTS.get(origin.partition(":")[0], "/"))
+
+
+def _pairs(given: object) -> object:
+    """Options ``NAME=VALUE`` as a mapping."""
+    if not isinstance(given, list | tuple):
+        return given
+    pairs = [str(one).partition("=") for one in given]
+    for name, _, value in pairs:
+        if not (name and value):
+            raise ValueError(f"{name} names no voice; write --voice-name alloy=alice")
+    return {name: value for name, _, value in pairs}
 
 
 class Limits(Spec):
@@ -39,29 +70,55 @@ class Limits(Spec):
 class ServerSettings(Spec):
     """How the server runs."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", json_schema_extra={"metavar": "ADDRESS"})
+    """Address to listen at. An address that other machines reach needs a token."""
     port: int = Field(default=8020, ge=0, le=65535)
-    """0: any that is free."""
-    token: str | None = Field(default=None, min_length=16)
-    """What clients have to send; None: nothing, on the loopback interface only."""
-    allowed_hosts: tuple[str, ...] = ()
-    """Names, besides those of the loopback interface and ``host``, that clients may call the server by."""
-    allowed_origins: tuple[str, ...] = ()
-    """Of other sites' pages that may use the server, such as ``https://chat.example.org``."""
-    voice_names: dict[str, str] = Field(default_factory=dict)
-    """Voices by other names that clients ask for; a voice that has the name itself goes before."""
-    wyoming_port: int | None = Field(default=None, ge=0, le=65535)
-    """Of the Wyoming protocol; None: off."""
-    wyoming_host: str = "127.0.0.1"
-    """Of the Wyoming protocol, which knows no token."""
+    """Port to listen at; 0 is any free port."""
+    token: str | None = Field(
+        default=None, min_length=16, json_schema_extra={"metavar": "T", "envvar": "VOXGRAD_TOKEN"}
+    )
+    """Token that clients must send, of 16 characters or more (default: none, for the loopback interface only)."""
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), json_schema_extra={"option": "--allow-host", "metavar": "NAME"}
+    )
+    """Further name that clients may call the server by; repeatable."""
+    allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
+        default=(), json_schema_extra={"option": "--allow-origin", "metavar": "ORIGIN"}
+    )
+    """Site whose pages may use the server, such as https://chat.example.org; repeatable."""
+    voice_names: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(
+        default={}, json_schema_extra={"option": "--voice-name", "metavar": "NAME=VOICE"}
+    )
+    """Another name for a voice, such as alloy=alice; repeatable. A voice that has the name itself goes before."""
+    wyoming: str | None = Field(default=None, json_schema_extra={"metavar": "[ADDRESS:]PORT"})
+    """Port of the Wyoming protocol, for Home Assistant (default: off). It knows no token, and is open to this machine
+    only unless an address is given."""
     queue: Positive = 64
-    """Requests that are in work or wait; a further one is told to come back later."""
+    """Number of requests that may be in work or wait. A further one gets status 429."""
     workers: Positive = Field(default_factory=usable_processors)
-    """Processes that compute, of one thread each."""
-    voice_megabytes: Positive = 1024
-    """Memory for loaded voices, in every worker; the least recently used leave."""
-    training_overrides: tuple[str, ...] = ()
-    """``key=value`` for the presets of voices that are made on the page."""
+    """Number of processes that compute (default: one for each processor). Each has one thread."""
+    voice_megabytes: Positive = Field(
+        default=1024, json_schema_extra={"option": "--voice-memory", "metavar": "MB"}
+    )
+    """Memory for loaded voices, in every worker. The least recently used are unloaded."""
+    training_overrides: tuple[str, ...] = Field(
+        default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"}
+    )
+    """Override of a key of the presets for voices that are made on the page; repeatable."""
     log_text: bool = False
-    """Whether texts are logged."""
+    """Log the texts that are spoken."""
     limits: Limits = Limits()
+
+    @field_validator("wyoming")
+    @classmethod
+    def _names_a_port(cls, value: str | None) -> str | None:
+        port = "0" if value is None else value.rpartition(":")[2]
+        if not (port.isascii() and port.isdecimal() and int(port) <= 65535):
+            raise ValueError(f"{value} is no port; write 10200, or 0.0.0.0:10200")
+        return value
+
+    @property
+    def wyoming_address(self) -> tuple[str, int]:
+        """Host and port of the Wyoming protocol, if it is on."""
+        host, _, port = (self.wyoming or "0").rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)

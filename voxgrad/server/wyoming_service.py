@@ -271,7 +271,7 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
     def protocol() -> asyncio.Protocol:
         return asyncio.StreamReaderProtocol(_Reader(), connected)
 
-    host, port = settings.wyoming_host, settings.wyoming_port
+    host, port = settings.wyoming_address
     try:
         return await asyncio.get_running_loop().create_server(protocol, host, port)
     except OSError as error:

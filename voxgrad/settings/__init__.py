@@ -4,8 +4,16 @@ from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
 from voxgrad.settings.base import Spec
 from voxgrad.settings.model import AcousticSpec, ModelSpec, Quality, TextSpec
 from voxgrad.settings.onnx import OnnxSpec
-from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, Sampler, SynthesisSpec
-from voxgrad.settings.training import LossWeights, Preset, RunSpec, ScheduleSpec, StageSpec, TrainSpec
+from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, Sampler, Speed, SynthesisSpec
+from voxgrad.settings.training import (
+    LossWeights,
+    Preset,
+    RunSpec,
+    ScheduleSpec,
+    StageSpec,
+    TrainingOptions,
+    TrainSpec,
+)
 from voxgrad.settings.vocoder import (
     ISTFTSpec,
     SourceFilterSpec,
@@ -33,10 +41,12 @@ __all__ = [
     "ScheduleSpec",
     "SourceFilterSpec",
     "Spec",
+    "Speed",
     "StageSpec",
     "SynthesisSpec",
     "TextSpec",
     "TrainSpec",
+    "TrainingOptions",
     "VocoderPreset",
     "VocoderStageSpec",
     "VocoderTrainSpec",

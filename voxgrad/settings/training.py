@@ -74,6 +74,25 @@ class RunSpec(Spec):
     """``auto``: bfloat16 where the processor or GPU computes in it."""
 
 
+class TrainingOptions(Spec):
+    """What the commands that train share, apart from their presets."""
+
+    data: str | None = Field(default=None, json_schema_extra={"metavar": "REF"})
+    """Dataset to train on (default: the newest)."""
+    name: str | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
+    """Name of the result (default: the dataset's)."""
+    overrides: tuple[str, ...] = Field(
+        default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"}
+    )
+    """Override of a preset's key, such as stages.0.steps=100; repeatable."""
+    budget: str | None = Field(default=None, json_schema_extra={"metavar": "TIME"})
+    """Training time, such as 90s, 20m or 1h30m, that steps and batches are fitted to."""
+    resume: bool = False
+    """Resume RUN, or the newest unfinished run."""
+    tensorboard: Path | None = Field(default=None, json_schema_extra={"metavar": "DIR"})
+    """Folder to write TensorBoard events to."""
+
+
 class LossWeights(Spec):
     """What each loss of a Grad-TTS counts; to leave one out, leave its part out of ``train``."""
 

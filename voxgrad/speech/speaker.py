@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 import voxgrad
-from voxgrad.presets import validated
-from voxgrad.settings import AcousticSpec, DeliverySpec, Sampler, SynthesisSpec
+from voxgrad.options import takes_options
+from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import CastMember, Recipe, Source
 from voxgrad.speech.results import Speech, Spoken, SpokenPassage, TextSummary
@@ -87,56 +87,28 @@ class Speaker(ABC):
         """Samples per second."""
         return self.spec.mel.sample_rate
 
+    @takes_options(synthesis=SynthesisSpec, delivery=DeliverySpec)
     def say(
         self,
         text: str,
         *,
         seed: int = 0,
-        speaker: str | None = _SYNTHESIS.speaker,
-        speed: float = _SYNTHESIS.speed,
-        temperature: float | None = _SYNTHESIS.temperature,
-        steps: int | None = None,
-        sampler: Sampler | None = None,
-        pitch: float = _DELIVERY.pitch,
-        volume: float = _DELIVERY.volume,
-        sentence_silence: float = _DELIVERY.sentence_silence,
-        edge_silence: float | None = _DELIVERY.edge_silence,
-        postfilter: float | None = None,
-        question_rise: float = _SYNTHESIS.question_rise,
         cast: Cast | None = None,
+        synthesis: SynthesisSpec,
+        delivery: DeliverySpec,
     ) -> Speech:
         """Speak a text, which is held in memory as a whole; see `stream` for long ones.
 
         Args:
             text: written English, or SSML.
             seed: of all noise: the same seed gives the same samples.
-            speaker: one of the speakers of a base; None: its default.
-            speed: above 1 is faster.
-            temperature: of the noise that the diffusion starts from; above 1 is livelier. None: the voice's own.
-            steps: of the diffusion; None: of :class:`voxgrad.settings.SynthesisSpec`, or the graph's.
-            sampler: solver of it; None: likewise.
-            pitch: semitones up.
-            volume: factor of the samples.
-            sentence_silence: seconds between sentences.
-            edge_silence: seconds before the first sound and after the last.
-            postfilter: sharpens the mel before the vocoder, 0 to 1; None: as measured best.
-            question_rise: how far yes-no questions rise at their end, 0 to 1.
             cast: the voices that SSML names; None: the speakers of this one.
+            synthesis: its fields, such as ``speed=1.2``.
+            delivery: its fields, such as ``pitch=2``.
 
         Raises:
             BadInputError: a setting or the text cannot be used.
         """
-        asked = {
-            "speaker": speaker,
-            "speed": speed,
-            "temperature": temperature,
-            "postfilter": postfilter,
-            "question_rise": question_rise,
-            **{name: value for name, value in (("steps", steps), ("sampler", sampler)) if value is not None},
-        }
-        synthesis = validated(SynthesisSpec, asked, "say")
-        values = {"pitch": pitch, "volume": volume, "sentence_silence": sentence_silence}
-        delivery = validated(DeliverySpec, {**values, "edge_silence": edge_silence}, "say")
         pieces = list(self.stream([text], synthesis, delivery, seed, cast))
         return Speech(
             np.concatenate([piece.samples for piece in pieces]),

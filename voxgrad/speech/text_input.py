@@ -9,7 +9,7 @@ from pydantic import Field
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.presets import validated
-from voxgrad.settings import Spec
+from voxgrad.settings import Spec, Speed
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.text.lexicon import refuse_unknown
 from voxgrad.text.ssml import is_ssml, read_script
@@ -24,7 +24,7 @@ class Utterance(Spec):
     """Written English."""
     voice: str | None = None
     """A reference."""
-    speed: Annotated[float, Field(gt=0.1, lt=10)] | None = None
+    speed: Speed | None = None
     """Above 1 is faster."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Of all noise."""

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from pydantic import Field
+
 from voxgrad.errors import BadInputError
+from voxgrad.settings import Spec
 from voxgrad.text.beside import BESIDE, FORMS, read_beside
 from voxgrad.text.corpora import CORPORA
 from voxgrad.text.recordings import Folder, by_folded_name, clip_name, public_name
@@ -14,7 +17,24 @@ from voxgrad.text.timed_transcripts import TIMED, Segment, has_tag, is_label_tra
 from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
 from voxgrad.text.transcript_formats import FORMATS, BadRow, Row, no_lines, recognise, rows
 
-__all__ = ["BESIDE", "Entry", "Found", "Problem", "find_transcripts"]
+__all__ = ["BESIDE", "Entry", "Found", "Problem", "TranscriptSpec", "find_transcripts"]
+
+
+class TranscriptSpec(Spec):
+    """Where the texts of recordings are."""
+
+    transcripts: Path | None = Field(default=None, json_schema_extra={"metavar": "FILE"})
+    """File of the transcripts (default: found in the folder)."""
+    form: str | None = Field(
+        default=None,
+        json_schema_extra={
+            "option": "--format",
+            "metavar": "FORMAT",
+            "choices": [*FORMATS, *CORPORA, *FORMS],
+        },
+    )
+    """Format of the transcripts (default: detected)."""
+
 
 _LISTS = ("metadata.csv", "metadata.jsonl", "metadata.list", "metadata.txt")
 _LIST_ENDINGS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".list", ".psv"})

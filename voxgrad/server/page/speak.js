@@ -1,6 +1,6 @@
 // Speak: a text is played while it is made, with its mel and the words under the playhead.
 
-import { $, attempt, json, request } from "./common.js";
+import { $, attempt, el, json, request } from "./common.js";
 import { drawMel } from "./mel.js";
 
 let controller = null; // of the request that runs
@@ -130,13 +130,12 @@ async function speak() {
   const body = {
     input: $("text").value,
     voice: $("speaker").value ? `${$("voice").value}:${$("speaker").value}` : $("voice").value,
-    speed: Number($("speed").value),
     seed: Number($("seed").value),
     response_format: "wav",
     stream_format: "sse",
     include: ["words", "mel"],
+    ...chosenOptions(),
   };
-  if ($("temperature").value !== "") body.temperature = Number($("temperature").value);
   try {
     const answer = await request("/v1/audio/speech", {
       method: "POST",
@@ -215,7 +214,30 @@ function speakersOf() {
   $("speaker").disabled = speakers.length < 2;
 }
 
+/** A control for every setting that the server knows; empty means its default. */
+function optionControl(name, property) {
+  const kind = property.anyOf?.find((one) => one.type !== "null") ?? property;
+  const usual = property.default ?? "the voice's own";
+  const named = { id: `option-${name}`, name, title: property.description ?? "" };
+  const choices = kind.enum ?? (kind.type === "boolean" ? [true, false] : null);
+  const control = choices
+    ? el("select", named, new Option(usual, ""), ...choices.filter((one) => one !== usual).map((one) => new Option(one, one)))
+    : el("input", { ...named, type: kind.type === "string" ? "text" : "number", min: kind.minimum ?? "", max: kind.maximum ?? "", step: kind.type === "integer" ? 1 : "any", placeholder: usual });
+  control.dataset.type = kind.type;
+  const label = name[0].toUpperCase() + name.slice(1).replaceAll("_", " ") + (property.unit ? ` (${property.unit})` : "");
+  return el("div", {}, el("label", { for: named.id, textContent: label, title: named.title }), control);
+}
+
+function chosenOptions() {
+  const given = [...$("options").querySelectorAll("input, select")].filter((control) => control.value !== "");
+  return Object.fromEntries(given.map(({ name, value, dataset }) => [name, dataset.type === "string" ? value : dataset.type === "boolean" ? value === "true" : Number(value)]));
+}
+
 export async function openSpeak() {
+  if (!$("options").children.length) {
+    const { properties } = await json("GET", "/v1/audio/options");
+    $("options").replaceChildren(...Object.entries(properties).map(([name, property]) => optionControl(name, property)));
+  }
   const chosen = $("voice").value;
   voices = (await json("GET", "/v1/audio/voices")).voices;
   $("voice").replaceChildren(...voices.map((one) => new Option(one.kind === "base" ? `${one.name} (base)` : one.name, one.id)));
