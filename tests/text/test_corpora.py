@@ -52,7 +52,9 @@ def test_each_form_can_be_forced(name: str, tmp_path: Path):
 def test_every_form_has_a_sample_and_a_value_of_the_option(capsys):
     assert {sample.form for sample in SAMPLES.values()} >= {*CORPORA, *FORMS, "csv", "mimic"}
     assert main(["prepare", "-h"]) == 0
-    shown = " ".join(capsys.readouterr().out.split()).replace("- ", "-").partition("One of ")[2].partition(".")[0]
+    shown = (
+        " ".join(capsys.readouterr().out.split()).replace("- ", "-").partition("One of ")[2].partition(".")[0]
+    )
     assert set(shown.split(", ")) == {*CORPORA, *FORMS, *FORMATS}
 
 
