@@ -89,8 +89,8 @@ _GREEK_SIGN: Final = re.compile(
 )
 _UNIT_BEFORE: Final = re.compile(r"\d\s?[kM]?$")
 
-# Over the kinds of characters; see `_Kinds`. A phrase has a word of another script; a Greek letter beside it is one of
-# its words, unless it is a unit.
+# Over the kinds of characters, see `_Kinds`. A phrase begins and ends with words of another script, or with Greek
+# letters beside these that are no units.
 _WORD: Final = "(?:g[fgm]|f)[fgm]*+"
 _UNREAD: Final = re.compile(
     rf"(?:(?<![a0])g ){{0,3}}+{_WORD}(?:[ .0sm]++{_WORD}| g(?![fgma]))*+|(?P<symbols>s[sm]*+)"
@@ -183,31 +183,23 @@ _KINDS: Final = _Kinds()
 
 
 def _kind(character: str) -> str:
-    if character.isspace():
-        return "\n" if character == "\n" else " "
     category = unicodedata.category(character)
     if category[0] == "M" or category == "Cf" or not character.translate(_REPLACED):
         return "m"
-    if unicodedata.decimal(character, None) is not None:
-        return "0"
+    if character.isspace() or unicodedata.decimal(character, None) is not None:
+        return "\n" if character == "\n" else " " if character.isspace() else "0"
     parts = unicodedata.normalize("NFKD", character.translate(_REPLACED)).translate(_REPLACED)
     greek = any(part in _GREEK for part in parts)
     accented = any(unicodedata.category(part)[0] == "M" for part in parts)
     if (greek and accented) or any(_is_foreign(part) for part in parts):
         return "f"
     read = "".join(part for part in parts if part.isascii() and not part.isspace())
-    if read or greek:
-        return (
-            "a"
-            if any(map(str.isalpha, read))
-            else "0"
-            if any(map(str.isdigit, read))
-            else "."
-            if read
-            else "g"
-        )
-    is_missed = category in _SYMBOLS or category[0] == "L"
-    return "s" if is_missed and character not in _KEPT else "."
+    if any(map(str.isalnum, read)):
+        return "a" if any(map(str.isalpha, read)) else "0"
+    if greek:
+        return "g"
+    is_silent = category not in _SYMBOLS and category[0] != "L"
+    return "." if read or is_silent or not _KEPT.isdisjoint(parts) else "s"
 
 
 def _is_foreign(letter: str) -> bool:
