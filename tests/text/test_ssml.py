@@ -253,5 +253,7 @@ def test_what_is_plainly_html_is_understood(text, read):
 
 
 def test_blocks_of_html_in_plain_text_are_paragraphs():
-    segments = list(plain_segments("<p>One &amp; [Pg 19]two</p><p>Three{Page xii}</p><ul><li>Four</ul>"))
-    assert [segment.content.text.strip() for segment in segments] == ["One & two", "Three", "Four"]
+    segments = list(
+        plain_segments("<p>One &amp;\n[Pg 19]\n[Pg 20]two</p><p>Three{Page xii}</p><ul><li>Four</ul>")
+    )
+    assert [segment.content.text.strip() for segment in segments] == ["One &\ntwo", "Three", "Four"]

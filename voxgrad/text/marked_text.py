@@ -168,7 +168,8 @@ _PAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
-_PAGE_NUMBER: Final = re.compile(r"[\[{](?:pg|page)\.?\s(?:\d{1,4}|[ivxlcdm]{1,8})[\]}]", re.IGNORECASE)
+_NUMBERED: Final = r"[\[{](?:pg|page)\.?\s(?:\d{1,4}|[ivxlcdm]{1,8})[\]}]"
+_PAGE_NUMBER: Final = re.compile(rf"^[ \t]*{_NUMBERED}[ \t]*\r?\n|{_NUMBERED}", re.IGNORECASE | re.MULTILINE)
 """As Project Gutenberg writes them in plain text: ``[Pg 19]``."""
 
 
