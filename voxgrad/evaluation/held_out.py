@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from voxgrad.errors import BadInputError
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Reference
+from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.lineage import Lineage
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import Clip, Corpus, Dataset

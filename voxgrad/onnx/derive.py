@@ -13,8 +13,8 @@ from voxgrad.onnx.model_file import GraphDescription
 from voxgrad.onnx.runtime import require_onnx
 from voxgrad.settings import OnnxSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.store.maintenance import move_to_trash
 from voxgrad.store.store import Store
-from voxgrad.store.trash import move_to_trash
 from voxgrad.text.lexicon import LEXICON
 from voxgrad.vocoder.load import Vocoder, load_vocoder
 

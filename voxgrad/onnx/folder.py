@@ -8,8 +8,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from voxgrad.errors import BadInputError
+from voxgrad.files import explain_os_errors, sync_directory
 from voxgrad.onnx.model_file import GraphDescription
-from voxgrad.store.filesystem import explain_os_errors, sync_directory
 from voxgrad.text.dictionary import words
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.pronounce import find

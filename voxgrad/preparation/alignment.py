@@ -14,8 +14,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.model import monotonic_alignment
 from voxgrad.preparation.word_checks import Suspect
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Slot
+from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.tokens import Encoded, encode
 
@@ -61,7 +60,7 @@ class Fit:
 
 
 @lru_cache(maxsize=2)
-def loaded(slot: Slot) -> AcousticModel:
+def loaded(slot: ArtifactLocation) -> AcousticModel:
     """The base that lies somewhere, loaded once in every process."""
     return load_acoustic_model(Artifact.load(slot))
 

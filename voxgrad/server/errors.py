@@ -3,8 +3,8 @@
 from starlette.responses import JSONResponse
 
 from voxgrad.errors import ExitCode, VoxgradError
+from voxgrad.files import is_disk_full
 from voxgrad.server.speech_service import QueueFullError, UnknownVoiceError
-from voxgrad.store.filesystem import is_disk_full
 
 _OF_EXIT_CODES = {ExitCode.BAD_INPUT: 400, ExitCode.ENVIRONMENT: 503}
 _CODES = {400: "bad_input", 503: "unavailable", 507: "disk_full"}
