@@ -13,6 +13,8 @@ from voxgrad.cli.synthesis_options import (
     Temperature,
 )
 from voxgrad.errors import BadInputError
+from voxgrad.samplers import SAMPLERS
+from voxgrad.settings.base import either
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +44,7 @@ def evaluate(
     steps: Steps = None,
     draft: Draft = False,
     best: Best = False,
-    sampler: Annotated[str, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml.")] = "unipc",
+    sampler: Annotated[str, typer.Option(help=f"{either(list(SAMPLERS))}.")] = "unipc",
     temperature: Temperature = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")

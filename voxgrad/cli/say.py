@@ -20,6 +20,8 @@ from voxgrad.cli.synthesis_options import (
     Voice,
 )
 from voxgrad.errors import BadInputError
+from voxgrad.samplers import SAMPLERS
+from voxgrad.settings.base import either
 
 
 class Format(Enum):
@@ -94,9 +96,7 @@ def say(
         EngineName,
         typer.Option(help="What computes: ONNX Runtime (onnx) or torch; auto: onnx once a graph was made."),
     ] = EngineName.AUTO,
-    sampler: Annotated[
-        str | None, typer.Option(help="unipc, dpmpp, ddim, euler, sde or ml; default: unipc.")
-    ] = None,
+    sampler: Annotated[str | None, typer.Option(help=f"{either(list(SAMPLERS))}; default: unipc.")] = None,
     start: Annotated[str, typer.Option(help="Centre of the initial noise: mu or zero.")] = "mu",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     temperature: Temperature = None,

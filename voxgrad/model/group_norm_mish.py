@@ -56,8 +56,7 @@ def group_norm_mish(x: Tensor, norm: nn.GroupNorm, plus: Tensor | None = None) -
 
 def takes(x: Tensor) -> bool:
     """Whether :func:`group_norm_mish` can be given ``x``."""
-    known = x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
-    return known and not torch.compiler.is_compiling()  # it fuses them itself
+    return x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
 
 
 def _forward(

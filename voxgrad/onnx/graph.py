@@ -8,10 +8,8 @@ from torch.nn import functional as F
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import copy_with
-from voxgrad.model import samplers
-from voxgrad.model.gradtts import frame_prosody, predicted_durations
-from voxgrad.model.masks import FRAME_MULTIPLE
-from voxgrad.model.postfilter import sharpened
+from voxgrad.model.diffusion import FRAME_MULTIPLE
+from voxgrad.model.gradtts import frame_prosody, predicted_durations, sharpen
 from voxgrad.settings import SynthesisSpec
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
 
@@ -75,8 +73,8 @@ class SpeechGraph(nn.Module):
         count = frames * self.spec.model.n_feats
         drawn = noise[torch.arange(count) % noise.shape[0]].reshape(1, self.spec.model.n_feats, -1)
         start = temperature * drawn + condition.mu
-        mel = samplers.sample(self.model.decoder, start, condition, self.settings, lambda: drawn)
-        mel = sharpened(mel, self.spec.model.postfilter).clamp(*self.spec.mel.range)
+        mel = self.model.decoder.sample(start, condition, self.settings, lambda: drawn)
+        mel = sharpen(mel, self.spec.model.postfilter).clamp(*self.spec.mel.range)
         return self.vocoder(mel).reshape(1, -1), durations, mel
 
 

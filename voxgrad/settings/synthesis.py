@@ -1,21 +1,27 @@
 """Settings of `say`: sampler, steps, temperature, speed, and what is done to the audio afterwards."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from voxgrad.settings.base import Positive, Spec
+from voxgrad.samplers import SAMPLERS
+from voxgrad.settings.base import Positive, Spec, one_of
 from voxgrad.settings.model import ModelSpec, Quality
 
-Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
+
+def _registered(name: str) -> str:
+    return one_of(name, tuple(SAMPLERS))
+
+
+Sampler = Annotated[str, AfterValidator(_registered)]
+"""The name of one of `voxgrad.samplers`."""
 
 
 class SynthesisSpec(Spec):
     """How a text is spoken."""
 
     sampler: Sampler = "unipc"
-    """Solver of the reverse diffusion: UniPC, DPM-Solver++ 2M, its first order, the official Euler and
-    Euler-Maruyama, DiffVC's maximum-likelihood one. ``sde`` and ``ml`` draw noise in every step."""
+    """Solver of the reverse diffusion, one of `voxgrad.samplers`."""
     quality: Quality = "default"
     """Decides how many steps, where none are given: ``draft`` where speed counts more, ``best`` where quality does."""
     steps: Positive | None = None
@@ -41,7 +47,7 @@ class SynthesisSpec(Spec):
     """How far yes-no questions rise at their end, in models that predict pitch: 0 leaves them as predicted, 1 ends
     them two standard deviations above the speaker's mean."""
     postfilter: float | None = Field(default=None, ge=0, le=1)
-    """Strength of the filter between mel and vocoder, which sharpens: see `voxgrad.model.postfilter`. None: 0.2
+    """Strength of the filter between mel and vocoder, which sharpens: see `voxgrad.model.gradtts.sharpen`. None: 0.2
     where the decoder is over frames, 0 for U-Nets."""
     durations: Literal["rounded", "official"] = "rounded"
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a

@@ -12,7 +12,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
+from voxgrad.model.untrusted import read_untrusted_checkpoint
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact

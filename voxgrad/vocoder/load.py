@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
-from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
+from voxgrad.model.untrusted import read_untrusted_checkpoint
 from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, Spec
 from voxgrad.store import Artifact
 from voxgrad.vocoder.choice import DESCRIPTION
