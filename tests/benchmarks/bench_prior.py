@@ -31,7 +31,7 @@ from voxgrad.training.dataset import Corpus, Dataset, measure_pitch
 from voxgrad.training.gradtts_losses import frame_mean
 from voxgrad.training.optimizer import ExponentialMovingAverage
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import Vocoder, load_vocoder
+from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
 BATCH, CROP, RATE, WARMUP = 16, 96, 1e-3, 200
 CHANNELS, BLOCKS = 160, 4

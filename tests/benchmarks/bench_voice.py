@@ -26,7 +26,7 @@ from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.dataset import Dataset
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.registry import load_vocoder
 
 REFERENCE_CLIPS = 20
 

@@ -17,9 +17,8 @@ from voxgrad.onnx.noise import torch_normal
 from voxgrad.onnx.runtime import OnnxGraph
 from voxgrad.onnx.vocoder_graph import VocoderGraph
 from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
-from voxgrad.vocoder.phase_reconstruction import istft, stft
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, istft, stft
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.maintenance import move_to_trash
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON
-from voxgrad.vocoder.load import Vocoder, load_vocoder
+from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
 _TASK = "export"
 

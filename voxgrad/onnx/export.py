@@ -3,9 +3,10 @@
 import logging
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -29,11 +30,10 @@ from voxgrad.onnx.quantize import quantized, simplified
 from voxgrad.onnx.runtime import OnnxGraph, require_onnx
 from voxgrad.onnx.vocoder_graph import VocoderGraph
 from voxgrad.settings import OnnxSpec, SynthesisSpec
+from voxgrad.settings.base import either
 from voxgrad.text.symbols import BLANK
 from voxgrad.text.tokens import encode
-from voxgrad.vocoder.hifigan import HiFiGAN
-from voxgrad.vocoder.load import Vocoder
-from voxgrad.vocoder.source_filter import SourceFilterVocoder
+from voxgrad.vocoder.registry import Vocoder
 
 OPSET = 20
 """The first with `Gelu`."""
@@ -64,6 +64,11 @@ SENTENCES = (
     "Hello!",
 )
 """On which graphs are checked; all but the last are of the Harvard sentences (IEEE, 1969)."""
+_VOCODERS: Final[dict[str, Callable[[Any], nn.Module]]] = {
+    "source_filter": VocoderGraph,
+    "hifigan": lambda vocoder: vocoder.network,
+}
+"""What speaks in a graph, by kind of vocoder."""
 _FLOAT, _LONG, _DOUBLE = 1, 7, 11
 _FILE = "model.onnx"
 
@@ -99,13 +104,13 @@ def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) ->
     Raises:
         BadInputError: it cannot; the message says why.
     """
-    if not isinstance(vocoder, SourceFilterVocoder | HiFiGAN):
+    if vocoder.name not in _VOCODERS:
         message = (
             f"the {named} looks for phases in many iterations of Fourier transforms of complex numbers, "
             "which unrolled would be slower than in torch"
         )
         raise BadInputError(
-            message, "Choose a feed-forward vocoder (source_filter or hifigan) with --vocoder."
+            message, f"Choose a feed-forward vocoder ({either(list(_VOCODERS))}) with --vocoder."
         )
     if acoustic.spec.model.decoder != "convnext":
         raise BadInputError(
@@ -117,14 +122,7 @@ def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) ->
 def speech_graph(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec) -> SpeechGraph:
     """The network that is exported; see `require_exportable`."""
     settings = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
-    sound: nn.Module
-    if isinstance(vocoder, SourceFilterVocoder):
-        sound = VocoderGraph(vocoder)
-    elif isinstance(vocoder, HiFiGAN):
-        sound = vocoder.generator
-    else:
-        raise TypeError(f"no graph is made of a {vocoder.name}")
-    return SpeechGraph(acoustic, sound, settings).eval()
+    return SpeechGraph(acoustic, _VOCODERS[vocoder.name](vocoder), settings).eval()
 
 
 def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) -> bytes:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.settings import MelSpec
-from voxgrad.vocoder.phase_reconstruction import EDGE, window_of
+from voxgrad.vocoder.phase import EDGE, window_of
 
 
 def factors(size: int) -> tuple[int, int]:

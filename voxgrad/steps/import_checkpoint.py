@@ -19,7 +19,8 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.vocoder.load import import_checkpoint, save
+from voxgrad.vocoder.hifigan import import_checkpoint
+from voxgrad.vocoder.registry import save
 
 VERSION = 1
 _TOOLS = {"torch": torch.__version__}
