@@ -4,7 +4,7 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, ignore
-from voxgrad.onnx.artifact import KIND
+from voxgrad.onnx.runtime import KIND
 from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.engines import Engine, choose_engine, open_speaker
 from voxgrad.speech.speaker import Speaker, carried_lexicon

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.artifact import MODEL, settings_of
-from voxgrad.onnx.runtime import OnnxGraph
+from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of
 from voxgrad.samplers import DETERMINISTIC
 from voxgrad.settings import AcousticSpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.local_speaker import LocalSpeaker

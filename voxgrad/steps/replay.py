@@ -11,7 +11,7 @@ import soundfile
 from voxgrad.audio.writers import open_writer, to_pcm
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit
-from voxgrad.onnx.artifact import KIND, settings_of
+from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.presets import validated
 from voxgrad.settings import ConversionSpec, DeliverySpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.cast import Cast, Member
