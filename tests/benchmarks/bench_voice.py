@@ -19,7 +19,7 @@ import torch
 
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform, read_audio
-from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, similarity, words
+from voxgrad.evaluation.metrics import PerceptualMetrics, similarity, words
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store

@@ -127,7 +127,8 @@ def _converted(
     """The remark and the sound of a recording's conversion."""
     # Only here, because they need torch and Praat.
     from voxgrad.conversion.convert import convert, recipe_of  # noqa: PLC0415
-    from voxgrad.conversion.source import read_source, sha256_of  # noqa: PLC0415
+    from voxgrad.conversion.source import read_source  # noqa: PLC0415
+    from voxgrad.files import sha256_of  # noqa: PLC0415
     from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
 
     known = recipe.recording
