@@ -14,8 +14,8 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.onnx.artifact import KIND
 from voxgrad.onnx.derive import graph_of
+from voxgrad.onnx.runtime import KIND
 from voxgrad.settings import OnnxSpec
 from voxgrad.speech.load import find_vocoder
 from voxgrad.store import Store

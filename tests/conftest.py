@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from voxgrad.audio.io import write_audio
 from voxgrad.cli.main import main
-from voxgrad.model import untrusted_checkpoint
+from voxgrad.model import untrusted
 from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
@@ -221,7 +221,7 @@ def refused(command: Callable[..., RecordingOutcome]) -> Callable[..., str]:
 @pytest.fixture
 def untrusted_read_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads untrusted checkpoints in this process, which is quicker, where its limits are not what is tested."""
-    monkeypatch.setattr(untrusted_checkpoint, "_read_elsewhere", untrusted_checkpoint.attempt)
+    monkeypatch.setattr(untrusted, "_read_elsewhere", untrusted.attempt)
 
 
 def everything(home: Path) -> set[Path]:

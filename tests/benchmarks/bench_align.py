@@ -18,7 +18,7 @@ import numba
 import numpy as np
 import torch
 
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
 
 BATCH, TOKENS, FRAMES, REPEATS = 16, 200, 800, 15
 
@@ -94,11 +94,11 @@ def main() -> None:
     time_major = torch.randn(BATCH, FRAMES, TOKENS, generator=generator)
     official_major = time_major.transpose(1, 2).contiguous()
     tokens, frames = torch.full((BATCH,), TOKENS), torch.full((BATCH,), FRAMES)
-    variants = {"voxgrad": lambda: monotonic_alignment.search(time_major, tokens, frames)}
+    variants = {"voxgrad": lambda: mas.search(time_major, tokens, frames)}
     variants["official loop, numba"] = lambda: official(plain_loop, official_major, tokens, frames)
     if (loop := compiled_loop()) is not None:
         variants["official loop, C -O3"] = lambda: official(loop, official_major, tokens, frames)
-    expected = monotonic_alignment.path(variants["voxgrad"](), FRAMES)
+    expected = mas.path(variants["voxgrad"](), FRAMES)
     for name, run in list(variants.items())[1:]:
         assert torch.equal(run(), expected), name
     seconds = {name: [] for name in variants}

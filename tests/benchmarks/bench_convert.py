@@ -24,7 +24,7 @@ from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.praat import f0_track
 from voxgrad.conversion.convert import convert
 from voxgrad.conversion.source import read_source
-from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, edits, similarity
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
 from voxgrad.settings import ConversionSpec, SynthesisSpec
 from voxgrad.speech.load import find_vocoder, find_voice
 from voxgrad.speech.synthesizer import Synthesizer

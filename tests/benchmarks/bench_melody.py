@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
-from voxgrad.model.masks import length_mask
+from voxgrad.model.diffusion import length_mask
 from voxgrad.store import Store
 from voxgrad.training.alignment import align_corpus
 from voxgrad.training.batches import Alignment, collate_crops

@@ -21,7 +21,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.device import autocast
 from voxgrad.events import ignore
-from voxgrad.model import samplers
+from voxgrad.model.convnext import ConvNeXtScore
 from voxgrad.model.diffusion import Condition, Diffusion
 from voxgrad.settings import MelSpec, SynthesisSpec
 from voxgrad.store import Store
@@ -31,7 +31,7 @@ from voxgrad.training.dataset import Corpus, Dataset, measure_pitch
 from voxgrad.training.gradtts_losses import frame_mean
 from voxgrad.training.optimizer import ExponentialMovingAverage
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import Vocoder, load_vocoder
+from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
 BATCH, CROP, RATE, WARMUP = 16, 96, 1e-3, 200
 CHANNELS, BLOCKS = 160, 4
@@ -56,7 +56,7 @@ def pieces(acoustic: AcousticModel, corpus: Corpus) -> list[tuple[Tensor, Condit
 def told(condition: Condition, centre: Tensor | None) -> Condition:
     """The same for a prior around ``centre``, (n_feats, 1); None: around mu. Both get mu as features too."""
     mu = condition.mu
-    features = torch.cat((condition.required_features, mu.transpose(1, 2) / 4), 2)
+    features = torch.cat((condition.features, mu.transpose(1, 2) / 4), 2)
     return Condition(
         mu if centre is None else centre.expand_as(mu), speaker=condition.speaker, features=features
     )
@@ -76,7 +76,7 @@ def trained(
             "sigma_data": float(torch.cat(around, 2).std()),
         }
     )
-    network, chosen, step = Diffusion(spec), random.Random(2), 0
+    network, chosen, step = Diffusion(spec, ConvNeXtScore(spec)), random.Random(2), 0
     average = ExponentialMovingAverage(network, 0.999)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, (0.9, 0.99))
     began = time.process_time()
@@ -92,7 +92,7 @@ def trained(
         condition = Condition(
             torch.cat([one.mu[..., at : at + CROP] for _, one, at in cut]),
             speaker=torch.cat([one.speaker for _, one, _ in cut if one.speaker is not None]),
-            features=torch.cat([one.required_features[:, at : at + CROP] for _, one, at in cut]),
+            features=torch.cat([one.features[:, at : at + CROP] for _, one, at in cut]),
         )
         with autocast(CPU, "auto"):
             loss = network.loss(y, condition, torch.rand(BATCH), torch.randn_like(y))
@@ -111,7 +111,7 @@ def trained(
 def spoken(network: Diffusion, condition: Condition, settings: SynthesisSpec, temperature: float) -> Tensor:
     """The mel of a clip, (1, n_feats, frames)."""
     noise = torch.randn(condition.mu.shape, generator=torch.Generator().manual_seed(0))
-    return samplers.sample(network, condition.mu + temperature * noise, condition, settings, lambda: noise)
+    return network.sample(condition.mu + temperature * noise, condition, settings, lambda: noise)
 
 
 def distance(mels: list[Tensor], others: list[Tensor]) -> float:

@@ -20,7 +20,7 @@ from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.training.dataset import Dataset, measure_pitch
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.registry import load_vocoder
 
 REFERENCE = SynthesisSpec(sampler="euler", steps=50)
 ROWS = [

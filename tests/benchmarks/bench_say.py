@@ -29,7 +29,7 @@ from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.vocoder.choice import choose_vocoder
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.registry import load_vocoder
 
 TEXT = "The boat was tied to the pier with a thick rope, and nobody on the shore had seen who left it there that night."
 SECONDS = 6.0

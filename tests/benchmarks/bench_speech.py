@@ -26,7 +26,7 @@ import torchaudio
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, edits, similarity
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 

@@ -19,9 +19,9 @@ import torch
 from official import official_operations
 
 from voxgrad.device import autocast
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
+from voxgrad.model.diffusion import padded_length
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.model.masks import padded_length
 from voxgrad.settings import LossWeights, ModelSpec, StageSpec
 from voxgrad.training.batches import Batch, generator_for
 from voxgrad.training.distributed import ProcessGroup
@@ -68,7 +68,7 @@ def stepper(train: tuple[str, ...], batch: Batch, crop: int, *, plain: bool) -> 
 
     def step() -> None:
         context = official_operations() if plain else nullcontext()
-        prior = patch.object(monotonic_alignment, "log_prior", official_log_prior) if plain else nullcontext()
+        prior = patch.object(mas, "log_prior", official_log_prior) if plain else nullcontext()
         with context, prior, autocast(device, "float32" if plain else "auto"):
             losses, _ = full_losses(model, batch, stage, "gaussian", None, generator_for(0), scale)
             optimizer_step(losses.total(LossWeights()), parts.values(), optimizer, 1.0, scale)

@@ -18,7 +18,7 @@ import torch
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
-from voxgrad.evaluation.perceptual_metrics import edits
+from voxgrad.evaluation.metrics import edits
 from voxgrad.preparation.alignment import fit
 from voxgrad.preparation.quality_checks import doubts
 from voxgrad.preparation.speech_recognition import choose_recogniser, hear

@@ -39,11 +39,11 @@ from voxgrad.audio.praat import median_f0, to_praat
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.training.dataset import Dataset
-from voxgrad.vocoder import griffin_lim
+from voxgrad.vocoder import phase
 from voxgrad.vocoder.choice import GRIFFIN_LIM, mel_of
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import Vocoder, load, load_vocoder
+from voxgrad.vocoder.istft import ISTFTVocoder
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import Vocoder, load, load_vocoder
 
 LOW, FORMANTS = 100.0, 0.85
 HELD_OUT = 0.1
@@ -74,7 +74,7 @@ class PlainGriffinLim:
         return self.ours.mel
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
-        with patch.object(griffin_lim, "mel_to_linear", pseudo_inverse):
+        with patch.object(phase, "mel_to_linear", pseudo_inverse):
             return self.ours(mel)
 
 

@@ -19,14 +19,14 @@ import torch
 
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform, read_audio
-from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics, similarity, words
+from voxgrad.evaluation.metrics import PerceptualMetrics, similarity, words
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.dataset import Dataset
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.registry import load_vocoder
 
 REFERENCE_CLIPS = 20
 

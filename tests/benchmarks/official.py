@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from voxgrad.model import group_norm_mish
-from voxgrad.model.masks import Frames
-from voxgrad.model.unet import LinearAttention
+from voxgrad.model.unet import Frames, LinearAttention
 
 CONTIGUOUS = torch.Tensor.contiguous
 

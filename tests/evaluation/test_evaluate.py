@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from voxgrad.evaluation import perceptual_metrics
-from voxgrad.evaluation.distances import distances, phone_seconds, warp
+from voxgrad.evaluation import metrics
+from voxgrad.evaluation.metrics import distances, phone_seconds, warp
 from voxgrad.evaluation.summary import lines, summarised
 from voxgrad.settings import MelSpec
 from voxgrad.text.symbols import BLANK, PHONE_IDS
@@ -21,7 +21,7 @@ def tone(f0: float, seconds: float = 1.0) -> np.ndarray:
 
 @pytest.fixture
 def alone(monkeypatch) -> None:
-    monkeypatch.setattr(perceptual_metrics, "find_spec", lambda name: None)
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None)
 
 
 def test_warping_finds_the_frames_again():

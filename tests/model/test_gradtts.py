@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from voxgrad.acoustic_model import load_acoustic_model
-from voxgrad.model import monotonic_alignment
-from voxgrad.model.diffusion import Condition
-from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
-from voxgrad.model.masks import length_mask, official_extent
-from voxgrad.model.samplers import borders, euler
+from voxgrad.model.diffusion import Condition, ReverseDiffusion, length_mask, official_extent
+from voxgrad.model.frame_prior import expand
+from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations, sharpen
+from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
 
@@ -58,7 +57,7 @@ def test_padding_changes_no_utterance_in_the_decoder(speakers):
     speaker = model.speaker(torch.tensor([0, 2, 1]) % speakers)
     condition = Condition(mu * mask, mask, official_extent(lengths, 48), speaker)
     with torch.inference_mode():
-        together = euler(model.decoder, start, condition, borders(3))
+        together = euler(ReverseDiffusion(model.decoder, condition), start, time_grid(3))
         for row, length in enumerate(lengths.tolist()):
             size = -(-length // 4) * 4  # alone, an utterance is padded to what can be halved twice
             one = slice(row, row + 1)
@@ -68,7 +67,7 @@ def test_padding_changes_no_utterance_in_the_decoder(speakers):
                 None,
                 None if speaker is None else speaker[one],
             )
-            expected = euler(model.decoder, start[one, :, :size], alone, borders(3))
+            expected = euler(ReverseDiffusion(model.decoder, alone), start[one, :, :size], time_grid(3))
             assert (together[row, :, :size] - expected[0]).abs().max() < 1e-4 * expected.abs().max()
 
 
@@ -78,10 +77,10 @@ def test_without_an_extent_padding_does_matter(model):
     mu, start = torch.randn(2, 80, 48), torch.randn(2, 80, 48)
     mask = length_mask(lengths, 48)
     with torch.inference_mode():
-        held = euler(
-            model.decoder, start, Condition(mu * mask, mask, official_extent(lengths, 48)), borders(2)
+        held, official = (
+            euler(ReverseDiffusion(model.decoder, Condition(mu * mask, mask, extent)), start, time_grid(2))
+            for extent in (official_extent(lengths, 48), None)
         )
-        official = euler(model.decoder, start, Condition(mu * mask, mask), borders(2))
     assert (held[0] - official[0]).abs().max() < 1e-4
     assert (held[1] - official[1]).abs().max() > 1e-3
 
@@ -203,7 +202,7 @@ def test_the_losses_fall_when_one_batch_is_overfitted():
     for _ in range(40):
         prior = model.encode(tokens, lengths)
         durations = model.align(prior, y, frames)
-        mu_y = monotonic_alignment.expand(prior.mu_x, durations, 32)
+        mu_y = expand(prior.mu_x, durations, 32)
         losses = torch.stack(
             [
                 gaussian_loss(mu_y, y, mask),
@@ -226,3 +225,25 @@ def test_the_diffusion_ends_at_the_prior_and_begins_at_the_mel(model):
     near, far = (decoder.diffuse(y, mu, torch.tensor([t]), noise) for t in (0.0, 1.0))
     assert torch.equal(near, y)
     assert (far - (mu + noise)).abs().max() < 0.1
+
+
+def test_a_band_moves_away_from_the_mean_of_its_neighbours():
+    mel = torch.tensor([[[0.0], [4.0], [0.0], [0.0]]])
+    assert sharpen(mel, 0.5).flatten().tolist() == [-0.5, 5.0, -0.5, 0.0]
+    assert sharpen(mel, 0.0) is mel
+
+
+def test_what_is_smooth_stays():
+    ramp = torch.linspace(-5, 0, 80)[None, :, None].expand(2, -1, 7)
+    assert (sharpen(ramp, 0.5) - ramp)[:, 1:-1].abs().max() < 1e-5
+
+
+def test_every_frame_is_filtered_alone():
+    mel = torch.randn(1, 80, 9, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(sharpen(mel, 0.3)[..., 4:5], sharpen(mel[..., 4:5], 0.3))
+
+
+def test_networks_over_frames_are_sharpened_and_unets_are_not():
+    for decoder, strength in (("convnext", 0.2), ("unet", 0.0)):
+        assert SynthesisSpec().settled(ModelSpec(decoder=decoder)).postfilter == strength
+        assert SynthesisSpec(postfilter=0.4).settled(ModelSpec(decoder=decoder)).postfilter == 0.4

@@ -5,8 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from voxgrad.model.group_norm_mish import group_norm_mish, takes
-from voxgrad.model.masks import Frames
-from voxgrad.model.unet import Block
+from voxgrad.model.unet import Block, Frames
 
 SHAPES = [(2, 16, 5, 7), (3, 32, 80, 12), (1, 16, 1, 3), (2, 24, 20, 40)]
 

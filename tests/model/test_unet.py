@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from voxgrad.model import group_norm_mish, unet
-from voxgrad.model.masks import Frames
-from voxgrad.model.unet import LinearAttention, UNet
+from voxgrad.model.unet import Frames, LinearAttention, UNet
 from voxgrad.settings import ModelSpec
 
 

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from voxgrad.errors import BadInputError
-from voxgrad.model import untrusted_checkpoint
+from voxgrad.model import untrusted
 from voxgrad.model.checkpoint import build_strict
-from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
+from voxgrad.model.untrusted import read_untrusted_checkpoint
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 
@@ -36,8 +36,8 @@ def attempted(path: Path) -> tuple[str | None, int]:
     if child == 0:
         try:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            untrusted_checkpoint._limit(path.stat().st_size)
-            refusal = untrusted_checkpoint.attempt(path, target, "")
+            untrusted._limit(path.stat().st_size)
+            refusal = untrusted.attempt(path, target, "")
             took = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
             os.write(say, pickle.dumps((None if refusal is None else str(refusal), 1024 * took)))
         finally:
@@ -57,7 +57,7 @@ def test_all_four_forms_come_back_as_they_were(state, tmp_path, monkeypatch):
     save_file(state, tmp_path / "d.safetensors")
     for name in ("a.pt", "b.pth", "c.ckpt", "d.safetensors"):
         if name in {"a.pt", "c.ckpt"}:  # elsewhere is the same reader
-            monkeypatch.setattr(untrusted_checkpoint, "_read_elsewhere", untrusted_checkpoint.attempt)
+            monkeypatch.setattr(untrusted, "_read_elsewhere", untrusted.attempt)
         else:
             monkeypatch.undo()
         read = read_untrusted_checkpoint(tmp_path / name, "generator")
@@ -143,7 +143,7 @@ def test_each_of_the_corpus_is_refused_in_little_memory(state, tmp_path, what, e
     assert reason is not None
     assert reason.startswith("a.")
     assert "\n" not in reason
-    assert took < untrusted_checkpoint._ALLOWED
+    assert took < untrusted._ALLOWED
 
 
 CONTENT = {
@@ -166,7 +166,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, what, ending):
     reason, took = attempted(path)
     assert reason is not None
     assert "\n" not in reason
-    assert took < untrusted_checkpoint._ALLOWED
+    assert took < untrusted._ALLOWED
 
 
 def test_a_bomb_meets_the_limit(state, tmp_path):
@@ -187,12 +187,12 @@ def test_a_bomb_meets_the_limit(state, tmp_path):
         read_untrusted_checkpoint(tmp_path / "bomb.pt")
     reason, took = attempted(tmp_path / "bomb.pt")
     assert reason is not None
-    assert took < untrusted_checkpoint._ALLOWED + 5 * (tmp_path / "bomb.pt").stat().st_size
+    assert took < untrusted._ALLOWED + 5 * (tmp_path / "bomb.pt").stat().st_size
 
 
 def test_time_is_limited_too(state, tmp_path, monkeypatch):
     torch.save(state, tmp_path / "a.pt")
-    monkeypatch.setattr(untrusted_checkpoint, "_SECONDS", 0.01)
+    monkeypatch.setattr(untrusted, "_SECONDS", 0.01)
     with pytest.raises(BadInputError, match="takes longer"):
         read_untrusted_checkpoint(tmp_path / "a.pt")
 
@@ -239,6 +239,6 @@ def test_a_mutated_checkpoint_is_read_or_refused_in_one_line(tmp_path_factory, m
     path.write_bytes(mutated(path.read_bytes(), edits))
     reason, took = attempted(path)
     assert reason is None or "\n" not in reason
-    assert took < untrusted_checkpoint._ALLOWED
+    assert took < untrusted._ALLOWED
     assert [one.name for one in place.iterdir()] == [form]
     shutil.rmtree(place)

@@ -13,7 +13,7 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, OnnxSpec, SourceFilterSpec, TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.vocoder.load import save
+from voxgrad.vocoder.registry import save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 SMALL = {

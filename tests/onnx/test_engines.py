@@ -14,7 +14,7 @@ import soundfile
 import voxgrad
 from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.artifact import MODEL
+from voxgrad.onnx.runtime import MODEL
 from voxgrad.speech import engines
 from voxgrad.speech.onnx_speaker import OnnxSpeaker
 from voxgrad.speech.provenance import read_recipe
@@ -248,10 +248,10 @@ def test_no_engine_without_its_package(own, monkeypatch):
 
 @pytest.mark.slow
 def test_a_graph_of_an_older_export_is_replaced(own, command, monkeypatch):
-    from voxgrad.onnx import artifact
+    from voxgrad.onnx import runtime
 
     old = own.find("onnx/small")
-    monkeypatch.setattr(artifact, "VERSION", artifact.VERSION + 1)
+    monkeypatch.setattr(runtime, "VERSION", runtime.VERSION + 1)
     assert command("say", "hello", *SMALL, "--engine", "onnx", "-o", "a.wav").code == 0
     (new,) = own.list("onnx")
     assert new.version == old.version + 1

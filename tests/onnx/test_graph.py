@@ -8,18 +8,14 @@ import torch
 
 from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import TokenProsody
-from voxgrad.onnx.artifact import MODEL, settings_of
-from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
-from voxgrad.onnx.fourier import FourierTransform
-from voxgrad.onnx.graph import with_products
-from voxgrad.onnx.model_file import GraphDescription, check
-from voxgrad.onnx.noise import torch_normal
-from voxgrad.onnx.runtime import OnnxGraph
-from voxgrad.onnx.vocoder_graph import VocoderGraph
+from voxgrad.onnx.derive import agreement
+from voxgrad.onnx.export import exported, require_exportable, speech_graph
+from voxgrad.onnx.file import GraphDescription, check
+from voxgrad.onnx.graph import FourierTransform, VocoderGraph, with_products
+from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of, torch_normal
 from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
-from voxgrad.vocoder.phase_reconstruction import istft, stft
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, istft, stft
 
 
 @pytest.mark.parametrize(

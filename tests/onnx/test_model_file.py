@@ -6,9 +6,9 @@ import onnx
 import pytest
 
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.artifact import MODEL
 from voxgrad.onnx.export import with_metadata
-from voxgrad.onnx.model_file import DESCRIPTION, DIGEST, check, described
+from voxgrad.onnx.file import DESCRIPTION, DIGEST, check, described
+from voxgrad.onnx.runtime import MODEL
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, pauses, pieces
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
 from voxgrad.preparation.alignment import search_band
 from voxgrad.settings import AudioSpec
 
@@ -23,7 +23,7 @@ def test_a_band_of_all_tokens_gives_the_search_of_the_whole(seed: int, block: in
     value = torch.randn(100, 23, generator=generator)
     blocks = [(0, value[start : start + block].numpy()) for start in range(0, 100, block)]
     path = search_band(blocks, 23)
-    durations = monotonic_alignment.search(value[None], torch.tensor([23]), torch.tensor([100]))[0]
+    durations = mas.search(value[None], torch.tensor([23]), torch.tensor([100]))[0]
     assert np.bincount(path, minlength=23).tolist() == durations.tolist()
 
 

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from voxgrad.acoustic_model import AcousticModel
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
 from voxgrad.model.checkpoint import build_strict
-from voxgrad.model.diffusion import Condition
+from voxgrad.model.diffusion import Condition, ReverseDiffusion, length_mask, padded_length
+from voxgrad.model.frame_prior import expand
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
-from voxgrad.model.masks import length_mask, padded_length
-from voxgrad.model.samplers import borders, euler
+from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.steps.export_weights import export_weights
 from voxgrad.store import Store
@@ -95,7 +95,7 @@ def test_score(golden):
 
 @pytest.mark.parametrize("steps", [4, 10])
 def test_reverse_diffusion(golden, steps):
-    ours = euler(golden.model.decoder, golden["z"], golden.condition(), borders(steps))
+    ours = euler(ReverseDiffusion(golden.model.decoder, golden.condition()), golden["z"], time_grid(steps))
     close(ours, golden[f"reverse{steps}"], 1e-4)
 
 
@@ -110,12 +110,12 @@ def test_forward_diffusion_and_loss(golden):
 
 def test_alignment(golden):
     mu_x, y = golden["mu_x"], golden["y"]
-    ours = monotonic_alignment.log_prior(mu_x, y)
+    ours = mas.log_prior(mu_x, y)
     dropped = -0.5 * y.square().sum(1)[:, :, None] - 0.5 * np.log(2 * np.pi) * golden.spec.n_feats
     close((ours + dropped).transpose(1, 2), golden["log_prior"], 1e-5)
-    durations = monotonic_alignment.search(ours, golden["x_lengths"], golden["y_lengths"])
-    assert torch.equal(monotonic_alignment.path(durations, y.shape[2]), golden["mas_path"].float())
-    close(monotonic_alignment.expand(mu_x, durations, y.shape[2]), golden["mu_y"], 1e-5)
+    durations = mas.search(ours, golden["x_lengths"], golden["y_lengths"])
+    assert torch.equal(mas.path(durations, y.shape[2]), golden["mas_path"].float())
+    close(expand(mu_x, durations, y.shape[2]), golden["mu_y"], 1e-5)
 
 
 def test_losses(golden):
@@ -132,11 +132,12 @@ def test_text_to_mel_without_noise(golden, scale):
     durations = predicted_durations(prior, scale, "official")
     lengths = durations.sum(1)
     frames = padded_length(int(lengths.max()))
-    assert torch.equal(monotonic_alignment.path(durations, frames)[:, None], golden[f"{name}.attn"].float())
-    mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
+    assert torch.equal(mas.path(durations, frames)[:, None], golden[f"{name}.attn"].float())
+    mu_y = expand(prior.mu_x, durations, frames)
     # The official inference hands the whole padded batch to the network, without an extent.
     condition = Condition(mu_y, length_mask(lengths, frames), None, golden.speaker)
-    mel = euler(golden.model.decoder, mu_y, condition, borders(5))[:, :, : int(lengths.max())]
+    process = ReverseDiffusion(golden.model.decoder, condition)
+    mel = euler(process, mu_y, time_grid(5))[:, :, : int(lengths.max())]
     close(mu_y[:, :, : mel.shape[2]], golden[f"{name}.encoder_outputs"], 1e-4)
     close(mel, golden[f"{name}.decoder_outputs"], 1e-4)
 
@@ -151,12 +152,8 @@ def test_monotonic_alignment_search(file):
     assert cases
     for case in cases:
         value = tensors[f"{case}.value"].transpose(1, 2)
-        durations = monotonic_alignment.search(
-            value, tensors[f"{case}.x_lengths"], tensors[f"{case}.y_lengths"]
-        )
-        assert torch.equal(
-            monotonic_alignment.path(durations, value.shape[1]), tensors[f"{case}.path"].float()
-        ), case
+        durations = mas.search(value, tensors[f"{case}.x_lengths"], tensors[f"{case}.y_lengths"])
+        assert torch.equal(mas.path(durations, value.shape[1]), tensors[f"{case}.path"].float()), case
 
 
 OFFICIAL = {

@@ -8,8 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from voxgrad.vocoder.hifigan import Generator, HiFiGANSpec, fold_weight_norm
-from voxgrad.vocoder.load import import_checkpoint
+from voxgrad.vocoder.hifigan import Generator, HiFiGANSpec, fold_weight_norm, import_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent))
 from golden import FOLDERS, read

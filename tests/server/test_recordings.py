@@ -15,7 +15,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.preparation.recording_session import RecordingSession, default_prompts
 from voxgrad.preparation.take_checks import ALL_PHONES, check_take, phones_of
 from voxgrad.presets import load_prepare_preset
-from voxgrad.store.trash import restore
+from voxgrad.store.maintenance import restore
 
 LJ = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "lj"
 CONSENT = {"speaker": "Ann Lee", "statement": "Bob may clone my voice.", "agreed": True}

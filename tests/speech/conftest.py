@@ -11,8 +11,8 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import save
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import save
 
 MODEL = ModelSpec(
     n_enc_channels=16, filter_channels=32, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, spk_emb_dim=8

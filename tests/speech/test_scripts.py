@@ -16,7 +16,7 @@ import voxgrad
 from voxgrad.audio.io import Waveform, write_audio
 from voxgrad.audio.praat import bend, median_f0
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.distances import spectral_detail
+from voxgrad.evaluation.metrics import spectral_detail
 from voxgrad.speech.pauses import Cut, Cuts, cuts_for
 from voxgrad.speech.synthesizer import Synthesizer
 

@@ -8,8 +8,8 @@ import soundfile
 
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import save
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import save
 
 FAST = ("--vocoder", "griffinlim", "--steps", "1")
 

@@ -14,8 +14,8 @@ from voxgrad.audio.io import Waveform, read_audio, resample, write_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import save
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import save
 
 SPOKEN = speak_phones(["HH", "AH0", "L", "OW1", "DH", "EH1", "R", "."], seed=0)
 LIM = ("--vocoder", "griffinlim")

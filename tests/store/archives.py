@@ -11,12 +11,14 @@ import pytest
 from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.store import Store
-from voxgrad.store.archive import LIMIT, Arrival, import_archive
+from voxgrad.store.archive import LIMIT, ImportedArtifact, import_archive
 
 Members = dict[str, bytes]
 
 
-def taken_in(store: Store, path: Path, name: str | None = None, limit: int = LIMIT) -> tuple[Arrival, ...]:
+def taken_in(
+    store: Store, path: Path, name: str | None = None, limit: int = LIMIT
+) -> tuple[ImportedArtifact, ...]:
     return import_archive(store, path, name=name, limit=limit, emit=ignore)
 
 

@@ -26,9 +26,9 @@ from voxgrad.cli.main import main
 from voxgrad.events import ignore
 from voxgrad.steps import finetune, import_checkpoint, prepare, say
 from voxgrad.store import Artifact, Lineage, Store, archive, maintenance
-from voxgrad.store.layout import entries
-from voxgrad.store.maintenance import verify
-from voxgrad.store.trash import remove
+from voxgrad.store.artifact import entries
+from voxgrad.store.lineage import verify
+from voxgrad.store.maintenance import remove
 
 IMPORTED = (
     numba,

@@ -11,9 +11,8 @@ import pytest
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Lineage
-from voxgrad.store.archive import export
-from voxgrad.store.archive_reader import is_archive
-from voxgrad.store.trash import in_trash, remove
+from voxgrad.store.archive import export, is_archive
+from voxgrad.store.maintenance import in_trash, remove
 
 sys.path.insert(0, str(Path(__file__).parent))
 from archives import members_of, taken_in, written
@@ -80,7 +79,7 @@ def test_a_whole_copy_takes_the_place_of_a_damaged_one(store, family, lineage, o
     }
     assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in store.scan())
     assert store.find("lj").digest == family.dataset.digest
-    assert sorted(str(one.slot) for one in in_trash(store)) == [
+    assert sorted(str(one.location) for one in in_trash(store)) == [
         "base narrator@v1",
         "dataset lj@v1",
         "voice alice@v1",

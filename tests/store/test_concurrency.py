@@ -15,12 +15,11 @@ from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Store, fingerprint
 from voxgrad.store import archive as archive_module
+from voxgrad.store import maintenance as trash_module
 from voxgrad.store import publish as publish_module
 from voxgrad.store import store as store_module
-from voxgrad.store import trash as trash_module
 from voxgrad.store.archive import LIMIT, import_archive
-from voxgrad.store.maintenance import collect
-from voxgrad.store.trash import in_trash, remove, restore
+from voxgrad.store.maintenance import collect, in_trash, remove, restore
 
 TIMES = 100 if os.environ.get("VOXGRAD_LONG") else 8
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
@@ -57,7 +56,7 @@ def unlocked(path: Path) -> Iterator[None]:
 
 def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (publish_module, store_module, trash_module):
-        monkeypatch.setattr(module, "courtesy_lock", unlocked)
+        monkeypatch.setattr(module, "advisory_lock", unlocked)
     monkeypatch.setattr("voxgrad.store.maintenance.is_locked", lambda _: False)
 
 
@@ -133,8 +132,8 @@ def test_removing_and_restoring_the_same_things_at_once(store: Store, publish, m
     found = store.scan()
     assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
     trash = in_trash(store)
-    assert all(isinstance(one.found, Artifact) for one in trash)
-    assert sorted([str(one) for one in found] + [str(one.slot) for one in trash]) == sorted(made)
+    assert all(isinstance(one.entry, Artifact) for one in trash)
+    assert sorted([str(one) for one in found] + [str(one.location) for one in trash]) == sorted(made)
     assert publish().version == 5
 
 

@@ -16,9 +16,8 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Parent, Store, fingerprint
 from voxgrad.store.archive import LIMIT, export, import_archive
-from voxgrad.store.layout import entries
-from voxgrad.store.maintenance import collect
-from voxgrad.store.trash import in_trash, remove, restore
+from voxgrad.store.artifact import entries
+from voxgrad.store.maintenance import collect, in_trash, remove, restore
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 
@@ -142,7 +141,7 @@ def check(store: Store, before: set[str]) -> None:
     """Everything whole, all that was there is there, nothing half and nothing left over."""
     found = store.scan()
     assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
-    there = {str(one) for one in found} | {str(one.slot) for one in in_trash(store)}
+    there = {str(one) for one in found} | {str(one.location) for one in in_trash(store)}
     assert before <= there
     assert list((store.home / "tmp").iterdir()) == []
     assert len(entries(store.home / "trash")) == len(in_trash(store))
@@ -201,7 +200,7 @@ def test_a_kill_before_any_operation_loses_nothing_and_nothing_is_done_twice(fur
         came_so_far = killed(path, furnished, number)
         found = furnished.scan()
         assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
-        assert names <= {str(one) for one in found} | {str(one.slot) for one in in_trash(furnished)}
+        assert names <= {str(one) for one in found} | {str(one.location) for one in in_trash(furnished)}
         with suppress(BadInputError):  # it had happened before the kill
             PATHS[path](furnished)
         after = {str(one) for one in furnished.scan()}

@@ -12,8 +12,7 @@ import pytest
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.store import Artifact, Store
-from voxgrad.store.maintenance import collect
-from voxgrad.store.trash import remove
+from voxgrad.store.maintenance import collect, remove
 
 
 @pytest.fixture

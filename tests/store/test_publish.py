@@ -263,7 +263,7 @@ def test_processes_get_numbers_of_their_own(store: Store, monkeypatch, locking: 
         def unlocked(path: Path):
             yield
 
-        monkeypatch.setattr(publish_module, "courtesy_lock", unlocked)
+        monkeypatch.setattr(publish_module, "advisory_lock", unlocked)
     with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("fork")) as pool:
         found = list(pool.map(publish_many, [store.home] * 4, [10] * 4))
     assert sorted(version for versions in found for version in versions) == list(range(1, 41))
@@ -273,6 +273,6 @@ def test_processes_get_numbers_of_their_own(store: Store, monkeypatch, locking: 
 
 def test_a_number_that_was_taken_meanwhile_is_passed_over(publish, store: Store, monkeypatch):
     publish()
-    monkeypatch.setattr("voxgrad.store.layout.Layout.next_version", lambda *_: 1)
+    monkeypatch.setattr("voxgrad.store.artifact.Layout.next_version", lambda *_: 1)
     again = publish()
     assert again.version == again.manifest.version == 2

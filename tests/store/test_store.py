@@ -4,12 +4,14 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
-from voxgrad.store import Artifact, Damaged, Store, fingerprint, plain_name
-from voxgrad.store.layout import Slot
+from voxgrad.store import Artifact, DamagedArtifact, Store, fingerprint, plain_name
+from voxgrad.store.artifact import ArtifactLocation
 
 
 def reloaded(artifact: Artifact) -> Artifact:
-    slot = Slot(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)
+    slot = ArtifactLocation(
+        artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded
+    )
     return Artifact.load(slot)
 
 
@@ -96,7 +98,7 @@ def test_listing_is_sorted_and_shows_the_damaged(publish, store: Store):
     (store.home / "artifacts" / "voice" / "alice" / "v7").mkdir()
     (store.home / "artifacts" / "voice" / ".DS_Store").touch()
     (store.home / "artifacts" / "voice" / "Not A Name" / "v1").mkdir(parents=True)
-    seen = [(one.kind, one.ref, isinstance(one, Damaged)) for one in store.scan()]
+    seen = [(one.kind, one.ref, isinstance(one, DamagedArtifact)) for one in store.scan()]
     assert seen == [
         ("base", "lj@v1", False),
         ("dataset", "lj@v1", False),
@@ -106,7 +108,7 @@ def test_listing_is_sorted_and_shows_the_damaged(publish, store: Store):
         ("voice", "bob@v1", False),
     ]
     assert [one.ref for one in store.list("voice")] == ["alice@v2", "bob@v1"]
-    assert [one.error.exit_code for one in store.scan() if isinstance(one, Damaged)] == [3, 3]
+    assert [one.error.exit_code for one in store.scan() if isinstance(one, DamagedArtifact)] == [3, 3]
     with pytest.raises(IntegrityError):
         store.find("alice@v1")
     # Falling back to an older version would answer with something that nobody asked for.

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.files import advisory_lock
 from voxgrad.store import Artifact, Lineage, Store
-from voxgrad.store.filesystem import courtesy_lock
-from voxgrad.store.maintenance import STAGING_AGE, collect
-from voxgrad.store.trash import in_trash, remove, restore
+from voxgrad.store.maintenance import STAGING_AGE, collect, in_trash, remove, restore
 
 
 def refs(found) -> list[str]:
@@ -48,7 +47,7 @@ def test_what_is_removed_comes_back_as_it_was(store: Store, family, contents):
     before = contents(store.home)
     assert refs(remove(store, family.second)) == ["speech alice@v2"]
     assert refs(store.scan("speech")) == ["speech alice@v1"]
-    assert refs(one.slot for one in in_trash(store)) == ["speech alice@v2"]
+    assert refs(one.location for one in in_trash(store)) == ["speech alice@v2"]
     assert refs(restore(store, "alice@v2")) == ["speech alice@v2"]
     after = contents(store.home)
     assert {path: content for path, content in after.items() if not path.endswith(".removed")} == before
@@ -86,7 +85,7 @@ def test_a_cascade_takes_children_first_and_comes_back_with_parents(store: Store
     back = refs(restore(store, "speech/alice@v2"))
     assert back == ["dataset lj@v1", "base narrator@v1", "voice alice@v1", "speech alice@v2"]
     assert refs(Lineage.of(store).descendants(store.find("lj")))[-1] == "speech alice@v2"
-    assert refs(one.slot for one in in_trash(store)) == ["speech alice@v1"]
+    assert refs(one.location for one in in_trash(store)) == ["speech alice@v1"]
 
 
 def test_a_training_run_keeps_what_it_began_with(store: Store, family):
@@ -169,12 +168,12 @@ def test_only_old_trash_is_collected(store: Store, family):
     remove(store, family.second)
     young = in_trash(store)[0]
     assert collect(store, dry_run=True).trash == ()
-    old = in_trash(store)[1].slot.directory
+    old = in_trash(store)[1].location.directory
     then = (datetime.now(UTC) - timedelta(days=15)).strftime("%Y%m%dT%H%M%S-%fZ")
     parts = old.name.split(".")
     old = old.rename(old.with_name(".".join([*parts[:3], then, parts[4]])))
     would = collect(store, dry_run=True)
-    assert [one.slot.directory for one in would.trash] == [old]
+    assert [one.location.directory for one in would.trash] == [old]
     assert would.size > 10
     assert len(in_trash(store)) == 2
     assert collect(store).size == would.size
@@ -195,7 +194,7 @@ def test_only_staging_that_is_old_and_unlocked_is_collected(store: Store, publis
     run.mkdir(parents=True)
     (run / "run.json").write_text("{")
     age(run, timedelta(days=365))
-    with courtesy_lock(locked / "lock"):
+    with advisory_lock(locked / "lock"):
         assert collect(store, dry_run=True).staging == (old,)
         assert collect(store).staging == (old,)
         assert sorted((store.home / "tmp").iterdir()) == [locked, young]

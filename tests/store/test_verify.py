@@ -10,7 +10,7 @@ import pytest
 
 from voxgrad.events import ignore
 from voxgrad.store import Lineage, Store
-from voxgrad.store.maintenance import Finding, verify
+from voxgrad.store.lineage import Finding, verify
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 

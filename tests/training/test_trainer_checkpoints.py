@@ -18,7 +18,7 @@ import torch
 
 from voxgrad.errors import EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Said
-from voxgrad.store.filesystem import exclusive_lock
+from voxgrad.files import exclusive_lock
 from voxgrad.training import checkpoint
 from voxgrad.training.trainer import LOCK
 from voxgrad.training.training_log import LOG

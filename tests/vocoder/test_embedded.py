@@ -15,9 +15,9 @@ from voxgrad.events import ignore
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.istft import ISTFTVocoder
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import load_vocoder
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 MEL = MelSpec()

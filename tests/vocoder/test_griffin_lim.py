@@ -7,7 +7,7 @@ from formant_synthesis import speak_phones
 
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.settings import MelSpec
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec, mel_to_linear
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, mel_to_linear
 
 MEL = MelSpec()
 

@@ -8,8 +8,7 @@ from torch import nn
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec
-from voxgrad.vocoder.hifigan import Generator, HiFiGAN, HiFiGANSpec, fold_weight_norm
-from voxgrad.vocoder.load import import_checkpoint
+from voxgrad.vocoder.hifigan import Generator, HiFiGAN, HiFiGANSpec, fold_weight_norm, import_checkpoint
 
 pytestmark = pytest.mark.usefixtures("untrusted_read_in_process")
 
@@ -103,7 +102,7 @@ def test_checkpoints_come_bare_or_wrapped(tmp_path, state, wrap):
     vocoder = imported(tmp_path, wrap(state))
     assert vocoder.spec == SMALL
     assert vocoder.mel == MelSpec()
-    for name, tensor in vocoder.generator.state_dict().items():
+    for name, tensor in vocoder.network.state_dict().items():
         torch.testing.assert_close(tensor, state[name])
 
 

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import ISTFTSpec, MelSpec
-from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import DESCRIPTION, load, save
-from voxgrad.vocoder.phase_reconstruction import istft, reconstruct_phase, zero_phase_spectrum
+from voxgrad.vocoder.choice import DESCRIPTION
+from voxgrad.vocoder.istft import ISTFTVocoder
+from voxgrad.vocoder.phase import istft, reconstruct_phase, zero_phase_spectrum
+from voxgrad.vocoder.registry import load, save
 
 CPU = torch.device("cpu")
 MEL = MelSpec()

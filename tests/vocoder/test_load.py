@@ -7,9 +7,9 @@ import torch
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import MelSpec
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
-from voxgrad.vocoder.load import Vocoder, load, require_mel, save
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import Vocoder, load, require_mel, save
 
 CPU = torch.device("cpu")
 SPEC = HiFiGANSpec(

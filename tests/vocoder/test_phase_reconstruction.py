@@ -6,8 +6,9 @@ from formant_synthesis import speak_phones
 
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.settings import MelSpec
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.phase_reconstruction import (
+from voxgrad.vocoder.phase import (
+    GriffinLim,
+    GriffinLimSpec,
     istft,
     modulus,
     reach,

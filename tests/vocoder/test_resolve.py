@@ -9,8 +9,8 @@ from voxgrad.events import Said
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store, fingerprint
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
-from voxgrad.vocoder.griffin_lim import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.load import load_vocoder, save
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import load_vocoder, save
 
 OTHER = MelSpec(sample_rate=24000, f_max=12000)
 

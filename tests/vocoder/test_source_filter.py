@@ -8,8 +8,8 @@ from torch import Tensor
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec, SourceFilterSpec
-from voxgrad.vocoder.load import load, save
-from voxgrad.vocoder.phase_reconstruction import istft
+from voxgrad.vocoder.phase import istft
+from voxgrad.vocoder.registry import load, save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder, excitation
 
 MEL = MelSpec()

@@ -73,7 +73,7 @@ def align(
 
 def _find(store: "Store", ref: str, kinds: tuple[str, ...]) -> "Artifact":
     """What a reference names; where several are called so, the first of ``kinds``."""
-    from voxgrad.store.layout import Reference
+    from voxgrad.store.artifact import Reference
 
     named = Reference.parse(ref)
     kind = named.kind

@@ -217,7 +217,7 @@ def _loaded(
     Raises:
         BadInputError: it is a graph, the speaker or the vocoder is not there, or something does not fit.
     """
-    from voxgrad.onnx.artifact import KIND
+    from voxgrad.onnx.runtime import KIND
     from voxgrad.speech.engines import require_torch
     from voxgrad.speech.load import find_vocoder
     from voxgrad.speech.speaker import carried_lexicon

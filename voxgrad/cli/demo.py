@@ -123,7 +123,7 @@ def _prepare(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "A
     from voxgrad.preparation.consent import not_needed
     from voxgrad.settings import PrepareSpec, TextSpec
     from voxgrad.steps.prepare import Options, prepare
-    from voxgrad.store.layout import plain_name
+    from voxgrad.store.artifact import plain_name
 
     return prepare(
         store,

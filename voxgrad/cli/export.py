@@ -125,7 +125,7 @@ def _graph(
 ) -> None:
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import Renderer, answer, section, size
-    from voxgrad.onnx.artifact import KIND
+    from voxgrad.onnx.runtime import KIND
     from voxgrad.speech.load import find_voice
     from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
 

@@ -66,7 +66,7 @@ def import_artifact(
     """Import an archive, graph or weights that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
-    from voxgrad.store.archive_reader import is_archive
+    from voxgrad.store.archive import is_archive
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -118,7 +118,7 @@ def _import_onnx(session: Session, store: "Store", file: Path, name: str | None,
 def _import_folder(session: Session, store: "Store", folder: Path, name: str | None) -> None:
     from voxgrad.cli.terminal import answer, section
     from voxgrad.steps.export_weights import import_weights
-    from voxgrad.store.layout import plain_name
+    from voxgrad.store.artifact import plain_name
 
     base = import_weights(store, folder, name=plain_name(folder.resolve().name) if name is None else name)
     answer(
@@ -176,7 +176,7 @@ def _import_checkpoint(
     licence: str | None,
 ) -> "Artifact":
     from voxgrad.steps.import_checkpoint import import_base, import_vocoder
-    from voxgrad.store.layout import plain_name
+    from voxgrad.store.artifact import plain_name
 
     called = plain_name(file.stem) if name is None else name
     if kind is None:

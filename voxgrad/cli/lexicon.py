@@ -160,7 +160,7 @@ def _lexicon(path: Path) -> "Lexicon":
 
 def _change(path: Path, content: str) -> None:
     """Replace the file as a whole; it stays as it was where that fails."""
-    from voxgrad.store.filesystem import explain_os_errors
+    from voxgrad.files import explain_os_errors
 
     beside = path.with_name(f".{path.name}.new")
     with explain_os_errors(f"write {path}"):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from voxgrad.store import Artifact, Damaged, Lineage
+    from voxgrad.store import Artifact, Lineage, StoreEntry
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,12 +53,12 @@ def ls(
     )
 
 
-def table(found: "Sequence[Artifact | Damaged]") -> "Table":
+def table(found: "Sequence[StoreEntry]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
     from rich.table import Table
 
     from voxgrad.cli.terminal import size
-    from voxgrad.store import Damaged
+    from voxgrad.store import DamagedArtifact
 
     lines = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("kind", "ref", "created", "size", "from"):
@@ -69,7 +69,7 @@ def table(found: "Sequence[Artifact | Damaged]") -> "Table":
             justify="right" if heading == "size" else "left",
         )
     for one in found:
-        if isinstance(one, Damaged):
+        if isinstance(one, DamagedArtifact):
             lines.add_row(one.kind, one.ref, one.state, "", one.error.message, style="red")
             continue
         origin = [parent.ref for parent in one.manifest.parents.values()]
@@ -87,7 +87,7 @@ def forest(lineage: "Lineage") -> "Group":
 
     shown: set[Path] = set()
 
-    def grow(tree: "Tree", one: "Artifact | Damaged") -> None:
+    def grow(tree: "Tree", one: "StoreEntry") -> None:
         for child in lineage.children(one):
             again = child.directory in shown
             branch = tree.add(_label(lineage, child, " (see above)" if again else ""))
@@ -103,13 +103,13 @@ def forest(lineage: "Lineage") -> "Group":
     return Group(*trees)
 
 
-def _label(lineage: "Lineage", one: "Artifact | Damaged", note: str) -> "Text":
+def _label(lineage: "Lineage", one: "StoreEntry", note: str) -> "Text":
     from rich.text import Text
 
     from voxgrad.cli.terminal import size
-    from voxgrad.store import Damaged
+    from voxgrad.store import DamagedArtifact
 
-    if isinstance(one, Damaged):
+    if isinstance(one, DamagedArtifact):
         return Text(f"{one}, {one.state}", style="red")
     parents = one.manifest.parents.items()
     gone = [f"{role} {parent.ref}" for role, parent in parents if lineage.origin(parent) is None]
@@ -117,8 +117,8 @@ def _label(lineage: "Lineage", one: "Artifact | Damaged", note: str) -> "Text":
     return Text(f"{one}, {size(one.size)}{missing}{note}")
 
 
-def _listed(one: "Artifact | Damaged") -> dict[str, Any]:
-    from voxgrad.store import Damaged
+def _listed(one: "StoreEntry") -> dict[str, Any]:
+    from voxgrad.store import DamagedArtifact
 
     place = {
         "kind": one.kind,
@@ -127,7 +127,7 @@ def _listed(one: "Artifact | Damaged") -> dict[str, Any]:
         "ref": one.ref,
         "embedded": one.embedded,
     }
-    if isinstance(one, Damaged):
+    if isinstance(one, DamagedArtifact):
         return {**place, "damaged": str(one.error)}
     return {
         **place,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from voxgrad.store.maintenance import Finding
+    from voxgrad.store.lineage import Finding
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from voxgrad.store.lineage import Found
-    from voxgrad.store.trash import Trashed
+    from voxgrad.store.artifact import StoreEntry
+    from voxgrad.store.maintenance import Trashed
 
 
 def verify(
@@ -38,7 +38,7 @@ def verify(
     """Check artifacts for damage, and list what depends on damaged ones. Repairs nothing."""
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.store import Lineage, Store
-    from voxgrad.store.maintenance import verify as look
+    from voxgrad.store.lineage import verify as look
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -99,7 +99,7 @@ def rm(
     """Move an artifact to the trash. Its number is never used again."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
-    from voxgrad.store.trash import remove
+    from voxgrad.store.maintenance import remove
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -116,8 +116,8 @@ def restore(
     """Bring an artifact back from the trash, with what it was made from."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
-    from voxgrad.store.trash import in_trash
-    from voxgrad.store.trash import restore as bring_back
+    from voxgrad.store.maintenance import in_trash
+    from voxgrad.store.maintenance import restore as bring_back
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -145,7 +145,7 @@ def gc(
     session: Session = context.obj
     store = Store.open(session.home)
     done = collect(store, dry_run=dry_run, trash_age=timedelta(days=days))
-    lines = [f"{one.slot}, removed {one.removed:%Y-%m-%d}" for one in done.trash]
+    lines = [f"{one.location}, removed {one.removed:%Y-%m-%d}" for one in done.trash]
     lines += [f"{len(done.staging)} abandoned pieces of work"] * bool(done.staging)
     if done.prepared:
         lines.append(f"{len(done.prepared)} prepared recordings of no dataset, {size(done.prepared_size)}")
@@ -171,16 +171,16 @@ def table(trash: "Sequence[Trashed]") -> "Table":
     for heading in ("kind", "ref", "removed"):
         lines.add_column(heading, overflow="fold", no_wrap=heading != "ref")
     for one in trash:
-        lines.add_row(one.slot.kind, one.slot.ref, f"{one.removed:%Y-%m-%d %H:%M}")
+        lines.add_row(one.location.kind, one.location.ref, f"{one.removed:%Y-%m-%d %H:%M}")
     return lines
 
 
 def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
     return [
-        {"kind": one.slot.kind, "ref": one.slot.ref, "removed": f"{one.removed:%Y-%m-%dT%H:%M:%SZ}"}
+        {"kind": one.location.kind, "ref": one.location.ref, "removed": f"{one.removed:%Y-%m-%dT%H:%M:%SZ}"}
         for one in trash
     ]
 
 
-def _places(found: "Sequence[Found]") -> list[dict[str, str]]:
+def _places(found: "Sequence[StoreEntry]") -> list[dict[str, str]]:
     return [{"kind": one.kind, "ref": one.ref} for one in found]

@@ -98,7 +98,7 @@ def prepare(
     from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
     from voxgrad.store import Store
-    from voxgrad.store.layout import plain_name
+    from voxgrad.store.artifact import plain_name
 
     store = Store.open(session.home)
     whole = folder.resolve()  # "." and ".." have names too

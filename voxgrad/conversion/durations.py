@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
-from voxgrad.model.monotonic_alignment import log_prior
+from voxgrad.model.mas import log_prior
 from voxgrad.preparation.alignment import means
 from voxgrad.text.tokens import Encoded
 

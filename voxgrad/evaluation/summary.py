@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from voxgrad.evaluation.clip_metrics import Figures
+from voxgrad.evaluation.clips import Figures
 
 VOICE, VOCODED, RECORDINGS = "voice", "through_vocoder", "recordings"
 COLUMNS = (VOICE, VOCODED, RECORDINGS)

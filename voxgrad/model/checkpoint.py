@@ -1,4 +1,4 @@
-"""Weights from and to files that this program wrote; `voxgrad.model.untrusted_checkpoint` reads those of others."""
+"""Weights from and to files that this program wrote; `voxgrad.model.untrusted` reads those of others."""
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint of a run: a state dict, pickled or in safetensors.
 
     No code in it runs (``weights_only=True``), but it may take any amount of memory: untrusted files go through
-    `voxgrad.model.untrusted_checkpoint.read_untrusted_checkpoint`.
+    `voxgrad.model.untrusted.read_untrusted_checkpoint`.
 
     Raises:
         BadInputError: no such file, not a checkpoint, or a pickle that wants more than tensors.

@@ -1,60 +1,136 @@
-"""The forward diffusion that turns mels into noise around mu, and the loss that teaches its score.
+"""The diffusion between mels and noise around mu: its schedule, the loss that teaches its score, and the way back.
 
 Equations are those of Popov et al., 2021: dX_t = ½ Σ⁻¹(μ − X_t) β_t dt + √β_t dW_t with Σ = I.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from voxgrad.model.schedule import TIME_MARGIN, Schedule
-from voxgrad.model.score_convnext import ConvNeXtScore
-from voxgrad.settings import ModelSpec
+from voxgrad.samplers import SAMPLERS, time_grid
+from voxgrad.settings import ModelSpec, SynthesisSpec
 
-if TYPE_CHECKING:
-    from voxgrad.model.unet import UNet
+TIME_MARGIN = 1e-5
+"""Times are kept this far from 0 and 1, where the score has no bounded variance."""
+FRAME_MULTIPLE = 4
+"""The U-Net halves the frames twice, so that their number must divide by this."""
+_PROBE = 64
+"""Frames on which half precision is compared with float32."""
+_PROBE_TIME = 0.97
+"""When: near the noise, where it matters most."""
+
+Time = TypeVar("Time", Tensor, float)
+
+
+def length_mask(lengths: Tensor, size: int) -> Tensor:
+    """1.0 where the position is below the length.
+
+    Args:
+        lengths: (batch,) integers.
+        size: padded length.
+
+    Returns:
+        (batch, 1, size) float32.
+
+    >>> length_mask(torch.tensor([1, 3]), 3).tolist()
+    [[[1.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]
+    """
+    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].float()
+
+
+def padded_length(frames: int) -> int:
+    """The next length that the U-Net can halve twice.
+
+    >>> padded_length(9), padded_length(12)
+    (12, 12)
+    """
+    return -(-frames // FRAME_MULTIPLE) * FRAME_MULTIPLE
+
+
+def official_extent(lengths: Tensor, size: int) -> Tensor:
+    """The frames that an utterance would have alone: its own length, padded to what can be halved twice.
+
+    Group normalisation and attention of the official network look at padding too. Held to this extent, an
+    utterance in a ragged batch gets just what it gets alone.
+
+    Args:
+        lengths: (batch,) frames.
+        size: padded frames of the batch.
+
+    Returns:
+        (batch, 1, size) float32.
+    """
+    whole = torch.div(lengths + FRAME_MULTIPLE - 1, FRAME_MULTIPLE, rounding_mode="floor") * FRAME_MULTIPLE
+    return length_mask(whole, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The linear noise schedule β_t = β_0 + (β_1 − β_0) t."""
+
+    beta_min: float
+    beta_max: float
+
+    def beta(self, t: Time) -> Time:
+        """β_t."""
+        return self.beta_min + (self.beta_max - self.beta_min) * t
+
+    def integral(self, t: Time) -> Time:
+        """∫₀ᵗ β_s ds."""
+        return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
+
+    def variance(self, t: Tensor) -> Tensor:
+        """λ_t, the variance of x_t given x_0 (equation 10)."""
+        return 1.0 - torch.exp(-self.integral(t))
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Inputs of the score network besides x_t and t; shapes as in :class:`UNet`."""
+    """Inputs of the score network besides x_t and t."""
 
     mu: Tensor
+    """(batch, n_feats, frames), the prior mean."""
     mask: Tensor | None = None
+    """(batch, 1, frames), or None where every frame is real."""
     extent: Tensor | None = None
+    """(batch, 1, frames), of the U-Net: frames for statistics, see `official_extent`."""
     speaker: Tensor | None = None
-    bias: Tensor | None = None
-    """(batch, 1, 1), what samplers take from every score."""
+    """(batch, spk_emb_dim), of multi-speaker models."""
     features: Tensor | None = None
-    """(batch, frames, frame_channels), of the frame-level mean."""
+    """(batch, frames, frame_channels), of a score network over frames: what the frame-level mean was made from."""
 
     def clear(self, x: Tensor) -> Tensor:
         """Zeroes the padding of ``x`` (batch, n_feats, frames)."""
         return x if self.mask is None else x * self.mask
 
-    def score(self, estimator: "UNet | ConvNeXtScore", x_t: Tensor, t: Tensor) -> Tensor:
+    def score(self, estimator: Callable[..., Any], x_t: Tensor, t: Tensor) -> Tensor:
         """The estimated gradient of log p_t(x_t | mu): (batch, n_feats, frames)."""
-        if isinstance(estimator, ConvNeXtScore):
-            return estimator(x_t, self.mu, t, self.mask, self.speaker, self.required_features)
-        return estimator(x_t, self.mu, t, self.mask, self.extent, self.speaker)
-
-    @property
-    def required_features(self) -> Tensor:
-        """The features, which a score network over frames cannot do without."""
+        score: Tensor
         if self.features is None:
-            raise ValueError("this score network needs the features of the frame-level mean")
-        return self.features
+            score = estimator(x_t, self.mu, t, self.mask, self.extent, self.speaker)
+        else:
+            score = estimator(x_t, self.mu, t, self.mask, self.speaker, self.features)
+        return score
 
 
 class Diffusion(nn.Module):
-    """The score network and its schedule."""
+    """The score network and its schedule.
 
-    def __init__(self, spec: ModelSpec) -> None:
+    Args:
+        spec: the schedule.
+        estimator: a `UNet` or a `ConvNeXtScore`.
+    """
+
+    estimator: Any
+
+    def __init__(self, spec: ModelSpec, estimator: nn.Module) -> None:
         super().__init__()
         self.schedule = Schedule(spec.beta_min, spec.beta_max)
-        self.estimator = _score_network(spec)
+        self.estimator = estimator
 
     def diffuse(self, x_0: Tensor, mu: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draws x_t given x_0 (equation 9): everything (batch, n_feats, frames), t (batch,)."""
@@ -63,7 +139,7 @@ class Diffusion(nn.Module):
         return kept * x_0 + (1.0 - kept) * mu + noise * self.schedule.variance(time).sqrt()
 
     def loss(self, x_0: Tensor, condition: Condition, t: Tensor, noise: Tensor) -> Tensor:
-        """Denoising score matching, weighted by the variance (equation 14) or, for ``convnext``, as EDM does.
+        """Denoising score matching, weighted by the variance (equation 14) or, over frames, as EDM does.
 
         Args:
             x_0: mels (batch, n_feats, frames).
@@ -79,24 +155,86 @@ class Diffusion(nn.Module):
         mask = condition.mask
         if mask is None:
             mask = x_0.new_ones(x_0.shape[0], 1, x_0.shape[2])
-        if isinstance(self.estimator, ConvNeXtScore):
-            # EDM's weight is one in the network's own units at every time. With equation 14's, what is decided at
-            # high noise, pitch and harmonics, hardly counts.
-            skip, out, scale = self.estimator.scales(t)
-            r_0, r_t = x_0 - condition.mu, (x_t - condition.mu) * mask
-            found = self.estimator.network(
-                scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.required_features
-            )
-            return ((found - (r_0 - skip * r_t) / out) * mask).square().sum() / (mask.sum() * x_0.shape[1])
-        score = condition.score(self.estimator, x_t * mask, t).float()
-        deviation = self.schedule.variance(t[:, None, None]).sqrt()
-        return ((score * deviation + noise) * mask).square().sum() / (mask.sum() * x_0.shape[1])
+        if condition.features is None:
+            score = condition.score(self.estimator, x_t * mask, t).float()
+            error = score * self.schedule.variance(t[:, None, None]).sqrt() + noise
+        else:
+            error = self.estimator.error(x_0, x_t, condition, t, mask)
+        return (error * mask).square().sum() / (mask.sum() * x_0.shape[1])
+
+    def sample(
+        self, start: Tensor, condition: Condition, settings: SynthesisSpec, noise: Callable[[], Tensor]
+    ) -> Tensor:
+        """Goes back from noise to a mel, as the settings say.
+
+        Args:
+            start: x_1, (batch, n_feats, frames).
+            condition: prior mean, masks, speaker.
+            settings: sampler, steps and grid.
+            noise: draws like ``start``, for stochastic samplers.
+
+        Returns:
+            x_0, (batch, n_feats, frames), zero on padding.
+        """
+        if settings.steps is None:
+            raise ValueError("the number of steps is not settled")
+        process = ReverseDiffusion(self, condition, noise, self.rounding_bias(start, condition))
+        return SAMPLERS[settings.sampler](process, start, time_grid(settings.steps, settings.grid))
+
+    def rounding_bias(self, start: Tensor, condition: Condition) -> Tensor | None:
+        """How much higher half precision puts the score on average, if that is what the context asks for.
+
+        Weights that are rounded once move the score by nearly as much at all times and everywhere. It is little, but
+        near the noise 1/a_t times it moves the level of the speech. Measured at the start, on a few frames.
+
+        Returns:
+            (batch, 1, 1); None in float32, and of a network that predicts the mel itself.
+        """
+        if not torch.is_autocast_enabled(start.device.type) or condition.features is not None:
+            return None
+        mask, extent = (None if m is None else m[..., :_PROBE] for m in (condition.mask, condition.extent))
+        few = replace(condition, mu=condition.mu[..., :_PROBE], mask=mask, extent=extent)
+        process, x = ReverseDiffusion(self, few), few.clear(start[..., :_PROBE])
+        rounded = process.score(x, _PROBE_TIME)
+        with torch.autocast(x.device.type, enabled=False):
+            moved = few.clear(rounded - process.score(x, _PROBE_TIME))
+        real = x.shape[2] if few.mask is None else few.mask.sum((1, 2), keepdim=True)
+        return moved.sum((1, 2), keepdim=True) / (real * x.shape[1])
 
 
-def _score_network(spec: ModelSpec) -> "UNet | ConvNeXtScore":
-    if spec.decoder == "convnext":
-        return ConvNeXtScore(spec)
-    # Only here, because its normalisation is compiled by numba, which takes a third of a second to load.
-    from voxgrad.model.unet import UNet  # noqa: PLC0415
+def _no_noise() -> Tensor:
+    raise ValueError("a stochastic sampler needs a source of noise")
 
-    return UNet(spec)
+
+@dataclass(frozen=True)
+class ReverseDiffusion:
+    """A diffusion under a condition, as samplers see it: see `voxgrad.samplers.Process`."""
+
+    diffusion: Diffusion
+    condition: Condition
+    noise: Callable[[], Tensor] = _no_noise
+    bias: Tensor | None = None
+    """(batch, 1, 1), what is taken from every score."""
+
+    @property
+    def mu(self) -> Tensor:
+        """The prior mean."""
+        return self.condition.mu
+
+    def beta(self, t: float) -> float:
+        """β_t."""
+        return self.diffusion.schedule.beta(t)
+
+    def level(self, t: float) -> tuple[float, float]:
+        """a_t and σ_t."""
+        integral = self.diffusion.schedule.integral(t)
+        return math.exp(-0.5 * integral), math.sqrt(-math.expm1(-integral))
+
+    def score(self, x: Tensor, t: float) -> Tensor:
+        """The estimated score, float32."""
+        score = self.condition.score(self.diffusion.estimator, x, x.new_full((len(x),), t)).float()
+        return score if self.bias is None else self.condition.clear(score - self.bias)
+
+    def clear(self, x: Tensor) -> Tensor:
+        """Zeroes the padding."""
+        return self.condition.clear(x)

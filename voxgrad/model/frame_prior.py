@@ -154,6 +154,28 @@ def recorded_pitch(log_f0: Tensor) -> Pitch:
     return Pitch(torch.where(voiced, log_f0, _UNVOICED), voiced.float())
 
 
+def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
+    """Repeats every token's column for its frames.
+
+    Args:
+        values: (batch, channels, tokens).
+        durations: (batch, tokens) integers.
+        frames: padded length of the result.
+
+    Returns:
+        (batch, channels, frames), zero past each utterance's last frame.
+
+    >>> expand(torch.tensor([[[5.0, 7.0]]]), torch.tensor([[2, 1]]), 4).tolist()
+    [[[5.0, 5.0, 7.0, 0.0]]]
+    """
+    stop = durations.cumsum(1)
+    frame = torch.arange(frames, device=durations.device).expand(durations.shape[0], -1).contiguous()
+    token = torch.searchsorted(stop, frame, right=True)
+    inside = token < values.shape[2]
+    index = token.clamp(max=values.shape[2] - 1)[:, None].expand(-1, values.shape[1], -1)
+    return values.gather(2, index) * inside[:, None]
+
+
 def frame_positions(durations: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     """Where every frame lies in its token.
 

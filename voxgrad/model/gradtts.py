@@ -11,12 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxgrad.device import autocast
-from voxgrad.model import monotonic_alignment, samplers
-from voxgrad.model.diffusion import Condition, Diffusion
-from voxgrad.model.frame_prior import FramePrior, Pitch, frame_positions, gather_tokens
-from voxgrad.model.masks import FRAME_MULTIPLE, length_mask, official_extent, padded_length
-from voxgrad.model.postfilter import sharpened
-from voxgrad.model.text_encoder import TextEncoder
+from voxgrad.model.convnext import ConvNeXtScore
+from voxgrad.model.diffusion import (
+    FRAME_MULTIPLE,
+    Condition,
+    Diffusion,
+    length_mask,
+    official_extent,
+    padded_length,
+)
+from voxgrad.model.encoder import TextEncoder
+from voxgrad.model.frame_prior import FramePrior, Pitch, expand, frame_positions, gather_tokens
 from voxgrad.settings import ModelSpec, SynthesisSpec
 
 
@@ -111,7 +116,7 @@ class GradTTS(nn.Module):
             self.spk_emb = nn.Embedding(spec.n_spks, spec.spk_emb_dim)
         self.encoder = TextEncoder(spec)
         self.frame_prior = FramePrior(spec, self.encoder.inner) if spec.decoder == "convnext" else None
-        self.decoder = Diffusion(spec)
+        self.decoder = Diffusion(spec, _score_network(spec))
 
     def speaker(self, speakers: Tensor | None) -> Tensor | None:
         """Embeds speaker ids (batch,) → (batch, spk_emb_dim); None in a one-speaker model."""
@@ -130,10 +135,13 @@ class GradTTS(nn.Module):
     @torch.no_grad()
     def align(self, prior: Prior, y: Tensor, frame_lengths: Tensor) -> Tensor:
         """Durations (batch, tokens) of the best alignment of mels (batch, n_feats, frames)."""
+        # Only here, because numba takes a third of a second to load, and speaking needs no search.
+        from voxgrad.model import mas  # noqa: PLC0415
+
         token_lengths = prior.mask.sum((1, 2)).long()
         with torch.autocast(y.device.type, enabled=False):  # half precision would move borders
-            value = monotonic_alignment.log_prior(prior.mu_x, y)
-        return monotonic_alignment.search(value, token_lengths, frame_lengths)
+            value = mas.log_prior(prior.mu_x, y)
+        return mas.search(value, token_lengths, frame_lengths)
 
     @torch.no_grad()  # in inference mode, autocast would round the weights anew in every step
     def synthesize(
@@ -192,8 +200,8 @@ class GradTTS(nn.Module):
         temperature = self.spec.temperature if settings.temperature is None else settings.temperature
         start = temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
         with autocast(mu_y.device, settings.precision):
-            mel = samplers.sample(self.decoder, start, condition, settings, noise)
-        mel = sharpened(mel, settings.postfilter or 0.0)
+            mel = self.decoder.sample(start, condition, settings, noise)
+        mel = sharpen(mel, settings.postfilter or 0.0)
         longest = int(frame_lengths.max())
         return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
 
@@ -216,13 +224,13 @@ class GradTTS(nn.Module):
             durations: (batch, tokens).
             frames: padded length.
             mask: (batch, 1, frames), or None where nothing is padded.
-            extent: (batch, 1, frames), see `masks.official_extent`.
+            extent: (batch, 1, frames), see `diffusion.official_extent`.
             speakers: (batch,) ids for a multi-speaker model.
             pitch_range: factor of the predicted pitch's distance from the speaker's mean.
             prosody: what the predicted pitch is changed by.
             performance: whose pitch takes the place of the predicted one.
         """
-        mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
+        mu_y = expand(prior.mu_x, durations, frames)
         speaker = self.speaker(speakers)
         if self.frame_prior is None:
             return Condition(mu_y, mask, extent, speaker)
@@ -244,6 +252,15 @@ class GradTTS(nn.Module):
         return Condition(mean.mu, mask, None, speaker, features=mean.features)
 
 
+def _score_network(spec: ModelSpec) -> nn.Module:
+    if spec.decoder == "convnext":
+        return ConvNeXtScore(spec)
+    # Only here, because its normalisation is compiled by numba, which takes a third of a second to load.
+    from voxgrad.model.unet import UNet  # noqa: PLC0415
+
+    return UNet(spec)
+
+
 def _noise(like: Tensor, sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Tensor:
     """Standard normal, each utterance's own frames from its own generator, zero after them."""
     noise = torch.zeros_like(like)
@@ -261,7 +278,7 @@ QUESTION_END: Final = 2.0
 def frame_prosody(semitones: Tensor, rise: Tensor, durations: Tensor, frames: int) -> FrameProsody:
     """What is asked of (tokens,), by (1, tokens) durations, of every frame, smooth at the borders."""
     values = torch.stack((semitones * (math.log(2) / 12), rise))[None].to(durations.device)
-    by_frame = monotonic_alignment.expand(values, durations, frames)
+    by_frame = expand(values, durations, frames)
     padded = nn.functional.pad(by_frame, (_SMOOTHED // 2, _SMOOTHED // 2), mode="replicate")
     raised, rising = nn.functional.avg_pool1d(padded, _SMOOTHED, 1).unbind(1)
     return FrameProsody(raised, rising)
@@ -290,6 +307,24 @@ def predicted_durations(
         border = ((frames * scale).clamp(min=1.0) * mask).cumsum(1, dtype=torch.float64).float().round()
     border = border.long()
     return border - F.pad(border, (1, 0))[:, :-1]
+
+
+def sharpen(mel: Tensor, strength: float) -> Tensor:
+    """Gives a predicted mel back some of the contrast that averaging took, by moving bands away from their neighbours.
+
+    A network that is trained by squared errors predicts means, and a mean over what a band may be is smoother than any
+    of them. Statistical synthesis has long met that with a filter before the vocoder: Koishida et al. (1995) sharpen
+    formants in the cepstrum, Toda and Tokuda (2007) restore the global variance. See docs/synthesis.md.
+
+    Args:
+        mel: (batch, n_feats, frames), logarithmic.
+        strength: share of the distance from the mean, in which the band itself counts twice; 0 leaves it as it is.
+    """
+    if strength == 0:
+        return mel
+    padded = F.pad(mel, (0, 0, 1, 1), mode="replicate")
+    around = (padded[:, :-2] + padded[:, 2:]) / 2
+    return mel + strength / 2 * (mel - around)
 
 
 def duration_loss(prior: Prior, durations: Tensor) -> Tensor:

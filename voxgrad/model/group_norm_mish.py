@@ -50,14 +50,13 @@ def group_norm_mish(x: Tensor, norm: nn.GroupNorm, plus: Tensor | None = None) -
         x = x.contiguous(memory_format=torch.channels_last)
         _forward(x, norm.num_groups, norm.weight, norm.bias, norm.eps, plus, x)
         return x
-    fused: Tensor = _GroupNormMish.apply(x, norm.num_groups, norm.weight, norm.bias, norm.eps, plus)  # type: ignore[no-untyped-call]
+    fused: Tensor = _GroupNormMish.apply(x, norm.num_groups, norm.weight, norm.bias, norm.eps, plus)
     return fused
 
 
 def takes(x: Tensor) -> bool:
     """Whether :func:`group_norm_mish` can be given ``x``."""
-    known = x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
-    return known and not torch.compiler.is_compiling()  # it fuses them itself
+    return x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
 
 
 def _forward(

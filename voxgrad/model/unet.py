@@ -7,6 +7,7 @@ frames, and a ragged batch gives every utterance what it gets alone.
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
@@ -14,10 +15,29 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.model import group_norm_mish
-from voxgrad.model.masks import Frames
 from voxgrad.settings import ModelSpec
 
 GROUPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What is real in a padded batch at one level of the U-Net; None means everything.
+
+    ``mask`` (batch, 1, 1, frames) zeroes padding; ``extent`` (same shape) bounds statistics.
+    """
+
+    mask: Tensor | None = None
+    extent: Tensor | None = None
+
+    def clear(self, x: Tensor) -> Tensor:
+        """Zeroes the padding of ``x`` (batch, channels, bands, frames)."""
+        # A mask of another type would turn half precision into float32.
+        return x if self.mask is None else x * self.mask.to(x.dtype)
+
+    def halved(self) -> "Frames":
+        """The same after a downsampling by two."""
+        return Frames(*(None if m is None else m[..., ::2] for m in (self.mask, self.extent)))
 
 
 class GroupNorm(nn.GroupNorm):
@@ -283,9 +303,9 @@ class LinearAttention(nn.Module):
 def _may_overflow(weight: Tensor, x: Tensor) -> bool:
     """Whether exponentials of weight @ x could pass a float32 when they are added up, by Cauchy and Schwarz.
 
-    On a GPU to ask would cost more than to guard against it, and what is compiled cannot ask.
+    On a GPU to ask would cost more than to guard against it.
     """
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
+    if x.device.type != "cpu":
         return True
     longest = torch.linalg.vector_norm(x.detach(), dim=1, dtype=torch.float32).amax()
     return not float(longest * torch.linalg.vector_norm(weight.detach(), dim=1).amax()) < _SAFE

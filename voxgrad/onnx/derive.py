@@ -1,24 +1,81 @@
-"""A voice and a vocoder → their graph in the store, made once."""
+"""A voice and a vocoder → their graph in the store, made once and checked against torch."""
 
 import shutil
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
-from voxgrad.events import Began, Emit, Ended, Said
-from voxgrad.onnx.artifact import KIND, MODEL, find_graph, graph_key, graph_parents
-from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
-from voxgrad.onnx.model_file import GraphDescription
-from voxgrad.onnx.runtime import require_onnx
-from voxgrad.settings import OnnxSpec
+from voxgrad.errors import BadInputError
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, ignore
+from voxgrad.onnx.export import exported, require_exportable, speech_graph
+from voxgrad.onnx.file import GraphDescription
+from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, graph_parents, require_onnx
+from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.store.maintenance import move_to_trash
 from voxgrad.store.store import Store
-from voxgrad.store.trash import move_to_trash
 from voxgrad.text.lexicon import LEXICON
-from voxgrad.vocoder.load import Vocoder, load_vocoder
+from voxgrad.text.tokens import encode
+from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
-_TASK = "export"
+_TASK, _COMPARISON = "export", "compare with torch"
+TOLERANCE = 1e-3
+"""Between torch and an unquantised graph: of the largest difference of a log-mel, and of full scale for the root mean
+square of the audio's. Not of single samples: a pulse between two samples moves with the last digit of the pitch, so
+that a mel changed by 1e-7 of itself changes samples of torch's own audio by up to 2e-3."""
+SENTENCES = (
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+    "The juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck.",
+    "The hogs were fed chopped corn and garbage.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+    "The boy was there when the sun rose.",
+    "A rod is used to catch pink salmon.",
+    "The source of the huge river is the clear spring.",
+    "Kick the ball straight and follow through.",
+    "Help the woman get back to her feet.",
+    "A pot of tea helps to pass the evening.",
+    "Smoky fires lack flame and heat.",
+    "The soft cushion broke the man's fall.",
+    "The salt breeze came across from the sea.",
+    "Hello!",
+)
+"""On which graphs are checked; all but the last are of the Harvard sentences (IEEE, 1969)."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a graph is from torch over `SENTENCES`.
+
+    What is of audio and mel is of the sentences with the same durations, and None where rounded weights left none.
+
+    Attributes:
+        same_durations: share of the sentences with the same durations.
+        mel_largest: difference of the log-mel.
+        mel_mean: its mean difference.
+        audio_rms: root mean square of the audio's difference, of the worst sentence.
+        sample_largest: difference of a sample.
+    """
+
+    same_durations: float
+    mel_largest: float | None = None
+    mel_mean: float | None = None
+    audio_rms: float | None = None
+    sample_largest: float | None = None
+
+    def rounded(self) -> dict[str, float | None]:
+        """For a manifest."""
+        return {name: None if value is None else round(value, 6) for name, value in asdict(self).items()}
 
 
 def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: OnnxSpec, emit: Emit) -> Artifact:
@@ -115,3 +172,64 @@ def mean_pitches(acoustic: AcousticModel) -> tuple[float, ...]:
     if prior is None:
         raise ValueError("a model that predicts no pitch is refused before")
     return tuple(round(one, 3) for one in prior.pitch_statistics[:, 0].exp().tolist())
+
+
+def agreement(
+    acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path, emit: Emit = ignore
+) -> Agreement:
+    """Compare a graph with what torch says on `SENTENCES`, and tell of each.
+
+    Raises:
+        BadInputError: an unquantised graph differs by more than `TOLERANCE`.
+    """
+    runtime = OnnxGraph.load(path, acoustic.spec, spec)
+    synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
+    found: list[tuple[float, ...]] = []
+    emit(Began(_COMPARISON, len(SENTENCES), "sentences"))
+    for seed, sentence in enumerate(SENTENCES):
+        tokens = encode(sentence, acoustic.spec.text).tokens
+        samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
+        said = runtime.speak(tokens, synthesis, seed)
+        if said.durations == durations:
+            sound, shape = np.abs(said.samples - samples), np.abs(said.mel - mel)
+            found.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
+        emit(Advanced(_COMPARISON, seed + 1))
+    emit(Ended(_COMPARISON))
+    if not found:
+        result = Agreement(0.0)
+    else:
+        worst = np.array(found).max(0).tolist()
+        mean = float(np.mean([one[1] for one in found]))
+        result = Agreement(len(found) / len(SENTENCES), worst[0], mean, worst[2], worst[3])
+    if spec.quantize == "none":
+        _require_agreement(result)
+    return result
+
+
+def _require_agreement(found: Agreement) -> None:
+    apart = max(found.mel_largest or 0.0, found.audio_rms or 0.0)
+    if found.same_durations < 1:
+        message = (
+            f"{1 - found.same_durations:.0%} of the sentences have other durations in the graph than in torch"
+        )
+    elif apart > TOLERANCE:
+        message = f"the graph differs from torch by {apart:.2g}, and may by {TOLERANCE:g}"
+    else:
+        return
+    raise BadInputError(message, "Report it: the export or ONNX Runtime has a fault.")
+
+
+def _by_torch(
+    acoustic: AcousticModel, vocoder: Vocoder, tokens: tuple[int, ...], synthesis: SynthesisSpec, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, ...]]:
+    ids = torch.tensor([tokens])
+    spoken = acoustic.model.synthesize(
+        ids,
+        torch.tensor([ids.shape[1]]),
+        synthesis,
+        torch.Generator().manual_seed(seed),
+        torch.tensor([acoustic.row]),
+        acoustic.spec.duration_scale,
+    )
+    mel = spoken.mel.clamp(*acoustic.spec.mel.range)
+    return vocoder(mel)[0].numpy(), mel[0].numpy(), tuple(spoken.durations[0].tolist())

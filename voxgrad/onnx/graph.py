@@ -1,5 +1,6 @@
-"""A voice as one graph: token ids → audio, for one utterance."""
+"""A voice as one graph: token ids → audio, for one utterance, in operators that ONNX has."""
 
+import math
 from typing import Any, TypeVar
 
 import torch
@@ -8,12 +9,19 @@ from torch.nn import functional as F
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import copy_with
-from voxgrad.model import samplers
-from voxgrad.model.gradtts import frame_prosody, predicted_durations
-from voxgrad.model.masks import FRAME_MULTIPLE
-from voxgrad.model.postfilter import sharpened
-from voxgrad.settings import SynthesisSpec
+from voxgrad.model.diffusion import FRAME_MULTIPLE
+from voxgrad.model.gradtts import frame_prosody, predicted_durations, sharpen
+from voxgrad.settings import MelSpec, SynthesisSpec
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
+from voxgrad.vocoder.phase import EDGE, window_of
+from voxgrad.vocoder.source_filter import (
+    MOMENTUM,
+    TINY,
+    SourceFilterVocoder,
+    correction_tables,
+    envelope_table,
+    excitation_noise,
+)
 
 _NOISE_FRAMES = 1024
 """Of noise inside a graph, after which it repeats: twelve seconds."""
@@ -75,8 +83,8 @@ class SpeechGraph(nn.Module):
         count = frames * self.spec.model.n_feats
         drawn = noise[torch.arange(count) % noise.shape[0]].reshape(1, self.spec.model.n_feats, -1)
         start = temperature * drawn + condition.mu
-        mel = samplers.sample(self.model.decoder, start, condition, self.settings, lambda: drawn)
-        mel = sharpened(mel, self.spec.model.postfilter).clamp(*self.spec.mel.range)
+        mel = self.model.decoder.sample(start, condition, self.settings, lambda: drawn)
+        mel = sharpen(mel, self.spec.model.postfilter).clamp(*self.spec.mel.range)
         return self.vocoder(mel).reshape(1, -1), durations, mel
 
 
@@ -181,3 +189,188 @@ class SherpaGraph(nn.Module):
     def _marked(self, x: Tensor) -> Tensor:
         """1 where a token is a mark: (1, n) int64 both ways."""
         return (x[:, :, None] == self.marks).any(2).long()
+
+
+class VocoderGraph(nn.Module):
+    """A log-mel (1, n_mels, frames) → samples (frames * hop_length,)."""
+
+    noise: Tensor
+    filters: Tensor
+    shares: Tensor
+    envelope: Tensor
+
+    def __init__(self, vocoder: SourceFilterVocoder) -> None:
+        super().__init__()
+        self.network, self.mel = vocoder.network, vocoder.mel
+        self.updates, self.iterations = vocoder.spec.updates, vocoder.spec.iterations
+        self.fourier = FourierTransform(vocoder.mel)
+        cpu = torch.device("cpu")
+        filters, shares = correction_tables(vocoder.mel, cpu)
+        self.register_buffer("filters", filters.T.contiguous())
+        self.register_buffer("shares", shares)
+        self.register_buffer("envelope", envelope_table(vocoder.mel, cpu))
+        self.register_buffer("noise", excitation_noise(cpu))
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Speaks one utterance."""
+        pitch, voicing = self.network.pitch.estimate(log_mel)
+        mel = log_mel.transpose(1, 2)
+        wanted, share = mel.exp(), voicing[..., None]
+        pulses, noise = (self.fourier(one) for one in self._excitation(pitch))
+        envelope = (mel @ self.envelope).exp()
+        mixed = (one * share[0] + other * (1 - share[0]) for one, other in zip(pulses, noise, strict=True))
+        envelope = envelope * self._correction(
+            _modulus(*(part * envelope for part in mixed)), wanted, self.updates
+        )
+        pulses, noise = (tuple(part * envelope for part in one) for one in (pulses, noise))
+        gain, turn, hiss, revised = self.network.filter.controls(
+            mel, pitch, voicing, _modulus(*pulses), _modulus(*noise)
+        )
+        (pulse, pulse_i), (white, white_i) = pulses, noise
+        cos, sin = gain * turn.cos(), gain * turn.sin()
+        real = pulse * cos - pulse_i * sin + white * hiss
+        imaginary = pulse * sin + pulse_i * cos + white_i * hiss
+        return self._consistent(real[0], imaginary[0], revised.exp())
+
+    def _consistent(self, real: Tensor, imaginary: Tensor, wanted: Tensor) -> Tensor:
+        """See `SourceFilterVocoder._consistent`; (frames, bins) each."""
+        before: tuple[Tensor, Tensor] | None = None
+        for _ in range(self.iterations):
+            here = self.fourier(self.fourier.inverse(real, imaginary))
+            real, imaginary = here
+            if before is not None:
+                real = real + MOMENTUM * (real - before[0])
+                imaginary = imaginary + MOMENTUM * (imaginary - before[1])
+            before = here
+            factors = self._correction(_modulus(real, imaginary)[None], wanted, 1)[0]
+            real, imaginary = real * factors, imaginary * factors
+        return self.fourier.inverse(real, imaginary)
+
+    def _excitation(self, pitch: Tensor) -> tuple[Tensor, Tensor]:
+        """Pulses and noise, (samples,) each; see `source_filter.excitation`."""
+        rate = self.mel.sample_rate
+        step = (
+            F.interpolate(pitch[:, None], scale_factor=float(self.mel.hop_length), mode="linear")[0, 0] / rate
+        )
+        phase = step.double().cumsum(0)
+        whole = phase.floor()
+        passed = (whole > F.pad(whole, (1, 0))[:-1]).float() * step.rsqrt()
+        late = ((phase - whole) / step).float()
+        pulses = passed * (1 - late) + F.pad(passed * late, (0, 1))[1:]
+        where = torch.arange(step.shape[0]) % len(self.noise)
+        return pulses, self.noise[where]
+
+    def _correction(self, magnitudes: Tensor, wanted: Tensor, updates: int) -> Tensor:
+        """See `source_filter._correction`."""
+        factors = torch.ones_like(magnitudes)
+        for _ in range(updates):
+            factors = factors * ((wanted / ((magnitudes * factors) @ self.filters + TINY)) @ self.shares)
+        return factors
+
+
+def _modulus(real: Tensor, imaginary: Tensor) -> Tensor:
+    return (real.square() + imaginary.square() + TINY**2).sqrt()
+
+
+def factors(size: int) -> tuple[int, int]:
+    """The two factors of a size that lie nearest to each other.
+
+    >>> factors(1024), factors(600)
+    ((32, 32), (24, 25))
+    """
+    small = next(one for one in range(math.isqrt(size), 0, -1) if size % one == 0)
+    return small, size // small
+
+
+class FourierTransform(nn.Module):
+    """What `phase_reconstruction.stft` and ``istft`` do, on real and imaginary parts.
+
+    Args:
+        mel: sizes of the frames; its hop divides its n_fft.
+    """
+
+    window: Tensor
+    inner: Tensor
+    outer: Tensor
+    twiddle: Tensor
+    weight: Tensor
+
+    def __init__(self, mel: MelSpec) -> None:
+        super().__init__()
+        self.hop, self.size = mel.hop_length, mel.n_fft
+        self.bins = mel.n_fft // 2 + 1
+        self.a, self.b = factors(mel.n_fft)
+        window = window_of(mel, torch.device("cpu"))
+        self.register_buffer("window", window)
+        self.register_buffer("inner", _table(self.a))
+        self.register_buffer("outer", _table(self.b))
+        angles = _angles(self.size, self.b, self.a)
+        self.register_buffer("twiddle", torch.stack((angles.cos(), -angles.sin())).float())
+        weight = torch.full((self.bins,), 2.0 / self.size)
+        weight[0] = 1.0 / self.size
+        if self.size % 2 == 0:
+            weight[-1] = 1.0 / self.size
+        self.register_buffer("weight", weight)
+
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """(frames * hop_length,) → real and imaginary parts, (frames, bins) each."""
+        room = self.size - self.hop
+        padded = nn.functional.pad(samples, (room // 2, room - room // 2)).reshape(-1, self.hop)
+        parts = self.size // self.hop
+        count = padded.shape[0] - parts + 1
+        frames = torch.cat([padded[part : part + count] for part in range(parts)], 1) * self.window
+        # n = b n1 + n2 and k = k1 + a k2.
+        x = frames.reshape(-1, self.a, self.b).transpose(1, 2) @ self.inner[: self.a]  # (frames, n2, 2 k1)
+        real, imaginary = x[..., : self.a], x[..., self.a :]
+        c, s = self.twiddle[0], self.twiddle[1]
+        turned = torch.cat((real * c - imaginary * s, real * s + imaginary * c), 1)  # (frames, 2 n2, k1)
+        both = turned.transpose(1, 2) @ self.outer  # (frames, k1, 2 k2)
+        real, imaginary = (
+            one.transpose(1, 2).reshape(-1, self.size)[:, : self.bins]
+            for one in (both[..., : self.b], both[..., self.b :])
+        )
+        return real, imaginary
+
+    def inverse(self, real: Tensor, imaginary: Tensor) -> Tensor:
+        """The reverse: two of (frames, bins) → (frames * hop_length,)."""
+        # The real part of the transform of twice the positive frequencies; k = a k2 + k1 and n = n1 + ... as above,
+        # with time and frequency exchanged and the sign of every angle turned.
+        room = (0, self.size - self.bins)
+        real, imaginary = (
+            nn.functional.pad(one * self.weight, room).reshape(-1, self.b, self.a).transpose(1, 2)
+            for one in (real, -imaginary)
+        )  # (frames, k1, k2) each, conjugated
+        x = torch.cat((real, imaginary), 2) @ self.outer  # (frames, k1, 2 n2)
+        real, imaginary = x[..., : self.b], x[..., self.b :]
+        c, s = self.twiddle[0].T, self.twiddle[1].T
+        turned = torch.cat((real * c - imaginary * s, real * s + imaginary * c), 1)  # (frames, 2 k1, n2)
+        frames = turned.transpose(1, 2) @ self.inner[:, : self.a]  # (frames, n2, n1): the real part alone
+        frames = frames.transpose(1, 2).reshape(-1, self.size) * self.window
+        audio = self._added(frames) / self._added(
+            torch.ones_like(frames[:, :1]) * self.window.square()
+        ).clamp(min=EDGE)
+        start = (self.size - self.hop) // 2
+        return audio[start : audio.shape[0] - (self.size - self.hop - start)]
+
+    def _added(self, frames: Tensor) -> Tensor:
+        """Overlap-add: (frames, n_fft) → ((frames - 1) * hop_length + n_fft,)."""
+        parts = self.size // self.hop
+        blocks = frames.reshape(-1, parts, self.hop)
+        total = sum(
+            nn.functional.pad(blocks[:, part], (0, 0, part, parts - 1 - part)) for part in range(parts)
+        )
+        assert isinstance(total, Tensor)  # noqa: S101 - `sum` of at least one
+        return total.reshape(-1)
+
+
+def _angles(size: int, rows: int, columns: int) -> Tensor:
+    """2π r c / size, in float64 so that large products keep their phase: (rows, columns)."""
+    product = torch.arange(rows)[:, None] * torch.arange(columns)
+    return (2 * math.pi / size) * (product % size).double()
+
+
+def _table(size: int) -> Tensor:
+    """[[cos, −sin], [sin, cos]]: real and imaginary parts, side by side, times it are those of the transform."""
+    angles = _angles(size, size, size)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((torch.cat((cos, -sin), 1), torch.cat((sin, cos), 1))).float()

@@ -1,19 +1,59 @@
-"""ONNX Runtime: an exported graph speaks, without torch."""
+"""ONNX Runtime: graphs in the store, and how an exported graph speaks. Needs no torch."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxgrad.errors import BadInputError
-from voxgrad.onnx.noise import torch_normal
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import Parent, fingerprint
+from voxgrad.store.store import Store
 from voxgrad.threads import usable_processors
+
+KIND: Final = "onnx"
+MODEL: Final = "model.onnx"
+VERSION: Final = 4
+"""Raised whenever the same voice would give another graph."""
+
+
+def graph_key(voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> str:
+    """The fingerprint of the graph of a voice and a vocoder."""
+    return fingerprint("onnx", VERSION, {"onnx": spec.model_dump()}, graph_parents(voice, vocoder), {})
+
+
+def graph_parents(voice: Artifact, vocoder: Artifact) -> dict[str, Parent]:
+    """What a graph is made from, by role."""
+    return {"voice": voice.as_parent(), "vocoder": vocoder.as_parent()}
+
+
+def find_graph(store: Store, voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> Artifact | None:
+    """The graph that was made before; None if there is none."""
+    return store.matching(KIND, graph_key(voice, vocoder, spec))
+
+
+def settings_of(graph: Artifact) -> tuple[AcousticSpec, OnnxSpec]:
+    """What a graph's voice carries, and how it was exported.
+
+    Raises:
+        IntegrityError: its manifest does not say.
+    """
+    settings: dict[str, Any] = graph.manifest.settings
+    try:
+        return (
+            validated(AcousticSpec, settings["acoustic"], graph.ref),
+            validated(OnnxSpec, settings["onnx"], graph.ref),
+        )
+    except (BadInputError, KeyError, TypeError) as error:
+        raise IntegrityError(f"the manifest of {graph} holds no graph", "Export it again.") from error
+
 
 _FRAMES_A_TOKEN = 24
 """Noise for so many is drawn; a longer utterance repeats it."""
@@ -157,3 +197,29 @@ def default_threads() -> int:
     if named.isdigit() and int(named) > 0:
         return int(named)
     return usable_processors()
+
+
+_BLOCK = 16
+
+
+def torch_normal(seed: int, count: int) -> NDArray[np.float32]:
+    """What ``torch.randn(count, generator=torch.Generator().manual_seed(seed))`` gives on a processor.
+
+    ATen fills blocks of 16 by Box and Muller's transform of 24-bit uniform numbers from a Mersenne Twister; the two
+    agree to the rounding of logarithm and cosine.
+
+    Args:
+        seed: as torch takes it; the Twister looks at its lowest 32 bits.
+        count: a multiple of 16, of which every beginning is that of a longer row.
+
+    Raises:
+        ValueError: ``count`` is not a multiple of 16.
+    """
+    if count % _BLOCK:
+        raise ValueError(f"{count} is not a multiple of {_BLOCK}")
+    twister = np.random.RandomState(seed & 0xFFFFFFFF)
+    bits = twister.randint(0, 1 << 32, count, np.uint32) & np.uint32((1 << 24) - 1)
+    uniform = (bits * np.float32(2.0**-24)).astype(np.float32).reshape(-1, 2, _BLOCK // 2)
+    radius = np.sqrt(-2 * np.log(1 - uniform[:, 0]))
+    angle = np.float32(2 * np.pi) * uniform[:, 1]
+    return np.stack((radius * np.cos(angle), radius * np.sin(angle)), 1).astype(np.float32).reshape(-1)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
 from voxgrad.preparation.word_checks import Suspect
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Slot
+from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.tokens import Encoded, encode
 
@@ -61,7 +60,7 @@ class Fit:
 
 
 @lru_cache(maxsize=2)
-def loaded(slot: Slot) -> AcousticModel:
+def loaded(slot: ArtifactLocation) -> AcousticModel:
     """The base that lies somewhere, loaded once in every process."""
     return load_acoustic_model(Artifact.load(slot))
 
@@ -99,7 +98,7 @@ def means(base: AcousticModel, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
 def searched(mu: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
     """Durations (tokens,) of the best alignment, and what the means leave of the mel, (n_feats, frames)."""
     lengths = torch.tensor([mu.shape[1]]), torch.tensor([mel.shape[1]])
-    durations = monotonic_alignment.search(monotonic_alignment.log_prior(mu[None], mel[None]), *lengths)[0]
+    durations = mas.search(mas.log_prior(mu[None], mel[None]), *lengths)[0]
     return durations, mel - mu.repeat_interleave(durations, 1)
 
 
@@ -140,7 +139,7 @@ Floats = NDArray[np.float32]
 def search_band(blocks: Iterable[tuple[int, Floats]], tokens: int) -> NDArray[np.int64]:
     """Finds the most likely monotonic alignment that keeps to a band.
 
-    The recurrence is that of `voxgrad.model.monotonic_alignment.search`; a block of frames sees only the tokens of its
+    The recurrence is that of `voxgrad.model.mas.search`; a block of frames sees only the tokens of its
     own part of the band, so that memory grows with the recording's length and not with its square.
 
     Args:

@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
+from voxgrad.files import explain_os_errors
 from voxgrad.preparation.alignment import Fit, WordFit
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import MELS, Clip
 

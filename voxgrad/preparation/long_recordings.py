@@ -11,7 +11,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.silence import Span
 from voxgrad.errors import BadInputError
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
 from voxgrad.preparation.alignment import Floats, means, search_band, searched
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
@@ -181,7 +181,7 @@ def _values(script: _Script, mel: Tensor, cuts: list[slice], lows: list[int]) ->
     for index, low in enumerate(lows):
         block = slice(index * _BLOCK, min((index + 1) * _BLOCK, mel.shape[1]))
         mu = script.mu[:, low : low + width]
-        value = monotonic_alignment.log_prior(mu[None], mel[None, :, block])[0]
+        value = mas.log_prior(mu[None], mel[None, :, block])[0]
         parting = torch.where(script.between[low : low + width], 0.0, -_FORBIDDEN)
         yield low, torch.where(paused[block][:, None], parting[None], value).numpy()
 

@@ -23,7 +23,7 @@ from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
 from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, MelSpec, TextSpec
-from voxgrad.store.layout import Slot
+from voxgrad.store.artifact import ArtifactLocation
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode_transcript
@@ -54,7 +54,7 @@ class RecordingSettings:
     audio: AudioSpec
     text: TextSpec
     lexicon: Lexicon
-    base: Slot | None
+    base: ArtifactLocation | None
     recogniser: Recogniser | None
     denoise: bool = False
 
@@ -219,7 +219,7 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
     )
 
 
-def _fit(base: Slot, text: str, mel: Tensor, how: RecordingSettings) -> Fit | None:
+def _fit(base: ArtifactLocation, text: str, mel: Tensor, how: RecordingSettings) -> Fit | None:
     found = fit(loaded(base), text, mel, how.lexicon)
     if found is None or how.audio.mel != MelSpec():  # the classifier knows no other mel
         return found

@@ -19,11 +19,11 @@ import soundfile
 from pydantic import Field, ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.files import explain_os_errors, sync_directory, sync_file, write_file
 from voxgrad.preparation.consent import agreed
 from voxgrad.preparation.take_checks import ALL_PHONES, phones_of
 from voxgrad.settings import Spec
-from voxgrad.store.filesystem import explain_os_errors, sync_directory, sync_file, write_file
-from voxgrad.store.layout import check_name
+from voxgrad.store.artifact import check_name
 
 RECORD: Final = "session.json"
 MOST_PROMPTS: Final = 2000

@@ -15,9 +15,9 @@ from uuid import uuid4
 from pydantic import Field, ValidationError
 
 from voxgrad.errors import BadInputError, ExitCode, VoxgradError
+from voxgrad.files import explain_os_errors, write_file
 from voxgrad.server.clone_process import CloneRequest
 from voxgrad.settings import Spec
-from voxgrad.store.filesystem import explain_os_errors, write_file
 
 _LOG = logging.getLogger("voxgrad.server")
 _RECORD: Final = "clone.json"

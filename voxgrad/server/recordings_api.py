@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from voxgrad.errors import BadInputError
+from voxgrad.files import explain_os_errors
 from voxgrad.preparation.recording_session import MOST_PROMPTS, RecordingSession, read_prompts, sessions
 from voxgrad.presets import preset_names
 from voxgrad.server import uploads, worker
@@ -24,7 +25,6 @@ from voxgrad.server.request_body import chunks, parsed
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import unless_left
 from voxgrad.server.speech_service import SpeechService
-from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.store.store import Store
 
 T = TypeVar("T")

@@ -12,8 +12,7 @@ from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.results import Spoken
 from voxgrad.speech.speaker import Speaker
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Slot
+from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.passages import Passage
 
 
@@ -85,12 +84,14 @@ class RemoteSpeaker(Speaker):
             waiting.cancel()
 
 
-def slots(speaker: Speaker) -> tuple[Slot, Slot | None]:
+def slots(speaker: Speaker) -> tuple[ArtifactLocation, ArtifactLocation | None]:
     """Where voice and vocoder lie."""
     vocoder = speaker.vocoder
     return slot_of(speaker.voice), None if vocoder is None else slot_of(vocoder)
 
 
-def slot_of(artifact: Artifact) -> Slot:
+def slot_of(artifact: Artifact) -> ArtifactLocation:
     """Where an artifact lies, without its manifest, which would travel with every passage."""
-    return Slot(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)
+    return ArtifactLocation(
+        artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded
+    )

@@ -25,8 +25,7 @@ from voxgrad.speech.provenance import Recipe
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.speech.speaker import carried_lexicon
 from voxgrad.speech.stream import cut, readable
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Reference
+from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Sound
@@ -150,7 +149,7 @@ class SpeechService:
             if kind is None and reference.digest is None:
                 # A voice has the name of its dataset by default, and so is its speech.
                 layout = self.store.layout
-                kind = next((one for one in SPEAKERS if layout.slots(one, str(reference.name))), "voice")
+                kind = next((one for one in SPEAKERS if layout.locations(one, str(reference.name))), "voice")
             found = self.store.find(name, kind)
         except BadInputError as error:
             raise UnknownVoiceError(f"there is no voice {wanted[:80]!r}", self._there_are()) from error

@@ -10,9 +10,9 @@ from typing import Final
 from uuid import uuid4
 
 from voxgrad.errors import BadInputError
+from voxgrad.files import explain_os_errors
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.settings import Limits
-from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.text.recordings import is_sound
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,120}")

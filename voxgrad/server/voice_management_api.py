@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
+from voxgrad.files import explain_os_errors
 from voxgrad.server import worker
 from voxgrad.server.errors import HTTPError
 from voxgrad.server.openai_api import described
@@ -22,12 +23,10 @@ from voxgrad.server.request_body import parsed
 from voxgrad.server.speech_response import unless_left
 from voxgrad.server.speech_service import SpeechService, UnknownVoiceError
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.filesystem import explain_os_errors
-from voxgrad.store.layout import check_name
+from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.lineage import Lineage
+from voxgrad.store.maintenance import in_trash, remove, restore
 from voxgrad.store.store import Store
-from voxgrad.store.trash import in_trash, remove, restore
 
 _MADE_AGAIN: Final = frozenset({"card", "speech", "evaluation"})
 """What may go along with a voice: it can be made again."""
@@ -79,7 +78,7 @@ async def rename(request: Request) -> Response:
 
 def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:
     check_name(name)
-    if store.layout.slots("voice", name):
+    if store.layout.locations("voice", name):
         raise BadInputError(f"there is a voice {name} already", "Choose another name.")
     _check_removable(store, voice)
     # An artifact's name is part of its manifest, so that this is a copy.
@@ -116,9 +115,13 @@ async def trash(request: Request) -> Response:
     """GET /api/trash: the voices that can be brought back, the last removed first."""
     found = await asyncio.to_thread(in_trash, _store(request))
     shown = [
-        {"ref": one.slot.ref, "name": one.slot.name, "removed": one.removed.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        {
+            "ref": one.location.ref,
+            "name": one.location.name,
+            "removed": one.removed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
         for one in found
-        if one.slot.kind == "voice"
+        if one.location.kind == "voice"
     ]
     return JSONResponse({"voices": shown})
 
@@ -132,7 +135,7 @@ async def bring_back(request: Request) -> Response:
         back = restore(store, f"voice/{body.ref}")
         digests = {one.digest for one in back if isinstance(one, Artifact)}
         for lost in in_trash(store):
-            found = lost.found
+            found = lost.entry
             if isinstance(found, Artifact) and found.kind == "card" and _voice_of(found) in digests:
                 back += restore(store, f"card/{found.ref}")
         return [one.ref for one in back]

@@ -21,8 +21,7 @@ from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.results import Spoken
 from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.steps.card import card
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Slot
+from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.text.lexicon import NONE
@@ -33,7 +32,9 @@ THREADS = 1
 """Of every worker: more processes do more work than more threads."""
 _OVERHEAD = 1.5  # of a loaded voice over its weights: buffers, and what the first passages allocate
 
-_voices: "OrderedDict[tuple[Slot, Slot | None], tuple[Synthesizer, int]]" = OrderedDict()
+_voices: "OrderedDict[tuple[ArtifactLocation, ArtifactLocation | None], tuple[Synthesizer, int]]" = (
+    OrderedDict()
+)
 _limit = 0
 _SYNTHESIS = SynthesisSpec()
 
@@ -70,8 +71,8 @@ def run(connection: Connection, megabytes: int) -> None:
 
 
 def speak(
-    voice: Slot,
-    vocoder: Slot | None,
+    voice: ArtifactLocation,
+    vocoder: ArtifactLocation | None,
     passage: Passage,
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
@@ -89,7 +90,7 @@ def speak(
     return spoken, time.perf_counter() - began
 
 
-def _loaded(voice: Slot, vocoder: Slot | None) -> Synthesizer:
+def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> Synthesizer:
     """A voice with its vocoder, from memory or from the store; the least recently used make room for it."""
     key = (voice, vocoder)
     if key not in _voices:
@@ -116,13 +117,13 @@ def _stored(vocoder: Artifact | None) -> int:
     return 0 if vocoder is None else vocoder.size
 
 
-def check(recording: Path, text: str, base: Slot | None) -> dict[str, Any]:
+def check(recording: Path, text: str, base: ArtifactLocation | None) -> dict[str, Any]:
     """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
     acoustic = None if base is None else loaded(base)
     return asdict(check_take(recording, text, acoustic, load_prepare_preset("prepare")))
 
 
-def make_card(home: Path, voice: Slot) -> str:
+def make_card(home: Path, voice: ArtifactLocation) -> str:
     """The page that compares a voice with its base, or the one that exists; returns its reference.
 
     Raises:

@@ -6,12 +6,19 @@ sentence is what `-h` shows. See `voxgrad.options`.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from voxgrad.settings.base import Spec
+from voxgrad.samplers import SAMPLERS
+from voxgrad.settings.base import Spec, one_of
 from voxgrad.settings.model import ModelSpec, Quality
 
-Sampler = Literal["unipc", "dpmpp", "ddim", "euler", "sde", "ml"]
+
+def _registered(name: str) -> str:
+    return one_of(name, tuple(SAMPLERS))
+
+
+Sampler = Annotated[str, AfterValidator(_registered)]
+"""The name of one of `voxgrad.samplers`."""
 Speed = Annotated[float, Field(ge=0.2, le=5)]
 
 
@@ -47,7 +54,7 @@ class SynthesisSpec(Spec):
     decides."""
     steps: int | None = Field(default=None, ge=1, le=1000)
     """Number of diffusion steps (default: 2, with a U-Net 6). Each is one evaluation of the score network."""
-    sampler: Sampler = "unipc"
+    sampler: Sampler = Field(default="unipc", json_schema_extra={"choices": list(SAMPLERS)})
     """Solver of the reverse diffusion. See `docs/synthesis.md`; `sde` and `ml` draw noise in every step."""
     grid: float = Field(default=1.0, ge=0.1, le=4)
     """Exponent of the diffusion times: 1 spaces them evenly, a lower value puts more of them near the noise."""

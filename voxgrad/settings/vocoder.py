@@ -1,10 +1,10 @@
 """Settings of the vocoder and of its training."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from voxgrad.settings.base import Positive, Spec
+from voxgrad.settings.base import Positive, Spec, one_of
 from voxgrad.settings.training import RunSpec, ScheduleSpec
 
 
@@ -66,20 +66,28 @@ class VocoderTrainSpec(RunSpec):
     """Copies of every clip as another speaker: pitch, formants and speed shifted at random."""
 
 
+TRAINABLE_VOCODERS: Final[dict[str, type[Spec]]] = {"istft": ISTFTSpec, "source_filter": SourceFilterSpec}
+"""Settings of the vocoders that `vocoder train` trains, by kind."""
+
+
+def _trainable(kind: str) -> str:
+    return one_of(kind, tuple(TRAINABLE_VOCODERS))
+
+
 class VocoderPreset(VocoderTrainSpec):
     """A preset file of `vocoder train`; fine-tuning keeps the model that it starts from."""
 
     description: str
-    kind: Literal["istft", "source_filter"] = "source_filter"
+    kind: Annotated[str, AfterValidator(_trainable)] = "source_filter"
     model: ISTFTSpec | SourceFilterSpec = SourceFilterSpec()
 
     @model_validator(mode="before")
     @classmethod
     def _model_of_kind(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Both kinds have settings of the same names, which only the kind tells apart."""
+        """The kinds have settings of the same names, which only the kind tells apart."""
         model = values.get("model", {})
         if not isinstance(model, dict):
             return values
         kind = values.get("kind", "source_filter")
-        spec = ISTFTSpec if kind == "istft" else SourceFilterSpec
-        return {**values, "kind": kind, "model": spec.model_validate(model)}
+        spec = TRAINABLE_VOCODERS.get(kind)
+        return values if spec is None else {**values, "model": spec.model_validate(model)}

@@ -6,8 +6,7 @@ from typing import Final, Literal
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit
-from voxgrad.onnx.artifact import KIND, find_graph, settings_of
-from voxgrad.onnx.runtime import has_runtime
+from voxgrad.onnx.runtime import KIND, find_graph, has_runtime, settings_of
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.onnx_speaker import OnnxSpeaker, require_settings, settled, unsuited

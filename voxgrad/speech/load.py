@@ -4,12 +4,11 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, ignore
-from voxgrad.onnx.artifact import KIND
+from voxgrad.onnx.runtime import KIND
 from voxgrad.settings import SynthesisSpec
 from voxgrad.speech.engines import Engine, choose_engine, open_speaker
 from voxgrad.speech.speaker import Speaker, carried_lexicon
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Reference
+from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.vocoder.choice import choose_vocoder, mel_of

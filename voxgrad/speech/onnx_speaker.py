@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.artifact import MODEL, settings_of
-from voxgrad.onnx.runtime import OnnxGraph
+from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of
+from voxgrad.samplers import DETERMINISTIC
 from voxgrad.settings import AcousticSpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.local_speaker import LocalSpeaker
 from voxgrad.speech.prosody import TokenChanges
@@ -127,7 +127,7 @@ def unsuited(synthesis: SynthesisSpec) -> str | None:
             return f"{name}={getattr(synthesis, name)}"
     if synthesis.postfilter not in {None, ModelSpec(decoder="convnext").postfilter}:
         return f"postfilter={synthesis.postfilter}"
-    if synthesis.sampler not in {"unipc", "dpmpp", "ddim", "euler"}:
+    if synthesis.sampler not in DETERMINISTIC:
         return f"the sampler {synthesis.sampler}, which draws noise in every step"
     return "precision=bfloat16" if synthesis.precision == "bfloat16" else None
 

@@ -18,8 +18,7 @@ from voxgrad.speech.prosody import TokenChanges
 from voxgrad.speech.results import Utterance
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.vocoder.load import Vocoder, load_vocoder
-from voxgrad.vocoder.source_filter import SourceFilterVocoder
+from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
 _DELIVERY = DeliverySpec()
 
@@ -109,9 +108,7 @@ class Synthesizer(LocalSpeaker):
 
     def audio(self, mel: Tensor, precision: str) -> Tensor:
         """By the vocoder: (n_mels, frames) → (samples,)."""
-        # The others were trained and compared in float32 alone.
-        rounded = isinstance(self.vocoder_model, SourceFilterVocoder)
-        with autocast(mel.device, precision if rounded else "float32"):
+        with autocast(mel.device, precision if self.vocoder_model.half_precision else "float32"):
             return self.vocoder_model(mel[None])[0]
 
     def mean_pitch(self, row: int) -> float | None:

@@ -10,8 +10,8 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.files import explain_os_errors
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.filesystem import explain_os_errors
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import (

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voxgrad.audio.io import Samples
-from voxgrad.evaluation.clip_metrics import Figures, alignments, measured, recording, speak
-from voxgrad.evaluation.held_out import held_out
+from voxgrad.evaluation.clips import Figures, alignments, held_out, measured, recording, speak
 from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
 from voxgrad.pages import mel_picture, mp3, template

@@ -7,9 +7,10 @@ from pathlib import Path
 from voxgrad.audio.writers import open_writer
 from voxgrad.conversion.convert import convert as spoken
 from voxgrad.conversion.convert import recipe_of
-from voxgrad.conversion.source import read_source, sha256_of
+from voxgrad.conversion.source import read_source
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.files import sha256_of
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import ConversionSpec, SynthesisSpec
 from voxgrad.speech.provenance import MARK, Recording, was_made_by

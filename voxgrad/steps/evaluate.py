@@ -11,10 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform
-from voxgrad.evaluation.clip_metrics import Figures, alignments, measured, perceptual, recording, speak
-from voxgrad.evaluation.distances import distances
-from voxgrad.evaluation.held_out import held_out, speaker_of
-from voxgrad.evaluation.perceptual_metrics import INSTALL, PerceptualMetrics, missing, similarity
+from voxgrad.evaluation.clips import (
+    Figures,
+    alignments,
+    held_out,
+    measured,
+    perceptual,
+    recording,
+    speak,
+    speaker_of,
+)
+from voxgrad.evaluation.metrics import INSTALL, PerceptualMetrics, distances, missing, similarity
 from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import SynthesisSpec

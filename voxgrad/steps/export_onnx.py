@@ -5,9 +5,9 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
-from voxgrad.onnx.artifact import KIND, MODEL
-from voxgrad.onnx.folder import check_folder, graph_files, sherpa_files, write_folder, write_one
-from voxgrad.onnx.model_file import described
+from voxgrad.files import atomic_write
+from voxgrad.onnx.file import check_folder, described, graph_files, sherpa_files, write_folder
+from voxgrad.onnx.runtime import KIND, MODEL
 from voxgrad.settings import OnnxSpec
 from voxgrad.speech.engines import require_torch
 from voxgrad.speech.load import find_vocoder
@@ -62,7 +62,8 @@ def export_onnx(
         graph = graph_of(store, voice, find_vocoder(store, vocoder, voice, emit), spec, emit)
     content = graph.path(MODEL).read_bytes()
     if single:
-        write_one(target, content)
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(content)
     else:
         words = Lexicon.gather(store.home, carried_lexicon(graph), None)
         write_folder(target, graph_files(content, described(content)[0], words))

@@ -10,7 +10,7 @@ from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
 from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.onnx.folder import check_folder, write_folder
+from voxgrad.onnx.file import check_folder, write_folder
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact

@@ -12,14 +12,15 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.model.untrusted_checkpoint import read_untrusted_checkpoint
+from voxgrad.model.untrusted import read_untrusted_checkpoint
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.vocoder.load import import_checkpoint, save
+from voxgrad.vocoder.hifigan import import_checkpoint
+from voxgrad.vocoder.registry import save
 
 VERSION = 1
 _TOOLS = {"torch": torch.__version__}

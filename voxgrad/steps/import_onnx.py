@@ -6,10 +6,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.artifact import KIND, MODEL
-from voxgrad.onnx.model_file import check, described, read
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import check_name, plain_name
+from voxgrad.onnx.file import check, described, read
+from voxgrad.onnx.runtime import KIND, MODEL
+from voxgrad.store.artifact import Artifact, check_name, plain_name
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
 

@@ -31,8 +31,7 @@ from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings
 from voxgrad.preparation.report import write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.layout import Slot, check_name
+from voxgrad.store.artifact import Artifact, ArtifactLocation, check_name
 from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
@@ -246,7 +245,7 @@ def _nothing_left(problems: Sequence[Problem], folder: Path, notices: Sequence[s
     )
 
 
-def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> Slot | None:
+def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:
     """Where a base lies that was trained on mels like these."""
     if base is None:
         return None
@@ -258,7 +257,7 @@ def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> Slot | None
             )
         )
         return None
-    return Slot(base.kind, base.name, base.version, base.directory, base.embedded)
+    return ArtifactLocation(base.kind, base.name, base.version, base.directory, base.embedded)
 
 
 def _before(store: Store, name: str) -> Artifact | None:

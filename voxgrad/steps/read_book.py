@@ -18,6 +18,7 @@ from voxgrad.audio.writers import PCM, open_writer, read_comment, to_pcm
 from voxgrad.documents.epub import Chapter
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.files import explained
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import MARK
@@ -26,7 +27,6 @@ from voxgrad.speech.speaker import Speaker
 from voxgrad.speech.stream import Resumption
 from voxgrad.speech.text_input import warn_unknown, warn_unread
 from voxgrad.speech.word_timings import TimedPassage, read_timings
-from voxgrad.store.filesystem import explained
 
 _RECIPE: Final = "recipe.json"
 _AUDIO: Final = "audio.pcm"

@@ -11,7 +11,7 @@ import soundfile
 from voxgrad.audio.writers import open_writer, to_pcm
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit
-from voxgrad.onnx.artifact import KIND, settings_of
+from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.presets import validated
 from voxgrad.settings import ConversionSpec, DeliverySpec, OnnxSpec, SynthesisSpec
 from voxgrad.speech.cast import Cast, Member
@@ -127,7 +127,8 @@ def _converted(
     """The remark and the sound of a recording's conversion."""
     # Only here, because they need torch and Praat.
     from voxgrad.conversion.convert import convert, recipe_of  # noqa: PLC0415
-    from voxgrad.conversion.source import read_source, sha256_of  # noqa: PLC0415
+    from voxgrad.conversion.source import read_source  # noqa: PLC0415
+    from voxgrad.files import sha256_of  # noqa: PLC0415
     from voxgrad.speech.synthesizer import Synthesizer  # noqa: PLC0415
 
     known = recipe.recording

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
-from voxgrad.settings import ISTFTSpec, VocoderPreset, VocoderTrainSpec
+from voxgrad.settings import VocoderPreset, VocoderTrainSpec
+from voxgrad.settings.base import either
+from voxgrad.settings.vocoder import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset
@@ -21,11 +23,8 @@ from voxgrad.training.training_log import tensorboard_writer
 from voxgrad.training.training_run import budget_settings, finish_run, publish_run, write_record
 from voxgrad.training.vocoder_data import AudioClips, augmented_copies, read_clips
 from voxgrad.training.vocoder_task import VocoderTask
-from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.load import load_vocoder, save
-from voxgrad.vocoder.source_filter import SourceFilterVocoder
+from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
 
-OwnVocoder = ISTFTVocoder | SourceFilterVocoder
 STEP, VERSION = "vocoder train", 2
 
 
@@ -96,7 +95,9 @@ def train_vocoder(
     return finish_run(trainer, store, request, key, publish)
 
 
-def _task(vocoder: OwnVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:
+def _task(
+    vocoder: TrainableVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit
+) -> VocoderTask:
     group = open_process_group()
     with group.main_process_first():  # which makes the copies
         clips, held_out = _training_clips(dataset, preset, run, emit if group.is_main_process else ignore)
@@ -104,19 +105,17 @@ def _task(vocoder: OwnVocoder, dataset: Dataset, preset: VocoderPreset, run: Pat
     return VocoderTask(vocoder, clips, _waveforms(held_out), preset, pick_device(), group)
 
 
-def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> OwnVocoder:
+def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> TrainableVocoder:
     if start is None:
         torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
-        if isinstance(preset.model, ISTFTSpec):
-            return ISTFTVocoder.build(preset.model, dataset.mel)
-        return SourceFilterVocoder.build(preset.model, dataset.mel)
+        return cast("TrainableVocoder", VOCODERS[preset.kind].build(preset.model, dataset.mel))
     vocoder = load_vocoder(start, dataset.mel, str(dataset.artifact))
-    if not isinstance(vocoder, OwnVocoder):
+    if vocoder.name not in TRAINABLE_VOCODERS:
         raise BadInputError(
             f"{start} is a {vocoder.name}, which cannot be trained here",
-            "Start from a vocoder of the kind istft or source_filter, or from scratch.",
+            f"Start from a vocoder of the kind {either(list(TRAINABLE_VOCODERS))}, or from scratch.",
         )
-    return vocoder
+    return cast("TrainableVocoder", vocoder)
 
 
 def _training_clips(

@@ -16,7 +16,7 @@ from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.settings import MelSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.vocoder.choice import mel_of
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.registry import load_vocoder
 
 _TASK = "vocode"
 

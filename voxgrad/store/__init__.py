@@ -1,7 +1,6 @@
 """Versioned, immutable artifact directories and the manifests that describe them."""
 
-from voxgrad.store.artifact import Artifact, Damaged
-from voxgrad.store.layout import KINDS, check_name, plain_name
+from voxgrad.store.artifact import KINDS, Artifact, DamagedArtifact, StoreEntry, check_name, plain_name
 from voxgrad.store.lineage import Lineage
 from voxgrad.store.manifest import FileEntry, Manifest, Parent, canonical_json, fingerprint
 from voxgrad.store.publish import StagedArtifact
@@ -10,13 +9,14 @@ from voxgrad.store.store import Store
 __all__ = [
     "KINDS",
     "Artifact",
-    "Damaged",
+    "DamagedArtifact",
     "FileEntry",
     "Lineage",
     "Manifest",
     "Parent",
     "StagedArtifact",
     "Store",
+    "StoreEntry",
     "canonical_json",
     "check_name",
     "fingerprint",

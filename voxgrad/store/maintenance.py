@@ -1,57 +1,213 @@
-"""Verification of what is published, and garbage collection of staging and old trash."""
+"""Removal, restoring and garbage collection: an artifact goes to the trash in one rename, and returns in one."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from voxgrad.errors import IntegrityError, VoxgradError
-from voxgrad.events import Advanced, Began, Emit, Ended
-from voxgrad.store.artifact import Artifact, Damaged
-from voxgrad.store.filesystem import explain_os_errors, is_locked
-from voxgrad.store.layout import entries
-from voxgrad.store.lineage import Found, Lineage
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.files import (
+    advisory_lock,
+    explain_os_errors,
+    is_locked,
+    sync_directory,
+    write_file,
+)
+from voxgrad.store.artifact import (
+    KINDS,
+    Artifact,
+    ArtifactLocation,
+    DamagedArtifact,
+    Reference,
+    StoreEntry,
+    entries,
+    is_name,
+    load_entry,
+    possible_digests,
+)
+from voxgrad.store.lineage import Lineage, runs_from
 from voxgrad.store.store import Store
-from voxgrad.store.trash import Trashed, in_trash
+from voxgrad.system_errors import is_disk_full
+
+DERIVED = "onnx"
+"""The kind of what was only made so that something else is quicker."""
+_TIME = "%Y%m%dT%H%M%S-%fZ"
+_NAME = re.compile(
+    rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>.+)\.v(?P<version>[1-9]\d{{0,8}})\.(?P<removed>[^.]+)\.[0-9a-f]{{8}}"
+)
+"""What a directory in the trash is called: all that restoring needs, and nothing that takes space to write."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """An artifact that is not what was published."""
+class Trashed:
+    """A removed artifact."""
 
-    artifact: Found
-    problems: tuple[VoxgradError, ...]
-    dependents: tuple[Artifact, ...]
-    """Everything that was made from it."""
+    location: ArtifactLocation
+    """What it was, with its directory in the trash."""
+    removed: datetime
+    """UTC, to the microsecond."""
+
+    @property
+    def entry(self) -> StoreEntry:
+        """The artifact, as it lies in the trash."""
+        return load_entry(self.location)
 
 
-def verify(lineage: Lineage, chosen: Iterable[Found], *, full: bool, emit: Emit) -> tuple[Finding, ...]:
-    """Look for damage.
+def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[StoreEntry, ...]:
+    """Move an artifact to the trash, where it stays until it is collected; its number is never used again.
 
     Args:
-        lineage: of the whole store.
-        chosen: what to look at.
-        full: read every byte; otherwise the manifests and their digests are read, and sizes of files compared.
-        emit: called with progress events.
+        store: that it is in.
+        entry: what to remove, intact or damaged.
+        cascade: also everything that was made from it.
 
     Returns:
-        What is damaged; nothing where all is intact.
+        What was removed, in that order: what was made from a thing goes before the thing.
+
+    Raises:
+        BadInputError: it came with the package, or something needs it.
+        EnvironmentFailureError: the disk is full, or the place may not be written.
     """
-    artifacts = tuple(chosen)
-    findings = []
-    emit(Began("verify", len(artifacts), "artifacts"))
-    for number, one in enumerate(artifacts, 1):
-        problems = (one.error,) if isinstance(one, Damaged) else tuple(one.problems(full=full))
-        if problems:
-            findings.append(Finding(one, problems, lineage.descendants(one)))
-        emit(Advanced("verify", number, str(one)))
-    emit(Ended("verify"))
-    return tuple(findings)
+    if entry.embedded:
+        raise BadInputError(f"{entry} comes with voxgrad and cannot be removed", "Leave it where it is.")
+    dependents = [made for made in Lineage.of(store).descendants(entry) if not made.embedded]
+    runs = runs_from(store, [entry, *dependents])
+    if runs:
+        raise BadInputError(
+            f"{entry} is needed by the training run {_few(runs)}", "Finish the run first: see `voxgrad runs`."
+        )
+    # Graphs go along: they can be made again.
+    needing = [made for made in dependents if made.kind != DERIVED]
+    if needing and not cascade:
+        raise BadInputError(
+            f"{entry} is needed by {_few([str(made) for made in needing])}",
+            "Remove that first, or all of it with --cascade.",
+        )
+    going = (*reversed(dependents), entry)
+    for each in going:
+        move_to_trash(store, each)
+    return going
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more}"
+
+
+def move_to_trash(store: Store, entry: StoreEntry) -> None:
+    """Move one artifact to the trash; its mark tells its digest, so that it alone can have its number again.
+
+    Raises:
+        EnvironmentFailureError: the place may not be written.
+    """
+    now = datetime.now(UTC).strftime(_TIME)
+    target = store.home / "trash" / f"{entry.kind}.{entry.name}.v{entry.version}.{now}.{uuid4().hex[:8]}"
+    versions = entry.directory.parent
+    with explain_os_errors(f"remove {entry}"), advisory_lock(store.home / "store.lock"):
+        target.parent.mkdir(exist_ok=True)
+        # The mark first: beside an artifact that is still there it means nothing.
+        _mark(store.layout.tombstone(entry.kind, entry.name, entry.version), entry.digests)
+        sync_directory(versions)
+        entry.directory.rename(target)
+        for directory in (target.parent, versions, store.home):
+            sync_directory(directory)
+
+
+def _mark(tombstone: Path, digests: frozenset[str]) -> None:
+    try:
+        write_file(tombstone, "\n".join(sorted(digests)).encode())
+    except OSError as error:
+        # Whoever removes something from a full disk shall not be stopped by the want of space.
+        if not is_disk_full(error):
+            raise
+        write_file(tombstone, b"")
+
+
+def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
+    """Bring an artifact back from the trash, with what it was made from where that lies there too.
+
+    Args:
+        store: that it was in.
+        ref: as for `Store.find`; without a number, what was removed last.
+
+    Returns:
+        What came back, parents first.
+
+    Raises:
+        BadInputError: nothing in the trash answers to it, or its place is taken.
+        EnvironmentFailureError: the place may not be written.
+    """
+    trashed = in_trash(store)
+    by_digest = {digest: one for one in reversed(trashed) for digest in possible_digests(one.location)}
+    coming: list[Trashed] = []
+    waiting = [_chosen(trashed, Reference.parse(ref), ref)]
+    while waiting:
+        one = waiting.pop()
+        coming.append(one)
+        entry = one.entry
+        parents = entry.manifest.parents.values() if isinstance(entry, Artifact) else ()
+        here = {known.digest for known in store.list()} if parents else set()
+        waiting += [by_digest[p.digest] for p in parents if p.digest in by_digest and p.digest not in here]
+    return tuple(_return(store, one) for one in dict.fromkeys(reversed(coming)))
+
+
+def in_trash(store: Store) -> list[Trashed]:
+    """What was removed and can still be brought back, the last removed first."""
+    found = (_trashed(path) for path in entries(store.home / "trash"))
+    return sorted((one for one in found if one is not None), key=lambda one: one.removed, reverse=True)
+
+
+def _trashed(path: Path) -> Trashed | None:
+    """What lies in the trash under a name; None where it is none that we gave."""
+    parts = _NAME.fullmatch(path.name)
+    if parts is None or not is_name(parts["name"]):
+        return None
+    try:
+        removed = datetime.strptime(parts["removed"], _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return Trashed(
+        ArtifactLocation(parts["kind"], parts["name"], int(parts["version"]), path, embedded=False), removed
+    )
+
+
+def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
+    """The last removed that answers to a reference."""
+    for one in trashed:
+        location = one.location
+        by_name = (
+            location.name == reference.name
+            and reference.kind in {None, location.kind}
+            and reference.version in {None, location.version}
+        )
+        by_digest = reference.digest is not None and any(
+            digest.startswith(reference.digest) for digest in possible_digests(location)
+        )
+        if by_name or by_digest:
+            return one
+    raise BadInputError(f"There is no {ref} in the trash", "See what is there with `voxgrad restore`.")
+
+
+def _return(store: Store, one: Trashed) -> StoreEntry:
+    location = one.location
+    versions = store.layout.versions_directory(location.kind, location.name)
+    target = versions / f"v{location.version}"
+    with explain_os_errors(f"restore {location}"), advisory_lock(store.home / "store.lock"):
+        if target.exists():
+            raise BadInputError(
+                f"The place of {location} is taken", f"Remove what lies there: {location.ref}."
+            )
+        versions.mkdir(parents=True, exist_ok=True)
+        location.directory.rename(target)
+        for directory in (versions, versions.parent, versions.parent.parent, location.directory.parent):
+            sync_directory(directory)
+    return load_entry(replace(location, directory=target))
 
 
 STAGING_AGE = timedelta(hours=1)
@@ -90,7 +246,7 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
         EnvironmentFailureError: something may not be deleted.
     """
     everything = store.scan()
-    damaged = [one for one in everything if isinstance(one, Damaged)]
+    damaged = [entry for entry in everything if isinstance(entry, DamagedArtifact)]
     if damaged:
         raise IntegrityError(
             f"Nothing is deleted while the manifest of {damaged[0]} cannot be read",
@@ -100,8 +256,8 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
         youngest = datetime.now(UTC) - trash_age
         staging = tuple(directory for directory in entries(store.home / "tmp") if _is_abandoned(directory))
         trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
-        prepared = _superseded(store, [one for one in everything if isinstance(one, Artifact)])
-        doomed = [*staging, *(one.slot.directory for one in trash)]
+        prepared = _superseded(store, [entry for entry in everything if isinstance(entry, Artifact)])
+        doomed = [*staging, *(one.location.directory for one in trash)]
         prepared_size = sum(prepared.values())
         size = prepared_size + sum(_size(directory) for directory in doomed)
         if not dry_run:

@@ -14,9 +14,8 @@ from typing import Any
 
 import voxgrad
 from voxgrad.errors import EnvironmentFailureError, IntegrityError
-from voxgrad.store.artifact import Artifact, digest_line
-from voxgrad.store.filesystem import courtesy_lock, explain_os_errors, sync_directory, sync_file, write_file
-from voxgrad.store.layout import Layout, Slot
+from voxgrad.files import advisory_lock, explain_os_errors, sync_directory, sync_file, write_file
+from voxgrad.store.artifact import Artifact, ArtifactLocation, Layout, digest_line
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, Parent
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -78,8 +77,8 @@ class StagedArtifact:
                 consent=consent,
                 licence=licence,
             )
-            slot = self._commit(manifest, manifest.to_bytes(), wanted=None)
-        return Artifact.load(slot)
+            location = self._commit(manifest, manifest.to_bytes(), wanted=None)
+        return Artifact.load(location)
 
     def publish_copy(
         self, manifest: Manifest, content: bytes, known: Callable[[], Artifact | None]
@@ -103,17 +102,21 @@ class StagedArtifact:
         """
         with explain_os_errors(f"publish {self.kind} {self.name}"):
             # What a newer minor version may tell of a file beside these three is no business of ours.
-            if {(one.path, one.size, one.sha256) for one in _sealed(self.directory)} != {
-                (one.path, one.size, one.sha256) for one in manifest.files
-            }:
+            staged, listed = (
+                {(entry.path, entry.size, entry.sha256) for entry in files}
+                for files in (_sealed(self.directory), manifest.files)
+            )
+            if staged != listed:
                 raise IntegrityError(
                     f"The files of {self.kind} {self.name} are not those that its manifest lists",
                     "Get the archive again.",
                 )
             digest = hashlib.sha256(content).hexdigest()
             free = self._layout.is_free(self.kind, self.name, manifest.version, digest)
-            slot = self._commit(manifest, content, wanted=manifest.version if free else None, known=known)
-        return (slot, False) if isinstance(slot, Artifact) else (Artifact.load(slot), True)
+            location = self._commit(manifest, content, wanted=manifest.version if free else None, known=known)
+        if isinstance(location, Artifact):
+            return location, False
+        return Artifact.load(location), True
 
     def _commit(
         self,
@@ -121,11 +124,11 @@ class StagedArtifact:
         content: bytes,
         wanted: int | None,
         known: Callable[[], Artifact | None] = lambda: None,
-    ) -> Slot:
+    ) -> ArtifactLocation:
         """Rename the staged directory to the wanted or the next number; returns what `known` found instead of it."""
         versions = self._layout.versions_directory(self.kind, self.name)
         versions.mkdir(parents=True, exist_ok=True)
-        with courtesy_lock(self._home / "store.lock"):
+        with advisory_lock(self._home / "store.lock"):
             if (same := known()) is not None:
                 return same
             version = wanted if wanted is not None else self._layout.next_version(self.kind, self.name)
@@ -135,7 +138,7 @@ class StagedArtifact:
         for directory in (versions, versions.parent, versions.parent.parent, self._home):
             sync_directory(directory)
         _make_read_only(versions / f"v{version}")
-        return Slot(self.kind, self.name, version, versions / f"v{version}", embedded=False)
+        return ArtifactLocation(self.kind, self.name, version, versions / f"v{version}", embedded=False)
 
     def _renamed(self, manifest: Manifest, content: bytes, version: int, target: Path) -> bool:
         """Write the manifest with its number and rename; False where somebody else took the number."""

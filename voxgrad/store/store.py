@@ -13,10 +13,19 @@ from uuid import uuid4
 
 from platformdirs import user_data_path
 
-from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
-from voxgrad.store.artifact import Artifact, Damaged
-from voxgrad.store.filesystem import courtesy_lock, explain_os_errors, explained, sync_directory, write_file
-from voxgrad.store.layout import KINDS, Layout, Reference, Slot, check_kind, check_name
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.files import advisory_lock, explain_os_errors, explained, sync_directory, write_file
+from voxgrad.store.artifact import (
+    KINDS,
+    Artifact,
+    DamagedArtifact,
+    Layout,
+    Reference,
+    StoreEntry,
+    check_kind,
+    check_name,
+    load_entry,
+)
 from voxgrad.store.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
@@ -94,7 +103,7 @@ class Store:
                     payload.mkdir(parents=True)
                     self._mark_layout(staging)
                     # While its lock is held, garbage collection does not take this directory for an abandoned one.
-                    held.enter_context(courtesy_lock(staging / "lock"))
+                    held.enter_context(advisory_lock(staging / "lock"))
                 yield StagedArtifact(kind, name, payload, self.home, self.layout)
         except Exception as error:
             # The body also reads what users gave; only a full disk is surely ours to explain.
@@ -118,23 +127,25 @@ class Store:
         """Where `prepare` keeps the recordings that it has done until their dataset is published."""
         return self.home / "prepared"
 
-    def scan(self, kind: str | None = None) -> tuple[Artifact | Damaged, ...]:
+    def scan(self, kind: str | None = None) -> tuple[StoreEntry, ...]:
         """Everything there is, the damaged too, by kind, name and version."""
-        layout = self.layout
-        slots = [
-            slot for one in _kinds(kind) for name in layout.names(one) for slot in layout.slots(one, name)
+        locations = [
+            location
+            for each in _kinds(kind)
+            for name in self.layout.names(each)
+            for location in self.layout.locations(each, name)
         ]
-        slots.sort(key=lambda slot: (slot.kind, slot.name, slot.version))
-        return tuple(loaded(slot) for slot in slots)
+        locations.sort(key=lambda location: (location.kind, location.name, location.version))
+        return tuple(load_entry(location) for location in locations)
 
     def list(self, kind: str | None = None) -> tuple[Artifact, ...]:
         """What can be read, by kind, name and version; see `scan` for the rest."""
-        return tuple(found for found in self.scan(kind) if isinstance(found, Artifact))
+        return tuple(entry for entry in self.scan(kind) if isinstance(entry, Artifact))
 
     def matching(self, kind: str, fingerprint: str) -> Artifact | None:
         """The newest artifact that answers to a fingerprint, with all its files; None if there is none."""
-        same = [one for one in self.list(kind) if one.manifest.fingerprint == fingerprint]
-        return max((one for one in same if one.has_all_files()), key=_age, default=None)
+        same = (artifact for artifact in self.list(kind) if artifact.manifest.fingerprint == fingerprint)
+        return max((artifact for artifact in same if artifact.has_all_files()), key=_age, default=None)
 
     def find(self, ref: str | None, kind: str | None = None) -> Artifact:
         """Resolve a reference: ``alice``, ``alice@v3``, ``alice@latest``, ``voice/alice``, ``@sha256:1f2e``.
@@ -148,11 +159,11 @@ class Store:
             IntegrityError: what answers to it is damaged.
         """
         found = self.locate(ref, kind)
-        if isinstance(found, Damaged):
+        if isinstance(found, DamagedArtifact):
             raise found.error
         return found
 
-    def locate(self, ref: str | None, kind: str | None = None) -> Artifact | Damaged:
+    def locate(self, ref: str | None, kind: str | None = None) -> StoreEntry:
         """As `find`, but what is damaged is returned too.
 
         Raises:
@@ -170,22 +181,22 @@ class Store:
             raise BadInputError(f"{ref} is no {kind}", f"Choose one from `{_listing(kind)}`.")
         return self._named(str(reference.name), reference.version, reference.kind if kind is None else kind)
 
-    def _named(self, name: str, version: int | None, kind: str | None) -> Artifact | Damaged:
-        found = {one: slots for one in _kinds(kind) if (slots := self.layout.slots(one, name))}
+    def _named(self, name: str, version: int | None, kind: str | None) -> StoreEntry:
+        found = {each: known for each in _kinds(kind) if (known := self.layout.locations(each, name))}
         if not found:
             raise self._unknown(name, kind)
         if len(found) > 1:
-            choices = " or ".join(f"{one}/{name}" for one in found)
+            choices = " or ".join(f"{each}/{name}" for each in found)
             raise BadInputError(f"Several artifacts are called {name!r}", f"Write {choices}.")
-        ((its_kind, slots),) = found.items()
-        chosen = [slot for slot in slots if version in {None, slot.version}]
+        ((its_kind, locations),) = found.items()
+        chosen = [location for location in locations if version in {None, location.version}]
         if not chosen:
-            there = ", ".join(f"v{slot.version}" for slot in slots)
+            there = ", ".join(f"v{location.version}" for location in locations)
             raise BadInputError(f"There is no v{version} of {its_kind} {name}", f"Choose one of {there}.")
-        return loaded(chosen[-1])
+        return load_entry(chosen[-1])
 
     def _with_digest(self, prefix: str, kind: str | None) -> Artifact:
-        found = {one.digest: one for one in self.list(kind) if one.digest.startswith(prefix)}
+        found = {known.digest: known for known in self.list(kind) if known.digest.startswith(prefix)}
         if not found:
             raise BadInputError(
                 f"No {_called(kind)} has a digest that begins with {prefix}",
@@ -196,7 +207,7 @@ class Store:
         return next(iter(found.values()))
 
     def _unknown(self, name: str, kind: str | None) -> BadInputError:
-        known = sorted({known for one in _kinds(kind) for known in self.layout.names(one)})
+        known = sorted({known for each in _kinds(kind) for known in self.layout.names(each)})
         if not known:
             return BadInputError(f"There is no {_called(kind)} {name!r}, nor any other", _how_to_make(kind))
         near = get_close_matches(name.lower(), known, cutoff=0.5)
@@ -227,14 +238,6 @@ def _check_layout(path: Path) -> None:
         raise explained(error, "read the store") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IntegrityError(f"{path} is damaged", "Delete it: it will be written again.") from error
-
-
-def loaded(slot: Slot) -> Artifact | Damaged:
-    """What lies in a slot, believed or not."""
-    try:
-        return Artifact.load(slot)
-    except VoxgradError as error:
-        return Damaged(slot.kind, slot.name, slot.version, slot.directory, slot.embedded, error)
 
 
 def _age(artifact: Artifact) -> tuple[bool, str, int]:

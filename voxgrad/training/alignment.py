@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from voxgrad.errors import IntegrityError
 from voxgrad.events import Advance, uncounted
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.text.symbols import BLANK, SYMBOLS
 from voxgrad.training.batches import Alignment, collate
@@ -178,7 +178,7 @@ def summarised(corpus: Corpus, alignments: Mapping[str, Alignment]) -> dict[str,
     return {
         clip.id: StoredAlignment(
             tuple(alignments[clip.id].durations.tolist()),
-            round(monotonic_alignment.log_likelihood(expanded(alignments[clip.id]), corpus.mel(clip)), 3),
+            round(mas.log_likelihood(expanded(alignments[clip.id]), corpus.mel(clip)), 3),
         )
         for clip in corpus.clips
     }

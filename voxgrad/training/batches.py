@@ -7,8 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from voxgrad.model.diffusion import padded_length
 from voxgrad.model.frame_prior import POSITION_FEATURES, frame_positions
-from voxgrad.model.masks import padded_length
 from voxgrad.training.dataset import Clip, Corpus
 
 _POOL = 8  # batches that are sorted by length together: little padding, yet enough disorder

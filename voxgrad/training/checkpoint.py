@@ -18,8 +18,8 @@ from torch import Tensor
 
 from voxgrad.errors import IntegrityError
 from voxgrad.events import Emit, Said
+from voxgrad.files import explain_os_errors, sync_directory, sync_file, write_file
 from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
-from voxgrad.store.filesystem import explain_os_errors, sync_directory, sync_file, write_file
 
 POSITION = "position.json"
 _KEPT = 2

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from voxgrad.model.diffusion import Condition
+from voxgrad.model.diffusion import Condition, length_mask
 from voxgrad.model.frame_prior import FrameMean, FramePrior, Pitch, recorded_pitch
 from voxgrad.model.gradtts import GradTTS, encoder_loss
-from voxgrad.model.masks import length_mask
 from voxgrad.training.batches import Crops
 
 _HUBER = 0.2  # z-scores: beyond it errors of the tracker, an octave off, count linearly

@@ -7,11 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from voxgrad.model import monotonic_alignment
-from voxgrad.model.diffusion import Condition
-from voxgrad.model.frame_prior import frame_positions, gather_tokens
+from voxgrad.model.diffusion import Condition, length_mask, official_extent, padded_length
+from voxgrad.model.frame_prior import expand, frame_positions, gather_tokens
 from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, encoder_loss, predicted_durations
-from voxgrad.model.masks import length_mask, official_extent, padded_length
 from voxgrad.settings import LossWeights, StageSpec
 from voxgrad.text.symbols import BLANK, SPACE
 from voxgrad.training.alignment import Durations
@@ -136,7 +134,7 @@ def full_losses(
     durations = (
         model.align(prior, batch.y, batch.frame_lengths) if durations is None else group.shard(durations)
     )
-    mu_y = monotonic_alignment.expand(prior.mu_x, durations, batch.y.shape[2])
+    mu_y = expand(prior.mu_x, durations, batch.y.shape[2])
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
     losses = Losses()
     if "decoder" in stage.train:
@@ -239,7 +237,7 @@ def validate(
     )
     frames = batch.y.shape[2]
     mask = length_mask(batch.frame_lengths, frames)
-    mu_y = monotonic_alignment.expand(prior.mu_x, durations, frames)
+    mu_y = expand(prior.mu_x, durations, frames)
     distance = ((mu_y - batch.y).abs() * mask).sum() / (mask.sum() * mu_y.shape[1])
     figures = {
         "prior_distance": float(distance),

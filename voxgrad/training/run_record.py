@@ -16,9 +16,9 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.files import explain_os_errors, sync_directory, write_file
 from voxgrad.settings import Preset, Spec, VocoderPreset
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.filesystem import explain_os_errors, sync_directory, write_file
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.training.training_log import LOG, TrainingLog, losses

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import autocast
 from voxgrad.events import Advance, uncounted
-from voxgrad.model.frame_prior import frame_positions, gather_tokens, recorded_pitch
+from voxgrad.model.diffusion import length_mask
+from voxgrad.model.frame_prior import expand, frame_positions, gather_tokens, recorded_pitch
 from voxgrad.model.gradtts import GradTTS, encoder_loss
-from voxgrad.model.masks import length_mask
-from voxgrad.model.monotonic_alignment import expand
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
 from voxgrad.training.batches import Alignment, Batch, batch_of_step, collate
 from voxgrad.training.dataset import Clip, Corpus

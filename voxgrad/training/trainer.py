@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from voxgrad.device import memory_explained
 from voxgrad.errors import DivergedError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
+from voxgrad.files import exclusive_lock
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.store.filesystem import exclusive_lock
 from voxgrad.training import checkpoint, signals
 from voxgrad.training.batches import generator_for
 from voxgrad.training.distributed import ProcessGroup

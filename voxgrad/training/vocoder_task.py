@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import f0_track
 from voxgrad.device import autocast
-from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec, VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.distributed import ProcessGroup
 from voxgrad.training.optimizer import optimizer_step
@@ -24,9 +24,8 @@ from voxgrad.training.vocoder_losses import (
     multi_resolution_stft_loss,
     pitch_loss,
 )
-from voxgrad.vocoder.istft_vocoder import ISTFTVocoder
-from voxgrad.vocoder.phase_reconstruction import istft
-from voxgrad.vocoder.source_filter import SourceFilterVocoder
+from voxgrad.vocoder.phase import istft
+from voxgrad.vocoder.registry import TrainableVocoder
 
 SPECTRAL_WEIGHTS = {"spectral": 1.0, "mel": 5.0}
 ADVERSARIAL_WEIGHTS = {"spectral": 0.3, "mel": 10.0, "fooling": 1.0, "seen": 10.0}
@@ -42,7 +41,7 @@ _BETAS = (0.8, 0.99)
 class VocoderTask:
     """A vocoder, what it learns from and how; see :class:`voxgrad.training.trainer.TrainingTask`."""
 
-    vocoder: ISTFTVocoder | SourceFilterVocoder
+    vocoder: TrainableVocoder
     clips: AudioClips
     held_out: Sequence[Tensor]
     """Complete clips (samples,)."""
@@ -53,9 +52,8 @@ class VocoderTask:
     _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        if any(stage.pitch for stage in self.stages) and not isinstance(self.vocoder, SourceFilterVocoder):
-            message = f"a vocoder of the kind {self.vocoder.name} estimates no pitch"
-            raise BadInputError(message, "Leave out the stages with pitch: true.")
+        for stage in range(len(self.stages)):
+            self._learner(stage)  # which refuses what the vocoder has not
         self.vocoder.network.to(self.device)
         self._discriminators = Discriminators().to(self.device)
 
@@ -102,7 +100,7 @@ class VocoderTask:
         if settings.pitch:
             return self._pitch_step(stage, real, wanted)
         with autocast(self.device, self.settings.precision):
-            spectrum = self._spectrum(wanted, generator)
+            spectrum = self.vocoder.training_spectrum(wanted, generator)
         edge = _EDGE * mel.hop_length
         made, real = istft(spectrum, mel)[:, edge:-edge], real[:, edge:-edge]
         figures: dict[str, Tensor] = {}
@@ -118,10 +116,7 @@ class VocoderTask:
 
     def _learner(self, stage: int) -> nn.Module:
         """What the stage trains."""
-        network = self.vocoder.network
-        if isinstance(self.vocoder, ISTFTVocoder):
-            return network
-        return self.vocoder.network.pitch if self.stages[stage].pitch else self.vocoder.network.filter
+        return self.vocoder.learner(pitch=self.stages[stage].pitch)
 
     def _update(self, stage: int, loss: Tensor) -> None:
         optimizer_step(
@@ -132,22 +127,13 @@ class VocoderTask:
             self.group,
         )
 
-    def _spectrum(self, wanted: Tensor, generator: torch.Generator) -> Tensor:
-        if isinstance(self.vocoder, ISTFTVocoder):
-            return self.vocoder.corrected(wanted)
-        with torch.no_grad():
-            pitch, voicing = self.vocoder.network.pitch.estimate(wanted)
-        start = torch.rand(len(wanted), generator=generator).to(wanted.device)
-        return self.vocoder.filtered(wanted, pitch, voicing, start)
-
     def _pitch_step(self, stage: int, real: Tensor, wanted: Tensor) -> dict[str, float]:
         """One step of the pitch estimator alone, against Praat's pitch."""
-        if not isinstance(self.vocoder, SourceFilterVocoder):  # __post_init__ lets no other get here
-            raise TypeError
+        estimator: Any = self._learner(stage)
         pitch = torch.stack([_praat_pitch(row, self.vocoder.mel) for row in real]).to(self.device)
         with autocast(self.device, self.settings.precision):
-            voicing, logits = self.vocoder.network.pitch(wanted)
-        loss = pitch_loss(voicing, logits, pitch, self.vocoder.network.pitch.centres)
+            voicing, logits = estimator(wanted)
+        loss = pitch_loss(voicing, logits, pitch, estimator.centres)
         self._update(stage, loss)
         value = loss.detach()
         self.group.all_reduce_mean([value])

@@ -1,27 +1,43 @@
 """HiFi-GAN's generator, after section 2.2 of Kong, Kim and Bae (2020), "HiFi-GAN: Generative Adversarial
-Networks for Efficient and High Fidelity Speech Synthesis".
+Networks for Efficient and High Fidelity Speech Synthesis"; and the official checkpoints of it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgrad.errors import BadInputError
+from voxgrad.model.checkpoint import build_strict
+from voxgrad.model.untrusted import read_untrusted_checkpoint
 from voxgrad.settings import MelSpec, Spec
 from voxgrad.settings.base import Positive
 
+Settings = TypeVar("Settings", bound=Spec)
 _SLOPE = 0.1
 # Magnitude and direction, as PyTorch named them before 2.0 and since.
 _WEIGHT_NORM_NAMES = (
     ("weight_g", "weight_v"),
     ("parametrizations.weight.original0", "parametrizations.weight.original1"),
 )
+
+
+_OFFICIAL_MEL = {
+    "sampling_rate": "sample_rate",
+    "n_fft": "n_fft",
+    "win_size": "win_length",
+    "hop_size": "hop_length",
+    "num_mels": "n_mels",
+    "fmin": "f_min",
+    "fmax": "f_max",
+}
 
 
 class HiFiGANSpec(Spec):
@@ -116,8 +132,10 @@ class HiFiGAN:
 
     spec: HiFiGANSpec
     mel: MelSpec
-    generator: Generator
-    name = "hifigan"
+    network: Generator
+    name: ClassVar = "hifigan"
+    settings: ClassVar = HiFiGANSpec
+    half_precision: ClassVar = False
 
     @classmethod
     def build(cls, spec: HiFiGANSpec, mel: MelSpec) -> Self:
@@ -135,7 +153,61 @@ class HiFiGAN:
     @torch.inference_mode()
     def __call__(self, mel: Tensor) -> Tensor:
         """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length)."""
-        return self.generator(mel).squeeze(1)
+        return self.network(mel).squeeze(1)
+
+
+def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
+    """Read an official HiFi-GAN checkpoint: a state dict, bare or under ``generator``, weight norm or none.
+
+    Args:
+        path: the checkpoint.
+        config: the ``config.json`` that it was trained with.
+
+    Raises:
+        BadInputError: one of the two cannot be read, or they do not belong together.
+    """
+    settings = _read_config(config)
+    spec = _parse(HiFiGANSpec, {name: settings[name] for name in HiFiGANSpec.model_fields}, config)
+    mel = _parse(MelSpec, {ours: settings[theirs] for theirs, ours in _OFFICIAL_MEL.items()}, config)
+    state = fold_weight_norm(read_untrusted_checkpoint(path, "generator"))
+    return build_strict(
+        lambda: HiFiGAN.build(spec, mel), state, f"the HiFi-GAN {path}", lambda vocoder: vocoder.network
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Read an official ``config.json`` and see that it has every setting of the network and of the mel."""
+    hint = "Give the config.json that came with the checkpoint."
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read ({error.strerror})", hint) from error
+    except ValueError as error:
+        raise BadInputError(f"{path} is not JSON ({error})", hint) from error
+    needed = [*HiFiGANSpec.model_fields, *_OFFICIAL_MEL]
+    missing = [name for name in needed if not isinstance(settings, dict) or name not in settings]
+    if missing:
+        raise BadInputError(f"{path} is no config of HiFi-GAN: it has no {', '.join(missing)}", hint)
+    # Some forks write the number, and null where a mel reaches up to half the sample rate.
+    settings["resblock"] = str(settings["resblock"])
+    if settings["fmax"] is None and isinstance(settings["sampling_rate"], int):
+        settings["fmax"] = settings["sampling_rate"] / 2
+    return settings
+
+
+def _parse(kind: type[Settings], values: dict[str, Any], path: Path) -> Settings:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        message = f"{path} has a setting that cannot be used ({first_mistake(error)})"
+        raise BadInputError(message, "Give the config.json that came with the checkpoint.") from error
+
+
+def first_mistake(error: ValidationError) -> str:
+    """Say where the first mistake is, and what."""
+    detail = error.errors()[0]
+    where = ".".join(str(part) for part in detail["loc"])
+    return f"{where}: {detail['msg']}" if where else detail["msg"]
 
 
 def fold_weight_norm(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ moved to the mel once more by multiplicative updates, so that the level is right
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from voxgrad.audio.mel import mel_filters
 from voxgrad.model.convnext import ConvNeXtBlock
 from voxgrad.settings import MelSpec, SourceFilterSpec
-from voxgrad.vocoder.phase_reconstruction import blend, check_frames, istft, power, stft
+from voxgrad.vocoder.phase import blend, check_frames, istft, power, stft
 
 _LOWEST, _HIGHEST = 50.0, 600.0  # Hz
 _NEIGHBOURS = 4  # bins of pitch on each side of the likeliest, over which is averaged
@@ -153,7 +153,9 @@ class SourceFilterVocoder:
     spec: SourceFilterSpec
     mel: MelSpec
     network: SourceFilter
-    name = "source_filter"
+    name: ClassVar = "source_filter"
+    settings: ClassVar = SourceFilterSpec
+    half_precision: ClassVar = True
 
     @classmethod
     def build(cls, spec: SourceFilterSpec, mel: MelSpec) -> Self:
@@ -189,6 +191,17 @@ class SourceFilterVocoder:
         spectrum, revised = self.network.filter(mel, pitch, voicing, pulses, noise, envelope)
         with torch.autocast(mel.device.type, enabled=False):
             return self._consistent(spectrum, revised.exp())
+
+    def training_spectrum(self, log_mel: Tensor, generator: torch.Generator) -> Tensor:
+        """See `filtered`; pitch and voicing are estimated, and ``generator`` draws where the noise begins."""
+        with torch.no_grad():
+            pitch, voicing = self.network.pitch.estimate(log_mel)
+        start = torch.rand(len(log_mel), generator=generator).to(log_mel.device)
+        return self.filtered(log_mel, pitch, voicing, start)
+
+    def learner(self, *, pitch: bool) -> nn.Module:
+        """What a stage of training trains: the pitch estimator alone, or the filter."""
+        return self.network.pitch if pitch else self.network.filter
 
     def _consistent(self, spectrum: Tensor, wanted: Tensor) -> Tensor:
         """Makes the frames agree with each other, and moves them back to the mel, ``iterations`` times."""

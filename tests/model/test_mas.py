@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgrad.errors import BadInputError
-from voxgrad.model import monotonic_alignment
+from voxgrad.model import mas
+from voxgrad.model.frame_prior import expand
 
 
 def brute_force(value: np.ndarray) -> tuple[float, list[tuple[int, ...]]]:
@@ -46,9 +47,7 @@ def plain_python(value: np.ndarray, tokens: int, frames: int) -> list[int]:
 
 def search(value: np.ndarray) -> list[int]:
     frames, tokens = value.shape
-    found = monotonic_alignment.search(
-        torch.from_numpy(value)[None], torch.tensor([tokens]), torch.tensor([frames])
-    )
+    found = mas.search(torch.from_numpy(value)[None], torch.tensor([tokens]), torch.tensor([frames]))
     return found[0].tolist()
 
 
@@ -74,10 +73,8 @@ def test_recovers_planted_paths():
     mu = torch.from_numpy(rng.normal(size=(4, 80, 30)).astype(np.float32))
     planted = torch.from_numpy(rng.integers(1, 9, size=(4, 30)))
     lengths = planted.sum(1)
-    y = monotonic_alignment.expand(mu, planted, int(lengths.max())) + 0.3 * torch.randn(
-        4, 80, int(lengths.max())
-    )
-    found = monotonic_alignment.search(monotonic_alignment.log_prior(mu, y), torch.full((4,), 30), lengths)
+    y = expand(mu, planted, int(lengths.max())) + 0.3 * torch.randn(4, 80, int(lengths.max()))
+    found = mas.search(mas.log_prior(mu, y), torch.full((4,), 30), lengths)
     assert torch.equal(found, planted)
 
 
@@ -85,9 +82,9 @@ def test_padding_changes_no_alignment():
     rng = np.random.default_rng(5)
     value = torch.from_numpy(rng.normal(size=(2, 40, 12)).astype(np.float32))
     tokens, frames = torch.tensor([12, 7]), torch.tensor([40, 19])
-    together = monotonic_alignment.search(value, tokens, frames)
+    together = mas.search(value, tokens, frames)
     for row in range(2):
-        alone = monotonic_alignment.search(
+        alone = mas.search(
             value[row : row + 1, : frames[row], : tokens[row]], tokens[row : row + 1], frames[row : row + 1]
         )
         assert torch.equal(together[row, : tokens[row]], alone[0])
@@ -95,24 +92,22 @@ def test_padding_changes_no_alignment():
     noisy = value.clone()
     noisy[1, 19:] = 1e6
     noisy[1, :, 7:] = 1e6
-    assert torch.equal(monotonic_alignment.search(noisy, tokens, frames), together)
+    assert torch.equal(mas.search(noisy, tokens, frames), together)
 
 
 def test_every_token_gets_a_frame_and_every_frame_a_token():
     value = torch.randn(3, 50, 20, generator=torch.Generator().manual_seed(0))
     frames = torch.tensor([50, 20, 33])
-    durations = monotonic_alignment.search(value, torch.full((3,), 20), frames)
+    durations = mas.search(value, torch.full((3,), 20), frames)
     assert int(durations.min()) == 1
     assert torch.equal(durations.sum(1), frames)
-    assert torch.equal(
-        monotonic_alignment.path(durations, 50).sum(1), (torch.arange(50) < frames[:, None]).float()
-    )
+    assert torch.equal(mas.path(durations, 50).sum(1), (torch.arange(50) < frames[:, None]).float())
 
 
 def test_log_prior_differs_from_the_likelihood_by_a_constant_of_each_frame():
     generator = torch.Generator().manual_seed(1)
     mu, y = torch.randn(1, 80, 9, generator=generator), torch.randn(1, 80, 31, generator=generator)
-    ours = monotonic_alignment.log_prior(mu, y)[0]
+    ours = mas.log_prior(mu, y)[0]
     normal = torch.distributions.Normal(mu[0].T[None], 1.0)
     whole = normal.log_prob(y[0].T[:, None]).sum(-1)
     assert (ours - whole - (ours - whole)[:, :1]).abs().max() < 1e-4
@@ -120,13 +115,13 @@ def test_log_prior_differs_from_the_likelihood_by_a_constant_of_each_frame():
 
 def test_fewer_frames_than_tokens_is_refused():
     with pytest.raises(BadInputError, match="fewer frames than tokens"):
-        monotonic_alignment.search(torch.zeros(1, 3, 4), torch.tensor([4]), torch.tensor([3]))
+        mas.search(torch.zeros(1, 3, 4), torch.tensor([4]), torch.tensor([3]))
 
 
 def test_threads_find_the_same(monkeypatch):
     value = torch.randn(5, 60, 20, generator=torch.Generator().manual_seed(4))
     tokens, frames = torch.tensor([20, 11, 20, 3, 7]), torch.tensor([60, 40, 20, 55, 31])
-    alone = monotonic_alignment.search(value, tokens, frames)
-    monkeypatch.setattr(monotonic_alignment, "_WORTH_A_THREAD", 0)
+    alone = mas.search(value, tokens, frames)
+    monkeypatch.setattr(mas, "_WORTH_A_THREAD", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert torch.equal(monotonic_alignment.search(value, tokens, frames), alone)
+    assert torch.equal(mas.search(value, tokens, frames), alone)

@@ -1,4 +1,4 @@
-"""Durable writes, errors of the operating system explained, and file locks."""
+"""Files: durable and atomic writes, digests, locks, and the operating system's errors explained."""
 
 import errno
 import hashlib
@@ -6,10 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from uuid import uuid4
 
-from voxgrad.errors import EnvironmentFailureError, VoxgradError
+from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.system_errors import GO_ON, is_disk_full, os_error
 
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -23,12 +25,51 @@ def write_file(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` to write to; at the end it replaces ``path``, or vanishes where the body fails.
+
+    The file is on the disk before it is renamed, so that ``path`` is complete or as it was, even after a power cut.
+
+    Raises:
+        EnvironmentFailureError: the operating system refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    with explain_os_errors(f"write {path.name}"):
+        try:
+            yield temporary
+            with _opened_to_sync(temporary) as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_directory(path.absolute().parent)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex.
+
+    Raises:
+        BadInputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read ({error.strerror})", "Check the path.") from error
+
+
 def sync_file(path: Path) -> str:
     """Wait until the disk has a file; returns its SHA-256 in hex."""
-    # Windows flushes only what was opened for writing; elsewhere a read-only file must do.
-    with path.open("rb+") if os.name == "nt" else path.open("rb") as file:
+    with _opened_to_sync(path) as file:
         os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened_to_sync(path: Path) -> BufferedReader:
+    # Windows flushes only what was opened for writing; elsewhere a read-only file must do.
+    return path.open("rb+") if os.name == "nt" else path.open("rb")  # type: ignore[return-value]
 
 
 def sync_directory(path: Path) -> None:
@@ -89,7 +130,7 @@ else:
 
 
 @contextmanager
-def courtesy_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
+def advisory_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
     """Hold the lock file ``path``, created where it is missing; the body runs in any case.
 
     Args:

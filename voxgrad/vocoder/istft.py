@@ -2,21 +2,22 @@
 
 The network is that of Vocos (Siuzdak, 2023): ConvNeXt blocks on frames, an inverse Fourier transform as the
 head. Vocos makes magnitudes and phases from nothing, for which it needs millions of steps. Here it is shown a
-spectrum that already nearly fits (see `voxgrad.vocoder.phase_reconstruction`) and only says how to change it, frame by
+spectrum that already nearly fits (see `voxgrad.vocoder.phase`) and only says how to change it, frame by
 frame: a gain and a turn for every bin. Where a voice is new to the network, the search still knows what to do.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import pi
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxgrad.errors import BadInputError
 from voxgrad.settings import ISTFTSpec, MelSpec
-from voxgrad.vocoder.phase_reconstruction import (
+from voxgrad.vocoder.phase import (
     PhaseEstimate,
     check_frames,
     istft,
@@ -106,7 +107,9 @@ class ISTFTVocoder:
     spec: ISTFTSpec
     mel: MelSpec
     network: Corrector
-    name = "istft"
+    name: ClassVar = "istft"
+    settings: ClassVar = ISTFTSpec
+    half_precision: ClassVar = False
 
     @classmethod
     def build(cls, spec: ISTFTSpec, mel: MelSpec) -> Self:
@@ -141,6 +144,23 @@ class ISTFTVocoder:
             )
         corrected: Tensor = self.network(found, log_mel)
         return corrected
+
+    def training_spectrum(self, log_mel: Tensor, generator: torch.Generator) -> Tensor:
+        """See `corrected`; nothing is drawn."""
+        del generator
+        return self.corrected(log_mel)
+
+    def learner(self, *, pitch: bool) -> nn.Module:
+        """What a stage of training trains.
+
+        Raises:
+            BadInputError: the stage is for a pitch estimator.
+        """
+        if pitch:
+            raise BadInputError(
+                "a vocoder of the kind istft estimates no pitch", "Leave out the stages with pitch: true."
+            )
+        return self.network
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor) -> Tensor:

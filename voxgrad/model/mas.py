@@ -2,18 +2,22 @@
 
 The mel is taken as Gaussian around every token's mean, N(mu, I), because a path's likelihood then is a sum over
 its cells, which dynamic programming maximises. Arrays are time-major, so that the inner loop runs over adjacent
-tokens and vectorises; decisions are kept as bytes and come out as durations, never as a path of floats.
+tokens and vectorises; decisions are kept as bytes and come out as durations, never as a path of floats. Numba compiles
+the programme at first use and caches it on disk.
 """
 
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.errors import BadInputError
 
+_NEVER = np.float32(-1e9)  # the official code's log-likelihood of what cannot be
 _WORTH_A_THREAD = 10_000_000  # cells; fewer are done before threads pay
 
 
@@ -63,9 +67,6 @@ def search(value: Tensor, token_lengths: Tensor, frame_lengths: Tensor) -> Tenso
             f"utterance {short[0] if short else 0} of the batch has fewer frames than tokens",
             "Check that its transcript belongs to its recording.",
         )
-    # Only here, because numba takes a third of a second to load, and speaking needs no search.
-    from voxgrad.model.monotonic_alignment_numba import search_batch  # noqa: PLC0415
-
     durations = np.zeros((value.shape[0], value.shape[2]), np.int64)
     values = np.ascontiguousarray(value.detach().float().cpu().numpy())
     tokens, frames = (lengths.cpu().numpy().astype(np.int64) for lengths in (token_lengths, frame_lengths))
@@ -74,7 +75,7 @@ def search(value: Tensor, token_lengths: Tensor, frame_lengths: Tensor) -> Tenso
 
     def search_part(start: int) -> None:
         part = slice(start, start + share)
-        search_batch(values[part], tokens[part], frames[part], durations[part])
+        _search_batch(values[part], tokens[part], frames[part], durations[part])
 
     if workers == 1:
         search_part(0)
@@ -96,23 +97,60 @@ def path(durations: Tensor, frames: int) -> Tensor:
     return ((frame < stop) & (frame >= stop - durations[:, :, None])).float()
 
 
-def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
-    """Repeats every token's column for its frames.
+@numba.njit(cache=True, nogil=True)
+def _search_batch(
+    value: NDArray[np.float32],
+    token_lengths: NDArray[np.int64],
+    frame_lengths: NDArray[np.int64],
+    durations: NDArray[np.int64],
+) -> None:
+    """The durations of every utterance of a batch, written into ``durations``.
 
     Args:
-        values: (batch, channels, tokens).
-        durations: (batch, tokens) integers.
-        frames: padded length of the result.
-
-    Returns:
-        (batch, channels, frames), zero past each utterance's last frame.
-
-    >>> expand(torch.tensor([[[5.0, 7.0]]]), torch.tensor([[2, 1]]), 4).tolist()
-    [[[5.0, 5.0, 7.0, 0.0]]]
+        value: log-likelihoods (batch, frames, tokens).
+        token_lengths: (batch,).
+        frame_lengths: (batch,).
+        durations: (batch, tokens), zeros.
     """
-    stop = durations.cumsum(1)
-    frame = torch.arange(frames, device=durations.device).expand(durations.shape[0], -1).contiguous()
-    token = torch.searchsorted(stop, frame, right=True)
-    inside = token < values.shape[2]
-    index = token.clamp(max=values.shape[2] - 1)[:, None].expand(-1, values.shape[1], -1)
-    return values.gather(2, index) * inside[:, None]
+    for item in range(value.shape[0]):
+        _search_one(value[item], token_lengths[item], frame_lengths[item], durations[item])
+
+
+@numba.njit(cache=True, nogil=True)
+def _search_one(value: NDArray[np.float32], tokens: int, frames: int, durations: NDArray[np.int64]) -> None:
+    moved = np.empty((frames, tokens), np.uint8)  # 1: the best path came from the token before
+    # Element 0 stands for "before the first token", so that the inner loop has no branch.
+    last = np.full(tokens + 1, _NEVER, np.float32)
+    best = np.full(tokens + 1, _NEVER, np.float32)
+    last[1] = value[0, 0]
+    for frame in range(1, frames):
+        first, stop = max(0, tokens + frame - frames), min(tokens, frame + 1)
+        _advance(
+            last[first + 1 : stop + 1],
+            last[first:stop],
+            value[frame, first:stop],
+            best[first + 1 : stop + 1],
+            moved[frame, first:stop],
+        )
+        last, best = best, last
+    token = tokens - 1
+    for frame in range(frames - 1, 0, -1):
+        durations[token] += 1
+        if token > 0 and (token == frame or moved[frame, token]):
+            token -= 1
+    durations[token] += 1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _advance(
+    stay: NDArray[np.float32],
+    move: NDArray[np.float32],
+    row: NDArray[np.float32],
+    best: NDArray[np.float32],
+    moved: NDArray[np.uint8],
+) -> None:
+    """One frame of the recurrence, over slices that count from 0: only so does the compiler vectorise it."""
+    for token in range(len(row)):
+        comes = move[token] > stay[token]
+        moved[token] = comes
+        best[token] = (move[token] if comes else stay[token]) + row[token]

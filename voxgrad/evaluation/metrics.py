@@ -1,0 +1,337 @@
+"""Metrics of a spoken sentence: its distances from a recording, and what other models hear.
+
+Spectrum, pitch, voicing and durations need no model. Where the extra ``eval`` is installed, pocketsphinx tells word
+errors, Resemblyzer speaker similarity, and DNSMOS quality.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voxgrad.audio.io import Samples, Waveform, resample
+from voxgrad.audio.mel import log_mel
+from voxgrad.audio.praat import f0_track
+from voxgrad.preparation.speech_recognition import Recogniser, hear, sphinx_samples
+from voxgrad.settings import MelSpec, TextSpec
+from voxgrad.text.tokens import encode
+from voxgrad.training.alignment import labels
+
+COEFFICIENTS = 13
+_AUDIBLE = 5.0
+"""Nepers below the loudest frame: quieter ones say nothing of a voice."""
+_DECIBELS = 20 / math.log(10)
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Distances of synthesised audio from a recording.
+
+    Attributes:
+        mel_cepstral_distortion: dB.
+        f0_error: cents, root mean square over the frames that are voiced in both; None where there are none.
+        f0_shift: semitones from the recording's median to the audio's; None where one has no voiced frame.
+        voicing_error: share of the frames that are voiced in one only.
+        length: seconds of the audio for a second of the recording.
+        spectral_detail: of the audio over that of the recording; see :func:`spectral_detail`. None for a recording that
+            has none.
+    """
+
+    mel_cepstral_distortion: float
+    f0_error: float | None
+    f0_shift: float | None
+    voicing_error: float
+    length: float
+    spectral_detail: float | None
+
+
+def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
+    """Compare audio with a recording of the same words, frame by frame along the warping of their cepstra.
+
+    Args:
+        audio: (n,) samples at the mel's rate.
+        recording: likewise.
+        spec: whose frames and bands are used.
+
+    Raises:
+        BadInputError: one of them is shorter than a frame.
+    """
+    said, meant = (mel_cepstrum(samples, spec) for samples in (audio, recording))
+    pairs = warp(said, meant)
+    here, there = (_f0(one, spec, frames) for one, frames in ((audio, len(said)), (recording, len(meant))))
+    along, beside = here[pairs[:, 0]], there[pairs[:, 1]]
+    both = (along > 0) & (beside > 0)
+    cents = 1200 * np.log2(along[both] / beside[both])
+    voiced = bool((here > 0).any() and (there > 0).any())
+    return Distances(
+        distortion(said[pairs[:, 0]], meant[pairs[:, 1]]),
+        float(np.sqrt(np.square(cents).mean())) if both.any() else None,
+        12 * math.log2(float(np.median(here[here > 0]) / np.median(there[there > 0]))) if voiced else None,
+        float(((along > 0) != (beside > 0)).mean()),
+        len(audio) / len(recording),
+        _ratio(*(spectral_detail(samples, spec) for samples in (audio, recording))),
+    )
+
+
+def spectral_detail(samples: Samples, spec: MelSpec) -> float:
+    """The local variance of the log-mel: the square of how far a band lies from the mean of its neighbours, averaged.
+
+    An averaged mel has little, for averages blur harmonics and formants. Frames far below the loudest are left out.
+
+    Args:
+        samples: (n,) at the mel's rate.
+        spec: of the mel.
+    """
+    mel = log_mel(torch.from_numpy(samples), spec).numpy()
+    level = mel.mean(0)
+    audible = mel[:, level > level.max() - _AUDIBLE]
+    return float(np.square(audible[1:-1] - 0.5 * (audible[2:] + audible[:-2])).mean())
+
+
+def _ratio(one: float, other: float) -> float | None:
+    return one / other if other > 0 else None
+
+
+def mel_cepstrum(samples: Samples, spec: MelSpec) -> NDArray[np.float32]:
+    """Compute the coefficients 1 to 13 of the cosine transform of the log-mel (Kubichek, 1993).
+
+    The 0th, which is loudness, is left out. ln|S| = c0 + Σ c_k cos kω over the mel bands, so that a distance of the
+    coefficients is one of the smoothed spectra.
+
+    Returns:
+        (frames, 13).
+    """
+    mel = log_mel(torch.from_numpy(samples), spec).numpy()
+    angles = (np.arange(spec.n_mels) + 0.5) * np.pi / spec.n_mels
+    waves = np.cos(np.arange(1, COEFFICIENTS + 1)[:, None] * angles) * 2 / spec.n_mels
+    cepstrum: NDArray[np.float32] = (waves @ mel).T.astype(np.float32)
+    return cepstrum
+
+
+def distortion(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Mel-cepstral distortion in dB of paired frames (Kubichek, 1993): (10 / ln 10) √(2 Σ Δc²), mean over the pairs.
+
+    >>> two = np.zeros((1, 13), np.float32)
+    >>> two[0, 0] = 1.0
+    >>> round(distortion(two, np.zeros((1, 13), np.float32)), 3)  # a cosine of one neper
+    6.142
+    """
+    return float(_DECIBELS / 2 * np.sqrt(2 * np.square(one - other).sum(1)).mean())
+
+
+def phone_seconds(tokens: Sequence[int], durations: Sequence[int], spec: MelSpec) -> NDArray[np.float64]:
+    """Seconds of every phone and mark of a text; a blank or a space belongs to what it follows.
+
+    Args:
+        tokens: of the text.
+        durations: frames of every token.
+        spec: of the mel.
+    """
+    seconds: list[float] = []
+    for label, frames in zip(labels(tokens), durations, strict=True):
+        if label:
+            seconds.append(0.0)
+        if seconds:
+            seconds[-1] += frames * spec.seconds_per_frame
+    return np.array(seconds)
+
+
+def _f0(samples: Samples, spec: MelSpec, frames: int) -> NDArray[np.float64]:
+    """Hz at the centre of every mel frame, 0 where it is not voiced."""
+    times = (np.arange(frames, dtype=np.float64) + 0.5) * spec.seconds_per_frame
+    return f0_track(Waveform(samples, spec.sample_rate), times)
+
+
+def warp(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Find the path of least distance through two sequences (Sakoe & Chiba, 1978, symmetric steps, no window).
+
+    Args:
+        one: (frames, features).
+        other: (other frames, features).
+
+    Returns:
+        (pairs, 2) indices of frames, from the first of both to the last of both; neither ever goes back.
+    """
+    squares = np.square(one).sum(1)[:, None] + np.square(other).sum(1)[None] - 2 * one @ other.T
+    path: NDArray[np.int64] = _accumulated(np.sqrt(np.maximum(squares, 0)).astype(np.float64))
+    return path
+
+
+@numba.njit(cache=True)
+def _accumulated(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    rows, columns = cost.shape
+    total = np.full((rows + 1, columns + 1), np.inf)
+    total[0, 0] = 0.0
+    for i in range(rows):
+        for j in range(columns):
+            total[i + 1, j + 1] = cost[i, j] + min(total[i, j], total[i, j + 1], total[i + 1, j])
+    path = np.empty((rows + columns - 1, 2), np.int64)
+    i, j, place = rows, columns, len(path)
+    while i > 0:
+        place -= 1
+        path[place] = i - 1, j - 1
+        diagonal, up, left = total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]
+        if diagonal <= up and diagonal <= left:
+            i, j = i - 1, j - 1
+        elif up <= left:
+            i -= 1
+        else:
+            j -= 1
+    return path[place:]
+
+
+INSTALL = "pip install 'voxgrad[eval]'"
+PACKAGES = {"word error": "pocketsphinx", "speaker similarity": "resemblyzer", "DNSMOS": "speechmos"}
+"""What each measure needs."""
+_RATE = 16000
+
+
+def missing() -> dict[str, str]:
+    """The measures that cannot be taken here, and the package that each lacks."""
+    return {measure: package for measure, package in PACKAGES.items() if find_spec(package) is None}
+
+
+class PerceptualMetrics:
+    """Models that are installed, each loaded once; a metric without its model is None."""
+
+    def __init__(self) -> None:
+        lacking = missing()
+        self.recognises = "word error" not in lacking
+        self._aligner = ForcedAligner() if self.recognises else None
+        self._encoder: Any = None
+        if "speaker similarity" not in lacking:
+            self._encoder = import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
+        self._judge: Any = None if "DNSMOS" in lacking else import_module("speechmos.dnsmos")
+
+    def words_misheard(self, waveform: Waveform, normalised: str) -> int | None:
+        """How many words pocketsphinx takes for others, leaves out or adds (Levenshtein's distance)."""
+        if not self.recognises:
+            return None
+        return edits(words(normalised), words(hear(Recogniser("pocketsphinx"), waveform).text))
+
+    def words_wrong(self, waveform: Waveform, text: str) -> int | None:
+        """See `voxgrad.evaluation.metrics.ForcedAligner`."""
+        return None if self._aligner is None else self._aligner.words_wrong(waveform, text)
+
+    def word_times(self, waveform: Waveform, text: str) -> NDArray[np.float64] | None:
+        """See `voxgrad.evaluation.metrics.ForcedAligner`."""
+        return None if self._aligner is None else self._aligner.word_times(waveform, text)
+
+    def voice(self, waveform: Waveform) -> NDArray[np.float32] | None:
+        """The speaker's embedding (Wan et al., 2018), of length one: (256,)."""
+        if self._encoder is None:
+            return None
+        prepared = import_module("resemblyzer").preprocess_wav(waveform.samples, waveform.rate)
+        embedding: NDArray[np.float32] = self._encoder.embed_utterance(prepared)
+        return embedding
+
+    def quality(self, waveform: Waveform) -> float | None:
+        """DNSMOS P.835's overall opinion, 1 to 5 (Reddy et al., 2022)."""
+        if self._judge is None:
+            return None
+        samples = np.clip(resample(waveform, _RATE).samples, -1, 1)
+        return float(self._judge.run(samples, _RATE)["ovrl_mos"])
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, without marks.
+
+    >>> words("It's warm, isn't it?")
+    ["it's", 'warm', "isn't", 'it']
+    """
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def edits(reference: Sequence[str], found: Sequence[str]) -> int:
+    """Levenshtein's distance of two lists of words.
+
+    >>> edits(["the", "sun", "is", "warm"], ["a", "sun", "warm"])
+    2
+    """
+    row = list(range(len(found) + 1))
+    for number, word in enumerate(reference, 1):
+        before, row[0] = row[:], number
+        for place, other in enumerate(found, 1):
+            row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (word != other))
+    return row[-1]
+
+
+def similarity(embedding: NDArray[np.float32], recordings: Sequence[NDArray[np.float32]]) -> float:
+    """Cosine of an embedding and the mean of others."""
+    mean = np.mean(recordings, axis=0)
+    return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
+
+
+BOUND = 6.5
+"""Nats a frame. Of 603 words of natural recordings 3 % lie beyond it, of 54 words put in others' places 94 %."""
+_SPHINX_FRAMES = 100  # a second
+_UNIT = 1e-300
+_BEAM, _WORD_BEAM = 1e-80, 1e-60
+_PLAIN = TextSpec(add_blank=False)
+
+
+class ForcedAligner:
+    """Pocketsphinx as a forced aligner.
+
+    A frame's score is the log-density of the senone that the alignment gives it, less that of the best of all (after
+    goodness of pronunciation, Witt & Young, 2000); a word's is the mean over its frames. A word is wrong where that
+    lies below −6.5 nats, or where the alignment never reached it.
+    """
+
+    def __init__(self) -> None:
+        module: Any = import_module("pocketsphinx")
+        beams = {"beam": _BEAM, "pbeam": _BEAM, "wbeam": _WORD_BEAM}
+        # All senones are computed in every frame: else "the best" would be the best of those that the text allows.
+        self._decoder: Any = module.Decoder(
+            samprate=16000, loglevel="FATAL", lm=None, compallsen=True, **beams
+        )
+
+    def words_wrong(self, waveform: Waveform, text: str) -> int:
+        """How many words of a text are not found in the audio."""
+        expected, spoken = self._aligned(waveform, text)
+        right = sum(_score(one) >= -BOUND for one in spoken)
+        return len(expected) - right
+
+    def word_times(self, waveform: Waveform, text: str) -> NDArray[np.float64] | None:
+        """Seconds at which every word begins and ends, (words, 2); None where the alignment did not reach all."""
+        expected, spoken = self._aligned(waveform, text)
+        if len(spoken) != len(expected):
+            return None
+        frames = [(int(one.start_frame), int(one.end_frame) + 1) for one in spoken]
+        return np.array(frames, np.float64) / _SPHINX_FRAMES
+
+    def _aligned(self, waveform: Waveform, text: str) -> tuple[list[str], list[Any]]:
+        """The words of a text, and the segments of those that were found in the audio."""
+        expected = self._known_words(text)
+        self._decoder.set_align_text(" ".join(expected))
+        self._decoder.start_utt()
+        self._decoder.process_raw(sphinx_samples(waveform), full_utt=True)
+        self._decoder.end_utt()
+        found = [] if self._decoder.hyp() is None else list(self._decoder.seg())
+        return expected, [one for one in found if not one.word.startswith(("<", "["))]
+
+    def _known_words(self, text: str) -> list[str]:
+        """The words as pocketsphinx knows them; those that it does not know, it is taught."""
+        names = []
+        for word in encode(text, _PLAIN).words:
+            name = re.sub(r"[^a-z']", "", word.word.lower())
+            phones = [re.sub(r"\d", "", phone) for phone in word.phones if phone[0].isalpha()]
+            if name and phones:
+                names.append(name)
+                if self._decoder.lookup_word(name) is None:
+                    self._decoder.add_word(name, " ".join(phones), True)  # noqa: FBT003 (pocketsphinx's own)
+        return names
+
+
+def _score(segment: Any) -> float:
+    """Nats a frame; a density that is too small for a number counts as the smallest."""
+    frames = int(segment.end_frame) - int(segment.start_frame) + 1
+    return math.log(max(float(segment.ascore), _UNIT)) / frames

@@ -1,0 +1,174 @@
+"""The vocoders: what each is, one table of them, and how they are stored and loaded."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol, Self, cast
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
+from voxgrad.settings import MelSpec, Spec
+from voxgrad.store import Artifact
+from voxgrad.vocoder.choice import DESCRIPTION, GRIFFIN_LIM
+from voxgrad.vocoder.hifigan import HiFiGAN, first_mistake
+from voxgrad.vocoder.istft import ISTFTVocoder
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.source_filter import SourceFilterVocoder
+
+WEIGHTS = "weights.safetensors"
+
+
+class Vocoder(Protocol):
+    """Turns log-mel spectrograms into audio; made for use, not for training."""
+
+    name: ClassVar[str]
+    """The kind of vocoder, such as ``hifigan``."""
+    settings: ClassVar[type[Any]]
+    """Its class of settings."""
+    half_precision: ClassVar[bool]
+    """Whether it may compute in half precision: the others were trained and compared in float32 alone."""
+
+    @classmethod
+    def build(cls, spec: Any, mel: MelSpec) -> Self:
+        """Make one with random weights.
+
+        Raises:
+            BadInputError: it cannot speak such a mel.
+        """
+
+    @property
+    def spec(self) -> Spec:
+        """The settings that it was made with."""
+
+    @property
+    def mel(self) -> MelSpec:
+        """The spectrogram that it understands."""
+
+    @property
+    def network(self) -> nn.Module | None:
+        """Its weights, if it has any."""
+
+    def __call__(self, mel: Tensor) -> Tensor:
+        """Speak (batch, n_mels, frames), which becomes (batch, frames * hop_length), full scale at ±1."""
+
+
+class TrainableVocoder(Vocoder, Protocol):
+    """One that `vocoder train` trains: see `voxgrad.settings.VocoderPreset` for which."""
+
+    @property
+    def network(self) -> nn.Module:
+        """Its weights."""
+
+    def training_spectrum(self, log_mel: Tensor, generator: torch.Generator) -> Tensor:
+        """The spectrum that training looks at: (batch, n_mels, frames) → complex (batch, frames, bins)."""
+
+    def learner(self, *, pitch: bool) -> nn.Module:
+        """What a stage of training trains.
+
+        Raises:
+            BadInputError: the stage is for a pitch estimator, and there is none.
+        """
+
+
+VOCODERS: Final[dict[str, type[Vocoder]]] = {
+    kind.name: kind for kind in (SourceFilterVocoder, ISTFTVocoder, HiFiGAN, GriffinLim)
+}
+
+
+class _Record(Spec):
+    """``vocoder.json``."""
+
+    type: str
+    spec: dict[str, Any]
+    mel: MelSpec
+
+
+def save(vocoder: Vocoder, directory: Path, dtype: torch.dtype | None = None) -> None:
+    """Write ``vocoder.json`` and, where there are any, ``weights.safetensors`` into an existing directory.
+
+    Args:
+        vocoder: what to write.
+        directory: where to.
+        dtype: of the stored weights, such as ``torch.float16`` to halve the file; None keeps theirs.
+    """
+    if vocoder.network is not None:
+        save_weights(directory / WEIGHTS, vocoder.network.state_dict(), dtype)
+    record = _Record(type=vocoder.name, spec=vocoder.spec.model_dump(mode="json"), mel=vocoder.mel)
+    (directory / DESCRIPTION).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load(directory: Path, device: torch.device) -> Vocoder:
+    """Read what `save` wrote, ready to speak on ``device``.
+
+    Raises:
+        BadInputError: the directory holds no vocoder, or weights that do not fit its description.
+        IntegrityError: the description or the weights cannot be read.
+    """
+    description = directory / DESCRIPTION
+    if not description.is_file():
+        raise BadInputError(f"{directory} holds no vocoder", f"Name a directory with a {DESCRIPTION}.")
+    try:
+        record = _Record.model_validate_json(description.read_bytes())
+        kind = VOCODERS[record.type]
+        spec = kind.settings.model_validate(record.spec)
+    except (ValidationError, KeyError) as error:
+        reason = first_mistake(error) if isinstance(error, ValidationError) else f"its type is {error}"
+        message = f"{description} describes no vocoder that this version knows ({reason})"
+        raise IntegrityError(message, "Restore it from a copy, or import the vocoder again.") from error
+    build = partial(kind.build, spec, record.mel)
+    if kind.name == GRIFFIN_LIM:
+        return build()
+    weights = read_weights(directory / WEIGHTS)
+
+    def network_of(vocoder: Any) -> nn.Module:
+        return cast("nn.Module", vocoder.network)
+
+    vocoder = build_strict(build, weights, f"the vocoder in {directory}", network_of)
+    network_of(vocoder).to(device)
+    return vocoder
+
+
+def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder:
+    """Load a vocoder to speak on the processor, every digest verified.
+
+    Args:
+        artifact: None for Griffin-Lim.
+        mel: what it shall speak.
+        whose: mel that is, such as ``voice alice@v1``.
+
+    Raises:
+        BadInputError: it understands another mel; both sides are named.
+        IntegrityError: it is damaged.
+    """
+    if artifact is None:
+        return GriffinLim(GriffinLimSpec(), mel)
+    for entry in artifact.manifest.files:
+        artifact.path(entry.path)  # verifies it
+    vocoder = load(artifact.directory, torch.device("cpu"))
+    require_mel(vocoder, mel, str(artifact), whose)
+    return vocoder
+
+
+def require_mel(
+    vocoder: Vocoder, mel: MelSpec, called: str | None = None, whose: str = "the mel that it is given"
+) -> None:
+    """Make sure that ``vocoder`` understands ``mel``.
+
+    Args:
+        vocoder: what shall speak it.
+        mel: what the mel is.
+        called: what the error calls the vocoder, such as ``vocoder mine@v1``.
+        whose: what the error calls the mel, such as ``voice alice@v1``.
+
+    Raises:
+        BadInputError: they differ; the message names both, and each setting on both sides.
+    """
+    theirs, ours = vocoder.mel.model_dump(), mel.model_dump()
+    differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
+    if differing:
+        name = f"vocoder {vocoder.name}" if called is None else called
+        message = f"the {name} expects another mel than {whose}: {', '.join(differing)}"
+        raise BadInputError(message, "Choose a vocoder trained with these mel settings.")
