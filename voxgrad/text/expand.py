@@ -8,7 +8,6 @@ from voxgrad.text.abbreviations import write_out
 from voxgrad.text.acronyms import letter, spelt
 from voxgrad.text.addresses import read_codes, read_links
 from voxgrad.text.dates import number_in_context, read_dates, read_times
-from voxgrad.text.number_formats import read_foreign_numbers
 from voxgrad.text.numbers import (
     AMOUNT,
     NUMBER,
@@ -21,7 +20,14 @@ from voxgrad.text.numbers import (
     read_numerals,
     year,
 )
-from voxgrad.text.quantities import SIGNS, read_counts_per, read_money, read_quantities, read_rates
+from voxgrad.text.quantities import (
+    SIGNS,
+    read_counts_per,
+    read_foreign_numbers,
+    read_money,
+    read_quantities,
+    read_rates,
+)
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
