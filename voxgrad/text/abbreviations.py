@@ -50,8 +50,8 @@ _WEEKDAYS: Final = {
     "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
 }  # fmt: skip
 COUNTED: Final = {
-    "Art": "article", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure", "Figs": "figures",
-    "No": "number", "Nos": "numbers", "Pt": "part", "Sec": "section", "Vol": "volume", "Vols": "volumes",
+    "Art": "article", "Bk": "book", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure", "Figs": "figures",
+    "No": "number", "Nos": "numbers", "Pt": "part", "Sc": "scene", "Sec": "section", "Vol": "volume", "Vols": "volumes",
     "p": "page", "pp": "pages", "pg": "page", "Eq": "equation", "Ext": "extension", "Rm": "room", "Ste": "suite",
 }  # fmt: skip
 """Before a number."""
@@ -155,7 +155,7 @@ def _dotted(match: re.Match[str]) -> str:
 
 def _counted(word: str, _before: str, after: str, _stop: str) -> str | None:
     number = COUNTED.get(word, COUNTED.get(word.capitalize()))
-    figures = r" ?#?\d" if word[:2].lower() == "no" else r" ?(?:#?\d|(?!I\b)[IVXLivxl]+\b)"
+    figures = r" ?#?(?:\d|[IVXL]{2,}\b)" if word[:2].lower() == "no" else r" ?(?:#?\d|(?!I\b)[IVXLivxl]+\b)"
     return f"{number} " if number is not None and re.match(figures, after) else None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.dates import COUNTED_NOUN
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import cardinal, digits
 
@@ -34,7 +35,37 @@ def _telephone(match: re.Match[str]) -> str:
 
 
 def _international(match: re.Match[str]) -> str:
-    return _groups(match[0]) if sum(map(str.isdigit, match[0])) >= _FEWEST_DIGITS + 1 else match[0]
+    if sum(map(str.isdigit, match[0])) <= _FEWEST_DIGITS:
+        return match[0]
+    code = re.match(_COUNTRY, match[0])
+    unmarked = code is not None and match[0][1:].isdigit()
+    return _groups(f"{code[0]} {_parted(match[0][code.end() :])}" if unmarked else match[0])
+
+
+def _parted(number: str) -> str:
+    """A telephone number without marks, as it is usually grouped.
+
+    >>> _parted("5551234567"), _parted("15551234567"), _parted("02079460958")
+    ('555 123 4567', '1 555 123 4567', '020 7946 0958')
+    """
+    sizes = {7: (3,), 8: (4,), 10: (4, 3) if number[0] == "0" else (3, 3)}.get(len(number), (3, 3, 3))
+    if len(number) == 11:
+        sizes = (3, 4) if number.startswith("02") else (5, 3) if number[0] == "0" else (1, 3, 3)
+    groups, rest = list[str](), number
+    for size in sizes:
+        groups, rest = [*groups, rest[:size]], rest[size:]
+    return " ".join((*groups, rest))
+
+
+def _unmarked(match: re.Match[str]) -> str:
+    """A number of seven figures or more that is called, or that is written as in North America."""
+    number, string = match[0], match.string
+    if COUNTED_NOUN.match(string, match.end()) is not None:
+        return number
+    called = _CALLED.search(string[max(match.start() - 40, 0) : match.start()]) is not None
+    american = re.fullmatch(r"1?[2-9]\d\d[1-9]\d{6}", number) is not None
+    is_round = number.endswith("0000")
+    return _groups(_parted(number)) if (american or called) and not is_round else number
 
 
 def _local(match: re.Match[str]) -> str:
@@ -49,6 +80,10 @@ def _vanity(match: re.Match[str]) -> str:
 
 def _coded(match: re.Match[str]) -> str:
     return match[1] + digits(match[2])
+
+
+def _each_digit(match: re.Match[str]) -> str:
+    return re.sub(r"\d+", lambda number: digits(number[0]), match[0])
 
 
 def _machine(match: re.Match[str]) -> str:
@@ -78,6 +113,12 @@ def _long_groups(match: re.Match[str]) -> str:
 
 
 _FEWEST_GROUPED: Final = 9
+_COUNTRY: Final = r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})"
+_CALLED: Final = re.compile(
+    r"(?i:\b(?:call|cell|contact|dial|fax|line|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone|text|whatsapp)\w*"
+    r"\b\.?[^.!?\d]{0,24})$"
+)
+_SERVICE: Final = r"(?:[1-9]11|999|112|988|101|000)"
 _RULES: Final[tuple[Rule, ...]] = tuple(
     (re.compile(pattern), reading)
     for pattern, reading in (
@@ -111,12 +152,13 @@ _RULES: Final[tuple[Rule, ...]] = tuple(
         ),
         (
             (
-                r"(\b(?i:call|called|calling|calls|dial|dialed|dialing|dials|phone|phoned|ring|text)"
-                r"(?: us| me| us at| me at)? )"
-                rf"([1-9]11|999|112|988|000|\d{{7,}}){_AFTER}"
+                r"(?i:\b(?:call|dial|phone|ring|text)(?:s|ed|ing)?(?: us| me)?(?: at| on)?) "
+                rf"{_SERVICE}(?:(?:, | or |, or ){_SERVICE})*{_AFTER}(?! people)"
             ),
-            _coded,
+            _each_digit,
         ),
+        (rf"(?i:\btext(?:s|ed|ing)? [\"']?\w+[\"']? to )\d{{5,6}}{_AFTER}", _each_digit),
+        (rf"{_BEFORE}\d{{7,15}}{_AFTER}", _unmarked),
         (
             r"(?<![\w.])(v(?=\d\d?(?!\d))|V(?=\d+\.\d)|[vV]er\. ?|v\. ?)(\d{1,9}(?:\.\d{1,9})*+)(?![\d.]\d)",
             _version,

@@ -31,7 +31,7 @@ _CLOCK: Final = (
     r"(?<![\d.,:/$£€-])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
 )
 
-_COUNTED_NOUN: Final = re.compile(
+COUNTED_NOUN: Final = re.compile(
     r" (?!always|messrs|across|does|perhaps|plus|this|towards|unless|was|less|sees|marks|its|has)"
     r"(?:people|men|women|children|feet|fish|sheep|[a-z]{3,}s)\b"
 )
@@ -54,7 +54,7 @@ def number_in_context(match: re.Match[str]) -> str:
         return count(number)
     after = string[match.end() : match.end() + 40]
     before = string[max(match.start() - 12, 0) : match.start()]
-    counted = _COUNTED_NOUN.match(after) is not None
+    counted = COUNTED_NOUN.match(after) is not None
     if _HOUSE.match(after) is not None:
         return year(number)
     if "1100" <= number < "2100":
@@ -105,7 +105,7 @@ def _iso_date_and_time(match: re.Match[str]) -> str:
 def _month_day(match: re.Match[str]) -> str:
     """``Jan 1``: an ordinal, except where it counts what follows ("in March 20 men came")."""
     after, before = match.string[match.end() :][:24], match.string[max(match.start() - 4, 0) : match.start()]
-    if _COUNTED_NOUN.match(after) is not None and re.search(r"(?i:\bin )$", before) is not None:
+    if COUNTED_NOUN.match(after) is not None and re.search(r"(?i:\bin )$", before) is not None:
         return match[0]
     last = f" to {_day(match['last'])}" if match["last"] else ""
     return f"{_month(match['month'])} {_day(match['day'])}{last}"

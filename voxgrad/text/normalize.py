@@ -1,6 +1,7 @@
 """Written English to words and punctuation: one deterministic string, stable when normalised again."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +11,7 @@ from voxgrad.text.acronyms import lower, unshout
 from voxgrad.text.characters import to_ascii
 from voxgrad.text.expand import expand
 from voxgrad.text.marked_text import without_html
+from voxgrad.text.pronounce import is_stutter, is_told_by_accent, without_accents
 from voxgrad.text.quantities import UNITS
 
 
@@ -35,10 +37,17 @@ _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]+")
 _SPACED_RANGE: Final = re.compile(r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'\x03])")
 
+_SENTENCE_START: Final = re.compile(r"(?:^|[.!?\"'(-])\s*$")
+_STUTTER: Final = re.compile(
+    r"(?<![\w'.-])([A-Za-z]{1,3})(?:(?:-| ?--) ?(?i:\1)(?![A-Za-z']))*+(?:-| ?--) ?(?=((?i:\1)[A-Za-z']+))"
+)
+
 # What must pass unread is represented by one control character, which no rule knows.
 _PHONES, _WORD = "\x02", "\x03"
 _PHONES_SPAN: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
-_SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[A-Za-z]++(?!\.[\w-]+\.[a-z])")
+_LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ÿ"
+_ACCENTED: Final = re.compile(rf"(?<![{_LETTERS}])[A-Za-z]*+[À-ÖØ-öø-ÿ][{_LETTERS}]*+")
+_SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[{_LETTERS}]++(?!\.[\w-]+\.[a-z])")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
 _BESIDE_SHIELD: Final = re.compile(
@@ -57,11 +66,14 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     Returns:
         Words in lower case, parted by single spaces; what is to be spelt (``FBI``, ``U.S.``, the letter
         ``A``) in capitals; punctuation attached as in print, dashes as `` -- ``, quotation marks straight.
+        Accents only where they change how a word is said (``rosé``).
 
     Raises:
         BadInputError: letters of another script, or nothing to say.
     """
-    words = _CONTROLS.sub(" ", to_ascii(without_html(text)))
+    words = _CONTROLS.sub(" ", _unaccented(without_html(text), known))
+    if "-" in words:
+        words = _STUTTER.sub(_stuttered, words)
     for _ in range(_MOST_PASSES):
         again = _around_shields(words, known)
         if again == words:
@@ -70,6 +82,30 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     if not any(character.isalnum() for character in words):
         raise NothingToSayError("the text has no words to speak", "Give at least one word in English.")
     return words
+
+
+def _unaccented(text: str, known: Callable[[str], bool] | None) -> str:
+    """ASCII, but for words whose accents tell how they are said; the user's lexicon has words without accents."""
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFC", text)
+    parts, start = list[str](), 0
+    for match in _ACCENTED.finditer(text):
+        word = match[0].lower()
+        if is_told_by_accent(word) and not (known is not None and known(without_accents(word))):
+            parts += [to_ascii(text[start : match.start()]), word]
+            start = match.end()
+    return "".join((*parts, to_ascii(text[start:])))
+
+
+def _stuttered(match: re.Match[str]) -> str:
+    """A word's beginning before the word, as in "Wh- what", joined to it and in lower case."""
+    part, word = match[1], match[2]
+    if part.isupper() and word.islower() and not _SENTENCE_START.search(match.string[: match.start()][-4:]):
+        return match[0]  # "an S-shaped curve"
+    if not is_stutter(part.lower(), word.lower()) or ("--" in match[0] and part.lower() in "aeiou"):
+        return match[0]
+    return f"{part.lower()}-" * len(re.findall(r"-+", match[0]))
 
 
 def _around_shields(text: str, known: Callable[[str], bool] | None) -> str:
@@ -92,6 +128,9 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         if written[0] == "{":
             kept.append(written)
             return _PHONES
+        if not written.isascii():
+            kept.append(written)
+            return _WORD
         if known is None or not _may_be_misread(written):
             return written
         word = written.lower()
@@ -100,9 +139,9 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         kept.append(word)
         return _WORD
 
-    if known is None and "{" not in text:
+    if known is None and "{" not in text and text.isascii():
         return text, ()
-    shielded = (_SPAN_OR_WORD if known is not None else _PHONES_SPAN).sub(shield, text)
+    shielded = _SPAN_OR_WORD.sub(shield, text)
     return _BESIDE_SHIELD.sub(" ", shielded), tuple(kept)
 
 
