@@ -115,7 +115,7 @@ def _long_groups(match: re.Match[str]) -> str:
 _FEWEST_GROUPED: Final = 9
 _COUNTRY: Final = r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})"
 _CALLED: Final = re.compile(
-    r"(?i:\b(?:call|cell|contact|dial|fax|line|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone|text|whatsapp)\w*"
+    r"(?i:\b(?:call|cell|contact|dial|fax|helpline|hotline|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone|text|whatsapp)\w*"
     r"\b\.?[^.!?\d]{0,24})$"
 )
 _SERVICE: Final = r"(?:[1-9]11|999|112|988|101|000)"
@@ -144,8 +144,7 @@ _RULES: Final[tuple[Rule, ...]] = tuple(
         (rf"{_BEFORE}(\d{{3}})-(\d{{4}}){_AFTER}", _local),
         (
             (
-                r"(\b(?i:PIN|passcode|password|area code|zip code|postcode|flight|extension)"
-                r"(?i: number| code)?(?: is|:)? )"
+                r"(\b(?i:PIN|passcode|password|code|postcode|flight|extension)(?i: number| code)?(?: is|:)? )"
                 rf"(\d{{3,}}){_AFTER}"
             ),
             _coded,

@@ -42,6 +42,17 @@ _SCORE_BEFORE: Final = re.compile(
 """What stands before a mark out of five, ten, twenty or a hundred."""
 
 
+_RESULT: Final = re.compile(
+    r"(?i:\b(?:beat|beats|beating|defeat\w*|draw|drew|ended|final|leads?|leading|led|los[et]s?|losing|pass(?:ed|es)|score\w*"
+    r"|tied|trail\w*|vote\w*|win|wins|winning|won)\b[^.!?\d]{0,24})$"
+)
+_RESULT_AFTER: Final = re.compile(
+    r" (?:\w+ )?(?:decision|defeat|draw|final|lead|loss|score|thriller|tie|victory|vote|win)\b"
+)
+_RECORD: Final = re.compile(r" (?:mark|record|season|start)\b")
+_SHARES: Final = re.compile(r" (?:\w+ )?(?:basis|blend|chance|mix|odds|partnership|ratio|rule|share|split)\b")
+
+
 def _slashed(match: re.Match[str]) -> str:
     above, below = match[1], match[2]
     if _is_score(match):
@@ -70,9 +81,36 @@ def _range(match: re.Match[str]) -> str:
     low, high = match[1], match[2]
     if all(len(bound) == 4 and "1000" <= bound < "2100" for bound in (low, high)):
         return f"{year(low)} to {year(high)}"
+    pair = _pair(match) if re.fullmatch(r"(?:0|[1-9]\d{0,2})[-\u2013](?:0|[1-9]\d{0,2})", match[0]) else None
+    if pair is not None:
+        return pair
     rising = float(low.replace(",", "")) < float(high.replace(",", ""))
     joint = " to " if rising or max(len(low), len(high)) < 3 else " "
     return f"{quantity(low)}{joint}{quantity(high)}"
+
+
+def _pair(match: re.Match[str]) -> str | None:
+    """A score ("won 110-98"), a tie ("2-2"), shares of a hundred ("a 60-40 split"); None for a range."""
+    low, high = int(match[1]), int(match[2])
+    string, end = match.string, match.end()
+    result = _RESULT.search(string[max(match.start() - 40, 0) : match.start()]) is not None
+    if _RECORD.match(string, end) is not None:
+        return f"{cardinal(match[1])} and {cardinal(match[2])}"
+    shares = low + high == 100 and (low >= high or _SHARES.match(string, end) is not None)
+    if low == high or (shares and not result):
+        words = (cardinal(match[1]), cardinal(match[2]))
+        return " ".join(words) if "-" in "".join(words) else "-".join(words)
+    close = 199 >= low > high >= 70 and low > 99
+    if close or result or _RESULT_AFTER.match(string, end) is not None:
+        return f"{_points(match[1])} to {_points(match[2])}"
+    return None
+
+
+def _points(number: str) -> str:
+    """As in a result, where 104 is "one oh four"."""
+    if len(number) < 3 or number[1:] == "00":
+        return cardinal(number)
+    return f"{cardinal(number[0])} {'oh ' if number[1] == '0' else ''}{cardinal(str(int(number[1:])))}"
 
 
 def _ratio(match: re.Match[str]) -> str:
