@@ -47,6 +47,28 @@ _LETTER_BEFORE: Final = re.compile(
 )
 
 
+_ELEMENTS: Final = (
+    "Ac|Ag|Al|Ar|As|Au|Ba|Be|Bi|Br|Ca|Cd|Ce|Cl|Co|Cr|Cs|Cu|Fe|Ga|Gd|Ge|He|Hf|Hg|In|Ir|La|Li|Mg|Mn|Mo|Na|Nb|Nd|Ne|Ni|Os"
+    "|Pb|Pd|Po|Pt|Pu|Ra|Rb|Re|Rh|Rn|Ru|Sb|Sc|Se|Si|Sn|Sr|Ta|Te|Th|Ti|Tl|Xe|Zn|Zr|[BCFHIKNOPSUVWY]"
+)
+_FORMULA: Final = re.compile(rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])")
+"""A chemical formula with a symbol of two letters; others are read as any code with figures."""
+_LAST: Final = re.compile(r"(?:\d|Br|Cl|Se|Si|Te|(?:Al|Ga|In)As|[CFHINOPS])$")
+"""Where one without a figure may end; what is no formula, such as "NBAs", ends otherwise."""
+
+
+def read_formulas(text: str) -> str:
+    """Spell chemical formulas ("NaCl", "Fe2O3"); their figures stay."""
+    return _FORMULA.sub(_formula, text)
+
+
+def _formula(match: re.Match[str]) -> str:
+    formula = match[0]
+    if formula == "NaN" or _LAST.search(formula) is None:
+        return formula
+    return " ".join(part if part.isdigit() else spelt(part) for part in re.findall(r"\d+|[A-Za-z]+", formula))
+
+
 def letter(character: str) -> str:
     """One letter by its name; the full stop tells the letter A from the article, as in a person's initial."""
     return "A." if character in "aA" else character.upper()

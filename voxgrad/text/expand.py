@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from voxgrad.text.abbreviations import write_out
-from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.acronyms import letter, read_formulas, spelt
 from voxgrad.text.addresses import read_codes, read_links
 from voxgrad.text.dates import number_in_context, read_dates, read_times
 from voxgrad.text.numbers import (
@@ -187,11 +187,33 @@ def _plural_number(match: re.Match[str]) -> str:
 
 def _compile(*rules: tuple[str, Callable[[re.Match[str]], str] | str]) -> tuple[Rule, ...]:
     return tuple(
-        (re.compile(pattern), (lambda _, words=reading: words) if isinstance(reading, str) else reading)
+        (re.compile(pattern), (lambda match, words=reading: match.expand(words)) if isinstance(reading, str) else reading)
         for pattern, reading in rules
     )
 
 
+_FUNCTIONS: Final = {"sin": "sine", "cos": "cosine", "tan": "tangent", "sqrt": "square root"}
+
+
+def _function(match: re.Match[str]) -> str:
+    name, prime, inner = match.groups()
+    inner = letter(inner) if inner == "A" else inner
+    return f"{_FUNCTIONS.get(name, name)}{' prime' if prime else ''} of {inner}"
+
+
+_EQUATION: Final = _compile(
+    (
+        r"(?<!\w)([fgh]|P(?=\([A-Z])|sin|cos|tan|log|ln|exp|sqrt)('?)"
+        r"\(((?:-?\d{1,6}|[A-Za-z])(?:, (?:-?\d{1,6}|[A-Za-z]))*)\)",
+        _function,
+    ),
+    (r"\b([nxyz]|\d{1,3})/(?=(?:[nxyz]|\d{1,3})\b)(?:(?<=[nxyz]/)|(?=[nxyz]))", r"\1 over "),
+)
+_COEFFICIENTS: Final = _compile(
+    (r"(?<![\w.])(\d{1,4})([abknxyz])\b(?! [a-z]{3})", r"\1 \2"),
+    (r"(?<=[=+] )([a-z])([xyz])\b(?= ?[-+=]|$)", r"\1 \2"),
+    (r"(?<=[\dxyz])\((?=[\da-z])", " ("),
+)
 _EARLY: Final = _compile(
     (rf"([{SIGNS}])\s?-(?=\.?\d)", lambda match: f"minus {match[1]}"),
     (rf"(?:(?<=[\s(=<>~\"'*/+])|^)-(?=[{SIGNS}]?\.?\d)", "minus "),
@@ -249,6 +271,8 @@ _SIGNS: Final = str.maketrans(
     | {"°": " degrees ", "μ": " mu ", "Ω": " omega "}
     | dict.fromkeys("#*/<>\\^_`{|}~", " ")
 )
+_MATHS: Final = re.compile(r"=|\b(?:[fghP]|sin|cos|tan|log|ln|exp|sqrt)'?\(|\b[nxyz]/|/[nxyz]\b")
+_CHEMISTRY: Final = re.compile(r"[A-Za-z][A-Z\d]")
 _SIGN: Final = re.compile(r"[^\w\s.,;:!?'\"()\[\]\x02\x03-]")
 
 
@@ -262,6 +286,10 @@ def expand(text: str) -> str:
         Letters, apostrophes, hyphens, quotation marks, brackets and punctuation only; no digit.
     """
     text = read_numerals(write_out(read_links(read_foreign_numbers(text))))
+    if _MATHS.search(text) is not None:
+        text = _apply(_EQUATION, _apply(_COEFFICIENTS, text) if "=" in text else text)
+    if _CHEMISTRY.search(text) is not None:
+        text = read_formulas(text)
     if _SIGN.search(text) is not None:
         text = _apply(_LETTERED, text)
     if re.search(r"\d", text) is not None:

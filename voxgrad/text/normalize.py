@@ -34,7 +34,12 @@ _SPACING: Final = tuple(
     )
 )
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]+")
-_SPACED_RANGE: Final = re.compile(r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)")
+_SPACED_RANGE: Final = re.compile(
+    r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)"
+    r"|(?<=[\da-z)]) - (?=\(?(?:\d+[a-z]?|[a-z])(?![a-z]))"
+)
+_BEFORE_MINUS: Final = re.compile(r"(?:^|[ (=])(?:[$£€]?[\d.,]+[a-z]?|[a-z]|[\da-z()]+\^\d|[\w +*-]+\))$")
+_EQUALS_AFTER: Final = re.compile(r"[$£€]?[\w.,^+*/() -]{1,24}=")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'\x03])")
 
 _SENTENCE_START: Final = re.compile(r"(?:^|[.!?\"'(-])\s*$")
@@ -150,8 +155,12 @@ def _may_be_misread(word: str) -> bool:
 
 
 def _spaced_range(match: re.Match[str]) -> str:
-    is_difference = re.match(r"[$£€]?[\d.,]{1,12} ?=", match.string[match.end() :][:16]) is not None
-    return " minus " if is_difference else "\u2013"
+    before, string, end = match.string[: match.start()][-32:], match.string, match.end()
+    is_equation = "=" in before or _EQUALS_AFTER.match(string, end, end + 26) is not None
+    if is_equation and _BEFORE_MINUS.search(before) is not None:
+        return " minus "
+    is_range = before[-1:] in "0123456789%m." and string[end] in "0123456789$£€"
+    return "\u2013" if is_range else match[0]
 
 
 def _once(text: str) -> str:
