@@ -42,6 +42,16 @@ def reading(kind, written, said):
     return normalize(written)
 
 
+def is_heard(kind, written, said):
+    """Whether a row is right as it is heard: "epa" is spelt as "EPA" is."""
+    if reading(kind, written, said) == said:
+        return True
+    if kind == "line ends" or said[0] == "/":
+        return False
+    heard = (_heard(" ".join(encode(text, TextSpec()).phones)) for text in (written, said))
+    return len(set(heard)) == 1
+
+
 def _heard(phones):
     """Without secondary stress, and with one weak vowel for AH0 and IH0."""
     return re.sub("[02]", "", phones.replace("IH0", "AH0"))
@@ -56,7 +66,7 @@ def test_reading(kind, written, said):
 
 def test_cases_that_no_rule_was_made_for():
     rows = [case.values for case in cases(UNSEEN)]
-    wrong = [row for row in rows if reading(*row) != row[2]]
+    wrong = [row for row in rows if not is_heard(*row)]
     assert len(rows) == 360
     assert len(wrong) <= 300, wrong
 

@@ -185,11 +185,15 @@ _ENDINGS: Final = (
     "|java|jpeg|jpg|js|json|jsx|log|m4a|md|mkv|mov|mp3|mp4|npy|npz|odt|ogg|pdf|php|png|ppt|pptx|ps1|psd|pt|py|rar|rb|rs"
     "|rtf|sh|sql|svg|tar|tex|tgz|tif|tiff|toml|ts|tsv|tsx|ttf|txt|wav|webm|webp|whl|xls|xlsx|xml|yaml|yml|zip"
 )
+_MODULES: Final = (
+    "console|document|json|math|np|numpy|os|pandas|pd|plt|random|requests|self|sys|tf|torch|window"
+)
+"""Names in programs that a full stop and another name follow."""
 _READ: Final = frozenset((
     "bak", "bat", "bin", "dev", "doc", "env", "flac", "gif", "git", "go", "info", "java", "jpeg", "json",
     "log", "rust", "tar", "tex", "toml", "webp", "yaml", "zip", "wav",
 ))  # fmt: skip
-_LABELS: Final = {"json": "jason", "jpeg": "J peg", "edu": "E D U", "co": "co"}
+_LABELS: Final = {"json": "jason", "jpeg": "J peg", "edu": "E D U", "co": "co", "os": "O S"}
 _SIGNS: Final = {
     ".": "dot", "/": "slash", "\\": "backslash", "-": "dash", "_": "underscore", "@": "at", ":": "colon",
     "+": "plus", "=": "equals", "&": "and", "?": "question mark", "#": "hash", "%": "percent", "~": "tilde",
@@ -249,7 +253,11 @@ _LINK_RULES: Final[tuple[Rule, ...]] = tuple(
         ),
         (r"(?<![\w:/.])(?P<address>[A-Za-z]:(?:\\[\w.\-]*+)++)", _address),
         (r"(?<![\w/.~<])(?P<address>(?:~|\.{1,2})?/[A-Za-z][\w.\-]*+(?:/[\w.\-]++)++)", _address),
-        (rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS})\b)(?![\w@]|\.\w)", _file),
+        (
+            rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)",
+            _file,
+        ),
+        (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
         (rf"(?<![\w.])()\.((?:{_ENDINGS})\b)(?=[ ,;:!?)]|\.(?!\w)|$)", _file),
         (r"(?<!\w)\.NET\b", lambda _: "dot net"),
         (r"(?<![\w/&])#([A-Za-z]\w*+)", _number_sign),

@@ -147,7 +147,7 @@ def _decimal(match: re.Match[str]) -> str:
 
 def _code(match: re.Match[str]) -> str:
     """Letters and figures in one word: ``MP3``, ``B2B``, ``H2O``."""
-    parts = [_code_part(part) for part in re.findall(r"\d+|[A-Za-z]+", match[0])]
+    parts = [_code_part(part) for part in re.findall(r"\d+|IP(?=v)|[A-Za-z]+", match[0])]
     return _without_stop(" ".join(parts), match)
 
 

@@ -77,6 +77,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
         BadInputError: letters of another script, or nothing to say.
     """
     words = _CONTROLS.sub(" ", _unaccented(without_html(text), known))
+    words = words.replace("()", " ")  # of a function
     if "-" in words:
         words = _STUTTER.sub(_stuttered, words)
     for _ in range(_MOST_PASSES):
