@@ -13,7 +13,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import dropped
 from voxgrad.text.normalize import normalize
-from voxgrad.text.passages import passages
+from voxgrad.text.passages import Break, passages
 from voxgrad.text.tokens import encode
 
 TABLE = Path(__file__).with_name("normalisation.tsv")
@@ -37,8 +37,11 @@ def reading(kind, written, said):
         alike = [one for one in said.split("/")[1::2] if _heard(one) == _heard(phones)]
         return said if alike else f"/{phones}/"
     if kind == "line ends":
-        found = (" ".join(one.written.split()) for one in passages([written], TextSpec()))
-        return " / ".join(one.lstrip("*-• ") for one in found)
+        found = ""
+        for one in passages([written], TextSpec()):
+            is_end = one.ends in {Break.SENTENCE, Break.PARAGRAPH}
+            found += " ".join(one.written.split()).lstrip("*-• ") + (" / " if is_end else " ")
+        return found.removesuffix(" / ")
     return normalize(written)
 
 

@@ -191,6 +191,30 @@ def ends_with_street(word: str, before: str, after: str) -> bool:
     return word not in TITLES and following[1].removesuffix("'s") not in _SAINTS
 
 
+_NO_SENTENCE: Final = frozenset((
+    "Com", "Doc", "Edu", "Exe", "Gov", "Html", "Io", "Jpg", "Js", "Md", "Net", "Org", "Pdf", "Png", "Py", "Txt", "Zip",
+))  # fmt: skip
+
+
+def is_stuck(text: str, start: int, stop: int) -> bool:
+    """Whether a space is missing after a mark, as in "He was tall.He was six." and in "Mr.Smith".
+
+    Args:
+        text: in which a capital follows the mark at once.
+        start: where the mark is.
+        stop: where the capital is.
+    """
+    before = text[max(start - 32, 0) : start].rpartition(" ")[2].lstrip("\"'([“‘")
+    after = re.match(r"(?:[A-Z][a-z']+|[AI])(?![\w(/@_-]|\.\w)", text[stop : stop + 24])
+    if after is None or re.search(r"[/@\\_=#]|\.(?!m$)", before) is not None:
+        return False
+    if text[start] != "." or before in TITLES or before in STREETS or before in {"a.m", "p.m"}:
+        return before[-1:].isalnum()
+    if len(before) < 2 or not (before[-1].islower() or before.isdecimal()) or after[0] in _NO_SENTENCE:
+        return False
+    return before.islower() or _ENDS_SENTENCE.match(f" {after[0]} ") is not None or after[0] == "I"
+
+
 def _title(word: str, _before: str, after: str, _stop: str) -> str | None:
     return TITLES[word] if word in TITLES and re.match(r" |\x03", after) else None
 

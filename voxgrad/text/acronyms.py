@@ -34,7 +34,16 @@ _NAME_PREFIXES: Final = frozenset(
     ("Da", "De", "Del", "Des", "Di", "Du", "Fitz", "La", "Le", "Mac", "Mc", "St", "Van", "Von")
 )
 
-_LETTERED: Final = {"iOS": "i OS", "IoT": "IOT", "PhD": "PHD", "PhDs": "PHDs", "pH": "PH", "MSc": "MSC", "BSc": "BSC", "MiB": "MIB"}
+_LETTERED: Final = {
+    "iOS": "i OS",
+    "IoT": "IOT",
+    "PhD": "PHD",
+    "PhDs": "PHDs",
+    "pH": "PH",
+    "MSc": "MSC",
+    "BSc": "BSC",
+    "MiB": "MIB",
+}
 
 _CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
 _WITHOUT_LOWER_CASE: Final = re.compile(r"(?<![a-z])[^a-z]+(?![a-z])")

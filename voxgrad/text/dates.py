@@ -274,7 +274,10 @@ _TIMES: Final[tuple[Rule, ...]] = tuple(
             _hours,
         ),
         (r"\b0(\d)(\d\d)\s?(?:hours|hrs|h)\b", _military),
-        (rf"(?<![\w.,:/$£€+-])({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)", _clock_hours),
+        (
+            rf"(?<![\w.,:/$£€+-])({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)",
+            _clock_hours,
+        ),
         (rf"(?<![\w.,:/$£€+-]){_FOUR}(?= ?(?:GMT|UTC|[BCEMP][DES]T|Z|[Zz]ulu|local time)\b)", _clock),
         (rf"(?<![\w.,:/$£€+-])0[1-9][0-5]\d\s?[-\u2013]\s?{_FOUR}{_ALONE}", _clock),
         (rf"(?i:\b(?:between|from) ){_FOUR} (?:and|to) {_FOUR}{_ALONE}", _clock),

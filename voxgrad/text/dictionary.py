@@ -101,6 +101,7 @@ PREFERRED_VARIANTS: Final = {
 }
 """Which of the dictionary's pronunciations to take."""
 
+
 @cache
 def additions() -> dict[str, str]:
     """Our own pronunciations: words that the dictionary lacks and a guess gets wrong, and corrections of it."""

@@ -187,7 +187,10 @@ def _plural_number(match: re.Match[str]) -> str:
 
 def _compile(*rules: tuple[str, Callable[[re.Match[str]], str] | str]) -> tuple[Rule, ...]:
     return tuple(
-        (re.compile(pattern), (lambda match, words=reading: match.expand(words)) if isinstance(reading, str) else reading)
+        (
+            re.compile(pattern),
+            (lambda match, words=reading: match.expand(words)) if isinstance(reading, str) else reading,
+        )
         for pattern, reading in rules
     )
 

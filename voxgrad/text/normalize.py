@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.abbreviations import SHORT
+from voxgrad.text.abbreviations import SHORT, is_stuck
 from voxgrad.text.acronyms import lower, unshout
 from voxgrad.text.characters import to_ascii
 from voxgrad.text.expand import expand
@@ -42,6 +42,7 @@ _BEFORE_MINUS: Final = re.compile(r"(?:^|[ (=])(?:[$£€]?[\d.,]+[a-z]?|[a-z]|[
 _EQUALS_AFTER: Final = re.compile(r"[$£€]?[\w.,^+*/() -]{1,24}=")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'\x03])")
 
+_STUCK: Final = re.compile(r"(?<=[\w\"')])[.!?][\"')\]]?(?=[A-Z])")
 _SENTENCE_START: Final = re.compile(r"(?:^|[.!?\"'(-])\s*$")
 _STUTTER: Final = re.compile(
     r"(?<![\w'.-])([A-Za-z]{1,3})(?:(?:-| ?--) ?(?i:\1)(?![A-Za-z']))*+(?:-| ?--) ?(?=((?i:\1)[A-Za-z']+))"
@@ -78,6 +79,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     """
     words = _CONTROLS.sub(" ", _unaccented(without_html(text), known))
     words = words.replace("()", " ")  # of a function
+    words = _STUCK.sub(_unstuck, words)
     if "-" in words:
         words = _STUTTER.sub(_stuttered, words)
     for _ in range(_MOST_PASSES):
@@ -102,6 +104,10 @@ def _unaccented(text: str, known: Callable[[str], bool] | None) -> str:
             parts += [to_ascii(text[start : match.start()]), word]
             start = match.end()
     return "".join((*parts, to_ascii(text[start:])))
+
+
+def _unstuck(match: re.Match[str]) -> str:
+    return f"{match[0]} " if is_stuck(match.string, match.start(), match.end()) else match[0]
 
 
 def _stuttered(match: re.Match[str]) -> str:

@@ -178,9 +178,7 @@ _BOOKS: Final = (
 )
 """What is numbered to any height, and in small letters too."""
 _GRADES: Final = "class|division|episode|level|phase|stage|title|type|war"
-_FULL: Final = (
-    r"(?=[IVXLCDM]+\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)"
-)
+_FULL: Final = r"(?=[IVXLCDM]+\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)"
 _SMALL_LETTERS: Final = r"(?=[ivxl]+\b)(?:xl|l?x{0,3})(?:ix|iv|v?i{0,3})(?!\w)"
 _IN_BOOK: Final = rf"(?:(?!(?:[CDLM]|CD|D[CDM]|M[CDM]|CM)\b){_FULL}|{_SMALL_LETTERS})"
 _JOINT: Final = r"(?:, |,? (?:and|or|to) |[-\u2013])(?![Ii] )"

@@ -382,7 +382,12 @@ def _cents(match: re.Match[str]) -> str:
 def _scaled(match: re.Match[str]) -> str:
     if match[2] in "Kkm":
         before = match.string[max(match.start() - 32, 0) : match.start()]
-        counted = _NO_LENGTH.match(match.string, match.end()) is not None and match[0] not in {"2K", "4K", "5K", "8K"}
+        counted = _NO_LENGTH.match(match.string, match.end()) is not None and match[0] not in {
+            "2K",
+            "4K",
+            "5K",
+            "8K",
+        }
         if not counted and not (match[2] == "m" and _COUNTS.search(before)):
             return match[0]
     return f"{quantity(match[1])}{_scale(match[2])}"
