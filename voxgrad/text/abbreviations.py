@@ -50,8 +50,9 @@ _WEEKDAYS: Final = {
     "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
 }  # fmt: skip
 COUNTED: Final = {
-    "Art": "article", "Bk": "book", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure", "Figs": "figures",
-    "No": "number", "Nos": "numbers", "Pt": "part", "Sc": "scene", "Sec": "section", "Vol": "volume", "Vols": "volumes",
+    "Art": "article", "Bk": "book", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure",
+    "Figs": "figures", "No": "number", "Nos": "numbers", "Pt": "part", "Sc": "scene", "Sec": "section", "Vol": "volume",
+    "Vols": "volumes",
     "p": "page", "pp": "pages", "pg": "page", "Eq": "equation", "Ext": "extension", "Rm": "room", "Ste": "suite",
 }  # fmt: skip
 """Before a number."""

@@ -13,10 +13,10 @@ _READ: Final = frozenset((
 ))  # fmt: skip
 """Acronyms that are read as words, in the dictionary or not."""
 _SPELT: Final = frozenset((
-    "AD", "AI", "AKA", "ALS", "AM", "BCE", "CE", "CO", "COO", "DEA", "DIY", "DOD", "EDT", "EEG", "ER", "EST", "ETA", "EU",
-    "FAQ", "GAO", "GDP", "GPS", "HR", "ID", "IDE", "ILO", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT", "LA", "LED",
-    "MA", "MIA", "MS", "NGO", "NYU", "OS", "OT", "PA", "PE", "PM", "PR", "PTA", "RAF", "RIP", "ROI", "SEC", "SEO", "UAE",
-    "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
+    "AD", "AI", "AKA", "ALS", "AM", "BCE", "CE", "CO", "COO", "DEA", "DIY", "DOD", "EDT", "EEG", "ER", "EST", "ETA",
+    "EU", "FAQ", "GAO", "GDP", "GPS", "HR", "ID", "IDE", "ILO", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT",
+    "LA", "LED", "MA", "MIA", "MS", "NGO", "NYU", "OS", "OT", "PA", "PE", "PM", "PR", "PTA", "RAF", "RIP", "ROI", "SEC",
+    "SEO", "UAE", "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
 ))  # fmt: skip
 """Acronyms that are spelt though the dictionary may have a word of these letters."""
 _WORDS_TOO: Final = frozenset(("ACT", "ADD", "DOE", "DOT", "ERA", "POW", "SAT", "WHO"))
@@ -118,7 +118,7 @@ def _titled(match: re.Match[str]) -> str:
     word = match[0]
     if _NUMERAL.fullmatch(word) or _is_spelt(word, shouted=True):
         return word
-    if word == "WHO" and match.string[: match.start()].endswith("THE "):
+    if word == "WHO" and match.string[max(match.start() - 4, 0) : match.start()] == "THE ":
         return word
     return word.capitalize()
 
@@ -161,7 +161,7 @@ def _is_name(match: re.Match[str]) -> bool:
     if _BEFORE_NAME.search(before) is not None or _AFTER_NAME.match(string, end) is not None:
         return True
     opens = re.search(r"(?:^|[.!?:] [\"'(]?)$", before) is not None
-    return match[0][:3] == "WHO" and opens and re.match(r"[^.!?]*[.!?]", string[end:] + ".")[0][-1] != "?"  # type: ignore[index]
+    return match[0][:3] == "WHO" and opens and re.match(r"[^.!]*\?", string[end : end + 200]) is None
 
 
 def _is_letter_a(match: re.Match[str]) -> bool:

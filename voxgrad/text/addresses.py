@@ -38,8 +38,9 @@ def _international(match: re.Match[str]) -> str:
     if sum(map(str.isdigit, match[0])) <= _FEWEST_DIGITS:
         return match[0]
     code = re.match(_COUNTRY, match[0])
-    unmarked = code is not None and match[0][1:].isdigit()
-    return _groups(f"{code[0]} {_parted(match[0][code.end() :])}" if unmarked else match[0])
+    if code is None or not match[0][1:].isdigit():
+        return _groups(match[0])
+    return _groups(f"{code[0]} {_parted(match[0][code.end() :])}")
 
 
 def _parted(number: str) -> str:
@@ -115,8 +116,8 @@ def _long_groups(match: re.Match[str]) -> str:
 _FEWEST_GROUPED: Final = 9
 _COUNTRY: Final = r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})"
 _CALLED: Final = re.compile(
-    r"(?i:\b(?:call|cell|contact|dial|fax|helpline|hotline|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone|text|whatsapp)\w*"
-    r"\b\.?[^.!?\d]{0,24})$"
+    r"(?i:\b(?:call|cell|contact|dial|fax|helpline|hotline|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone"
+    r"|text|whatsapp)\w*\b\.?[^.!?\d]{0,24})$"
 )
 _SERVICE: Final = r"(?:[1-9]11|999|112|988|101|000)"
 _RULES: Final[tuple[Rule, ...]] = tuple(

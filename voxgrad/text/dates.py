@@ -176,7 +176,10 @@ def _four_digits(time: str) -> str:
 
 
 def _clock_hours(match: re.Match[str]) -> str:
-    is_count = match[1] in {"1000", "2000"} and _AT.search(match.string[: match.start()][-12:]) is None
+    is_count = (
+        match[1] in {"1000", "2000"}
+        and _AT.search(match.string, max(match.start() - 12, 0), match.start()) is None
+    )
     return f"{match[1] if is_count else _four_digits(match[1])} hours"
 
 

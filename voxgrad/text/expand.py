@@ -195,7 +195,10 @@ def _compile(*rules: tuple[str, Callable[[re.Match[str]], str] | str]) -> tuple[
     )
 
 
-_FUNCTIONS: Final = {"sin": "sine", "cos": "cosine", "tan": "tangent", "sqrt": "square root"}
+_FUNCTIONS: Final = {
+    "sin": "sine", "cos": "cosine", "tan": "tangent", "log": "log", "ln": "ln", "exp": "exp", "sqrt": "square root",
+}  # fmt: skip
+_VALUE: Final = r"(?:-?\d{1,6}|[A-Za-z])"
 
 
 def _function(match: re.Match[str]) -> str:
@@ -205,11 +208,7 @@ def _function(match: re.Match[str]) -> str:
 
 
 _EQUATION: Final = _compile(
-    (
-        r"(?<!\w)([fgh]|P(?=\([A-Z])|sin|cos|tan|log|ln|exp|sqrt)('?)"
-        r"\(((?:-?\d{1,6}|[A-Za-z])(?:, (?:-?\d{1,6}|[A-Za-z]))*)\)",
-        _function,
-    ),
+    (rf"(?<!\w)([fgh]|P(?=\([A-Z])|{'|'.join(_FUNCTIONS)})('?)\(({_VALUE}(?:, {_VALUE})*)\)", _function),
     (r"\b([nxyz]|\d{1,3})/(?=(?:[nxyz]|\d{1,3})\b)(?:(?<=[nxyz]/)|(?=[nxyz]))", r"\1 over "),
 )
 _COEFFICIENTS: Final = _compile(
@@ -274,7 +273,7 @@ _SIGNS: Final = str.maketrans(
     | {"°": " degrees ", "μ": " mu ", "Ω": " omega "}
     | dict.fromkeys("#*/<>\\^_`{|}~", " ")
 )
-_MATHS: Final = re.compile(r"=|\b(?:[fghP]|sin|cos|tan|log|ln|exp|sqrt)'?\(|\b[nxyz]/|/[nxyz]\b")
+_MATHS: Final = re.compile(rf"=|\b(?:[fghP]|{'|'.join(_FUNCTIONS)})'?\(|\b[nxyz]/|/[nxyz]\b")
 _CHEMISTRY: Final = re.compile(r"[A-Za-z][A-Z\d]")
 _SIGN: Final = re.compile(r"[^\w\s.,;:!?'\"()\[\]\x02\x03-]")
 

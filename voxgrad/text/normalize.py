@@ -52,7 +52,9 @@ _STUTTER: Final = re.compile(
 _PHONES, _WORD = "\x02", "\x03"
 _PHONES_SPAN: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
 _LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ÿ"
-_ACCENTED: Final = re.compile(rf"(?<![{_LETTERS}])[A-Za-z]*+[À-ÖØ-öø-ÿ][{_LETTERS}]*+")
+_WORDS: Final = re.compile(r"[^\W\d_]++")
+_JOINED_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\x04(?=[^\W\d_])")
+_LATIN: Final = re.compile(r"[a-zà-öø-ÿ]+")
 _SPAN_OR_WORD: Final = re.compile(rf"{_PHONES_SPAN.pattern}|[{_LETTERS}]++(?!\.[\w-]+\.[a-z])")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
@@ -78,10 +80,6 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
         BadInputError: letters of another script, or nothing to say.
     """
     words = _CONTROLS.sub(" ", _unaccented(without_html(text), known))
-    words = words.replace("()", " ")  # of a function
-    words = _STUCK.sub(_unstuck, words)
-    if "-" in words:
-        words = _STUTTER.sub(_stuttered, words)
     for _ in range(_MOST_PASSES):
         again = _around_shields(words, known)
         if again == words:
@@ -98,12 +96,15 @@ def _unaccented(text: str, known: Callable[[str], bool] | None) -> str:
         return text
     text = unicodedata.normalize("NFC", text)
     parts, start = list[str](), 0
-    for match in _ACCENTED.finditer(text):
+    for match in _WORDS.finditer(text):
         word = match[0].lower()
-        if is_told_by_accent(word) and not (known is not None and known(without_accents(word))):
+        if word.isascii() or _LATIN.fullmatch(word) is None or not is_told_by_accent(word):
+            continue
+        if known is None or not known(without_accents(word)):
             parts += [to_ascii(text[start : match.start()]), word]
             start = match.end()
-    return "".join((*parts, to_ascii(text[start:])))
+    joined = "\x04".join((*parts, to_ascii(text[start:])))
+    return _JOINED_LETTERS.sub(" ", joined).replace("\x04", "")
 
 
 def _unstuck(match: re.Match[str]) -> str:
@@ -113,7 +114,11 @@ def _unstuck(match: re.Match[str]) -> str:
 def _stuttered(match: re.Match[str]) -> str:
     """A word's beginning before the word, as in "Wh- what", joined to it and in lower case."""
     part, word = match[1], match[2]
-    if part.isupper() and word.islower() and not _SENTENCE_START.search(match.string[: match.start()][-4:]):
+    if (
+        part.isupper()
+        and word.islower()
+        and not _SENTENCE_START.search(match.string, max(match.start() - 4, 0), match.start())
+    ):
         return match[0]  # "an S-shaped curve"
     if not is_stutter(part.lower(), word.lower()) or ("--" in match[0] and part.lower() in "aeiou"):
         return match[0]
@@ -162,7 +167,8 @@ def _may_be_misread(word: str) -> bool:
 
 
 def _spaced_range(match: re.Match[str]) -> str:
-    before, string, end = match.string[: match.start()][-32:], match.string, match.end()
+    string, start, end = match.string, match.start(), match.end()
+    before = string[max(start - 32, 0) : start]
     is_equation = "=" in before or _EQUALS_AFTER.match(string, end, end + 26) is not None
     if is_equation and _BEFORE_MINUS.search(before) is not None:
         return " minus "
@@ -171,6 +177,9 @@ def _spaced_range(match: re.Match[str]) -> str:
 
 
 def _once(text: str) -> str:
+    text = _STUCK.sub(_unstuck, text.replace("()", " "))
+    if "-" in text:
+        text = _STUTTER.sub(_stuttered, text)
     expanded = _space(expand(unshout(_space(text))))
     return _space(lower(_LOOSE_HYPHEN.sub("", expanded)))
 

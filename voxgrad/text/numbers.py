@@ -186,8 +186,8 @@ _LONG_ROMAN: Final = rf"(?=[IVXL]{{2}})(?!XL\b){ROMAN}"
 _REGNAL_STOP: Final = r"(?:\.(?=[,;]|\s+[a-z]))?"
 _NO_PRONOUN: Final = r"(?!I\b(?![,;:)]|\.(?! [A-Z])|$| of [A-Z]))"
 _GUARD: Final = re.compile(
-    r"\b[IVXLCDM]{2,}\b|\b[VX]\b|^I\.| I(?:[,;:.)]|$| of\b)|\b(?:[A-Z][a-z]+|[A-Z]{3,}) I\b|\b[ivxl]{2,}\b|[a-z] [ivx][,.;:]"
-    r"|[a-z] [ivx]$"
+    r"\b[IVXLCDM]{2,}\b|\b[VX]\b|^I\.| I(?:[,;:.)]|$| of\b)|\b(?:[A-Z][a-z]+|[A-Z]{3,}) I\b|\b[ivxl]{2,}\b"
+    r"|[a-z] [ivx](?:[,.;:]|$)"
 )
 _TITLE: Final = re.compile(
     r"(?:The|An?|And|At|By|Of|On|In|From|To|For|How|What|When|Where|Which|Who|Why|With|My|Our|His|Her|Its|Some) "

@@ -47,9 +47,12 @@ def pronounce(word: str) -> Pronunciation:
     if base is not None:
         guess = pronounce(base[1])
         return Pronunciation(with_s(guess.phones), guess.source)
-    if not word.isascii():
+    if is_told_by_accent(word):
         return Pronunciation(_accented(word), "derived")
-    letters = re.sub("[^a-z]", "", word.lower())
+    return _guess(re.sub("[^a-z]", "", without_accents(word).lower()))
+
+
+def _guess(letters: str) -> Pronunciation:
     drawn_out = next(filter(None, map(find, _without_runs(letters))), None)
     if drawn_out is not None:
         return Pronunciation(drawn_out.phones, "derived")
@@ -80,12 +83,19 @@ def find(word: str) -> Pronunciation | None:
             return Pronunciation(phones, "dictionary")
     if re.fullmatch(r"(?:[a-z]\.)+", lower):
         return _spell(lower)
-    if lower.endswith(("'s", "s'")):
-        base = find(lower[:-2])
+    return _extended(lower)
+
+
+def _extended(word: str) -> Pronunciation | None:
+    """A possessive, or a contraction that no dictionary has whole."""
+    if word.endswith(("'s", "s'")):
+        base = find(word[:-2])
         return None if base is None else Pronunciation(with_s(base.phones), base.source)
-    contraction = _CONTRACTION.fullmatch(lower)
+    contraction = _CONTRACTION.fullmatch(word)
     base = None if contraction is None else find(contraction[1])
-    return None if base is None else Pronunciation(_contracted(base.phones, contraction[2]), base.source)
+    if contraction is None or base is None:
+        return None
+    return Pronunciation(_contracted(base.phones, contraction[2]), base.source)
 
 
 _CONTRACTION: Final = re.compile(r"([^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
@@ -100,9 +110,9 @@ def _contracted(phones: tuple[str, ...], ending: str) -> tuple[str, ...]:
     """
     if ending == "'re":
         return (*phones, "ER0")
-    last = {"'d": "D", "'ll": "L", "'ve": "V", "n't": "T"}[ending]
     if ending == "n't":
         return (*phones, "AH0", "N", "T")
+    last = {"'d": "D", "'ll": "L", "'ve": "V"}[ending]
     syllable = phones[-1] in {"T", "D"} if ending == "'d" else not is_vowel(phones[-1])
     return (*phones, "AH0", last) if syllable else (*phones, last)
 
@@ -111,7 +121,7 @@ def _without_runs(word: str) -> Iterator[str]:
     """What a word such as "sooo" or "cooool" may be drawn out from."""
     if _RUN.search(word) is not None:
         once, twice = _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word)
-        yield from (once, twice) if word[-1] == word[-3] else (twice, once)
+        yield from (one for one in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(one) > 1)
 
 
 _NO_STUTTER: Final = frozenset(
@@ -156,12 +166,15 @@ def without_accents(word: str) -> str:
 
 def is_told_by_accent(word: str) -> bool:
     """Whether a lower-case word is said otherwise than its letters without accents would be ("rosé", "learnèd")."""
-    if word in additions() or word.endswith("èd"):
-        return True
-    if word.endswith(("s", "d")) and word[-2:-1] in {"é", "e"}:
+    if word.isascii() or word in additions():
+        return not word.isascii()
+    plain = without_accents(word)
+    if len(word) < 4 or not plain.isascii():
+        return False
+    if word.endswith(("és", "éd", "ées", "éed")) or word[:-1] in additions():
         return is_told_by_accent(word[:-1])
-    plain = lookup(without_accents(word))
-    return len(word) > 2 and word.endswith(("é", "ée")) and (plain is None or plain[-1][:2] != "EY")
+    known = lookup(plain)
+    return word.endswith("èd") or (word.endswith(("é", "ée")) and (known is None or known[-1][:2] != "EY"))
 
 
 def _accented(word: str) -> tuple[str, ...]:
@@ -274,17 +287,21 @@ def derive(word: str) -> tuple[str, ...] | None:
     return _american(word) or _inflected(word) or _prefixed(word) or _compound(word)
 
 
+_OUR: Final = (
+    "arb|ard|arm|behavi|cand|clam|clang|col|demean|dol|enam|endeav|fav|ferv|flav|glam|harb|hon|hum|lab|neighb|od|parl|ranc"
+    "|rig|rum|savi?|splend|succ|tum|val|vap|vig"
+)
 _AMERICAN: Final = tuple(
     (re.compile(pattern), american)
     for pattern, american in (
-        ("(?<=.)our(?=s|ed|ing|ers?$|ful|able|ably|ite|al|less|y|ies|ist|$)", "or"),
+        (f"({_OUR})our", r"\1or"),
         ("(?<=..)is(?=e[drs]?$|ers$|ing$|ations?$|ational$|able$)", "iz"),
         ("ys(?=e[drs]?$|ers$|ing$)", "yz"),
         ("(?<=[^aeiou])re(?=s?$)", "er"),
         ("(?<=[^aeiou])re(?=d$)", "ere"),
         ("ogue(?=s?$)", "og"),
-        ("[ao]e(?=.)", "e"),
-        ("ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", "l"),
+        ("ae(?=.)|(?:^|(?<=^[cf])|(?<=hom)|(?<=man)|(?<=rrh))oe", "e"),
+        ("([aeiou][^aeiou]+[aeiou]|ue)ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", r"\1l"),
         ("l(?=ments?$|ful(?:ly)?$)", "ll"),
         ("(?<!l)l$", "ll"),
         ("(?<=.en)ce(?=s?$)", "se"),
@@ -310,8 +327,7 @@ def _american(
     for number, (pattern, american) in enumerate(rules, 1):
         spelling = pattern.sub(american, word)
         if spelling != word:
-            found = _known(spelling) or _inflected(spelling) or _prefixed(spelling)
-            found = found or _american(spelling, rules[number:])
+            found = _known(spelling) or _inflected(spelling) or _american(spelling, rules[number:])
             if found is not None:
                 return found
     return None
