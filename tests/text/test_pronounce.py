@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import EnvironmentFailureError
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, PRONUNCIATIONS, lookup, package_file
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, package_file
 from voxgrad.text.g2p_network import predict
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE
@@ -89,8 +89,9 @@ def test_a_guess_is_kept_within_the_trained_symbols(monkeypatch, guess, phones, 
 def test_corrections_hold_what_they_say():
     for word, variant in PREFERRED_VARIANTS.items():
         assert lookup(word, variant) is not None, word
-    for word, phones in PRONUNCIATIONS.items():
+    for word, phones in additions().items():
         assert set(phones.split()) <= PHONE_IDS.keys(), word
+    assert list(additions()) == sorted(additions())
 
 
 GOLDEN = Path(__file__).parents[1] / "reference" / "text_ids_subset.json"

@@ -50,8 +50,9 @@ _WEEKDAYS: Final = {
     "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
 }  # fmt: skip
 COUNTED: Final = {
-    "Art": "article", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure", "Figs": "figures",
-    "No": "number", "Nos": "numbers", "Pt": "part", "Sec": "section", "Vol": "volume", "Vols": "volumes",
+    "Art": "article", "Bk": "book", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure",
+    "Figs": "figures", "No": "number", "Nos": "numbers", "Pt": "part", "Sc": "scene", "Sec": "section", "Vol": "volume",
+    "Vols": "volumes",
     "p": "page", "pp": "pages", "pg": "page", "Eq": "equation", "Ext": "extension", "Rm": "room", "Ste": "suite",
 }  # fmt: skip
 """Before a number."""
@@ -155,7 +156,7 @@ def _dotted(match: re.Match[str]) -> str:
 
 def _counted(word: str, _before: str, after: str, _stop: str) -> str | None:
     number = COUNTED.get(word, COUNTED.get(word.capitalize()))
-    figures = r" ?#?\d" if word[:2].lower() == "no" else r" ?(?:#?\d|(?!I\b)[IVXLivxl]+\b)"
+    figures = r" ?#?(?:\d|[IVXL]{2,}\b)" if word[:2].lower() == "no" else r" ?(?:#?\d|(?!I\b)[IVXLivxl]+\b)"
     return f"{number} " if number is not None and re.match(figures, after) else None
 
 
@@ -189,6 +190,30 @@ def ends_with_street(word: str, before: str, after: str) -> bool:
     if re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None:  # the town of a postal address may follow
         return _ENDS_SENTENCE.match(after) is not None
     return word not in TITLES and following[1].removesuffix("'s") not in _SAINTS
+
+
+_NO_SENTENCE: Final = frozenset((
+    "Com", "Doc", "Edu", "Exe", "Gov", "Html", "Io", "Jpg", "Js", "Md", "Net", "Org", "Pdf", "Png", "Py", "Txt", "Zip",
+))  # fmt: skip
+
+
+def is_stuck(text: str, start: int, stop: int) -> bool:
+    """Whether a space is missing after a mark, as in "He was tall.He was six." and in "Mr.Smith".
+
+    Args:
+        text: in which a capital follows the mark at once.
+        start: where the mark is.
+        stop: where the capital is.
+    """
+    before = text[max(start - 32, 0) : start].rpartition(" ")[2].lstrip("\"'([“‘")
+    after = re.match(r"(?:[A-Z][a-z']+|[AI])(?![\w(/@_-]|\.\w)", text[stop : stop + 24])
+    if after is None or re.search(r"[/@\\_=#]|\.(?!m$)", before) is not None:
+        return False
+    if text[start] != "." or before in TITLES or before in STREETS or before in {"a.m", "p.m"}:
+        return before[-1:].isalnum()
+    if len(before) < 2 or not (before[-1].islower() or before.isdecimal()) or after[0] in _NO_SENTENCE:
+        return False
+    return before.islower() or _ENDS_SENTENCE.match(f" {after[0]} ") is not None or after[0] == "I"
 
 
 def _title(word: str, _before: str, after: str, _stop: str) -> str | None:

@@ -9,16 +9,20 @@ _READ: Final = frozenset((
     "AIDS", "ASAP", "BASIC", "COVID", "DARPA", "EBITDA", "EPCOT", "ERISA", "FEMA", "FERPA", "FICA", "FIFA",
     "GIF", "HIPAA", "HUD", "IKEA", "INTERPOL", "JPEG", "LASIK", "MENSA", "MERS", "NAFTA", "NASA", "NATO",
     "NORAD", "OPEC", "OSHA", "PETA", "RADAR", "REIT", "SARS", "SCOTUS", "SONAR", "SWAT", "TASER", "TOEFL",
-    "UEFA", "UNESCO", "UNICEF", "WHO", "YOLO", "ZIP",
+    "UEFA", "UNESCO", "UNICEF", "YOLO", "ZIP",
 ))  # fmt: skip
 """Acronyms that are read as words, in the dictionary or not."""
 _SPELT: Final = frozenset((
-    "AD", "AI", "AKA", "AM", "BCE", "CE", "CO", "DIY", "EDT", "ER", "EST", "ETA", "EU", "FAQ", "GDP", "GPS",
-    "HR", "ID", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT", "LA", "LED", "MA", "MS", "NYU", "OS", "OT", "PA",
-    "PE", "PM", "PR", "PTA", "ROI", "SEO", "UAE", "UCLA", "UI", "UN", "US", "UTC", "UV", "UX", "YMCA",
-    "YWCA",
+    "AD", "AI", "AKA", "ALS", "AM", "BCE", "CE", "CO", "COO", "DEA", "DIY", "DOD", "EDT", "EEG", "ER", "EST", "ETA",
+    "EU", "FAQ", "GAO", "GDP", "GPS", "HR", "ID", "IDE", "ILO", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT",
+    "LA", "LED", "MA", "MIA", "MS", "NGO", "NYU", "OS", "OT", "PA", "PE", "PM", "PR", "PTA", "RAF", "RIP", "ROI", "SEC",
+    "SEO", "UAE", "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
 ))  # fmt: skip
 """Acronyms that are spelt though the dictionary may have a word of these letters."""
+_WORDS_TOO: Final = frozenset(("ACT", "ADD", "DOE", "DOT", "ERA", "POW", "SAT", "WHO"))
+"""Acronyms only where a name can stand; elsewhere these are words in capitals for emphasis."""
+_BEFORE_NAME: Final = re.compile(r"(?i:\b(?:the|an?|take|takes|taking|took) )$")
+_AFTER_NAME: Final = re.compile(r"-[a-z]|(?:,|/| and| or)? ?[A-Z]{2,}\b")
 _FUNCTION_WORDS: Final = frozenset((
     "A", "ALL", "AND", "ARE", "AS", "AT", "BE", "BUT", "BY", "DO", "FOR", "FROM", "GO", "HAVE", "HE", "I",
     "IF", "IN", "IS", "IT", "LET", "MY", "NO", "NOT", "NOW", "OF", "OFF", "ON", "OR", "OUR", "OUT", "SHE",
@@ -30,7 +34,16 @@ _NAME_PREFIXES: Final = frozenset(
     ("Da", "De", "Del", "Des", "Di", "Du", "Fitz", "La", "Le", "Mac", "Mc", "St", "Van", "Von")
 )
 
-_LETTERED: Final = {"PhD": "PHD", "PhDs": "PHDs", "pH": "PH", "MSc": "MSC", "BSc": "BSC", "MiB": "MIB"}
+_LETTERED: Final = {
+    "iOS": "i OS",
+    "IoT": "IOT",
+    "PhD": "PHD",
+    "PhDs": "PHDs",
+    "pH": "PH",
+    "MSc": "MSC",
+    "BSc": "BSC",
+    "MiB": "MIB",
+}
 
 _CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
 _WITHOUT_LOWER_CASE: Final = re.compile(r"(?<![a-z])[^a-z]+(?![a-z])")
@@ -38,13 +51,35 @@ _NUMERAL: Final = re.compile(r"(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _CASED: Final = re.compile(r"(?:[A-Za-z]\.){2,}|\b[a-z]*+[A-Z][A-Za-z]*+(?:'[A-Za-z]+)*+")
 _SPELT_FORM: Final = re.compile(r"(?:[A-Z]\.){2,}|([A-Z]{2,})('?s)?")
 _LETTER: Final = re.compile(r"([A-HJ-Z])('s)?")
-_INNER_CAPITAL: Final = re.compile("[a-z][A-Z]")
-_MIXED: Final = re.compile(r"\b[A-Za-z]*[a-z][A-Z][A-Za-z]*\b")
+_INNER_CAPITAL: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]{2}")
+_MIXED: Final = re.compile(r"\b(?=[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z]{2}))[A-Za-z]+\b")
 _MIXED_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LETTER_BEFORE: Final = re.compile(
     r"(?i:\b(?:plan|vitamin|type|grade|hepatitis|group|exhibit|point|option|class|section|serie|series|team|model"
     r"|the letter|side|appendix|level) )$"
 )
+
+
+_ELEMENTS: Final = (
+    "Ac|Ag|Al|Ar|As|Au|Ba|Be|Bi|Br|Ca|Cd|Ce|Cl|Co|Cr|Cs|Cu|Fe|Ga|Gd|Ge|He|Hf|Hg|In|Ir|La|Li|Mg|Mn|Mo|Na|Nb|Nd|Ne|Ni|Os"
+    "|Pb|Pd|Po|Pt|Pu|Ra|Rb|Re|Rh|Rn|Ru|Sb|Sc|Se|Si|Sn|Sr|Ta|Te|Th|Ti|Tl|Xe|Zn|Zr|[BCFHIKNOPSUVWY]"
+)
+_FORMULA: Final = re.compile(rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])")
+"""A chemical formula with a symbol of two letters; others are read as any code with figures."""
+_LAST: Final = re.compile(r"(?:\d|Br|Cl|Se|Si|Te|(?:Al|Ga|In)As|[CFHINOPS])$")
+"""Where one without a figure may end; what is no formula, such as "NBAs", ends otherwise."""
+
+
+def read_formulas(text: str) -> str:
+    """Spell chemical formulas ("NaCl", "Fe2O3"); their figures stay."""
+    return _FORMULA.sub(_formula, text)
+
+
+def _formula(match: re.Match[str]) -> str:
+    formula = match[0]
+    if formula == "NaN" or _LAST.search(formula) is None:
+        return formula
+    return " ".join(part if part.isdigit() else spelt(part) for part in re.findall(r"\d+|[A-Za-z]+", formula))
 
 
 def letter(character: str) -> str:
@@ -83,6 +118,8 @@ def _titled(match: re.Match[str]) -> str:
     word = match[0]
     if _NUMERAL.fullmatch(word) or _is_spelt(word, shouted=True):
         return word
+    if word == "WHO" and match.string[max(match.start() - 4, 0) : match.start()] == "THE ":
+        return word
     return word.capitalize()
 
 
@@ -100,7 +137,9 @@ def _cased(match: re.Match[str]) -> str:
     form = _SPELT_FORM.fullmatch(word)
     if form is None:
         return word.lower()
-    return word if form[1] is None or _is_spelt(form[1], shouted=False) else word.lower()
+    if form[1] is None or _is_spelt(form[1], shouted=False):
+        return word
+    return word if form[1] in _WORDS_TOO and _is_name(match) else word.lower()
 
 
 def _is_spelt(acronym: str, *, shouted: bool) -> bool:
@@ -113,6 +152,16 @@ def _is_spelt(acronym: str, *, shouted: bool) -> bool:
         return True
     pronounceable = len(acronym) >= (4 if shouted else 5) and re.search("[AEIOUY]", acronym) is not None
     return not (known or pronounceable)
+
+
+def _is_name(match: re.Match[str]) -> bool:
+    """Whether an acronym is meant by "the WHO", and a word by "I know WHO did it"."""
+    string, start, end = match.string, match.start(), match.end()
+    before = string[max(start - 8, 0) : start]
+    if _BEFORE_NAME.search(before) is not None or _AFTER_NAME.match(string, end) is not None:
+        return True
+    opens = re.search(r"(?:^|[.!?:] [\"'(]?)$", before) is not None
+    return match[0][:3] == "WHO" and opens and re.match(r"[^.!]*\?", string[end : end + 200]) is None
 
 
 def _is_letter_a(match: re.Match[str]) -> bool:

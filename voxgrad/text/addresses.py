@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.dates import COUNTED_NOUN
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import cardinal, digits
 
@@ -34,7 +35,38 @@ def _telephone(match: re.Match[str]) -> str:
 
 
 def _international(match: re.Match[str]) -> str:
-    return _groups(match[0]) if sum(map(str.isdigit, match[0])) >= _FEWEST_DIGITS + 1 else match[0]
+    if sum(map(str.isdigit, match[0])) <= _FEWEST_DIGITS:
+        return match[0]
+    code = re.match(_COUNTRY, match[0])
+    if code is None or not match[0][1:].isdigit():
+        return _groups(match[0])
+    return _groups(f"{code[0]} {_parted(match[0][code.end() :])}")
+
+
+def _parted(number: str) -> str:
+    """A telephone number without marks, as it is usually grouped.
+
+    >>> _parted("5551234567"), _parted("15551234567"), _parted("02079460958")
+    ('555 123 4567', '1 555 123 4567', '020 7946 0958')
+    """
+    sizes = {7: (3,), 8: (4,), 10: (4, 3) if number[0] == "0" else (3, 3)}.get(len(number), (3, 3, 3))
+    if len(number) == 11:
+        sizes = (3, 4) if number.startswith("02") else (5, 3) if number[0] == "0" else (1, 3, 3)
+    groups, rest = list[str](), number
+    for size in sizes:
+        groups, rest = [*groups, rest[:size]], rest[size:]
+    return " ".join((*groups, rest))
+
+
+def _unmarked(match: re.Match[str]) -> str:
+    """A number of seven figures or more that is called, or that is written as in North America."""
+    number, string = match[0], match.string
+    if COUNTED_NOUN.match(string, match.end()) is not None:
+        return number
+    called = _CALLED.search(string[max(match.start() - 40, 0) : match.start()]) is not None
+    american = re.fullmatch(r"1?[2-9]\d\d[1-9]\d{6}", number) is not None
+    is_round = number.endswith("0000")
+    return _groups(_parted(number)) if (american or called) and not is_round else number
 
 
 def _local(match: re.Match[str]) -> str:
@@ -49,6 +81,10 @@ def _vanity(match: re.Match[str]) -> str:
 
 def _coded(match: re.Match[str]) -> str:
     return match[1] + digits(match[2])
+
+
+def _each_digit(match: re.Match[str]) -> str:
+    return re.sub(r"\d+", lambda number: digits(number[0]), match[0])
 
 
 def _machine(match: re.Match[str]) -> str:
@@ -78,6 +114,12 @@ def _long_groups(match: re.Match[str]) -> str:
 
 
 _FEWEST_GROUPED: Final = 9
+_COUNTRY: Final = r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})"
+_CALLED: Final = re.compile(
+    r"(?i:\b(?:call|cell|contact|dial|fax|helpline|hotline|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone"
+    r"|text|whatsapp)\w*\b\.?[^.!?\d]{0,24})$"
+)
+_SERVICE: Final = r"(?:[1-9]11|999|112|988|101|000)"
 _RULES: Final[tuple[Rule, ...]] = tuple(
     (re.compile(pattern), reading)
     for pattern, reading in (
@@ -103,20 +145,20 @@ _RULES: Final[tuple[Rule, ...]] = tuple(
         (rf"{_BEFORE}(\d{{3}})-(\d{{4}}){_AFTER}", _local),
         (
             (
-                r"(\b(?i:PIN|passcode|password|area code|zip code|postcode|flight|extension)"
-                r"(?i: number| code)?(?: is|:)? )"
+                r"(\b(?i:PIN|passcode|password|code|postcode|flight|extension)(?i: number| code)?(?: is|:)? )"
                 rf"(\d{{3,}}){_AFTER}"
             ),
             _coded,
         ),
         (
             (
-                r"(\b(?i:call|called|calling|calls|dial|dialed|dialing|dials|phone|phoned|ring|text)"
-                r"(?: us| me| us at| me at)? )"
-                rf"([1-9]11|999|112|988|000|\d{{7,}}){_AFTER}"
+                r"(?i:\b(?:call|dial|phone|ring|text)(?:s|ed|ing)?(?: us| me)?(?: at| on)?) "
+                rf"{_SERVICE}(?:(?:, | or |, or ){_SERVICE})*{_AFTER}(?! people)"
             ),
-            _coded,
+            _each_digit,
         ),
+        (rf"(?i:\btext(?:s|ed|ing)? [\"']?\w+[\"']? to )\d{{5,6}}{_AFTER}", _each_digit),
+        (rf"{_BEFORE}\d{{7,15}}{_AFTER}", _unmarked),
         (
             r"(?<![\w.])(v(?=\d\d?(?!\d))|V(?=\d+\.\d)|[vV]er\. ?|v\. ?)(\d{1,9}(?:\.\d{1,9})*+)(?![\d.]\d)",
             _version,
@@ -144,11 +186,15 @@ _ENDINGS: Final = (
     "|java|jpeg|jpg|js|json|jsx|log|m4a|md|mkv|mov|mp3|mp4|npy|npz|odt|ogg|pdf|php|png|ppt|pptx|ps1|psd|pt|py|rar|rb|rs"
     "|rtf|sh|sql|svg|tar|tex|tgz|tif|tiff|toml|ts|tsv|tsx|ttf|txt|wav|webm|webp|whl|xls|xlsx|xml|yaml|yml|zip"
 )
+_MODULES: Final = (
+    "console|document|json|math|np|numpy|os|pandas|pd|plt|random|requests|self|sys|tf|torch|window"
+)
+"""Names in programs that a full stop and another name follow."""
 _READ: Final = frozenset((
     "bak", "bat", "bin", "dev", "doc", "env", "flac", "gif", "git", "go", "info", "java", "jpeg", "json",
     "log", "rust", "tar", "tex", "toml", "webp", "yaml", "zip", "wav",
 ))  # fmt: skip
-_LABELS: Final = {"json": "jason", "jpeg": "J peg", "edu": "E D U", "co": "co"}
+_LABELS: Final = {"json": "jason", "jpeg": "J peg", "edu": "E D U", "co": "co", "os": "O S"}
 _SIGNS: Final = {
     ".": "dot", "/": "slash", "\\": "backslash", "-": "dash", "_": "underscore", "@": "at", ":": "colon",
     "+": "plus", "=": "equals", "&": "and", "?": "question mark", "#": "hash", "%": "percent", "~": "tilde",
@@ -208,7 +254,11 @@ _LINK_RULES: Final[tuple[Rule, ...]] = tuple(
         ),
         (r"(?<![\w:/.])(?P<address>[A-Za-z]:(?:\\[\w.\-]*+)++)", _address),
         (r"(?<![\w/.~<])(?P<address>(?:~|\.{1,2})?/[A-Za-z][\w.\-]*+(?:/[\w.\-]++)++)", _address),
-        (rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS})\b)(?![\w@]|\.\w)", _file),
+        (
+            rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)",
+            _file,
+        ),
+        (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
         (rf"(?<![\w.])()\.((?:{_ENDINGS})\b)(?=[ ,;:!?)]|\.(?!\w)|$)", _file),
         (r"(?<!\w)\.NET\b", lambda _: "dot net"),
         (r"(?<![\w/&])#([A-Za-z]\w*+)", _number_sign),

@@ -31,7 +31,7 @@ _CLOCK: Final = (
     r"(?<![\d.,:/$£€-])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
 )
 
-_COUNTED_NOUN: Final = re.compile(
+COUNTED_NOUN: Final = re.compile(
     r" (?!always|messrs|across|does|perhaps|plus|this|towards|unless|was|less|sees|marks|its|has)"
     r"(?:people|men|women|children|feet|fish|sheep|[a-z]{3,}s)\b"
 )
@@ -54,7 +54,7 @@ def number_in_context(match: re.Match[str]) -> str:
         return count(number)
     after = string[match.end() : match.end() + 40]
     before = string[max(match.start() - 12, 0) : match.start()]
-    counted = _COUNTED_NOUN.match(after) is not None
+    counted = COUNTED_NOUN.match(after) is not None
     if _HOUSE.match(after) is not None:
         return year(number)
     if "1100" <= number < "2100":
@@ -105,7 +105,7 @@ def _iso_date_and_time(match: re.Match[str]) -> str:
 def _month_day(match: re.Match[str]) -> str:
     """``Jan 1``: an ordinal, except where it counts what follows ("in March 20 men came")."""
     after, before = match.string[match.end() :][:24], match.string[max(match.start() - 4, 0) : match.start()]
-    if _COUNTED_NOUN.match(after) is not None and re.search(r"(?i:\bin )$", before) is not None:
+    if COUNTED_NOUN.match(after) is not None and re.search(r"(?i:\bin )$", before) is not None:
         return match[0]
     last = f" to {_day(match['last'])}" if match["last"] else ""
     return f"{_month(match['month'])} {_day(match['day'])}{last}"
@@ -159,7 +159,28 @@ def _lettered_duration(match: re.Match[str]) -> str:
 
 def _military(match: re.Match[str]) -> str:
     minute = "hundred" if match[2] == "00" else cardinal(match[2])
-    return f"zero {cardinal(match[1])} {minute}"
+    return f"zero {cardinal(match[1])} {minute} hours"
+
+
+def _clock(match: re.Match[str]) -> str:
+    """``1730`` and ``0630`` as a clock of 24 hours shows them."""
+    return re.sub(r"\d{4}", lambda time: _four_digits(time[0]), re.sub(r"\s?[-\u2013]\s?", " to ", match[0]))
+
+
+def _four_digits(time: str) -> str:
+    hour, minute = time[:2], time[2:]
+    words = f"oh {cardinal(hour[1])}" if hour[0] == "0" else cardinal(hour)
+    if minute == "00":
+        return f"{words} hundred"
+    return f"{words} {'oh ' if minute[0] == '0' else ''}{cardinal(str(int(minute)))}"
+
+
+def _clock_hours(match: re.Match[str]) -> str:
+    is_count = (
+        match[1] in {"1000", "2000"}
+        and _AT.search(match.string, max(match.start() - 12, 0), match.start()) is None
+    )
+    return f"{match[1] if is_count else _four_digits(match[1])} hours"
 
 
 def _counted(number: str, unit: str) -> str:
@@ -184,6 +205,10 @@ def _bare_time(written: str) -> str:
         "" if minute == "00" else f" oh {cardinal(minute[1])}" if minute[0] == "0" else f" {cardinal(minute)}"
     )
 
+
+_FOUR: Final = r"(?:0[1-9]|1\d|2[0-3])[0-5]\d"
+_AT: Final = re.compile(r"(?i:\b(?:at|by|until|till|before|after|from|around|about) )$")
+_ALONE: Final = r"(?![\w%°]|[-.,:/]\d| (?:[ckm]?m|ft|kg|lbs?|feet|people|men|women|children|[a-z]{3,}s)\b)"
 
 _DATES: Final[tuple[Rule, ...]] = tuple(
     (re.compile(pattern), reading)
@@ -251,7 +276,16 @@ _TIMES: Final[tuple[Rule, ...]] = tuple(
             r"(?<![\d.,:/$£€-])(?P<first>[012]?\d:[0-5]\d)(?P<first_half>)\s?[-\u2013]\s?(?=[012]?\d:[0-5]\d\b)",
             _hours,
         ),
-        (r"\b0(\d)(\d\d)(?=\s?(?:hours|hrs|h)\b)", _military),
+        (r"\b0(\d)(\d\d)\s?(?:hours|hrs|h)\b", _military),
+        (
+            rf"(?<![\w.,:/$£€+-])({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)",
+            _clock_hours,
+        ),
+        (rf"(?<![\w.,:/$£€+-]){_FOUR}(?= ?(?:GMT|UTC|[BCEMP][DES]T|Z|[Zz]ulu|local time)\b)", _clock),
+        (rf"(?<![\w.,:/$£€+-])0[1-9][0-5]\d\s?[-\u2013]\s?{_FOUR}{_ALONE}", _clock),
+        (rf"(?i:\b(?:between|from) ){_FOUR} (?:and|to) {_FOUR}{_ALONE}", _clock),
+        (rf"(?i:\b(?:at|by|until|till|before|after)(?: about| around)? )2[1-3][0-5]\d{_ALONE}", _clock),
+        (rf"(?<![\w.,:/$£€+-])(?<!\bcode )(?<!\broom )(?<!\bnumber )(?<!\bno )0[1-9][0-5]\d{_ALONE}", _clock),
         (rf"{_CLOCK}{_HALF}", _time),
         (r"(?<![\d.,:/$£€-])(?P<hour>1[0-2]|0?[1-9]){half}".replace("{half}", _HALF), _hour),
         (r"(?<!at )(?<![\d.,:/])(\d{1,2}):([0-5]\d):([0-5]\d)(?:\.0+)?(?![\d:])", _duration),
@@ -269,7 +303,7 @@ def read_dates(text: str) -> str:
 
 def read_times(text: str) -> str:
     """Write out times of day and durations."""
-    if re.search(r"\d(?::\d|\s?[AaPp]\.?\s?[Mm])|\d ?[hm]", text) is None:
+    if re.search(r"\d(?::\d|\s?[AaPp]\.?\s?[Mm])|\d ?[hm]|\b[012]\d{3}\b", text) is None:
         return text
     for pattern, reading in _TIMES:
         text = pattern.sub(reading, text)

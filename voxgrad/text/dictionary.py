@@ -63,8 +63,8 @@ def _line(key: str) -> str | None:
 
 
 def words() -> tuple[str, ...]:
-    """All words, in lower case: the dictionary's without its variants, and those of `PRONUNCIATIONS`."""
-    return tuple(dict.fromkeys((*(word for word in _entries() if not word.endswith(")")), *PRONUNCIATIONS)))
+    """All words, in lower case: the dictionary's without its variants, and our `additions`."""
+    return tuple(dict.fromkeys((*(word for word in _entries() if not word.endswith(")")), *additions())))
 
 
 def lookup(word: str, variant: int = 1) -> tuple[str, ...] | None:
@@ -101,29 +101,9 @@ PREFERRED_VARIANTS: Final = {
 }
 """Which of the dictionary's pronunciations to take."""
 
-PRONUNCIATIONS: Final = {
-    "houses": "HH AW1 Z IH0 Z",
-    "mohrenschildt": "M AO1 R AH0 N SH IH2 L T",
-    "nebuchadnezzar": "N EH2 B AH0 K AH0 D N EH1 Z ER0",
-    "provocateur": "P R OW0 V AA2 K AH0 T ER1",
-    "provocateurs": "P R OW0 V AA2 K AH0 T ER1 Z",
-    "seafaring": "S IY1 F EH2 R IH0 NG",
-    "springy": "S P R IH1 NG IY0",
-    "tomfoolery": "T AA2 M F UW1 L ER0 IY0",
-    "unquenchable": "AH0 N K W EH1 N CH AH0 B AH0 L",
-    "etc": "EH2 T S EH1 T ER0 AH0",
-    "etc.": "EH2 T S EH1 T ER0 AH0",
-    "i.e.": "AY1 IY1",
-    "a.m.": "EY1 EH1 M",
-    # Sounds of the mouth, which would be spelt for want of a vowel.
-    "brr": "B ER1",
-    "brrr": "B ER1",
-    "grr": "G ER1",
-    "grrr": "G ER1",
-    "mmm": "AH1 M",
-    "pfft": "F AH1 T",
-    "psst": "P IH1 S T",
-    "shhh": "SH AH1",
-    "tsk": "T IH1 S K",
-    "zzz": "Z AH1 Z",
-}
+
+@cache
+def additions() -> dict[str, str]:
+    """Our own pronunciations: words that the dictionary lacks and a guess gets wrong, and corrections of it."""
+    text = Path(__file__).with_name("pronunciations.txt").read_text(encoding="utf-8")
+    return dict(line.split(" ", 1) for line in text.splitlines())

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 from voxgrad.text.abbreviations import write_out
-from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.acronyms import letter, read_formulas, spelt
 from voxgrad.text.addresses import read_codes, read_links
 from voxgrad.text.dates import number_in_context, read_dates, read_times
-from voxgrad.text.number_formats import read_foreign_numbers
 from voxgrad.text.numbers import (
     AMOUNT,
     NUMBER,
@@ -21,7 +20,14 @@ from voxgrad.text.numbers import (
     read_numerals,
     year,
 )
-from voxgrad.text.quantities import SIGNS, read_counts_per, read_money, read_quantities, read_rates
+from voxgrad.text.quantities import (
+    SIGNS,
+    read_counts_per,
+    read_foreign_numbers,
+    read_money,
+    read_quantities,
+    read_rates,
+)
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
@@ -34,6 +40,17 @@ _SCORE_BEFORE: Final = re.compile(
     r"|of|only|just|at|is|was))*:? )$"
 )
 """What stands before a mark out of five, ten, twenty or a hundred."""
+
+
+_RESULT: Final = re.compile(
+    r"(?i:\b(?:beat|beats|beating|defeat\w*|draw|drew|ended|final|leads?|leading|led|los[et]s?|losing|pass(?:ed|es)|score\w*"
+    r"|tied|trail\w*|vote\w*|win|wins|winning|won)\b[^.!?\d]{0,24})$"
+)
+_RESULT_AFTER: Final = re.compile(
+    r" (?:\w+ )?(?:decision|defeat|draw|final|lead|loss|score|thriller|tie|victory|vote|win)\b"
+)
+_RECORD: Final = re.compile(r" (?:mark|record|season|start)\b")
+_SHARES: Final = re.compile(r" (?:\w+ )?(?:basis|blend|chance|mix|odds|partnership|ratio|rule|share|split)\b")
 
 
 def _slashed(match: re.Match[str]) -> str:
@@ -64,9 +81,36 @@ def _range(match: re.Match[str]) -> str:
     low, high = match[1], match[2]
     if all(len(bound) == 4 and "1000" <= bound < "2100" for bound in (low, high)):
         return f"{year(low)} to {year(high)}"
+    pair = _pair(match) if re.fullmatch(r"(?:0|[1-9]\d{0,2})[-\u2013](?:0|[1-9]\d{0,2})", match[0]) else None
+    if pair is not None:
+        return pair
     rising = float(low.replace(",", "")) < float(high.replace(",", ""))
     joint = " to " if rising or max(len(low), len(high)) < 3 else " "
     return f"{quantity(low)}{joint}{quantity(high)}"
+
+
+def _pair(match: re.Match[str]) -> str | None:
+    """A score ("won 110-98"), a tie ("2-2"), shares of a hundred ("a 60-40 split"); None for a range."""
+    low, high = int(match[1]), int(match[2])
+    string, end = match.string, match.end()
+    result = _RESULT.search(string[max(match.start() - 40, 0) : match.start()]) is not None
+    if _RECORD.match(string, end) is not None:
+        return f"{cardinal(match[1])} and {cardinal(match[2])}"
+    shares = low + high == 100 and (low >= high or _SHARES.match(string, end) is not None)
+    if low == high or (shares and not result):
+        words = (cardinal(match[1]), cardinal(match[2]))
+        return " ".join(words) if "-" in "".join(words) else "-".join(words)
+    close = 199 >= low > high >= 70 and low > 99
+    if close or result or _RESULT_AFTER.match(string, end) is not None:
+        return f"{_points(match[1])} to {_points(match[2])}"
+    return None
+
+
+def _points(number: str) -> str:
+    """As in a result, where 104 is "one oh four"."""
+    if len(number) < 3 or number[1:] == "00":
+        return cardinal(number)
+    return f"{cardinal(number[0])} {'oh ' if number[1] == '0' else ''}{cardinal(str(int(number[1:])))}"
 
 
 def _ratio(match: re.Match[str]) -> str:
@@ -103,7 +147,7 @@ def _decimal(match: re.Match[str]) -> str:
 
 def _code(match: re.Match[str]) -> str:
     """Letters and figures in one word: ``MP3``, ``B2B``, ``H2O``."""
-    parts = [_code_part(part) for part in re.findall(r"\d+|[A-Za-z]+", match[0])]
+    parts = [_code_part(part) for part in re.findall(r"\d+|IP(?=v)|[A-Za-z]+", match[0])]
     return _without_stop(" ".join(parts), match)
 
 
@@ -143,11 +187,35 @@ def _plural_number(match: re.Match[str]) -> str:
 
 def _compile(*rules: tuple[str, Callable[[re.Match[str]], str] | str]) -> tuple[Rule, ...]:
     return tuple(
-        (re.compile(pattern), (lambda _, words=reading: words) if isinstance(reading, str) else reading)
+        (
+            re.compile(pattern),
+            (lambda match, words=reading: match.expand(words)) if isinstance(reading, str) else reading,
+        )
         for pattern, reading in rules
     )
 
 
+_FUNCTIONS: Final = {
+    "sin": "sine", "cos": "cosine", "tan": "tangent", "log": "log", "ln": "ln", "exp": "exp", "sqrt": "square root",
+}  # fmt: skip
+_VALUE: Final = r"(?:-?\d{1,6}|[A-Za-z])"
+
+
+def _function(match: re.Match[str]) -> str:
+    name, prime, inner = match.groups()
+    inner = letter(inner) if inner == "A" else inner
+    return f"{_FUNCTIONS.get(name, name)}{' prime' if prime else ''} of {inner}"
+
+
+_EQUATION: Final = _compile(
+    (rf"(?<!\w)([fgh]|P(?=\([A-Z])|{'|'.join(_FUNCTIONS)})('?)\(({_VALUE}(?:, {_VALUE})*)\)", _function),
+    (r"\b([nxyz]|\d{1,3})/(?=(?:[nxyz]|\d{1,3})\b)(?:(?<=[nxyz]/)|(?=[nxyz]))", r"\1 over "),
+)
+_COEFFICIENTS: Final = _compile(
+    (r"(?<![\w.])(\d{1,4})([abknxyz])\b(?! [a-z]{3})", r"\1 \2"),
+    (r"(?<=[=+] )([a-z])([xyz])\b(?= ?[-+=]|$)", r"\1 \2"),
+    (r"(?<=[\dxyz])\((?=[\da-z])", " ("),
+)
 _EARLY: Final = _compile(
     (rf"([{SIGNS}])\s?-(?=\.?\d)", lambda match: f"minus {match[1]}"),
     (rf"(?:(?<=[\s(=<>~\"'*/+])|^)-(?=[{SIGNS}]?\.?\d)", "minus "),
@@ -205,6 +273,8 @@ _SIGNS: Final = str.maketrans(
     | {"°": " degrees ", "μ": " mu ", "Ω": " omega "}
     | dict.fromkeys("#*/<>\\^_`{|}~", " ")
 )
+_MATHS: Final = re.compile(rf"=|\b(?:[fghP]|{'|'.join(_FUNCTIONS)})'?\(|\b[nxyz]/|/[nxyz]\b")
+_CHEMISTRY: Final = re.compile(r"[A-Za-z][A-Z\d]")
 _SIGN: Final = re.compile(r"[^\w\s.,;:!?'\"()\[\]\x02\x03-]")
 
 
@@ -218,6 +288,10 @@ def expand(text: str) -> str:
         Letters, apostrophes, hyphens, quotation marks, brackets and punctuation only; no digit.
     """
     text = read_numerals(write_out(read_links(read_foreign_numbers(text))))
+    if _MATHS.search(text) is not None:
+        text = _apply(_EQUATION, _apply(_COEFFICIENTS, text) if "=" in text else text)
+    if _CHEMISTRY.search(text) is not None:
+        text = read_formulas(text)
     if _SIGN.search(text) is not None:
         text = _apply(_LETTERED, text)
     if re.search(r"\d", text) is not None:

@@ -197,11 +197,53 @@ def without_tags(text: str) -> str:
 
 
 def plain_segments(text: str) -> Iterator[Segment]:
-    """The paragraphs of a plain text, an empty line between two of them, with their pauses, without page numbers."""
+    """The paragraphs of a plain text, an empty line between two of them, with their pauses, without page numbers.
+
+    Lines of verse, of a list and of a heading end sentences; those of prose that was wrapped do not.
+    """
     cleaned = _PAGE_NUMBER.sub("", clean(without_html(text, "\n\n")))
     for paragraph in _PARAGRAPH.split(cleaned):
-        if paragraph.strip():
-            yield Segment(_with_pauses(paragraph))
+        *others, last = filter(str.strip, _parts(paragraph)) if paragraph.strip() else ("",)
+        for part in others:
+            yield Segment(_with_pauses(part), Break.SENTENCE)
+        if last:
+            yield Segment(_with_pauses(last))
+
+
+_ITEM: Final = re.compile(r"\s*(?:[-*+•‣◦·–—]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s")
+_OPEN_END: Final = re.compile(r"[\w%°][\"'”’»)\]]*\s*$")
+_LINE_START: Final = re.compile(r"\s*[\"'“‘«(\[]*(\w)\S*")
+_NARROWEST: Final = 50
+"""Characters of a line; nobody wraps prose to less, but where lines begin with small letters."""
+
+
+def _parts(paragraph: str) -> Iterator[str]:
+    """A paragraph, cut after the lines that end without a mark and are no prose that was wrapped.
+
+    Prose is wrapped where a line's first word would not have fitted into the line before.
+    """
+    lines = paragraph.split("\n")
+    starts = [_LINE_START.match(line) for line in lines[1:]]
+    items = [_ITEM.match(line) is not None for line in lines]
+    opens = [_OPEN_END.search(line[-40:]) is not None for line in lines[:-1]]
+    filled = [
+        len(line.rstrip()) + 1 + (len(start[0].strip()) if start else 0)
+        for line, start in zip(lines, starts, strict=False)
+    ]
+    width = max(len(line.rstrip()) for line in lines)
+    small = any(
+        is_open and start is not None and start[1].islower() and not item
+        for is_open, start, item in zip(opens, starts, items[1:], strict=True)
+    )
+    wrapped = small or (width >= _NARROWEST and all(length > width for length in filled))
+    begin = 0
+    for number, (is_open, start, length) in enumerate(zip(opens, starts, filled, strict=True), 1):
+        item = items[number] and (not wrapped or length <= width or sum(items) > 1)
+        begins = start is not None and not start[1].islower() and (not wrapped or length <= width * 0.8)
+        if is_open and (item or begins):
+            yield "\n".join(lines[begin:number])
+            begin = number
+    yield "\n".join(lines[begin:])
 
 
 def _with_pauses(text: str) -> MarkedText:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.abbreviations import SHORT
+from voxgrad.text.abbreviations import SHORT, is_stuck
 from voxgrad.text.acronyms import lower, unshout
 from voxgrad.text.characters import to_ascii, unread
 from voxgrad.text.expand import expand
 from voxgrad.text.lexicon import BRACED, is_inline
 from voxgrad.text.marked_text import without_html
+from voxgrad.text.pronounce import is_stutter, is_told_by_accent, without_accents
 from voxgrad.text.quantities import UNITS
 from voxgrad.unicode import clean
 
@@ -39,13 +40,28 @@ _SPACING: Final = tuple(
     )
 )
 _SPACES: Final = re.compile(r"\s+")
-_SPACED_RANGE: Final = re.compile(r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)")
+_SPACED_RANGE: Final = re.compile(
+    r"(?<=[\d%]) - (?=[$£€]?\d)|(?<=[ap]m) - (?=\d)|(?<=[ap]\.m\.) - (?=\d)"
+    r"|(?<=[\da-z)]) - (?=\(?(?:\d+[a-z]?|[a-z])(?![a-z]))"
+)
+_BEFORE_MINUS: Final = re.compile(r"(?:^|[ (=])(?:[$£€]?[\d.,]+[a-z]?|[a-z]|[\da-z()]+\^\d|[\w +*-]+\))$")
+_EQUALS_AFTER: Final = re.compile(r"[$£€]?[\w.,^+*/() -]{1,24}=")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(?![A-Za-z0-9\-.'\x03])")
+
+_STUCK: Final = re.compile(r"(?<=[\w\"')])[.!?][\"')\]]?(?=[A-Z])")
+_SENTENCE_START: Final = re.compile(r"(?:^|[.!?\"'(-])\s*$")
+_STUTTER: Final = re.compile(
+    r"(?<![\w'.-])([A-Za-z]{1,3})(?:(?:-| ?--) ?(?i:\1)(?![A-Za-z']))*+(?:-| ?--) ?(?=((?i:\1)[A-Za-z']+))"
+)
 
 # What must pass unread is represented by one control character, which no rule knows.
 _PHONES, _WORD = "\x02", "\x03"
 _BRACES: Final = re.compile(rf"{BRACED.pattern}|[{{}}]")
-_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[A-Za-z]++(?!\.[\w-]+\.[a-z])")
+_LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ÿ"
+_WORDS: Final = re.compile(r"[^\W\d_]++")
+_JOINED_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\x04(?=[^\W\d_])")
+_LATIN: Final = re.compile(r"[a-zà-öø-ÿ]+")
+_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[{_LETTERS}]++(?!\.[\w-]+\.[a-z])")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
 _BESIDE_SHIELD: Final = re.compile(
@@ -65,12 +81,13 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     Returns:
         Words in lower case, parted by single spaces; what is to be spelt (``FBI``, ``U.S.``, the letter
         ``A``) in capitals; punctuation attached as in print, dashes as `` -- ``, quotation marks straight.
+        Accents only where they change how a word is said (``rosé``).
 
     Raises:
         NothingToSayError: nothing to say.
     """
     written = clean(without_html(text))
-    words = _SPACES.sub(" ", _BRACES.sub(_without_braces, to_ascii(written)))
+    words = _SPACES.sub(" ", _BRACES.sub(_without_braces, _unaccented(written, known)))
     for _ in range(_MOST_PASSES):
         again = _around_shields(words, known)
         if again == words:
@@ -84,6 +101,40 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
 def _without_braces(match: re.Match[str]) -> str:
     """Phones in braces stay as they are; other braces are no more than a space."""
     return match[0] if is_inline(match[0]) else f" {match[0].strip('{}')} "
+
+
+def _unaccented(text: str, known: Callable[[str], bool] | None) -> str:
+    """ASCII, but for words whose accents tell how they are said; the user's lexicon has words without accents."""
+    if text.isascii():
+        return to_ascii(text)
+    parts, start = list[str](), 0
+    for match in _WORDS.finditer(text):
+        word = match[0].lower()
+        if word.isascii() or _LATIN.fullmatch(word) is None or not is_told_by_accent(word):
+            continue
+        if known is None or not known(without_accents(word)):
+            parts += [to_ascii(text[start : match.start()]), word]
+            start = match.end()
+    joined = "\x04".join((*parts, to_ascii(text[start:])))
+    return _JOINED_LETTERS.sub(" ", joined).replace("\x04", "")
+
+
+def _unstuck(match: re.Match[str]) -> str:
+    return f"{match[0]} " if is_stuck(match.string, match.start(), match.end()) else match[0]
+
+
+def _stuttered(match: re.Match[str]) -> str:
+    """A word's beginning before the word, as in "Wh- what", joined to it and in lower case."""
+    part, word = match[1], match[2]
+    if (
+        part.isupper()
+        and word.islower()
+        and not _SENTENCE_START.search(match.string, max(match.start() - 4, 0), match.start())
+    ):
+        return match[0]  # "an S-shaped curve"
+    if not is_stutter(part.lower(), word.lower()) or ("--" in match[0] and part.lower() in "aeiou"):
+        return match[0]
+    return f"{part.lower()}-" * len(re.findall(r"-+", match[0]))
 
 
 def _around_shields(text: str, known: Callable[[str], bool] | None) -> str:
@@ -106,6 +157,9 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         if written[0] == "{":
             kept.append(written)
             return _PHONES
+        if not written.isascii():
+            kept.append(written)
+            return _WORD
         if known is None or not _may_be_misread(written):
             return written
         word = written.lower()
@@ -114,9 +168,9 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         kept.append(word)
         return _WORD
 
-    if known is None and "{" not in text:
+    if known is None and "{" not in text and text.isascii():
         return text, ()
-    shielded = (_SPAN_OR_WORD if known is not None else BRACED).sub(shield, text)
+    shielded = _SPAN_OR_WORD.sub(shield, text)
     return _BESIDE_SHIELD.sub(" ", shielded), tuple(kept)
 
 
@@ -125,11 +179,19 @@ def _may_be_misread(word: str) -> bool:
 
 
 def _spaced_range(match: re.Match[str]) -> str:
-    is_difference = re.match(r"[$£€]?[\d.,]{1,12} ?=", match.string[match.end() :][:16]) is not None
-    return " minus " if is_difference else "\u2013"
+    string, start, end = match.string, match.start(), match.end()
+    before = string[max(start - 32, 0) : start]
+    is_equation = "=" in before or _EQUALS_AFTER.match(string, end, end + 26) is not None
+    if is_equation and _BEFORE_MINUS.search(before) is not None:
+        return " minus "
+    is_range = before[-1:] in "0123456789%m." and string[end] in "0123456789$£€"
+    return "\u2013" if is_range else match[0]
 
 
 def _once(text: str) -> str:
+    text = _STUCK.sub(_unstuck, text.replace("()", " "))
+    if "-" in text:
+        text = _STUTTER.sub(_stuttered, text)
     expanded = _space(expand(unshout(_space(text))))
     return _space(lower(_LOOSE_HYPHEN.sub("", expanded)))
 

@@ -29,7 +29,7 @@ FRACTION: Final = r"(?<![\d/.,])(?:\d{1,9}[ -])?[1-9]\d?/(?:[2-9]|10|12|16|32|64
 """A simple fraction, or a whole number and a fraction."""
 ROMAN: Final = r"(?=[IVXL]+\b)(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)"
 """A Roman numeral below ninety; longer ones are rarely numbers in English prose."""
-_ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+_ROMAN: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
 def digits(number: str) -> str:
@@ -172,16 +172,28 @@ _REGNAL: Final = (
     "|Nicholas|Otto|Paul|Pedro|Peter|Philip|Philippe|Pius|Pope|Ptolemy|Rameses|Ramesses|Ramses|Richard|Robert"
     "|Rudolf|Sargon|Sixtus|Suleiman|Theodosius|Thutmose|Umberto|Urban|Victor|Wilhelm|William|Xerxes"
 )
-_DIVISIONS: Final = (
-    "Act|Appendix|Article|Book|Canto|Chapter|Class|Division|Episode|Level|Part|Phase|Scene|Section|Stage|Title|Type"
-    "|Volume|War"
+_BOOKS: Final = (
+    "act|appendix|article|book|canto|chapter|figure|line|number|page|paragraph|part|plate|psalm|scene|section|table"
+    "|verse|volume"
 )
+"""What is numbered to any height, and in small letters too."""
+_GRADES: Final = "class|division|episode|level|phase|stage|title|type|war"
+_FULL: Final = r"(?=[IVXLCDM]+\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)"
+_SMALL_LETTERS: Final = r"(?=[ivxl]+\b)(?:xl|l?x{0,3})(?:ix|iv|v?i{0,3})(?!\w)"
+_IN_BOOK: Final = rf"(?:(?!(?:[CDLM]|CD|D[CDM]|M[CDM]|CM)\b){_FULL}|{_SMALL_LETTERS})"
+_JOINT: Final = r"(?:, |,? (?:and|or|to) |[-\u2013])(?![Ii] )"
 _LONG_ROMAN: Final = rf"(?=[IVXL]{{2}})(?!XL\b){ROMAN}"
 _REGNAL_STOP: Final = r"(?:\.(?=[,;]|\s+[a-z]))?"
 _NO_PRONOUN: Final = r"(?!I\b(?![,;:)]|\.(?! [A-Z])|$| of [A-Z]))"
 _GUARD: Final = re.compile(
-    r" (?:[IVXL]{2,}|[VXL])\b| I(?:[,;:.)]|$| of\b)|\b(?:[A-Z][a-z]+|[A-Z]{3,}) I\b|[es] [ivxl]{2,}\b"
+    r"\b[IVXLCDM]{2,}\b|\b[VX]\b|^I\.| I(?:[,;:.)]|$| of\b)|\b(?:[A-Z][a-z]+|[A-Z]{3,}) I\b|\b[ivxl]{2,}\b"
+    r"|[a-z] [ivx](?:[,.;:]|$)"
 )
+_TITLE: Final = re.compile(
+    r"(?:The|An?|And|At|By|Of|On|In|From|To|For|How|What|When|Where|Which|Who|Why|With|My|Our|His|Her|Its|Some) "
+    r"|(?!.\.)[^.!?]*$"
+)
+"""What follows the number of a heading, and not a person's initial."""
 
 
 def _regnal(match: re.Match[str]) -> str:
@@ -193,13 +205,29 @@ def _sequel(match: re.Match[str]) -> str:
 
 
 def _division(match: re.Match[str]) -> str:
-    numerals = re.sub(ROMAN, lambda numeral: cardinal(str(roman(numeral[0]))), match[2])
-    return f"{match[1]} {re.sub('[-–]', ' to ', numerals)}"
+    name, numerals = match[1], match[2]
+    ends = re.match(r"$|[,;:.)\]\"'-]| of\b", match.string[match.end() :][:3]) is not None
+    if len(numerals) == 1 and not (ends or (numerals in "IVX" and name[0].isupper()) or numerals in "vx"):
+        return match[0]
+    words = re.sub(r"\b(?i:[IVXLCDM]+)\b", _number, re.sub("[-\u2013]", " to ", numerals))
+    return f"{name} {words}"
 
 
-def _lower_numeral(match: re.Match[str]) -> str:
-    numeral = match[2].upper()
-    return f"{match[1]} {cardinal(str(roman(numeral)))}" if re.fullmatch(ROMAN, numeral) else match[0]
+def _number(match: re.Match[str]) -> str:
+    return cardinal(str(roman(match[0].upper())))
+
+
+def _heading(match: re.Match[str]) -> str:
+    """``VI. The Trial``; one letter only where a title, or nothing, follows its full stop."""
+    numeral, mark = match[1], match[2]
+    title = _TITLE.match(match.string, match.end()) is not None
+    if len(numeral) == 1 and not (numeral in "IVX" and (mark == "." or (mark == ". " and title))):
+        return match[0]
+    return cardinal(str(roman(numeral.upper()))) + {". ": ", ", ") ": ", "}.get(mark, mark)
+
+
+def _roman_year(match: re.Match[str]) -> str:
+    return year(str(roman(match[0])))
 
 
 def _century(match: re.Match[str]) -> str:
@@ -209,18 +237,12 @@ def _century(match: re.Match[str]) -> str:
 _RULES: Final[tuple[Rule, ...]] = tuple(
     (re.compile(pattern), reading)
     for pattern, reading in (
-        (
-            rf"\b((?:{_DIVISIONS})s?|(?:{_DIVISIONS.upper()})S?) ({ROMAN}(?:(?:, |,? and | to | or |[-–]){ROMAN})*)",
-            _division,
-        ),
-        (r"\b(pages?|volume|chapter) ([ivxl]{2,})\b", _lower_numeral),
-        (
-            (
-                rf"\b((?:act|appendix|article|book|chapter|figure|number|page|part|scene|section|volume)s?)"
-                rf" ({_LONG_ROMAN})"
-            ),
-            _sequel,
-        ),
+        (rf"^((?!(?:C[CDILMV]|D[CDIM]|M[CDIM]|MIX)\b){_FULL})(\. (?=[A-Z\"'(\d])|\.?$|(?=:| --))", _heading),
+        (r"^((?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})\b)([.)] )", _heading),
+        (r"(?<=\()(?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})(?=\))", _number),
+        (rf"\b((?i:{_BOOKS})s?) ({_IN_BOOK}(?:{_JOINT}{_IN_BOOK})*+)", _division),
+        (rf"\b((?i:{_GRADES})s?) ((?:{ROMAN}|{_SMALL_LETTERS})(?:{_JOINT}{ROMAN})*+)", _division),
+        (r"\bM{1,2}(?=[MCDXLVI]{3,}\b)(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b", _roman_year),
         (rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)", _century),
         (
             rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}",

@@ -7,7 +7,15 @@ from operator import itemgetter
 from typing import Final
 
 from voxgrad.settings import TextSpec
-from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street
+from voxgrad.text.abbreviations import (
+    AFTER,
+    COUNTED,
+    MONTHS,
+    STREETS,
+    TITLES,
+    ends_with_street,
+    is_stuck,
+)
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, is_inline
 from voxgrad.text.marked_text import (
     PLAIN,
@@ -34,7 +42,9 @@ _TOO_LONG: Final = 400  # characters; not worth reading before it is cut
 _REACH: Final = 150
 _SHORTEST: Final = 8
 
-_STOP: Final = re.compile(r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+\s++(?=[\"'(\[‘“«]*(?P<next>\S))")
+_STOP: Final = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«]*(?P<next>\S))"
+)
 _NATURAL: Final = re.compile(
     r"(?<=[\w.,!?\"'’”)])(?:(?P<dots>\.{3,}|\s?…)[\"'’”)\]]*\s+|\s?(?:—|(?<!-)--(?!-))\s?|(?<![\d%])\s[–-]\s(?!\d))"
     r"(?=[\"'“‘(]?\w)"
@@ -43,6 +53,7 @@ _NATURAL: Final = re.compile(
 _WORD_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _WORD_BEFORE: Final = re.compile(r"[\w.]*$")
 _INITIALS: Final = re.compile(r"(?:[A-HJ-Z]|\w\.(?:\w\.?)*)")
+_ENTRY: Final = re.compile(r"\d+|[IVXLCDM]+|[ivx]+")
 _NEVER_LAST: Final = frozenset((*TITLES, *STREETS, *AFTER)) - {"etc", "min", "max"}
 _BEFORE_FIGURE: Final = frozenset((*COUNTED, *MONTHS))
 
@@ -168,6 +179,8 @@ def _sentence_spans(paragraph: str) -> Iterator[tuple[int, int]]:
     """Where sentences begin and end, the space after them included."""
     start = 0
     for stop in _STOP.finditer(paragraph):
+        if not stop[0][-1].isspace() and not is_stuck(paragraph, stop.start(), stop.end()):
+            continue
         before = paragraph[max(start, stop.start() - 32) : stop.start()]
         if _is_end(before, stop["mark"], stop["next"], paragraph[stop.end("mark") : stop.end() + 24]):
             yield start, stop.end()
@@ -184,7 +197,9 @@ def _is_end(before: str, mark: str, following: str, after: str) -> bool:
     word = "" if found is None else found[0]
     if mark != "." or not word or word in {"p.m", "a.m"}:
         return True
-    if word.isdecimal() and word == before.strip():  # the number of a list's entry
+    if (
+        word == before.strip() and _ENTRY.fullmatch(word) is not None
+    ):  # the number of a list's entry, or of a heading
         return False
     if ends_with_street(word, before[: len(before) - len(word)], after):
         return True

@@ -1,6 +1,7 @@
 """One written word to its phones: our own table, the dictionary, its base with an ending, the network."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +9,7 @@ from string import ascii_lowercase
 from typing import Final, Literal
 
 from voxgrad.text import g2p_network
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, PRONUNCIATIONS, lookup
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup
 from voxgrad.text.symbols import is_vowel
 
 Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
@@ -42,11 +43,19 @@ def pronounce(word: str) -> Pronunciation:
     known = find(word)
     if known is not None:
         return known
-    base = re.fullmatch("([a-z']*[a-z])'s", word)
+    base = re.fullmatch("([^A-Z.]*[^A-Z.'])'s", word)
     if base is not None:
         guess = pronounce(base[1])
         return Pronunciation(with_s(guess.phones), guess.source)
-    letters = re.sub("[^a-z]", "", word.lower())
+    if is_told_by_accent(word):
+        return Pronunciation(_accented(word), "derived")
+    return _guess(re.sub("[^a-z]", "", without_accents(word).lower()))
+
+
+def _guess(letters: str) -> Pronunciation:
+    drawn_out = next(filter(None, map(find, _without_runs(letters))), None)
+    if drawn_out is not None:
+        return Pronunciation(drawn_out.phones, "derived")
     if len(letters) > LONGEST_WORD or not _SPEAKABLE.intersection(letters):
         return _spell(letters)
     derived = derive(letters)
@@ -67,17 +76,118 @@ def find(word: str) -> Pronunciation | None:
     lower = word.lower()
     bare = (lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))
     for candidate in dict.fromkeys((lower, *bare)):
-        if candidate in PRONUNCIATIONS:
-            return Pronunciation(tuple(PRONUNCIATIONS[candidate].split()), "dictionary")
+        if candidate in additions():
+            return Pronunciation(tuple(additions()[candidate].split()), "dictionary")
         phones = lookup(candidate, PREFERRED_VARIANTS.get(candidate, 1))
         if phones is not None:
             return Pronunciation(phones, "dictionary")
     if re.fullmatch(r"(?:[a-z]\.)+", lower):
         return _spell(lower)
-    if lower.endswith(("'s", "s'")):
-        base = find(lower[:-2])
+    return _extended(lower)
+
+
+def _extended(word: str) -> Pronunciation | None:
+    """A possessive, or a contraction that no dictionary has whole."""
+    if word.endswith(("'s", "s'")):
+        base = find(word[:-2])
         return None if base is None else Pronunciation(with_s(base.phones), base.source)
-    return None
+    contraction = _CONTRACTION.fullmatch(word)
+    base = None if contraction is None else find(contraction[1])
+    if contraction is None or base is None:
+        return None
+    return Pronunciation(_contracted(base.phones, contraction[2]), base.source)
+
+
+_CONTRACTION: Final = re.compile(r"([^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
+_RUN: Final = re.compile(r"(.)\1{2,}")
+
+
+def _contracted(phones: tuple[str, ...], ending: str) -> tuple[str, ...]:
+    """What ``'d`` and the like add, to any word and to each other: "y'all'd've".
+
+    >>> _contracted(("IH1", "T"), "'d"), _contracted(("Y", "UW1"), "'ll")
+    (('IH1', 'T', 'AH0', 'D'), ('Y', 'UW1', 'L'))
+    """
+    if ending == "'re":
+        return (*phones, "ER0")
+    if ending == "n't":
+        return (*phones, "AH0", "N", "T")
+    last = {"'d": "D", "'ll": "L", "'ve": "V"}[ending]
+    syllable = phones[-1] in {"T", "D"} if ending == "'d" else not is_vowel(phones[-1])
+    return (*phones, "AH0", last) if syllable else (*phones, last)
+
+
+def _without_runs(word: str) -> Iterator[str]:
+    """What a word such as "sooo" or "cooool" may be drawn out from."""
+    if _RUN.search(word) is not None:
+        once, twice = _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word)
+        yield from (one for one in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(one) > 1)
+
+
+_NO_STUTTER: Final = frozenset(
+    ("b-ball", "b-boy", "b-boys", "c-clamp", "d-day", "e-edition", "h-hour", "s-shaped", "t-test", "t-tests")
+)
+
+
+def is_stutter(part: str, word: str) -> bool:
+    """Whether letters before a hyphen are the beginning of the word after it, said before it ("wh-what")."""
+    letter_or_onset = len(part) == 1 or _SPEAKABLE.isdisjoint(part)
+    begins = len(word) > len(part) and word.startswith(part) and not _SPEAKABLE.isdisjoint(word)
+    return letter_or_onset and begins and f"{part}-{word}" not in _NO_STUTTER
+
+
+def stuttered(letters: str, following: tuple[str, ...]) -> tuple[str, ...]:
+    """The phones of a word's beginning that is said before the word, as in "wh-what" and "s-s-stop".
+
+    Args:
+        letters: of the beginning.
+        following: the phones of the word.
+
+    >>> stuttered("th", ("DH", "AE1", "T")), stuttered("e", ("EH1", "V", "R", "IY0"))
+    (('DH', 'AH0'), ('EH0',))
+    """
+    if is_vowel(following[0]):
+        return (f"{following[0][:2]}0",)
+    sounds = len(re.sub("[tscpw]h|kn|gn|wr|qu|ps", "-", letters))
+    onset = [phone for phone in following[:sounds] if not is_vowel(phone)]
+    return (*onset, "AH0")
+
+
+def without_accents(word: str) -> str:
+    """The letters alone.
+
+    >>> without_accents("mâché")
+    'mache'
+    """
+    if word.isascii():
+        return word
+    return "".join(one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one))
+
+
+def is_told_by_accent(word: str) -> bool:
+    """Whether a lower-case word is said otherwise than its letters without accents would be ("rosé", "learnèd")."""
+    if word.isascii() or word in additions():
+        return not word.isascii()
+    plain = without_accents(word)
+    if len(word) < 4 or not plain.isascii():
+        return False
+    if word.endswith(("és", "éd", "ées", "éed")) or word[:-1] in additions():
+        return is_told_by_accent(word[:-1])
+    known = lookup(plain)
+    return word.endswith("èd") or (word.endswith(("é", "ée")) and (known is None or known[-1][:2] != "EY"))
+
+
+def _accented(word: str) -> tuple[str, ...]:
+    if word in additions():
+        return tuple(additions()[word].split())
+    if word.endswith("èd"):
+        return (*pronounce(without_accents(word[:-2])).phones, "IH0", "D")
+    if word.endswith("s"):
+        return with_s(_accented(word[:-1]))
+    if word.endswith("d"):
+        return with_d(_accented(word[:-1]))
+    phones = [phone.replace("1", "0") for phone in pronounce(without_accents(word)).phones]
+    return (*(phones[:-1] if is_vowel(phones[-1]) else phones), "EY1")
 
 
 def starts_with_vowel(phones: tuple[str, ...]) -> bool:
@@ -112,6 +222,7 @@ _ADDED: Final = {
     "ly": ("L", "IY0"),
     "man": ("M", "AH0", "N"),
     "men": ("M", "IH0", "N"),
+    "shire": ("SH", "ER0"),
 }
 """Endings that leave the spelling of the stem alone, but for a final y."""
 _FUSED: Final = {"ing": ("IH0", "NG"), "er": ("ER0",), "ers": ("ER0", "Z"), "est": ("AH0", "S", "T")}
@@ -173,7 +284,53 @@ def derive(word: str) -> tuple[str, ...] | None:
     Args:
         word: letters a to z, not itself in the dictionary.
     """
-    return _inflected(word) or _prefixed(word) or _compound(word)
+    return _american(word) or _inflected(word) or _prefixed(word) or _compound(word)
+
+
+_OUR: Final = (
+    "arb|ard|arm|behavi|cand|clam|clang|col|demean|dol|enam|endeav|fav|ferv|flav|glam|harb|hon|hum|lab|neighb|od|parl|ranc"
+    "|rig|rum|savi?|splend|succ|tum|val|vap|vig"
+)
+_AMERICAN: Final = tuple(
+    (re.compile(pattern), american)
+    for pattern, american in (
+        (f"({_OUR})our", r"\1or"),
+        ("(?<=..)is(?=e[drs]?$|ers$|ing$|ations?$|ational$|able$)", "iz"),
+        ("ys(?=e[drs]?$|ers$|ing$)", "yz"),
+        ("(?<=[^aeiou])re(?=s?$)", "er"),
+        ("(?<=[^aeiou])re(?=d$)", "ere"),
+        ("ogue(?=s?$)", "og"),
+        ("ae(?=.)|(?:^|(?<=^[cf])|(?<=hom)|(?<=man)|(?<=rrh))oe", "e"),
+        ("([aeiou][^aeiou]+[aeiou]|ue)ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", r"\1l"),
+        ("l(?=ments?$|ful(?:ly)?$)", "ll"),
+        ("(?<!l)l$", "ll"),
+        ("(?<=.en)ce(?=s?$)", "se"),
+        ("^sce(?=p)", "ske"),
+        ("ou(?=l[dt])", "o"),
+        ("sulph", "sulf"),
+        ("grey", "gray"),
+        ("chequ(?=e)", "check"),
+        ("eing$", "ing"),
+    )
+)
+"""Endings and letters of British spellings, with those of the American ones that the dictionary has."""
+
+
+def _american(
+    word: str, rules: tuple[tuple[re.Pattern[str], str], ...] = _AMERICAN
+) -> tuple[str, ...] | None:
+    """The phones of a British spelling, by the American one ("organised", "oesophagus").
+
+    >>> _american("oesophagus")
+    ('IH0', 'S', 'AA1', 'F', 'AH0', 'G', 'AH0', 'S')
+    """
+    for number, (pattern, american) in enumerate(rules, 1):
+        spelling = pattern.sub(american, word)
+        if spelling != word:
+            found = _known(spelling) or _inflected(spelling) or _american(spelling, rules[number:])
+            if found is not None:
+                return found
+    return None
 
 
 def _inflected(word: str) -> tuple[str, ...] | None:
@@ -186,6 +343,9 @@ def _inflected(word: str) -> tuple[str, ...] | None:
         stem = _first_known(stems)
         if stem is not None:
             return with_s(stem)
+    gerund = _known(f"{word}g") if word.endswith("in") else None
+    if gerund is not None:
+        return (*gerund[:-1], "N")
     if word.endswith("ed"):
         stem = _first_known(_stems(word[:-2]))
         if stem is not None:
@@ -212,7 +372,7 @@ def _prefixed(word: str) -> tuple[str, ...] | None:
     for prefix, phones in _PREFIXES.items():
         rest = word.removeprefix(prefix)
         if rest != word and len(rest) >= _SHORTEST_PART and rest not in _NO_PARTS:
-            stem = lookup(rest) or _inflected(rest)
+            stem = _known(rest) or _inflected(rest)
             if stem is not None:
                 return (*phones, *stem)
     return None
@@ -220,7 +380,7 @@ def _prefixed(word: str) -> tuple[str, ...] | None:
 
 def _compound(word: str) -> tuple[str, ...] | None:
     for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
-        first, second = lookup(word[:cut]), lookup(word[cut:])
+        first, second = _known(word[:cut]), _known(word[cut:])
         if first is not None and second is not None and word[cut:] not in _NO_PARTS:
             # The first part bears the stress, as in "housemaid".
             return (*first, *(phone.replace("1", "2") for phone in second))
@@ -235,4 +395,9 @@ def _stems(base: str) -> Iterator[str]:
 
 
 def _first_known(stems: tuple[str, ...] | Iterator[str]) -> tuple[str, ...] | None:
-    return next((phones for stem in stems if len(stem) >= _SHORTEST_STEM and (phones := lookup(stem))), None)
+    return next((phones for stem in stems if len(stem) >= _SHORTEST_STEM and (phones := _known(stem))), None)
+
+
+def _known(word: str) -> tuple[str, ...] | None:
+    own = additions().get(word)
+    return lookup(word) if own is None else tuple(own.split())

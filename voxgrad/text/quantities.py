@@ -1,4 +1,4 @@
-"""Measures and sums of money: an amount with its unit or currency, alone, in a range, per something."""
+"""Measures and sums of money, alone, in a range, per something; numbers as other countries write them."""
 
 import re
 from typing import Final
@@ -72,14 +72,17 @@ _NOUN_AFTER: Final = re.compile(rf" (?!(?:{_STOP_WORDS})\b)[a-z]")
 _ARTICLE: Final = re.compile(r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$")
 _DETERMINER: Final = re.compile(r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $")
 _PARTICIPLE: Final = re.compile(r" [a-z]+(?:ed|en|nt|st|de|id)\b")
-_BILL: Final = re.compile(r" (?:bill|note|coin|stamp|ticket)s?\b")
+_MEASURED: Final = re.compile(
+    r" (?:bills?|notes?|coins?|stamps?|tickets?|races?|sprints?|dash|hurdles|relay|freestyle)\b"
+    rf"|-[a-z]| (?:deep|high|long|tall|thick|wide) (?!(?:{_STOP_WORDS})\b)[a-z]"
+)
 JOINT: Final = r"\s?(?:-|\u2013)\s?"
 
 
 def is_attributive(match: re.Match[str]) -> bool:
     """Whether the measure qualifies a noun ("a 5 km run", "two $20 bills") and so stays in the singular."""
     after = match.string[match.end() : match.end() + 12]
-    if _BILL.match(after) is not None or re.match("-[a-z]", after) is not None:
+    if _MEASURED.match(after) is not None:
         return True
     before = match.string[max(match.start() - 16, 0) : match.start()]
     if _NOUN_AFTER.match(after) is None:
@@ -223,11 +226,34 @@ _ALONE: Final = (
 """Units that no word and no acronym is written like."""
 _UNIT_ALONE: Final = re.compile(rf"(?<![\w.&°'-])(?:{'|'.join(_ALONE)})(?![\w&'^²³]|-\w|\.\w)")
 _MEASURE: Final = re.compile(
-    rf"(?<![A-Za-z])(?:(?P<low>{AMOUNT})\s?(?:%|°\s?[CF]?)?(?:-| ?\u2013 ?| to )(?=[\d.]))?"
+    rf"(?<![A-Za-z])(?:(?P<low>{AMOUNT})(?:(?:\s?(?:%|°\s?[CF]?))?(?:-| ?\u2013 ?)| to )(?=[\d.]))?"
     rf"(?P<amount>{FRACTION}|{AMOUNT})(?P<gap>[ -]?)"
     rf"(?P<square>(?:sq|cu)\.?\s)?(?P<unit>%|‰|°(?:\s?[CF]\b)?|[A-Za-zμΩ]{{1,5}}(?![A-Za-zμΩ]))(?P<power>\^?[23]\b)?"
     rf"(?P<stop>(?<=ft|in|lb|oz|hr|km|mi|ec|bs|rs|yd|al|in|kg|sp|cm|mm)\.(?![\w]))?{PER}(?![\w'\d])"
 )
+
+
+_TEMPERATURE: Final = re.compile(rf"({AMOUNT})(?:o| degrees? | ?deg\.? )?([CF])\b(?! (?:bra|cup))")
+_NUMBERED: Final = re.compile(
+    r"(?i:\b(?:apartment|apt|appendix|article|block|building|bus|chapter|class|exit|fig|figure|flat|form|gate|grade|hall"
+    r"|highway|iphone|level|line|model|no|number|page|part|platform|question|room|route|row|rule|schedule|seat|section"
+    r"|size|suite|table|terminal|type|unit|version)\.? )$"
+)
+_WARM: Final = re.compile(
+    r"(?i:(?:\b(?:about|above|and|around|at|below|between|by|feels|fell|from|hit|is|just|like|minus|nearly|of|only|over"
+    r"|reached|rose|than|to|under|was) |[-\u2013]))$"
+)
+"""Before a temperature of one figure."""
+
+
+def _temperature(match: re.Match[str]) -> str:
+    """``72F``, but not the seat 12F or the century in "the 20C"."""
+    amount, sign = match[1], match[2]
+    before = match.string[max(match.start() - 12, 0) : match.start()]
+    named = match[0] != amount + sign
+    sure = len(amount) > 1 or _WARM.search(before) is not None
+    numbered = _NUMBERED.search(before) is not None or (sign == "C" and before.endswith("the "))
+    return f"{amount}°{sign}" if named or (sure and not numbered) else match[0]
 
 
 def read_counts_per(text: str) -> str:
@@ -242,6 +268,8 @@ def read_quantities(text: str) -> str:
         text = _FEET.sub(_feet, _HEIGHT.sub(_feet_and_inches, text))
     if re.search(r"\d(?:''|\")", text) is not None:
         text = _read_inches(text)
+    if re.search(r"\d(?:o| ?deg[a-z]*\.? )?[CF]\b", text) is not None:
+        text = _TEMPERATURE.sub(_temperature, text)
     return _MEASURE.sub(_measure, text)
 
 
@@ -291,7 +319,17 @@ _MONEY_AFTER: Final = re.compile(
     rf"(?P<amount>{AMOUNT})\s?(?:(?P<sign>[£€¥₹₩₽₺₪₱₿])|(?P<code>{'|'.join(_CODES)})\b)"
 )
 _CENTS: Final = re.compile(rf"({AMOUNT})\s?(¢)|(?<![\w.,])(\d\d?)([pc])\b(?!\.)")
-_SCALED: Final = re.compile(rf"(?<![A-Za-z])({AMOUNT})(bn|mn|M)\b(?!\.)")
+_SCALED: Final = re.compile(rf"(?<![A-Za-z])({AMOUNT})(bn|mn|tn|trn|[KMkm])\b(?!\.)")
+_NO_LENGTH: Final = re.compile(
+    r" (?:(?:active|daily|extra|monthly|more|new|other|young) )?(?:people|men|women|children|copies"
+    r"|(?!(?:across|always|does|finals|has|heats|hurdles|less|perhaps|plus|poles|races|relays|ropes|runs|sprints|this|times|towards|tracks|unless"
+    r"|upwards|walls|was|waves)\b)[A-Za-z]{3,}s)\b"
+)
+"""What is counted in thousands and millions, where a length or a name in ``m`` and ``k`` is none."""
+_COUNTS: Final = re.compile(
+    r"(?i:\b(?:audience|budget|costs?|debts?|electorate|losses|population|profits?|revenues?|sales|turnover|worth)"
+    r"\b[^.!?\d]{0,20})$"
+)
 
 
 def _scale(written: str | None) -> str:
@@ -342,6 +380,16 @@ def _cents(match: re.Match[str]) -> str:
 
 
 def _scaled(match: re.Match[str]) -> str:
+    if match[2] in "Kkm":
+        before = match.string[max(match.start() - 32, 0) : match.start()]
+        counted = _NO_LENGTH.match(match.string, match.end()) is not None and match[0] not in {
+            "2K",
+            "4K",
+            "5K",
+            "8K",
+        }
+        if not counted and not (match[2] == "m" and _COUNTS.search(before)):
+            return match[0]
     return f"{quantity(match[1])}{_scale(match[2])}"
 
 
@@ -353,3 +401,65 @@ def read_money(text: str) -> str:
     if "¢" in text or re.search(r"\d[pc]\b", text) is not None:
         text = _CENTS.sub(_cents, text)
     return _SCALED.sub(_scaled, text)
+
+
+_START: Final = r"(?<![\w.,'/+()-])"
+_SPACED: Final = re.compile(
+    rf"{_START}(?<!\d )(?P<whole>[1-9]\d{{0,2}}(?: \d{{3}})+)(?P<places>,\d{{1,2}}|\.\d+)?(?![\w/'()-]|[.,]\d| \d)"
+)
+_POINTED: Final = re.compile(
+    rf"{_START}(?P<whole>[1-9]\d{{0,2}}(?:\.\d{{3}})+)(?P<places>,\d{{1,3}})?(?![\w/-]|[.,]\d)"
+)
+_APOSTROPHES: Final = re.compile(r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)")
+_INDIAN: Final = re.compile(rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)")
+_UNIT: Final = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
+_DECIMAL_COMMA: Final = re.compile(
+    rf"(?:{_START}|(?<=[{SIGNS}])|(?<=[{SIGNS}] ))(?P<whole>\d+),(?P<places>\d{{1,2}})"
+    rf"(?= ?(?:(?:{_UNIT})(?![A-Za-z])|[%‰°€₽₺₩₹]|EUR\b|(?:million|billion)\b))"
+)
+_DECIMAL_COMMA_OF_MONEY: Final = re.compile(r"(?<=€)( ?\d+),(\d\d)(?![\d,.])")
+_CALL: Final = re.compile(
+    r"(?i:\b(?:call|dial|phone|ring|text|fax|tel|telephone|mobile|number|extension|no)\b[.:]? ?(?:is )?)$"
+)
+_FOREIGN: Final = re.compile(r"\d[ .,']\d")
+_BYTE: Final = 256
+
+
+def read_foreign_numbers(text: str) -> str:
+    """Rewrite numbers of other countries as the rules for English ones expect them.
+
+    Grouped by spaces (SI, ISO 80000-1), by full stops with a decimal comma, by apostrophes (Switzerland), in pairs
+    (India). A number that could as well be something else, such as an IP address or a telephone number, is left alone.
+
+    >>> read_foreign_numbers("1 000 000 and 1.000.000,50 and 1'000 and 1,00,000 and 3,5 km")
+    '1,000,000 and 1,000,000.50 and 1,000 and 100,000 and 3.5 km'
+    """
+    if _FOREIGN.search(text) is None:
+        return text
+    text = _SPACED.sub(_spaced, text)
+    text = _POINTED.sub(_pointed, text)
+    text = _APOSTROPHES.sub(lambda match: match[0].replace("'", ","), text)
+    text = _INDIAN.sub(lambda match: f"{int(match[0].replace(',', '')):,}", text)
+    text = _DECIMAL_COMMA_OF_MONEY.sub(r"\1.\2", text)
+    return _DECIMAL_COMMA.sub(r"\g<whole>.\g<places>", text)
+
+
+def _spaced(match: re.Match[str]) -> str:
+    whole, places = match["whole"], match["places"]
+    one_group = whole.count(" ") == 1
+    # "7 200 ml bottles" are seven of them; "7 000" and "12 345" are one number.
+    if one_group and not places and whole.index(" ") == 1 and not whole.endswith("000"):
+        return match[0]
+    if _CALL.search(match.string[max(match.start() - 16, 0) : match.start()]) is not None:
+        return match[0]
+    return whole.replace(" ", ",") + (f".{places[1:]}" if places else "")
+
+
+def _pointed(match: re.Match[str]) -> str:
+    whole, places = match["whole"], match["places"]
+    groups = whole.split(".")
+    if not places and (
+        len(groups) == 2 or (len(groups) == 4 and all(int(group) < _BYTE for group in groups))
+    ):
+        return match[0]  # an English decimal, or the address of a machine
+    return whole.replace(".", ",") + (f".{places[1:]}" if places else "")

@@ -23,7 +23,16 @@ from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.official_frontend import official_words, with_official_commas
-from voxgrad.text.pronounce import Pronunciation, Source, find, pronounce, starts_with_vowel
+from voxgrad.text.pronounce import (
+    Pronunciation,
+    Source,
+    find,
+    is_stutter,
+    pronounce,
+    starts_with_vowel,
+    stuttered,
+    without_accents,
+)
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
 from voxgrad.unicode import clean
 
@@ -36,7 +45,7 @@ _PIECES: Final = re.compile(
     r"\{[^{}]*\}"  # phones
     r"|(?:[A-Za-z]\.){2,}(?:'?s\b)?"  # U.S., p.m.
     r"|\b[A-HJ-Z]\.(?= \w)"  # an initial: its full stop is no pause
-    r"|'?[A-Za-z]+(?:['-][A-Za-z]+)*'?"
+    r"|'?[A-Za-zà-ÿ]+(?:['-][A-Za-zà-ÿ]+)*'?"
     r"|--|[!(),.:;?\[\]]"
 )
 _MARKS: Final = {"--": "-", "[": "(", "]": ")"}
@@ -102,7 +111,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
         labels, words = _split(normalised, text, lexicon)
         unknown = tuple(dict.fromkeys(word.word for word in words if word.source == "network"))
     else:
-        normalised = with_official_commas(normalised)
+        normalised = with_official_commas(without_accents(normalised))
         labels, words, unknown = _attached(normalised, lexicon)
     if not words:
         raise NothingToSayError
@@ -195,7 +204,10 @@ def _plain_pieces(text: str, lexicon: Lexicon) -> Iterator[str]:
         piece = match[0]
         compound = "-" in piece and piece[0] != "{" and _is_word(piece)
         if compound and lexicon.lookup(piece) is None and (piece.isupper() or find(piece) is None):
-            yield from (part for part in piece.split("-") if part.strip("'"))
+            *parts, last = piece.split("-")
+            yield from (f"{part}-" if is_stutter(part, last) else part for part in parts if part.strip("'"))
+            if last.strip("'"):
+                yield last
         else:
             yield _MARKS.get(piece, piece)
 
@@ -229,6 +241,8 @@ def _one(
         return Pronunciation((), "letters")
     if piece[0] == "{":
         return Pronunciation(inline(piece), "inline")
+    if piece[-1] == "-":
+        return Pronunciation(stuttered(piece[:-1], following), "derived")
     entry = lexicon.lookup(piece)
     if entry is not None:
         return Pronunciation(entry, "lexicon")
