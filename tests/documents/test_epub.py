@@ -106,6 +106,18 @@ def test_names_with_spaces_and_signs(tmp_path):
     assert book.chapters[0].title == "Näme & more"
 
 
+def test_names_of_members_may_be_decomposed_and_titles_have_nothing_invisible(tmp_path):
+    pages = {"cafe\u0301.xhtml": "<p>x</p>", "b.xhtml": "<h1>La\u00adter</h1><p>y</p>"}
+    written = write_epub(tmp_path / "b.epub", pages, [("caf\u00e9.xhtml", "So\u00adon"), ("b.xhtml", "")])
+    book = open_book(written)
+    assert [chapter.title for chapter in book.chapters] == ["Soon"]
+    package = zipfile.ZipFile(written).read("OPS/book.opf").decode()
+    assert "cafe\u0301.xhtml" in package
+    members = {name: zipfile.ZipFile(written).read(name) for name in zipfile.ZipFile(written).namelist()}
+    members["OPS/book.opf"] = package.replace("cafe\u0301", "caf\u00e9")
+    assert open_book(raw(tmp_path / "c.epub", members)).chapters == book.chapters
+
+
 def raw(path: Path, members: dict[str, str | bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
