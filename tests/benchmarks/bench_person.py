@@ -1,0 +1,408 @@
+"""How near a base comes to a person whom it never heard, and what brings it nearer.
+
+    pip install 'voxgrad[eval]' distillmos xls-r-sqa
+    python tests/benchmarks/bench_person.py SPEECH WORK --people lj,163 --arms none,full,low-rank [--judges]
+    python tests/benchmarks/bench_person.py SPEECH WORK --people lj,163 --arms none,full --base adversarial
+
+SPEECH holds `lj`, `libri` and `kokoro`, folders of recordings with a metadata.csv. WORK keeps what was computed: every
+row in results.jsonl, and the bases of `bench_person_base.py`. One thread; seconds are the processor's. The base's
+embedding, pitch and bands are fitted as by `finetune`; then the decoder learns, in as many steps for every arm.
+Clips of the person that were not learnt from are spoken under their own durations and pitch:
+
+    mean, l1    mean absolute distance of the frame-level mean and of the generated log-mel to the recorded
+    variance    of what a blur of 2 bands and 3 frames takes away, as a share of the recordings'
+    similarity  of the centroids of Resemblyzer's embeddings of the clone and of the same sentences recorded
+    identity    to what was learnt from: 1 as similar as these recordings are, 0 as the most similar of 60 readers
+"""
+
+import argparse
+import copy
+import json
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchaudio
+from person_speech import AUDIO, CPU, RATE, Recording, Recordings, base, changed, known_speech, recordings_of
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from voxgrad.acoustic_model import AcousticModel
+from voxgrad.audio.io import Samples, Waveform
+from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics
+from voxgrad.events import ignore
+from voxgrad.model import samplers
+from voxgrad.model.diffusion import Condition
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.masks import length_mask
+from voxgrad.model.postfilter import sharpened
+from voxgrad.settings import AcousticSpec, StageSpec, SynthesisSpec
+from voxgrad.store import Store
+from voxgrad.training import speaker_adaptation
+from voxgrad.training.alignment import align_corpus
+from voxgrad.training.batches import Alignment, Crops, collate_crops, generator_for
+from voxgrad.training.dataset import Corpus
+from voxgrad.training.frame_losses import FrameLosses, frame_losses, frame_mean
+from voxgrad.training.optimizer import learning_rate
+from voxgrad.vocoder.choice import choose_vocoder
+from voxgrad.vocoder.load import load_vocoder
+
+BATCH, CROP, STEPS = 4, 96, 60
+ARMS: dict[str, dict] = {
+    "none": {"steps": 0},
+    "full": {},
+    "mean": {"parts": ("mean",)},
+    "decay": {"decay": 10.0},
+    "low-rank": {"rank": 8, "rate": 2e-3},
+    "jitter": {"jitter": True},
+}
+
+
+class Person(NamedTuple):
+    """Somebody after what `finetune` does before it trains."""
+
+    name: str
+    row: int
+    weights: dict[str, Tensor]
+    pitch: Tensor
+    alignments: dict[str, Alignment]
+    learnt: list[Recording]
+    judged: list[Recording]
+
+
+def begun(given: argparse.Namespace, name: str) -> Person:
+    """Embedding, pitch and bands; the encoder does not learn."""
+    cached = given.work / f"{name}.pt"
+    if cached.exists():
+        return Person(*torch.load(cached, weights_only=False))
+    began = time.process_time()
+    learnt, judged = recordings_of(given.speech, name)
+    corpus, model = Recordings(learnt), copy.deepcopy(base().model)
+    shortest = min((clip for clip in corpus.clips if clip.seconds > 3), key=lambda clip: clip.frames)
+    row = speaker_adaptation.nearest_row(model, corpus.with_clips([shortest]), name, CPU)
+    others = {other: taken for other, taken in base().spec.speakers.items() if taken != row}
+    content = {**base().spec.model_dump(), "speakers": {**others, name: row}, "voice": name}
+    acoustic = AcousticModel(model, AcousticSpec.model_validate(content))
+    speaker_adaptation._EMBEDDING_BATCH = 1
+    speaker_adaptation.match_pitch(acoustic, corpus)
+    speaker_adaptation.fit_embedding(acoustic, corpus, CPU)
+    speaker_adaptation.match_bands(acoustic, corpus, CPU)
+    alignments = align_corpus(model, Recordings(learnt + judged), {name: row}, CPU)
+    weights = {k: v.clone() for k, v in model.state_dict().items() if k.startswith(("encoder.", "spk_emb"))}
+    print(f"{name}: {time.process_time() - began:.0f} s", flush=True)
+    person = Person(name, row, weights, model.frame_prior.pitch_statistics[row], alignments, learnt, judged)
+    torch.save(tuple(person), cached)
+    return person
+
+
+def descend(loss: Tensor, optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """One step, every group with a bound on its gradient's norm and its own multiple of the rate."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    for group in optimizer.param_groups:
+        nn.utils.clip_grad_norm_(group["params"], 1.0)
+        group["lr"] = rate * group.get("multiple", 1.0)
+    optimizer.step()
+
+
+class Average:
+    """An exponential moving average of some parameters."""
+
+    def __init__(self, parameters: list[nn.Parameter], decay: float):
+        self.parameters, self.decay, self.updates = parameters, decay, 0
+        self.values = [parameter.detach().clone() for parameter in parameters]
+
+    def update(self):
+        self.updates += 1
+        decay = min(self.decay, self.updates / (9 + self.updates))
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters], 1 - decay)
+
+    def apply(self):
+        for parameter, value in zip(self.parameters, self.values, strict=True):
+            parameter.data.copy_(value)
+
+
+class LowRank(nn.Module):
+    """W + up down (Hu et al., 2021)."""
+
+    def __init__(self, weight: Tensor, rank: int):
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(rank, weight.shape[1]) / weight.shape[1] ** 0.5)
+        self.up = nn.Parameter(torch.zeros(weight.shape[0], rank))
+
+    def forward(self, weight):
+        return weight + self.up @ self.down
+
+
+def learning(model: GradTTS, parts: Sequence[str], rank: int) -> tuple[list[nn.Parameter], list[nn.Linear]]:
+    """The parameters that learn, and the layers that learn by low rank."""
+    prior = model.frame_prior
+    modules = (
+        [prior.mean_input, prior.mean_blocks, prior.mean_norm, prior.mean_output] if "mean" in parts else []
+    )
+    modules += [model.decoder.estimator] if "score" in parts else []
+    model.requires_grad_(requires_grad=False)
+    layers = [layer for one in modules for layer in one.modules() if isinstance(layer, nn.Linear) and rank]
+    for layer in layers:
+        parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank))
+    found = [p for layer in layers for p in (layer.bias, *layer.parametrizations.weight[0].parameters())]
+    found = found or [p for one in modules for p in one.parameters()]
+    for parameter in found:
+        parameter.requires_grad_()
+    return found, layers
+
+
+def adapt(
+    model: GradTTS,
+    person: Person,
+    *,
+    steps: int = STEPS,
+    rate: float = 4e-4,
+    decay: float = 0.0,
+    rank: int = 0,
+    jitter: bool = False,
+    parts: Sequence[str] = ("mean", "score"),
+    seed: int = 0,
+) -> None:
+    """The decoder's stage of `fast`, with what an arm changes.
+
+    Args:
+        decay: towards the weights that it begins with, as a multiple of the learning rate (L2-SP, Li et al., 2018).
+        rank: of the changes to all linear layers; 0 for none.
+        jitter: learn from three more copies of every clip, at slightly other pitches and formants.
+        parts: what learns.
+    """
+    learnt, alignments = list(person.learnt), dict(person.alignments)
+    drawn = random.Random(3)
+    for one in person.learnt if jitter else ():
+        for copied in range(3):
+            name = f"{one.clip.id}~{copied}"
+            factors = (math.exp(drawn.uniform(-0.06, 0.06)), math.exp(drawn.uniform(-0.03, 0.03)))
+            learnt.append(changed(one, name, person.name, *factors))
+            alignments[name] = alignments[one.clip.id]
+    torch.manual_seed(seed)
+    parameters, layers = learning(model, parts, rank)
+    start, average = [p.detach().clone() for p in parameters], Average(parameters, 0.98)
+    optimizer = torch.optim.AdamW(parameters, fused=True)
+    stage = StageSpec(train=("decoder",), steps=max(steps, 1), learning_rate=rate, warmup=20)
+    corpus = Recordings(learnt)
+    for step in range(steps):
+        generator = generator_for(seed, step)
+        crops = drawn_crops(corpus, alignments, {person.name: person.row}, BATCH, generator)
+        model.train()
+        if tuple(parts) == ("mean",):
+            loss = mean_loss(model, crops)
+        else:
+            losses = decoder_losses(model, crops, generator)
+            loss = losses.mean + losses.diffusion
+        now = learning_rate(stage, step)
+        descend(loss, optimizer, now)
+        for parameter, value in zip(parameters, start, strict=True):
+            parameter.data.lerp_(value, min(1.0, now * decay))
+        average.update()
+    average.apply()
+    for layer in layers:
+        parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    model.eval()
+
+
+def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> FrameLosses:
+    """The losses of `finetune` with times stratified over the batch."""
+    size = len(crops.y)
+    t = (torch.randperm(size, generator=generator) + torch.rand(size, generator=generator)) / size
+    return frame_losses(model, crops, t, torch.randn(crops.y.shape, generator=generator))
+
+
+def mean_loss(model: GradTTS, crops: Crops) -> Tensor:
+    """Squared distance of the frame-level mean."""
+    mask = length_mask(crops.lengths, crops.y.shape[2])
+    return ((frame_mean(model, crops).mu - crops.y).square() * mask).sum() / (mask.sum() * crops.y.shape[1])
+
+
+def drawn_crops(
+    corpus: Corpus,
+    alignments: Mapping[str, Alignment],
+    rows: Mapping[str, int],
+    count: int,
+    generator: torch.Generator,
+    crop: int = CROP,
+) -> Crops:
+    """Pieces of clips that are drawn at random."""
+    clips = [corpus.clips[i] for i in torch.randint(len(corpus.clips), (count,), generator=generator)]
+    return collate_crops(corpus, clips, alignments, crop, rows, generator)
+
+
+@torch.no_grad()
+def condition_of(model: GradTTS, crops: Crops) -> Condition:
+    mean, mask = frame_mean(model, crops), length_mask(crops.lengths, crops.y.shape[2])
+    return Condition(mean.mu, mask, None, model.speaker(crops.speakers), features=mean.features)
+
+
+@torch.no_grad()
+def spoken(model: GradTTS, person: Person, temperature: float, steps: int) -> list[tuple[Tensor, Tensor]]:
+    """Generated mel and frame-level mean of every clip that is judged, (n_mels, frames) each."""
+    corpus, found, rows = Recordings(person.judged), [], {person.name: person.row}
+    settings = SynthesisSpec(steps=max(1, steps), precision="float32").settled(model.spec)
+    for clip in corpus.clips:
+        crops = collate_crops(corpus, [clip], person.alignments, None, rows, generator_for(0))
+        condition = condition_of(model, crops)
+        noise = torch.randn(crops.y.shape, generator=generator_for(1))
+        start = condition.mu + temperature * noise
+        mel = condition.mu
+        if steps:
+            mel = samplers.sample(model.decoder, start, condition, settings, lambda noise=noise: noise)
+        found.append((mel[0, :, : clip.frames], condition.mu[0, :, : clip.frames]))
+    return found
+
+
+def detail(mel: Tensor) -> Tensor:
+    """What a Gaussian blur of 2 bands and 3 frames takes away: like ``mel``, (n_mels, frames)."""
+    x = mel[None, None]
+    for deviation, shape in ((2, (1, 1, -1, 1)), (3, (1, 1, 1, -1))):
+        weights = torch.exp(-0.5 * (torch.arange(-3 * deviation, 3 * deviation + 1) / deviation) ** 2)
+        kernel = (weights / weights.sum()).reshape(shape)
+        sides = (
+            (0, 0, 3 * deviation, 3 * deviation) if shape[2] == -1 else (3 * deviation, 3 * deviation, 0, 0)
+        )
+        x = F.conv2d(F.pad(x, sides, mode="replicate"), kernel)
+    return mel - x[0, 0]
+
+
+def distances(person: Person, found: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    recordings = [one.mel for one in person.judged]
+    joined_mel, joined_mean, joined_recorded = (
+        torch.cat(parts, 1) for parts in ([mel for mel, _ in found], [mean for _, mean in found], recordings)
+    )
+    shares = [torch.cat([detail(one) for one in part], 1) for part in ([mel for mel, _ in found], recordings)]
+    return {
+        "mean": float((joined_mean - joined_recorded).abs().mean()),
+        "l1": float((joined_mel - joined_recorded).abs().mean()),
+        "variance": float(shares[0].square().mean() / shares[1].square().mean()),
+    }
+
+
+class Judges:
+    """Models that tell likeness, and with ``all_of_them`` quality."""
+
+    def __init__(self, given: argparse.Namespace):
+        self.given, self.metrics = given, PerceptualMetrics()
+        artifact = choose_vocoder(Store.open(), None, AUDIO.mel, ignore)
+        self.vocoder = load_vocoder(artifact, AUDIO.mel, "english")
+        self.distill = import_module("distillmos").ConvTransformerSQAModel().eval() if given.judges else None
+
+    def centroid(self, samples: Sequence[Samples]) -> np.ndarray:
+        mean = np.mean([self.metrics.voice(Waveform(one, RATE)) for one in samples], axis=0)
+        return mean / np.linalg.norm(mean)
+
+    @torch.no_grad()
+    def heard(self, mel: Tensor, postfilter: float = 0.2) -> Samples:
+        return self.vocoder(sharpened(mel[None], postfilter).clamp(*AUDIO.mel.range))[0].numpy()
+
+    @cached_property
+    def readers(self) -> np.ndarray:
+        known = [one for one in known_speech(self.given).corpus.all.values() if "libri" in one.clip.speaker]
+        return np.stack([self.centroid([one.samples]) for one in known[:60]])
+
+    def references(self, name: str) -> tuple[np.ndarray, np.ndarray, float]:
+        """Centroids of what is judged and of what was learnt from, and how alike the most alike reader is."""
+        cached = self.given.work / f"references-{name}.npz"
+        if not cached.exists():
+            person = begun(self.given, name)
+            judged, learnt = (
+                self.centroid([r.samples for r in part]) for part in (person.judged, person.learnt)
+            )
+            np.savez(cached, judged=judged, learnt=learnt, nearest=(self.readers @ learnt).max())
+        found = np.load(cached)
+        return found["judged"], found["learnt"], float(found["nearest"])
+
+    def __call__(self, name: str, samples: list[Samples]) -> dict[str, float]:
+        judged, learnt, nearest = self.references(name)
+        clone = self.centroid(samples)
+        own = float(judged @ learnt)
+        figures = {
+            "similarity": float(clone @ judged),
+            "identity": (float(clone @ learnt) - nearest) / (own - nearest),
+        }
+        if self.distill is None:
+            return figures
+        waves = [torchaudio.functional.resample(torch.from_numpy(one), RATE, 16000) for one in samples]
+        with torch.no_grad():
+            figures["DistillMOS"] = float(np.mean([float(self.distill(one[None])) for one in waves]))
+        figures["DNSMOS"] = float(np.mean([self.metrics.quality(Waveform(one, RATE)) for one in samples]))
+        return figures
+
+
+def measure(given: argparse.Namespace, judges: Judges, name: str, arm: str) -> None:
+    """Adapts the base to a person as an arm says, and writes a row for every way to sample."""
+    person, model = begun(given, name), copy.deepcopy(base().model)
+    if given.base != "english":
+        model.load_state_dict(torch.load(given.work / f"base-{given.base}.pt"), strict=False)
+    model.load_state_dict(person.weights, strict=False)
+    model.frame_prior.pitch_statistics[person.row] = person.pitch
+    if arm in {"recorded", "copied"}:
+        found = [(one.mel, one.mel) for one in person.judged]
+    cached = given.work / f"clone-{name}-{given.base}-{arm}-{given.steps}-{given.seed}.pt"
+    began = time.process_time()
+    if cached.exists():
+        model.load_state_dict(torch.load(cached))
+    elif arm in ARMS:
+        adapt(model, person, seed=given.seed, **({"steps": given.steps} | ARMS[arm]))
+        torch.save(model.state_dict(), cached)
+    seconds = time.process_time() - began
+    for temperature, steps in given.sampling:
+        if arm in ARMS:
+            found = spoken(model, person, temperature, steps)
+        row = {"base": given.base, "arm": arm, "person": name, "seed": given.seed, "temperature": temperature}
+        row |= {"evaluations": steps, "steps": given.steps, "seconds": round(seconds, 1)}
+        row |= distances(person, found)
+        if steps:
+            samples = [judges.heard(mel, 0.2 if arm in ARMS else 0.0) for mel, _ in found]
+            row |= judges(name, [one.samples for one in person.judged] if arm == "recorded" else samples)
+        rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+        print(" ".join(f"{key} {value}" for key, value in rounded.items()), flush=True)
+        with (given.work / "results.jsonl").open("a") as file:
+            file.write(json.dumps(rounded) + "\n")
+
+
+def sampling(text: str) -> tuple[float, int]:
+    temperature, steps = text.split("/")
+    return float(temperature), int(steps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("speech", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--arms", required=True, help=f"recorded, copied, {', '.join(ARMS)}")
+    parser.add_argument("--people", default="lj,163")
+    parser.add_argument("--base", default="english")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judges", action="store_true", help="DistillMOS and DNSMOS too")
+    parser.add_argument(
+        "--sampling",
+        type=sampling,
+        nargs="+",
+        default=[(0.2, 2)],
+        help="temperature/evaluations; 0/0: the mean",
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    judges = Judges(given)
+    for name in given.people.split(","):
+        for arm in given.arms.split(","):
+            measure(given, judges, name, arm)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Continues the base for minutes in several ways, for `bench_person.py --base ARM`.
+
+    python tests/benchmarks/bench_person_base.py SPEECH WORK plain,variants --seconds 70
+    python tests/benchmarks/bench_person_base.py SPEECH WORK adversarial --seconds 280
+
+`plain` trains the frame-level mean on readers whom the base knows; `variants` on sixty of them twice more, with other
+formants and pitches, each a speaker of its own; `adversarial` trains the score network. One thread; seconds are the
+processor's.
+"""
+
+import argparse
+import copy
+import math
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from bench_person import (
+    BATCH,
+    Average,
+    condition_of,
+    descend,
+    drawn_crops,
+    learning,
+    mean_loss,
+)
+from person_speech import Known, Recordings, base, changed, known_speech
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from voxgrad.model import samplers
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.training import speaker_adaptation
+from voxgrad.training.batches import generator_for
+
+
+def with_variants(given: argparse.Namespace, known: Known, model: GradTTS) -> Known:
+    """Sixty readers twice more, each a speaker with a row of its own: longer and lower, shorter and higher."""
+    cached, drawn = given.work / "variants.pt", random.Random(5)
+    readers = [one for one in known.corpus.all.values() if one.clip.speaker.startswith("libri")][:60]
+    if not cached.exists():
+        made = []
+        for one in readers:
+            for name, formants, pitch in (
+                ("low", (0.85, 0.95), (-0.25, 0.1)),
+                ("high", (1.06, 1.2), (-0.1, 0.3)),
+            ):
+                factors = (math.exp(drawn.uniform(*pitch)), drawn.uniform(*formants))
+                made.append(changed(one, f"{one.clip.id}~{name}", f"{one.clip.speaker}~{name}", *factors))
+        torch.save(made, cached)
+    variants = torch.load(cached, weights_only=False)
+    alignments, rows = dict(known.alignments), dict(known.rows)
+    embedding, prior = model.spk_emb.weight.detach(), model.frame_prior
+    for row, one in enumerate(variants, len(embedding)):
+        source = known.rows[one.clip.speaker.split("~")[0]]
+        found = alignments[one.clip.id.split("~")[0]]
+        stretch, shift = speaker_adaptation._fitted(found.mu_x.repeat_interleave(found.durations, 1), one.mel)
+        alignments[one.clip.id] = replace(found, mu_x=found.mu_x * stretch[:, None] + shift[:, None])
+        rows[one.clip.speaker] = row
+        voiced = one.log_f0[one.log_f0 > 0]
+        statistics = torch.stack([voiced.mean(), voiced.std().clamp(min=0.05)])
+        prior.pitch_statistics = torch.cat([prior.pitch_statistics, statistics[None]])
+        embedding = torch.cat([embedding, embedding[source : source + 1]])
+    model.spk_emb = nn.Embedding.from_pretrained(embedding, freeze=False)
+    return Known(Recordings([*known.corpus.all.values(), *variants]), alignments, rows)
+
+
+def train_mean(given: argparse.Namespace, arm: str) -> None:
+    """Continues the frame-level mean for so many seconds; score network and encoder stay."""
+    model, known = copy.deepcopy(base().model), known_speech(given)
+    known = with_variants(given, known, model) if arm == "variants" else known
+    parameters, _ = learning(model, ("mean",), 0)
+    groups = [{"params": parameters}]
+    if arm == "variants":
+        model.spk_emb.weight.requires_grad_()
+        groups.append({"params": [model.spk_emb.weight], "multiple": 5.0, "weight_decay": 0.0})
+    optimizer, average, step = torch.optim.AdamW(groups), Average(parameters, 0.995), 0
+    began = time.process_time()
+    while (spent := time.process_time() - began) < given.seconds:
+        generator = generator_for(given.seed, step)
+        crops = drawn_crops(known.corpus, known.alignments, known.rows, 4 * BATCH, generator)
+        model.train()
+        warm, cosine = min(1.0, spent / 20), 0.5 + 0.5 * math.cos(math.pi * spent / given.seconds)
+        descend(mean_loss(model, crops), optimizer, 4e-4 * warm * (0.05 + 0.95 * cosine))
+        average.update()
+        step += 1
+    average.apply()
+    print(f"{arm}: {step} steps", flush=True)
+    save(given, model, arm, "frame_prior.mean")
+
+
+def save(given: argparse.Namespace, model: GradTTS, arm: str, part: str) -> None:
+    """Writes what was learnt."""
+    weights = {name: value for name, value in model.state_dict().items() if name.startswith(part)}
+    torch.save(weights, given.work / f"base-{arm}.pt")
+
+
+class Discriminator(nn.Module):
+    """Sees pieces of one width: what is left beside the mean, in deviations, and the mean."""
+
+    def __init__(self, width: int, deviation: float):
+        super().__init__()
+        self.width, self.deviation = width, deviation
+        norm, channels, strides = (
+            parametrizations.weight_norm,
+            (2, 32, 48, 64, 64),
+            ((1, 2), (2, 2), (2, 2), 1),
+        )
+        self.layers = nn.ModuleList(
+            norm(nn.Conv2d(channels[i], channels[i + 1], 3 if i else 5, strides[i], 1 if i else 2))
+            for i in range(4)
+        )
+        self.output = norm(nn.Conv2d(channels[-1], 1, 3, padding=1))
+
+    def forward(self, mel, mu, start):
+        x = torch.stack([(mel - mu) / self.deviation, mu * 0.4], 1)[..., start : start + self.width]
+        features = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        return self.output(x), features
+
+
+def train_adversarial(given: argparse.Namespace) -> None:
+    """Trains the score network through two steps of UniPC; a third of the time the discriminators alone."""
+    model, known = copy.deepcopy(base().model), known_speech(given)
+    parameters, _ = learning(model, ("score",), 0)
+    torch.manual_seed(given.seed)
+    judges = nn.ModuleList(Discriminator(width, model.spec.sigma_data) for width in (32, 64, 128))
+    optimizer = torch.optim.AdamW([{"params": parameters}], betas=(0.5, 0.9))
+    theirs = torch.optim.AdamW(judges.parameters(), 1e-3, (0.5, 0.9))
+    times = [samplers._BEGIN * t for t in samplers.borders(2)]
+    model.eval()
+    step = learnt = 0
+    began = time.process_time()
+    while (spent := time.process_time() - began) < given.seconds:
+        generator, learns = generator_for(given.seed, step), spent > given.seconds / 3
+        crops = drawn_crops(known.corpus, known.alignments, known.rows, BATCH, generator, 128)
+        condition = condition_of(model, crops)
+        noise = torch.randn(crops.y.shape, generator=generator)
+        with torch.set_grad_enabled(learns):
+            fake = samplers.unipc(model.decoder, condition.mu + 0.5 * noise, condition, times)
+        seen = [
+            (one, condition.mu, int(torch.randint(129 - one.width, (), generator=generator)))
+            for one in judges
+        ]
+        loss = torch.zeros(())
+        for judge, *at in seen:
+            loss = loss + (1 - judge(crops.y, *at)[0]).square().mean()
+            loss = loss + judge(fake.detach(), *at)[0].square().mean()
+        theirs.zero_grad()
+        loss.backward()
+        theirs.step()
+        if learns:
+            learnt += 1
+            distance = ((fake - crops.y).abs() * condition.mask).sum() / (
+                condition.mask.sum() * crops.y.shape[1]
+            )
+            for judge, *at in seen:
+                said, features = judge(fake, *at)
+                wanted = judge(crops.y, *at)[1]
+                matched = sum((a - b.detach()).abs().mean() for a, b in zip(features, wanted, strict=True))
+                distance = distance + min(1.0, learnt / 50) * (2 * (1 - said).square().mean() + 4 * matched)
+            descend(distance, optimizer, 1e-4)
+        if step % 20 == 19:
+            print(
+                f"{step + 1} steps, {learnt} of the generator, {spent:.0f} s, {float(loss.detach()):.3f}",
+                flush=True,
+            )
+        step += 1
+    save(given, model, "adversarial", "decoder.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("speech", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("arms")
+    parser.add_argument("--seconds", type=float, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    for arm in given.arms.split(","):
+        train_adversarial(given) if arm == "adversarial" else train_mean(given, arm)
+
+
+if __name__ == "__main__":
+    main()
