@@ -159,7 +159,7 @@ def test_imports_go_down_only(module: str, path: Path):
         ("voxgrad.text.tokens", "from ..training import loop", "imports go down only"),
         ("voxgrad.text.tokens", "from voxgrad.audio.io import read", "do not know each other"),
         ("voxgrad.text.tokens", "from ..audio import io", "do not know each other"),
-        ("voxgrad.vocoder.registry", "import voxgrad.training.gradtts_task", "imports go down only"),
+        ("voxgrad.vocoder.registry", "import voxgrad.training.task", "imports go down only"),
         ("voxgrad.steps.say", "from voxgrad.steps.prepare import prepare", "steps do not know"),
         ("voxgrad.steps.say", "from voxgrad.steps import prepare", "steps do not know"),
         ("voxgrad.steps.say", "from . import prepare", "steps do not know"),
@@ -191,10 +191,10 @@ def test_each_offence_is_found(module: str, source: str, complaint: str):
     [
         ("voxgrad.model.checkpoint", "from pathlib import Path\nPath('x').read_bytes()"),
         (
-            "voxgrad.training.gradtts_task",
+            "voxgrad.training.task",
             "from voxgrad.model.mas import durations\nfrom voxgrad.training.checkpoint import State",
         ),
-        ("voxgrad.training.gradtts_task", "from . import state\nfrom ..model import align"),
+        ("voxgrad.training.task", "from . import state\nfrom ..model import align"),
         ("voxgrad.store.publish", "import voxgrad\nfrom voxgrad import __version__\nimport pydantic"),
         ("voxgrad.cli.say", "import typer\ndef say():\n    from voxgrad.steps.say import say"),
         ("voxgrad.cli.say", "if TYPE_CHECKING:\n    from voxgrad.store import Artifact"),

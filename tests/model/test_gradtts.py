@@ -6,10 +6,11 @@ import torch
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.model.diffusion import Condition, ReverseDiffusion, length_mask, official_extent
 from voxgrad.model.frame_prior import expand
-from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations, sharpen
+from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations, sharpen
 from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
+from voxgrad.training.losses import duration_loss, gaussian_loss
 
 TINY = {
     "n_enc_channels": 32,

@@ -48,7 +48,7 @@ def finetune(
     from voxgrad.steps.finetune import STEP
     from voxgrad.steps.finetune import finetune as step
     from voxgrad.store import Store
-    from voxgrad.training.run_record import with_time_for_card
+    from voxgrad.training.run import with_time_for_card
 
     session: Session = context.obj
     store = Store.open(session.home)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from voxgrad.store import Artifact, Store
-    from voxgrad.training.run_record import RunInProgress, RunOptions, RunRecord
+    from voxgrad.training.run import RunInProgress, RunOptions, RunRecord
 
 Overrides = Annotated[
     list[str] | None,
@@ -40,7 +40,7 @@ def runs(context: typer.Context) -> None:
     """List training runs that are in progress or were stopped."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
-    from voxgrad.training.run_record import unfinished
+    from voxgrad.training.run import unfinished
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -78,7 +78,7 @@ def table(found: "Sequence[RunInProgress]") -> "Table":
 
 def options(context: typer.Context, budget: str | None, tensorboard: Path | None) -> "RunOptions":
     """Options of a training run."""
-    from voxgrad.training.run_record import RunOptions
+    from voxgrad.training.run import RunOptions
     from voxgrad.training.time_budget import parse_budget
 
     seconds = None if budget is None else parse_budget(budget)
@@ -91,7 +91,7 @@ def resumed(context: typer.Context, store: "Store", step: str, run_id: str | Non
     Raises:
         BadInputError: no such run, or settings were given beside --resume.
     """
-    from voxgrad.training.run_record import find_run
+    from voxgrad.training.run import find_run
 
     for parameter in context.command.params:
         name = str(parameter.name)

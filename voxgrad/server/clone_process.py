@@ -23,7 +23,7 @@ from voxgrad.steps.finetune import finetune
 from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.run_record import RunOptions, with_time_for_card
+from voxgrad.training.run import RunOptions, with_time_for_card
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
 _NICER = 5  # speech that somebody waits for goes before training
