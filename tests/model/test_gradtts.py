@@ -246,5 +246,5 @@ def test_every_frame_is_filtered_alone():
 
 def test_networks_over_frames_are_sharpened_and_unets_are_not():
     for decoder, strength in (("convnext", 0.2), ("unet", 0.0)):
-        assert SynthesisSpec().settled(ModelSpec(decoder=decoder)).postfilter == strength
-        assert SynthesisSpec(postfilter=0.4).settled(ModelSpec(decoder=decoder)).postfilter == 0.4
+        assert SynthesisSpec().resolve_defaults(ModelSpec(decoder=decoder)).postfilter == strength
+        assert SynthesisSpec(postfilter=0.4).resolve_defaults(ModelSpec(decoder=decoder)).postfilter == 0.4

@@ -167,7 +167,7 @@ class GradTTS(nn.Module):
             prosody: of the tokens of a batch of one text.
             performance: of a recording of a batch of one text.
         """
-        settings = settings.settled(self.spec)
+        settings = settings.resolve_defaults(self.spec)
         # Official text encoders stay in float32: the reference outputs are theirs.
         with autocast(tokens.device, "float32" if self.frame_prior is None else settings.precision):
             prior = self.encode(tokens, lengths, speakers)

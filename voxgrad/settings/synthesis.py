@@ -53,7 +53,7 @@ class SynthesisSpec(Spec):
     """``official`` rounds every token's duration up before it is scaled, which lengthens speech by about a
     tenth; ``rounded`` rounds the borders between tokens to the nearest frame."""
 
-    def settled(self, model: ModelSpec) -> Self:
+    def resolve_defaults(self, model: ModelSpec) -> Self:
         """The same with what depends on the model where it was not given."""
         found = {"steps": model.steps(self.quality), "postfilter": model.postfilter}
         return self.model_copy(
