@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from voxgrad.audio.io import appearing
 from voxgrad.audio.writers import PCM
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.files import atomic_write
 
 ENDINGS: Final = ("m4b", "m4a", "mp3", "opus")
 """What an audiobook's name can end in."""
@@ -96,7 +96,7 @@ def write_audiobook(
     cover = None if tags.cover is None else readable_cover(tags.cover)
     try:
         with (
-            appearing(target) as place,
+            atomic_write(target) as place,
             av.open(str(place), "w", format=container_name, options=options) as container,
         ):
             stream = container.add_stream(
