@@ -14,7 +14,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
 _STEP = re.compile(r"^( *)- `(voxgrad[\w.]+)`", re.MULTILINE)
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
-    {"", "errors", "files", "settings", "events", "presets", "samplers", "device", "threads"},
+    {"", "errors", "files", "settings", "events", "presets", "samplers", "textgrid", "device", "threads"},
     {"text", "audio", "model", "store", "documents", "pictures", "pages"},
     {"acoustic_model"},
     {"vocoder"},
