@@ -17,7 +17,7 @@ from voxgrad.model import untrusted
 from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import encode
-from voxgrad.training import gradtts_losses
+from voxgrad.training import losses
 
 sys.path.insert(0, str(Path(__file__).parent))
 from formant_synthesis import speak_phones
@@ -109,7 +109,7 @@ def pictures_drawn_once() -> Iterator[SaveFigure]:
 def short_validation() -> Iterator[None]:
     """Judges decoders on crops of 64 frames: most of a training of few steps, after the pictures, is validation."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gradtts_losses, "_FRAMES", 64)
+        patch.setattr(losses, "_FRAMES", 64)
         yield
 
 

@@ -20,9 +20,8 @@ from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.model.diffusion import length_mask
 from voxgrad.store import Store
 from voxgrad.training.alignment import align_corpus
-from voxgrad.training.batches import Alignment, collate_crops
-from voxgrad.training.dataset import Clip, Corpus, Dataset, measure_pitch
-from voxgrad.training.frame_losses import frame_inputs
+from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, collate_crops, measure_pitch
+from voxgrad.training.losses import frame_inputs
 
 CPU = torch.device("cpu")
 LEAST_VOICED = 20  # frames; fewer have no melody

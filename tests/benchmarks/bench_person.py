@@ -37,23 +37,19 @@ from torch.nn.utils import parametrize
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.io import Samples, Waveform
-from voxgrad.evaluation.perceptual_metrics import PerceptualMetrics
+from voxgrad.evaluation.metrics import PerceptualMetrics
 from voxgrad.events import ignore
-from voxgrad.model import samplers
-from voxgrad.model.diffusion import Condition
-from voxgrad.model.gradtts import GradTTS
-from voxgrad.model.masks import length_mask
-from voxgrad.model.postfilter import sharpened
+from voxgrad.model.diffusion import Condition, length_mask
+from voxgrad.model.gradtts import GradTTS, sharpen
 from voxgrad.settings import AcousticSpec, StageSpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.training import speaker_adaptation
 from voxgrad.training.alignment import align_corpus
-from voxgrad.training.batches import Alignment, Crops, collate_crops, generator_for
-from voxgrad.training.dataset import Corpus
-from voxgrad.training.frame_losses import FrameLosses, frame_losses, frame_mean
-from voxgrad.training.optimizer import learning_rate
+from voxgrad.training.dataset import Alignment, Corpus, Crops, collate_crops, generator_for
+from voxgrad.training.losses import Losses, frame_losses, frame_mean
+from voxgrad.training.optim import learning_rate
 from voxgrad.vocoder.choice import choose_vocoder
-from voxgrad.vocoder.load import load_vocoder
+from voxgrad.vocoder.registry import load_vocoder
 
 BATCH, CROP, STEPS = 4, 96, 60
 ARMS: dict[str, dict] = {
@@ -214,7 +210,7 @@ def adapt(
     model.eval()
 
 
-def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> FrameLosses:
+def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> Losses:
     """The losses of `finetune` with times stratified over the batch."""
     size = len(crops.y)
     t = (torch.randperm(size, generator=generator) + torch.rand(size, generator=generator)) / size
@@ -250,7 +246,7 @@ def condition_of(model: GradTTS, crops: Crops) -> Condition:
 def spoken(model: GradTTS, person: Person, temperature: float, steps: int) -> list[tuple[Tensor, Tensor]]:
     """Generated mel and frame-level mean of every clip that is judged, (n_mels, frames) each."""
     corpus, found, rows = Recordings(person.judged), [], {person.name: person.row}
-    settings = SynthesisSpec(steps=max(1, steps), precision="float32").settled(model.spec)
+    settings = SynthesisSpec(steps=max(1, steps), precision="float32").resolve_defaults(model.spec)
     for clip in corpus.clips:
         crops = collate_crops(corpus, [clip], person.alignments, None, rows, generator_for(0))
         condition = condition_of(model, crops)
@@ -258,7 +254,7 @@ def spoken(model: GradTTS, person: Person, temperature: float, steps: int) -> li
         start = condition.mu + temperature * noise
         mel = condition.mu
         if steps:
-            mel = samplers.sample(model.decoder, start, condition, settings, lambda noise=noise: noise)
+            mel = model.decoder.sample(start, condition, settings, lambda noise=noise: noise)
         found.append((mel[0, :, : clip.frames], condition.mu[0, :, : clip.frames]))
     return found
 
@@ -304,7 +300,7 @@ class Judges:
 
     @torch.no_grad()
     def heard(self, mel: Tensor, postfilter: float = 0.2) -> Samples:
-        return self.vocoder(sharpened(mel[None], postfilter).clamp(*AUDIO.mel.range))[0].numpy()
+        return self.vocoder(sharpen(mel[None], postfilter).clamp(*AUDIO.mel.range))[0].numpy()
 
     @cached_property
     def readers(self) -> np.ndarray:

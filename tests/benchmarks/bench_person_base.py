@@ -31,10 +31,11 @@ from person_speech import Known, Recordings, base, changed, known_speech
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from voxgrad.model import samplers
+from voxgrad.model.diffusion import ReverseDiffusion
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.samplers import time_grid, unipc
 from voxgrad.training import speaker_adaptation
-from voxgrad.training.batches import generator_for
+from voxgrad.training.dataset import generator_for
 
 
 def with_variants(given: argparse.Namespace, known: Known, model: GradTTS) -> Known:
@@ -132,7 +133,6 @@ def train_adversarial(given: argparse.Namespace) -> None:
     judges = nn.ModuleList(Discriminator(width, model.spec.sigma_data) for width in (32, 64, 128))
     optimizer = torch.optim.AdamW([{"params": parameters}], betas=(0.5, 0.9))
     theirs = torch.optim.AdamW(judges.parameters(), 1e-3, (0.5, 0.9))
-    times = [samplers._BEGIN * t for t in samplers.borders(2)]
     model.eval()
     step = learnt = 0
     began = time.process_time()
@@ -142,7 +142,8 @@ def train_adversarial(given: argparse.Namespace) -> None:
         condition = condition_of(model, crops)
         noise = torch.randn(crops.y.shape, generator=generator)
         with torch.set_grad_enabled(learns):
-            fake = samplers.unipc(model.decoder, condition.mu + 0.5 * noise, condition, times)
+            process = ReverseDiffusion(model.decoder, condition)
+            fake = unipc(process, condition.mu + 0.5 * noise, time_grid(2))
         seen = [
             (one, condition.mu, int(torch.randint(129 - one.width, (), generator=generator)))
             for one in judges

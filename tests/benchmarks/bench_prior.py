@@ -26,10 +26,9 @@ from voxgrad.model.diffusion import Condition, Diffusion
 from voxgrad.settings import MelSpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.training.alignment import align_corpus
-from voxgrad.training.batches import Crops, collate_crops
-from voxgrad.training.dataset import Corpus, Dataset, measure_pitch
-from voxgrad.training.gradtts_losses import frame_mean
-from voxgrad.training.optimizer import ExponentialMovingAverage
+from voxgrad.training.dataset import Corpus, Crops, Dataset, collate_crops, measure_pitch
+from voxgrad.training.losses import frame_mean
+from voxgrad.training.optim import ExponentialMovingAverage
 from voxgrad.vocoder.choice import choose_vocoder
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
 

@@ -20,7 +20,7 @@ from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store import Store
 from voxgrad.training.alignment import Durations, labels
 from voxgrad.training.dataset import Corpus, Dataset, mean_mel
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.task import GradTTSTask
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "kathleen"
 CLIPS, NEAR = 200, 2

@@ -59,7 +59,7 @@ def speaker(model: GradTTS) -> torch.Tensor | None:
 
 def spoken(model: GradTTS, tokens: torch.Tensor, settings: SynthesisSpec, scale: float) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    settings, lengths = settings.settled(model.spec), torch.tensor([tokens.shape[1]])
+    settings, lengths = settings.resolve_defaults(model.spec), torch.tensor([tokens.shape[1]])
     mel = model.synthesize(tokens, lengths, settings, generator, speaker(model), scale).mel
     return mel.clamp(*MelSpec().range)
 
@@ -83,7 +83,7 @@ def compare(
         prior = model.encode(tokens, torch.tensor([tokens.shape[1]]), speaker(model))
         natural = float(prior.logw.exp().sum()) * MelSpec().seconds_per_frame
     scale = SECONDS / natural
-    ours = SynthesisSpec().settled(model.spec)
+    ours = SynthesisSpec().resolve_defaults(model.spec)
     mel = spoken(model, tokens, ours, scale)
     seconds = mel.shape[2] * MelSpec().seconds_per_frame
     one, plain_one = ours.model_copy(update={"steps": 1}), PLAIN.model_copy(update={"steps": 1})

@@ -23,10 +23,9 @@ from voxgrad.model import mas
 from voxgrad.model.diffusion import padded_length
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import LossWeights, ModelSpec, StageSpec
-from voxgrad.training.batches import Batch, generator_for
-from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.gradtts_losses import full_losses, parameters_of
-from voxgrad.training.optimizer import optimizer_step
+from voxgrad.training.dataset import Batch, generator_for
+from voxgrad.training.losses import full_losses, parameters_of
+from voxgrad.training.optim import ProcessGroup, optimizer_step
 
 FULL, ENCODER = ("encoder", "durations", "decoder"), ("encoder", "durations")
 

@@ -25,8 +25,7 @@ from voxgrad.store import Store
 from voxgrad.text.symbols import SPACE
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
-from voxgrad.training.batches import Alignment
-from voxgrad.training.dataset import Clip, Corpus
+from voxgrad.training.dataset import Alignment, Clip, Corpus
 
 AUDIO, CPU = AudioSpec(), torch.device("cpu")
 HOP, RATE = AUDIO.mel.hop_length, AUDIO.mel.sample_rate

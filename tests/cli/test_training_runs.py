@@ -10,8 +10,8 @@ import pytest
 
 from voxgrad.cli.main import main
 from voxgrad.training import time_budget
-from voxgrad.training.gradtts_task import GradTTSTask
-from voxgrad.training.vocoder_task import VocoderTask
+from voxgrad.training.task import GradTTSTask
+from voxgrad.training.vocoder import VocoderTask
 
 FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--no-card")
 FEW = (
@@ -161,7 +161,7 @@ def test_runs_fit_on_eighty_columns(furnished, stopped):
     from rich.console import Console
 
     from voxgrad.cli.training_runs import table
-    from voxgrad.training.run_record import unfinished
+    from voxgrad.training.run import unfinished
 
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     console.print(table(unfinished(furnished)))

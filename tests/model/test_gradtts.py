@@ -6,10 +6,11 @@ import torch
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.model.diffusion import Condition, ReverseDiffusion, length_mask, official_extent
 from voxgrad.model.frame_prior import expand
-from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations, sharpen
+from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations, sharpen
 from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
+from voxgrad.training.losses import duration_loss, gaussian_loss
 
 TINY = {
     "n_enc_channels": 32,
@@ -245,5 +246,5 @@ def test_every_frame_is_filtered_alone():
 
 def test_networks_over_frames_are_sharpened_and_unets_are_not():
     for decoder, strength in (("convnext", 0.2), ("unet", 0.0)):
-        assert SynthesisSpec().settled(ModelSpec(decoder=decoder)).postfilter == strength
-        assert SynthesisSpec(postfilter=0.4).settled(ModelSpec(decoder=decoder)).postfilter == 0.4
+        assert SynthesisSpec().resolve_defaults(ModelSpec(decoder=decoder)).postfilter == strength
+        assert SynthesisSpec(postfilter=0.4).resolve_defaults(ModelSpec(decoder=decoder)).postfilter == 0.4

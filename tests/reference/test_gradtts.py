@@ -18,11 +18,12 @@ from voxgrad.model import mas
 from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.diffusion import Condition, ReverseDiffusion, length_mask, padded_length
 from voxgrad.model.frame_prior import expand
-from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, gaussian_loss, predicted_durations
+from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.steps.export_weights import export_weights
 from voxgrad.store import Store
+from voxgrad.training.losses import duration_loss, gaussian_loss
 
 sys.path.insert(0, str(Path(__file__).parent))
 from golden import FOLDERS, read

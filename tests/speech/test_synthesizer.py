@@ -195,6 +195,8 @@ def test_importing_voxgrad_is_light():
 @pytest.mark.parametrize(("decoder", "steps"), [("unet", (4, 6, 25)), ("convnext", (1, 2, 6))])
 def test_a_quality_comes_to_the_steps_that_the_network_needs(decoder, steps):
     model = ModelSpec(decoder=decoder)
-    settled = [SynthesisSpec(quality=quality).settled(model) for quality in ("draft", "default", "best")]
+    settled = [
+        SynthesisSpec(quality=quality).resolve_defaults(model) for quality in ("draft", "default", "best")
+    ]
     assert tuple(one.steps for one in settled) == steps
-    assert SynthesisSpec(quality="draft", steps=9).settled(model).steps == 9
+    assert SynthesisSpec(quality="draft", steps=9).resolve_defaults(model).steps == 9

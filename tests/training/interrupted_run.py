@@ -20,7 +20,7 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import checkpoint
 from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.task import GradTTSTask
 from voxgrad.training.trainer import LOG
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)

@@ -10,10 +10,9 @@ from torch import nn
 
 from voxgrad.events import ignore
 from voxgrad.settings import RunSpec, StageSpec
-from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.optimizer import optimizer_step
+from voxgrad.training.optim import ProcessGroup, optimizer_step
+from voxgrad.training.run import LOG
 from voxgrad.training.trainer import Trainer
-from voxgrad.training.training_log import LOG
 
 FIRST = StageSpec(train=("decoder",), steps=9, batch_size=8, learning_rate=3e-2, warmup=2, interpolation=0.7)
 SECOND = StageSpec(train=("decoder",), steps=8, batch_size=4, learning_rate=2e-2, crop=64)

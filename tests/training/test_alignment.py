@@ -25,7 +25,7 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.dataset import CLIPS, MELS, Corpus, write_corpus
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.task import GradTTSTask
 from voxgrad.training.trainer import LOG
 
 SPEC = ModelSpec(

@@ -4,15 +4,20 @@ import pytest
 import torch
 
 from voxgrad.errors import IntegrityError
-from voxgrad.training.batches import (
+from voxgrad.training.dataset import (
+    CLIPS,
+    MELS,
     Alignment,
+    Clip,
+    Corpus,
     batch_of_step,
     collate,
     collate_crops,
     crop_starts,
     generator_for,
+    mean_mel,
+    write_corpus,
 )
-from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, mean_mel, write_corpus
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-from voxgrad.training import checkpoint, distributed
+from voxgrad.training import checkpoint, optim
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = Path(__file__).with_name("torchrun_script.py")
@@ -69,7 +69,7 @@ def test_stopping_one_process_stops_the_other_and_saves(tmp_path):
 
 
 def test_a_batch_that_cannot_be_divided_is_refused():
-    several = distributed.ProcessGroup()
+    several = optim.ProcessGroup()
     several.world_size = 2
     several.check_batch_size(4)
     with pytest.raises(BadInputError, match=r"a batch of 5 cannot be divided among 2 processes"):
@@ -78,22 +78,22 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 
 def test_several_processes_without_accelerate_are_told_what_to_install(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(distributed, "find_spec", lambda name: None)
+    monkeypatch.setattr(optim, "find_spec", lambda name: None)
     with pytest.raises(EnvironmentFailureError, match="Accelerate is not installed"):
-        distributed.open_process_group()
+        optim.open_process_group()
 
 
 def test_one_process_needs_no_accelerate(monkeypatch):
-    monkeypatch.setattr(distributed, "find_spec", lambda name: None)
+    monkeypatch.setattr(optim, "find_spec", lambda name: None)
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert distributed.open_process_group().world_size == 1
+    assert optim.open_process_group().world_size == 1
 
 
 def test_shares_of_all_processes_make_up_the_whole():
     counts = torch.tensor([3.0, 1.0, 5.0, 2.0])
     parts = []
     for rank in (0, 1):
-        part = distributed.ProcessGroup()
+        part = optim.ProcessGroup()
         part.rank, part.world_size = rank, 2
         parts.append((part.shard(counts), part.weight(counts)))
     means = [share * rows.mean() * rows.numel() / rows.sum() for rows, share in parts]

@@ -9,9 +9,9 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
-from voxgrad.training.gradtts_losses import validate
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.losses import validate
 from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_pitch, nearest_row
+from voxgrad.training.task import GradTTSTask
 
 CPU = torch.device("cpu")
 SPEC = ModelSpec(

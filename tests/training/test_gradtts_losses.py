@@ -5,12 +5,12 @@ import torch
 from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError
-from voxgrad.model.gradtts import GradTTS, encoder_loss
+from voxgrad.model.gradtts import GradTTS
 from voxgrad.presets import load_preset
 from voxgrad.settings import LossWeights, ModelSpec, StageSpec, TrainSpec
-from voxgrad.training.batches import Batch, generator_for
-from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.gradtts_losses import Losses, full_losses
+from voxgrad.training.dataset import Batch, generator_for
+from voxgrad.training.losses import Losses, encoder_loss, full_losses
+from voxgrad.training.optim import ProcessGroup
 
 SPEC = ModelSpec(
     n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, enc_dropout=0.0

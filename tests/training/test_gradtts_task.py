@@ -12,8 +12,8 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training import checkpoint
 from voxgrad.training.alignment import align_corpus
-from voxgrad.training.gradtts_losses import duration_scale, parameters_of, validate
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.losses import duration_scale, parameters_of, validate
+from voxgrad.training.task import GradTTSTask
 from voxgrad.training.trainer import LOG
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)

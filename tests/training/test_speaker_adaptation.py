@@ -8,9 +8,9 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
 from voxgrad.training.dataset import CLIPS, MELS, Corpus, write_corpus
-from voxgrad.training.gradtts_losses import validate
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.losses import validate
 from voxgrad.training.speaker_adaptation import match_bands
+from voxgrad.training.task import GradTTSTask
 
 CPU = torch.device("cpu")
 SIZES = {

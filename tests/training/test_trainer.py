@@ -13,9 +13,8 @@ from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode
 from voxgrad.events import Said, ignore
 from voxgrad.settings import StageSpec
 from voxgrad.training import checkpoint
-from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.optimizer import optimizer_step
-from voxgrad.training.training_log import LOG
+from voxgrad.training.optim import ProcessGroup, optimizer_step
+from voxgrad.training.run import LOG
 
 sys.path.insert(0, str(Path(__file__).parent))
 from regression import FIRST, SETTINGS, Regression, engine

@@ -20,8 +20,8 @@ from voxgrad.errors import EnvironmentFailureError, ExitCode, IntegrityError, Vo
 from voxgrad.events import Said
 from voxgrad.files import exclusive_lock
 from voxgrad.training import checkpoint
+from voxgrad.training.run import LOG
 from voxgrad.training.trainer import LOCK
-from voxgrad.training.training_log import LOG
 
 sys.path.insert(0, str(Path(__file__).parent))
 from regression import FIRST, SECOND, SETTINGS, Regression, engine, outcome, stopped_at
@@ -122,13 +122,13 @@ def patient(tmp_path_factory):
 def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch):
     start, complete, history = patient
     expected = outcome(complete)
-    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda run, checkpoint: None)
+    monkeypatch.setattr("voxgrad.training.trainer.save_checkpoint", lambda run, checkpoint: None)
 
     def differs(saved):
         if part.startswith("best") and saved.position.best is None:
             return False
         lacking = without(deepcopy(saved), part) if part else deepcopy(saved)
-        monkeypatch.setattr(checkpoint, "load_checkpoint", lambda run, emit: lacking)
+        monkeypatch.setattr("voxgrad.training.trainer.load_checkpoint", lambda run, emit: lacking)
         resumed = start(tmp_path)
         shutil.copyfile(complete.run / LOG, tmp_path / LOG)
         try:

@@ -21,9 +21,8 @@ from voxgrad.settings import (
     VocoderTrainSpec,
 )
 from voxgrad.training.trainer import LOG, Trainer
-from voxgrad.training.vocoder_data import AudioClips, augmented_copies
+from voxgrad.training.vocoder import AudioClips, VocoderTask, augmented_copies
 from voxgrad.training.vocoder_losses import Discriminators, discriminator_loss, multi_resolution_stft_loss
-from voxgrad.training.vocoder_task import VocoderTask
 from voxgrad.vocoder.istft import ISTFTVocoder
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 

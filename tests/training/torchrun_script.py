@@ -16,8 +16,8 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
 from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
-from voxgrad.training.distributed import open_process_group
-from voxgrad.training.gradtts_task import GradTTSTask
+from voxgrad.training.optim import open_process_group
+from voxgrad.training.task import GradTTSTask
 
 SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
 ALL = ("encoder", "durations", "decoder")

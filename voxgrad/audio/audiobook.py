@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from voxgrad.audio.codecs import CODECS, CodecWriter, require_av
-from voxgrad.audio.io import appearing
 from voxgrad.audio.writers import PCM
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.files import atomic_write
 
 ENDINGS: Final = ("m4b", "m4a", "mp3", "opus")
 """What an audiobook's name can end in."""
@@ -72,7 +72,7 @@ def write_audiobook(
     cover = None if tags.cover is None else readable_cover(tags.cover)
     try:
         with (
-            appearing(target) as place,
+            atomic_write(target) as place,
             av.open(str(place), "w", format=container_name, options=options) as container,
         ):
             writer = CodecWriter(container, kind, rate, tags.comment)

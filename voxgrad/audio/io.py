@@ -1,7 +1,6 @@
 """Audio files in and out by libsndfile and ffmpeg, and the change of sample rate."""
 
 import math
-import os
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import soundfile
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.files import atomic_write
 from voxgrad.system_errors import GO_ON, is_disk_full, os_error
 
 if TYPE_CHECKING:
@@ -150,8 +150,8 @@ def write_audio(path: Path, waveform: Waveform) -> None:
         raise BadInputError(f"the audio for {path.name} has samples that are not finite", "Create it again.")
     clipped = np.clip(waveform.samples, -1.0, 1.0)
     with (
-        appearing(path) as beside,
-        soundfile.SoundFile(beside, "w", waveform.rate, 1, SUBTYPES[kind], format=kind.upper()) as file,
+        atomic_audio(path) as temporary,
+        soundfile.SoundFile(temporary, "w", waveform.rate, 1, SUBTYPES[kind], format=kind.upper()) as file,
     ):
         # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
         for start in range(0, len(clipped), _WRITE_BLOCK):
@@ -169,8 +169,8 @@ def copy_audio(source: Path, target: Path) -> None:
     if source.suffix.lower() != target.suffix.lower():
         write_audio(target, read_audio(source))
         return
-    with appearing(target) as beside:
-        shutil.copyfile(source, beside)
+    with atomic_write(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def check_writable(path: Path) -> str:
@@ -192,24 +192,21 @@ def check_writable(path: Path) -> str:
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A place to write to that becomes ``path`` at the end, or vanishes.
+def atomic_audio(path: Path) -> Iterator[Path]:
+    """`voxgrad.files.atomic_write` of an audio file, whose library has errors of its own.
 
     Raises:
         EnvironmentFailureError: the disk refuses.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield beside
-        beside.replace(path)
-    except (OSError, soundfile.LibsndfileError) as error:
+        with atomic_write(path) as temporary:
+            yield temporary
+    except soundfile.LibsndfileError as error:
         refused = os_error(error)
         hint = "Check the disk's space and the folder's permissions, and run the same command again."
         if refused is not None and is_disk_full(refused):
             hint = GO_ON
         raise EnvironmentFailureError(f"{path} could not be written ({error})", hint) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def resample(waveform: Waveform, rate: int) -> Waveform:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from voxgrad.audio.io import SUBTYPES, Samples, appearing, check_writable
+from voxgrad.audio.io import SUBTYPES, Samples, atomic_audio, check_writable
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 PCM = npt.NDArray[np.int16]
@@ -103,7 +103,7 @@ def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
         EnvironmentFailureError: the disk refuses.
     """
     kind = check_writable(path)
-    with appearing(path) as place:
+    with atomic_audio(path) as place:
         if kind == "wav":
             with place.open("wb") as plain:
                 wave = WaveWriter(plain, rate, remark)

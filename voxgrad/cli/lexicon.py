@@ -7,6 +7,7 @@ import typer
 
 from voxgrad.cli.shared_options import Command, Session
 from voxgrad.errors import BadInputError
+from voxgrad.files import atomic_write, explain_os_errors
 
 if TYPE_CHECKING:
     from voxgrad.text.lexicon import Lexicon
@@ -160,13 +161,7 @@ def _lexicon(path: Path) -> "Lexicon":
 
 def _change(path: Path, content: str) -> None:
     """Replace the file as a whole; it stays as it was where that fails."""
-    from voxgrad.files import explain_os_errors
-
-    beside = path.with_name(f".{path.name}.new")
     with explain_os_errors(f"write {path}"):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(content, encoding="utf-8")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")

@@ -37,7 +37,7 @@ def finetune(
     from voxgrad.settings import Preset
     from voxgrad.steps.finetune import STEP
     from voxgrad.steps.finetune import finetune as step
-    from voxgrad.training.run_record import with_time_for_card
+    from voxgrad.training.run import with_time_for_card
 
     _keeps_the_model(training.overrides)
     begun = begin_or_resume(context, STEP, run, training, Preset, preset)

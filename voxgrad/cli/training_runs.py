@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from voxgrad.settings import Preset, TrainingOptions, VocoderPreset
     from voxgrad.store import Artifact, Store
-    from voxgrad.training.run_record import RunInProgress, RunOptions, RunRecord
+    from voxgrad.training.run import RunInProgress, RunOptions, RunRecord
 
 Settings = TypeVar("Settings", "Preset", "VocoderPreset")
 RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: see `voxgrad runs`.")]
@@ -28,7 +28,7 @@ def runs(context: typer.Context) -> None:
     """List training runs that are in progress or were stopped."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
-    from voxgrad.training.run_record import unfinished
+    from voxgrad.training.run import unfinished
 
     session: Session = context.obj
     store = Store.open(session.home)
@@ -118,7 +118,7 @@ def begin_or_resume(
     """
     from voxgrad.presets import load_settings
     from voxgrad.store import Store
-    from voxgrad.training.run_record import RunOptions
+    from voxgrad.training.run import RunOptions
     from voxgrad.training.time_budget import parse_budget
 
     session: Session = context.obj
@@ -144,7 +144,7 @@ def resumed(context: typer.Context, store: "Store", step: str, run_id: str | Non
     Raises:
         BadInputError: no such run, or settings were given beside --resume.
     """
-    from voxgrad.training.run_record import find_run
+    from voxgrad.training.run import find_run
 
     for parameter in context.command.get_params(context):
         name = str(parameter.name)

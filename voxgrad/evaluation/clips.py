@@ -16,8 +16,7 @@ from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.lineage import Lineage
 from voxgrad.store.store import Store
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
-from voxgrad.training.batches import Alignment
-from voxgrad.training.dataset import Clip, Corpus, Dataset
+from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset
 
 
 def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> list[Clip]:

@@ -177,7 +177,7 @@ class Diffusion(nn.Module):
             x_0, (batch, n_feats, frames), zero on padding.
         """
         if settings.steps is None:
-            raise ValueError("the number of steps is not settled")
+            raise ValueError("the number of steps is not resolved")
         process = ReverseDiffusion(self, condition, noise, self.rounding_bias(start, condition))
         return SAMPLERS[settings.sampler](process, start, time_grid(settings.steps, settings.grid))
 

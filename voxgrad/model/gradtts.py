@@ -167,7 +167,7 @@ class GradTTS(nn.Module):
             prosody: of the tokens of a batch of one text.
             performance: of a recording of a batch of one text.
         """
-        settings = settings.settled(self.spec)
+        settings = settings.resolve_defaults(self.spec)
         # Official text encoders stay in float32: the reference outputs are theirs.
         with autocast(tokens.device, "float32" if self.frame_prior is None else settings.precision):
             prior = self.encode(tokens, lengths, speakers)
@@ -325,35 +325,3 @@ def sharpen(mel: Tensor, strength: float) -> Tensor:
     padded = F.pad(mel, (0, 0, 1, 1), mode="replicate")
     around = (padded[:, :-2] + padded[:, 2:]) / 2
     return mel + strength / 2 * (mel - around)
-
-
-def duration_loss(prior: Prior, durations: Tensor) -> Tensor:
-    """Squared error of the log-durations, mean over real tokens (equation 5)."""
-    mask = prior.mask.squeeze(1)
-    target = torch.log(1e-8 + durations) * mask
-    return (prior.logw - target).square().sum() / mask.sum()
-
-
-def gaussian_loss(mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """Negative log-likelihood of the mel under N(mu, I), mean over real elements (equation 4).
-
-    Args:
-        mu_y: (batch, n_feats, frames).
-        y: the mels, same shape.
-        mask: (batch, 1, frames).
-    """
-    nll = 0.5 * ((y - mu_y).square() + math.log(2.0 * math.pi))
-    return (nll * mask).sum() / (mask.sum() * y.shape[1])
-
-
-def encoder_loss(kind: Literal["gaussian", "l1", "l2"], mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """A distance of mel and mu, mean over real elements; shapes as for :func:`gaussian_loss`.
-
-    ``gaussian`` is half of ``l2`` and a constant. ``l1`` draws mu to the median of a token's frames, where the
-    others draw it to their mean.
-    """
-    if kind == "gaussian":
-        return gaussian_loss(mu_y, y, mask)
-    error = y - mu_y
-    distance = error.abs() if kind == "l1" else error.square()
-    return (distance * mask).sum() / (mask.sum() * y.shape[1])

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
-from voxgrad.files import explain_os_errors
+from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.preparation.alignment import Fit, WordFit
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.preparation.word_checks import Suspect
@@ -88,12 +87,8 @@ class RecordingCache:
             tensors[f"mel/{one.clip.id}"] = np.ascontiguousarray(one.mel)
         with explain_os_errors(f"write to {self.directory}"):
             self.directory.mkdir(parents=True, exist_ok=True)
-            beside = self.directory / f".{uuid4().hex}"
-            try:
-                save_file(tensors, beside, {_META: json.dumps(as_json(outcome))})
-                beside.replace(self._file(outcome.key))
-            finally:
-                beside.unlink(missing_ok=True)
+        with atomic_write(self._file(outcome.key)) as temporary:
+            save_file(tensors, temporary, {_META: json.dumps(as_json(outcome))})
 
     def clear(self, keys: list[str]) -> None:
         """Removes what is in a published dataset by now."""

@@ -19,7 +19,7 @@ import soundfile
 from pydantic import Field, ValidationError
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.files import explain_os_errors, sync_directory, sync_file, write_file
+from voxgrad.files import atomic_write, explain_os_errors, sync_directory, sync_file
 from voxgrad.preparation.consent import agreed
 from voxgrad.preparation.take_checks import ALL_PHONES, phones_of
 from voxgrad.settings import Spec
@@ -117,7 +117,8 @@ class RecordingSession:
             raise BadInputError(f"{directory.name} is not empty", "Name a new folder.")
         with explain_os_errors("begin a recording session"):
             (directory / _WAVS).mkdir(parents=True, exist_ok=True)
-            _write_safely(directory / RECORD, record.model_dump_json(indent=2).encode())
+        with atomic_write(directory / RECORD) as temporary:
+            temporary.write_text(record.model_dump_json(indent=2), encoding="utf-8")
         return cls(directory, record)
 
     @classmethod
@@ -198,8 +199,8 @@ class RecordingSession:
             EnvironmentFailureError: the disk refuses.
         """
         lines = (f"{number:03}|{self.prompt(number)}\n" for number in self.takes())
-        with explain_os_errors("keep a take"):
-            _write_safely(self.directory / _LIST, "".join(lines).encode())
+        with atomic_write(self.directory / _LIST) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def sessions(folder: Path) -> list[RecordingSession]:
@@ -209,17 +210,6 @@ def sessions(folder: Path) -> list[RecordingSession]:
         with suppress(IntegrityError, BadInputError):
             found.append(RecordingSession.open(record.parent))
     return sorted(found, key=lambda one: (one.record.created, one.directory.name))
-
-
-def _write_safely(path: Path, content: bytes) -> None:
-    """Write a file that is there in whole or not at all, even after a crash."""
-    beside = path.with_name(f"{uuid4().hex}.tmp")
-    try:
-        write_file(beside, content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_directory(path.parent)
 
 
 def read_prompts(lines: Iterable[str]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Speech recognition for recordings without a transcript: whatever recogniser is installed."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ import numpy as np
 
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.files import sha256_of
 
 _RATE = 16000
 _MODEL = "base.en"
@@ -38,8 +38,7 @@ class Recogniser:
         """What its texts depend on: not where the model lies, but what it is."""
         if self.model is None:
             return {"recogniser": self.name}
-        with (self.model / "model.bin").open("rb") as file:
-            return {"recogniser": self.name, "model": hashlib.file_digest(file, "sha256").hexdigest()}
+        return {"recogniser": self.name, "model": sha256_of(self.model / "model.bin")}
 
 
 @dataclass(frozen=True, slots=True)

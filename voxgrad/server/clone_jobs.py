@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
-from uuid import uuid4
 
 from pydantic import Field, ValidationError
 
 from voxgrad.errors import BadInputError, ExitCode, VoxgradError
-from voxgrad.files import explain_os_errors, write_file
+from voxgrad.files import atomic_write
 from voxgrad.server.clone_process import CloneRequest
 from voxgrad.settings import Spec
 
@@ -240,10 +239,5 @@ def _write(directory: Path, job: CloneJob) -> None:
         message=job.message,
         result=job.result,
     )
-    beside = directory / f"{uuid4().hex}.tmp"
-    with explain_os_errors("begin a clone"):
-        try:
-            write_file(beside, record.model_dump_json().encode())
-            beside.replace(directory / _RECORD)
-        finally:
-            beside.unlink(missing_ok=True)
+    with atomic_write(directory / _RECORD) as temporary:
+        temporary.write_text(record.model_dump_json(), encoding="utf-8")

@@ -24,7 +24,7 @@ from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error
-from voxgrad.training.run_record import RunOptions, with_time_for_card
+from voxgrad.training.run import RunOptions, with_time_for_card
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
 _NICER = 5  # speech that somebody waits for goes before training

@@ -66,7 +66,7 @@ class SynthesisSpec(Spec):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the score network. `auto` is bfloat16 if the processor or GPU computes in it."""
 
-    def settled(self, model: ModelSpec) -> Self:
+    def resolve_defaults(self, model: ModelSpec) -> Self:
         """The same with what depends on the model where it was not given."""
         found = {"steps": model.steps(self.quality), "postfilter": model.postfilter}
         return self.model_copy(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from voxgrad.audio.io import Samples, read_audio, resample
 from voxgrad.errors import BadInputError
+from voxgrad.files import sha256_of
 from voxgrad.settings import AudioSpec
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.unicode import on_disk
@@ -96,7 +96,7 @@ class Cast:
             BadInputError: one of them is not there.
         """
         files = dict.fromkeys(item.file for item in items if isinstance(item, Sound) and item.file)
-        return {file: sha256(self._path(file).read_bytes()).hexdigest() for file in files}
+        return {file: sha256_of(self._path(file)) for file in files}
 
     def play(self, sound: Sound, rate: int) -> Samples:
         """The samples of a sound at a rate: a file at the loudness of speech, or a tone.

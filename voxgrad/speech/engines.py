@@ -9,7 +9,7 @@ from voxgrad.events import Emit
 from voxgrad.onnx.runtime import KIND, find_graph, has_runtime, settings_of
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
-from voxgrad.speech.onnx_speaker import OnnxSpeaker, require_settings, settled, unsuited
+from voxgrad.speech.onnx_speaker import OnnxSpeaker, require_settings, resolve_graph_defaults, unsuited
 from voxgrad.speech.speaker import Speaker
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
@@ -60,11 +60,11 @@ def choose_engine(
                 f"{voice} is an ONNX graph, which torch does not read", "Leave out --engine torch."
             )
         spec = settings_of(voice)[1]
-        synthesis = settled(spec, synthesis)
+        synthesis = resolve_graph_defaults(spec, synthesis)
         require_settings(spec, synthesis)
         return Chosen(voice, synthesis)
     acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-    synthesis = synthesis.settled(acoustic.model)
+    synthesis = synthesis.resolve_defaults(acoustic.model)
     reason = unsuited(synthesis)
     if engine == "torch" or (engine == "auto" and (reason or vocoder is None or not has_runtime())):
         require_torch()

@@ -81,9 +81,9 @@ class OnnxSpeaker(LocalSpeaker):
         """Versions of what computes."""
         return {"onnxruntime": self.loaded.version}
 
-    def settled(self, synthesis: SynthesisSpec) -> SynthesisSpec:
+    def resolve_defaults(self, synthesis: SynthesisSpec) -> SynthesisSpec:
         """The settings with the graph's sampler and steps where none were given."""
-        return settled(self.loaded.spec, synthesis)
+        return resolve_graph_defaults(self.loaded.spec, synthesis)
 
     @property
     def sources(self) -> tuple[Source, Source | None]:
@@ -132,7 +132,7 @@ def unsuited(synthesis: SynthesisSpec) -> str | None:
     return "precision=bfloat16" if synthesis.precision == "bfloat16" else None
 
 
-def settled(spec: OnnxSpec, synthesis: SynthesisSpec) -> SynthesisSpec:
+def resolve_graph_defaults(spec: OnnxSpec, synthesis: SynthesisSpec) -> SynthesisSpec:
     """Settings with a graph's sampler and steps where none were given."""
     update: dict[str, Any] = {}
     if synthesis.steps is None and synthesis.quality == "default":

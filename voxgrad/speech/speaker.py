@@ -70,9 +70,9 @@ class Speaker(ABC):
         vocoder = {} if self.vocoder is None else {"vocoder": self.vocoder.ref}
         return {"voice": self.voice.ref, **vocoder}
 
-    def settled(self, synthesis: SynthesisSpec) -> SynthesisSpec:
+    def resolve_defaults(self, synthesis: SynthesisSpec) -> SynthesisSpec:
         """The settings with what was not given and only this speaker can tell."""
-        return synthesis.settled(self.spec.model)
+        return synthesis.resolve_defaults(self.spec.model)
 
     def row_of(self, speaker: str | None) -> int:
         """The embedding row of a speaker; None: the default.
@@ -141,7 +141,10 @@ class Speaker(ABC):
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
                 been by then.
         """
-        items, synthesis = (item for text in texts for item in readable(text)), self.settled(synthesis)
+        items, synthesis = (
+            (item for text in texts for item in readable(text)),
+            self.resolve_defaults(synthesis),
+        )
         return speak(items, Cast(self) if cast is None else cast, synthesis, delivery, seed, after)
 
     def summarize(self, texts: Iterable[str], cast: Cast | None = None) -> TextSummary:
@@ -181,7 +184,7 @@ class Speaker(ABC):
             seed=seed,
             voice=self.sources[0],
             vocoder=self.sources[1],
-            synthesis=self.settled(synthesis).model_dump(),
+            synthesis=self.resolve_defaults(synthesis).model_dump(),
             delivery=delivery.model_dump(),
             lexicon=self.lexicon.sha256 if self.lexicon else None,
             threads=self.threads,

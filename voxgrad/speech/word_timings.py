@@ -13,6 +13,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.text.marked_text import Mark
 from voxgrad.text.passages import Passage
 from voxgrad.text.tokens import as_written
+from voxgrad.textgrid import Interval, text_grid
 
 FORMATS: Final = ("json", "srt", "vtt", "TextGrid")
 _LINE: Final = 42  # characters, as subtitles have it
@@ -145,9 +146,6 @@ def _vtt(passages: Iterable[TimedPassage]) -> Iterator[str]:
 
 
 def _text_grid(passages: Sequence[TimedPassage], seconds: float) -> str:
-    # Only here, because it comes with all of training.
-    from voxgrad.training.textgrid import Interval, text_grid  # noqa: PLC0415
-
     def tier(labelled: Iterable[tuple[float, float, str]]) -> list[Interval]:
         intervals, end = [], 0.0
         for start, stop, label in labelled:

@@ -16,8 +16,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.training.batches import Alignment
-from voxgrad.training.dataset import Clip, Dataset
+from voxgrad.training.dataset import Alignment, Clip, Dataset
 
 VERSION = 1
 PAGE, PICTURE = "card.html", "card.png"

@@ -76,7 +76,7 @@ def evaluate(
     opened = Dataset.open(dataset)
     speaker = Synthesizer.load(voice, vocoder, NONE)
     check_fits(speaker.acoustic.spec, opened, voice.ref)
-    trial = replace(trial, synthesis=speaker.settled(trial.synthesis))
+    trial = replace(trial, synthesis=speaker.resolve_defaults(trial.synthesis))
     whose = speaker_of(opened, speaker.acoustic.spec.voice, trial.speaker)
     clips = held_out(store, voice, opened, whose)[: trial.clips]
     lacking = missing()

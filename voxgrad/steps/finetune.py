@@ -13,9 +13,7 @@ from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, measure_pitch
-from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
-from voxgrad.training.gradtts_task import GradTTSTask
-from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
+from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import (
     adaptation_cost,
     fit_embedding,
@@ -23,6 +21,7 @@ from voxgrad.training.speaker_adaptation import (
     match_pitch,
     nearest_row,
 )
+from voxgrad.training.task import GradTTSRun, GradTTSTask, build_task, manifest_settings
 from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "finetune", 3

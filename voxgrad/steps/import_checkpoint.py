@@ -1,6 +1,5 @@
 """Official checkpoints → a base or a vocoder of ours."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
+from voxgrad.files import sha256_of
 from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.untrusted import read_untrusted_checkpoint
@@ -140,5 +140,4 @@ def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> M
 
 
 def _origin(file: Path) -> dict[str, str]:
-    with file.open("rb") as opened:
-        return {"file": file.name, "sha256": hashlib.file_digest(opened, "sha256").hexdigest()}
+    return {"file": file.name, "sha256": sha256_of(file)}

@@ -14,6 +14,7 @@ import torch
 from voxgrad.audio.denoise import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.files import sha256_of
 from voxgrad.preparation.cache import RecordingCache
 from voxgrad.preparation.dataset_files import JudgedRecordings, write_payload
 from voxgrad.preparation.messages import (
@@ -281,7 +282,6 @@ def _tools() -> dict[str, str]:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return sha256_of(path)
+    except BadInputError:
         return "unreadable"  # why, is reported when its turn comes

@@ -17,10 +17,9 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
 from voxgrad.training.dataset import Corpus, Dataset, mean_mel, measure_pitch
-from voxgrad.training.gradtts_run import GradTTSRun, build_task, manifest_settings
-from voxgrad.training.gradtts_task import GradTTSTask
-from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
+from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_pitch
+from voxgrad.training.task import GradTTSRun, GradTTSTask, build_task, manifest_settings
 from voxgrad.training.time_budget import settings_for_budget
 
 STEP, VERSION = "pretrain", 2

@@ -15,14 +15,11 @@ from voxgrad.settings.vocoder import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset
-from voxgrad.training.distributed import open_process_group
-from voxgrad.training.run_record import NO_OPTIONS, RunOptions, RunRequest
+from voxgrad.training.optim import open_process_group
+from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest, tensorboard_writer
 from voxgrad.training.time_budget import settings_for_budget
-from voxgrad.training.trainer import Trainer
-from voxgrad.training.training_log import tensorboard_writer
-from voxgrad.training.training_run import budget_settings, finish_run, publish_run, write_record
-from voxgrad.training.vocoder_data import AudioClips, augmented_copies, read_clips
-from voxgrad.training.vocoder_task import VocoderTask
+from voxgrad.training.trainer import Trainer, budget_settings, finish_run, publish_run, write_record
+from voxgrad.training.vocoder import AudioClips, VocoderTask, augmented_copies, read_clips
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
 
 STEP, VERSION = "vocoder train", 2

@@ -4,12 +4,11 @@ import csv
 import html
 import io
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from xml.etree import ElementTree as ET
 
 import webvtt
@@ -17,6 +16,7 @@ from webvtt.models import Timestamp
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.text_files import read_text
+from voxgrad.textgrid import read_tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,34 +161,15 @@ def _goes_on(last: Segment, cue: Segment) -> bool:
 
 def textgrid(path: Path) -> Segments:
     """Praat's TextGrid, in any of its formats; tiers are speakers where their names are of nobody's form."""
-    import parselmouth  # noqa: PLC0415 (it takes a while, and few folders hold grids)
-    from parselmouth.praat import call  # noqa: PLC0415
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", parselmouth.PraatWarning)
-            grid = parselmouth.Data.read(str(path))
-    except (parselmouth.PraatError, UnicodeError) as error:
-        reason = str(error).split("\n")[0].rstrip(".")
-        message = f"{path.name} cannot be read as a TextGrid ({reason})"
-        raise BadInputError(message, "Save it again in Praat.") from error
-    if not isinstance(grid, parselmouth.TextGrid):
-        raise BadInputError(f"{path.name} is no TextGrid", "Save one in Praat.")
     tiers = []
-    for tier in range(1, call(grid, "Get number of tiers") + 1):
-        if call(grid, "Is interval tier", tier):
-            name = call(grid, "Get tier name", tier)
-            source = f"{path.name}, tier {name!r}, interval"
-            numbers = range(1, int(call(grid, "Get number of intervals", tier)) + 1)
-            tiers.append((name, [_interval(grid, tier, number, f"{source} {number}") for number in numbers]))
+    for name, intervals in read_tiers(path):
+        source = f"{path.name}, tier {name!r}, interval"
+        segments = [
+            Segment(one.start, one.stop, _one_line(one.label), None, f"{source} {number}")
+            for number, one in enumerate(intervals, 1)
+        ]
+        tiers.append((name, segments))
     yield from _of_tiers(path.name, tiers)
-
-
-def _interval(grid: Any, tier: int, number: int, source: str) -> Segment:
-    from parselmouth.praat import call  # noqa: PLC0415
-
-    start, stop = (call(grid, f"Get {end} time of interval", tier, number) for end in ("start", "end"))
-    return Segment(start, stop, _one_line(call(grid, "Get label of interval", tier, number)), None, source)
 
 
 def elan(path: Path) -> Segments:

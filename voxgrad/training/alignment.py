@@ -14,8 +14,7 @@ from voxgrad.events import Advance, uncounted
 from voxgrad.model import mas
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.text.symbols import BLANK, SYMBOLS
-from voxgrad.training.batches import Alignment, collate
-from voxgrad.training.dataset import Clip, Corpus
+from voxgrad.training.dataset import Alignment, Clip, Corpus, collate
 
 ALIGNMENTS, PHONES = "alignments.jsonl", "phones.json"
 _ALIGNED_TOGETHER = 16

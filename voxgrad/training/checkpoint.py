@@ -1,22 +1,28 @@
-"""Checkpoints of a run in progress: written beside, flushed, renamed; the newest two are kept.
+"""Checkpoints of a run in progress, and the signals that ask for the last one.
 
-A checkpoint is a directory ``ckpt/step-…`` of weights, optimizers and ``position.json``, which holds a digest of each
-of them and of itself. Either all of it is as it was written, or it is passed over.
+A checkpoint is written beside, flushed and renamed; the newest two are kept. It is a directory: networks, averages and
+optimizers, and ``position.json``, which holds a digest of each of them and of itself. Either all of it is as it was
+written, or it is passed over. The first SIGINT or SIGTERM waits for the step to end, the second does not.
 """
 
 import hashlib
 import json
+import os
 import shutil
+import signal
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from voxgrad.errors import IntegrityError
+from voxgrad.errors import ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Emit, Said
 from voxgrad.files import explain_os_errors, sync_directory, sync_file, write_file
 from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
@@ -177,3 +183,65 @@ def _discard(directory: Path) -> None:
         hidden = directory.with_name(f"tmp-{uuid.uuid4().hex}")
         directory.rename(hidden)
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+_EXITS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+Handler = Callable[[int, FrameType | None], object] | int | None
+
+
+@dataclass
+class StopRequest:
+    """Whether somebody asked the run to stop."""
+
+    signal: int = 0
+    """Its number; 0: nobody has."""
+
+
+def stopped_by(number: int, total: int, of: int, resume: str) -> VoxgradError:
+    """What ends a run that was asked to stop by a signal and has saved its state.
+
+    Args:
+        number: of the signal.
+        total: steps done.
+        of: steps of the whole run.
+        resume: the command that goes on.
+    """
+    code = _EXITS[signal.Signals(number)]
+    return VoxgradError(f"stopped after step {total} of {of}, saved", f"Resume with: {resume}", code)
+
+
+@contextmanager
+def caught_signals() -> Iterator[StopRequest]:
+    """Catches the first SIGINT or SIGTERM of the body; the second does what it did before.
+
+    One that the process was told to ignore, as shells tell those in their background, stays ignored. Outside the main
+    thread, which alone receives signals, nothing is caught.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before: dict[int, Handler] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if not request.signal:
+            request.signal = number
+        else:
+            _pass_on(before[number], number, frame)
+
+    for expected in _EXITS:
+        if signal.getsignal(expected) != signal.SIG_IGN:
+            before[expected] = signal.signal(expected, note)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _pass_on(handler: Handler, number: int, frame: FrameType | None) -> None:
+    if callable(handler):
+        handler(number, frame)
+    else:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

@@ -11,11 +11,10 @@ from voxgrad.device import autocast
 from voxgrad.events import Advance, uncounted
 from voxgrad.model.diffusion import length_mask
 from voxgrad.model.frame_prior import expand, frame_positions, gather_tokens, recorded_pitch
-from voxgrad.model.gradtts import GradTTS, encoder_loss
+from voxgrad.model.gradtts import GradTTS
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
-from voxgrad.training.batches import Alignment, Batch, batch_of_step, collate
-from voxgrad.training.dataset import Clip, Corpus
-from voxgrad.training.gradtts_losses import validate
+from voxgrad.training.dataset import Alignment, Batch, Clip, Corpus, batch_of_step, collate
+from voxgrad.training.losses import encoder_loss, validate
 
 _ROWS_TOGETHER = 64
 _EMBEDDING_STEPS, _EMBEDDING_BATCH, _EMBEDDING_RATE = 60, 4, 0.02

@@ -4,10 +4,8 @@ Blanks and spaces are tokens too, and have intervals without a label. So a grid 
 whose borders a person has moved in Praat can be trained from.
 """
 
-import codecs
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.symbols import BLANK, PHONE_IDS
+from voxgrad.textgrid import Interval, read_tiers, text_grid
 from voxgrad.training.alignment import labels
 from voxgrad.training.dataset import Clip
 
@@ -24,17 +23,6 @@ SUFFIX = ".TextGrid"
 _WORDS, _PHONES = "words", "phones"
 _ALIGN = "Write grids with `voxgrad align`, move borders in Praat, and save them as text files."
 _PHONE_TOKENS = frozenset(PHONE_IDS.values())
-_TIER = re.compile(r'class = "IntervalTier"\s+name = "((?:[^"]|"")*)"')
-_INTERVAL = re.compile(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "((?:[^"]|"")*)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A labelled piece of a tier; seconds."""
-
-    start: float
-    stop: float
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,51 +82,18 @@ def word_spans(tokens: Sequence[int]) -> list[tuple[int, int]]:
     return spans
 
 
-def text_grid(tiers: Mapping[str, Sequence[Interval]], seconds: float) -> str:
-    """Interval tiers as Praat's long text format; each must run from 0 to ``seconds`` without a gap."""
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
-    lines += ["xmin = 0", f"xmax = {seconds}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, intervals) in enumerate(tiers.items(), 1):
-        lines += [
-            f"    item [{number}]:",
-            '        class = "IntervalTier"',
-            f"        name = {_quoted(name)}",
-        ]
-        lines += ["        xmin = 0", f"        xmax = {seconds}"]
-        lines += [f"        intervals: size = {len(intervals)}"]
-        for index, interval in enumerate(intervals, 1):
-            lines += [f"        intervals [{index}]:", f"            xmin = {interval.start}"]
-            lines += [f"            xmax = {interval.stop}", f"            text = {_quoted(interval.label)}"]
-    return "\n".join(lines) + "\n"
-
-
 def read_tier(path: Path, name: str) -> list[Interval]:
-    """The intervals of one tier of a TextGrid in Praat's long text format, UTF-8 or UTF-16.
+    """The intervals of one tier of a TextGrid.
 
     Raises:
-        BadInputError: no such file or tier, or a number that is none.
+        BadInputError: no such file or tier.
     """
-    try:
-        content = path.read_bytes()
-        utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        text = content.decode("utf-16" if utf16 else "utf-8-sig")
-    except FileNotFoundError as error:
-        raise BadInputError(f"there is no TextGrid {path}", _ALIGN) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path} cannot be read as a TextGrid", _ALIGN) from error
-    # A label may quote anything, so that tiers are told apart by where they begin, not by splitting.
-    tiers = list(_TIER.finditer(text))
-    for index, tier in enumerate(tiers):
-        if tier[1] == name:
-            stop = tiers[index + 1].start() if index + 1 < len(tiers) else len(text)
-            try:
-                return [
-                    Interval(float(found[1]), float(found[2]), found[3].replace('""', '"'))
-                    for found in _INTERVAL.finditer(text, tier.end(), stop)
-                ]
-            except ValueError as error:
-                raise BadInputError(f"{path} holds a time that is no number", _ALIGN) from error
-    raise BadInputError(f"{path} has no tier called {name}", _ALIGN)
+    if not path.is_file():
+        raise BadInputError(f"there is no TextGrid {path}", _ALIGN)
+    tiers = dict(read_tiers(path))
+    if name not in tiers:
+        raise BadInputError(f"{path} has no tier called {name}", _ALIGN)
+    return tiers[name]
 
 
 def read_durations(folder: Path, clips: Iterable[Clip], seconds_per_frame: float) -> dict[str, Tensor]:
@@ -213,7 +168,3 @@ def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
 
 def _shown(label: str) -> str:
     return f"{label!r}" if label else "empty"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

@@ -17,10 +17,10 @@ from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import Preset, VocoderPreset
 from voxgrad.store.store import Store
 from voxgrad.training import checkpoint
-from voxgrad.training.batches import generator_for
-from voxgrad.training.distributed import open_process_group
-from voxgrad.training.run_record import BudgetRequest, RunOptions, RunRequest, settings_of_same_request
-from voxgrad.training.trainer import TrainingTask
+from voxgrad.training.dataset import generator_for
+from voxgrad.training.optim import open_process_group
+from voxgrad.training.run import BudgetRequest, RunOptions, RunRequest, settings_of_same_request
+from voxgrad.training.trainer import FINISHING, TrainingTask
 
 Settings = TypeVar("Settings", Preset, VocoderPreset)
 
@@ -31,8 +31,6 @@ _OVERHEAD = 0.15
 """Share of the budget that validations and checkpoints may take."""
 _LONGEST_INTERVAL = 300.0
 """Seconds between validations, and between checkpoints."""
-FINISHING = 5.0
-"""Seconds for pictures and publishing."""
 _FEW = 100
 """A stage with fewer steps than this gets smaller batches, and so more steps."""
 _SMALLEST_BATCH = 4

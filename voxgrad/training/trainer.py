@@ -1,6 +1,7 @@
-"""The trainer of every run: stages, steps, EMA, validations, checkpoints and the log."""
+"""The trainer of every run: stages, steps, EMA, validations and checkpoints; and how a run ends in an artifact."""
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,19 +11,32 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from voxgrad.device import memory_explained
+from voxgrad.device import memory_explained, pick_device, precision_name
 from voxgrad.errors import DivergedError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.files import exclusive_lock
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.training import checkpoint, signals
-from voxgrad.training.batches import generator_for
-from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.optimizer import ExponentialMovingAverage, interpolate_weights, learning_rate
-from voxgrad.training.training_log import LOG, TrainingLog
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.store import Store
+from voxgrad.training.checkpoint import (
+    BestValidation,
+    Checkpoint,
+    StopRequest,
+    TrainerState,
+    caught_signals,
+    load_checkpoint,
+    save_checkpoint,
+    stopped_by,
+)
+from voxgrad.training.dataset import generator_for
+from voxgrad.training.optim import ExponentialMovingAverage, ProcessGroup, interpolate_weights, learning_rate
+from voxgrad.training.run import LOG, BudgetRequest, RunOptions, RunRecord, RunRequest, TrainingLog
 
 TASK = "train"
 LOCK = "run.lock"
+CURVES = "curves.png"
+FINISHING = 5.0
+"""Seconds for pictures and publishing."""
 
 
 class TrainingTask(Protocol):
@@ -58,7 +72,7 @@ class TrainingTask(Protocol):
             generator: of all noise of this step.
 
         Raises:
-            DivergedError: see :func:`voxgrad.training.optimizer.optimizer_step`.
+            DivergedError: see :func:`voxgrad.training.optim.optimizer_step`.
         """
         ...
 
@@ -96,15 +110,13 @@ class Trainer:
     planned: Sequence[float] = ()
     """Seconds of every stage, in whose proportions they share the time until the deadline."""
     average: ExponentialMovingAverage = field(init=False)
-    position: checkpoint.TrainerState = field(
-        init=False, default_factory=lambda: checkpoint.TrainerState(0, 0, 0)
-    )
+    position: TrainerState = field(init=False, default_factory=lambda: TrainerState(0, 0, 0))
     _log: TrainingLog = field(init=False)
     _best: dict[str, Tensor] = field(init=False, default_factory=dict)
     _start: dict[str, Tensor] = field(init=False, default_factory=dict)
     """The weights that this stage began with, where they are needed at its end."""
     _optimizers: Mapping[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
-    _stop: signals.StopRequest = field(init=False, default_factory=signals.StopRequest)
+    _stop: StopRequest = field(init=False, default_factory=StopRequest)
 
     def __post_init__(self) -> None:
         self.average = ExponentialMovingAverage(self._model, self.settings.ema_decay)
@@ -144,7 +156,7 @@ class Trainer:
     def _train(self) -> dict[str, float]:
         checkpoint = self._load()
         self.emit(Began(TASK, self._length, "steps"))
-        with signals.caught() as self._stop:
+        with caught_signals() as self._stop:
             if self.compares and self.position.before is None:
                 last = len(self.task.stages) - 1
                 with memory_explained(last, self.task.stages[last]):
@@ -157,9 +169,9 @@ class Trainer:
         self._model.load_state_dict(self.average.weights)
         return self.position.figures
 
-    def _load(self) -> checkpoint.Checkpoint | None:
+    def _load(self) -> Checkpoint | None:
         with self.task.group.main_process_first():  # which removes what is torn
-            found = checkpoint.load_checkpoint(self.run, self.emit)
+            found = load_checkpoint(self.run, self.emit)
             if found is not None:
                 self._restore(found)
                 self.emit(Said(f"resuming from step {self.total}"))
@@ -175,7 +187,7 @@ class Trainer:
     def _length(self) -> int:
         return sum(stage.steps for stage in self.task.stages)
 
-    def _stage(self, number: int, checkpoint: checkpoint.Checkpoint | None) -> None:
+    def _stage(self, number: int, checkpoint: Checkpoint | None) -> None:
         stage = self.task.stages[number]
         self._optimizers = self.task.begin(number)
         if stage.interpolation < 1 and not self._start:
@@ -233,7 +245,7 @@ class Trainer:
                 "The last checkpoint is intact: resume with a lower learning rate.",
             )
         if best is None or figure < best.figure:
-            best, self._best = checkpoint.BestValidation(self.total, figure, figures), self.average.copy()
+            best, self._best = BestValidation(self.total, figure, figures), self.average.copy()
         else:
             best = replace(best, waited=best.waited + 1)
         self.position = replace(self.position, best=best)
@@ -273,13 +285,13 @@ class Trainer:
             tensors = {name: module.state_dict() for name, module in self.task.modules.items()}
             tensors |= {"average": self.average.weights, "best": self._best, "start": self._start}
             optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
-            checkpoint.save_checkpoint(self.run, checkpoint.Checkpoint(self.position, tensors, optimizers))
+            save_checkpoint(self.run, Checkpoint(self.position, tensors, optimizers))
             self.at_checkpoint()
         self.task.group.barrier()
         if signal_number:
-            raise signals.stopped_by(signal_number, self.total, self._length, self.resume)
+            raise stopped_by(signal_number, self.total, self._length, self.resume)
 
-    def _restore(self, checkpoint: checkpoint.Checkpoint) -> None:
+    def _restore(self, checkpoint: Checkpoint) -> None:
         self.position = checkpoint.position
         for name, module in self.task.modules.items():
             module.load_state_dict(dict(checkpoint.tensors[name]))
@@ -305,3 +317,109 @@ class Trainer:
         self._log.write(entry)
         if self.watch is not None:
             self.watch(entry)
+
+
+def finish_run(
+    trainer: Trainer,
+    store: Store,
+    request: RunRequest,
+    key: str,
+    publish: Callable[[Mapping[str, Any]], Artifact],
+) -> Artifact:
+    """Trains, from the newest checkpoint where there is one; the first process publishes, all return the artifact.
+
+    Args:
+        trainer: of a run whose ``run.json`` is written.
+        store: where the artifact goes.
+        request: what the run is asked to do.
+        key: fingerprint of the artifact.
+        publish: called with the metrics of the run, in the first process alone.
+
+    Raises:
+        DivergedError: see :meth:`Trainer.train`.
+        VoxgradError: stopped by a signal; the hint is the command that goes on.
+        EnvironmentFailureError: the first process has published nothing.
+    """
+    metrics = run_metrics(trainer, trainer.train())
+    with trainer.task.group.main_process_first():
+        if trainer.task.group.is_main_process:
+            trainer.emit(Said(f"writing {request.kind} {request.name}"))
+            return publish(metrics)
+    artifact = store.matching(request.kind, key)
+    if artifact is None:
+        raise EnvironmentFailureError("the first process has published nothing", "See its output.")
+    return artifact
+
+
+def publish_run(
+    trainer: Trainer,
+    store: Store,
+    request: RunRequest,
+    key: str,
+    settings: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    write: Callable[[Path], Mapping[str, Any]],
+) -> Artifact:
+    """Publishes a finished run, and removes its directory.
+
+    Args:
+        trainer: of the run.
+        store: where the artifact goes.
+        request: what the run was asked to do.
+        key: fingerprint of the artifact.
+        settings: for the manifest.
+        metrics: for the manifest, which adds the steps and seconds of the run.
+        write: writes the weights into the artifact's directory; returns further metrics.
+    """
+    log, device = TrainingLog(trainer.run / LOG), pick_device()
+    dataset = request.parents["dataset"].manifest
+    with store.stage(request.kind, request.name) as staged:
+        found = write(staged.directory)
+        shutil.copyfile(log.path, staged.directory / LOG)
+        log.draw(staged.directory / CURVES, f"{request.kind} {request.name}")
+        artifact = staged.publish(
+            fingerprint=key,
+            parents={role: parent.as_parent() for role, parent in request.parents.items()},
+            settings=settings,
+            seed=trainer.settings.seed,
+            device=f"{device.type} {precision_name(device, trainer.settings)}, {torch.get_num_threads()} threads",
+            tools={"torch": torch.__version__},
+            metrics={**metrics, **found, "steps": trainer.total, "seconds": round(log.seconds(), 1)},
+            consent=dataset.consent,
+            licence=dataset.licence,
+        )
+    shutil.rmtree(trainer.run, ignore_errors=True)  # everything of it now lives in the artifact
+    return artifact
+
+
+def write_record(
+    trainer: Trainer,
+    record: RunRecord,
+    board: Callable[[dict[str, Any]], None] | None,
+    options: RunOptions,
+) -> None:
+    """Writes ``run.json``, and has the trainer draw its curves beside it, tell of every step and mind its budget."""
+    if trainer.task.group.is_main_process:
+        record.write(trainer.run)
+    log = TrainingLog(trainer.run / LOG)
+    trainer.resume = record.resume
+    trainer.compares = bool({"base", "start"} & record.parents.keys())
+    trainer.watch = board
+    if options.planned:
+        trainer.deadline, trainer.planned = options.deadline - FINISHING, options.planned
+    trainer.at_checkpoint = lambda: log.draw(trainer.run / CURVES, f"{record.kind} {record.name}")
+
+
+def run_metrics(trainer: Trainer, figures: Mapping[str, float]) -> dict[str, Any]:
+    """Metrics of a run: ``held_out``, what of it counts, and ``before`` where it did not begin from nothing."""
+    before = trainer.position.before
+    return {
+        "held_out": {name: round(value, 5) for name, value in figures.items()},
+        "judged_by": trainer.task.judged_by(len(trainer.task.stages) - 1),
+        **({} if before is None else {"before": {name: round(value, 5) for name, value in before.items()}}),
+    }
+
+
+def budget_settings(ask: BudgetRequest | None) -> dict[str, Any]:
+    """What a manifest says of the budget that its settings were fitted to."""
+    return {} if ask is None else {"budget": ask.model_dump()}

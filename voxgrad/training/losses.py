@@ -1,25 +1,34 @@
-"""What one stage trains, the losses of one step, and validation on held-out clips."""
+"""What a stage of a Grad-TTS trains, the losses of a step, and validation on held-out clips."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxgrad.model.diffusion import Condition, length_mask, official_extent, padded_length
-from voxgrad.model.frame_prior import expand, frame_positions, gather_tokens
-from voxgrad.model.gradtts import GradTTS, Prior, duration_loss, encoder_loss, predicted_durations
+from voxgrad.model.frame_prior import (
+    FrameMean,
+    FramePrior,
+    Pitch,
+    expand,
+    frame_positions,
+    gather_tokens,
+    recorded_pitch,
+)
+from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.settings import LossWeights, StageSpec
 from voxgrad.text.symbols import BLANK, SPACE
 from voxgrad.training.alignment import Durations
-from voxgrad.training.batches import Batch, Crops, collate, crop_starts, generator_for
-from voxgrad.training.dataset import Corpus
-from voxgrad.training.distributed import ProcessGroup
-from voxgrad.training.frame_losses import frame_losses, frame_mean
+from voxgrad.training.dataset import Batch, Corpus, Crops, collate, crop_starts, generator_for
+from voxgrad.training.optim import ProcessGroup
 
 _PREDICTED_TOGETHER = 16
 _SCALED_BY = 200
+_HUBER = 0.2  # z-scores: beyond it errors of the tracker, an octave off, count linearly
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,38 @@ class Losses:
         weight: dict[str, float] = weights.model_dump()
         weight["voicing"] = weights.pitch
         return torch.stack([weight[name] * value for name, value in self.named().items()]).sum()
+
+
+def duration_loss(prior: Prior, durations: Tensor) -> Tensor:
+    """Squared error of the log-durations, mean over real tokens (equation 5)."""
+    mask = prior.mask.squeeze(1)
+    target = torch.log(1e-8 + durations) * mask
+    return (prior.logw - target).square().sum() / mask.sum()
+
+
+def gaussian_loss(mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """Negative log-likelihood of the mel under N(mu, I), mean over real elements (equation 4).
+
+    Args:
+        mu_y: (batch, n_feats, frames).
+        y: the mels, same shape.
+        mask: (batch, 1, frames).
+    """
+    nll = 0.5 * ((y - mu_y).square() + math.log(2.0 * math.pi))
+    return (nll * mask).sum() / (mask.sum() * y.shape[1])
+
+
+def encoder_loss(kind: Literal["gaussian", "l1", "l2"], mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """A distance of mel and mu, mean over real elements; shapes as for :func:`gaussian_loss`.
+
+    ``gaussian`` is half of ``l2`` and a constant. ``l1`` draws mu to the median of a token's frames, where the
+    others draw it to their mean.
+    """
+    if kind == "gaussian":
+        return gaussian_loss(mu_y, y, mask)
+    error = y - mu_y
+    distance = error.abs() if kind == "l1" else error.square()
+    return (distance * mask).sum() / (mask.sum() * y.shape[1])
 
 
 def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Parameter]]:
@@ -98,8 +139,7 @@ def _decoder_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor, weig
     """The decoder's losses on crops of one process."""
     if model.frame_prior is not None:
         found = frame_losses(model, crops, t, noise)
-        values = {field.name: getattr(found, field.name) for field in fields(found)}
-        return Losses(**{name: value * weight for name, value in values.items() if value is not None})
+        return Losses(**{name: value * weight for name, value in found.named().items()})
     condition = _condition(model, crops.mu_y, crops.lengths, crops.speakers)
     return Losses(diffusion=model.decoder.loss(crops.y, condition, t, noise) * weight)
 
@@ -270,3 +310,65 @@ def validate(
 def _duration_error(prior: Prior, durations: Tensor, tokens: Tensor) -> float:
     real = (prior.mask.squeeze(1) > 0) & (tokens != BLANK) & (tokens != SPACE)
     return float((prior.logw.exp() - durations).abs()[real].mean())
+
+
+def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Losses:
+    """The losses of crops under recorded durations and pitch.
+
+    The score network sees the mean detached: its gradient would move the mean, which the prior is around.
+
+    Args:
+        model: with a frame prior.
+        crops: with hidden, position and log_f0.
+        t: (batch,) times.
+        noise: like ``crops.y``.
+    """
+    prior, mask = _frame_prior(model), length_mask(crops.lengths, crops.y.shape[2])
+    inputs, pitch = frame_inputs(model, crops)
+    by_frame = mask.transpose(1, 2)
+    mean = prior.mean(inputs, crops.mu_y, pitch, crops.speakers, by_frame)
+    condition = Condition(mean.mu.detach(), mask, None, model.speaker(crops.speakers), features=mean.features)
+    off, unsure = None, None
+    if prior.pitch_output.weight.requires_grad:
+        off, unsure = _pitch_losses(prior, inputs, pitch, crops.speakers, by_frame)
+    return Losses(
+        mean=encoder_loss("l2", mean.mu, crops.y, mask),
+        diffusion=model.decoder.loss(crops.y, condition, t, noise),
+        pitch=off,
+        voicing=unsure,
+    )
+
+
+def _pitch_losses(
+    prior: FramePrior, inputs: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of z-scores of ln F0 where it is voiced, and of voicing; mask is (batch, frames, 1)."""
+    scores, logits = prior.predict_pitch(inputs, mask)
+    target = prior.pitch_scores(pitch.log_f0, rows).clamp(-4, 4)
+    off = F.smooth_l1_loss(scores, target, reduction="none", beta=_HUBER) * pitch.voiced
+    unsure = F.binary_cross_entropy_with_logits(logits, pitch.voiced, reduction="none") * mask[..., 0]
+    return off.sum() / pitch.voiced.sum().clamp(min=1), unsure.sum() / mask.sum()
+
+
+def frame_mean(model: GradTTS, crops: Crops) -> FrameMean:
+    """The frame-level mean of crops under their recorded pitch."""
+    prior = _frame_prior(model)
+    inputs, pitch = frame_inputs(model, crops)
+    mask = length_mask(crops.lengths, crops.y.shape[2])
+    return prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask.transpose(1, 2))
+
+
+def frame_inputs(model: GradTTS, crops: Crops) -> tuple[Tensor, Pitch]:
+    """What pitch predictor and frame-level mean are told of crops, see `FramePrior.inputs`, and the recorded pitch."""
+    if crops.hidden is None or crops.position is None or crops.log_f0 is None:
+        raise ValueError("these crops have no frames' positions and pitch")
+    inputs = _frame_prior(model).inputs(
+        crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers)
+    )
+    return inputs, recorded_pitch(crops.log_f0)
+
+
+def _frame_prior(model: GradTTS) -> FramePrior:
+    if model.frame_prior is None:
+        raise ValueError("this model has no frame-level mean")
+    return model.frame_prior
