@@ -103,7 +103,8 @@ def patient(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            checkpoint, "save_checkpoint", lambda run, checkpoint: history.append(deepcopy(checkpoint))
+            "voxgrad.training.trainer.save_checkpoint",
+            lambda run, checkpoint: history.append(deepcopy(checkpoint)),
         )
         complete = start(tmp_path_factory.mktemp("patient"))
         complete.train()
