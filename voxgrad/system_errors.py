@@ -35,9 +35,9 @@ _HINTS: Final = {
     errno.ENFILE: "Close other programs.",
     errno.EAGAIN: "Close other programs.",
 }
-_NAMES: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+_NAMES: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP})
 """What is wrong with the name of a file that was given."""
-_OTHER_HINT: Final = "See that nothing else moves or changes it, and run the same command again."
+_OTHER_HINT: Final = "See that its folder is there and nothing else moves it, and run the same command again."
 _OF_TRAINING: Final = {
     "torch",
     "torchaudio",
