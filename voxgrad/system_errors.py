@@ -19,10 +19,10 @@ GO_ON: Final = "Free some space, and run the same command again to go on."
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_MEMORY: Final = re.compile(
     r"(can't|cannot) allocate memory|not enough memory|bad_alloc|bad allocation|failed to allocate memory"
-    r"|out of memory|alloc_failed",
+    r"|out of memory|alloc_failed|failed to map segment from shared object(?!:)",
     re.IGNORECASE,
 )
-"""What torch, CUDA, C++, ONNX Runtime and the system say."""
+"""What torch, CUDA, C++, ONNX Runtime, the system and its dynamic linker say."""
 _RUST: Final = re.compile(r"\(os error (\d+)\)")
 """How an error of the system ends in the text of an error of safetensors."""
 _HINTS: Final = {
@@ -35,7 +35,9 @@ _HINTS: Final = {
     errno.ENFILE: "Close other programs.",
     errno.EAGAIN: "Close other programs.",
 }
-_OTHER_HINT: Final = "See that nothing else moves or changes it, and run the same command again."
+_NAMES: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP})
+"""What is wrong with the name of a file that was given."""
+_OTHER_HINT: Final = "See that its folder is there and nothing else moves it, and run the same command again."
 _OF_TRAINING: Final = {
     "torch",
     "torchaudio",
@@ -83,7 +85,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError | OSError) and bool(_NO_MEMORY.search(str(error))))
+        or (isinstance(error, RuntimeError | OSError | ImportError) and bool(_NO_MEMORY.search(str(error))))
     )
 
 
@@ -100,9 +102,12 @@ def os_error(error: BaseException) -> OSError | None:
     return before if isinstance(before, OSError) and is_disk_full(before) else None
 
 
-def _refusal(error: OSError) -> EnvironmentFailureError:
+def _refusal(error: OSError) -> VoxgradError:
     where = "" if error.filename is None else f" ({Path(str(error.filename)).name})"
-    found = EnvironmentFailureError(f"{error.strerror}{where}", _HINTS.get(error.errno or 0, _OTHER_HINT))
+    message = f"{error.strerror}{where}"
+    found: VoxgradError = EnvironmentFailureError(message, _HINTS.get(error.errno or 0, _OTHER_HINT))
+    if error.errno in _NAMES:
+        found = BadInputError(message, "Give another name.")
     found.__cause__ = error
     return found
 

@@ -50,6 +50,7 @@ def failed(error: BaseException) -> Failure:
 
 def report(error: BaseException, session: Session) -> int:
     """Show a failure once; returns the exit code."""
+    traceback.clear_frames(error.__traceback__)  # what the command held, for where memory is short
     failure = failed(error)
     if session.verbose and not isinstance(error, VoxgradError | typer.TyperException | KeyboardInterrupt):
         traceback.print_exception(error)
