@@ -79,7 +79,7 @@ def test_cases_that_no_rule_was_made_for():
     rows = [case.values for case in cases(UNSEEN)]
     wrong = [row for row in rows if not is_heard(*row)]
     assert len(rows) == 360
-    assert len(wrong) <= 300, wrong
+    assert len(wrong) <= 4, wrong
 
 
 def test_the_table_is_large_and_has_every_row_once():
