@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
+from voxgrad.text import tokens
+from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
 from voxgrad.text.passages import Break, passages
 from voxgrad.text.tokens import encode
@@ -50,8 +52,14 @@ def is_heard(kind, written, said):
         return True
     if kind == "line ends" or said[0] == "/":
         return False
-    heard = (_heard(" ".join(encode(text, TextSpec()).phones)) for text in (written, said))
-    return len(set(heard)) == 1
+    heard = encode(written, TextSpec(add_blank=False)).phones
+    meant, _ = tokens._split(said, said, NONE)  # not normalised again
+    return _sounds(heard) == _sounds(meant)
+
+
+def _sounds(labels):
+    """Without stress and without the spaces between words: "NACL" and "N A C L" sound alike."""
+    return [label.replace("1", "") for label in _heard(" ".join(labels)).split()]
 
 
 def _heard(phones):
@@ -70,7 +78,7 @@ def test_cases_that_no_rule_was_made_for():
     rows = [case.values for case in cases(UNSEEN)]
     wrong = [row for row in rows if not is_heard(*row)]
     assert len(rows) == 360
-    assert len(wrong) <= 300, wrong
+    assert len(wrong) <= 4, wrong
 
 
 def test_the_table_is_large_and_has_every_row_once():

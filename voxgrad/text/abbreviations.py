@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import digits
 
 TITLES: Final = {
@@ -213,7 +214,9 @@ def is_stuck(text: str, start: int, stop: int) -> bool:
         return before[-1:].isalnum()
     if len(before) < 2 or not (before[-1].islower() or before.isdecimal()) or after[0] in _NO_SENTENCE:
         return False
-    return before.islower() or _ENDS_SENTENCE.match(f" {after[0]} ") is not None or after[0] == "I"
+    if _ENDS_SENTENCE.match(f" {after[0]} ") is not None or after[0] == "I":
+        return True
+    return before.islower() and before != after[0].lower() and lookup(before) is not None  # and no typing.Any
 
 
 def _title(word: str, _before: str, after: str, _stop: str) -> str | None:

@@ -7,16 +7,16 @@ from voxgrad.text.dictionary import lookup
 
 _READ: Final = frozenset((
     "AIDS", "ASAP", "BASIC", "COVID", "DARPA", "EBITDA", "EPCOT", "ERISA", "FEMA", "FERPA", "FICA", "FIFA",
-    "GIF", "HIPAA", "HUD", "IKEA", "INTERPOL", "JPEG", "LASIK", "MENSA", "MERS", "NAFTA", "NASA", "NATO",
+    "GIF", "HIPAA", "HUD", "IKEA", "INTERPOL", "JPEG", "JSON", "LASIK", "MENSA", "MERS", "NAFTA", "NASA", "NATO",
     "NORAD", "OPEC", "OSHA", "PETA", "RADAR", "REIT", "SARS", "SCOTUS", "SONAR", "SWAT", "TASER", "TOEFL",
-    "UEFA", "UNESCO", "UNICEF", "YOLO", "ZIP",
+    "TOML", "UEFA", "UNESCO", "UNICEF", "YAML", "YOLO", "ZIP",
 ))  # fmt: skip
 """Acronyms that are read as words, in the dictionary or not."""
 _SPELT: Final = frozenset((
     "AD", "AI", "AKA", "ALS", "AM", "BCE", "CE", "CO", "COO", "DEA", "DIY", "DOD", "EDT", "EEG", "ER", "EST", "ETA",
     "EU", "FAQ", "GAO", "GDP", "GPS", "HR", "ID", "IDE", "ILO", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT",
     "LA", "LED", "MA", "MIA", "MS", "NGO", "NYU", "OS", "OT", "PA", "PE", "PM", "PR", "PTA", "RAF", "RIP", "ROI", "SEC",
-    "SEO", "UAE", "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
+    "SEO", "SOS", "UAE", "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
 ))  # fmt: skip
 """Acronyms that are spelt though the dictionary may have a word of these letters."""
 _WORDS_TOO: Final = frozenset(("ACT", "ADD", "DOE", "DOT", "ERA", "POW", "SAT", "WHO"))

@@ -23,7 +23,8 @@ def _group(number: str) -> str:
 def _groups(written: str) -> str:
     """Groups of figures parted by pauses; a leading 1 joins the area code."""
     groups = re.findall(r"\d+", written)
-    words = [_group(group) for group in groups]
+    prefixes = 2 if groups[0] == "1" else 1  # "eight hundred"
+    words = [*map(_group, groups[:prefixes]), *map(digits, groups[prefixes:])]
     if groups[0] == "1" and len(groups) > 1:
         words[:2] = [f"{words[0]}{', ' if written[0] == '+' else ' '}{words[1]}"]
     return ("plus " if written[0] == "+" else "") + ", ".join(words)
@@ -259,6 +260,7 @@ _LINK_RULES: Final[tuple[Rule, ...]] = tuple(
             _file,
         ),
         (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
+        (r"(?<![\w.])()\.((?:git|bash|zsh|vim|npm|docker|editor|env|prof)[a-z]*)(?![\w@])", _file),
         (rf"(?<![\w.])()\.((?:{_ENDINGS})\b)(?=[ ,;:!?)]|\.(?!\w)|$)", _file),
         (r"(?<!\w)\.NET\b", lambda _: "dot net"),
         (r"(?<![\w/&])#([A-Za-z]\w*+)", _number_sign),

@@ -207,6 +207,10 @@ def _bare_time(written: str) -> str:
 
 
 _FOUR: Final = r"(?:0[1-9]|1\d|2[0-3])[0-5]\d"
+_UNREAD: Final = r"(?<![\w.,:/$£€+-])"
+_NO_CODE: Final = "".join(
+    rf"(?<!\b{word} )" for word in ("code", "room", "number", "no", "dash", "slash", "dot", "colon")
+)
 _AT: Final = re.compile(r"(?i:\b(?:at|by|until|till|before|after|from|around|about) )$")
 _ALONE: Final = r"(?![\w%°]|[-.,:/]\d| (?:[ckm]?m|ft|kg|lbs?|feet|people|men|women|children|[a-z]{3,}s)\b)"
 
@@ -278,14 +282,17 @@ _TIMES: Final[tuple[Rule, ...]] = tuple(
         ),
         (r"\b0(\d)(\d\d)\s?(?:hours|hrs|h)\b", _military),
         (
-            rf"(?<![\w.,:/$£€+-])({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)",
+            rf"{_UNREAD}({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)",
             _clock_hours,
         ),
-        (rf"(?<![\w.,:/$£€+-]){_FOUR}(?= ?(?:GMT|UTC|[BCEMP][DES]T|Z|[Zz]ulu|local time)\b)", _clock),
-        (rf"(?<![\w.,:/$£€+-])0[1-9][0-5]\d\s?[-\u2013]\s?{_FOUR}{_ALONE}", _clock),
+        (rf"{_UNREAD}{_FOUR}(?= ?(?:GMT|UTC|[BCEMP][DES]T|Z|[Zz]ulu|local time)\b)", _clock),
+        (rf"{_UNREAD}0[1-9][0-5]\d\s?[-\u2013]\s?{_FOUR}{_ALONE}", _clock),
         (rf"(?i:\b(?:between|from) ){_FOUR} (?:and|to) {_FOUR}{_ALONE}", _clock),
         (rf"(?i:\b(?:at|by|until|till|before|after)(?: about| around)? )2[1-3][0-5]\d{_ALONE}", _clock),
-        (rf"(?<![\w.,:/$£€+-])(?<!\bcode )(?<!\broom )(?<!\bnumber )(?<!\bno )0[1-9][0-5]\d{_ALONE}", _clock),
+        (
+            rf"{_UNREAD}{_NO_CODE}0[1-9][0-5]\d{_ALONE}",
+            _clock,
+        ),
         (rf"{_CLOCK}{_HALF}", _time),
         (r"(?<![\d.,:/$£€-])(?P<hour>1[0-2]|0?[1-9]){half}".replace("{half}", _HALF), _hour),
         (r"(?<!at )(?<![\d.,:/])(\d{1,2}):([0-5]\d):([0-5]\d)(?:\.0+)?(?![\d:])", _duration),

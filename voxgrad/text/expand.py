@@ -212,9 +212,9 @@ _EQUATION: Final = _compile(
     (r"\b([nxyz]|\d{1,3})/(?=(?:[nxyz]|\d{1,3})\b)(?:(?<=[nxyz]/)|(?=[nxyz]))", r"\1 over "),
 )
 _COEFFICIENTS: Final = _compile(
-    (r"(?<![\w.])(\d{1,4})([abknxyz])\b(?! [a-z]{3})", r"\1 \2"),
+    (r"(?<![\w.])(\d{1,4})([abknxyz])\b(?! (?!minus|plus|times|over)[a-z]{3})", r"\1 \2"),
     (r"(?<=[=+] )([a-z])([xyz])\b(?= ?[-+=]|$)", r"\1 \2"),
-    (r"(?<=[\dxyz])\((?=[\da-z])", " ("),
+    (r"(?:(?<=\d)|(?<=\b[xyz]))\((?=[\da-z])", " ("),
 )
 _EARLY: Final = _compile(
     (rf"([{SIGNS}])\s?-(?=\.?\d)", lambda match: f"minus {match[1]}"),

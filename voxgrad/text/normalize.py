@@ -51,7 +51,7 @@ _LOOSE_HYPHEN: Final = re.compile(r"(?<![A-Za-z0-9'.\x03\-])-(?![-\d.])|(?<!-)-(
 _STUCK: Final = re.compile(r"(?<=[\w\"')])[.!?][\"')\]]?(?=[A-Z])")
 _SENTENCE_START: Final = re.compile(r"(?:^|[.!?\"'(-])\s*$")
 _STUTTER: Final = re.compile(
-    r"(?<![\w'.-])([A-Za-z]{1,3})(?:(?:-| ?--) ?(?i:\1)(?![A-Za-z'])){0,6}+(?:-| ?--) ?(?=((?i:\1)[A-Za-z']+))"
+    r"(?<![\w'./-])([A-Za-z]{1,3})(?:--? ?(?i:\1)(?![A-Za-z'])){0,6}+--? ?(?=((?i:\1)[A-Za-z']+))"
 )
 
 # What must pass unread is represented by one control character, which no rule knows.
@@ -189,7 +189,7 @@ def _spaced_range(match: re.Match[str]) -> str:
 
 
 def _once(text: str) -> str:
-    text = _STUCK.sub(_unstuck, text.replace("()", " "))
+    text = _STUCK.sub(_unstuck, text).replace("()", " ")
     if "-" in text:
         text = _STUTTER.sub(_stuttered, text)
     expanded = _space(expand(unshout(_space(text))))

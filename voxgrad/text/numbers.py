@@ -179,6 +179,7 @@ _BOOKS: Final = (
 """What is numbered to any height, and in small letters too."""
 _GRADES: Final = "class|division|episode|level|phase|stage|title|type|war"
 _FULL: Final = r"(?=[IVXLCDM]+\b)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?!\w)"
+_NO_HEADING: Final = "C[CDILMV]|C[ILV][IV]|D[CDIM]|D[CIV][IV]|M[CDIM]|M[CDIV][IV]|MIX"
 _SMALL_LETTERS: Final = r"(?=[ivxl]+\b)(?:xl|l?x{0,3})(?:ix|iv|v?i{0,3})(?!\w)"
 _IN_BOOK: Final = rf"(?:(?!(?:[CDLM]|CD|D[CDM]|M[CDM]|CM)\b){_FULL}|{_SMALL_LETTERS})"
 _JOINT: Final = r"(?:, |,? (?:and|or|to) |[-\u2013])(?![Ii] )"
@@ -237,7 +238,7 @@ def _century(match: re.Match[str]) -> str:
 _RULES: Final[tuple[Rule, ...]] = tuple(
     (re.compile(pattern), reading)
     for pattern, reading in (
-        (rf"^((?!(?:C[CDILMV]|D[CDIM]|M[CDIM]|MIX)\b){_FULL})(\. (?=[A-Z\"'(\d])|\.?$|(?=:| --))", _heading),
+        (rf"^((?!(?:{_NO_HEADING})\b){_FULL})(\. (?=[A-Z\"'(\d])|\.?$|(?=:| --))", _heading),
         (r"^((?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})\b)([.)] )", _heading),
         (r"(?<=\()(?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})(?=\))", _number),
         (rf"\b((?i:{_BOOKS})s?) ({_IN_BOOK}(?:{_JOINT}{_IN_BOOK})*+)", _division),

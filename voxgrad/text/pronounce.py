@@ -49,7 +49,9 @@ def pronounce(word: str) -> Pronunciation:
         return Pronunciation(with_s(guess.phones), guess.source)
     if is_told_by_accent(word):
         return Pronunciation(_accented(word), "derived")
-    return _guess(re.sub("[^a-z]", "", without_accents(word).lower()))
+    if not word.isascii():
+        return pronounce(re.sub("[^a-z']", "", without_accents(word)))
+    return _guess(re.sub("[^a-z]", "", word.lower()))
 
 
 def _guess(letters: str) -> Pronunciation:
@@ -98,7 +100,7 @@ def _extended(word: str) -> Pronunciation | None:
     return Pronunciation(_contracted(base.phones, contraction[2]), base.source)
 
 
-_CONTRACTION: Final = re.compile(r"([^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
+_CONTRACTION: Final = re.compile(r"('?[^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
 _RUN: Final = re.compile(r"(.)\1{2,}")
 
 

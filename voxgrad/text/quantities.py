@@ -73,7 +73,7 @@ _ARTICLE: Final = re.compile(r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$")
 _DETERMINER: Final = re.compile(r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $")
 _PARTICIPLE: Final = re.compile(r" [a-z]+(?:ed|en|nt|st|de|id)\b")
 _MEASURED: Final = re.compile(
-    r" (?:bills?|notes?|coins?|stamps?|tickets?|races?|sprints?|dash|hurdles|relay|freestyle)\b"
+    r" (?:bills?|notes?|coins?|stamps?|tickets?|races?|sprints?|hurdles|relay|freestyle)\b"
     rf"|-[a-z]| (?:deep|high|long|tall|thick|wide) (?!(?:{_STOP_WORDS})\b)[a-z]"
 )
 JOINT: Final = r"\s?(?:-|\u2013)\s?"
@@ -233,7 +233,9 @@ _MEASURE: Final = re.compile(
 )
 
 
-_TEMPERATURE: Final = re.compile(rf"({AMOUNT})(?:o| degrees? | ?deg\.? )?([CF])\b(?! (?:bra|cup))")
+_TEMPERATURE: Final = re.compile(
+    rf"(?<![A-Za-z_.+])({AMOUNT})(?:o| degrees? | ?deg\.? )?([CF])\b(?! (?:bra|cup))"
+)
 _NUMBERED: Final = re.compile(
     r"(?i:\b(?:apartment|apt|appendix|article|block|building|bus|chapter|class|exit|fig|figure|flat|form|gate|grade|hall"
     r"|highway|iphone|level|line|model|no|number|page|part|platform|question|room|route|row|rule|schedule|seat|section"
