@@ -23,6 +23,8 @@ _NO_MEMORY: Final = re.compile(
     re.IGNORECASE,
 )
 """What torch, CUDA, C++, ONNX Runtime, the system and its dynamic linker say."""
+_ENDED: Final = frozenset({"TerminatedWorkerError", "BrokenProcessPool"})
+"""Errors of joblib and of Python's process pools."""
 _RUST: Final = re.compile(r"\(os error (\d+)\)")
 """How an error of the system ends in the text of an error of safetensors."""
 _HINTS: Final = {
@@ -63,10 +65,8 @@ def as_voxgrad_error(error: BaseException) -> VoxgradError | None:
             f"this needs {error.name}, which is not installed",
             "Install all of voxgrad: pip install voxgrad, not voxgrad-say.",
         )
-    if is_out_of_memory(error):
-        return EnvironmentFailureError(
-            "There is not enough memory", "Close other programs, or choose a smaller batch."
-        )
+    if (short := _shortage(error)) is not None:
+        return short
     refused = os_error(error)
     if refused is not None and refused.errno in _HINTS:
         return _refusal(refused)
@@ -100,6 +100,19 @@ def os_error(error: BaseException) -> OSError | None:
     # torch.save raises an error of its own where its file refuses to be written.
     before = error.__context__
     return before if isinstance(before, OSError) and is_disk_full(before) else None
+
+
+def _shortage(error: BaseException) -> EnvironmentFailureError | None:
+    if is_out_of_memory(error):
+        return EnvironmentFailureError(
+            "There is not enough memory", "Close other programs, or choose a smaller batch."
+        )
+    if type(error).__name__ in _ENDED:
+        return EnvironmentFailureError(
+            "A worker process was ended, as the system does where memory is short",
+            "Close other programs, or use fewer processes.",
+        )
+    return None
 
 
 def _refusal(error: OSError) -> VoxgradError:

@@ -118,6 +118,11 @@ def test_a_group_alone_is_one_line_too(group: str, capsys):
             4,
             "error: No space left on device. Free some space",
         ),
+        (
+            type("TerminatedWorkerError", (Exception,), {})(),
+            4,
+            "error: A worker process was ended, as the system",
+        ),
         (RuntimeError("can't start new thread"), 4, "error: No more threads can be started. Close other"),
         (FileNotFoundError(2, "No such file", "/a/b.c"), 4, "error: No such file (b.c). See that its folder"),
         (

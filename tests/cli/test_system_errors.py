@@ -143,6 +143,7 @@ def shell(words: str, *arguments: str) -> subprocess.CompletedProcess:
         (">&- 2>&- <&-", ["ls"], 0),
         ("2>/dev/full", ["lss"], 2),
         (">/dev/full", ["--version"], 4),
+        ("", ["show", "caf\udce9"], 2),
     ],
 )
 def test_streams_that_are_closed_or_full_change_no_exit_code(words, arguments, code):

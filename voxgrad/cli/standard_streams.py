@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -64,4 +65,6 @@ def secure_standard_streams() -> None:
             stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - as long as the process lives
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
+    # A name of a file, or a word, that the terminal's encoding cannot write is written by its numbers.
+    cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     sys.stderr = cast("TextIO", UnfailingStream(sys.stderr))
