@@ -50,7 +50,7 @@ class Option:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """Keys of some fields: ``unit``, ``metavar``, ``option``, ``envvar``, ``choices``, ``flags``, ``excludes``."""
+        """Keys of some fields: ``unit``, ``metavar``, ``option``, ``envvar``, ``enum``, ``flags``, ``excludes``."""
         extra = self.field.json_schema_extra
         return extra if isinstance(extra, dict) else {}
 
@@ -68,7 +68,7 @@ class Option:
     def choices(self) -> tuple[Any, ...]:
         """The values that there are; empty for numbers and texts."""
         return tuple(
-            self.extra.get("choices", get_args(self.kind) if get_origin(self.kind) is Literal else ())
+            self.extra.get("enum", get_args(self.kind) if get_origin(self.kind) is Literal else ())
         )
 
     @property

@@ -242,7 +242,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(soundfile.SoundFile, "write", full)
-    with pytest.raises(EnvironmentFailureError, match="No space left"):
+    with pytest.raises(EnvironmentFailureError, match="The disk is full"):
         write_audio(path, Waveform(tone(frequency=100), 22050))
     assert path.read_bytes() == before
     assert [child.name for child in tmp_path.iterdir()] == ["a.wav"]

@@ -142,8 +142,9 @@ def test_it_starts_without_anything_heavy():
     )
     # With bytecode on the disk, as an installed command has it: to compile all sources would be most of the time.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    runs = [
-        subprocess.run(
+
+    def last_line(code):
+        run = subprocess.run(
             [sys.executable, "-c", code],
             cwd=ROOT,
             env=kept,
@@ -151,8 +152,11 @@ def test_it_starts_without_anything_heavy():
             text=True,
             check=True,
             timeout=60,
-        ).stdout.splitlines()[-1]
-        for _ in range(3)
-    ]
-    assert all(run.startswith("set() ") for run in runs)
-    assert min(float(run.split()[-1]) for run in runs) < 0.6
+        )
+        return run.stdout.splitlines()[-1]
+
+    libraries = "import time, typer, rich.console, pydantic, yaml; print(time.process_time())"
+    runs = [(last_line(code), float(last_line(libraries))) for _ in range(3)]
+    assert all(run.startswith("set() ") for run, _ in runs)
+    # Beside the libraries that every command needs, because machines differ: 3.4 times their time when this was written.
+    assert min(float(run.split()[-1]) / needed for run, needed in runs) < 5

@@ -54,7 +54,7 @@ class SynthesisSpec(Spec):
     decides."""
     steps: int | None = Field(default=None, ge=1, le=1000)
     """Number of diffusion steps (default: 2, with a U-Net 6). Each is one evaluation of the score network."""
-    sampler: Sampler = Field(default="unipc", json_schema_extra={"choices": list(SAMPLERS)})
+    sampler: Sampler = Field(default="unipc", json_schema_extra={"enum": list(SAMPLERS)})
     """Solver of the reverse diffusion. See `docs/synthesis.md`; `sde` and `ml` draw noise in every step."""
     grid: float = Field(default=1.0, ge=0.1, le=4)
     """Exponent of the diffusion times: 1 spaces them evenly, a lower value puts more of them near the noise."""

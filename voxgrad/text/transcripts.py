@@ -30,7 +30,7 @@ class TranscriptSpec(Spec):
         json_schema_extra={
             "option": "--format",
             "metavar": "FORMAT",
-            "choices": [*FORMATS, *CORPORA, *FORMS],
+            "enum": [*FORMATS, *CORPORA, *FORMS],
         },
     )
     """Format of the transcripts (default: detected)."""
