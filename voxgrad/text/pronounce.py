@@ -175,7 +175,7 @@ def is_told_by_accent(word: str) -> bool:
         return False
     if word.endswith(("és", "éd", "ées", "éed")) or word[:-1] in additions():
         return is_told_by_accent(word[:-1])
-    known = lookup(plain)
+    known = _known(plain)
     return word.endswith("èd") or (word.endswith(("é", "ée")) and (known is None or known[-1][:2] != "EY"))
 
 
