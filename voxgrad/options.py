@@ -67,9 +67,7 @@ class Option:
     @property
     def choices(self) -> tuple[Any, ...]:
         """The values that there are; empty for numbers and texts."""
-        return tuple(
-            self.extra.get("enum", get_args(self.kind) if get_origin(self.kind) is Literal else ())
-        )
+        return tuple(self.extra.get("enum", get_args(self.kind) if get_origin(self.kind) is Literal else ()))
 
     @property
     def flag(self) -> str:
