@@ -50,7 +50,10 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make setup"): _NETWORK,
     ("CONTRIBUTING.md", "make check"): _SUITE,
     ("CONTRIBUTING.md", ".venv/bin/python -m pytest tests/text"): _SUITE,
-    ("CONTRIBUTING.md", "python -m voxgrad.options"): "writes into docs/; tests/test_options.py compares its tables",
+    (
+        "CONTRIBUTING.md",
+        "python -m voxgrad.options",
+    ): "writes into docs/; tests/test_options.py compares its tables",
     (
         "docs/architecture.md",
         "wavs + transcripts ─ prepare ─▶ dataset ─ finetune ─▶ voice ─ say ─▶ speech",
