@@ -49,7 +49,7 @@ def test_noise_is_suppressed_where_it_is_asked_for(folder, prepare):
 
 
 def test_without_the_package_nothing_is_begun(folder, refused, monkeypatch):
-    from voxgrad.audio import denoise
+    from voxgrad.audio import clean
 
-    monkeypatch.setattr(denoise, "find_spec", lambda name: None)
-    assert "pip install 'voxgrad[denoise]'" in refused("prepare", folder, "--denoise")
+    monkeypatch.setattr(clean, "find_spec", lambda name: None)
+    assert "pip install 'voxgrad[clean]'" in refused("prepare", folder, "--denoise")

@@ -16,8 +16,7 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
-from voxgrad.audio.denoise import denoise
+from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, denoise, open_recording
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces

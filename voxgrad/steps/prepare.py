@@ -11,7 +11,7 @@ from typing import Any
 import soundfile
 import torch
 
-from voxgrad.audio.denoise import require_denoiser
+from voxgrad.audio.clean import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.files import sha256_of
