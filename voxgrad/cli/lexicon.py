@@ -116,12 +116,13 @@ def try_word(
     encoded = encode(text, TextSpec(add_blank=False), _lexicon(_path(session)))
     if output is not None:
         _speak(session, text, output, voice)
-    lines = [f"{one.word}  {' '.join(one.phones)}  ({one.source})" for one in encoded.words]
+    lines = [f"{entry.word}  {' '.join(entry.phones)}  ({entry.source})" for entry in encoded.words]
     answer(
         session,
         {
             "words": [
-                {"word": one.word, "phones": list(one.phones), "source": one.source} for one in encoded.words
+                {"word": entry.word, "phones": list(entry.phones), "source": entry.source}
+                for entry in encoded.words
             ],
             "file": None if output is None else str(output),
         },

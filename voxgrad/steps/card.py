@@ -55,7 +55,7 @@ def card(
         "dataset": dataset,
         **({} if vocoder is None else {"vocoder": vocoder}),
     }
-    known_by = {role: one.as_parent() for role, one in parents.items()}
+    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
     key = fingerprint(_TASK, VERSION, {}, known_by, {})
     if (known := store.matching("card", key)) is not None:
         return known
@@ -90,7 +90,7 @@ def card(
             else f"on {counted(len(sentences), 'held-out sentences')}",
             columns=("base", "voice"),
             verdict=found,
-            measures=[one for one in MEASURES if one.key in summary["voice"]],
+            measures=[measure for measure in MEASURES if measure.key in summary["voice"]],
             summary=summary,
             sentences=sentences,
         )
@@ -127,7 +127,9 @@ def _compare(
             take = speak(speaker, clip, SynthesisSpec(), seed)
             rows[name].append(measured(take, clip, recorded, speaker, aligned[clip.id]))
             audio[name] = (take.audio, take.mel)
-        takes = [(name, mp3(one, recorded.rate), mel_picture(mel)) for name, (one, mel) in audio.items()]
+        takes = [
+            (name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()
+        ]
         sentences.append((clip.text, takes))
         mels.append({name: mel for name, (_, mel) in audio.items()})
         emit(Advanced(_TASK, seed + 1))
