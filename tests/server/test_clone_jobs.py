@@ -3,8 +3,7 @@
 from dataclasses import asdict
 
 from voxgrad.events import Advanced, Began, Ended, Event, Said
-from voxgrad.server.clone_jobs import CloneJob
-from voxgrad.server.clone_process import CloneRequest
+from voxgrad.server.clone import CloneJob, CloneRequest
 
 REQUEST = CloneRequest(home="", folder="", name="alice", speaker="alice", consent="hers")
 

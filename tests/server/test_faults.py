@@ -17,7 +17,7 @@ import pytest
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.preparation.recording_session import RecordingSession
 from voxgrad.server import uploads
-from voxgrad.server.errors import HTTPError, as_http
+from voxgrad.server.http import HTTPError, as_http
 from voxgrad.server.settings import Limits
 
 LONG = "The sun is warm today, and birds sing. " * 60

@@ -13,9 +13,9 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 
 from voxgrad.errors import BadInputError
+from voxgrad.server.app import timed_protocol
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.protection import CONTENT_SECURITY_POLICY, Protection, check_settings
-from voxgrad.server.run import timed_protocol
+from voxgrad.server.security import CONTENT_SECURITY_POLICY, Protection, check_settings
 from voxgrad.server.settings import Limits, ServerSettings
 
 TOKEN = "a token of 24 characters"  # noqa: S105 - of nothing

@@ -133,7 +133,7 @@ def test_there_is_no_such_prompt(session, number):
 @pytest.mark.skipif(not LJ.is_dir(), reason="needs ../shared/data/lj")
 def test_every_fault_of_a_take_is_named(chain, tmp_path):
     from voxgrad.acoustic_model import load_acoustic_model
-    from voxgrad.server.clone_process import own_base
+    from voxgrad.server.clone import own_base
     from voxgrad.store import Store
 
     base, preset = load_acoustic_model(own_base(Store.open(chain.home))), load_prepare_preset("prepare")
@@ -275,7 +275,7 @@ def test_a_voice_is_made_compared_renamed_deleted_and_brought_back(session, serv
 
 
 def test_a_renamed_voice_is_the_same_and_can_be_taken_back(furnished):
-    from voxgrad.server.voice_management_api import _check_removable, _renamed
+    from voxgrad.server.page_api import _check_removable, _renamed
 
     before = furnished.find("robot", "voice")
     with pytest.raises(BadInputError, match="already"):

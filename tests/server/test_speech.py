@@ -18,9 +18,9 @@ from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.writers import read_comment
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.openai_api import _find
-from voxgrad.server.speech_service import UnknownVoiceError
-from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.server.service import UnknownVoiceError
+from voxgrad.server.speech_api import _find
+from voxgrad.server.workers import WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.speech.load import load_speaker
 from voxgrad.speech.provenance import read_recipe

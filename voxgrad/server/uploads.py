@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from voxgrad.errors import BadInputError
 from voxgrad.files import explain_os_errors
-from voxgrad.server.errors import HTTPError
+from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import Limits
 from voxgrad.text.recordings import is_sound
 

@@ -18,7 +18,7 @@ from voxgrad.presets import validated
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.remote_speaker import RemoteSpeaker
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.server.workers import WorkerPool
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import Recipe
@@ -138,6 +138,12 @@ class SpeechService:
         vocoder = choose_vocoder(self.store, None, mel_of(voice), ignore)
         lexicon = Lexicon.gather(self.store.home, carried_lexicon(voice), None)
         return Speaker(voice, vocoder, spec, lexicon, speaker)
+
+    def newest_speakers(self) -> list[Artifact]:
+        """The newest version of every voice, then of every base."""
+        return list(
+            {(one.kind, one.name): one for kind in SPEAKERS for one in self.store.list(kind)}.values()
+        )
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         if wanted is None:

@@ -7,9 +7,10 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final
 
 import numpy as np
+from pydantic import BaseModel, Field
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event
@@ -27,24 +28,95 @@ import voxgrad
 from voxgrad.audio.writers import to_pcm
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.presets import validated
-from voxgrad.server.errors import HTTPError, as_http
-from voxgrad.server.openai_api import newest_speakers
-from voxgrad.server.settings import ServerSettings
-from voxgrad.server.speech_response import ClientLeftError, unless
-from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService, log_text
-from voxgrad.server.wyoming_events import (
-    ChunkData,
-    NoEndError,
-    StartData,
-    SynthesizeData,
-    VoiceData,
-    read_event,
-)
+from voxgrad.server.http import ClientLeftError, HTTPError, as_http, json_object, unless
+from voxgrad.server.service import Speaker, SpeechRequest, SpeechService, log_text
+from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import sentences
 from voxgrad.text.ssml import is_ssml
+
+_IDLE_SECONDS: Final = 60.0  # between two events of a client
+
+Name = Annotated[str, Field(max_length=200)]
+Length = Annotated[int, Field(ge=0)]
+
+
+class NoEndError(HTTPError):
+    """A malformed event of which it cannot be told where the next one begins."""
+
+
+class VoiceData(BaseModel):
+    """A voice that is asked for: one of those that the server has told."""
+
+    name: Name | None = None
+    speaker: Name | None = None
+
+
+class StartData(BaseModel):
+    """Of ``synthesize-start``."""
+
+    voice: VoiceData | None = None
+
+
+class ChunkData(BaseModel):
+    """Of ``synthesize-chunk``."""
+
+    text: str
+
+
+class SynthesizeData(StartData, ChunkData):
+    """Of ``synthesize``."""
+
+
+class _Header(BaseModel):
+    """The line that an event begins with."""
+
+    type: str
+    data: dict[str, Any] = {}
+    data_length: Length = 0
+    payload_length: Length = 0
+
+
+async def read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | None:
+    """The next event of a client, without its payload, which none of those that are answered has.
+
+    Args:
+        reader: of the client.
+        limits: how much may come, and how long it may take.
+
+    Returns:
+        None where the client has left.
+
+    Raises:
+        HTTPError: what came is no event; the next one can be read.
+        NoEndError: nor can the next one.
+        TimeoutError: nothing came for too long.
+    """
+    try:
+        async with asyncio.timeout(_IDLE_SECONDS):
+            line = await reader.readline()
+    except ValueError as error:
+        raise NoEndError(400, "The line that begins an event is too long.", code="too_large") from error
+    if not line:
+        return None
+    content = json_object(line, "The event")
+    try:
+        header = validated(_Header, content, "the event")
+    except BadInputError as error:
+        if {"data_length", "payload_length"} & content.keys():
+            raise NoEndError(400, str(error), code="bad_input") from error
+        raise
+    if header.data_length + header.payload_length > limits.json_bytes:
+        message = f"The event is larger than the {limits.json_bytes} bytes that are taken here."
+        raise NoEndError(400, message, code="too_large")
+    async with asyncio.timeout(limits.idle_seconds):
+        data = await reader.readexactly(header.data_length)
+        await reader.readexactly(header.payload_length)
+    more = json_object(data, "The data of the event") if data else {}
+    return Event(header.type, {**header.data, **more})
+
 
 _LOG = logging.getLogger("voxgrad.server")
 _WIDTH: Final = 2  # bytes of a sample
@@ -152,7 +224,7 @@ class WyomingHandler(AsyncEventHandler):
         """Answer one event; what is not asked of a speaker is ignored."""
         try:
             if Describe.is_type(event.type):
-                found = await asyncio.to_thread(newest_speakers, self._service)
+                found = await asyncio.to_thread(self._service.newest_speakers)
                 await self._send(_info(found).event())
             elif any(kind.is_type(event.type) for kind in _ASKED):
                 async with asyncio.timeout(self._settings.limits.request_seconds):

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxgrad.errors import BadInputError
-from voxgrad.server.errors import HTTPError, error_response
+from voxgrad.server.http import HTTPError, error_response
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import ServerSettings
 
