@@ -1,6 +1,7 @@
 """What a client is shown of a voice in the making."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from voxgrad.events import Advanced, Began, Ended, Event, Said
 from voxgrad.server.clone import CloneJob, CloneRequest
@@ -9,7 +10,7 @@ REQUEST = CloneRequest(home="", folder="", name="alice", speaker="alice", consen
 
 
 def test_what_is_shown_is_what_is_done_now():
-    job = CloneJob("session", REQUEST)
+    job = CloneJob(Path("session"), REQUEST)
 
     def shown(event: Event) -> tuple[object, ...]:
         job.take({"event": type(event).__name__.lower(), **asdict(event)})

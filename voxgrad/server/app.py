@@ -7,16 +7,17 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h11
 import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -24,10 +25,10 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.server import page_api, speech_api, workers
 from voxgrad.server.clone import CloneJobs
 from voxgrad.server.http import ClientLeftError, HTTPError, as_http, error_response
-from voxgrad.server.metrics import CONTENT_TYPE, Metrics
+from voxgrad.server.metrics import Metrics
 from voxgrad.server.remote_speaker import slots
 from voxgrad.server.security import Protection, check_settings
-from voxgrad.server.service import QueueFullError, SpeechService
+from voxgrad.server.service import SpeechService
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.server.workers import WorkerPool
 from voxgrad.server.wyoming import start_wyoming
@@ -36,17 +37,15 @@ from voxgrad.speech.cast import Cast
 from voxgrad.speech.stream import cut, readable
 from voxgrad.store.store import Store
 
-_FIRST_WORDS = "This is the first sentence."
-_PAGE = Path(__file__).parent / "page"
-_CLIENT_LEFT = 499  # nginx's number; nobody is there to read it
+_FIRST_WORDS: Final = "This is the first sentence."
+_PAGE: Final = Path(__file__).parent / "page"
+_CLIENT_LEFT: Final = 499  # nginx's number; nobody is there to read it
+_MOST_HEADER: Final = 32 * 1024  # bytes
+_BACKLOG: Final = 256
 
 
 def build_app(store: Store, settings: ServerSettings) -> Starlette:
     """The server as an ASGI application.
-
-    Args:
-        store: voices, recordings and runs.
-        settings: of the server.
 
     Raises:
         BadInputError: it would be open to other machines without a token.
@@ -76,11 +75,16 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             yield
 
     app = Starlette(
-        routes=_routes(),
+        routes=[
+            Route("/", page, methods=["GET"]),
+            Mount("/page", StaticFiles(directory=_PAGE), name="page"),
+            *speech_api.ROUTES,
+            *page_api.ROUTES,
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/metrics", metrics_text, methods=["GET"]),
+        ],
         middleware=[Middleware(Protection, settings=settings, metrics=metrics)],
-        exception_handlers=dict.fromkeys(
-            (HTTPError, VoxgradError, QueueFullError, TimeoutError, Exception), _failed
-        )
+        exception_handlers=dict.fromkeys((HTTPError, VoxgradError, TimeoutError, Exception), _failed)
         | {HTTPException: _not_routed, ClientLeftError: _left},
         lifespan=lifespan,
     )
@@ -89,47 +93,31 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
     return app
 
 
-def _routes() -> list[BaseRoute]:
-    return [
-        Route("/", page, methods=["GET"]),
-        Mount("/page", StaticFiles(directory=_PAGE), name="page"),
-        *speech_api.ROUTES,
-        *page_api.ROUTES,
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/metrics", metrics_text, methods=["GET"]),
-    ]
-
-
 async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
-    speaker = service.find(None)
-    remote = service.remote(speaker)
-    passages = cut(readable(_FIRST_WORDS), Cast(remote))
-    await service.pool.start(
-        workers.speak, *slots(remote), next(passages), SynthesisSpec(), DeliverySpec(), 0, ()
-    )
+    remote = service.remote(service.find(None))
+    passage = next(cut(readable(_FIRST_WORDS), Cast(remote)))
+    await service.pool.start(workers.speak, *slots(remote), passage, SynthesisSpec(), DeliverySpec(), 0, ())
 
 
-async def page(request: Request) -> Response:
+async def page(_: Request) -> Response:
     """GET /: the page."""
-    del request
     return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 async def healthz(request: Request) -> Response:
     """GET /healthz: the server takes requests."""
-    service: SpeechService = request.app.state.service
-    return JSONResponse({"status": "ok", "workers": service.pool.workers, "waiting": service.pool.waiting})
+    pool: WorkerPool = request.app.state.service.pool
+    return JSONResponse({"status": "ok", "workers": pool.workers, "waiting": pool.waiting})
 
 
 async def metrics_text(request: Request) -> Response:
     """GET /metrics, in Prometheus' text format."""
-    metrics: Metrics = request.app.state.metrics
-    return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+    content = generate_latest(request.app.state.metrics.registry)
+    return Response(content, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    del request
+async def _failed(_: Request, error: Exception) -> Response:
     return error_response(as_http(error))
 
 
@@ -137,20 +125,13 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     """What Starlette itself refuses: no such route, or method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
     message = f"{request.method} {request.url.path[:200]}: {error.detail}."
-    refusal = HTTPError(error.status_code, message, code="not_found")
-    refusal.headers = dict(error.headers) if error.headers else None
-    return error_response(refusal)
+    headers = dict(error.headers) if error.headers else None
+    return error_response(HTTPError(error.status_code, message, code="not_found", headers=headers))
 
 
-async def _left(request: Request, error: Exception) -> Response:
-    del error
-    metrics: Metrics = request.app.state.metrics
-    metrics.cancelled.inc()
+async def _left(request: Request, _: Exception) -> Response:
+    request.app.state.metrics.cancelled.inc()
     return Response(status_code=_CLIENT_LEFT)
-
-
-_MOST_HEADER = 32 * 1024  # bytes
-_BACKLOG = 256
 
 
 def serve(store: Store, settings: ServerSettings, ready: Callable[[str, int | None], None]) -> None:
@@ -166,8 +147,7 @@ def serve(store: Store, settings: ServerSettings, ready: Callable[[str, int | No
         VoxgradError: there is no voice or base, or it cannot speak.
     """
     app = build_app(store, settings)
-    listener = _listener(settings.host, settings.port)
-    with listener:
+    with _listener(settings.host, settings.port) as listener:
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         config = uvicorn.Config(
@@ -187,9 +167,8 @@ def serve(store: Store, settings: ServerSettings, ready: Callable[[str, int | No
         server = _Server(config, lambda: ready(f"http://{shown}:{port}", app.state.wyoming_port))
         with _signals_ignored_at_the_end():
             server.run(sockets=[listener])
-    failure = app.state.failure
-    if failure is not None:
-        raise failure
+    if app.state.failure is not None:
+        raise app.state.failure
 
 
 class _Server(uvicorn.Server):
@@ -234,38 +213,37 @@ def timed_protocol(limits: Limits) -> type[asyncio.Protocol]:
     """Uvicorn's HTTP, with a limit on the time that a client takes to send a header, or to take an answer."""
 
     class TimedProtocol(H11Protocol):
-        _header_timer: asyncio.TimerHandle | None = None
-        _write_timer: asyncio.TimerHandle | None = None
-
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._header_timer = self.loop.call_later(limits.header_seconds, transport.abort)
+            self._timers: dict[str, asyncio.TimerHandle] = {}
+            self._start("header", limits.header_seconds)
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self.conn.their_state is not h11.IDLE:
-                self._stop_timers(header=True)
-            elif self._header_timer is None:
-                self._header_timer = self.loop.call_later(limits.header_seconds, self.transport.abort)
+            if self.conn.their_state is h11.IDLE:
+                self._start("header", limits.header_seconds)
+            else:
+                self._stop("header")
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._write_timer = self.loop.call_later(limits.idle_seconds, self.transport.abort)
+            self._start("write", limits.idle_seconds)
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self._stop_timers(write=True)
+            self._stop("write")
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_timers(header=True, write=True)
+            self._stop("header", "write")
             super().connection_lost(exc)
 
-        def _stop_timers(self, *, header: bool = False, write: bool = False) -> None:
-            if header and self._header_timer is not None:
-                self._header_timer.cancel()
-                self._header_timer = None
-            if write and self._write_timer is not None:
-                self._write_timer.cancel()
-                self._write_timer = None
+        def _start(self, name: str, seconds: float) -> None:
+            if name not in self._timers:
+                self._timers[name] = self.loop.call_later(seconds, self.transport.abort)
+
+        def _stop(self, *names: str) -> None:
+            for name in names:
+                if name in self._timers:
+                    self._timers.pop(name).cancel()
 
     return TimedProtocol

@@ -1,4 +1,9 @@
-"""Voices in the making: the process that makes one, its progress, and what is left of it when the server ends."""
+"""Voices in the making: the process that makes one, its progress, and what is left of it when the server ends.
+
+The process is ``python -m voxgrad.server.clone``. It reads one `CloneRequest` on standard input, and writes its
+progress as JSON lines to standard output. SIGTERM stops it with all that it has done saved; the same request goes on
+from there.
+"""
 
 import asyncio
 import json
@@ -15,10 +20,11 @@ from typing import Any, Final, Literal, NoReturn
 from pydantic import Field, ValidationError
 
 from voxgrad.errors import BadInputError, ExitCode, VoxgradError
-from voxgrad.events import Event
+from voxgrad.events import Emit, Event
 from voxgrad.files import atomic_write
 from voxgrad.preparation.quality_checks import Policy
 from voxgrad.presets import load_prepare_preset, load_preset
+from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
 from voxgrad.steps.card import card
 from voxgrad.steps.finetune import finetune
@@ -29,7 +35,14 @@ from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.training.run import RunOptions, with_time_for_card
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
-_NICER = 5  # speech that somebody waits for goes before training
+_LOG = logging.getLogger("voxgrad.server")
+_NICER: Final = 5  # speech that somebody waits for goes before training
+_RECORD: Final = "clone.json"
+_LINE: Final = 1 << 20  # bytes of one event at most
+_STOPPING: Final = 60.0  # seconds for a step to end and a checkpoint to be written
+_POINTS: Final = 400  # of the curve
+
+State = Literal["running", "stopped", "failed", "done"]
 
 
 class CloneRequest(Spec):
@@ -52,15 +65,13 @@ class CloneRequest(Spec):
 
 def own_base(store: Store) -> Artifact | None:
     """The base that comes with voxgrad, which aligns texts with recordings as `prepare` does by default."""
-    return max((one for one in store.list("base") if one.embedded), key=lambda one: one.version, default=None)
+    return max(
+        (base for base in store.list("base") if base.embedded), key=lambda base: base.version, default=None
+    )
 
 
-def clone(asked: CloneRequest, emit: Any) -> dict[str, Any]:
+def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
     """Make a voice, or go on with it; what exists already is found.
-
-    Args:
-        asked: what of.
-        emit: called with progress events.
 
     Raises:
         VoxgradError: the recordings cannot be used, the disk refuses, or SIGTERM stopped it.
@@ -97,21 +108,8 @@ def clone(asked: CloneRequest, emit: Any) -> dict[str, Any]:
         "voice": voice.ref,
         "card": page.ref,
         "verdict": page.manifest.metrics["verdict"],
-        "clips": metrics["clips"],
-        "rejected": metrics["rejected"],
-        "seconds": metrics["seconds"],
+        **{name: metrics[name] for name in ("clips", "rejected", "seconds")},
     }
-
-
-_LOG = logging.getLogger("voxgrad.server")
-_RECORD: Final = "clone.json"
-_LINE: Final = 1 << 20  # bytes of one event at most
-_STOPPING: Final = 60.0  # seconds for a step to end and a checkpoint to be written
-_LOADING: Final = "load"
-_POINTS: Final = 400  # of the curve
-_STOPPED: Final = {int(ExitCode.INTERRUPTED), int(ExitCode.TERMINATED)}
-
-State = Literal["running", "stopped", "failed", "done"]
 
 
 class CloneRecord(Spec):
@@ -151,7 +149,7 @@ class CloneJob:
     """One voice in the making.
 
     Attributes:
-        session: the folder's name.
+        directory: of the session.
         request: what the process was asked.
         state: ``running`` until its process has ended: before that, none can go on where it stops.
         outcome: the state that its process said it would end with.
@@ -162,19 +160,19 @@ class CloneJob:
         result: voice, card and counts once it is done.
     """
 
-    session: str
+    directory: Path
     request: CloneRequest
     state: State = "running"
     outcome: State | None = None
     message: str = ""
-    tasks: dict[str, _Task] = field(default_factory=lambda: {_LOADING: _Task(None)})
+    tasks: dict[str, _Task] = field(default_factory=lambda: {"load": _Task(None)})
     curve: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one line of the process."""
-        self.tasks.pop(_LOADING, None)  # what speaks is loaded
+        self.tasks.pop("load", None)  # what speaks is loaded
         match event:
             case {"event": "began", "task": task, "total": total}:
                 self.tasks[task] = _Task(total)
@@ -189,25 +187,58 @@ class CloneJob:
             case {"event": "done", **result}:
                 self.outcome, self.result, self.message = "done", dict(result), ""
             case {"event": "failed", "message": message, "exit_code": code}:
-                self.outcome, self.message = "stopped" if code in _STOPPED else "failed", message
+                stopped = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+                self.outcome, self.message = "stopped" if stopped else "failed", message
+
+    def end(self, code: int) -> None:
+        """Note that the process has ended."""
+        self.process = None
+        if self.outcome is not None:
+            self.state = self.outcome
+        elif code in {-signal.SIGKILL, -signal.SIGTERM}:
+            self.state, self.message = "stopped", "Stopped."
+        else:
+            self.state, self.message = "failed", f"It ended with code {code}."
+
+    def terminate(self) -> None:
+        """Have the process save what it has done, and end."""
+        with suppress(ProcessLookupError):
+            if self.process is not None:
+                self.process.terminate()
 
     def shown(self) -> dict[str, Any]:
         """As clients see it."""
         name, task = next(reversed(self.tasks.items()), ("", _Task(None)))
         return {
-            "session": self.session,
+            "session": self.directory.name,
             "name": self.request.name,
-            "preset": self.request.preset,
-            "minutes": self.request.minutes,
-            "state": self.state,
-            "message": self.message,
+            **self._record.model_dump(),
             "task": name,
             "done": task.done,
             "total": task.total,
             "seconds_left": task.seconds_left(),
             "curve": self.curve,
-            "result": self.result,
         }
+
+    def save(self) -> None:
+        """Write the record.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        with atomic_write(self.directory / _RECORD) as temporary:
+            temporary.write_text(self._record.model_dump_json(), encoding="utf-8")
+
+    @property
+    def _record(self) -> CloneRecord:
+        asked = self.request
+        return CloneRecord(
+            preset=asked.preset,
+            minutes=asked.minutes,
+            state=self.state,
+            message=self.message,
+            result=self.result,
+        )
 
 
 class CloneJobs:
@@ -223,41 +254,35 @@ class CloneJobs:
         return next((job for job in self._jobs.values() if job.state == "running"), None)
 
     async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
-        """Begin, or go on where the same request stopped.
-
-        Args:
-            directory: of the session.
-            request: what to make.
+        """Begin, or go on where the same request of a session stopped.
 
         Raises:
-            BadInputError: another voice is in the making: two would take twice as long.
+            HTTPError: 409, another voice is in the making: two would take twice as long.
             EnvironmentFailureError: the disk refuses.
         """
-        busy = self.running
-        if busy is not None:
-            raise BadInputError(
-                f"the voice {busy.request.name} is in the making", "Wait until it is done, or cancel it."
+        if (busy := self.running) is not None:
+            message = f"The voice {busy.request.name} is in the making: wait, or cancel it."
+            raise HTTPError(409, message, code="busy")
+        job = self._jobs[directory.name] = CloneJob(directory, request)
+        try:
+            job.save()
+            job.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "voxgrad.server.clone"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_LINE,
+                start_new_session=True,  # Ctrl-C ends the server, which stops it in order
             )
-        job = CloneJob(directory.name, request)
-        self._jobs[directory.name] = job
-        _write(directory, job)
-        job.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "voxgrad.server.clone",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_LINE,
-            start_new_session=True,  # Ctrl-C ends the server, which stops it in order
-        )
-        watcher = asyncio.create_task(self._watch(directory, job))
+        except BaseException:
+            del self._jobs[directory.name]  # nothing runs, and others may
+            raise
+        watcher = asyncio.create_task(self._watch(job, job.process))
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
         return job
 
-    async def _watch(self, directory: Path, job: CloneJob) -> None:
-        process = job.process
-        assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+    async def _watch(self, job: CloneJob, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
         with suppress(BrokenPipeError, ConnectionResetError):
             process.stdin.write(job.request.model_dump_json().encode())
             await process.stdin.drain()
@@ -265,20 +290,13 @@ class CloneJobs:
         async for line in process.stdout:
             with suppress(ValueError):
                 job.take(json.loads(line))
-        code = await process.wait()
-        job.process = None
-        if job.outcome is not None:
-            job.state = job.outcome
-        elif code in {-signal.SIGKILL, -signal.SIGTERM}:
-            job.state, job.message = "stopped", "Stopped."
-        else:
-            job.state, job.message = "failed", f"It ended with code {code}."
+        job.end(await process.wait())
         try:
-            _write(directory, job)
+            job.save()
         except VoxgradError:
             _LOG.exception("the record of a clone could not be written")
 
-    async def stop(self, session: str) -> None:
+    def stop(self, session: str) -> None:
         """Stop a voice in the making; what is done of it is saved.
 
         Raises:
@@ -287,15 +305,12 @@ class CloneJobs:
         job = self._jobs.get(session)
         if job is None or job.process is None:
             raise BadInputError("no voice of this session is in the making", "Begin it first.")
-        with suppress(ProcessLookupError):
-            job.process.terminate()
+        job.terminate()
 
     async def close(self) -> None:
         """Stop what is in the making, and wait until it is saved."""
         for job in self._jobs.values():
-            if job.process is not None:
-                with suppress(ProcessLookupError):
-                    job.process.terminate()
+            job.terminate()
         if self._watchers:
             await asyncio.wait(self._watchers, timeout=_STOPPING)
         for job in self._jobs.values():
@@ -316,18 +331,6 @@ class CloneJobs:
         return {**record.model_dump(), "state": state, "session": directory.name, "curve": []}
 
 
-def _write(directory: Path, job: CloneJob) -> None:
-    record = CloneRecord(
-        preset=job.request.preset,
-        minutes=job.request.minutes,
-        state=job.state,
-        message=job.message,
-        result=job.result,
-    )
-    with atomic_write(directory / _RECORD) as temporary:
-        temporary.write_text(record.model_dump_json(), encoding="utf-8")
-
-
 def main() -> int:
     """Read a request, and tell how it goes; returns the exit code."""
 
@@ -342,19 +345,21 @@ def main() -> int:
         sys.stdout.write(f"{json.dumps({'event': kind, **content})}\n")
         sys.stdout.flush()
 
+    def failed(message: str, code: ExitCode) -> int:
+        tell("failed", {"message": message, "exit_code": int(code)})
+        return int(code)
+
     def emit(event: Event) -> None:
         tell(type(event).__name__.lower(), asdict(event))
 
     try:
         tell("done", clone(CloneRequest.model_validate_json(sys.stdin.read()), emit))
     except KeyboardInterrupt:
-        tell("failed", {"message": "Stopped.", "exit_code": int(ExitCode.TERMINATED)})
-        return int(ExitCode.TERMINATED)
+        return failed("Stopped.", ExitCode.TERMINATED)
     except Exception as error:
         if (known := as_voxgrad_error(error)) is None:
             raise
-        tell("failed", {"message": str(known), "exit_code": int(known.exit_code)})
-        return int(known.exit_code)
+        return failed(str(known), known.exit_code)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -10,17 +10,17 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
-from voxgrad.errors import ExitCode, VoxgradError
-from voxgrad.server.service import QueueFullError, UnknownVoiceError
+from voxgrad.errors import ExitCode
 from voxgrad.server.settings import Limits
 from voxgrad.system_errors import as_voxgrad_error, is_disk_full
 from voxgrad.unicode import whole_characters
 
-_OF_EXIT_CODES = {ExitCode.BAD_INPUT: 400, ExitCode.ENVIRONMENT: 503}
-_CODES = {400: "bad_input", 503: "unavailable", 507: "disk_full"}
-
-
 T = TypeVar("T")
+Body = TypeVar("Body", bound=BaseModel)
+_DISCARDING: Final = 5.0  # seconds
+_MOST_DISCARDED: Final = 64 << 20  # bytes
+_STATUSES: Final = {ExitCode.BAD_INPUT: 400, ExitCode.ENVIRONMENT: 503}
+_CODES: Final = {400: "bad_input", 503: "unavailable", 507: "disk_full"}
 
 
 class ClientLeftError(Exception):
@@ -48,62 +48,42 @@ class HTTPError(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.message, self.code, self.parameter = status, message, code, parameter
-        self.headers = headers
-
-
-def error_content(status: int, message: str, code: str | None, parameter: str | None) -> dict[str, object]:
-    """OpenAI's form of an error."""
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    if status == 429:
-        kind = "rate_limit_error"
-    return {"error": {"message": message, "type": kind, "param": parameter, "code": code}}
+        self.status, self.message, self.code, self.headers = status, message, code, headers
+        kind = "rate_limit_error" if status == 429 else "invalid_request_error"
+        self.content = {
+            "error": {
+                "message": message,
+                "type": "server_error" if status >= 500 else kind,
+                "param": parameter,
+                "code": code,
+            }
+        }
+        """OpenAI's form of an error."""
 
 
 def as_http(error: Exception) -> HTTPError:
     """Any failure as what a client is answered; of a bug, nothing but that it is one."""
-    match error:
-        case HTTPError():
-            found = error
-        case QueueFullError():
-            headers = {"Retry-After": str(error.retry_after)}
-            found = HTTPError(429, f"{str(error).capitalize()}.", code="queue_full", headers=headers)
-        case TimeoutError():
-            message = "It took too long until there was audio: try again later, or send less text."
-            found = HTTPError(503, message, code="timeout", headers={"Retry-After": "10"})
-        case UnknownVoiceError():
-            found = HTTPError(404, str(error), code="voice_not_found", parameter="voice")
-        case VoxgradError():
-            status = _OF_EXIT_CODES.get(error.exit_code, 500)
-            if isinstance(error.__cause__, OSError) and is_disk_full(error.__cause__):
-                status = 507
-            found = HTTPError(status, str(error), code=_CODES.get(status, "failed"))
-        case _ if (known := as_voxgrad_error(error)) is not None:
-            found = as_http(known)
-        case _:
-            found = HTTPError(500, "Internal error: see the log of the server.", code="internal_error")
-    return found
+    if isinstance(error, HTTPError):
+        return error
+    if isinstance(error, TimeoutError):
+        message = "It took too long until there was audio: try again later, or send less text."
+        return HTTPError(503, message, code="timeout", headers={"Retry-After": "10"})
+    known = as_voxgrad_error(error)
+    if known is None:
+        return HTTPError(500, "Internal error: see the log of the server.", code="internal_error")
+    status = _STATUSES.get(known.exit_code, 500)
+    if isinstance(known.__cause__, OSError) and is_disk_full(known.__cause__):
+        status = 507
+    return HTTPError(status, str(known), code=_CODES.get(status, "failed"))
 
 
 def error_response(error: HTTPError) -> JSONResponse:
     """The answer to a failed request."""
-    content = error_content(error.status, error.message, error.code, error.parameter)
-    return JSONResponse(content, error.status, error.headers)
-
-
-_DISCARDING: Final = 5.0  # seconds
-_MOST_DISCARDED: Final = 64 << 20  # bytes
-
-Body = TypeVar("Body", bound=BaseModel)
+    return JSONResponse(error.content, error.status, error.headers)
 
 
 async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[bytes]:
-    """A body as it comes.
-
-    Args:
-        request: that it belongs to.
-        most: bytes of it.
-        limits: how long a client may pause.
+    """A body of at most ``most`` bytes, as it comes.
 
     Raises:
         HTTPError: 413, it is larger; 408, it stopped coming.
@@ -112,8 +92,7 @@ async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[b
     size, body = 0, request.stream()
     told = request.headers.get("content-length", "")
     if told.isdecimal() and int(told[:20]) > most:
-        await _discard(body)
-        raise _too_large(most)
+        raise await _too_large(body, most)
     while True:
         try:
             async with asyncio.timeout(limits.idle_seconds):
@@ -127,14 +106,22 @@ async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[b
             return
         size += len(content)
         if size > most:
-            await _discard(body)
-            raise _too_large(most)
+            raise await _too_large(body, most)
         yield content
 
 
-async def whole(request: Request, most: int, limits: Limits) -> bytes:
-    """A body of at most ``most`` bytes; see `chunks`."""
-    return b"".join([content async for content in chunks(request, most, limits)])
+async def _too_large(body: AsyncIterator[bytes], most: int) -> HTTPError:
+    """Takes a little more: a client that still sends when the connection is closed does not see the answer."""
+    discarded = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(_DISCARDING):
+            async for content in body:
+                discarded += len(content)
+                if discarded > _MOST_DISCARDED:
+                    break
+    size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most} bytes"
+    message = f"The body is larger than the {size} that are taken here."
+    return HTTPError(413, message, code="too_large", headers={"Connection": "close"})
 
 
 async def parsed(request: Request, kind: type[Body], limits: Limits) -> Body:
@@ -147,9 +134,9 @@ async def parsed(request: Request, kind: type[Body], limits: Limits) -> Body:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         message = "The body must be JSON: send the header 'Content-Type: application/json'."
         raise HTTPError(415, message, code="unsupported_media_type")
-    value = json_object(await whole(request, limits.json_bytes, limits), "The body")
+    content = b"".join([piece async for piece in chunks(request, limits.json_bytes, limits)])
     try:
-        return kind.model_validate(value)
+        return kind.model_validate(json_object(content, "The body"))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:2])
@@ -158,11 +145,7 @@ async def parsed(request: Request, kind: type[Body], limits: Limits) -> Body:
 
 
 def json_object(content: bytes, what: str) -> dict[str, Any]:
-    """A JSON object, without the fields that are null: those have their defaults.
-
-    Args:
-        content: that a client sent.
-        what: the beginning of the message.
+    """A JSON object without the fields that are null, which mean the default; ``what`` begins the message.
 
     Raises:
         HTTPError: 400, it is none.
@@ -176,41 +159,25 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
         raise HTTPError(400, message, code="invalid_json") from error
 
 
-async def _discard(body: AsyncIterator[bytes]) -> None:
-    """Take a little more: a client that still sends when the connection is closed does not see the answer."""
-    size = 0
-    with suppress(TimeoutError, ClientDisconnect):
-        async with asyncio.timeout(_DISCARDING):
-            async for content in body:
-                size += len(content)
-                if size > _MOST_DISCARDED:
-                    return
-
-
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-def _too_large(most: int) -> HTTPError:
-    size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most} bytes"
-    message = f"The body is larger than the {size} that are taken here."
-    return HTTPError(413, message, code="too_large", headers={"Connection": "close"})
-
-
 async def unless_left(request: Request, awaited: Awaitable[T]) -> T:
     """See `unless`; the request's body must have been read."""
-    return await unless(_left(request.receive), awaited)
+
+    async def left() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return await unless(left(), awaited)
 
 
 async def unless(left: Coroutine[Any, Any, Any], awaited: Awaitable[T]) -> T:
-    """The result of ``awaited``, unless the client leaves before.
-
-    Args:
-        left: ends when the client does.
-        awaited: cancelled if that is the case.
+    """The result of ``awaited``, which is cancelled if the client leaves before.
 
     Raises:
-        ClientLeftError: it did.
+        ClientLeftError: ``left`` ended first.
     """
     tasks = work, _ = asyncio.ensure_future(awaited), asyncio.create_task(left)
     try:
@@ -222,8 +189,3 @@ async def unless(left: Coroutine[Any, Any, Any], awaited: Awaitable[T]) -> T:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _left(receive: Callable[[], Awaitable[Any]]) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -33,10 +33,12 @@ from voxgrad.store.maintenance import in_trash, remove, restore
 from voxgrad.store.store import Store
 
 T = TypeVar("T")
-FOLDER: Final = "recordings"
+_FOLDER: Final = "recordings"
 """In the store's home: a folder a session."""
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _WAVE: Final = (b"RIFF", b"WAVE")
+_MADE_AGAIN: Final = frozenset({"card", "speech", "evaluation"})
+"""What may go along with a voice: it can be made again."""
 
 
 class SessionBody(BaseModel):
@@ -59,9 +61,21 @@ class CloneBody(BaseModel):
     minutes: Annotated[float, Field(ge=1, le=1440)] | None = None
 
 
-def folder_of(store: Store) -> Path:
-    """Where the sessions of a store lie."""
-    return store.home / FOLDER
+class NameBody(BaseModel):
+    """A new name."""
+
+    name: Annotated[str, Field(max_length=64)]
+
+
+class RefBody(BaseModel):
+    """What to bring back, such as ``alice@v1``."""
+
+    ref: Annotated[str, Field(max_length=200)]
+
+
+def _store(request: Request) -> Store:
+    service: SpeechService = request.app.state.service
+    return service.store
 
 
 def _session(request: Request) -> RecordingSession:
@@ -71,38 +85,18 @@ def _session(request: Request) -> RecordingSession:
         HTTPError: 404, there is none.
     """
     identifier = request.path_params["session"]
-    directory = folder_of(_store(request)) / identifier
+    directory = _store(request).home / _FOLDER / identifier
     if _ID.fullmatch(identifier) is None or not directory.is_dir():
         raise HTTPError(404, "There is no such recording session.", code="not_found")
     return RecordingSession.open(directory)
 
 
-def _store(request: Request) -> Store:
-    service: SpeechService = request.app.state.service
-    return service.store
-
-
-async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.to_thread(function, *arguments)
-
-
-async def list_sessions(request: Request) -> Response:
-    """GET /api/recordings."""
-    jobs: CloneJobs = request.app.state.clones
-    found = await _in_thread(sessions, folder_of(_store(request)))
-    shown = [await _in_thread(_brief, one, jobs) for one in found]
-    return JSONResponse({"sessions": shown, "presets": preset_names()})
-
-
 def _brief(session: RecordingSession, jobs: CloneJobs) -> dict[str, Any]:
-    takes = session.takes()
+    record, takes = session.record, session.takes()
     return {
         "id": session.directory.name,
-        "name": session.record.name,
-        "speaker": session.record.speaker,
-        "kind": session.record.kind,
-        "created": session.record.created,
-        "prompts": len(session.record.prompts),
+        **{name: getattr(record, name) for name in ("name", "speaker", "kind", "created")},
+        "prompts": len(record.prompts),
         "takes": len(takes),
         "seconds": round(sum(takes.values()), 1),
         "clone": jobs.shown(session.directory),
@@ -123,11 +117,23 @@ def _whole(session: RecordingSession, jobs: CloneJobs) -> dict[str, Any]:
     }
 
 
+async def _shown(request: Request, session: RecordingSession, status: int = 200) -> Response:
+    return JSONResponse(await asyncio.to_thread(_whole, session, request.app.state.clones), status)
+
+
+async def list_sessions(request: Request) -> Response:
+    """GET /api/recordings."""
+    folder, jobs = _store(request).home / _FOLDER, request.app.state.clones
+
+    def listed() -> list[dict[str, Any]]:
+        return [_brief(session, jobs) for session in sessions(folder)]
+
+    return JSONResponse({"sessions": await asyncio.to_thread(listed), "presets": preset_names()})
+
+
 async def begin_session(request: Request) -> Response:
     """POST /api/recordings."""
-    settings: ServerSettings = request.app.state.settings
-    body = await parsed(request, SessionBody, settings.limits)
-    directory = folder_of(_store(request)) / uploads.fresh_name()
+    body = await parsed(request, SessionBody, request.app.state.settings.limits)
     prompts: tuple[str, ...] | None = None
     if body.kind == "files":
         prompts = ()
@@ -135,44 +141,41 @@ async def begin_session(request: Request) -> Response:
         prompts = read_prompts(body.prompts)
         if not prompts:
             raise BadInputError("there are no prompts", "Give sentences, one a line, or leave them out.")
-
-    def create() -> dict[str, Any]:
-        session = RecordingSession.create(
-            directory,
-            name=body.name,
-            speaker=body.speaker,
-            statement=body.statement,
-            prompts=prompts,
-            kind=body.kind,
-        )
-        return _whole(session, request.app.state.clones)
-
-    return JSONResponse(await _in_thread(create), 201)
+    session = await asyncio.to_thread(
+        RecordingSession.create,
+        _store(request).home / _FOLDER / uploads.fresh_name(),
+        name=body.name,
+        speaker=body.speaker,
+        statement=body.statement,
+        prompts=prompts,
+        kind=body.kind,
+    )
+    return await _shown(request, session, 201)
 
 
 async def show_session(request: Request) -> Response:
     """GET /api/recordings/{session}."""
-    return JSONResponse(await _in_thread(_whole, _session(request), request.app.state.clones))
+    return await _shown(request, _session(request))
 
 
 async def delete_session(request: Request) -> Response:
     """DELETE /api/recordings/{session}: recordings are gone for good; voices made of them stay."""
-    session, jobs = _session(request), request.app.state.clones
-    busy = jobs.running
-    if busy is not None and busy.session == session.directory.name:
+    session, busy = _session(request), request.app.state.clones.running
+    if busy is not None and busy.directory == session.directory:
         raise HTTPError(409, "Its voice is in the making: cancel that first.", code="busy")
     with explain_os_errors("delete recordings"):
-        await _in_thread(shutil.rmtree, session.directory)
+        await asyncio.to_thread(shutil.rmtree, session.directory)
     return Response(status_code=204)
 
 
 async def put_take(request: Request) -> Response:
     """PUT /api/recordings/{session}/takes/{number}: a WAV, which is checked, and kept where it passes."""
-    session, settings = _session(request), request.app.state.settings
-    text = session.prompt(request.path_params["number"])
+    session, limits, jobs = _session(request), request.app.state.settings.limits, request.app.state.clones
+    number: int = request.path_params["number"]
+    text = session.prompt(number)
     incoming = session.incoming()
     try:
-        await uploads.store(incoming, chunks(request, settings.limits.take_bytes, settings.limits))
+        await uploads.store(incoming, chunks(request, limits.take_bytes, limits))
         with incoming.open("rb") as file:
             head = file.read(12)
         if (head[:4], head[8:12]) != _WAVE:
@@ -184,17 +187,16 @@ async def put_take(request: Request) -> Response:
         unusable = {problem["code"] for problem in report["problems"]} & {"silent", "unreadable"}
         kept = not report["problems"] or (request.query_params.get("keep") == "1" and not unusable)
         if kept:
-            await _in_thread(session.keep, request.path_params["number"], incoming)
+            await asyncio.to_thread(session.keep, number, incoming)
     finally:
         incoming.unlink(missing_ok=True)
-    shown = await _in_thread(_whole, session, request.app.state.clones)
+    shown = await asyncio.to_thread(_whole, session, jobs)
     return JSONResponse({"kept": kept, "report": report, "session": shown}, 201 if kept else 200)
 
 
 async def get_take(request: Request) -> Response:
     """GET /api/recordings/{session}/takes/{number}."""
-    session = _session(request)
-    number = request.path_params["number"]
+    session, number = _session(request), request.path_params["number"]
     session.prompt(number)
     if not session.take(number).is_file():
         raise HTTPError(404, "This prompt is not recorded yet.", code="not_found")
@@ -203,37 +205,34 @@ async def get_take(request: Request) -> Response:
 
 async def delete_take(request: Request) -> Response:
     """DELETE /api/recordings/{session}/takes/{number}."""
-    session = _session(request)
-    session.prompt(request.path_params["number"])
-    await _in_thread(session.remove, request.path_params["number"])
-    return JSONResponse(await _in_thread(_whole, session, request.app.state.clones))
+    session, number = _session(request), request.path_params["number"]
+    session.prompt(number)
+    await asyncio.to_thread(session.remove, number)
+    return await _shown(request, session)
 
 
 async def put_file(request: Request) -> Response:
     """PUT /api/recordings/{session}/files?name=NAME: a recording, a text, a list, or a zip of them."""
-    session, settings = _session(request), request.app.state.settings
+    session, limits = _session(request), request.app.state.settings.limits
     if session.record.kind != "files":
         raise HTTPError(409, "This session records prompts: begin another for files.", code="wrong_kind")
-    content = chunks(request, settings.limits.upload_bytes, settings.limits)
-    await uploads.take(session.directory, request.query_params.get("name", ""), content, settings.limits)
-    return JSONResponse(await _in_thread(_whole, session, request.app.state.clones), 201)
+    content = chunks(request, limits.upload_bytes, limits)
+    await uploads.take(session.directory, request.query_params.get("name", ""), content, limits)
+    return await _shown(request, session, 201)
 
 
 async def start_clone(request: Request) -> Response:
     """POST /api/recordings/{session}/clone: begins, or goes on where it stopped."""
-    session, settings = _session(request), request.app.state.settings
+    session, jobs = _session(request), request.app.state.clones
+    settings: ServerSettings = request.app.state.settings
     body = await parsed(request, CloneBody, settings.limits)
     if body.preset not in preset_names():
         message = f"There is no preset {body.preset!r}. There are: {', '.join(preset_names())}."
         raise HTTPError(400, message, code="invalid_value", parameter="preset")
-    jobs: CloneJobs = request.app.state.clones
-    if jobs.running is not None:
-        message = f"The voice {jobs.running.request.name} is in the making: wait, or cancel it."
-        raise HTTPError(409, message, code="busy")
     if session.record.kind == "prompts":
         if not session.takes():
             raise BadInputError("nothing is recorded yet", "Record some prompts first.")
-        await _in_thread(session.write_list)  # a full disk may have kept a take from being listed
+        await asyncio.to_thread(session.write_list)  # a full disk may have kept a take from being listed
     asked = CloneRequest(
         home=str(_store(request).home),
         folder=str(session.directory),
@@ -250,38 +249,20 @@ async def start_clone(request: Request) -> Response:
 
 async def show_clone(request: Request) -> Response:
     """GET /api/recordings/{session}/clone."""
-    jobs: CloneJobs = request.app.state.clones
-    found = jobs.shown(_session(request).directory)
-    if found is None:
+    shown = request.app.state.clones.shown(_session(request).directory)
+    if shown is None:
         raise HTTPError(404, "No voice of this session was begun.", code="not_found")
-    return JSONResponse(found)
+    return JSONResponse(shown)
 
 
 async def stop_clone(request: Request) -> Response:
     """DELETE /api/recordings/{session}/clone: stops it; what is done is saved."""
-    jobs: CloneJobs = request.app.state.clones
-    session = _session(request)
-    await jobs.stop(session.directory.name)
+    session, jobs = _session(request), request.app.state.clones
+    jobs.stop(session.directory.name)
     return JSONResponse(jobs.shown(session.directory), 202)
 
 
-_MADE_AGAIN: Final = frozenset({"card", "speech", "evaluation"})
-"""What may go along with a voice: it can be made again."""
-
-
-class NameBody(BaseModel):
-    """A new name."""
-
-    name: Annotated[str, Field(max_length=64)]
-
-
-class RefBody(BaseModel):
-    """What to bring back, such as ``alice@v1``."""
-
-    ref: Annotated[str, Field(max_length=200)]
-
-
-async def _with_voice(request: Request, function: Callable[[Store, Artifact], Any]) -> Any:
+async def _with_voice(request: Request, function: Callable[[Store, Artifact], T]) -> T:
     """Do something in a thread with the voice that a path names.
 
     Raises:
@@ -289,10 +270,9 @@ async def _with_voice(request: Request, function: Callable[[Store, Artifact], An
     """
     store = _store(request)
 
-    def work() -> Any:
-        wanted = request.path_params["voice"]
+    def work() -> T:
         try:
-            voice = store.find(wanted, "voice")
+            voice = store.find(request.path_params["voice"], "voice")
         except BadInputError as error:
             raise UnknownVoiceError(error.message, error.hint) from error
         return function(store, voice)
@@ -303,9 +283,8 @@ async def _with_voice(request: Request, function: Callable[[Store, Artifact], An
 async def rename(request: Request) -> Response:
     """POST /api/voices/{voice}/rename: the same voice under another name; the old one goes to the trash."""
     body = await parsed(request, NameBody, request.app.state.settings.limits)
-    return JSONResponse(
-        described(await _with_voice(request, lambda store, one: _renamed(store, one, body.name)))
-    )
+    renamed = await _with_voice(request, lambda store, voice: _renamed(store, voice, body.name))
+    return JSONResponse(described(renamed))
 
 
 def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:
@@ -327,7 +306,7 @@ async def delete(request: Request) -> Response:
 
     def work(store: Store, voice: Artifact) -> list[str]:
         _check_removable(store, voice)
-        return [one.ref for one in remove(store, voice, cascade=True)]
+        return [removed.ref for removed in remove(store, voice, cascade=True)]
 
     return JSONResponse({"removed": await _with_voice(request, work)})
 
@@ -338,22 +317,21 @@ def _check_removable(store: Store, voice: Artifact) -> None:
     Raises:
         BadInputError: another voice was made from this one, or it comes with voxgrad.
     """
-    needed = [one for one in Lineage.of(store).descendants(voice) if one.kind not in _MADE_AGAIN]
+    needed = [child for child in Lineage.of(store).descendants(voice) if child.kind not in _MADE_AGAIN]
     if needed:
         raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")
 
 
 async def trash(request: Request) -> Response:
     """GET /api/trash: the voices that can be brought back, the last removed first."""
-    found = await asyncio.to_thread(in_trash, _store(request))
     shown = [
         {
-            "ref": one.location.ref,
-            "name": one.location.name,
-            "removed": one.removed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "ref": lost.location.ref,
+            "name": lost.location.name,
+            "removed": lost.removed.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        for one in found
-        if one.location.kind == "voice"
+        for lost in await asyncio.to_thread(in_trash, _store(request))
+        if lost.location.kind == "voice"
     ]
     return JSONResponse({"voices": shown})
 
@@ -365,12 +343,12 @@ async def bring_back(request: Request) -> Response:
 
     def work() -> list[str]:
         back = restore(store, f"voice/{body.ref}")
-        digests = {one.digest for one in back if isinstance(one, Artifact)}
+        digests = {entry.digest for entry in back if isinstance(entry, Artifact)}
         for lost in in_trash(store):
-            found = lost.entry
-            if isinstance(found, Artifact) and found.kind == "card" and _voice_of(found) in digests:
-                back += restore(store, f"card/{found.ref}")
-        return [one.ref for one in back]
+            page = lost.entry
+            if isinstance(page, Artifact) and page.kind == "card" and _voice_of(page) in digests:
+                back += restore(store, f"card/{page.ref}")
+        return [entry.ref for entry in back]
 
     return JSONResponse({"restored": await asyncio.to_thread(work)})
 
@@ -408,7 +386,7 @@ async def card(request: Request) -> Response:
     """GET /api/voices/{voice}/card: the page, as text, for ours to take what it shows from."""
 
     def work(store: Store, voice: Artifact) -> Path | None:
-        cards = [one for one in store.list("card") if _voice_of(one) == voice.digest]
+        cards = [page for page in store.list("card") if _voice_of(page) == voice.digest]
         return cards[-1].path("card.html") if cards else None
 
     path = await _with_voice(request, work)
@@ -420,8 +398,8 @@ async def card(request: Request) -> Response:
 async def make_card(request: Request) -> Response:
     """POST /api/voices/{voice}/card: makes the page where it is missing."""
     service: SpeechService = request.app.state.service
-    voice = await _with_voice(request, lambda _, one: one)
-    call = service.pool.call(workers.make_card, service.store.home, slot_of(voice))
+    slot = await _with_voice(request, lambda _, voice: slot_of(voice))
+    call = service.pool.call(workers.make_card, service.store.home, slot)
     return JSONResponse({"card": await unless_left(request, call)}, 201)
 
 
@@ -429,22 +407,25 @@ _SESSION: Final = "/api/recordings/{session}"
 _TAKE: Final = f"{_SESSION}/takes/{{number:int}}"
 _VOICE: Final = "/api/voices/{voice}"
 ROUTES = [
-    Route("/api/recordings", list_sessions, methods=["GET"]),
-    Route("/api/recordings", begin_session, methods=["POST"]),
-    Route(_SESSION, show_session, methods=["GET"]),
-    Route(_SESSION, delete_session, methods=["DELETE"]),
-    Route(_TAKE, put_take, methods=["PUT"]),
-    Route(_TAKE, get_take, methods=["GET"]),
-    Route(_TAKE, delete_take, methods=["DELETE"]),
-    Route(f"{_SESSION}/files", put_file, methods=["PUT"]),
-    Route(f"{_SESSION}/clone", start_clone, methods=["POST"]),
-    Route(f"{_SESSION}/clone", show_clone, methods=["GET"]),
-    Route(f"{_SESSION}/clone", stop_clone, methods=["DELETE"]),
-    Route(_VOICE, delete, methods=["DELETE"]),
-    Route(f"{_VOICE}/rename", rename, methods=["POST"]),
-    Route(f"{_VOICE}/export", download, methods=["GET"]),
-    Route(f"{_VOICE}/card", card, methods=["GET"]),
-    Route(f"{_VOICE}/card", make_card, methods=["POST"]),
-    Route("/api/trash", trash, methods=["GET"]),
-    Route("/api/trash/restore", bring_back, methods=["POST"]),
+    Route(path, endpoint, methods=[method])
+    for method, path, endpoint in (
+        ("GET", "/api/recordings", list_sessions),
+        ("POST", "/api/recordings", begin_session),
+        ("GET", _SESSION, show_session),
+        ("DELETE", _SESSION, delete_session),
+        ("PUT", _TAKE, put_take),
+        ("GET", _TAKE, get_take),
+        ("DELETE", _TAKE, delete_take),
+        ("PUT", f"{_SESSION}/files", put_file),
+        ("POST", f"{_SESSION}/clone", start_clone),
+        ("GET", f"{_SESSION}/clone", show_clone),
+        ("DELETE", f"{_SESSION}/clone", stop_clone),
+        ("DELETE", _VOICE, delete),
+        ("POST", f"{_VOICE}/rename", rename),
+        ("GET", f"{_VOICE}/export", download),
+        ("GET", f"{_VOICE}/card", card),
+        ("POST", f"{_VOICE}/card", make_card),
+        ("GET", "/api/trash", trash),
+        ("POST", "/api/trash/restore", bring_back),
+    )
 ]

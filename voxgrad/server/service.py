@@ -15,6 +15,7 @@ import numpy as np
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.presets import validated
+from voxgrad.server.http import HTTPError
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.remote_speaker import RemoteSpeaker
 from voxgrad.server.settings import ServerSettings
@@ -39,16 +40,11 @@ _USUAL_SECONDS = 2.0  # of a request, before any was answered
 _KEPT: Final = 0.8  # of the mean that each further request leaves
 
 
-class UnknownVoiceError(BadInputError):
-    """No voice answers to a name; the hint lists those there are."""
+class UnknownVoiceError(HTTPError):
+    """No voice answers to a name; ``there_are`` lists those that do, or tells what else to ask for."""
 
-
-class QueueFullError(Exception):
-    """As many requests are in work or waiting as may be; ``retry_after`` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"the queue is full, try again in {retry_after} s")
-        self.retry_after = retry_after
+    def __init__(self, message: str, there_are: str) -> None:
+        super().__init__(404, f"{message}. {there_are}", code="voice_not_found", parameter="voice")
 
 
 @dataclass(frozen=True)
@@ -172,12 +168,13 @@ class SpeechService:
         """A place in the queue, for as long as the body takes.
 
         Raises:
-            QueueFullError: all are taken.
+            HTTPError: 429, all are taken.
         """
         if self._active >= self._queue:
             self.metrics.refused.inc()
-            wait = self._usual_seconds * self._active / self.pool.workers
-            raise QueueFullError(max(1, min(60, round(wait))))
+            wait = max(1, min(60, round(self._usual_seconds * self._active / self.pool.workers)))
+            message = f"The queue is full, try again in {wait} s."
+            raise HTTPError(429, message, code="queue_full", headers={"Retry-After": str(wait)})
         self._active += 1
         self.metrics.active.set(self._active)
         began = time.monotonic()

@@ -1,4 +1,7 @@
-"""OpenAI's routes: speech, models, voices (https://platform.openai.com/docs/api-reference/audio/createSpeech)."""
+"""OpenAI's routes: speech, models, voices (https://platform.openai.com/docs/api-reference/audio/createSpeech).
+
+Speech is sent while it is made: an audio file in pieces, or server-sent events.
+"""
 
 import asyncio
 import base64
@@ -7,8 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,20 +22,15 @@ from starlette.types import Receive, Scope, Send
 from voxgrad.options import given, request_body
 from voxgrad.presets import validated
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
-from voxgrad.server.http import HTTPError, as_http, error_content, parsed, unless_left
+from voxgrad.server.http import HTTPError, as_http, parsed, unless_left
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.service import (
-    Speaker,
-    SpeechRequest,
-    SpeechService,
-    UnknownVoiceError,
-    log_text,
-)
+from voxgrad.server.service import Speaker, SpeechRequest, SpeechService, UnknownVoiceError, log_text
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.speech.results import SpokenPassage
 from voxgrad.store.artifact import Artifact
 
+_LOG = logging.getLogger("voxgrad.server")
 MODELS: Final[dict[str, Quality]] = {
     "voxgrad": "default",
     "voxgrad-draft": "draft",
@@ -44,26 +41,13 @@ MODELS: Final[dict[str, Quality]] = {
 }
 """The quality by the name of a model; OpenAI's are there because many clients know no other."""
 
-VOICES: Final = frozenset(
-    [
-        "alloy",
-        "ash",
-        "ballad",
-        "cedar",
-        "coral",
-        "echo",
-        "fable",
-        "marin",
-        "nova",
-        "onyx",
-        "sage",
-        "shimmer",
-        "verse",
-    ]
-)
+VOICES: Final = frozenset((
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
+))  # fmt: skip
 """OpenAI's voices, which many clients ask for unless told otherwise."""
 
-
+_BLOCK: Final = 1 << 16  # bytes
+_CHARACTERS_A_TOKEN: Final = 4  # of OpenAI's count, which nobody pays for here
 _LOWER: Final = BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)
 
 
@@ -100,38 +84,26 @@ async def speech(request: Request) -> Response:
     if len(body.input) > most:
         message = f"input has {len(body.input)} characters, and {most} are the most: send it in parts."
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
-    asked = await _asked(service, body, settings.voice_names)
-    if settings.log_text:
-        log_text(asked)
-    form = AnswerForm(
-        body.response_format,
-        events=body.stream_format == "sse",
-        words="words" in body.include,
-        mel="mel" in body.include,
-    )
-    return await speech_response(request, service, asked, form, settings.limits)
-
-
-async def _asked(service: SpeechService, body: SpeechBody, names: Mapping[str, str]) -> SpeechRequest:
-    """What a body asks for; ``names`` are other names of voices.
-
-    Raises:
-        HTTPError: it names no model of ours.
-        VoxgradError: the voice cannot be found or read.
-    """
-    if body.model not in MODELS:
-        message = f"There is no model {body.model[:80]!r}. There are: {', '.join(MODELS)}."
-        raise HTTPError(404, message, code="model_not_found", parameter="model")
+    _require_model(body.model)
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
-    speaker = await asyncio.to_thread(_find, service, wanted, names)
-    asked = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": speaker.name}
-    return SpeechRequest(
+    speaker = await asyncio.to_thread(_find, service, wanted, settings.voice_names)
+    synthesis = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": speaker.name}
+    asked = SpeechRequest(
         body.input,
         speaker,
-        validated(SynthesisSpec, asked, "the request"),
+        validated(SynthesisSpec, synthesis, "the request"),
         validated(DeliverySpec, given(DeliverySpec, body), "the request"),
         body.seed,
     )
+    if settings.log_text:
+        log_text(asked)
+    return await _speak(request, service, asked, body, settings.limits)
+
+
+def _require_model(name: str) -> None:
+    if name not in MODELS:
+        message = f"There is no model {name[:80]!r}. There are: {', '.join(MODELS)}."
+        raise HTTPError(404, message, code="model_not_found", parameter="model")
 
 
 def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) -> Speaker:
@@ -144,100 +116,12 @@ def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) 
         return service.find(names.get(wanted))
 
 
-async def models(request: Request) -> Response:
-    """GET /v1/models, and one of them by its name."""
-    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "voxgrad"} for name in MODELS]
-    wanted = request.path_params.get("model")
-    if wanted is None:
-        return JSONResponse({"object": "list", "data": listed})
-    if wanted not in MODELS:
-        message = f"There is no model {wanted[:80]!r}. There are: {', '.join(MODELS)}."
-        raise HTTPError(404, message, code="model_not_found", parameter="model")
-    return JSONResponse(next(one for one in listed if one["id"] == wanted))
-
-
-async def options(request: Request) -> Response:
-    """GET /v1/audio/options: the settings of a request as properties of a JSON Schema."""
-    del request
-    properties = {
-        name: schema
-        for spec in (SynthesisSpec, DeliverySpec)
-        for name, schema in spec.model_json_schema()["properties"].items()
-        if name != "speaker"
-    }
-    return JSONResponse({"type": "object", "properties": properties})
-
-
-async def voices(request: Request) -> Response:
-    """GET /v1/audio/voices: the newest version of every voice and base."""
-    service: SpeechService = request.app.state.service
-    newest = await asyncio.to_thread(service.newest_speakers)
-    return JSONResponse({"object": "list", "voices": [described(one) for one in newest]})
-
-
-def described(one: Artifact) -> dict[str, Any]:
-    """A voice as clients see it."""
-    manifest = one.manifest
-    speakers = manifest.settings.get("acoustic", {}).get("speakers", {})
-    return {
-        "id": one.name,
-        "name": one.name,
-        "object": "voice",
-        "ref": one.ref,
-        "kind": one.kind,
-        "created": manifest.created,
-        "consent": manifest.consent,
-        "licence": manifest.licence,
-        "embedded": one.embedded,
-        "size": one.size,
-        "speakers": list(speakers) if one.kind == "base" else [],
-    }
-
-
-ROUTES = [
-    Route("/v1/audio/speech", speech, methods=["POST"]),
-    Route("/v1/models", models, methods=["GET"]),
-    Route("/v1/models/{model}", models, methods=["GET"]),
-    Route("/v1/audio/options", options, methods=["GET"]),
-    Route("/v1/audio/voices", voices, methods=["GET"]),
-]
-
-
-T = TypeVar("T")
-_LOG = logging.getLogger("voxgrad.server")
-_BLOCK = 1 << 16  # bytes
-_CHARACTERS_A_TOKEN = 4  # of OpenAI's count, which nobody pays for here
-
-
-@dataclass(frozen=True)
-class AnswerForm:
-    """How a client wants its answer.
-
-    Attributes:
-        kind: of the audio, see `MEDIA_TYPES`.
-        events: server-sent events instead of a file.
-        words: events tell when every word is said.
-        mel: events bring the mel.
-    """
-
-    kind: str
-    events: bool = False
-    words: bool = False
-    mel: bool = False
-
-
-async def speech_response(
-    request: Request, service: SpeechService, asked: SpeechRequest, form: AnswerForm, limits: Limits
+async def _speak(
+    request: Request, service: SpeechService, asked: SpeechRequest, body: SpeechBody, limits: Limits
 ) -> Response:
-    """Speak for a client, from its place in the queue to the last byte.
-
-    Raises:
-        QueueFullError: there is no place.
-        ClientLeftError: it left before there was audio.
-        VoxgradError: the text cannot be spoken, or no worker could.
-        TimeoutError: there was no audio in time.
-    """
+    """Speak for a client, from its place in the queue to the last byte."""
     began = time.monotonic()
+    kind, events = body.response_format, body.stream_format == "sse"
     async with AsyncExitStack() as stack:
         stack.enter_context(service.admitted())
         pieces = await stack.enter_async_context(aclosing(service.stream(asked)))
@@ -245,21 +129,21 @@ async def speech_response(
             first, last = await unless_left(request, anext(pieces))
         service.metrics.first_audio.observe(time.monotonic() - began)
         recipe = await service.recipe(asked)
-        whole = last and not form.events
-        encoder = EncoderThread(open_encoder(form.kind, asked.speaker.rate, recipe.remark, whole=whole))
+        whole = last and not events
+        encoder = EncoderThread(open_encoder(kind, asked.speaker.rate, recipe.remark, whole=whole))
         stack.callback(encoder.leave)
         if whole:
-            content = await encoder.write(first.samples) + await encoder.finish()
-            return Response(content, media_type=MEDIA_TYPES[form.kind])
+            file = await encoder.write(first.samples) + await encoder.finish()
+            return Response(file, media_type=MEDIA_TYPES[kind])
 
         async def spoken() -> AsyncIterator[SpokenPassage]:
             yield first
             async for piece, _ in pieces:
                 yield piece
 
-        body = _events(spoken(), encoder, asked, form) if form.events else _audio(spoken(), encoder)
-        media_type = "text/event-stream" if form.events else MEDIA_TYPES[form.kind]
-        return _HeldResponse(body, media_type, stack.pop_all(), limits.request_seconds, service.metrics)
+        content = _events(spoken(), encoder, asked, body.include) if events else _audio(spoken(), encoder)
+        media_type = "text/event-stream" if events else MEDIA_TYPES[kind]
+        return _HeldResponse(content, media_type, stack.pop_all(), limits.request_seconds, service.metrics)
     raise AssertionError  # for mypy: the stack swallows nothing
 
 
@@ -278,14 +162,12 @@ class _HeldResponse(StreamingResponse):
         self._held, self._seconds, self._metrics = held, seconds, metrics
 
     async def _counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        complete = False
         try:
             async for content in body:
                 yield content
-            complete = True
-        finally:
-            if not complete:
-                self._metrics.cancelled.inc()
+        except BaseException:
+            self._metrics.cancelled.inc()
+            raise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._held, asyncio.timeout(self._seconds):
@@ -306,45 +188,45 @@ def _blocks(content: bytes) -> Iterator[bytes]:
 
 
 async def _events(
-    pieces: AsyncIterator[SpokenPassage], encoder: EncoderThread, asked: SpeechRequest, form: AnswerForm
+    pieces: AsyncIterator[SpokenPassage], encoder: EncoderThread, asked: SpeechRequest, include: list[Any]
 ) -> AsyncIterator[bytes]:
     """OpenAI's events: ``speech.audio.delta`` with audio in base64, then ``speech.audio.done`` with counts."""
     seconds = 0.0
     try:
         async for piece in pieces:
             seconds += len(piece.samples) / asked.speaker.rate
-            content = await encoder.write(piece.samples)
-            yield _event("speech.audio.delta", audio=_base64(content), **_beside(piece, form, asked))
+            audio = _base64(await encoder.write(piece.samples))
+            words = {"passage": _timing(piece)} if "words" in include else {}
+            mel = {"mel": _mel(piece, asked)} if "mel" in include and piece.mel.size else {}
+            yield _event("speech.audio.delta", audio=audio, **words, **mel)
         for block in _blocks(await encoder.finish()):
             yield _event("speech.audio.delta", audio=_base64(block))
     except Exception as error:  # noqa: BLE001 - the status is sent: all that is left is an event
         shown = as_http(error)
         if shown.status >= 500:
             _LOG.exception("speech failed")
-        yield _event("error", **error_content(shown.status, shown.message, shown.code, shown.parameter))
+        yield _event("error", **shown.content)
         return
     counts = len(asked.text) // _CHARACTERS_A_TOKEN, round(seconds * 20)
     usage = {"input_tokens": counts[0], "output_tokens": counts[1], "total_tokens": sum(counts)}
     yield _event("speech.audio.done", usage=usage)
 
 
-def _beside(piece: SpokenPassage, form: AnswerForm, asked: SpeechRequest) -> dict[str, Any]:
-    """What our own page asks for, beside the audio."""
-    found: dict[str, Any] = {}
-    if form.words:
-        timing = asdict(piece.timing)
-        words = [
-            {"text": one["written"], "start": round(one["start"], 3), "stop": round(one["stop"], 3)}
-            for one in timing["words"]
-            if one["written"]
-        ]
-        found["passage"] = {"start": timing["start"], "stop": timing["stop"], "words": words}
-    if form.mel and piece.mel.size:
-        low, high = asked.speaker.spec.mel.range
-        scaled = np.clip((piece.mel - low) / (high - low), 0, 1) * 255
-        frames = scaled.T.astype(np.uint8)
-        found["mel"] = {"bands": frames.shape[1], "frames": _base64(frames.tobytes())}
-    return found
+def _timing(piece: SpokenPassage) -> dict[str, Any]:
+    """When a passage and its words are said."""
+    words = [
+        {"text": word.written, "start": round(word.start, 3), "stop": round(word.stop, 3)}
+        for word in piece.timing.words
+        if word.written
+    ]
+    return {"start": piece.timing.start, "stop": piece.timing.stop, "words": words}
+
+
+def _mel(piece: SpokenPassage, asked: SpeechRequest) -> dict[str, Any]:
+    """The mel as bytes, frame by frame."""
+    low, high = asked.speaker.spec.mel.range
+    frames = (np.clip((piece.mel - low) / (high - low), 0, 1) * 255).T.astype(np.uint8)
+    return {"bands": frames.shape[1], "frames": _base64(frames.tobytes())}
 
 
 def _event(kind: str, **content: object) -> bytes:
@@ -353,3 +235,58 @@ def _event(kind: str, **content: object) -> bytes:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
+
+
+async def models(request: Request) -> Response:
+    """GET /v1/models, and one of them by its name."""
+    listed = {name: {"id": name, "object": "model", "created": 0, "owned_by": "voxgrad"} for name in MODELS}
+    wanted = request.path_params.get("model")
+    if wanted is None:
+        return JSONResponse({"object": "list", "data": list(listed.values())})
+    _require_model(wanted)
+    return JSONResponse(listed[wanted])
+
+
+async def options(_: Request) -> Response:
+    """GET /v1/audio/options: the settings of a request as properties of a JSON Schema."""
+    properties = {
+        name: schema
+        for spec in (SynthesisSpec, DeliverySpec)
+        for name, schema in spec.model_json_schema()["properties"].items()
+        if name != "speaker"
+    }
+    return JSONResponse({"type": "object", "properties": properties})
+
+
+async def voices(request: Request) -> Response:
+    """GET /v1/audio/voices: the newest version of every voice and base."""
+    newest = await asyncio.to_thread(request.app.state.service.newest_speakers)
+    return JSONResponse({"object": "list", "voices": [described(voice) for voice in newest]})
+
+
+def described(voice: Artifact) -> dict[str, Any]:
+    """A voice as clients see it."""
+    manifest = voice.manifest
+    speakers = manifest.settings.get("acoustic", {}).get("speakers", {})
+    return {
+        "id": voice.name,
+        "name": voice.name,
+        "object": "voice",
+        "ref": voice.ref,
+        "kind": voice.kind,
+        "created": manifest.created,
+        "consent": manifest.consent,
+        "licence": manifest.licence,
+        "embedded": voice.embedded,
+        "size": voice.size,
+        "speakers": list(speakers) if voice.kind == "base" else [],
+    }
+
+
+ROUTES = [
+    Route("/v1/audio/speech", speech, methods=["POST"]),
+    Route("/v1/models", models, methods=["GET"]),
+    Route("/v1/models/{model}", models, methods=["GET"]),
+    Route("/v1/audio/options", options, methods=["GET"]),
+    Route("/v1/audio/voices", voices, methods=["GET"]),
+]

@@ -8,7 +8,6 @@ import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -135,10 +134,11 @@ def make_card(home: Path, voice: ArtifactLocation) -> str:
     Raises:
         BadInputError: base or dataset are not here any more.
     """
-    store, one = Store.open(home), Artifact.load(voice)
-    base = store.find(f"@sha256:{one.parent('base').digest}")
-    dataset = store.find(f"@sha256:{one.parent('dataset').digest}", "dataset")
-    return card(store, one, base, dataset, choose_vocoder(store, None, mel_of(one), ignore), ignore).ref
+    store, loaded_voice = Store.open(home), Artifact.load(voice)
+    base = store.find(f"@sha256:{loaded_voice.parent('base').digest}")
+    dataset = store.find(f"@sha256:{loaded_voice.parent('dataset').digest}", "dataset")
+    vocoder = choose_vocoder(store, None, mel_of(loaded_voice), ignore)
+    return card(store, loaded_voice, base, dataset, vocoder, ignore).ref
 
 
 T = TypeVar("T")
@@ -161,15 +161,18 @@ class _Process:
         self.process.start()
         theirs.close()
 
-    def exchange(self, message: tuple[Any, tuple[Any, ...]], patience: float) -> tuple[bool, Any]:
+    def exchange(self, message: tuple[Any, tuple[Any, ...]], patience: float) -> Any:
+        """Have a function called; raises what it raises."""
         try:
             self._connection.send(message)
             if not self._connection.poll(patience):
                 raise WorkerDiedError
-            answer: tuple[bool, Any] = self._connection.recv()
+            done, value = self._connection.recv()
         except (EOFError, OSError) as error:
             raise WorkerDiedError from error
-        return answer
+        if not done:
+            raise value
+        return value
 
     def end(self) -> None:
         # In this order: a thread that waits for an answer sees the end of the pipe.
@@ -219,21 +222,18 @@ class WorkerPool:
         """
         for number in range(self.workers):
             self.processes[number] = _Process(self._megabytes)
-        loop = asyncio.get_running_loop()
-        message, patience = (function, arguments), self._patience
+        loop, message = asyncio.get_running_loop(), (function, arguments)
         calls = [
-            loop.run_in_executor(self._threads, one.exchange, message, patience)
-            for one in self.processes.values()
+            loop.run_in_executor(self._threads, process.exchange, message, self._patience)
+            for process in self.processes.values()
         ]
         try:
-            answers = await asyncio.gather(*calls)
-        except WorkerDiedError as error:
+            await asyncio.gather(*calls)
+        except BaseException as error:
             self._end_processes()
-            raise _given_up() from error
-        for done, value in answers:
-            if not done:
-                self._end_processes()
-                raise value
+            if isinstance(error, WorkerDiedError):
+                raise _given_up() from error
+            raise
         self._servers = [asyncio.create_task(self._serve(number)) for number in range(self.workers)]
 
     async def call(self, function: Callable[..., T], *arguments: Any, later: bool = False) -> T:
@@ -273,14 +273,39 @@ class WorkerPool:
         self._threads.shutdown(wait=True)
 
     def _end_processes(self) -> None:
-        for one in self.processes.values():
-            one.end()
+        for process in self.processes.values():
+            process.end()
 
     async def _serve(self, number: int) -> None:
         """Give work to one process, for as long as the pool is open."""
+        loop = asyncio.get_running_loop()
         while True:
             task = await self._next()
-            await self._work(number, task)
+            process, message = self.processes[number], (task.function, task.arguments)
+            try:
+                value = await loop.run_in_executor(self._threads, process.exchange, message, self._patience)
+            except WorkerDiedError:
+                self._metrics.workers_lost.inc()
+                await asyncio.to_thread(process.end)
+                self.processes[number] = _Process(self._megabytes)
+                await self._try_again(task)
+            except Exception as error:  # noqa: BLE001 - whoever asked is told
+                if not task.done.done():
+                    task.done.set_exception(error)
+            else:
+                if not task.done.done():
+                    task.done.set_result(value)
+
+    async def _try_again(self, task: _Task) -> None:
+        task.tries += 1
+        if task.done.done():
+            return
+        if task.tries >= _TRIES:
+            task.done.set_exception(_given_up())
+            return
+        async with self._wake:
+            self._first.appendleft(task)
+            self._wake.notify()
 
     async def _next(self) -> _Task:
         async with self._wake:
@@ -292,31 +317,6 @@ class WorkerPool:
                     self._firsts_in_row = self._firsts_in_row + 1 if first else 0
                     self._metrics.waiting.set(self.waiting)
                     return task
-
-    async def _work(self, number: int, task: _Task) -> None:
-        loop = asyncio.get_running_loop()
-        process, message = self.processes[number], (task.function, task.arguments)
-        try:
-            done, value = await loop.run_in_executor(self._threads, process.exchange, message, self._patience)
-        except WorkerDiedError:
-            self._metrics.workers_lost.inc()
-            await asyncio.to_thread(process.end)
-            self.processes[number] = _Process(self._megabytes)
-            task.tries += 1
-            if task.tries < _TRIES and not task.done.done():
-                async with self._wake:
-                    self._first.appendleft(task)
-                    self._wake.notify()
-            elif not task.done.done():
-                task.done.set_exception(_given_up())
-            return
-        if task.done.done():
-            return
-        with suppress(asyncio.InvalidStateError):
-            if done:
-                task.done.set_result(value)
-            else:
-                task.done.set_exception(value)
 
 
 def _given_up() -> EnvironmentFailureError:
