@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from voxgrad.errors import ExitCode
 from voxgrad.server.settings import Limits
-from voxgrad.system_errors import as_voxgrad_error, is_disk_full
+from voxgrad.system_errors import GO_ON, as_voxgrad_error
 from voxgrad.unicode import whole_characters
 
 T = TypeVar("T")
@@ -71,9 +71,8 @@ def as_http(error: Exception) -> HTTPError:
     known = as_voxgrad_error(error)
     if known is None:
         return HTTPError(500, "Internal error: see the log of the server.", code="internal_error")
-    status = _STATUSES.get(known.exit_code, 500)
-    if isinstance(known.__cause__, OSError) and is_disk_full(known.__cause__):
-        status = 507
+    # A worker's error comes without its cause; only a full disk has this hint.
+    status = 507 if known.hint == GO_ON else _STATUSES.get(known.exit_code, 500)
     return HTTPError(status, str(known), code=_CODES.get(status, "failed"))
 
 
