@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
+import httpx
 import numpy as np
 import pytest
 from wyoming.audio import AudioChunk, AudioStop
@@ -50,9 +51,13 @@ LONGEST = 0.7  # seconds until one leaves
 MEMORY = 60_000_000  # bytes that the server may keep for itself
 
 
-def request_for(kind: str, text: str = TEXT, **fields: object) -> bytes:
+def body_of(kind: str, text: str = TEXT, **fields: object) -> dict[str, object]:
     form = {"stream_format": "sse"} if kind == "sse" else {"response_format": kind}
-    body = json.dumps({"input": text, "voice": "robot", **QUICK, **fields, **form}).encode()
+    return {"input": text, "voice": "robot", **QUICK, **fields, **form}
+
+
+def request_for(*what: str, **fields: object) -> bytes:
+    body = json.dumps(body_of(*what, **fields)).encode()
     return (
         b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -95,22 +100,14 @@ async def stay(served, kind: str) -> bytes:
                     raise BusyError
                 audio += AudioChunk.from_event(event).audio if AudioChunk.is_type(event.type) else b""
         return audio
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-    writer.write(request_for(kind))
-    head, _, content = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    if head.startswith(b"HTTP/1.1 429"):
+    async with httpx.AsyncClient(base_url=served.address, timeout=60, trust_env=False) as client:
+        answer = await client.post("/v1/audio/speech", json=body_of(kind))
+    if answer.status_code == 429:
         raise BusyError
-    assert head.startswith(b"HTTP/1.1 200"), content
-    parts = []
-    while content:  # chunked
-        size, _, content = content.partition(b"\r\n")
-        parts.append(content[: int(size, 16)])
-        content = content[int(size, 16) + 2 :]
-    assert parts.pop() == b""
+    assert answer.status_code == 200, answer.text
     if kind != "sse":
-        return b"".join(parts)
-    events = [json.loads(line[6:]) for line in b"".join(parts).splitlines() if line]
+        return answer.content
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line]
     assert events.pop()["type"] == "speech.audio.done"
     return b"".join(base64.b64decode(event["audio"]) for event in events)
 
