@@ -146,28 +146,23 @@ class _Task:
 
 @dataclass
 class CloneJob:
-    """One voice in the making.
-
-    Attributes:
-        directory: of the session.
-        request: what the process was asked.
-        state: ``running`` until its process has ended: before that, none can go on where it stops.
-        outcome: the state that its process said it would end with.
-        message: why it failed, or its last remark.
-        tasks: what it is at: ``load`` while the process starts, then ``prepare``, ``train`` and so on. Of tasks
-            within others, the last is what clients are shown.
-        curve: figures of the held-out clips by step.
-        result: voice, card and counts once it is done.
-    """
+    """One voice in the making."""
 
     directory: Path
+    """Of the session."""
     request: CloneRequest
     state: State = "running"
+    """It is ``running`` until its process has ended: before that, none can go on where it stops."""
     outcome: State | None = None
+    """The state that its process said it would end with."""
     message: str = ""
+    """Why it failed, or its last remark."""
     tasks: dict[str, _Task] = field(default_factory=lambda: {"load": _Task(None)})
+    """``load`` while the process starts, then ``prepare``, ``train`` and so on; clients are shown the last."""
     curve: list[dict[str, Any]] = field(default_factory=list)
+    """Figures of the held-out clips by step."""
     result: dict[str, Any] = field(default_factory=dict)
+    """Voice, card and counts once it is done."""
     process: asyncio.subprocess.Process | None = None
 
     def take(self, event: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ class HTTPError(Exception):
         status: of HTTP.
         message: one line that says what is wrong and how to mend it.
         code: a word for programs.
-        parameter: of the request that is wrong.
+        parameter: the field of the request that is wrong.
         headers: of the answer.
     """
 
@@ -50,14 +50,8 @@ class HTTPError(Exception):
         super().__init__(message)
         self.status, self.message, self.code, self.headers = status, message, code, headers
         kind = "rate_limit_error" if status == 429 else "invalid_request_error"
-        self.content = {
-            "error": {
-                "message": message,
-                "type": "server_error" if status >= 500 else kind,
-                "param": parameter,
-                "code": code,
-            }
-        }
+        kind = "server_error" if status >= 500 else kind
+        self.content = {"error": {"message": message, "type": kind, "param": parameter, "code": code}}
         """OpenAI's form of an error."""
 
 

@@ -53,13 +53,7 @@ def check_settings(settings: ServerSettings) -> None:
 
 
 class Protection:
-    """ASGI middleware around the whole application.
-
-    Args:
-        app: what is protected.
-        settings: token, names that the server is called by, origins of pages that may use it.
-        metrics: where every answer is counted.
-    """
+    """ASGI middleware around the whole application, which counts every answer too."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

@@ -94,14 +94,7 @@ def log_text(asked: SpeechRequest) -> None:
 
 
 class SpeechService:
-    """Speaks with the voices of a store.
-
-    Args:
-        store: that the voices are in.
-        pool: that computes.
-        settings: the length of the queue.
-        metrics: where it is counted.
-    """
+    """Speaks with the voices of a store."""
 
     def __init__(self, store: Store, pool: WorkerPool, settings: ServerSettings, metrics: Metrics) -> None:
         self.store, self.pool, self.metrics = store, pool, metrics
@@ -137,9 +130,8 @@ class SpeechService:
 
     def newest_speakers(self) -> list[Artifact]:
         """The newest version of every voice, then of every base."""
-        return list(
-            {(one.kind, one.name): one for kind in SPEAKERS for one in self.store.list(kind)}.values()
-        )
+        listed = (artifact for kind in SPEAKERS for artifact in self.store.list(kind))
+        return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         if wanted is None:
@@ -160,7 +152,7 @@ class SpeechService:
         return found, speaker if mark else None
 
     def _there_are(self) -> str:
-        names = list(dict.fromkeys(one.name for kind in SPEAKERS for one in self.store.list(kind)))
+        names = list(dict.fromkeys(artifact.name for artifact in self.newest_speakers()))
         return f"There are: {', '.join(names)}." if names else "There is none yet: clone one."
 
     @contextmanager

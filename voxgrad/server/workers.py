@@ -195,11 +195,7 @@ class WorkerPool:
     What is asked first of a request goes before what is asked later, so that a short sentence need not wait for the
     passages of a book; but after three such, a later one has its turn, so that the book goes on too.
 
-    Args:
-        workers: how many processes.
-        megabytes: for loaded voices, in every one.
-        patience: seconds for one call.
-        metrics: where the queue and dead workers are counted.
+    Each has so many ``megabytes`` for loaded voices, and ``patience`` seconds for one call.
     """
 
     def __init__(self, workers: int, megabytes: int, patience: float, metrics: Metrics) -> None:

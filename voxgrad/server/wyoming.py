@@ -134,27 +134,16 @@ class _Reader(asyncio.StreamReader):
 
 @dataclass
 class _Text:
-    """A text that comes whole or in pieces.
-
-    Attributes:
-        voice: that was asked for.
-        speaker: what that is in the store; looked up once, so that one text has one voice.
-        waiting: what has come and is not spoken yet.
-        length: characters so far.
-        parts: of it that were spoken.
-        tail: samples of silence that the audio so far ends with.
-        started: there was audio.
-        failed: what follows is not spoken.
-    """
+    """A text that comes whole or in pieces."""
 
     voice: _VoiceData | None = None
-    speaker: Speaker | None = None
-    waiting: str = ""
-    length: int = 0
-    parts: int = 0
-    tail: int = 0
-    started: bool = False
-    failed: bool = False
+    speaker: Speaker | None = None  # looked up once, so that one text has one voice
+    waiting: str = ""  # what has come and is not spoken yet
+    length: int = 0  # characters so far
+    parts: int = 0  # of it that were spoken
+    tail: int = 0  # samples of silence that the audio so far ends with
+    started: bool = False  # there was audio
+    failed: bool = False  # what follows is not spoken
 
     def add(self, text: str, most: int) -> None:
         """Takes another piece; all of them have ``most`` characters at most."""
