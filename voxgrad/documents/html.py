@@ -202,14 +202,6 @@ class _Reader(PageParser):
         else:
             self._begin_inline(tag, attributes)
 
-    def handle_startendtag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        if self._skipped is None:
-            self.handle_starttag(tag, attrs)
-            if self._skipped is None:
-                self.handle_endtag(tag)
-            else:
-                self._skipped = None
-
     def handle_endtag(self, tag: str) -> None:
         if self._skipped is not None:
             name, depth = self._skipped

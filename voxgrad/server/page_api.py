@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
+from uuid import uuid4
 
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
@@ -79,11 +80,7 @@ def _store(request: Request) -> Store:
 
 
 def _session(request: Request) -> RecordingSession:
-    """The session that a path names.
-
-    Raises:
-        HTTPError: 404, there is none.
-    """
+    """The session that a path names."""
     identifier = request.path_params["session"]
     directory = _store(request).home / _FOLDER / identifier
     if _ID.fullmatch(identifier) is None or not directory.is_dir():
@@ -143,7 +140,7 @@ async def begin_session(request: Request) -> Response:
             raise BadInputError("there are no prompts", "Give sentences, one a line, or leave them out.")
     session = await asyncio.to_thread(
         RecordingSession.create,
-        _store(request).home / _FOLDER / uploads.fresh_name(),
+        _store(request).home / _FOLDER / uuid4().hex,
         name=body.name,
         speaker=body.speaker,
         statement=body.statement,
@@ -263,11 +260,7 @@ async def stop_clone(request: Request) -> Response:
 
 
 async def _with_voice(request: Request, function: Callable[[Store, Artifact], T]) -> T:
-    """Do something in a thread with the voice that a path names.
-
-    Raises:
-        UnknownVoiceError: there is none.
-    """
+    """Do something in a thread with the voice that a path names."""
     store = _store(request)
 
     def work() -> T:
@@ -312,11 +305,7 @@ async def delete(request: Request) -> Response:
 
 
 def _check_removable(store: Store, voice: Artifact) -> None:
-    """See that nothing goes along that cannot be made again.
-
-    Raises:
-        BadInputError: another voice was made from this one, or it comes with voxgrad.
-    """
+    """See that nothing goes along that cannot be made again, such as another voice."""
     needed = [child for child in Lineage.of(store).descendants(voice) if child.kind not in _MADE_AGAIN]
     if needed:
         raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")

@@ -24,11 +24,6 @@ _ROOM: Final = 200 << 20  # bytes of the disk that uploads leave free
 _DAMAGE: Final = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
 
 
-def fresh_name() -> str:
-    """A name that nobody has."""
-    return uuid4().hex
-
-
 async def store(path: Path, content: AsyncIterator[bytes]) -> None:
     """Write a body to a file as it comes.
 
@@ -65,7 +60,7 @@ async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits
             "Name it with plain letters, and an ending such as .wav, .flac, .txt, .csv or .zip.",
         )
     _check_room(directory)
-    incoming = directory / f"{fresh_name()}.upload"
+    incoming = directory / f"{uuid4().hex}.upload"
     try:
         await store(incoming, content)
         if target is None:
@@ -89,7 +84,7 @@ def _target(directory: Path, name: str) -> Path | None:
 
 def _unpack(directory: Path, archive: Path, limits: Limits) -> None:
     """All of a zip that is taken, or nothing of it."""
-    staged = directory / f"{fresh_name()}.unpacked"
+    staged = directory / f"{uuid4().hex}.unpacked"
     try:
         with explain_os_errors("unpack a zip"), zipfile.ZipFile(archive) as opened:
             members = _members(directory, opened, limits)
