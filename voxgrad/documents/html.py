@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import unquote
@@ -107,11 +107,11 @@ def html_to_ssml(
     reader = _Reader(emphasis=emphasis, anchors=anchors, notes=notes or (), closed=_closed(html))
     reader.feed(html)
     reader.close()
-    found = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
-    own = [unquote(target[1:]) for target in found.notes if target.startswith("#") and target != "#"]
+    converted = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
+    own = [unquote(target[1:]) for target in converted.notes if target.startswith("#") and target != "#"]
     if notes is None and own:
         return html_to_ssml(html, emphasis=emphasis, anchors=anchors, notes=own)
-    return found
+    return converted
 
 
 def _closed(html: str) -> frozenset[str]:
@@ -128,7 +128,7 @@ def markdown_to_ssml(markdown: str) -> Converted:
     text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
     labels = {note[1] for note in _MARKDOWN_NOTE.finditer(text)}
     text = _MARKDOWN_REFERENCE.sub(
-        lambda found: "" if found[1] in labels else found[0], _MARKDOWN_NOTE.sub("", text)
+        lambda match: "" if match[1] in labels else match[0], _MARKDOWN_NOTE.sub("", text)
     )
     return html_to_ssml(MarkdownIt("commonmark").enable("table").enable("strikethrough").render(text))
 
@@ -139,7 +139,7 @@ def escaped(text: str) -> str:
     >>> escaped("a < b & c")
     'a &lt; b &amp; c'
     """
-    return _NO_XML.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escape(_NO_XML.sub(" ", text), quote=False)
 
 
 @dataclass
@@ -231,7 +231,7 @@ class _Reader(PageParser):
         return [
             Part(anchor, "".join(written), " ".join(" ".join(heading).split()))
             for anchor, written, heading in self._parts
-            if any(one.startswith("<p>") for one in written) or anchor
+            if any(element.startswith("<p>") for element in written) or anchor
         ]
 
     def _is_silent(self, tag: str, attributes: dict[str, str]) -> bool:

@@ -3,7 +3,6 @@
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -135,11 +134,10 @@ class Protection:
         return True
 
 
-def _only(values: Iterable[str], name: str) -> str:
-    found = list(values)
-    if len(found) != 1:
+def _only(values: list[str], name: str) -> str:
+    if len(values) != 1:
         raise HTTPError(400, f"A request has one {name} header.", code="invalid_header")
-    return found[0]
+    return values[0]
 
 
 def _is_same(origin: str, host: str) -> bool:
