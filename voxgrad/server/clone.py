@@ -248,16 +248,24 @@ class CloneJobs:
         """The one that is in work."""
         return next((job for job in self._jobs.values() if job.state == "running"), None)
 
-    async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
-        """Begin, or go on where the same request of a session stopped.
+    def require_idle(self) -> None:
+        """See that no voice is in the making: two would take twice as long.
 
         Raises:
-            HTTPError: 409, another voice is in the making: two would take twice as long.
-            EnvironmentFailureError: the disk refuses.
+            HTTPError: 409, one is.
         """
         if (busy := self.running) is not None:
             message = f"The voice {busy.request.name} is in the making: wait, or cancel it."
             raise HTTPError(409, message, code="busy")
+
+    async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
+        """Begin, or go on where the same request of a session stopped.
+
+        Raises:
+            HTTPError: see `require_idle`.
+            EnvironmentFailureError: the disk refuses.
+        """
+        self.require_idle()
         job = self._jobs[directory.name] = CloneJob(directory, request)
         try:
             job.save()

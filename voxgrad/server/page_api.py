@@ -226,6 +226,7 @@ async def start_clone(request: Request) -> Response:
     if body.preset not in preset_names():
         message = f"There is no preset {body.preset!r}. There are: {', '.join(preset_names())}."
         raise HTTPError(400, message, code="invalid_value", parameter="preset")
+    jobs.require_idle()
     if session.record.kind == "prompts":
         if not session.takes():
             raise BadInputError("nothing is recorded yet", "Record some prompts first.")
