@@ -6,9 +6,9 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from voxgrad.server import worker
+from voxgrad.server import workers
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.server.workers import WorkerPool
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.results import Spoken
 from voxgrad.speech.speaker import Speaker
@@ -35,7 +35,7 @@ class RemoteSpeaker(Speaker):
     pool: WorkerPool
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
-    threads = worker.THREADS
+    threads = workers.THREADS
     tools: ClassVar[dict[str, str]] = {}
     made_by: ClassVar[dict[str, Any]] = {}
     _state: dict[str, Any] = field(default_factory=lambda: {"begun": False, "left": False}, init=False)
@@ -62,7 +62,7 @@ class RemoteSpeaker(Speaker):
         if self._state["left"]:
             raise LeftError
         arguments = (*slots(self), passage, synthesis, delivery, seed, tuple(pauses))
-        call = self.pool.call(worker.speak, *arguments, later=self._state["begun"])
+        call = self.pool.call(workers.speak, *arguments, later=self._state["begun"])
         waiting: Future[tuple[Spoken, float]] = asyncio.run_coroutine_threadsafe(call, self.loop)
         self._state.update(begun=True, waiting=waiting)
         if self._state["left"]:  # in the meantime

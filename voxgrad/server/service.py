@@ -15,10 +15,11 @@ import numpy as np
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.presets import validated
+from voxgrad.server.http import HTTPError
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.remote_speaker import RemoteSpeaker
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.server.workers import WorkerPool
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.speech.cast import Cast
 from voxgrad.speech.provenance import Recipe
@@ -39,16 +40,11 @@ _USUAL_SECONDS = 2.0  # of a request, before any was answered
 _KEPT: Final = 0.8  # of the mean that each further request leaves
 
 
-class UnknownVoiceError(BadInputError):
-    """No voice answers to a name; the hint lists those there are."""
+class UnknownVoiceError(HTTPError):
+    """No voice answers to a name; ``there_are`` lists those that do, or tells what else to ask for."""
 
-
-class QueueFullError(Exception):
-    """As many requests are in work or waiting as may be; ``retry_after`` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"the queue is full, try again in {retry_after} s")
-        self.retry_after = retry_after
+    def __init__(self, message: str, there_are: str) -> None:
+        super().__init__(404, f"{message}. {there_are}", code="voice_not_found", parameter="voice")
 
 
 @dataclass(frozen=True)
@@ -98,14 +94,7 @@ def log_text(asked: SpeechRequest) -> None:
 
 
 class SpeechService:
-    """Speaks with the voices of a store.
-
-    Args:
-        store: that the voices are in.
-        pool: that computes.
-        settings: the length of the queue.
-        metrics: where it is counted.
-    """
+    """Speaks with the voices of a store."""
 
     def __init__(self, store: Store, pool: WorkerPool, settings: ServerSettings, metrics: Metrics) -> None:
         self.store, self.pool, self.metrics = store, pool, metrics
@@ -139,6 +128,11 @@ class SpeechService:
         lexicon = Lexicon.gather(self.store.home, carried_lexicon(voice), None)
         return Speaker(voice, vocoder, spec, lexicon, speaker)
 
+    def newest_speakers(self) -> list[Artifact]:
+        """The newest version of every voice, then of every base."""
+        listed = (artifact for kind in SPEAKERS for artifact in self.store.list(kind))
+        return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
+
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         if wanted is None:
             return self.store.find(None, "voice" if self.store.list("voice") else "base"), None
@@ -158,7 +152,7 @@ class SpeechService:
         return found, speaker if mark else None
 
     def _there_are(self) -> str:
-        names = list(dict.fromkeys(one.name for kind in SPEAKERS for one in self.store.list(kind)))
+        names = list(dict.fromkeys(artifact.name for artifact in self.newest_speakers()))
         return f"There are: {', '.join(names)}." if names else "There is none yet: clone one."
 
     @contextmanager
@@ -166,12 +160,13 @@ class SpeechService:
         """A place in the queue, for as long as the body takes.
 
         Raises:
-            QueueFullError: all are taken.
+            HTTPError: 429, all are taken.
         """
         if self._active >= self._queue:
             self.metrics.refused.inc()
-            wait = self._usual_seconds * self._active / self.pool.workers
-            raise QueueFullError(max(1, min(60, round(wait))))
+            wait = max(1, min(60, round(self._usual_seconds * self._active / self.pool.workers)))
+            message = f"The queue is full, try again in {wait} s."
+            raise HTTPError(429, message, code="queue_full", headers={"Retry-After": str(wait)})
         self._active += 1
         self.metrics.active.set(self._active)
         began = time.monotonic()
