@@ -1,6 +1,7 @@
 """A base is adapted to a new speaker before it is trained: the row of the embedding, and the means of the mel bands."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import cast
 
 import torch
@@ -17,6 +18,7 @@ from voxgrad.training.dataset import Alignment, Batch, Clip, Corpus, batch_of_st
 from voxgrad.training.losses import encoder_loss, validate
 
 _ROWS_TOGETHER = 64
+_FEWEST_ROWS = 16
 _EMBEDDING_STEPS, _EMBEDDING_BATCH, _EMBEDDING_RATE = 60, 4, 0.02
 _LEARNING = 6
 """Passes that take as long as it takes to learn from a frame, on a processor."""
@@ -28,10 +30,23 @@ _STRETCH = (0.5, 2.0)
 def adaptation_cost(model: GradTTS, corpus: Corpus, training: Corpus, *, fit: bool, match: bool) -> float:
     """Frames that `nearest_row`, `fit_embedding` and `match_bands` pass over; see `_LEARNING` for those learnt from."""
     whole = _frames(training.clips)
-    rows = model.spec.n_spks if model.spec.n_spks > 1 else 0
     batches = (batch_of_step(training.clips, _EMBEDDING_BATCH, step, 0) for step in range(_EMBEDDING_STEPS))
     fitting = 2 * whole + _LEARNING * sum(map(_frames, batches))
-    return rows * _frames(_short_clips(corpus)) + fit * fitting + match * 3 * whole
+    return _search_cost(model, _short_clips(corpus)) + fit * fitting + match * 3 * whole
+
+
+def _search_cost(model: GradTTS, clips: Sequence[Clip]) -> int:
+    """Frames that `nearest_row` passes over."""
+    rows = model.spec.n_spks if model.spec.n_spks > 1 else 0
+    if not model.spec.condition_encoder:
+        return rows * _frames(clips)
+    counts = accumulate(clips[1:], lambda left, _: _kept(left), initial=rows)
+    return sum(count * clip.frames for count, clip in zip(counts, clips, strict=True))
+
+
+def _kept(rows: int) -> int:
+    """How many of the rows that explain a clip best are tried on the next one."""
+    return min(rows, max(_FEWEST_ROWS, rows // 4))
 
 
 def _frames(clips: Sequence[Clip]) -> int:
@@ -47,7 +62,8 @@ def nearest_row(
 ) -> int:
     """The speaker row that explains a few clips of a new speaker best; 0 in a one-speaker base.
 
-    Where the text encoder is told the speaker, its means tell, and all rows are tried in one batch; else the decoder.
+    Where the text encoder is told the speaker, its means tell, and each further clip is tried on a quarter of the rows,
+    those that explain the clips before it best. Else the decoder tells.
 
     Args:
         model: the base.
@@ -60,8 +76,12 @@ def nearest_row(
         return 0
     some = corpus.with_clips(_short_clips(corpus))
     if model.spec.condition_encoder:
-        distances = [_row_distances(model, some, clip, device, advance) for clip in some.clips]
-        return int(torch.stack(distances).sum(0).argmin())
+        rows, distances = torch.arange(model.spec.n_spks), torch.zeros(model.spec.n_spks)
+        for clip in some.clips:
+            distances += _row_distances(model, some, clip, rows, device, advance)
+            best = distances.argsort(stable=True)[: _kept(len(rows))]
+            rows, distances = rows[best], distances[best]
+        return int(rows[0])
     loss = []
     for row in range(model.spec.n_spks):
         loss.append(validate(model, some, {speaker: row}, device, decoder=True)["diffusion"])
@@ -71,23 +91,22 @@ def nearest_row(
 
 @torch.no_grad()
 def _row_distances(
-    model: GradTTS, corpus: Corpus, clip: Clip, device: torch.device, advance: Advance
+    model: GradTTS, corpus: Corpus, clip: Clip, rows: Tensor, device: torch.device, advance: Advance
 ) -> Tensor:
-    """Squared distance of one clip to the means of every speaker row, each under its own alignment: (n_spks,)."""
+    """Squared distance of one clip to the means of speaker rows, each under its own alignment: (rows,)."""
     model.eval()
     batch = collate(corpus, [clip], {clip.speaker: 0}).to(device)
     found = []
-    for start in range(0, model.spec.n_spks, _ROWS_TOGETHER):
-        rows = torch.arange(start, min(start + _ROWS_TOGETHER, model.spec.n_spks), device=device)
+    for some in torch.split(rows.to(device), _ROWS_TOGETHER):
         tokens, lengths, y, frames = (
-            part.expand(len(rows), *part.shape[1:])
+            part.expand(len(some), *part.shape[1:])
             for part in (batch.tokens, batch.token_lengths, batch.y, batch.frame_lengths)
         )
-        prior = model.encode(tokens, lengths, rows)
+        prior = model.encode(tokens, lengths, some)
         durations = model.align(prior, y, frames)
         mu_y = expand(prior.mu_x, durations, y.shape[2])
         found.append((y - mu_y)[:, :, : clip.frames].square().mean((1, 2)).cpu())
-        advance(len(rows) * clip.frames)
+        advance(len(some) * clip.frames)
     return torch.cat(found)
 
 
