@@ -19,7 +19,7 @@ from voxgrad.audio.measures import snr
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.reverberation import decay_times
 from voxgrad.settings import MelSpec
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.find import find_transcripts
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LEVELS = (5, 10, 20)

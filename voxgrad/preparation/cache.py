@@ -18,8 +18,8 @@ from voxgrad.preparation.alignment import Fit, WordFit
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
-from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import MELS, Clip
+from voxgrad.transcripts.find import Problem
 
 RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
 REJECTED_MELS = "rejected.safetensors"

@@ -17,8 +17,8 @@ from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.preparation.speaker_clusters import Voices, mixed_voices
 from voxgrad.text.lexicon import LEXICON, Lexicon
-from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import CLIPS, MELS, write_corpus
+from voxgrad.transcripts.find import Problem
 
 VERDICTS, PROBLEMS = "verdicts.jsonl", "rejected.jsonl"
 

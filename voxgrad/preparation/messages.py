@@ -11,7 +11,7 @@ from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.preparation.speaker_clusters import Voices
 from voxgrad.text.pronounce import pronounce
-from voxgrad.text.transcripts import BESIDE, Found, Problem
+from voxgrad.transcripts.find import BESIDE, Found, Problem
 
 UNKNOWN = "unknown.txt"
 _SHOWN = 20  # rejections that are reported one by one

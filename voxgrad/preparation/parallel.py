@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings, prepare_recording
-from voxgrad.text.transcripts import Entry
+from voxgrad.transcripts.find import Entry
 
 LOCAL = "local"
 _DASK = "dask://"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.abbreviations import letter, spelt
 from voxgrad.text.dates import COUNTED_NOUN
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import cardinal, digits

@@ -15,8 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from voxgrad.text.homograph_context import part_of_speech
-from voxgrad.text.word_classes import is_one_of
+from voxgrad.text.parts_of_speech import is_one_of, part_of_speech
 
 _REACH: Final = 10
 """Words on either side that cues can lie in."""

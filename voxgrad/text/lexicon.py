@@ -1,10 +1,4 @@
-"""The user's own pronunciations: a file ``lexicon.txt``, and phones in braces within a text.
-
-A lexicon's line is a word and its phones, ``voxgrad  V AA1 K S G R AE2 D``, parted by spaces or tabs; what
-follows a ``#`` is a remark. Phones are the 39 of ARPABET, their vowels with a stress digit (0 none, 1 primary,
-2 secondary) or without: of the vowels written without one, the first gets 1 unless another vowel has it
-already, and all others get 0.
-"""
+"""The user's own pronunciations."""
 
 import hashlib
 import re
@@ -15,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.pronounce import with_s
-from voxgrad.text.symbols import CONSONANTS, VOWELS
+from voxgrad.text.pronounce import pronounce, with_s
+from voxgrad.text.symbols import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.unicode import clean
 
 LEXICON: Final = "lexicon.txt"
@@ -243,3 +237,156 @@ def _check_word(word: str, phones: list[str], at: str) -> None:
         )
     if not phones:
         raise BadInputError(f"{at}: {word} has no phones", f"Add them after the word. {_HOW}")
+
+
+# A vowel that never bears stress has its digit already; "1" and "2" before a vowel come from the stress marks.
+_IPA: Final = {
+    "t͡ʃ": "CH", "tʃ": "CH", "ʧ": "CH", "d͡ʒ": "JH", "dʒ": "JH", "ʤ": "JH",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "ɡ": "G", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
+    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "m": "M", "n": "N", "ŋ": "NG", "l": "L", "ɫ": "L", "r": "R",
+    "ɹ": "R", "ɻ": "R", "j": "Y", "w": "W", "ʍ": "W", "ɾ": "D", "n̩": "AH0 N", "l̩": "AH0 L", "m̩": "AH0 M",
+    "eɪ": "EY", "ei": "EY", "aɪ": "AY", "ai": "AY", "ɔɪ": "OY", "ɔi": "OY", "oɪ": "OY", "aʊ": "AW", "au": "AW",
+    "oʊ": "OW", "əʊ": "OW", "ou": "OW", "ɪə": "IY AH0", "eə": "EH AH0", "ɛə": "EH AH0", "ʊə": "UH AH0",
+    "i": "IY", "ɪ": "IH", "e": "EH", "ɛ": "EH", "æ": "AE", "a": "AE", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW",
+    "ʊ": "UH", "u": "UW", "ʉ": "UW", "ʌ": "AH", "ɐ": "AH", "ə": "AH0", "ɜ": "ER", "ɝ": "ER", "ɚ": "ER0", "ɜ˞": "ER",
+    "ə˞": "ER0", "ɨ": "IH", "ᵻ": "IH",
+}  # fmt: skip
+_SAMPA: Final = {
+    "tS": "CH", "t_S": "CH", "dZ": "JH", "d_Z": "JH",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "f": "F", "v": "V", "T": "TH", "D": "DH", "s": "S",
+    "z": "Z", "S": "SH", "Z": "ZH", "h": "HH", "m": "M", "n": "N", "N": "NG", "l": "L", "5": "L", "r": "R", "r\\": "R",
+    "j": "Y", "w": "W", "W": "W", "4": "D", "n=": "AH0 N", "l=": "AH0 L", "m=": "AH0 M",
+    "eI": "EY", "aI": "AY", "OI": "OY", "aU": "AW", "oU": "OW", "@U": "OW", "I@": "IY AH0", "e@": "EH AH0",
+    "E@": "EH AH0", "U@": "UH AH0",
+    "i": "IY", "I": "IH", "e": "EH", "E": "EH", "{": "AE", "&": "AE", "a": "AE", "A": "AA", "Q": "AA", "O": "AO",
+    "o": "OW", "U": "UH", "u": "UW", "V": "AH", "@": "AH0", "3": "ER", "3`": "ER", "@`": "ER0", "R": "ER",
+}  # fmt: skip
+_STRESSES: Final = {"ˈ": "1", "ˌ": "2", '"': "1", "%": "2", "'": "1", ",": "2"}
+_PASSED_OVER: Final = frozenset(" .ː:ˑ‿|\u0361\u200d/[]-")
+ALPHABETS: Final = {
+    "ipa": "ipa", "x-sampa": "x-sampa", "xsampa": "x-sampa", "sampa": "x-sampa", "x-arpabet": "x-arpabet",
+    "arpabet": "x-arpabet", "x-cmu": "x-arpabet", "cmu": "x-arpabet",
+}  # fmt: skip
+"""What `to_phones` reads, by all of its names."""
+
+
+def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
+    """A transcription as phones of ours.
+
+    Args:
+        transcription: of one word or several.
+        alphabet: ``ipa``, ``x-sampa`` (and ASCII IPA where it agrees), or ``x-arpabet``, whose phones spaces part.
+
+    Raises:
+        BadInputError: something in it is no sound of English; it is named, and where it stands.
+
+    >>> to_phones("ʃɪˈvɔːn", "ipa"), to_phones("SI'vO:n", "x-sampa")
+    (('SH', 'IH0', 'V', 'AO1', 'N'), ('SH', 'IH0', 'V', 'AO1', 'N'))
+    """
+    if alphabet == "x-arpabet":
+        return checked(transcription.split(), repr(transcription))
+    table = _IPA if alphabet == "ipa" else _SAMPA
+    longest = max(map(len, table))
+    phones: list[str] = []
+    stress, position = "", 0
+    while position < len(transcription):
+        sizes = (size for size in range(longest, 0, -1) if transcription[position : position + size] in table)
+        size = next(sizes, 0)
+        if size:
+            for phone in table[transcription[position : position + size]].split():
+                bears = bool(stress) and is_vowel(phone)
+                phones.append(f"{phone.rstrip('0')}{stress}" if bears else phone)
+                stress = "" if bears else stress
+        elif transcription[position] in _STRESSES:
+            stress = _STRESSES[transcription[position]]
+        elif transcription[position] not in _PASSED_OVER:
+            raise BadInputError(
+                f"{transcription[position]!r}, character {position + 1} of {transcription!r}, is no sound of English",
+                f"Write it in {alphabet}, or in phones with the alphabet x-arpabet.",
+            )
+        position += max(size, 1)
+    return checked(phones, repr(transcription))
+
+
+def read_pronunciation(written: str) -> tuple[str, ...] | None:
+    """Phones of ARPABET in capitals, or a transcription between slashes; None where it is neither.
+
+    >>> read_pronunciation("K AE1 T"), read_pronunciation("/kæt/"), read_pronunciation("cat")
+    (('K', 'AE1', 'T'), ('K', 'AE1', 'T'), None)
+
+    Raises:
+        BadInputError: as `to_phones`.
+    """
+    if re.fullmatch(r"/[^/]+/|\[[^\[\]]+\]", written.strip()):
+        inner = written.strip()[1:-1]
+        return to_phones(inner, "x-sampa" if inner.isascii() else "ipa")
+    pieces = written.split()
+    return checked(pieces, written) if pieces and all(piece in PHONES for piece in pieces) else None
+
+
+_PARTS: Final = re.compile(r"[A-Za-z']+")
+_SPELLING: Final = re.compile(r"[A-Za-z'\s-]*[A-Za-z][A-Za-z'\s-]*")
+
+
+def read_phones(written: str) -> tuple[str, ...]:
+    """The phones that somebody means.
+
+    Args:
+        written: phones in capitals (``SH IH0 V AO1 N``); IPA, X-SAMPA or ASCII IPA between slashes; or a spelling whose
+            parts are pronounced as words are, those in capitals with the stress (``shi VAWN``).
+
+    Raises:
+        BadInputError: it is none of these.
+
+    >>> read_phones("shi VAWN")
+    ('SH', 'IY0', 'V', 'AO1', 'N')
+    """
+    known = read_pronunciation(written)
+    if known is not None:
+        return known
+    if not _SPELLING.fullmatch(written):
+        raise BadInputError(
+            f"{written!r} is no pronunciation",
+            'Write phones (SH IH0 V AO1 N), IPA between slashes (/ʃɪˈvɔːn/), or how it sounds ("shi VAWN").',
+        )
+    parts = _PARTS.findall(written)
+    stressed = [len(part) > 1 and part.isupper() for part in parts]
+    marked = any(stressed) and not all(stressed)
+    return tuple(
+        phone.replace("1", "0") if marked and not has_stress else phone
+        for part, has_stress in zip(parts, stressed, strict=True)
+        for phone in pronounce(part.lower()).phones
+    )
+
+
+def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) -> str:
+    """The content of a lexicon with a word, in place of its entry if it has one.
+
+    Args:
+        lexicon: as the file has it.
+        word: letters, apostrophes, hyphens, full stops.
+        phones: its pronunciation.
+        remark: put after it.
+
+    Raises:
+        BadInputError: the word cannot stand in a lexicon.
+    """
+    if len(word.split()) != 1 or "#" in word:
+        raise BadInputError(
+            f"{word!r} is no word", "Give one, of letters, apostrophes, hyphens and full stops."
+        )
+    line = f"{word}  {' '.join(phones)}"
+    Lexicon.parse(line, "the word")
+    kept = without_entry(lexicon, word)
+    gap = "" if not kept or kept.endswith("\n") else "\n"
+    return f"{kept}{gap}{line}{f'  # {remark}' if remark else ''}\n"
+
+
+def without_entry(lexicon: str, word: str) -> str:
+    """The content of a lexicon without a word."""
+    lines = lexicon.splitlines(keepends=True)
+    return "".join(line for line in lines if _entry_word(line) != word.lower())
+
+
+def _entry_word(line: str) -> str:
+    return next(iter(line.partition("#")[0].split()), "").lower()

@@ -8,8 +8,7 @@ from functools import lru_cache
 from string import ascii_lowercase
 from typing import Final, Literal
 
-from voxgrad.text import g2p_network
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, predict
 from voxgrad.text.symbols import is_vowel
 
 Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
@@ -64,9 +63,7 @@ def _guess(letters: str) -> Pronunciation:
     if derived is not None:
         return Pronunciation(derived, "derived")
     # Only UW may come without stress from the network; the table's bare vowels were never trained.
-    phones = tuple(
-        "UW0" if phone == "UW" else phone for phone in g2p_network.predict(letters) if phone[0] != "<"
-    )
+    phones = tuple("UW0" if phone == "UW" else phone for phone in predict(letters) if phone[0] != "<")
     return Pronunciation(phones, "network") if phones else _spell(letters)
 
 

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.recordings import Folder
-from voxgrad.text.text_files import read_text
-from voxgrad.text.transcript_formats import BadRow, Row, recognise, rows
+from voxgrad.transcripts.lists import BadRow, Row, recognise, rows
+from voxgrad.transcripts.recordings import Folder
+from voxgrad.unicode import read_text
 
 Rows = Iterator[Row | BadRow]
 _NORMALIZED, _ORIGINAL = ".normalized.txt", ".original.txt"

@@ -9,10 +9,9 @@ import pytest
 
 from voxgrad.cli.main import main
 from voxgrad.errors import BadInputError
-from voxgrad.text.beside import FORMS
-from voxgrad.text.corpora import CORPORA
-from voxgrad.text.transcript_formats import FORMATS
-from voxgrad.text.transcripts import Found, find_transcripts
+from voxgrad.transcripts.corpora import CORPORA
+from voxgrad.transcripts.find import FORMS, Found, find_transcripts
+from voxgrad.transcripts.lists import FORMATS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from small_corpora import LABELS, SAMPLES, SRT, VTT, grid

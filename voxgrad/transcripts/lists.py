@@ -1,4 +1,4 @@
-"""Lists of recordings and their texts, in the forms that other programs write."""
+"""Lists of recordings and their texts, in the formats that other programs write."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.recordings import is_sound
+from voxgrad.transcripts.recordings import is_sound
 
 _FEW_SPEAKERS = 0.5  # names of speakers repeat; texts hardly do
 

@@ -15,8 +15,8 @@ import webvtt
 from webvtt.models import Timestamp
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.text_files import read_text
 from voxgrad.textgrid import read_tiers
+from voxgrad.unicode import read_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ import pytest
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
-from voxgrad.text.beside import script_beside
 from voxgrad.text.tokens import encode, vocabulary_size
-from voxgrad.text.transcript_formats import BadRow, Row, recognise, rows
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.find import find_transcripts, script_beside
+from voxgrad.transcripts.lists import BadRow, Row, recognise, rows
 
 Make = Callable[..., Path]
 
