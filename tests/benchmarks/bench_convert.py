@@ -31,7 +31,7 @@ from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
-from voxgrad.transcripts.find import script_beside
+from voxgrad.transcripts.beside import script_beside
 
 _STEP = 0.01
 _NEAR = 0.04

@@ -333,13 +333,6 @@ SAMPLES = {
         ],
         "en_US/by_book/female/mary_ann/one/metadata.csv",
     ),
-    "thorsten": Sample(
-        "ljspeech",
-        ("wavs/a.wav", "wavs/b.wav"),
-        {"metadata.csv": "a|Alpha, and more.\nb|Beta.\n"},
-        AB,
-        "metadata.csv",
-    ),
     "piper recording studio": Sample(
         "paths",
         ("wav/en-US_0/0.wav", "wav/en-US_0/1.wav"),

@@ -7,8 +7,10 @@ import pytest
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode, vocabulary_size
-from voxgrad.transcripts.find import find_transcripts, script_beside
-from voxgrad.transcripts.lists import BadRow, Row, recognise, rows
+from voxgrad.transcripts.beside import script_beside
+from voxgrad.transcripts.find import find_transcripts
+from voxgrad.transcripts.formats import BadRow, Row
+from voxgrad.transcripts.lists import recognise, rows
 
 Make = Callable[..., Path]
 

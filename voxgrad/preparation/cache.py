@@ -19,7 +19,7 @@ from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
 from voxgrad.training.dataset import MELS, Clip
-from voxgrad.transcripts.find import Problem
+from voxgrad.transcripts.formats import Problem
 
 RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
 REJECTED_MELS = "rejected.safetensors"

@@ -18,7 +18,7 @@ from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.preparation.speaker_clusters import Voices, mixed_voices
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.training.dataset import CLIPS, MELS, write_corpus
-from voxgrad.transcripts.find import Problem
+from voxgrad.transcripts.formats import Problem
 
 VERDICTS, PROBLEMS = "verdicts.jsonl", "rejected.jsonl"
 

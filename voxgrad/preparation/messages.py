@@ -11,7 +11,8 @@ from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.preparation.speaker_clusters import Voices
 from voxgrad.text.pronounce import pronounce
-from voxgrad.transcripts.find import BESIDE, Found, Problem
+from voxgrad.transcripts.beside import BESIDE
+from voxgrad.transcripts.formats import Problem, Transcripts
 
 UNKNOWN = "unknown.txt"
 _SHOWN = 20  # rejections that are reported one by one
@@ -21,7 +22,7 @@ _FEWEST_DECAYS = 8
 _ROOM_SECONDS = 0.33  # of speech in a dry room it is 0.15 to 0.25
 
 
-def report_form(found: Found, emit: Emit) -> None:
+def report_form(found: Transcripts, emit: Emit) -> None:
     """In what form the texts were found, and what else was there; where nothing was, the error says so."""
     if not found.entries:
         return

@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings, prepare_recording
-from voxgrad.transcripts.find import Entry
+from voxgrad.transcripts.formats import Entry
 
 LOCAL = "local"
 _DASK = "dask://"

@@ -28,7 +28,7 @@ from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode_transcript
 from voxgrad.training.dataset import Clip
-from voxgrad.transcripts.find import Entry, Problem
+from voxgrad.transcripts.formats import Entry, Problem
 
 _OF_THE_RECORDING = (BadInputError, IntegrityError)
 """What is wrong with one recording; others go on."""

@@ -37,7 +37,8 @@ from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
-from voxgrad.transcripts.find import Entry, Problem, find_transcripts
+from voxgrad.transcripts.find import find_transcripts
+from voxgrad.transcripts.formats import Entry, Problem
 
 VERSION = 5
 _TASK = "prepare"

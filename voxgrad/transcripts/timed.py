@@ -4,11 +4,11 @@ import csv
 import html
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
 from xml.etree import ElementTree as ET
 
 import webvtt
@@ -16,30 +16,8 @@ from webvtt.models import Timestamp
 
 from voxgrad.errors import BadInputError
 from voxgrad.textgrid import read_tiers
+from voxgrad.transcripts.formats import Segment, Segments, one_line, register
 from voxgrad.unicode import read_text
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a recording with its text; seconds.
-
-    Attributes:
-        start: where it begins.
-        stop: where it ends.
-        text: what is said in it.
-        speaker: who says it; None where nobody is named.
-        source: where it was found, for messages: a file, and a place in it.
-    """
-
-    start: float
-    stop: float
-    text: str
-    speaker: str | None
-    source: str
-
-
-Segments = Iterator[Segment | str]
-"""Segments, and what is wrong with those that cannot be used."""
 
 _PHONES = re.compile(r"(?i)\b(phones?|phonemes?|segments?|syllables?|mau|kas|kan|sampa|ipa|tones?|breaks?)$")
 _WORDS = re.compile(r"(?i)^(?:(.*?) - )?(words?|ort|ort-mau)$")
@@ -57,122 +35,22 @@ _CLOCK = re.compile(r"\d\d:\d\d:?\S*\s*-+>?")
 _OVERLAP = 0.1
 
 
-def audacity(path: Path) -> Segments:
-    """Audacity's label track: start, end and text by tabs; lines that begin with a backslash are frequencies."""
-    for number, line in enumerate(read_text(path).text.split("\n"), 1):
-        if not line.strip() or line.startswith("\\"):
-            continue
-        source = f"{path.name}:{number}"
-        fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
-        times = _times(fields)
-        if times is None or len(fields) > 3:
-            yield f"{source} is not a label track's `start end text`, by tabs"
-        elif len(fields) == 3 and fields[2].strip():
-            yield Segment(*times, _one_line(fields[2]), None, source)
-
-
-def is_label_track(text: str) -> bool:
-    """Whether most lines are two numbers and a text, by tabs."""
-    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("\\")]
-    return bool(lines) and 2 * sum(_times(line.split("\t")) is not None for line in lines) > len(lines)
-
-
-def _times(fields: list[str]) -> tuple[float, float] | None:
-    try:
-        return (float(fields[0]), float(fields[1])) if len(fields) > 1 else None
-    except ValueError:
-        return None
-
-
-def subrip(path: Path) -> Segments:
-    """SubRip, ``.srt``; cues within a sentence are joined."""
-    yield from _subtitles(path, "srt")
-
-
-def web_vtt(path: Path) -> Segments:
-    """WebVTT; voices are speakers, cues within a sentence are joined."""
-    yield from _subtitles(path, "vtt")
-
-
-def _subtitles(path: Path, form: str) -> Segments:
-    text = read_text(path).text
-    try:
-        captions = webvtt.WebVTT.from_buffer(io.StringIO(text), format=form).captions
-    except webvtt.errors.MalformedFileError as error:
-        name = "SubRip" if form == "srt" else "WebVTT"
-        raise BadInputError(
-            f"{path.name} is not {name}", "Save it again, or name its form with --format."
-        ) from error
-    yield from _unread(path.name, text, [f"{one.start} {one.end}" for one in captions], form)
-    cues = []
-    for number, one in enumerate(captions, 1):
-        start, stop = (Timestamp.from_string(time).in_milliseconds() / 1000 for time in (one.start, one.end))
-        source = f"{path.name}, cue {number}"
-        said = [line.strip() for line in html.unescape(_OVERRIDE.sub("", one.text)).split("\n")]
-        if sum(line.startswith(("-", "–")) for line in said) > 1:
-            yield f"{source} has two speakers"
-        elif _CLOCK.search(one.text):
-            yield f"{source} has a time in its text: the cue after it cannot be read"
-        elif spoken := _one_line(" ".join(said)).lstrip("-–> "):
-            cues.append(Segment(start, stop, spoken, one.voice or None, source))
-    yield from _joined(cues)
-
-
-def _unread(name: str, text: str, read: list[str], form: str) -> Iterator[str]:
-    """The lines of times that begin no cue: the library passes over what it cannot read."""
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if "-->" in line]
-    if len(lines) == len(read):
-        return
-    left = list(read)
-    for number, line in lines:
-        try:
-            one = f"1\n{line}\nx\n" if form == "srt" else f"WEBVTT\n\n{line}\nx\n"
-            (caption,) = webvtt.WebVTT.from_buffer(io.StringIO(one), format=form).captions
-            left.remove(f"{caption.start} {caption.end}")
-        except (ValueError, webvtt.errors.MalformedFileError):
-            yield f"{name}:{number} is no cue that can be read"
-
-
-def _joined(cues: list[Segment]) -> Iterator[Segment]:
-    """Cues that follow each other within a sentence become one."""
-    last: Segment | None = None
-    for cue in cues:
-        if last is not None and _goes_on(last, cue):
-            last = replace(last, stop=cue.stop, text=f"{last.text} {cue.text}")
-            continue
-        if last is not None:
-            yield last
-        last = cue
-    if last is not None:
-        yield last
-
-
-def _goes_on(last: Segment, cue: Segment) -> bool:
-    return (
-        last.start < last.stop < cue.stop
-        and last.stop - _OVERLAP <= cue.start <= last.stop + _CUES_APART
-        and cue.speaker in {last.speaker, None}
-        and not _END_OF_SENTENCE.search(last.text)
-        and not _has_note(last.text)
-        and not _has_note(cue.text)
-        and cue.stop - last.start <= _LONGEST_JOINED
-    )
-
-
-def textgrid(path: Path) -> Segments:
+@register("textgrid", "timed", ".TextGrid")
+def _textgrid(path: Path) -> Segments:
     """Praat's TextGrid, in any of its formats; tiers are speakers where their names are of nobody's form."""
     tiers = []
     for name, intervals in read_tiers(path):
         source = f"{path.name}, tier {name!r}, interval"
         segments = [
-            Segment(one.start, one.stop, _one_line(one.label), None, f"{source} {number}")
+            Segment(one.start, one.stop, one_line(one.label), None, f"{source} {number}")
             for number, one in enumerate(intervals, 1)
         ]
         tiers.append((name, segments))
     yield from _of_tiers(path.name, tiers)
 
 
-def elan(path: Path) -> Segments:
+@register("elan", "timed", ".eaf")
+def _elan(path: Path) -> Segments:
     """ELAN's ``.eaf``: the tiers with times of their own; the participant, or else the tier, is the speaker."""
     try:
         root = ET.fromstring(path.read_bytes())  # noqa: S314 (expat refuses entities that explode)
@@ -194,11 +72,104 @@ def elan(path: Path) -> Segments:
             if times is None:
                 yield f"{source} has no times"
                 continue
-            text = _one_line(one.findtext("ANNOTATION_VALUE") or "")
+            text = one_line(one.findtext("ANNOTATION_VALUE") or "")
             segments.append(Segment(times[0] / 1000, times[1] / 1000, text, None, source))
         if segments:
             tiers.append((name, segments))
     yield from _of_tiers(path.name, tiers)
+
+
+def is_label_track(text: str) -> bool:
+    """Whether most lines are two numbers and a text, by tabs."""
+    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("\\")]
+    return bool(lines) and 2 * sum(_times(line.split("\t")) is not None for line in lines) > len(lines)
+
+
+def _times(fields: list[str]) -> tuple[float, float] | None:
+    try:
+        return (float(fields[0]), float(fields[1])) if len(fields) > 1 else None
+    except ValueError:
+        return None
+
+
+def _subtitles(path: Path, form: str) -> Segments:
+    """SubRip or WebVTT, whose voices are speakers; cues within a sentence are joined."""
+    text = read_text(path).text
+    try:
+        captions = webvtt.WebVTT.from_buffer(io.StringIO(text), format=form).captions
+    except webvtt.errors.MalformedFileError as error:
+        message = f"{path.name} is not {'SubRip' if form == 'srt' else 'WebVTT'}"
+        raise BadInputError(message, "Save it again, or name its form with --format.") from error
+    yield from _unread(path.name, text, [f"{one.start} {one.end}" for one in captions], form)
+    cues = []
+    for number, one in enumerate(captions, 1):
+        start, stop = (Timestamp.from_string(time).in_milliseconds() / 1000 for time in (one.start, one.end))
+        source = f"{path.name}, cue {number}"
+        said = [line.strip() for line in html.unescape(_OVERRIDE.sub("", one.text)).split("\n")]
+        if sum(line.startswith(("-", "–")) for line in said) > 1:
+            yield f"{source} has two speakers"
+        elif _CLOCK.search(one.text):
+            yield f"{source} has a time in its text: the cue after it cannot be read"
+        elif spoken := one_line(" ".join(said)).lstrip("-–> "):
+            cues.append(Segment(start, stop, spoken, one.voice or None, source))
+    yield from _joined(cues)
+
+
+register("vtt", "timed", ".vtt")(partial(_subtitles, form="vtt"))
+register("srt", "timed", ".srt")(partial(_subtitles, form="srt"))
+
+
+@register("audacity", "timed", ".txt")
+def _label_track(path: Path) -> Segments:
+    """Audacity's label track: start, end and text by tabs; lines that begin with a backslash are frequencies."""
+    for number, line in enumerate(read_text(path).text.split("\n"), 1):
+        if not line.strip() or line.startswith("\\"):
+            continue
+        source = f"{path.name}:{number}"
+        fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
+        times = _times(fields)
+        if times is None or len(fields) > 3:
+            yield f"{source} is not a label track's `start end text`, by tabs"
+        elif len(fields) == 3 and fields[2].strip():
+            yield Segment(*times, one_line(fields[2]), None, source)
+
+
+def _unread(name: str, text: str, read: list[str], form: str) -> Iterator[str]:
+    """The lines of times that begin no cue: the library passes over what it cannot read."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if "-->" in line]
+    if len(lines) == len(read):
+        return
+    left = list(read)
+    for number, line in lines:
+        try:
+            one = f"1\n{line}\nx\n" if form == "srt" else f"WEBVTT\n\n{line}\nx\n"
+            (caption,) = webvtt.WebVTT.from_buffer(io.StringIO(one), format=form).captions
+            left.remove(f"{caption.start} {caption.end}")
+        except (ValueError, webvtt.errors.MalformedFileError):
+            yield f"{name}:{number} is no cue that can be read"
+
+
+def _joined(cues: list[Segment]) -> list[Segment]:
+    """Cues that follow each other within a sentence become one."""
+    joined: list[Segment] = []
+    for cue in cues:
+        if joined and _goes_on(joined[-1], cue):
+            joined[-1] = replace(joined[-1], stop=cue.stop, text=f"{joined[-1].text} {cue.text}")
+        else:
+            joined.append(cue)
+    return joined
+
+
+def _goes_on(last: Segment, cue: Segment) -> bool:
+    return (
+        last.start < last.stop < cue.stop
+        and last.stop - _OVERLAP <= cue.start <= last.stop + _CUES_APART
+        and cue.speaker in {last.speaker, None}
+        and not _END_OF_SENTENCE.search(last.text)
+        and not _has_note(last.text)
+        and not _has_note(cue.text)
+        and cue.stop - last.start <= _LONGEST_JOINED
+    )
 
 
 def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
@@ -206,9 +177,7 @@ def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
     plain = [one for one in tiers if not _PHONES.search(one[0]) and not _ASIDE.match(one[0].strip())]
     utterances = [one for one in plain if not _WORDS.match(one[0].strip())]
     if not any(one.text for _, segments in utterances for one in segments):
-        utterances = [
-            (tier, list(_sentences(segments))) for tier, segments in plain if _WORDS.match(tier.strip())
-        ]
+        utterances = [(tier, _sentences(words)) for tier, words in plain if _WORDS.match(tier.strip())]
     if not any(one.text for _, segments in utterances for one in segments):
         held = ", ".join(repr(tier) for tier, _ in tiers) or "none"
         raise BadInputError(
@@ -220,46 +189,17 @@ def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
         yield from (replace(one, speaker=None if _NOBODY.match(who) else who) for one in segments if one.text)
 
 
-def _sentences(words: list[Segment]) -> Iterator[Segment]:
+def _sentences(words: list[Segment]) -> list[Segment]:
     """Words between pauses as one segment."""
-    said = [word for word in words if word.text and not re.fullmatch(r"<?(sil|sp|spn|p|eps)>?", word.text)]
-    group: list[Segment] = []
-    for word in said:
-        if group and word.start - group[-1].stop > _WORDS_APART:
-            yield _group(group)
-            group = []
-        group.append(word)
-    if group:
-        yield _group(group)
-
-
-def _group(words: list[Segment]) -> Segment:
-    return replace(words[0], stop=words[-1].stop, text=" ".join(word.text for word in words))
-
-
-@dataclass(frozen=True, slots=True)
-class TimedForm:
-    """A form of transcripts with times.
-
-    Attributes:
-        ending: of its files, in any capitals.
-        read: what reads one.
-        title: what messages call it.
-    """
-
-    ending: str
-    read: Callable[[Path], Segments]
-    title: str
-
-
-TIMED: Final[dict[str, TimedForm]] = {
-    "textgrid": TimedForm(".TextGrid", textgrid, "a TextGrid"),
-    "elan": TimedForm(".eaf", elan, "an annotation of ELAN's"),
-    "vtt": TimedForm(".vtt", web_vtt, "WebVTT"),
-    "srt": TimedForm(".srt", subrip, "SubRip subtitles"),
-    "audacity": TimedForm(".txt", audacity, "a label track of Audacity's"),
-}
-"""By name, the one that says most first."""
+    joined: list[Segment] = []
+    for word in words:
+        if not word.text or re.fullmatch(r"<?(sil|sp|spn|p|eps)>?", word.text):
+            continue
+        if joined and word.start - joined[-1].stop <= _WORDS_APART:
+            joined[-1] = replace(joined[-1], stop=word.stop, text=f"{joined[-1].text} {word.text}")
+        else:
+            joined.append(word)
+    return joined
 
 
 def usable(found: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
@@ -303,7 +243,3 @@ def has_tag(text: str) -> bool:
 def _has_note(text: str) -> bool:
     """Whether a text holds ``[Music]``, ♪, or nothing but ``(applause)``."""
     return "[" in text or text.startswith(("♪", "♫")) or not _BRACKETS.sub("", text).strip(" *#–-")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
