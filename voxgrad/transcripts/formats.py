@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from voxgrad.transcripts.recordings import Folder
 
@@ -149,12 +149,15 @@ FORMATS: Final[dict[str, Format]] = {}
 """By name. Of the corpora and of the files with times the first that is there is read."""
 
 
+_Reader = TypeVar("_Reader", bound=Callable[..., Iterator[Any]])
+
+
 def register(
     name: str, kind: Kind, expects: str = "", signs: Callable[[Folder], list[PurePosixPath]] = lambda _: []
-) -> Callable[[Callable[..., Iterator[Any]]], Callable[..., Iterator[Any]]]:
+) -> Callable[[_Reader], _Reader]:
     """Registers a reader as that of a `Format`."""
 
-    def add(read: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    def add(read: _Reader) -> _Reader:
         FORMATS[name] = Format(kind, read, expects, signs)
         return read
 
