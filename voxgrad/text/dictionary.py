@@ -26,18 +26,15 @@ def package_file(package: str, name: str) -> Path:
     Raises:
         EnvironmentFailureError: the package or its file is missing.
     """
-    carried = _CARRIED / package / name
-    if carried.is_file():
+    if (carried := _CARRIED / package / name).is_file():
         return carried
     spec = find_spec(package)
-    if spec is not None and spec.submodule_search_locations is not None:
-        for location in spec.submodule_search_locations:
-            path = Path(location) / name
-            if path.is_file():
-                return path
-    raise EnvironmentFailureError(
-        f"The package {package} or its file {name} is missing", "Install voxgrad again, with its dependencies"
-    )
+    folders = spec.submodule_search_locations if spec is not None else None
+    path = next((path for folder in folders or () if (path := Path(folder) / name).is_file()), None)
+    if path is None:
+        message = f"The package {package} or its file {name} is missing"
+        raise EnvironmentFailureError(message, "Install voxgrad again, with its dependencies")
+    return path
 
 
 _SEARCHES: Final = 24
@@ -87,27 +84,25 @@ def lookup(word: str, variant: int = 1) -> tuple[str, ...] | None:
     return None if phones is None else tuple(phones.partition("#")[0].split())
 
 
-PREFERRED_VARIANTS: Final = {
-    "de": 3,
-    "delegate": 2,
-    "essay": 2,
-    "forbidden": 2,
-    "lead": 2,
-    "live": 2,
-    "perfect": 2,
-    "re": 2,
-    "recall": 2,
-    "record": 2,
-    "records": 2,
-    "separate": 2,
-    "sometimes": 2,
-    "sow": 2,
-    "subject": 2,
-    "survey": 2,
-    "thirty": 2,
-    "wind": 2,
-    "wound": 2,
-}
+PREFERRED_VARIANTS: Final = {"de": 3} | dict.fromkeys(
+    (
+        *(
+            "delegate",
+            "essay",
+            "forbidden",
+            "lead",
+            "live",
+            "perfect",
+            "re",
+            "recall",
+            "record",
+            "records",
+            "separate",
+        ),
+        *("sometimes", "sow", "subject", "survey", "thirty", "wind", "wound"),
+    ),
+    2,
+)
 """Which of the dictionary's pronunciations to take."""
 
 

@@ -1,4 +1,10 @@
-"""The user's own pronunciations."""
+"""The user's own pronunciations: a file ``lexicon.txt``, phones in braces, and pronunciations as people write them.
+
+A lexicon's line is a word and its phones, ``voxgrad  V AA1 K S G R AE2 D``; what follows a ``#`` is a remark. Phones
+are the 39 of ARPABET, vowels with a stress digit or without: of those without, the first gets 1 unless another vowel
+has it already, and all others get 0. IPA is read by its chart of 2020, X-SAMPA as Wells (1995) defines it, and
+Kirshenbaum's ASCII IPA where it agrees.
+"""
 
 import hashlib
 import re
@@ -47,9 +53,8 @@ class Lexicon:
         except UnicodeDecodeError as error:
             raise BadInputError(f"{path.name} is not UTF-8 text", "Save it as UTF-8.") from error
         except OSError as error:
-            raise BadInputError(
-                f"the lexicon {path} cannot be read ({error.strerror})", "Give the path of a text file."
-            ) from error
+            message = f"the lexicon {path} cannot be read ({error.strerror})"
+            raise BadInputError(message, "Give the path of a text file.") from error
         return cls.parse(text, path.name)
 
     @classmethod
@@ -213,14 +218,12 @@ def checked(phones: Iterable[str], where: str) -> tuple[str, ...]:
         matches.append(match)
     if not matches:
         raise BadInputError(f"{where}: there are no phones", _HOW)
-    stressed = any(match[2] == "1" for match in matches)
+    is_stressed = any(match[2] == "1" for match in matches)
     complete = []
     for match in matches:
-        if match[1] is None or match[2] is not None:
-            complete.append(match[0])
-        else:
-            complete.append(f"{match[1]}{0 if stressed else 1}")
-            stressed = True
+        lacks_stress = match[1] is not None and match[2] is None
+        complete.append(f"{match[0]}{0 if is_stressed else 1}" if lacks_stress else match[0])
+        is_stressed = is_stressed or lacks_stress
     return tuple(complete)
 
 
@@ -286,46 +289,22 @@ def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
     if alphabet == "x-arpabet":
         return checked(transcription.split(), repr(transcription))
     table = _IPA if alphabet == "ipa" else _SAMPA
-    longest = max(map(len, table))
+    sounds = "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
     phones: list[str] = []
-    stress, position = "", 0
-    while position < len(transcription):
-        sizes = (size for size in range(longest, 0, -1) if transcription[position : position + size] in table)
-        size = next(sizes, 0)
-        if size:
-            for phone in table[transcription[position : position + size]].split():
-                bears = bool(stress) and is_vowel(phone)
-                phones.append(f"{phone.rstrip('0')}{stress}" if bears else phone)
-                stress = "" if bears else stress
-        elif transcription[position] in _STRESSES:
-            stress = _STRESSES[transcription[position]]
-        elif transcription[position] not in _PASSED_OVER:
+    stress = ""
+    for match in re.finditer(f"({sounds})|.", transcription, re.DOTALL):
+        for phone in table[match[1]].split() if match[1] else ():
+            bears = bool(stress) and is_vowel(phone)
+            phones.append(f"{phone.rstrip('0')}{stress}" if bears else phone)
+            stress = "" if bears else stress
+        if match[0] in _STRESSES:
+            stress = _STRESSES[match[0]]
+        elif not match[1] and match[0] not in _PASSED_OVER:
             raise BadInputError(
-                f"{transcription[position]!r}, character {position + 1} of {transcription!r}, is no sound of English",
+                f"{match[0]!r}, character {match.start() + 1} of {transcription!r}, is no sound of English",
                 f"Write it in {alphabet}, or in phones with the alphabet x-arpabet.",
             )
-        position += max(size, 1)
     return checked(phones, repr(transcription))
-
-
-def read_pronunciation(written: str) -> tuple[str, ...] | None:
-    """Phones of ARPABET in capitals, or a transcription between slashes; None where it is neither.
-
-    >>> read_pronunciation("K AE1 T"), read_pronunciation("/kæt/"), read_pronunciation("cat")
-    (('K', 'AE1', 'T'), ('K', 'AE1', 'T'), None)
-
-    Raises:
-        BadInputError: as `to_phones`.
-    """
-    if re.fullmatch(r"/[^/]+/|\[[^\[\]]+\]", written.strip()):
-        inner = written.strip()[1:-1]
-        return to_phones(inner, "x-sampa" if inner.isascii() else "ipa")
-    pieces = written.split()
-    return checked(pieces, written) if pieces and all(piece in PHONES for piece in pieces) else None
-
-
-_PARTS: Final = re.compile(r"[A-Za-z']+")
-_SPELLING: Final = re.compile(r"[A-Za-z'\s-]*[A-Za-z][A-Za-z'\s-]*")
 
 
 def read_phones(written: str) -> tuple[str, ...]:
@@ -341,15 +320,17 @@ def read_phones(written: str) -> tuple[str, ...]:
     >>> read_phones("shi VAWN")
     ('SH', 'IY0', 'V', 'AO1', 'N')
     """
-    known = read_pronunciation(written)
-    if known is not None:
-        return known
-    if not _SPELLING.fullmatch(written):
+    if re.fullmatch(r"/[^/]+/|\[[^\[\]]+\]", written.strip()):
+        inner = written.strip()[1:-1]
+        return to_phones(inner, "x-sampa" if inner.isascii() else "ipa")
+    if written.strip() and all(piece in PHONES for piece in written.split()):
+        return checked(written.split(), written)
+    if not re.fullmatch(r"[A-Za-z'\s-]*[A-Za-z][A-Za-z'\s-]*", written):
         raise BadInputError(
             f"{written!r} is no pronunciation",
             'Write phones (SH IH0 V AO1 N), IPA between slashes (/ʃɪˈvɔːn/), or how it sounds ("shi VAWN").',
         )
-    parts = _PARTS.findall(written)
+    parts = re.findall("[A-Za-z']+", written)
     stressed = [len(part) > 1 and part.isupper() for part in parts]
     marked = any(stressed) and not all(stressed)
     return tuple(
@@ -385,8 +366,4 @@ def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) ->
 def without_entry(lexicon: str, word: str) -> str:
     """The content of a lexicon without a word."""
     lines = lexicon.splitlines(keepends=True)
-    return "".join(line for line in lines if _entry_word(line) != word.lower())
-
-
-def _entry_word(line: str) -> str:
-    return next(iter(line.partition("#")[0].split()), "").lower()
+    return "".join(line for line in lines if line.partition("#")[0].lower().split()[:1] != [word.lower()])

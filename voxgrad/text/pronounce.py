@@ -87,14 +87,11 @@ def find(word: str) -> Pronunciation | None:
 
 def _extended(word: str) -> Pronunciation | None:
     """A possessive, or a contraction that no dictionary has whole."""
-    if word.endswith(("'s", "s'")):
-        base = find(word[:-2])
-        return None if base is None else Pronunciation(with_s(base.phones), base.source)
-    contraction = _CONTRACTION.fullmatch(word)
-    base = None if contraction is None else find(contraction[1])
-    if contraction is None or base is None:
+    written = re.fullmatch(r"(.*)('s|s')", word) or _CONTRACTION.fullmatch(word)
+    base = None if written is None else find(written[1])
+    if written is None or base is None:
         return None
-    return Pronunciation(_contracted(base.phones, contraction[2]), base.source)
+    return Pronunciation(_contracted(base.phones, written[2]), base.source)
 
 
 _CONTRACTION: Final = re.compile(r"('?[^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
@@ -102,15 +99,15 @@ _RUN: Final = re.compile(r"(.)\1{2,}")
 
 
 def _contracted(phones: tuple[str, ...], ending: str) -> tuple[str, ...]:
-    """What ``'d`` and the like add, to any word and to each other: "y'all'd've".
+    """What ``'s``, ``'d`` and the like add, to any word and to each other: "y'all'd've".
 
     >>> _contracted(("IH1", "T"), "'d"), _contracted(("Y", "UW1"), "'ll")
     (('IH1', 'T', 'AH0', 'D'), ('Y', 'UW1', 'L'))
     """
-    if ending == "'re":
-        return (*phones, "ER0")
-    if ending == "n't":
-        return (*phones, "AH0", "N", "T")
+    if ending in {"'s", "s'"}:
+        return with_s(phones)
+    if ending in {"'re", "n't"}:
+        return (*phones, *(("ER0",) if ending == "'re" else ("AH0", "N", "T")))
     last = {"'d": "D", "'ll": "L", "'ve": "V"}[ending]
     syllable = phones[-1] in {"T", "D"} if ending == "'d" else not is_vowel(phones[-1])
     return (*phones, "AH0", last) if syllable else (*phones, last)
@@ -189,23 +186,12 @@ def _accented(word: str) -> tuple[str, ...]:
     return (*(phones[:-1] if is_vowel(phones[-1]) else phones), "EY1")
 
 
-def starts_with_vowel(phones: tuple[str, ...]) -> bool:
-    """Whether the first sound is a vowel: ``hour`` yes, ``one`` no."""
-    return is_vowel(phones[0])
-
-
 def _spell(word: str) -> Pronunciation:
     stem = word[:-1].removesuffix("'") if word[-1] == "s" and word[:-1].rstrip("'.").isupper() else word
-    phones = tuple(phone for letter in stem.lower() if letter in ascii_lowercase for phone in _letter(letter))
-    return Pronunciation(phones if stem == word else with_s(phones), "spelt")
-
-
-def _letter(letter: str) -> tuple[str, ...]:
     # The dictionary's "a." is the letter's name, its "a" the article.
-    phones = lookup(f"{letter}.")
-    if phones is None:
-        raise KeyError(letter)
-    return phones
+    names = (lookup(f"{letter}.") for letter in stem.lower() if letter in ascii_lowercase)
+    phones = tuple(phone for name in names if name is not None for phone in name)
+    return Pronunciation(phones if stem == word else with_s(phones), "spelt")
 
 
 _SIBILANTS: Final = {"S", "Z", "SH", "ZH", "CH", "JH"}
@@ -215,43 +201,20 @@ _SHORTEST_STEM: Final = 3
 _SHORTEST_PART: Final = 4
 
 _ADDED: Final = {
-    "ness": ("N", "AH0", "S"),
-    "less": ("L", "AH0", "S"),
-    "ful": ("F", "AH0", "L"),
-    "ly": ("L", "IY0"),
-    "man": ("M", "AH0", "N"),
-    "men": ("M", "IH0", "N"),
-    "shire": ("SH", "ER0"),
-}
+    "ness": ("N", "AH0", "S"), "less": ("L", "AH0", "S"), "ful": ("F", "AH0", "L"), "ly": ("L", "IY0"),
+    "man": ("M", "AH0", "N"), "men": ("M", "IH0", "N"), "shire": ("SH", "ER0"),
+}  # fmt: skip
 """Endings that leave the spelling of the stem alone, but for a final y."""
 _FUSED: Final = {"ing": ("IH0", "NG"), "er": ("ER0",), "ers": ("ER0", "Z"), "est": ("AH0", "S", "T")}
 """Endings that may double its last letter or take its e."""
 _PREFIXES: Final = {
-    "un": ("AH0", "N"),
-    "non": ("N", "AA2", "N"),
-    "mis": ("M", "IH0", "S"),
-    "dis": ("D", "IH0", "S"),
-    "re": ("R", "IY0"),
-    "over": ("OW2", "V", "ER0"),
-    "under": ("AH2", "N", "D", "ER0"),
-}
-_NO_PARTS: Final = frozenset(
-    (
-        "able",
-        "ably",
-        "ally",
-        "city",
-        "eries",
-        "mony",
-        "nial",
-        "ories",
-        "ration",
-        "rations",
-        "solute",
-        "tenancy",
-        "vident",
-    )
-)
+    "un": ("AH0", "N"), "non": ("N", "AA2", "N"), "mis": ("M", "IH0", "S"), "dis": ("D", "IH0", "S"),
+    "re": ("R", "IY0"), "over": ("OW2", "V", "ER0"), "under": ("AH2", "N", "D", "ER0"),
+}  # fmt: skip
+_NO_PARTS: Final = frozenset((
+    "able", "ably", "ally", "city", "eries", "mony", "nial", "ories", "ration", "rations", "solute", "tenancy",
+    "vident",
+))  # fmt: skip
 """In the dictionary, but seen at a word's end they are mostly not that word."""
 
 
@@ -272,9 +235,10 @@ def with_d(phones: tuple[str, ...]) -> tuple[str, ...]:
     >>> with_d(("W", "AO1", "K")), with_d(("IH1", "M")), with_d(("L", "IH1", "F", "T"))
     (('W', 'AO1', 'K', 'T'), ('IH1', 'M', 'D'), ('L', 'IH1', 'F', 'T', 'IH0', 'D'))
     """
-    if phones[-1] in {"T", "D"}:
-        return (*phones, "IH0", "D")
-    return (*phones, "T" if phones[-1] in _VOICELESS else "D")
+    return (
+        *phones,
+        *(("IH0", "D") if phones[-1] in {"T", "D"} else "T" if phones[-1] in _VOICELESS else "D"),
+    )
 
 
 def derive(word: str) -> tuple[str, ...] | None:
@@ -334,12 +298,8 @@ def _american(
 
 def _inflected(word: str) -> tuple[str, ...] | None:
     if word.endswith("s") and not word.endswith("ss"):
-        stems = (
-            word[:-1],
-            f"{word[:-3]}y" if word.endswith("ies") else "",
-            word[:-2] if word.endswith("es") else "",
-        )
-        stem = _first_known(stems)
+        from_y, from_e = word.endswith("ies"), word.endswith("es")
+        stem = _first_known((word[:-1], f"{word[:-3]}y" if from_y else "", word[:-2] if from_e else ""))
         if stem is not None:
             return with_s(stem)
     gerund = _known(f"{word}g") if word.endswith("in") else None

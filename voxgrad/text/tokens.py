@@ -29,11 +29,10 @@ from voxgrad.text.pronounce import (
     find,
     is_stutter,
     pronounce,
-    starts_with_vowel,
     stuttered,
     without_accents,
 )
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE, is_vowel
 from voxgrad.unicode import clean
 
 vocabulary_size: Final = VOCABULARY_SIZE
@@ -247,9 +246,8 @@ def _one(
     if entry is not None:
         return Pronunciation(entry, "lexicon")
     if piece == "the":
-        return Pronunciation(
-            ("DH", "IY0" if following and starts_with_vowel(following) else "AH0"), "dictionary"
-        )
+        vowel = "IY0" if following and is_vowel(following[0]) else "AH0"
+        return Pronunciation(("DH", vowel), "dictionary")
     chosen = choose(context, index, capital=name) if piece.islower() else None
     return pronounce(piece) if chosen is None else Pronunciation(chosen.phones, "homograph", chosen.sense)
 
