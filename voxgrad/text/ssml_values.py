@@ -9,28 +9,21 @@ from typing import Final
 
 from voxgrad.text.abbreviations import letter
 from voxgrad.text.characters import to_ascii
-from voxgrad.text.dates import full_year
+from voxgrad.text.dates import MONTH_NAMES, full_year
 from voxgrad.text.marked_text import LONGEST_PAUSE, Prosody
 from voxgrad.text.normalize import normalize
-from voxgrad.text.numbers import cardinal, count, digits, ordinal, quantity, roman
+from voxgrad.text.numbers import cardinal, count, counted, digits, ordinal, quantity, roman, roman_words
 
-_MONTHS: Final = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-    "november", "december",
-)  # fmt: skip
 _NAMES: Final = {
     " ": "space", ".": "dot", ",": "comma", ":": "colon", ";": "semicolon", "!": "exclamation mark",
     "?": "question mark", "-": "dash", "_": "underscore", "/": "slash", "\\": "backslash", "@": "at", "#": "hash",
     "$": "dollar", "%": "percent", "&": "ampersand", "*": "asterisk", "+": "plus", "=": "equals",
-    "(": "left parenthesis",
-    ")": "right parenthesis", "[": "left bracket", "]": "right bracket", "{": "left brace", "}": "right brace",
-    "<": "less than", ">": "greater than", "|": "vertical bar", "~": "tilde", "^": "caret", "'": "apostrophe",
-    '"': "quotation mark", "`": "backtick",
+    "(": "left parenthesis", ")": "right parenthesis", "[": "left bracket", "]": "right bracket", "{": "left brace",
+    "}": "right brace", "<": "less than", ">": "greater than", "|": "vertical bar", "~": "tilde", "^": "caret",
+    "'": "apostrophe", '"': "quotation mark", "`": "backtick",
 }  # fmt: skip
 _ROMAN: Final = re.compile(r"(?=[IVXLC])(?:XC|XL|L?X{0,3}|C{1,3})(?:IX|IV|V?I{0,3})")
-_ORDERS: Final = {
-    format_: tuple(format_) for format_ in ("mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "y", "m", "d")
-}
+_ORDERS: Final = frozenset(("mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "y", "m", "d"))
 
 
 class CannotReadError(ValueError):
@@ -56,18 +49,14 @@ def say_as(text: str, kind: str, format_: str = "") -> str:
 
 
 def _characters(text: str, _: str) -> str:
-    names = [
-        letter(one) if one.isalpha() else digits(one) if one.isdigit() else _NAMES.get(one, "")
-        for one in text
-    ]
-    words = " ".join(name for name, one in zip(names, text, strict=True) if name and one != " ")
-    return _some(words, text)
+    names = _NAMES | {one: letter(one) if one.isalpha() else digits(one) for one in text if one.isalnum()}
+    return _some(" ".join(filter(None, (names.get(one) for one in text if one != " "))), text)
 
 
 def _cardinal(text: str, _: str) -> str:
     plain = text.replace(",", "").replace(" ", "")
     if _ROMAN.fullmatch(plain):
-        return cardinal(str(roman(plain)))
+        return roman_words(plain)
     match = re.fullmatch(r"([+-]?)(\d*)(\.\d+)?", plain)
     if match is None or not (match[2] or match[3]):
         raise CannotReadError(text)
@@ -111,12 +100,12 @@ def _date(text: str, format_: str) -> str:
         if not re.search(r"[a-z]", words):
             raise CannotReadError(text)
         return words
-    order = _ORDERS.get(format_.lower())
+    order = format_.lower() if format_.lower() in _ORDERS else ""
     numbers = re.findall(r"\d+", text)
     if order and len(numbers) == 1 < len(order) and len(numbers[0]) == 8:  # 20210304
         sizes = [4 if part == "y" else 2 for part in order]
         numbers = [numbers[0][sum(sizes[:at]) : sum(sizes[: at + 1])] for at in range(len(sizes))]
-    if order is None or len(numbers) != len(order) or not re.fullmatch(r"[\d\s./,-]+", text):
+    if not order or len(numbers) != len(order) or not re.fullmatch(r"[\d\s./,-]+", text):
         raise CannotReadError(text)
     return _spoken_date(text, dict(zip(order, numbers, strict=True)), day_first=format_[0].lower() == "d")
 
@@ -129,10 +118,10 @@ def _spoken_date(text: str, parts: dict[str, str], *, day_first: bool) -> str:
         raise CannotReadError(text)
     said = ""
     if month and day:
-        name, number = _MONTHS[int(month) - 1], ordinal(str(int(day)))
+        name, number = MONTH_NAMES[int(month) - 1], ordinal(str(int(day)))
         said = f"the {number} of {name}" if day_first else f"{name} {number}"
     elif month:
-        said = _MONTHS[int(month) - 1]
+        said = MONTH_NAMES[int(month) - 1]
     elif day:
         said = ordinal(str(int(day)))
     if not year:
@@ -151,9 +140,7 @@ def _time(text: str, _: str) -> str:
         return normalize(f"{hour}:{minute or '00'}{seconds}{f' {half.lower()}.m.' if half else ''}")
     if span is not None and text:
         parts = ((span[1], "minute"), (span[2], "second"))
-        return " ".join(
-            f"{cardinal(str(int(n)))} {unit}{'' if int(n) == 1 else 's'}" for n, unit in parts if n
-        )
+        return " ".join(counted(number, unit) for number, unit in parts if number)
     raise CannotReadError(text)
 
 
@@ -168,7 +155,7 @@ def _telephone(text: str, _: str) -> str:
 
 
 def _unit(text: str, _: str) -> str:
-    return _some(normalize(text), text) if text.strip(string.punctuation + " ") else _some("", text)
+    return _some(normalize(text) if text.strip(string.punctuation + " ") else "", text)
 
 
 def _some(words: str, text: str) -> str:
@@ -267,9 +254,8 @@ def _rate(prosody: Prosody, value: str) -> Prosody:
         elif sign == "-":
             factor = None
     if factor is None or factor <= 0:
-        raise ValueError(
-            f"Give one of {', '.join(_RATES)}, a factor such as 1.2, or a percentage such as 80% or +10%."
-        )
+        named = ", ".join(_RATES)
+        raise ValueError(f"Give one of {named}, a factor such as 1.2, or a percentage such as 80% or +10%.")
     return replace(prosody, rate=min(max(prosody.rate * factor, _SLOWEST), _FASTEST))
 
 

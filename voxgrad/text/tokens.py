@@ -131,10 +131,8 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
     written = clean(text)
     for one in unread(written):
         if one.script:
-            raise BadInputError(
-                f"the text holds {one.script} letters ({one.text[:40]!r})",
-                "Write it in English, with Latin letters.",
-            )
+            message = f"the text holds {one.script} letters ({one.text[:40]!r})"
+            raise BadInputError(message, "Write it in English, with Latin letters.")
     for braced in BRACED.finditer(written):
         inline(braced[0])
     return encode(text, spec, lexicon)
@@ -149,9 +147,8 @@ def require_unicode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise BadInputError(
-            "the text is not UTF-8", "Set the terminal to UTF-8, or write it in ASCII."
-        ) from error
+        hint = "Set the terminal to UTF-8, or write it in ASCII."
+        raise BadInputError("the text is not UTF-8", hint) from error
 
 
 def _interspersed(items: list[_Item], blank: _Item) -> list[_Item]:
@@ -218,24 +215,23 @@ def _pronounced(pieces: Sequence[str], text: str, lexicon: Lexicon) -> list[Pron
     guesses: set[str] = set()
     said: list[Pronunciation] = []
     for index in reversed(range(len(pieces))):  # "the" hangs on what follows
-        piece = pieces[index]
-        following = said[-1].phones if said else ()
-        said.append(_one(piece, context, index, following, lexicon, name=index in names))
-        if said[-1].source == "network":
+        piece, following = pieces[index], said[-1].phones if said else ()
+        pronunciation = _fixed(piece, following, lexicon)
+        if pronunciation is None:
+            chosen = choose(context, index, capital=index in names) if piece.islower() else None
+            homograph = chosen and Pronunciation(chosen.phones, "homograph", chosen.sense)
+            pronunciation = homograph or pronounce(piece)
+        said.append(pronunciation)
+        if pronunciation.source == "network":
             guesses.add(piece)
-            _check_guesses(len(guesses))
+            if len(guesses) > MOST_GUESSES:
+                message = f"more than {MOST_GUESSES} different words of the text are in no dictionary"
+                raise BadInputError(message, "Give English text, in smaller parts.")
     return said[::-1]
 
 
-def _one(
-    piece: str,
-    context: Sequence[str],
-    index: int,
-    following: tuple[str, ...],
-    lexicon: Lexicon,
-    *,
-    name: bool,
-) -> Pronunciation:
+def _fixed(piece: str, following: tuple[str, ...], lexicon: Lexicon) -> Pronunciation | None:
+    """How a piece is said that its context does not change, or only the phones of the piece that follows it."""
     if not _is_word(piece):
         return Pronunciation((), "letters")
     if piece[0] == "{":
@@ -243,21 +239,10 @@ def _one(
     if piece[-1] == "-":
         return Pronunciation(stuttered(piece[:-1], following), "derived")
     entry = lexicon.lookup(piece)
-    if entry is not None:
-        return Pronunciation(entry, "lexicon")
-    if piece == "the":
+    if entry is None and piece == "the":
         vowel = "IY0" if following and is_vowel(following[0]) else "AH0"
         return Pronunciation(("DH", vowel), "dictionary")
-    chosen = choose(context, index, capital=name) if piece.islower() else None
-    return pronounce(piece) if chosen is None else Pronunciation(chosen.phones, "homograph", chosen.sense)
-
-
-def _check_guesses(count: int) -> None:
-    if count > MOST_GUESSES:
-        raise BadInputError(
-            f"more than {MOST_GUESSES} different words of the text are in no dictionary",
-            "Give English text, in smaller parts.",
-        )
+    return None if entry is None else Pronunciation(entry, "lexicon")
 
 
 def _attached(normalised: str, lexicon: Lexicon) -> tuple[list[str], list[Word], tuple[str, ...]]:
