@@ -103,7 +103,7 @@ SHORT: Final = frozenset(
 )
 """Every abbreviation that a user's own lexicon may claim as a word."""
 
-_BEFORE_CAPITAL: Final = re.compile(r"[\"')\]]*(?:$|\s+[\"'(]?[A-Z])")
+_BEFORE_CAPITAL: Final = r"[\"')\]]*(?:$|\s+[\"'(]?[A-Z])"
 _ENDS_SENTENCE: Final = re.compile(
     r"[\"')\]\s]*$|[\"')]* [\"'(]?(?:After|All|An?|And|As|At|But|He|Her|His|How|If|In|It|My|No|On|Our|She|So|That|The"
     r"|Then|There|They|This|We|What|When|Who|Why|Yes|You)\b"
@@ -155,7 +155,7 @@ def _other(word: str, before: str, after: str, stop: str) -> str | None:
         return MONTHS[word] + stop
     if word in _WEEKDAYS and (word not in {"Sat", "Sun"} or re.match(r",? (?:\d|[A-Z][a-z]{2})", after)):
         return _WEEKDAYS[word] + stop
-    if word == "etc" and _BEFORE_CAPITAL.match(after):
+    if word == "etc" and re.match(_BEFORE_CAPITAL, after):
         stop = "."
     before_figure = re.match(r" [\d$(]", after) is not None and re.search(r"\d $", before) is None
     return AFTER[word] + stop if word in AFTER and (word not in _BEFORE_FIGURE or before_figure) else None
@@ -312,7 +312,7 @@ _SPELT: Final = frozenset((
 """Acronyms that are spelt though the dictionary may have a word of these letters."""
 _WORDS_TOO: Final = frozenset(("ACT", "ADD", "DOE", "DOT", "ERA", "POW", "SAT", "WHO"))
 """Acronyms only where a name can stand; elsewhere these are words in capitals for emphasis."""
-_BEFORE_NAME: Final = re.compile(r"(?i:\b(?:the|an?|take|takes|taking|took) )$")
+_BEFORE_NAME: Final = r"(?i:\b(?:the|an?|take|takes|taking|took) )$"
 _AFTER_NAME: Final = re.compile(r"-[a-z]|(?:,|/| and| or)? ?[A-Z]{2,}\b")
 _FUNCTION_WORDS: Final = frozenset((
     "A", "ALL", "AND", "ARE", "AS", "AT", "BE", "BUT", "BY", "DO", "FOR", "FROM", "GO", "HAVE", "HE", "I",
@@ -338,7 +338,7 @@ _LETTER: Final = re.compile(r"([A-HJ-Z])('s)?")
 _INNER_CAPITAL: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]{2}")
 _MIXED: Final = re.compile(r"\b(?=[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z]{2}))[A-Za-z]+\b")
 _MIXED_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_LETTER_BEFORE: Final = re.compile(
+_LETTER_BEFORE: Final = (
     r"(?i:\b(?:plan|vitamin|type|grade|hepatitis|group|exhibit|point|option|class|section|serie|series|team|model"
     r"|the letter|side|appendix|level) )$"
 )
@@ -440,7 +440,7 @@ def _is_name(match: re.Match[str]) -> bool:
     """Whether an acronym is meant by "the WHO", and a word by "I know WHO did it"."""
     string, end = match.string, match.end()
     before = text_before(match, 8)
-    if _BEFORE_NAME.search(before) is not None or _AFTER_NAME.match(string, end) is not None:
+    if re.search(_BEFORE_NAME, before) is not None or _AFTER_NAME.match(string, end) is not None:
         return True
     opens = re.search(r"(?:^|[.!?:] [\"'(]?)$", before) is not None
     return match[0][:3] == "WHO" and opens and re.match(r"[^.!]*\?", string[end : end + 200]) is None
@@ -456,7 +456,7 @@ def _is_letter_a(match: re.Match[str]) -> bool:
         r"\.|-\w|[ ,]+[B-HJ-Z]\b", after
     )
     ends = bool(before) and re.match(r"[,;:!?)]|$", after) is not None
-    return beside is not None or _LETTER_BEFORE.search(before) is not None or ends
+    return beside is not None or re.search(_LETTER_BEFORE, before) is not None or ends
 
 
 def _parted(match: re.Match[str]) -> str:

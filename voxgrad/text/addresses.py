@@ -62,7 +62,7 @@ def _unmarked(match: re.Match[str]) -> str:
     number = match[0]
     if COUNTED_NOUN.match(match.string, match.end()) is not None:
         return number
-    called = _CALLED.search(text_before(match, 40)) is not None
+    called = re.search(_CALLED, text_before(match, 40)) is not None
     american = re.fullmatch(r"1?[2-9]\d\d[1-9]\d{6}", number) is not None
     is_round = number.endswith("0000")
     return _groups(_parted(number)) if (american or called) and not is_round else number
@@ -104,7 +104,7 @@ def _long_groups(match: re.Match[str]) -> str:
 
 _FEWEST_GROUPED: Final = 9
 _COUNTRY: Final = r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})"
-_CALLED: Final = re.compile(
+_CALLED: Final = (
     r"(?i:\b(?:call|cell|contact|dial|fax|helpline|hotline|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone"
     r"|text|whatsapp)\w*\b\.?[^.!?\d]{0,24})$"
 )

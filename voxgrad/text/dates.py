@@ -29,12 +29,12 @@ COUNTED_NOUN: Final = re.compile(
     r" (?!always|messrs|across|does|perhaps|plus|this|towards|unless|was|less|sees|marks|its|has)"
     r"(?:people|men|women|children|feet|fish|sheep|[a-z]{3,}s)\b"
 )
-_BEFORE_YEAR: Final = re.compile(
+_BEFORE_YEAR: Final = (
     r"(?i:\b(?:the|this|that|in|of|since|by|until|till|circa|year|during|from|to|and|or|early|late|mid|january|february"
     r"|march|april|may|june|july|august|september|october|november|december|\w+day|'s)[ ,]{1,2}| to |-)$"
 )
-_SURE_YEAR: Final = re.compile(r"(?i:\b(?:in|since|by|until|till|circa|year|during) )$")
-_HOUSE: Final = re.compile(
+_SURE_YEAR: Final = r"(?i:\b(?:in|since|by|until|till|circa|year|during) )$"
+_HOUSE: Final = (
     r" (?:[NSEW]\. |North |South |East |West )?(?:[A-Z][a-z]+ ){1,2}(?:street|avenue|road|drive|lane"
     r"|boulevard|court|place|(?i:st|ave|street|avenue|road|drive|lane|boulevard))\b"
     r"|(?: (?:North|South|East|West|north|south|east|west)) [A-Z]"
@@ -49,12 +49,12 @@ def number_in_context(match: re.Match[str]) -> str:
     after = text_after(match, 40)
     before = text_before(match, 12)
     counted = COUNTED_NOUN.match(after) is not None
-    if _HOUSE.match(after) is not None:
+    if re.match(_HOUSE, after) is not None:
         return year(number)
     if "1100" <= number < "2100":
-        is_count = counted and number[2:] != "00" and not _BEFORE_YEAR.search(before)
+        is_count = counted and number[2:] != "00" and not re.search(_BEFORE_YEAR, before)
         return cardinal(number) if is_count else year(number)
-    if number < "3000" and not counted and _SURE_YEAR.search(before) and not re.match(r" B\.?C", after):
+    if number < "3000" and not counted and re.search(_SURE_YEAR, before) and not re.match(r" B\.?C", after):
         return year(number)
     return cardinal(number)
 
@@ -155,7 +155,7 @@ def _four_digits(time: str) -> str:
 
 
 def _clock_hours(match: re.Match[str]) -> str:
-    is_count = match[1] in {"1000", "2000"} and _AT.search(text_before(match, 12)) is None
+    is_count = match[1] in {"1000", "2000"} and re.search(_AT, text_before(match, 12)) is None
     return f"{match[1] if is_count else _four_digits(match[1])} hours"
 
 
@@ -176,7 +176,7 @@ _UNREAD: Final = r"(?<![\w.,:/$£€+-])"
 _NO_CODE: Final = "".join(
     rf"(?<!\b{word} )" for word in ("code", "room", "number", "no", "dash", "slash", "dot", "colon")
 )
-_AT: Final = re.compile(r"(?i:\b(?:at|by|until|till|before|after|from|around|about) )$")
+_AT: Final = r"(?i:\b(?:at|by|until|till|before|after|from|around|about) )$"
 _ALONE: Final = r"(?![\w%°]|[-.,:/]\d| (?:[ckm]?m|ft|kg|lbs?|feet|people|men|women|children|[a-z]{3,}s)\b)"
 _ISO: Final = r"(?<![\w/-])(?P<year>[12]\d{3})-(?P<first>0[1-9]|1[0-2])-(?P<second>0[1-9]|[12]\d|3[01])"
 _SHORT_MONTHS: Final = "|".join(MONTHS)

@@ -13,14 +13,14 @@ _PARTS: Final = frozenset((*range(2, 11), 12, 15, 16, 20, 32, 64, 100, 1000))
 """Denominators that are read as such; other pairs are names and days ("9/11", "24/7")."""
 
 _POINTS: Final = frozenset((5, 10, 20, 100))
-_SCORE_BEFORE: Final = re.compile(
+_SCORE_BEFORE: Final = (
     r"(?i:\b(?:scor|rat|grad|mark|gave|giv|got|get|earn|solid|perfect|review)\w*(?: (?:it|this|that|them|him|her|a|an"
     r"|of|only|just|at|is|was))*:? )$"
 )
 """What stands before a mark out of five, ten, twenty or a hundred."""
 
 
-_RESULT: Final = re.compile(
+_RESULT: Final = (
     r"(?i:\b(?:beat|beats|beating|defeat\w*|draw|drew|ended|final|leads?|leading|led|los[et]s?|losing|pass(?:ed|es)|score\w*"
     r"|tied|trail\w*|vote\w*|win|wins|winning|won)\b[^.!?\d]{0,24})$"
 )
@@ -47,7 +47,7 @@ def _is_score(match: re.Match[str]) -> bool:
         return False
     if re.match(r" of\b", text_after(match, 4)) is not None:
         return False
-    given = _SCORE_BEFORE.search(text_before(match, 24)) is not None
+    given = re.search(_SCORE_BEFORE, text_before(match, 24)) is not None
     return given or (above == below and below > 5) or (below == 100 and above >= 10)
 
 
@@ -67,7 +67,7 @@ def _pair(match: re.Match[str]) -> str | None:
     """A score ("won 110-98"), a tie ("2-2"), shares of a hundred ("a 60-40 split"); None for a range."""
     low, high = int(match[1]), int(match[2])
     string, end = match.string, match.end()
-    result = _RESULT.search(text_before(match, 40)) is not None
+    result = re.search(_RESULT, text_before(match, 40)) is not None
     if _RECORD.match(string, end) is not None:
         return f"{cardinal(match[1])} and {cardinal(match[2])}"
     shares = low + high == 100 and (low >= high or _SHARES.match(string, end) is not None)

@@ -254,41 +254,36 @@ _OUR: Final = (
     "arb|ard|arm|behavi|cand|clam|clang|col|demean|dol|enam|endeav|fav|ferv|flav|glam|harb|hon|hum|lab|neighb|od|parl|ranc"
     "|rig|rum|savi?|splend|succ|tum|val|vap|vig"
 )
-_AMERICAN: Final = tuple(
-    (re.compile(pattern), american)
-    for pattern, american in (
-        (f"({_OUR})our", r"\1or"),
-        ("(?<=..)is(?=e[drs]?$|ers$|ing$|ations?$|ational$|able$)", "iz"),
-        ("ys(?=e[drs]?$|ers$|ing$)", "yz"),
-        ("(?<=[^aeiou])re(?=s?$)", "er"),
-        ("(?<=[^aeiou])re(?=d$)", "ere"),
-        ("ogue(?=s?$)", "og"),
-        ("ae(?=.)|(?:^|(?<=^[cf])|(?<=hom)|(?<=man)|(?<=rrh))oe", "e"),
-        ("([aeiou][^aeiou]+[aeiou]|ue)ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", r"\1l"),
-        ("l(?=ments?$|ful(?:ly)?$)", "ll"),
-        ("(?<!l)l$", "ll"),
-        ("(?<=.en)ce(?=s?$)", "se"),
-        ("^sce(?=p)", "ske"),
-        ("ou(?=l[dt])", "o"),
-        ("sulph", "sulf"),
-        ("grey", "gray"),
-        ("chequ(?=e)", "check"),
-        ("eing$", "ing"),
-    )
+_AMERICAN: Final = (
+    (f"({_OUR})our", r"\1or"),
+    ("(?<=..)is(?=e[drs]?$|ers$|ing$|ations?$|ational$|able$)", "iz"),
+    ("ys(?=e[drs]?$|ers$|ing$)", "yz"),
+    ("(?<=[^aeiou])re(?=s?$)", "er"),
+    ("(?<=[^aeiou])re(?=d$)", "ere"),
+    ("ogue(?=s?$)", "og"),
+    ("ae(?=.)|(?:^|(?<=^[cf])|(?<=hom)|(?<=man)|(?<=rrh))oe", "e"),
+    ("([aeiou][^aeiou]+[aeiou]|ue)ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", r"\1l"),
+    ("l(?=ments?$|ful(?:ly)?$)", "ll"),
+    ("(?<!l)l$", "ll"),
+    ("(?<=.en)ce(?=s?$)", "se"),
+    ("^sce(?=p)", "ske"),
+    ("ou(?=l[dt])", "o"),
+    ("sulph", "sulf"),
+    ("grey", "gray"),
+    ("chequ(?=e)", "check"),
+    ("eing$", "ing"),
 )
 """Endings and letters of British spellings, with those of the American ones that the dictionary has."""
 
 
-def _american(
-    word: str, rules: tuple[tuple[re.Pattern[str], str], ...] = _AMERICAN
-) -> tuple[str, ...] | None:
+def _american(word: str, rules: tuple[tuple[str, str], ...] = _AMERICAN) -> tuple[str, ...] | None:
     """The phones of a British spelling, by the American one ("organised", "oesophagus").
 
     >>> _american("oesophagus")
     ('IH0', 'S', 'AA1', 'F', 'AH0', 'G', 'AH0', 'S')
     """
     for number, (pattern, american) in enumerate(rules, 1):
-        spelling = pattern.sub(american, word)
+        spelling = re.sub(pattern, american, word)
         if spelling != word:
             found = _known(spelling) or _inflected(spelling) or _american(spelling, rules[number:])
             if found is not None:

@@ -69,11 +69,11 @@ _STOP_WORDS: Final = (
     "|that|the|their|then|there|they|this|through|to|too|under|up|was|we|were|when|where|which|who|wide|will|with"
     "|would|you|each|every|total|alone|apart|deep|high|thick|now|today|just|only|while|between|until|since|back"
 )
-_NOUN_AFTER: Final = re.compile(rf" (?!(?:{_STOP_WORDS})\b)[a-z]")
-_ARTICLE: Final = re.compile(r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$")
-_DETERMINER: Final = re.compile(r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $")
-_PARTICIPLE: Final = re.compile(r" [a-z]+(?:ed|en|nt|st|de|id)\b")
-_MEASURED: Final = re.compile(
+_NOUN_AFTER: Final = rf" (?!(?:{_STOP_WORDS})\b)[a-z]"
+_ARTICLE: Final = r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$"
+_DETERMINER: Final = r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $"
+_PARTICIPLE: Final = r" [a-z]+(?:ed|en|nt|st|de|id)\b"
+_MEASURED: Final = (
     r" (?:bills?|notes?|coins?|stamps?|tickets?|races?|sprints?|hurdles|relay|freestyle)\b"
     rf"|-[a-z]| (?:deep|high|long|tall|thick|wide) (?!(?:{_STOP_WORDS})\b)[a-z]"
 )
@@ -83,13 +83,13 @@ JOINT: Final = r"\s?(?:-|\u2013)\s?"
 def is_attributive(match: re.Match[str]) -> bool:
     """Whether the measure qualifies a noun ("a 5 km run", "two $20 bills") and so stays in the singular."""
     following = text_after(match, 12)
-    if _MEASURED.match(following) is not None:
+    if re.match(_MEASURED, following) is not None:
         return True
-    if _NOUN_AFTER.match(following) is None:
+    if re.match(_NOUN_AFTER, following) is None:
         return False
     preceding = text_before(match, 16)
-    is_determined = _DETERMINER.search(preceding) is not None and _PARTICIPLE.match(following) is None
-    return is_determined or _ARTICLE.search(preceding) is not None
+    is_determined = re.search(_DETERMINER, preceding) is not None and re.match(_PARTICIPLE, following) is None
+    return is_determined or re.search(_ARTICLE, preceding) is not None
 
 
 def is_one(amount: str) -> bool:
@@ -158,14 +158,14 @@ def _read_inches(text: str) -> str:
         singular = is_one(match[1]) or is_attributive(match)
         return f"{quantity(match[1])} {'inch' if singular else 'inches'}"
 
-    return _QUOTE.sub(read, text)
+    return re.sub(_QUOTE, read, text)
 
 
 def _minutes_and_seconds(match: re.Match[str]) -> str:
     """``21'30"`` is a time where it is no height: after a distance or "in", or with more than eleven "inches"."""
     minutes, seconds = match[1], match[2]
     may_be_height = len(minutes) == 1 and int(seconds) < 12 and seconds[0] != "0"
-    if may_be_height and _RACE.search(text_before(match, 40)) is None:
+    if may_be_height and re.search(_RACE, text_before(match, 40)) is None:
         return match[0]
     parts = [counted(minutes, "minute")] + ([counted(seconds, "second")] if int(seconds) else [])
     return " ".join(part.removesuffix("s") if is_attributive(match) else part for part in parts)
@@ -182,11 +182,11 @@ def _unit_per_unit(match: re.Match[str]) -> str:
 
 
 PER: Final = r"(?P<per>(?:\s?/\s?[A-Za-z]{1,10}(?:\^[23])?)+)?"
-_RACE: Final = re.compile(
+_RACE: Final = (
     r"(?i:\d ?(?:k|km|m|mi|miles?|kilometers?|kilometres?|meters?|metres?|yards?)\b[^.;]{0,20}"
     r"|\b(?:marathon|race|lap|record)[^.;]{0,20}|\b(?:ran|run|swam|rowed|finished|time)\b[^.;]{0,24}\b(?:in|of)) ?$"
 )
-_QUOTE: Final = re.compile(rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\"")
+_QUOTE: Final = rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\""
 _ALONE: Final = (
     "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh",
     "GWh", "kΩ", "MΩ", "Ω", "μF", "kJ", "kPa", "hPa", "eV", "mL", "dL", "kbps", "Mbps", "Gbps", "KiB", "GiB",
@@ -194,12 +194,12 @@ _ALONE: Final = (
     "bpm", "fps", "dpi", "ppm", "psi", "lbs",
 )  # fmt: skip
 """Units that no word and no acronym is written like."""
-_NUMBERED: Final = re.compile(
+_NUMBERED: Final = (
     r"(?i:\b(?:apartment|apt|appendix|article|block|building|bus|chapter|class|exit|fig|figure|flat|form|gate|grade|hall"
     r"|highway|iphone|level|line|model|no|number|page|part|platform|question|room|route|row|rule|schedule|seat|section"
     r"|size|suite|table|terminal|type|unit|version)\.? )$"
 )
-_WARM: Final = re.compile(
+_WARM: Final = (
     r"(?i:(?:\b(?:about|above|and|around|at|below|between|by|feels|fell|from|hit|is|just|like|minus|nearly|of|only|over"
     r"|reached|rose|than|to|under|was) |[-\u2013]))$"
 )
@@ -211,8 +211,8 @@ def _temperature(match: re.Match[str]) -> str:
     amount, sign = match[1], match[2]
     before = text_before(match, 12)
     named = match[0] != amount + sign
-    sure = len(amount) > 1 or _WARM.search(before) is not None
-    numbered = _NUMBERED.search(before) is not None or (sign == "C" and before.endswith("the "))
+    sure = len(amount) > 1 or re.search(_WARM, before) is not None
+    numbered = re.search(_NUMBERED, before) is not None or (sign == "C" and before.endswith("the "))
     return f"{amount}°{sign}" if named or (sure and not numbered) else match[0]
 
 
@@ -297,7 +297,7 @@ _NO_LENGTH: Final = re.compile(
     r"|upwards|walls|was|waves)\b)[A-Za-z]{3,}s)\b"
 )
 """What is counted in thousands and millions, where a length or a name in ``m`` and ``k`` is none."""
-_COUNTS: Final = re.compile(
+_COUNTS: Final = (
     r"(?i:\b(?:audience|budget|costs?|debts?|electorate|losses|population|profits?|revenues?|sales|turnover|worth)"
     r"\b[^.!?\d]{0,20})$"
 )
@@ -353,7 +353,7 @@ def _cents(match: re.Match[str]) -> str:
 
 def _scaled(match: re.Match[str]) -> str:
     is_count = _NO_LENGTH.match(match.string, match.end()) and match[0] not in {"2K", "4K", "5K", "8K"}
-    is_sum = match[2] == "m" and _COUNTS.search(text_before(match, 32))
+    is_sum = match[2] == "m" and re.search(_COUNTS, text_before(match, 32))
     if match[2] in "Kkm" and not is_count and not is_sum:
         return match[0]
     return f"{quantity(match[1])}{_scale(match[2])}"
@@ -389,7 +389,7 @@ def _spaced(match: re.Match[str]) -> str:
     # "7 200 ml bottles" are seven of them; "7 000" and "12 345" are one number.
     if one_group and not places and whole.index(" ") == 1 and not whole.endswith("000"):
         return match[0]
-    if _CALL.search(text_before(match, 16)) is not None:
+    if re.search(_CALL, text_before(match, 16)) is not None:
         return match[0]
     return whole.replace(" ", ",") + (f".{places[1:]}" if places else "")
 
@@ -404,7 +404,7 @@ def _pointed(match: re.Match[str]) -> str:
 
 
 _BYTE: Final = 256
-_CALL: Final = re.compile(
+_CALL: Final = (
     r"(?i:\b(?:call|dial|phone|ring|text|fax|tel|telephone|mobile|number|extension|no)\b[.:]? ?(?:is )?)$"
 )
 _START: Final = r"(?<![\w.,'/+()-])"

@@ -1,4 +1,7 @@
-"""Tables of patterns and what replaces them, compiled once, and what stands beside a match."""
+"""Tables of patterns and what replaces them, compiled once, and what stands beside a match.
+
+Patterns outside of tables that few texts need are strings: `re` compiles them at their first use, and keeps them.
+"""
 
 import re
 from collections.abc import Callable
