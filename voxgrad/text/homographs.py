@@ -1,11 +1,7 @@
 """Words that are written alike and said otherwise: the sense is chosen by context.
 
-``homographs.txt`` holds the senses: a word, a sense, its phones. A sense called by a part of speech is chosen
-by that; any other only by the cues in ``cues.txt``, each a word, a sense, and a pattern over the words around.
-In a pattern ``_`` is the homograph whatever its part of speech, ``<noun>`` the homograph where its context
-makes it a noun, and so on; ``<>`` where the context tells nothing; ``CAPITAL`` where it is written with a
-capital within a sentence; ``$NAME`` a list that the file gives. Of a word's cues the first that is found
-decides; without any, the part of speech does; and where neither tells, the word is said as always.
+``homographs.txt`` holds the senses with their phones, ``cues.txt`` what tells them; where neither a cue nor the part of
+speech does, a word is said as always.
 """
 
 import re

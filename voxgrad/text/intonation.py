@@ -1,8 +1,7 @@
 """Which questions rise at their end, and by how much every token does.
 
-Yes-no questions of American English end high (L* H-H% in ToBI: Beckman and Ayers, Guidelines for ToBI Labelling, 1997),
-and so do statements that are asked; questions with a question word, and a choice between things, fall. The speech that
-bases are trained on may not do so, and what a network predicts then falls always.
+Source: Beckman and Ayers, Guidelines for ToBI Labelling, 1997: yes-no questions of American English end high (L* H-H%),
+as do statements that are asked; others fall. What a network learns from read speech falls always.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,9 +1,6 @@
-"""The user's own pronunciations: a file ``lexicon.txt``, phones in braces, and pronunciations as people write them.
+"""The user's own pronunciations: ``lexicon.txt``, phones in braces, IPA, X-SAMPA, and spellings.
 
-A lexicon's line is a word and its phones, ``voxgrad  V AA1 K S G R AE2 D``; what follows a ``#`` is a remark. Phones
-are the 39 of ARPABET, vowels with a stress digit or without: of those without, the first gets 1 unless another vowel
-has it already, and all others get 0. IPA is read by its chart of 2020, X-SAMPA as Wells (1995) defines it, and
-Kirshenbaum's ASCII IPA where it agrees.
+Phones are the 39 of ARPABET. Of vowels without a stress digit the first gets 1, unless another has it, all others 0.
 """
 
 import hashlib

@@ -1,11 +1,4 @@
-"""Text to token ids, in two documented modes.
-
-``voxgrad``: words are pronounced one by one, homographs by their context; punctuation is a token of its own,
-right after the word; one space parts words, and the parts of a compound that no dictionary has whole.
-
-``official``: what the released checkpoints were trained on. Words are looked up with their punctuation
-attached, so that a word before a comma is spelt in letters; the official dictionary's first pronunciation;
-``a`` as EY1; all words before phones in braces are spelt.
+"""Text to token ids in two modes, ``voxgrad`` and ``official``, which docs/text.md compares.
 
 In both, the user's lexicon and phones in braces, ``{HH AH0 L OW1}``, go before everything else.
 """
