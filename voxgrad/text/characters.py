@@ -82,7 +82,7 @@ def unread(text: str) -> Iterator[Unread]:
     Args:
         text: as `clean` returns it.
 
-    >>> [(one.text, one.script) for one in unread("Hello 你好, 世界: πr² is 😀😀.")]
+    >>> [(part.text, part.script) for part in unread("Hello 你好, 世界: πr² is 😀😀.")]
     [('你好, 世界', 'Chinese'), ('😀😀', '')]
     """
     if text.isascii():
@@ -99,9 +99,9 @@ def without_unread(text: str) -> str:
     'the word   here'
     """
     kept, position = [], 0
-    for one in unread(text):
-        kept.append(text[position : one.start])
-        position = one.start + len(one.text)
+    for part in unread(text):
+        kept.append(text[position : part.start])
+        position = part.start + len(part.text)
     return _EMPTIED.sub(" ", "\0".join([*kept, text[position:]])) if kept else text
 
 

@@ -129,7 +129,7 @@ def _sense(words: Sequence[str], at: int, known: frozenset[str], *, capital: boo
     for sense, cue in cues(words[at]):
         if cue.search(seen) is not None:
             return sense
-    return None if part is None else next((one for one in _NEXT_BEST[part] if one in known), None)
+    return None if part is None else next((sense for sense in _NEXT_BEST[part] if sense in known), None)
 
 
 def _read(words: Sequence[str], at: int) -> str | None:

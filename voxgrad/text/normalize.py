@@ -112,7 +112,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
             break
         words = again
     if not any(character.isalnum() for character in words):
-        raise NothingToSayError(one.script for one in unread(written))
+        raise NothingToSayError(part.script for part in unread(written))
     return words
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import filterfalse
 from string import ascii_lowercase
 from typing import Final, Literal
 
@@ -117,7 +118,9 @@ def _without_runs(word: str) -> Iterator[str]:
     """What a word such as "sooo" or "cooool" may be drawn out from."""
     if _RUN.search(word) is not None:
         once, twice = _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word)
-        yield from (one for one in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(one) > 1)
+        yield from (
+            base for base in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(base) > 1
+        )
 
 
 _NO_STUTTER: Final = frozenset(
@@ -157,7 +160,7 @@ def without_accents(word: str) -> str:
     """
     if word.isascii():
         return word
-    return "".join(one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one))
+    return "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", word)))
 
 
 def is_told_by_accent(word: str) -> bool:

@@ -49,8 +49,10 @@ def say_as(text: str, kind: str, format_: str = "") -> str:
 
 
 def _characters(text: str, _: str) -> str:
-    names = _NAMES | {one: letter(one) if one.isalpha() else digits(one) for one in text if one.isalnum()}
-    return _some(" ".join(filter(None, (names.get(one) for one in text if one != " "))), text)
+    names = _NAMES | {
+        sign: letter(sign) if sign.isalpha() else digits(sign) for sign in text if sign.isalnum()
+    }
+    return _some(" ".join(filter(None, (names.get(sign) for sign in text if sign != " "))), text)
 
 
 def _cardinal(text: str, _: str) -> str:
@@ -78,7 +80,9 @@ def _ordinal(text: str, _: str) -> str:
 def _digits(text: str, _: str) -> str:
     if not re.fullmatch(r"[\d\s.,-]*\d[\d\s.,-]*", text):
         raise CannotReadError(text)
-    return " ".join(digits(one) if one.isdigit() else "point" for one in text if one.isdigit() or one == ".")
+    return " ".join(
+        digits(sign) if sign.isdigit() else "point" for sign in text if sign.isdigit() or sign == "."
+    )
 
 
 def _fraction(text: str, _: str) -> str:

@@ -122,9 +122,9 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
         BadInputError: as `encode`; letters of another script, or braces around what is no phones.
     """
     written = clean(text)
-    for one in unread(written):
-        if one.script:
-            message = f"the text holds {one.script} letters ({one.text[:40]!r})"
+    for part in unread(written):
+        if part.script:
+            message = f"the text holds {part.script} letters ({part.text[:40]!r})"
             raise BadInputError(message, "Write it in English, with Latin letters.")
     for braced in BRACED.finditer(written):
         inline(braced[0])

@@ -61,9 +61,9 @@ def _listed(message: str, named: list[str]) -> str:
 def _in_lines(plain: str, line: int | None) -> Iterator[tuple[Unread, str, str]]:
     at, position = 1 if line is None else line, 0
     is_told = line is not None or "\n" in plain.strip()
-    for one in unread(plain):
-        at, position = at + plain.count("\n", position, one.start), one.start
-        yield one, f"line {at}" if is_told else "", ""
+    for part in unread(plain):
+        at, position = at + plain.count("\n", position, part.start), part.start
+        yield part, f"line {at}" if is_told else "", ""
 
 
 def _in_sentences(script: Script, marks: Mapping[str, str]) -> Iterator[tuple[Unread, str, str]]:

@@ -94,7 +94,7 @@ class Folder:
 
     def name_of(self, file: PurePosixPath) -> PurePosixPath:
         """What clips are called by: the path, without its ending if no recording beside it differs in that alone."""
-        alike = [one for one in self.called(file.stem) if _without_ending(one) == _without_ending(file)]
+        alike = [other for other in self.called(file.stem) if _without_ending(other) == _without_ending(file)]
         return file if len(alike) > 1 else _without_ending(file)
 
     def missing(self, file: PurePosixPath) -> str:
@@ -202,7 +202,7 @@ class Folder:
             return 0
         first, last = (file.parent.parts for file in (min(self.recordings), max(self.recordings)))
         pairs = zip(first, last, strict=False)
-        return next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(first), len(last)))
+        return next((n for n, (here, there) in enumerate(pairs) if here != there), min(len(first), len(last)))
 
 
 def public_name(name: str) -> str:

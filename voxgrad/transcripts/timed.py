@@ -42,8 +42,8 @@ def _textgrid(path: Path) -> Segments:
     for name, intervals in read_tiers(path):
         source = f"{path.name}, tier {name!r}, interval"
         segments = [
-            Segment(one.start, one.stop, one_line(one.label), None, f"{source} {number}")
-            for number, one in enumerate(intervals, 1)
+            Segment(interval.start, interval.stop, one_line(interval.label), None, f"{source} {number}")
+            for number, interval in enumerate(intervals, 1)
         ]
         tiers.append((name, segments))
     yield from _of_tiers(path.name, tiers)
@@ -60,19 +60,19 @@ def _elan(path: Path) -> Segments:
         ) from error
     if root.tag != "ANNOTATION_DOCUMENT":
         raise BadInputError(f"{path.name} is no file of ELAN's", "Save one in ELAN.")
-    slots = {one.get("TIME_SLOT_ID"): one.get("TIME_VALUE") for one in root.iter("TIME_SLOT")}
+    slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
     tiers = []
     for tier in root.iter("TIER"):
         name, segments = tier.get("PARTICIPANT") or tier.get("TIER_ID") or "", []
-        for number, one in enumerate(tier.iter("ALIGNABLE_ANNOTATION"), 1):
+        for number, annotation in enumerate(tier.iter("ALIGNABLE_ANNOTATION"), 1):
             source = f"{path.name}, tier {tier.get('TIER_ID')!r}, annotation {number}"
             times = _times(
-                [f"{slots.get(one.get(key)) or ''}" for key in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")]
+                [f"{slots.get(annotation.get(key)) or ''}" for key in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")]
             )
             if times is None:
                 yield f"{source} has no times"
                 continue
-            text = one_line(one.findtext("ANNOTATION_VALUE") or "")
+            text = one_line(annotation.findtext("ANNOTATION_VALUE") or "")
             segments.append(Segment(times[0] / 1000, times[1] / 1000, text, None, source))
         if segments:
             tiers.append((name, segments))
@@ -100,18 +100,20 @@ def _subtitles(path: Path, form: str) -> Segments:
     except webvtt.errors.MalformedFileError as error:
         message = f"{path.name} is not {'SubRip' if form == 'srt' else 'WebVTT'}"
         raise BadInputError(message, "Save it again, or name its form with --format.") from error
-    yield from _unread(path.name, text, [f"{one.start} {one.end}" for one in captions], form)
+    yield from _unread(path.name, text, [f"{caption.start} {caption.end}" for caption in captions], form)
     cues = []
-    for number, one in enumerate(captions, 1):
-        start, stop = (Timestamp.from_string(time).in_milliseconds() / 1000 for time in (one.start, one.end))
+    for number, caption in enumerate(captions, 1):
+        start, stop = (
+            Timestamp.from_string(time).in_milliseconds() / 1000 for time in (caption.start, caption.end)
+        )
         source = f"{path.name}, cue {number}"
-        said = [line.strip() for line in html.unescape(_OVERRIDE.sub("", one.text)).split("\n")]
+        said = [line.strip() for line in html.unescape(_OVERRIDE.sub("", caption.text)).split("\n")]
         if sum(line.startswith(("-", "–")) for line in said) > 1:
             yield f"{source} has two speakers"
-        elif _CLOCK.search(one.text):
+        elif _CLOCK.search(caption.text):
             yield f"{source} has a time in its text: the cue after it cannot be read"
         elif spoken := one_line(" ".join(said)).lstrip("-–> "):
-            cues.append(Segment(start, stop, spoken, one.voice or None, source))
+            cues.append(Segment(start, stop, spoken, caption.voice or None, source))
     yield from _joined(cues)
 
 
@@ -142,8 +144,8 @@ def _unread(name: str, text: str, read: list[str], form: str) -> Iterator[str]:
     left = list(read)
     for number, line in lines:
         try:
-            one = f"1\n{line}\nx\n" if form == "srt" else f"WEBVTT\n\n{line}\nx\n"
-            (caption,) = webvtt.WebVTT.from_buffer(io.StringIO(one), format=form).captions
+            cue = f"1\n{line}\nx\n" if form == "srt" else f"WEBVTT\n\n{line}\nx\n"
+            (caption,) = webvtt.WebVTT.from_buffer(io.StringIO(cue), format=form).captions
             left.remove(f"{caption.start} {caption.end}")
         except (ValueError, webvtt.errors.MalformedFileError):
             yield f"{name}:{number} is no cue that can be read"
@@ -174,11 +176,11 @@ def _goes_on(last: Segment, cue: Segment) -> bool:
 
 def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
     """The tiers of utterances; where there are none, those of words."""
-    plain = [one for one in tiers if not _PHONES.search(one[0]) and not _ASIDE.match(one[0].strip())]
-    utterances = [one for one in plain if not _WORDS.match(one[0].strip())]
-    if not any(one.text for _, segments in utterances for one in segments):
+    plain = [tier for tier in tiers if not _PHONES.search(tier[0]) and not _ASIDE.match(tier[0].strip())]
+    utterances = [tier for tier in plain if not _WORDS.match(tier[0].strip())]
+    if not any(segment.text for _, segments in utterances for segment in segments):
         utterances = [(tier, _sentences(words)) for tier, words in plain if _WORDS.match(tier.strip())]
-    if not any(one.text for _, segments in utterances for one in segments):
+    if not any(segment.text for _, segments in utterances for segment in segments):
         held = ", ".join(repr(tier) for tier, _ in tiers) or "none"
         raise BadInputError(
             f"{name} has no tier of utterances or words with a label (tiers: {held})", "Label one."
@@ -186,7 +188,8 @@ def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
     for tier, segments in utterances:
         words = _WORDS.match(tier.strip())
         who = (words[1] or "" if words else tier).strip()
-        yield from (replace(one, speaker=None if _NOBODY.match(who) else who) for one in segments if one.text)
+        speaker = None if _NOBODY.match(who) else who
+        yield from (replace(segment, speaker=speaker) for segment in segments if segment.text)
 
 
 def _sentences(words: list[Segment]) -> list[Segment]:
@@ -202,28 +205,30 @@ def _sentences(words: list[Segment]) -> list[Segment]:
     return joined
 
 
-def usable(found: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
+def usable(read: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
     """Segments in the order of time, without those whose times cannot be; and what is wrong with the others."""
     segments, reasons = [], []
-    for one in found:
-        if isinstance(one, str):
-            reasons.append(one)
-        elif _has_note(one.text) or has_tag(one.text):
-            reasons.append(f"{one.source} has a note in it, which nobody says: {one.text}")
-        elif not 0 <= one.start < one.stop < float("inf"):
-            reasons.append(f"{one.source} has times that cannot be: {one.start:g} to {one.stop:g} s")
+    for segment in read:
+        if isinstance(segment, str):
+            reasons.append(segment)
+        elif _has_note(segment.text) or has_tag(segment.text):
+            reasons.append(f"{segment.source} has a note in it, which nobody says: {segment.text}")
+        elif not 0 <= segment.start < segment.stop < float("inf"):
+            reasons.append(
+                f"{segment.source} has times that cannot be: {segment.start:g} to {segment.stop:g} s"
+            )
         else:
-            segments.append(one)
-    segments.sort(key=lambda one: (one.start, one.stop))
+            segments.append(segment)
+    segments.sort(key=lambda segment: (segment.start, segment.stop))
     clashes = set[int]()
     latest = 0
-    for index, one in enumerate(segments[1:], 1):
-        if one.start < segments[latest].stop - _OVERLAP:
+    for index, segment in enumerate(segments[1:], 1):
+        if segment.start < segments[latest].stop - _OVERLAP:
             clashes |= {latest, index}
-        if one.stop > segments[latest].stop:
+        if segment.stop > segments[latest].stop:
             latest = index
     reasons += [f"{segments[index].source} overlaps with another in time" for index in sorted(clashes)]
-    kept = [one for index, one in enumerate(segments) if index not in clashes]
+    kept = [segment for index, segment in enumerate(segments) if index not in clashes]
     # What still overlaps by less than a tenth of a second is parted in the middle.
     for index, (before, after) in enumerate(pairwise(kept)):
         if after.start < before.stop:
