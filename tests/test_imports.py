@@ -29,7 +29,7 @@ LEVELS = (
         "threads",
         "unicode",
     },
-    {"text", "audio", "model", "store", "documents", "pictures", "pages"},
+    {"text", "transcripts", "audio", "model", "store", "documents", "pictures", "pages"},
     {"acoustic_model"},
     {"vocoder"},
     {"training", "onnx"},

@@ -1,9 +1,15 @@
-"""Texts and names as they come in: one Unicode form of each, without what is invisible."""
+"""Texts and names as they come in: decoded, in one Unicode form of each, without what is invisible."""
 
+import codecs
 import re
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
+
+from voxgrad.errors import BadInputError
 
 PARAGRAPH: Final = "\u2029"
 """Ends a paragraph, and no line."""
@@ -63,3 +69,87 @@ def on_disk(path: Path) -> Path:
     return next(
         (entry for entry in path.parent.iterdir() if composed(entry.name) == composed(path.name)), path
     )
+
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x7f]")
+_MOST_CONTROL = 0.1  # a stray one makes no text a program
+_LIMIT = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A file's text in composed letters, and its encoding: ``UTF-8``, ``UTF-16`` or ``Latin-1``."""
+
+    text: str
+    encoding: str
+
+
+def read_text(path: Path) -> Decoded:
+    """Read a text file in UTF-8 or UTF-16, with a byte-order mark or without, or else in Latin-1; lines end in LF.
+
+    Latin-1 is read as Windows-1252, which adds the curly quotes that most such files have.
+
+    Raises:
+        BadInputError: it cannot be read, or is no text in any of these.
+    """
+    try:
+        if path.stat().st_size > _LIMIT:
+            raise BadInputError(f"{path.name} is too large for a text", "Give a text file.")
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"{path.name} cannot be read ({error.strerror})"
+        raise BadInputError(message, "Check its permissions.") from error
+    return _decoded(content, path.name)
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """The lines of a stream as they come, in any encoding that `read_text` knows.
+
+    Args:
+        stream: of bytes.
+        name: what an error calls it.
+
+    Raises:
+        BadInputError: it is no text.
+    """
+    first = stream.readline()
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first:
+        # A line's end is two bytes, so it is read as a whole.
+        yield from _decoded(first + stream.read(), name).text.splitlines(keepends=True)
+        return
+    for line in chain([first] if first else [], stream):
+        yield _decoded(line, name).text
+
+
+def _decoded(content: bytes, name: str) -> Decoded:
+    found = _in_its_encoding(content)
+    if found is None or len(_CONTROL.findall(found.text)) > _MOST_CONTROL * len(found.text):
+        raise BadInputError(f"{name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
+    return found
+
+
+def _in_its_encoding(content: bytes) -> Decoded | None:
+    for bom, encoding in _BOMS:
+        if content.startswith(bom):
+            return _in(content, encoding)
+    # English in UTF-16 has a zero in every other byte.
+    zeros = content[:1000].count(0)
+    if zeros > len(content[:1000]) / 4:
+        return _in(content, "utf-16-be" if content[:1] == b"\0" else "utf-16-le")
+    as_utf8 = _in(content, "utf-8")
+    return as_utf8 if as_utf8 is not None else _in(content, "cp1252")
+
+
+def _in(content: bytes, encoding: str) -> Decoded | None:
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    family = "Latin-1" if encoding == "cp1252" else encoding.upper()[: 6 if "16" in encoding else 5]
+    return Decoded(unicodedata.normalize("NFC", text), family)

@@ -29,9 +29,9 @@ from voxgrad.settings import ConversionSpec, SynthesisSpec
 from voxgrad.speech.load import find_vocoder, find_voice
 from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store import Store
-from voxgrad.text.beside import script_beside
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
+from voxgrad.transcripts.beside import script_beside
 
 _STEP = 0.01
 _NEAR = 0.04

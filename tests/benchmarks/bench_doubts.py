@@ -16,7 +16,8 @@ from voxgrad.preparation.quality_checks import find_outliers
 from voxgrad.settings import AudioSpec, CheckSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
-from voxgrad.text.transcripts import Entry, find_transcripts
+from voxgrad.transcripts.find import find_transcripts
+from voxgrad.transcripts.formats import Entry
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SEEDS = 10

@@ -18,7 +18,7 @@ from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.measures import decay_times, snr
 from voxgrad.audio.mel import log_mel
 from voxgrad.settings import MelSpec
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.find import find_transcripts
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LEVELS = (5, 10, 20)

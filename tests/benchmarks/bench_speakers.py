@@ -16,7 +16,7 @@ from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
 from voxgrad.preparation.quality_checks import split
 from voxgrad.settings import AudioSpec
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.find import find_transcripts
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 CLIPS, PAIRS, BOUND = 20, 200, 10.0

@@ -10,7 +10,7 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.preparation.take_checks import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.store import Store
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.find import find_transcripts
 
 
 def main() -> None:

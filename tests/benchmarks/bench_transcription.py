@@ -27,7 +27,7 @@ from voxgrad.settings import AudioSpec, CheckSpec, TextSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.tokens import encode
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.find import find_transcripts
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 BOUNDS = (-0.3, -0.35, -0.4, -0.45, -0.5)

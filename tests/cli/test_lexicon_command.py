@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.phonetic_alphabets import to_phones
-from voxgrad.text.sounds_like import read_phones
+from voxgrad.text.lexicon import read_phones, to_phones
 
 
 def home() -> Path:

@@ -52,7 +52,7 @@ def test_joined_clips_and_their_joined_text_are_given_back():
     from voxgrad.preparation.long_recordings import match_script
     from voxgrad.store import Store
     from voxgrad.text.lexicon import NONE
-    from voxgrad.text.transcripts import find_transcripts
+    from voxgrad.transcripts.find import find_transcripts
 
     entries = find_transcripts(LJ).entries[:8]
     gap = np.random.default_rng(0).normal(0, 1e-4, 16000).astype(np.float32)

@@ -61,7 +61,7 @@ def test_real_voices():
     from voxgrad.audio.clean import clean
     from voxgrad.audio.mel import log_mel
     from voxgrad.settings import AudioSpec
-    from voxgrad.text.transcripts import find_transcripts
+    from voxgrad.transcripts.find import find_transcripts
 
     def read(folder: str, count: int) -> list[tuple[np.ndarray, float | None]]:
         found = []

@@ -95,7 +95,7 @@ def test_wrong_words_of_real_speech_are_found():
     from voxgrad.audio.clean import clean
     from voxgrad.audio.mel import log_mel
     from voxgrad.settings import AudioSpec
-    from voxgrad.text.transcripts import find_transcripts
+    from voxgrad.transcripts.find import find_transcripts
 
     entry = find_transcripts(LJ).entries[4]
     waveform = clean(entry.recording, AudioSpec()).waveform

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import EnvironmentFailureError
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, package_file
-from voxgrad.text.g2p_network import predict
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, package_file, predict
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE
 
@@ -82,7 +81,7 @@ def test_what_is_too_long_to_be_a_word_is_spelt():
     ],
 )
 def test_a_guess_is_kept_within_the_trained_symbols(monkeypatch, guess, phones, source):
-    monkeypatch.setattr("voxgrad.text.g2p_network.predict", lambda _: guess)
+    monkeypatch.setattr("voxgrad.text.pronounce.predict", lambda _: guess)
     assert pronounce.__wrapped__("bzo") == Pronunciation(phones, source)
 
 

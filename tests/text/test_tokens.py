@@ -1,5 +1,8 @@
 """Encoding in the ``voxgrad`` mode, and what holds for both."""
 
+import os
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,43 +17,8 @@ PLAIN = TextSpec(add_blank=False)
 SPOKEN = TextSpec()
 OFFICIAL = TextSpec(frontend="official")
 WORDS = Lexicon.parse("snizzle S N IH Z AH L\na.b. EY1 B IY1\nx-y EH1 K S W AY1\no'z OW Z", "test")
-PARTS = st.sampled_from(
-    (
-        *(
-            "read",
-            "the",
-            "a",
-            "A",
-            "U.S.",
-            "BBC's",
-            "close",
-            "{HH AH0}",
-            "{ah}",
-            "{}",
-            "{Q}",
-            "snizzle",
-            "a.b.",
-        ),
-        *(
-            "x-y",
-            "o'z",
-            "'",
-            '"',
-            "--",
-            ",",
-            ".",
-            "(",
-            "]",
-            "5",
-            "$3.50",
-            "é",
-            "blorp's",
-            "\n",
-            "Polish",
-            "😀",
-        ),
-    )
-)
+WRITTEN = "read the a A U.S. BBC's close {ah} {} {Q} snizzle a.b. x-y o'z ' \" -- , . ( ] 5 $3.50 é blorp's Polish 😀"
+PARTS = st.sampled_from([*WRITTEN.split(" "), "{HH AH0}", "\n"])
 TEXTS = st.one_of(
     st.text(max_size=60), st.lists(PARTS, max_size=12).map(" ".join), st.lists(PARTS, max_size=8).map("".join)
 )
@@ -154,3 +122,27 @@ def test_a_long_text_without_punctuation_takes_linear_time(unit):
     # A tenth of a megabyte: anything quadratic would take minutes.
     text = "so " + unit * (100_000 // len(unit))
     assert encode(text, SPOKEN).words
+
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+TRANSCRIPTS = [
+    ("kathleen/metadata.csv", 1),
+    ("lj/metadata.csv", 1),
+    ("lj/metadata.csv", 2),
+    ("texts/ljspeech.txt", 0),
+]
+
+
+@pytest.mark.parametrize("frontend", ["voxgrad", "official"])
+@pytest.mark.parametrize(("name", "column"), TRANSCRIPTS)
+def test_every_line_is_encoded(name, column, frontend):
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in ../shared/data")
+    spec = TextSpec(frontend=frontend)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for line in lines if os.environ.get("VOXGRAD_LONG") else lines[::8]:
+        text = line.split("|")[column]
+        encoded = encode(text, spec)
+        assert all(0 < token < vocabulary_size for token in encoded.tokens), text
+        assert all(word.phones for word in encoded.words), text

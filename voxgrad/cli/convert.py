@@ -144,7 +144,7 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Job
     from voxgrad.audio.writers import check_writable_audio
     from voxgrad.cli.say_output import make_directory
     from voxgrad.steps.convert import Job
-    from voxgrad.text.beside import script_beside
+    from voxgrad.transcripts.beside import script_beside
 
     if places.output is not None and places.directory is not None:
         raise BadInputError("-o and -d exclude each other", "Give one of them.")
@@ -179,7 +179,7 @@ def recordings_of(path: Path) -> Iterator[Path]:
     Raises:
         BadInputError: there are none.
     """
-    from voxgrad.text.recordings import Folder
+    from voxgrad.transcripts.recordings import Folder
 
     if not path.is_dir():
         if not path.is_file():

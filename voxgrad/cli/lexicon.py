@@ -37,7 +37,7 @@ def add(
 ) -> None:
     """Add a word, or change how it is pronounced."""
     from voxgrad.cli.terminal import answer
-    from voxgrad.text.sounds_like import read_phones, with_entry
+    from voxgrad.text.lexicon import read_phones, with_entry
 
     session: Session = context.obj
     phones = read_phones(pronunciation)
@@ -58,7 +58,7 @@ def remove(
 ) -> None:
     """Remove a word."""
     from voxgrad.cli.terminal import answer
-    from voxgrad.text.sounds_like import without_entry
+    from voxgrad.text.lexicon import without_entry
 
     session: Session = context.obj
     path = _path(session)
@@ -108,7 +108,7 @@ def try_word(
     """Show how a word is read, and speak it."""
     from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
-    from voxgrad.text.sounds_like import read_phones
+    from voxgrad.text.lexicon import read_phones
     from voxgrad.text.tokens import encode
 
     session: Session = context.obj

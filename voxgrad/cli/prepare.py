@@ -12,13 +12,13 @@ from voxgrad.errors import BadInputError
 if TYPE_CHECKING:
     from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.store import Artifact, Store
-    from voxgrad.text.transcripts import TranscriptSpec
+    from voxgrad.transcripts.find import TranscriptSpec
 
 _OWN_BASE = "english"
 Frontend = Literal["voxgrad", "official"]
 
 
-@takes(texts="voxgrad.text.transcripts.TranscriptSpec")
+@takes(texts="voxgrad.transcripts.find.TranscriptSpec")
 def prepare(
     context: typer.Context,
     *,

@@ -127,7 +127,7 @@ def read_input(text: str | None, file: Path | None, reading: Reading) -> SayInpu
 
 def _from_file(file: Path, reading: Reading) -> SayInput:
     from voxgrad.speech.text_input import is_jsonl, read_jsonl
-    from voxgrad.text.text_files import read_text
+    from voxgrad.unicode import read_text
 
     ending = file.suffix.lower()
     if ending in _OTHERS and reading.markup is None:

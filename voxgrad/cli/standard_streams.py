@@ -41,7 +41,7 @@ def input_lines() -> Iterator[str]:
     Raises:
         BadInputError: it is no text, or cannot be read.
     """
-    from voxgrad.text.text_files import read_lines
+    from voxgrad.unicode import read_lines
 
     try:
         yield from read_lines(sys.stdin.buffer, "standard input")

@@ -23,8 +23,8 @@ from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.pronounce import pronounce
-from voxgrad.text.transcripts import Problem
 from voxgrad.training.dataset import CLIPS, MELS, Clip, write_corpus
+from voxgrad.transcripts.formats import Problem
 
 RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
 REJECTED_MELS = "rejected.safetensors"

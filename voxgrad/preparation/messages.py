@@ -9,7 +9,8 @@ from voxgrad.events import Emit, Said, counted
 from voxgrad.preparation.dataset_files import PROBLEMS, UNKNOWN, JudgedRecordings, by_count
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
-from voxgrad.text.transcripts import BESIDE, Found, Problem
+from voxgrad.transcripts.beside import BESIDE
+from voxgrad.transcripts.formats import Problem, Transcripts
 
 _SHOWN = 20  # rejections that are reported one by one
 _WARNED = 8
@@ -20,7 +21,7 @@ _FEWEST_DECAYS = 8
 _ROOM_SECONDS = 0.33  # of speech in a dry room it is 0.15 to 0.25
 
 
-def report_form(transcripts: Found, emit: Emit) -> None:
+def report_form(transcripts: Transcripts, emit: Emit) -> None:
     """In what form the texts were found, and what else was there; where nothing was, the error says so."""
     if not transcripts.entries:
         return

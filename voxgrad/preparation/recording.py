@@ -30,8 +30,8 @@ from voxgrad.store.artifact import ArtifactLocation
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode_transcript
-from voxgrad.text.transcripts import Entry, Problem
 from voxgrad.training.dataset import Clip
+from voxgrad.transcripts.formats import Entry, Problem
 
 _OF_THE_RECORDING = (BadInputError, IntegrityError)
 """What is wrong with one recording; others go on."""

@@ -14,7 +14,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.files import explain_os_errors
 from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import Limits
-from voxgrad.text.recordings import is_sound
+from voxgrad.transcripts.recordings import is_sound
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. ()-]{0,120}")
 _TEXTS: Final = frozenset({".txt", ".lab", ".csv", ".jsonl", ".list", ".psv"})

@@ -1,26 +1,33 @@
-"""Settings: frozen, documented, validated. What a model was trained with travels in its manifest as these."""
+"""Settings: frozen, documented, validated. What a model was trained with travels in its manifest as these.
 
-from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
-from voxgrad.settings.base import Spec
-from voxgrad.settings.model import AcousticSpec, ModelSpec, Quality, TextSpec
-from voxgrad.settings.onnx import OnnxSpec
-from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, Sampler, Speed, SynthesisSpec
-from voxgrad.settings.training import (
-    LossWeights,
-    Preset,
-    RunSpec,
-    ScheduleSpec,
-    StageSpec,
-    TrainingOptions,
-    TrainSpec,
-)
-from voxgrad.settings.vocoder import (
-    ISTFTSpec,
-    SourceFilterSpec,
-    VocoderPreset,
-    VocoderStageSpec,
-    VocoderTrainSpec,
-)
+A module is imported when one of its settings is asked for: to build all of them takes a tenth of a second.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
+    from voxgrad.settings.base import Spec
+    from voxgrad.settings.model import AcousticSpec, ModelSpec, Quality, TextSpec
+    from voxgrad.settings.onnx import OnnxSpec
+    from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, Sampler, Speed, SynthesisSpec
+    from voxgrad.settings.training import (
+        LossWeights,
+        Preset,
+        RunSpec,
+        ScheduleSpec,
+        StageSpec,
+        TrainingOptions,
+        TrainSpec,
+    )
+    from voxgrad.settings.vocoder import (
+        ISTFTSpec,
+        SourceFilterSpec,
+        VocoderPreset,
+        VocoderStageSpec,
+        VocoderTrainSpec,
+    )
 
 __all__ = [
     "AcousticSpec",
@@ -51,3 +58,15 @@ __all__ = [
     "VocoderStageSpec",
     "VocoderTrainSpec",
 ]
+
+_MODULES = ("base", "audio", "model", "onnx", "synthesis", "training", "vocoder")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for module in _MODULES:
+        if name in (found := vars(import_module(f"{__name__}.{module}"))):
+            globals()[name] = found[name]
+            return found[name]
+    raise AttributeError(name)

@@ -33,7 +33,8 @@ from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
-from voxgrad.text.transcripts import Entry, Problem, find_transcripts
+from voxgrad.transcripts.find import find_transcripts
+from voxgrad.transcripts.formats import Entry, Problem
 
 VERSION = 5
 _TASK = "prepare"
@@ -44,7 +45,7 @@ class Options:
     """How recordings are found and worked on, and what is said of their voice.
 
     Attributes:
-        transcripts: a list; None: see `voxgrad.text.transcripts.find_transcripts`.
+        transcripts: a list; None: see `voxgrad.transcripts.find.find_transcripts`.
         form: of the list; None: it is recognised.
         lexicon: pronunciations, which go before those of the store's own lexicon; the dataset carries both.
         base: what aligns texts with recordings; None: nothing does, and no text is doubted.

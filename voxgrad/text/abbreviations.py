@@ -1,11 +1,11 @@
-"""Abbreviations in full, by what stands before and after them."""
+"""Abbreviations in full, and words in capitals: spelt, or read as words."""
 
 import re
-from collections.abc import Callable
 from typing import Final
 
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import digits
+from voxgrad.text.rules import Rules, text_after, text_before
 
 TITLES: Final = {
     "Adm": "admiral", "Amb": "ambassador", "Atty": "attorney", "Brig": "brigadier", "Capt": "captain",
@@ -83,15 +83,9 @@ _CODES: Final = {
     "N.M.": "new mexico", "N.H.": "new hampshire", "R.I.": "rhode island",
 }  # fmt: skip
 """After a place; as the post office writes them."""
-_LATIN: Final = {"i.e.": "that is", "e.g.": "for example"}
 _DEGREES: Final = {
-    "Ph.D.": "PHD",
-    "LL.D.": "LLD",
-    "LL.B.": "LLB",
-    "D.Phil.": "D phil",
-    "M.Sc.": "MSC",
-    "B.Sc.": "BSC",
-}
+    "Ph.D.": "PHD", "LL.D.": "LLD", "LL.B.": "LLB", "D.Phil.": "D phil", "M.Sc.": "MSC", "B.Sc.": "BSC",
+}  # fmt: skip
 _COMPASS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 
 SHORT: Final = frozenset(
@@ -109,7 +103,7 @@ SHORT: Final = frozenset(
 )
 """Every abbreviation that a user's own lexicon may claim as a word."""
 
-_BEFORE_CAPITAL: Final = re.compile(r"[\"')\]]*(?:$|\s+[\"'(]?[A-Z])")
+_BEFORE_CAPITAL: Final = r"[\"')\]]*(?:$|\s+[\"'(]?[A-Z])"
 _ENDS_SENTENCE: Final = re.compile(
     r"[\"')\]\s]*$|[\"')]* [\"'(]?(?:After|All|An?|And|As|At|But|He|Her|His|How|If|In|It|My|No|On|Our|She|So|That|The"
     r"|Then|There|They|This|We|What|When|Who|Why|Yes|You)\b"
@@ -142,23 +136,29 @@ _DEGREE_OR_STATE: Final = {
 
 
 def _dotted(match: re.Match[str]) -> str:
-    word, string = match[1], match.string
-    after = string[match.end() : match.end() + 24]
-    before = string[max(match.start() - 24, 0) : match.start()]
+    """An abbreviation with its full stop, in full; the stop stays where it ends the sentence too."""
+    word, before, after = match[1], text_before(match, 24), text_after(match, 24)
     if after[:1].isalpha() or before[-1:] == ".":
         return match[0]
-    stop = "." if _ENDS_SENTENCE.match(after) else ""
-    for reading in (_counted, _place, _title, _calendar, _other):
-        words = reading(word, before, after, stop)
-        if words is not None:
-            return words
-    return match[0]
-
-
-def _counted(word: str, _before: str, after: str, _stop: str) -> str | None:
-    number = COUNTED.get(word, COUNTED.get(word.capitalize()))
+    counted = COUNTED.get(word, COUNTED.get(word.capitalize()))
     figures = r" ?#?(?:\d|[IVXL]{2,}\b)" if word[:2].lower() == "no" else r" ?(?:#?\d|(?!I\b)[IVXLivxl]+\b)"
-    return f"{number} " if number is not None and re.match(figures, after) else None
+    if counted is not None and re.match(figures, after):
+        return f"{counted} "
+    stop = "." if _ENDS_SENTENCE.match(after) else ""
+    return _place(word, before, after, stop) or _other(word, before, after, stop) or match[0]
+
+
+def _other(word: str, before: str, after: str, stop: str) -> str | None:
+    if word in TITLES and re.match(r" |\x03", after):
+        return TITLES[word]
+    if word in MONTHS and (word not in {"Mar", "Jun", "Jul", "Sep"} or re.match(r",? ?\d", after)):
+        return MONTHS[word] + stop
+    if word in _WEEKDAYS and (word not in {"Sat", "Sun"} or re.match(r",? (?:\d|[A-Z][a-z]{2})", after)):
+        return _WEEKDAYS[word] + stop
+    if word == "etc" and re.match(_BEFORE_CAPITAL, after):
+        stop = "."
+    before_figure = re.match(r" [\d$(]", after) is not None and re.search(r"\d $", before) is None
+    return AFTER[word] + stop if word in AFTER and (word not in _BEFORE_FIGURE or before_figure) else None
 
 
 def _place(word: str, before: str, after: str, stop: str) -> str | None:
@@ -167,8 +167,9 @@ def _place(word: str, before: str, after: str, stop: str) -> str | None:
     if word not in STREETS:
         return None
     follows_name = re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th)) $", before) is not None
-    has_number = re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None
-    may_end_a_name = bool(stop) or re.match(r" [A-Z]", after) is None or has_number
+    may_end_a_name = (
+        bool(stop) or re.match(r" [A-Z]", after) is None or _HOUSE_NUMBER.search(before) is not None
+    )
     if (follows_name and may_end_a_name) or word in _ONLY_STREETS:
         return STREETS[word] + stop
     if ends_with_street(word, before, after):
@@ -188,11 +189,12 @@ def ends_with_street(word: str, before: str, after: str) -> bool:
     named = re.search(r"\b([A-Z][a-z]+(?:'s)?|\d+(?:st|nd|rd|th)) $", before)
     if word not in STREETS or following is None or named is None or named[1] in _BEFORE_SAINT:
         return False
-    if re.search(r"\d\w* (?:[A-Z]\w* )+$", before) is not None:  # the town of a postal address may follow
+    if _HOUSE_NUMBER.search(before) is not None:  # the town of a postal address may follow
         return _ENDS_SENTENCE.match(after) is not None
     return word not in TITLES and following[1].removesuffix("'s") not in _SAINTS
 
 
+_HOUSE_NUMBER: Final = re.compile(r"\d\w* (?:[A-Z]\w* )+$")
 _NO_SENTENCE: Final = frozenset((
     "Com", "Doc", "Edu", "Exe", "Gov", "Html", "Io", "Jpg", "Js", "Md", "Net", "Org", "Pdf", "Png", "Py", "Txt", "Zip",
 ))  # fmt: skip
@@ -219,39 +221,12 @@ def is_stuck(text: str, start: int, stop: int) -> bool:
     return before.islower() and before != after[0].lower() and lookup(before) is not None  # and no typing.Any
 
 
-def _title(word: str, _before: str, after: str, _stop: str) -> str | None:
-    return TITLES[word] if word in TITLES and re.match(r" |\x03", after) else None
-
-
-def _calendar(word: str, _before: str, after: str, stop: str) -> str | None:
-    if word in MONTHS and (word not in {"Mar", "Jun", "Jul", "Sep"} or re.match(r",? ?\d", after)):
-        return MONTHS[word] + stop
-    if word in _WEEKDAYS and (word not in {"Sat", "Sun"} or re.match(r",? (?:\d|[A-Z][a-z]{2})", after)):
-        return _WEEKDAYS[word] + stop
-    return None
-
-
-def _other(word: str, before: str, after: str, stop: str) -> str | None:
-    if word == "etc" and _BEFORE_CAPITAL.match(after):
-        return f"{AFTER[word]}."
-    precedes_figure = re.match(r" [\d$(]", after) is not None and re.search(r"\d $", before) is None
-    return AFTER[word] + stop if word in AFTER and (word not in _BEFORE_FIGURE or precedes_figure) else None
-
-
-def _bare_street(match: re.Match[str]) -> str:
-    return f"{match[1]} {STREETS[match[2]]}"
-
-
 def _state(match: re.Match[str]) -> str:
     place, code, zip_code, zip_places = match.groups()
     unlikely = place in _NO_PLACE or place not in _DEGREE_OR_STATE.get(code, {place})
     if unlikely and not zip_code:
         return match[0]
     return f"{place}, {_CODES[code]}{_zip_code(zip_code, zip_places)}"
-
-
-def _named_state(match: re.Match[str]) -> str:
-    return f"{match[1]}{_zip_code(match[2], match[3])}"
 
 
 def _zip_code(code: str, places: str | None) -> str:
@@ -262,16 +237,6 @@ def _full(name: str) -> str:
     return _WEEKDAYS.get(name, MONTHS.get(name, name))
 
 
-def _days(match: re.Match[str]) -> str:
-    return f"{_full(match[1])} to {_full(match[2])}"
-
-
-def _compile(
-    *rules: tuple[str, Callable[[re.Match[str]], str]],
-) -> tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]:
-    return tuple((re.compile(pattern), reading) for pattern, reading in rules)
-
-
 _SLASHED: Final = {"w/o": "without", "w/": "with", "b/c": "because", "c/o": "care of"}
 _ALTERNATIVES: Final = (
     "s?he/s?he|he/they|she/they|his/hers?|hers?/his|him/her|her/him|himself/herself|herself/himself|his/her/their"
@@ -280,40 +245,42 @@ _ALTERNATIVES: Final = (
 """Words of which one is meant; "and/or" and pairs such as "input/output" are said without a word between them."""
 _CODE_NAMES: Final = "|".join(map(re.escape, _CODES))
 _STATE_NAMES: Final = "|".join(sorted({name.title() for name in _CODES.values()}, key=len, reverse=True))
-_STREET_NAMES: Final = "|".join(STREETS)
 _DAY_NAMES: Final = "|".join((*_WEEKDAYS, *(name.title() for name in set(_WEEKDAYS.values()))))
 _MONTH_NAMES: Final = "|".join((*MONTHS, *(name.title() for name in (*set(MONTHS.values()), "may"))))
-_WORDS: Final = _compile(
-    (rf"\b({_DAY_NAMES}|{_MONTH_NAMES})\.?\s?[-\u2013]\s?({_DAY_NAMES}|{_MONTH_NAMES})\b", _days),
+_STREET: Final = (
+    rf"\b((?!The |An? |My |Your )[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ({'|'.join(STREETS)})"
+    r"(?=$|[,;:!?)]|\.$| [a-z]| (?:[NS][EW]|[NSEW])\b)"
+)
+_write_out: Final = Rules(
+    (
+        rf"\b({_DAY_NAMES}|{_MONTH_NAMES})\.?\s?[-\u2013]\s?({_DAY_NAMES}|{_MONTH_NAMES})\b",
+        lambda match: f"{_full(match[1])} to {_full(match[2])}",
+    ),
     (
         rf"\b({_DAY_NAMES}),? (?=(?:{_MONTH_NAMES})\b|\d)",
         lambda match: match[0].replace(match[1], _full(match[1])),
     ),
-    (r"\bA\s?[-\u2013]\s?Z\b", lambda _: "A. to Z"),
+    (r"\bA\s?[-\u2013]\s?Z\b", "A. to Z"),
     (r"\b(?:WW|ww)(I|II|1|2)\b", lambda match: f"world war {'two' if match[1] in {'II', '2'} else 'one'}"),
-    (r"\b(?:i\.e\.|e\.g\.)", lambda match: _LATIN[match[0]]),
+    (r"\bi\.e\.", "that is"),
+    (r"\be\.g\.", "for example"),
     (r"\b(?:Ph\.D|LL\.[DB]|D\.Phil|[MB]\.Sc)\.(?!\w)", lambda match: _DEGREES[match[0]]),
     (r"(?<=\d )([NSEW])\.(?= [A-Z])", lambda match: _COMPASS[match[1]]),
     (rf"\b([A-Z][a-z]+),? ({_CODE_NAMES}){_ZIP}", _state),
     (rf"\b([A-Z][a-z]+), ({_CODE_NAMES})()()(?=[,;:)]|\.?$|\.\s| [a-z])", _state),
-    (rf"\b({_STATE_NAMES}),?{_ZIP}", _named_state),
-    (r"\bc(?:a)?\. ?(?=\d{3,4}\b)", lambda _: "circa "),
+    (rf"\b({_STATE_NAMES}),?{_ZIP}", lambda match: match[1] + _zip_code(match[2], match[3])),
+    (r"\bc(?:a)?\. ?(?=\d{3,4}\b)", "circa "),
     (r"\b([A-Za-z]{1,6})\.", _dotted),
-    (
-        (
-            rf"\b((?!The |An? |My |Your )[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ({_STREET_NAMES})"
-            r"(?=$|[,;:!?)]|\.$| [a-z]| (?:[NS][EW]|[NSEW])\b)"
-        ),
-        _bare_street,
-    ),
+    (_STREET, lambda match: f"{match[1]} {STREETS[match[2]]}"),
     (rf"\b({'|'.join(UNDOTTED)})(?= [A-Z\x03])", lambda match: TITLES[match[1]]),
-    (r"\bSt(?= [A-Z])", lambda _: "saint"),
+    (r"\bSt(?= [A-Z])", "saint"),
     (rf"\b({'|'.join(BARE)})\b", lambda match: AFTER[match[1]]),
-    (r"(?<=[a-z] )vs?\.? (?=[A-Z])", lambda _: "versus "),
-    (r"&c\.", lambda _: " et cetera"),
+    (r"(?<=[a-z] )vs?\.? (?=[A-Z])", "versus "),
+    (r"&c\.", " et cetera"),
     (r"\b(w/o|w/|b/c|c/o)(?![\w/])|\b(w/)(?=[a-z])", lambda match: f"{_SLASHED[match[1] or match[2]]} "),
     (rf"\b(?i:{_ALTERNATIVES})\b(?![/\w])", lambda match: match[0].replace("/", " or ")),
-    (r"\b([Ss])/he\b", lambda match: "He or she" if match[1] == "S" else "he or she"),
+    (r"\bS/he\b", "He or she"),
+    (r"\bs/he\b", "he or she"),
 )
 _DOTTED_WORD: Final = re.compile(r"\b([A-Za-z]{1,6})\.")
 _DOTTED_WORDS: Final = SHORT | {"c", "ca", "d", "e", "g", "i", "v", "D", "N", "S", "E", "W", "Sc", "Phil"}
@@ -326,7 +293,180 @@ _UNDOTTED_WORD: Final = re.compile(
 def write_out(text: str) -> str:
     """Abbreviations in full."""
     dotted = not _DOTTED_WORDS.isdisjoint(_DOTTED_WORD.findall(text))
-    if dotted or _UNDOTTED_WORD.search(text) is not None:
-        for pattern, reading in _WORDS:
-            text = pattern.sub(reading, text)
-    return text
+    return _write_out(text) if dotted or _UNDOTTED_WORD.search(text) is not None else text
+
+
+_READ: Final = frozenset((
+    "AIDS", "ASAP", "BASIC", "COVID", "DARPA", "EBITDA", "EPCOT", "ERISA", "FEMA", "FERPA", "FICA", "FIFA",
+    "GIF", "HIPAA", "HUD", "IKEA", "INTERPOL", "JPEG", "JSON", "LASIK", "MENSA", "MERS", "NAFTA", "NASA", "NATO",
+    "NORAD", "OPEC", "OSHA", "PETA", "RADAR", "REIT", "SARS", "SCOTUS", "SONAR", "SWAT", "TASER", "TOEFL",
+    "TOML", "UEFA", "UNESCO", "UNICEF", "YAML", "YOLO", "ZIP",
+))  # fmt: skip
+"""Acronyms that are read as words, in the dictionary or not."""
+_SPELT: Final = frozenset((
+    "AD", "AI", "AKA", "ALS", "AM", "BCE", "CE", "CO", "COO", "DEA", "DIY", "DOD", "EDT", "EEG", "ER", "EST", "ETA",
+    "EU", "FAQ", "GAO", "GDP", "GPS", "HR", "ID", "IDE", "ILO", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT",
+    "LA", "LED", "MA", "MIA", "MS", "NGO", "NYU", "OS", "OT", "PA", "PE", "PM", "PR", "PTA", "RAF", "RIP", "ROI", "SEC",
+    "SEO", "SOS", "UAE", "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
+))  # fmt: skip
+"""Acronyms that are spelt though the dictionary may have a word of these letters."""
+_WORDS_TOO: Final = frozenset(("ACT", "ADD", "DOE", "DOT", "ERA", "POW", "SAT", "WHO"))
+"""Acronyms only where a name can stand; elsewhere these are words in capitals for emphasis."""
+_BEFORE_NAME: Final = r"(?i:\b(?:the|an?|take|takes|taking|took) )$"
+_AFTER_NAME: Final = re.compile(r"-[a-z]|(?:,|/| and| or)? ?[A-Z]{2,}\b")
+_FUNCTION_WORDS: Final = frozenset((
+    "A", "ALL", "AND", "ARE", "AS", "AT", "BE", "BUT", "BY", "DO", "FOR", "FROM", "GO", "HAVE", "HE", "I",
+    "IF", "IN", "IS", "IT", "LET", "MY", "NO", "NOT", "NOW", "OF", "OFF", "ON", "OR", "OUR", "OUT", "SHE",
+    "SO", "STOP", "THAT", "THE", "THEY", "THIS", "TO", "UP", "WAS", "WE", "WHAT", "WHY", "WILL", "WITH",
+    "YOU", "YOUR",
+))  # fmt: skip
+"""Where capitals hold one of these among others, a sentence is shouted and no list of acronyms."""
+_NAME_PREFIXES: Final = frozenset(
+    ("Da", "De", "Del", "Des", "Di", "Du", "Fitz", "La", "Le", "Mac", "Mc", "St", "Van", "Von")
+)
+
+_LETTERED: Final = {
+    "iOS": "i OS", "IoT": "IOT", "PhD": "PHD", "PhDs": "PHDs", "pH": "PH", "MSc": "MSC", "BSc": "BSC", "MiB": "MIB",
+}  # fmt: skip
+
+_CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
+_WITHOUT_LOWER_CASE: Final = re.compile(r"(?<![a-z])[^a-z]+(?![a-z])")
+_NUMERAL: Final = re.compile(r"(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_CASED: Final = re.compile(r"(?:[A-Za-z]\.){2,}|\b[a-z]*+[A-Z][A-Za-z]*+(?:'[A-Za-z]+)*+")
+_SPELT_FORM: Final = re.compile(r"(?:[A-Z]\.){2,}|([A-Z]{2,})('?s)?")
+_LETTER: Final = re.compile(r"([A-HJ-Z])('s)?")
+_INNER_CAPITAL: Final = re.compile("[a-z][A-Z]|[A-Z]{2}[a-z]{2}")
+_MIXED: Final = re.compile(r"\b(?=[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z]{2}))[A-Za-z]+\b")
+_MIXED_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_LETTER_BEFORE: Final = (
+    r"(?i:\b(?:plan|vitamin|type|grade|hepatitis|group|exhibit|point|option|class|section|serie|series|team|model"
+    r"|the letter|side|appendix|level) )$"
+)
+
+
+def letter(character: str) -> str:
+    """One letter by its name; the full stop tells the letter A from the article, as in a person's initial."""
+    return "A." if character in "aA" else character.upper()
+
+
+def spelt(letters: str) -> str:
+    """Letters that are to be read one by one: a run in capitals, or apart where that would be a word."""
+    run = letters.upper()
+    if len(run) > 1 and _is_spelt(run, shouted=False):
+        return run
+    beside_another = len(run) > 1 and re.search("A[AI]|^[AI]*$|[AI]A(?![B-HJ-Z])", run) is None
+    return " ".join(run) if beside_another else " ".join(map(letter, run))
+
+
+def _formula(match: re.Match[str]) -> str:
+    formula = match[0]
+    if formula == "NaN" or _LAST.search(formula) is None:
+        return formula
+    return " ".join(part if part.isdigit() else spelt(part) for part in re.findall(r"\d+|[A-Za-z]+", formula))
+
+
+_ELEMENTS: Final = (
+    "Ac|Ag|Al|Ar|As|Au|Ba|Be|Bi|Br|Ca|Cd|Ce|Cl|Co|Cr|Cs|Cu|Fe|Ga|Gd|Ge|He|Hf|Hg|In|Ir|La|Li|Mg|Mn|Mo|Na|Nb|Nd|Ne|Ni|Os"
+    "|Pb|Pd|Po|Pt|Pu|Ra|Rb|Re|Rh|Rn|Ru|Sb|Sc|Se|Si|Sn|Sr|Ta|Te|Th|Ti|Tl|Xe|Zn|Zr|[BCFHIKNOPSUVWY]"
+)
+_LAST: Final = re.compile(r"(?:\d|Br|Cl|Se|Si|Te|(?:Al|Ga|In)As|[CFHINOPS])$")
+"""Where one without a figure may end; what is no formula, such as "NBAs", ends otherwise."""
+read_formulas: Final = Rules(
+    (rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])", _formula),
+    guard=r"[A-Za-z][A-Z\d]",
+)
+"""Spells chemical formulas with a symbol of two letters ("NaCl", "Fe2O3"); others are read as any code with figures."""
+
+
+def unshout(text: str) -> str:
+    """Sentences in capitals as sentences: each word that is read loses its capitals but the first."""
+    capitals = _CAPITALS.findall(text)
+    if len(capitals) < 2 or " " not in text:
+        return text
+    if not any(character.islower() for character in text):
+        return _CAPITALS.sub(_titled, text)
+    if _FUNCTION_WORDS.isdisjoint(capitals):
+        return text
+    return _WITHOUT_LOWER_CASE.sub(_unshouted_part, text)
+
+
+def _unshouted_part(match: re.Match[str]) -> str:
+    words = re.findall(r"[A-Z]+", match[0])
+    shouted = len(words) > 2 and not _FUNCTION_WORDS.isdisjoint(words)
+    return _CAPITALS.sub(_titled, match[0]) if shouted else match[0]
+
+
+def _titled(match: re.Match[str]) -> str:
+    word = match[0]
+    if _NUMERAL.fullmatch(word) or _is_spelt(word, shouted=True):
+        return word
+    if word == "WHO" and text_before(match, 4) == "THE ":
+        return word
+    return word.capitalize()
+
+
+def lower(text: str) -> str:
+    """Everything in lower case but what is to be spelt."""
+    if _INNER_CAPITAL.search(text) is not None:
+        text = _MIXED.sub(_parted, text)
+    return _CASED.sub(_cased, text)
+
+
+def _cased(match: re.Match[str]) -> str:
+    word = match[0]
+    if _LETTER.fullmatch(word):
+        return word if word[0] != "A" or _is_letter_a(match) else word.lower()
+    form = _SPELT_FORM.fullmatch(word)
+    if form is None:
+        return word.lower()
+    if form[1] is None or _is_spelt(form[1], shouted=False):
+        return word
+    return word if form[1] in _WORDS_TOO and _is_name(match) else word.lower()
+
+
+def _is_spelt(acronym: str, *, shouted: bool) -> bool:
+    if acronym in _READ:
+        return False
+    if acronym == "EST":  # a zone of time, in capitals everywhere
+        return True
+    known = lookup(acronym.lower()) is not None
+    if acronym in _SPELT and not (shouted and known):
+        return True
+    pronounceable = len(acronym) >= (4 if shouted else 5) and re.search("[AEIOUY]", acronym) is not None
+    return not (known or pronounceable)
+
+
+def _is_name(match: re.Match[str]) -> bool:
+    """Whether an acronym is meant by "the WHO", and a word by "I know WHO did it"."""
+    string, end = match.string, match.end()
+    before = text_before(match, 8)
+    if re.search(_BEFORE_NAME, before) is not None or _AFTER_NAME.match(string, end) is not None:
+        return True
+    opens = re.search(r"(?:^|[.!?:] [\"'(]?)$", before) is not None
+    return match[0][:3] == "WHO" and opens and re.match(r"[^.!]*\?", string[end : end + 200]) is None
+
+
+def _is_letter_a(match: re.Match[str]) -> bool:
+    """Whether a capital A is the letter's name: beside another letter, or where no article can stand."""
+    if match[0] == "A's":
+        return True
+    before = text_before(match, 12)
+    after = text_after(match, 3)
+    beside = re.search(r"\w-$|\b[B-HJ-Z](?: and)?[ ,.]+$", before) or re.match(
+        r"\.|-\w|[ ,]+[B-HJ-Z]\b", after
+    )
+    ends = bool(before) and re.match(r"[,;:!?)]|$", after) is not None
+    return beside is not None or re.search(_LETTER_BEFORE, before) is not None or ends
+
+
+def _parted(match: re.Match[str]) -> str:
+    """A name such as ``JavaScript`` or ``macOS`` in its words, where each is one."""
+    word = match[0]
+    parts = _MIXED_PARTS.findall(word)
+    if word in _LETTERED:
+        return _LETTERED[word]
+    if lookup(word.lower()) is not None or parts[0] in _NAME_PREFIXES or _SPELT_FORM.fullmatch(word):
+        return word
+    if all(part.isupper() or lookup(part.lower()) is not None for part in parts):
+        return " ".join(part.upper() if len(part) == 1 and part != "i" else part for part in parts)
+    return word

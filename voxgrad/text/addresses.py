@@ -1,15 +1,13 @@
 """Telephone numbers, codes and versions; addresses of the web and of machines; names of files."""
 
 import re
-from collections.abc import Callable
 from typing import Final
 
-from voxgrad.text.acronyms import letter, spelt
+from voxgrad.text.abbreviations import letter, spelt
 from voxgrad.text.dates import COUNTED_NOUN
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import cardinal, digits
-
-Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
+from voxgrad.text.rules import Rules, text_before
 
 _FEWEST_DIGITS: Final = 7
 _BEFORE: Final = r"(?<![\w.,$£€/-])"
@@ -61,10 +59,10 @@ def _parted(number: str) -> str:
 
 def _unmarked(match: re.Match[str]) -> str:
     """A number of seven figures or more that is called, or that is written as in North America."""
-    number, string = match[0], match.string
-    if COUNTED_NOUN.match(string, match.end()) is not None:
+    number = match[0]
+    if COUNTED_NOUN.match(match.string, match.end()) is not None:
         return number
-    called = _CALLED.search(string[max(match.start() - 40, 0) : match.start()]) is not None
+    called = re.search(_CALLED, text_before(match, 40)) is not None
     american = re.fullmatch(r"1?[2-9]\d\d[1-9]\d{6}", number) is not None
     is_round = number.endswith("0000")
     return _groups(_parted(number)) if (american or called) and not is_round else number
@@ -74,14 +72,6 @@ def _local(match: re.Match[str]) -> str:
     """``555-1234``, but not the range ``500-1000``."""
     is_range = match[2][-1] == "0" and int(match[1]) < int(match[2])
     return match[0] if is_range else f"{digits(match[1])}, {digits(match[2])}"
-
-
-def _vanity(match: re.Match[str]) -> str:
-    return f"one {_group(match[1])} {match[2].replace('-', ' ')}"
-
-
-def _coded(match: re.Match[str]) -> str:
-    return match[1] + digits(match[2])
 
 
 def _each_digit(match: re.Match[str]) -> str:
@@ -96,18 +86,16 @@ def _machine(match: re.Match[str]) -> str:
 
 
 def _version(match: re.Match[str]) -> str:
-    prefix = "version " if match[1] else ""
-    return prefix + " point ".join(cardinal(part) for part in match[2].split("."))
+    return ("version " if match[1] else "") + " point ".join(map(cardinal, match[2].split(".")))
 
 
 def _book_number(match: re.Match[str]) -> str:
     """An ISBN, and other numbers in groups: digit by digit, a pause between the groups."""
-    groups = [group for group in re.split(r"[ -]", match[2]) if group]
-    words = [
+    groups = [
         " ".join(digits(figure) if figure.isdigit() else letter(figure) for figure in group)
-        for group in groups
+        for group in re.split("[ -]", match[2])
     ]
-    return (f"{match[1]}{' ' if match[1] and not match[1].endswith(' ') else ''}") + ", ".join(words)
+    return f"{match[1].rstrip()} {', '.join(filter(None, groups))}"
 
 
 def _long_groups(match: re.Match[str]) -> str:
@@ -116,67 +104,54 @@ def _long_groups(match: re.Match[str]) -> str:
 
 _FEWEST_GROUPED: Final = 9
 _COUNTRY: Final = r"\+(?:1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})"
-_CALLED: Final = re.compile(
+_CALLED: Final = (
     r"(?i:\b(?:call|cell|contact|dial|fax|helpline|hotline|mobile|number(?! of)|phone|reach|ring|rang|tel|telephone"
     r"|text|whatsapp)\w*\b\.?[^.!?\d]{0,24})$"
 )
 _SERVICE: Final = r"(?:[1-9]11|999|112|988|101|000)"
-_RULES: Final[tuple[Rule, ...]] = tuple(
-    (re.compile(pattern), reading)
-    for pattern, reading in (
-        (rf"{_BEFORE}(\d{{1,3}}(?:\.\d{{1,3}}){{3}})(:\d{{1,5}}|/\d\d?)?{_AFTER}", _machine),
-        (
-            (
-                rf"(?<![\w.,$£€/+-])((?:\+?1[ .-]?)?(?:\(\d{{3}}\)[ -]?|\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}})"
-                rf"(?:,? ?(?i:x|ext\.?|extension) ?(\d{{1,6}}))?{_AFTER}"
-            ),
-            _telephone,
-        ),
-        (rf"{_BEFORE}\+\d{{1,4}}(?:[ .-]?\(?\d{{1,12}}\)?){{1,6}}{_AFTER}", _international),
-        (rf"{_BEFORE}1-(8\d\d)-([A-Z][A-Z-]{{3,12}}){_AFTER}", _vanity),
-        (
-            rf"{_BEFORE}(?:\d{{3}}-\d\d-\d{{4}}|\d{{4}}([ -])\d{{4}}\1\d{{4}}\1\d{{4}}){_AFTER}",
-            lambda match: _groups(match[0]),
-        ),
-        (rf"{_BEFORE}\(?0\d{{1,4}}\)?[ -]\d{{3,4}}[ -]?\d{{3,4}}{_AFTER}", lambda match: _groups(match[0])),
-        (rf"{_BEFORE}0\d{{2,4}}[ -]\d{{6}}{_AFTER}", lambda match: _groups(match[0])),
-        (rf"(\bIS[BS]N(?:-?1[03])?:? ?)(\d[\d -]{{6,16}}[\dXx]){_AFTER}", _book_number),
-        (rf"{_BEFORE}\d{{1,8}}(?:-\d{{1,12}}){{2,7}}{_AFTER}", _long_groups),
-        (rf"{_BEFORE}(?:\d{{2,6}}-\d{{7,12}}|\d{{6,12}}-\d{{2,6}}){_AFTER}", _long_groups),
-        (rf"{_BEFORE}(\d{{3}})-(\d{{4}}){_AFTER}", _local),
-        (
-            (
-                r"(\b(?i:PIN|passcode|password|code|postcode|flight|extension)(?i: number| code)?(?: is|:)? )"
-                rf"(\d{{3,}}){_AFTER}"
-            ),
-            _coded,
-        ),
-        (
-            (
-                r"(?i:\b(?:call|dial|phone|ring|text)(?:s|ed|ing)?(?: us| me)?(?: at| on)?) "
-                rf"{_SERVICE}(?:(?:, | or |, or ){_SERVICE})*{_AFTER}(?! people)"
-            ),
-            _each_digit,
-        ),
-        (rf"(?i:\btext(?:s|ed|ing)? [\"']?\w+[\"']? to )\d{{5,6}}{_AFTER}", _each_digit),
-        (rf"{_BEFORE}\d{{7,15}}{_AFTER}", _unmarked),
-        (
-            r"(?<![\w.])(v(?=\d\d?(?!\d))|V(?=\d+\.\d)|[vV]er\. ?|v\. ?)(\d{1,9}(?:\.\d{1,9})*+)(?![\d.]\d)",
-            _version,
-        ),
-        (r"(?<![\w.$£€,])(?!\d\d?\.\d\d?\.[12]\d{3}(?![\d.]))()(\d{1,9}(?:\.\d{1,9}){2,}+)(?!\d)", _version),
-        (r"(?<=[Vv]ersion )()(\d{1,9}(?:\.\d{1,9})++)(?!\d)", _version),
-    )
+_TELEPHONE: Final = (
+    rf"(?<![\w.,$£€/+-])((?:\+?1[ .-]?)?(?:\(\d{{3}}\)[ -]?|\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}})"
+    rf"(?:,? ?(?i:x|ext\.?|extension) ?(\d{{1,6}}))?{_AFTER}"
 )
-
-
-def read_codes(text: str) -> str:
-    """Write out telephone numbers, versions, IP addresses and the like."""
-    if re.search(r"\d[-.) /]\(?\d|\+\d|\d{3}|\d-[A-Z]|[vV]\.? ?\d", text) is None:
-        return text
-    for pattern, reading in _RULES:
-        text = pattern.sub(reading, text)
-    return text
+_SECRET: Final = (
+    r"(\b(?i:PIN|passcode|password|code|postcode|flight|extension)(?i: number| code)?(?: is|:)? )"
+    rf"(\d{{3,}}){_AFTER}"
+)
+_SERVICES: Final = (
+    r"(?i:\b(?:call|dial|phone|ring|text)(?:s|ed|ing)?(?: us| me)?(?: at| on)?) "
+    rf"{_SERVICE}(?:(?:, | or |, or ){_SERVICE})*{_AFTER}(?! people)"
+)
+_PREFIXED_VERSION: Final = (
+    r"(?<![\w.])(v(?=\d\d?(?!\d))|V(?=\d+\.\d)|[vV]er\. ?|v\. ?)(\d{1,9}(?:\.\d{1,9})*+)(?![\d.]\d)"
+)
+read_codes: Final = Rules(
+    (rf"{_BEFORE}(\d{{1,3}}(?:\.\d{{1,3}}){{3}})(:\d{{1,5}}|/\d\d?)?{_AFTER}", _machine),
+    (_TELEPHONE, _telephone),
+    (rf"{_BEFORE}\+\d{{1,4}}(?:[ .-]?\(?\d{{1,12}}\)?){{1,6}}{_AFTER}", _international),
+    (
+        rf"{_BEFORE}1-(8\d\d)-([A-Z][A-Z-]{{3,12}}){_AFTER}",
+        lambda match: f"one {_group(match[1])} {match[2].replace('-', ' ')}",
+    ),
+    (
+        rf"{_BEFORE}(?:\d{{3}}-\d\d-\d{{4}}|\d{{4}}([ -])\d{{4}}\1\d{{4}}\1\d{{4}}){_AFTER}",
+        lambda match: _groups(match[0]),
+    ),
+    (rf"{_BEFORE}\(?0\d{{1,4}}\)?[ -]\d{{3,4}}[ -]?\d{{3,4}}{_AFTER}", lambda match: _groups(match[0])),
+    (rf"{_BEFORE}0\d{{2,4}}[ -]\d{{6}}{_AFTER}", lambda match: _groups(match[0])),
+    (rf"(\bIS[BS]N(?:-?1[03])?:? ?)(\d[\d -]{{6,16}}[\dXx]){_AFTER}", _book_number),
+    (rf"{_BEFORE}\d{{1,8}}(?:-\d{{1,12}}){{2,7}}{_AFTER}", _long_groups),
+    (rf"{_BEFORE}(?:\d{{2,6}}-\d{{7,12}}|\d{{6,12}}-\d{{2,6}}){_AFTER}", _long_groups),
+    (rf"{_BEFORE}(\d{{3}})-(\d{{4}}){_AFTER}", _local),
+    (_SECRET, lambda match: match[1] + digits(match[2])),
+    (_SERVICES, _each_digit),
+    (rf"(?i:\btext(?:s|ed|ing)? [\"']?\w+[\"']? to )\d{{5,6}}{_AFTER}", _each_digit),
+    (rf"{_BEFORE}\d{{7,15}}{_AFTER}", _unmarked),
+    (_PREFIXED_VERSION, _version),
+    (r"(?<![\w.$£€,])(?!\d\d?\.\d\d?\.[12]\d{3}(?![\d.]))()(\d{1,9}(?:\.\d{1,9}){2,}+)(?!\d)", _version),
+    (r"(?<=[Vv]ersion )()(\d{1,9}(?:\.\d{1,9})++)(?!\d)", _version),
+    guard=r"\d[-.) /]\(?\d|\+\d|\d{3}|\d-[A-Z]|[vV]\.? ?\d",
+)
+"""Writes out telephone numbers, versions, IP addresses and the like."""
 
 
 _DOMAINS: Final = (
@@ -220,12 +195,8 @@ def _part(part: str) -> str:
     if len(part) == 1:
         return letter(part)
     low = part.lower()
-    if low in _LABELS:
-        return _LABELS[low]
-    readable = (
-        lookup(low) is not None or low in _READ or (len(low) > 3 and re.search("[aeiouy]", low) is not None)
-    )
-    return low if readable else spelt(low)
+    readable = low in _READ or lookup(low) is not None or (len(low) > 3 and re.search("[aeiouy]", low))
+    return _LABELS.get(low) or (low if readable else spelt(low))
 
 
 def _address(match: re.Match[str]) -> str:
@@ -239,41 +210,27 @@ def _file(match: re.Match[str]) -> str:
     return f"{stem}dot {_part(match[2]) if not match[2][-1].isdigit() else read_out(match[2])}"
 
 
-def _number_sign(match: re.Match[str]) -> str:
-    return f"hashtag {read_out(match[1])}"
-
-
-_LINK_RULES: Final[tuple[Rule, ...]] = tuple(
-    (re.compile(pattern), reading)
-    for pattern, reading in (
-        (rf"(?i:(?<![\w@])(?:https?|ftp|file)://)(?P<address>[\w.~:@\-]++{_REST})", _address),
-        (r"(?<![\w.+\-@])(?:mailto:)?(?P<address>[\w.+\-]++@[\w\-]++(?:\.[\w\-]++)++)", _address),
-        (rf"(?<![\w@.\-])(?P<address>(?i:www)\.[\w.\-]++(?::\d++)?{_REST})", _address),
-        (
-            rf"(?<![\w@.\-/])(?P<address>(?:[A-Za-z0-9\-]+\.)+(?:{_DOMAINS})(?![\w\-@]|\.\w)(?::\d++)?{_REST})",
-            _address,
-        ),
-        (r"(?<![\w:/.])(?P<address>[A-Za-z]:(?:\\[\w.\-]*+)++)", _address),
-        (r"(?<![\w/.~<])(?P<address>(?:~|\.{1,2})?/[A-Za-z][\w.\-]*+(?:/[\w.\-]++)++)", _address),
-        (
-            rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)",
-            _file,
-        ),
-        (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
-        (r"(?<![\w.])()\.((?:git|bash|zsh|vim|npm|docker|editor|env|prof)[a-z]*)(?![\w@])", _file),
-        (rf"(?<![\w.])()\.((?:{_ENDINGS})\b)(?=[ ,;:!?)]|\.(?!\w)|$)", _file),
-        (r"(?<!\w)\.NET\b", lambda _: "dot net"),
-        (r"(?<![\w/&])#([A-Za-z]\w*+)", _number_sign),
-        (r"(?<![\w.])@(\w++)", lambda match: f"at {read_out(match[1])}"),
-    )
+_FULL_STOP: Final = r"(?=[ ,;:!?)]|\.(?!\w)|$)"
+read_links: Final = Rules(
+    (rf"(?i:(?<![\w@])(?:https?|ftp|file)://)(?P<address>[\w.~:@\-]++{_REST})", _address),
+    (r"(?<![\w.+\-@])(?:mailto:)?(?P<address>[\w.+\-]++@[\w\-]++(?:\.[\w\-]++)++)", _address),
+    (rf"(?<![\w@.\-])(?P<address>(?i:www)\.[\w.\-]++(?::\d++)?{_REST})", _address),
+    (
+        rf"(?<![\w@.\-/])(?P<address>(?:[A-Za-z0-9\-]+\.)+(?:{_DOMAINS})(?![\w\-@]|\.\w)(?::\d++)?{_REST})",
+        _address,
+    ),
+    (r"(?<![\w:/.])(?P<address>[A-Za-z]:(?:\\[\w.\-]*+)++)", _address),
+    (r"(?<![\w/.~<])(?P<address>(?:~|\.{1,2})?/[A-Za-z][\w.\-]*+(?:/[\w.\-]++)++)", _address),
+    (
+        rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)",
+        _file,
+    ),
+    (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
+    (r"(?<![\w.])()\.((?:git|bash|zsh|vim|npm|docker|editor|env|prof)[a-z]*)(?![\w@])", _file),
+    (rf"(?<![\w.])()\.((?:{_ENDINGS})\b){_FULL_STOP}", _file),
+    (r"(?<!\w)\.NET\b", "dot net"),
+    (r"(?<![\w/&])#([A-Za-z]\w*+)", lambda match: f"hashtag {read_out(match[1])}"),
+    (r"(?<![\w.])@(\w++)", lambda match: f"at {read_out(match[1])}"),
+    guard=r"[@#/\\_]|\.[A-Za-z0-9]",
 )
-_GUARD: Final = re.compile(r"[@#/\\_]|\.[A-Za-z0-9]")
-
-
-def read_links(text: str) -> str:
-    """Write out URLs, e-mail addresses, handles, hashtags, paths and names of files."""
-    if _GUARD.search(text) is None:
-        return text
-    for pattern, reading in _LINK_RULES:
-        text = pattern.sub(reading, text)
-    return text
+"""Writes out URLs, e-mail addresses, handles, hashtags, paths and names of files."""

@@ -6,66 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from voxgrad.text.rules import text_after, text_before
+
 _REPLACED: Final = str.maketrans(
     {
-        **dict.fromkeys("‘’‚‛ʼ′´`＇‹›", "'"),
-        **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑⁃", "-"),
-        **dict.fromkeys("—―⸺⸻", "--"),
-        "–": "\u2013",  # an en dash stays until ranges are read
-        "−": "-",
-        "…": "...",
-        "。": ".",
-        "、": ",",
-        "⁄": "/",
-        "℉": "°F",
-        "˚": "°",
-        "µ": "μ",
-        "\u2126": "Ω",
-        "×": " times ",
-        "÷": " divided by ",
-        "±": " plus or minus ",
-        "≤": " less than or equal to ",
-        "⩽": " less than or equal to ",
-        "≥": " greater than or equal to ",
-        "⩾": " greater than or equal to ",
-        "≠": " is not equal to ",
-        "≈": " approximately ",
-        "∼": "~",
-        "∞": " infinity ",
-        "√": " the square root of ",
-        "→": " to ",
-        "⇒": " to ",
-        "§": " section ",
-        "©": " copyright ",
-        "№": "No. ",
-        "₤": "£",
-        "￡": "£",
-        "ß": "ss",
-        "ẞ": "SS",
-        "æ": "ae",
-        "Æ": "Ae",
-        "œ": "oe",
-        "Œ": "Oe",
-        "ø": "o",
-        "Ø": "O",
-        "ł": "l",
-        "Ł": "L",
-        "đ": "d",
-        "Đ": "D",
-        "ð": "th",
-        "Ð": "Th",
-        "þ": "th",
-        "Þ": "Th",
-        "ı": "i",
-        "ħ": "h",
-        "ŋ": "ng",
-        "ə": "e",
+        **dict.fromkeys("‘’‚‛ʼ′´`＇‹›", "'"), **dict.fromkeys("“”„‟«»″", '"'), **dict.fromkeys("‐‑⁃", "-"),
+        **dict.fromkeys("—―⸺⸻", "--"), "−": "-", "…": "...", "。": ".", "、": ",", "⁄": "/",
+        "℉": "°F", "˚": "°", "µ": "μ", "\u2126": "Ω", "₤": "£", "￡": "£",
+        "×": " times ", "÷": " divided by ", "±": " plus or minus ", **dict.fromkeys("≤⩽", " less than or equal to "),
+        **dict.fromkeys("≥⩾", " greater than or equal to "), "≠": " is not equal to ", "≈": " approximately ",
+        "∼": "~", "∞": " infinity ", "√": " the square root of ", **dict.fromkeys("→⇒", " to "), "§": " section ",
+        "©": " copyright ", "№": "No. ",
+        "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+        "đ": "d", "Đ": "D", "ð": "th", "Ð": "Th", "þ": "th", "Þ": "Th", "ı": "i", "ħ": "h", "ŋ": "ng", "ə": "e",
         "ʻ": "",  # Hawaiʻi
         # Their compatibility forms would be read as letters of the word before them.
         **dict.fromkeys("™℠®", " "),
     }
-)
+)  # fmt: skip
+"""An en dash stays until ranges are read."""
 _KEPT: Final = frozenset("$£€¥¢₹₩₽₺₪₱₿\u2013°‰μΩ")
 """Signs that are read by what stands beside them."""
 _GREEK: Final = {
@@ -123,7 +82,7 @@ def unread(text: str) -> Iterator[Unread]:
     Args:
         text: as `clean` returns it.
 
-    >>> [(one.text, one.script) for one in unread("Hello 你好, 世界: πr² is 😀😀.")]
+    >>> [(part.text, part.script) for part in unread("Hello 你好, 世界: πr² is 😀😀.")]
     [('你好, 世界', 'Chinese'), ('😀😀', '')]
     """
     if text.isascii():
@@ -140,9 +99,9 @@ def without_unread(text: str) -> str:
     'the word   here'
     """
     kept, position = [], 0
-    for one in unread(text):
-        kept.append(text[position : one.start])
-        position = one.start + len(one.text)
+    for part in unread(text):
+        kept.append(text[position : part.start])
+        position = part.start + len(part.text)
     return _EMPTIED.sub(" ", "\0".join([*kept, text[position:]])) if kept else text
 
 
@@ -161,7 +120,7 @@ def to_ascii(text: str) -> str:
     text = _SUPERSCRIPT.sub(
         lambda match: f"^{match[0].translate(_SUPERSCRIPT_DIGITS).replace('+', '')}", without_unread(text)
     )
-    text = _VULGAR_FRACTION.sub(_fraction, text).translate(_REPLACED)
+    text = _VULGAR_FRACTION.sub(r"\1 \2", text).translate(_REPLACED)
     # Some letters only show their replacement once they are decomposed (long s with a dot, ligatures).
     decomposed = unicodedata.normalize("NFKD", text).translate(_REPLACED)
     return "".join(map(_ascii, _GREEK_SIGN.sub(_greek_sign, decomposed)))
@@ -221,14 +180,8 @@ def _script(phrase: str) -> str:
     return "Japanese" if "Japanese" in scripts else scripts[0]
 
 
-def _fraction(match: re.Match[str]) -> str:
-    return f"{match[1]} {match[2]}"
-
-
 def _greek_sign(match: re.Match[str]) -> str:
-    sign, string = match[0], match.string
-    after = string[match.end() : match.end() + 1]
-    before = string[max(match.start() - 3, 0) : match.start()]
+    sign, before, after = match[0], text_before(match, 3), text_after(match, 1)
     if sign in "μΩ" and _UNIT_BEFORE.search(before) is not None and (sign == "Ω" or after.isalpha()):
         return sign
     return f"{' ' if before[-1:].isalnum() else ''}{_GREEK[sign]}{' ' if after.isalnum() else ''}"

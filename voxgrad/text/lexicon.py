@@ -1,9 +1,6 @@
-"""The user's own pronunciations: a file ``lexicon.txt``, and phones in braces within a text.
+"""The user's own pronunciations: ``lexicon.txt``, phones in braces, IPA, X-SAMPA, and spellings.
 
-A lexicon's line is a word and its phones, ``voxgrad  V AA1 K S G R AE2 D``, parted by spaces or tabs; what
-follows a ``#`` is a remark. Phones are the 39 of ARPABET, their vowels with a stress digit (0 none, 1 primary,
-2 secondary) or without: of the vowels written without one, the first gets 1 unless another vowel has it
-already, and all others get 0.
+Phones are the 39 of ARPABET. Of vowels without a stress digit the first gets 1, unless another has it, all others 0.
 """
 
 import hashlib
@@ -15,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.pronounce import with_s
-from voxgrad.text.symbols import CONSONANTS, VOWELS
+from voxgrad.text.pronounce import pronounce, with_s
+from voxgrad.text.symbols import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.unicode import clean
 
 LEXICON: Final = "lexicon.txt"
@@ -53,9 +50,8 @@ class Lexicon:
         except UnicodeDecodeError as error:
             raise BadInputError(f"{path.name} is not UTF-8 text", "Save it as UTF-8.") from error
         except OSError as error:
-            raise BadInputError(
-                f"the lexicon {path} cannot be read ({error.strerror})", "Give the path of a text file."
-            ) from error
+            message = f"the lexicon {path} cannot be read ({error.strerror})"
+            raise BadInputError(message, "Give the path of a text file.") from error
         return cls.parse(text, path.name)
 
     @classmethod
@@ -219,14 +215,12 @@ def checked(phones: Iterable[str], where: str) -> tuple[str, ...]:
         matches.append(match)
     if not matches:
         raise BadInputError(f"{where}: there are no phones", _HOW)
-    stressed = any(match[2] == "1" for match in matches)
+    is_stressed = any(match[2] == "1" for match in matches)
     complete = []
     for match in matches:
-        if match[1] is None or match[2] is not None:
-            complete.append(match[0])
-        else:
-            complete.append(f"{match[1]}{0 if stressed else 1}")
-            stressed = True
+        lacks_stress = match[1] is not None and match[2] is None
+        complete.append(f"{match[0]}{0 if is_stressed else 1}" if lacks_stress else match[0])
+        is_stressed = is_stressed or lacks_stress
     return tuple(complete)
 
 
@@ -243,3 +237,130 @@ def _check_word(word: str, phones: list[str], at: str) -> None:
         )
     if not phones:
         raise BadInputError(f"{at}: {word} has no phones", f"Add them after the word. {_HOW}")
+
+
+# A vowel that never bears stress has its digit already; "1" and "2" before a vowel come from the stress marks.
+_IPA: Final = {
+    "t͡ʃ": "CH", "tʃ": "CH", "ʧ": "CH", "d͡ʒ": "JH", "dʒ": "JH", "ʤ": "JH",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "ɡ": "G", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
+    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "m": "M", "n": "N", "ŋ": "NG", "l": "L", "ɫ": "L", "r": "R",
+    "ɹ": "R", "ɻ": "R", "j": "Y", "w": "W", "ʍ": "W", "ɾ": "D", "n̩": "AH0 N", "l̩": "AH0 L", "m̩": "AH0 M",
+    "eɪ": "EY", "ei": "EY", "aɪ": "AY", "ai": "AY", "ɔɪ": "OY", "ɔi": "OY", "oɪ": "OY", "aʊ": "AW", "au": "AW",
+    "oʊ": "OW", "əʊ": "OW", "ou": "OW", "ɪə": "IY AH0", "eə": "EH AH0", "ɛə": "EH AH0", "ʊə": "UH AH0",
+    "i": "IY", "ɪ": "IH", "e": "EH", "ɛ": "EH", "æ": "AE", "a": "AE", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW",
+    "ʊ": "UH", "u": "UW", "ʉ": "UW", "ʌ": "AH", "ɐ": "AH", "ə": "AH0", "ɜ": "ER", "ɝ": "ER", "ɚ": "ER0", "ɜ˞": "ER",
+    "ə˞": "ER0", "ɨ": "IH", "ᵻ": "IH",
+}  # fmt: skip
+_SAMPA: Final = {
+    "tS": "CH", "t_S": "CH", "dZ": "JH", "d_Z": "JH",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "f": "F", "v": "V", "T": "TH", "D": "DH", "s": "S",
+    "z": "Z", "S": "SH", "Z": "ZH", "h": "HH", "m": "M", "n": "N", "N": "NG", "l": "L", "5": "L", "r": "R", "r\\": "R",
+    "j": "Y", "w": "W", "W": "W", "4": "D", "n=": "AH0 N", "l=": "AH0 L", "m=": "AH0 M",
+    "eI": "EY", "aI": "AY", "OI": "OY", "aU": "AW", "oU": "OW", "@U": "OW", "I@": "IY AH0", "e@": "EH AH0",
+    "E@": "EH AH0", "U@": "UH AH0",
+    "i": "IY", "I": "IH", "e": "EH", "E": "EH", "{": "AE", "&": "AE", "a": "AE", "A": "AA", "Q": "AA", "O": "AO",
+    "o": "OW", "U": "UH", "u": "UW", "V": "AH", "@": "AH0", "3": "ER", "3`": "ER", "@`": "ER0", "R": "ER",
+}  # fmt: skip
+_STRESSES: Final = {"ˈ": "1", "ˌ": "2", '"': "1", "%": "2", "'": "1", ",": "2"}
+_PASSED_OVER: Final = frozenset(" .ː:ˑ‿|\u0361\u200d/[]-")
+ALPHABETS: Final = {
+    "ipa": "ipa", "x-sampa": "x-sampa", "xsampa": "x-sampa", "sampa": "x-sampa", "x-arpabet": "x-arpabet",
+    "arpabet": "x-arpabet", "x-cmu": "x-arpabet", "cmu": "x-arpabet",
+}  # fmt: skip
+"""What `to_phones` reads, by all of its names."""
+
+
+def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
+    """A transcription as phones of ours.
+
+    Args:
+        transcription: of one word or several.
+        alphabet: ``ipa``, ``x-sampa`` (and ASCII IPA where it agrees), or ``x-arpabet``, whose phones spaces part.
+
+    Raises:
+        BadInputError: something in it is no sound of English; it is named, and where it stands.
+
+    >>> to_phones("ʃɪˈvɔːn", "ipa"), to_phones("SI'vO:n", "x-sampa")
+    (('SH', 'IH0', 'V', 'AO1', 'N'), ('SH', 'IH0', 'V', 'AO1', 'N'))
+    """
+    if alphabet == "x-arpabet":
+        return checked(transcription.split(), repr(transcription))
+    table = _IPA if alphabet == "ipa" else _SAMPA
+    sounds = "|".join(map(re.escape, sorted(table, key=len, reverse=True)))
+    phones: list[str] = []
+    stress = ""
+    for match in re.finditer(f"({sounds})|.", transcription, re.DOTALL):
+        for phone in table[match[1]].split() if match[1] else ():
+            bears = bool(stress) and is_vowel(phone)
+            phones.append(f"{phone.rstrip('0')}{stress}" if bears else phone)
+            stress = "" if bears else stress
+        if match[0] in _STRESSES:
+            stress = _STRESSES[match[0]]
+        elif not match[1] and match[0] not in _PASSED_OVER:
+            raise BadInputError(
+                f"{match[0]!r}, character {match.start() + 1} of {transcription!r}, is no sound of English",
+                f"Write it in {alphabet}, or in phones with the alphabet x-arpabet.",
+            )
+    return checked(phones, repr(transcription))
+
+
+def read_phones(written: str) -> tuple[str, ...]:
+    """The phones that somebody means.
+
+    Args:
+        written: phones in capitals (``SH IH0 V AO1 N``); IPA, X-SAMPA or ASCII IPA between slashes; or a spelling whose
+            parts are pronounced as words are, those in capitals with the stress (``shi VAWN``).
+
+    Raises:
+        BadInputError: it is none of these.
+
+    >>> read_phones("shi VAWN")
+    ('SH', 'IY0', 'V', 'AO1', 'N')
+    """
+    if re.fullmatch(r"/[^/]+/|\[[^\[\]]+\]", written.strip()):
+        inner = written.strip()[1:-1]
+        return to_phones(inner, "x-sampa" if inner.isascii() else "ipa")
+    if written.strip() and all(piece in PHONES for piece in written.split()):
+        return checked(written.split(), written)
+    if not re.fullmatch(r"[A-Za-z'\s-]*[A-Za-z][A-Za-z'\s-]*", written):
+        raise BadInputError(
+            f"{written!r} is no pronunciation",
+            'Write phones (SH IH0 V AO1 N), IPA between slashes (/ʃɪˈvɔːn/), or how it sounds ("shi VAWN").',
+        )
+    parts = re.findall("[A-Za-z']+", written)
+    stressed = [len(part) > 1 and part.isupper() for part in parts]
+    marked = any(stressed) and not all(stressed)
+    return tuple(
+        phone.replace("1", "0") if marked and not has_stress else phone
+        for part, has_stress in zip(parts, stressed, strict=True)
+        for phone in pronounce(part.lower()).phones
+    )
+
+
+def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) -> str:
+    """The content of a lexicon with a word, in place of its entry if it has one.
+
+    Args:
+        lexicon: as the file has it.
+        word: letters, apostrophes, hyphens, full stops.
+        phones: its pronunciation.
+        remark: put after it.
+
+    Raises:
+        BadInputError: the word cannot stand in a lexicon.
+    """
+    if len(word.split()) != 1 or "#" in word:
+        raise BadInputError(
+            f"{word!r} is no word", "Give one, of letters, apostrophes, hyphens and full stops."
+        )
+    line = f"{word}  {' '.join(phones)}"
+    Lexicon.parse(line, "the word")
+    kept = without_entry(lexicon, word)
+    gap = "" if not kept or kept.endswith("\n") else "\n"
+    return f"{kept}{gap}{line}{f'  # {remark}' if remark else ''}\n"
+
+
+def without_entry(lexicon: str, word: str) -> str:
+    """The content of a lexicon without a word."""
+    lines = lexicon.splitlines(keepends=True)
+    return "".join(line for line in lines if line.partition("#")[0].lower().split()[:1] != [word.lower()])

@@ -155,21 +155,19 @@ _INLINE: Final = (
     "|mark|meta|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|time|tt|u|var|video|wbr"
 )
 _SSML: Final = "speak|prosody|emphasis|say-as|phoneme|voice|lang"
-_TAG: Final = re.compile(
-    rf"<!--.{{0,500}}?-->|</?(?:(?P<block>{_BLOCKS})|{_INLINE}|{_SSML})(?:\s[^<>]{{0,1000}})?/?>",
-    re.IGNORECASE | re.DOTALL,
+_TAG: Final = (
+    rf"(?is)<!--.{{0,500}}?-->|</?(?:(?P<block>{_BLOCKS})|{_INLINE}|{_SSML})(?:\s[^<>]{{0,1000}})?/?>"
 )
-_ENTITY: Final = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_ENTITY: Final = r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 _SECONDS: Final = r"\+?(?P<{0}>\d+\.?\d*|\.\d+)\s?(?P<{0}_unit>ms|s)"
-_PAUSE: Final = re.compile(
-    rf"[ \t]?(?:\[pause(?:[ \t]+{_SECONDS.format('mark')})?\]"
+_PAUSE: Final = (
+    rf"(?i)[ \t]?(?:\[pause(?:[ \t]+{_SECONDS.format('mark')})?\]"
     rf"|<break(?:\s+(?:time\s*=\s*[\"']{_SECONDS.format('time')}[\"']|strength\s*=\s*[\"'](?P<strength>[a-z-]+)[\"']))*\s*/?>"
-    r"(?:</break>)?)",
-    re.IGNORECASE,
+    r"(?:</break>)?)"
 )
 _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 _NUMBERED: Final = r"[\[{](?:pg|page)\.?\s(?:\d{1,4}|[ivxlcdm]{1,8})[\]}]"
-_PAGE_NUMBER: Final = re.compile(rf"^[ \t]*{_NUMBERED}[ \t]*\r?\n|{_NUMBERED}", re.IGNORECASE | re.MULTILINE)
+_PAGE_NUMBER: Final = rf"(?im)^[ \t]*{_NUMBERED}[ \t]*\r?\n|{_NUMBERED}"
 """As Project Gutenberg writes them in plain text: ``[Pg 19]``."""
 
 
@@ -184,15 +182,15 @@ def without_html(text: str, block: str = " ") -> str:
     'a bold claim & more, x < y and <unknown>'
     """
     if "<" in text:
-        text = _TAG.sub(
-            lambda tag: block if tag["block"] else " " if tag[0][:3].lower() == "<br" else "", text
+        text = re.sub(
+            _TAG, lambda tag: block if tag["block"] else " " if tag[0][:3].lower() == "<br" else "", text
         )
-    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text) if "&" in text else text
+    return re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text) if "&" in text else text
 
 
 def without_tags(text: str) -> str:
     """As `without_html`, with as many lines as the text has."""
-    untagged = _TAG.sub(lambda tag: "\n" * tag[0].count("\n"), text) if "<" in text else text
+    untagged = re.sub(_TAG, lambda tag: "\n" * tag[0].count("\n"), text) if "<" in text else text
     return clean(without_html(untagged.replace(PARAGRAPH, "")))
 
 
@@ -201,7 +199,7 @@ def plain_segments(text: str) -> Iterator[Segment]:
 
     Lines of verse, of a list and of a heading end sentences; those of prose that was wrapped do not.
     """
-    cleaned = _PAGE_NUMBER.sub("", clean(without_html(text, "\n\n")))
+    cleaned = re.sub(_PAGE_NUMBER, "", clean(without_html(text, "\n\n")))
     for paragraph in _PARAGRAPH.split(cleaned):
         *others, last = filter(str.strip, _parts(paragraph)) if paragraph.strip() else ("",)
         for part in others:
@@ -266,7 +264,7 @@ def split_pauses(text: str) -> Iterator[str | Pause]:
     ['Wait', Pause(seconds=0.5, sentences=0.0), ' here [pause never].']
     """
     position = 0
-    for found in _PAUSE.finditer(text):
+    for found in re.finditer(_PAUSE, text):
         if (pause := _pause(found)) is not None:
             yield text[position : found.start()]
             yield pause

@@ -5,14 +5,32 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.abbreviations import SHORT, is_stuck
-from voxgrad.text.acronyms import lower, unshout
+from voxgrad.text.abbreviations import SHORT, is_stuck, lower, read_formulas, unshout, write_out
+from voxgrad.text.addresses import read_codes, read_links
 from voxgrad.text.characters import to_ascii, unread
-from voxgrad.text.expand import expand
+from voxgrad.text.dates import read_dates, read_times
+from voxgrad.text.figures import (
+    SIGN_NAMES,
+    read_coefficients,
+    read_comparisons,
+    read_figures,
+    read_functions,
+    read_operators,
+)
 from voxgrad.text.lexicon import BRACED, is_inline
 from voxgrad.text.marked_text import without_html
+from voxgrad.text.numbers import read_numerals
 from voxgrad.text.pronounce import is_stutter, is_told_by_accent, without_accents
-from voxgrad.text.quantities import UNITS
+from voxgrad.text.quantities import (
+    UNITS,
+    read_counts_per,
+    read_foreign_numbers,
+    read_money,
+    read_quantities,
+    read_rates,
+    read_units,
+)
+from voxgrad.text.rules import text_before
 from voxgrad.unicode import clean
 
 
@@ -94,7 +112,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
             break
         words = again
     if not any(character.isalnum() for character in words):
-        raise NothingToSayError(one.script for one in unread(written))
+        raise NothingToSayError(part.script for part in unread(written))
     return words
 
 
@@ -179,8 +197,8 @@ def _may_be_misread(word: str) -> bool:
 
 
 def _spaced_range(match: re.Match[str]) -> str:
-    string, start, end = match.string, match.start(), match.end()
-    before = string[max(start - 32, 0) : start]
+    string, end = match.string, match.end()
+    before = text_before(match, 32)
     is_equation = "=" in before or _EQUALS_AFTER.match(string, end, end + 26) is not None
     if is_equation and _BEFORE_MINUS.search(before) is not None:
         return " minus "
@@ -192,8 +210,18 @@ def _once(text: str) -> str:
     text = _STUCK.sub(_unstuck, text).replace("()", " ")
     if "-" in text:
         text = _STUTTER.sub(_stuttered, text)
-    expanded = _space(expand(unshout(_space(text))))
+    expanded = _space(_expand(unshout(_space(text))))
     return _space(lower(_LOOSE_HYPHEN.sub("", expanded)))
+
+
+def _expand(text: str) -> str:
+    """Addresses, abbreviations, Roman numerals, figures, money, measures, dates, times and signs as words."""
+    text = read_numerals(write_out(read_links(read_foreign_numbers(text))))
+    text = read_comparisons(read_formulas(read_functions(read_coefficients(text))))
+    if re.search(r"\d", text) is not None:
+        text = read_codes(read_operators(text))
+        text = read_figures(read_quantities(read_money(read_times(read_dates(read_counts_per(text))))))
+    return read_units(read_rates(text)).translate(SIGN_NAMES)
 
 
 def _space(text: str) -> str:

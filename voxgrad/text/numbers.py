@@ -1,8 +1,9 @@
 """Numbers as English words, the patterns that find them, and Roman numerals."""
 
 import re
-from collections.abc import Callable
 from typing import Final
+
+from voxgrad.text.rules import Rules, text_after
 
 _SMALL: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -12,14 +13,9 @@ _TENS: Final = ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seven
 _SCALES: Final = ("", "thousand", "million", "billion", "trillion")
 _MOST_DIGITS: Final = 3 * len(_SCALES)
 _ORDINALS: Final = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
     "twelve": "twelfth",
-}
+}  # fmt: skip
 NUMBER: Final = r"(?<!\d)(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)"
 """A whole number as written, with or without commas."""
 # Starting at a run's first digit only, and never giving one back, keeps a megabyte of digits linear.
@@ -75,15 +71,13 @@ def cardinal(number: str) -> str:
     if len(number) > _MOST_DIGITS or (len(number) > 1 and number[0] == "0"):
         return digits(number)
     value = int(number)
-    if value == 0:
-        return _SMALL[0]
+    if value < len(_SMALL):
+        return _SMALL[value]
     words: list[str] = []
     for power, scale in reversed(tuple(enumerate(_SCALES))):
         group = value // 1000**power % 1000
-        if group:
-            words.append(_below_thousand(group))
-            words.append(scale)
-    return " ".join(word for word in words if word)
+        words += [_below_thousand(group), scale] if group else []
+    return " ".join(filter(None, words))
 
 
 def ordinal(number: str) -> str:
@@ -92,7 +86,10 @@ def ordinal(number: str) -> str:
     >>> ordinal("3"), ordinal("21"), ordinal("40")
     ('third', 'twenty-first', 'fortieth')
     """
-    return _ordinal_word(cardinal(number))
+    words = cardinal(number)
+    cut = max(words.rfind(" "), words.rfind("-")) + 1
+    head, last = words[:cut], words[cut:]
+    return head + (_ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"))
 
 
 def year(number: str) -> str:
@@ -107,6 +104,15 @@ def year(number: str) -> str:
     if rest == "00":
         return f"{cardinal(century)} hundred"
     return f"{cardinal(century)} {'oh ' if rest[0] == '0' else ''}{cardinal(rest.lstrip('0'))}"
+
+
+def counted(number: str, unit: str) -> str:
+    """A number of things.
+
+    >>> counted("05", "minute"), counted("1", "hour")
+    ('five minutes', 'one hour')
+    """
+    return f"{cardinal(str(int(number)))} {unit}{'' if int(number) == 1 else 's'}"
 
 
 def plural(words: str) -> str:
@@ -140,7 +146,9 @@ def roman(numeral: str) -> int:
     """
     values = [_ROMAN[letter] for letter in numeral]
     following = [*values[1:], 0]
-    return sum(-value if value < after else value for value, after in zip(values, following, strict=True))
+    return sum(
+        -value if value < successor else value for value, successor in zip(values, following, strict=True)
+    )
 
 
 def _below_thousand(value: int) -> str:
@@ -153,16 +161,6 @@ def _below_thousand(value: int) -> str:
         words.append(_SMALL[rest])
     return " ".join(words)
 
-
-def _ordinal_word(words: str) -> str:
-    cut = max(words.rfind(" "), words.rfind("-")) + 1
-    head, last = words[:cut], words[cut:]
-    if last in _ORDINALS:
-        return head + _ORDINALS[last]
-    return head + (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
-
-
-Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
 
 _REGNAL: Final = (
     "Albert|Alexander|Alfonso|Amenhotep|Antiochus|Artaxerxes|Benedict|Boniface|Carlos|Catherine|Charles|Christian"
@@ -186,7 +184,7 @@ _JOINT: Final = r"(?:, |,? (?:and|or|to) |[-\u2013])(?![Ii] )"
 _LONG_ROMAN: Final = rf"(?=[IVXL]{{2}})(?!XL\b){ROMAN}"
 _REGNAL_STOP: Final = r"(?:\.(?=[,;]|\s+[a-z]))?"
 _NO_PRONOUN: Final = r"(?!I\b(?![,;:)]|\.(?! [A-Z])|$| of [A-Z]))"
-_GUARD: Final = re.compile(
+_GUARD: Final = (
     r"\b[IVXLCDM]{2,}\b|\b[VX]\b|^I\.| I(?:[,;:.)]|$| of\b)|\b(?:[A-Z][a-z]+|[A-Z]{3,}) I\b|\b[ivxl]{2,}\b"
     r"|[a-z] [ivx](?:[,.;:]|$)"
 )
@@ -197,25 +195,22 @@ _TITLE: Final = re.compile(
 """What follows the number of a heading, and not a person's initial."""
 
 
+def roman_words(numeral: str) -> str:
+    """A Roman numeral, in capitals or not, as a count."""
+    return cardinal(str(roman(numeral.upper())))
+
+
 def _regnal(match: re.Match[str]) -> str:
     return f"{match[1]} the {ordinal(str(roman(match[2])))}"
 
 
-def _sequel(match: re.Match[str]) -> str:
-    return f"{match[1]} {cardinal(str(roman(match[2])))}"
-
-
 def _division(match: re.Match[str]) -> str:
     name, numerals = match[1], match[2]
-    ends = re.match(r"$|[,;:.)\]\"'-]| of\b", match.string[match.end() :][:3]) is not None
+    ends = re.match(r"$|[,;:.)\]\"'-]| of\b", text_after(match, 3)) is not None
     if len(numerals) == 1 and not (ends or (numerals in "IVX" and name[0].isupper()) or numerals in "vx"):
         return match[0]
-    words = re.sub(r"\b(?i:[IVXLCDM]+)\b", _number, re.sub("[-\u2013]", " to ", numerals))
-    return f"{name} {words}"
-
-
-def _number(match: re.Match[str]) -> str:
-    return cardinal(str(roman(match[0].upper())))
+    words = re.sub("[-\u2013]", " to ", numerals)
+    return f"{name} " + re.sub(r"\b(?i:[IVXLCDM]+)\b", lambda numeral: roman_words(numeral[0]), words)
 
 
 def _heading(match: re.Match[str]) -> str:
@@ -224,43 +219,29 @@ def _heading(match: re.Match[str]) -> str:
     title = _TITLE.match(match.string, match.end()) is not None
     if len(numeral) == 1 and not (numeral in "IVX" and (mark == "." or (mark == ". " and title))):
         return match[0]
-    return cardinal(str(roman(numeral.upper()))) + {". ": ", ", ") ": ", "}.get(mark, mark)
+    return roman_words(numeral) + {". ": ", ", ") ": ", "}.get(mark, mark)
 
 
-def _roman_year(match: re.Match[str]) -> str:
-    return year(str(roman(match[0])))
-
-
-def _century(match: re.Match[str]) -> str:
-    return ordinal(str(roman(match[1])))
-
-
-_RULES: Final[tuple[Rule, ...]] = tuple(
-    (re.compile(pattern), reading)
-    for pattern, reading in (
-        (rf"^((?!(?:{_NO_HEADING})\b){_FULL})(\. (?=[A-Z\"'(\d])|\.?$|(?=:| --))", _heading),
-        (r"^((?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})\b)([.)] )", _heading),
-        (r"(?<=\()(?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})(?=\))", _number),
-        (rf"\b((?i:{_BOOKS})s?) ({_IN_BOOK}(?:{_JOINT}{_IN_BOOK})*+)", _division),
-        (rf"\b((?i:{_GRADES})s?) ((?:{ROMAN}|{_SMALL_LETTERS})(?:{_JOINT}{ROMAN})*+)", _division),
-        (r"\bM{1,2}(?=[MCDXLVI]{3,}\b)(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b", _roman_year),
-        (rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)", _century),
-        (
-            rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}",
-            _regnal,
-        ),
-        (
-            rf"\b((?i:{_REGNAL})(?: (?!the\b|and\b)[A-Z][a-z]+)?) {_NO_PRONOUN}({ROMAN}){_REGNAL_STOP}",
-            _regnal,
-        ),
-        (rf"\b([A-Z][a-z]+) ({_LONG_ROMAN})(?!\.\w)", _sequel),
-    )
+read_numerals: Final = Rules(
+    (rf"^((?!(?:{_NO_HEADING})\b){_FULL})(\. (?=[A-Z\"'(\d])|\.?$|(?=:| --))", _heading),
+    (r"^((?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})\b)([.)] )", _heading),
+    (r"(?<=\()(?=[ivx]{2})(?:x{0,3})(?:ix|iv|v?i{0,3})(?=\))", lambda match: roman_words(match[0])),
+    (rf"\b((?i:{_BOOKS})s?) ({_IN_BOOK}(?:{_JOINT}{_IN_BOOK})*+)", _division),
+    (rf"\b((?i:{_GRADES})s?) ((?:{ROMAN}|{_SMALL_LETTERS})(?:{_JOINT}{ROMAN})*+)", _division),
+    (
+        r"\bM{1,2}(?=[MCDXLVI]{3,}\b)(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b",
+        lambda match: year(str(roman(match[0]))),
+    ),
+    (
+        rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)",
+        lambda match: ordinal(str(roman(match[1]))),
+    ),
+    (
+        rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}",
+        _regnal,
+    ),
+    (rf"\b((?i:{_REGNAL})(?: (?!the\b|and\b)[A-Z][a-z]+)?) {_NO_PRONOUN}({ROMAN}){_REGNAL_STOP}", _regnal),
+    (rf"\b([A-Z][a-z]+) ({_LONG_ROMAN})(?!\.\w)", lambda match: f"{match[1]} {roman_words(match[2])}"),
+    guard=_GUARD,
 )
-
-
-def read_numerals(text: str) -> str:
-    """Write out Roman numerals; the pronoun and a person's initial are none."""
-    if _GUARD.search(text) is not None:
-        for pattern, reading in _RULES:
-            text = pattern.sub(reading, text)
-    return text
+"""Writes out Roman numerals; the pronoun and a person's initial are none."""

@@ -63,10 +63,10 @@ def official_words(normalised: str, lexicon: Lexicon) -> Iterator[OfficialWord]:
     for match in _PIECE.finditer(normalised):
         parts = [part if part[0] == "{" else part.lower() for part in _PART.findall(match[0])]
         if len(parts) > 1 or parts[0][0] == "{":
-            said = Pronunciation(
-                tuple(phone for part in parts for phone in _inline_or_letters(part)), "inline"
+            phones = (
+                phone for part in parts for phone in (inline(part) if part[0] == "{" else _letters(part))
             )
-            yield OfficialWord(match[0], said, "")
+            yield OfficialWord(match[0], Pronunciation(tuple(phones), "inline"), "")
             continue
         entry = _entry(parts[0], lexicon)
         if entry is not None:
@@ -77,15 +77,11 @@ def official_words(normalised: str, lexicon: Lexicon) -> Iterator[OfficialWord]:
         yield OfficialWord(parts[0], said, _unknown(parts[0]) if said.source == "letters" else "")
 
 
-def _inline_or_letters(part: str) -> tuple[str, ...]:
-    return inline(part) if part[0] == "{" else _letters(part)
-
-
 def _entry(word: str, lexicon: Lexicon) -> Pronunciation | None:
     marked = _MARKED.fullmatch(word) if lexicon else None
     if marked is None:
         return None
-    for before, core, after in (("", word, ""), (marked[1], marked[2], marked[3])):
+    for before, core, after in (("", word, ""), marked.groups()):
         phones = lexicon.lookup(core)
         if phones is not None:
             return Pronunciation((*_letters(before), *phones, *_letters(after)), "lexicon")
@@ -119,12 +115,7 @@ def pronounce_official(word: str) -> Pronunciation:
         word: lower case, as it stands between two spaces. Characters without an id are dropped.
     """
     written = _REWRITTEN.get(word, word)
-    if written in _differences():
-        phones = _differences()[written]
-        if phones is not None:
-            return Pronunciation(phones, "dictionary")
-    else:
-        phones = lookup(written)
-        if phones is not None:
-            return Pronunciation(phones, "dictionary")
-    return Pronunciation(_letters(written), "letters")
+    phones = _differences()[written] if written in _differences() else lookup(written)
+    return (
+        Pronunciation(_letters(written), "letters") if phones is None else Pronunciation(phones, "dictionary")
+    )

@@ -7,15 +7,7 @@ from operator import itemgetter
 from typing import Final
 
 from voxgrad.settings import TextSpec
-from voxgrad.text.abbreviations import (
-    AFTER,
-    COUNTED,
-    MONTHS,
-    STREETS,
-    TITLES,
-    ends_with_street,
-    is_stuck,
-)
+from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street, is_stuck
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, is_inline
 from voxgrad.text.marked_text import (
     PLAIN,
@@ -35,9 +27,7 @@ MOST_TOKENS: Final = 200
 """Tokens of one passage, blanks counted: about eight seconds of speech."""
 
 _FIRST_TOKENS: Final = 80
-_LONG: Final = (
-    300  # characters; the first passage of a text of this length is short, so that sound comes soon
-)
+_LONG: Final = 300  # characters; the first passage of such a text is short, so that sound comes soon
 _TOO_LONG: Final = 400  # characters; not worth reading before it is cut
 _REACH: Final = 150
 _SHORTEST: Final = 8
@@ -197,15 +187,12 @@ def _is_end(before: str, mark: str, following: str, after: str) -> bool:
     word = "" if found is None else found[0]
     if mark != "." or not word or word in {"p.m", "a.m"}:
         return True
-    if (
-        word == before.strip() and _ENTRY.fullmatch(word) is not None
-    ):  # the number of a list's entry, or of a heading
+    if word == before.strip() and _ENTRY.fullmatch(word) is not None:  # of a list's entry, or of a heading
         return False
     if ends_with_street(word, before[: len(before) - len(word)], after):
         return True
-    if word in _NEVER_LAST or _INITIALS.fullmatch(word) is not None:
-        return False
-    return not (word in _BEFORE_FIGURE and following.isdecimal())
+    is_initial = _INITIALS.fullmatch(word) is not None
+    return not (word in _NEVER_LAST or is_initial or (word in _BEFORE_FIGURE and following.isdecimal()))
 
 
 def _fitting(
@@ -241,16 +228,16 @@ def _halves(content: MarkedText, ends: Break, *, clauses_only: bool) -> tuple[tu
     middle = len(text) // 2
     reach = min(_REACH, middle * 2 // 3)
     for kind, pattern in _CUTS[:2] if clauses_only else _CUTS:
-        found = [
-            match
+        cuts = [
+            match.end()
             for match in pattern.finditer(text, middle - reach, middle + reach)
             if text[: match.end()].strip()
             and text[match.end() :].strip()
             and not _in_braces(text, match.start())
         ]
-        if found:
-            best = min(found, key=lambda match: abs(match.end() - middle))
-            return (content.part(0, best.end()), kind), (content.part(best.end(), len(text)), ends)
+        if cuts:
+            best = min(cuts, key=lambda cut: abs(cut - middle))
+            return (content.part(0, best), kind), (content.part(best, len(text)), ends)
     if clauses_only:
         return ()
     return (content.part(0, middle), Break.WORD), (content.part(middle, len(text)), ends)
@@ -292,9 +279,8 @@ def _passage(
         prosodies[index(offset) + last_word] = prosody
         before = prosody
     events = tuple((index(offset), event) for offset, event in part.events)
-    return Passage(
-        part.text, encoded, ends, voice, tuple(sorted(prosodies.items(), key=itemgetter(0))), events
-    )
+    in_order = tuple(sorted(prosodies.items(), key=itemgetter(0)))
+    return Passage(part.text, encoded, ends, voice, in_order, events)
 
 
 def _is_inside_word(text: str, offset: int) -> bool:

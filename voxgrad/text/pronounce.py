@@ -5,11 +5,11 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import filterfalse
 from string import ascii_lowercase
 from typing import Final, Literal
 
-from voxgrad.text import g2p_network
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, predict
 from voxgrad.text.symbols import is_vowel
 
 Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
@@ -64,9 +64,7 @@ def _guess(letters: str) -> Pronunciation:
     if derived is not None:
         return Pronunciation(derived, "derived")
     # Only UW may come without stress from the network; the table's bare vowels were never trained.
-    phones = tuple(
-        "UW0" if phone == "UW" else phone for phone in g2p_network.predict(letters) if phone[0] != "<"
-    )
+    phones = tuple("UW0" if phone == "UW" else phone for phone in predict(letters) if phone[0] != "<")
     return Pronunciation(phones, "network") if phones else _spell(letters)
 
 
@@ -90,14 +88,11 @@ def find(word: str) -> Pronunciation | None:
 
 def _extended(word: str) -> Pronunciation | None:
     """A possessive, or a contraction that no dictionary has whole."""
-    if word.endswith(("'s", "s'")):
-        base = find(word[:-2])
-        return None if base is None else Pronunciation(with_s(base.phones), base.source)
-    contraction = _CONTRACTION.fullmatch(word)
-    base = None if contraction is None else find(contraction[1])
-    if contraction is None or base is None:
+    written = re.fullmatch(r"(.*)('s|s')", word) or _CONTRACTION.fullmatch(word)
+    base = None if written is None else find(written[1])
+    if written is None or base is None:
         return None
-    return Pronunciation(_contracted(base.phones, contraction[2]), base.source)
+    return Pronunciation(_contracted(base.phones, written[2]), base.source)
 
 
 _CONTRACTION: Final = re.compile(r"('?[^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
@@ -105,15 +100,15 @@ _RUN: Final = re.compile(r"(.)\1{2,}")
 
 
 def _contracted(phones: tuple[str, ...], ending: str) -> tuple[str, ...]:
-    """What ``'d`` and the like add, to any word and to each other: "y'all'd've".
+    """What ``'s``, ``'d`` and the like add, to any word and to each other: "y'all'd've".
 
     >>> _contracted(("IH1", "T"), "'d"), _contracted(("Y", "UW1"), "'ll")
     (('IH1', 'T', 'AH0', 'D'), ('Y', 'UW1', 'L'))
     """
-    if ending == "'re":
-        return (*phones, "ER0")
-    if ending == "n't":
-        return (*phones, "AH0", "N", "T")
+    if ending in {"'s", "s'"}:
+        return with_s(phones)
+    if ending in {"'re", "n't"}:
+        return (*phones, *(("ER0",) if ending == "'re" else ("AH0", "N", "T")))
     last = {"'d": "D", "'ll": "L", "'ve": "V"}[ending]
     syllable = phones[-1] in {"T", "D"} if ending == "'d" else not is_vowel(phones[-1])
     return (*phones, "AH0", last) if syllable else (*phones, last)
@@ -123,7 +118,9 @@ def _without_runs(word: str) -> Iterator[str]:
     """What a word such as "sooo" or "cooool" may be drawn out from."""
     if _RUN.search(word) is not None:
         once, twice = _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word)
-        yield from (one for one in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(one) > 1)
+        yield from (
+            base for base in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(base) > 1
+        )
 
 
 _NO_STUTTER: Final = frozenset(
@@ -163,7 +160,7 @@ def without_accents(word: str) -> str:
     """
     if word.isascii():
         return word
-    return "".join(one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one))
+    return "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFKD", word)))
 
 
 def is_told_by_accent(word: str) -> bool:
@@ -192,23 +189,12 @@ def _accented(word: str) -> tuple[str, ...]:
     return (*(phones[:-1] if is_vowel(phones[-1]) else phones), "EY1")
 
 
-def starts_with_vowel(phones: tuple[str, ...]) -> bool:
-    """Whether the first sound is a vowel: ``hour`` yes, ``one`` no."""
-    return is_vowel(phones[0])
-
-
 def _spell(word: str) -> Pronunciation:
     stem = word[:-1].removesuffix("'") if word[-1] == "s" and word[:-1].rstrip("'.").isupper() else word
-    phones = tuple(phone for letter in stem.lower() if letter in ascii_lowercase for phone in _letter(letter))
-    return Pronunciation(phones if stem == word else with_s(phones), "spelt")
-
-
-def _letter(letter: str) -> tuple[str, ...]:
     # The dictionary's "a." is the letter's name, its "a" the article.
-    phones = lookup(f"{letter}.")
-    if phones is None:
-        raise KeyError(letter)
-    return phones
+    names = (lookup(f"{letter}.") for letter in stem.lower() if letter in ascii_lowercase)
+    phones = tuple(phone for name in names if name is not None for phone in name)
+    return Pronunciation(phones if stem == word else with_s(phones), "spelt")
 
 
 _SIBILANTS: Final = {"S", "Z", "SH", "ZH", "CH", "JH"}
@@ -218,43 +204,20 @@ _SHORTEST_STEM: Final = 3
 _SHORTEST_PART: Final = 4
 
 _ADDED: Final = {
-    "ness": ("N", "AH0", "S"),
-    "less": ("L", "AH0", "S"),
-    "ful": ("F", "AH0", "L"),
-    "ly": ("L", "IY0"),
-    "man": ("M", "AH0", "N"),
-    "men": ("M", "IH0", "N"),
-    "shire": ("SH", "ER0"),
-}
+    "ness": ("N", "AH0", "S"), "less": ("L", "AH0", "S"), "ful": ("F", "AH0", "L"), "ly": ("L", "IY0"),
+    "man": ("M", "AH0", "N"), "men": ("M", "IH0", "N"), "shire": ("SH", "ER0"),
+}  # fmt: skip
 """Endings that leave the spelling of the stem alone, but for a final y."""
 _FUSED: Final = {"ing": ("IH0", "NG"), "er": ("ER0",), "ers": ("ER0", "Z"), "est": ("AH0", "S", "T")}
 """Endings that may double its last letter or take its e."""
 _PREFIXES: Final = {
-    "un": ("AH0", "N"),
-    "non": ("N", "AA2", "N"),
-    "mis": ("M", "IH0", "S"),
-    "dis": ("D", "IH0", "S"),
-    "re": ("R", "IY0"),
-    "over": ("OW2", "V", "ER0"),
-    "under": ("AH2", "N", "D", "ER0"),
-}
-_NO_PARTS: Final = frozenset(
-    (
-        "able",
-        "ably",
-        "ally",
-        "city",
-        "eries",
-        "mony",
-        "nial",
-        "ories",
-        "ration",
-        "rations",
-        "solute",
-        "tenancy",
-        "vident",
-    )
-)
+    "un": ("AH0", "N"), "non": ("N", "AA2", "N"), "mis": ("M", "IH0", "S"), "dis": ("D", "IH0", "S"),
+    "re": ("R", "IY0"), "over": ("OW2", "V", "ER0"), "under": ("AH2", "N", "D", "ER0"),
+}  # fmt: skip
+_NO_PARTS: Final = frozenset((
+    "able", "ably", "ally", "city", "eries", "mony", "nial", "ories", "ration", "rations", "solute", "tenancy",
+    "vident",
+))  # fmt: skip
 """In the dictionary, but seen at a word's end they are mostly not that word."""
 
 
@@ -275,9 +238,10 @@ def with_d(phones: tuple[str, ...]) -> tuple[str, ...]:
     >>> with_d(("W", "AO1", "K")), with_d(("IH1", "M")), with_d(("L", "IH1", "F", "T"))
     (('W', 'AO1', 'K', 'T'), ('IH1', 'M', 'D'), ('L', 'IH1', 'F', 'T', 'IH0', 'D'))
     """
-    if phones[-1] in {"T", "D"}:
-        return (*phones, "IH0", "D")
-    return (*phones, "T" if phones[-1] in _VOICELESS else "D")
+    return (
+        *phones,
+        *(("IH0", "D") if phones[-1] in {"T", "D"} else "T" if phones[-1] in _VOICELESS else "D"),
+    )
 
 
 def derive(word: str) -> tuple[str, ...] | None:
@@ -293,41 +257,36 @@ _OUR: Final = (
     "arb|ard|arm|behavi|cand|clam|clang|col|demean|dol|enam|endeav|fav|ferv|flav|glam|harb|hon|hum|lab|neighb|od|parl|ranc"
     "|rig|rum|savi?|splend|succ|tum|val|vap|vig"
 )
-_AMERICAN: Final = tuple(
-    (re.compile(pattern), american)
-    for pattern, american in (
-        (f"({_OUR})our", r"\1or"),
-        ("(?<=..)is(?=e[drs]?$|ers$|ing$|ations?$|ational$|able$)", "iz"),
-        ("ys(?=e[drs]?$|ers$|ing$)", "yz"),
-        ("(?<=[^aeiou])re(?=s?$)", "er"),
-        ("(?<=[^aeiou])re(?=d$)", "ere"),
-        ("ogue(?=s?$)", "og"),
-        ("ae(?=.)|(?:^|(?<=^[cf])|(?<=hom)|(?<=man)|(?<=rrh))oe", "e"),
-        ("([aeiou][^aeiou]+[aeiou]|ue)ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", r"\1l"),
-        ("l(?=ments?$|ful(?:ly)?$)", "ll"),
-        ("(?<!l)l$", "ll"),
-        ("(?<=.en)ce(?=s?$)", "se"),
-        ("^sce(?=p)", "ske"),
-        ("ou(?=l[dt])", "o"),
-        ("sulph", "sulf"),
-        ("grey", "gray"),
-        ("chequ(?=e)", "check"),
-        ("eing$", "ing"),
-    )
+_AMERICAN: Final = (
+    (f"({_OUR})our", r"\1or"),
+    ("(?<=..)is(?=e[drs]?$|ers$|ing$|ations?$|ational$|able$)", "iz"),
+    ("ys(?=e[drs]?$|ers$|ing$)", "yz"),
+    ("(?<=[^aeiou])re(?=s?$)", "er"),
+    ("(?<=[^aeiou])re(?=d$)", "ere"),
+    ("ogue(?=s?$)", "og"),
+    ("ae(?=.)|(?:^|(?<=^[cf])|(?<=hom)|(?<=man)|(?<=rrh))oe", "e"),
+    ("([aeiou][^aeiou]+[aeiou]|ue)ll(?=ed$|ing$|ers?$|ous$|ery$|ors?$|ists?$)", r"\1l"),
+    ("l(?=ments?$|ful(?:ly)?$)", "ll"),
+    ("(?<!l)l$", "ll"),
+    ("(?<=.en)ce(?=s?$)", "se"),
+    ("^sce(?=p)", "ske"),
+    ("ou(?=l[dt])", "o"),
+    ("sulph", "sulf"),
+    ("grey", "gray"),
+    ("chequ(?=e)", "check"),
+    ("eing$", "ing"),
 )
 """Endings and letters of British spellings, with those of the American ones that the dictionary has."""
 
 
-def _american(
-    word: str, rules: tuple[tuple[re.Pattern[str], str], ...] = _AMERICAN
-) -> tuple[str, ...] | None:
+def _american(word: str, rules: tuple[tuple[str, str], ...] = _AMERICAN) -> tuple[str, ...] | None:
     """The phones of a British spelling, by the American one ("organised", "oesophagus").
 
     >>> _american("oesophagus")
     ('IH0', 'S', 'AA1', 'F', 'AH0', 'G', 'AH0', 'S')
     """
     for number, (pattern, american) in enumerate(rules, 1):
-        spelling = pattern.sub(american, word)
+        spelling = re.sub(pattern, american, word)
         if spelling != word:
             found = _known(spelling) or _inflected(spelling) or _american(spelling, rules[number:])
             if found is not None:
@@ -337,12 +296,8 @@ def _american(
 
 def _inflected(word: str) -> tuple[str, ...] | None:
     if word.endswith("s") and not word.endswith("ss"):
-        stems = (
-            word[:-1],
-            f"{word[:-3]}y" if word.endswith("ies") else "",
-            word[:-2] if word.endswith("es") else "",
-        )
-        stem = _first_known(stems)
+        from_y, from_e = word.endswith("ies"), word.endswith("es")
+        stem = _first_known((word[:-1], f"{word[:-3]}y" if from_y else "", word[:-2] if from_e else ""))
         if stem is not None:
             return with_s(stem)
     gerund = _known(f"{word}g") if word.endswith("in") else None

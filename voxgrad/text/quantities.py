@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from voxgrad.text.numbers import AMOUNT, FRACTION, cardinal, count, quantity
+from voxgrad.text.numbers import AMOUNT, FRACTION, cardinal, count, counted, quantity
+from voxgrad.text.rules import Rules, text_after, text_before
 
 UNITS: Final = {
     "%": ("percent", "percent"), "‰": ("per mille", "per mille"),
@@ -68,11 +69,11 @@ _STOP_WORDS: Final = (
     "|that|the|their|then|there|they|this|through|to|too|under|up|was|we|were|when|where|which|who|wide|will|with"
     "|would|you|each|every|total|alone|apart|deep|high|thick|now|today|just|only|while|between|until|since|back"
 )
-_NOUN_AFTER: Final = re.compile(rf" (?!(?:{_STOP_WORDS})\b)[a-z]")
-_ARTICLE: Final = re.compile(r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$")
-_DETERMINER: Final = re.compile(r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $")
-_PARTICIPLE: Final = re.compile(r" [a-z]+(?:ed|en|nt|st|de|id)\b")
-_MEASURED: Final = re.compile(
+_NOUN_AFTER: Final = rf" (?!(?:{_STOP_WORDS})\b)[a-z]"
+_ARTICLE: Final = r"(?i:\b(?:an?|another|per|every)) (?:[a-z]+ )?$"
+_DETERMINER: Final = r"(?i:\b(?:the|this|that|its|their|his|her|our|my|your|'s)) $"
+_PARTICIPLE: Final = r" [a-z]+(?:ed|en|nt|st|de|id)\b"
+_MEASURED: Final = (
     r" (?:bills?|notes?|coins?|stamps?|tickets?|races?|sprints?|hurdles|relay|freestyle)\b"
     rf"|-[a-z]| (?:deep|high|long|tall|thick|wide) (?!(?:{_STOP_WORDS})\b)[a-z]"
 )
@@ -81,15 +82,14 @@ JOINT: Final = r"\s?(?:-|\u2013)\s?"
 
 def is_attributive(match: re.Match[str]) -> bool:
     """Whether the measure qualifies a noun ("a 5 km run", "two $20 bills") and so stays in the singular."""
-    after = match.string[match.end() : match.end() + 12]
-    if _MEASURED.match(after) is not None:
+    following = text_after(match, 12)
+    if re.match(_MEASURED, following) is not None:
         return True
-    before = match.string[max(match.start() - 16, 0) : match.start()]
-    if _NOUN_AFTER.match(after) is None:
+    if re.match(_NOUN_AFTER, following) is None:
         return False
-    return _ARTICLE.search(before) is not None or (
-        _DETERMINER.search(before) is not None and _PARTICIPLE.match(after) is None
-    )
+    preceding = text_before(match, 16)
+    is_determined = re.search(_DETERMINER, preceding) is not None and re.match(_PARTICIPLE, following) is None
+    return is_determined or re.search(_ARTICLE, preceding) is not None
 
 
 def is_one(amount: str) -> bool:
@@ -123,44 +123,27 @@ def _names(sign: str) -> tuple[str, str] | None:
 
 
 def _measure(match: re.Match[str]) -> str:
-    sign, gap, amount, low = match["unit"], match["gap"], match["amount"], match["low"]
-    square = match["square"]
-    power = match["power"]
-    if power and not power.startswith("^") and sign not in _LENGTHS:
-        return match[0]
+    sign, gap, amount, low, power = (match[name] for name in ("unit", "gap", "amount", "low", "power"))
     names = _names(sign)
-    if names is None or (gap and sign in _UNSPACED_ONLY) or (sign.lower() == "in" and not _is_inch(match)):
+    if names is None or (power and power[0] != "^" and sign not in _LENGTHS):
         return match[0]
-    exponent = (
-        power.strip("^") if power else {"s": "2", "c": "3"}.get(square[0].lower() if square else "", "")
-    )
+    if (gap and sign in _UNSPACED_ONLY) or (sign.lower() == "in" and not _is_inch(match)):
+        return match[0]
+    exponent = power.strip("^") if power else {"s": "2", "c": "3"}.get((match["square"] or "")[:1].lower())
     one, many = (_powered(name, exponent) for name in names)
     singular = (is_one(amount) and not low) or gap == "-" or is_attributive(match)
-    words = quantity(amount)
-    if low:
-        words = f"{quantity(low)} to {words}"
-    stop = "." if match["stop"] and re.match(r"[\"')]*(?:$| [A-Z])", match.string[match.end() :][:4]) else ""
-    return f"{words}{'-' if gap == '-' and ' ' not in one else ' '}{one if singular else many}{per(match['per'])}{stop}"
+    words = f"{quantity(low)} to {quantity(amount)}" if low else quantity(amount)
+    joint = "-" if gap == "-" and " " not in one else " "
+    stop = "." if match["stop"] and re.match(r"[\"')]*(?:$| [A-Z])", text_after(match, 4)) else ""
+    return f"{words}{joint}{one if singular else many}{per(match['per'])}{stop}"
 
 
 def _is_inch(match: re.Match[str]) -> bool:
     """Whether "in" after a number is the unit, and not the preposition."""
-    after = match.string[match.end() :][:12]
     if match["gap"] != " " or match["square"] or match["power"]:
         return True
-    return (
-        re.match(r"$|[,;:!?)]|[ -](?:x|by|tall|long|wide|deep|thick|high|diameter|screen|display)\b", after)
-        is not None
-    )
-
-
-def _feet_and_inches(match: re.Match[str]) -> str:
-    inches = f" {quantity(match[2])}"
-    return f"{cardinal(match[1])} foot{inches}"
-
-
-def _feet(match: re.Match[str]) -> str:
-    return f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'}"
+    shape = r"$|[,;:!?)]|[ -](?:x|by|tall|long|wide|deep|thick|high|diameter|screen|display)\b"
+    return re.match(shape, text_after(match, 12)) is not None
 
 
 def _read_inches(text: str) -> str:
@@ -175,21 +158,17 @@ def _read_inches(text: str) -> str:
         singular = is_one(match[1]) or is_attributive(match)
         return f"{quantity(match[1])} {'inch' if singular else 'inches'}"
 
-    return _QUOTE.sub(read, text)
+    return re.sub(_QUOTE, read, text)
 
 
 def _minutes_and_seconds(match: re.Match[str]) -> str:
     """``21'30"`` is a time where it is no height: after a distance or "in", or with more than eleven "inches"."""
     minutes, seconds = match[1], match[2]
-    before = match.string[max(match.start() - 40, 0) : match.start()]
-    may_be_height = len(minutes) == 1 and int(seconds) < 12 and not seconds.startswith("0")
-    if may_be_height and _RACE.search(before) is None:
+    may_be_height = len(minutes) == 1 and int(seconds) < 12 and seconds[0] != "0"
+    if may_be_height and re.search(_RACE, text_before(match, 40)) is None:
         return match[0]
-    parts = [(int(minutes), "minute")] + ([(int(seconds), "second")] if int(seconds) else [])
-    one = is_attributive(match)
-    return " ".join(
-        f"{cardinal(str(count))} {unit}{'' if count == 1 or one else 's'}" for count, unit in parts
-    )
+    parts = [counted(minutes, "minute")] + ([counted(seconds, "second")] if int(seconds) else [])
+    return " ".join(part.removesuffix("s") if is_attributive(match) else part for part in parts)
 
 
 def _unit_alone(match: re.Match[str]) -> str:
@@ -203,20 +182,11 @@ def _unit_per_unit(match: re.Match[str]) -> str:
 
 
 PER: Final = r"(?P<per>(?:\s?/\s?[A-Za-z]{1,10}(?:\^[23])?)+)?"
-_HEIGHT: Final = re.compile(
-    r"(?<![\w.,'])([1-9])(?:'|\s?ft\.?)\s?(1[01]|\d)(?:\.\d+)?(?:\"|''|\s?in\b\.?)?(?!\d)"
-)
-_MINUTES: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'\s?([0-5]?\d)(?:\"|'')(?!\w)")
-_RACE: Final = re.compile(
+_RACE: Final = (
     r"(?i:\d ?(?:k|km|m|mi|miles?|kilometers?|kilometres?|meters?|metres?|yards?)\b[^.;]{0,20}"
     r"|\b(?:marathon|race|lap|record)[^.;]{0,20}|\b(?:ran|run|swam|rowed|finished|time)\b[^.;]{0,24}\b(?:in|of)) ?$"
 )
-_FEET: Final = re.compile(r"(?<![\w.,'])(\d{1,3})'(?= (?:tall|high|long|wide|deep|x|by)\b)")
-_QUOTE: Final = re.compile(rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\"")
-_COUNT_PER: Final = re.compile(
-    r"(?<=\d)\s?(/\s?(?:km|mi|mile|h|hr|hour|min|minute|day|week|month|year|person))\b(?!/)"
-)
-_UNIT_PER_UNIT: Final = re.compile(r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b")
+_QUOTE: Final = rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\""
 _ALONE: Final = (
     "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh",
     "GWh", "kΩ", "MΩ", "Ω", "μF", "kJ", "kPa", "hPa", "eV", "mL", "dL", "kbps", "Mbps", "Gbps", "KiB", "GiB",
@@ -224,24 +194,12 @@ _ALONE: Final = (
     "bpm", "fps", "dpi", "ppm", "psi", "lbs",
 )  # fmt: skip
 """Units that no word and no acronym is written like."""
-_UNIT_ALONE: Final = re.compile(rf"(?<![\w.&°'-])(?:{'|'.join(_ALONE)})(?![\w&'^²³]|-\w|\.\w)")
-_MEASURE: Final = re.compile(
-    rf"(?<![A-Za-z])(?:(?P<low>{AMOUNT})(?:(?:\s?(?:%|°\s?[CF]?))?(?:-| ?\u2013 ?)| to )(?=[\d.]))?"
-    rf"(?P<amount>{FRACTION}|{AMOUNT})(?P<gap>[ -]?)"
-    rf"(?P<square>(?:sq|cu)\.?\s)?(?P<unit>%|‰|°(?:\s?[CF]\b)?|[A-Za-zμΩ]{{1,5}}(?![A-Za-zμΩ]))(?P<power>\^?[23]\b)?"
-    rf"(?P<stop>(?<=ft|in|lb|oz|hr|km|mi|ec|bs|rs|yd|al|in|kg|sp|cm|mm)\.(?![\w]))?{PER}(?![\w'\d])"
-)
-
-
-_TEMPERATURE: Final = re.compile(
-    rf"(?<![A-Za-z_.+])({AMOUNT})(?:o| degrees? | ?deg\.? )?([CF])\b(?! (?:bra|cup))"
-)
-_NUMBERED: Final = re.compile(
+_NUMBERED: Final = (
     r"(?i:\b(?:apartment|apt|appendix|article|block|building|bus|chapter|class|exit|fig|figure|flat|form|gate|grade|hall"
     r"|highway|iphone|level|line|model|no|number|page|part|platform|question|room|route|row|rule|schedule|seat|section"
     r"|size|suite|table|terminal|type|unit|version)\.? )$"
 )
-_WARM: Final = re.compile(
+_WARM: Final = (
     r"(?i:(?:\b(?:about|above|and|around|at|below|between|by|feels|fell|from|hit|is|just|like|minus|nearly|of|only|over"
     r"|reached|rose|than|to|under|was) |[-\u2013]))$"
 )
@@ -251,35 +209,57 @@ _WARM: Final = re.compile(
 def _temperature(match: re.Match[str]) -> str:
     """``72F``, but not the seat 12F or the century in "the 20C"."""
     amount, sign = match[1], match[2]
-    before = match.string[max(match.start() - 12, 0) : match.start()]
+    before = text_before(match, 12)
     named = match[0] != amount + sign
-    sure = len(amount) > 1 or _WARM.search(before) is not None
-    numbered = _NUMBERED.search(before) is not None or (sign == "C" and before.endswith("the "))
+    sure = len(amount) > 1 or re.search(_WARM, before) is not None
+    numbered = re.search(_NUMBERED, before) is not None or (sign == "C" and before.endswith("the "))
     return f"{amount}°{sign}" if named or (sure and not numbered) else match[0]
 
 
-def read_counts_per(text: str) -> str:
-    """Write out what a figure without a unit is counted in ("3/week"), times too ("4:18/km")."""
-    return _COUNT_PER.sub(lambda match: per(match[1]), text) if "/" in text else text
+read_counts_per: Final = Rules(
+    (
+        r"(?<=\d)\s?(/\s?(?:km|mi|mile|h|hr|hour|min|minute|day|week|month|year|person))\b(?!/)",
+        lambda match: per(match[1]),
+    ),
+    guard="/",
+)
+"""Writes out what a figure without a unit is counted in ("3/week"), times too ("4:18/km")."""
+_read_feet: Final = Rules(
+    (r"(?<![\w.,'])(\d{1,3})'\s?([0-5]?\d)(?:\"|'')(?!\w)", _minutes_and_seconds),
+    (
+        r"(?<![\w.,'])([1-9])(?:'|\s?ft\.?)\s?(1[01]|\d)(?:\.\d+)?(?:\"|''|\s?in\b\.?)?(?!\d)",
+        lambda match: f"{cardinal(match[1])} foot {quantity(match[2])}",
+    ),
+    (
+        r"(?<![\w.,'])(\d{1,3})'(?= (?:tall|high|long|wide|deep|x|by)\b)",
+        lambda match: f"{cardinal(match[1])} {'foot' if match[1] == '1' else 'feet'}",
+    ),
+    guard=r"\d(?:'|\s?ft)",
+)
+_read_measures: Final = Rules(
+    (rf"(?<![A-Za-z_.+])({AMOUNT})(?:o| degrees? | ?deg\.? )?([CF])\b(?! (?:bra|cup))", _temperature),
+    (
+        (
+            rf"(?<![A-Za-z])(?:(?P<low>{AMOUNT})(?:(?:\s?(?:%|°\s?[CF]?))?(?:-| ?\u2013 ?)| to )(?=[\d.]))?"
+            rf"(?P<amount>{FRACTION}|{AMOUNT})(?P<gap>[ -]?)"
+            rf"(?P<square>(?:sq|cu)\.?\s)?(?P<unit>%|‰|°(?:\s?[CF]\b)?|[A-Za-zμΩ]{{1,5}}(?![A-Za-zμΩ]))(?P<power>\^?[23]\b)?"
+            rf"(?P<stop>(?<=ft|in|lb|oz|hr|km|mi|ec|bs|rs|yd|al|in|kg|sp|cm|mm)\.(?![\w]))?{PER}(?![\w'\d])"
+        ),
+        _measure,
+    ),
+)
 
 
 def read_quantities(text: str) -> str:
     """Write out measures, and amounts with a percent sign."""
-    if re.search(r"\d(?:'|\s?ft)", text) is not None:
-        text = _MINUTES.sub(_minutes_and_seconds, text)
-        text = _FEET.sub(_feet, _HEIGHT.sub(_feet_and_inches, text))
-    if re.search(r"\d(?:''|\")", text) is not None:
-        text = _read_inches(text)
-    if re.search(r"\d(?:o| ?deg[a-z]*\.? )?[CF]\b", text) is not None:
-        text = _TEMPERATURE.sub(_temperature, text)
-    return _MEASURE.sub(_measure, text)
+    text = _read_feet(text)
+    return _read_measures(_read_inches(text) if re.search(r"\d(?:''|\")", text) is not None else text)
 
 
-def read_rates(text: str) -> str:
-    """Write out units that stand without an amount ("in km/h", "the kHz range")."""
-    if "/" in text:
-        text = _UNIT_PER_UNIT.sub(_unit_per_unit, text)
-    return _UNIT_ALONE.sub(_unit_alone, text)
+read_rates: Final = Rules((r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b", _unit_per_unit), guard="/")
+"""Writes out units per units without an amount ("in km/h")."""
+read_units: Final = Rules((rf"(?<![\w.&°'-])(?:{'|'.join(_ALONE)})(?![\w&'^²³]|-\w|\.\w)", _unit_alone))
+"""Writes out units that stand alone ("the kHz range")."""
 
 
 _CURRENCIES: Final = {
@@ -310,25 +290,14 @@ _SCALE: Final = (
 )
 _PLACES: Final = re.compile(r"\.\d\d$")
 _SIGN: Final = f"[{SIGNS}]"
-_MONEY: Final = re.compile(
-    rf"(?:(?<!\w)(?P<country>US|AU?|CA?|HK|NZ|S)(?=\$))?"
-    rf"(?:(?P<sign>{_SIGN})|\b(?P<code>{'|'.join(_CODES)})(?= ?\d))\s?"
-    rf"(?:(?P<low>{AMOUNT})(?:[ ]?(?P<low_scale>(?i:thousand|million|billion|trillion|bn|[kmb]))\b)?"
-    rf"{JOINT}{_SIGN}?(?=[\d.]))?"
-    rf"(?P<amount>{AMOUNT}){_SCALE}?(?P<named>[- ](?:dollar|pound|euro)(?![a-z]))?{PER}"
-)
-_MONEY_AFTER: Final = re.compile(
-    rf"(?P<amount>{AMOUNT})\s?(?:(?P<sign>[£€¥₹₩₽₺₪₱₿])|(?P<code>{'|'.join(_CODES)})\b)"
-)
-_CENTS: Final = re.compile(rf"({AMOUNT})\s?(¢)|(?<![\w.,])(\d\d?)([pc])\b(?!\.)")
-_SCALED: Final = re.compile(rf"(?<![A-Za-z])({AMOUNT})(bn|mn|tn|trn|[KMkm])\b(?!\.)")
+_CODE: Final = rf"(?P<code>{'|'.join(_CODES)})"
 _NO_LENGTH: Final = re.compile(
     r" (?:(?:active|daily|extra|monthly|more|new|other|young) )?(?:people|men|women|children|copies"
     r"|(?!(?:across|always|does|finals|has|heats|hurdles|less|perhaps|plus|poles|races|relays|ropes|runs|sprints|this|times|towards|tracks|unless"
     r"|upwards|walls|was|waves)\b)[A-Za-z]{3,}s)\b"
 )
 """What is counted in thousands and millions, where a length or a name in ``m`` and ``k`` is none."""
-_COUNTS: Final = re.compile(
+_COUNTS: Final = (
     r"(?i:\b(?:audience|budget|costs?|debts?|electorate|losses|population|profits?|revenues?|sales|turnover|worth)"
     r"\b[^.!?\d]{0,20})$"
 )
@@ -339,20 +308,22 @@ def _scale(written: str | None) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    sign = match["sign"] if match["sign"] is not None else _CODES[match["code"]]
-    start = " " if match.string[match.start() - 1 : match.start()].isalnum() else ""
-    names = _CURRENCIES[sign]
-    country = _COUNTRIES.get(match["country"], "")
+    start = " " if text_before(match, 1).isalnum() else ""
+    names, country = _currency(match), _COUNTRIES.get(match["country"], "")
     amount, low, scale = match["amount"], match["low"], _scale(match["scale"])
     attributive = match["named"] is not None or is_attributive(match)
-    rate = per(match["per"])
     if low and not scale and (_PLACES.search(low) or _PLACES.search(amount)):
-        return f"{start}{_sum(low, names, country)} to {_sum(amount, names, country)}{rate}"
-    if low:
-        start += f"{quantity(low)}{_scale(match['low_scale'])} to "
-    if low or scale:
-        return f"{start}{quantity(amount)}{scale} {country}{names[0] if attributive else names[1]}{rate}"
-    return f"{start}{_sum(amount, names, country, attributive=attributive)}{rate}"
+        words = f"{_sum(low, names, country)} to {_sum(amount, names, country)}"
+    elif low or scale:
+        lowest = f"{quantity(low)}{_scale(match['low_scale'])} to " if low else ""
+        words = f"{lowest}{quantity(amount)}{scale} {country}{names[0] if attributive else names[1]}"
+    else:
+        words = _sum(amount, names, country, attributive=attributive)
+    return f"{start}{words}{per(match['per'])}"
+
+
+def _currency(match: re.Match[str]) -> tuple[str, str, str, str]:
+    return _CURRENCIES[match["sign"] if match["sign"] is not None else _CODES[match["code"]]]
 
 
 def _sum(amount: str, names: tuple[str, str, str, str], country: str, *, attributive: bool = False) -> str:
@@ -370,8 +341,7 @@ def _sum(amount: str, names: tuple[str, str, str, str], country: str, *, attribu
 
 
 def _money_after(match: re.Match[str]) -> str:
-    sign = match["sign"] if match["sign"] is not None else _CODES[match["code"]]
-    one, many = _CURRENCIES[sign][:2]
+    one, many = _currency(match)[:2]
     return f"{quantity(match['amount'])} {one if is_one(match['amount']) else many}"
 
 
@@ -382,68 +352,35 @@ def _cents(match: re.Match[str]) -> str:
 
 
 def _scaled(match: re.Match[str]) -> str:
-    if match[2] in "Kkm":
-        before = match.string[max(match.start() - 32, 0) : match.start()]
-        counted = _NO_LENGTH.match(match.string, match.end()) is not None and match[0] not in {
-            "2K",
-            "4K",
-            "5K",
-            "8K",
-        }
-        if not counted and not (match[2] == "m" and _COUNTS.search(before)):
-            return match[0]
+    is_count = _NO_LENGTH.match(match.string, match.end()) and match[0] not in {"2K", "4K", "5K", "8K"}
+    is_sum = match[2] == "m" and re.search(_COUNTS, text_before(match, 32))
+    if match[2] in "Kkm" and not is_count and not is_sum:
+        return match[0]
     return f"{quantity(match[1])}{_scale(match[2])}"
+
+
+_read_sums: Final = Rules(
+    (
+        (
+            rf"(?:(?<!\w)(?P<country>US|AU?|CA?|HK|NZ|S)(?=\$))?(?:(?P<sign>{_SIGN})|\b{_CODE}(?= ?\d))\s?"
+            rf"(?:(?P<low>{AMOUNT})(?:[ ]?(?P<low_scale>(?i:thousand|million|billion|trillion|bn|[kmb]))\b)?"
+            rf"{JOINT}{_SIGN}?(?=[\d.]))?"
+            rf"(?P<amount>{AMOUNT}){_SCALE}?(?P<named>[- ](?:dollar|pound|euro)(?![a-z]))?{PER}"
+        ),
+        _money,
+    ),
+    (rf"(?P<amount>{AMOUNT})\s?(?:(?P<sign>[£€¥₹₩₽₺₪₱₿])|{_CODE}\b)", _money_after),
+    guard=rf"{_SIGN}|\d ?[A-Z]{{3}}\b|[A-Z]{{3}} ?\d",
+)
+_read_cents: Final = Rules(
+    (rf"({AMOUNT})\s?(¢)|(?<![\w.,])(\d\d?)([pc])\b(?!\.)", _cents), guard=r"¢|\d[pc]\b"
+)
+_read_scales: Final = Rules((rf"(?<![A-Za-z])({AMOUNT})(bn|mn|tn|trn|[KMkm])\b(?!\.)", _scaled))
 
 
 def read_money(text: str) -> str:
     """Write out sums of money, and counts with a short scale (``5M``)."""
-    if re.search(_SIGN, text) is not None or re.search(r"\d ?[A-Z]{3}\b|[A-Z]{3} ?\d", text) is not None:
-        text = _MONEY.sub(_money, text)
-        text = _MONEY_AFTER.sub(_money_after, text)
-    if "¢" in text or re.search(r"\d[pc]\b", text) is not None:
-        text = _CENTS.sub(_cents, text)
-    return _SCALED.sub(_scaled, text)
-
-
-_START: Final = r"(?<![\w.,'/+()-])"
-_SPACED: Final = re.compile(
-    rf"{_START}(?<!\d )(?P<whole>[1-9]\d{{0,2}}(?: \d{{3}})+)(?P<places>,\d{{1,2}}|\.\d+)?(?![\w/'()-]|[.,]\d| \d)"
-)
-_POINTED: Final = re.compile(
-    rf"{_START}(?P<whole>[1-9]\d{{0,2}}(?:\.\d{{3}})+)(?P<places>,\d{{1,3}})?(?![\w/-]|[.,]\d)"
-)
-_APOSTROPHES: Final = re.compile(r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)")
-_INDIAN: Final = re.compile(rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)")
-_UNIT: Final = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
-_DECIMAL_COMMA: Final = re.compile(
-    rf"(?:{_START}|(?<=[{SIGNS}])|(?<=[{SIGNS}] ))(?P<whole>\d+),(?P<places>\d{{1,2}})"
-    rf"(?= ?(?:(?:{_UNIT})(?![A-Za-z])|[%‰°€₽₺₩₹]|EUR\b|(?:million|billion)\b))"
-)
-_DECIMAL_COMMA_OF_MONEY: Final = re.compile(r"(?<=€)( ?\d+),(\d\d)(?![\d,.])")
-_CALL: Final = re.compile(
-    r"(?i:\b(?:call|dial|phone|ring|text|fax|tel|telephone|mobile|number|extension|no)\b[.:]? ?(?:is )?)$"
-)
-_FOREIGN: Final = re.compile(r"\d[ .,']\d")
-_BYTE: Final = 256
-
-
-def read_foreign_numbers(text: str) -> str:
-    """Rewrite numbers of other countries as the rules for English ones expect them.
-
-    Grouped by spaces (SI, ISO 80000-1), by full stops with a decimal comma, by apostrophes (Switzerland), in pairs
-    (India). A number that could as well be something else, such as an IP address or a telephone number, is left alone.
-
-    >>> read_foreign_numbers("1 000 000 and 1.000.000,50 and 1'000 and 1,00,000 and 3,5 km")
-    '1,000,000 and 1,000,000.50 and 1,000 and 100,000 and 3.5 km'
-    """
-    if _FOREIGN.search(text) is None:
-        return text
-    text = _SPACED.sub(_spaced, text)
-    text = _POINTED.sub(_pointed, text)
-    text = _APOSTROPHES.sub(lambda match: match[0].replace("'", ","), text)
-    text = _INDIAN.sub(lambda match: f"{int(match[0].replace(',', '')):,}", text)
-    text = _DECIMAL_COMMA_OF_MONEY.sub(r"\1.\2", text)
-    return _DECIMAL_COMMA.sub(r"\g<whole>.\g<places>", text)
+    return _read_scales(_read_cents(_read_sums(text)))
 
 
 def _spaced(match: re.Match[str]) -> str:
@@ -452,7 +389,7 @@ def _spaced(match: re.Match[str]) -> str:
     # "7 200 ml bottles" are seven of them; "7 000" and "12 345" are one number.
     if one_group and not places and whole.index(" ") == 1 and not whole.endswith("000"):
         return match[0]
-    if _CALL.search(match.string[max(match.start() - 16, 0) : match.start()]) is not None:
+    if re.search(_CALL, text_before(match, 16)) is not None:
         return match[0]
     return whole.replace(" ", ",") + (f".{places[1:]}" if places else "")
 
@@ -460,8 +397,50 @@ def _spaced(match: re.Match[str]) -> str:
 def _pointed(match: re.Match[str]) -> str:
     whole, places = match["whole"], match["places"]
     groups = whole.split(".")
-    if not places and (
-        len(groups) == 2 or (len(groups) == 4 and all(int(group) < _BYTE for group in groups))
-    ):
-        return match[0]  # an English decimal, or the address of a machine
+    is_address = len(groups) == 4 and all(int(group) < _BYTE for group in groups)
+    if not places and (len(groups) == 2 or is_address):  # or an English decimal
+        return match[0]
     return whole.replace(".", ",") + (f".{places[1:]}" if places else "")
+
+
+_BYTE: Final = 256
+_CALL: Final = (
+    r"(?i:\b(?:call|dial|phone|ring|text|fax|tel|telephone|mobile|number|extension|no)\b[.:]? ?(?:is )?)$"
+)
+_START: Final = r"(?<![\w.,'/+()-])"
+_UNIT: Final = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
+read_foreign_numbers: Final = Rules(
+    (
+        (
+            rf"{_START}(?<!\d )(?P<whole>[1-9]\d{{0,2}}(?: \d{{3}})+)(?P<places>,\d{{1,2}}|\.\d+)?"
+            r"(?![\w/'()-]|[.,]\d| \d)"
+        ),
+        _spaced,
+    ),
+    (rf"{_START}(?P<whole>[1-9]\d{{0,2}}(?:\.\d{{3}})+)(?P<places>,\d{{1,3}})?(?![\w/-]|[.,]\d)", _pointed),
+    (
+        r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)",
+        lambda match: match[0].replace("'", ","),
+    ),
+    (
+        rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)",
+        lambda match: f"{int(match[0].replace(',', '')):,}",
+    ),
+    (r"(?<=€)( ?\d+),(\d\d)(?![\d,.])", r"\1.\2"),
+    (
+        (
+            rf"(?:{_START}|(?<=[{SIGNS}])|(?<=[{SIGNS}] ))(\d+),(\d{{1,2}})"
+            rf"(?= ?(?:(?:{_UNIT})(?![A-Za-z])|[%‰°€₽₺₩₹]|EUR\b|(?:million|billion)\b))"
+        ),
+        r"\1.\2",
+    ),
+    guard=r"\d[ .,']\d",
+)
+"""Rewrites numbers of other countries as the rules for English ones expect them.
+
+Grouped by spaces (SI, ISO 80000-1), by full stops with a decimal comma, by apostrophes (Switzerland), in pairs
+(India). A number that could as well be something else, such as an IP address or a telephone number, is left alone.
+
+>>> read_foreign_numbers("1 000 000 and 1.000.000,50 and 1'000 and 1,00,000 and 3,5 km")
+'1,000,000 and 1,000,000.50 and 1,000 and 100,000 and 3.5 km'
+"""

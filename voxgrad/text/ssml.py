@@ -1,10 +1,9 @@
-"""SSML 1.1 to segments: the part of it that is used (https://www.w3.org/TR/speech-synthesis11/).
-
-Read by expat through defusedxml: entities of a document's own and anything outside it are refused.
-"""
+"""SSML 1.1 to segments: the part of it that is used (https://www.w3.org/TR/speech-synthesis11/)."""
 
 import html
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import BytesIO
@@ -15,22 +14,22 @@ from xml.sax.xmlreader import AttributesImpl, InputSource
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.characters import to_ascii
+from voxgrad.text.lexicon import ALPHABETS, to_phones
 from voxgrad.text.marked_text import (
     PLAIN,
     STRENGTHS,
     Break,
     Event,
     Mark,
+    MarkedText,
     Pause,
     Prosody,
     Segment,
     Sound,
     split_pauses,
 )
-from voxgrad.text.phonetic_alphabets import ALPHABETS, to_phones
-from voxgrad.text.say_as import KINDS, CannotReadError, say_as
-from voxgrad.text.segment_builder import SegmentBuilder
-from voxgrad.text.ssml_values import changed, emphasised, pause_seconds
+from voxgrad.text.normalize import NothingToSayError
+from voxgrad.text.ssml_values import KINDS, changed, emphasised, pause_seconds, say_as
 from voxgrad.unicode import clean
 
 _START: Final = re.compile(
@@ -43,9 +42,11 @@ _DECLARED: Final = re.compile(
 )
 _NO_MARKUP: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)(?:#?\w+;)?+|<(?![^\W\d]|[/!?:])")
 """What XML does not allow in a text: a stray ampersand or ``<``, and references that only HTML has."""
-_NO_SPEECH: Final = frozenset(("metadata", "meta", "desc", "title", "head"))
-_UNSAID: Final = frozenset(("phoneme", "sub", "audio"))
-_THROUGH: Final = frozenset(("w", "token", "speak", "p", "s", "say-as", *_UNSAID))
+_CAPTURED: Final = frozenset(
+    ("say-as", "phoneme", "sub", "audio", "metadata", "meta", "desc", "title", "head")
+)
+"""Elements whose text is not said as it stands."""
+_THROUGH: Final = frozenset(("w", "token", "speak", "lang", *_CAPTURED))
 _LANGUAGE: Final = re.compile(r"en(?:[-_]\w+)*", re.IGNORECASE)
 _SECONDS_A_LETTER: Final = 0.08
 _SHORTEST_TONE: Final = 0.3
@@ -119,10 +120,8 @@ def _parsed(document: str) -> Script:
         ) from error
     except SAXParseException as error:
         line, column, why = error.getLineNumber(), (error.getColumnNumber() or 0) + 1, error.getMessage()
-        raise BadInputError(
-            f"the SSML is broken in line {line}, column {column}: {why}",
-            "Write XML: every tag closed, values in quotation marks.",
-        ) from error
+        message = f"the SSML is broken in line {line}, column {column}: {why}"
+        raise BadInputError(message, "Write XML: every tag closed, values in quotation marks.") from error
     except SAXException as error:
         raise BadInputError(f"the SSML cannot be read: {error}", "Write XML.") from error
     return Script(handler.finished(), tuple(handler.warnings))
@@ -146,7 +145,11 @@ class _Handler(ContentHandler):
         super().__init__()
         self.warnings: dict[str, None] = {}
         self._stack = [_Frame("", PLAIN, None, {}, "")]
-        self._builder = SegmentBuilder()
+        self._items: list[Segment | Sound] = []
+        self._text: list[str] = []
+        self._length = 0
+        self._prosodies: list[tuple[int, Prosody]] = []
+        self._events: list[tuple[int, Event]] = []
         self._gathered: list[str] = []
         self._captured: list[str] | None = None
         self._locator: Any = None
@@ -172,22 +175,18 @@ class _Handler(ContentHandler):
             return
         if start is not None:
             self._stack[-1] = start(frame)
-        elif name not in _THROUGH and name not in _NO_SPEECH and name != "lang":
+        elif name not in _THROUGH:
             self._warn(f"<{name}> is not known, its text is read")
-        if name in _UNSAID or name in _NO_SPEECH or name == "say-as":
+        if name in _CAPTURED:
             self._captured = []
 
     def endElement(self, name: str) -> None:  # noqa: N802 - as SAX calls it
         self._gather()
         frame = self._stack.pop()
-        captures = name in _UNSAID or name in _NO_SPEECH or name == "say-as"
-        nested = any(
-            one.tag in _UNSAID or one.tag in _NO_SPEECH or one.tag == "say-as" for one in self._stack
-        )
-        if nested:
+        if any(outer.tag in _CAPTURED for outer in self._stack):
             return
         held = "".join(self._captured or ())
-        if captures:
+        if name in _CAPTURED:
             self._captured = None
         end = getattr(self, f"_end_{name.replace('-', '_')}", None)
         if end is not None:
@@ -198,7 +197,10 @@ class _Handler(ContentHandler):
 
     def finished(self) -> tuple[Segment | Sound, ...]:
         """All items, in order."""
-        return self._builder.finished()
+        self._flush(Break.PARAGRAPH)
+        if self._events:
+            self._items.append(Segment(MarkedText("", (), tuple((0, event) for _, event in self._events))))
+        return tuple(self._items)
 
     def _gather(self) -> None:
         """Text since the last tag: its space is folded, and pauses in brackets hold in it too."""
@@ -214,13 +216,32 @@ class _Handler(ContentHandler):
                 self._say(part)
 
     def _say(self, text: str) -> None:
-        self._builder.say(text, self._stack[-1].prosody)
+        prosody = self._stack[-1].prosody
+        if prosody != (self._prosodies[-1][1] if self._prosodies else PLAIN):
+            self._prosodies.append((self._length, prosody))
+        self._text.append(text)
+        self._length += len(text)
 
     def _happen(self, event: Event) -> None:
-        self._builder.happen(event, self._stack[-1].prosody)
+        """Something that happens after the text so far; a pause parts words."""
+        self._events.append((self._length, event))
+        if isinstance(event, Pause):
+            self._say(" ")
 
     def _flush(self, ends: Break, *, whole: bool = False) -> None:
-        self._builder.flush(ends, self._stack[-1].voice, whole=whole)
+        """The text so far as a segment. Without any, what was before it ends as strongly as this."""
+        content = MarkedText("".join(self._text), tuple(self._prosodies), tuple(self._events))
+        last = self._items[-1] if self._items else None
+        waiting: list[tuple[int, Event]] = []
+        if content.text.strip():
+            self._items.append(Segment(content, ends, self._stack[-1].voice, whole))
+        elif isinstance(last, Segment):
+            end = len(last.content.text)
+            said = last.content.with_events([(end, event) for _, event in content.events])
+            self._items[-1] = replace(last, content=said, ends=min(last.ends, ends, key=list(Break).index))
+        else:  # they wait for the first text
+            waiting = [(0, event) for _, event in self._events]
+        self._text, self._length, self._prosodies, self._events = [], 0, [], waiting
 
     def _warn(self, warning: str) -> None:
         self.warnings[warning] = None
@@ -228,6 +249,14 @@ class _Handler(ContentHandler):
     @staticmethod
     def _refusal(place: str, message: str, hint: str) -> BadInputError:
         return BadInputError(f"the SSML, {place}: {message}", hint)
+
+    @contextmanager
+    def _refusing(self, frame: _Frame, message: str, hint: str = "") -> Iterator[None]:
+        """Values that cannot be used are refused with their place, and with what can be given."""
+        try:
+            yield
+        except ValueError as error:
+            raise self._refusal(frame.place, message, hint or str(error)) from error
 
     # Elements: what begins at a start tag returns the frame that holds from there.
 
@@ -248,14 +277,10 @@ class _Handler(ContentHandler):
     def _start_break(self, frame: _Frame) -> _Frame:
         time, strength = frame.attributes.get("time"), frame.attributes.get("strength", "medium")
         if strength not in STRENGTHS:
-            raise self._refusal(
-                frame.place, f"<break> has strength={strength!r}", f"Give one of {', '.join(STRENGTHS)}."
-            )
-        try:
-            pause = Pause(sentences=STRENGTHS[strength]) if time is None else Pause(pause_seconds(time))
-        except ValueError as error:
-            raise self._refusal(frame.place, f"<break> has time={time!r}", str(error)) from error
-        self._happen(pause)
+            hint = f"Give one of {', '.join(STRENGTHS)}."
+            raise self._refusal(frame.place, f"<break> has strength={strength!r}", hint)
+        with self._refusing(frame, f"<break> has time={time!r}"):
+            self._happen(Pause(sentences=STRENGTHS[strength]) if time is None else Pause(pause_seconds(time)))
         return frame
 
     def _start_prosody(self, frame: _Frame) -> _Frame:
@@ -263,21 +288,16 @@ class _Handler(ContentHandler):
         for name, value in frame.attributes.items():
             if name in {"range", "contour", "duration"}:
                 self._warn(f"{name} of <prosody> has no effect")
-                continue
-            if name not in {"rate", "pitch", "volume"}:
-                continue
-            try:
-                prosody = changed(prosody, name, value.strip())
-            except ValueError as error:
-                raise self._refusal(frame.place, f"<prosody> has {name}={value!r}", str(error)) from error
+            elif name in {"rate", "pitch", "volume"}:
+                with self._refusing(frame, f"<prosody> has {name}={value!r}"):
+                    prosody = changed(prosody, name, value.strip())
         return replace(frame, prosody=prosody)
 
     def _start_emphasis(self, frame: _Frame) -> _Frame:
         level = frame.attributes.get("level", "moderate")
-        try:
-            return replace(frame, prosody=emphasised(frame.prosody, level))
-        except ValueError as error:
-            raise self._refusal(frame.place, f"<emphasis> has level={level!r}", str(error)) from error
+        with self._refusing(frame, f"<emphasis> has level={level!r}"):
+            prosody = emphasised(frame.prosody, level)
+        return replace(frame, prosody=prosody)
 
     def _start_mark(self, frame: _Frame) -> _Frame:
         if name := frame.attributes.get("name"):
@@ -305,18 +325,13 @@ class _Handler(ContentHandler):
         if not source:
             raise self._refusal(frame.place, "<audio> has no src", "Name a file beside the text.")
         if re.match(r"[A-Za-z][\w+.-]*:|//|/|\\", source) or ".." in re.split(r"[/\\]", source):
-            raise self._refusal(
-                frame.place, f"<audio> has src={source!r}", "Put the file beside the text, and give its name."
-            )
+            hint = "Put the file beside the text, and give its name."
+            raise self._refusal(frame.place, f"<audio> has src={source!r}", hint)
         level = frame.attributes.get("soundLevel", "0dB")
-        try:
+        with self._refusing(frame, f"<audio> has soundLevel={level!r}", "Give decibels such as -6dB."):
             decibels = changed(PLAIN, "volume", level.strip()).decibels
-        except ValueError as error:
-            raise self._refusal(
-                frame.place, f"<audio> has soundLevel={level!r}", "Give decibels such as -6dB."
-            ) from error
         self._flush(Break.COMMA)
-        self._builder.play(Sound(source, decibels=decibels))
+        self._items.append(Sound(source, decibels=decibels))
         return frame
 
     def _end_sub(self, frame: _Frame, _held: str) -> None:
@@ -328,9 +343,8 @@ class _Handler(ContentHandler):
         named = frame.attributes.get("alphabet", "ipa")
         alphabet = ALPHABETS.get(named.lower())
         if alphabet is None:
-            raise self._refusal(
-                frame.place, f"<phoneme> has alphabet={named!r}", "Give ipa, x-sampa or x-arpabet."
-            )
+            hint = "Give ipa, x-sampa or x-arpabet."
+            raise self._refusal(frame.place, f"<phoneme> has alphabet={named!r}", hint)
         try:
             phones = to_phones(frame.attributes.get("ph", ""), alphabet)
         except BadInputError as error:
@@ -338,24 +352,22 @@ class _Handler(ContentHandler):
         self._say(f" {{{' '.join(phones)}}} ")
 
     def _end_say_as(self, frame: _Frame, held: str) -> None:
-        kind, text = frame.attributes.get("interpret-as", ""), held.strip()
+        kind, format_ = frame.attributes.get("interpret-as", ""), frame.attributes.get("format", "")
+        text = held.strip()
         if kind not in KINDS:
             self._warn(f"<say-as> as {kind or 'nothing'} is not known, its text is read")
-            self._say(held)
-        elif not to_ascii(text).strip():  # nothing that is read
+        if kind not in KINDS or not to_ascii(text).strip():  # nothing that is read
             self._say(held)
         elif kind in {"expletive", "bleep"}:
             self._flush(Break.WORD)
-            self._builder.play(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))
+            self._items.append(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))
         else:
+            of = f" of the format {format_}" if format_ else ""
             try:
-                words = say_as(text, kind, frame.attributes.get("format", ""))
-            except CannotReadError as error:
-                format_ = frame.attributes.get("format", "")
-                of = f" of the format {format_}" if format_ else ""
-                raise self._refusal(
-                    frame.place, f"{text!r} is no {kind}{of}", "Correct it, or leave <say-as> out."
-                ) from error
-            except BadInputError as error:
+                with self._refusing(
+                    frame, f"{text!r} is no {kind}{of}", "Correct it, or leave <say-as> out."
+                ):
+                    words = say_as(text, kind, format_)
+            except NothingToSayError as error:
                 raise self._refusal(frame.place, error.message, error.hint) from error
             self._say(f"{' ' if held[:1] == ' ' else ''}{words}{' ' if held[-1:] == ' ' else ''}")

@@ -1,11 +1,182 @@
-"""Values of SSML's ``prosody``, ``emphasis`` and ``break``."""
+"""Values of SSML's ``say-as``, ``prosody``, ``emphasis`` and ``break``."""
 
 import math
 import re
+import string
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from voxgrad.text.abbreviations import letter
+from voxgrad.text.characters import to_ascii
+from voxgrad.text.dates import MONTH_NAMES, full_year
 from voxgrad.text.marked_text import LONGEST_PAUSE, Prosody
+from voxgrad.text.normalize import normalize
+from voxgrad.text.numbers import cardinal, count, counted, digits, ordinal, quantity, roman, roman_words
+
+_NAMES: Final = {
+    " ": "space", ".": "dot", ",": "comma", ":": "colon", ";": "semicolon", "!": "exclamation mark",
+    "?": "question mark", "-": "dash", "_": "underscore", "/": "slash", "\\": "backslash", "@": "at", "#": "hash",
+    "$": "dollar", "%": "percent", "&": "ampersand", "*": "asterisk", "+": "plus", "=": "equals",
+    "(": "left parenthesis", ")": "right parenthesis", "[": "left bracket", "]": "right bracket", "{": "left brace",
+    "}": "right brace", "<": "less than", ">": "greater than", "|": "vertical bar", "~": "tilde", "^": "caret",
+    "'": "apostrophe", '"': "quotation mark", "`": "backtick",
+}  # fmt: skip
+_ROMAN: Final = re.compile(r"(?=[IVXLC])(?:XC|XL|L?X{0,3}|C{1,3})(?:IX|IV|V?I{0,3})")
+_ORDERS: Final = frozenset(("mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "y", "m", "d"))
+
+
+class CannotReadError(ValueError):
+    """What stands there is not of its kind."""
+
+
+def say_as(text: str, kind: str, format_: str = "") -> str:
+    """Words for a text of a kind, which `normalize` leaves as they are.
+
+    Args:
+        text: what the element holds.
+        kind: its ``interpret-as``.
+        format_: its ``format``.
+
+    Raises:
+        CannotReadError: the text is not of this kind, or the format is unknown.
+        KeyError: the kind is unknown.
+
+    >>> say_as("21", "ordinal"), say_as("3/4/2021", "date", "dmy"), say_as("B2", "characters")
+    ('twenty-first', 'the third of april, twenty twenty-one', 'B two')
+    """
+    return _KINDS[kind](" ".join(to_ascii(text).split()), format_)
+
+
+def _characters(text: str, _: str) -> str:
+    names = _NAMES | {
+        sign: letter(sign) if sign.isalpha() else digits(sign) for sign in text if sign.isalnum()
+    }
+    return _some(" ".join(filter(None, (names.get(sign) for sign in text if sign != " "))), text)
+
+
+def _cardinal(text: str, _: str) -> str:
+    plain = text.replace(",", "").replace(" ", "")
+    if _ROMAN.fullmatch(plain):
+        return roman_words(plain)
+    match = re.fullmatch(r"([+-]?)(\d*)(\.\d+)?", plain)
+    if match is None or not (match[2] or match[3]):
+        raise CannotReadError(text)
+    sign = {"-": "minus ", "+": "plus "}.get(match[1], "")
+    whole = str(int(match[2])) if match[2] else ""
+    return sign + quantity(whole + (match[3] or ""))
+
+
+def _ordinal(text: str, _: str) -> str:
+    plain = text.replace(",", "")
+    if _ROMAN.fullmatch(plain):
+        return ordinal(str(roman(plain)))
+    match = re.fullmatch(r"(\d{1,15})\s?(?:st|nd|rd|th)?\.?", plain, re.IGNORECASE)
+    if match is None:
+        raise CannotReadError(text)
+    return ordinal(str(int(match[1])))
+
+
+def _digits(text: str, _: str) -> str:
+    if not re.fullmatch(r"[\d\s.,-]*\d[\d\s.,-]*", text):
+        raise CannotReadError(text)
+    return " ".join(
+        digits(sign) if sign.isdigit() else "point" for sign in text if sign.isdigit() or sign == "."
+    )
+
+
+def _fraction(text: str, _: str) -> str:
+    match = re.fullmatch(r"(?:(\d{1,9})(?:\s?\+\s?|\s))?(\d{1,9})\s?/\s?(\d{1,9})", text)
+    if match is None or int(match[3]) == 0:
+        raise CannotReadError(text)
+    above, below = str(int(match[2])), str(int(match[3]))
+    if below == "1":
+        part = f"{cardinal(above)} over one"
+    else:
+        part = quantity(f"0 {above}/{below}").removeprefix("zero and ")
+        part = re.sub("^a (half|quarter)$", r"one \1", part) if not match[1] else part
+    return f"{count(str(int(match[1])))} and {part}" if match[1] else part
+
+
+def _date(text: str, format_: str) -> str:
+    if not format_:
+        words = normalize(text)
+        if not re.search(r"[a-z]", words):
+            raise CannotReadError(text)
+        return words
+    order = format_.lower() if format_.lower() in _ORDERS else ""
+    numbers = re.findall(r"\d+", text)
+    if order and len(numbers) == 1 < len(order) and len(numbers[0]) == 8:  # 20210304
+        sizes = [4 if part == "y" else 2 for part in order]
+        numbers = [numbers[0][sum(sizes[:at]) : sum(sizes[: at + 1])] for at in range(len(sizes))]
+    if not order or len(numbers) != len(order) or not re.fullmatch(r"[\d\s./,-]+", text):
+        raise CannotReadError(text)
+    return _spoken_date(text, dict(zip(order, numbers, strict=True)), day_first=format_[0].lower() == "d")
+
+
+def _spoken_date(text: str, parts: dict[str, str], *, day_first: bool) -> str:
+    month, day, year = (parts.get(part) for part in "mdy")
+    if (month and not 0 < int(month) <= 12) or (day and not 0 < int(day) <= 31):
+        raise CannotReadError(text)
+    if year and len(year) not in {2, 4}:
+        raise CannotReadError(text)
+    said = ""
+    if month and day:
+        name, number = MONTH_NAMES[int(month) - 1], ordinal(str(int(day)))
+        said = f"the {number} of {name}" if day_first else f"{name} {number}"
+    elif month:
+        said = MONTH_NAMES[int(month) - 1]
+    elif day:
+        said = ordinal(str(int(day)))
+    if not year:
+        return said
+    return f"{said}{', ' if day else ' ' if said else ''}{full_year(year)}"
+
+
+def _time(text: str, _: str) -> str:
+    clock = re.fullmatch(
+        r"(\d{1,2})(?:[:.]([0-5]\d))?(?:[:.]([0-5]\d))?\s?(?:([ap])\.?m?\.?)?", text, re.IGNORECASE
+    )
+    span = re.fullmatch(r"(?:(\d{1,3})['m]\s?)?(?:(\d{1,2})(?:\"|''|s))?", text)
+    if clock is not None and int(clock[1]) <= 24:
+        hour, minute, second, half = clock.groups()
+        seconds = f":{second}" if second else ""
+        return normalize(f"{hour}:{minute or '00'}{seconds}{f' {half.lower()}.m.' if half else ''}")
+    if span is not None and text:
+        parts = ((span[1], "minute"), (span[2], "second"))
+        return " ".join(counted(number, unit) for number, unit in parts if number)
+    raise CannotReadError(text)
+
+
+def _telephone(text: str, _: str) -> str:
+    match = re.fullmatch(
+        r"(\+?)([\d\s().\-/]*\d[\d\s().\-/]*)(?:\s?(?:x|ext\.?|extension)\s?(\d+))?", text, re.IGNORECASE
+    )
+    if match is None:
+        raise CannotReadError(text)
+    groups = ", ".join(digits(group) for group in re.findall(r"\d+", match[2]))
+    return f"{'plus ' if match[1] else ''}{groups}{f', extension {digits(match[3])}' if match[3] else ''}"
+
+
+def _unit(text: str, _: str) -> str:
+    return _some(normalize(text) if text.strip(string.punctuation + " ") else "", text)
+
+
+def _some(words: str, text: str) -> str:
+    if not words:
+        raise CannotReadError(text)
+    return words
+
+
+_KINDS: Final[dict[str, Callable[[str, str], str]]] = {
+    "characters": _characters, "spell-out": _characters, "verbatim": _characters, "letters": _characters,
+    "cardinal": _cardinal, "number": _cardinal, "ordinal": _ordinal, "digits": _digits, "fraction": _fraction,
+    "date": _date, "time": _time, "telephone": _telephone, "unit": _unit, "measure": _unit, "currency": _unit,
+    "address": _unit, "name": _unit,
+}  # fmt: skip
+KINDS: Final = frozenset((*_KINDS, "expletive", "bleep"))
+"""What ``interpret-as`` may be; the last two are not said, but a tone is heard."""
+
 
 _EMPHASES: Final = {
     "strong": (0.85, 2.0, 3.0),
@@ -87,9 +258,8 @@ def _rate(prosody: Prosody, value: str) -> Prosody:
         elif sign == "-":
             factor = None
     if factor is None or factor <= 0:
-        raise ValueError(
-            f"Give one of {', '.join(_RATES)}, a factor such as 1.2, or a percentage such as 80% or +10%."
-        )
+        named = ", ".join(_RATES)
+        raise ValueError(f"Give one of {named}, a factor such as 1.2, or a percentage such as 80% or +10%.")
     return replace(prosody, rate=min(max(prosody.rate * factor, _SLOWEST), _FASTEST))
 
 

@@ -1,11 +1,4 @@
-"""Text to token ids, in two documented modes.
-
-``voxgrad``: words are pronounced one by one, homographs by their context; punctuation is a token of its own,
-right after the word; one space parts words, and the parts of a compound that no dictionary has whole.
-
-``official``: what the released checkpoints were trained on. Words are looked up with their punctuation
-attached, so that a word before a comma is spelt in letters; the official dictionary's first pronunciation;
-``a`` as EY1; all words before phones in braces are spelt.
+"""Text to token ids in two modes, ``voxgrad`` and ``official``, which docs/text.md compares.
 
 In both, the user's lexicon and phones in braces, ``{HH AH0 L OW1}``, go before everything else.
 """
@@ -29,11 +22,10 @@ from voxgrad.text.pronounce import (
     find,
     is_stutter,
     pronounce,
-    starts_with_vowel,
     stuttered,
     without_accents,
 )
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE, is_vowel
 from voxgrad.unicode import clean
 
 vocabulary_size: Final = VOCABULARY_SIZE
@@ -130,12 +122,10 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
         BadInputError: as `encode`; letters of another script, or braces around what is no phones.
     """
     written = clean(text)
-    for one in unread(written):
-        if one.script:
-            raise BadInputError(
-                f"the text holds {one.script} letters ({one.text[:40]!r})",
-                "Write it in English, with Latin letters.",
-            )
+    for part in unread(written):
+        if part.script:
+            message = f"the text holds {part.script} letters ({part.text[:40]!r})"
+            raise BadInputError(message, "Write it in English, with Latin letters.")
     for braced in BRACED.finditer(written):
         inline(braced[0])
     return encode(text, spec, lexicon)
@@ -150,9 +140,8 @@ def require_unicode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise BadInputError(
-            "the text is not UTF-8", "Set the terminal to UTF-8, or write it in ASCII."
-        ) from error
+        hint = "Set the terminal to UTF-8, or write it in ASCII."
+        raise BadInputError("the text is not UTF-8", hint) from error
 
 
 def _interspersed(items: list[_Item], blank: _Item) -> list[_Item]:
@@ -219,24 +208,23 @@ def _pronounced(pieces: Sequence[str], text: str, lexicon: Lexicon) -> list[Pron
     guesses: set[str] = set()
     said: list[Pronunciation] = []
     for index in reversed(range(len(pieces))):  # "the" hangs on what follows
-        piece = pieces[index]
-        following = said[-1].phones if said else ()
-        said.append(_one(piece, context, index, following, lexicon, name=index in names))
-        if said[-1].source == "network":
+        piece, following = pieces[index], said[-1].phones if said else ()
+        pronunciation = _fixed(piece, following, lexicon)
+        if pronunciation is None:
+            chosen = choose(context, index, capital=index in names) if piece.islower() else None
+            homograph = chosen and Pronunciation(chosen.phones, "homograph", chosen.sense)
+            pronunciation = homograph or pronounce(piece)
+        said.append(pronunciation)
+        if pronunciation.source == "network":
             guesses.add(piece)
-            _check_guesses(len(guesses))
+            if len(guesses) > MOST_GUESSES:
+                message = f"more than {MOST_GUESSES} different words of the text are in no dictionary"
+                raise BadInputError(message, "Give English text, in smaller parts.")
     return said[::-1]
 
 
-def _one(
-    piece: str,
-    context: Sequence[str],
-    index: int,
-    following: tuple[str, ...],
-    lexicon: Lexicon,
-    *,
-    name: bool,
-) -> Pronunciation:
+def _fixed(piece: str, following: tuple[str, ...], lexicon: Lexicon) -> Pronunciation | None:
+    """How a piece is said that its context does not change, or only the phones of the piece that follows it."""
     if not _is_word(piece):
         return Pronunciation((), "letters")
     if piece[0] == "{":
@@ -244,22 +232,10 @@ def _one(
     if piece[-1] == "-":
         return Pronunciation(stuttered(piece[:-1], following), "derived")
     entry = lexicon.lookup(piece)
-    if entry is not None:
-        return Pronunciation(entry, "lexicon")
-    if piece == "the":
-        return Pronunciation(
-            ("DH", "IY0" if following and starts_with_vowel(following) else "AH0"), "dictionary"
-        )
-    chosen = choose(context, index, capital=name) if piece.islower() else None
-    return pronounce(piece) if chosen is None else Pronunciation(chosen.phones, "homograph", chosen.sense)
-
-
-def _check_guesses(count: int) -> None:
-    if count > MOST_GUESSES:
-        raise BadInputError(
-            f"more than {MOST_GUESSES} different words of the text are in no dictionary",
-            "Give English text, in smaller parts.",
-        )
+    if entry is None and piece == "the":
+        vowel = "IY0" if following and is_vowel(following[0]) else "AH0"
+        return Pronunciation(("DH", vowel), "dictionary")
+    return None if entry is None else Pronunciation(entry, "lexicon")
 
 
 def _attached(normalised: str, lexicon: Lexicon) -> tuple[list[str], list[Word], tuple[str, ...]]:

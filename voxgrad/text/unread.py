@@ -1,7 +1,7 @@
 """Where a text holds what nothing is said for, in sentences for people."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -15,15 +15,6 @@ NO_MARKS: Final[Mapping[str, str]] = MappingProxyType({})
 _NAMED: Final = 20
 _SHOWN: Final = 60
 """Characters of what is quoted."""
-
-
-@dataclass
-class _LeftOut:
-    """Of which script it is, where it first stands, and how often it does."""
-
-    script: str
-    place: str
-    count: int = 1
 
 
 def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] = NO_MARKS) -> Iterator[str]:
@@ -47,15 +38,17 @@ def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] 
     else:
         plain = without_tags(text)
         placed = _in_lines(plain, line)
-    found: dict[str, _LeftOut] = {}
-    for one, place, paragraph in placed:
-        if one.text in found:
-            found[one.text].count += 1
-        else:
-            quoted = _quoted(one.text, paragraph) if paragraph and len(found) < _NAMED else ""
-            found[one.text] = _LeftOut(one.script, ": ".join(filter(None, (place, quoted))))
-    if found:
-        yield _listed("not read", [_described(written, one) for written, one in found.items()])
+    described: dict[str, str] = {}
+    counts = Counter[str]()
+    for part, place, paragraph in placed:
+        counts[part.text] += 1
+        if part.text not in described:
+            quoted = _quoted(part.text, paragraph) if paragraph and len(described) < _NAMED else ""
+            described[part.text] = ", ".join(
+                filter(None, (part.script, ": ".join(filter(None, (place, quoted)))))
+            )
+    if described:
+        yield _listed("not read", [_described(part, told, counts[part]) for part, told in described.items()])
     if misspelt := list(dict.fromkeys(misspelt_phones(plain))):
         yield _listed("read as text, for not all of it is phones", misspelt)
 
@@ -68,26 +61,24 @@ def _listed(message: str, named: list[str]) -> str:
 def _in_lines(plain: str, line: int | None) -> Iterator[tuple[Unread, str, str]]:
     at, position = 1 if line is None else line, 0
     is_told = line is not None or "\n" in plain.strip()
-    for one in unread(plain):
-        at, position = at + plain.count("\n", position, one.start), one.start
-        yield one, f"line {at}" if is_told else "", ""
+    for part in unread(plain):
+        at, position = at + plain.count("\n", position, part.start), part.start
+        yield part, f"line {at}" if is_told else "", ""
 
 
 def _in_sentences(script: Script, marks: Mapping[str, str]) -> Iterator[tuple[Unread, str, str]]:
     """With what the mark before it is called, and the paragraph."""
     after = ""
-    for item in script.items:
-        if not isinstance(item, Segment):
-            continue
-        named = [
+    for segment in (item for item in script.items if isinstance(item, Segment)):
+        passed = [
             (offset, marks[event.name])
-            for offset, event in item.content.events
+            for offset, event in segment.content.events
             if isinstance(event, Mark) and event.name in marks
         ]
-        for one in unread(item.content.text):
-            mark = next((name for offset, name in reversed(named) if offset <= one.start), after)
-            yield one, mark, item.content.text
-        after = named[-1][1] if named else after
+        for part in unread(segment.content.text):
+            mark = next((name for offset, name in reversed(passed) if offset <= part.start), after)
+            yield part, mark, segment.content.text
+        after = passed[-1][1] if passed else after
 
 
 def _quoted(written: str, paragraph: str) -> str:
@@ -96,10 +87,10 @@ def _quoted(written: str, paragraph: str) -> str:
     return f"“{_cut(sentence)}”"
 
 
-def _described(written: str, one: _LeftOut) -> str:
+def _described(part: str, told: str, count: int) -> str:
     """Such as ``λόγος (Greek, line 3)``."""
-    told = [one.script, one.place, f"{one.count} times" if one.count > 1 else ""]
-    return f"{_cut(written)} ({', '.join(filter(None, told))})" if any(told) else _cut(written)
+    more = ", ".join(filter(None, (told, f"{count} times" if count > 1 else "")))
+    return f"{_cut(part)} ({more})" if more else _cut(part)
 
 
 def _cut(text: str) -> str:

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from voxgrad.errors import BadInputError
-from voxgrad.settings import TextSpec
-from voxgrad.text.beside import script_beside
-from voxgrad.text.tokens import encode, vocabulary_size
-from voxgrad.text.transcript_formats import BadRow, Row, recognise, rows
-from voxgrad.text.transcripts import find_transcripts
+from voxgrad.transcripts.beside import script_beside
+from voxgrad.transcripts.find import find_transcripts
+from voxgrad.transcripts.formats import BadRow
+from voxgrad.transcripts.lists import rows
 
 Make = Callable[..., Path]
 
@@ -44,27 +43,52 @@ def problem(folder: Path) -> str:
     return there.problems[0].reason
 
 
-def test_a_list_of_two_columns(make: Make):
-    folder = make("wavs/a.wav", "wavs/b.flac", listed="a|Alpha.\nb|Beta.\n")
-    assert found(folder) == [("a", "Alpha.", None), ("b", "Beta.", None)]
+@pytest.mark.parametrize(
+    ("recordings", "listed", "expected"),
+    [
+        (("wavs/a.wav", "wavs/b.flac"), "a|Alpha.\nb|Beta.\n", [("a", "Alpha.", None), ("b", "Beta.", None)]),
+        (
+            ("a.wav", "b.wav"),
+            "a|It costs 5.|It costs five.\nb|Beta.|\n",
+            [("a", "It costs five.", None), ("b", "Beta.", None)],
+        ),
+        (
+            ("one/a.wav", "wavs/b.flac"),
+            "one/a.wav|Alpha.\nb.flac|Beta.\n",
+            [("one-a", "Alpha.", None), ("b", "Beta.", None)],
+        ),
+        (
+            ("a.wav", "b.wav"),
+            "a.wav|Alpha.|ann\nb.wav|Beta.|\n",
+            [("a", "Alpha.", "ann"), ("b", "Beta.", None)],
+        ),
+        (
+            ("my voice 1.wav", "wavs/größe.wav", "1.5 m.wav"),
+            "my voice 1|A.\ngröße|B.\n1.5 m|C.\n",
+            [("my voice 1", "A.", None), ("größe", "B.", None), ("1.5 m", "C.", None)],
+        ),
+        *(
+            (("a.wav", "b.wav"), listed, [("a", "Alpha.", None), ("b", "Beta.", None)])
+            for listed in (
+                "\ufeffa|Alpha.\r\nb|Beta.\r\n",
+                "\n  \na|Alpha.\n\nb|Beta.",
+                " a | Alpha.\nb|\tBeta. \n",
+            )
+        ),
+        *(
+            (("a.wav",), f"a|Alpha{separator}beta.\n", [("a", "Alpha beta.", None)])
+            for separator in ("\u2028", "\x85", "\x0b", "\xa0", "\x1c")
+        ),
+    ],
+)
+def test_a_list(
+    recordings: tuple[str, ...], listed: str, expected: list[tuple[str, str, str | None]], make: Make
+):
+    folder = make(*recordings, listed=listed)
+    assert found(folder) == expected
     entries = find_transcripts(folder).entries
-    assert [entry.recording.name for entry in entries] == ["a.wav", "b.flac"]
-    assert [entry.source for entry in entries] == ["metadata.csv:1", "metadata.csv:2"]
-
-
-def test_of_three_columns_the_third_is_spelt_out(make: Make):
-    folder = make("a.wav", "b.wav", listed="a|It costs 5.|It costs five.\nb|Beta.|\n")
-    assert found(folder) == [("a", "It costs five.", None), ("b", "Beta.", None)]
-
-
-def test_a_list_of_paths(make: Make):
-    folder = make("one/a.wav", "wavs/b.flac", listed="one/a.wav|Alpha.\nb.flac|Beta.\n")
-    assert found(folder) == [("one-a", "Alpha.", None), ("b", "Beta.", None)]
-
-
-def test_a_list_of_paths_may_name_speakers(make: Make):
-    folder = make("a.wav", "b.wav", listed="a.wav|Alpha.|ann\nb.wav|Beta.|\n")
-    assert found(folder) == [("a", "Alpha.", "ann"), ("b", "Beta.", None)]
+    assert [entry.recording for entry in entries] == [folder / name for name in recordings]
+    assert all(entry.source.startswith("metadata.csv:") for entry in entries)
 
 
 def test_a_list_elsewhere(make: Make, tmp_path: Path):
@@ -86,31 +110,6 @@ def test_a_text_beside_each_recording(make: Make):
     (folder / "a.txt").write_text(" Alpha\n and more.\n", encoding="utf-8")
     (folder / "deep" / "b.txt").write_text("\ufeffBeta.", encoding="utf-8")
     assert found(folder) == [("a", "Alpha and more.", None), ("deep-b", "Beta.", None)]
-
-
-@pytest.mark.parametrize(
-    "listed",
-    [
-        "\ufeffa|Alpha.\r\nb|Beta.\r\n",
-        "\n  \na|Alpha.\n\nb|Beta.",
-        " a | Alpha.\nb|\tBeta. \n",
-    ],
-)
-def test_the_ways_of_writing_lines(listed: str, make: Make):
-    assert found(make("a.wav", "b.wav", listed=listed)) == [("a", "Alpha.", None), ("b", "Beta.", None)]
-
-
-@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\xa0", "\x1c"])
-def test_only_a_line_feed_ends_a_line(separator: str, make: Make):
-    folder = make("a.wav", listed=f"a|Alpha{separator}beta.\n")
-    assert found(folder) == [("a", "Alpha beta.", None)]
-
-
-def test_spaces_and_other_scripts_in_names(make: Make):
-    folder = make(
-        "my voice 1.wav", "wavs/größe.wav", "1.5 m.wav", listed="my voice 1|A.\ngröße|B.\n1.5 m|C.\n"
-    )
-    assert [entry[0] for entry in found(folder)] == ["my voice 1", "größe", "1.5 m"]
 
 
 def test_names_of_files_are_the_same_in_composed_and_decomposed_letters(make: Make):
@@ -339,28 +338,6 @@ def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.Mo
         find_transcripts(folder)
 
 
-LISTS = {
-    "ljspeech": (
-        "a|It costs 5.|It costs five.\nb|Beta is here.|Beta is here.\n",
-        ("a", "It costs five.", None),
-    ),
-    "paths": ("one/a.wav|Alpha.|ann\nb.flac|Beta.|bob\n", ("one/a.wav", "Alpha.", "ann")),
-    "piper": ("a|ann|Alpha was here.\nb|ann|Beta was here.\nc|ann|Gamma.\n", ("a", "Alpha was here.", "ann")),
-    "f5": ("audio_file|text\nwavs/a.wav|Alpha.\n", ("wavs/a.wav", "Alpha.", None)),
-    "gpt-sovits": ("out/a.wav|ann|en|Alpha.\nout/b.wav|ann|EN|Beta.\n", ("out/a.wav", "Alpha.", "ann")),
-    "jsonl": ('{"audio": "a.wav", "text": "Alpha.", "speaker": "ann"}\n', ("a.wav", "Alpha.", "ann")),
-}
-
-
-@pytest.mark.parametrize("form", LISTS)
-def test_each_form_is_recognised_and_read(form: str):
-    content, expected = LISTS[form]
-    assert recognise(content, "metadata.csv") == form
-    first = next(rows(content, form))
-    assert isinstance(first, Row)
-    assert (first.name, first.text, first.speaker) == expected
-
-
 @pytest.mark.parametrize(
     ("form", "line", "reason"),
     [
@@ -378,27 +355,3 @@ def test_a_bad_line_is_told_of_with_its_number(form: str, line: str, reason: str
     (bad,) = rows(f"\n{line}\n", form)
     assert isinstance(bad, BadRow)
     assert (bad.line, reason in bad.reason) == (2, True)
-
-
-DATA = Path(__file__).parents[3] / "shared" / "data"
-CORPORA = [
-    ("kathleen/metadata.csv", 1),
-    ("lj/metadata.csv", 1),
-    ("lj/metadata.csv", 2),
-    ("texts/ljspeech.txt", 0),
-]
-
-
-@pytest.mark.parametrize("frontend", ["voxgrad", "official"])
-@pytest.mark.parametrize(("name", "column"), CORPORA)
-def test_every_line_is_encoded(name, column, frontend):
-    path = DATA / name
-    if not path.is_file():
-        pytest.skip(f"no {name} in ../shared/data")
-    spec = TextSpec(frontend=frontend)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for line in lines if os.environ.get("VOXGRAD_LONG") else lines[::8]:
-        text = line.split("|")[column]
-        encoded = encode(text, spec)
-        assert all(0 < token < vocabulary_size for token in encoded.tokens), text
-        assert all(word.phones for word in encoded.words), text

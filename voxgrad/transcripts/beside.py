@@ -2,66 +2,81 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.recordings import Folder, by_folded_name, clip_name, folded
-from voxgrad.text.text_files import read_text
-from voxgrad.text.timed_transcripts import TIMED, has_tag, is_label_track, usable
-from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
+from voxgrad.transcripts.formats import (
+    FORMATS,
+    Entry,
+    Problem,
+    Segment,
+    Transcripts,
+    of_kind,
+    one_line,
+    register,
+)
+from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, folded
+from voxgrad.transcripts.timed import has_tag, is_label_track, usable
+from voxgrad.unicode import read_text
 
-BESIDE = "beside"
-"""The form that is no list: ``.txt`` or ``.lab`` beside each recording."""
-FORMS = (*TIMED, BESIDE)
-_SCRIPT = (".txt", ".lab")
-_LABELS = "audacity"
-_ENDINGS = {form: (timed.ending.lower(),) for form, timed in TIMED.items()} | {BESIDE: _SCRIPT}
-_NUMBER = re.compile(r"[-+]?[\d.,:]*\d[\d.,:]*")
+BESIDE: Final = "beside"
+"""The format of a script: ``.txt`` or ``.lab`` beside each recording."""
+_SCRIPT: Final = (".txt", ".lab")
+_LABELS: Final = "audacity"
+_NUMBER: Final = re.compile(r"[-+]?[\d.,:]*\d[\d.,:]*")
 
 
-def read_beside(folder: Folder, forms: Sequence[str] = FORMS, *, untold: bool) -> Found:
+@register(BESIDE, "script", _SCRIPT[0])
+def _script(path: Path) -> Iterator[str]:
+    """The text of a file that holds nothing else."""
+    content = read_text(path).text
+    text = one_line(content)
+    reason = f"is no script: {other}" if (other := _other_form(content)) else "" if text else "is empty"
+    if reason:
+        raise BadInputError(f"{path.name} {reason}", "Write down what is said, word for word.")
+    yield text
+
+
+def read_beside(folder: Folder, forms: Sequence[str] = (), *, untold: bool) -> Transcripts:
     """The texts beside the recordings of a folder, or called as them in another folder within.
 
     Args:
         folder: of the recordings.
-        forms: those that are looked for, the best first.
+        forms: those that are looked for, the best first; none: all.
         untold: recordings without a text are entries with an empty one.
     """
-    texts = _Texts(folder, forms)
+    texts = _Texts(folder, forms or (*of_kind("timed"), BESIDE))
     entries: list[Entry] = []
     problems: list[Problem] = []
     forms_read: Counter[str] = Counter()
-    left: Counter[str] = Counter()
+    others: set[str] = set()
     used: set[PurePosixPath] = set()
     for file in folder.recordings:
-        name = clip_name(folder.name_of(file))
-        if (reason := folder.missing(file)) != "":
-            problems.append(Problem(name, reason))
+        name, reason = clip_name(folder.name_of(file)), folder.missing(file)
+        choices = [] if reason else texts.of(file)
+        if choices:
+            reason = texts.ambiguity(file, choices[0][1])
+        elif not reason and untold:
+            entries.append(Entry(name, folder.path / file, "", None, file.name))
             continue
-        found = texts.of(file)
-        if not found:
-            if untold:
-                entries.append(Entry(name, folder.path / file, "", None, file.name))
-            else:
-                problems.append(Problem(name, f"{file.name} has no {_wanted(file, forms)} beside it"))
+        if reason or not choices:
+            problems.append(Problem(name, reason or f"{file.name} has no {texts.wanted(file)} beside it"))
             continue
-        form, text = found[0]
-        if (reason := texts.ambiguity(file, text)) != "":
-            problems.append(Problem(name, reason))
-            continue
+        form, text = choices[0]
         entry, wrong = _entry(folder, file, name, text, form)
         entries += [] if entry is None else [entry]
         problems += wrong
         forms_read[form] += 1
         used.add(text)
-        left.update({one for one, _ in found[1:]} - {form})
+        others |= {other for other, _ in choices} - {form}
     alone = [file for file in texts.without_notes() if file not in used and not texts.owners[file]]
     problems += [
         Problem(clip_name(file.parent / file.stem), f"{file} has no recording called as it") for file in alone
     ]
     chosen = " and ".join(form for form, _ in forms_read.most_common()) or BESIDE
-    return Found(*unique(entries, problems), chosen, others=tuple(left))
+    return Transcripts.of(entries, problems, chosen, others=tuple(sorted(others)))
 
 
 def script_beside(recording: Path) -> str | None:
@@ -75,16 +90,8 @@ def script_beside(recording: Path) -> str | None:
         exact = recording.with_name(name)
         path = exact if exact.is_file() else there.get(folded(name), exact)
         if path.is_file():
-            entry, problems = _script(recording.stem, recording, path)
-            if entry is None:
-                raise BadInputError(problems[0].reason, "Write down what is said, word for word.")
-            return entry.text
+            return next(_script(path))
     return None
-
-
-def _wanted(file: PurePosixPath, forms: Sequence[str]) -> str:
-    ending = ".txt" if BESIDE in forms else TIMED[forms[0]].ending
-    return file.with_suffix(ending).name
 
 
 class _Texts:
@@ -97,27 +104,31 @@ class _Texts:
     def __init__(self, folder: Folder, forms: Sequence[str]) -> None:
         self.folder = folder
         self.forms = forms
-        endings = {ending for form in forms for ending in _ENDINGS[form]}
-        texts = [file for file in folder.files if file.suffix.lower() in endings]
-        self.owners = {file: folder.called_as(file) for file in texts}
+        endings = {ending for form in forms for ending in _endings(form)}
+        files = [file for file in folder.files if file.suffix.lower() in endings]
+        self.owners = {file: folder.called_as(file) for file in files}
         self.texts: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
         for file, owners in self.owners.items():
             for owner in owners:
                 self.texts[owner].append(file)
-        self.timed = [file for file in texts if not _is_script(file)]
+        self.timed = [file for file in files if not _is_script(file)]
 
     def of(self, recording: PurePosixPath) -> list[tuple[str, PurePosixPath]]:
         """The texts of a recording with their forms, the best first: those beside it, or else the only others."""
         alike = self.texts[recording]
         near = [file for file in alike if file.parent == recording.parent]
-        if not near and len(self.folder.recordings) == 1 and not alike:
+        if not alike and len(self.folder.recordings) == 1:
             alike = self._alone()
         found = []
         for form in self.forms:
-            files = [file for file in (near or alike) if file.suffix.lower() in _ENDINGS[form]]
+            files = [file for file in (near or alike) if file.suffix.lower() in _endings(form)]
             if near or len(files) == 1:
                 found += [(form, file) for file in files if self._may_be(form, file)]
         return found
+
+    def wanted(self, recording: PurePosixPath) -> str:
+        """What a recording's text would be called."""
+        return recording.with_suffix(FORMATS[BESIDE if BESIDE in self.forms else self.forms[0]].expects).name
 
     def without_notes(self) -> list[PurePosixPath]:
         """What was meant for a recording: all with times, and scripts in folders of their own."""
@@ -135,9 +146,8 @@ class _Texts:
 
     def _alone(self) -> list[PurePosixPath]:
         """What must be meant, where there is one recording: the only file with times."""
-        tracks = [file for file in self.owners if _is_script(file)]
-        labels = [file for file in tracks if _LABELS in self.forms and self._has_labels(file)]
-        alone = self.timed + labels
+        scripts = [file for file in self.owners if _is_script(file)] if _LABELS in self.forms else []
+        alone = self.timed + [file for file in scripts if self._has_labels(file)]
         return alone if len(alone) == 1 else []
 
     def _may_be(self, form: str, file: PurePosixPath) -> bool:
@@ -153,6 +163,10 @@ class _Texts:
             return False
 
 
+def _endings(form: str) -> tuple[str, ...]:
+    return _SCRIPT if form == BESIDE else (FORMATS[form].expects.lower(),)
+
+
 def _is_script(file: PurePosixPath) -> bool:
     return file.suffix.lower() in _SCRIPT
 
@@ -165,29 +179,30 @@ def _entry(
         return None, [Problem(name, reason)]
     recording, path = folder.path / file, folder.path / text
     try:
-        return _script(name, recording, path) if form == BESIDE else _timed(name, recording, path, form)
+        if form != BESIDE:
+            return timed_entry(name, recording, FORMATS[form].read(path), path.name)
+        return Entry(name, recording, next(_script(path)), None, path.name), []
     except BadInputError as error:
         return None, [Problem(name, error.message)]
 
 
-def _timed(name: str, recording: Path, path: Path, form: str) -> tuple[Entry | None, list[Problem]]:
-    segments, reasons = usable(TIMED[form].read(path))
+def timed_entry(
+    name: str, recording: Path, segments: Iterable[Segment | str], source: str
+) -> tuple[Entry | None, list[Problem]]:
+    """A recording whose text has times, and what of it cannot be used; None where nothing can.
+
+    Args:
+        name: of the clip.
+        recording: its file.
+        segments: as they were read.
+        source: where they were found, for messages.
+    """
+    kept, reasons = usable(segments)
     problems = [Problem(name, reason) for reason in reasons]
-    if not segments:
-        return None, problems or [Problem(name, f"{path.name} has no text with times")]
-    text = " ".join(one.text for one in segments)
-    return Entry(name, recording, text, None, path.name, tuple(segments)), problems
-
-
-def _script(name: str, recording: Path, path: Path) -> tuple[Entry | None, list[Problem]]:
-    content = read_text(path).text
-    text = " ".join(content.split())
-    if not text:
-        return None, [Problem(name, f"{path.name} is empty")]
-    other = _other_form(content)
-    if other:
-        return None, [Problem(name, f"{path.name} is no script: {other}")]
-    return Entry(name, recording, text, None, path.name), []
+    if not kept:
+        return None, problems or [Problem(name, f"{source} has no text with times")]
+    text = " ".join(segment.text for segment in kept)
+    return Entry(name, recording, text, None, source, tuple(kept)), problems
 
 
 def _other_form(content: str) -> str:

@@ -1,14 +1,64 @@
-"""A word's part of speech, judged from its neighbours: enough to choose between two pronunciations, no more.
-
-A noun phrase is told from its head, a verb from its subject or auxiliary before and its object after;
-``word_classes.py`` has the words that tell.
-"""
+"""A word's part of speech, judged from the classes of the words around it: enough to choose a pronunciation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final, Literal
 
-from voxgrad.text.word_classes import is_adjective, is_adverb, is_modal, is_one_of, is_open, is_plural
+_ADJECTIVE_ENDINGS: Final = (
+    "ous", "ful", "ive", "able", "ible", "ic", "ical", "ish", "less", "ary", "ial", "nal", "ent", "ed",
+)  # fmt: skip
+_SMALL: Final = (
+    "articles", "numbers", "subjects", "singular_subjects", "objects", "do", "modals", "be", "have", "prepositions",
+    "conjunctions", "clause_openers", "finite", "adverbs",
+)  # fmt: skip
+"""Classes whose words are not open."""
+
+
+@cache
+def _classes() -> dict[str, frozenset[str]]:
+    """The classes of every word that has any, as ``word_classes.txt`` lists them."""
+    text = Path(__file__).with_name("word_classes.txt").read_text(encoding="ascii")
+    found: dict[str, set[str]] = {}
+    for name, _, words in (line.partition(":") for line in text.splitlines() if line[:1] != "#"):
+        for word in words.split():
+            found.setdefault(word, set()).add(name)
+    return {word: frozenset(names) for word, names in found.items()}
+
+
+def is_one_of(word: str, *classes: str) -> bool:
+    """Whether a word, in lower case, belongs to any of the classes."""
+    return not _classes().get(word, frozenset()).isdisjoint(classes)
+
+
+def is_open(word: str) -> bool:
+    """Whether a word belongs to no class of small words, and is none of the marks."""
+    return word[:1].isalpha() and word != "to" and not is_one_of(word, *_SMALL) and not is_modal(word)
+
+
+def is_adverb(word: str) -> bool:
+    """Whether a word may stand between others without changing what they are to each other."""
+    ends_in_ly = word.endswith("ly") and not is_one_of(word, "no_adverbs")
+    return ends_in_ly or (is_one_of(word, "adverbs", "degrees") and word != "as")
+
+
+def is_modal(word: str) -> bool:
+    """Whether an infinitive without "to" follows: modals, do, and their short forms."""
+    short_form = word.endswith(("n't", "'ll", "'d")) and not is_one_of(word, "be", "have")
+    return short_form or is_one_of(word, "modals", "do")
+
+
+def is_adjective(word: str) -> bool:
+    """Whether a word is likely an adjective, or a participle."""
+    return is_one_of(word, "adjectives") or (len(word) > 4 and word.endswith(_ADJECTIVE_ENDINGS))
+
+
+def is_plural(word: str) -> bool:
+    """Whether a word is likely a plural noun."""
+    ends_in_s = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
+    return is_one_of(word, "plurals") or (ends_in_s and not is_one_of(word, "no_plurals"))
+
 
 Part = Literal["adjective", "either", "noun", "past", "verb"]
 """``past`` is a participle after have, or what follows he or she without an -s; ``either`` leans to noun, for
@@ -59,16 +109,10 @@ class _Place:
             if not word[0].isalpha() and word[0] != "'":
                 break
             (adverbs if is_adverb(word) else before).append(word)
-        first = words[at - 1] if at else ""
-        after = words[at + 1] if at + 1 < len(words) else ""
-        return cls(
-            tuple(before),
-            after if after[:1].isalpha() else "",
-            is_one_of(first, "degrees"),
-            any(is_one_of(adverb, "imperative_adverbs") for adverb in adverbs),
-            words,
-            at,
-        )
+        after = words[at + 1] if at + 1 < len(words) and words[at + 1][:1].isalpha() else ""
+        degree = at > 0 and is_one_of(words[at - 1], "degrees")
+        urged = any(is_one_of(adverb, "imperative_adverbs") for adverb in adverbs)
+        return cls(tuple(before), after, degree, urged, words, at)
 
     def left(self, steps: int = 1) -> str:
         return self.before[steps - 1] if steps <= len(self.before) else ""
@@ -88,10 +132,8 @@ def _attributive(place: _Place, parts: frozenset[str]) -> Part:
 def _after_to(place: _Place, parts: frozenset[str]) -> Part | None:
     if place.left() != "to":
         return None
-    ranges = place.left(3) == "from"
-    return (
-        _attributive(place, parts) if ranges or is_one_of(place.left(2), "take_a_noun_after_to") else "verb"
-    )
+    is_noun = place.left(3) == "from" or is_one_of(place.left(2), "take_a_noun_after_to")
+    return _attributive(place, parts) if is_noun else "verb"
 
 
 def _after_auxiliary(place: _Place, parts: frozenset[str]) -> Part | None:
@@ -127,10 +169,9 @@ def _after_relative(place: _Place, parts: frozenset[str]) -> Part | None:
         return None
     subject = place.left(2)
     # After a comma "which" begins a relative clause; at the very start it asks.
-    relative = is_plural(subject) or (
-        subject == "" and place.left() == "which" and "," in place.words[: place.at][-3:]
-    )
-    return "verb" if relative and place.after != "" else _attributive(place, parts)
+    opens = subject == "" and place.left() == "which" and "," in place.words[: place.at][-3:]
+    relative = (opens or is_plural(subject)) and place.after != ""
+    return "verb" if relative else _attributive(place, parts)
 
 
 def _in_noun_phrase(place: _Place, parts: frozenset[str]) -> Part | None:
@@ -195,16 +236,13 @@ def _is_inverted(place: _Place) -> bool:
     return False
 
 
-def _s_after_pronoun(place: _Place, parts: frozenset[str]) -> Part | None:
-    del parts
+def _s_after_pronoun(place: _Place, _parts: frozenset[str]) -> Part | None:
     word, earlier = place.left(), place.left(2)
     if word == "who" or is_one_of(word, "singular_subjects"):
         return "verb"
     if word in {"that", "which"}:
         return "verb" if is_open(earlier) and not is_plural(earlier) else "noun"
-    if word == "this":  # no plural follows it
-        return "verb"
-    return None
+    return "verb" if word == "this" else None  # no plural follows it
 
 
 def _s_in_noun_phrase(place: _Place, parts: frozenset[str]) -> Part | None:
@@ -213,21 +251,15 @@ def _s_in_noun_phrase(place: _Place, parts: frozenset[str]) -> Part | None:
     return "noun" if small or _in_noun_phrase(place, parts) is not None else None
 
 
-def _s_after_open(place: _Place, parts: frozenset[str]) -> Part | None:
+def _s_after_open(place: _Place, _parts: frozenset[str]) -> Part | None:
     """After a singular noun an object makes it a verb; so does a noun, for plurals rarely stand before one."""
-    del parts
-    word = place.left()
+    word, after = place.left(), place.after
     if not is_open(word) or is_plural(word) or is_adjective(word):
         return "noun"
-    if is_one_of(place.after, "finite") or place.after.endswith("ed"):
+    if is_one_of(after, "finite") or after.endswith("ed"):
         return "noun"
-    if (
-        place.takes_object
-        or is_adverb(place.after)
-        or (is_open(place.after) and not place.after.endswith("ing"))
-    ):
-        return "verb"
-    return "either"
+    is_verb = place.takes_object or is_adverb(after) or (is_open(after) and not after.endswith("ing"))
+    return "verb" if is_verb else "either"
 
 
 def _s_after_conjunction(place: _Place, parts: frozenset[str]) -> Part | None:
@@ -240,13 +272,15 @@ def _s_after_conjunction(place: _Place, parts: frozenset[str]) -> Part | None:
 
 _Rule = Callable[[_Place, frozenset[str]], Part | None]
 _BASE_FORM: Final[tuple[_Rule, ...]] = (
-    _after_to,
-    _after_auxiliary,
-    _after_pronoun,
-    _after_relative,
-    _in_noun_phrase,
-    _after_conjunction,
-    _at_start,
+    *(
+        _after_to,
+        _after_auxiliary,
+        _after_pronoun,
+        _after_relative,
+        _in_noun_phrase,
+        _after_conjunction,
+        _at_start,
+    ),
     _base_after_open,
 )
 _S_FORM: Final[tuple[_Rule, ...]] = (_s_after_pronoun, _s_in_noun_phrase, _s_after_conjunction, _s_after_open)

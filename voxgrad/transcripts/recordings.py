@@ -48,9 +48,7 @@ class Folder:
         """
         found: list[PurePosixPath] = []
         entered = {str(above) for above in Path(os.path.realpath(self.path)).parents}
-        links = [
-            (str(self.path), self.path)
-        ]  # in the order of what they lead to: a folder comes before those in it
+        links = [(str(self.path), self.path)]  # a folder comes before those in it
         while links:
             for place, folders, names in os.walk(heappop(links)[1]):
                 is_new = (real := os.path.realpath(place)) not in entered
@@ -87,16 +85,16 @@ class Folder:
         label = re.sub(r"(?i)\.en$", "", text.stem)
         alike = [*self.called(label), *(self.called(PurePosixPath(label).stem) if is_sound(label) else ())]
         near = [file for file in alike if file.parent == text.parent] or alike
-        for form in (str, folded):
-            for part in ("name", "stem"):
-                found = [file for file in near if form(getattr(file, part)) == form(label)]
-                if found:
-                    return found
-        return []
+        same = (
+            [file for file in near if form(getattr(file, part)) == form(label)]
+            for form in (str, folded)
+            for part in ("name", "stem")
+        )
+        return next(filter(None, same), [])
 
     def name_of(self, file: PurePosixPath) -> PurePosixPath:
         """What clips are called by: the path, without its ending if no recording beside it differs in that alone."""
-        alike = [one for one in self.called(file.stem) if _without_ending(one) == _without_ending(file)]
+        alike = [other for other in self.called(file.stem) if _without_ending(other) == _without_ending(file)]
         return file if len(alike) > 1 else _without_ending(file)
 
     def missing(self, file: PurePosixPath) -> str:
@@ -111,8 +109,8 @@ class Folder:
             return f"{file.name} is a link to a file that is not there (fetch it with `dvc pull` or `git annex get`)"
         return f"{file.name} is no file"
 
-    def find(self, name: str, base: str = "") -> "Match | str":
-        """The recording that a transcript means, or why there is none.
+    def find(self, name: str, base: str = "") -> tuple[Path, PurePosixPath] | str:
+        """The recording that a transcript means with the part of its path that names it, or why there is none.
 
         No path leads out of the folder, but links do. What the path as it is written does not find is looked for by the
         last parts of the path: lists are often made on another machine, or beside another folder.
@@ -142,11 +140,11 @@ class Folder:
         plainly = ".." not in path.parts and path.is_relative_to(self.path)
         return plainly or Path(os.path.realpath(path.parent)).is_relative_to(self.path)
 
-    def _match(self, path: Path, name: PurePosixPath) -> "Match":
+    def _match(self, path: Path, name: PurePosixPath) -> tuple[Path, PurePosixPath]:
         """A recording, called by ``name``; by its ending, too, where another beside it differs in that alone."""
         file = PurePosixPath(os.path.relpath(path, self.path))
         has_twin = self.name_of(file) == file
-        return Match(path, name.with_name(f"{name.name}{file.suffix}") if has_twin else name)
+        return path, name.with_name(f"{name.name}{file.suffix}") if has_twin else name
 
     def _candidates(self, name: str, base: str) -> Iterator[Path]:
         places = [PurePosixPath(base, sub) for sub in (*_WAVS, ".")]
@@ -161,7 +159,7 @@ class Folder:
             endings = sorted(SOUND) + sorted(OTHER_SOUND)
             yield from (self.path / base / f"{name}{ending}" for ending in endings)
 
-    def _by_last_parts(self, name: str, written: str, base: str) -> "Match | str":
+    def _by_last_parts(self, name: str, written: str, base: str) -> tuple[Path, PurePosixPath] | str:
         wanted = PurePosixPath(written)
         stem = wanted.stem if is_sound(written) else wanted.name
         alike = {
@@ -178,8 +176,9 @@ class Folder:
             return f"{name} may be {best[0]} or {best[1]}"
         if (reason := self.missing(best[0])) != "":
             return reason
-        kept = best[0].parts[-1 - alike[best[0]] :]
-        return self._match(self.path / best[0], PurePosixPath(*_without_wavs(kept)).with_suffix(""))
+        first, *others = best[0].parts[-1 - alike[best[0]] :]
+        kept = others if others and first in _WAVS else (first, *others)
+        return self._match(self.path / best[0], PurePosixPath(*kept).with_suffix(""))
 
     def _common(self, file: PurePosixPath, wanted: PurePosixPath) -> int | None:
         """How many folders both paths end with; None where a folder of either is another: it may be another speaker's.
@@ -203,19 +202,7 @@ class Folder:
             return 0
         first, last = (file.parent.parts for file in (min(self.recordings), max(self.recordings)))
         pairs = zip(first, last, strict=False)
-        return next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(first), len(last)))
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A recording that was found, and the part of its path, without ending, that names it."""
-
-    path: Path
-    name: PurePosixPath
-
-
-def _without_wavs(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return parts[1:] if len(parts) > 1 and parts[0] in _WAVS else parts
+        return next((n for n, (here, there) in enumerate(pairs) if here != there), min(len(first), len(last)))
 
 
 def public_name(name: str) -> str:

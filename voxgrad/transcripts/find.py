@@ -2,22 +2,21 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from pydantic import Field
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import Spec
-from voxgrad.text.beside import BESIDE, FORMS, read_beside
-from voxgrad.text.corpora import CORPORA
-from voxgrad.text.recordings import Folder, by_folded_name, clip_name, public_name
-from voxgrad.text.text_files import read_text
-from voxgrad.text.timed_transcripts import TIMED, Segment, has_tag, is_label_track, usable
-from voxgrad.text.transcript_entries import Entry, Found, Problem, unique
-from voxgrad.text.transcript_formats import FORMATS, BadRow, Row, no_lines, recognise, rows
-
-__all__ = ["BESIDE", "Entry", "Found", "Problem", "TranscriptSpec", "find_transcripts"]
+from voxgrad.transcripts.beside import read_beside, timed_entry
+from voxgrad.transcripts.corpora import corpus_rows
+from voxgrad.transcripts.formats import FORMATS, BadRow, Entry, Problem, Row, Segment, Transcripts, of_kind
+from voxgrad.transcripts.lists import no_lines, recognise, rows
+from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, public_name
+from voxgrad.transcripts.timed import has_tag, is_label_track
+from voxgrad.unicode import read_text
 
 
 class TranscriptSpec(Spec):
@@ -27,26 +26,22 @@ class TranscriptSpec(Spec):
     """File of the transcripts (default: found in the folder)."""
     form: str | None = Field(
         default=None,
-        json_schema_extra={
-            "option": "--format",
-            "metavar": "FORMAT",
-            "enum": [*FORMATS, *CORPORA, *FORMS],
-        },
+        json_schema_extra={"option": "--format", "metavar": "FORMAT", "enum": [*FORMATS]},
     )
     """Format of the transcripts (default: detected)."""
 
 
-_LISTS = ("metadata.csv", "metadata.jsonl", "metadata.list", "metadata.txt")
-_LIST_ENDINGS = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".list", ".psv"})
-_LIST_FOLDERS = (".", "filelists")
-_SPLITS = re.compile(r"(?<![a-z])(train|training|val|valid|validation|dev|test|eval)(?![a-z])")
-_LOOKED_AT = 50
-_MANY_FAIL = 0.1
+_LISTS: Final = ("metadata.csv", "metadata.jsonl", "metadata.list", "metadata.txt")
+_LIST_ENDINGS: Final = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".list", ".psv"})
+_LIST_FOLDERS: Final = (".", "filelists")
+_SPLITS: Final = re.compile(r"(?<![a-z])(train|training|val|valid|validation|dev|test|eval)(?![a-z])")
+_LOOKED_AT: Final = 50
+_MANY_FAIL: Final = 0.1
 
 
 def find_transcripts(
     folder: Path, transcripts: Path | None = None, form: str | None = None, *, untold: bool = False
-) -> Found:
+) -> Transcripts:
     """Pairs the recordings of a folder with their texts.
 
     Args:
@@ -73,39 +68,30 @@ def find_transcripts(
     chosen = next(choices, None)
     if chosen is None:
         raise _no_transcripts(opened)
-    found = chosen.read()
+    _, read = chosen
+    found = read()
     without = len(opened.recordings) - len({entry.recording for entry in found.entries}) - len(found.problems)
-    others = {name for other in choices for name in other.names} | set(found.others)
+    others = {name for names, _ in choices for name in names} | set(found.others)
     others -= {found.form, found.source}
     return replace(found, others=tuple(sorted(others)), unlisted=max(0, without) if found.source else 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Transcripts that a folder may be read by: what messages call them, and how they are read."""
-
-    names: tuple[str, ...]
-    read: Callable[[], Found]
-
-
-def _choices(folder: Folder, *, untold: bool) -> Iterator[_Choice]:
-    """All that a folder may be read by, the best first."""
+def _choices(folder: Folder, *, untold: bool) -> Iterator[tuple[tuple[str, ...], Callable[[], Transcripts]]]:
+    """All that a folder may be read by, the best first: what messages call it, and how it is read."""
     usual = _usual_list(folder.path)
     if usual is not None:
-        yield _Choice((usual.name,), lambda: _from_lists(Folder(usual.parent), [usual], None))
-    for name, corpus in CORPORA.items():
+        yield (usual.name,), lambda: _from_lists(Folder(usual.parent), [usual], None)
+    for name, corpus in of_kind("corpus").items():
         if signs := corpus.signs(folder):
-            yield _Choice((name,), lambda name=name, signs=signs: _corpus(folder, name, signs))  # type: ignore[misc]
+            yield (name,), lambda name=name, signs=signs: _corpus(folder, name, signs)  # type: ignore[misc]
     lists = _other_lists(folder)
     if lists and usual is None:
-        yield _Choice(
-            tuple(path.name for path in lists), lambda: _from_lists(folder, _one_set(folder, lists), None)
-        )
-    if CORPORA["vctk"].signs(folder):  # its texts are called as its recordings too
+        yield tuple(path.name for path in lists), lambda: _from_lists(folder, _one_set(folder, lists), None)
+    if FORMATS["vctk"].signs(folder):  # its texts are called as its recordings too
         return
     beside = read_beside(folder, untold=untold)
-    if not all(one.reason.endswith("beside it") for one in beside.problems) or beside.entries:
-        yield _Choice((beside.form,), lambda: beside)
+    if beside.entries or not all(problem.reason.endswith("beside it") for problem in beside.problems):
+        yield (beside.form,), lambda: beside
 
 
 def _no_transcripts(folder: Folder) -> BadInputError:
@@ -118,15 +104,15 @@ def _no_transcripts(folder: Folder) -> BadInputError:
     )
 
 
-def _in_form(folder: Folder, form: str, *, untold: bool) -> Found:
-    if form in FORMS:
+def _in_form(folder: Folder, form: str, *, untold: bool) -> Transcripts:
+    known = FORMATS[form]
+    if known.kind in {"timed", "script"}:
         return read_beside(folder, (form,), untold=untold)
-    if form in CORPORA:
-        signs = CORPORA[form].signs(folder)
-        if not signs:
-            message = f"{folder.path} holds no {CORPORA[form].expects}, which {form} is known by"
-            raise BadInputError(message, "Give the corpus's own folder, or another --format.")
-        return _corpus(folder, form, signs)
+    if known.kind == "corpus":
+        if signs := known.signs(folder):
+            return _corpus(folder, form, signs)
+        message = f"{folder.path} holds no {known.expects}, which {form} is known by"
+        raise BadInputError(message, "Give the corpus's own folder, or another --format.")
     usual = _usual_list(folder.path)
     lists = [usual] if usual is not None else _one_set(folder, _other_lists(folder))
     if not lists:
@@ -147,11 +133,8 @@ def _usual_list(folder: Path) -> Path | None:
 def _other_lists(folder: Folder) -> list[Path]:
     """Lists under other names: by their endings, or because they name recordings."""
     near = [folder.path / file for file in folder.files if f"{file.parent}" in _LIST_FOLDERS]
-    texts = [
-        path
-        for path in near
-        if path.suffix.lower() == ".txt" and not folder.called_as(PurePosixPath(path.name))
-    ]
+    texts = [path for path in near if path.suffix.lower() == ".txt"]
+    texts = [path for path in texts if not folder.called_as(PurePosixPath(path.name))]
     by_content = [path for path in texts if _names_recordings(folder, path)]
     sets = {_without_split(path) for path in by_content}
     by_content += [path for path in texts if path not in by_content and _without_split(path) in sets]
@@ -188,9 +171,9 @@ def _one_set(folder: Folder, lists: list[Path]) -> list[Path]:
     return sorted(lists, key=lambda path: ("train" not in path.stem, path))
 
 
-def _from_file(folder: Folder, path: Path, form: str | None) -> Found:
+def _from_file(folder: Folder, path: Path, form: str | None) -> Transcripts:
     """A list, or a file with times that belongs to a recording called as it, or to the only one."""
-    timed = form if form in TIMED else None if form is not None else _timed_form(path)
+    timed = form if form in of_kind("timed") else None if form is not None else _timed_form(path)
     if timed is None:
         return _from_lists(folder, [path], form)
     meant = folder.called_as(PurePosixPath(path.name)) or folder.recordings
@@ -199,24 +182,20 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Found:
             f"{path.name} has no recording of its own called as it",
             "Call both the same, as a.wav and a.wav.srt.",
         )
-    segments, reasons = usable(TIMED[timed].read(path))
-    name = clip_name(folder.name_of(meant[0]))
-    text = " ".join(one.text for one in segments)
-    entry = Entry(name, folder.path / meant[0], text, None, path.name, tuple(segments))
-    problems = [Problem(name, reason) for reason in reasons]
-    if not segments:
-        problems = problems or [Problem(name, f"{path.name} has no text with times")]
-    return Found([entry] if segments else [], problems, timed, path.name)
+    name, segments = clip_name(folder.name_of(meant[0])), FORMATS[timed].read(path)
+    entry, problems = timed_entry(name, folder.path / meant[0], segments, path.name)
+    return Transcripts([] if entry is None else [entry], problems, timed, path.name)
 
 
 def _timed_form(path: Path) -> str | None:
-    if path.suffix.lower() == ".txt":
+    ending = path.suffix.lower()
+    if ending == ".txt":
         return "audacity" if is_label_track(read_text(path).text) else None
-    return next((form for form, timed in TIMED.items() if path.suffix.lower() == timed.ending.lower()), None)
+    return next((form for form, timed in of_kind("timed").items() if ending == timed.expects.lower()), None)
 
 
-def _from_lists(folder: Folder, paths: list[Path], form: str | None) -> Found:
-    if form in {*FORMS, *CORPORA}:
+def _from_lists(folder: Folder, paths: list[Path], form: str | None) -> Transcripts:
+    if form not in of_kind("list"):
         form = None
     entries: list[Entry] = []
     problems: list[Problem] = []
@@ -242,30 +221,30 @@ def _from_lists(folder: Folder, paths: list[Path], form: str | None) -> Found:
         encodings.append(decoded.encoding)
     other = next((encoding for encoding in encodings if encoding != "UTF-8"), "UTF-8")
     names = ", ".join(path.name for path in paths)
-    return Found(
-        *unique(entries, problems), " and ".join(dict.fromkeys(forms)), names, other, notices=notices
+    return Transcripts.of(
+        entries, problems, " and ".join(dict.fromkeys(forms)), names, other, notices=notices
     )
 
 
 def _failing(name: str, content: str, chosen: str, failed: int, lines: int) -> str:
     """That many lines cannot be used, and the form that fewest lines fail in."""
     fits = {
-        form: sum(isinstance(row, Row) and bool(row.text) for row in rows(content, form)) for form in FORMATS
+        form: sum(isinstance(row, Row) and bool(row.text) for row in rows(content, form))
+        for form in of_kind("list")
     }
     nearest = max(fits, key=lambda form: (fits[form], form == chosen))
     advice = (
-        ", which fits it best" if nearest == chosen else f", and looks like {nearest}: try --format {nearest}"
+        f"and looks like {nearest}: try --format {nearest}" if nearest != chosen else "which fits it best"
     )
-    return f"{failed} of {lines} lines of {name} cannot be used; it was read as {chosen}{advice}"
+    return f"{failed} of {lines} lines of {name} cannot be used; it was read as {chosen}, {advice}"
 
 
-def _corpus(folder: Folder, name: str, signs: list[PurePosixPath]) -> Found:
-    entries, problems = _resolved(folder, CORPORA[name].rows(folder, signs), name)
+def _corpus(folder: Folder, name: str, signs: list[PurePosixPath]) -> Transcripts:
+    entries, problems = _resolved(folder, corpus_rows(name, folder, signs), name)
     if not entries and not problems:
         raise BadInputError(f"{signs[0]} has no lines", "Give the complete corpus, or another --format.")
-    return Found(
-        *unique(entries, problems), name, f"{signs[0]}" if len(signs) == 1 else f"{len(signs)} files"
-    )
+    source = f"{signs[0]}" if len(signs) == 1 else f"{len(signs)} files"
+    return Transcripts.of(entries, problems, name, source)
 
 
 def _resolved(folder: Folder, listed: Iterable[Row | BadRow], name: str) -> tuple[list[Entry], list[Problem]]:
@@ -276,28 +255,30 @@ def _resolved(folder: Folder, listed: Iterable[Row | BadRow], name: str) -> tupl
     for row in listed:
         file = row.source or name
         source = f"{file}:{row.line}" if row.line else file
-        if isinstance(row, BadRow):
-            problems.append(Problem(public_name(row.name) or source, f"{source} {row.reason}"))
-            continue
-        if not row.text:
-            problems.append(Problem(public_name(row.name), f"{source} has no text"))
-            continue
-        if row.span is None and has_tag(row.text):
-            reason = f"{source} has a tag in it, which nobody says: {row.text}"
-            problems.append(Problem(public_name(row.name), reason))
-            continue
-        match = folder.find(row.name, row.base)
-        if isinstance(match, str):
-            problems.append(Problem(public_name(row.name), f"{source}: {match}"))
+        reason = _reason(row, source)
+        match = "" if reason or isinstance(row, BadRow) else folder.find(row.name, row.base)
+        if reason or isinstance(row, BadRow) or isinstance(match, str):
+            problems.append(Problem(public_name(row.name) or source, reason or f"{source}: {match}"))
         elif row.span is None:
-            entries.append(Entry(clip_name(match.name), match.path, row.text, row.speaker, source))
+            entries.append(Entry(clip_name(match[1]), match[0], row.text, row.speaker, source))
         else:
-            _, segments = parts.setdefault(clip_name(match.name), (match.path, []))
+            _, segments = parts.setdefault(clip_name(match[1]), (match[0], []))
             segments.append(Segment(*row.span, row.text, row.speaker, source))
     for called, (path, segments) in parts.items():
-        kept, reasons = usable(segments)
-        problems += [Problem(called, reason) for reason in reasons]
-        text = " ".join(one.text for one in kept)
-        if kept:
-            entries.append(Entry(called, path, text, None, kept[0].source.partition(":")[0], tuple(kept)))
+        entry, wrong = timed_entry(called, path, segments, segments[0].source.partition(":")[0])
+        entries += [] if entry is None else [entry]
+        problems += wrong
     return entries, problems
+
+
+def _reason(row: Row | BadRow, source: str) -> str:
+    """Why a row cannot be used; empty where it can."""
+    if isinstance(row, BadRow):
+        return f"{source} {row.reason}"
+    if not row.text:
+        return f"{source} has no text"
+    return (
+        f"{source} has a tag in it, which nobody says: {row.text}"
+        if row.span is None and has_tag(row.text)
+        else ""
+    )

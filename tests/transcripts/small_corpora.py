@@ -317,6 +317,27 @@ SAMPLES = {
         SPOKEN,
         "v.list",
     ),
+    "piper": Sample(
+        "piper",
+        ("a.wav", "b.wav", "c.wav"),
+        {"metadata.csv": "a|ann|Alpha was here.\nb|ann|Beta was here.\nc|ann|Gamma.\n"},
+        [("a", "Alpha was here.", "ann"), ("b", "Beta was here.", "ann"), ("c", "Gamma.", "ann")],
+        "metadata.csv",
+    ),
+    "f5": Sample(
+        "f5",
+        ("wavs/a.wav",),
+        {"metadata.csv": "audio_file|text\nwavs/a.wav|Alpha.\n"},
+        [("wavs-a", "Alpha.", None)],
+        "metadata.csv",
+    ),
+    "jsonl": Sample(
+        "jsonl",
+        ("a.wav",),
+        {"metadata.jsonl": '{"audio": "a.wav", "text": "Alpha.", "speaker": "ann"}\n'},
+        [("a", "Alpha.", "ann")],
+        "metadata.jsonl",
+    ),
     "metadata.txt": Sample(
         "ljspeech", WAVS, {"metadata.txt": "a|Alpha, and more.\nb|Beta.\n"}, AB, "metadata.txt"
     ),
@@ -332,13 +353,6 @@ SAMPLES = {
             ("en_US-by_book-male-elliot-one-f_01", "Beta.", "elliot"),
         ],
         "en_US/by_book/female/mary_ann/one/metadata.csv",
-    ),
-    "thorsten": Sample(
-        "ljspeech",
-        ("wavs/a.wav", "wavs/b.wav"),
-        {"metadata.csv": "a|Alpha, and more.\nb|Beta.\n"},
-        AB,
-        "metadata.csv",
     ),
     "piper recording studio": Sample(
         "paths",

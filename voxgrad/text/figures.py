@@ -1,48 +1,26 @@
-"""What is written short, in full: groups of rules in order, each behind one cheap test."""
+"""Figures and signs that are no date, sum or measure: fractions, ranges, scores, powers, equations and codes."""
 
 import re
-from collections.abc import Callable
 from typing import Final
 
-from voxgrad.text.abbreviations import write_out
-from voxgrad.text.acronyms import letter, read_formulas, spelt
-from voxgrad.text.addresses import read_codes, read_links
-from voxgrad.text.dates import number_in_context, read_dates, read_times
-from voxgrad.text.numbers import (
-    AMOUNT,
-    NUMBER,
-    cardinal,
-    count,
-    fraction,
-    ordinal,
-    plural,
-    quantity,
-    read_numerals,
-    year,
-)
-from voxgrad.text.quantities import (
-    SIGNS,
-    read_counts_per,
-    read_foreign_numbers,
-    read_money,
-    read_quantities,
-    read_rates,
-)
-
-Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]
+from voxgrad.text.abbreviations import letter, spelt
+from voxgrad.text.dates import number_in_context
+from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, count, fraction, ordinal, plural, quantity, year
+from voxgrad.text.quantities import SIGNS
+from voxgrad.text.rules import Rules, text_after, text_before
 
 _PARTS: Final = frozenset((*range(2, 11), 12, 15, 16, 20, 32, 64, 100, 1000))
 """Denominators that are read as such; other pairs are names and days ("9/11", "24/7")."""
 
 _POINTS: Final = frozenset((5, 10, 20, 100))
-_SCORE_BEFORE: Final = re.compile(
+_SCORE_BEFORE: Final = (
     r"(?i:\b(?:scor|rat|grad|mark|gave|giv|got|get|earn|solid|perfect|review)\w*(?: (?:it|this|that|them|him|her|a|an"
     r"|of|only|just|at|is|was))*:? )$"
 )
 """What stands before a mark out of five, ten, twenty or a hundred."""
 
 
-_RESULT: Final = re.compile(
+_RESULT: Final = (
     r"(?i:\b(?:beat|beats|beating|defeat\w*|draw|drew|ended|final|leads?|leading|led|los[et]s?|losing|pass(?:ed|es)|score\w*"
     r"|tied|trail\w*|vote\w*|win|wins|winning|won)\b[^.!?\d]{0,24})$"
 )
@@ -67,14 +45,10 @@ def _is_score(match: re.Match[str]) -> bool:
     above, below = int(match[1]), int(match[2])
     if below not in _POINTS or above > below or match[1][0] == "0":
         return False
-    if re.match(r" of\b", match.string[match.end() : match.end() + 4]) is not None:
+    if re.match(r" of\b", text_after(match, 4)) is not None:
         return False
-    given = _SCORE_BEFORE.search(match.string[max(match.start() - 24, 0) : match.start()]) is not None
+    given = re.search(_SCORE_BEFORE, text_before(match, 24)) is not None
     return given or (above == below and below > 5) or (below == 100 and above >= 10)
-
-
-def _mixed(match: re.Match[str]) -> str:
-    return quantity(f"{match[1]} {match[2]}/{match[3]}")
 
 
 def _range(match: re.Match[str]) -> str:
@@ -93,7 +67,7 @@ def _pair(match: re.Match[str]) -> str | None:
     """A score ("won 110-98"), a tie ("2-2"), shares of a hundred ("a 60-40 split"); None for a range."""
     low, high = int(match[1]), int(match[2])
     string, end = match.string, match.end()
-    result = _RESULT.search(string[max(match.start() - 40, 0) : match.start()]) is not None
+    result = re.search(_RESULT, text_before(match, 40)) is not None
     if _RECORD.match(string, end) is not None:
         return f"{cardinal(match[1])} and {cardinal(match[2])}"
     shares = low + high == 100 and (low >= high or _SHARES.match(string, end) is not None)
@@ -114,9 +88,7 @@ def _points(number: str) -> str:
 
 
 def _ratio(match: re.Match[str]) -> str:
-    is_verse = (
-        re.search(r"[A-Z][a-z]+ $", match.string[max(match.start() - 12, 0) : match.start()]) is not None
-    )
+    is_verse = re.search(r"[A-Z][a-z]+ $", text_before(match, 12)) is not None
     return f"{cardinal(match[1])}{' ' if is_verse else ' to '}{cardinal(match[2])}"
 
 
@@ -135,20 +107,30 @@ def _scientific(match: re.Match[str]) -> str:
 
 
 def _product(match: re.Match[str]) -> str:
-    joint = "times" if re.match(r"[\d. ]{1,12}=", match.string[match.end() :][:13]) else "by"
-    return f"{match[1]} {joint} "
+    return f"{match[1]} {'times' if re.match(r'[0-9. ]{1,12}=', text_after(match, 13)) else 'by'} "
 
 
 def _decimal(match: re.Match[str]) -> str:
-    follows_word = match.string[match.start() - 1 : match.start()].isalpha()
-    precedes_word = re.match("-?[A-Za-z]", match.string[match.end() : match.end() + 2]) is not None
+    follows_word = text_before(match, 1).isalpha()
+    precedes_word = re.match("-?[A-Za-z]", text_after(match, 2)) is not None
     return f"{' ' if follows_word else ''}{quantity(match[0])}{' ' if precedes_word else ''}"
 
 
 def _code(match: re.Match[str]) -> str:
     """Letters and figures in one word: ``MP3``, ``B2B``, ``H2O``."""
-    parts = [_code_part(part) for part in re.findall(r"\d+|IP(?=v)|[A-Za-z]+", match[0])]
-    return _without_stop(" ".join(parts), match)
+    words = " ".join(map(_code_part, re.findall(r"\d+|IP(?=v)|[A-Za-z]+", match[0])))
+    # The letter A needs no full stop where no article can stand.
+    at_end = re.match(r"[,;:!?)]|\.?$", text_after(match, 2)) is not None
+    return words[:-1] if at_end and words.endswith("A.") else words
+
+
+def _code_part(part: str) -> str:
+    vowels = set(part.lower()) & set("aeiouy")
+    if part.isdigit() or (part.islower() and len(part) > 2 and vowels):
+        return part
+    if len(part) == 1:
+        return letter(part)
+    return spelt(part) if (part.isupper() and len(part) < 4) or not vowels else part
 
 
 def _joined_letters(match: re.Match[str]) -> str:
@@ -157,42 +139,8 @@ def _joined_letters(match: re.Match[str]) -> str:
     return f"{spelt(match[1])} and {'A' if right == 'A.' else right}"
 
 
-def _resolution(match: re.Match[str]) -> str:
-    return f"{cardinal(match[1])} {cardinal(match[2])} {match[3].upper()}"
-
-
-def _without_stop(words: str, match: re.Match[str]) -> str:
-    """The letter A needs no full stop where no article can stand."""
-    at_end = re.match(r"[,;:!?)]|\.?$", match.string[match.end() : match.end() + 2]) is not None
-    return words[:-1] if at_end and words.endswith("A.") else words
-
-
-def _code_part(part: str) -> str:
-    if part.isdigit() or (part.islower() and len(part) > 2 and set(part) & set("aeiouy")):
-        return part
-    if len(part) == 1:
-        return letter(part)
-    return (
-        spelt(part) if (part.isupper() and len(part) < 4) or not set(part.lower()) & set("aeiouy") else part
-    )
-
-
-def _hyphenated_code(match: re.Match[str]) -> str:
-    return f"{letter(match[1]) if len(match[1]) == 1 else match[1]} "
-
-
 def _plural_number(match: re.Match[str]) -> str:
     return plural(count(match[1]))
-
-
-def _compile(*rules: tuple[str, Callable[[re.Match[str]], str] | str]) -> tuple[Rule, ...]:
-    return tuple(
-        (
-            re.compile(pattern),
-            (lambda match, words=reading: match.expand(words)) if isinstance(reading, str) else reading,
-        )
-        for pattern, reading in rules
-    )
 
 
 _FUNCTIONS: Final = {
@@ -203,21 +151,25 @@ _VALUE: Final = r"(?:-?\d{1,6}|[A-Za-z])"
 
 def _function(match: re.Match[str]) -> str:
     name, prime, inner = match.groups()
-    inner = letter(inner) if inner == "A" else inner
-    return f"{_FUNCTIONS.get(name, name)}{' prime' if prime else ''} of {inner}"
+    return f"{_FUNCTIONS.get(name, name)}{' prime' if prime else ''} of {letter(inner) if inner == 'A' else inner}"
 
 
-_EQUATION: Final = _compile(
-    (rf"(?<!\w)([fgh]|P(?=\([A-Z])|{'|'.join(_FUNCTIONS)})('?)\(({_VALUE}(?:, {_VALUE})*)\)", _function),
-    (r"\b([nxyz]|\d{1,3})/(?=(?:[nxyz]|\d{1,3})\b)(?:(?<=[nxyz]/)|(?=[nxyz]))", r"\1 over "),
-)
-_COEFFICIENTS: Final = _compile(
+read_coefficients: Final = Rules(
     (r"(?<![\w.])(\d{1,4})([abknxyz])\b(?! (?!minus|plus|times|over)[a-z]{3})", r"\1 \2"),
     (r"(?<=[=+] )([a-z])([xyz])\b(?= ?[-+=]|$)", r"\1 \2"),
     (r"(?:(?<=\d)|(?<=\b[xyz]))\((?=[\da-z])", " ("),
+    guard="=",
 )
-_EARLY: Final = _compile(
-    (rf"([{SIGNS}])\s?-(?=\.?\d)", lambda match: f"minus {match[1]}"),
+"""Parts the factors in the terms of an equation."""
+_FUNCTION: Final = "|".join(_FUNCTIONS)
+read_functions: Final = Rules(
+    (rf"(?<!\w)([fgh]|P(?=\([A-Z])|{_FUNCTION})('?)\(({_VALUE}(?:, {_VALUE})*)\)", _function),
+    (r"\b([nxyz]|\d{1,3})/(?=(?:[nxyz]|\d{1,3})\b)(?:(?<=[nxyz]/)|(?=[nxyz]))", r"\1 over "),
+    guard=rf"=|\b(?:[fghP]|{_FUNCTION})'?\(|\b[nxyz]/|/[nxyz]\b",
+)
+"""Writes out functions and fractions of variables."""
+read_operators: Final = Rules(
+    (rf"([{SIGNS}])\s?-(?=\.?\d)", r"minus \1"),
     (rf"(?:(?<=[\s(=<>~\"'*/+])|^)-(?=[{SIGNS}]?\.?\d)", "minus "),
     (r"#\s?(?=\d)", " number "),
     (r"~\s?(?=[$£€]?\.?\d)", " approximately "),
@@ -228,16 +180,26 @@ _EARLY: Final = _compile(
     (r"\b([A-Z]+)-(\d{1,3})s\b", lambda match: f"{spelt(match[1])} {plural(count(match[2]))}"),
     (r"\b(7\d7)s\b", _plural_number),
     (r"\b(40[13])\(?([bk])\)?(?!\w)", lambda match: f"four oh {cardinal(match[1][2])} {match[2].upper()}"),
-    (r"(?<![A-Za-z0-9'])([A-Z][A-Za-z]*+)-(?=\d)", _hyphenated_code),
-    (r"\b(7|10|14|21)(20|80|40|60)([pi])\b", _resolution),
+    (
+        r"(?<![A-Za-z0-9'])([A-Z][A-Za-z]*+)-(?=\d)",
+        lambda match: f"{letter(match[1]) if len(match[1]) == 1 else match[1]} ",
+    ),
+    (
+        r"\b(7|10|14|21)(20|80|40|60)([pi])\b",
+        lambda match: f"{cardinal(match[1])} {cardinal(match[2])} {match[3].upper()}",
+    ),
     (r"(\d(?: ?(?:cm|mm|m|km|in|ft|px)\b|''|['\"])?)(?<!\b0)\s?[xX]\s?(?=\d)", _product),
     (rf"(?<![\w.])({AMOUNT})[eE]([+-]?)(\d{{1,3}})\b", _scientific),
 )
-_LATE: Final = _compile(
+"""Writes out what is said before a figure or between two, and figures that are no numbers."""
+read_figures: Final = Rules(
     (r"((?<!\d)\d++(?:\.\d++)?|\b[A-Za-z]{1,2}|\))\^(-?)(\d{1,9}|[A-Za-z]\b)(?!\w)", _power),
-    (r"(?<=\d)(st|nd|rd|th)\s?[-\u2013]\s?(?=\d{1,3}(?:st|nd|rd|th)\b)", lambda match: f"{match[1]} to "),
+    (r"(?<=\d)(st|nd|rd|th)\s?[-\u2013]\s?(?=\d{1,3}(?:st|nd|rd|th)\b)", r"\1 to "),
     (rf"\b({NUMBER})(?i:st|nd|rd|th)\b", lambda match: ordinal(match[1].replace(",", ""))),
-    (r"\b(\d{1,9})(?:\s+|-)([1-9]\d?)/([2-9]|[1-9]\d)\b(?!/)", _mixed),
+    (
+        r"\b(\d{1,9})(?:\s+|-)([1-9]\d?)/([2-9]|[1-9]\d)\b(?!/)",
+        lambda match: quantity(f"{match[1]} {match[2]}/{match[3]}"),
+    ),
     (r"\b(\d{1,4})/(\d{1,4})\b(?![/\d])", _slashed),
     (r"(?<![\w.:,])(\d{1,3}):(\d{1,3})(?![\w:]|\.\d)", _ratio),
     (rf"({AMOUNT})[xX]\b", lambda match: f"{quantity(match[1])} times"),
@@ -247,7 +209,8 @@ _LATE: Final = _compile(
     (r"(?<![A-Za-z0-9])(?:[A-Za-z]++\d|\d++[A-Za-z])[A-Za-z0-9]*+(?:-[A-Za-z]*+\d[A-Za-z0-9]*+)*+", _code),
     (NUMBER, number_in_context),
 )
-_LETTERED: Final = _compile(
+"""Writes out all figures that are left."""
+read_comparisons: Final = Rules(
     (r"\s?(?:<=|=<)\s?", " less than or equal to "),
     (r"\s?>=\s?", " greater than or equal to "),
     (r"(?<![<-])<\s?(?=-?\.?\d)|(?<=[\w)]) < (?=\w)|(?<=\b\w)<(?=\w\b)", " less than "),
@@ -255,53 +218,17 @@ _LETTERED: Final = _compile(
     (r"(?<![\w&])([A-Z]{1,3})&([A-Z]{1,3})(s?)(?![\w&])", _joined_letters),
     (r"\b([A-G])#(?!\w)", lambda match: f"{letter(match[1])} sharp"),
     (r"\bA(?=[+*](?!\w)| ?& [B-Z]\b)", "A."),
-    (r"([$£€])\1+", lambda match: match[1]),
+    (r"([$£€])\1+", r"\1"),
     (r"(?<= )<->(?= )|(?<= )[-=]+>(?= )", "--"),
+    guard=r"[^\w\s.,;:!?'\"()\[\]\x02\x03-]",
 )
-_SIGNS: Final = str.maketrans(
+"""Writes out comparisons, letters joined by "&", and arrows."""
+SIGN_NAMES: Final = str.maketrans(
     {
-        "&": " and ",
-        "%": " percent ",
-        "+": " plus ",
-        "=": " equals ",
-        "@": " at ",
-        "\u2013": "-",
-        "‰": " per mille ",
+        "&": " and ", "%": " percent ", "+": " plus ", "=": " equals ", "@": " at ", "\u2013": "-", "‰": " per mille ",
+        "$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "¢": " cents ", "₹": " rupees ", "₩": " won ",
+        "₽": " rubles ", "₺": " lira ", "₪": " shekels ", "₱": " pesos ", "₿": " bitcoin ", "°": " degrees ",
+        "μ": " mu ", "Ω": " omega ", **dict.fromkeys("#*/<>\\^_`{|}~", " "),
     }
-    | {"$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "¢": " cents ", "₹": " rupees "}
-    | {"₩": " won ", "₽": " rubles ", "₺": " lira ", "₪": " shekels ", "₱": " pesos ", "₿": " bitcoin "}
-    | {"°": " degrees ", "μ": " mu ", "Ω": " omega "}
-    | dict.fromkeys("#*/<>\\^_`{|}~", " ")
-)
-_MATHS: Final = re.compile(rf"=|\b(?:[fghP]|{'|'.join(_FUNCTIONS)})'?\(|\b[nxyz]/|/[nxyz]\b")
-_CHEMISTRY: Final = re.compile(r"[A-Za-z][A-Z\d]")
-_SIGN: Final = re.compile(r"[^\w\s.,;:!?'\"()\[\]\x02\x03-]")
-
-
-def expand(text: str) -> str:
-    """Addresses, abbreviations, Roman numerals, figures, money, measures, dates, times and signs as words.
-
-    Args:
-        text: as ``to_ascii`` returns it.
-
-    Returns:
-        Letters, apostrophes, hyphens, quotation marks, brackets and punctuation only; no digit.
-    """
-    text = read_numerals(write_out(read_links(read_foreign_numbers(text))))
-    if _MATHS.search(text) is not None:
-        text = _apply(_EQUATION, _apply(_COEFFICIENTS, text) if "=" in text else text)
-    if _CHEMISTRY.search(text) is not None:
-        text = read_formulas(text)
-    if _SIGN.search(text) is not None:
-        text = _apply(_LETTERED, text)
-    if re.search(r"\d", text) is not None:
-        text = read_codes(_apply(_EARLY, text))
-        text = read_quantities(read_money(read_times(read_dates(read_counts_per(text)))))
-        text = _apply(_LATE, text)
-    return read_rates(text).translate(_SIGNS)
-
-
-def _apply(rules: tuple[Rule, ...], text: str) -> str:
-    for pattern, reading in rules:
-        text = pattern.sub(reading, text)
-    return text
+)  # fmt: skip
+"""What signs are called that no rule has read."""

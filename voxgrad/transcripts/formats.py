@@ -1,0 +1,174 @@
+"""The registry of the formats of transcripts, and what their readers yield."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Literal, TypeVar
+
+from voxgrad.transcripts.recordings import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text of a list or a corpus."""
+
+    line: int
+    """0 where the whole file is one text."""
+    name: str
+    """Of the recording: a path, or an id without ending."""
+    text: str
+    speaker: str | None
+    span: tuple[float, float] | None = None
+    """Seconds of the recording; None: all of it."""
+    source: str = ""
+    """The file that the line stands in, relative to the folder; empty: the list that was opened."""
+    base: str = ""
+    """The folder that the name is relative to, within the one that was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A line that cannot be used, and why."""
+
+    line: int
+    name: str
+    reason: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a recording with its text; seconds.
+
+    Attributes:
+        start: where it begins.
+        stop: where it ends.
+        text: what is said in it.
+        speaker: who says it; None where nobody is named.
+        source: where it was found, for messages: a file, and a place in it.
+    """
+
+    start: float
+    stop: float
+    text: str
+    speaker: str | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recording with its text."""
+
+    id: str
+    """Can be a file's name, and is not the path that it was found at."""
+    recording: Path
+    text: str
+    """Empty where there is none, and it is to be transcribed."""
+    speaker: str | None
+    source: str
+    """Where the text was found, for messages: a file, and a line in it."""
+    segments: tuple[Segment, ...] = ()
+    """The parts that have a text, in order; none: the text is of the whole recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A line or a recording that cannot be used, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcripts:
+    """The texts that a folder holds.
+
+    Attributes:
+        entries: what can be used, in the list's order.
+        problems: what cannot.
+        form: a key of `FORMATS`; several are joined by " and ".
+        source: name of the list; empty where there is none.
+        encoding: of the list.
+        others: forms that are there too, and were not chosen.
+        unlisted: how many recordings of the folder the list does not name.
+        notices: what is odd, in sentences.
+    """
+
+    entries: list[Entry]
+    problems: list[Problem]
+    form: str
+    source: str = ""
+    encoding: str = "UTF-8"
+    others: tuple[str, ...] = ()
+    unlisted: int = 0
+    notices: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, entries: list[Entry], problems: list[Problem], *told: Any, **more: Any) -> "Transcripts":
+        """Transcripts in which entries that are called as one before are problems."""
+        kept: dict[str, Entry] = {}
+        for entry in entries:
+            if entry.id in kept:
+                problems.append(Problem(entry.id, f"{entry.source}: {entry.id} occurs twice"))
+            else:
+                kept[entry.id] = entry
+        return cls(list(kept.values()), problems, *told, **more)
+
+    @property
+    def texts(self) -> int:
+        """How many texts there are: several of a recording with times."""
+        return sum(max(1, len(entry.segments)) for entry in self.entries)
+
+
+Rows = Iterator[Row | BadRow]
+Segments = Iterator[Segment | str]
+"""Segments, and what is wrong with those that cannot be used."""
+Kind = Literal["list", "corpus", "timed", "script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of transcripts.
+
+    Attributes:
+        kind: ``list``: lines that name recordings; ``corpus``: known by its folders; ``timed`` and ``script``: beside
+            a recording, with times and without.
+        read: takes the content of a list apart, or a file in the folder of a corpus, as `Rows`; a file with times, as
+            `Segments`; or a script, as a text.
+        expects: the files that a corpus is known by, for messages; the ending of files beside recordings.
+        signs: the files in a folder that show a corpus; none: it is another.
+    """
+
+    kind: Kind
+    read: Callable[..., Iterator[Any]]
+    expects: str
+    signs: Callable[[Folder], list[PurePosixPath]]
+
+
+FORMATS: Final[dict[str, Format]] = {}
+"""By name. Of the corpora and of the files with times the first that is there is read."""
+
+
+_Reader = TypeVar("_Reader", bound=Callable[..., Iterator[Any]])
+
+
+def register(
+    name: str, kind: Kind, expects: str = "", signs: Callable[[Folder], list[PurePosixPath]] = lambda _: []
+) -> Callable[[_Reader], _Reader]:
+    """Registers a reader as that of a `Format`."""
+
+    def add(read: _Reader) -> _Reader:
+        FORMATS[name] = Format(kind, read, expects, signs)
+        return read
+
+    return add
+
+
+def of_kind(kind: Kind) -> dict[str, Format]:
+    """The formats of one kind, in the order in which they are looked for."""
+    return {name: known for name, known in FORMATS.items() if known.kind == kind}
+
+
+def one_line(text: str) -> str:
+    """A text with single spaces in place of all others and of line ends."""
+    return " ".join(text.split())

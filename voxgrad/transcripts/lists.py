@@ -1,0 +1,245 @@
+"""Lists of recordings and their texts, in the formats that other programs write."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from voxgrad.errors import BadInputError
+from voxgrad.transcripts.formats import FORMATS, BadRow, Row, Rows, one_line, register
+from voxgrad.transcripts.recordings import is_sound
+
+_FEW_SPEAKERS: Final = 0.5  # names of speakers repeat; texts hardly do
+_LOOKED_AT: Final = 50
+_LINES_OF_A_FIELD: Final = 5
+_EXPECTED: Final = "`name|text`, with at most three columns"
+_F5_HEADER: Final = ["audio_file", "text"]
+_KEYS: Final = {
+    "name": (
+        *("audio", "audio_file", "audio_filepath", "audio_path", "path", "file", "file_name", "filename"),
+        *("wav", "wav_filename", "id"),
+    ),
+    "text": ("text", "transcript", "transcription", "sentence", "normalized_text"),
+    "speaker": ("speaker", "speaker_name", "speaker_id", "client_id"),
+    "language": ("language", "lang", "locale"),
+}
+"""What other programs call columns and keys; the first that is there counts."""
+
+
+def recognise(content: str, name: str) -> str:
+    """Tell the format of a list by its ending and its lines.
+
+    Raises:
+        BadInputError: it has no lines.
+    """
+    lines = [fields for _, fields in _piped(content)]
+    if not lines:
+        raise no_lines(name)
+    if name.lower().endswith((".jsonl", ".ndjson")) or lines[0][0].startswith("{"):
+        return "jsonl"
+    if _is_f5_header(lines[0]) or _delimiter(content) is not None:
+        return "f5" if _is_f5_header(lines[0]) else "csv"
+    # The form of most lines: single bad ones are reported with their numbers.
+    widths = [len(fields) for fields in lines]
+    width = max(set(widths), key=widths.count)
+    usual = [fields for fields in lines if len(fields) == width]
+    if width == 4:
+        return "gpt-sovits"
+    if width == 3 and all(_counts_characters(*fields) for fields in usual):
+        return "mimic"
+    if width == 3 and _names_speaker_second(usual):
+        return "piper"
+    paths = [is_sound(fields[0]) or (width == 3 and _says_another(*fields[1:])) for fields in usual]
+    return "paths" if 2 * sum(paths) > len(usual) else "ljspeech"
+
+
+def no_lines(name: str) -> BadInputError:
+    """That a list is empty."""
+    return BadInputError(f"{name} has no lines", "Write one `name|text` line for each recording.")
+
+
+def rows(content: str, form: str) -> Rows:
+    """Take the lines of a list apart.
+
+    Args:
+        content: of the file.
+        form: the name of its format.
+    """
+    return FORMATS[form].read(content)
+
+
+def _row(number: int, record: Mapping[str, str]) -> Row | BadRow:
+    name, language = record["name"], record.get("language", "en")
+    if not language.lower().startswith("en"):
+        return BadRow(number, name, f"is in {language}, and voxgrad reads English")
+    return Row(number, name, record["text"], record.get("speaker") or None)
+
+
+def _barred_row(number: int, fields: Sequence[str], expected: str, *layouts: str) -> Row | BadRow:
+    """A line by the layout that has as many columns; the name is the first of all."""
+    columns = next((names for layout in layouts if len(names := layout.split("|")) == len(fields)), None)
+    if columns is None or not fields[0]:
+        return BadRow(number, fields[0], f"is not {expected}")
+    return _row(number, dict(zip(columns, fields, strict=True)))
+
+
+@register("ljspeech", "list")
+def _ljspeech(content: str) -> Rows:
+    """``id|text``, or ``id|text|text in words``; a path is taken for one of ``paths``."""
+    for number, fields in _piped(content):
+        if is_sound(fields[0]) or len(fields) != 3 or not fields[0] or not fields[2]:
+            yield _barred_row(number, fields, _EXPECTED, "name|text", "name|text|speaker")
+        elif _says_another(*fields[1:]):
+            yield BadRow(number, fields[0], "has a third column that is not its text in words")
+        else:
+            yield Row(number, fields[0], fields[2], None)
+
+
+def _register_barred(name: str, expected: str, *layouts: str, has_header: bool = False) -> None:
+    @register(name, "list")
+    def read(content: str) -> Rows:
+        for number, fields in _piped(content):
+            if not (has_header and _is_f5_header(fields)):
+                yield _barred_row(number, fields, expected, *layouts)
+
+
+_register_barred("paths", _EXPECTED, "name|text", "name|text|speaker")
+_register_barred("piper", "Piper's `name|speaker|text`", "name|text", "name|speaker|text")
+_register_barred("f5", "F5's `audio_file|text`", "name|text", has_header=True)
+_register_barred("gpt-sovits", "GPT-SoVITS's `path|speaker|language|text`", "name|speaker|language|text")
+
+
+@register("jsonl", "list")
+def _jsonl(content: str) -> Rows:
+    """One JSON object a line, under any of the usual keys."""
+    for number, line in _lines(content):
+        try:
+            value: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            yield BadRow(number, "", "is no JSON")
+            continue
+        record = {key: value[name] for key, name in _named(value).items()} if isinstance(value, dict) else {}
+        record = {key: one_line(said) for key, said in record.items() if isinstance(said, str)}
+        if not record.get("name") or "text" not in record:
+            yield BadRow(number, record.get("name", ""), "has no audio and text in it")
+        else:
+            yield Row(number, record["name"], record["text"], record.get("speaker") or None)
+
+
+@register("csv", "list")
+def _csv(content: str) -> Rows:
+    """Columns by commas, tabs or semicolons, under a header that names them, or without one: audio, text, speaker."""
+    delimiter = _delimiter(content) or ","
+    columns: dict[str, int] = {}
+    for number, fields in _records(content, delimiter):
+        if isinstance(fields, str):
+            yield BadRow(number, "", f"is not CSV ({fields})")
+        elif columns or not (columns := _columns(fields)):
+            if not columns and len(fields) not in ({2, 3} if delimiter == "\t" else {2}):
+                reason = f"has {len(fields)} columns, and no header tells which is the text"
+                yield BadRow(number, fields[0], reason)
+                continue
+            named = columns or {"name": 0, "text": 1, "speaker": 2}
+            record = {key: fields[column] for key, column in named.items() if column < len(fields)}
+            if not record.get("name") or "text" not in record:
+                yield BadRow(number, record.get("name", ""), "has no audio and text in it")
+            else:
+                yield _row(number, record | {"language": record.get("language") or "en"})
+
+
+_register_barred("mimic", "Mimic Recording Studio's `name.wav|text|length`", "name|text|length")
+
+
+def _named(names: Mapping[str, Any] | Sequence[str]) -> dict[str, str]:
+    """Which of the names each of our keys is called by."""
+    found = {key: next((name for name in usual if name in names), None) for key, usual in _KEYS.items()}
+    return {key: name for key, name in found.items() if name is not None}
+
+
+def _columns(header: Sequence[str]) -> dict[str, int]:
+    """Where a header has audio and text, and speaker and language if it names them; nothing where it is none."""
+    lowered = [field.lower().strip() for field in header]
+    columns = {key: lowered.index(name) for key, name in _named(lowered).items()}
+    return columns if {"name", "text"} <= columns.keys() else {}
+
+
+def _records(content: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Line number and fields, or what is wrong: a quote that is never closed must not swallow the rest of the list."""
+    lines = content.split("\n")
+    at = 0
+    while at < len(lines):
+        reason, taken = "", 1
+        while lines[at].strip() and taken <= _LINES_OF_A_FIELD:
+            try:
+                record = [f"{line}\n" for line in lines[at : at + taken]]
+                fields = next(csv.reader(record, delimiter=delimiter, strict=True))
+            except csv.Error as error:
+                reason = reason or str(error)
+                taken += 1
+            else:
+                yield at + 1, [one_line(field) for field in fields]
+                break
+        else:
+            if reason:
+                yield at + 1, reason
+            taken = 1
+        at += taken
+
+
+def _delimiter(content: str) -> str | None:
+    """What parts the columns, where a header says so, or where most lines are an audio file, it, and more."""
+    lines = [line for _, line in _lines(content)][:_LOOKED_AT]
+    for delimiter in (",", "\t", ";", "|"):
+        try:
+            if lines and _columns(next(csv.reader(lines[:1], delimiter=delimiter))):
+                return delimiter
+        except csv.Error:
+            continue
+    for delimiter in (",", "\t", ";"):
+        names = [line.strip('" ').partition(delimiter) for line in lines]
+        if 2 * sum(bool(text) and is_sound(name.strip('" ')) for name, _, text in names) > len(lines):
+            return delimiter
+    return None
+
+
+def _is_f5_header(fields: Sequence[str]) -> bool:
+    return [field.lower() for field in fields] == _F5_HEADER
+
+
+def _counts_characters(name: str, text: str, length: str) -> bool:
+    return is_sound(name) and length.isdigit() and abs(int(length) - len(text)) <= 2
+
+
+def _says_another(text: str, in_words: str) -> bool:
+    """Whether two columns cannot be one text: they have no word in common, and no figure that may be spelt out."""
+    first, second = (set(re.findall(r"[^\W\d_]{2,}", column.lower())) for column in (text, in_words))
+    return bool(first) and not first & second and not re.search(r"\d", text)
+
+
+def _names_speaker_second(usual: list[list[str]]) -> bool:
+    """Whether the second of three columns names speakers: short, repeated, and not what the third says in words."""
+    second, third = [fields[1] for fields in usual], [fields[2] for fields in usual]
+    repeated = len(set(second)) <= _FEW_SPEAKERS * len(second)
+    return repeated and sum(map(len, second)) < 0.5 * sum(map(len, third))
+
+
+def _piped(content: str) -> list[tuple[int, list[str]]]:
+    """The number of every line with its fields between bars."""
+    quoted = content.lstrip().startswith('"')
+    return [(number, _fields(line, quoted=quoted)) for number, line in _lines(content)]
+
+
+def _fields(line: str, *, quoted: bool) -> list[str]:
+    # Quotes belong to the text, unless the list begins with one, or a field has them doubled: then a program wrote it
+    # that quotes fields.
+    line = line.replace("\r", " ")
+    parts = next(csv.reader([line], delimiter="|")) if quoted or '""' in line else line.split("|")
+    return [one_line(field) for field in parts]
+
+
+def _lines(content: str) -> Iterator[tuple[int, str]]:
+    # Not splitlines(), for which U+2028 and others within a text end a line too.
+    for number, line in enumerate(content.split("\n"), 1):
+        if line.strip():
+            yield number, line
