@@ -26,8 +26,8 @@ from voxgrad.conversion.convert import convert
 from voxgrad.conversion.source import read_source
 from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
 from voxgrad.settings import ConversionSpec, SynthesisSpec
-from voxgrad.speech.load import find_vocoder, find_voice
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.load import find_vocoder, find_voice
+from voxgrad.voice.torch_engine import TorchEngine
 from voxgrad.store import Store
 from voxgrad.text.beside import script_beside
 from voxgrad.text.lexicon import NONE

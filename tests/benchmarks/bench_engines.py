@@ -17,13 +17,13 @@ from pathlib import Path
 
 from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech import engines
-from voxgrad.speech.load import load_speaker
+from voxgrad.voice import load
+from voxgrad.voice.load import load_speaker
 from voxgrad.store import Store
 
 SAY = """
 import sys
-from voxgrad.speech import engines
+from voxgrad.voice import load
 engines.QUANTIZE = sys.argv.pop(1)
 from voxgrad.cli.main import run
 run()

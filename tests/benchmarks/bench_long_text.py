@@ -14,7 +14,7 @@ import torch
 
 import voxgrad
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.torch_engine import TorchEngine
 
 PARAGRAPH = (
     "The road ran along the river for a mile or more, and then it turned away from the water, between two rows of "

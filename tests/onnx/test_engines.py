@@ -15,9 +15,9 @@ import voxgrad
 from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.runtime import MODEL
-from voxgrad.speech import engines
-from voxgrad.speech.onnx_speaker import OnnxSpeaker
-from voxgrad.speech.provenance import read_recipe
+from voxgrad.voice import load
+from voxgrad.voice.onnx_engine import OnnxEngine
+from voxgrad.voice.metadata import read_recipe
 
 PAGE = Path(__file__).parents[2] / "docs" / "anywhere.md"
 TEXT = "Rain fell all day. Two dogs ran home."
@@ -74,7 +74,7 @@ def test_a_graph_that_is_there_is_used_by_itself(own):
 
 def engines_load(store, engine, **settings):
     from voxgrad.settings import SynthesisSpec
-    from voxgrad.speech.load import load_speaker
+    from voxgrad.voice.load import load_speaker
 
     return load_speaker(store, "small", "pulses", None, engine=engine, synthesis=SynthesisSpec(**settings))
 
@@ -216,7 +216,7 @@ def test_a_graph_needs_no_torch(own, tmp_path):
         "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'matplotlib', 'parselmouth', 'safetensors', 'joblib',"
         " 'jinja2', 'onnx', 'PIL', 'webvtt', 'av'):\n"
         "    sys.modules[name] = None\n"
-        "import voxgrad.speech.engines as engines\n"
+        "import voxgrad.voice.load as engines\n"
         "engines.QUANTIZE = 'none'\n"
         "from voxgrad.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"

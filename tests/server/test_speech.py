@@ -22,8 +22,8 @@ from voxgrad.server.openai_api import _find
 from voxgrad.server.speech_service import UnknownVoiceError
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.load import load_speaker
-from voxgrad.speech.provenance import read_recipe
+from voxgrad.voice.load import load_speaker
+from voxgrad.voice.metadata import read_recipe
 from voxgrad.store import Store
 
 LONG = "The sun is warm today, and birds sing. " * 3

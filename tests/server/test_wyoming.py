@@ -22,7 +22,7 @@ from wyoming.tts import (
 
 from voxgrad.audio.writers import to_pcm
 from voxgrad.settings import DeliverySpec
-from voxgrad.speech.load import load_speaker
+from voxgrad.voice.load import load_speaker
 from voxgrad.store import Store
 
 

@@ -17,8 +17,8 @@ from voxgrad.audio.io import Waveform, write_audio
 from voxgrad.audio.praat import bend, median_f0
 from voxgrad.errors import BadInputError
 from voxgrad.evaluation.metrics import spectral_detail
-from voxgrad.speech.pauses import Cut, Cuts, cuts_for
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.pauses import Cut, Cuts, cuts_for
+from voxgrad.voice.torch_engine import TorchEngine
 
 sys.path.insert(0, str(Path(__file__).parent))
 from silences import edges, silences

@@ -16,8 +16,8 @@ from voxgrad.audio.praat import median_f0
 from voxgrad.audio.writers import read_comment, to_pcm
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
-from voxgrad.speech.provenance import MARK, Recipe, Source, read_recipe
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.metadata import MARK, Recipe, Source, read_recipe
+from voxgrad.voice.torch_engine import TorchEngine
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."

@@ -6,7 +6,7 @@ import pytest
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
-from voxgrad.speech.word_timings import TimedPassage, read_timings, timed, timings_format, write_timings
+from voxgrad.voice.timings import TimedPassage, read_timings, timed, timings_format, write_timings
 from voxgrad.text.passages import passages
 from voxgrad.training.textgrid import read_tier
 

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.speech.load import load_speaker
+from voxgrad.voice.load import load_speaker
 from voxgrad.steps.halve_weights import halve_weights
 
 WEIGHTS = "weights.safetensors"

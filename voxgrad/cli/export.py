@@ -126,8 +126,8 @@ def _graph(
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import Renderer, answer, section, size
     from voxgrad.onnx.runtime import KIND
-    from voxgrad.speech.load import find_voice
     from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
+    from voxgrad.voice.load import find_voice
 
     voice = find_voice(store, ref)
     if voice.kind != KIND:
@@ -204,7 +204,7 @@ def _archive(
 
 def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
     from voxgrad.cli.terminal import Renderer
-    from voxgrad.speech.engines import require_torch
+    from voxgrad.voice.load import require_torch
 
     require_torch()
     session.loading()
@@ -217,8 +217,7 @@ def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
 def _weights(session: Session, store: "Store", ref: str, output: Path | None) -> None:
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import answer, section
-    from voxgrad.speech.engines import require_torch
-    from voxgrad.speech.load import find_voice
+    from voxgrad.voice.load import find_voice, require_torch
 
     voice = find_voice(store, ref)
     require_torch()
@@ -237,7 +236,7 @@ def _weights(session: Session, store: "Store", ref: str, output: Path | None) ->
 def _module(session: Session, store: "Store", ref: str) -> None:
     """Prints a configuration of speech-dispatcher, as it stands: it is to be put into a file."""
     from voxgrad.cli.speech_dispatcher import module_configuration
-    from voxgrad.speech.load import find_voice
+    from voxgrad.voice.load import find_voice
 
     if session.json:
         raise BadInputError("--json and --for speech-dispatcher exclude each other", "Leave out --json.")

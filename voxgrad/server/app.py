@@ -25,9 +25,8 @@ from voxgrad.server.speech_service import QueueFullError, SpeechService
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.server.wyoming_service import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.cast import Cast
-from voxgrad.speech.stream import cut, readable
 from voxgrad.store.store import Store
+from voxgrad.voice.voice import Cast
 
 _FIRST_WORDS = "This is the first sentence."
 _PAGE = Path(__file__).parent / "page"
@@ -96,11 +95,10 @@ def _routes() -> list[BaseRoute]:
 
 async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
-    speaker = service.find(None)
-    remote = service.remote(speaker)
-    passages = cut(readable(_FIRST_WORDS), Cast(remote))
+    voice = service.find(None)
+    passages = Cast(voice).passages([_FIRST_WORDS])
     await service.pool.start(
-        worker.speak, *slots(remote), next(passages), SynthesisSpec(), DeliverySpec(), 0, ()
+        worker.speak, *slots(voice), next(passages), SynthesisSpec(), DeliverySpec(), 0, ()
     )
 
 

@@ -17,7 +17,6 @@ from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import AnswerForm, speech_response
 from voxgrad.server.speech_service import (
     SPEAKERS,
-    Speaker,
     SpeechRequest,
     SpeechService,
     UnknownVoiceError,
@@ -25,6 +24,7 @@ from voxgrad.server.speech_service import (
 )
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.voice.voice import Voice
 
 MODELS: Final[dict[str, Quality]] = {
     "voxgrad": "default",
@@ -116,7 +116,7 @@ async def _asked(service: SpeechService, body: SpeechBody, names: Mapping[str, s
         raise HTTPError(404, message, code="model_not_found", parameter="model")
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
     speaker = await asyncio.to_thread(_find, service, wanted, names)
-    asked = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": speaker.name}
+    asked = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": speaker.speaker}
     return SpeechRequest(
         body.input,
         speaker,
@@ -126,7 +126,7 @@ async def _asked(service: SpeechService, body: SpeechBody, names: Mapping[str, s
     )
 
 
-def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) -> Speaker:
+def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) -> Voice:
     """As `SpeechService.find`; a name that no voice has may be another name of one, or one of OpenAI's."""
     try:
         return service.find(wanted)

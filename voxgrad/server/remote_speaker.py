@@ -1,49 +1,44 @@
-"""A voice whose passages are spoken by worker processes, while all else about a text is done here."""
+"""The engine of a voice whose passages are spoken by worker processes, while all else about a text is done here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from voxgrad.server import worker
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.worker_pool import WorkerPool
-from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
-from voxgrad.speech.results import Spoken
-from voxgrad.speech.speaker import Speaker
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.passages import Passage
+from voxgrad.voice.engine import PassageAudio, Pauses
+from voxgrad.voice.voice import Voice
 
 
 class LeftError(Exception):
     """Nobody waits for the passage any more."""
 
 
-@dataclass(frozen=True, eq=False)
-class RemoteSpeaker(Speaker):
-    """A voice without weights: `speak` has a worker do it, and waits; so it is called in a thread.
+@dataclass(eq=False)
+class RemoteEngine:
+    """An `Engine` without weights: `speak` has a worker do it, and waits; so it is called in a thread.
 
     Attributes:
-        acoustic: settings of the voice.
+        voice: whose passages it speaks.
         pool: of the workers.
         metrics: where audio and work are counted.
         loop: that the pool runs in.
     """
 
-    acoustic: AcousticSpec
+    voice: Voice
     pool: WorkerPool
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
-    threads = worker.THREADS
-    tools: ClassVar[dict[str, str]] = {}
-    made_by: ClassVar[dict[str, Any]] = {}
-    _state: dict[str, Any] = field(default_factory=lambda: {"begun": False, "left": False}, init=False)
-
-    @property
-    def spec(self) -> AcousticSpec:
-        """What the voice carries."""
-        return self.acoustic
+    threads: int = worker.THREADS
+    tools: Mapping[str, str] = MappingProxyType({})
+    _left: bool = False
+    _waiting: "Future[tuple[PassageAudio, float]] | None" = None
 
     def speak(
         self,
@@ -51,27 +46,26 @@ class RemoteSpeaker(Speaker):
         synthesis: SynthesisSpec,
         delivery: DeliverySpec,
         seed: int,
-        pauses: Sequence[tuple[int, float]] = (),
-    ) -> Spoken:
-        """As `Speaker.speak`.
+        pauses: Pauses = (),
+    ) -> PassageAudio:
+        """See `Engine.speak`.
 
         Raises:
             LeftError: `leave` was called.
             VoxgradError: as the worker raises it.
         """
-        if self._state["left"]:
+        if self._left:
             raise LeftError
-        arguments = (*slots(self), passage, synthesis, delivery, seed, tuple(pauses))
-        call = self.pool.call(worker.speak, *arguments, later=self._state["begun"])
-        waiting: Future[tuple[Spoken, float]] = asyncio.run_coroutine_threadsafe(call, self.loop)
-        self._state.update(begun=True, waiting=waiting)
-        if self._state["left"]:  # in the meantime
+        arguments = (*slots(self.voice), passage, synthesis, delivery, seed, tuple(pauses))
+        call = self.pool.call(worker.speak, *arguments, later=self._waiting is not None)
+        self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
+        if self._left:  # in the meantime
             waiting.cancel()
         try:
             spoken, seconds = waiting.result()
         except CancelledError as error:
             raise LeftError from error
-        length = len(spoken.samples) / self.rate
+        length = len(spoken.samples) / self.voice.rate
         self.metrics.audio_seconds.inc(length)
         self.metrics.work_seconds.inc(seconds)
         self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
@@ -79,15 +73,14 @@ class RemoteSpeaker(Speaker):
 
     def leave(self) -> None:
         """Nobody listens any more: what waits is not begun."""
-        self._state["left"] = True
-        if (waiting := self._state.get("waiting")) is not None:
-            waiting.cancel()
+        self._left = True
+        if self._waiting is not None:
+            self._waiting.cancel()
 
 
-def slots(speaker: Speaker) -> tuple[ArtifactLocation, ArtifactLocation | None]:
+def slots(voice: Voice) -> tuple[ArtifactLocation, ArtifactLocation | None]:
     """Where voice and vocoder lie."""
-    vocoder = speaker.vocoder
-    return slot_of(speaker.voice), None if vocoder is None else slot_of(vocoder)
+    return slot_of(voice.artifact), None if voice.vocoder is None else slot_of(voice.vocoder)
 
 
 def slot_of(artifact: Artifact) -> ArtifactLocation:

@@ -20,7 +20,7 @@ from voxgrad.server.errors import as_http, error_content
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import Limits
 from voxgrad.server.speech_service import SpeechRequest, SpeechService
-from voxgrad.speech.results import SpokenPassage
+from voxgrad.voice.speak import SpokenPassage
 
 T = TypeVar("T")
 _LOG = logging.getLogger("voxgrad.server")

@@ -14,23 +14,21 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.presets import validated
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.remote_speaker import RemoteSpeaker
+from voxgrad.server.remote_speaker import RemoteEngine
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.worker_pool import WorkerPool
-from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
-from voxgrad.speech.cast import Cast
-from voxgrad.speech.provenance import Recipe
-from voxgrad.speech.results import SpokenPassage
-from voxgrad.speech.speaker import carried_lexicon
-from voxgrad.speech.stream import cut, readable
+from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.unread import unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
+from voxgrad.voice.engine import Engine
+from voxgrad.voice.load import find_lexicon
+from voxgrad.voice.metadata import Recipe
+from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.voice import Cast, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 SPEAKERS: Final = ("voice", "base")
@@ -52,35 +50,11 @@ class QueueFullError(Exception):
 
 
 @dataclass(frozen=True)
-class Speaker:
-    """A voice that can be asked to speak, not loaded.
-
-    Attributes:
-        voice: a voice or a base.
-        vocoder: None for Griffin-Lim.
-        spec: of the voice.
-        lexicon: pronunciations: the voice's, before the store's.
-        name: one of the speakers of a base; None: its default.
-    """
-
-    voice: Artifact
-    vocoder: Artifact | None
-    spec: AcousticSpec
-    lexicon: Lexicon
-    name: str | None
-
-    @property
-    def rate(self) -> int:
-        """Samples per second."""
-        return self.spec.mel.sample_rate
-
-
-@dataclass(frozen=True)
 class SpeechRequest:
     """What shall be said, and how."""
 
     text: str
-    speaker: Speaker
+    speaker: Voice
     synthesis: SynthesisSpec
     delivery: DeliverySpec
     seed: int
@@ -92,7 +66,7 @@ def log_text(asked: SpeechRequest) -> None:
     Raises:
         BadInputError: it is SSML that cannot be read.
     """
-    _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(asked.text.split()))
+    _LOG.info("%s says: %s", asked.speaker.artifact.ref, " ".join(asked.text.split()))
     for remark in unread_remarks(asked.text):
         _LOG.warning("%s", remark)
 
@@ -115,7 +89,7 @@ class SpeechService:
         self._active = 0
         self._usual_seconds = _USUAL_SECONDS
 
-    def find(self, wanted: str | None) -> Speaker:
+    def find(self, wanted: str | None) -> Voice:
         """The voice or base that is meant; reads the store, so call it in a thread.
 
         Args:
@@ -127,17 +101,14 @@ class SpeechService:
             VoxgradError: it is damaged, or no vocoder fits.
         """
         voice, speaker = self._artifact(wanted)
-        # What was published with other settings than these cannot speak; whoever asks is told.
-        spec = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-        if speaker is not None and speaker not in spec.speakers:
-            names = list(spec.speakers)
+        found = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, speaker=speaker)
+        names = list(found.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
+        if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
                 f"{voice.ref} has no speaker {speaker!r}",
                 f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}.",
             )
-        vocoder = choose_vocoder(self.store, None, mel_of(voice), ignore)
-        lexicon = Lexicon.gather(self.store.home, carried_lexicon(voice), None)
-        return Speaker(voice, vocoder, spec, lexicon, speaker)
+        return replace(found, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         if wanted is None:
@@ -195,8 +166,8 @@ class SpeechService:
             BadInputError: the text or a setting cannot be used.
             VoxgradError: a worker failed.
         """
-        remote = self.remote(asked.speaker)
-        pieces = remote.stream([asked.text], asked.synthesis, asked.delivery, asked.seed)
+        voice, engine = self.remote(asked.speaker)
+        pieces = voice.stream([asked.text], asked.synthesis, asked.delivery, asked.seed)
         loop = asyncio.get_running_loop()
 
         def following() -> asyncio.Future[SpokenPassage | None]:
@@ -208,7 +179,7 @@ class SpeechService:
         pending = following()
         try:
             # What comes after the only passage is silence at most, and comes at once.
-            alone = await loop.run_in_executor(self._threads, _is_one_passage, remote, asked.text)
+            alone = await loop.run_in_executor(self._threads, _is_one_passage, voice, asked.text)
             spoken = await pending
             while spoken is not None:
                 pending = following()
@@ -217,21 +188,23 @@ class SpeechService:
                 yield spoken, alone
                 spoken = None if alone else await pending
         finally:
-            remote.leave()
+            engine.leave()
 
-    def remote(self, speaker: Speaker) -> RemoteSpeaker:
-        """A voice that the workers speak with."""
-        loop = asyncio.get_running_loop()
-        return RemoteSpeaker(
-            speaker.voice, speaker.vocoder, speaker.lexicon, speaker.spec, self.pool, self.metrics, loop
-        )
+    def remote(self, voice: Voice) -> tuple[Voice, RemoteEngine]:
+        """A voice that the workers speak with for one request, and its engine."""
+        engine = RemoteEngine(voice, self.pool, self.metrics, asyncio.get_running_loop())
+        return replace(voice, open_engine=lambda: engine), engine
 
     async def recipe(self, asked: SpeechRequest) -> Recipe:
         """What the audio says of itself."""
-        tell = self.remote(asked.speaker).recipe
+        tell = self.remote(asked.speaker)[0].recipe
         return await asyncio.to_thread(tell, asked.text, asked.synthesis, asked.delivery, asked.seed)
 
 
-def _is_one_passage(speaker: RemoteSpeaker, text: str) -> bool:
-    items = cut(readable(text), Cast(speaker))
+def _no_engine() -> Engine:
+    raise AssertionError("a worker speaks: see SpeechService.remote")
+
+
+def _is_one_passage(voice: Voice, text: str) -> bool:
+    items = Cast(voice).passages([text])
     return len(list(islice((one for one in items if isinstance(one, Sound) or one.encoded.words), 2))) == 1

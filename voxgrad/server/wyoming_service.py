@@ -24,14 +24,14 @@ from wyoming.tts import (
 )
 
 import voxgrad
-from voxgrad.audio.writers import to_pcm
+from voxgrad.audio.io import to_pcm
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.presets import validated
 from voxgrad.server.errors import HTTPError, as_http
 from voxgrad.server.openai_api import newest_speakers
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_response import ClientLeftError, unless
-from voxgrad.server.speech_service import Speaker, SpeechRequest, SpeechService, log_text
+from voxgrad.server.speech_service import SpeechRequest, SpeechService, log_text
 from voxgrad.server.wyoming_events import (
     ChunkData,
     NoEndError,
@@ -45,6 +45,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import sentences
 from voxgrad.text.ssml import is_ssml
+from voxgrad.voice.voice import Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 _WIDTH: Final = 2  # bytes of a sample
@@ -88,7 +89,7 @@ class _StreamedText:
     """
 
     voice: VoiceData | None = None
-    speaker: Speaker | None = None
+    speaker: Voice | None = None
     waiting: str = ""
     length: int = 0
     parts: int = 0
@@ -219,7 +220,7 @@ class WyomingHandler(AsyncEventHandler):
             streamed.speaker = await asyncio.to_thread(self._service.find, _name(streamed.voice))
         speaker, delivery = streamed.speaker, DeliverySpec()
         request = SpeechRequest(
-            text, speaker, SynthesisSpec(speaker=speaker.name), delivery, seed=streamed.parts
+            text, speaker, SynthesisSpec(speaker=speaker.speaker), delivery, seed=streamed.parts
         )
         if self._settings.log_text:
             log_text(request)
