@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxgrad.audio.io import read_audio
+from voxgrad.audio.io import read_audio, to_pcm
 from voxgrad.audio.writers import (
     RawWriter,
     WaveWriter,
@@ -14,7 +14,6 @@ from voxgrad.audio.writers import (
     convert,
     open_writer,
     read_comment,
-    to_pcm,
 )
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 

@@ -22,9 +22,9 @@ from voxgrad.server.openai_api import _find
 from voxgrad.server.speech_service import UnknownVoiceError
 from voxgrad.server.worker_pool import WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.voice.load import load_speaker
-from voxgrad.voice.metadata import read_recipe
 from voxgrad.store import Store
+from voxgrad.voice.load import load_voice
+from voxgrad.voice.metadata import read_recipe
 
 LONG = "The sun is warm today, and birds sing. " * 3
 QUICK = {"steps": 1, "speed": 4.0}
@@ -98,7 +98,7 @@ def test_samples_are_those_of_the_python_interface_and_the_recipe_is_there(serve
     answer = served.say(LONG, seed=5, **changes, volume=None)
     assert answer.headers["content-type"] == "audio/wav"
     assert "content-length" not in answer.headers  # it was sent while it was made
-    speaker = load_speaker(Store.open(served.home), "robot", None, None, engine="torch")[0]
+    speaker = load_voice(Store.open(served.home), "robot", engine="torch")
     expected = speaker.say(LONG, seed=5, **changes)
     expected.save(tmp_path / "expected.wav")
     assert np.array_equal(samples(answer.content), samples((tmp_path / "expected.wav").read_bytes()))

@@ -20,10 +20,10 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from voxgrad.audio.writers import to_pcm
+from voxgrad.audio.io import to_pcm
 from voxgrad.settings import DeliverySpec
-from voxgrad.voice.load import load_speaker
 from voxgrad.store import Store
+from voxgrad.voice.load import load_voice
 
 
 async def conversation(port: int, *events) -> list:
@@ -49,7 +49,7 @@ def test_home_assistant_finds_the_voices_and_speaks(served):
     assert AudioStart.from_event(start).rate == 22050
     assert AudioStop.is_type(stop.type)
     heard = b"".join(AudioChunk.from_event(chunk).audio for chunk in chunks)
-    expected = load_speaker(Store.open(served.home), "robot", None, None, engine="torch")[0].say(text)
+    expected = load_voice(Store.open(served.home), "robot", engine="torch").say(text)
     assert np.array_equal(np.frombuffer(heard, "<i2"), to_pcm(expected.samples))
 
 
@@ -167,7 +167,7 @@ def test_a_text_that_comes_in_pieces_is_spoken_once_sentence_by_sentence(served)
     assert AudioStop.is_type(stop.type)
     assert SynthesizeStopped.is_type(stopped.type)
     heard = np.frombuffer(b"".join(AudioChunk.from_event(chunk).audio for chunk in chunks), "<i2")
-    speaker = load_speaker(Store.open(served.home), "robot", None, None, engine="torch")[0]
+    speaker = load_voice(Store.open(served.home), "robot", engine="torch")
     parts = ["Hello there. ", "The sun is warm. ", "It is 3.5 today."]
     spoken = [to_pcm(speaker.say(text, seed=seed).samples) for seed, text in enumerate(parts)]
     assert np.array_equal(heard[: len(spoken[0])], spoken[0])

@@ -122,8 +122,8 @@ def timings_file(asked: Path, audio: Path | None = None) -> TimingsFile:
     ending = asked.suffix.removeprefix(".") if asked.suffix else asked.name
     for kind in FORMATS:
         if ending.lower() == kind.lower():
-            beside = audio is not None and not asked.suffix
-            return TimingsFile(audio.with_suffix(f".{kind}") if beside else asked, kind)
+            path = asked if asked.suffix or audio is None else audio.with_suffix(f".{kind}")
+            return TimingsFile(path, kind)
     raise BadInputError(f"{asked} names no timings format", f"End it in .{', .'.join(FORMATS)}.")
 
 

@@ -11,20 +11,20 @@ import pytest
 import soundfile
 
 import voxgrad
-from voxgrad.audio.io import Waveform
+from voxgrad.audio.io import Waveform, to_pcm
 from voxgrad.audio.praat import median_f0
-from voxgrad.audio.writers import read_comment, to_pcm
+from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
 from voxgrad.voice.metadata import MARK, Recipe, Source, read_recipe
-from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.voice import Voice
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."
 
 
 @pytest.fixture(scope="module")
-def robot(robots) -> Synthesizer:
+def robot(robots) -> Voice:
     return voxgrad.load("robot", vocoder="quick", home=robots)
 
 
@@ -172,7 +172,7 @@ def test_the_consent_travels(robot):
     recipe = robot.recipe("x", SynthesisSpec(), DeliverySpec(), 0)
     read = read_recipe(recipe.remark, "x")
     assert read is not None
-    assert read.consent == robot.voice.manifest.consent == "Robot agreed — on 1 May."
+    assert read.consent == robot.artifact.manifest.consent == "Robot agreed — on 1 May."
     assert recipe.remark.isascii()
 
 

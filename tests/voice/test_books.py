@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voxgrad.audio.audiobook import readable_cover
+from voxgrad.audio.codecs import readable_cover
 from voxgrad.audio.writers import read_comment
 from voxgrad.cli.terminal import Renderer
 from voxgrad.events import Advanced

@@ -19,6 +19,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.evaluation.metrics import spectral_detail
 from voxgrad.voice.pauses import Cut, Cuts, cuts_for
 from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.voice import Speech, Voice
 
 sys.path.insert(0, str(Path(__file__).parent))
 from silences import edges, silences
@@ -50,7 +51,7 @@ SENTENCE = "The boy was there when the sun rose."
 
 
 @pytest.fixture(scope="module")
-def english(tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
+def english(tmp_path_factory: pytest.TempPathFactory) -> Voice:
     return voxgrad.load("english", vocoder="kathleen", home=tmp_path_factory.mktemp("home"))
 
 
@@ -127,7 +128,7 @@ def test_cuts_of_audio_without_silence_or_without_sound(samples):
     assert np.isfinite(cuts.apply(samples, 1000)).all()
 
 
-def pitch(speech: voxgrad.speech.results.Speech) -> float:
+def pitch(speech: Speech) -> float:
     found = median_f0(Waveform(speech.samples, speech.rate))
     assert found is not None
     return found
@@ -234,13 +235,13 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
         "ann: Rain fell.\nbob: Snow fell.\nann: It rose.\nCid: So.\n", encoding="utf-8"
     )
     loaded = []
-    load = Synthesizer.load.__func__
+    load = TorchEngine.load.__func__
 
-    def counted(cls, voice, vocoder, lexicon):
+    def counted(cls, voice, vocoder):
         loaded.append(voice.ref)
-        return load(cls, voice, vocoder, lexicon)
+        return load(cls, voice, vocoder)
 
-    monkeypatch.setattr(Synthesizer, "load", classmethod(counted))
+    monkeypatch.setattr(TorchEngine, "load", classmethod(counted))
     cast = "ann=robot,bob=robots@v1,cid=robots"
     outcome = command(
         "say", "-f", "play.txt", "--cast", cast, *FAST, "-o", "play.wav", "--timings", "json", "--json"
