@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import ClassVar
 
 from voxgrad.server import worker
 from voxgrad.server.metrics import Metrics
@@ -35,8 +35,8 @@ class RemoteEngine:
     pool: WorkerPool
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
-    threads: int = worker.THREADS
-    tools: Mapping[str, str] = MappingProxyType({})
+    threads: ClassVar[int] = worker.THREADS
+    tools: ClassVar[Mapping[str, str]] = {}
     _left: bool = False
     _waiting: "Future[tuple[PassageAudio, float]] | None" = None
 
