@@ -8,8 +8,7 @@ import typer
 from pydantic import BaseModel, Field, ValidationError
 from typer.main import get_command
 
-from voxgrad.cli.error_report import failed
-from voxgrad.cli.main import main
+from voxgrad.cli.main import failed, main
 from voxgrad.cli.shared_options import Command, Session, takes
 from voxgrad.errors import BadInputError
 from voxgrad.options import (

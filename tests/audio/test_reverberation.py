@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from voxgrad.audio import denoise as module
-from voxgrad.audio.denoise import denoise, require_denoiser
+from voxgrad.audio import clean as module
+from voxgrad.audio.clean import denoise, require_denoiser
 from voxgrad.audio.io import Waveform
-from voxgrad.audio.measures import snr
-from voxgrad.audio.reverberation import decay_times
+from voxgrad.audio.measures import decay_times, snr
 from voxgrad.errors import BadInputError
 
 RATE = 22050

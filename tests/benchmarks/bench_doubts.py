@@ -11,8 +11,8 @@ import torch
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
-from voxgrad.preparation.alignment import Fit, fit
-from voxgrad.preparation.quality_checks import doubts
+from voxgrad.preparation.alignment import TranscriptScore, score_transcript
+from voxgrad.preparation.quality_checks import find_outliers
 from voxgrad.settings import AudioSpec, CheckSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
@@ -46,22 +46,22 @@ def trial(base: AcousticModel, entries: list[Entry], count: int, seed: int) -> t
     for place, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
         texts[place] = entries[other].text
     fits = {str(index): fitted(base, entries[index], text) for index, text in enumerate(texts)}
-    judged = doubts({name: one for name, one in fits.items() if one is not None}, CheckSpec())
+    judged = find_outliers({name: one for name, one in fits.items() if one is not None}, CheckSpec())
     flagged = {int(name) for name in fits if fits[name] is None or judged[name].reason}
     return len(flagged & set(chosen)), len(flagged - set(chosen))
 
 
-_KNOWN: dict[tuple[str, str], Fit | None] = {}
+_KNOWN: dict[tuple[str, str], TranscriptScore | None] = {}
 _MELS: dict[str, torch.Tensor] = {}
 
 
-def fitted(base: AcousticModel, entry: Entry, text: str) -> Fit | None:
+def fitted(base: AcousticModel, entry: Entry, text: str) -> TranscriptScore | None:
     """The fit of a text to a recording, found once."""
     if entry.id not in _MELS:
         waveform = clean(entry.recording, AudioSpec()).waveform
         _MELS[entry.id] = log_mel(torch.from_numpy(waveform.samples), AudioSpec().mel)
     if (entry.id, text) not in _KNOWN:
-        _KNOWN[entry.id, text] = fit(base, text, _MELS[entry.id], NONE)
+        _KNOWN[entry.id, text] = score_transcript(base, text, _MELS[entry.id], NONE)
     return _KNOWN[entry.id, text]
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from voxgrad.audio.denoise import denoise
+from voxgrad.audio.clean import denoise
 from voxgrad.audio.io import Waveform, read_audio, resample
-from voxgrad.audio.measures import snr
+from voxgrad.audio.measures import decay_times, snr
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.reverberation import decay_times
 from voxgrad.settings import MelSpec
 from voxgrad.text.transcripts import find_transcripts
 

@@ -2,7 +2,7 @@
 
 python tests/benchmarks/bench_speakers.py
 
-Voices with at least twelve clips in ../shared/data; of two, twenty clips of one and four to twenty of the other.
+MixedVoices with at least twelve clips in ../shared/data; of two, twenty clips of one and four to twenty of the other.
 """
 
 import random
@@ -14,7 +14,7 @@ import torch
 
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
-from voxgrad.preparation.speaker_clusters import split
+from voxgrad.preparation.quality_checks import split
 from voxgrad.settings import AudioSpec
 from voxgrad.text.transcripts import find_transcripts
 

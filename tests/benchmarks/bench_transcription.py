@@ -19,8 +19,8 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
 from voxgrad.evaluation.metrics import edits
-from voxgrad.preparation.alignment import fit
-from voxgrad.preparation.quality_checks import doubts
+from voxgrad.preparation.alignment import score_transcript
+from voxgrad.preparation.quality_checks import find_outliers
 from voxgrad.preparation.speech_recognition import choose_recogniser, hear
 from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, CheckSpec, TextSpec
@@ -63,9 +63,9 @@ def main() -> None:
             if wrong[entry.id]:
                 print(f"  {entry.id} ({heard.log_probability}): {heard.text}\n    is {entry.text}")
             mel = log_mel(torch.from_numpy(waveform.samples), AudioSpec().mel)
-            if (fitted := fit(base, heard.text, mel, NONE)) is not None:
+            if (fitted := score_transcript(base, heard.text, mel, NONE)) is not None:
                 fits[entry.id] = replace(fitted, suspects=suspects(heard.text, mel, NONE))
-        judged = doubts(fits, CheckSpec())
+        judged = find_outliers(fits, CheckSpec())
         doubted = {name for name, one in judged.items() if one.reason}
         bad = {name for name, edited in wrong.items() if edited}
         count = sum(wrong.values())

@@ -15,7 +15,7 @@ import torch
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
-from voxgrad.preparation.alignment import fit
+from voxgrad.preparation.alignment import score_transcript
 from voxgrad.preparation.quality_checks import beyond_usual, usual_gains
 from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, CheckSpec
@@ -66,8 +66,10 @@ def main() -> None:
 def before(entries: list[Entry], mels: list[torch.Tensor], altered: list[tuple[int, str, str]]) -> None:
     """Prints the same of the likelihood of the whole text, where no correct one is doubted."""
     base = load_acoustic_model(Store.open().find("base/english"))
-    correct = [fit(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
-    wrong = [fit(base, text, mels[index], NONE) for index, _, text in altered]
+    correct = [
+        score_transcript(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)
+    ]
+    wrong = [score_transcript(base, text, mels[index], NONE) for index, _, text in altered]
     usual = np.array([-one.likelihood for one in correct if one is not None])
     deviations = np.array([np.inf if one is None else -one.likelihood for one in wrong])
     report("lj, likelihood alone", usual, deviations, np.array([kind for _, kind, _ in altered]), usual.max())

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from voxgrad.cli.error_report import Terminated
+from voxgrad.cli.main import Terminated
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.steps import card as card_step

@@ -160,11 +160,11 @@ def test_runs_lists_what_is_in_progress(furnished, command, stopped):
 def test_runs_fit_on_eighty_columns(furnished, stopped):
     from rich.console import Console
 
-    from voxgrad.cli.training_runs import table
+    from voxgrad.cli.train import runs_table
     from voxgrad.training.run import unfinished
 
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    console.print(table(unfinished(furnished)))
+    console.print(runs_table(unfinished(furnished)))
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxgrad.preparation import parallel
+from voxgrad.preparation import recording
 from voxgrad.preparation.recording import prepare_recording
 
 
@@ -20,7 +20,7 @@ def worked(monkeypatch) -> list[str]:
         done.append(entry.id)
         return prepare_recording(entry, key, how)
 
-    monkeypatch.setattr(parallel, "prepare_recording", counted)
+    monkeypatch.setattr(recording, "prepare_recording", counted)
     return done
 
 
@@ -61,12 +61,12 @@ def test_what_was_interrupted_goes_on(folder, prepare, command, worked, monkeypa
             raise KeyboardInterrupt
         return counting(entry, key, how)
 
-    counting = parallel.prepare_recording
-    monkeypatch.setattr(parallel, "prepare_recording", stopped)
+    counting = recording.prepare_recording
+    monkeypatch.setattr(recording, "prepare_recording", stopped)
     assert command("prepare", folder).code == 130
     assert not list((tmp_path / "home").glob("artifacts/dataset/*/v*"))
     assert not any((tmp_path / "home" / "tmp").glob("*"))
-    monkeypatch.setattr(parallel, "prepare_recording", counting)
+    monkeypatch.setattr(recording, "prepare_recording", counting)
     dataset = prepare(folder)
     assert sorted(worked) == ["a", "b", "c"]
     assert dataset.manifest.metrics["clips"] == 3
@@ -110,7 +110,7 @@ def test_an_engine_that_cannot_be_is_refused(engine, code, message, folder, comm
 
 def test_a_cluster_that_does_not_answer_is_told_of(folder, command, monkeypatch):
     pytest.importorskip("distributed", reason="Dask is an extra")
-    monkeypatch.setattr(parallel, "_SECONDS_TO_CONNECT", "1s")
+    monkeypatch.setattr(recording, "_SECONDS_TO_CONNECT", "1s")
     outcome = command("prepare", folder, "--engine", "dask://127.0.0.1:9")
     assert outcome.code == 4
     assert "no Dask scheduler answers at dask://127.0.0.1:9" in outcome.err

@@ -20,7 +20,7 @@ def test_a_room_that_sounds_on_is_told(folder, prepare, record, listed, texts):
     record(folder, more)
     listed(folder, {**texts, **more})
     prepare(folder, "--base", "none")
-    assert "sounds on" not in prepare.err
+    assert "echoes" not in prepare.err
 
     def reverberated(sound, rate):
         times = np.arange(int(0.8 * rate)) / rate
@@ -31,7 +31,7 @@ def test_a_room_that_sounds_on_is_told(folder, prepare, record, listed, texts):
 
     changed(folder, reverberated)
     prepare(folder, "--base", "none")
-    assert "the room of voice sounds on for 0." in prepare.err
+    assert "the room of voice echoes for 0." in prepare.err
 
 
 def test_noise_is_suppressed_where_it_is_asked_for(folder, prepare):
@@ -49,7 +49,7 @@ def test_noise_is_suppressed_where_it_is_asked_for(folder, prepare):
 
 
 def test_without_the_package_nothing_is_begun(folder, refused, monkeypatch):
-    from voxgrad.audio import denoise
+    from voxgrad.audio import clean
 
-    monkeypatch.setattr(denoise, "find_spec", lambda name: None)
-    assert "pip install 'voxgrad[denoise]'" in refused("prepare", folder, "--denoise")
+    monkeypatch.setattr(clean, "find_spec", lambda name: None)
+    assert "pip install 'voxgrad[clean]'" in refused("prepare", folder, "--denoise")

@@ -115,7 +115,7 @@ def test_the_same_audio_under_two_names_is_told(folder, prepare):
     assert verdicts["a"]["word"] == verdicts["b"]["word"] == "kept"
     assert verdicts["copy"]["reasons"] == ["its audio is that of a"]
     assert verdicts["other"]["reasons"] == ["its audio is that of b, which has another text"]
-    assert "same audio as another clip: 2 clips, a and copy for one" in prepare.err
+    assert "same audio as another clip: 2 clips, such as a and copy" in prepare.err
     assert "1 recordings of the folder are not in metadata.csv" in prepare.err
     assert '<table id="duplicates">' in dataset.path("report.html").read_text(encoding="utf-8")
 
@@ -130,4 +130,4 @@ def test_one_text_of_clips_of_too_different_length_is_told(folder, prepare, reco
     assert "the 2 clips with its text" in verdicts["a"]
     assert "one of them says another" in verdicts["long"]
     assert verdicts["b"] == ""
-    assert "same text for clips of too different length: 1 text, that of a and long for one" in prepare.err
+    assert "same text for clips of very different length: 1 text, such as that of a and long" in prepare.err

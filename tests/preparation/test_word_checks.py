@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from voxgrad.preparation import word_checks
-from voxgrad.preparation.alignment import Fit, WordFit
-from voxgrad.preparation.phone_classifier import CLASSES, phone_likelihoods
-from voxgrad.preparation.quality_checks import doubts
-from voxgrad.preparation.word_checks import Suspect, suspects
+from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation.quality_checks import find_outliers
+from voxgrad.preparation.word_checks import CLASSES, Suspect, phone_likelihoods, suspects
 from voxgrad.settings import CheckSpec
 from voxgrad.text.lexicon import NONE
 
@@ -71,11 +70,13 @@ def test_a_text_that_is_too_long_has_no_suspects(monkeypatch):
 
 
 def test_a_clip_whose_word_stands_out_is_doubted_with_the_word():
-    def fitted(gain: float) -> Fit:
-        return Fit(-30.0, -50.0, 0.3, (WordFit("house", 0, 5, -30.0),), (Suspect("replaced", "house", gain),))
+    def fitted(gain: float) -> TranscriptScore:
+        return TranscriptScore(
+            -30.0, -50.0, 0.3, (WordScore("house", 0, 5, -30.0),), (Suspect("replaced", "house", gain),)
+        )
 
     fits = {f"c{number}": fitted(number % 4) for number in range(20)} | {"odd": fitted(60.0)}
-    found = doubts(fits, CheckSpec())
+    found = find_outliers(fits, CheckSpec())
     assert [name for name, one in found.items() if one.reason] == ["odd"]
     assert (found["odd"].reason, found["odd"].words) == (
         "a word of the text may be wrong",

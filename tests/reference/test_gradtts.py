@@ -21,7 +21,7 @@ from voxgrad.model.frame_prior import expand
 from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
-from voxgrad.steps.export_weights import export_weights
+from voxgrad.steps.weights import export_weights
 from voxgrad.store import Store
 from voxgrad.training.losses import duration_loss, gaussian_loss
 

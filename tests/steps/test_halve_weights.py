@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.steps.halve_weights import halve_weights
+from voxgrad.steps.weights import halve_weights
 from voxgrad.voice.load import load_voice
 
 WEIGHTS = "weights.safetensors"

@@ -1,16 +1,27 @@
 """From a recording to clips that can be learnt from, with a record of what was done."""
 
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torchaudio
 
 from voxgrad.audio.io import Waveform, read_recording, resample
-from voxgrad.audio.measures import Measures, amplify, clipped_share, level_gain, loudness, measure, snr
+from voxgrad.audio.measures import (
+    Measures,
+    amplify,
+    clipped_share,
+    decay_times,
+    level_gain,
+    loudness,
+    measure,
+    snr,
+)
 from voxgrad.audio.praat import ANALYSIS_RATE
-from voxgrad.audio.reverberation import decay_times
 from voxgrad.audio.silence import Span, part, speech_span
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
@@ -79,7 +90,7 @@ class CleanedClip:
         gain: dB that it was amplified by.
         measures: before that amplification.
         snr_before: signal-to-noise ratio in dB before noise was suppressed; None where that was not done.
-        decays: T60 in seconds after the sounds that stop in it, see `voxgrad.audio.reverberation`.
+        decays: T60 in seconds after the sounds that stop in it, see `voxgrad.audio.measures`.
     """
 
     waveform: Waveform
@@ -189,3 +200,34 @@ def _rumble(waveform: Waveform, frequency: float) -> float:
         power += np.square(np.abs(np.fft.rfft(samples[start : start + size] * window)))
     share = power[np.fft.rfftfreq(size, 1 / waveform.rate) < frequency].sum() / max(power.sum(), 1e-12)
     return round(max(_NO_RUMBLE, float(10 * np.log10(max(share, 1e-10)))), 1)
+
+
+_DENOISER_RATE = 48000
+
+
+def require_denoiser() -> None:
+    """See that noise can be suppressed.
+
+    Raises:
+        BadInputError: pyrnnoise is not installed.
+    """
+    if find_spec("pyrnnoise") is None:
+        raise BadInputError("pyrnnoise is not installed", "Install it: pip install 'voxgrad[denoise]'.")
+
+
+def denoise(waveform: Waveform) -> Waveform:
+    """Suppress steady and sudden noise; rate, length and place in time stay as they are."""
+    rnnoise: Any = import_module("pyrnnoise.rnnoise")
+    samples = resample(waveform, _DENOISER_RATE).samples
+    size = rnnoise.FRAME_SIZE
+    # Sound comes out two frames later, in 16 bits.
+    frames = np.pad(samples, (0, 2 * size + -len(samples) % size)).reshape(-1, size)
+    whole = (np.clip(frames, -1, 1) * 32767).astype(np.int16)
+    state = rnnoise.create()
+    try:
+        suppressed = np.concatenate([rnnoise.process_mono_frame(state, frame)[0] for frame in whole])
+    finally:
+        rnnoise.destroy(state)
+    suppressed = suppressed[2 * size : 2 * size + len(samples)].astype(np.float32) / np.float32(32767)
+    back = resample(Waveform(suppressed, _DENOISER_RATE), waveform.rate).samples
+    return Waveform(np.resize(back, len(waveform.samples)).astype(np.float32), waveform.rate)

@@ -139,7 +139,7 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: floa
     Raises:
         Terminated: the process was asked to end; the same command, given again, makes the page.
     """
-    from voxgrad.cli.error_report import Terminated
+    from voxgrad.cli.main import Terminated
     from voxgrad.errors import VoxgradError
     from voxgrad.events import Said
 

@@ -126,7 +126,7 @@ def _graph(
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import Renderer, answer, section, size
     from voxgrad.onnx.runtime import KIND
-    from voxgrad.steps.export_onnx import SUFFIX, export_onnx, export_sherpa
+    from voxgrad.steps.onnx import SUFFIX, export_onnx, export_sherpa
     from voxgrad.voice.load import find_voice
 
     voice = find_voice(store, ref)
@@ -208,7 +208,7 @@ def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
 
     require_torch()
     session.loading()
-    from voxgrad.steps.halve_weights import halve_weights
+    from voxgrad.steps.weights import halve_weights
 
     with Renderer(session) as renderer:
         return halve_weights(store, store.find(ref), renderer.emit)
@@ -222,7 +222,7 @@ def _weights(session: Session, store: "Store", ref: str, output: Path | None) ->
     voice = find_voice(store, ref)
     require_torch()
     session.loading()
-    from voxgrad.steps.export_weights import export_weights
+    from voxgrad.steps.weights import export_weights
 
     target = Path(f"{voice.name}-safetensors") if output is None else output
     export_weights(voice, target)

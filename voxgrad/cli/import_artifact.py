@@ -105,7 +105,7 @@ def import_artifact(
 
 def _import_onnx(session: Session, store: "Store", file: Path, name: str | None, *, trust: bool) -> None:
     from voxgrad.cli.terminal import answer, section
-    from voxgrad.steps.import_onnx import import_onnx
+    from voxgrad.steps.onnx import import_onnx
 
     graph = import_onnx(store, file, name=name, trust=trust)
     answer(
@@ -117,7 +117,7 @@ def _import_onnx(session: Session, store: "Store", file: Path, name: str | None,
 
 def _import_folder(session: Session, store: "Store", folder: Path, name: str | None) -> None:
     from voxgrad.cli.terminal import answer, section
-    from voxgrad.steps.export_weights import import_weights
+    from voxgrad.steps.weights import import_weights
     from voxgrad.store.artifact import plain_name
 
     base = import_weights(store, folder, name=plain_name(folder.resolve().name) if name is None else name)

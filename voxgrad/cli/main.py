@@ -1,9 +1,12 @@
 """The `voxgrad` command: the options that all commands share, and the one place where failures end."""
 
 import gc as garbage
+import json
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -12,11 +15,9 @@ import typer
 from typer.main import get_command
 
 import voxgrad
-from voxgrad.cli.align import align
 from voxgrad.cli.audio_info import info, replay
 from voxgrad.cli.convert import convert
 from voxgrad.cli.demo import demo
-from voxgrad.cli.error_report import Terminated, report
 from voxgrad.cli.evaluate import card, evaluate
 from voxgrad.cli.export import export
 from voxgrad.cli.g2p import g2p
@@ -24,15 +25,74 @@ from voxgrad.cli.import_artifact import import_artifact
 from voxgrad.cli.lexicon import lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
-from voxgrad.cli.prepare import prepare
+from voxgrad.cli.prepare import align, prepare
 from voxgrad.cli.say import say
 from voxgrad.cli.serve import serve
-from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.shared_options import RANK, Command, Session
 from voxgrad.cli.standard_streams import secure_standard_streams, silence
-from voxgrad.cli.train import finetune, pretrain
-from voxgrad.cli.training_runs import runs
+from voxgrad.cli.train import finetune, pretrain, runs
 from voxgrad.cli.vocoder import vocode, vocoder
+from voxgrad.errors import ExitCode, VoxgradError
+from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.threads import set_threads
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked the process to end (SIGTERM); what handles an interruption handles this too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is shown of an exception."""
+
+    message: str
+    """Without a final full stop."""
+    hint: str
+    exit_code: int
+
+    @property
+    def line(self) -> str:
+        """The whole of it on one line; what it quotes of an untrusted file cannot control the terminal."""
+        stop = "" if self.message.endswith(("?", "!")) else "."
+        words = " ".join(f"error: {self.message}{stop} {self.hint}".split())
+        return "".join(sign if sign.isprintable() else "�" for sign in words)
+
+
+def failed(error: BaseException) -> Failure:
+    """What to show of ``error``."""
+    if isinstance(error, typer.TyperException):
+        return _misused(error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        ended = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+        return Failure(ended[0], "Run the same command again to go on.", ended[1])
+    if (known := as_voxgrad_error(error)) is not None:
+        return Failure(known.message, known.hint, int(known.exit_code))
+    said = f": {error}" if str(error) else ""
+    return Failure(
+        f"internal error: {type(error).__name__}{said}", "Run again with -v and report it.", int(ExitCode.BUG)
+    )
+
+
+def report(error: BaseException, session: Session) -> int:
+    """Show a failure once; returns the exit code."""
+    traceback.clear_frames(error.__traceback__)  # what the command held, for where memory is short
+    failure = failed(error)
+    if session.verbose and not isinstance(error, VoxgradError | typer.TyperException | KeyboardInterrupt):
+        traceback.print_exception(error)
+    if RANK and failure.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
+        return failure.exit_code  # the first process tells of it
+    sys.stderr.write(f"process {RANK}: {failure.line}\n" if RANK else f"{failure.line}\n")
+    if session.json:
+        sys.stdout.write(f"{json.dumps({'error': asdict(failure)})}\n")
+    return failure.exit_code
+
+
+def _misused(error: typer.TyperException) -> Failure:
+    """A usage error, which knows the command that it happened in."""
+    context = getattr(error, "ctx", None)
+    command = "voxgrad" if context is None else context.command_path
+    return Failure(error.format_message().rstrip("."), f"Run '{command} -h' for help.", error.exit_code)
+
 
 app = typer.Typer(
     name="voxgrad",

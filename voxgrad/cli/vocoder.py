@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.shared_options import Command, Session, takes
-from voxgrad.cli.train import comparison, described, judged_on
-from voxgrad.cli.training_runs import PresetName, RunId, begin_or_resume
+from voxgrad.cli.train import PresetName, RunId, begin_or_resume, comparison, described, judged_on
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ _FEWEST_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class WordFit:
+class WordScore:
     """One word: frames from ``start`` to ``stop``, and their mean log-likelihood."""
 
     word: str
@@ -32,7 +32,7 @@ class WordFit:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class TranscriptScore:
     """A text and a recording, aligned.
 
     Likelihoods are means over frames of log N(mel; mu, I) without its constant, the clip's mean difference from
@@ -50,7 +50,7 @@ class Fit:
     likelihood: float
     backwards: float
     duration_deviation: float
-    words: tuple[WordFit, ...]
+    words: tuple[WordScore, ...]
     suspects: tuple[Suspect, ...] = ()
 
     @property
@@ -66,7 +66,7 @@ def loaded(slot: ArtifactLocation) -> AcousticModel:
 
 
 @torch.inference_mode()
-def fit(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | None:
+def score_transcript(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> TranscriptScore | None:
     """Aligns a text with a mel (n_feats, frames); None where the text has more tokens than there are frames.
 
     Raises:
@@ -79,7 +79,7 @@ def fit(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> Fit | 
     durations, residual = _aligned(mu, mel)
     frames = -0.5 * residual.square().sum(0)
     deviation = torch.log(durations.float()) - log_durations
-    return Fit(
+    return TranscriptScore(
         round(float(frames.mean()), 3),
         _backwards(encoded, mu, mel),
         round(float((deviation - deviation.mean()).abs().mean()), 3),
@@ -121,11 +121,11 @@ def _backwards(encoded: Encoded, mu: Tensor, mel: Tensor) -> float:
     return round(float(-0.5 * residual.square().sum(0).mean()), 3)
 
 
-def _word_fits(encoded: Encoded, durations: Tensor, frames: Tensor) -> tuple[WordFit, ...]:
+def _word_fits(encoded: Encoded, durations: Tensor, frames: Tensor) -> tuple[WordScore, ...]:
     border = [0, *durations.cumsum(0).tolist()]
     spans = [(word.word, border[word.start], border[word.stop]) for word in encoded.words]
     return tuple(
-        WordFit(word, start, stop, round(float(frames[start:stop].mean()), 1))
+        WordScore(word, start, stop, round(float(frames[start:stop].mean()), 1))
         for word, start, stop in spans
         if stop > start
     )

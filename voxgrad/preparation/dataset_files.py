@@ -1,26 +1,173 @@
-"""The files of a dataset, and what its manifest says of them."""
+"""The files of a dataset, and what was prepared before: by its last version, and by a run that was interrupted."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from voxgrad.preparation.cache import AUDIO, RECORDINGS, REJECTED, REJECTED_MELS, as_json
-from voxgrad.preparation.duplicates import Duplicates, duplicates
-from voxgrad.preparation.messages import UNKNOWN, by_count, lexicon_template
-from voxgrad.preparation.quality_checks import Verdict
+from voxgrad.errors import VoxgradError
+from voxgrad.files import atomic_write, explain_os_errors
+from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict, duplicates, mixed_voices
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
-from voxgrad.preparation.speaker_clusters import Voices, mixed_voices
+from voxgrad.preparation.word_checks import Suspect
+from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, Lexicon
+from voxgrad.text.pronounce import pronounce
 from voxgrad.text.transcripts import Problem
-from voxgrad.training.dataset import CLIPS, MELS, write_corpus
+from voxgrad.training.dataset import CLIPS, MELS, Clip, write_corpus
 
-VERDICTS, PROBLEMS = "verdicts.jsonl", "rejected.jsonl"
+RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
+REJECTED_MELS = "rejected.safetensors"
+_META = "outcome"
+
+
+def as_json(outcome: RecordingOutcome) -> dict[str, Any]:
+    """An outcome without its audio and mels, as a JSON value."""
+    made = [
+        {
+            "clip": asdict(prepared.clip),
+            "record": prepared.record,
+            "fit": None if prepared.fit is None else asdict(prepared.fit),
+            "unknown": list(prepared.unknown),
+        }
+        for prepared in outcome.made
+    ]
+    return {"key": outcome.key, "made": made, "problems": [asdict(problem) for problem in outcome.problems]}
+
+
+def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray]]) -> RecordingOutcome:
+    made = []
+    for row in value["made"]:
+        clip = Clip(**{**row["clip"], "tokens": tuple(row["clip"]["tokens"])})
+        flac, mel = content[clip.id]
+        made.append(
+            PreparedClip(clip, flac, mel, row["record"], _fit_from_json(row["fit"]), tuple(row["unknown"]))
+        )
+    return RecordingOutcome(
+        value["key"], tuple(made), tuple(Problem(**problem) for problem in value["problems"])
+    )
+
+
+def _fit_from_json(value: dict[str, Any] | None) -> TranscriptScore | None:
+    if value is None:
+        return None
+    words = tuple(WordScore(**word) for word in value["words"])
+    return TranscriptScore(
+        **{
+            **value,
+            "words": words,
+            "suspects": tuple(Suspect(**suspect) for suspect in value.get("suspects", ())),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class RecordingCache:
+    """Outcomes by key. An outcome that cannot be read is computed again.
+
+    Attributes:
+        directory: where outcomes lie until the dataset is published, one file each.
+        before: a dataset to take over from.
+    """
+
+    directory: Path
+    before: Artifact | None
+
+    def get(self, key: str) -> RecordingOutcome | None:
+        """What was made of a recording, byte by byte as it was; None where it has to be made."""
+        return self._unpublished(key) or self._published(key)
+
+    def put(self, outcome: RecordingOutcome) -> None:
+        """Keeps an outcome for a run that goes on after this one.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        tensors: dict[str, np.ndarray] = {}
+        for prepared in outcome.made:
+            tensors[f"flac/{prepared.clip.id}"] = np.frombuffer(prepared.flac, np.uint8)
+            tensors[f"mel/{prepared.clip.id}"] = np.ascontiguousarray(prepared.mel)
+        with explain_os_errors(f"write to {self.directory}"):
+            self.directory.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self._file(outcome.key)) as temporary:
+            save_file(tensors, temporary, {_META: json.dumps(as_json(outcome))})
+
+    def clear(self, keys: list[str]) -> None:
+        """Removes what is in a published dataset by now."""
+        for key in keys:
+            self._file(key).unlink(missing_ok=True)
+        with suppress(OSError):  # it holds recordings of another dataset, or is gone
+            self.directory.rmdir()
+
+    def _file(self, key: str) -> Path:
+        return self.directory / f"{key}.safetensors"
+
+    def _unpublished(self, key: str) -> RecordingOutcome | None:
+        if not self._file(key).is_file():
+            return None
+        try:
+            with safe_open(self._file(key), framework="numpy") as file:
+                value = json.loads(file.metadata()[_META])
+                names = [row["clip"]["id"] for row in value["made"]]
+                content = {
+                    name: (file.get_tensor(f"flac/{name}").tobytes(), file.get_tensor(f"mel/{name}"))
+                    for name in names
+                }
+            return _from_json(value, content)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return None
+
+    def _published(self, key: str) -> RecordingOutcome | None:
+        if self.before is None or key not in self._rows:
+            return None
+        value = self._rows[key]
+        try:
+            content = {row["clip"]["id"]: self._content(row["clip"]["id"]) for row in value["made"]}
+            return _from_json(value, content)
+        except (VoxgradError, SafetensorError, OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def _content(self, clip: str) -> tuple[bytes, np.ndarray]:
+        """Audio and mel of a clip of the dataset before."""
+        assert self.before is not None  # noqa: S101 (`_published` has seen to it)
+        kept = f"{AUDIO}/{clip}.flac" in self._files
+        path = self.before.path(f"{AUDIO if kept else REJECTED}/{clip}.flac")
+        mel: np.ndarray = self._mels[MELS if kept else REJECTED_MELS].get_tensor(clip)  # type: ignore[no-untyped-call]
+        return path.read_bytes(), mel
+
+    @cached_property
+    def _mels(self) -> dict[str, safe_open]:
+        assert self.before is not None  # noqa: S101
+        names = [name for name in (MELS, REJECTED_MELS) if name in self._files]
+        return {name: safe_open(self.before.path(name), framework="numpy") for name in names}
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        return frozenset() if self.before is None else frozenset(e.path for e in self.before.manifest.files)
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        """What the dataset before says of its recordings, by key."""
+        if self.before is None or RECORDINGS not in self._files:
+            return {}
+        try:
+            text = self.before.path(RECORDINGS).read_text(encoding="utf-8")
+            return {row["key"]: row for row in map(json.loads, filter(None, text.split("\n")))}
+        except (VoxgradError, OSError, ValueError, KeyError, TypeError):
+            return {}
+
+
+VERDICTS, PROBLEMS, UNKNOWN = "verdicts.jsonl", "rejected.jsonl", "unknown.txt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +187,15 @@ class JudgedRecordings:
     @property
     def made(self) -> list[PreparedClip]:
         """Every clip that could be made, by id."""
-        return sorted((one for outcome in self.outcomes for one in outcome.made), key=lambda one: one.clip.id)
+        return sorted(
+            (prepared for outcome in self.outcomes for prepared in outcome.made),
+            key=lambda prepared: prepared.clip.id,
+        )
 
     @property
     def kept(self) -> list[PreparedClip]:
         """The clips of the dataset."""
-        return [one for one in self.made if self.verdicts[one.clip.id].word != "rejected"]
+        return [prepared for prepared in self.made if self.verdicts[prepared.clip.id].word != "rejected"]
 
     @cached_property
     def duplicates(self) -> Duplicates:
@@ -53,18 +203,18 @@ class JudgedRecordings:
         return duplicates(self.made)
 
     @cached_property
-    def mixed_voices(self) -> list[Voices]:
+    def mixed_voices(self) -> list[MixedVoices]:
         """The speakers among whose clips there are two voices."""
         return mixed_voices(self.made)
 
     @property
     def unknown(self) -> Counter[str]:
         """Words that no dictionary has, and the number of kept clips that have them."""
-        return Counter(word for one in self.kept for word in one.unknown)
+        return Counter(word for prepared in self.kept for word in prepared.unknown)
 
     def metrics(self) -> dict[str, object]:
         """What the manifest counts."""
-        kept = [one.clip for one in self.kept]
+        kept = [prepared.clip for prepared in self.kept]
         return {
             "clips": len(kept),
             "rejected": len(self.problems),
@@ -80,19 +230,16 @@ class JudgedRecordings:
 def write_payload(directory: Path, judged: JudgedRecordings, lexicon: Lexicon) -> None:
     """Writes everything but pictures and report."""
     kept = judged.kept
-    rejected = [one for one in judged.made if judged.verdicts[one.clip.id].word == "rejected"]
+    rejected = [prepared for prepared in judged.made if judged.verdicts[prepared.clip.id].word == "rejected"]
     _write_sounds(directory / AUDIO, kept)
-    write_corpus(
-        directory, (one.clip for one in kept), {one.clip.id: torch.from_numpy(one.mel) for one in kept}
-    )
+    write_corpus(directory, (prepared.clip for prepared in kept), _mels(kept))
     if rejected:  # so that nothing is made again for a change of mind
         _write_sounds(directory / REJECTED, rejected)
-        mels = {one.clip.id: torch.from_numpy(one.mel) for one in rejected}
-        write_corpus(directory / REJECTED, [], mels)
+        write_corpus(directory / REJECTED, [], _mels(rejected))
         (directory / REJECTED / MELS).rename(directory / REJECTED_MELS)
         (directory / REJECTED / CLIPS).unlink()
     _write_lines(directory / RECORDINGS, map(as_json, judged.outcomes))
-    verdicts = ({"id": name, **asdict(one)} for name, one in sorted(judged.verdicts.items()))
+    verdicts = ({"id": name, **asdict(verdict)} for name, verdict in sorted(judged.verdicts.items()))
     _write_lines(directory / VERDICTS, verdicts)
     _write_lines(directory / PROBLEMS, map(asdict, judged.problems))
     if lexicon:
@@ -101,11 +248,30 @@ def write_payload(directory: Path, judged: JudgedRecordings, lexicon: Lexicon) -
         (directory / UNKNOWN).write_text(lexicon_template(unknown), encoding="utf-8")
 
 
+def _mels(clips: Sequence[PreparedClip]) -> dict[str, torch.Tensor]:
+    return {prepared.clip.id: torch.from_numpy(prepared.mel) for prepared in clips}
+
+
 def _write_sounds(folder: Path, made: Sequence[PreparedClip]) -> None:
     folder.mkdir()
-    for one in made:
-        (folder / f"{one.clip.id}.flac").write_bytes(one.flac)
+    for prepared in made:
+        (folder / f"{prepared.clip.id}.flac").write_bytes(prepared.flac)
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def lexicon_template(unknown: Counter[str]) -> str:
+    """A lexicon of guesses, the most frequent words first."""
+    lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in by_count(unknown)]
+    return (
+        "# Words that no dictionary has, with a guess at each and the number of texts that have it.\n"
+        "# Correct the phones, delete the lines that are right, and pass this file to prepare with --lexicon.\n"
+        + "".join(lines)
+    )
+
+
+def by_count(unknown: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent first."""
+    return sorted(unknown.items(), key=lambda item: (-item[1], item[0]))

@@ -1,21 +1,24 @@
-"""Whether a clip is kept, kept with a warning, or rejected, and why; doubtful transcripts by their alignments."""
+"""Whether a clip is kept, kept with a warning, or rejected, and why."""
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from statistics import median
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment import Fit, WordFit
-from voxgrad.preparation.duplicates import duplicates
+from voxgrad.preparation.alignment import TranscriptScore, WordScore
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.preparation.word_checks import Suspect
 from voxgrad.settings import CheckSpec
 
 FEWEST = 8
-"""Fewer clips do not tell what is usual."""
+"""Fewer clips of a speaker do not tell what is usual."""
 
 _CONSISTENT = 1.4826  # makes the median absolute deviation a standard deviation (of a normal distribution)
 _NARROWEST = 2.0  # nats a frame: below, clips do not differ by anything that is heard
@@ -25,7 +28,7 @@ _UNUSUAL_RHYTHM = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Outlier:
     """How a clip stands among its peers.
 
     Attributes:
@@ -39,7 +42,7 @@ class Doubt:
     words: str
 
 
-def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
+def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dict[str, Outlier]:
     """Compares clips with each other; of fewer than `FEWEST` none is doubted.
 
     A clip is doubted where its text explains it worse than usual and is hardly better than the same words
@@ -51,7 +54,7 @@ def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
         checks: thresholds.
     """
     if len(fits) < FEWEST:
-        return {name: Doubt(0.0, "", "") for name in fits}
+        return {name: Outlier(0.0, "", "") for name in fits}
     likelihoods = np.array([fit.likelihood for fit in fits.values()])
     rhythms = _deviations(np.array([fit.duration_deviation for fit in fits.values()]), 0.05)
     usual_margin = float(np.median([fit.margin for fit in fits.values()]))
@@ -69,16 +72,16 @@ def doubts(fits: Mapping[str, Fit], checks: CheckSpec) -> dict[str, Doubt]:
             reason = f"words may be missing: its phones' durations are {rhythm:.1f} deviations off"
         words_broken = breaking(fit.words, word_bound) if reason else ""
         if not reason and beyond_usual(fit.suspects, usual) > checks.doubt_word:
-            suspect = max(fit.suspects, key=lambda one: beyond_usual([one], usual))
+            suspect = max(fit.suspects, key=lambda suspect: beyond_usual([suspect], usual))
             reason, words_broken = "a word of the text may be wrong", _said(suspect)
-        found[name] = Doubt(round(float(below), 2), reason, words_broken)
+        found[name] = Outlier(round(float(below), 2), reason, words_broken)
     return found
 
 
 def usual_gains(clips: Sequence[Sequence[Suspect]]) -> dict[str, tuple[float, float]]:
     """Median and robust standard deviation of the gains of every kind of suspect word."""
     gains: dict[str, list[float]] = defaultdict(list)
-    for suspect in (one for clip in clips for one in clip):
+    for suspect in chain.from_iterable(clips):
         gains[suspect.kind].append(suspect.gain)
     return {
         kind: (float(np.median(found)), _spread(np.array(found), _NARROWEST_GAIN))
@@ -86,10 +89,12 @@ def usual_gains(clips: Sequence[Sequence[Suspect]]) -> dict[str, tuple[float, fl
     }
 
 
-def beyond_usual(found: Sequence[Suspect], usual: Mapping[str, tuple[float, float]]) -> float:
+def beyond_usual(suspects: Sequence[Suspect], usual: Mapping[str, tuple[float, float]]) -> float:
     """Standard deviations by which a clip's most suspect word lies above what is usual; 0 without any."""
-    above = [(one.gain - usual[one.kind][0]) / usual[one.kind][1] for one in found]
-    return max(above, default=0.0)
+    return max(
+        ((suspect.gain - usual[suspect.kind][0]) / usual[suspect.kind][1] for suspect in suspects),
+        default=0.0,
+    )
 
 
 def _said(suspect: Suspect) -> str:
@@ -101,9 +106,9 @@ def _said(suspect: Suspect) -> str:
     )
 
 
-def breaking(words: tuple[WordFit, ...], bound: float) -> str:
+def breaking(words: tuple[WordScore, ...], bound: float) -> str:
     """The longest run of words below a bound, with at most eight words shown; the worst word if there is none."""
-    runs: list[list[WordFit]] = [[]]
+    runs: list[list[WordScore]] = [[]]
     for word in words:
         if word.likelihood < bound:
             runs[-1].append(word)
@@ -140,7 +145,12 @@ class Verdict:
 
     word: Word
     reasons: tuple[str, ...]
-    doubt: Doubt | None
+    doubt: Outlier | None
+
+    @property
+    def deviations(self) -> float:
+        """See `Outlier`; 0 without a base."""
+        return 0.0 if self.doubt is None else self.doubt.deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +176,16 @@ class Policy:
             )
 
 
-def judge(made: Sequence[PreparedClip], checks: CheckSpec, policy: Policy) -> dict[str, Verdict]:
+def classify(made: Sequence[PreparedClip], checks: CheckSpec, policy: Policy) -> dict[str, Verdict]:
     """Judges all clips of a dataset, by id."""
     doubted = _doubted(made, checks)
     dropped = _worst(doubted, policy.drop_worst)
     twice = duplicates(made).reasons(made)
-    found = {}
-    for one in made:
-        doubt = doubted.get(one.clip.id)
-        against = list(_rejections(one.record, checks))
-        warnings = [*_warnings(one.record, checks), *twice.get(one.clip.id, ())]
+    verdicts = {}
+    for prepared in made:
+        doubt = doubted.get(prepared.clip.id)
+        against = list(_rejections(prepared.record, checks))
+        warnings = [*_warnings(prepared.record, checks), *twice.get(prepared.clip.id, ())]
         if doubt is not None and doubt.reason:
             warnings.append(f"{doubt.reason}, worst at {doubt.words}")
         if against:
@@ -184,23 +194,23 @@ def judge(made: Sequence[PreparedClip], checks: CheckSpec, policy: Policy) -> di
             word = "rejected" if policy.strict else "warning"
         else:
             word = "kept"
-        if one.clip.id in dropped:  # asked for, so that --keep-all does not count
+        if prepared.clip.id in dropped:  # asked for, so that --keep-all does not count
             word = "rejected"
             against.append(f"among the worst {policy.drop_worst:g} % by its alignment")
-        found[one.clip.id] = Verdict(word, (*against, *warnings), doubt)
-    return found
+        verdicts[prepared.clip.id] = Verdict(word, (*against, *warnings), doubt)
+    return verdicts
 
 
-def _doubted(made: Sequence[PreparedClip], checks: CheckSpec) -> dict[str, Doubt]:
+def _doubted(made: Sequence[PreparedClip], checks: CheckSpec) -> dict[str, Outlier]:
     """Every clip among those of its speaker."""
-    found: dict[str, Doubt] = {}
-    for speaker in sorted({one.clip.speaker for one in made}):
-        theirs = {one.clip.id: one.fit for one in made if one.clip.speaker == speaker}
-        found |= doubts({name: fit for name, fit in theirs.items() if fit is not None}, checks)
+    found: dict[str, Outlier] = {}
+    for speaker in sorted({prepared.clip.speaker for prepared in made}):
+        theirs = {prepared.clip.id: prepared.fit for prepared in made if prepared.clip.speaker == speaker}
+        found |= find_outliers({name: fit for name, fit in theirs.items() if fit is not None}, checks)
     return found
 
 
-def _worst(doubted: Mapping[str, Doubt], percent: float) -> frozenset[str]:
+def _worst(doubted: Mapping[str, Outlier], percent: float) -> frozenset[str]:
     count = round(len(doubted) * percent / 100)
     return frozenset(sorted(doubted, key=lambda name: (-doubted[name].deviations, name))[:count])
 
@@ -244,3 +254,167 @@ def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
         yield f"its samples had an offset of {source['offset']:.3f}, taken off"
     if source["cancelling"]:
         yield "its channels are out of phase: only the loudest was taken"
+
+
+_PAIR = 2  # of two, either may be wrong
+_LONGER = 1.5
+_BY_SECONDS = 0.5
+"""How much longer the longest clip of a text is than the shortest; takes of one sentence differ by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Groups of clips, by id.
+
+    Attributes:
+        audio: the same samples under several names.
+        texts: one text of clips whose lengths differ too much for it, so that some of them say something else.
+    """
+
+    audio: tuple[tuple[str, ...], ...]
+    texts: tuple[tuple[str, ...], ...]
+
+    def reasons(self, made: Sequence[PreparedClip]) -> dict[str, list[str]]:
+        """What is to be said of clips, by id; of the first of several with the same audio nothing."""
+        clips = {prepared.clip.id: prepared.clip for prepared in made}
+        found: dict[str, list[str]] = defaultdict(list)
+        for first, *others in self.audio:
+            for name in others:
+                same = clips[name].normalised == clips[first].normalised
+                found[name].append(
+                    f"its audio is that of {first}{'' if same else ', which has another text'}"
+                )
+        for group in self.texts:
+            usual = median(clips[name].seconds for name in group)
+            for name in group:
+                if len(group) == _PAIR or _unlike([clips[name].seconds, usual]):
+                    found[name].append(
+                        f"it lasts {clips[name].seconds:.1f} s, and the {len(group)} clips with its text "
+                        f"{usual:.1f} s (median): one of them says another"
+                    )
+        return found
+
+
+def duplicates(made: Sequence[PreparedClip]) -> Duplicates:
+    """Finds clips with the same audio, and texts of clips of too different length of one speaker."""
+    seconds = {prepared.clip.id: prepared.clip.seconds for prepared in made}
+    audio = _groups(made, lambda prepared: hashlib.sha256(prepared.flac).hexdigest())
+    texts = _groups(made, lambda prepared: f"{prepared.clip.speaker}\n{prepared.clip.normalised.lower()}")
+    return Duplicates(audio, tuple(group for group in texts if _unlike([seconds[name] for name in group])))
+
+
+def _unlike(seconds: Sequence[float]) -> bool:
+    return max(seconds) > max(_LONGER * min(seconds), min(seconds) + _BY_SECONDS)
+
+
+def _groups(made: Sequence[PreparedClip], key: Callable[[PreparedClip], str]) -> tuple[tuple[str, ...], ...]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for prepared in made:
+        found[key(prepared)].append(prepared.clip.id)
+    return tuple(tuple(group) for group in found.values() if len(group) > 1)
+
+
+_COEFFICIENTS = 20
+_QUIET = 40  # percentile of the frames that count as pauses
+_PITCH = 0.03  # of log-frequency: half of what the medians of one voice's clips commonly deviate
+_APART = 10.0
+"""Standard deviations between the means of two clusters: `tests/benchmarks/bench_speakers.py` has what is usual."""
+_SMALLEST = 0.05
+"""Share of the clips that is a second voice, not an odd clip."""
+_ROUNDS = 20
+_LEAST = 1e-9
+"""Variance: clips may be all alike."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class MixedVoices:
+    """Two voices among the clips of one speaker.
+
+    Attributes:
+        speaker: whose clips they are said to be.
+        distance: standard deviations between the two.
+        clips: of the rarer voice, by id.
+        of: how many clips there are.
+    """
+
+    speaker: str
+    distance: float
+    clips: tuple[str, ...]
+    of: int
+
+
+def mixed_voices(made: Sequence[PreparedClip]) -> list[MixedVoices]:
+    """The speakers among whose clips there are two voices."""
+    found = []
+    for speaker in sorted({prepared.clip.speaker for prepared in made}):
+        theirs = [
+            prepared for prepared in made if prepared.clip.speaker == speaker and prepared.clip.frames > 1
+        ]
+        if len(theirs) < FEWEST:
+            continue
+        distance, rarer = split(
+            [prepared.mel for prepared in theirs],
+            [prepared.record["measures"]["f0_hz"] for prepared in theirs],
+        )
+        if distance > _APART:
+            names = tuple(prepared.clip.id for prepared, other in zip(theirs, rarer, strict=True) if other)
+            found.append(MixedVoices(speaker, round(distance, 1), names, len(theirs)))
+    return found
+
+
+def split(mels: Sequence[NDArray[np.float32]], f0: Sequence[float | None]) -> tuple[float, NDArray[np.bool_]]:
+    """Divides clips in two by their embeddings.
+
+    Args:
+        mels: log-mels, (n_mels, frames) each.
+        f0: median pitch in Hz; None where nothing is voiced.
+
+    Returns:
+        Distance of the clusters' means in standard deviations, and (clips,) which are in the smaller one. The
+        distance is 0 where one clip or two would be a cluster.
+    """
+    halves = np.array([[_cepstrum(half) for half in np.array_split(mel, 2, axis=1)] for mel in mels])
+    change = halves[:, 0] - halves[:, 1]
+    within = change.T @ change / len(change) / 4  # of the mean of two halves
+    within += max(0.1 * np.trace(within) / len(within), _LEAST) * np.eye(len(within))
+    cepstra = halves.mean(1) @ np.linalg.cholesky(np.linalg.inv(within))
+    pitch = np.log([np.nan if value is None else value for value in f0])
+    pitch = (
+        np.nan_to_num((pitch - np.nanmedian(pitch)) / _PITCH)
+        if np.isfinite(pitch).any()
+        else np.zeros(len(f0))
+    )
+    points = np.concatenate([cepstra, pitch[:, None]], 1)
+    points -= points.mean(0)
+    _, _, axes = np.linalg.svd(points, full_matrices=False)
+    return max((_two_means(points, points @ axis > 0) for axis in axes[:3]), key=lambda found: found[0])
+
+
+def _cepstrum(mel: NDArray[np.floating]) -> Floats:
+    """Means over the loud frames: (n_mels, frames) → (coefficients,), without the loudness."""
+    level = mel.mean(0)
+    mean = mel[:, level >= np.percentile(level, _QUIET)].mean(1)
+    bands = np.arange(len(mean)) + 0.5
+    orders = np.arange(1, _COEFFICIENTS + 1)[:, None]
+    cepstrum: Floats = np.cos(np.pi * orders * bands / len(mean)) @ mean / len(mean)
+    return cepstrum
+
+
+def _two_means(points: Floats, first: NDArray[np.bool_]) -> tuple[float, NDArray[np.bool_]]:
+    """Lloyd's algorithm with two clusters, from a division on."""
+    nobody = 0.0, np.zeros(len(points), bool)
+    for _ in range(_ROUNDS):
+        if first.all() or not first.any():
+            return nobody
+        centres = points[first].mean(0), points[~first].mean(0)
+        nearer = np.square(points - centres[0]).sum(1) < np.square(points - centres[1]).sum(1)
+        if (nearer == first).all():
+            break
+        first = nearer
+    smaller = first if 2 * first.sum() <= len(first) else ~first
+    if smaller.sum() < max(2, _SMALLEST * len(points)):
+        return nobody
+    distance = np.linalg.norm(points[smaller].mean(0) - points[~smaller].mean(0))
+    return float(distance), smaller

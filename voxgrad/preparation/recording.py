@@ -1,24 +1,27 @@
 """One recording is prepared, in any process: its clips, their mels and measures, or why there are none."""
 
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import soundfile
 import torch
+from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, open_recording
-from voxgrad.audio.denoise import denoise
+from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, denoise, open_recording
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces
-from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
-from voxgrad.preparation.alignment import Fit, fit, loaded
+from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
+from voxgrad.preparation.alignment import TranscriptScore, loaded, score_transcript
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
 from voxgrad.preparation.word_checks import suspects
@@ -76,7 +79,7 @@ class PreparedClip:
     flac: bytes
     mel: NDArray[np.float32]
     record: dict[str, Any]
-    fit: Fit | None
+    fit: TranscriptScore | None
     unknown: tuple[str, ...]
 
 
@@ -129,17 +132,19 @@ def _segment_clips(
     """A clip of every part that has a text; of a part that is too long, several."""
     seconds = opened.waveform.seconds
     silences = pauses(opened.waveform)
-    borders = [0.0, *(time for one in entry.segments for time in (one.start, one.stop)), seconds]
-    for number, one in enumerate(entry.segments, 1):
+    borders = [0.0, *(time for segment in entry.segments for time in (segment.start, segment.stop)), seconds]
+    for number, segment in enumerate(entry.segments, 1):
         name = entry.id if len(entry.segments) == 1 else _numbered(entry.id, number, len(entry.segments))
-        piece = replace(entry, id=name, text=one.text, source=one.source, segments=(), speaker=one.speaker)
-        if one.stop > seconds + _PAST_THE_END:
+        piece = replace(
+            entry, id=name, text=segment.text, source=segment.source, segments=(), speaker=segment.speaker
+        )
+        if segment.stop > seconds + _PAST_THE_END:
             yield Problem(
-                name, f"{one.source} ends at {one.stop:.2f} s, and the recording at {seconds:.2f} s"
+                name, f"{segment.source} ends at {segment.stop:.2f} s, and the recording at {seconds:.2f} s"
             )
             continue
         around = (borders[2 * number - 2], min(borders[2 * number + 1], seconds))
-        span = into_silence((one.start, min(one.stop, seconds)), silences, around)
+        span = into_silence((segment.start, min(segment.stop, seconds)), silences, around)
         try:
             cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
             if cleaned.waveform.seconds <= how.audio.max_seconds:
@@ -219,8 +224,8 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
     )
 
 
-def _fit(base: ArtifactLocation, text: str, mel: Tensor, how: RecordingSettings) -> Fit | None:
-    found = fit(loaded(base), text, mel, how.lexicon)
+def _fit(base: ArtifactLocation, text: str, mel: Tensor, how: RecordingSettings) -> TranscriptScore | None:
+    found = score_transcript(loaded(base), text, mel, how.lexicon)
     if found is None or how.audio.mel != MelSpec():  # the classifier knows no other mel
         return found
     return replace(found, suspects=suspects(text, mel, how.lexicon))
@@ -266,3 +271,67 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+LOCAL = "local"
+_DASK = "dask://"
+_WORTH_A_PROCESS = 64
+_SECONDS_TO_CONNECT = "10s"
+
+
+def check_engine(engine: str) -> None:
+    """See that an engine can be used.
+
+    Raises:
+        BadInputError: it is neither ``local`` nor ``dask://HOST:PORT``, or Dask is not installed.
+    """
+    if engine == LOCAL:
+        return
+    host, _, port = engine.removeprefix(_DASK).rpartition(":")
+    if not engine.startswith(_DASK) or not host or not port.isdigit():
+        raise BadInputError(f"there is no engine {engine}", "Choose local or dask://HOST:PORT.")
+    if find_spec("distributed") is None:
+        raise BadInputError("Dask is not installed", "Install it: pip install 'voxgrad[dask]'.")
+
+
+def prepare_recordings(
+    entries: Sequence[Entry], keys: Sequence[str], how: RecordingSettings, *, engine: str, jobs: int | None
+) -> Iterator[RecordingOutcome]:
+    """What becomes of every recording, in their order.
+
+    Args:
+        entries: the recordings.
+        keys: of their outcomes.
+        how: what the outcomes depend on.
+        engine: ``local`` or ``dask://HOST:PORT``. The cluster's workers must see the files under the same paths.
+        jobs: processes; None: one for every processor where that pays.
+
+    Raises:
+        EnvironmentFailureError: the cluster does not answer.
+    """
+    if engine == LOCAL:
+        count = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
+        jobs = count if jobs is None else jobs
+    with _on(engine):
+        calls = (
+            delayed(prepare_recording)(entry, key, how) for entry, key in zip(entries, keys, strict=True)
+        )
+        yield from Parallel(n_jobs=-1 if jobs is None else jobs, return_as="generator")(calls)
+
+
+@contextmanager
+def _on(engine: str) -> Iterator[None]:
+    if engine == LOCAL:
+        yield
+        return
+    distributed = import_module("distributed")  # an optional extra, typed only where it is installed
+
+    address = f"tcp://{engine.removeprefix(_DASK)}"
+    try:
+        client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=True)
+    except (OSError, TimeoutError) as error:
+        raise EnvironmentFailureError(
+            f"no Dask scheduler answers at {engine}", "Start one with `dask scheduler`, or check the address."
+        ) from error
+    with client, parallel_config(backend="dask"):
+        yield

@@ -209,7 +209,7 @@ def sessions(folder: Path) -> list[RecordingSession]:
     for record in folder.glob(f"*/{RECORD}"):
         with suppress(IntegrityError, BadInputError):
             found.append(RecordingSession.open(record.parent))
-    return sorted(found, key=lambda one: (one.record.created, one.directory.name))
+    return sorted(found, key=lambda session: (session.record.created, session.directory.name))
 
 
 def read_prompts(lines: Iterable[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The report on a dataset: one page that needs nothing else, and its pictures."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from voxgrad import pictures
 from voxgrad.pages import mel_picture, mp3, png, template
-from voxgrad.preparation.cache import AUDIO, REJECTED
-from voxgrad.preparation.dataset_files import JudgedRecordings
+from voxgrad.preparation.dataset_files import AUDIO, REJECTED, JudgedRecordings
+from voxgrad.preparation.messages import two_voices
 from voxgrad.preparation.quality_checks import Verdict
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import PrepareSpec
@@ -27,53 +28,17 @@ _TEMPLATE = "report.jinja"
 _EMBEDDED_SECONDS = 300.0
 """Of audio within the page, the worst clips first: a page of an hour would be too large to send."""
 _ENVELOPE = 160
-_NAMES_SHOWN = 20
 
 
 ENOUGH = 20
 """Times that each phone should be said: fewer leave its sound to chance."""
 
-ENGLISH: dict[str, float] = {
-    "AA": 18.8,
-    "AE": 23.8,
-    "AH": 110.7,
-    "AO": 17.7,
-    "AW": 4.7,
-    "AY": 13.4,
-    "B": 17.4,
-    "CH": 5.3,
-    "D": 48.5,
-    "DH": 32.6,
-    "EH": 29.9,
-    "ER": 26.4,
-    "EY": 16.4,
-    "F": 18.9,
-    "G": 6.6,
-    "HH": 15.4,
-    "IH": 59.6,
-    "IY": 35.1,
-    "JH": 5.4,
-    "K": 31.1,
-    "L": 36.6,
-    "M": 26.5,
-    "N": 76.1,
-    "NG": 8.0,
-    "OW": 11.3,
-    "OY": 1.0,
-    "P": 22.5,
-    "R": 44.9,
-    "S": 48.6,
-    "SH": 8.8,
-    "T": 73.2,
-    "TH": 4.0,
-    "UH": 3.1,
-    "UW": 17.1,
-    "V": 21.7,
-    "W": 22.6,
-    "Y": 4.9,
-    "Z": 31.0,
-    "ZH": 0.7,
-}
+_FREQUENCIES = """
+    AA 18.8 AE 23.8 AH 110.7 AO 17.7 AW 4.7 AY 13.4 B 17.4 CH 5.3 D 48.5 DH 32.6 EH 29.9 ER 26.4 EY 16.4 F 18.9
+    G 6.6 HH 15.4 IH 59.6 IY 35.1 JH 5.4 K 31.1 L 36.6 M 26.5 N 76.1 NG 8.0 OW 11.3 OY 1.0 P 22.5 R 44.9 S 48.6
+    SH 8.8 T 73.2 TH 4.0 UH 3.1 UW 17.1 V 21.7 W 22.6 Y 4.9 Z 31.0 ZH 0.7
+"""
+ENGLISH = {phone: float(count) for phone, count in re.findall(r"([A-Z]+) ([\d.]+)", _FREQUENCIES)}
 """Of a thousand phones in the 13,100 transcripts of LJSpeech, as `voxgrad.text` reads them."""
 
 
@@ -104,7 +69,9 @@ class Coverage:
     @property
     def rare(self) -> tuple[PhoneCount, ...]:
         """The phones that are said too rarely, the rarest first."""
-        return tuple(sorted((one for one in self.phones if one.count < ENOUGH), key=lambda one: one.count))
+        return tuple(
+            sorted((phone for phone in self.phones if phone.count < ENOUGH), key=lambda phone: phone.count)
+        )
 
 
 def coverage(clips: Iterable[Clip]) -> Coverage:
@@ -119,7 +86,7 @@ def coverage(clips: Iterable[Clip]) -> Coverage:
         PhoneCount(name, counts[name], 1000 * counts[name] / total, ENGLISH[name])
         for name in sorted(names, key=lambda name: -ENGLISH[name])
     )
-    wanting = {one.phone: (ENOUGH - one.count) / (one.english / 1000 * per_minute) for one in phones}
+    wanting = {phone.phone: (ENOUGH - phone.count) / (phone.english / 1000 * per_minute) for phone in phones}
     scarcest = max(wanting, key=lambda phone: wanting[phone])
     more = max(0.0, wanting[scarcest])
     return Coverage(phones, more, scarcest if more > 0 else "")
@@ -156,14 +123,14 @@ def write_report(
         preset: whose thresholds are shown.
         consent: why its voice may be cloned.
     """
-    covered = coverage(one.clip for one in judged.kept)
+    covered = coverage(prepared.clip for prepared in judged.kept)
     shown = judged.kept[0]
     pictures.draw_mel(directory / MEL, shown.mel, preset.audio.mel, shown.clip.text)
     pictures.draw_coverage(
         directory / COVERAGE,
-        [one.phone for one in covered.phones],
-        [one.here for one in covered.phones],
-        [one.english for one in covered.phones],
+        [phone.phone for phone in covered.phones],
+        [phone.here for phone in covered.phones],
+        [phone.english for phone in covered.phones],
     )
     pictures.draw_distributions(directory / DISTRIBUTIONS, _distributions(judged.kept))
     page = template(Path(__file__).parent, _TEMPLATE).render(
@@ -173,10 +140,10 @@ def write_report(
         coverage=covered,
         enough=ENOUGH,
         advice=advice(covered, judged),
-        pictures=[(png(directory / one), what) for one, what in _PICTURES],
+        pictures=[(png(directory / file), what) for file, what in _PICTURES],
         cards=_cards(judged),
         duplicates=judged.duplicates,
-        problems=[one for one in judged.problems if one.id not in judged.verdicts],
+        problems=[problem for problem in judged.problems if problem.id not in judged.verdicts],
         checks=preset.checks,
     )
     (directory / PAGE).write_text(page, encoding="utf-8")
@@ -192,64 +159,58 @@ def advice(covered: Coverage, judged: JudgedRecordings) -> list[str]:
     """What would make the dataset better, in sentences."""
     said = []
     if covered.scarcest:
-        rare = ", ".join(f"{one.phone} ({one.count})" for one in covered.rare)
+        rare = ", ".join(f"{phone.phone} ({phone.count})" for phone in covered.rare)
         said.append(
             f"About {max(1, round(covered.minutes_more))} more minutes of ordinary text would bring every phone "
             f"to {ENOUGH}; sentences chosen for it need fewer. Rare now: {rare}."
         )
     else:
         said.append(f"Every phone of English is said at least {ENOUGH} times.")
-    doubtful = [name for name, one in judged.verdicts.items() if one.doubt is not None and one.doubt.reason]
+    doubtful = [name for name, verdict in judged.verdicts.items() if verdict.doubt and verdict.doubt.reason]
     if doubtful:
         said.append(
             f"{len(doubtful)} transcripts may be wrong: listen to them first. They are at the top of the list below."
         )
-    for voices in judged.mixed_voices:
-        names = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
-        said.append(
-            f"The clips of {voices.speaker} seem to be of two voices: {len(voices.clips)} of {voices.of} sound like "
-            f"another ({names}). Name the speakers in the list, or take them out."
-        )
-    return said
+    sentences = map(two_voices, judged.mixed_voices)
+    return said + [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences]
 
 
 def _cards(judged: JudgedRecordings) -> list[Card]:
     """The worst clips first."""
-    ranked = sorted(judged.made, key=lambda one: _rank(judged.verdicts[one.clip.id], one))
+    ranked = sorted(judged.made, key=lambda prepared: _rank(judged.verdicts[prepared.clip.id], prepared))
     left = _EMBEDDED_SECONDS
     cards = []
-    for one in ranked:
-        left -= one.clip.seconds
-        cards.append(_card(one, judged.verdicts[one.clip.id], embedded=left >= 0))
+    for prepared in ranked:
+        left -= prepared.clip.seconds
+        cards.append(_card(prepared, judged.verdicts[prepared.clip.id], embedded=left >= 0))
     return cards
 
 
-def _rank(verdict: Verdict, one: PreparedClip) -> tuple[bool, int, float, str]:
-    doubted = verdict.doubt is not None and bool(verdict.doubt.reason)
+def _rank(verdict: Verdict, prepared: PreparedClip) -> tuple[bool, int, float, str]:
     order = ("rejected", "warning", "kept").index(verdict.word)
-    return not doubted, order, 0.0 if verdict.doubt is None else -verdict.doubt.deviations, one.clip.id
+    return not (verdict.doubt and verdict.doubt.reason), order, -verdict.deviations, prepared.clip.id
 
 
-def _card(one: PreparedClip, verdict: Verdict, *, embedded: bool) -> Card:
-    samples, rate = soundfile.read(io.BytesIO(one.flac), dtype="float32")
+def _card(prepared: PreparedClip, verdict: Verdict, *, embedded: bool) -> Card:
+    samples, rate = soundfile.read(io.BytesIO(prepared.flac), dtype="float32")
     folder = REJECTED if verdict.word == "rejected" else AUDIO
-    words = () if one.fit is None else one.fit.words
-    percent = 100 / one.clip.frames
+    words = () if prepared.fit is None else prepared.fit.words
+    percent = 100 / prepared.clip.frames
     return Card(
-        one.clip.id,
-        one.clip.text,
-        one.clip.speaker,
+        prepared.clip.id,
+        prepared.clip.text,
+        prepared.clip.speaker,
         verdict,
-        one.clip.seconds,
+        prepared.clip.seconds,
         {
-            **one.record["measures"],
-            "gain_db": one.record["gain_db"],
-            "leading_seconds": one.record["leading_seconds"],
-            "trailing_seconds": one.record["trailing_seconds"],
+            **prepared.record["measures"],
+            "gain_db": prepared.record["gain_db"],
+            "leading_seconds": prepared.record["leading_seconds"],
+            "trailing_seconds": prepared.record["trailing_seconds"],
             "doubt": None if verdict.doubt is None else verdict.doubt.deviations,
         },
-        mp3(samples, rate) if embedded else quote(f"{folder}/{one.clip.id}.flac"),
-        mel_picture(one.mel),
+        mp3(samples, rate) if embedded else quote(f"{folder}/{prepared.clip.id}.flac"),
+        mel_picture(prepared.mel),
         _outline(samples),
         tuple(
             (word.word, round(word.start * percent, 2), round((word.stop - word.start) * percent, 2))
@@ -270,11 +231,11 @@ def _outline(samples: NDArray[np.float32]) -> str:
 
 def _distributions(kept: Sequence[PreparedClip]) -> dict[str, list[float]]:
     def measured(name: str) -> list[float]:
-        values: Iterable[float | None] = (one.record["measures"][name] for one in kept)
+        values: Iterable[float | None] = (prepared.record["measures"][name] for prepared in kept)
         return [value for value in values if value is not None]
 
     return {
-        "seconds": [one.clip.seconds for one in kept],
+        "seconds": [prepared.clip.seconds for prepared in kept],
         "median F0 (Hz)": measured("f0_hz"),
         "loudness as recorded (LUFS)": measured("loudness_lufs"),
         "signal to noise (dB)": measured("snr_db"),

@@ -10,7 +10,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.clean import CleanedClip, cut_clip, open_recording
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment import fit
+from voxgrad.preparation.alignment import score_transcript
 from voxgrad.settings import PrepareSpec, TextSpec
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.symbols import PHONES
@@ -89,7 +89,7 @@ def check_take(path: Path, text: str, base: AcousticModel | None, preset: Prepar
     fitted = None
     if base is not None and clip.waveform.seconds <= preset.audio.max_seconds:
         mel = log_mel(torch.from_numpy(clip.waveform.samples), preset.audio.mel)
-        found = fit(base, text, mel, NONE)
+        found = score_transcript(base, text, mel, NONE)
         fitted = 0.0 if found is None else round(found.margin / max(abs(found.likelihood), 1e-6), 3)
     rate = spoken / clip.waveform.seconds
     return TakeReport(

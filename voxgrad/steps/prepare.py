@@ -11,24 +11,20 @@ from typing import Any
 import soundfile
 import torch
 
-from voxgrad.audio.denoise import require_denoiser
+from voxgrad.audio.clean import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.files import sha256_of
-from voxgrad.preparation.cache import RecordingCache
-from voxgrad.preparation.dataset_files import JudgedRecordings, write_payload
-from voxgrad.preparation.messages import (
-    report_duplicates,
-    report_form,
-    report_problems,
-    report_rooms,
-    report_unknown,
-    report_voices,
-    report_warnings,
+from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
+from voxgrad.preparation.messages import report_form, report_recordings
+from voxgrad.preparation.quality_checks import Policy, classify
+from voxgrad.preparation.recording import (
+    LOCAL,
+    RecordingOutcome,
+    RecordingSettings,
+    check_engine,
+    prepare_recordings,
 )
-from voxgrad.preparation.parallel import LOCAL, check_engine, prepare_recordings
-from voxgrad.preparation.quality_checks import Policy, judge
-from voxgrad.preparation.recording import RecordingOutcome, RecordingSettings
 from voxgrad.preparation.report import write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
@@ -136,12 +132,7 @@ def prepare(
     try:
         if not judged.kept:
             raise _nothing_left(judged.problems, folder, found.notices)
-        report_problems(judged.problems, emit)
-        report_duplicates(judged.duplicates, emit)
-        report_voices(judged.mixed_voices, emit)
-        report_rooms(judged.made, emit)
-        report_warnings(judged.verdicts, emit)
-        report_unknown(judged.unknown, emit)
+        report_recordings(judged, emit)
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
             emit(Said("writing the report", "detail"))
@@ -232,7 +223,7 @@ def _judged(
                 made.append(one)
         left_out += outcome.problems
         unique.append(replace(outcome, made=tuple(made)))
-    verdicts = judge([one for outcome in unique for one in outcome.made], preset.checks, policy)
+    verdicts = classify([one for outcome in unique for one in outcome.made], preset.checks, policy)
     rejected = sorted(name for name, verdict in verdicts.items() if verdict.word == "rejected")
     left_out += [Problem(name, "; ".join(verdicts[name].reasons)) for name in rejected]
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
