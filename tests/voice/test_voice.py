@@ -17,7 +17,7 @@ from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
 from voxgrad.voice.metadata import MARK, Recipe, Source, read_recipe
-from voxgrad.voice.voice import Voice
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."
@@ -153,11 +153,11 @@ def test_a_text_in_another_script_says_nothing_and_the_script_is_named(robot):
 
 
 def test_a_survey_counts_and_finds_what_is_unknown(robot):
-    summary = robot.summarize(["Hello there. Zzyzxq it is.", "Zzyzxq again."])
+    summary = SpeechJob("Hello there. Zzyzxq it is. Zzyzxq again.", Cast(robot)).summarize()
     assert summary.passages == 3
     assert summary.tokens > 50
     assert summary.unknown == ("zzyzxq",)
-    assert robot.summarize(["..."]).passages == 0
+    assert SpeechJob("...", Cast(robot)).summarize().passages == 0
 
 
 def test_what_is_saved_says_what_it_is(robot, tmp_path):
@@ -169,7 +169,7 @@ def test_what_is_saved_says_what_it_is(robot, tmp_path):
 
 
 def test_the_consent_travels(robot):
-    recipe = robot.recipe("x", SynthesisSpec(), DeliverySpec(), 0)
+    recipe = SpeechJob("x", Cast(robot)).recipe
     read = read_recipe(recipe.remark, "x")
     assert read is not None
     assert read.consent == robot.artifact.manifest.consent == "Robot agreed — on 1 May."

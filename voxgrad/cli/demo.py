@@ -84,14 +84,12 @@ def _say(
     store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None
 ) -> Path:
     """The audio of a text."""
-    from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.steps.say import AUDIO, say
-    from voxgrad.voice.job import SpeechJob
     from voxgrad.voice.load import load_voice
-    from voxgrad.voice.voice import Cast
+    from voxgrad.voice.voice import Cast, SpeechJob
 
     cast = Cast(load_voice(store, voice, emit=emit, engine="torch"))
-    job = SpeechJob(text, cast, SynthesisSpec(), DeliverySpec(), seed)
+    job = SpeechJob(text, cast, seed=seed)
     return say(store, job, name=name, emit=emit).path(AUDIO)
 
 

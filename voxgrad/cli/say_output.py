@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.steps.say import SpokenFile
     from voxgrad.store import Artifact, Store
-    from voxgrad.voice.job import AudioTarget, SpeechJob
+    from voxgrad.voice.job import AudioTarget
     from voxgrad.voice.load import EngineName
     from voxgrad.voice.timings import TimedPassage
-    from voxgrad.voice.voice import Cast, Voice
+    from voxgrad.voice.voice import SpeechJob, Voice
 
 _NUMBERED = re.compile(r".+-(\d{4,})\.\w+")
 _KNOWN_FIRST = 20_000  # characters; a shorter text is read to its end before it is streamed
@@ -59,8 +59,7 @@ class SayRequest:
 
     def job(self, text: str | None, voice: "Voice", emit: "Emit") -> "SpeechJob":
         """What is said, by a voice and those that the text names."""
-        from voxgrad.voice.job import SpeechJob
-        from voxgrad.voice.voice import Cast
+        from voxgrad.voice.voice import Cast, SpeechJob
 
         cast = Cast(voice, self.cast, lambda reference: self.load(reference, emit), self.folder)
         return SpeechJob(text, cast, self.synthesis, self.delivery, self.seed)
@@ -139,8 +138,6 @@ class SayRequest:
     def _jobs(
         self, utterances: Iterable[Utterance], directory: Path | None, emit: "Emit"
     ) -> "Iterator[SpokenFile]":
-        from dataclasses import replace
-
         from voxgrad.audio.writers import check_writable_audio
         from voxgrad.steps.say import SpokenFile
 
@@ -196,7 +193,7 @@ class SayRequest:
             voice = self.load(self.voice, renderer.emit)
             job = self.job(None if source.coming else source.joined(), voice, renderer.emit)
             remark = job.recipe.remark if self.metadata else MARK
-            texts = self._read(job.cast, source.texts, renderer.emit)
+            texts = self._read(job, source.texts, renderer.emit)
             pieces = with_progress(job.pieces(texts), "say", None, renderer.emit)
             first = next(pieces)  # nothing is written where there is nothing to say
             sink = _standard_output(voice.rate, remark, raw=raw)
@@ -205,7 +202,7 @@ class SayRequest:
         if self.timings is not None:
             timings_file(self.timings).write(timings, seconds)
 
-    def _read(self, cast: "Cast", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
+    def _read(self, job: "SpeechJob", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
         from voxgrad.voice.job import warn_unknown, warn_unread
 
@@ -213,7 +210,7 @@ class SayRequest:
         for text in texts:
             warn_unread(text, emit, strict=self.strict, line=line if line > 1 else None)
             if self.strict or len(text) < _KNOWN_FIRST:
-                warn_unknown(cast.narrator.summarize([text], cast).unknown, emit, strict=self.strict)
+                warn_unknown(replace(job, text=text).summarize().unknown, emit, strict=self.strict)
             line += text.count("\n")
             yield text
 

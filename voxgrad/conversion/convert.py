@@ -18,7 +18,7 @@ from voxgrad.voice.pauses import faded
 from voxgrad.voice.speak import SpokenPassage, piece_seed, silence_at_end
 from voxgrad.voice.timings import timed
 from voxgrad.voice.torch_engine import TorchEngine
-from voxgrad.voice.voice import Voice
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _DELIVERY: Final = DeliverySpec(edge_silence=None)
 _SMOOTHED: Final = 13
@@ -61,7 +61,8 @@ def conversion_recipe(
     voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int
 ) -> Recipe:
     """All that is needed to convert a recording again, beside the recording."""
-    return voice.recipe(text, synthesis, _DELIVERY, seed).model_copy(update={"recording": recording})
+    job = SpeechJob(text, Cast(voice), synthesis, _DELIVERY, seed)
+    return job.recipe.model_copy(update={"recording": recording})
 
 
 def _spoken(

@@ -28,7 +28,7 @@ from voxgrad.voice.engine import Engine
 from voxgrad.voice.load import find_lexicon
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.voice import Cast, Voice
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 SPEAKERS: Final = ("voice", "base")
@@ -197,8 +197,9 @@ class SpeechService:
 
     async def recipe(self, asked: SpeechRequest) -> Recipe:
         """What the audio says of itself."""
-        tell = self.remote(asked.speaker)[0].recipe
-        return await asyncio.to_thread(tell, asked.text, asked.synthesis, asked.delivery, asked.seed)
+        cast = Cast(self.remote(asked.speaker)[0])
+        job = SpeechJob(asked.text, cast, asked.synthesis, asked.delivery, asked.seed)
+        return await asyncio.to_thread(lambda: job.recipe)
 
 
 def _no_engine() -> Engine:

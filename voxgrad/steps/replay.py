@@ -17,11 +17,11 @@ from voxgrad.presets import validated
 from voxgrad.settings import ConversionSpec, DeliverySpec, OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.voice.job import AudioTarget, SpeechJob, with_progress
+from voxgrad.voice.job import AudioTarget, with_progress
 from voxgrad.voice.load import find_lexicon, open_voice, require_torch
 from voxgrad.voice.metadata import CastMember, Recipe, Recording, Source
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.voice import Cast, Voice
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOSSLESS = {"WAV", "FLAC"}
 _TASK = "replay"

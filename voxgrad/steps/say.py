@@ -16,9 +16,10 @@ from voxgrad.store.store import Store
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import require_unicode
-from voxgrad.voice.job import AudioTarget, SpeechJob, warn_unknown, warn_unread, with_progress, write_pieces
+from voxgrad.voice.job import AudioTarget, warn_unknown, warn_unread, with_progress, write_pieces
 from voxgrad.voice.metadata import MARK
 from voxgrad.voice.timings import TimedPassage
+from voxgrad.voice.voice import SpeechJob
 
 VERSION = 5
 AUDIO, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
@@ -62,7 +63,7 @@ def say(
     }
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
     settings = {
-        "synthesis": voice.resolve_defaults(job.synthesis).model_dump(),
+        "synthesis": job.settings.model_dump(),
         "delivery": job.delivery.model_dump(),
         **voice.lexicon.settings,
     }

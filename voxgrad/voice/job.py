@@ -1,68 +1,21 @@
-"""A speech job: a text and how it is said, from the warnings about it to the audio file."""
+"""What every speech job has around it: warnings about its text, progress, and the audio file that it becomes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from voxgrad.audio.writers import AudioWriter, open_writer
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
-from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.text.lexicon import refuse_unknown
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.unread import NO_MARKS, unread_remarks
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
-from voxgrad.voice.speak import NOTHING_YET, Resumption, SpokenPassage
+from voxgrad.voice.speak import SpokenPassage
 from voxgrad.voice.timings import TimedPassage, TimingsFile
-from voxgrad.voice.voice import Cast, TextSummary, Voice
 
 _NAMED: Final = 20
-
-
-@dataclass(frozen=True)
-class SpeechJob:
-    """What is said, and how.
-
-    Attributes:
-        text: written English, or SSML; None where it still comes.
-        cast: whose voice, and the voices and sounds of SSML.
-        synthesis: steps, temperature, speed.
-        delivery: pitch, volume, silences.
-        seed: of all noise.
-    """
-
-    text: str | None
-    cast: Cast
-    synthesis: SynthesisSpec
-    delivery: DeliverySpec
-    seed: int
-
-    @property
-    def voice(self) -> Voice:
-        """Whose voice."""
-        return self.cast.narrator
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """What the audio says of itself; see `Voice.recipe`."""
-        return self.voice.recipe(self.text, self.synthesis, self.delivery, self.seed, self.cast)
-
-    def summarize(self) -> TextSummary:
-        """What the text will take; see `Voice.summarize`."""
-        return self.voice.summarize(self._texts, self.cast)
-
-    def pieces(
-        self, texts: Iterable[str] | None = None, after: Resumption = NOTHING_YET
-    ) -> Iterator[SpokenPassage]:
-        """Speak the text, or those that still come; see `Voice.stream`."""
-        texts = self._texts if texts is None else texts
-        return self.voice.stream(texts, self.synthesis, self.delivery, self.seed, self.cast, after)
-
-    @property
-    def _texts(self) -> list[str]:
-        return [] if self.text is None else [self.text]
 
 
 @dataclass(frozen=True)

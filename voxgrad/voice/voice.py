@@ -173,13 +173,14 @@ class Voice:
         Raises:
             BadInputError: a setting or the text cannot be used.
         """
-        pieces = list(self.stream([text], synthesis, delivery, seed, cast))
+        job = SpeechJob(text, Cast(self) if cast is None else cast, synthesis, delivery, seed)
+        pieces = list(job.pieces())
         return Speech(
             np.concatenate([piece.samples for piece in pieces]),
             self.rate,
             tuple(piece.timing for piece in pieces),
             tuple(piece.durations for piece in pieces),
-            self.recipe(text, synthesis, delivery, seed, cast),
+            job.recipe,
         )
 
     def stream(
@@ -189,7 +190,6 @@ class Voice:
         delivery: DeliverySpec = _DELIVERY,
         seed: int = 0,
         cast: "Cast | None" = None,
-        after: Resumption = NOTHING_YET,
     ) -> Iterator[SpokenPassage]:
         """Speak texts passage by passage, in memory that does not grow with them.
 
@@ -199,23 +199,12 @@ class Voice:
             delivery: pitch, volume, silences.
             seed: of all noise.
             cast: the voices that SSML names; None: the speakers of this one.
-            after: pieces that are left out, because they were spoken before.
 
         Raises:
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
                 been by then.
         """
-        cast = Cast(self) if cast is None else cast
-        settings = self.resolve_defaults(synthesis)
-
-        def speak_item(item: Passage | Sound, seed: int, pauses: Pauses) -> PassageAudio:
-            if isinstance(item, Sound):
-                samples = cast.play(item, self.rate)
-                return PassageAudio(samples, NO_MEL, (), (0.0, len(samples) / self.rate))
-            return cast.voice(item.voice).speak(item, settings, delivery, seed, pauses, self.rate)
-
-        items = (item for text in texts for item in readable(text))
-        return speak(items, cast.front_end, speak_item, self.rate, delivery, seed, after)
+        return SpeechJob(None, Cast(self) if cast is None else cast, synthesis, delivery, seed).pieces(texts)
 
     def speak(
         self,
@@ -232,56 +221,12 @@ class Voice:
         spoken = self.engine.speak(passage, synthesis, delivery, seed, pauses)
         return replace(spoken, samples=resample(Waveform(spoken.samples, self.rate), rate).samples)
 
-    def summarize(self, texts: Iterable[str], cast: "Cast | None" = None) -> TextSummary:
-        """Read texts without speaking them, so that what cannot be said is found first.
-
-        Raises:
-            BadInputError: a text cannot be read.
-        """
-        count = tokens = 0
-        unknown: dict[str, None] = {}
-        for passage in (Cast(self) if cast is None else cast).passages(texts):
-            if isinstance(passage, Passage):
-                count += bool(passage.encoded.words)
-                tokens += len(passage.encoded.tokens)
-                unknown.update(dict.fromkeys(passage.encoded.unknown))
-        return TextSummary(count, tokens, tuple(unknown))
-
-    def recipe(
-        self,
-        text: str | None,
-        synthesis: SynthesisSpec,
-        delivery: DeliverySpec,
-        seed: int,
-        cast: "Cast | None" = None,
-    ) -> Recipe:
-        """All that is needed to say a text again.
-
-        Raises:
-            BadInputError: the text is SSML that cannot be read, or names a voice or a sound that is not there.
-        """
-        items = () if text is None or not is_ssml(text) else read_script(text).items
-        cast = Cast(self) if cast is None else cast
-        engine = {"engine": "torch", "quantize": None}
-        if self.graph is not None:
-            engine = {"engine": "onnx", "quantize": settings_of(self.graph)[1].quantize}
-        names = dict.fromkeys(item.voice for item in items if isinstance(item, Segment))
-        return Recipe(
-            voxgrad=voxgrad.__version__,
-            text=text,
-            seed=seed,
-            synthesis=self.resolve_defaults(synthesis).model_dump(),
-            delivery=delivery.model_dump(),
-            threads=self.engine.threads,
-            cast={
-                name: CastMember(speaker=cast.voice(name).speaker, **cast.voice(name).credits)
-                for name in names
-                if name is not None
-            },
-            sounds=cast.sounds(items),
-            **engine,
-            **self.credits,
-        )
+    @property
+    def engine_settings(self) -> dict[str, str]:
+        """What a recipe says of the engine; nothing where it is torch."""
+        if self.graph is None:
+            return {}
+        return {"engine": "onnx", "quantize": settings_of(self.graph)[1].quantize}
 
     @property
     def credits(self) -> dict[str, Any]:
@@ -408,6 +353,102 @@ class Cast:
                 f"{file} is a link that leads elsewhere", "Put the file itself beside the text."
             )
         return path
+
+
+@dataclass(frozen=True)
+class SpeechJob:
+    """What is said, and how.
+
+    Attributes:
+        text: written English, or SSML; None where it still comes.
+        cast: whose voice, and the voices and sounds of SSML.
+        synthesis: steps, temperature, speed.
+        delivery: pitch, volume, silences.
+        seed: of all noise.
+    """
+
+    text: str | None
+    cast: Cast
+    synthesis: SynthesisSpec = _SYNTHESIS
+    delivery: DeliverySpec = _DELIVERY
+    seed: int = 0
+
+    @property
+    def voice(self) -> Voice:
+        """Whose voice."""
+        return self.cast.narrator
+
+    @property
+    def _texts(self) -> list[str]:
+        return [] if self.text is None else [self.text]
+
+    @cached_property
+    def settings(self) -> SynthesisSpec:
+        """The settings with what was not given and only the voice can tell."""
+        return self.voice.resolve_defaults(self.synthesis)
+
+    def pieces(
+        self, texts: Iterable[str] | None = None, after: Resumption = NOTHING_YET
+    ) -> Iterator[SpokenPassage]:
+        """Speak the text, or those that still come, in memory that does not grow with them.
+
+        Args:
+            texts: a paragraph each.
+            after: pieces that are left out, because they were spoken before.
+
+        Raises:
+            BadInputError: as `Voice.stream`.
+        """
+        rate, cast = self.voice.rate, self.cast
+
+        def speak_item(item: Passage | Sound, seed: int, pauses: Pauses) -> PassageAudio:
+            if isinstance(item, Sound):
+                samples = cast.play(item, rate)
+                return PassageAudio(samples, NO_MEL, (), (0.0, len(samples) / rate))
+            return cast.voice(item.voice).speak(item, self.settings, self.delivery, seed, pauses, rate)
+
+        items = (item for text in (self._texts if texts is None else texts) for item in readable(text))
+        return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
+
+    def summarize(self) -> TextSummary:
+        """Read the text without speaking it, so that what cannot be said is found first.
+
+        Raises:
+            BadInputError: it cannot be read.
+        """
+        count = tokens = 0
+        unknown: dict[str, None] = {}
+        for passage in self.cast.passages(self._texts):
+            if isinstance(passage, Passage):
+                count += bool(passage.encoded.words)
+                tokens += len(passage.encoded.tokens)
+                unknown.update(dict.fromkeys(passage.encoded.unknown))
+        return TextSummary(count, tokens, tuple(unknown))
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """All that is needed to say the text again.
+
+        Raises:
+            BadInputError: it is SSML that cannot be read, or names a voice or a sound that is not there.
+        """
+        items = () if self.text is None or not is_ssml(self.text) else read_script(self.text).items
+        names = dict.fromkeys(item.voice for item in items if isinstance(item, Segment))
+        members = {name: self.cast.voice(name) for name in names if name is not None}
+        return Recipe(
+            voxgrad=voxgrad.__version__,
+            text=self.text,
+            seed=self.seed,
+            synthesis=self.settings.model_dump(),
+            delivery=self.delivery.model_dump(),
+            threads=self.voice.engine.threads,
+            cast={
+                name: CastMember(speaker=voice.speaker, **voice.credits) for name, voice in members.items()
+            },
+            sounds=self.cast.sounds(items),
+            **self.voice.credits,
+            **self.voice.engine_settings,
+        )
 
 
 def _tone(seconds: float, rate: int) -> Samples:
