@@ -76,13 +76,6 @@ def loaded(store, engine, **settings):
     return load.load_voice(store, "small", "pulses", engine=engine, synthesis=SynthesisSpec(**settings))
 
 
-def test_replay_says_the_same_samples(own, command):
-    command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")
-    outcome = command("--json", "replay", "a.wav", "-o", "b.wav")
-    assert outcome.code == 0, outcome.err
-    assert json.loads(outcome.out)["identical"] is True
-
-
 @pytest.mark.slow
 def test_a_removed_graph_is_made_again_for_replay(own, command):
     command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")

@@ -26,27 +26,9 @@ from silences import edges, silences
 
 FAST = ("--voice", "robot", "--vocoder", "quick", "--steps", "1")
 TWENTY = [
-    0.1,
-    0.15,
-    0.2,
-    0.25,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    1.0,
-    1.25,
-    1.5,
-    2.0,
-    2.5,
-    3.0,
-    3.5,
-    4.0,
-    5.0,
-]
+    0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+    1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0,
+]  # fmt: skip
 SENTENCE = "The boy was there when the sun rose."
 
 

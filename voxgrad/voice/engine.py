@@ -10,6 +10,7 @@ import numpy as np
 
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
+from voxgrad.onnx.runtime import NetworkOutput
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.text.intonation import question_rises
 from voxgrad.text.passages import Passage
@@ -68,21 +69,6 @@ class Engine(Protocol):
         Raises:
             BadInputError: a setting cannot be used.
         """
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkOutput:
-    """One utterance, as a network says it.
-
-    Attributes:
-        samples: (n,) float32, of any level.
-        mel: (n_mels, frames) float32.
-        durations: frames of every token.
-    """
-
-    samples: Samples
-    mel: Samples
-    durations: tuple[int, ...]
 
 
 class LocalEngine(ABC):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of
+from voxgrad.onnx.runtime import MODEL, NetworkOutput, OnnxGraph, settings_of
 from voxgrad.samplers import DETERMINISTIC
 from voxgrad.settings import AcousticSpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.voice.engine import LocalEngine, NetworkOutput
+from voxgrad.voice.engine import LocalEngine
 from voxgrad.voice.prosody import TokenChanges
 
 _FREE: Final = {
@@ -67,8 +67,7 @@ class OnnxEngine(LocalEngine):
         """See `LocalEngine`."""
         require_settings(self.graph.spec, synthesis)
         changes = () if prosody is None else (prosody.rate, prosody.semitones, prosody.rise)
-        said = self.graph.speak(tokens, synthesis, seed, self.spec.row_of(synthesis.speaker), *changes)
-        return NetworkOutput(said.samples, said.mel, said.durations)
+        return self.graph.speak(tokens, synthesis, seed, self.spec.row_of(synthesis.speaker), *changes)
 
     def mean_pitch(self, row: int) -> float | None:
         """See `LocalEngine`."""

@@ -11,10 +11,11 @@ from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.io import Samples
 from voxgrad.device import autocast, keep_freed_memory
 from voxgrad.model.gradtts import Performance, TokenProsody
+from voxgrad.onnx.runtime import NetworkOutput
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
-from voxgrad.voice.engine import LocalEngine, NetworkOutput, finite
+from voxgrad.voice.engine import LocalEngine, finite
 from voxgrad.voice.pauses import faded
 from voxgrad.voice.prosody import TokenChanges
 
