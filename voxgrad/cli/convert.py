@@ -80,16 +80,16 @@ def convert(
 
     options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
     store = Store.open(session.home)
-    found = find_voice(store, voice)
-    places = _Places(output, directory, format_, found.name, timings, not no_metadata)
+    artifact = find_voice(store, voice)
+    places = _Places(output, directory, format_, artifact.name, timings, not no_metadata)
     jobs = _jobs(recordings, text, places)
-    if found.kind == KIND:
+    if artifact.kind == KIND:
         raise BadInputError(
-            f"{found} is an ONNX graph, which takes no timing and no melody",
+            f"{artifact} is an ONNX graph, which takes no timing and no melody",
             "Name the voice it was made from.",
         )
     with Renderer(session) as renderer:
-        ready = load_voice(store, found, vocoder, lexicon, renderer.emit, engine="torch").ready()
+        ready = load_voice(store, artifact, vocoder, lexicon, renderer.emit, engine="torch").ready()
         ready.spec.row_of(synthesis.speaker)  # before the first recording is read
         parents = {role: artifact.ref for role, artifact in ready.parents.items()}
         for job in step(jobs, ready, options, renderer.emit):

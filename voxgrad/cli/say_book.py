@@ -54,14 +54,7 @@ def list_book(session: Session, path: Path) -> None:
 def say_book(
     request: "SayRequest", path: Path, output: Path | None, directory: Path | None, chapters: str | None
 ) -> None:
-    """Read a book aloud.
-
-    Args:
-        request: voice, settings and the like.
-        path: an EPUB.
-        output: one file; None is the book's name.
-        directory: a file for each chapter instead.
-        chapters: those that are read, such as ``3-5``; None is all.
+    """Read an EPUB aloud: into one file, or into a directory with a file for each chapter.
 
     Raises:
         BadInputError: the book, the output or the chapters cannot be used; or ``--strict`` forbids that some are left

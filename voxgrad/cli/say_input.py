@@ -110,12 +110,7 @@ def file_named(text: str | None) -> Path | None:
 
 
 def read_input(text: str | None, file: Path | None, options: InputOptions) -> SayInput:
-    """Find what shall be said: a text, a file, or standard input.
-
-    Args:
-        text: from the command line; ``-`` is standard input.
-        file: ``-`` is standard input, as one text.
-        options: how it is taken.
+    """Find what shall be said: a text, a file, or standard input, which is ``-``, and as a file is one text.
 
     Raises:
         BadInputError: there is nothing, or too much, or it cannot be read.
@@ -238,10 +233,7 @@ def chosen_markup(*, ssml: bool, markdown: bool) -> Markup | None:
 
 
 def read_cast(written: list[str] | None) -> dict[str, str]:
-    """The voices of a script by name.
-
-    Args:
-        written: ``alice=alice@v2,bob=bob`` and the like, in one or several.
+    """The voices of a script by name, as ``--cast`` has them, in one or several.
 
     Raises:
         BadInputError: something in it is no pair.

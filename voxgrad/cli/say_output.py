@@ -93,11 +93,11 @@ class SayRequest:
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.timings import read_timings
 
-        found = find_voice(self.store, self.voice)
-        path = Path(f"{found.name}.{self.ending}") if output is None else output
+        artifact = find_voice(self.store, self.voice)
+        path = Path(f"{artifact.name}.{self.ending}") if output is None else output
         check_writable_audio(path)
         with Renderer(self.session) as renderer:
-            job = self.job(text, self.load(found, renderer.emit), renderer.emit)
+            job = self.job(text, self.load(artifact, renderer.emit), renderer.emit)
             rescue = path.with_stem(f"{path.stem}.part")
             speech = say(self.store, job, strict=self.strict, rescue=rescue, emit=renderer.emit)
         if output is None:

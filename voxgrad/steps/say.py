@@ -151,9 +151,9 @@ def say_to_files(
     stopped. One without a word to speak is left out with a warning, unless ``strict`` forbids it.
 
     Args:
-        jobs: what to say.
+        jobs: they may still be coming.
         total: how many, if that is known.
-        strict: refuse words that no dictionary has, and what nothing is said for.
+        strict: as `say`.
         emit: called with progress events.
 
     Raises:
