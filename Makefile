@@ -62,8 +62,8 @@ lint: setup  ## Check style and types
 dist: setup  ## Build the wheels and the sdist, install each wheel into a clean environment, speak with it
 	rm -rf dist
 	$(RUN)/python -m build --outdir dist .
-	$(RUN)/python packaging/build_say.py dist
-	$(RUN)/python tests/check_dist.py dist $(DIST_OPTIONS)
+	$(RUN)/python tests/dist/build_say.py dist
+	$(RUN)/python tests/dist/check_dist.py dist $(DIST_OPTIONS)
 
 bench: setup  ## Measure, side by side
 	$(RUN)/python tests/benchmarks/bench_align.py

@@ -58,7 +58,10 @@ class Option:
     def bounds(self) -> tuple[float | None, float | None]:
         """The lowest and the highest value; None: there is none."""
         limits = {
-            key: getattr(one, key) for one in self.field.metadata for key in _BOUNDS if hasattr(one, key)
+            key: getattr(bound, key)
+            for bound in self.field.metadata
+            for key in _BOUNDS
+            if hasattr(bound, key)
         }
         lowest = limits["gt"] + 1 if self.kind is int and "gt" in limits else limits.get("ge")
         highest = limits["lt"] - 1 if self.kind is int and "lt" in limits else limits.get("le")
@@ -109,7 +112,7 @@ def options_of(spec: type[BaseModel], without: Collection[str] = ()) -> Iterator
     for name, field in spec.model_fields.items():
         kind = field.annotation
         if get_origin(kind) in {Union, types.UnionType}:
-            kind = next(one for one in get_args(kind) if one is not type(None))
+            kind = next(option for option in get_args(kind) if option is not type(None))
         if name not in without and not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             yield Option(name, kind, field)
 

@@ -133,9 +133,11 @@ def _broken_library(error: Exception) -> EnvironmentFailureError | None:
     ]
     # An extension module that does not load has no frame of its own, but the error has its name.
     named = _package(error.name) if isinstance(error, ImportError) else ""
-    of_libraries = dropwhile(lambda one: one[0] != "<module>" or one[1] not in _distributions(), frames)
+    of_libraries = dropwhile(lambda frame: frame[0] != "<module>" or frame[1] not in _distributions(), frames)
     packages = [*(package for _, package in of_libraries), named]
-    found = list(dict.fromkeys(_distributions()[one] for one in packages if one in _distributions()))
+    found = list(
+        dict.fromkeys(_distributions()[package] for package in packages if package in _distributions())
+    )
     if not found:
         return None
     first, *others = (f"{name} {version}" for name, version in found)
@@ -158,9 +160,9 @@ def _distributions() -> dict[str, tuple[str, str]]:
     from importlib import metadata  # noqa: PLC0415 - it takes long, and only failures need it
 
     found: dict[str, tuple[str, str]] = {}
-    for one in metadata.distributions():
-        recorded = one.read_text("RECORD") or one.read_text("top_level.txt") or ""
-        known_by = str(one.metadata["Name"]), one.version
+    for distribution in metadata.distributions():
+        recorded = distribution.read_text("RECORD") or distribution.read_text("top_level.txt") or ""
+        known_by = str(distribution.metadata["Name"]), distribution.version
         # What comes first on the path is what is imported.
         found = (
             dict.fromkeys((_package(line.partition("/")[0]) for line in recorded.splitlines()), known_by)

@@ -60,4 +60,6 @@ def on_disk(path: Path) -> Path:
     """A file as it is called on the disk, where that differs in its Unicode form only."""
     if path.exists() or not path.parent.is_dir():
         return path
-    return next((one for one in path.parent.iterdir() if composed(one.name) == composed(path.name)), path)
+    return next(
+        (entry for entry in path.parent.iterdir() if composed(entry.name) == composed(path.name)), path
+    )

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from itertools import count
 
 import pytest
 
@@ -220,69 +221,39 @@ def test_a_record_that_cannot_be_read_is_passed_over_or_told(furnished, command,
     assert "no readable run.json" in outcome.err
 
 
-def test_a_budget_chooses_the_steps_and_the_same_command_finds_the_voice_again(
+def test_a_run_under_a_budget_is_resumed_with_its_shares_and_the_same_command_finds_the_voice_again(
     furnished, command, steps, monkeypatch
 ):
     asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
-    # How long twenty minutes are is for test_time_budget.py; here they are nine steps.
-    monkeypatch.setattr(
-        time_budget, "plan", lambda *arguments: time_budget.Plan((7, 2), 4, 4, (900.0, 300.0))
-    )
-    monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)
+    # How long twenty minutes are is for test_time_budget.py; here they are two seconds.
+    monkeypatch.setattr(time_budget, "shared_out", lambda *arguments: (1.0, 1.0))
+    plain = GradTTSTask.step
+    monkeypatch.setattr(GradTTSTask, "step", signalled_in_step(8, plain))  # four of each stage are timed
     outcome = command(*asked)
-    assert outcome.code == 0, outcome.err
-    assert "a step takes " in outcome.err
-    assert "the budget fits 7 + 2 steps of batch 4, 4, validated every 4" in outcome.err
-    voice = furnished.find("quick", "voice")
-    settings = voice.manifest.settings
-    assert [stage["steps"] for stage in settings["training"]["stages"]] == [7, 2]
-    assert voice.manifest.metrics["steps"] == 9
-    assert settings["budget"]["seconds"] == 1200
+    assert outcome.code == 130, outcome.err
+    assert "per step" in outcome.err
+    assert "stopped after step 1, saved" in outcome.err
+    assert json.loads(command("--json", "runs").out)["runs"][0]["steps"] is None
+    monkeypatch.setattr(GradTTSTask, "step", plain)
     monkeypatch.setattr(time_budget, "_measured", None)  # nothing is measured a second time
+    assert command("finetune", "--resume", "--no-card").code == 0
+    settings = furnished.find("quick", "voice").manifest.settings
+    assert settings["budget"] == 1200
     again = command(*asked)
     assert again.code == 0
     assert "nothing changed since quick@v1" in again.err
 
 
-@pytest.mark.slow
-def test_a_run_under_a_budget_goes_on_with_the_numbers_that_it_began_with(
-    furnished, command, steps, signal_at, monkeypatch
-):
-    asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "14s")
-    fitted = load_after_measuring(monkeypatch)
-    outcome = command(*asked, "-q")
-    assert outcome.code == 130, outcome.err
-    assert fitted == [14.0]
-    (run,) = (furnished.home / "runs").iterdir()
-    stages = [stage["steps"] for stage in json.loads((run / "run.json").read_text())["settings"]["stages"]]
-    assert stages == [7, 2]
-    monkeypatch.undo()
-    monkeypatch.setenv("VOXGRAD_HOME", str(furnished.home))
-    monkeypatch.setattr(time_budget, "_measured", None)
-    assert command(*asked, "-q").code == 0
-    voice = furnished.find("quick", "voice")
-    assert [stage["steps"] for stage in voice.manifest.settings["training"]["stages"]] == stages
+def signalled_in_step(number, plain):
+    """A step of training that sends an interrupt once so many were done."""
+    steps = count()
 
+    def step(self, *arguments):
+        if next(steps) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(self, *arguments)
 
-def load_after_measuring(monkeypatch) -> list[float]:
-    """Replaces measuring by a choice, and stops the training that follows in its second step."""
-    asked = []
-
-    def plan(costs, saving, settings, seconds):
-        asked.append(14.0)
-        plain, steps = GradTTSTask.step, iter(range(100))
-
-        def signalled(self, *arguments):
-            if next(steps) == 1:
-                os.kill(os.getpid(), signal.SIGINT)
-            return plain(self, *arguments)
-
-        monkeypatch.setattr(GradTTSTask, "step", signalled)
-        return time_budget.Plan((7, 2), 4, 4, (10.0, 4.0))
-
-    monkeypatch.setattr(time_budget, "plan", plan)
-    monkeypatch.setattr(time_budget, "_SMALLEST_BATCH", 64)
-    return asked
+    return step
 
 
 def test_too_small_a_budget_is_refused_with_what_it_takes(furnished, refused, steps):

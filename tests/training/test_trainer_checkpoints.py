@@ -45,31 +45,38 @@ def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
     assert outcome(resumed) == whole
 
 
-def test_a_stage_ends_when_its_share_of_the_time_is_over(tmp_path):
-    events = []
-    late = engine(tmp_path / "late", emit=events.append)
-    late.deadline, late.planned = time.monotonic() - 1, (1.0, 1.0)
-    late.train()
-    assert late.total == 2  # one step of each stage
-    said = [event.text for event in events if isinstance(event, Said)]
-    assert sum("its time is over" in text for text in said) == 2
-    early = engine(tmp_path / "early")
-    early.deadline, early.planned = time.monotonic() + 3600, (1.0, 1.0)
-    early.train()
-    assert early.total == FIRST.steps + SECOND.steps
-
-
-def test_a_slow_stage_leaves_the_next_one_its_share(tmp_path, monkeypatch):
-    seconds = count()  # a second passes whenever somebody asks
+def seconds_pass(monkeypatch) -> None:
+    """A second passes whenever somebody asks."""
+    seconds = count()
     clock = SimpleNamespace(monotonic=lambda: next(seconds), perf_counter=time.perf_counter)
     monkeypatch.setattr("voxgrad.training.trainer.time", clock)
-    one = engine(tmp_path)
-    one.deadline, one.planned = 8, (3.0, 1.0)
-    one.train()
-    done = Counter(
-        json.loads(line)["stage"] for line in (tmp_path / LOG).read_text().splitlines() if '"seconds"' in line
-    )
-    assert list(done.values()) == [7, 1]
+
+
+def steps_of_stages(run) -> list[int]:
+    rows = map(json.loads, (run / LOG).read_text().splitlines())
+    return list(Counter(row["stage"] for row in rows if "seconds" in row).values())
+
+
+def test_a_stage_ends_when_its_time_is_over_whatever_its_steps(tmp_path):
+    late = engine(tmp_path)
+    late.stage_seconds = (1e-9, 1e-9)
+    late.train()
+    assert steps_of_stages(tmp_path) == [1, 1]
+
+
+def test_stages_share_a_budget_and_a_stopped_run_has_the_rest_of_it(tmp_path, monkeypatch):
+    seconds_pass(monkeypatch)
+    whole = engine(tmp_path / "whole")
+    whole.stage_seconds = (300.0, 100.0)
+    whole.train()
+    first, second = steps_of_stages(tmp_path / "whole")
+    assert first > FIRST.steps
+    assert first / second == pytest.approx(3, rel=0.3)
+    stopped_at(tmp_path / "stopped", 200, stage_seconds=(300.0, 100.0))
+    resumed = engine(tmp_path / "stopped")
+    resumed.stage_seconds = (300.0, 100.0)
+    resumed.train()
+    assert steps_of_stages(tmp_path / "stopped") == pytest.approx([first, second], abs=3)
 
 
 def without(saved: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:

@@ -56,7 +56,9 @@ def runs_table(found: "Sequence[RunInProgress]") -> "Table":
             run.id,
             run.record.step,
             progress["stage"].replace("+", " "),
-            f"{progress['step']} of {progress['steps']}",
+            str(progress["step"])
+            if progress["steps"] is None
+            else f"{progress['step']} of {progress['steps']}",
             " ".join(f"{name} {value:.3g}" for name, value in progress["losses"].items()),
             "never" if age is None else f"{duration(age)} ago",
             size(progress["size"]),
@@ -128,7 +130,7 @@ def begin_or_resume(
     if training.resume:
         record = resumed(context, store, step, run_id)
         settings, dataset = spec.model_validate(record.settings), parent(store, record, "dataset")
-        return Run(store, record, settings, dataset, record.name, replace(how, ask=record.ask))
+        return Run(store, record, settings, dataset, record.name, replace(how, budget=record.budget))
     if run_id is not None:
         raise BadInputError(
             f"{run_id!r} was given without --resume",

@@ -82,12 +82,12 @@ def aligned(acoustic: AcousticModel, said: Sequence[Encoded], mels: Sequence[Ten
         said: the texts of the pieces.
         mels: (n_feats, frames) of each, at least one frame for each token.
     """
-    expected = [_Expected(*means(acoustic, one.tokens), _inside_words(one)) for one in said]
-    turned = [one.ordered(_backwards(text)) for one, text in zip(expected, said, strict=True)]
-    right, wrong = (_searched(one, mels) for one in (expected, turned))
+    expected = [_Expected(*means(acoustic, encoded.tokens), _inside_words(encoded)) for encoded in said]
+    turned = [part.ordered(_backwards(text)) for part, text in zip(expected, said, strict=True)]
+    right, wrong = (_searched(parts, mels) for parts in (expected, turned))
     return [
-        AlignedPiece(durations, likelihood - other, one.spent(durations) / max(one.usual, 1.0))
-        for (durations, likelihood), (_, other), one in zip(right, wrong, expected, strict=True)
+        AlignedPiece(durations, likelihood - other, part.spent(durations) / max(part.usual, 1.0))
+        for (durations, likelihood), (_, other), part in zip(right, wrong, expected, strict=True)
     ]
 
 
@@ -97,20 +97,20 @@ def _searched(expected: Sequence[_Expected], mels: Sequence[Tensor]) -> list[tup
     Every search tells how far the speaker's bands lie from the model's, and how fast they speak, which the next takes
     off; the first two do not look at durations.
     """
-    usual = sum(one.usual for one in expected)
+    usual = sum(part.usual for part in expected)
     offset, tempo = torch.zeros(mels[0].shape[0], 1), 0.0
     found: list[Tensor] = []
     residuals: list[Tensor] = []
     for weight in _ROUNDS:
         found, residuals = [], []
-        for one, mel in zip(expected, mels, strict=True):
-            value = log_prior(one.mu[None], (mel - offset)[None])[0].T.double().contiguous().numpy()
-            cost = _cost(one.lengths.double().numpy() + tempo, one.inside, weight, mel.shape[1])
+        for part, mel in zip(expected, mels, strict=True):
+            value = log_prior(part.mu[None], (mel - offset)[None])[0].T.double().contiguous().numpy()
+            cost = _cost(part.lengths.double().numpy() + tempo, part.inside, weight, mel.shape[1])
             durations = torch.from_numpy(_search(value, cost))
             found.append(durations)
-            residuals.append(mel - one.mu.repeat_interleave(durations, 1))
+            residuals.append(mel - part.mu.repeat_interleave(durations, 1))
         offset = torch.cat(residuals, 1).mean(1, keepdim=True)
-        frames = sum(one.spent(durations) for durations, one in zip(found, expected, strict=True))
+        frames = sum(part.spent(durations) for durations, part in zip(found, expected, strict=True))
         tempo = float(np.log(max(frames, 1.0) / max(usual, 1.0)))
     likelihoods = [-0.5 * float((residual - offset).square().sum(0).mean()) for residual in residuals]
     return list(zip(found, likelihoods, strict=True))

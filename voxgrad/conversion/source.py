@@ -161,8 +161,8 @@ def read_source(
         text,
         waveform,
         tuple(
-            SourcePiece(passage, start, durations, pitch_of(one, spec.mel), levels(one.samples, spec.mel))
-            for passage, (start, one), durations in zip(passages, trimmed, found, strict=True)
+            SourcePiece(passage, start, durations, pitch_of(sound, spec.mel), levels(sound.samples, spec.mel))
+            for passage, (start, sound), durations in zip(passages, trimmed, found, strict=True)
         ),
         sum(stop - start for (start, stop), words in zip(spans, texts, strict=True) if not words),
     )
@@ -194,7 +194,7 @@ def _durations(
     name: str,
 ) -> list[Tensor]:
     """The durations of all pieces, which must fit their texts."""
-    mels = [log_mel(torch.from_numpy(one.samples), acoustic.spec.mel) for one in sounds]
+    mels = [log_mel(torch.from_numpy(sound.samples), acoustic.spec.mel) for sound in sounds]
     for passage, mel in zip(passages, mels, strict=True):
         if mel.shape[1] < len(passage.encoded.tokens):
             seconds = mel.shape[1] * acoustic.spec.mel.seconds_per_frame
@@ -203,9 +203,9 @@ def _durations(
                 "Write down what is said in the recording, word for word.",
             )
     found = aligned(acoustic, [passage.encoded for passage in passages], mels)
-    for passage, one in zip(passages, found, strict=True):
-        require_fit(one.margin, one.tempo, passage.written, name)
-    return [one.durations for one in found]
+    for passage, piece in zip(passages, found, strict=True):
+        require_fit(piece.margin, piece.tempo, passage.written, name)
+    return [piece.durations for piece in found]
 
 
 def pitch_of(waveform: Waveform, spec: MelSpec) -> NDArray[np.float64]:

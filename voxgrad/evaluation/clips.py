@@ -69,13 +69,15 @@ def speaker_of(dataset: Dataset, voice: str, wanted: str | None) -> str:
 
 
 def _trained_on(store: Store, voice: Artifact, dataset: Artifact) -> Iterator[Artifact]:
-    ancestors = [one for one in Lineage.of(store).ancestors(voice) if isinstance(one, Artifact)]
-    for one in (voice, *ancestors):
-        parent = one.manifest.parents.get("dataset")
+    ancestors = [
+        artifact for artifact in Lineage.of(store).ancestors(voice) if isinstance(artifact, Artifact)
+    ]
+    for artifact in (voice, *ancestors):
+        parent = artifact.manifest.parents.get("dataset")
         known = parent is not None and dataset.digest == parent.digest
         named = parent is not None and Reference.parse(parent.ref).name == dataset.name
-        if one.kind in {"voice", "base"} and (known or named):
-            yield one
+        if artifact.kind in {"voice", "base"} and (known or named):
+            yield artifact
 
 
 def _outside(corpus: Corpus, trained: Artifact) -> Corpus:
@@ -114,7 +116,7 @@ def alignments(engine: TorchEngine, dataset: Dataset, clips: Sequence[Clip]) -> 
     """The voice's own alignments of recordings, of a speaker that it knows or not."""
     corpus = dataset.corpus.with_clips(clips).alignable()
     known = engine.acoustic.spec.speakers
-    rows = {one: known.get(one, engine.acoustic.row) for one in corpus.speakers}
+    rows = {name: known.get(name, engine.acoustic.row) for name in corpus.speakers}
     search = align_corpus if set(corpus.speakers) <= set(known) else align_unknown_speakers
     return search(engine.acoustic.model, corpus, rows, torch.device("cpu"))
 

@@ -66,7 +66,9 @@ def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
     """
     said, meant = (mel_cepstrum(samples, spec) for samples in (audio, recording))
     pairs = warp(said, meant)
-    here, there = (_f0(one, spec, frames) for one, frames in ((audio, len(said)), (recording, len(meant))))
+    here, there = (
+        _f0(waveform, spec, frames) for waveform, frames in ((audio, len(said)), (recording, len(meant)))
+    )
     along, beside = here[pairs[:, 0]], there[pairs[:, 1]]
     both = (along > 0) & (beside > 0)
     cents = 1200 * np.log2(along[both] / beside[both])
@@ -96,8 +98,8 @@ def spectral_detail(samples: Samples, spec: MelSpec) -> float:
     return float(np.square(audible[1:-1] - 0.5 * (audible[2:] + audible[:-2])).mean())
 
 
-def _ratio(one: float, other: float) -> float | None:
-    return one / other if other > 0 else None
+def _ratio(first: float, other: float) -> float | None:
+    return first / other if other > 0 else None
 
 
 def mel_cepstrum(samples: Samples, spec: MelSpec) -> NDArray[np.float32]:
@@ -116,7 +118,7 @@ def mel_cepstrum(samples: Samples, spec: MelSpec) -> NDArray[np.float32]:
     return cepstrum
 
 
-def distortion(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+def distortion(first: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Mel-cepstral distortion in dB of paired frames (Kubichek, 1993): (10 / ln 10) √(2 Σ Δc²), mean over the pairs.
 
     >>> two = np.zeros((1, 13), np.float32)
@@ -124,7 +126,7 @@ def distortion(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     >>> round(distortion(two, np.zeros((1, 13), np.float32)), 3)  # a cosine of one neper
     6.142
     """
-    return float(_DECIBELS / 2 * np.sqrt(2 * np.square(one - other).sum(1)).mean())
+    return float(_DECIBELS / 2 * np.sqrt(2 * np.square(first - other).sum(1)).mean())
 
 
 def phone_seconds(tokens: Sequence[int], durations: Sequence[int], spec: MelSpec) -> NDArray[np.float64]:
@@ -150,17 +152,17 @@ def _f0(samples: Samples, spec: MelSpec, frames: int) -> NDArray[np.float64]:
     return f0_track(Waveform(samples, spec.sample_rate), times)
 
 
-def warp(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
+def warp(first: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
     """Find the path of least distance through two sequences (Sakoe & Chiba, 1978, symmetric steps, no window).
 
     Args:
-        one: (frames, features).
+        first: (frames, features).
         other: (other frames, features).
 
     Returns:
         (pairs, 2) indices of frames, from the first of both to the last of both; neither ever goes back.
     """
-    squares = np.square(one).sum(1)[:, None] + np.square(other).sum(1)[None] - 2 * one @ other.T
+    squares = np.square(first).sum(1)[:, None] + np.square(other).sum(1)[None] - 2 * first @ other.T
     path: NDArray[np.int64] = _accumulated(np.sqrt(np.maximum(squares, 0)).astype(np.float64))
     return path
 
@@ -297,7 +299,7 @@ class ForcedAligner:
     def words_wrong(self, waveform: Waveform, text: str) -> int:
         """How many words of a text are not found in the audio."""
         expected, spoken = self._aligned(waveform, text)
-        right = sum(_score(one) >= -BOUND for one in spoken)
+        right = sum(_score(word) >= -BOUND for word in spoken)
         return len(expected) - right
 
     def word_times(self, waveform: Waveform, text: str) -> NDArray[np.float64] | None:
@@ -305,7 +307,7 @@ class ForcedAligner:
         expected, spoken = self._aligned(waveform, text)
         if len(spoken) != len(expected):
             return None
-        frames = [(int(one.start_frame), int(one.end_frame) + 1) for one in spoken]
+        frames = [(int(word.start_frame), int(word.end_frame) + 1) for word in spoken]
         return np.array(frames, np.float64) / _SPHINX_FRAMES
 
     def _aligned(self, waveform: Waveform, text: str) -> tuple[list[str], list[Any]]:
@@ -316,7 +318,7 @@ class ForcedAligner:
         self._decoder.process_raw(sphinx_samples(waveform), full_utt=True)
         self._decoder.end_utt()
         found = [] if self._decoder.hyp() is None else list(self._decoder.seg())
-        return expected, [one for one in found if not one.word.startswith(("<", "["))]
+        return expected, [word for word in found if not word.word.startswith(("<", "["))]
 
     def _known_words(self, text: str) -> list[str]:
         """The words as pocketsphinx knows them; those that it does not know, it is taught."""

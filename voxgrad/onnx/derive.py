@@ -129,13 +129,13 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
 def _superseded(store: Store, graph: Artifact) -> list[Artifact]:
     """Graphs that an older version of the export made of the same."""
     return [
-        one
-        for one in store.list(KIND)
-        if not one.embedded
-        and one.digest != graph.digest
-        and "imported" not in one.manifest.settings
-        and one.manifest.parents == graph.manifest.parents
-        and one.manifest.settings.get("onnx") == graph.manifest.settings["onnx"]
+        older
+        for older in store.list(KIND)
+        if not older.embedded
+        and older.digest != graph.digest
+        and "imported" not in older.manifest.settings
+        and older.manifest.parents == graph.manifest.parents
+        and older.manifest.settings.get("onnx") == graph.manifest.settings["onnx"]
     ]
 
 
@@ -159,7 +159,7 @@ def describe(voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, spec: 
         spec=spec,
         name=voice.name,
         kind=voice.kind,
-        lineage={role: {"ref": one.ref, "digest": one.digest} for role, one in lineage.items()},
+        lineage={role: {"ref": parent.ref, "digest": parent.digest} for role, parent in lineage.items()},
         consent=voice.manifest.consent,
         licence=voice.manifest.licence,
         pitch=mean_pitches(acoustic),
@@ -171,7 +171,7 @@ def mean_pitches(acoustic: AcousticModel) -> tuple[float, ...]:
     prior = acoustic.model.frame_prior
     if prior is None:
         raise ValueError("a model that predicts no pitch is refused before")
-    return tuple(round(one, 3) for one in prior.pitch_statistics[:, 0].exp().tolist())
+    return tuple(round(value, 3) for value in prior.pitch_statistics[:, 0].exp().tolist())
 
 
 def agreement(
@@ -199,7 +199,7 @@ def agreement(
         result = Agreement(0.0)
     else:
         worst = np.array(found).max(0).tolist()
-        mean = float(np.mean([one[1] for one in found]))
+        mean = float(np.mean([pair[1] for pair in found]))
         result = Agreement(len(found) / len(SENTENCES), worst[0], mean, worst[2], worst[3])
     if spec.quantize == "none":
         _require_agreement(result)

@@ -218,7 +218,7 @@ def simplified(model: Any) -> Any:
         found = onnx.load(target)
     # ONNX Runtime lists the domains of all its operators, whether they are used or not.
     used = {node.domain for node in found.graph.node}
-    kept = [one for one in found.opset_import if one.domain in used]
+    kept = [opset for opset in found.opset_import if opset.domain in used]
     del found.opset_import[:]
     found.opset_import.extend(kept)
     return found
@@ -242,7 +242,7 @@ def _integer_products(model: Any) -> Any:
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
     onnx = require_onnx()
-    sizes = {one.name: tuple(one.dims) for one in model.graph.initializer}
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     chosen = [
         node.name
         for node in model.graph.node

@@ -99,11 +99,11 @@ class GraphDescription:
             OnnxSpec.model_validate(value["spec"]),
         )
         lineage = {
-            str(role): {"ref": str(one["ref"]), "digest": str(one["digest"])}
-            for role, one in value["lineage"].items()
+            str(role): {"ref": str(parent["ref"]), "digest": str(parent["digest"])}
+            for role, parent in value["lineage"].items()
         }
         consent, licence = (None if value[key] is None else str(value[key]) for key in ("consent", "licence"))
-        pitch = tuple(float(one) for one in value["pitch"])
+        pitch = tuple(float(bound) for bound in value["pitch"])
         if len(pitch) != acoustic.model.n_spks:
             raise ValueError("a pitch for each speaker")
         name, kind = str(value["name"]), str(value["kind"])
@@ -210,7 +210,7 @@ def _value_info(value: Any) -> tuple[str, int]:
         elif number == 2:
             for type_number, tensor in _fields(part):
                 if type_number == 1:
-                    kind = next((int(one) for field, one in _fields(tensor) if field == 1), 0)
+                    kind = next((int(entry) for field, entry in _fields(tensor) if field == 1), 0)
     return name, kind
 
 

@@ -216,13 +216,15 @@ class VocoderGraph(nn.Module):
         pitch, voicing = self.network.pitch.estimate(log_mel)
         mel = log_mel.transpose(1, 2)
         wanted, share = mel.exp(), voicing[..., None]
-        pulses, noise = (self.fourier(one) for one in self._excitation(pitch))
+        pulses, noise = (self.fourier(signal) for signal in self._excitation(pitch))
         envelope = (mel @ self.envelope).exp()
-        mixed = (one * share[0] + other * (1 - share[0]) for one, other in zip(pulses, noise, strict=True))
+        mixed = (
+            voiced * share[0] + other * (1 - share[0]) for voiced, other in zip(pulses, noise, strict=True)
+        )
         envelope = envelope * self._correction(
             _modulus(*(part * envelope for part in mixed)), wanted, self.updates
         )
-        pulses, noise = (tuple(part * envelope for part in one) for one in (pulses, noise))
+        pulses, noise = (tuple(part * envelope for part in parts) for parts in (pulses, noise))
         gain, turn, hiss, revised = self.network.filter.controls(
             mel, pitch, voicing, _modulus(*pulses), _modulus(*noise)
         )
@@ -278,7 +280,7 @@ def factors(size: int) -> tuple[int, int]:
     >>> factors(1024), factors(600)
     ((32, 32), (24, 25))
     """
-    small = next(one for one in range(math.isqrt(size), 0, -1) if size % one == 0)
+    small = next(divisor for divisor in range(math.isqrt(size), 0, -1) if size % divisor == 0)
     return small, size // small
 
 
@@ -326,8 +328,8 @@ class FourierTransform(nn.Module):
         turned = torch.cat((real * c - imaginary * s, real * s + imaginary * c), 1)  # (frames, 2 n2, k1)
         both = turned.transpose(1, 2) @ self.outer  # (frames, k1, 2 k2)
         real, imaginary = (
-            one.transpose(1, 2).reshape(-1, self.size)[:, : self.bins]
-            for one in (both[..., : self.b], both[..., self.b :])
+            half.transpose(1, 2).reshape(-1, self.size)[:, : self.bins]
+            for half in (both[..., : self.b], both[..., self.b :])
         )
         return real, imaginary
 
@@ -337,8 +339,8 @@ class FourierTransform(nn.Module):
         # with time and frequency exchanged and the sign of every angle turned.
         room = (0, self.size - self.bins)
         real, imaginary = (
-            nn.functional.pad(one * self.weight, room).reshape(-1, self.b, self.a).transpose(1, 2)
-            for one in (real, -imaginary)
+            nn.functional.pad(part * self.weight, room).reshape(-1, self.b, self.a).transpose(1, 2)
+            for part in (real, -imaginary)
         )  # (frames, k1, k2) each, conjugated
         x = torch.cat((real, imaginary), 2) @ self.outer  # (frames, k1, 2 n2)
         real, imaginary = x[..., : self.b], x[..., self.b :]

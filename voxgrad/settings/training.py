@@ -86,7 +86,7 @@ class TrainingOptions(Spec):
     )
     """Override of a preset's key, such as stages.0.steps=100; repeatable."""
     budget: str | None = Field(default=None, json_schema_extra={"metavar": "TIME"})
-    """Training time, such as 90s, 20m or 1h30m, that steps and batches are fitted to."""
+    """Time for the whole command, such as 90s, 20m or 1h30m; training takes as many steps as fit."""
     resume: bool = False
     """Resume RUN, or the newest unfinished run."""
     tensorboard: Path | None = Field(default=None, json_schema_extra={"metavar": "DIR"})

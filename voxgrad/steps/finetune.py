@@ -1,8 +1,6 @@
 """A dataset and a base → a voice."""
 
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.device import pick_device
@@ -21,8 +19,7 @@ from voxgrad.training.speaker_adaptation import (
     match_pitch,
     nearest_row,
 )
-from voxgrad.training.task import GradTTSRun, GradTTSTask, build_task, manifest_settings
-from voxgrad.training.time_budget import settings_for_budget
+from voxgrad.training.task import GradTTSRun, manifest_settings
 
 STEP, VERSION = "finetune", 3
 
@@ -61,21 +58,16 @@ def finetune(
     check_fits(acoustic.spec, opened, base.ref)
     if opened.corpus.has_one_sentence:
         emit(ONE_SENTENCE)
-    # Measured once, and not at all where the voice exists.
-    measured = cache(lambda: opened if acoustic.model.frame_prior is None else measure_pitch(opened, emit))
     speakers = {"speakers": list(opened.corpus.speakers)}
     request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
-    adapted = cache(lambda: _adapted(acoustic, measured(), preset, emit))
-
-    def task_of(settings: Preset, run: Path) -> GradTTSTask:
-        return build_task(adapted(), measured(), settings, run, emit)
-
-    fitted, options = settings_for_budget(store, request, preset, options, task_of, emit)
-    key = request.key({"training": manifest_settings(fitted)})
+    key = request.key({"training": manifest_settings(preset), **options.settings})
     if (known := store.matching("voice", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = GradTTSRun(store, request, key, adapted(), measured(), fitted, options, emit)
+    if acoustic.model.frame_prior is not None:
+        opened = measure_pitch(opened, emit)
+    acoustic = _adapted(acoustic, opened, preset, emit)
+    run = GradTTSRun(store, request, key, acoustic, opened, preset, options, emit)
     # Whoever has the voice shall know what its base was trained on.
     inherited = {name: value for name, value in base.manifest.settings.items() if name == "attribution"}
     return run.finish({"preset": preset.description, **inherited})

@@ -1,8 +1,6 @@
 """A dataset → a base."""
 
 from collections import Counter
-from functools import cache
-from pathlib import Path
 
 import torch
 
@@ -19,8 +17,7 @@ from voxgrad.text.tokens import vocabulary_size
 from voxgrad.training.dataset import Corpus, Dataset, mean_mel, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_pitch
-from voxgrad.training.task import GradTTSRun, GradTTSTask, build_task, manifest_settings
-from voxgrad.training.time_budget import settings_for_budget
+from voxgrad.training.task import GradTTSRun, manifest_settings
 
 STEP, VERSION = "pretrain", 2
 
@@ -62,18 +59,13 @@ def pretrain(
     if preset.model.decoder == "convnext":
         opened = measure_pitch(opened, emit)
     request = RunRequest(STEP, VERSION, "base", name, {"dataset": dataset}, {})
-    untrained = cache(lambda: _untrained(opened, preset))
-
-    def task_of(settings: Preset, run: Path) -> GradTTSTask:
-        return build_task(untrained(), opened, settings, run, emit)
-
-    fitted, options = settings_for_budget(store, request, preset, options, task_of, emit)
-    spec = _spec(opened, fitted)
-    key = request.key({"acoustic": spec.model_dump(), "training": manifest_settings(fitted)})
+    spec = _spec(opened, preset)
+    settings = {"acoustic": spec.model_dump(), "training": manifest_settings(preset), **options.settings}
+    key = request.key(settings)
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"nothing changed since {known.ref}"))
         return known
-    run = GradTTSRun(store, request, key, _untrained(opened, fitted), opened, fitted, options, emit)
+    run = GradTTSRun(store, request, key, _untrained(opened, preset), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 

@@ -107,7 +107,9 @@ def read_book(
         job = replace(job, text=book_ssml(chapters))
         if is_there():
             return None
-    names = {f"{_CHAPTER}{number}": f"chapter “{chapter.title}”" for number, chapter in enumerate(chapters, 1)}
+    names = {
+        f"{_CHAPTER}{number}": f"chapter “{chapter.title}”" for number, chapter in enumerate(chapters, 1)
+    }
     warn_unread(job.text or "", emit, strict=strict, marks=names)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work.open(target.path.with_name(f"{target.path.name}.part"), job.recipe.remark)
@@ -154,7 +156,9 @@ def _readable(
 
 def book_ssml(chapters: Iterable[Chapter]) -> str:
     """The chapters as one document, a mark at the beginning of each."""
-    written = (f'<mark name="{_CHAPTER}{number}"/>{chapter.ssml}' for number, chapter in enumerate(chapters, 1))
+    written = (
+        f'<mark name="{_CHAPTER}{number}"/>{chapter.ssml}' for number, chapter in enumerate(chapters, 1)
+    )
     return f"<speak>{''.join(written)}</speak>"
 
 

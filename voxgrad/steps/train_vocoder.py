@@ -17,8 +17,8 @@ from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset
 from voxgrad.training.optim import open_process_group
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest, tensorboard_writer
-from voxgrad.training.time_budget import settings_for_budget
-from voxgrad.training.trainer import Trainer, budget_settings, finish_run, publish_run, write_record
+from voxgrad.training.time_budget import stage_seconds
+from voxgrad.training.trainer import Trainer, begin_run, finish_run, publish_run
 from voxgrad.training.vocoder import AudioClips, VocoderTask, augmented_copies, read_clips
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
 
@@ -59,15 +59,12 @@ def train_vocoder(
     parents = {"dataset": dataset, **({"start": start} if start is not None else {})}
     request = RunRequest(STEP, VERSION, "vocoder", name, parents, {"half_precision": half})
 
-    def task_of(settings: VocoderPreset, run: Path) -> VocoderTask:
-        return _task(vocoder, opened, settings, run, emit)
-
-    fitted, options = settings_for_budget(store, request, preset, options, task_of, emit)
     settings = {
         "spec": vocoder.spec.model_dump(mode="json"),
         "mel": vocoder.mel.model_dump(),
-        "training": fitted.model_dump(mode="json", include=set(VocoderTrainSpec.model_fields)),
+        "training": preset.model_dump(mode="json", include=set(VocoderTrainSpec.model_fields)),
         "half_precision": half,
+        **options.settings,
     }
     key = request.key(settings)
     if (known := store.matching("vocoder", key)) is not None:
@@ -75,16 +72,17 @@ def train_vocoder(
         return known
     writer = tensorboard_writer(options.tensorboard)
     run = request.run_directory(store, key)
-    task = task_of(fitted, run)
-    trainer = Trainer(task, fitted, run, emit)
-    write_record(trainer, request.record(store, run, fitted, options.ask), writer, options)
-    settings |= {**budget_settings(options.ask), "preset": preset.description}
+    task = _task(vocoder, opened, preset, run, emit)
+    trainer = Trainer(task, preset, run, emit)
+    record = request.record(store, run, preset, options.budget)
+    begin_run(trainer, record, writer, lambda: stage_seconds(task, preset, options, emit))
+    settings |= {"preset": preset.description}
 
     def write(directory: Path) -> dict[str, int]:
         vocoder.network.to("cpu")
         save(vocoder, directory, torch.float16 if half else None)
         held_out = 0 if opened.corpus.has_one_sentence else len(task.held_out)
-        return {"clips": len(task.clips) // (1 + fitted.copies), "held_out_clips": held_out}
+        return {"clips": len(task.clips) // (1 + preset.copies), "held_out_clips": held_out}
 
     def publish(metrics: Mapping[str, Any]) -> Artifact:
         return publish_run(trainer, store, request, key, settings, metrics, write)

@@ -399,9 +399,9 @@ def _check_paths(paths: Iterable[str], file: str) -> None:
         strange = any(sign == ":" or unicodedata.category(sign).startswith("C") for sign in path)
         if strange or len(path) > 1024 or any(part[-1] in " ." or len(part.encode()) > 255 for part in parts):
             raise _refused(file, f"holds {path!r}, which is not a portable file name")
-    for one, other in pairwise(sorted(f"{path}/" for path in folded)):
-        if other.startswith(one):
-            raise _refused(file, f"holds {one.rstrip('/')!r} in two forms")
+    for path, other in pairwise(sorted(f"{path}/" for path in folded)):
+        if other.startswith(path):
+            raise _refused(file, f"holds {path.rstrip('/')!r} in two forms")
 
 
 def unpack(archive: zipfile.ZipFile, packed: ArchivedArtifact, directory: Path, file: str) -> None:

@@ -144,23 +144,25 @@ def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
         EnvironmentFailureError: the place may not be written.
     """
     trashed = in_trash(store)
-    by_digest = {digest: one for one in reversed(trashed) for digest in possible_digests(one.location)}
+    by_digest = {
+        digest: removed for removed in reversed(trashed) for digest in possible_digests(removed.location)
+    }
     coming: list[Trashed] = []
     waiting = [_chosen(trashed, Reference.parse(ref), ref)]
     while waiting:
-        one = waiting.pop()
-        coming.append(one)
-        entry = one.entry
+        removed = waiting.pop()
+        coming.append(removed)
+        entry = removed.entry
         parents = entry.manifest.parents.values() if isinstance(entry, Artifact) else ()
         here = {known.digest for known in store.list()} if parents else set()
         waiting += [by_digest[p.digest] for p in parents if p.digest in by_digest and p.digest not in here]
-    return tuple(_return(store, one) for one in dict.fromkeys(reversed(coming)))
+    return tuple(_return(store, removed) for removed in dict.fromkeys(reversed(coming)))
 
 
 def in_trash(store: Store) -> list[Trashed]:
     """What was removed and can still be brought back, the last removed first."""
     found = (_trashed(path) for path in entries(store.home / "trash"))
-    return sorted((one for one in found if one is not None), key=lambda one: one.removed, reverse=True)
+    return sorted(filter(None, found), key=lambda trashed: trashed.removed, reverse=True)
 
 
 def _trashed(path: Path) -> Trashed | None:
@@ -179,8 +181,8 @@ def _trashed(path: Path) -> Trashed | None:
 
 def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
     """The last removed that answers to a reference."""
-    for one in trashed:
-        location = one.location
+    for removed in trashed:
+        location = removed.location
         by_name = (
             location.name == reference.name
             and reference.kind in {None, location.kind}
@@ -190,12 +192,12 @@ def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
             digest.startswith(reference.digest) for digest in possible_digests(location)
         )
         if by_name or by_digest:
-            return one
+            return removed
     raise BadInputError(f"There is no {ref} in the trash", "See what is there with `voxgrad restore`.")
 
 
-def _return(store: Store, one: Trashed) -> StoreEntry:
-    location = one.location
+def _return(store: Store, removed: Trashed) -> StoreEntry:
+    location = removed.location
     versions = store.layout.versions_directory(location.kind, location.name)
     target = versions / f"v{location.version}"
     with explain_os_errors(f"restore {location}"), advisory_lock(store.home / "store.lock"):
@@ -255,9 +257,9 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
     with explain_os_errors("tidy the store"):
         youngest = datetime.now(UTC) - trash_age
         staging = tuple(directory for directory in entries(store.home / "tmp") if _is_abandoned(directory))
-        trash = tuple(one for one in in_trash(store) if one.removed <= youngest)
+        trash = tuple(removed for removed in in_trash(store) if removed.removed <= youngest)
         prepared = _superseded(store, [entry for entry in everything if isinstance(entry, Artifact)])
-        doomed = [*staging, *(one.location.directory for one in trash)]
+        doomed = [*staging, *(removed.location.directory for removed in trash)]
         prepared_size = sum(prepared.values())
         size = prepared_size + sum(_size(directory) for directory in doomed)
         if not dry_run:
@@ -270,10 +272,10 @@ def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH
 
 def _superseded(store: Store, artifacts: Iterable[Artifact]) -> dict[Path, int]:
     """Prepared recordings, with their sizes, that were left by a `prepare` before the newest dataset."""
-    datasets = [one for one in artifacts if one.kind == "dataset" and not one.embedded]
+    datasets = [artifact for artifact in artifacts if artifact.kind == "dataset" and not artifact.embedded]
     if not datasets:
         return {}
-    published = max(datetime.fromisoformat(one.manifest.created).timestamp() for one in datasets)
+    published = max(datetime.fromisoformat(artifact.manifest.created).timestamp() for artifact in datasets)
     found = {}
     for file in entries(store.prepared):
         with suppress(FileNotFoundError):  # the dataset that it belongs to was published in the meantime

@@ -136,7 +136,7 @@ def check_schema(version: str, owner: str) -> None:
         IntegrityError: the major version is one that no release wrote.
         ValueError: ``version`` is not a version.
     """
-    major, ours = (int(one.partition(".")[0]) for one in (version, SCHEMA_VERSION))
+    major, ours = (int(text.partition(".")[0]) for text in (version, SCHEMA_VERSION))
     if major > ours:
         raise NewerSchemaError(
             f"{owner} has schema {version}, newer than this voxgrad reads", "Upgrade voxgrad."

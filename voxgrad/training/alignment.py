@@ -191,8 +191,12 @@ def write_alignments(directory: Path, corpus: Corpus, stored: Mapping[str, Store
     """
     with (directory / ALIGNMENTS).open("w", encoding="utf-8") as file:
         for clip in corpus.clips:
-            one = stored[clip.id]
-            row = {"id": clip.id, "log_likelihood": one.log_likelihood, "durations": one.durations}
+            alignment = stored[clip.id]
+            row = {
+                "id": clip.id,
+                "log_likelihood": alignment.log_likelihood,
+                "durations": alignment.durations,
+            }
             file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
     frames, count = Counter[str](), Counter[str]()
     for clip in corpus.clips:

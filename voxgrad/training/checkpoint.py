@@ -54,6 +54,8 @@ class TrainerState:
     total: int
     updates: int = 0
     """Of the average."""
+    elapsed: float = 0.0
+    """Seconds of this stage, under a budget."""
     best: BestValidation | None = None
     """Of this stage."""
     before: dict[str, float] | None = None
@@ -197,17 +199,16 @@ class StopRequest:
     """Its number; 0: nobody has."""
 
 
-def stopped_by(number: int, total: int, of: int, resume: str) -> VoxgradError:
+def stopped_by(number: int, reached: str, resume: str) -> VoxgradError:
     """What ends a run that was asked to stop by a signal and has saved its state.
 
     Args:
         number: of the signal.
-        total: steps done.
-        of: steps of the whole run.
+        reached: the steps that are done.
         resume: the command that goes on.
     """
     code = _EXITS[signal.Signals(number)]
-    return VoxgradError(f"stopped after step {total} of {of}, saved", f"Resume with: {resume}", code)
+    return VoxgradError(f"stopped after step {reached}, saved", f"Resume with: {resume}", code)
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def optimizer_step(
     optimizer.step()
 
 
-def learning_rate(stage: ScheduleSpec, step: int) -> float:
+def learning_rate(stage: ScheduleSpec, step: float) -> float:
     """A linear rise over ``warmup`` steps, then half a cosine down to ``final`` of the peak.
 
     >>> stage = ScheduleSpec(steps=110, warmup=10, learning_rate=1.0, final=0.5)

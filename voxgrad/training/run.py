@@ -29,14 +29,6 @@ _CARD = 12.0
 """Seconds for a card on two busy cores."""
 
 
-class BudgetRequest(Spec):
-    """A budget that somebody gave, and what for."""
-
-    seconds: float
-    key: str
-    """Fingerprint of the work and the budget, from before anything was measured."""
-
-
 class RunRecord(Spec):
     """``run.json``: what was asked for, in full, so that it can be asked for again."""
 
@@ -52,17 +44,18 @@ class RunRecord(Spec):
     """The command line that goes on."""
     parents: dict[str, Parent]
     settings: dict[str, Any]
-    """The preset with everything that was changed in it, a budget's choices too."""
+    """The preset with everything that was changed in it."""
     options: dict[str, Any]
     """Other options of the command."""
     stages: tuple[int, ...]
-    """Steps of each."""
-    ask: BudgetRequest | None = None
+    """Steps of each; with a budget, as many as there is time for."""
+    budget: float | None = None
+    """Seconds that the command may take."""
+    stage_seconds: tuple[float, ...] = ()
+    """Time of every stage under the budget."""
 
     def write(self, run: Path) -> None:
-        """Writes it into a run's directory, atomically; an older one stays as it is."""
-        if (run / RECORD).exists():
-            return
+        """Writes it into a run's directory, atomically."""
         with explain_os_errors("begin a run"):
             run.mkdir(parents=True, exist_ok=True)
         with atomic_write(run / RECORD) as temporary:
@@ -90,7 +83,7 @@ class RunRequest:
         return store.run_directory(f"{self.name[:48]}-{key[:8]}")
 
     def record(
-        self, store: Store, run: Path, settings: Preset | VocoderPreset, ask: BudgetRequest | None
+        self, store: Store, run: Path, settings: Preset | VocoderPreset, budget: float | None
     ) -> RunRecord:
         """Its ``run.json``."""
         return RunRecord(
@@ -103,7 +96,7 @@ class RunRequest:
             settings=settings.model_dump(mode="json"),
             options=dict(self.options),
             stages=tuple(stage.steps for stage in settings.stages),
-            ask=ask,
+            budget=budget,
         )
 
 
@@ -117,12 +110,13 @@ class RunOptions:
     """When the command began."""
     reserved: float = 0.0
     """Seconds of the budget that are for what comes after training."""
-    planned: tuple[float, ...] = ()
-    """Seconds that every stage should take of a budget: a stage that is slower ends before its last step."""
-    ask: BudgetRequest | None = None
-    """The budget that the settings have been fitted to already."""
     tensorboard: Path | None = None
     """Folder for TensorBoard events."""
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What a manifest and a fingerprint say of the budget."""
+        return {} if self.budget is None else {"budget": self.budget}
 
     @property
     def end(self) -> float:
@@ -175,8 +169,8 @@ class RunInProgress:
         """How far it has come.
 
         Returns:
-            ``stage`` and its number, ``step`` of ``steps``, last ``losses``, ``checkpoint`` (its step, or None) and its
-            ``checkpoint_age`` in seconds, ``size`` in bytes.
+            ``stage``, ``step`` of ``steps`` (None under a budget), last ``losses``, ``checkpoint`` (its step, or None)
+            and its ``checkpoint_age`` in seconds, ``size`` in bytes.
         """
         entries = [entry for entry in TrainingLog(self.directory / LOG).entries() if "seconds" in entry]
         last = entries[-1] if entries else {"step": 0, "stage": ""}
@@ -184,7 +178,7 @@ class RunInProgress:
         return {
             "stage": last["stage"],
             "step": last["step"],
-            "steps": sum(self.record.stages),
+            "steps": None if self.record.budget else sum(self.record.stages),
             "losses": losses(last),
             "checkpoint": int(saved[-1].name.removeprefix("step-")) if saved else None,
             "checkpoint_age": time.time() - saved[-1].stat().st_mtime if saved else None,
@@ -231,16 +225,6 @@ def resume_command(store: Store, step: str, run_id: str) -> str:
     """What a person types to go on with a run."""
     home = "" if Store.open().home == store.home else f" --home {shlex.quote(str(store.home))}"
     return f"voxgrad {step} --resume {run_id}{home}"
-
-
-def settings_of_same_request(store: Store, work: RunRequest, ask: BudgetRequest) -> Mapping[str, Any] | None:
-    """The settings that the same work under the same budget was or is done with; None where it is new."""
-    for artifact in reversed(store.list(work.kind)):
-        settings = artifact.manifest.settings
-        if settings.get("budget") == ask.model_dump() and artifact.has_all_files():
-            training: Mapping[str, Any] = settings["training"]
-            return training
-    return next((run.record.settings for run in unfinished(store, work.step) if run.record.ask == ask), None)
 
 
 LOG = "log.jsonl"

@@ -40,7 +40,8 @@ from voxgrad.training.losses import (
 )
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.run import RunOptions, RunRequest, tensorboard_writer
-from voxgrad.training.trainer import Trainer, budget_settings, finish_run, publish_run, write_record
+from voxgrad.training.time_budget import stage_seconds
+from voxgrad.training.trainer import Trainer, begin_run, finish_run, publish_run
 
 
 @dataclass
@@ -256,8 +257,10 @@ class GradTTSRun:
         writer = tensorboard_writer(self.options.tensorboard)
         run = self.request.run_directory(self.store, self.key)
         task = build_task(self.acoustic, self.dataset, self.settings, run, self.emit)
-        record = self.request.record(self.store, run, self.settings, self.options.ask)
-        write_record(task.trainer, record, writer, self.options)
+        record = self.request.record(self.store, run, self.settings, self.options.budget)
+        begin_run(
+            task.trainer, record, writer, lambda: stage_seconds(task, self.settings, self.options, self.emit)
+        )
         draw_curves = task.trainer.at_checkpoint
 
         def draw() -> None:
@@ -294,7 +297,7 @@ class GradTTSRun:
         settings = {
             "acoustic": spec.model_dump(),
             "training": manifest_settings(self.settings),
-            **budget_settings(self.options.ask),
+            **self.options.settings,
             **step_settings,
             **self.dataset.lexicon.settings,
         }

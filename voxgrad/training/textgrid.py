@@ -160,9 +160,9 @@ def whole_frames(borders: Sequence[float], frames: int) -> Tensor:
 
 
 def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
-    for index, (one, other) in enumerate(zip(found, expected, strict=False), 1):
-        if one != other:
-            return f"its phone {index} is {_shown(one)}, where the clip has {_shown(other)}"
+    for index, (phone, other) in enumerate(zip(found, expected, strict=False), 1):
+        if phone != other:
+            return f"its phone {index} is {_shown(phone)}, where the clip has {_shown(other)}"
     return f"it has {len(found)} phones, and the clip {len(expected)}"
 
 

@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.device import memory_explained, pick_device, precision_name
-from voxgrad.errors import DivergedError, EnvironmentFailureError
+from voxgrad.errors import DivergedError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.files import exclusive_lock
 from voxgrad.settings import RunSpec, ScheduleSpec
@@ -30,13 +30,15 @@ from voxgrad.training.checkpoint import (
 )
 from voxgrad.training.dataset import generator_for
 from voxgrad.training.optim import ExponentialMovingAverage, ProcessGroup, interpolate_weights, learning_rate
-from voxgrad.training.run import LOG, BudgetRequest, RunOptions, RunRecord, RunRequest, TrainingLog
+from voxgrad.training.run import LOG, RunInProgress, RunRecord, RunRequest, TrainingLog
 
 TASK = "train"
 LOCK = "run.lock"
 CURVES = "curves.png"
 FINISHING = 5.0
 """Seconds for pictures and publishing."""
+_LONGEST_INTERVAL = 300.0
+"""Seconds between validations, and between checkpoints, under a budget."""
 
 
 class TrainingTask(Protocol):
@@ -105,10 +107,8 @@ class Trainer:
     """Told of every entry of the log."""
     at_checkpoint: Callable[[], None] = lambda: None
     """Called when a checkpoint is saved."""
-    deadline: float = math.inf
-    """When the last stage ends (`time.monotonic`), whether or not it has done its steps."""
-    planned: Sequence[float] = ()
-    """Seconds of every stage, in whose proportions they share the time until the deadline."""
+    stage_seconds: Sequence[float] = ()
+    """Time of every stage under a budget, in place of its steps."""
     average: ExponentialMovingAverage = field(init=False)
     position: TrainerState = field(init=False, default_factory=lambda: TrainerState(0, 0, 0))
     _log: TrainingLog = field(init=False)
@@ -117,6 +117,8 @@ class Trainer:
     """The weights that this stage began with, where they are needed at its end."""
     _optimizers: Mapping[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
     _stop: StopRequest = field(init=False, default_factory=StopRequest)
+    _began: float = field(init=False, default=0.0)
+    """When this stage began, had it never been interrupted (`time.monotonic`)."""
 
     def __post_init__(self) -> None:
         self.average = ExponentialMovingAverage(self._model, self.settings.ema_decay)
@@ -155,7 +157,7 @@ class Trainer:
 
     def _train(self) -> dict[str, float]:
         checkpoint = self._load()
-        self.emit(Began(TASK, self._length, "steps"))
+        self.emit(Began(TASK, self._length, "seconds" if self.stage_seconds else "steps"))
         with caught_signals() as self._stop:
             if self.compares and self.position.before is None:
                 last = len(self.task.stages) - 1
@@ -185,31 +187,64 @@ class Trainer:
 
     @property
     def _length(self) -> int:
-        return sum(stage.steps for stage in self.task.stages)
+        return round(sum(self.stage_seconds)) or sum(stage.steps for stage in self.task.stages)
+
+    @property
+    def _done(self) -> int:
+        """Of `_length`."""
+        if not self.stage_seconds:
+            return self.total
+        return int(sum(self.stage_seconds[: self.position.stage]) + self._elapsed)
+
+    @property
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._began
 
     def _stage(self, number: int, checkpoint: Checkpoint | None) -> None:
         stage = self.task.stages[number]
+        self._began = time.monotonic() - self.position.elapsed
         self._optimizers = self.task.begin(number)
         if stage.interpolation < 1 and not self._start:
             self._start = {name: value.clone() for name, value in self._model.state_dict().items()}
         if checkpoint is not None and self.position.step:
             for name, optimizer in self._optimizers.items():
                 optimizer.load_state_dict(dict(checkpoint.optimizers[name]))
-        end = self._end_of_time(number)
-        for step in range(self.position.step, stage.steps):
-            self._step(number, step)
-            last = step + 1 == stage.steps
-            if not last and time.monotonic() > end:
-                self.emit(Said(f"{self.task.name(number)} ends at step {self.total}: its time is over"))
-                last = True
-            if last or self.total % self.settings.validate_every == 0:
+        validation_due = self._intervals(number, self.settings.validate_every)
+        checkpoint_due = self._intervals(number, self.settings.checkpoint_every)
+        while True:
+            self._step(number, self.position.step)
+            last = self._progress(number) >= 1
+            if last or next(validation_due):
                 self._judge(number)
             if last or self._waited_enough(number):
                 break
             signal_number = self.task.group.all_reduce_max(self._stop.signal)
-            if signal_number or self.total % self.settings.checkpoint_every == 0:
+            if next(checkpoint_due) or signal_number:
                 self._save(signal_number)
         self._end(number)
+
+    def _progress(self, number: int) -> float:
+        """Share of a stage that is done: of its steps, or of its time under a budget."""
+        if self.stage_seconds:
+            return self._elapsed / self.stage_seconds[number]
+        return self.position.step / self.task.stages[number].steps
+
+    def _intervals(self, number: int, every: int) -> Iterator[bool]:
+        """After every step, whether something is due that is done every so many steps.
+
+        Under a budget it is due as often in the stage as it would be in its steps, at least every five minutes, and
+        never so often that it takes more than a tenth of the time.
+        """
+        if not self.stage_seconds:
+            while True:
+                yield self.total % every == 0
+        interval = self.stage_seconds[number] * every / self.task.stages[number].steps
+        due = self._elapsed + min(interval, _LONGEST_INTERVAL)
+        while True:
+            began = self._elapsed
+            yield began >= due
+            if began >= due:
+                due = self._elapsed + max(min(interval, _LONGEST_INTERVAL), 9 * (self._elapsed - began))
 
     def _step(self, number: int, step: int) -> None:
         stage, started = self.task.stages[number], time.perf_counter()
@@ -217,9 +252,10 @@ class Trainer:
         generator = generator_for(seed, step, 1)
         # Dropout draws from torch's own generator; seeded here, a resumed step repeats it.
         torch.manual_seed(generator.initial_seed() + self.task.group.rank)
+        rate_at = min(self._progress(number), 1.0) * stage.steps if self.stage_seconds else step
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(stage, step)
+                group["lr"] = learning_rate(stage, rate_at)
         try:
             losses = self.task.step(number, step, seed, generator)
         except DivergedError as error:
@@ -227,12 +263,16 @@ class Trainer:
             raise DivergedError(message, error.hint) from error
         self.average.update(self._model)
         self.position = replace(
-            self.position, step=step + 1, total=self.total + 1, updates=self.average.updates
+            self.position,
+            step=step + 1,
+            total=self.total + 1,
+            updates=self.average.updates,
+            elapsed=self._elapsed if self.stage_seconds else 0.0,
         )
         figures = {key: round(value, 5) for key, value in losses.items()}
         seconds = round(time.perf_counter() - started, 5)
         self._tell({"step": self.total, "stage": self.task.name(number), **figures, "seconds": seconds})
-        self.emit(Advanced(TASK, self.total, "  ".join(f"{k} {v:.3f}" for k, v in figures.items())))
+        self.emit(Advanced(TASK, self._done, "  ".join(f"{k} {v:.3f}" for k, v in figures.items())))
 
     def _judge(self, number: int) -> None:
         """Validates the average, and keeps it where it is the best so far."""
@@ -249,13 +289,6 @@ class Trainer:
         else:
             best = replace(best, waited=best.waited + 1)
         self.position = replace(self.position, best=best)
-
-    def _end_of_time(self, number: int) -> float:
-        """When a stage has had its share of the time until the deadline."""
-        if not self.planned:
-            return self.deadline
-        now = time.monotonic()
-        return now + (self.deadline - now) * self.planned[number] / sum(self.planned[number:])
 
     def _waited_enough(self, number: int) -> bool:
         best, patience = self.position.best, self.settings.patience
@@ -275,7 +308,7 @@ class Trainer:
             self._model.load_state_dict(ended)
             figures = self._validate(number, self.task.name(number)) if self._start else best.figures
             self.position = replace(self.position, figures=figures)
-        self.position = replace(self.position, stage=number + 1, step=0, best=None)
+        self.position = replace(self.position, stage=number + 1, step=0, elapsed=0.0, best=None)
         self._start, self._best, self._optimizers = {}, {}, {}
         self._save(self.task.group.all_reduce_max(self._stop.signal))
 
@@ -289,7 +322,8 @@ class Trainer:
             self.at_checkpoint()
         self.task.group.barrier()
         if signal_number:
-            raise stopped_by(signal_number, self.total, self._length, self.resume)
+            reached = str(self.total) if self.stage_seconds else f"{self.total} of {self._length}"
+            raise stopped_by(signal_number, reached, self.resume)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.position = checkpoint.position
@@ -305,7 +339,7 @@ class Trainer:
         return {name: value.to(self.average.weights[name].device) for name, value in weights.items()}
 
     def _validate(self, number: int, name: str) -> dict[str, float]:
-        self.emit(Advanced(TASK, self.total, "validating"))
+        self.emit(Advanced(TASK, self._done, "validating"))
         figures = self.task.validate(number)
         self._tell({"step": self.total, "stage": name, "held_out": figures})
         self.emit(Measured(self.total, name, figures))
@@ -392,21 +426,36 @@ def publish_run(
     return artifact
 
 
-def write_record(
+def begin_run(
     trainer: Trainer,
     record: RunRecord,
     board: Callable[[dict[str, Any]], None] | None,
-    options: RunOptions,
+    share_out: Callable[[], tuple[float, ...]],
 ) -> None:
-    """Writes ``run.json``, and has the trainer draw its curves beside it, tell of every step and mind its budget."""
-    if trainer.task.group.is_main_process:
-        record.write(trainer.run)
+    """Writes ``run.json`` where the run is new, and has the trainer draw its curves beside it and tell of every step.
+
+    Args:
+        trainer: of the run.
+        record: what the run is asked to do.
+        board: told of every step, such as TensorBoard.
+        share_out: finds the time of every stage, for a new run with a budget.
+    """
+    try:
+        record = RunInProgress.read(trainer.run).record
+    except IntegrityError:  # there is none, or half of one
+        if record.budget is not None:
+            try:
+                record = record.model_copy(update={"stage_seconds": share_out()})
+            except BaseException:
+                shutil.rmtree(trainer.run, ignore_errors=True)  # no run has begun
+                raise
+        if trainer.task.group.is_main_process:
+            record.write(trainer.run)
     log = TrainingLog(trainer.run / LOG)
+    trainer.stage_seconds = record.stage_seconds
     trainer.resume = record.resume
     trainer.compares = bool({"base", "start"} & record.parents.keys())
     trainer.watch = board
-    if options.planned:
-        trainer.deadline, trainer.planned = options.deadline - FINISHING, options.planned
     trainer.at_checkpoint = lambda: log.draw(trainer.run / CURVES, f"{record.kind} {record.name}")
 
 
@@ -418,8 +467,3 @@ def run_metrics(trainer: Trainer, figures: Mapping[str, float]) -> dict[str, Any
         "judged_by": trainer.task.judged_by(len(trainer.task.stages) - 1),
         **({} if before is None else {"before": {name: round(value, 5) for name, value in before.items()}}),
     }
-
-
-def budget_settings(ask: BudgetRequest | None) -> dict[str, Any]:
-    """What a manifest says of the budget that its settings were fitted to."""
-    return {} if ask is None else {"budget": ask.model_dump()}

@@ -55,7 +55,7 @@ class AudioClips:
     @classmethod
     def of(cls, waveforms: Sequence[Waveform], rate: int) -> "AudioClips":
         """Keeps clips; what passes full scale is made quieter."""
-        quiet = [_bounded(one.samples) for one in waveforms]
+        quiet = [_bounded(waveform.samples) for waveform in waveforms]
         starts = np.cumsum([0, *(len(samples) for samples in quiet)])
         whole = np.concatenate(quiet) if quiet else np.zeros(0, np.float32)
         return cls((whole * _FULL).round().astype(np.int16), starts, rate)
@@ -125,9 +125,9 @@ def augmented_copies(clips: AudioClips, count: int, seed: int, cache: Path, emit
         for index in range(len(clips))
     )
     made: list[Waveform] = []
-    for done, one in enumerate(Parallel(n_jobs=os.cpu_count(), return_as="generator")(work), 1):
-        if one is not None:
-            made.append(one)
+    for done, augmented in enumerate(Parallel(n_jobs=os.cpu_count(), return_as="generator")(work), 1):
+        if augmented is not None:
+            made.append(augmented)
         emit(Advanced(_TASK, done))
     emit(Ended(_TASK))
     if not made:

@@ -35,10 +35,14 @@ def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> A
         return None
     if ref is not None:
         return store.find(ref, "vocoder")
-    fitting = [one for one in store.list("vocoder") if mel_of(one) == mel]
+    fitting = [vocoder for vocoder in store.list("vocoder") if mel_of(vocoder) == mel]
     if not fitting:
         emit(Said("no vocoder fits these mel settings: using Griffin-Lim, which buzzes"))
-    return max(fitting, key=lambda one: (not one.embedded, one.manifest.created, one.version), default=None)
+    return max(
+        fitting,
+        key=lambda vocoder: (not vocoder.embedded, vocoder.manifest.created, vocoder.version),
+        default=None,
+    )
 
 
 def mel_of(artifact: Artifact) -> MelSpec:

@@ -108,7 +108,7 @@ class Filter(nn.Module):
         Returns:
             Complex (batch, frames, bins), and the mel that it should have, (batch, frames, n_mels).
         """
-        levels = (_modulus(one) * envelope + TINY for one in (pulses, noise))
+        levels = (_modulus(spectrum) * envelope + TINY for spectrum in (pulses, noise))
         gain, turn, hiss, revised = self.controls(log_mel, pitch, voicing, *levels)
         # Real factors are joined before complex numbers are multiplied, which takes several times as long.
         gain, hiss = gain * envelope, hiss * envelope
@@ -123,14 +123,14 @@ class Filter(nn.Module):
         mel, which is (batch, frames, n_mels).
         """
         shape = torch.stack((pitch.log() - np.log(200.0), voicing), -1)
-        levels = [one.log() * _MEL_SCALE for one in (pulses, noise)]
+        levels = [level.log() * _MEL_SCALE for level in (pulses, noise)]
         x = self.enter_norm(self.enter(torch.cat((log_mel * _MEL_SCALE, shape, *levels), -1)))
         for block in self.blocks:
             x = block(x, None)
         x = self.leave_norm(x)
         gain, turn, hiss = self.head(x).float().chunk(3, -1)
         # The noise fades where the pulses do not: most energy of speech is in one of the two.
-        gain, hiss = (one.clamp(-_MOST_GAIN, _MOST_GAIN).exp() for one in (gain, hiss))
+        gain, hiss = (raw.clamp(-_MOST_GAIN, _MOST_GAIN).exp() for raw in (gain, hiss))
         voiced = voicing[..., None]
         if self.revision is not None:
             log_mel = log_mel + self.revision(x).float().clamp(-_MOST_REVISION, _MOST_REVISION)
@@ -184,7 +184,7 @@ class SourceFilterVocoder:
         mel = log_mel.transpose(1, 2).contiguous()
         wanted, share = mel.exp(), voicing[..., None]
         with torch.no_grad(), torch.autocast(mel.device.type, enabled=False):
-            pulses, noise = (stft(one, self.mel) for one in excitation(pitch.float(), self.mel, start))
+            pulses, noise = (stft(signal, self.mel) for signal in excitation(pitch.float(), self.mel, start))
             envelope = (mel @ envelope_table(self.mel, mel.device)).exp()
             mixed = _modulus(pulses * share + noise * (1 - share)) * envelope
             envelope = envelope * _correction(mixed, wanted, self.mel, self.spec.updates)

@@ -21,7 +21,7 @@ from voxgrad.store import Store
 from voxgrad.text.dictionary import package_file
 from voxgrad.voice.load import find_vocoder
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 BASE = "base/english"
 
 
@@ -37,7 +37,7 @@ def copy_package(place: Path) -> None:
     carried = place / "voxgrad" / "_packages" / "g2p_en"
     carried.mkdir(parents=True)
     shutil.copy(package_file("g2p_en", "checkpoint20.npz"), carried)
-    shutil.copy(ROOT / "packaging" / "voxgrad-say.toml", place / "pyproject.toml")
+    shutil.copy(Path(__file__).with_name("voxgrad-say.toml"), place / "pyproject.toml")
 
 
 def add_graph(place: Path, home: Path, steps: int) -> str:

@@ -17,7 +17,7 @@ import wave
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 FIELDS = ("Name", "Version", "Summary", "Requires-Python", "License-Expression", "License-File", "Classifier")
 ENTRY_POINT = "voxgrad = voxgrad.cli.main:run"
 USES = """
