@@ -93,7 +93,7 @@ def _read(
     from voxgrad.events import Said
     from voxgrad.steps.read_book import NoChapterError, read_book
 
-    job = request.job(None, request.load(request.voice, emit), emit)
+    job = request.job("", request.load(request.voice, emit), emit)
     unreadable = 0
     for path, part in parts:
         try:

@@ -57,12 +57,12 @@ class SayRequest:
             synthesis=self.synthesis,
         )
 
-    def job(self, text: str | None, voice: "Voice", emit: "Emit") -> "SpeechJob":
+    def job(self, text: str, voice: "Voice", emit: "Emit", *, coming: bool = False) -> "SpeechJob":
         """What is said, by a voice and those that the text names."""
         from voxgrad.voice.voice import Cast, SpeechJob
 
         cast = Cast(voice, self.cast, lambda reference: self.load(reference, emit), self.folder)
-        return SpeechJob(text, cast, self.synthesis, self.delivery, self.seed)
+        return SpeechJob(text, cast, self.synthesis, self.delivery, self.seed, coming)
 
     def target(self, path: Path) -> "AudioTarget":
         """An audio file, and the timings beside it."""
@@ -147,7 +147,7 @@ class SayRequest:
         for number, utterance in enumerate(utterances, 1):
             ref = self.voice if utterance.voice is None else utterance.voice
             if ref not in jobs:
-                jobs[ref] = self.job(None, self.load(ref, emit).ready(), emit)
+                jobs[ref] = self.job("", self.load(ref, emit).ready(), emit)
             if utterance.out is not None:
                 path = (Path() if directory is None else directory) / utterance.out
             elif directory is not None:
@@ -191,7 +191,8 @@ class SayRequest:
         timings: list[TimedPassage] = []
         with Renderer(self.session) as renderer:
             voice = self.load(self.voice, renderer.emit)
-            job = self.job(None if source.coming else source.joined(), voice, renderer.emit)
+            text = "" if source.coming else source.joined()
+            job = self.job(text, voice, renderer.emit, coming=source.coming)
             remark = job.recipe.remark if self.metadata else MARK
             texts = self._read(job, source.texts, renderer.emit)
             pieces = with_progress(job.pieces(texts), "say", None, renderer.emit)

@@ -69,7 +69,7 @@ def replay(
         message = f"{source} was streamed while its text still came, and does not hold it"
         raise BadInputError(message, "Say the text again.")
     made = _Made(store, source, recipe, lexicon, emit)
-    job = made.job()
+    job = made.job(recipe.text)
     comparison = _Comparison()
     with _threads(recipe.threads, job.voice), _lossless(source) as before:
         if recipe.recording is None:
@@ -118,7 +118,7 @@ def _converted(
     from voxgrad.conversion.source import read_source  # noqa: PLC0415
     from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415
 
-    voice, engine, text = job.voice, job.voice.engine, job.text or ""
+    voice, engine, text = job.voice, job.voice.engine, job.text
     if not isinstance(engine, TorchEngine):
         raise IntegrityError(f"the recipe in {source} is damaged", "Use the original file.")
     kept = validated(ConversionSpec, known.conversion, str(source))
@@ -156,7 +156,7 @@ class _Made:
     lexicon: Path | None
     emit: Emit
 
-    def job(self) -> SpeechJob:
+    def job(self, text: str) -> SpeechJob:
         """The job of then; sounds lie beside the audio file, or in the working folder."""
         recipe = self.recipe
         voices = {recipe.voice.digest: self._voice(recipe)}
@@ -168,7 +168,7 @@ class _Made:
         beside, here = self.source.absolute().parent, Path.cwd()
         cast.folder = beside if all((beside / file).is_file() for file in recipe.sounds) else here
         delivery = validated(DeliverySpec, recipe.delivery, str(self.source))
-        return SpeechJob(recipe.text, cast, self.synthesis, delivery, recipe.seed)
+        return SpeechJob(text, cast, self.synthesis, delivery, recipe.seed)
 
     @property
     def synthesis(self) -> SynthesisSpec:

@@ -51,7 +51,7 @@ def say(
     Raises:
         BadInputError: the text cannot be read, voice and vocoder do not fit, or strict found something.
     """
-    text, voice = job.text or "", job.voice
+    text, voice = job.text, job.voice
     name = voice.artifact.name if name is None else name
     require_unicode(text)
     warn_unread(text, emit, strict=strict)
@@ -180,7 +180,7 @@ def _say_to_file(file: SpokenFile, *, strict: bool, emit: Emit) -> SpokenFile:
 
     if file.target.was_made_by(job.recipe):
         return file
-    warn_unread(job.text or "", emit_with_place, strict=strict)
+    warn_unread(job.text, emit_with_place, strict=strict)
     warn_unknown(job.summarize().unknown, emit, strict=strict)
     seconds = file.target.write(job.pieces(), job.recipe, job.voice.rate)
     return replace(file, seconds=round(seconds, 4))

@@ -204,7 +204,7 @@ class Voice:
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
                 been by then.
         """
-        return SpeechJob(None, Cast(self) if cast is None else cast, synthesis, delivery, seed).pieces(texts)
+        return SpeechJob("", Cast(self) if cast is None else cast, synthesis, delivery, seed).pieces(texts)
 
     def speak(
         self,
@@ -360,27 +360,25 @@ class SpeechJob:
     """What is said, and how.
 
     Attributes:
-        text: written English, or SSML; None where it still comes.
+        text: written English, or SSML.
         cast: whose voice, and the voices and sounds of SSML.
         synthesis: steps, temperature, speed.
         delivery: pitch, volume, silences.
         seed: of all noise.
+        coming: the text still comes, and is told to `pieces`.
     """
 
-    text: str | None
+    text: str
     cast: Cast
     synthesis: SynthesisSpec = _SYNTHESIS
     delivery: DeliverySpec = _DELIVERY
     seed: int = 0
+    coming: bool = False
 
     @property
     def voice(self) -> Voice:
         """Whose voice."""
         return self.cast.narrator
-
-    @property
-    def _texts(self) -> list[str]:
-        return [] if self.text is None else [self.text]
 
     @cached_property
     def settings(self) -> SynthesisSpec:
@@ -407,7 +405,7 @@ class SpeechJob:
                 return PassageAudio(samples, NO_MEL, (), (0.0, len(samples) / rate))
             return cast.voice(item.voice).speak(item, self.settings, self.delivery, seed, pauses, rate)
 
-        items = (item for text in (self._texts if texts is None else texts) for item in readable(text))
+        items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
         return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
 
     def summarize(self) -> TextSummary:
@@ -418,7 +416,7 @@ class SpeechJob:
         """
         count = tokens = 0
         unknown: dict[str, None] = {}
-        for passage in self.cast.passages(self._texts):
+        for passage in self.cast.passages([self.text]):
             if isinstance(passage, Passage):
                 count += bool(passage.encoded.words)
                 tokens += len(passage.encoded.tokens)
@@ -432,12 +430,12 @@ class SpeechJob:
         Raises:
             BadInputError: it is SSML that cannot be read, or names a voice or a sound that is not there.
         """
-        items = () if self.text is None or not is_ssml(self.text) else read_script(self.text).items
+        items = read_script(self.text).items if is_ssml(self.text) else ()
         names = dict.fromkeys(item.voice for item in items if isinstance(item, Segment))
         members = {name: self.cast.voice(name) for name in names if name is not None}
         return Recipe(
             voxgrad=voxgrad.__version__,
-            text=self.text,
+            text=None if self.coming else self.text,
             seed=self.seed,
             synthesis=self.settings.model_dump(),
             delivery=self.delivery.model_dump(),
