@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from voxgrad.audio.io import write_audio
 from voxgrad.cli.main import main
+from voxgrad.files import advisory_lock
 from voxgrad.model import untrusted
 from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
@@ -140,42 +141,55 @@ def steps() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory, record: Record) -> Path:
-    """Ten short sentences in LJSpeech's form. For reading only."""
-    folder = tmp_path_factory.mktemp("recordings") / "robot"
-    texts = {f"r{number:02}": text for number, text in enumerate(SENTENCES)}
-    record(folder / "wavs", texts)
-    lines = (f"{name}|{text}|{text}\n" for name, text in texts.items())
-    (folder / "metadata.csv").write_text("".join(lines), encoding="utf-8")
-    return folder
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A function that makes a folder once for all processes of the run: ``shared(name, make)``."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def shared(name: str, make: Callable[[Path], None]) -> Path:
+        folder, made = base / "shared" / name, base / "shared" / f"{name}.made"
+        folder.mkdir(parents=True, exist_ok=True)
+        with advisory_lock(base / "shared" / f"{name}.lock", patience=900):
+            if not made.exists():
+                make(folder)
+                made.touch()
+        return folder
+
+    return shared
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory, recordings: Path) -> Chain:
+def recordings(shared: Callable[..., Path], record: Record) -> Path:
+    """Ten short sentences in LJSpeech's form. For reading only."""
+
+    def make(folder: Path) -> None:
+        texts = {f"r{number:02}": text for number, text in enumerate(SENTENCES)}
+        record(folder / "robot" / "wavs", texts)
+        lines = (f"{name}|{text}|{text}\n" for name, text in texts.items())
+        (folder / "robot" / "metadata.csv").write_text("".join(lines), encoding="utf-8")
+
+    return shared("recordings", make) / "robot"
+
+
+@pytest.fixture(scope="session")
+def chain(shared: Callable[..., Path], recordings: Path) -> Chain:
     """prepare → pretrain → finetune → say. For reading only: see ``furnished``."""
-    place = tmp_path_factory.mktemp("chain")
-    home, sound = place / "home", place / "out.wav"
-    for command in (
-        ["prepare", str(recordings), *SYNTHETIC],
-        ["pretrain", "--data", "robot", "--name", "robots", *SOME_STEPS],
-        ["finetune", "--data", "robot", "--base", "robots", "--no-card", *SOME_STEPS],
-        [
-            "say",
-            "Hello there.",
-            "-o",
-            str(sound),
-            "--voice",
-            "robot",
-            "--vocoder",
-            "griffinlim",
-            "--steps",
-            "2",
-        ],
-    ):
-        assert main([*command, "--home", str(home), "-q"]) == 0, command
-    store = Store.open(home)
+
+    def make(place: Path) -> None:
+        speech = ["-o", str(place / "out.wav"), "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"]
+        for command in (
+            ["prepare", str(recordings), *SYNTHETIC],
+            ["pretrain", "--data", "robot", "--name", "robots", *SOME_STEPS],
+            ["finetune", "--data", "robot", "--base", "robots", "--no-card", *SOME_STEPS],
+            ["say", "Hello there.", *speech],
+        ):
+            assert main([*command, "--home", str(place / "home"), "-q"]) == 0, command
+
+    place = shared("chain", make)
+    store = Store.open(place / "home")
     kinds = {"dataset": "robot", "base": "robots", "voice": "robot", "speech": "robot"}
-    return Chain(home, recordings, sound, **{kind: store.find(name, kind) for kind, name in kinds.items()})
+    found = {kind: store.find(name, kind) for kind, name in kinds.items()}
+    return Chain(place / "home", recordings, place / "out.wav", **found)
 
 
 @pytest.fixture

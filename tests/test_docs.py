@@ -80,7 +80,7 @@ NOT_RUN = {
     (
         "docs/serve.md",
         "from openai import OpenAI",
-    ): "needs a server; tests/server/test_speech.py has the same",
+    ): "needs a server; tests/server/test_speech_api.py has the same",
     ("docs/serve.md", "[Unit]"): _CONFIGURATION,
     ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
     ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose up -d"): _CONFIGURATION,

@@ -10,7 +10,7 @@ from voxgrad.documents.dialogue import dialogue_to_ssml, is_dialogue
 from voxgrad.documents.html import HEADING_PAUSE, html_to_ssml, markdown_to_ssml
 from voxgrad.text.ssml import read_script
 
-EXAMPLES = 5000 if os.environ.get("VOXGRAD_LONG") else 200
+EXAMPLES = 5000 if os.environ.get("VOXGRAD_LONG") else 100
 
 
 @pytest.mark.parametrize(

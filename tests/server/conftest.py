@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,11 @@ for _package in ("starlette", "uvicorn", "prometheus_client", "wyoming", "av"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install 'voxgrad[serve]'")
 httpx = pytest.importorskip("httpx")
 
+from voxgrad.store import Store  # noqa: E402
+from voxgrad.voice.load import load_voice  # noqa: E402
+
 _MAIN = "import sys; from voxgrad.cli.main import run; run()"
+QUEUE = 20
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,10 @@ class Served:
     home: Path
     process: subprocess.Popen
     wyoming: int | None
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
 
     def client(self, **options):
         return httpx.Client(base_url=self.address, timeout=60, trust_env=False, **options)
@@ -41,9 +50,29 @@ class Served:
             lines = client.get("/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
+    def workers(self) -> list[int]:
+        """Process ids."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                content = status.read_text()
+                command = status.with_name("cmdline").read_bytes()
+            except OSError:
+                continue
+            if f"PPid:\t{self.process.pid}\n" in content and b"spawn_main" in command:
+                found.append(int(status.parent.name))
+        return found
+
+    @staticmethod
+    def eventually(condition: Callable[[], object], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
 
 @contextmanager
-def serving(home: Path, *options: object, environment: dict[str, str] | None = None) -> Iterator[Served]:
+def serving(home: Path, *options: object) -> Iterator[Served]:
     """Start `voxgrad serve`, and see that SIGTERM ends it in order."""
     command = [sys.executable, "-c", _MAIN, "--home", home, "--json", "serve", "--port", 0, *options]
     process = subprocess.Popen(
@@ -51,7 +80,7 @@ def serving(home: Path, *options: object, environment: dict[str, str] | None = N
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     try:
         line = process.stdout.readline()
@@ -70,11 +99,8 @@ def serving(home: Path, *options: object, environment: dict[str, str] | None = N
             process.stderr.close()
 
 
-Serve = Callable[..., "contextmanager"]
-
-
 @pytest.fixture(scope="session")
-def serve() -> Serve:
+def serve() -> Callable[..., "contextmanager"]:
     return serving
 
 
@@ -83,5 +109,11 @@ def served(chain, steps, tmp_path_factory) -> Iterator[Served]:
     """A server for all tests that leave it as it was."""
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(chain.home, home)
-    with serving(home, "--workers", 2, "--wyoming", 0, "--queue", 40, *steps[2:]) as server:
+    with serving(home, "--workers", 2, "--wyoming", 0, "--queue", QUEUE, *steps[2:]) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def robot(served):
+    """The voice that answers, loaded in this process."""
+    return load_voice(Store.open(served.home), "robot", engine="torch")

@@ -182,6 +182,7 @@ def test_tabs_work_by_keyboard_and_every_field_has_a_name(page):
     assert page.log() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LJ.is_dir(), reason="needs ../shared/data/lj")
 def test_takes_are_checked_kept_and_there_after_a_reload(page, served):
     (text, samples), (other, _) = sentences()[:2]

@@ -100,8 +100,8 @@ def into_silence(span: Span, silences: Sequence[Span], around: Span) -> Span:
     (0.7, 2.3)
     """
     start, stop = span
-    before = [one for one in silences if one[0] < start and one[1] > start - _WIDENED]
-    after = [one for one in silences if one[1] > stop and one[0] < stop + _WIDENED]
+    before = [silence for silence in silences if silence[0] < start and silence[1] > start - _WIDENED]
+    after = [silence for silence in silences if silence[1] > stop and silence[0] < stop + _WIDENED]
     if before:
         start = max(before[-1][0], start - _WIDENED, min(around[0], start))
     if after:

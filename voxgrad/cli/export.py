@@ -188,10 +188,10 @@ def _archive(
 
     artifact = _halved(session, store, ref) if half else store.find(ref)
     ancestors = Lineage.of(store).ancestors(artifact) if with_parents else ()
-    for one in ancestors:
-        if not isinstance(one, Artifact):
-            raise one.error
-    parents = [one for one in reversed(ancestors) if isinstance(one, Artifact)]
+    for ancestor in ancestors:
+        if not isinstance(ancestor, Artifact):
+            raise ancestor.error
+    parents = [ancestor for ancestor in reversed(ancestors) if isinstance(ancestor, Artifact)]
     target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
     if target.is_dir() or not target.parent.is_dir():
         raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
@@ -202,7 +202,7 @@ def _archive(
         session,
         {
             "file": str(target),
-            "artifacts": [str(one) for one in (artifact, *parents)],
+            "artifacts": [str(ancestor) for ancestor in (artifact, *parents)],
             "digest": artifact.digest,
             "size": target.stat().st_size,
             "consent": manifest.consent,
@@ -211,7 +211,7 @@ def _archive(
         section(
             f"{target}, {size(target.stat().st_size)}",
             {
-                "holds": ", ".join(str(one) for one in (artifact, *parents)),
+                "holds": ", ".join(str(ancestor) for ancestor in (artifact, *parents)),
                 **terms(artifact),
             },
         ),

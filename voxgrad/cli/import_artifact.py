@@ -140,24 +140,24 @@ def _import_archive(
     with Renderer(session) as renderer:
         arrivals = import_archive(store, file, name=name, limit=allowed, emit=renderer.emit)
     sections = []
-    for one in arrivals:
-        note = "" if one.new else ", here already"
-        called = "" if one.was == one.artifact.ref else f" (in the archive: {one.was})"
-        sections.append(section(f"{one.artifact}{called}{note}", terms(one.artifact)))
+    for arrival in arrivals:
+        note = "" if arrival.new else ", here already"
+        called = "" if arrival.was == arrival.artifact.ref else f" (in the archive: {arrival.was})"
+        sections.append(section(f"{arrival.artifact}{called}{note}", terms(arrival.artifact)))
     answer(
         session,
         {
             "artifacts": [
                 {
-                    "kind": one.artifact.kind,
-                    "ref": one.artifact.ref,
-                    "was": one.was,
-                    "new": one.new,
-                    "digest": one.artifact.digest,
-                    "consent": one.artifact.manifest.consent,
-                    "licence": one.artifact.manifest.licence,
+                    "kind": arrival.artifact.kind,
+                    "ref": arrival.artifact.ref,
+                    "was": arrival.was,
+                    "new": arrival.new,
+                    "digest": arrival.artifact.digest,
+                    "consent": arrival.artifact.manifest.consent,
+                    "licence": arrival.artifact.manifest.licence,
                 }
-                for one in arrivals
+                for arrival in arrivals
             ]
         },
         Group(*sections),

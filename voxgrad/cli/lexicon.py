@@ -198,13 +198,13 @@ def try_word(
     encoded = encode(text, TextSpec(add_blank=False), _lexicon(_path(session)))
     if output is not None:
         _speak(session, text, output, voice)
-    lines = [f"{word.word}  {' '.join(word.phones)}  ({word.source})" for word in encoded.words]
+    lines = [f"{entry.word}  {' '.join(entry.phones)}  ({entry.source})" for entry in encoded.words]
     answer(
         session,
         {
             "words": [
-                {"word": word.word, "phones": list(word.phones), "source": word.source}
-                for word in encoded.words
+                {"word": entry.word, "phones": list(entry.phones), "source": entry.source}
+                for entry in encoded.words
             ],
             "file": None if output is None else str(output),
         },

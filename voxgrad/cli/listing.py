@@ -48,7 +48,7 @@ def ls(
     shown = forest(Lineage.of(store)) if tree else table(found)
     answer(
         session,
-        {"home": str(store.home), "artifacts": [_listed(one) for one in found]},
+        {"home": str(store.home), "artifacts": [_listed(entry) for entry in found]},
         shown if found else f"Nothing yet in {store.home}",
     )
 
@@ -68,15 +68,15 @@ def table(found: "Sequence[StoreEntry]") -> "Table":
             overflow="fold",
             justify="right" if heading == "size" else "left",
         )
-    for one in found:
-        if isinstance(one, DamagedArtifact):
-            lines.add_row(one.kind, one.ref, one.state, "", one.error.message, style="red")
+    for entry in found:
+        if isinstance(entry, DamagedArtifact):
+            lines.add_row(entry.kind, entry.ref, entry.state, "", entry.error.message, style="red")
             continue
-        origin = [parent.ref for parent in one.manifest.parents.values()]
-        if one.embedded:
+        origin = [parent.ref for parent in entry.manifest.parents.values()]
+        if entry.embedded:
             origin.append("(comes with voxgrad)")
-        created = one.manifest.created[:16].replace("T", " ")
-        lines.add_row(one.kind, one.ref, created, size(one.size), ", ".join(origin))
+        created = entry.manifest.created[:16].replace("T", " ")
+        lines.add_row(entry.kind, entry.ref, created, size(entry.size), ", ".join(origin))
     return lines
 
 
@@ -87,8 +87,8 @@ def forest(lineage: "Lineage") -> "Group":
 
     shown: set[Path] = set()
 
-    def grow(tree: "Tree", one: "StoreEntry") -> None:
-        for child in lineage.children(one):
+    def grow(tree: "Tree", entry: "StoreEntry") -> None:
+        for child in lineage.children(entry):
             again = child.directory in shown
             branch = tree.add(_label(lineage, child, " (see above)" if again else ""))
             if not again:
@@ -96,46 +96,46 @@ def forest(lineage: "Lineage") -> "Group":
                 grow(branch, child)
 
     trees = []
-    for one in lineage.everything:
-        if not lineage.ancestors(one):
-            trees.append(Tree(_label(lineage, one, "")))
-            grow(trees[-1], one)
+    for entry in lineage.everything:
+        if not lineage.ancestors(entry):
+            trees.append(Tree(_label(lineage, entry, "")))
+            grow(trees[-1], entry)
     return Group(*trees)
 
 
-def _label(lineage: "Lineage", one: "StoreEntry", note: str) -> "Text":
+def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
     from rich.text import Text
 
     from voxgrad.cli.terminal import size
     from voxgrad.store import DamagedArtifact
 
-    if isinstance(one, DamagedArtifact):
-        return Text(f"{one}, {one.state}", style="red")
-    parents = one.manifest.parents.items()
+    if isinstance(entry, DamagedArtifact):
+        return Text(f"{entry}, {entry.state}", style="red")
+    parents = entry.manifest.parents.items()
     gone = [f"{role} {parent.ref}" for role, parent in parents if lineage.origin(parent) is None]
     missing = f" (missing: {', '.join(gone)})" if gone else ""
-    return Text(f"{one}, {size(one.size)}{missing}{note}")
+    return Text(f"{entry}, {size(entry.size)}{missing}{note}")
 
 
-def _listed(one: "StoreEntry") -> dict[str, Any]:
+def _listed(entry: "StoreEntry") -> dict[str, Any]:
     from voxgrad.store import DamagedArtifact
 
     place = {
-        "kind": one.kind,
-        "name": one.name,
-        "version": one.version,
-        "ref": one.ref,
-        "embedded": one.embedded,
+        "kind": entry.kind,
+        "name": entry.name,
+        "version": entry.version,
+        "ref": entry.ref,
+        "embedded": entry.embedded,
     }
-    if isinstance(one, DamagedArtifact):
-        return {**place, "damaged": str(one.error)}
+    if isinstance(entry, DamagedArtifact):
+        return {**place, "damaged": str(entry.error)}
     return {
         **place,
         "damaged": None,
-        "created": one.manifest.created,
-        "size": one.size,
-        "digest": one.digest,
-        "parents": {role: parent.ref for role, parent in one.manifest.parents.items()},
+        "created": entry.manifest.created,
+        "size": entry.size,
+        "digest": entry.digest,
+        "parents": {role: parent.ref for role, parent in entry.manifest.parents.items()},
     }
 
 
@@ -167,7 +167,9 @@ def show(
             "size": artifact.size,
             "size_with_lineage": _size_with_lineage(family, artifact),
             "lineage": [_described(ancestor) for ancestor in ancestors],
-            "made_from_it": [{"kind": one.kind, "ref": one.ref, "digest": one.digest} for one in made],
+            "made_from_it": [
+                {"kind": entry.kind, "ref": entry.ref, "digest": entry.digest} for entry in made
+            ],
         },
         _page(artifact, ancestors, made, _size_with_lineage(family, artifact)),
     )
@@ -203,8 +205,8 @@ def lineage(family: "Lineage", artifact: "Artifact") -> tuple[Ancestor, ...]:
 def _size_with_lineage(family: "Lineage", artifact: "Artifact") -> int:
     from voxgrad.store import Artifact
 
-    known = [one for one in family.ancestors(artifact) if isinstance(one, Artifact)]
-    return artifact.size + sum(one.size for one in known)
+    known = [ancestor for ancestor in family.ancestors(artifact) if isinstance(ancestor, Artifact)]
+    return artifact.size + sum(ancestor.size for ancestor in known)
 
 
 def _described(ancestor: Ancestor) -> dict[str, Any]:
@@ -214,7 +216,7 @@ def _described(ancestor: Ancestor) -> dict[str, Any]:
         "digest": ancestor.parent.digest,
         "state": ancestor.state,
         "size": ancestor.size,
-        "lineage": [_described(one) for one in ancestor.ancestors],
+        "lineage": [_described(parent) for parent in ancestor.ancestors],
     }
 
 
@@ -255,8 +257,8 @@ def _page(
 
 
 def _by_kind(made: "tuple[Artifact, ...]") -> "Iterator[tuple[str, str]]":
-    for kind in sorted({one.kind for one in made}):
-        refs = [one.ref for one in made if one.kind == kind]
+    for kind in sorted({entry.kind for entry in made}):
+        refs = [entry.ref for entry in made if entry.kind == kind]
         more = f" and {len(refs) - _FILES_SHOWN} more" if len(refs) > _FILES_SHOWN else ""
         yield kind, ", ".join(refs[:_FILES_SHOWN]) + more
 
@@ -266,10 +268,12 @@ def _grow(tree: "Tree", ancestors: tuple[Ancestor, ...]) -> None:
 
     from voxgrad.cli.terminal import size
 
-    for one in ancestors:
-        mark, style = (f" ({one.state})", "red") if one.size is None else (f", {size(one.size)}", "")
-        branch = tree.add(Text(f"{one.role}: {one.parent.ref}{mark}", style=style))
-        _grow(branch, one.ancestors)
+    for ancestor in ancestors:
+        mark, style = (
+            (f" ({ancestor.state})", "red") if ancestor.size is None else (f", {size(ancestor.size)}", "")
+        )
+        branch = tree.add(Text(f"{ancestor.role}: {ancestor.parent.ref}{mark}", style=style))
+        _grow(branch, ancestor.ancestors)
 
 
 def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, str]:

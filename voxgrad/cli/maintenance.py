@@ -72,7 +72,9 @@ def _page(findings: "Sequence[Finding]", verified: int) -> "RenderableType":
         if len(found.problems) > shown:
             lines.append(Text(f"  and {len(found.problems) - shown} more files"))
         if found.dependents:
-            lines.append(Text(f"  made from it: {', '.join(str(one) for one in found.dependents)}"))
+            lines.append(
+                Text(f"  made from it: {', '.join(str(dependent) for dependent in found.dependents)}")
+            )
     if not findings:
         return Text("1 artifact, intact" if verified == 1 else f"{verified} artifacts, all intact")
     mend = "`voxgrad import` puts a copy in its place, `voxgrad rm` removes it"
@@ -84,7 +86,7 @@ def _described(found: "Finding") -> dict[str, Any]:
         "kind": found.artifact.kind,
         "ref": found.artifact.ref,
         "problems": [problem.message for problem in found.problems],
-        "dependents": [str(one) for one in found.dependents],
+        "dependents": [str(dependent) for dependent in found.dependents],
     }
 
 
@@ -104,7 +106,7 @@ def rm(
     session: Session = context.obj
     store = Store.open(session.home)
     removed = remove(store, store.locate(ref), cascade=cascade)
-    answer(session, {"removed": _places(removed)}, "\n".join(f"removed {one}" for one in removed))
+    answer(session, {"removed": _places(removed)}, "\n".join(f"removed {entry}" for entry in removed))
 
 
 def restore(
@@ -126,7 +128,7 @@ def restore(
         answer(session, {"trash": _trash(trash)}, table(trash) if trash else "Nothing in the trash")
         return
     restored = bring_back(store, ref)
-    answer(session, {"restored": _places(restored)}, "\n".join(f"restored {one}" for one in restored))
+    answer(session, {"restored": _places(restored)}, "\n".join(f"restored {entry}" for entry in restored))
 
 
 def gc(
@@ -145,7 +147,7 @@ def gc(
     session: Session = context.obj
     store = Store.open(session.home)
     done = collect(store, dry_run=dry_run, trash_age=timedelta(days=days))
-    lines = [f"{one.location}, removed {one.removed:%Y-%m-%d}" for one in done.trash]
+    lines = [f"{trashed.location}, removed {trashed.removed:%Y-%m-%d}" for trashed in done.trash]
     lines += [f"{len(done.staging)} abandoned pieces of work"] * bool(done.staging)
     if done.prepared:
         lines.append(f"{len(done.prepared)} prepared recordings of no dataset, {size(done.prepared_size)}")
@@ -170,17 +172,21 @@ def table(trash: "Sequence[Trashed]") -> "Table":
     lines = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("kind", "ref", "removed"):
         lines.add_column(heading, overflow="fold", no_wrap=heading != "ref")
-    for one in trash:
-        lines.add_row(one.location.kind, one.location.ref, f"{one.removed:%Y-%m-%d %H:%M}")
+    for trashed in trash:
+        lines.add_row(trashed.location.kind, trashed.location.ref, f"{trashed.removed:%Y-%m-%d %H:%M}")
     return lines
 
 
 def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
     return [
-        {"kind": one.location.kind, "ref": one.location.ref, "removed": f"{one.removed:%Y-%m-%dT%H:%M:%SZ}"}
-        for one in trash
+        {
+            "kind": trashed.location.kind,
+            "ref": trashed.location.ref,
+            "removed": f"{trashed.removed:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for trashed in trash
     ]
 
 
 def _places(found: "Sequence[StoreEntry]") -> list[dict[str, str]]:
-    return [{"kind": one.kind, "ref": one.ref} for one in found]
+    return [{"kind": entry.kind, "ref": entry.ref} for entry in found]

@@ -283,8 +283,8 @@ def _find(store: "Store", ref: str, kinds: tuple[str, ...]) -> "Artifact":
     kind = named.kind
     if kind is None and named.digest is None:
         # A voice has the name of its dataset by default, and so is its speech.
-        there = {one.kind for one in store.scan() if one.name == named.name}
-        kind = next((one for one in kinds if one in there), min(there, default=kinds[0]))
+        there = {entry.kind for entry in store.scan() if entry.name == named.name}
+        kind = next((name for name in kinds if name in there), min(there, default=kinds[0]))
     found = store.find(ref, kind)
     if found.kind not in kinds:
         raise BadInputError(f"{ref} is a {found.kind}", f"Name a {' or a '.join(kinds)}.")

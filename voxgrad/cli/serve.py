@@ -29,7 +29,7 @@ def serve(
     import logging
 
     from voxgrad.cli.terminal import answer
-    from voxgrad.server.run import serve as run
+    from voxgrad.server.app import serve as run
     from voxgrad.store import Store
 
     session: Session = context.obj

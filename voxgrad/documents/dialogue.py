@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
+from itertools import repeat
 from typing import Final
 
 from voxgrad.documents.html import escaped
@@ -44,18 +45,15 @@ def dialogue_to_ssml(text: str, names: Collection[str]) -> str:
 def turns_to_ssml(turns: Iterable[tuple[str | None, str]], rates: Iterable[float] | None = None) -> str:
     """Turns as SSML: whose each is, None for the narrator, and what is said; with a rate for each, if there are any."""
     written = []
-    for (speaker, said), rate in zip(turns, _endless() if rates is None else rates, strict=False):
+    for (speaker, said), rate in zip(turns, repeat(1.0) if rates is None else rates, strict=False):
         paragraph = f"<p>{escaped(said.strip())}</p>"
         if rate != 1:
             paragraph = f'<prosody rate="{rate:g}">{paragraph}</prosody>'
-        name = None if speaker is None else escaped(speaker).replace('"', "&quot;")
-        written.append(paragraph if name is None else f'<voice name="{name}">{paragraph}</voice>')
+        if speaker is not None:
+            name = escaped(speaker).replace('"', "&quot;")
+            paragraph = f'<voice name="{name}">{paragraph}</voice>'
+        written.append(paragraph)
     return f"<speak>{''.join(written)}</speak>"
-
-
-def _endless() -> Iterable[float]:
-    while True:
-        yield 1.0
 
 
 def _turn(line: str, names: Collection[str]) -> tuple[str, str] | None:

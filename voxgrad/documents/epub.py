@@ -8,14 +8,14 @@ import posixpath
 import re
 import zipfile
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from zlib import error as ZlibError
 
-from voxgrad.documents.epub_navigation import local_name, nav_links, ncx_links
-from voxgrad.documents.html import Part, html_to_ssml
+from voxgrad.documents.html import PageParser, Part, html_to_ssml
 from voxgrad.errors import BadInputError
 from voxgrad.unicode import clean, composed
 
@@ -27,7 +27,9 @@ MOST_OF_ALL: Final = 64 << 20
 _MOST_RATIO: Final = 200
 _SUSPICIOUS: Final = 1 << 20
 _HINT: Final = "Save it again with an e-book program."
-_DOCTYPE: Final = re.compile(r"<!DOCTYPE[^>\[]*>")
+_ENCRYPTION: Final = "META-INF/encryption.xml"
+_DECLARATIONS: Final = re.compile(r"^\s*<\?xml[^>]*\?>|<!DOCTYPE[^>\[]*>")
+_ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)")
 _TEXT_TYPES: Final = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml"))
 _DAMAGE: Final = (
     zipfile.BadZipFile,
@@ -129,27 +131,22 @@ class _Reader:
         self._warnings: dict[str, None] = {}
         self._missing: list[str] = []
         for member in archive.infolist():
-            if member.file_size > _SUSPICIOUS and member.file_size > _MOST_RATIO * max(
-                member.compress_size, 1
-            ):
-                raise self._refusal(
-                    f"holds {member.filename[:80]!r}, which unpacks to {member.file_size >> 20} MB"
-                )
+            size = member.file_size
+            if size > _SUSPICIOUS and size > _MOST_RATIO * max(member.compress_size, 1):
+                raise self._refusal(f"holds {member.filename[:80]!r}, which unpacks to {size >> 20} MB")
 
     def book(self) -> Book:
-        """All of the book."""
         self._check_protection()
-        container = self._xml("META-INF/container.xml")
-        roots = [one.get("full-path", "") for one in container.iter() if local_name(one) == "rootfile"]
-        if not roots or not roots[0]:
+        root = self._xml("META-INF/container.xml").find(".//{*}rootfile")
+        if root is None or not root.get("full-path"):
             raise self._refusal("names no package document")
-        package_path = self._inside("", roots[0])
+        package_path = self._inside("", root.get("full-path"))
         package = self._xml(package_path)
-        items = self._items(package, package_path)
+        items = self._items(package, posixpath.dirname(package_path))
         spine = [
-            items[one.get("idref", "")]
-            for one in package.iter()
-            if local_name(one) == "itemref" and one.get("linear") != "no" and one.get("idref") in items
+            items[entry.get("idref")]
+            for entry in package.iterfind(".//{*}itemref")
+            if entry.get("linear") != "no" and entry.get("idref") in items
         ]
         documents = [item for item in spine if item.kind in _TEXT_TYPES and "nav" not in item.properties]
         chapters = self._chapters(documents, self._titles(package, items))
@@ -158,48 +155,46 @@ class _Reader:
             raise self._refusal(f"has no text in its reading order{why}")
         cover = self._cover(package, items)
         return Book(
-            title=_first(package, "title") or self._file.stem,
-            authors=tuple(_all(package, "creator")),
-            language=_first(package, "language"),
+            title=next(_dublin_core(package, "title"), self._file.stem),
+            authors=tuple(_dublin_core(package, "creator")),
+            language=next(_dublin_core(package, "language"), ""),
             chapters=tuple(chapters),
             cover=cover,
             warnings=tuple(self._warnings),
             missing=tuple(self._missing),
         )
 
-    def _items(self, package: Any, package_path: str) -> dict[str, _Item]:
-        folder = posixpath.dirname(package_path)
+    def _items(self, package: Any, folder: str) -> dict[str, _Item]:
         return {
-            one.get("id", ""): _Item(
-                self._inside(folder, one.get("href", "")),
-                one.get("media-type", ""),
-                frozenset(one.get("properties", "").split()),
+            entry.get("id", ""): _Item(
+                self._inside(folder, entry.get("href")),
+                entry.get("media-type", ""),
+                frozenset(entry.get("properties", "").split()),
             )
-            for one in package.iter()
-            if local_name(one) == "item" and one.get("href") and not urlsplit(one.get("href")).scheme
+            for entry in package.iterfind(".//{*}item")
+            if entry.get("href") and not urlsplit(entry.get("href")).scheme
         }
 
     def _titles(self, package: Any, items: dict[str, _Item]) -> dict[str, dict[str, str]]:
         """Titles by document and by the id within it; an empty id is the document's beginning."""
         navigation = next((item for item in items.values() if "nav" in item.properties), None)
-        named = next((one.get("toc") for one in package.iter() if local_name(one) == "spine"), None)
-        ncx = items.get(named or "") or next(
+        spine = package.find(".//{*}spine")
+        ncx = items.get("" if spine is None else spine.get("toc", "")) or next(
             (item for item in items.values() if item.kind == "application/x-dtbncx+xml"), None
         )
         contents = navigation or ncx
         if contents is None:
             return {}
         try:
-            found = (
-                ncx_links(self._xml(contents.path))
-                if navigation is None
-                else nav_links(self._text(contents.path))
-            )
+            if navigation is None:
+                links = list(_ncx_links(self._xml(contents.path)))
+            else:
+                links = _nav_links(self._text(contents.path))
         except _UNREADABLE as error:
             self._warnings[f"the table of contents cannot be read ({self._reason(error)})"] = None
             return {}
         titles: dict[str, dict[str, str]] = {}
-        for target, title in found:
+        for target, title in links:
             if title and (place := self._place(contents.path, target)) is not None:
                 titles.setdefault(place[0], {}).setdefault(place[1], title)
         return titles
@@ -223,7 +218,7 @@ class _Reader:
             self._warnings.update(dict.fromkeys(document.warnings))
             for part in document.parts:
                 title = titles.get(path, {}).get(part.anchor, "")
-                self._add(chapters, part, title, has_titles=bool(titles))
+                _add(chapters, part, title, has_titles=bool(titles))
         return [chapter for chapter in chapters if "<p>" in chapter.ssml]
 
     def _document(self, item: _Item, titles: dict[str, dict[str, str]]) -> str | None:
@@ -244,30 +239,13 @@ class _Reader:
             return None
         return None if parts.scheme else (path, unquote(parts.fragment))
 
-    @staticmethod
-    def _add(chapters: list[Chapter], part: Part, title: str, *, has_titles: bool) -> None:
-        """A part as a chapter, or as more of the chapter before it where the navigation does not name it."""
-        if has_titles and not title and chapters:
-            last = chapters[-1]
-            chapters[-1] = Chapter(last.title, last.ssml + part.ssml)
-        else:
-            chapters.append(Chapter(title or part.heading[:200] or f"Part {len(chapters) + 1}", part.ssml))
-
     def _cover(self, package: Any, items: dict[str, _Item]) -> bytes | None:
-        named = next(
-            (
-                one.get("content")
-                for one in package.iter()
-                if local_name(one) == "meta" and one.get("name") == "cover"
-            ),
-            None,
-        )
-        candidates = (
-            *(item for item in items.values() if "cover-image" in item.properties),
-            items.get(named or ""),
-        )
+        named = package.find(".//{*}meta[@name='cover']")
+        candidates = [item for item in items.values() if "cover-image" in item.properties]
+        if named is not None and named.get("content") in items:
+            candidates.append(items[named.get("content")])
         for item in candidates:
-            if item is not None and item.kind.startswith("image/") and self._has(item.path):
+            if item.kind.startswith("image/") and item.path in self._members:
                 try:
                     return self._bytes(item.path, MOST_OF_A_COVER)
                 except _UNREADABLE as error:
@@ -275,27 +253,19 @@ class _Reader:
         return None
 
     def _check_protection(self) -> None:
-        if not self._has("META-INF/encryption.xml"):
+        if _ENCRYPTION not in self._members:
             return
-        protected = (
-            one.get("URI", "")
-            for one in self._xml("META-INF/encryption.xml").iter()
-            if local_name(one) == "CipherReference"
-        )
-        if any(not _FONTS.search(name) for name in protected):
+        protected = self._xml(_ENCRYPTION).iterfind(".//{*}CipherReference")
+        if not all(_FONTS.search(file.get("URI", "")) for file in protected):
             raise BadInputError(
                 f"{self._file} is protected against copying", "Use a copy without protection."
             )
 
-    def _has(self, name: str) -> bool:
-        return name in self._members
-
     def _bytes(self, name: str, limit: int) -> bytes:
-        try:
-            with self._archive.open(self._members[name]) as member:
-                content = member.read(limit + 1)
-        except KeyError as error:
-            raise self._refusal(f"lacks {name[:80]!r}", _MemberError) from error
+        if name not in self._members:
+            raise self._refusal(f"lacks {name[:80]!r}", _MemberError)
+        with self._archive.open(self._members[name]) as member:
+            content = member.read(limit + 1)
         self._read_so_far += len(content)
         if self._read_so_far > MOST_OF_ALL:
             raise self._refusal(f"holds more than {MOST_OF_ALL >> 20} MB of text")
@@ -307,23 +277,21 @@ class _Reader:
         content = self._bytes(name, MOST_OF_A_DOCUMENT)
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             return content.decode("utf-16", "replace")
-        declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)", content)
-        encoding = declared[1].decode() if declared else "utf-8"
+        declared = _ENCODING.match(content)
+        encoding = declared[1].decode().lower() if declared else "utf-8"
         try:
-            return content.decode(encoding if encoding.lower() != "utf-16" else "utf-8", "replace").lstrip(
-                "\ufeff"
-            )
+            text = content.decode("utf-8" if encoding == "utf-16" else encoding, "replace")
         except LookupError:
-            return content.decode("utf-8", "replace")
+            text = content.decode("utf-8", "replace")
+        return text.lstrip("\ufeff")
 
     def _xml(self, name: str) -> Any:
         # Only here: no other format needs it.
         from defusedxml.common import DefusedXmlException  # noqa: PLC0415
         from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
 
-        text = _DOCTYPE.sub("", re.sub(r"^\s*<\?xml[^>]*\?>", "", self._text(name)))
         try:
-            return fromstring(text)
+            return fromstring(_DECLARATIONS.sub("", self._text(name)))
         except DefusedXmlException as error:
             raise self._refusal(f"declares entities in {name[:80]!r}", _MemberError) from error
         except (ParseError, ValueError) as error:
@@ -345,11 +313,72 @@ class _Reader:
         return f"the book{error.message.removeprefix(str(self._file))}"
 
 
-def _all(package: Any, name: str) -> list[str]:
-    """The Dublin Core elements of a name."""
-    found = (one for one in package.iter() if local_name(one) == name and "purl.org/dc" in str(one.tag))
-    return [text for one in found if (text := " ".join(clean("".join(one.itertext())).split()))]
+def _add(chapters: list[Chapter], part: Part, title: str, *, has_titles: bool) -> None:
+    """A part as a chapter, or as more of the chapter before it where the navigation does not name it."""
+    if has_titles and not title and chapters:
+        last = chapters[-1]
+        chapters[-1] = Chapter(last.title, last.ssml + part.ssml)
+    else:
+        chapters.append(Chapter(title or part.heading[:200] or f"Part {len(chapters) + 1}", part.ssml))
 
 
-def _first(package: Any, name: str) -> str:
-    return next(iter(_all(package, name)), "")
+def _plain(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _dublin_core(package: Any, name: str) -> Iterator[str]:
+    for element in package.iterfind(f".//{{*}}{name}"):
+        if "purl.org/dc" in element.tag and (text := _plain("".join(element.itertext()))):
+            yield text
+
+
+def _ncx_links(ncx: Any) -> Iterator[tuple[str, str]]:
+    """Targets and titles of an NCX, the table of contents of an EPUB 2."""
+    for point in ncx.iterfind(".//{*}navPoint"):
+        label, content = point.find("{*}navLabel"), point.find("{*}content")
+        if label is not None and content is not None:
+            yield content.get("src", ""), _plain("".join(label.itertext()))
+
+
+def _nav_links(document: str) -> list[tuple[str, str]]:
+    """Targets and titles of a navigation document (EPUB 3)."""
+    reader = _Navigation()
+    reader.feed(document)
+    reader.close()
+    links = [link for link in reader.links if link.in_contents] or reader.links
+    return [(link.target, _plain("".join(link.words))) for link in links]
+
+
+@dataclass
+class _Link:
+    target: str
+    in_contents: bool
+    words: list[str]
+
+
+class _Navigation(PageParser):
+    """The links of a navigation document, and which of them stand in what is called the table of contents."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links: list[_Link] = []
+        self._in_contents = self._in_link = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "nav":
+            kinds = attributes.get("epub:type", "").split()
+            self._in_contents = "toc" in kinds or attributes.get("role") == "doc-toc"
+        elif tag == "a" and "href" in attributes:
+            self.links.append(_Link(attributes["href"], self._in_contents, []))
+            self._in_link = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "nav":
+            self._in_contents = False
+        elif tag == "a":
+            self._in_link = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_link:
+            self.links[-1].words.append(data)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import unquote
@@ -107,11 +107,11 @@ def html_to_ssml(
     reader = _Reader(emphasis=emphasis, anchors=anchors, notes=notes or (), closed=_closed(html))
     reader.feed(html)
     reader.close()
-    found = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
-    own = [unquote(target[1:]) for target in found.notes if target.startswith("#") and target != "#"]
+    converted = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
+    own = [unquote(target[1:]) for target in converted.notes if target.startswith("#") and target != "#"]
     if notes is None and own:
         return html_to_ssml(html, emphasis=emphasis, anchors=anchors, notes=own)
-    return found
+    return converted
 
 
 def _closed(html: str) -> frozenset[str]:
@@ -128,7 +128,7 @@ def markdown_to_ssml(markdown: str) -> Converted:
     text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
     labels = {note[1] for note in _MARKDOWN_NOTE.finditer(text)}
     text = _MARKDOWN_REFERENCE.sub(
-        lambda found: "" if found[1] in labels else found[0], _MARKDOWN_NOTE.sub("", text)
+        lambda match: "" if match[1] in labels else match[0], _MARKDOWN_NOTE.sub("", text)
     )
     return html_to_ssml(MarkdownIt("commonmark").enable("table").enable("strikethrough").render(text))
 
@@ -139,7 +139,7 @@ def escaped(text: str) -> str:
     >>> escaped("a < b & c")
     'a &lt; b &amp; c'
     """
-    return _NO_XML.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escape(_NO_XML.sub(" ", text), quote=False)
 
 
 @dataclass
@@ -169,8 +169,8 @@ class _Reader(PageParser):
         super().__init__(convert_charrefs=True)
         self.warnings: dict[str, None] = {}
         self.references: dict[str, None] = {}
-        self._emphasis, self._anchors, self._closed = emphasis, set(anchors), closed
-        self._notes = set(notes)
+        self._emphasis, self._closed = emphasis, closed
+        self._anchors, self._notes = set(anchors), set(notes)
         self._parts: list[tuple[str, list[str], list[str]]] = [("", [], [])]
         self._paragraph: list[str] = []
         self._open: list[str] = []
@@ -182,7 +182,6 @@ class _Reader(PageParser):
         self._in_note = self._after_note = False
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        """See `HTMLParser`."""
         if self._skipped is not None:
             if tag == self._skipped[0]:
                 self._skipped = (tag, self._skipped[1] + 1)
@@ -203,17 +202,7 @@ class _Reader(PageParser):
         else:
             self._begin_inline(tag, attributes)
 
-    def handle_startendtag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        """See `HTMLParser`."""
-        if self._skipped is None:
-            self.handle_starttag(tag, attrs)
-            if self._skipped is None:
-                self.handle_endtag(tag)
-            else:
-                self._skipped = None
-
     def handle_endtag(self, tag: str) -> None:
-        """See `HTMLParser`."""
         if self._skipped is not None:
             name, depth = self._skipped
             if tag == name:
@@ -229,13 +218,10 @@ class _Reader(PageParser):
             self._end_link()
         elif tag == "q":
             self._write("”")
-        elif tag in _EMPHASES and tag in self._open:
-            while self._open[-1] != tag:
-                self._close_emphasis()
-            self._close_emphasis()
+        elif tag in self._open:
+            self._end_emphasis(tag)
 
     def handle_data(self, data: str) -> None:
-        """See `HTMLParser`."""
         if self._skipped is None and data:
             self._write(clean(data))
 
@@ -245,7 +231,7 @@ class _Reader(PageParser):
         return [
             Part(anchor, "".join(written), " ".join(" ".join(heading).split()))
             for anchor, written, heading in self._parts
-            if any(one.startswith("<p>") for one in written) or anchor
+            if any(element.startswith("<p>") for element in written) or anchor
         ]
 
     def _is_silent(self, tag: str, attributes: dict[str, str]) -> bool:
@@ -322,9 +308,12 @@ class _Reader(PageParser):
             self._open.append(tag)
             self._paragraph.append(f'<emphasis level="{_EMPHASES[tag]}">')
 
-    def _close_emphasis(self) -> None:
-        self._open.pop()
-        self._paragraph.append("</emphasis>")
+    def _end_emphasis(self, tag: str | None = None) -> None:
+        """End an emphasis with all that is within it; None: all that are open."""
+        while self._open:
+            self._paragraph.append("</emphasis>")
+            if self._open.pop() == tag:
+                return
 
     def _write(self, text: str) -> None:
         self._paragraph.append(escaped(text))
@@ -339,9 +328,12 @@ class _Reader(PageParser):
         return all(_NO_TEXT.fullmatch(piece) for piece in self._paragraph)
 
     def _taken(self) -> str:
-        """What is read of what was written since the paragraph began."""
+        """What is read of what was written since the paragraph began, which ends here."""
+        self._end_link()
+        self._end_emphasis()
         written, notes = resolve_marks("".join(self._paragraph), is_heading=self._heading)
         self.references.update(dict.fromkeys(notes))
+        self._paragraph = []
         return written.strip()
 
     def _leave_note_out(self) -> None:
@@ -352,11 +344,8 @@ class _Reader(PageParser):
         self._after_note = True
 
     def _end_paragraph(self) -> None:
-        self._end_link()
-        while self._open:
-            self._close_emphasis()
         written, heading = self._taken(), self._heading
-        self._paragraph, self._heading = [], False
+        self._heading = False
         if not re.sub(r"<[^>]*>|^\d+\.$", "", written).strip():
             return
         if self._tables and self._tables[-1].cell and not heading:  # a paragraph within a cell
@@ -375,13 +364,10 @@ class _Reader(PageParser):
         """What was written since the cell began; nothing where none is open."""
         if not self._tables or not self._tables[-1].cell:
             return
-        self._end_link()
-        while self._open:
-            self._close_emphasis()
         table = self._tables[-1]
         table.cells.append(self._taken())
         table.is_head &= table.cell == "th"
-        table.cell, self._paragraph = "", []
+        table.cell = ""
 
     def _end_row(self) -> None:
         """A row as a paragraph: the head of each column before what stands in it; heads alone are read once."""

@@ -87,7 +87,7 @@ def resolve_marks(paragraph: str, *, is_heading: bool = False) -> tuple[str, lis
     """
     if _MARKED.search(paragraph) is None:
         return paragraph, []
-    text = _SUPERSCRIPT.sub(lambda found: f"\x01{found[0].translate(_SUPERSCRIPT_DIGITS)}\x02", paragraph)
+    text = _SUPERSCRIPT.sub(lambda match: f"\x01{match[0].translate(_SUPERSCRIPT_DIGITS)}\x02", paragraph)
     text = _PICTURE.sub(_pictured, text)
     notes: list[str] = []
     text = "".join(_resolved(text, "", notes, is_heading=is_heading))

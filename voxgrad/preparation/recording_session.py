@@ -6,6 +6,7 @@ DIR/metadata.csv          ``001|text`` for every take, as `prepare` reads it
 """
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from uuid import uuid4
 import soundfile
 from pydantic import Field, ValidationError
 
-from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors, sync_directory, sync_file
 from voxgrad.preparation.consent import agreed
 from voxgrad.preparation.take_checks import ALL_PHONES, phones_of
@@ -117,8 +118,12 @@ class RecordingSession:
             raise BadInputError(f"{directory.name} is not empty", "Name a new folder.")
         with explain_os_errors("begin a recording session"):
             (directory / _WAVS).mkdir(parents=True, exist_ok=True)
-        with atomic_write(directory / RECORD) as temporary:
-            temporary.write_text(record.model_dump_json(indent=2), encoding="utf-8")
+        try:
+            with atomic_write(directory / RECORD) as temporary:
+                temporary.write_text(record.model_dump_json(indent=2), encoding="utf-8")
+        except EnvironmentFailureError:
+            shutil.rmtree(directory, ignore_errors=True)  # it held nothing
+            raise
         return cls(directory, record)
 
     @classmethod

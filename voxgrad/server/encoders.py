@@ -2,8 +2,9 @@
 
 import asyncio
 import io
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from voxgrad.audio.codecs import CODECS, CodecWriter, require_av
 from voxgrad.audio.io import Samples, Waveform, resample, to_pcm
@@ -27,20 +28,19 @@ _BUFFER: Final = 1 << 16  # bytes
 _PAGE: Final = {"page_duration": "200000"}  # µs; Ogg is handed on page by page
 
 
-class Encoder(Protocol):
+class Encoder(ABC):
     """A file that is written piece by piece. Its methods are called one after the other, never at once."""
 
+    @abstractmethod
     def write(self, samples: Samples) -> bytes:
         """Take (n,) float32 samples; returns what of the file is ready."""
-        ...
 
+    @abstractmethod
     def finish(self) -> bytes:
         """The rest of the file."""
-        ...
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most hold nothing
         """Free what the encoder holds, finished or not."""
-        ...
 
 
 def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
@@ -57,7 +57,7 @@ def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
     """
     if kind == "pcm":
         return _PCM(rate)
-    target = io.BytesIO() if whole or kind in _WITH_LENGTH else _Stream()
+    target = _Whole() if whole or kind in _WITH_LENGTH else _Stream()
     return _Wave(target, rate, remark) if kind == "wav" else _Compressed(target, kind, rate, remark)
 
 
@@ -100,17 +100,19 @@ class _Stream:
         self._ready.clear()
         return content
 
-
-def _ready(target: io.BytesIO | _Stream) -> bytes:
-    """Of a whole file nothing before its end."""
-    return target.take() if isinstance(target, _Stream) else b""
+    rest = take
 
 
-def _rest(target: io.BytesIO | _Stream) -> bytes:
-    return target.take() if isinstance(target, _Stream) else target.getvalue()
+class _Whole(io.BytesIO):
+    """A file of which nothing is sent before its end."""
+
+    def take(self) -> bytes:
+        return b""
+
+    rest = io.BytesIO.getvalue
 
 
-class _PCM:
+class _PCM(Encoder):
     """Every piece is resampled by itself: it begins and ends in silence."""
 
     def __init__(self, rate: int) -> None:
@@ -122,32 +124,26 @@ class _PCM:
     def finish(self) -> bytes:
         return b""
 
-    def close(self) -> None:
-        pass
 
-
-class _Wave:
-    def __init__(self, target: io.BytesIO | _Stream, rate: int, remark: str) -> None:
+class _Wave(Encoder):
+    def __init__(self, target: _Whole | _Stream, rate: int, remark: str) -> None:
         self._target = target
         self._writer = WaveWriter(target, rate, remark)  # type: ignore[arg-type]
 
     def write(self, samples: Samples) -> bytes:
         self._writer.write(samples)
-        return _ready(self._target)
+        return self._target.take()
 
     def finish(self) -> bytes:
-        if isinstance(self._target, io.BytesIO):
+        if isinstance(self._target, _Whole):
             self._writer.close()
-        return _rest(self._target)
-
-    def close(self) -> None:
-        pass
+        return self._target.rest()
 
 
-class _Compressed:
+class _Compressed(Encoder):
     """What FFmpeg's libraries write."""
 
-    def __init__(self, target: io.BytesIO | _Stream, kind: str, rate: int, remark: str) -> None:
+    def __init__(self, target: _Whole | _Stream, kind: str, rate: int, remark: str) -> None:
         self._target = target
         self._container: Any = require_av().open(
             target,
@@ -162,12 +158,12 @@ class _Compressed:
 
     def write(self, samples: Samples) -> bytes:
         self._writer.write(to_pcm(samples))
-        return _ready(self._target)
+        return self._target.take()
 
     def finish(self) -> bytes:
         self._writer.finish()
         self._container.close()
-        return _rest(self._target)
+        return self._target.rest()
 
     def close(self) -> None:
         if self._container is not None:

@@ -31,7 +31,7 @@ def _pairs(given: object) -> object:
     """Options ``NAME=VALUE`` as a mapping."""
     if not isinstance(given, list | tuple):
         return given
-    pairs = [str(one).partition("=") for one in given]
+    pairs = [str(option).partition("=") for option in given]
     for name, _, value in pairs:
         if not (name and value):
             raise ValueError(f"{name} names no voice; write --voice-name alloy=alice")

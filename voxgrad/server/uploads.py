@@ -4,6 +4,7 @@ import asyncio
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 from voxgrad.errors import BadInputError
 from voxgrad.files import explain_os_errors
-from voxgrad.server.errors import HTTPError
+from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import Limits
 from voxgrad.text.recordings import is_sound
 
@@ -20,11 +21,7 @@ _TEXTS: Final = frozenset({".txt", ".lab", ".csv", ".jsonl", ".list", ".psv"})
 _WAVS: Final = "wavs"
 _BLOCK: Final = 1 << 20
 _ROOM: Final = 200 << 20  # bytes of the disk that uploads leave free
-
-
-def fresh_name() -> str:
-    """A name that nobody has."""
-    return uuid4().hex
+_DAMAGE: Final = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error)
 
 
 async def store(path: Path, content: AsyncIterator[bytes]) -> None:
@@ -41,20 +38,14 @@ async def store(path: Path, content: AsyncIterator[bytes]) -> None:
 
 def listed(directory: Path) -> list[str]:
     """Names of the recordings and texts of a session."""
-    found = (*directory.iterdir(), *(directory / _WAVS).iterdir())
-    return sorted(path.name for path in found if path.is_file() and _target(directory, path.name) == path)
+    paths = (*directory.iterdir(), *(directory / _WAVS).iterdir())
+    return sorted(path.name for path in paths if path.is_file() and _target(directory, path.name) == path)
 
 
 async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits: Limits) -> None:
     """Keep an uploaded file in a session's folder: a recording, a text, a list, or what a zip holds of these.
 
     Only the last part of a name counts, and it is made of letters, digits and a few marks.
-
-    Args:
-        directory: of the session.
-        name: that the client gives the file.
-        content: of the file.
-        limits: of sizes.
 
     Raises:
         BadInputError: the name tells no kind of file that is taken, or the zip is damaged or too large.
@@ -69,7 +60,7 @@ async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits
             "Name it with plain letters, and an ending such as .wav, .flac, .txt, .csv or .zip.",
         )
     _check_room(directory)
-    incoming = directory / f"{fresh_name()}.upload"
+    incoming = directory / f"{uuid4().hex}.upload"
     try:
         await store(incoming, content)
         if target is None:
@@ -93,53 +84,49 @@ def _target(directory: Path, name: str) -> Path | None:
 
 def _unpack(directory: Path, archive: Path, limits: Limits) -> None:
     """All of a zip that is taken, or nothing of it."""
-    staged = directory / f"{fresh_name()}.unpacked"
+    staged = directory / f"{uuid4().hex}.unpacked"
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with explain_os_errors("unpack a zip"), zipfile.ZipFile(archive) as opened:
             members = _members(directory, opened, limits)
-            _check_room(directory, sum(member.file_size for member, _ in members))
+            _check_room(directory, sum(member.file_size for member in members.values()))
             staged.mkdir()
-            for number, (member, _) in enumerate(members):
+            for number, member in enumerate(members.values()):
                 with opened.open(member) as source, (staged / str(number)).open("xb") as file:
                     # A header can lie about the size; reading stops where it said.
                     shutil.copyfileobj(source, file, _BLOCK)
-            for number, (_, target) in enumerate(members):
+            for number, target in enumerate(members):
                 (staged / str(number)).replace(target)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except _DAMAGE as error:
         raise BadInputError(
             "the zip is damaged or encrypted", "Pack it again, without a password."
         ) from error
-    except OSError as error:
-        with explain_os_errors("unpack a zip"):
-            raise error from None
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> list[tuple[zipfile.ZipInfo, Path]]:
-    """What of a zip is taken, and where it goes."""
+def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> dict[Path, zipfile.ZipInfo]:
+    """What of a zip is taken, by where it goes."""
     infos = opened.infolist()
     if len(infos) > limits.upload_files:
         raise BadInputError(
             f"the zip holds {len(infos)} files, and {limits.upload_files} are the most", "Pack fewer."
         )
-    found: dict[Path, zipfile.ZipInfo] = {}
+    members: dict[Path, zipfile.ZipInfo] = {}
     for info in infos:
         target = None if info.is_dir() or "__MACOSX" in info.filename else _target(directory, info.filename)
-        if target is None:
-            continue
-        if target in found:
+        if target in members:
             raise BadInputError(f"the zip holds {target.name} twice", "Give every file a name of its own.")
-        found[target] = info
-    if not found:
+        if target is not None:
+            members[target] = info
+    if not members:
         raise BadInputError(
             "the zip holds no recordings", "Pack .wav files with a metadata.csv or .txt files."
         )
-    if sum(info.file_size for info in found.values()) > limits.upload_bytes:
+    if sum(info.file_size for info in members.values()) > limits.upload_bytes:
         raise BadInputError(
             f"the zip unpacks to more than {limits.upload_bytes / 2**30:.0f} GiB", "Bring it in parts."
         )
-    return [(info, target) for target, info in found.items()]
+    return members
 
 
 def _check_room(directory: Path, needed: int = 0) -> None:

@@ -54,7 +54,7 @@ def card(
         "dataset": dataset,
         **({} if vocoder is None else {"vocoder": vocoder}),
     }
-    known_by = {role: one.as_parent() for role, one in parents.items()}
+    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
     key = fingerprint(_TASK, VERSION, {}, known_by, {})
     if (known := store.matching("card", key)) is not None:
         return known
@@ -89,7 +89,7 @@ def card(
             else f"on {counted(len(sentences), 'held-out sentences')}",
             columns=("base", "voice"),
             verdict=found,
-            measures=[one for one in MEASURES if one.key in summary["voice"]],
+            measures=[measure for measure in MEASURES if measure.key in summary["voice"]],
             summary=summary,
             sentences=sentences,
         )
@@ -126,7 +126,9 @@ def _compare(
             take = speak(engine, clip, SynthesisSpec(), seed)
             rows[name].append(measured(take, clip, recorded, engine, aligned[clip.id]))
             audio[name] = (take.audio, take.mel)
-        takes = [(name, mp3(one, recorded.rate), mel_picture(mel)) for name, (one, mel) in audio.items()]
+        takes = [
+            (name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()
+        ]
         sentences.append((clip.text, takes))
         mels.append({name: mel for name, (_, mel) in audio.items()})
         emit(Advanced(_TASK, seed + 1))

@@ -82,7 +82,7 @@ def evaluate(
     if lacking:
         emit(Said(f"not measured: {', '.join(lacking)} ({INSTALL})"))
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
-    known_by = {role: one.as_parent() for role, one in parents.items()}
+    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
     settings: dict[str, Any] = {
         "synthesis": trial.synthesis.model_dump(),
         "clips": trial.clips,
@@ -175,5 +175,5 @@ def _draw(path: Path, clips: Sequence[Figures]) -> None:
         "length against recording": "length",
         "voicing error (share)": "voicing_error",
     }
-    values = {name: [v for one in clips if (v := one.get(key)) is not None] for name, key in shown.items()}
+    values = {name: [v for clip in clips if (v := clip.get(key)) is not None] for name, key in shown.items()}
     pictures.draw_distributions(path, values)

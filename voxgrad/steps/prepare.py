@@ -215,15 +215,15 @@ def _judged(
     unique = []
     for outcome in done:
         made = []
-        for one in outcome.made:
-            if one.clip.id in seen:
-                left_out.append(Problem(one.clip.id, f"{one.clip.id} occurs twice"))
+        for prepared in outcome.made:
+            if prepared.clip.id in seen:
+                left_out.append(Problem(prepared.clip.id, f"{prepared.clip.id} occurs twice"))
             else:
-                seen.add(one.clip.id)
-                made.append(one)
+                seen.add(prepared.clip.id)
+                made.append(prepared)
         left_out += outcome.problems
         unique.append(replace(outcome, made=tuple(made)))
-    verdicts = classify([one for outcome in unique for one in outcome.made], preset.checks, policy)
+    verdicts = classify([prepared for outcome in unique for prepared in outcome.made], preset.checks, policy)
     rejected = sorted(name for name, verdict in verdicts.items() if verdict.word == "rejected")
     left_out += [Problem(name, "; ".join(verdicts[name].reasons)) for name in rejected]
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
@@ -254,8 +254,8 @@ def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLoc
 
 def _before(store: Store, name: str) -> Artifact | None:
     """The last version of a dataset."""
-    same = [one for one in store.list("dataset") if one.name == name]
-    return max(same, key=lambda one: one.version, default=None)
+    same = [dataset for dataset in store.list("dataset") if dataset.name == name]
+    return max(same, key=lambda dataset: dataset.version, default=None)
 
 
 def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:

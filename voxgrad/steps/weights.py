@@ -138,7 +138,7 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
         BadInputError: it has no weights, or one of them is too large for half precision.
         IntegrityError: it is damaged.
     """
-    if artifact.kind not in _KINDS or not any(one.path == _WEIGHTS for one in artifact.manifest.files):
+    if artifact.kind not in _KINDS or not any(file.path == _WEIGHTS for file in artifact.manifest.files):
         raise BadInputError(f"{artifact} has no weights", "Name a base, a voice or a vocoder.")
     if artifact.manifest.settings.get(_HALVED) is True:
         emit(Said(f"the weights of {artifact.ref} are in half precision already"))

@@ -7,51 +7,111 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final
 
 import numpy as np
+from pydantic import BaseModel, Field
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
-from wyoming.event import Event
+from wyoming.event import Event, Eventable, async_write_event
 from wyoming.info import Attribution, Describe, Info, TtsProgram, TtsVoice, TtsVoiceSpeaker
-from wyoming.server import AsyncEventHandler
-from wyoming.tts import (
-    Synthesize,
-    SynthesizeChunk,
-    SynthesizeStart,
-    SynthesizeStop,
-    SynthesizeStopped,
-)
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeStopped
 
 import voxgrad
 from voxgrad.audio.io import to_pcm
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.presets import validated
-from voxgrad.server.errors import HTTPError, as_http
-from voxgrad.server.openai_api import newest_speakers
-from voxgrad.server.settings import ServerSettings
-from voxgrad.server.speech_response import ClientLeftError, unless
-from voxgrad.server.speech_service import SpeechRequest, SpeechService, log_text
-from voxgrad.server.wyoming_events import (
-    ChunkData,
-    NoEndError,
-    StartData,
-    SynthesizeData,
-    VoiceData,
-    read_event,
-)
+from voxgrad.server.http import ClientLeftError, HTTPError, as_http, json_object, unless
+from voxgrad.server.service import SpeechService, log_text
+from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import sentences
 from voxgrad.text.ssml import is_ssml
-from voxgrad.voice.voice import Voice
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
+_IDLE_SECONDS: Final = 60.0  # between two events of a client
 _WIDTH: Final = 2  # bytes of a sample
 _PIECE: Final = 4096  # samples of one audio chunk
 _ASKED: Final = (Synthesize, SynthesizeStart, SynthesizeChunk, SynthesizeStop)
 _BY: Final = Attribution(name="voxgrad", url="https://pypi.org/project/voxgrad/")
+
+_Name = Annotated[str, Field(max_length=200)]
+_Length = Annotated[int, Field(ge=0)]
+
+
+class _VoiceData(BaseModel):
+    """A voice that is asked for: one of those that the server has told."""
+
+    name: _Name | None = None
+    speaker: _Name | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """As `SpeechService.find` understands it."""
+        return self.name if self.name is None or self.speaker is None else f"{self.name}:{self.speaker}"
+
+
+class _StartData(BaseModel):
+    voice: _VoiceData | None = None
+
+
+class _ChunkData(BaseModel):
+    text: str
+
+
+class _SynthesizeData(_StartData, _ChunkData):
+    pass
+
+
+class _Header(BaseModel):
+    """The line that an event begins with."""
+
+    type: str
+    data: dict[str, Any] = {}
+    data_length: _Length = 0
+    payload_length: _Length = 0
+
+
+class _NoEndError(HTTPError):
+    """A malformed event of which it cannot be told where the next one begins."""
+
+
+async def _read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | None:
+    """The next event of a client, without its payload, which none of those that are answered has.
+
+    Returns:
+        None where the client has left.
+
+    Raises:
+        HTTPError: what came is no event; the next one can be read.
+        _NoEndError: nor can the next one.
+        TimeoutError: nothing came for too long.
+    """
+    try:
+        async with asyncio.timeout(_IDLE_SECONDS):
+            line = await reader.readline()
+    except ValueError as error:
+        raise _NoEndError(400, "The line that begins an event is too long.", code="too_large") from error
+    if not line:
+        return None
+    content = json_object(line, "The event")
+    try:
+        header = validated(_Header, content, "the event")
+    except BadInputError as error:
+        if {"data_length", "payload_length"} & content.keys():
+            raise _NoEndError(400, str(error), code="bad_input") from error
+        raise
+    if header.data_length + header.payload_length > limits.json_bytes:
+        message = f"The event is larger than the {limits.json_bytes} bytes that are taken here."
+        raise _NoEndError(400, message, code="too_large")
+    async with asyncio.timeout(limits.idle_seconds):
+        data = await reader.readexactly(header.data_length)
+        await reader.readexactly(header.payload_length)
+    more = json_object(data, "The data of the event") if data else {}
+    return Event(header.type, {**header.data, **more})
 
 
 class _Reader(asyncio.StreamReader):
@@ -74,28 +134,17 @@ class _Reader(asyncio.StreamReader):
 
 
 @dataclass
-class _StreamedText:
-    """A text that comes in pieces.
+class _Text:
+    """A text that comes whole or in pieces."""
 
-    Attributes:
-        voice: that was asked for.
-        speaker: what that is in the store; looked up once, so that one text has one voice.
-        waiting: what has come and is not spoken yet.
-        length: characters so far.
-        parts: of it that were spoken.
-        tail: samples of silence that the audio so far ends with.
-        started: there was audio.
-        failed: what follows is not spoken.
-    """
-
-    voice: VoiceData | None = None
-    speaker: Voice | None = None
-    waiting: str = ""
-    length: int = 0
-    parts: int = 0
-    tail: int = 0
-    started: bool = False
-    failed: bool = False
+    voice: _VoiceData | None = None
+    speaker: Voice | None = None  # looked up once, so that one text has one voice
+    waiting: str = ""  # what has come and is not spoken yet
+    length: int = 0  # characters so far
+    parts: int = 0  # of it that were spoken
+    tail: int = 0  # samples of silence that the audio so far ends with
+    started: bool = False  # there was audio
+    failed: bool = False  # what follows is not spoken
 
     def add(self, text: str, most: int) -> None:
         """Takes another piece; all of them have ``most`` characters at most."""
@@ -105,21 +154,14 @@ class _StreamedText:
 
     def complete(self) -> str:
         """Takes the sentences that another one has begun after: what the last one says is not known yet."""
-        found = [] if is_ssml(self.waiting) else list(sentences(self.waiting))
-        at = self.waiting.rfind(found[-1]) if len(found) > 1 else 0
+        whole = [] if is_ssml(self.waiting) else list(sentences(self.waiting))
+        at = self.waiting.rfind(whole[-1]) if len(whole) > 1 else 0
         done, self.waiting = self.waiting[:at], self.waiting[at:]
         return done
 
 
-class WyomingHandler(AsyncEventHandler):
-    """One connection.
-
-    Args:
-        reader: of the client.
-        writer: to it.
-        service: that speaks.
-        settings: limits, and whether texts are logged.
-    """
+class _Connection:
+    """A client, from its first event to its last."""
 
     def __init__(
         self,
@@ -128,9 +170,8 @@ class WyomingHandler(AsyncEventHandler):
         service: SpeechService,
         settings: ServerSettings,
     ) -> None:
-        super().__init__(reader, writer)
-        self._service, self._settings, self._left = service, settings, reader.left
-        self._streamed: _StreamedText | None = None
+        self._reader, self._writer, self._service, self._settings = reader, writer, service, settings
+        self._streamed: _Text | None = None
 
     async def run(self) -> None:
         """Answer events until the client leaves, or it cannot be told where its next one begins."""
@@ -138,26 +179,27 @@ class WyomingHandler(AsyncEventHandler):
             goes_on = True
             while goes_on:
                 try:
-                    event = await read_event(self.reader, self._settings.limits)
-                    goes_on = event is not None and await self.handle_event(event)
+                    event = await _read_event(self._reader, self._settings.limits)
+                    goes_on = event is not None
+                    if event is not None:
+                        await self._handle(event)
                 except (HTTPError, BadInputError) as error:
                     await self._tell(error)
-                    goes_on = not isinstance(error, NoEndError)
+                    goes_on = not isinstance(error, _NoEndError)
                 await asyncio.sleep(0)  # whoever sends many at once keeps nobody else waiting
             await self._hang_up()
         except (OSError, EOFError, ClientLeftError, asyncio.CancelledError):
             self._service.metrics.cancelled.inc()
-            self.writer.transport.abort()
+            self._writer.transport.abort()
 
-    async def handle_event(self, event: Event) -> bool:
+    async def _handle(self, event: Event) -> None:
         """Answer one event; what is not asked of a speaker is ignored."""
         try:
             if Describe.is_type(event.type):
-                found = await asyncio.to_thread(newest_speakers, self._service)
-                await self._send(_info(found).event())
+                await self._send(_info(await asyncio.to_thread(self._service.newest_speakers)))
             elif any(kind.is_type(event.type) for kind in _ASKED):
                 async with asyncio.timeout(self._settings.limits.request_seconds):
-                    await unless(self._left.wait(), self._answer(event))
+                    await unless(self._reader.left.wait(), self._answer(event))
         except (OSError, ClientLeftError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
@@ -166,48 +208,46 @@ class WyomingHandler(AsyncEventHandler):
             await self._tell(error)
         if SynthesizeStop.is_type(event.type) and self._streamed is not None:
             if self._streamed.started:
-                await self._send(AudioStop().event())
-            await self._send(SynthesizeStopped().event())
+                await self._send(AudioStop())
+            await self._send(SynthesizeStopped())
             self._streamed = None
-        return True
 
     async def _tell(self, error: Exception) -> None:
         shown = as_http(error)
         if shown.status >= 500:
             _LOG.error("a Wyoming client could not be answered", exc_info=error)
-        await self._send(Error(text=shown.message, code=shown.code).event())
+        await self._send(Error(text=shown.message, code=shown.code))
 
     async def _hang_up(self) -> None:
         """Close the connection after the client has taken all: what it still sends would have that thrown away."""
         async with asyncio.timeout(self._settings.limits.idle_seconds):
-            self.writer.write_eof()
-            while await self.reader.read(_PIECE):
+            self._writer.write_eof()
+            while await self._reader.read(_PIECE):
                 pass
-            self.writer.close()
-            await self.writer.wait_closed()
+            self._writer.close()
+            await self._writer.wait_closed()
 
     async def _answer(self, event: Event) -> None:
-        streamed = self._streamed
+        streamed, most = self._streamed, self._settings.limits.text_characters
         if SynthesizeStart.is_type(event.type):
-            self._streamed = _StreamedText()
-            self._streamed.voice = validated(StartData, event.data, event.type).voice
+            self._streamed = _Text()
+            self._streamed.voice = validated(_StartData, event.data, event.type).voice
         elif streamed is None:
             if Synthesize.is_type(event.type):
-                asked = validated(SynthesizeData, event.data, event.type)
-                whole = _StreamedText(asked.voice)
-                whole.add(asked.text, self._settings.limits.text_characters)
+                asked = validated(_SynthesizeData, event.data, event.type)
+                whole = _Text(asked.voice)
+                whole.add(asked.text, most)
                 await self._speak(whole, whole.waiting)
-                await self._send(AudioStop().event())
+                await self._send(AudioStop())
         elif SynthesizeChunk.is_type(event.type) and not streamed.failed:
-            more = validated(ChunkData, event.data, event.type)
-            streamed.add(more.text, self._settings.limits.text_characters)
+            streamed.add(validated(_ChunkData, event.data, event.type).text, most)
             if done := streamed.complete():
                 await self._speak_part(streamed, done)
         elif SynthesizeStop.is_type(event.type) and not streamed.failed:
             await self._speak_part(streamed, streamed.waiting, last=True)
         # In a streamed text, Home Assistant sends the whole once more, for services that cannot wait for pieces.
 
-    async def _speak_part(self, streamed: _StreamedText, text: str, *, last: bool = False) -> None:
+    async def _speak_part(self, streamed: _Text, text: str, *, last: bool = False) -> None:
         """Speak some sentences of a text; that some hold no words is an error only where none does."""
         try:
             await self._speak(streamed, text)
@@ -215,13 +255,13 @@ class WyomingHandler(AsyncEventHandler):
             if last and not streamed.started:
                 raise
 
-    async def _speak(self, streamed: _StreamedText, text: str) -> None:
+    async def _speak(self, streamed: _Text, text: str) -> None:
         if streamed.speaker is None:
-            streamed.speaker = await asyncio.to_thread(self._service.find, _name(streamed.voice))
+            wanted = None if streamed.voice is None else streamed.voice.reference
+            streamed.speaker = await asyncio.to_thread(self._service.find, wanted)
         speaker, delivery = streamed.speaker, DeliverySpec()
-        request = SpeechRequest(
-            text, speaker, SynthesisSpec(speaker=speaker.speaker), delivery, seed=streamed.parts
-        )
+        synthesis = SynthesisSpec(speaker=speaker.speaker)
+        request = SpeechJob(text, Cast(speaker), synthesis, delivery, seed=streamed.parts)
         if self._settings.log_text:
             log_text(request)
         form = {"rate": speaker.rate, "width": _WIDTH, "channels": 1}
@@ -231,26 +271,21 @@ class WyomingHandler(AsyncEventHandler):
                 silence = between if streamed.started else 0
                 async for piece, _ in pieces:
                     if not streamed.started:
-                        await self._send(AudioStart(**form).event())
+                        await self._send(AudioStart(**form))
                         streamed.started = True
                     pcm = to_pcm(np.pad(piece.samples, (silence, 0))).astype("<i2")
                     silence, streamed.tail = 0, piece.tail
                     for place in range(0, len(pcm), _PIECE):
-                        audio = pcm[place : place + _PIECE].tobytes()
-                        await self._send(AudioChunk(audio=audio, **form).event())
+                        await self._send(AudioChunk(audio=pcm[place : place + _PIECE].tobytes(), **form))
         streamed.parts += 1
 
-    async def _send(self, event: Event) -> None:
+    async def _send(self, what: Eventable) -> None:
         async with asyncio.timeout(self._settings.limits.idle_seconds):
-            await self.write_event(event)
+            await async_write_event(what.event(), self._writer)
 
 
 async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asyncio.Server:
     """Listen to Wyoming's clients.
-
-    Args:
-        service: that speaks.
-        settings: address, and limits.
 
     Raises:
         EnvironmentFailureError: the address cannot be listened to.
@@ -265,7 +300,7 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
         connections += 1
         try:
             assert isinstance(reader, _Reader)  # noqa: S101 - it is made below
-            await WyomingHandler(reader, writer, service, settings).run()
+            await _Connection(reader, writer, service, settings).run()
         finally:
             connections -= 1
 
@@ -281,38 +316,27 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
         ) from error
 
 
-def _name(voice: VoiceData | None) -> str | None:
-    """As `SpeechService.find` understands it."""
-    if voice is None or voice.name is None or voice.speaker is None:
-        return None if voice is None else voice.name
-    return f"{voice.name}:{voice.speaker}"
-
-
 def _info(voices: list[Artifact]) -> Info:
+    by: dict[str, Any] = {"attribution": _BY, "installed": True}
     listed = [
         TtsVoice(
-            name=one.name,
-            attribution=_BY,
-            installed=True,
-            description=f"{one.kind} {one.ref}",
-            version=str(one.version),
+            name=voice.name,
+            description=f"{voice.kind} {voice.ref}",
+            version=str(voice.version),
             languages=["en_US"],
-            speakers=[TtsVoiceSpeaker(name) for name in one.manifest.settings["acoustic"]["speakers"]]
-            if one.kind == "base"
+            speakers=[TtsVoiceSpeaker(name) for name in voice.manifest.settings["acoustic"]["speakers"]]
+            if voice.kind == "base"
             else None,
+            **by,
         )
-        for one in voices
+        for voice in voices
     ]
-    return Info(
-        tts=[
-            TtsProgram(
-                name="voxgrad",
-                attribution=_BY,
-                installed=True,
-                description="Voices cloned on this machine",
-                version=voxgrad.__version__,
-                voices=listed,
-                supports_synthesize_streaming=True,
-            )
-        ]
+    program = TtsProgram(
+        name="voxgrad",
+        description="Voices cloned on this machine",
+        version=voxgrad.__version__,
+        voices=listed,
+        supports_synthesize_streaming=True,
+        **by,
     )
+    return Info(tts=[program])

@@ -1,9 +1,10 @@
-"""Recording a voice over the server's own routes: consent, takes with their checks, files, the clone, its card."""
+"""Recording a voice over the page's routes: consent, takes with their checks, files, the clone, its card."""
 
 import io
 import json
 import time
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import soundfile
 
 from voxgrad.audio.io import read_audio
 from voxgrad.errors import BadInputError
+from voxgrad.events import Advanced, Began, Ended, Event, Said
 from voxgrad.preparation.recording_session import RecordingSession, default_prompts
 from voxgrad.preparation.take_checks import ALL_PHONES, check_take, phones_of
 from voxgrad.presets import load_prepare_preset
+from voxgrad.server.clone import CloneJob, CloneRequest
 from voxgrad.store.maintenance import restore
 
 LJ = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "lj"
@@ -133,7 +136,7 @@ def test_there_is_no_such_prompt(session, number):
 @pytest.mark.skipif(not LJ.is_dir(), reason="needs ../shared/data/lj")
 def test_every_fault_of_a_take_is_named(chain, tmp_path):
     from voxgrad.acoustic_model import load_acoustic_model
-    from voxgrad.server.clone_process import own_base
+    from voxgrad.server.clone import own_base
     from voxgrad.store import Store
 
     base, preset = load_acoustic_model(own_base(Store.open(chain.home))), load_prepare_preset("prepare")
@@ -230,16 +233,22 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path):
     assert len(uploads.listed(session.directory)) == 4
 
 
-@pytest.mark.slow
-def test_a_voice_is_made_compared_renamed_deleted_and_brought_back(session, served, recordings):
+def recorded(session, recordings: Path, name: str) -> str:
+    """The path of a session whose prompts are all recorded."""
     lines = (recordings / "metadata.csv").read_text().splitlines()
-    begun = session(prompts=[line.split("|")[1] for line in lines]).json()
+    begun = session(prompts=[line.split("|")[1] for line in lines], name=name).json()
     path, client = f"/api/recordings/{begun['id']}", session.client
     assert "nothing is recorded" in client.post(f"{path}/clone", json={}).json()["error"]["message"]
     assert client.get(f"{path}/clone").status_code == 404
     for number, line in enumerate(lines, 1):
         sound = (recordings / "wavs" / f"{line.split('|')[0]}.wav").read_bytes()
         assert client.put(f"{path}/takes/{number}?keep=1", content=sound).status_code == 201
+    return path
+
+
+@pytest.mark.slow
+def test_a_voice_is_made_compared_renamed_deleted_and_brought_back(session, served, recordings):
+    path, client = recorded(session, recordings, "ann"), session.client
     assert client.post(f"{path}/clone", json={"preset": "base/../x"}).status_code == 400
     assert client.post(f"{path}/clone", json={"preset": "tiny"}).status_code == 202
     assert client.post(f"{path}/clone", json={"preset": "tiny"}).status_code == 409
@@ -275,7 +284,7 @@ def test_a_voice_is_made_compared_renamed_deleted_and_brought_back(session, serv
 
 
 def test_a_renamed_voice_is_the_same_and_can_be_taken_back(furnished):
-    from voxgrad.server.voice_management_api import _check_removable, _renamed
+    from voxgrad.server.page_api import _check_removable, _renamed
 
     before = furnished.find("robot", "voice")
     with pytest.raises(BadInputError, match="already"):
@@ -299,12 +308,7 @@ def finished(client, path: str, seconds: float = 120) -> dict:
 
 @pytest.mark.slow
 def test_a_clone_that_is_cancelled_goes_on_where_it_stopped(session, served, recordings):
-    lines = (recordings / "metadata.csv").read_text().splitlines()
-    begun = session(prompts=[line.split("|")[1] for line in lines], name="later").json()
-    path, client = f"/api/recordings/{begun['id']}", session.client
-    for number, line in enumerate(lines, 1):
-        sound = (recordings / "wavs" / f"{line.split('|')[0]}.wav").read_bytes()
-        client.put(f"{path}/takes/{number}?keep=1", content=sound)
+    path, client = recorded(session, recordings, "later"), session.client
     client.post(f"{path}/clone", json={"preset": "tiny"})
     while client.get(f"{path}/clone").json()["task"] != "train":
         time.sleep(0.05)
@@ -312,8 +316,30 @@ def test_a_clone_that_is_cancelled_goes_on_where_it_stopped(session, served, rec
     assert client.delete(f"{path}/clone").status_code == 202
     assert finished(client, path)["state"] == "stopped"
     assert client.delete(f"{path}/clone").status_code == 400
-    record = json.loads((served.home / "recordings" / begun["id"] / "clone.json").read_text())
+    record = json.loads((served.home / "recordings" / Path(path).name / "clone.json").read_text())
     assert record["state"] == "stopped"
     client.post(f"{path}/clone", json={"preset": "tiny"})
     job = finished(client, path)
     assert job["state"] == "done"
+
+
+def test_what_is_shown_is_what_is_done_now():
+    request = CloneRequest(home="", folder="", name="alice", speaker="alice", consent="hers")
+    job = CloneJob(Path("session"), request)
+
+    def shown(event: Event) -> tuple[object, ...]:
+        job.take({"event": type(event).__name__.lower(), **asdict(event)})
+        content = job.shown()
+        return content["task"], content["done"], content["total"], content["seconds_left"] is None
+
+    assert job.shown()["task"] == "load"
+    assert shown(Said("31 texts")) == ("", 0, None, True)
+    assert shown(Began("train", 8, "steps")) == ("train", 0, 8, True)
+    assert shown(Advanced("train", 0, "validating")) == ("train", 0, 8, True)
+    assert shown(Began("align", 100, "%")) == ("align", 0, 100, True)
+    assert shown(Advanced("align", 0)) == ("align", 0, 100, True)
+    assert shown(Advanced("align", 50)) == ("align", 50, 100, False)
+    assert shown(Ended("align")) == ("train", 0, 8, True)
+    assert shown(Advanced("train", 8)) == ("train", 8, 8, False)
+    # Nothing is left of it, and nobody knows for how long: not "0:00 left" of what is over.
+    assert shown(Ended("train")) == ("", 0, None, True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
+from voxgrad.server.http import HTTPError
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.remote_speaker import RemoteEngine
+from voxgrad.server.remote_engine import RemoteEngine
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.worker_pool import WorkerPool
-from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.server.workers import WorkerPool
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Store
 from voxgrad.text.marked_text import Sound
@@ -37,49 +37,26 @@ _USUAL_SECONDS = 2.0  # of a request, before any was answered
 _KEPT: Final = 0.8  # of the mean that each further request leaves
 
 
-class UnknownVoiceError(BadInputError):
-    """No voice answers to a name; the hint lists those there are."""
+class UnknownVoiceError(HTTPError):
+    """No voice answers to a name; ``there_are`` lists those that do, or tells what else to ask for."""
+
+    def __init__(self, message: str, there_are: str) -> None:
+        super().__init__(404, f"{message}. {there_are}", code="voice_not_found", parameter="voice")
 
 
-class QueueFullError(Exception):
-    """As many requests are in work or waiting as may be; ``retry_after`` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"the queue is full, try again in {retry_after} s")
-        self.retry_after = retry_after
-
-
-@dataclass(frozen=True)
-class SpeechRequest:
-    """What shall be said, and how."""
-
-    text: str
-    speaker: Voice
-    synthesis: SynthesisSpec
-    delivery: DeliverySpec
-    seed: int
-
-
-def log_text(asked: SpeechRequest) -> None:
+def log_text(asked: SpeechJob) -> None:
     """Log what is said, and what of it is left out.
 
     Raises:
         BadInputError: it is SSML that cannot be read.
     """
-    _LOG.info("%s says: %s", asked.speaker.artifact.ref, " ".join(asked.text.split()))
+    _LOG.info("%s says: %s", asked.voice.artifact.ref, " ".join(asked.text.split()))
     for remark in unread_remarks(asked.text):
         _LOG.warning("%s", remark)
 
 
 class SpeechService:
-    """Speaks with the voices of a store.
-
-    Args:
-        store: that the voices are in.
-        pool: that computes.
-        settings: the length of the queue.
-        metrics: where it is counted.
-    """
+    """Speaks with the voices of a store."""
 
     def __init__(self, store: Store, pool: WorkerPool, settings: ServerSettings, metrics: Metrics) -> None:
         self.store, self.pool, self.metrics = store, pool, metrics
@@ -110,6 +87,11 @@ class SpeechService:
             )
         return replace(found, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
+    def newest_speakers(self) -> list[Artifact]:
+        """The newest version of every voice, then of every base."""
+        listed = (artifact for kind in SPEAKERS for artifact in self.store.list(kind))
+        return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
+
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         if wanted is None:
             return self.store.find(None, "voice" if self.store.list("voice") else "base"), None
@@ -129,7 +111,7 @@ class SpeechService:
         return found, speaker if mark else None
 
     def _there_are(self) -> str:
-        names = list(dict.fromkeys(one.name for kind in SPEAKERS for one in self.store.list(kind)))
+        names = list(dict.fromkeys(artifact.name for artifact in self.newest_speakers()))
         return f"There are: {', '.join(names)}." if names else "There is none yet: clone one."
 
     @contextmanager
@@ -137,12 +119,13 @@ class SpeechService:
         """A place in the queue, for as long as the body takes.
 
         Raises:
-            QueueFullError: all are taken.
+            HTTPError: 429, all are taken.
         """
         if self._active >= self._queue:
             self.metrics.refused.inc()
-            wait = self._usual_seconds * self._active / self.pool.workers
-            raise QueueFullError(max(1, min(60, round(wait))))
+            wait = max(1, min(60, round(self._usual_seconds * self._active / self.pool.workers)))
+            message = f"The queue is full, try again in {wait} s."
+            raise HTTPError(429, message, code="queue_full", headers={"Retry-After": str(wait)})
         self._active += 1
         self.metrics.active.set(self._active)
         began = time.monotonic()
@@ -153,7 +136,7 @@ class SpeechService:
             self.metrics.active.set(self._active)
             self._usual_seconds = _KEPT * self._usual_seconds + (1 - _KEPT) * (time.monotonic() - began)
 
-    async def stream(self, asked: SpeechRequest) -> AsyncGenerator[tuple[SpokenPassage, bool], None]:
+    async def stream(self, asked: SpeechJob) -> AsyncGenerator[tuple[SpokenPassage, bool], None]:
         """Speak a text, passage by passage.
 
         One passage at most is in work or waits, so that no text takes all workers; while whoever listens takes one,
@@ -166,8 +149,8 @@ class SpeechService:
             BadInputError: the text or a setting cannot be used.
             VoxgradError: a worker failed.
         """
-        voice, engine = self.remote(asked.speaker)
-        pieces = voice.stream([asked.text], asked.synthesis, asked.delivery, asked.seed)
+        job, engine = self._remote(asked)
+        pieces = job.pieces()
         loop = asyncio.get_running_loop()
 
         def following() -> asyncio.Future[SpokenPassage | None]:
@@ -179,7 +162,7 @@ class SpeechService:
         pending = following()
         try:
             # What comes after the only passage is silence at most, and comes at once.
-            alone = await loop.run_in_executor(self._threads, _is_one_passage, voice, asked.text)
+            alone = await loop.run_in_executor(self._threads, _is_one_passage, asked)
             spoken = await pending
             while spoken is not None:
                 pending = following()
@@ -190,22 +173,23 @@ class SpeechService:
         finally:
             engine.leave()
 
-    def remote(self, voice: Voice) -> tuple[Voice, RemoteEngine]:
-        """A voice that the workers speak with for one request, and its engine."""
-        engine = RemoteEngine(voice, self.pool, self.metrics, asyncio.get_running_loop())
-        return replace(voice, open_engine=lambda: engine), engine
+    def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, RemoteEngine]:
+        """A job that the workers do for one request, and its engine."""
+        engine = RemoteEngine(asked.voice, self.pool, self.metrics, asyncio.get_running_loop())
+        return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
 
-    async def recipe(self, asked: SpeechRequest) -> Recipe:
+    async def recipe(self, asked: SpeechJob) -> Recipe:
         """What the audio says of itself."""
-        cast = Cast(self.remote(asked.speaker)[0])
-        job = SpeechJob(asked.text, cast, asked.synthesis, asked.delivery, asked.seed)
+        job, _ = self._remote(asked)
         return await asyncio.to_thread(lambda: job.recipe)
 
 
 def _no_engine() -> Engine:
-    raise AssertionError("a worker speaks: see SpeechService.remote")
+    raise AssertionError("a worker speaks")
 
 
-def _is_one_passage(voice: Voice, text: str) -> bool:
-    items = Cast(voice).passages([text])
-    return len(list(islice((one for one in items if isinstance(one, Sound) or one.encoded.words), 2))) == 1
+def _is_one_passage(asked: SpeechJob) -> bool:
+    items = asked.cast.passages([asked.text])
+    return (
+        len(list(islice((item for item in items if isinstance(item, Sound) or item.encoded.words), 2))) == 1
+    )

@@ -3,7 +3,6 @@
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxgrad.errors import BadInputError
-from voxgrad.server.errors import HTTPError, error_response
+from voxgrad.server.http import HTTPError, error_response
 from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import ServerSettings
 
@@ -31,10 +30,7 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
 }
-_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
-_EXPOSED: Final = ("Retry-After",)
-"""What pages of allowed origins may send, and read beside what any page may (the CORS protocol of Fetch)."""
-_HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?")
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _LOOPBACK: Final = "localhost"
 
 
@@ -44,29 +40,19 @@ def check_settings(settings: ServerSettings) -> None:
     Raises:
         BadInputError: the server would be open to other machines without a token.
     """
-    if settings.token is None and not is_loopback(settings.host):
+    try:
+        is_loopback = ipaddress.ip_address(settings.host.strip("[]")).is_loopback
+    except ValueError:
+        is_loopback = settings.host.lower() == _LOOPBACK
+    if settings.token is None and not is_loopback:
         raise BadInputError(
             f"{settings.host} can be reached from other machines, and no token is set",
             "Give --token, or set VOXGRAD_TOKEN, to 16 or more characters; or leave out --host.",
         )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address or name is of this machine alone."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == _LOOPBACK
-
-
 class Protection:
-    """ASGI middleware around the whole application.
-
-    Args:
-        app: what is protected.
-        settings: token, names that the server is called by, origins of pages that may use it.
-        metrics: where every answer is counted.
-    """
+    """ASGI middleware around the whole application, which counts every answer too."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -78,14 +64,13 @@ class Protection:
             self._with_cors = CORSMiddleware(
                 self._with_token,
                 allow_origins=tuple(self._origins),
-                allow_methods=_METHODS,
+                allow_methods=("GET", "POST", "PUT", "DELETE"),
                 allow_headers=["*"],
                 allow_private_network=True,
-                expose_headers=_EXPOSED,
+                expose_headers=("Retry-After",),
             )
-        self._names = frozenset(
-            name.lower().rstrip(".") for name in (_LOOPBACK, settings.host, *settings.allowed_hosts)
-        )
+        names = (_LOOPBACK, settings.host, *settings.allowed_hosts)
+        self._names = frozenset(name.lower().rstrip(".") for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on; the answer gets the headers of all answers."""
@@ -111,12 +96,18 @@ class Protection:
             await self._with_cors(scope, receive, send_protected)
 
     async def _with_token(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            self._check_token(scope["path"], Headers(scope=scope))
-        except HTTPError as error:
-            await error_response(error)(scope, receive, send)
-        else:
+        if self._may_enter(scope["path"], Headers(scope=scope).get("authorization", "")):
             await self._app(scope, receive, send)
+            return
+        message = "A token is needed: send the header 'Authorization: Bearer TOKEN'."
+        refusal = HTTPError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+        await error_response(refusal)(scope, receive, send)
+
+    def _may_enter(self, path: str, authorization: str) -> bool:
+        if self._token is None or path in _OPEN or path.startswith(_OPEN_BELOW):
+            return True
+        scheme, _, given = authorization.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token)
 
     def _check_origin(self, headers: Headers) -> None:
         host = _only(headers.getlist("host"), "Host")
@@ -134,15 +125,6 @@ class Protection:
             )
             raise HTTPError(403, message, code="origin_not_allowed")
 
-    def _check_token(self, path: str, headers: Headers) -> None:
-        if self._token is None or path in _OPEN or path.startswith(_OPEN_BELOW):
-            return
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
-            message = "A token is needed: send the header 'Authorization: Bearer TOKEN'."
-            challenge = {"WWW-Authenticate": "Bearer"}
-            raise HTTPError(401, message, code="invalid_api_key", headers=challenge)
-
     def _is_ours(self, name: str) -> bool:
         """An address cannot be rebound as a name can (DNS rebinding); of names, only known ones count."""
         try:
@@ -152,11 +134,10 @@ class Protection:
         return True
 
 
-def _only(values: Iterable[str], name: str) -> str:
-    found = list(values)
-    if len(found) != 1:
+def _only(values: list[str], name: str) -> str:
+    if len(values) != 1:
         raise HTTPError(400, f"A request has one {name} header.", code="invalid_header")
-    return found[0]
+    return values[0]
 
 
 def _is_same(origin: str, host: str) -> bool:

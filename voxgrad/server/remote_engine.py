@@ -6,9 +6,9 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import ClassVar
 
-from voxgrad.server import worker
+from voxgrad.server import workers
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.worker_pool import WorkerPool
+from voxgrad.server.workers import WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.passages import Passage
@@ -35,7 +35,7 @@ class RemoteEngine:
     pool: WorkerPool
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
-    threads: ClassVar[int] = worker.THREADS
+    threads: ClassVar[int] = workers.THREADS
     tools: ClassVar[Mapping[str, str]] = {}
     _left: bool = False
     _waiting: "Future[tuple[PassageAudio, float]] | None" = None
@@ -57,7 +57,7 @@ class RemoteEngine:
         if self._left:
             raise LeftError
         arguments = (*slots(self.voice), passage, synthesis, delivery, seed, tuple(pauses))
-        call = self.pool.call(worker.speak, *arguments, later=self._waiting is not None)
+        call = self.pool.call(workers.speak, *arguments, later=self._waiting is not None)
         self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
         if self._left:  # in the meantime
             waiting.cancel()

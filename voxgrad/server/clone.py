@@ -1,0 +1,370 @@
+"""Voices in the making: the process that makes one, its progress, and what is left of it when the server ends.
+
+The process is ``python -m voxgrad.server.clone``. It reads one `CloneRequest` on standard input, and writes its
+progress as JSON lines to standard output. SIGTERM stops it with all that it has done saved; the same request goes on
+from there.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn
+
+from pydantic import Field, ValidationError
+
+from voxgrad.errors import BadInputError, ExitCode, VoxgradError
+from voxgrad.events import Emit, Event
+from voxgrad.files import atomic_write
+from voxgrad.preparation.quality_checks import Policy
+from voxgrad.presets import load_prepare_preset, load_preset
+from voxgrad.server.http import HTTPError
+from voxgrad.settings import Spec, TextSpec
+from voxgrad.steps.card import card
+from voxgrad.steps.finetune import finetune
+from voxgrad.steps.prepare import Options, prepare
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.store import Store
+from voxgrad.system_errors import as_voxgrad_error
+from voxgrad.training.run import RunOptions, with_time_for_card
+from voxgrad.vocoder.choice import choose_vocoder, mel_of
+
+_LOG = logging.getLogger("voxgrad.server")
+_NICER: Final = 5  # speech that somebody waits for goes before training
+_RECORD: Final = "clone.json"
+_LINE: Final = 1 << 20  # bytes of one event at most
+_STOPPING: Final = 60.0  # seconds for a step to end and a checkpoint to be written
+_POINTS: Final = 400  # of the curve
+
+State = Literal["running", "stopped", "failed", "done"]
+
+
+class CloneRequest(Spec):
+    """What a voice is made of, and how."""
+
+    home: str
+    folder: str
+    """Recordings with their texts."""
+    name: str
+    """Of the voice and its dataset."""
+    speaker: str
+    consent: str
+    """As the manifest will have it."""
+    preset: str = "fast"
+    minutes: float | None = None
+    """Of training; None: as many as the preset takes."""
+    overrides: tuple[str, ...] = ()
+    """``key=value`` for the preset."""
+
+
+def own_base(store: Store) -> Artifact | None:
+    """The base that comes with voxgrad, which aligns texts with recordings as `prepare` does by default."""
+    return max(
+        (base for base in store.list("base") if base.embedded), key=lambda base: base.version, default=None
+    )
+
+
+def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
+    """Make a voice, or go on with it; what exists already is found.
+
+    Raises:
+        VoxgradError: the recordings cannot be used, the disk refuses, or SIGTERM stopped it.
+    """
+    store = Store.open(Path(asked.home))
+    options = Options(
+        base=own_base(store), policy=Policy(), speaker=asked.speaker, consent=asked.consent, jobs=1
+    )
+    dataset = prepare(
+        store,
+        Path(asked.folder),
+        name=asked.name,
+        preset=load_prepare_preset("prepare"),
+        text=TextSpec(),
+        options=options,
+        emit=emit,
+    )
+    how = with_time_for_card(RunOptions(budget=None if asked.minutes is None else 60 * asked.minutes))
+    voice = finetune(
+        store,
+        dataset,
+        store.find(None, "base"),
+        name=asked.name,
+        speaker=None,
+        preset=load_preset(asked.preset, asked.overrides),
+        emit=emit,
+        options=how,
+    )
+    base = store.find(f"@sha256:{voice.parent('base').digest}")
+    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
+    page = card(store, voice, base, dataset, vocoder, emit, how.end)
+    metrics = dataset.manifest.metrics
+    return {
+        "voice": voice.ref,
+        "card": page.ref,
+        "verdict": page.manifest.metrics["verdict"],
+        **{name: metrics[name] for name in ("clips", "rejected", "seconds")},
+    }
+
+
+class CloneRecord(Spec):
+    """``clone.json`` in a session's folder: what was asked for, and what came of it."""
+
+    preset: str
+    minutes: float | None
+    state: State
+    message: str = ""
+    result: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass
+class _Task:
+    """Work in progress."""
+
+    total: int | None
+    done: float = 0
+    began: float = 0.0
+    first: float | None = None
+
+    def advance(self, done: float) -> None:
+        if self.first is None:  # it may be resumed far into the work
+            self.began, self.first = time.monotonic(), done
+        self.done = done
+
+    def seconds_left(self) -> float | None:
+        """None where nobody knows."""
+        if self.first is None or self.total is None or self.done <= self.first:
+            return None
+        pace = (time.monotonic() - self.began) / (self.done - self.first)
+        return round(pace * (self.total - self.done), 1)
+
+
+@dataclass
+class CloneJob:
+    """One voice in the making."""
+
+    directory: Path
+    """Of the session."""
+    request: CloneRequest
+    state: State = "running"
+    """It is ``running`` until its process has ended: before that, none can go on where it stops."""
+    outcome: State | None = None
+    """The state that its process said it would end with."""
+    message: str = ""
+    """Why it failed, or its last remark."""
+    tasks: dict[str, _Task] = field(default_factory=lambda: {"load": _Task(None)})
+    """``load`` while the process starts, then ``prepare``, ``train`` and so on; clients are shown the last."""
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    """Figures of the held-out clips by step."""
+    result: dict[str, Any] = field(default_factory=dict)
+    """Voice, card and counts once it is done."""
+    process: asyncio.subprocess.Process | None = None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Note one line of the process."""
+        self.tasks.pop("load", None)  # what speaks is loaded
+        match event:
+            case {"event": "began", "task": task, "total": total}:
+                self.tasks[task] = _Task(total)
+            case {"event": "advanced", "task": task, "done": done} if task in self.tasks:
+                self.tasks[task].advance(done)
+            case {"event": "ended", "task": task}:
+                self.tasks.pop(task, None)
+            case {"event": "measured", "step": step, "stage": stage, "figures": figures}:
+                self.curve = [*self.curve, {"step": step, "stage": stage, **figures}][-_POINTS:]
+            case {"event": "said", "text": text}:
+                self.message = text
+            case {"event": "done", **result}:
+                self.outcome, self.result, self.message = "done", dict(result), ""
+            case {"event": "failed", "message": message, "exit_code": code}:
+                stopped = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+                self.outcome, self.message = "stopped" if stopped else "failed", message
+
+    def end(self, code: int) -> None:
+        """Note that the process has ended."""
+        self.process = None
+        if self.outcome is not None:
+            self.state = self.outcome
+        elif code in {-signal.SIGKILL, -signal.SIGTERM}:
+            self.state, self.message = "stopped", "Stopped."
+        else:
+            self.state, self.message = "failed", f"It ended with code {code}."
+
+    def terminate(self) -> None:
+        """Have the process save what it has done, and end."""
+        with suppress(ProcessLookupError):
+            if self.process is not None:
+                self.process.terminate()
+
+    def shown(self) -> dict[str, Any]:
+        """As clients see it."""
+        name, task = next(reversed(self.tasks.items()), ("", _Task(None)))
+        return {
+            "session": self.directory.name,
+            "name": self.request.name,
+            **self._record.model_dump(),
+            "task": name,
+            "done": task.done,
+            "total": task.total,
+            "seconds_left": task.seconds_left(),
+            "curve": self.curve,
+        }
+
+    def save(self) -> None:
+        """Write the record.
+
+        Raises:
+            EnvironmentFailureError: the disk refuses.
+        """
+        with atomic_write(self.directory / _RECORD) as temporary:
+            temporary.write_text(self._record.model_dump_json(), encoding="utf-8")
+
+    @property
+    def _record(self) -> CloneRecord:
+        asked = self.request
+        return CloneRecord(
+            preset=asked.preset,
+            minutes=asked.minutes,
+            state=self.state,
+            message=self.message,
+            result=self.result,
+        )
+
+
+class CloneJobs:
+    """The voice in the making, and those that were made or stopped before, by their sessions."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, CloneJob] = {}
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    @property
+    def running(self) -> CloneJob | None:
+        """The one that is in work."""
+        return next((job for job in self._jobs.values() if job.state == "running"), None)
+
+    def require_idle(self) -> None:
+        """See that no voice is in the making: two would take twice as long.
+
+        Raises:
+            HTTPError: 409, one is.
+        """
+        if (busy := self.running) is not None:
+            message = f"The voice {busy.request.name} is in the making: wait, or cancel it."
+            raise HTTPError(409, message, code="busy")
+
+    async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
+        """Begin, or go on where the same request of a session stopped.
+
+        Raises:
+            HTTPError: see `require_idle`.
+            EnvironmentFailureError: the disk refuses.
+        """
+        self.require_idle()
+        job = self._jobs[directory.name] = CloneJob(directory, request)
+        try:
+            job.save()
+            job.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "voxgrad.server.clone"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_LINE,
+                start_new_session=True,  # Ctrl-C ends the server, which stops it in order
+            )
+        except BaseException:
+            del self._jobs[directory.name]  # nothing runs, and others may
+            raise
+        watcher = asyncio.create_task(self._watch(job, job.process))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+        return job
+
+    async def _watch(self, job: CloneJob, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+        with suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(job.request.model_dump_json().encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        async for line in process.stdout:
+            with suppress(ValueError):
+                job.take(json.loads(line))
+        job.end(await process.wait())
+        try:
+            job.save()
+        except VoxgradError:
+            _LOG.exception("the record of a clone could not be written")
+
+    def stop(self, session: str) -> None:
+        """Stop a voice in the making; what is done of it is saved.
+
+        Raises:
+            BadInputError: it is not in the making.
+        """
+        job = self._jobs.get(session)
+        if job is None or job.process is None:
+            raise BadInputError("no voice of this session is in the making", "Begin it first.")
+        job.terminate()
+
+    async def close(self) -> None:
+        """Stop what is in the making, and wait until it is saved."""
+        for job in self._jobs.values():
+            job.terminate()
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=_STOPPING)
+        for job in self._jobs.values():
+            if job.process is not None:
+                job.process.kill()
+
+    def shown(self, directory: Path) -> dict[str, Any] | None:
+        """What is known of a session's voice: from memory, or from before the server was started."""
+        job = self._jobs.get(directory.name)
+        if job is not None:
+            return job.shown()
+        try:
+            record = CloneRecord.model_validate_json((directory / _RECORD).read_bytes())
+        except (OSError, ValidationError):
+            return None
+        # Nobody is at work on what was running when the server ended.
+        state = "stopped" if record.state == "running" else record.state
+        return {**record.model_dump(), "state": state, "session": directory.name, "curve": []}
+
+
+def main() -> int:
+    """Read a request, and tell how it goes; returns the exit code."""
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    with suppress(OSError):
+        os.nice(_NICER)
+
+    def tell(kind: str, content: dict[str, Any]) -> None:
+        sys.stdout.write(f"{json.dumps({'event': kind, **content})}\n")
+        sys.stdout.flush()
+
+    def failed(message: str, code: ExitCode) -> int:
+        tell("failed", {"message": message, "exit_code": int(code)})
+        return int(code)
+
+    def emit(event: Event) -> None:
+        tell(type(event).__name__.lower(), asdict(event))
+
+    try:
+        tell("done", clone(CloneRequest.model_validate_json(sys.stdin.read()), emit))
+    except KeyboardInterrupt:
+        return failed("Stopped.", ExitCode.TERMINATED)
+    except Exception as error:
+        if (known := as_voxgrad_error(error)) is None:
+            raise
+        return failed(str(known), known.exit_code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,421 @@
+"""Routes of the page: recording sessions, the voices made of them, and what becomes of these."""
+
+import asyncio
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+from uuid import uuid4
+
+from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from voxgrad.errors import BadInputError
+from voxgrad.events import ignore
+from voxgrad.files import explain_os_errors
+from voxgrad.preparation.recording_session import MOST_PROMPTS, RecordingSession, read_prompts, sessions
+from voxgrad.presets import preset_names
+from voxgrad.server import uploads, workers
+from voxgrad.server.clone import CloneJobs, CloneRequest, own_base
+from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
+from voxgrad.server.remote_engine import slot_of
+from voxgrad.server.service import SpeechService, UnknownVoiceError
+from voxgrad.server.settings import ServerSettings
+from voxgrad.server.speech_api import described
+from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
+from voxgrad.store.artifact import Artifact, check_name
+from voxgrad.store.lineage import Lineage
+from voxgrad.store.maintenance import in_trash, remove, restore
+from voxgrad.store.store import Store
+
+T = TypeVar("T")
+_FOLDER: Final = "recordings"
+"""In the store's home: a folder a session."""
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_WAVE: Final = (b"RIFF", b"WAVE")
+_MADE_AGAIN: Final = frozenset({"card", "speech", "evaluation"})
+"""What may go along with a voice: it can be made again."""
+
+
+class SessionBody(BaseModel):
+    """Who speaks, and that they agree: nobody is recorded without."""
+
+    name: Annotated[str, Field(max_length=64)]
+    speaker: Annotated[str, Field(max_length=200)]
+    statement: Annotated[str, Field(max_length=2000)]
+    agreed: Literal[True]
+    kind: Literal["prompts", "files"] = "prompts"
+    prompts: (
+        Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MOST_PROMPTS)] | None
+    ) = None
+
+
+class CloneBody(BaseModel):
+    """How a voice is made."""
+
+    preset: Annotated[str, Field(max_length=64)] = "fast"
+    minutes: Annotated[float, Field(ge=1, le=1440)] | None = None
+
+
+class NameBody(BaseModel):
+    """A new name."""
+
+    name: Annotated[str, Field(max_length=64)]
+
+
+class RefBody(BaseModel):
+    """What to bring back, such as ``alice@v1``."""
+
+    ref: Annotated[str, Field(max_length=200)]
+
+
+def _store(request: Request) -> Store:
+    service: SpeechService = request.app.state.service
+    return service.store
+
+
+def _session(request: Request) -> RecordingSession:
+    """The session that a path names."""
+    identifier = request.path_params["session"]
+    directory = _store(request).home / _FOLDER / identifier
+    if _ID.fullmatch(identifier) is None or not directory.is_dir():
+        raise HTTPError(404, "There is no such recording session.", code="not_found")
+    return RecordingSession.open(directory)
+
+
+def _brief(session: RecordingSession, jobs: CloneJobs) -> dict[str, Any]:
+    record, takes = session.record, session.takes()
+    return {
+        "id": session.directory.name,
+        **{name: getattr(record, name) for name in ("name", "speaker", "kind", "created")},
+        "prompts": len(record.prompts),
+        "takes": len(takes),
+        "seconds": round(sum(takes.values()), 1),
+        "clone": jobs.shown(session.directory),
+    }
+
+
+def _whole(session: RecordingSession, jobs: CloneJobs) -> dict[str, Any]:
+    takes = session.takes()
+    return {
+        **_brief(session, jobs),
+        "statement": session.record.statement,
+        "texts": [
+            {"number": number, "text": text, "seconds": takes.get(number)}
+            for number, text in enumerate(session.record.prompts, 1)
+        ],
+        "coverage": session.coverage(),
+        "files": uploads.listed(session.directory) if session.record.kind == "files" else [],
+    }
+
+
+async def _shown(request: Request, session: RecordingSession, status: int = 200) -> Response:
+    return JSONResponse(await asyncio.to_thread(_whole, session, request.app.state.clones), status)
+
+
+async def list_sessions(request: Request) -> Response:
+    """GET /api/recordings."""
+    folder, jobs = _store(request).home / _FOLDER, request.app.state.clones
+
+    def listed() -> list[dict[str, Any]]:
+        return [_brief(session, jobs) for session in sessions(folder)]
+
+    return JSONResponse({"sessions": await asyncio.to_thread(listed), "presets": preset_names()})
+
+
+async def begin_session(request: Request) -> Response:
+    """POST /api/recordings."""
+    body = await parsed(request, SessionBody, request.app.state.settings.limits)
+    prompts: tuple[str, ...] | None = None
+    if body.kind == "files":
+        prompts = ()
+    elif body.prompts is not None:
+        prompts = read_prompts(body.prompts)
+        if not prompts:
+            raise BadInputError("there are no prompts", "Give sentences, one a line, or leave them out.")
+    session = await asyncio.to_thread(
+        RecordingSession.create,
+        _store(request).home / _FOLDER / uuid4().hex,
+        name=body.name,
+        speaker=body.speaker,
+        statement=body.statement,
+        prompts=prompts,
+        kind=body.kind,
+    )
+    return await _shown(request, session, 201)
+
+
+async def show_session(request: Request) -> Response:
+    """GET /api/recordings/{session}."""
+    return await _shown(request, _session(request))
+
+
+async def delete_session(request: Request) -> Response:
+    """DELETE /api/recordings/{session}: recordings are gone for good; voices made of them stay."""
+    session, busy = _session(request), request.app.state.clones.running
+    if busy is not None and busy.directory == session.directory:
+        raise HTTPError(409, "Its voice is in the making: cancel that first.", code="busy")
+    with explain_os_errors("delete recordings"):
+        await asyncio.to_thread(shutil.rmtree, session.directory)
+    return Response(status_code=204)
+
+
+async def put_take(request: Request) -> Response:
+    """PUT /api/recordings/{session}/takes/{number}: a WAV, which is checked, and kept where it passes."""
+    session, limits, jobs = _session(request), request.app.state.settings.limits, request.app.state.clones
+    number: int = request.path_params["number"]
+    text = session.prompt(number)
+    incoming = session.incoming()
+    try:
+        await uploads.store(incoming, chunks(request, limits.take_bytes, limits))
+        with incoming.open("rb") as file:
+            head = file.read(12)
+        if (head[:4], head[8:12]) != _WAVE:
+            raise HTTPError(415, "A take must be a WAV file.", code="unsupported_media_type")
+        service: SpeechService = request.app.state.service
+        base = own_base(service.store)
+        call = service.pool.call(workers.check, incoming, text, None if base is None else slot_of(base))
+        report = await unless_left(request, call)
+        unusable = {problem["code"] for problem in report["problems"]} & {"silent", "unreadable"}
+        kept = not report["problems"] or (request.query_params.get("keep") == "1" and not unusable)
+        if kept:
+            await asyncio.to_thread(session.keep, number, incoming)
+    finally:
+        incoming.unlink(missing_ok=True)
+    shown = await asyncio.to_thread(_whole, session, jobs)
+    return JSONResponse({"kept": kept, "report": report, "session": shown}, 201 if kept else 200)
+
+
+async def get_take(request: Request) -> Response:
+    """GET /api/recordings/{session}/takes/{number}."""
+    session, number = _session(request), request.path_params["number"]
+    session.prompt(number)
+    if not session.take(number).is_file():
+        raise HTTPError(404, "This prompt is not recorded yet.", code="not_found")
+    return FileResponse(session.take(number), media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+
+async def delete_take(request: Request) -> Response:
+    """DELETE /api/recordings/{session}/takes/{number}."""
+    session, number = _session(request), request.path_params["number"]
+    session.prompt(number)
+    await asyncio.to_thread(session.remove, number)
+    return await _shown(request, session)
+
+
+async def put_file(request: Request) -> Response:
+    """PUT /api/recordings/{session}/files?name=NAME: a recording, a text, a list, or a zip of them."""
+    session, limits = _session(request), request.app.state.settings.limits
+    if session.record.kind != "files":
+        raise HTTPError(409, "This session records prompts: begin another for files.", code="wrong_kind")
+    content = chunks(request, limits.upload_bytes, limits)
+    await uploads.take(session.directory, request.query_params.get("name", ""), content, limits)
+    return await _shown(request, session, 201)
+
+
+async def start_clone(request: Request) -> Response:
+    """POST /api/recordings/{session}/clone: begins, or goes on where it stopped."""
+    session, jobs = _session(request), request.app.state.clones
+    settings: ServerSettings = request.app.state.settings
+    body = await parsed(request, CloneBody, settings.limits)
+    if body.preset not in preset_names():
+        message = f"There is no preset {body.preset!r}. There are: {', '.join(preset_names())}."
+        raise HTTPError(400, message, code="invalid_value", parameter="preset")
+    jobs.require_idle()
+    if session.record.kind == "prompts":
+        if not session.takes():
+            raise BadInputError("nothing is recorded yet", "Record some prompts first.")
+        await asyncio.to_thread(session.write_list)  # a full disk may have kept a take from being listed
+    asked = CloneRequest(
+        home=str(_store(request).home),
+        folder=str(session.directory),
+        name=session.record.name,
+        speaker=session.record.speaker,
+        consent=session.record.consent,
+        preset=body.preset,
+        minutes=body.minutes,
+        overrides=settings.training_overrides,
+    )
+    job = await jobs.start(session.directory, asked)
+    return JSONResponse(job.shown(), 202)
+
+
+async def show_clone(request: Request) -> Response:
+    """GET /api/recordings/{session}/clone."""
+    shown = request.app.state.clones.shown(_session(request).directory)
+    if shown is None:
+        raise HTTPError(404, "No voice of this session was begun.", code="not_found")
+    return JSONResponse(shown)
+
+
+async def stop_clone(request: Request) -> Response:
+    """DELETE /api/recordings/{session}/clone: stops it; what is done is saved."""
+    session, jobs = _session(request), request.app.state.clones
+    jobs.stop(session.directory.name)
+    return JSONResponse(jobs.shown(session.directory), 202)
+
+
+async def _with_voice(request: Request, function: Callable[[Store, Artifact], T]) -> T:
+    """Do something in a thread with the voice that a path names."""
+    store = _store(request)
+
+    def work() -> T:
+        try:
+            voice = store.find(request.path_params["voice"], "voice")
+        except BadInputError as error:
+            raise UnknownVoiceError(error.message, error.hint) from error
+        return function(store, voice)
+
+    return await asyncio.to_thread(work)
+
+
+async def rename(request: Request) -> Response:
+    """POST /api/voices/{voice}/rename: the same voice under another name; the old one goes to the trash."""
+    body = await parsed(request, NameBody, request.app.state.settings.limits)
+    renamed = await _with_voice(request, lambda store, voice: _renamed(store, voice, body.name))
+    return JSONResponse(described(renamed))
+
+
+def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:
+    check_name(name)
+    if store.layout.locations("voice", name):
+        raise BadInputError(f"there is a voice {name} already", "Choose another name.")
+    _check_removable(store, voice)
+    # An artifact's name is part of its manifest, so that this is a copy.
+    with explain_os_errors("rename a voice"), tempfile.TemporaryDirectory(dir=store.home) as scratch:
+        archive = Path(scratch) / f"voice{SUFFIX}"
+        export([voice], archive, ignore)
+        arrival = import_archive(store, archive, name=name, limit=LIMIT, emit=ignore)[0]
+    remove(store, voice, cascade=True)
+    return arrival.artifact
+
+
+async def delete(request: Request) -> Response:
+    """DELETE /api/voices/{voice}: to the trash, with its cards and speech."""
+
+    def work(store: Store, voice: Artifact) -> list[str]:
+        _check_removable(store, voice)
+        return [removed.ref for removed in remove(store, voice, cascade=True)]
+
+    return JSONResponse({"removed": await _with_voice(request, work)})
+
+
+def _check_removable(store: Store, voice: Artifact) -> None:
+    """See that nothing goes along that cannot be made again, such as another voice."""
+    needed = [child for child in Lineage.of(store).descendants(voice) if child.kind not in _MADE_AGAIN]
+    if needed:
+        raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")
+
+
+async def trash(request: Request) -> Response:
+    """GET /api/trash: the voices that can be brought back, the last removed first."""
+    shown = [
+        {
+            "ref": lost.location.ref,
+            "name": lost.location.name,
+            "removed": lost.removed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        for lost in await asyncio.to_thread(in_trash, _store(request))
+        if lost.location.kind == "voice"
+    ]
+    return JSONResponse({"voices": shown})
+
+
+async def bring_back(request: Request) -> Response:
+    """POST /api/trash/restore: a voice, and the cards that went with it."""
+    body = await parsed(request, RefBody, request.app.state.settings.limits)
+    store = _store(request)
+
+    def work() -> list[str]:
+        back = restore(store, f"voice/{body.ref}")
+        digests = {entry.digest for entry in back if isinstance(entry, Artifact)}
+        for lost in in_trash(store):
+            page = lost.entry
+            if isinstance(page, Artifact) and page.kind == "card" and _voice_of(page) in digests:
+                back += restore(store, f"card/{page.ref}")
+        return [entry.ref for entry in back]
+
+    return JSONResponse({"restored": await asyncio.to_thread(work)})
+
+
+async def download(request: Request) -> Response:
+    """GET /api/voices/{voice}/export: the voice as an archive."""
+
+    def work(store: Store, voice: Artifact) -> tuple[str, tempfile.TemporaryDirectory[str]]:
+        with explain_os_errors("export a voice"):
+            scratch = tempfile.TemporaryDirectory(dir=store.home)
+            name = f"{voice.name}-v{voice.version}{SUFFIX}"
+            try:
+                export([voice], Path(scratch.name) / name, ignore)
+            except BaseException:
+                scratch.cleanup()
+                raise
+        return name, scratch
+
+    name, scratch = await _with_voice(request, work)
+    return FileResponse(
+        Path(scratch.name) / name,
+        media_type="application/octet-stream",
+        filename=name,
+        background=BackgroundTask(scratch.cleanup),
+    )
+
+
+def _voice_of(card: Artifact) -> str | None:
+    """The digest of the voice that a card is about."""
+    parent = card.manifest.parents.get("voice")
+    return None if parent is None else parent.digest
+
+
+async def card(request: Request) -> Response:
+    """GET /api/voices/{voice}/card: the page, as text, for ours to take what it shows from."""
+
+    def work(store: Store, voice: Artifact) -> Path | None:
+        cards = [page for page in store.list("card") if _voice_of(page) == voice.digest]
+        return cards[-1].path("card.html") if cards else None
+
+    path = await _with_voice(request, work)
+    if path is None:
+        raise HTTPError(404, "This voice has no card yet.", code="not_found")
+    return FileResponse(path, media_type="text/plain; charset=utf-8")
+
+
+async def make_card(request: Request) -> Response:
+    """POST /api/voices/{voice}/card: makes the page where it is missing."""
+    service: SpeechService = request.app.state.service
+    slot = await _with_voice(request, lambda _, voice: slot_of(voice))
+    call = service.pool.call(workers.make_card, service.store.home, slot)
+    return JSONResponse({"card": await unless_left(request, call)}, 201)
+
+
+_SESSION: Final = "/api/recordings/{session}"
+_TAKE: Final = f"{_SESSION}/takes/{{number:int}}"
+_VOICE: Final = "/api/voices/{voice}"
+ROUTES = [
+    Route(path, endpoint, methods=[method])
+    for method, path, endpoint in (
+        ("GET", "/api/recordings", list_sessions),
+        ("POST", "/api/recordings", begin_session),
+        ("GET", _SESSION, show_session),
+        ("DELETE", _SESSION, delete_session),
+        ("PUT", _TAKE, put_take),
+        ("GET", _TAKE, get_take),
+        ("DELETE", _TAKE, delete_take),
+        ("PUT", f"{_SESSION}/files", put_file),
+        ("POST", f"{_SESSION}/clone", start_clone),
+        ("GET", f"{_SESSION}/clone", show_clone),
+        ("DELETE", f"{_SESSION}/clone", stop_clone),
+        ("DELETE", _VOICE, delete),
+        ("POST", f"{_VOICE}/rename", rename),
+        ("GET", f"{_VOICE}/export", download),
+        ("GET", f"{_VOICE}/card", card),
+        ("POST", f"{_VOICE}/card", make_card),
+        ("GET", "/api/trash", trash),
+        ("POST", "/api/trash/restore", bring_back),
+    )
+]
