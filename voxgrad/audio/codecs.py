@@ -157,14 +157,14 @@ class AudiobookTags:
 def write_audiobook(
     target: Path, blocks: Iterable[PCM], rate: int, chapters: Sequence[AudiobookChapter], tags: AudiobookTags
 ) -> None:
-    """Write an audiobook. It appears complete at the end, or not at all.
+    """Write an audiobook, as its name ends. It appears complete at the end, or not at all.
 
     Args:
         target: its name ends in one of ``AUDIOBOOKS``.
-        blocks: 16-bit samples, in order.
+        blocks: samples, in order.
         rate: Hz.
         chapters: in order, without gaps.
-        tags: title, author, comment, cover.
+        tags: what it says of itself.
 
     Raises:
         EnvironmentFailureError: PyAV is missing, or the disk refuses.

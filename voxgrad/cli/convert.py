@@ -111,15 +111,13 @@ class _Places:
     def target(self, recording: Path) -> "AudioTarget":
         """The audio file of a recording."""
         from voxgrad.voice.job import AudioTarget
-        from voxgrad.voice.timings import timings_file
 
         path = Path(f"{recording.stem}-{self.voice}.{self.ending}")
         if self.output is not None:
             path = self.output
         elif self.directory is not None:
             path = self.directory / f"{recording.stem}.{self.ending}"
-        timings = None if self.timings is None else timings_file(self.timings, path)
-        return AudioTarget(path, timings, self.metadata)
+        return AudioTarget.at(path, self.timings, metadata=self.metadata)
 
 
 def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[ConversionJob]":

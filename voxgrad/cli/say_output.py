@@ -67,10 +67,8 @@ class SayRequest:
     def target(self, path: Path) -> "AudioTarget":
         """An audio file, and the timings beside it."""
         from voxgrad.voice.job import AudioTarget
-        from voxgrad.voice.timings import timings_file
 
-        timings = None if self.timings is None else timings_file(self.timings, path)
-        return AudioTarget(path, timings, self.metadata)
+        return AudioTarget.at(path, self.timings, metadata=self.metadata)
 
     def require_timings_beside(self) -> None:
         """See that timings can be written beside each of several files.

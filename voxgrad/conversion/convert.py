@@ -34,13 +34,6 @@ def convert(
 ) -> Iterator[SpokenPassage]:
     """Speak a recording again; what lies between its pieces becomes silence of the same length.
 
-    Args:
-        engine: of the voice.
-        source: the recording.
-        kept: what of it is taken over.
-        synthesis: steps, temperature, speaker.
-        seed: of all noise.
-
     Yields:
         A passage for every piece, with the silence before it, and the silence at the end.
     """
@@ -60,7 +53,7 @@ def convert(
 def conversion_recipe(
     voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int
 ) -> Recipe:
-    """All that is needed to convert a recording again, beside the recording."""
+    """All that is needed to convert a recording again, but for the recording."""
     job = SpeechJob(text, Cast(voice), synthesis, _DELIVERY, seed)
     return job.recipe.model_copy(update={"recording": recording})
 

@@ -58,16 +58,10 @@ class ConversionOptions:
 def convert(
     jobs: Sequence[ConversionJob], voice: Voice, options: ConversionOptions, emit: Emit
 ) -> Iterator[ConversionJob]:
-    """Convert recordings one after another, each into a file that appears complete.
+    """Convert recordings one after another by a voice of torch, each into a file that appears complete.
 
     A file that says of itself that it was made just so is left as it is. One of several recordings that cannot be
     converted is reported, and the others are.
-
-    Args:
-        jobs: what to convert.
-        voice: that speaks through torch.
-        options: how.
-        emit: called with progress events.
 
     Raises:
         BadInputError: one of them cannot be converted.

@@ -78,9 +78,9 @@ def read_book(
 
     Args:
         part: what is read.
-        job: how; its text is not used.
+        job: how; its text is replaced.
         target: an .m4b, .mp3 or .opus with chapters; or a .wav, .flac or .ogg without.
-        strict: refuse words that no dictionary has, what nothing is said for, and chapters that cannot be read.
+        strict: refuse what `say` does, and chapters that cannot be read.
         emit: called with progress events.
 
     Returns:

@@ -54,8 +54,8 @@ def replay(
 
     Args:
         store: where the voice and the vocoder are.
-        source: the file.
-        recipe: what it says.
+        source: the file, which says ``recipe``.
+        recipe: all that it says of itself.
         target: another audio file.
         lexicon: pronunciations that were given when it was made.
         recording: what was converted; None: it is looked for beside the file and in the working folder.

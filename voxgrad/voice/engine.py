@@ -83,11 +83,7 @@ class LocalEngine(ABC):
     def run(
         self, tokens: Sequence[int], synthesis: SynthesisSpec, seed: int, prosody: TokenChanges | None
     ) -> NetworkOutput:
-        """Have the network say one utterance.
-
-        Raises:
-            BadInputError: a setting cannot be used.
-        """
+        """Have the network say one utterance."""
 
     @abstractmethod
     def mean_pitch(self, row: int) -> float | None:

@@ -13,7 +13,7 @@ from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.unread import NO_MARKS, unread_remarks
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.timings import TimedPassage, TimingsFile
+from voxgrad.voice.timings import TimedPassage, TimingsFile, timings_file
 
 _NAMED: Final = 20
 
@@ -31,6 +31,11 @@ class AudioTarget:
     path: Path
     timings: TimingsFile | None = None
     metadata: bool = True
+
+    @classmethod
+    def at(cls, path: Path, timings: Path | None, *, metadata: bool) -> "AudioTarget":
+        """An audio file, and the timings that are asked for, beside it or by their name."""
+        return cls(path, None if timings is None else timings_file(timings, path), metadata)
 
     def was_made_by(self, recipe: Recipe) -> bool:
         """Whether all of it is there, and says of itself that it was made just so."""
