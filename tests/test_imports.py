@@ -33,7 +33,7 @@ LEVELS = (
     {"acoustic_model"},
     {"vocoder"},
     {"training", "onnx"},
-    {"speech"},
+    {"voice"},
     {"preparation"},
     {"evaluation", "conversion"},
     {"steps"},
@@ -41,7 +41,7 @@ LEVELS = (
     {"cli", "__main__"},
 )
 LAYERS = {package: layer for layer, packages in enumerate(LEVELS) for package in packages}
-PUBLIC_API = {"speech", "store"}
+PUBLIC_API = {"voice", "store"}
 """What `voxgrad.load` opens; test_main.py sees that nothing heavy comes before it is called."""
 TERMINAL = {"typer", "rich", "click"}
 STORE_MAY_USE = {"pydantic", "platformdirs"}

@@ -22,7 +22,7 @@ from voxgrad.options import (
     with_table,
 )
 from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
-from voxgrad.speech.speaker import Speaker
+from voxgrad.voice.voice import Voice
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -148,7 +148,7 @@ def test_every_field_is_an_option_of_the_commands_that_speak(command: str, specs
 
 def test_every_field_is_an_argument_of_say():
     names = {*SynthesisSpec.model_fields, *DeliverySpec.model_fields}
-    assert names < inspect.signature(Speaker.say).parameters.keys()
+    assert names < inspect.signature(Voice.say).parameters.keys()
 
 
 @pytest.mark.parametrize("path", sorted({path for paths in TABLES.values() for path in paths}))

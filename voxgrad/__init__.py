@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from voxgrad.speech.engines import Engine
-    from voxgrad.speech.speaker import Speaker
+    from voxgrad.voice.load import EngineName
+    from voxgrad.voice.voice import Voice
 
 __version__ = "0.1.0"
 
@@ -23,8 +23,8 @@ def load(
     vocoder: str | None = None,
     lexicon: "Path | None" = None,
     home: "str | Path | None" = None,
-    engine: "Engine" = "auto",
-) -> "Speaker":
+    engine: "EngineName" = "auto",
+) -> "Voice":
     """Load a voice, ready to speak.
 
     Args:
@@ -44,12 +44,12 @@ def load(
     from pathlib import Path  # noqa: PLC0415
 
     from voxgrad.events import Said  # noqa: PLC0415
-    from voxgrad.speech.load import load_speaker  # noqa: PLC0415
     from voxgrad.store import Store  # noqa: PLC0415
+    from voxgrad.voice.load import load_voice  # noqa: PLC0415
 
     def warn(event: object) -> None:
         if isinstance(event, Said) and event.level == "warning":
             warnings.warn(event.text, stacklevel=2)
 
     store = Store.open(None if home is None else Path(home))
-    return load_speaker(store, voice, vocoder, lexicon, warn, engine=engine)[0]
+    return load_voice(store, voice, vocoder, lexicon, warn, engine=engine).ready()

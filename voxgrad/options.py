@@ -1,6 +1,6 @@
 """An option is one documented field of a settings class; everything that offers it is made from that field.
 
-The command line (`voxgrad.cli.shared_options`), the body of a request, the signature of `Speaker.say`, the controls of
+The command line (`voxgrad.cli.shared_options`), the body of a request, the signature of `Voice.say`, the controls of
 the page and the tables in the documentation read the field's type, range, default and docstring here.
 """
 

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from voxgrad.audio.io import read_audio
+from voxgrad.audio.io import read_audio, to_pcm
 from voxgrad.audio.writers import (
-    RawWriter,
     WaveWriter,
     check_writable_audio,
     convert,
     open_writer,
     read_comment,
-    to_pcm,
 )
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
@@ -63,12 +61,6 @@ def test_a_stream_begins_with_a_header_and_can_be_kept(tmp_path: Path):
     assert np.array_equal(soundfile.read(tmp_path / "kept.wav", dtype="int16")[0], to_pcm(TONE))
     assert len(read_audio(tmp_path / "kept.wav").samples) == len(TONE)
     assert read_comment(tmp_path / "kept.wav") == REMARK
-
-
-def test_raw_is_samples_alone():
-    stream = io.BytesIO()
-    RawWriter(stream).write(TONE)
-    assert np.array_equal(np.frombuffer(stream.getvalue(), "<i2"), to_pcm(TONE))
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac"])

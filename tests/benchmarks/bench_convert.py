@@ -26,12 +26,12 @@ from voxgrad.conversion.convert import convert
 from voxgrad.conversion.source import read_source
 from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
 from voxgrad.settings import ConversionSpec, SynthesisSpec
-from voxgrad.speech.load import find_vocoder, find_voice
-from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
 from voxgrad.transcripts.beside import script_beside
+from voxgrad.voice.load import find_vocoder, find_voice
+from voxgrad.voice.torch_engine import TorchEngine
 
 _STEP = 0.01
 _NEAR = 0.04
@@ -53,14 +53,14 @@ def main() -> None:
     target = [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
     store = Store.open(arguments.home)
     voice = find_voice(store, arguments.voice)
-    speaker = Synthesizer.load(voice, find_vocoder(store, None, voice, lambda _: None), NONE)
+    engine = TorchEngine.load(voice, find_vocoder(store, None, voice, lambda _: None))
     synthesis = SynthesisSpec(speaker=arguments.speaker)
     figures: dict[str, list[float]] = {}
     for seed, path in enumerate(sorted(arguments.recordings.glob("*.wav"))):
         text = script_beside(path) or ""
-        source = read_source(path, text, speaker.acoustic, arguments.speaker, NONE, None)
-        pieces = [piece.samples for piece in convert(speaker, source, kept, synthesis, seed)]
-        converted = Waveform(np.concatenate(pieces), speaker.rate)
+        source = read_source(path, text, engine.acoustic, arguments.speaker, NONE, None)
+        pieces = [piece.samples for piece in convert(engine, source, kept, synthesis, seed)]
+        converted = Waveform(np.concatenate(pieces), engine.rate)
         words = plain(normalize(text))
         missed = [edits(words, heard(whisper, one)) for one in (source.waveform, converted)]
         if arguments.errors:

@@ -15,16 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from voxgrad.events import ignore
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech import engines
-from voxgrad.speech.load import load_speaker
 from voxgrad.store import Store
+from voxgrad.voice import load
 
 SAY = """
 import sys
-from voxgrad.speech import engines
-engines.QUANTIZE = sys.argv.pop(1)
+from voxgrad.voice import load
+load.QUANTIZE = sys.argv.pop(1)
 from voxgrad.cli.main import run
 run()
 """
@@ -56,15 +54,13 @@ def factor(store: Store, engine: str, quantize: str, given: argparse.Namespace) 
     """Processor seconds for a second of sound."""
     from voxgrad.onnx.derive import SENTENCES
 
-    engines.QUANTIZE = quantize
+    load.QUANTIZE = quantize
     synthesis = SynthesisSpec(steps=given.steps)
-    speaker, synthesis = load_speaker(
-        store, given.voice, given.vocoder, None, ignore, engine=engine, synthesis=synthesis
-    )
-    speaker.say("Hello.", steps=given.steps)
+    voice = load.load_voice(store, given.voice, given.vocoder, engine=engine, synthesis=synthesis)
+    voice.say("Hello.", steps=given.steps)
     started, seconds = time.process_time(), 0.0
     for seed, sentence in enumerate(SENTENCES):
-        seconds += speaker.say(sentence, seed=seed, steps=given.steps).seconds
+        seconds += voice.say(sentence, seed=seed, steps=given.steps).seconds
     return (time.process_time() - started) / seconds
 
 

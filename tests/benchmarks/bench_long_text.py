@@ -14,7 +14,7 @@ import torch
 
 import voxgrad
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.voice import Voice
 
 PARAGRAPH = (
     "The road ran along the river for a mile or more, and then it turned away from the water, between two rows of "
@@ -34,14 +34,14 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def first_sound(speaker: Synthesizer, text: str, settings: SynthesisSpec) -> tuple[float, float]:
+def first_sound(speaker: Voice, text: str, settings: SynthesisSpec) -> tuple[float, float]:
     """Seconds until the first samples are there, and how many seconds of sound they are."""
     began = time.perf_counter()
     piece = next(speaker.stream([text], settings))
     return time.perf_counter() - began, len(piece.samples) / speaker.rate
 
 
-def whole(speaker: Synthesizer, text: str, settings: SynthesisSpec) -> tuple[float, float]:
+def whole(speaker: Voice, text: str, settings: SynthesisSpec) -> tuple[float, float]:
     """Seconds of processor time, and of sound, of all of a text."""
     began, samples = time.process_time(), 0
     for piece in speaker.stream([text], settings):
@@ -49,15 +49,16 @@ def whole(speaker: Synthesizer, text: str, settings: SynthesisSpec) -> tuple[flo
     return time.process_time() - began, samples / speaker.rate
 
 
-def batched(speaker: Synthesizer, settings: SynthesisSpec, size: int) -> float:
+def batched(speaker: Voice, settings: SynthesisSpec, size: int) -> float:
     """Processor seconds for an utterance in a batch of ``size`` equal ones."""
     passage = next(iter(speaker.stream([PARAGRAPH], settings))).passage
     tokens = torch.tensor([passage.encoded.tokens]).expand(size, -1)
     lengths = torch.full((size,), tokens.shape[1])
-    rows = torch.tensor([speaker.acoustic.row]).expand(size)
+    acoustic = speaker.engine.acoustic
+    rows = torch.tensor([acoustic.row]).expand(size)
     generator = torch.Generator().manual_seed(0)
     began = time.process_time()
-    speaker.acoustic.model.synthesize(tokens, lengths, settings, generator, rows)
+    acoustic.model.synthesize(tokens, lengths, settings, generator, rows)
     return (time.process_time() - began) / size
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 from voxgrad.audio.writers import read_comment
-from voxgrad.speech.provenance import read_recipe
+from voxgrad.voice.metadata import read_recipe
 
 MAIN = [sys.executable, "-c", "from voxgrad.cli.main import run; run()"]
 SHORT = "Sentence number {} was said by client {}."

@@ -10,11 +10,12 @@ evaluate = importlib.import_module("voxgrad.cli.evaluate")
 
 
 @pytest.fixture
-def quick(furnished, monkeypatch):
+def quick(furnished, monkeypatch, tmp_path):
     """A demonstration whose base, voice and card were made before."""
     voice = furnished.find("robot", "voice")
     monkeypatch.setattr(demo, "_clone", lambda *_, **__: voice)
-    monkeypatch.setattr(demo, "_speak", lambda *_: None)
+    (tmp_path / "said.wav").touch()
+    monkeypatch.setattr(demo, "_say", lambda *_: tmp_path / "said.wav")
     monkeypatch.setattr(evaluate, "card_or_none", lambda *_: str(voice.directory / "card.html"))
     return voice
 

@@ -19,7 +19,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.model.frame_prior import frame_positions
 from voxgrad.model.gradtts import Performance
 from voxgrad.settings import MelSpec
-from voxgrad.speech.provenance import MARK, read_recipe
+from voxgrad.voice.metadata import MARK, read_recipe
 
 TEXT = "Snow covers the hill."
 HOW = ("--voice", "robot", "--vocoder", "griffinlim", "--steps", "1")

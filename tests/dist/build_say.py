@@ -17,9 +17,9 @@ from voxgrad.events import ignore
 from voxgrad.onnx.derive import graph_of
 from voxgrad.onnx.runtime import KIND
 from voxgrad.settings import OnnxSpec
-from voxgrad.speech.load import find_vocoder
 from voxgrad.store import Store
 from voxgrad.text.dictionary import package_file
+from voxgrad.voice.load import find_vocoder
 
 ROOT = Path(__file__).parent.parent.parent
 BASE = "base/english"

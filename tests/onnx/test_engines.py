@@ -15,9 +15,11 @@ import voxgrad
 from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.runtime import MODEL
-from voxgrad.speech import engines
-from voxgrad.speech.onnx_speaker import OnnxSpeaker
-from voxgrad.speech.provenance import read_recipe
+from voxgrad.settings import SynthesisSpec
+from voxgrad.voice import load
+from voxgrad.voice.metadata import read_recipe
+from voxgrad.voice.onnx_engine import OnnxEngine
+from voxgrad.voice.torch_engine import TorchEngine
 
 PAGE = Path(__file__).parents[2] / "docs" / "anywhere.md"
 TEXT = "Rain fell all day. Two dogs ran home."
@@ -27,7 +29,7 @@ SMALL = ("--voice", "small", "--vocoder", "pulses", "--steps", "2", "-q")
 @pytest.fixture(autouse=True)
 def unquantised(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that `say` finds the graph of the fixture, and says what torch says."""
-    monkeypatch.setattr(engines, "QUANTIZE", "none")
+    monkeypatch.setattr(load, "QUANTIZE", "none")
 
 
 def samples(path: str) -> np.ndarray:
@@ -63,27 +65,15 @@ def test_both_engines_read_ssml_alike(own, command):
 
 
 def test_a_graph_that_is_there_is_used_by_itself(own):
-    assert isinstance(voxgrad.load("small", vocoder="pulses", home=own.home), voxgrad.speech.speaker.Speaker)
     speech = voxgrad.load("small", vocoder="pulses", home=own.home).say("Hello.")
     assert speech.recipe.engine == "onnx"  # its steps are the default ones
-    loaded, _ = engines_load(own, "auto", steps=2)
-    assert isinstance(loaded, OnnxSpeaker)
-    assert not isinstance(engines_load(own, "torch", steps=2)[0], OnnxSpeaker)
-    assert not isinstance(engines_load(own, "auto", steps=3)[0], OnnxSpeaker)
+    assert isinstance(loaded(own, "auto", steps=2).engine, OnnxEngine)
+    assert isinstance(loaded(own, "torch", steps=2).engine, TorchEngine)
+    assert isinstance(loaded(own, "auto", steps=3).engine, TorchEngine)
 
 
-def engines_load(store, engine, **settings):
-    from voxgrad.settings import SynthesisSpec
-    from voxgrad.speech.load import load_speaker
-
-    return load_speaker(store, "small", "pulses", None, engine=engine, synthesis=SynthesisSpec(**settings))
-
-
-def test_replay_says_the_same_samples(own, command):
-    command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")
-    outcome = command("--json", "replay", "a.wav", "-o", "b.wav")
-    assert outcome.code == 0, outcome.err
-    assert json.loads(outcome.out)["identical"] is True
+def loaded(store, engine, **settings):
+    return load.load_voice(store, "small", "pulses", engine=engine, synthesis=SynthesisSpec(**settings))
 
 
 @pytest.mark.slow
@@ -216,8 +206,8 @@ def test_a_graph_needs_no_torch(own, tmp_path):
         "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'matplotlib', 'parselmouth', 'safetensors', 'joblib',"
         " 'jinja2', 'onnx', 'PIL', 'webvtt', 'av'):\n"
         "    sys.modules[name] = None\n"
-        "import voxgrad.speech.engines as engines\n"
-        "engines.QUANTIZE = 'none'\n"
+        "from voxgrad.voice import load\n"
+        "load.QUANTIZE = 'none'\n"
         "from voxgrad.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -241,9 +231,9 @@ def test_a_graph_needs_no_torch(own, tmp_path):
 
 
 def test_no_engine_without_its_package(own, monkeypatch):
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(load, "find_spec", lambda name: None)
     with pytest.raises(BadInputError, match="needs torch"):
-        engines_load(own, "torch")
+        loaded(own, "torch")
 
 
 @pytest.mark.slow

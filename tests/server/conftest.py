@@ -17,8 +17,8 @@ for _package in ("starlette", "uvicorn", "prometheus_client", "wyoming", "av"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install 'voxgrad[serve]'")
 httpx = pytest.importorskip("httpx")
 
-from voxgrad.speech.load import load_speaker  # noqa: E402
 from voxgrad.store import Store  # noqa: E402
+from voxgrad.voice.load import load_voice  # noqa: E402
 
 _MAIN = "import sys; from voxgrad.cli.main import run; run()"
 QUEUE = 20
@@ -116,4 +116,4 @@ def served(chain, steps, tmp_path_factory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def robot(served):
     """The voice that answers, loaded in this process."""
-    return load_speaker(Store.open(served.home), "robot", None, None, engine="torch")[0]
+    return load_voice(Store.open(served.home), "robot", engine="torch")

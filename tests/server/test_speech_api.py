@@ -22,7 +22,7 @@ from voxgrad.server.service import UnknownVoiceError
 from voxgrad.server.speech_api import _find
 from voxgrad.server.workers import WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.provenance import read_recipe
+from voxgrad.voice.metadata import read_recipe
 
 LONG = "The sun is warm today, and birds sing. " * 3
 QUICK = {"steps": 1, "speed": 4.0}

@@ -20,7 +20,7 @@ from wyoming.tts import (
     SynthesizeVoice,
 )
 
-from voxgrad.audio.writers import to_pcm
+from voxgrad.audio.io import to_pcm
 from voxgrad.settings import DeliverySpec
 
 

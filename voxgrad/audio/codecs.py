@@ -1,15 +1,24 @@
-"""Compressed audio in its container, written piece by piece by FFmpeg's libraries (PyAV)."""
+"""Compressed audio by FFmpeg's libraries (PyAV): piece by piece, and audiobooks with chapters, tags and a cover."""
 
+import base64
+import io
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from voxgrad.audio.writers import PCM
-from voxgrad.errors import EnvironmentFailureError
+from voxgrad.audio.io import PCM
+from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.files import atomic_write
 
+AUDIOBOOKS: Final = ("m4b", "m4a", "mp3", "opus")
+"""What an audiobook's name can end in."""
 _BLOCK: Final = 1 << 14
+_COVER_SIDE: Final = 1400  # pixels
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class CodecWriter:
     def __init__(self, container: Any, kind: str, rate: int, comment: str) -> None:
         av, codec = require_av(), CODECS[kind]
         known = av.Codec(codec.name, "w").audio_rates or [rate]
-        goal = min((one for one in known if one >= rate), default=max(known))
+        goal = min((supported for supported in known if supported >= rate), default=max(known))
         self._frame, self._container, self._rate, self._position = av.AudioFrame, container, rate, 0
         self.stream = container.add_stream(codec.name, rate=goal, layout="mono")
         if codec.bit_rate is not None:
@@ -99,3 +108,143 @@ class CodecWriter:
     def finish(self) -> None:
         """Write what the codec still holds."""
         self._container.mux(self.stream.encode(None))
+
+
+def read_tags(path: Path) -> tuple[dict[str, str], float]:
+    """The tags of an audio file that FFmpeg knows, and its seconds.
+
+    Raises:
+        BadInputError: it cannot be read.
+        EnvironmentFailureError: PyAV is missing.
+    """
+    av = require_av()
+    try:
+        with av.open(str(path)) as container:
+            tags = dict(container.metadata)
+            for stream in container.streams.audio:
+                tags.update(stream.metadata)
+            return tags, float(container.duration or 0) / av.time_base
+    except (av.FFmpegError, OSError) as error:
+        raise BadInputError(f"{path} cannot be read as audio ({error})", "Name an audio file.") from error
+
+
+@dataclass(frozen=True)
+class AudiobookChapter:
+    """A chapter: its title, and the samples that it begins and ends at."""
+
+    title: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class AudiobookTags:
+    """What an audiobook says of itself.
+
+    Attributes:
+        title: of the book.
+        author: may be empty.
+        comment: how it was made.
+        cover: a picture's bytes, or None.
+    """
+
+    title: str
+    author: str
+    comment: str
+    cover: bytes | None = None
+
+
+def write_audiobook(
+    target: Path, blocks: Iterable[PCM], rate: int, chapters: Sequence[AudiobookChapter], tags: AudiobookTags
+) -> None:
+    """Write an audiobook, as its name ends. It appears complete at the end, or not at all.
+
+    Args:
+        target: its name ends in one of ``AUDIOBOOKS``.
+        blocks: samples, in order.
+        rate: Hz.
+        chapters: in order, without gaps.
+        tags: what it says of itself.
+
+    Raises:
+        EnvironmentFailureError: PyAV is missing, or the disk refuses.
+    """
+    av = require_av()
+    kind = target.suffix.lower().removeprefix(".")
+    container_name = CODECS[kind].container
+    options = {"movflags": "+faststart"} if container_name == "mp4" else {}
+    cover = None if tags.cover is None else readable_cover(tags.cover)
+    try:
+        with (
+            atomic_write(target) as place,
+            av.open(str(place), "w", format=container_name, options=options) as container,
+        ):
+            writer = CodecWriter(container, kind, rate, tags.comment)
+            writer.tags.update({"title": tags.title, "album": tags.title, "genre": "Audiobook"})
+            if tags.author:
+                writer.tags.update({"artist": tags.author, "album_artist": tags.author})
+            if cover is not None and kind == "opus":
+                picture = base64.b64encode(_flac_picture(cover)).decode()
+                writer.tags["METADATA_BLOCK_PICTURE"] = picture
+            container.set_chapters(
+                [
+                    {
+                        "id": number,
+                        "start": round(1000 * chapter.start / rate),
+                        "end": round(1000 * chapter.stop / rate),
+                        "time_base": Fraction(1, 1000),
+                        "metadata": {"title": chapter.title},
+                    }
+                    for number, chapter in enumerate(chapters)
+                ]
+            )
+            packets = [] if cover is None or kind == "opus" else _cover_packets(av, container, cover)
+            container.start_encoding()
+            container.mux(packets)
+            for block in blocks:
+                writer.write(block)
+            writer.finish()
+    except av.FFmpegError as error:
+        raise EnvironmentFailureError(f"{target} cannot be written ({error})", "Look at the disk.") from error
+
+
+def readable_cover(content: bytes) -> bytes | None:
+    """A picture as a JPEG of at most 1400 pixels a side; None where it is none, or far too large."""
+    # Only here, because those who only speak do without it.
+    from PIL import Image  # noqa: PLC0415
+
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or 0):
+                return None
+            plain = picture.convert("RGB")
+            plain.thumbnail((_COVER_SIDE, _COVER_SIDE))
+            written = io.BytesIO()
+            plain.save(written, "JPEG", quality=88)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return written.getvalue()
+
+
+def _cover_packets(av: Any, container: Any, cover: bytes) -> list[Any]:
+    """A JPEG, as the packets of a new stream of the container."""
+    with av.open(io.BytesIO(cover)) as source:
+        pictures = source.streams.video[0]
+        stream = container.add_stream_from_template(pictures)
+        stream.disposition = av.stream.Disposition.attached_pic
+        packets = [packet for packet in source.demux(pictures) if packet.dts is not None]
+        for packet in packets:
+            packet.stream = stream
+    return packets
+
+
+def _flac_picture(jpeg: bytes) -> bytes:
+    """A picture block as FLAC and Ogg have it (RFC 9639, section 8.8), of the kind "front cover"."""
+    # Only here, because those who only speak do without it.
+    from PIL import Image  # noqa: PLC0415
+
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        width, height = picture.size
+    kind = b"image/jpeg"
+    head = struct.pack(">II", 3, len(kind)) + kind + struct.pack(">I", 0)
+    return head + struct.pack(">IIIII", width, height, 24, 0, len(jpeg)) + jpeg

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torchaudio
 
 Samples = npt.NDArray[np.float32]
+PCM = npt.NDArray[np.int16]
 
 SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
 """What a file of each ending holds."""
@@ -134,6 +135,15 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Samples]:
     """
     while len(block := file.read(_READ_BLOCK, dtype="float32", always_2d=True)):
         yield block
+
+
+def to_pcm(samples: Samples) -> PCM:
+    """Round to 16 bits: the samples that every lossless file, and every stream, has.
+
+    >>> to_pcm(np.float32([0, 1, -1, 2])).tolist()
+    [0, 32767, -32767, 32767]
+    """
+    return np.rint(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
 
 
 def write_audio(path: Path, waveform: Waveform) -> None:

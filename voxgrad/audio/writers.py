@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
-from voxgrad.audio.io import SUBTYPES, Samples, atomic_audio, check_writable
+from voxgrad.audio.codecs import read_tags
+from voxgrad.audio.io import SUBTYPES, Samples, atomic_audio, check_writable, to_pcm
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-
-PCM = npt.NDArray[np.int16]
 
 SOFTWARE: Final = "voxgrad"
 _BLOCK: Final = 1 << 16
-_AUDIOBOOKS: Final = frozenset((".m4b", ".m4a", ".opus"))
+_TAGGED: Final = frozenset((".m4b", ".m4a", ".opus"))
 """What libsndfile does not read, or not with a long comment."""
 _UNKNOWN: Final = 0xFFFFFFFF
 _MOST_REMARK: Final = 1 << 26  # bytes; a longer one is no remark of ours
@@ -29,15 +27,6 @@ class AudioWriter(Protocol):
     def write(self, samples: Samples) -> None:
         """Take (n,) float32 samples; what passes ±1 is clipped."""
         ...
-
-
-def to_pcm(samples: Samples) -> PCM:
-    """Round to 16 bits: the samples that every lossless file, and every stream, has.
-
-    >>> to_pcm(np.float32([0, 1, -1, 2])).tolist()
-    [0, 32767, -32767, 32767]
-    """
-    return np.rint(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
 
 
 class RawWriter:
@@ -154,28 +143,25 @@ def read_comment(path: Path) -> str:
         with path.open("rb") as file:
             if file.read(4) == b"RIFF":
                 return _riff_comment(file)
-        if path.suffix.lower() in _AUDIOBOOKS:
+        if path.suffix.lower() in _TAGGED:
             return _tagged_comment(path)
         with soundfile.SoundFile(path) as audio:
             comment = str(audio.comment)
-        return comment or _tagged_comment(path)
     except soundfile.LibsndfileError as error:
         raise _unreadable(path, error.error_string.rstrip(".")) from error
+    except TypeError as error:  # of .raw, whose rate libsndfile wants to be told
+        raise _unreadable(path, "it has no header") from error
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from error
+    try:
+        return comment or _tagged_comment(path)
+    except (BadInputError, EnvironmentFailureError):
+        return ""  # libsndfile reads it, and it is most likely none of ours
 
 
 def _tagged_comment(path: Path) -> str:
     """The comment of an audiobook, or of what the server sent: FFmpeg names it otherwise than libsndfile."""
-    # Only here, because few files are any.
-    from voxgrad.audio.audiobook import read_tags  # noqa: PLC0415
-
-    try:
-        return read_tags(path)[0].get("comment", "")
-    except (BadInputError, EnvironmentFailureError):
-        if path.suffix.lower() in _AUDIOBOOKS:
-            raise
-        return ""  # libsndfile reads it, and it is most likely none of ours
+    return read_tags(path)[0].get("comment", "")
 
 
 def _unreadable(path: Path, reason: str) -> BadInputError:
@@ -188,9 +174,8 @@ def _riff_comment(file: BinaryIO) -> str:
     while len(head := file.read(8)) == 8:
         name, size = struct.unpack("<4sI", head)
         if name == b"LIST" and size < _MOST_REMARK:
-            found = _comment_within(file.read(size + size % 2))
-            if found:
-                return found
+            if comment := _comment_within(file.read(size + size % 2)):
+                return comment
         elif size == _UNKNOWN:
             return ""
         else:

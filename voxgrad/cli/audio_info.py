@@ -34,9 +34,9 @@ def replay(
     """Reproduce an audio file from its metadata."""
     from voxgrad.audio.writers import check_writable_audio, read_comment
     from voxgrad.cli.terminal import Renderer, answer
-    from voxgrad.speech.provenance import read_recipe
     from voxgrad.steps.replay import replay as step
     from voxgrad.store import Store
+    from voxgrad.voice.metadata import read_recipe
 
     session: Session = context.obj
     recipe = read_recipe(read_comment(file), str(file))
@@ -72,12 +72,12 @@ def info(
     """Show the metadata of an audio file: voice, settings and text."""
     from rich.console import Group
 
-    from voxgrad.audio.audiobook import read_tags
+    from voxgrad.audio.codecs import read_tags
     from voxgrad.audio.io import open_audio
     from voxgrad.audio.writers import read_comment
     from voxgrad.cli.listing import flattened
     from voxgrad.cli.terminal import answer, section
-    from voxgrad.speech.provenance import read_recipe
+    from voxgrad.voice.metadata import read_recipe
 
     session: Session = context.obj
     recipe = read_recipe(read_comment(file), str(file))

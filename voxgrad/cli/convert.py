@@ -21,12 +21,10 @@ from voxgrad.cli.shared_options import (
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.events import Emit
     from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.settings import ConversionSpec, SynthesisSpec
-    from voxgrad.speech.synthesizer import Synthesizer
-    from voxgrad.steps.convert import Job
-    from voxgrad.store import Artifact, Store
+    from voxgrad.steps.convert import ConversionJob
+    from voxgrad.voice.job import AudioTarget
 
 
 @takes(kept="voxgrad.settings.ConversionSpec", synthesis="voxgrad.settings.SynthesisSpec")
@@ -72,39 +70,31 @@ def convert(
     """Say in a voice what a recording says, with its timing, melody and loudness."""
     session: Session = context.obj
     session.loading()
-    from voxgrad.cli.say_output import made_by
-    from voxgrad.cli.terminal import Renderer, answer
-    from voxgrad.speech.load import find_voice
-    from voxgrad.steps.convert import Manner
+    from voxgrad.cli.say_output import answer_file
+    from voxgrad.cli.terminal import Renderer
+    from voxgrad.onnx.runtime import KIND
+    from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
     from voxgrad.store import Store
+    from voxgrad.voice.load import find_voice, load_voice
 
-    how = Manner(
-        kept,
-        synthesis,
-        seed,
-        _recogniser(model),
-        not no_metadata,
-    )
+    options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
     store = Store.open(session.home)
-    found = find_voice(store, voice)
-    jobs = _jobs(recordings, text, _Places(output, directory, format_, found.name, timings))
+    artifact = find_voice(store, voice)
+    places = _Places(output, directory, format_, artifact.name, timings, not no_metadata)
+    jobs = _jobs(recordings, text, places)
+    if artifact.kind == KIND:
+        raise BadInputError(
+            f"{artifact} is an ONNX graph, which takes no timing and no melody",
+            "Name the voice it was made from.",
+        )
     with Renderer(session) as renderer:
-        ready = _loaded(store, found, vocoder, lexicon, synthesis.speaker, renderer.emit)
-        for one in step(jobs, ready, how, renderer.emit):
-            length = "there already" if one.seconds is None else f"{one.seconds:.2f} s"
-            answer(
-                session,
-                {
-                    "recording": str(one.job.recording),
-                    "file": str(one.job.target),
-                    "text": one.text,
-                    "seconds": one.seconds,
-                    "seed": seed,
-                    "parents": ready.parents,
-                },
-                f"{one.job.target}: {length} by {made_by(ready.parents)}, seed {seed}",
-            )
+        ready = load_voice(store, artifact, vocoder, lexicon, renderer.emit, engine="torch").ready()
+        ready.spec.row_of(synthesis.speaker)  # before the first recording is read
+        parents = {role: artifact.ref for role, artifact in ready.parents.items()}
+        for job in step(jobs, ready, options, renderer.emit):
+            more = {"recording": str(job.recording), "text": job.text}
+            answer_file(session, job.target.path, job.seconds, seed, parents, **more)
 
 
 @dataclass(frozen=True)
@@ -116,26 +106,21 @@ class _Places:
     ending: str
     voice: str
     timings: Path | None
+    metadata: bool
 
-    def target(self, recording: Path) -> Path:
+    def target(self, recording: Path) -> "AudioTarget":
         """The audio file of a recording."""
+        from voxgrad.voice.job import AudioTarget
+
+        path = Path(f"{recording.stem}-{self.voice}.{self.ending}")
         if self.output is not None:
-            return self.output
-        if self.directory is not None:
-            return self.directory / f"{recording.stem}.{self.ending}"
-        return Path(f"{recording.stem}-{self.voice}.{self.ending}")
-
-    def times(self, target: Path) -> tuple[Path, str] | None:
-        """The timings of an audio file, and their format."""
-        from voxgrad.speech.word_timings import timings_format
-
-        if self.timings is None:
-            return None
-        kind = timings_format(self.timings)
-        return (self.timings if self.timings.suffix else target.with_suffix(f".{kind}")), kind
+            path = self.output
+        elif self.directory is not None:
+            path = self.directory / f"{recording.stem}.{self.ending}"
+        return AudioTarget.at(path, self.timings, metadata=self.metadata)
 
 
-def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Job]":
+def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[ConversionJob]":
     """What is converted into what, looked at before anything is.
 
     Raises:
@@ -143,33 +128,33 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Job
     """
     from voxgrad.audio.writers import check_writable_audio
     from voxgrad.cli.say_output import make_directory
-    from voxgrad.steps.convert import Job
+    from voxgrad.steps.convert import ConversionJob
     from voxgrad.transcripts.beside import script_beside
 
     if places.output is not None and places.directory is not None:
         raise BadInputError("-o and -d exclude each other", "Give one of them.")
-    recordings = [one for path in named for one in recordings_of(path)]
-    single = {"--text": text, "-o": places.output, "--timings FILE": places.timings}
-    if places.timings is not None and not places.timings.suffix:
-        del single["--timings FILE"]
-    if len(recordings) > 1 and any(one is not None for one in single.values()):
-        option = next(name for name, one in single.items() if one is not None)
+    recordings = [recording for path in named for recording in recordings_of(path)]
+    one_file_of_timings = places.timings is not None and places.timings.suffix
+    single = {"--text": text, "-o": places.output, "--timings FILE": one_file_of_timings or None}
+    option = next((name for name, value in single.items() if value is not None), None)
+    if len(recordings) > 1 and option is not None:
         raise BadInputError(
             f"{option} is for one recording, and there are {len(recordings)}",
             "Write the texts to .txt files beside them, and give -d DIR and --timings srt.",
         )
     if places.directory is not None:
         make_directory(places.directory)
-    jobs: dict[Path, Job] = {}
+    jobs: dict[Path, ConversionJob] = {}
     for recording in recordings:
         target = places.target(recording)
-        if target.absolute() in jobs:
-            raise BadInputError(f"two recordings would be written to {target}", "Give them different names.")
-        if target.exists() and target.samefile(recording):
-            raise BadInputError(f"{target} is the recording itself", "Name another file with -o.")
-        check_writable_audio(target)
+        path = target.path
+        if path.absolute() in jobs:
+            raise BadInputError(f"two recordings would be written to {path}", "Give them different names.")
+        if path.exists() and path.samefile(recording):
+            raise BadInputError(f"{path} is the recording itself", "Name another file with -o.")
+        check_writable_audio(path)
         said = text if text is not None else script_beside(recording)
-        jobs[target.absolute()] = Job(recording, said, target, places.times(target))
+        jobs[path.absolute()] = ConversionJob(recording, said, target)
     return list(jobs.values())
 
 
@@ -186,10 +171,10 @@ def recordings_of(path: Path) -> Iterator[Path]:
             raise BadInputError(f"there is no {path}", "Name an audio file, or a folder of them.")
         yield path
         return
-    found = Folder(path.absolute()).recordings
-    if not found:
+    recordings = Folder(path.absolute()).recordings
+    if not recordings:
         raise BadInputError(f"{path} holds no recordings", "Name a folder of audio files.")
-    yield from (path / file for file in found)
+    yield from (path / file for file in recordings)
 
 
 def _recogniser(model: Path | None) -> "Recogniser | None":
@@ -202,36 +187,3 @@ def _recogniser(model: Path | None) -> "Recogniser | None":
         return choose_recogniser("auto")
     except BadInputError:
         return None
-
-
-def _loaded(
-    store: "Store",
-    voice: "Artifact",
-    vocoder: str | None,
-    lexicon: Path | None,
-    speaker: str | None,
-    emit: "Emit",
-) -> "Synthesizer":
-    """The voice with its vocoder.
-
-    Raises:
-        BadInputError: it is a graph, the speaker or the vocoder is not there, or something does not fit.
-    """
-    from voxgrad.onnx.runtime import KIND
-    from voxgrad.speech.engines import require_torch
-    from voxgrad.speech.load import find_vocoder
-    from voxgrad.speech.speaker import carried_lexicon
-    from voxgrad.text.lexicon import Lexicon
-
-    if voice.kind == KIND:
-        raise BadInputError(
-            f"{voice} is an ONNX graph, which takes no timing and no melody",
-            "Name the voice it was made from.",
-        )
-    require_torch()
-    from voxgrad.speech.synthesizer import Synthesizer
-
-    words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
-    ready = Synthesizer.load(voice, find_vocoder(store, vocoder, voice, emit), words)
-    ready.row_of(speaker)  # before the first recording is read
-    return ready

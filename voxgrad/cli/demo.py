@@ -49,6 +49,7 @@ def demo(
     ] = Path("demo"),
 ) -> None:
     """Run the whole chain: speak with a base, clone a voice, speak with the clone."""
+    from voxgrad.audio.io import copy_audio
     from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.terminal import Renderer, answer, shown_path
     from voxgrad.store import Store
@@ -62,7 +63,7 @@ def demo(
         consent = _SYNTHETIC if folder is None else _ON_THIS_MACHINE
         voice = _clone(store, base, recordings, renderer.emit, consent)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
-            _speak(store, speaker, output / name, renderer.emit)
+            copy_audio(_say(store, speaker, SENTENCE, renderer.emit), output / name)
         card = card_or_none(store, voice, renderer.emit)
     answer(
         session,
@@ -79,33 +80,26 @@ def demo(
     )
 
 
-def _speak(store: "Store", speaker: "Artifact", target: Path, emit: "Emit") -> None:
-    from voxgrad.audio.io import copy_audio
-    from voxgrad.settings import SynthesisSpec
+def _say(
+    store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None
+) -> Path:
+    """The audio of a text."""
     from voxgrad.steps.say import AUDIO, say
-    from voxgrad.vocoder.choice import choose_vocoder, mel_of
+    from voxgrad.voice.load import load_voice
+    from voxgrad.voice.voice import Cast, SpeechJob
 
-    vocoder = choose_vocoder(store, None, mel_of(speaker), emit)
-    speech = say(
-        store, SENTENCE, speaker, vocoder, name=speaker.name, settings=SynthesisSpec(), seed=0, emit=emit
-    )
-    copy_audio(speech.path(AUDIO), target)
+    cast = Cast(load_voice(store, voice, emit=emit, engine="torch"))
+    job = SpeechJob(text, cast, seed=seed)
+    return say(store, job, name=name, emit=emit).path(AUDIO)
 
 
 def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit") -> Path:
     """Another speaker: what the base says, with pitch and formants lowered."""
     from voxgrad.audio.io import read_audio
     from voxgrad.audio.praat import shift
-    from voxgrad.settings import SynthesisSpec
-    from voxgrad.steps.say import AUDIO, say
-    from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
-    vocoder = choose_vocoder(store, None, mel_of(base), emit)
-    spoken = (
-        say(store, text, base, vocoder, name="demo", settings=SynthesisSpec(), seed=seed, emit=emit)
-        for seed, text in enumerate(_TEXTS)
-    )
-    sources = (read_audio(speech.path(AUDIO)) for speech in spoken)
+    spoken = (_say(store, base, text, emit, seed, "demo") for seed, text in enumerate(_TEXTS))
+    sources = (read_audio(path) for path in spoken)
     return _record(output / "wavs", (shift(source, _PITCH, _FORMANTS) for source in sources))
 
 

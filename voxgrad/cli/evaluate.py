@@ -42,11 +42,11 @@ def evaluate(
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer
-    from voxgrad.speech.load import find_voice
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step
     from voxgrad.store import Store
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
+    from voxgrad.voice.load import find_voice
 
     trial = Trial(clips, speaker, synthesis, seed)
     store = Store.open(session.home)

@@ -1,5 +1,6 @@
 """`voxgrad export`: artifacts out of the store, as archives and for other programs."""
 
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
 
 _OF_GRAPHS = frozenset({"steps", "quantize", "vocoder"})
+_SPEECH_DISPATCHER = """\
+# {voice}, by voxgrad. Save this as ~/.config/speech-dispatcher/modules/voxgrad.conf and add to speechd.conf there:
+#   AddModule "voxgrad" "sd_generic" "voxgrad.conf"
+#   DefaultModule "voxgrad"
+GenericExecuteSynth \\
+"printf %s \\'$DATA\\' | {command} -q --home {home} say --voice {ref} --speed $RATE -o - | $PLAY_COMMAND"
+GenericCmdDependency {dependency}
+GenericLanguage "en" "en" "utf-8"
+# -100 to 100 become speeds of 0.2 to 1.8.
+GenericRateAdd 1
+GenericRateMultiply 0.8
+AddVoice "en" "MALE1" "{name}"
+AddVoice "en" "FEMALE1" "{name}"
+DefaultVoice "{name}"
+"""
 
 
 class Format(StrEnum):
@@ -126,8 +142,8 @@ def _graph(
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import Renderer, answer, section, size
     from voxgrad.onnx.runtime import KIND
-    from voxgrad.speech.load import find_voice
     from voxgrad.steps.onnx import SUFFIX, export_onnx, export_sherpa
+    from voxgrad.voice.load import find_voice
 
     voice = find_voice(store, ref)
     if voice.kind != KIND:
@@ -204,7 +220,7 @@ def _archive(
 
 def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
     from voxgrad.cli.terminal import Renderer
-    from voxgrad.speech.engines import require_torch
+    from voxgrad.voice.load import require_torch
 
     require_torch()
     session.loading()
@@ -217,8 +233,7 @@ def _halved(session: Session, store: "Store", ref: str) -> "Artifact":
 def _weights(session: Session, store: "Store", ref: str, output: Path | None) -> None:
     from voxgrad.cli.import_artifact import terms
     from voxgrad.cli.terminal import answer, section
-    from voxgrad.speech.engines import require_torch
-    from voxgrad.speech.load import find_voice
+    from voxgrad.voice.load import find_voice, require_torch
 
     voice = find_voice(store, ref)
     require_torch()
@@ -235,10 +250,18 @@ def _weights(session: Session, store: "Store", ref: str, output: Path | None) ->
 
 
 def _module(session: Session, store: "Store", ref: str) -> None:
-    """Prints a configuration of speech-dispatcher, as it stands: it is to be put into a file."""
-    from voxgrad.cli.speech_dispatcher import module_configuration
-    from voxgrad.speech.load import find_voice
+    """Print a configuration with which speech-dispatcher, and so screen readers on Linux, speak with a voice."""
+    from voxgrad.voice.load import find_voice
 
     if session.json:
         raise BadInputError("--json and --for speech-dispatcher exclude each other", "Leave out --json.")
-    sys.stdout.write(module_configuration(find_voice(store, ref), store.home))
+    voice, command = find_voice(store, ref), Path(sys.argv[0]).absolute()
+    configuration = _SPEECH_DISPATCHER.format(
+        voice=voice,
+        command=shlex.quote(str(command)),
+        dependency=f'"{command}"',
+        home=shlex.quote(str(store.home)),
+        ref=shlex.quote(f"{voice.kind}/{voice.ref}"),  # with its version, so that it goes on to mean it
+        name=voice.name,
+    )
+    sys.stdout.write(configuration)

@@ -1,16 +1,23 @@
-"""`voxgrad lexicon`: a person's own words, which everything spoken from a home uses."""
+"""`voxgrad g2p` and `voxgrad lexicon`: how words are read, and a person's own pronunciations of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voxgrad.cli.prepare import Frontend
 from voxgrad.cli.shared_options import Command, Session
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
+from voxgrad.unicode import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
     from voxgrad.text.lexicon import Lexicon
+    from voxgrad.text.tokens import Encoded
 
 lexicon = typer.Typer(
     name="lexicon",
@@ -19,6 +26,81 @@ lexicon = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def g2p(
+    context: typer.Context,
+    *,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
+    text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
+    lexicon: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
+    ] = False,
+) -> None:
+    """Show the phones of a text, and the source of each pronunciation."""
+    from voxgrad.cli.standard_streams import input_lines
+    from voxgrad.cli.terminal import answer
+    from voxgrad.settings import TextSpec
+    from voxgrad.store import Store
+    from voxgrad.text.characters import unread
+    from voxgrad.text.lexicon import Lexicon, refuse_unknown
+    from voxgrad.text.tokens import as_written, encode
+    from voxgrad.text.unread import unread_remarks
+
+    session: Session = context.obj
+    known = Lexicon.gather(Store.open(session.home).home, lexicon)
+    written = clean("".join(input_lines()) if text == "-" else text)
+    spec = TextSpec(frontend=text_frontend, add_blank=False)
+    encoded = encode(written, spec, known)
+    remarks = list(unread_remarks(written))
+    if strict:
+        refuse_unknown(encoded.unknown)
+        if remarks:
+            raise BadInputError(remarks[0], "Leave it out, or write it in English.")
+    origins = as_written(written, [word.word for word in encoded.words])
+    answer(
+        session,
+        {
+            "normalised": encoded.normalised,
+            "frontend": text_frontend,
+            "words": [
+                {
+                    "written": origin,
+                    "word": word.word,
+                    "phones": list(word.phones),
+                    "source": word.source,
+                    "sense": word.sense,
+                }
+                for word, origin in zip(encoded.words, origins, strict=True)
+            ],
+            "tokens": list(encoded.tokens),
+            "unknown": list(encoded.unknown),
+            "dropped": list(dict.fromkeys(part.text for part in unread(written))),
+        },
+        _page(encoded, origins, remarks),
+    )
+
+
+def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]") -> "RenderableType":
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("written", "read", "phones", "source"):
+        table.add_column(heading, overflow="fold")
+    for word, origin in zip(encoded.words, origins, strict=True):
+        source = f"{word.source}: {word.sense}" if word.sense else word.source
+        cells = (origin, word.word, " ".join(word.phones), source)
+        table.add_row(*map(Text, cells), style="yellow" if word.source == "network" else "")
+    remarks = [f"\n{remark}" for remark in not_read]
+    if encoded.unknown:
+        remarks.insert(0, f"\nin no dictionary: {', '.join(encoded.unknown)}")
+    return Group(table, *map(Text, remarks))
 
 
 @lexicon.command("add", cls=Command)

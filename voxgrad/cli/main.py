@@ -20,9 +20,8 @@ from voxgrad.cli.convert import convert
 from voxgrad.cli.demo import demo
 from voxgrad.cli.evaluate import card, evaluate
 from voxgrad.cli.export import export
-from voxgrad.cli.g2p import g2p
 from voxgrad.cli.import_artifact import import_artifact
-from voxgrad.cli.lexicon import lexicon
+from voxgrad.cli.lexicon import g2p, lexicon
 from voxgrad.cli.listing import ls, show
 from voxgrad.cli.maintenance import gc, restore, rm, verify
 from voxgrad.cli.prepare import align, prepare

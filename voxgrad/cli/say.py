@@ -106,16 +106,19 @@ def say(
 ) -> None:
     """Speak a text, a file, or standard input."""
     from voxgrad.cli.say_book import is_book, list_book, say_book
-    from voxgrad.cli.say_input import Reading, SayInput, chosen_markup, file_named, read_cast, read_input
+    from voxgrad.cli.say_input import InputOptions, SayInput, chosen_markup, file_named, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
-    from voxgrad.speech.word_timings import timings_format
+    from voxgrad.cli.terminal import Renderer
+    from voxgrad.events import Said
+    from voxgrad.store import Store
+    from voxgrad.voice.timings import timings_file
 
     if output is not None and directory is not None:
         raise BadInputError("-o and -d exclude each other", "Give one of them.")
     if raw and str(output) not in {"None", "-"}:
         raise BadInputError("--raw streams to standard output", "Leave -o out, or give -o -.")
     if timings is not None:
-        timings_format(timings)
+        timings_file(timings)
     session: Session = context.obj
     members = read_cast(cast)
     if file is None and (file := file_named(text)) is not None:
@@ -127,15 +130,16 @@ def say(
     if book is not None and list_chapters:
         list_book(session, book)
         return
-    taken = Reading(
+    options = InputOptions(
         one=output is not None or raw,
         lines=directory is not None,
         markup=chosen_markup(ssml=ssml, markdown=markdown),
         names=tuple(members),
     )
-    source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, taken)
-    saying = SayRequest(
+    source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, options)
+    request = SayRequest(
         session=session,
+        store=Store.open(session.home),
         voice=voice,
         vocoder=vocoder,
         lexicon=lexicon,
@@ -150,13 +154,15 @@ def say(
         cast=members,
         folder=source.folder,
     )
+    if source.warnings:
+        with Renderer(session) as renderer:
+            for warning in source.warnings:
+                renderer.emit(Said(warning, "warning"))
     if book is not None:
-        say_book(saying, book, output, directory, chapters)
-        return
-    saying.warn(source.warnings)
-    if raw or str(output) == "-":
-        saying.stream(source, raw=raw)
+        say_book(request, book, output, directory, chapters)
+    elif raw or str(output) == "-":
+        request.to_stream(source, raw=raw)
     elif source.one:
-        saying.one(source.joined(), output)
+        request.to_one_file(source.joined(), output)
     else:
-        saying.many(source, directory)
+        request.to_files(source, directory)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.documents.epub import Book
     from voxgrad.events import Emit
-    from voxgrad.steps.read_book import ReadBook, Reading
+    from voxgrad.steps.read_book import BookPart, ReadBook
 
 _BOOK: Final = ".epub"
 _LONGEST_NAME: Final = 60
@@ -52,16 +52,9 @@ def list_book(session: Session, path: Path) -> None:
 
 
 def say_book(
-    saying: "SayRequest", path: Path, output: Path | None, directory: Path | None, chapters: str | None
+    request: "SayRequest", path: Path, output: Path | None, directory: Path | None, chapters: str | None
 ) -> None:
-    """Read a book aloud.
-
-    Args:
-        saying: voice, settings and the like.
-        path: an EPUB.
-        output: one file; None is the book's name.
-        directory: a file for each chapter instead.
-        chapters: those that are read, such as ``3-5``; None is all.
+    """Read an EPUB aloud: into one file, or into a directory with a file for each chapter.
 
     Raises:
         BadInputError: the book, the output or the chapters cannot be used; or ``--strict`` forbids that some are left
@@ -74,116 +67,93 @@ def say_book(
     if str(output) == "-":
         raise BadInputError("a book cannot be streamed", "Name a file with -o.")
     book = open_book(path)
-    if saying.strict and book.missing:
+    if request.strict and book.missing:
         raise BadInputError(
             f"{path}: {book.missing[0]}", "Save the book again, or leave out --strict to read the rest."
         )
     numbers = _chosen(chapters, len(book.chapters))
-    targets = list(
-        _targets(book, numbers, output or Path(f"{path.stem}.{saying.ending}"), directory, saying.ending)
-    )
-    if directory is not None and saying.timings is not None and saying.timings.suffix:
-        raise BadInputError(
-            f"{saying.timings} cannot hold the timings of several audio files",
-            "Give just srt, to write them beside each file.",
-        )
-    for target, _ in targets:
-        _check(target)
-    with Renderer(saying.session) as renderer:
-        for warning in (*(f"{reason}: it is left out" for reason in book.missing), *book.warnings):
-            renderer.emit(Said(warning, "warning"))
+    output = output or Path(f"{path.stem}.{request.ending}")
+    parts = list(_parts(book, numbers, output, directory, request.ending))
+    if directory is not None:
+        request.require_timings_beside()
+    for target, _ in parts:
+        _require_writable(target)
+    with Renderer(request.session) as renderer:
+        warnings = [f"{reason}: it is left out" for reason in book.missing] + list(book.warnings)
         if book.language and not book.language.lower().startswith("en"):
-            renderer.emit(Said(f"the book is in {book.language}, and is read as English", "warning"))
-        _read(saying, targets, book.missing, renderer.emit)
+            warnings.append(f"the book is in {book.language}, and is read as English")
+        for warning in warnings:
+            renderer.emit(Said(warning, "warning"))
+        _read(request, parts, book.missing, renderer.emit)
 
 
 def _read(
-    saying: "SayRequest", targets: "list[tuple[Path, Reading]]", missing: tuple[str, ...], emit: "Emit"
+    request: "SayRequest", parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: "Emit"
 ) -> None:
     from voxgrad.events import Said
     from voxgrad.steps.read_book import NoChapterError, read_book
 
-    store = saying.store()
-    speaker, synthesis = saying.load(store, saying.voice, emit)
-    cast = saying.casting(store, emit)(speaker)
-    failures: list[NoChapterError] = []
-    for target, reading in targets:
+    job = request.job("", request.load(request.voice, emit), emit)
+    unreadable = 0
+    for path, part in parts:
         try:
-            done = read_book(
-                reading,
-                speaker,
-                target,
-                synthesis=synthesis,
-                delivery=saying.delivery,
-                seed=saying.seed,
-                cast=cast,
-                metadata=saying.metadata,
-                strict=saying.strict,
-                anew=saying.timings is not None,
-                emit=emit,
-            )
+            done = read_book(part, job, request.target(path), strict=request.strict, emit=emit)
         except NoChapterError as error:
-            failures.append(error)
-            if len(failures) == len(targets):
+            unreadable += 1
+            if unreadable == len(parts):
                 raise
             emit(Said(f"{error.message}: it is left out", "warning"))
             continue
         except (KeyboardInterrupt, VoxgradError):
-            if (folder := target.with_name(f"{target.name}.part")).is_dir():
+            if (folder := path.with_name(f"{path.name}.part")).is_dir():
                 emit(Said(f"what is spoken is kept in {folder}: the same command goes on there", "warning"))
             raise
-        _answer(saying, target, done, speaker.voice.ref, missing)
+        _answer(request, path, done, job.voice.artifact.ref, missing)
 
 
 def _answer(
-    saying: "SayRequest", target: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]
+    request: "SayRequest", path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]
 ) -> None:
     from voxgrad.cli.terminal import answer, duration
-    from voxgrad.speech.word_timings import timings_format, write_timings
+    from voxgrad.events import counted
 
     if done is None:
-        answer(saying.session, {"file": str(target), "seconds": None}, f"{target}: there already by {voice}")
+        answer(request.session, {"file": str(path), "seconds": None}, f"{path}: there already by {voice}")
         return
-    if saying.timings is not None:
-        kind = timings_format(saying.timings)
-        path = saying.timings if saying.timings.suffix else target.with_suffix(f".{kind}")
-        write_timings(path, kind, done.passages, done.seconds)
-    count = len(done.chapters)
-    chapters = f"{count} chapter{'' if count == 1 else 's'}"
-    left_out = [*missing, *done.left_out]
+    chapters, left_out = counted(len(done.chapters), "chapters"), [*missing, *done.left_out]
     if left_out:
         chapters += f" ({len(left_out)} left out)"
     answer(
-        saying.session,
+        request.session,
         {
-            "file": str(target),
+            "file": str(path),
             "seconds": round(done.seconds, 4),
-            "seed": saying.seed,
+            "seed": request.seed,
             "voice": voice,
-            "chapters": [one.title for one in done.chapters],
+            "chapters": [chapter.title for chapter in done.chapters],
             "left_out": left_out,
         },
-        f"{target}: {duration(done.seconds)}, {chapters} by {voice}, seed {saying.seed}",
+        f"{path}: {duration(done.seconds)}, {chapters} by {voice}, seed {request.seed}",
     )
 
 
-def _targets(
+def _parts(
     book: "Book", numbers: list[int], output: Path, directory: Path | None, ending: str
-) -> "Iterator[tuple[Path, Reading]]":
+) -> "Iterator[tuple[Path, BookPart]]":
     from voxgrad.cli.say_output import make_directory
-    from voxgrad.steps.read_book import Reading
+    from voxgrad.steps.read_book import BookPart
 
     author = ", ".join(book.authors)
     if directory is None:
         read = tuple(book.chapters[number - 1] for number in numbers)
-        yield output, Reading(book.title, author, read, book.cover)
+        yield output, BookPart(book.title, author, read, book.cover)
         return
     make_directory(directory)
     for number in numbers:
         chapter = book.chapters[number - 1]
         name = " ".join(re.sub(r"[^\w .,'()-]+", " ", chapter.title).split())[:_LONGEST_NAME].strip(" .")
-        target = directory / f"{f'{number:03} {name}'.strip()}.{ending}"
-        yield target, Reading(f"{book.title}: {chapter.title}", author, (chapter,), book.cover)
+        path = directory / f"{f'{number:03} {name}'.strip()}.{ending}"
+        yield path, BookPart(f"{book.title}: {chapter.title}", author, (chapter,), book.cover)
 
 
 def _chosen(written: str | None, count: int) -> list[int]:
@@ -210,10 +180,10 @@ def _chosen(written: str | None, count: int) -> list[int]:
     return sorted(numbers)
 
 
-def _check(target: Path) -> None:
-    from voxgrad.audio.audiobook import ENDINGS
+def _require_writable(target: Path) -> None:
+    from voxgrad.audio.codecs import AUDIOBOOKS
     from voxgrad.audio.writers import check_writable_audio
 
     # What libsndfile does not write is checked by a name that it does.
-    ending = target.suffix.lower().removeprefix(".")
-    check_writable_audio(target.with_suffix(".wav") if ending in ENDINGS else target)
+    audiobook = target.suffix.lower().removeprefix(".") in AUDIOBOOKS
+    check_writable_audio(target.with_suffix(".wav") if audiobook else target)

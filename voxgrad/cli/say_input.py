@@ -1,19 +1,21 @@
-"""Options of `voxgrad say`: what is said (a text, a file, standard input)."""
+"""What `voxgrad say` is given to say: a text, a file, standard input, a list of JSON lines."""
 
+import json
 import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from voxgrad.cli.standard_streams import input_lines
 from voxgrad.errors import BadInputError
-from voxgrad.unicode import PARAGRAPH, clean
-
-if TYPE_CHECKING:
-    from voxgrad.speech.text_input import Utterance
+from voxgrad.presets import validated
+from voxgrad.settings import Spec, Speed
+from voxgrad.unicode import PARAGRAPH, clean, whole_characters
 
 Markup = Literal["plain", "ssml", "markdown", "html"]
 _ENDINGS: Final[dict[str, Markup]] = {
@@ -28,10 +30,23 @@ _OTHERS: Final = {
     ".mobi": "Convert it to EPUB.",
     ".azw3": "Convert it to EPUB.",
 }
-
-
-_TEXTS: Final = frozenset({".txt", ".jsonl", ".epub"} | _ENDINGS.keys() | _OTHERS.keys())
+_TEXTS: Final = (".txt", ".jsonl", ".epub", *_ENDINGS, *_OTHERS)
 """How files that somebody wants to hear are called."""
+
+
+class Utterance(Spec):
+    """A line of a list; what is None is as for the whole list."""
+
+    text: Annotated[str, Field(min_length=1)]
+    """Written English."""
+    voice: str | None = None
+    """A reference."""
+    speed: Speed | None = None
+    """Above 1 is faster."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Of all noise."""
+    out: Annotated[str, Field(min_length=1)] | None = None
+    """An audio file."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class SayInput:
     """What shall be said.
 
     Attributes:
-        texts: paragraphs, or one SSML document; of standard input they may still be coming.
+        texts: one document, or lines of standard input, which may still be coming.
         listed: utterances with settings of their own, instead.
         one: all of it is one text.
         coming: nobody knows how it ends.
@@ -48,7 +63,7 @@ class SayInput:
     """
 
     texts: Iterable[str]
-    listed: "list[Utterance] | None" = None
+    listed: list[Utterance] | None = None
     one: bool = True
     coming: bool = False
     warnings: tuple[str, ...] = ()
@@ -58,20 +73,20 @@ class SayInput:
         """All of it as one text, each part a paragraph, with no more lines than there are."""
         return PARAGRAPH.join(self.texts)
 
-    def utterances(self) -> "Iterable[Utterance]":
-        """A line an utterance; SSML is one."""
-        from voxgrad.speech.text_input import Utterance, read_lines
+    def utterances(self) -> Iterable[Utterance]:
+        """A line an utterance; SSML is one, and empty lines are left out."""
         from voxgrad.text.ssml import is_ssml
 
         if self.listed is not None:
             return self.listed
         if isinstance(self.texts, list) and any(is_ssml(text) for text in self.texts):
             return [Utterance(text=text) for text in self.texts]
-        return read_lines(line for text in self.texts for line in text.splitlines())
+        lines = (line.strip() for text in self.texts for line in text.splitlines())
+        return (Utterance(text=line) for line in lines if line)
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputOptions:
     """How a text is taken.
 
     Attributes:
@@ -89,18 +104,13 @@ class Reading:
 
 def file_named(text: str | None) -> Path | None:
     """The file that a text is the name of, rather than a text to speak."""
-    if text is None or len(text) > _LONGEST_NAME or not text.lower().endswith(tuple(_TEXTS)):
+    if text is None or len(text) > _LONGEST_NAME or not text.lower().endswith(_TEXTS):
         return None
     return path if (path := Path(text)).is_file() else None
 
 
-def read_input(text: str | None, file: Path | None, reading: Reading) -> SayInput:
-    """Find what shall be said: a text, a file, or standard input.
-
-    Args:
-        text: from the command line; ``-`` is standard input.
-        file: ``-`` is standard input, as one text.
-        reading: how it is taken.
+def read_input(text: str | None, file: Path | None, options: InputOptions) -> SayInput:
+    """Find what shall be said: a text, a file, or standard input, which is ``-``, and as a file is one text.
 
     Raises:
         BadInputError: there is nothing, or too much, or it cannot be read.
@@ -108,62 +118,91 @@ def read_input(text: str | None, file: Path | None, reading: Reading) -> SayInpu
     if text is not None and file is not None:
         raise BadInputError("a text and a file exclude each other", "Give one of them.")
     if file is not None:
-        return _from_file(file, reading)
+        return _from_file(file, options)
     if text is not None and text != "-":
-        return _document(text, reading, one=not reading.lines)
+        return _document(text, options)
     # A process without a terminal may have none at all.
     if sys.stdin is None or (text is None and sys.stdin.isatty()):
         raise BadInputError("there is no text", "Give one, name a file with -f, or pipe lines in.")
     lines = input_lines()
     first = next(lines, "")
-    if (
-        reading.markup not in {None, "plain"}
-        or reading.names
-        or re.match(r"\ufeff?\s*<(?:speak\b|\?xml)", first)
-    ):
-        return _document(first + "".join(lines), reading, one=not reading.lines)
-    return SayInput(chain([first], lines) if first else (), one=reading.one, coming=True)
+    marked = options.markup not in {None, "plain"} or re.match(r"\ufeff?\s*<(?:speak\b|\?xml)", first)
+    if marked or options.names:
+        return _document(first + "".join(lines), options)
+    return SayInput(chain([first], lines) if first else (), one=options.one, coming=True)
 
 
-def _from_file(file: Path, reading: Reading) -> SayInput:
-    from voxgrad.speech.text_input import is_jsonl, read_jsonl
+def _from_file(file: Path, options: InputOptions) -> SayInput:
     from voxgrad.unicode import read_text
 
     ending = file.suffix.lower()
-    if ending in _OTHERS and reading.markup is None:
+    if ending in _OTHERS and options.markup is None:
         raise BadInputError(f"{file} is no text", _OTHERS[ending])
     content = "".join(input_lines()) if str(file) == "-" else read_text(file).text
-    taken = replace(reading, markup=reading.markup or _ENDINGS.get(ending))
+    options = replace(options, markup=options.markup or _ENDINGS.get(ending))
     folder = Path() if str(file) == "-" else file.parent
-    if taken.markup is None and is_jsonl(content):
+    if options.markup is None and is_jsonl(content):
         listed = read_jsonl(content, file.name)
-        if reading.one:
+        if options.one:
             return SayInput([_conversation(listed, file)], folder=folder)
         return SayInput((), listed, one=False, folder=folder)
-    return replace(_document(content, taken, one=not reading.lines), folder=folder)
+    return replace(_document(content, options), folder=folder)
 
 
-def _document(content: str, reading: Reading, *, one: bool) -> SayInput:
+def _document(content: str, options: InputOptions) -> SayInput:
     """A text, made SSML if it is written in something else."""
-    content = clean(content)
     from voxgrad.documents.dialogue import dialogue_to_ssml, is_dialogue
     from voxgrad.documents.html import html_to_ssml, markdown_to_ssml
     from voxgrad.text.ssml import is_ssml
 
-    if reading.markup in {"markdown", "html"}:
-        convert = markdown_to_ssml if reading.markup == "markdown" else html_to_ssml
-        converted = convert(content)
-        return SayInput([converted.ssml], one=one, warnings=converted.warnings)
-    if reading.markup == "ssml":
-        return SayInput([content if is_ssml(content) else f"<speak>{content}</speak>"], one=one)
-    if is_ssml(content):
-        return SayInput([content], one=one)
-    if reading.names and is_dialogue(content, reading.names):
-        return SayInput([dialogue_to_ssml(content, reading.names)], one=one)
-    return SayInput([content], one=one)
+    content = clean(content)
+    warnings: tuple[str, ...] = ()
+    if options.markup in {"markdown", "html"}:
+        converted = (markdown_to_ssml if options.markup == "markdown" else html_to_ssml)(content)
+        content, warnings = converted.ssml, converted.warnings
+    elif not is_ssml(content):
+        if options.markup == "ssml":
+            content = f"<speak>{content}</speak>"
+        elif options.names and is_dialogue(content, options.names):
+            content = dialogue_to_ssml(content, options.names)
+    return SayInput([content], one=not options.lines, warnings=warnings)
 
 
-def _conversation(listed: "list[Utterance]", file: Path) -> str:
+def is_jsonl(text: str) -> bool:
+    """Whether a text is a list of JSON objects, by its first line.
+
+    >>> is_jsonl('{"text": "hello"}'), is_jsonl("{HH AH0 L OW1}, he said.")
+    (True, False)
+    """
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    try:
+        return isinstance(json.loads(first), dict)
+    except ValueError:
+        return False
+
+
+def read_jsonl(text: str, source: str) -> list[Utterance]:
+    """A JSON object a line; empty lines are left out.
+
+    Raises:
+        BadInputError: a line is none; ``source`` and line are named.
+    """
+    utterances = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{source}:{number}"
+        try:
+            content = json.loads(whole_characters(json.dumps(json.loads(line), ensure_ascii=False)))
+        except ValueError as error:
+            raise BadInputError(f"{where} is not JSON ({error})", 'Write {"text": "…"} a line.') from error
+        if not isinstance(content, dict):
+            raise BadInputError(f"{where} is no JSON object", 'Write {"text": "…"} a line.')
+        utterances.append(validated(Utterance, content, where))
+    return utterances
+
+
+def _conversation(listed: list[Utterance], file: Path) -> str:
     """JSON lines as one dialogue."""
     from voxgrad.documents.dialogue import turns_to_ssml
     from voxgrad.text.ssml import is_ssml
@@ -194,10 +233,7 @@ def chosen_markup(*, ssml: bool, markdown: bool) -> Markup | None:
 
 
 def read_cast(written: list[str] | None) -> dict[str, str]:
-    """The voices of a script by name.
-
-    Args:
-        written: ``alice=alice@v2,bob=bob`` and the like, in one or several.
+    """The voices of a script by name, as ``--cast`` has them, in one or several.
 
     Raises:
         BadInputError: something in it is no pair.
@@ -206,7 +242,7 @@ def read_cast(written: list[str] | None) -> dict[str, str]:
     {'alice': 'alice@v2', 'bob': 'english:kathleen'}
     """
     cast: dict[str, str] = {}
-    for pair in (pair for one in written or () for pair in clean(one).split(",")):
+    for pair in (pair for option in written or () for pair in clean(option).split(",")):
         name, sign, reference = (part.strip() for part in pair.partition("="))
         if not (name and sign and reference):
             raise BadInputError(f"--cast has {pair!r}", "Write NAME=VOICE, such as alice=alice@v2,bob=bob.")

@@ -13,15 +13,12 @@ from voxgrad.conversion.source import SourcePiece, SourceSpeech, levels, pitch_o
 from voxgrad.model.frame_prior import frame_positions
 from voxgrad.model.gradtts import Performance
 from voxgrad.settings import ConversionSpec, DeliverySpec, MelSpec, SynthesisSpec
-from voxgrad.speech.pauses import faded
-from voxgrad.speech.provenance import Recipe, Recording
-from voxgrad.speech.results import SpokenPassage
-from voxgrad.speech.stream import piece_seed
-from voxgrad.speech.synthesizer import Synthesizer
-from voxgrad.speech.word_timings import TimedPassage, timed
-from voxgrad.text.marked_text import Break
-from voxgrad.text.passages import Passage
-from voxgrad.text.tokens import Encoded
+from voxgrad.voice.metadata import Recipe, Recording
+from voxgrad.voice.pauses import faded
+from voxgrad.voice.speak import SpokenPassage, piece_seed, silence_at_end
+from voxgrad.voice.timings import timed
+from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _DELIVERY: Final = DeliverySpec(edge_silence=None)
 _SMOOTHED: Final = 13
@@ -30,53 +27,39 @@ _QUIETEST: Final = -35.0
 """dB below the loudest frame, where levels are taken for silence."""
 _MOST_GAIN: Final = 12.0
 """dB up; down there is no limit but silence."""
-_NOTHING: Final = Passage("", Encoded((), "", (), (), ()), Break.PARAGRAPH)
 
 
 def convert(
-    speaker: Synthesizer, source: SourceSpeech, kept: ConversionSpec, synthesis: SynthesisSpec, seed: int
+    engine: TorchEngine, source: SourceSpeech, kept: ConversionSpec, synthesis: SynthesisSpec, seed: int
 ) -> Iterator[SpokenPassage]:
     """Speak a recording again; what lies between its pieces becomes silence of the same length.
-
-    Args:
-        speaker: the voice.
-        source: the recording.
-        kept: what of it is taken over.
-        synthesis: steps, temperature, speaker.
-        seed: of all noise.
 
     Yields:
         A passage for every piece, with the silence before it, and the silence at the end.
     """
-    rate, written, stop = speaker.rate, 0, 0
+    rate, hop, written, stop = engine.rate, engine.spec.mel.hop_length, 0, 0
     for number, piece in enumerate(source.pieces):
         gap = max(piece.start - stop, 0)
-        samples, mel, durations = _spoken(speaker, source, piece, kept, synthesis, piece_seed(seed, number))
-        edges = np.cumsum([0, *durations]) * speaker.spec.mel.hop_length / rate
+        samples, mel, durations = _spoken(engine, source, piece, kept, synthesis, piece_seed(seed, number))
+        edges = np.cumsum([0, *durations]) * hop / rate
         timing = timed(piece.passage, edges.tolist(), (written + gap) / rate)
         yield SpokenPassage(piece.passage, np.pad(samples, (gap, 0)), mel, durations, timing)
         written += gap + len(samples)
-        stop = piece.start + len(piece.log_f0) * speaker.spec.mel.hop_length
+        stop = piece.start + len(piece.log_f0) * hop
     left = max(len(source.waveform.samples) - stop, 0)
-    end = round((written + left) / rate, 4)
-    yield SpokenPassage(
-        _NOTHING, np.zeros(left, np.float32), np.zeros((0, 0), np.float32), (), TimedPassage("", end, end, ())
-    )
+    yield silence_at_end(left, written + left, rate)
 
 
-def recipe_of(
-    speaker: Synthesizer,
-    text: str,
-    recording: Recording,
-    synthesis: SynthesisSpec,
-    seed: int,
+def conversion_recipe(
+    voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int
 ) -> Recipe:
-    """All that is needed to convert a recording again, beside the recording."""
-    return speaker.recipe(text, synthesis, _DELIVERY, seed).model_copy(update={"recording": recording})
+    """All that is needed to convert a recording again, but for the recording."""
+    job = SpeechJob(text, Cast(voice), synthesis, _DELIVERY, seed)
+    return job.recipe.model_copy(update={"recording": recording})
 
 
 def _spoken(
-    speaker: Synthesizer,
+    engine: TorchEngine,
     source: SourceSpeech,
     piece: SourcePiece,
     kept: ConversionSpec,
@@ -84,21 +67,20 @@ def _spoken(
     seed: int,
 ) -> tuple[Samples, Samples, tuple[int, ...]]:
     """Samples, mel and durations of one piece."""
+    spec = engine.spec.mel
     voiced = torch.from_numpy(piece.log_f0 > 0)
     performance = Performance(piece.durations, source.scores(piece), voiced, kept.timing, kept.melody)
     generator = torch.Generator().manual_seed(seed)
-    mel, durations = speaker.mel(piece.passage.encoded.tokens, synthesis, generator, performance=performance)
+    mel, durations = engine.mel(piece.passage.encoded.tokens, synthesis, generator, performance=performance)
     if kept.timing:  # without the frames that fill the network's last block
         mel, durations = mel[:, : len(piece.log_f0)], tuple(piece.durations.tolist())
-    samples = speaker.vocode(mel, _DELIVERY)
+    samples = engine.vocode(mel, _DELIVERY)
     at = performance.source_frames(*frame_positions(torch.tensor([durations]), mel.shape[1]))[0].numpy()
-    if kept.melody > 0 and speaker.acoustic.model.frame_prior is None:
-        samples = _bent(samples, speaker.spec.mel, performance, at)
+    if kept.melody > 0 and engine.acoustic.model.frame_prior is None:
+        samples = _bent(samples, spec, performance, at)
     if kept.loudness:
-        samples = samples * _gains(
-            levels(samples, speaker.spec.mel), piece.levels[at], speaker.spec.mel.hop_length
-        )
-    return faded(speaker.delivered(samples, _DELIVERY), speaker.rate), mel.numpy(), durations
+        samples = samples * _gains(levels(samples, spec), piece.levels[at], spec.hop_length)
+    return faded(engine.deliver(samples, _DELIVERY), engine.rate), mel.numpy(), durations
 
 
 def _bent(samples: Samples, spec: MelSpec, performance: Performance, at: NDArray[np.int64]) -> Samples:

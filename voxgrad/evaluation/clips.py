@@ -11,12 +11,12 @@ from voxgrad.audio.io import Samples, Waveform, read_audio
 from voxgrad.errors import BadInputError
 from voxgrad.evaluation.metrics import PerceptualMetrics, distances, phone_seconds, words
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.lineage import Lineage
 from voxgrad.store.store import Store
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset
+from voxgrad.voice.torch_engine import TorchEngine
 
 
 def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> list[Clip]:
@@ -112,25 +112,25 @@ def recording(dataset: Dataset, clip: Clip) -> Waveform:
     return read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
 
 
-def alignments(speaker: Synthesizer, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
+def alignments(engine: TorchEngine, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
     """The voice's own alignments of recordings, of a speaker that it knows or not."""
     corpus = dataset.corpus.with_clips(clips).alignable()
-    known = speaker.acoustic.spec.speakers
-    rows = {name: known.get(name, speaker.acoustic.row) for name in corpus.speakers}
+    known = engine.acoustic.spec.speakers
+    rows = {name: known.get(name, engine.acoustic.row) for name in corpus.speakers}
     search = align_corpus if set(corpus.speakers) <= set(known) else align_unknown_speakers
-    return search(speaker.acoustic.model, corpus, rows, torch.device("cpu"))
+    return search(engine.acoustic.model, corpus, rows, torch.device("cpu"))
 
 
-def speak(speaker: Synthesizer, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:
+def speak(engine: TorchEngine, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:
     """Say the tokens of a clip as one utterance."""
     started = time.perf_counter()
-    mel, durations = speaker.mel(clip.tokens, settings, torch.Generator().manual_seed(seed))
-    audio = speaker.vocode(mel)
+    mel, durations = engine.mel(clip.tokens, settings, torch.Generator().manual_seed(seed))
+    audio = engine.vocode(mel)
     return Take(audio, mel.numpy(), durations, time.perf_counter() - started)
 
 
 def measured(
-    take: Take, clip: Clip, recorded: Waveform, speaker: Synthesizer, alignment: Alignment
+    take: Take, clip: Clip, recorded: Waveform, engine: TorchEngine, alignment: Alignment
 ) -> Figures:
     """All that needs no other model; see `voxgrad.evaluation.metrics.Distances` for units.
 
@@ -138,10 +138,10 @@ def measured(
         take: what the voice made of the clip.
         clip: what was said.
         recorded: the clip's recording.
-        speaker: who spoke.
+        engine: of the voice that spoke.
         alignment: of the recording, by the voice itself.
     """
-    spec = speaker.acoustic.spec.mel
+    spec = engine.acoustic.spec.mel
     said = phone_seconds(clip.tokens, take.durations, spec)
     meant = phone_seconds(clip.tokens, alignment.durations.tolist(), spec)
     return {

@@ -84,11 +84,11 @@ def _required(module: str, called: str) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphOutput:
-    """What a graph says.
+class NetworkOutput:
+    """One utterance, as a network says it.
 
     Attributes:
-        samples: (n,) float32.
+        samples: (n,) float32, of any level.
         mel: (n_mels, frames) float32.
         durations: frames of every token.
     """
@@ -159,7 +159,7 @@ class OnnxGraph:
         rate: NDArray[np.float32] | None = None,
         semitones: NDArray[np.float32] | None = None,
         rise: NDArray[np.float32] | None = None,
-    ) -> GraphOutput:
+    ) -> NetworkOutput:
         """Say one utterance.
 
         Args:
@@ -188,7 +188,7 @@ class OnnxGraph:
             row = self.acoustic.speakers[self.acoustic.voice] if speaker is None else speaker
             inputs["speaker"] = np.array([row], np.int64)
         audio, durations, mel = self.session.run(["audio", "durations", "mel"], inputs)
-        return GraphOutput(audio[0], mel[0], tuple(durations[0].tolist()))
+        return NetworkOutput(audio[0], mel[0], tuple(durations[0].tolist()))
 
 
 def default_threads() -> int:

@@ -26,16 +26,15 @@ from voxgrad.server import page_api, speech_api, workers
 from voxgrad.server.clone import CloneJobs
 from voxgrad.server.http import ClientLeftError, HTTPError, as_http, error_response
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.remote_speaker import slots
+from voxgrad.server.remote_engine import slots
 from voxgrad.server.security import Protection, check_settings
 from voxgrad.server.service import SpeechService
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.server.workers import WorkerPool
 from voxgrad.server.wyoming import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.cast import Cast
-from voxgrad.speech.stream import cut, readable
 from voxgrad.store.store import Store
+from voxgrad.voice.voice import Cast
 
 _FIRST_WORDS: Final = "This is the first sentence."
 _PAGE: Final = Path(__file__).parent / "page"
@@ -95,9 +94,9 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
 
 async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
-    remote = service.remote(service.find(None))
-    passage = next(cut(readable(_FIRST_WORDS), Cast(remote)))
-    await service.pool.start(workers.speak, *slots(remote), passage, SynthesisSpec(), DeliverySpec(), 0, ())
+    voice = service.find(None)
+    passage = next(Cast(voice).passages([_FIRST_WORDS]))
+    await service.pool.start(workers.speak, *slots(voice), passage, SynthesisSpec(), DeliverySpec(), 0, ())
 
 
 async def page(_: Request) -> Response:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from voxgrad.audio.codecs import CODECS, CodecWriter, require_av
-from voxgrad.audio.io import Samples, Waveform, resample
-from voxgrad.audio.writers import WaveWriter, to_pcm
+from voxgrad.audio.io import Samples, Waveform, resample, to_pcm
+from voxgrad.audio.writers import WaveWriter
 
 MEDIA_TYPES: Final = {
     "mp3": "audio/mpeg",

@@ -23,7 +23,7 @@ from voxgrad.presets import preset_names
 from voxgrad.server import uploads, workers
 from voxgrad.server.clone import CloneJobs, CloneRequest, own_base
 from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
-from voxgrad.server.remote_speaker import slot_of
+from voxgrad.server.remote_engine import slot_of
 from voxgrad.server.service import SpeechService, UnknownVoiceError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_api import described

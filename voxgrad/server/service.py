@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -14,24 +14,21 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.presets import validated
 from voxgrad.server.http import HTTPError
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.remote_speaker import RemoteSpeaker
+from voxgrad.server.remote_engine import RemoteEngine
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.workers import WorkerPool
-from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
-from voxgrad.speech.cast import Cast
-from voxgrad.speech.provenance import Recipe
-from voxgrad.speech.results import SpokenPassage
-from voxgrad.speech.speaker import carried_lexicon
-from voxgrad.speech.stream import cut, readable
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.unread import unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
+from voxgrad.voice.engine import Engine
+from voxgrad.voice.load import find_lexicon
+from voxgrad.voice.metadata import Recipe
+from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 SPEAKERS: Final = ("voice", "base")
@@ -47,48 +44,13 @@ class UnknownVoiceError(HTTPError):
         super().__init__(404, f"{message}. {there_are}", code="voice_not_found", parameter="voice")
 
 
-@dataclass(frozen=True)
-class Speaker:
-    """A voice that can be asked to speak, not loaded.
-
-    Attributes:
-        voice: a voice or a base.
-        vocoder: None for Griffin-Lim.
-        spec: of the voice.
-        lexicon: pronunciations: the voice's, before the store's.
-        name: one of the speakers of a base; None: its default.
-    """
-
-    voice: Artifact
-    vocoder: Artifact | None
-    spec: AcousticSpec
-    lexicon: Lexicon
-    name: str | None
-
-    @property
-    def rate(self) -> int:
-        """Samples per second."""
-        return self.spec.mel.sample_rate
-
-
-@dataclass(frozen=True)
-class SpeechRequest:
-    """What shall be said, and how."""
-
-    text: str
-    speaker: Speaker
-    synthesis: SynthesisSpec
-    delivery: DeliverySpec
-    seed: int
-
-
-def log_text(asked: SpeechRequest) -> None:
+def log_text(asked: SpeechJob) -> None:
     """Log what is said, and what of it is left out.
 
     Raises:
         BadInputError: it is SSML that cannot be read.
     """
-    _LOG.info("%s says: %s", asked.speaker.voice.ref, " ".join(asked.text.split()))
+    _LOG.info("%s says: %s", asked.voice.artifact.ref, " ".join(asked.text.split()))
     for remark in unread_remarks(asked.text):
         _LOG.warning("%s", remark)
 
@@ -104,7 +66,7 @@ class SpeechService:
         self._active = 0
         self._usual_seconds = _USUAL_SECONDS
 
-    def find(self, wanted: str | None) -> Speaker:
+    def find(self, wanted: str | None) -> Voice:
         """The voice or base that is meant; reads the store, so call it in a thread.
 
         Args:
@@ -116,17 +78,14 @@ class SpeechService:
             VoxgradError: it is damaged, or no vocoder fits.
         """
         voice, speaker = self._artifact(wanted)
-        # What was published with other settings than these cannot speak; whoever asks is told.
-        spec = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-        if speaker is not None and speaker not in spec.speakers:
-            names = list(spec.speakers)
+        found = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, speaker=speaker)
+        names = list(found.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
+        if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
                 f"{voice.ref} has no speaker {speaker!r}",
                 f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}.",
             )
-        vocoder = choose_vocoder(self.store, None, mel_of(voice), ignore)
-        lexicon = Lexicon.gather(self.store.home, carried_lexicon(voice), None)
-        return Speaker(voice, vocoder, spec, lexicon, speaker)
+        return replace(found, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
     def newest_speakers(self) -> list[Artifact]:
         """The newest version of every voice, then of every base."""
@@ -177,7 +136,7 @@ class SpeechService:
             self.metrics.active.set(self._active)
             self._usual_seconds = _KEPT * self._usual_seconds + (1 - _KEPT) * (time.monotonic() - began)
 
-    async def stream(self, asked: SpeechRequest) -> AsyncGenerator[tuple[SpokenPassage, bool], None]:
+    async def stream(self, asked: SpeechJob) -> AsyncGenerator[tuple[SpokenPassage, bool], None]:
         """Speak a text, passage by passage.
 
         One passage at most is in work or waits, so that no text takes all workers; while whoever listens takes one,
@@ -190,8 +149,8 @@ class SpeechService:
             BadInputError: the text or a setting cannot be used.
             VoxgradError: a worker failed.
         """
-        remote = self.remote(asked.speaker)
-        pieces = remote.stream([asked.text], asked.synthesis, asked.delivery, asked.seed)
+        job, engine = self._remote(asked)
+        pieces = job.pieces()
         loop = asyncio.get_running_loop()
 
         def following() -> asyncio.Future[SpokenPassage | None]:
@@ -203,7 +162,7 @@ class SpeechService:
         pending = following()
         try:
             # What comes after the only passage is silence at most, and comes at once.
-            alone = await loop.run_in_executor(self._threads, _is_one_passage, remote, asked.text)
+            alone = await loop.run_in_executor(self._threads, _is_one_passage, asked)
             spoken = await pending
             while spoken is not None:
                 pending = following()
@@ -212,21 +171,25 @@ class SpeechService:
                 yield spoken, alone
                 spoken = None if alone else await pending
         finally:
-            remote.leave()
+            engine.leave()
 
-    def remote(self, speaker: Speaker) -> RemoteSpeaker:
-        """A voice that the workers speak with."""
-        loop = asyncio.get_running_loop()
-        return RemoteSpeaker(
-            speaker.voice, speaker.vocoder, speaker.lexicon, speaker.spec, self.pool, self.metrics, loop
-        )
+    def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, RemoteEngine]:
+        """A job that the workers do for one request, and its engine."""
+        engine = RemoteEngine(asked.voice, self.pool, self.metrics, asyncio.get_running_loop())
+        return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
 
-    async def recipe(self, asked: SpeechRequest) -> Recipe:
+    async def recipe(self, asked: SpeechJob) -> Recipe:
         """What the audio says of itself."""
-        tell = self.remote(asked.speaker).recipe
-        return await asyncio.to_thread(tell, asked.text, asked.synthesis, asked.delivery, asked.seed)
+        job, _ = self._remote(asked)
+        return await asyncio.to_thread(lambda: job.recipe)
 
 
-def _is_one_passage(speaker: RemoteSpeaker, text: str) -> bool:
-    items = cut(readable(text), Cast(speaker))
-    return len(list(islice((one for one in items if isinstance(one, Sound) or one.encoded.words), 2))) == 1
+def _no_engine() -> Engine:
+    raise AssertionError("a worker speaks")
+
+
+def _is_one_passage(asked: SpeechJob) -> bool:
+    items = asked.cast.passages([asked.text])
+    return (
+        len(list(islice((item for item in items if isinstance(item, Sound) or item.encoded.words), 2))) == 1
+    )

@@ -24,11 +24,12 @@ from voxgrad.presets import validated
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
 from voxgrad.server.http import HTTPError, as_http, parsed, unless_left
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.service import Speaker, SpeechRequest, SpeechService, UnknownVoiceError, log_text
+from voxgrad.server.service import SpeechService, UnknownVoiceError, log_text
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
-from voxgrad.speech.results import SpokenPassage
 from voxgrad.store.artifact import Artifact
+from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 MODELS: Final[dict[str, Quality]] = {
@@ -86,11 +87,11 @@ async def speech(request: Request) -> Response:
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
     _require_model(body.model)
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
-    speaker = await asyncio.to_thread(_find, service, wanted, settings.voice_names)
-    synthesis = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": speaker.name}
-    asked = SpeechRequest(
+    voice = await asyncio.to_thread(_find, service, wanted, settings.voice_names)
+    synthesis = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": voice.speaker}
+    asked = SpeechJob(
         body.input,
-        speaker,
+        Cast(voice),
         validated(SynthesisSpec, synthesis, "the request"),
         validated(DeliverySpec, given(DeliverySpec, body), "the request"),
         body.seed,
@@ -106,7 +107,7 @@ def _require_model(name: str) -> None:
         raise HTTPError(404, message, code="model_not_found", parameter="model")
 
 
-def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) -> Speaker:
+def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) -> Voice:
     """As `SpeechService.find`; a name that no voice has may be another name of one, or one of OpenAI's."""
     try:
         return service.find(wanted)
@@ -117,7 +118,7 @@ def _find(service: SpeechService, wanted: str | None, names: Mapping[str, str]) 
 
 
 async def _speak(
-    request: Request, service: SpeechService, asked: SpeechRequest, body: SpeechBody, limits: Limits
+    request: Request, service: SpeechService, asked: SpeechJob, body: SpeechBody, limits: Limits
 ) -> Response:
     """Speak for a client, from its place in the queue to the last byte."""
     began = time.monotonic()
@@ -130,7 +131,7 @@ async def _speak(
         service.metrics.first_audio.observe(time.monotonic() - began)
         recipe = await service.recipe(asked)
         whole = last and not events
-        encoder = EncoderThread(open_encoder(kind, asked.speaker.rate, recipe.remark, whole=whole))
+        encoder = EncoderThread(open_encoder(kind, asked.voice.rate, recipe.remark, whole=whole))
         stack.callback(encoder.leave)
         if whole:
             file = await encoder.write(first.samples) + await encoder.finish()
@@ -188,13 +189,13 @@ def _blocks(content: bytes) -> Iterator[bytes]:
 
 
 async def _events(
-    pieces: AsyncIterator[SpokenPassage], encoder: EncoderThread, asked: SpeechRequest, include: list[Any]
+    pieces: AsyncIterator[SpokenPassage], encoder: EncoderThread, asked: SpeechJob, include: list[Any]
 ) -> AsyncIterator[bytes]:
     """OpenAI's events: ``speech.audio.delta`` with audio in base64, then ``speech.audio.done`` with counts."""
     seconds = 0.0
     try:
         async for piece in pieces:
-            seconds += len(piece.samples) / asked.speaker.rate
+            seconds += len(piece.samples) / asked.voice.rate
             audio = _base64(await encoder.write(piece.samples))
             words = {"passage": _timing(piece)} if "words" in include else {}
             mel = {"mel": _mel(piece, asked)} if "mel" in include and piece.mel.size else {}
@@ -222,9 +223,9 @@ def _timing(piece: SpokenPassage) -> dict[str, Any]:
     return {"start": piece.timing.start, "stop": piece.timing.stop, "words": words}
 
 
-def _mel(piece: SpokenPassage, asked: SpeechRequest) -> dict[str, Any]:
+def _mel(piece: SpokenPassage, asked: SpeechJob) -> dict[str, Any]:
     """The mel as bytes, frame by frame."""
-    low, high = asked.speaker.spec.mel.range
+    low, high = asked.voice.spec.mel.range
     frames = (np.clip((piece.mel - low) / (high - low), 0, 1) * 255).T.astype(np.uint8)
     return {"bands": frames.shape[1], "frames": _base64(frames.tobytes())}
 

@@ -23,21 +23,20 @@ from voxgrad.preparation.take_checks import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.metrics import Metrics
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.results import Spoken
-from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.steps.card import card
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error
-from voxgrad.text.lexicon import NONE
 from voxgrad.text.passages import Passage
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
+from voxgrad.voice.engine import PassageAudio
+from voxgrad.voice.torch_engine import TorchEngine
 
 THREADS = 1
 """Of every worker: more processes do more work than more threads."""
 _OVERHEAD = 1.5  # of a loaded voice over its weights: buffers, and what the first passages allocate
 
-_voices: "OrderedDict[tuple[ArtifactLocation, ArtifactLocation | None], tuple[Synthesizer, int]]" = (
+_voices: "OrderedDict[tuple[ArtifactLocation, ArtifactLocation | None], tuple[TorchEngine, int]]" = (
     OrderedDict()
 )
 _limit = 0
@@ -83,8 +82,8 @@ def speak(
     delivery: DeliverySpec,
     seed: int,
     pauses: Sequence[tuple[int, float]],
-) -> tuple[Spoken, float]:
-    """One passage of a text, and the seconds that it took; see `Speaker.speak`.
+) -> tuple[PassageAudio, float]:
+    """One passage of a text, and the seconds that it took; see `Engine.speak`.
 
     Raises:
         BadInputError: a setting cannot be used.
@@ -95,18 +94,17 @@ def speak(
     return spoken, time.perf_counter() - began
 
 
-def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> Synthesizer:
+def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> TorchEngine:
     """A voice with its vocoder, from memory or from the store; the least recently used make room for it."""
     key = (voice, vocoder)
     if key not in _voices:
-        speaker = Synthesizer.load(
-            Artifact.load(voice), None if vocoder is None else Artifact.load(vocoder), NONE
-        )
-        weights = _bytes(speaker.acoustic.model, speaker.acoustic.speaking(_SYNTHESIS.precision))
-        size = int(_OVERHEAD * (weights + 2 * _stored(speaker.vocoder)))
+        sound = None if vocoder is None else Artifact.load(vocoder)
+        engine = TorchEngine.load(Artifact.load(voice), sound)
+        weights = _bytes(engine.acoustic.model, engine.acoustic.speaking(_SYNTHESIS.precision))
+        size = int(_OVERHEAD * (weights + 2 * _stored(sound)))
         while _voices and size + sum(held for _, held in _voices.values()) > _limit:
             _voices.popitem(last=False)
-        _voices[key] = (speaker, size)
+        _voices[key] = (engine, size)
     _voices.move_to_end(key)
     return _voices[key][0]
 

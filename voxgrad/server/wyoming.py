@@ -18,17 +18,18 @@ from wyoming.info import Attribution, Describe, Info, TtsProgram, TtsVoice, TtsV
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeStopped
 
 import voxgrad
-from voxgrad.audio.writers import to_pcm
+from voxgrad.audio.io import to_pcm
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.presets import validated
 from voxgrad.server.http import ClientLeftError, HTTPError, as_http, json_object, unless
-from voxgrad.server.service import Speaker, SpeechRequest, SpeechService, log_text
+from voxgrad.server.service import SpeechService, log_text
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import sentences
 from voxgrad.text.ssml import is_ssml
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 _IDLE_SECONDS: Final = 60.0  # between two events of a client
@@ -137,7 +138,7 @@ class _Text:
     """A text that comes whole or in pieces."""
 
     voice: _VoiceData | None = None
-    speaker: Speaker | None = None  # looked up once, so that one text has one voice
+    speaker: Voice | None = None  # looked up once, so that one text has one voice
     waiting: str = ""  # what has come and is not spoken yet
     length: int = 0  # characters so far
     parts: int = 0  # of it that were spoken
@@ -259,8 +260,8 @@ class _Connection:
             wanted = None if streamed.voice is None else streamed.voice.reference
             streamed.speaker = await asyncio.to_thread(self._service.find, wanted)
         speaker, delivery = streamed.speaker, DeliverySpec()
-        synthesis = SynthesisSpec(speaker=speaker.name)
-        request = SpeechRequest(text, speaker, synthesis, delivery, seed=streamed.parts)
+        synthesis = SynthesisSpec(speaker=speaker.speaker)
+        request = SpeechJob(text, Cast(speaker), synthesis, delivery, seed=streamed.parts)
         if self._settings.log_text:
             log_text(request)
         form = {"rate": speaker.rate, "width": _WIDTH, "channels": 1}

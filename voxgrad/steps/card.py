@@ -11,12 +11,11 @@ from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
 from voxgrad.pages import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import NONE
 from voxgrad.training.dataset import Alignment, Clip, Dataset
+from voxgrad.voice.torch_engine import TorchEngine
 
 VERSION = 1
 PAGE, PICTURE = "card.html", "card.png"
@@ -61,17 +60,17 @@ def card(
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
     opened = Dataset.open(dataset)
-    speakers = {
-        "base": Synthesizer.load(base, vocoder, NONE),
-        "voice": Synthesizer.load(voice, vocoder, NONE),
+    engines = {
+        "base": TorchEngine.load(base, vocoder),
+        "voice": TorchEngine.load(voice, vocoder),
     }
-    whose = speakers["voice"].acoustic.spec.voice
+    whose = engines["voice"].acoustic.spec.voice
     theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
     learnt = opened.corpus.with_clips(theirs).has_one_sentence
     clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
-    aligned = alignments(speakers["voice"], opened, clips)
-    rows, sentences, mels = _compare(speakers, opened, clips, aligned, emit, deadline)
+    aligned = alignments(engines["voice"], opened, clips)
+    rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time is over"))
         key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, known_by, {})
@@ -107,7 +106,7 @@ def card(
 
 
 def _compare(
-    speakers: Mapping[str, Synthesizer],
+    engines: Mapping[str, TorchEngine],
     dataset: Dataset,
     clips: Sequence[Clip],
     aligned: Mapping[str, Alignment],
@@ -115,7 +114,7 @@ def _compare(
     deadline: float,
 ) -> tuple[dict[str, list[Figures]], list[tuple[str, list[tuple[str, str, str]]]], list[dict[str, Samples]]]:
     """Base and voice say the sentences: metrics by speaker, players with pictures by sentence, and mels."""
-    rows: dict[str, list[Figures]] = {name: [] for name in speakers}
+    rows: dict[str, list[Figures]] = {name: [] for name in engines}
     sentences, mels = [], []
     emit(Began(_TASK, len(clips), "sentences"))
     for seed, clip in enumerate(clips):
@@ -123,9 +122,9 @@ def _compare(
             break
         recorded = recording(dataset, clip)
         audio = {"recording": (recorded.samples, dataset.corpus.mel(clip).numpy())}
-        for name, speaker in speakers.items():
-            take = speak(speaker, clip, SynthesisSpec(), seed)
-            rows[name].append(measured(take, clip, recorded, speaker, aligned[clip.id]))
+        for name, engine in engines.items():
+            take = speak(engine, clip, SynthesisSpec(), seed)
+            rows[name].append(measured(take, clip, recorded, engine, aligned[clip.id]))
             audio[name] = (take.audio, take.mel)
         takes = [
             (name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()

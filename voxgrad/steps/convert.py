@@ -1,44 +1,45 @@
 """Recordings and a voice → the same said by the voice, an audio file each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxgrad.audio.writers import open_writer
+from voxgrad.conversion.convert import conversion_recipe
 from voxgrad.conversion.convert import convert as spoken
-from voxgrad.conversion.convert import recipe_of
 from voxgrad.conversion.source import read_source
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.files import sha256_of
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import ConversionSpec, SynthesisSpec
-from voxgrad.speech.provenance import MARK, Recording, was_made_by
-from voxgrad.speech.synthesizer import Synthesizer
-from voxgrad.speech.word_timings import write_timings
+from voxgrad.voice.job import AudioTarget
+from voxgrad.voice.metadata import Recording
+from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.voice import Voice
 
 _TASK = "convert"
 
 
 @dataclass(frozen=True)
-class Job:
+class ConversionJob:
     """A recording to convert.
 
     Attributes:
         recording: an audio file.
         text: what is said in it; None: the recogniser writes it down.
-        target: an audio file.
-        timings: a file and its format, or None.
+        target: where the speech goes.
+        seconds: of sound, once it is converted; None where it was there already.
     """
 
     recording: Path
     text: str | None
-    target: Path
-    timings: tuple[Path, str] | None
+    target: AudioTarget
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
-class Manner:
+class ConversionOptions:
     """How all of them are converted.
 
     Attributes:
@@ -46,40 +47,21 @@ class Manner:
         synthesis: steps, temperature, speaker.
         seed: of all noise.
         recogniser: for recordings without a text; None: there is none.
-        metadata: False leaves only the mark that they are synthetic, and makes every file anew.
     """
 
     kept: ConversionSpec
     synthesis: SynthesisSpec
     seed: int
     recogniser: Recogniser | None
-    metadata: bool
 
 
-@dataclass(frozen=True)
-class Converted:
-    """What became of a job.
-
-    Attributes:
-        seconds: of sound; None where the file was there already.
-    """
-
-    job: Job
-    text: str
-    seconds: float | None
-
-
-def convert(jobs: Sequence[Job], speaker: Synthesizer, manner: Manner, emit: Emit) -> Iterator[Converted]:
-    """Convert recordings one after another, each into a file that appears complete.
+def convert(
+    jobs: Sequence[ConversionJob], voice: Voice, options: ConversionOptions, emit: Emit
+) -> Iterator[ConversionJob]:
+    """Convert recordings one after another by a voice of torch, each into a file that appears complete.
 
     A file that says of itself that it was made just so is left as it is. One of several recordings that cannot be
     converted is reported, and the others are.
-
-    Args:
-        jobs: what to convert.
-        speaker: the voice.
-        manner: how.
-        emit: called with progress events.
 
     Raises:
         BadInputError: one of them cannot be converted.
@@ -89,7 +71,7 @@ def convert(jobs: Sequence[Job], speaker: Synthesizer, manner: Manner, emit: Emi
     refused = 0
     for done, job in enumerate(jobs):
         try:
-            yield _one(job, speaker, manner, emit, done)
+            yield _convert_one(job, voice, options, emit, done)
         except BadInputError as error:
             if len(jobs) == 1:
                 raise
@@ -104,36 +86,32 @@ def convert(jobs: Sequence[Job], speaker: Synthesizer, manner: Manner, emit: Emi
         )
 
 
-def _one(job: Job, speaker: Synthesizer, manner: Manner, emit: Emit, done: int) -> Converted:
-    kept, synthesis, seed = manner.kept, manner.synthesis, manner.seed
-    recording = Recording(
-        file=job.recording.name, sha256=sha256_of(job.recording), conversion=kept.model_dump()
-    )
-    if job.text is not None and manner.metadata and (job.timings is None or job.timings[0].exists()):
-        recipe = recipe_of(speaker, job.text, recording, synthesis, seed)
-        if was_made_by(job.target, recipe):
-            return Converted(job, job.text, None)
-    emit(Advanced(_TASK, done, f"{job.recording.name}: analysing"))
+def _convert_one(
+    job: ConversionJob, voice: Voice, options: ConversionOptions, emit: Emit, done: int
+) -> ConversionJob:
+    kept, synthesis, seed, name = options.kept, options.synthesis, options.seed, job.recording.name
+    recording = Recording(file=name, sha256=sha256_of(job.recording), conversion=kept.model_dump())
+    if job.text is not None:
+        recipe = conversion_recipe(voice, job.text, recording, synthesis, seed)
+        if job.target.was_made_by(recipe):
+            return job
+    emit(Advanced(_TASK, done, f"{name}: analysing"))
+    engine = voice.engine
+    if not isinstance(engine, TorchEngine):
+        raise TypeError(f"{voice.artifact} is not spoken by torch")
     source = read_source(
-        job.recording, job.text, speaker.acoustic, synthesis.speaker, speaker.lexicon, manner.recogniser
+        job.recording, job.text, engine.acoustic, synthesis.speaker, voice.lexicon, options.recogniser
     )
     if source.skipped:
-        emit(
-            Said(
-                f"{source.skipped:.1f} s of {source.name} are silent in it: no word was found there",
-                "warning",
-            )
-        )
-    recipe = recipe_of(speaker, source.text, recording, synthesis, seed)
-    timings, samples = [], 0
-    with open_writer(job.target, speaker.rate, recipe.remark if manner.metadata else MARK) as sink:
-        pieces = len(source.pieces) + 1  # the last is the silence at the end
-        for number, piece in enumerate(spoken(speaker, source, kept, synthesis, seed), 1):
-            sink.write(piece.samples)
-            timings.append(piece.timing)
-            samples += len(piece.samples)
-            emit(Advanced(_TASK, done + number / pieces, job.recording.name))
-    seconds = samples / speaker.rate
-    if job.timings is not None:
-        write_timings(*job.timings, timings, seconds)
-    return Converted(job, source.text, round(seconds, 4))
+        message = f"{source.skipped:.1f} s of {source.name} are silent in it: no word was found there"
+        emit(Said(message, "warning"))
+
+    def pieces() -> Iterator[SpokenPassage]:
+        count = len(source.pieces) + 1  # the last is the silence at the end
+        for number, piece in enumerate(spoken(engine, source, kept, synthesis, seed), 1):
+            yield piece
+            emit(Advanced(_TASK, done + number / count, name))
+
+    recipe = conversion_recipe(voice, source.text, recording, synthesis, seed)
+    seconds = job.target.write(pieces(), recipe, voice.rate)
+    return replace(job, text=source.text, seconds=round(seconds, 4))

@@ -25,12 +25,11 @@ from voxgrad.evaluation.metrics import INSTALL, PerceptualMetrics, distances, mi
 from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import SynthesisSpec
-from voxgrad.speech.synthesizer import Synthesizer
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import NONE
 from voxgrad.training.dataset import Clip, Dataset, check_fits
+from voxgrad.voice.torch_engine import TorchEngine
 
 VERSION = 2
 TABLE, FIGURES, PICTURE = "evaluation.md", "evaluation.json", "clips.png"
@@ -74,10 +73,10 @@ def evaluate(
         EnvironmentFailureError: the disk refuses.
     """
     opened = Dataset.open(dataset)
-    speaker = Synthesizer.load(voice, vocoder, NONE)
-    check_fits(speaker.acoustic.spec, opened, voice.ref)
-    trial = replace(trial, synthesis=speaker.resolve_defaults(trial.synthesis))
-    whose = speaker_of(opened, speaker.acoustic.spec.voice, trial.speaker)
+    engine = TorchEngine.load(voice, vocoder)
+    check_fits(engine.acoustic.spec, opened, voice.ref)
+    trial = replace(trial, synthesis=trial.synthesis.resolve_defaults(engine.acoustic.spec.model))
+    whose = speaker_of(opened, engine.acoustic.spec.voice, trial.speaker)
     clips = held_out(store, voice, opened, whose)[: trial.clips]
     lacking = missing()
     if lacking:
@@ -94,7 +93,7 @@ def evaluate(
         emit(Said(f"nothing changed since {known.ref}"))
         return known
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
-    rows = _rows(opened, clips, speaker, trial, emit)
+    rows = _rows(opened, clips, engine, trial, emit)
     summary = summarised(rows)
     with store.stage("evaluation", voice.name) as staged:
         content = {"clips": [clip.id for clip in clips], "summary": summary, "figures": rows}
@@ -117,23 +116,23 @@ def evaluate(
 
 
 def _rows(
-    dataset: Dataset, clips: Sequence[Clip], speaker: Synthesizer, trial: Trial, emit: Emit
+    dataset: Dataset, clips: Sequence[Clip], engine: TorchEngine, trial: Trial, emit: Emit
 ) -> dict[str, list[Figures]]:
     emit(Began(_TASK, len(clips), "clips"))
     metrics_by_models = PerceptualMetrics()
-    aligned = alignments(speaker, dataset, clips)
+    aligned = alignments(engine, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
     rows: dict[str, list[Figures]] = {VOICE: [], VOCODED: [], RECORDINGS: []}
     others = _reference(dataset, metrics_by_models)
-    speak(speaker, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
+    speak(engine, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
     for number, clip in enumerate(clips):
         recorded = recording(dataset, clip)
-        take = speak(speaker, clip, trial.synthesis, trial.seed + number)
-        copied = speaker.vocode(dataset.corpus.mel(clip))
+        take = speak(engine, clip, trial.synthesis, trial.seed + number)
+        copied = engine.vocode(dataset.corpus.mel(clip))
         compared = [embedding for name, embedding in others.items() if name != clip.id]
         spec = dataset.mel
         against: dict[str, Figures] = {
-            VOICE: measured(take, clip, recorded, speaker, aligned[clip.id]),
+            VOICE: measured(take, clip, recorded, engine, aligned[clip.id]),
             VOCODED: asdict(distances(copied, recorded.samples, spec)),
             RECORDINGS: {},
         }

@@ -12,13 +12,10 @@ from voxgrad.files import atomic_write
 from voxgrad.onnx.file import check, check_folder, described, graph_files, read, sherpa_files, write_folder
 from voxgrad.onnx.runtime import KIND, MODEL
 from voxgrad.settings import OnnxSpec
-from voxgrad.speech.engines import require_torch
-from voxgrad.speech.load import find_vocoder
-from voxgrad.speech.speaker import carried_lexicon
 from voxgrad.store.artifact import Artifact, check_name, plain_name
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import Lexicon
+from voxgrad.voice.load import find_lexicon, find_vocoder, require_torch
 
 SUFFIX = ".onnx"
 
@@ -69,7 +66,7 @@ def export_onnx(
         with atomic_write(target) as temporary:
             temporary.write_bytes(content)
     else:
-        words = Lexicon.gather(store.home, carried_lexicon(graph), None)
+        words = find_lexicon(store, graph)
         write_folder(target, graph_files(content, described(content)[0], words))
     return ExportedGraph(graph, len(content))
 
@@ -114,7 +111,7 @@ def export_sherpa(
     description = describe(voice, sound, acoustic, spec)
     graph = speech_graph(acoustic, model, spec)
     content = exported_for_sherpa(graph, spec, description, acoustic.row_of(speaker))
-    words = Lexicon.gather(store.home, carried_lexicon(voice), None)
+    words = find_lexicon(store, voice)
     write_folder(target, sherpa_files(content, description, words))
     return len(content)
 

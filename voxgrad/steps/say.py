@@ -1,29 +1,25 @@
-"""A text and a voice → speech."""
+"""Texts and voices → speech: an artifact, audio files, or a stream.
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+A list or a stream leaves no artifact: a list may be as long as one likes, and a stream's reader may leave at any time.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from voxgrad.audio.writers import WaveWriter, convert
-from voxgrad.errors import VoxgradError
-from voxgrad.events import Emit, Said
-from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.speech.cast import Cast, Casting
-from voxgrad.speech.engines import open_speaker
-from voxgrad.speech.provenance import MARK
-from voxgrad.speech.results import SpokenPassage, TextSummary
-from voxgrad.speech.speaker import Speaker, carried_lexicon
-from voxgrad.speech.text_input import warn_unknown, warn_unread, with_progress
-from voxgrad.speech.word_timings import TimedPassage
+from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.events import Advanced, Began, Emit, Ended, Event, Said
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import Parent, fingerprint
-from voxgrad.store.publish import StagedArtifact
+from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import require_unicode
+from voxgrad.voice.job import AudioTarget, warn_unknown, warn_unread, with_progress, write_pieces
+from voxgrad.voice.metadata import MARK
+from voxgrad.voice.timings import TimedPassage
+from voxgrad.voice.voice import SpeechJob
 
 VERSION = 5
 AUDIO, TIMINGS, TEXT = "speech.wav", "timings.json", "text.txt"
@@ -31,31 +27,12 @@ _TASK = "say"
 _SHOWN = 400  # characters of a text that a manifest shows; all of it is in its file
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What is asked for, resolved."""
-
-    text: str
-    lexicon: Lexicon
-    parents: dict[str, Parent]
-    settings: dict[str, Any]
-    fingerprint: str
-
-
 def say(
     store: Store,
-    text: str,
-    voice: Artifact,
-    vocoder: Artifact | None,
+    job: SpeechJob,
     *,
-    name: str,
-    settings: SynthesisSpec,
-    delivery: DeliverySpec = DeliverySpec(),  # noqa: B008 - frozen
-    lexicon: Path | None = None,
+    name: str | None = None,
     strict: bool = False,
-    seed: int,
-    graph: Artifact | None = None,
-    casting: Casting = Cast,
     rescue: Path | None = None,
     emit: Emit,
 ) -> Artifact:
@@ -65,111 +42,145 @@ def say(
 
     Args:
         store: where the speech goes.
-        text: written English, or SSML.
-        voice: a voice or a base.
-        vocoder: None for Griffin-Lim, which needs no weights.
-        name: of the speech artifact.
-        settings: steps, temperature, speed.
-        delivery: pitch, volume, silences.
-        lexicon: pronunciations, which go before those of the voice, and these before the store's.
+        job: what is said; its settings are resolved.
+        name: of the speech artifact; None: the voice's.
         strict: refuse words that no dictionary has, and what nothing is said for.
-        seed: of all noise.
-        graph: of the voice, where ONNX Runtime shall compute; see `voxgrad.speech.engines`.
-        casting: makes the cast of SSML, told its narrator.
         rescue: an audio file for what is finished, where the work is interrupted.
         emit: called with progress events.
 
     Raises:
-        BadInputError: the text or a lexicon cannot be read, voice and vocoder do not fit, or strict found something.
+        BadInputError: the text cannot be read, voice and vocoder do not fit, or strict found something.
     """
+    text, voice = job.text, job.voice
+    name = voice.artifact.name if name is None else name
     require_unicode(text)
-    words = Lexicon.gather(store.home, carried_lexicon(voice), lexicon)
     warn_unread(text, emit, strict=strict)
-    parents = {"voice": voice, **({"vocoder": vocoder} if vocoder is not None else {})}
-    if graph is not None:
-        parents["onnx"] = graph
+    heard = job.recipe.heard if is_ssml(text) else {}  # other voices and sounds count too
+    parents = {
+        **voice.parents,
+        **({} if voice.graph is None else {"onnx": voice.graph}),
+        **{f"cast.{called}": other.artifact for called, other in job.cast.voices.items()},
+    }
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
-    resolved = {"synthesis": settings.model_dump(), "delivery": delivery.model_dump(), **words.settings}
-    speaker: Speaker | None = None
-    cast, heard = None, dict[str, Any]()
-    if is_ssml(text):  # whose other voices and sounds count too
-        speaker = open_speaker(voice, vocoder, words, graph)
-        cast = casting(speaker)
-        heard = speaker.recipe(text, settings, delivery, seed, cast).heard
-        known_by |= {
-            f"cast.{name}": member.synthesizer.voice.as_parent() for name, member in cast.known_members()
-        }
-    key = fingerprint("say", VERSION, resolved, known_by, {"text": text, "seed": seed, "name": name, **heard})
+    settings = {
+        "synthesis": job.settings.model_dump(),
+        "delivery": job.delivery.model_dump(),
+        **voice.lexicon.settings,
+    }
+    key = fingerprint(
+        "say", VERSION, settings, known_by, {"text": text, "seed": job.seed, "name": name, **heard}
+    )
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"nothing changed since {known.ref}", "detail"))
         return known
-    speaker = open_speaker(voice, vocoder, words, graph) if speaker is None else speaker
-    cast = casting(speaker) if cast is None else cast
-    summary = speaker.summarize([text], cast)
+    engine = voice.engine
+    summary = job.summarize()
     warn_unknown(summary.unknown, emit, strict=strict)
-    work = _Work(text, words, known_by, resolved, key)
-    pieces = with_progress(
-        speaker.stream([text], settings, delivery, seed, cast), _TASK, summary.passages, emit
-    )
     with store.stage("speech", name) as staged:
-        remark = speaker.recipe(text, settings, delivery, seed, cast).remark
-        seconds = _write(staged.directory, pieces, speaker.rate, remark, rescue, emit)
+        seconds = _write(staged.directory, job, summary.passages, rescue, emit)
         (staged.directory / TEXT).write_text(text, encoding="utf-8")
-        return _publish(staged, work, summary, seconds, seed, speaker)
+        return staged.publish(
+            fingerprint=key,
+            parents=known_by,
+            settings={
+                "text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
+                **settings,
+                "synthetic": True,
+            },
+            seed=job.seed,
+            device=f"cpu, {engine.threads} threads",
+            tools=dict(engine.tools),
+            metrics={
+                "seconds": round(seconds, 4),
+                "passages": summary.passages,
+                "tokens": summary.tokens,
+                "unknown_words": list(summary.unknown),
+            },
+            consent=voice.artifact.manifest.consent,
+            licence=voice.artifact.manifest.licence,
+        )
 
 
-def _publish(
-    staged: StagedArtifact, work: _Work, summary: TextSummary, seconds: float, seed: int, speaker: Speaker
-) -> Artifact:
-    text = work.text
-    return staged.publish(
-        fingerprint=work.fingerprint,
-        parents=work.parents,
-        settings={
-            "text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
-            **work.settings,
-            "synthetic": True,
-        },
-        seed=seed,
-        device=f"cpu, {speaker.threads} threads",
-        tools=speaker.tools,
-        metrics={
-            "seconds": round(seconds, 4),
-            "passages": summary.passages,
-            "tokens": summary.tokens,
-            "unknown_words": list(summary.unknown),
-        },
-        consent=speaker.voice.manifest.consent,
-        licence=speaker.voice.manifest.licence,
-    )
-
-
-def _write(
-    directory: Path, pieces: Iterator[SpokenPassage], rate: int, remark: str, rescue: Path | None, emit: Emit
-) -> float:
+def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, emit: Emit) -> float:
     """Write audio and timings as they come; returns the seconds."""
-    samples, begun = 0, False
-    audio, timings = directory / AUDIO, directory / TIMINGS
-    try:
-        with audio.open("wb") as wave, timings.open("w", encoding="utf-8") as lines:
-            sink = WaveWriter(wave, rate, remark)
-            try:
-                for piece in pieces:
-                    sink.write(piece.samples)
-                    lines.write(f"{',' if begun else '['}\n{_line(piece.timing)}")
-                    samples += len(piece.samples)
-                    begun = True
-            finally:
-                sink.close()
+    audio, rate, begun = directory / AUDIO, job.voice.rate, False
+    with audio.open("wb") as wave, (directory / TIMINGS).open("w", encoding="utf-8") as lines:
+
+        def note(timing: TimedPassage) -> None:
+            nonlocal begun
+            lines.write(f"{',' if begun else '['}\n{timing.line}")
+            begun = True
+
+        sink = WaveWriter(wave, rate, job.recipe.remark)
+        try:
+            samples = write_pieces(with_progress(job.pieces(), _TASK, passages, emit), sink, note)
             lines.write("\n]\n")
-    except (KeyboardInterrupt, VoxgradError):
-        if rescue is not None and samples:
-            convert(audio, rescue, MARK)
-            emit(Said(f"the audio up to then is in {rescue}", "warning"))
-        raise
+            sink.close()
+        except (KeyboardInterrupt, VoxgradError):
+            sink.close()
+            wave.flush()
+            if rescue is not None and begun:
+                convert(audio, rescue, MARK)
+                emit(Said(f"the audio up to then is in {rescue}", "warning"))
+            raise
     return samples / rate
 
 
-def _line(timing: TimedPassage) -> str:
-    return json.dumps(asdict(timing), ensure_ascii=False, separators=(",", ":"))
+@dataclass(frozen=True)
+class SpokenFile:
+    """A job of a list, where it goes, and what became of it.
+
+    Attributes:
+        where: what errors call the job.
+        seconds: of sound; None where the file was there already.
+    """
+
+    where: str
+    job: SpeechJob
+    target: AudioTarget
+    seconds: float | None = None
+
+
+def say_to_files(
+    jobs: Iterable[SpokenFile], total: int | None, *, strict: bool, emit: Emit
+) -> Iterator[SpokenFile]:
+    """Speak utterances one after another, each into a file that appears complete.
+
+    A file that says of itself that it was made just so is left as it is, so that an interrupted list goes on where it
+    stopped. One without a word to speak is left out with a warning, unless ``strict`` forbids it.
+
+    Args:
+        jobs: they may still be coming.
+        total: how many, if that is known.
+        strict: as `say`.
+        emit: called with progress events.
+
+    Raises:
+        BadInputError: one of them cannot be said; it is named, and those before it are done.
+        EnvironmentFailureError: the disk refuses.
+    """
+    emit(Began(_TASK, total, "utterances"))
+    for done, job in enumerate(jobs, 1):
+        try:
+            yield _say_to_file(job, strict=strict, emit=emit)
+        except BadInputError as error:
+            if strict or not isinstance(error, NothingToSayError):
+                raise BadInputError(f"{job.where}: {error.message}", error.hint) from error
+            emit(Said(f"{job.where} is left out: {error.message}", "warning"))
+        emit(Advanced(_TASK, done))
+    emit(Ended(_TASK))
+
+
+def _say_to_file(file: SpokenFile, *, strict: bool, emit: Emit) -> SpokenFile:
+    job = file.job
+
+    def emit_with_place(event: Event) -> None:
+        emit(replace(event, text=f"{file.where}: {event.text}") if isinstance(event, Said) else event)
+
+    if file.target.was_made_by(job.recipe):
+        return file
+    warn_unread(job.text, emit_with_place, strict=strict)
+    warn_unknown(job.summarize().unknown, emit, strict=strict)
+    seconds = file.target.write(job.pieces(), job.recipe, job.voice.rate)
+    return replace(file, seconds=round(seconds, 4))

@@ -17,40 +17,23 @@ from voxgrad.audio.io import Waveform, write_audio
 from voxgrad.audio.praat import bend, median_f0
 from voxgrad.errors import BadInputError
 from voxgrad.evaluation.metrics import spectral_detail
-from voxgrad.speech.pauses import Cut, Cuts, cuts_for
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.pauses import Cut, Cuts, cuts_for
+from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.voice import Speech, Voice
 
 sys.path.insert(0, str(Path(__file__).parent))
 from silences import edges, silences
 
 FAST = ("--voice", "robot", "--vocoder", "quick", "--steps", "1")
 TWENTY = [
-    0.1,
-    0.15,
-    0.2,
-    0.25,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    1.0,
-    1.25,
-    1.5,
-    2.0,
-    2.5,
-    3.0,
-    3.5,
-    4.0,
-    5.0,
-]
+    0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+    1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0,
+]  # fmt: skip
 SENTENCE = "The boy was there when the sun rose."
 
 
 @pytest.fixture(scope="module")
-def english(tmp_path_factory: pytest.TempPathFactory) -> Synthesizer:
+def english(tmp_path_factory: pytest.TempPathFactory) -> Voice:
     return voxgrad.load("english", vocoder="kathleen", home=tmp_path_factory.mktemp("home"))
 
 
@@ -127,7 +110,7 @@ def test_cuts_of_audio_without_silence_or_without_sound(samples):
     assert np.isfinite(cuts.apply(samples, 1000)).all()
 
 
-def pitch(speech: voxgrad.speech.results.Speech) -> float:
+def pitch(speech: Speech) -> float:
     found = median_f0(Waveform(speech.samples, speech.rate))
     assert found is not None
     return found
@@ -234,13 +217,13 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
         "ann: Rain fell.\nbob: Snow fell.\nann: It rose.\nCid: So.\n", encoding="utf-8"
     )
     loaded = []
-    load = Synthesizer.load.__func__
+    load = TorchEngine.load.__func__
 
-    def counted(cls, voice, vocoder, lexicon):
+    def counted(cls, voice, vocoder):
         loaded.append(voice.ref)
-        return load(cls, voice, vocoder, lexicon)
+        return load(cls, voice, vocoder)
 
-    monkeypatch.setattr(Synthesizer, "load", classmethod(counted))
+    monkeypatch.setattr(TorchEngine, "load", classmethod(counted))
     cast = "ann=robot,bob=robots@v1,cid=robots"
     outcome = command(
         "say", "-f", "play.txt", "--cast", cast, *FAST, "-o", "play.wav", "--timings", "json", "--json"

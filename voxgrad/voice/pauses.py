@@ -11,9 +11,7 @@ from voxgrad.audio.io import Samples
 
 _WINDOW: Final = 0.005  # seconds
 _QUIET: Final = -40.0  # dB below the loudest window; vocoded silence lies at -55
-_MARGIN: Final = (
-    0.015  # seconds beside a sound that are kept, and count as silence: weak consonants end there
-)
+_MARGIN: Final = 0.015  # seconds beside a sound that are kept as silence: weak consonants end there
 _FADE: Final = 0.005  # seconds; so that no joint clicks
 _REACH: Final = 0.08  # seconds that a silence may lie beside where the durations have it
 _NEAR: Final = 0.01  # seconds, where there is none: farther off it would part a consonant from its word
@@ -103,7 +101,8 @@ def cuts_for(samples: Samples, rate: int, pauses: Sequence[tuple[float, float, f
         pauses: in order: seconds between which a pause lies by the durations, and its length.
     """
     window = round(_WINDOW * rate)
-    quiet = _quiet_windows(samples, window)
+    levels = _levels(samples, window)
+    quiet = levels <= levels.max(initial=0.0) * 10 ** (_QUIET / 20)
     if quiet.all():
         return Cuts()
     sounding = np.flatnonzero(~quiet)
@@ -116,7 +115,7 @@ def cuts_for(samples: Samples, rate: int, pauses: Sequence[tuple[float, float, f
         low, inner, outer, high = (
             int(np.clip(time * rate / window, first + 1, max(last - 1, first + 1))) for time in at
         )
-        run = _longest_quiet(quiet, low, high) or _quietest(samples, window, inner, outer)
+        run = _longest_quiet(quiet, low, high) or _quietest(levels, inner, outer)
         kept = min(margin, (run[1] - run[0]) * window // 2, round(seconds * rate) // 2)
         cut = Cut(run[0] * window + kept, run[1] * window - kept, round(seconds * rate) - 2 * kept, number)
         if cut.start >= cuts[-1].stop:
@@ -135,12 +134,6 @@ def faded(samples: Samples, rate: int) -> Samples:
     return faded
 
 
-def _quiet_windows(samples: Samples, window: int) -> npt.NDArray[np.bool_]:
-    level = _levels(samples, window)
-    loudest = level.max(initial=0.0)
-    return np.asarray(level <= loudest * 10 ** (_QUIET / 20))
-
-
 def _levels(samples: Samples, window: int) -> npt.NDArray[np.float64]:
     """Root mean square of each window, the last one filled up with silence."""
     padded = np.pad(samples.astype(np.float64), (0, -len(samples) % window)).reshape(-1, window)
@@ -148,24 +141,13 @@ def _levels(samples: Samples, window: int) -> npt.NDArray[np.float64]:
 
 
 def _longest_quiet(quiet: npt.NDArray[np.bool_], low: int, high: int) -> tuple[int, int] | None:
-    """The longest quiet run that touches windows ``low`` to ``high``, in full."""
-    best, start = (0, 0), low
-    while start < high:
-        if not quiet[start]:
-            start += 1
-            continue
-        begin, stop = start, start
-        while begin > 0 and quiet[begin - 1]:
-            begin -= 1
-        while stop < len(quiet) and quiet[stop]:
-            stop += 1
-        best = max(best, (begin, stop), key=lambda run: run[1] - run[0])
-        start = stop
-    return best if best[1] > best[0] else None
+    """The longest quiet run that touches windows ``low`` to ``high``, in full; the first of equal ones."""
+    borders = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(int)))
+    runs = [(int(begin), int(stop)) for begin, stop in borders.reshape(-1, 2) if begin < high and stop > low]
+    return max(runs, key=lambda run: run[1] - run[0], default=None)
 
 
-def _quietest(samples: Samples, window: int, low: int, high: int) -> tuple[int, int]:
+def _quietest(levels: npt.NDArray[np.float64], low: int, high: int) -> tuple[int, int]:
     """The quietest of the windows ``low`` to ``high``, as a run of no length."""
-    level = _levels(samples[low * window : high * window], window) if high > low else np.zeros(1)
-    at = low + int(level.argmin())
+    at = low + (int(levels[low:high].argmin()) if high > low else 0)
     return at, at

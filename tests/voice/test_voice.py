@@ -11,20 +11,20 @@ import pytest
 import soundfile
 
 import voxgrad
-from voxgrad.audio.io import Waveform
+from voxgrad.audio.io import Waveform, to_pcm
 from voxgrad.audio.praat import median_f0
-from voxgrad.audio.writers import read_comment, to_pcm
+from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError
 from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
-from voxgrad.speech.provenance import MARK, Recipe, Source, read_recipe
-from voxgrad.speech.synthesizer import Synthesizer
+from voxgrad.voice.metadata import MARK, Recipe, Source, read_recipe
+from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."
 
 
 @pytest.fixture(scope="module")
-def robot(robots) -> Synthesizer:
+def robot(robots) -> Voice:
     return voxgrad.load("robot", vocoder="quick", home=robots)
 
 
@@ -147,17 +147,12 @@ def test_nothing_to_say_is_an_error(text, robot):
         robot.say(text, steps=1)
 
 
-def test_a_text_in_another_script_says_nothing_and_the_script_is_named(robot):
-    with pytest.raises(BadInputError, match="no words to speak, only Cyrillic letters"):
-        robot.say("Привет. 😀 Мир.", steps=1)
-
-
 def test_a_survey_counts_and_finds_what_is_unknown(robot):
-    summary = robot.summarize(["Hello there. Zzyzxq it is.", "Zzyzxq again."])
+    summary = SpeechJob("Hello there. Zzyzxq it is. Zzyzxq again.", Cast(robot)).summarize()
     assert summary.passages == 3
     assert summary.tokens > 50
     assert summary.unknown == ("zzyzxq",)
-    assert robot.summarize(["..."]).passages == 0
+    assert SpeechJob("...", Cast(robot)).summarize().passages == 0
 
 
 def test_what_is_saved_says_what_it_is(robot, tmp_path):
@@ -169,10 +164,10 @@ def test_what_is_saved_says_what_it_is(robot, tmp_path):
 
 
 def test_the_consent_travels(robot):
-    recipe = robot.recipe("x", SynthesisSpec(), DeliverySpec(), 0)
+    recipe = SpeechJob("x", Cast(robot)).recipe
     read = read_recipe(recipe.remark, "x")
     assert read is not None
-    assert read.consent == robot.voice.manifest.consent == "Robot agreed — on 1 May."
+    assert read.consent == robot.artifact.manifest.consent == "Robot agreed — on 1 May."
     assert recipe.remark.isascii()
 
 

@@ -58,6 +58,11 @@ class TimedPassage:
     words: tuple[TimedWord, ...]
     marks: tuple[TimedMark, ...] = ()
 
+    @property
+    def line(self) -> str:
+        """As JSON in one line."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
 
 _TIMINGS: Final = TypeAdapter(list[TimedPassage])
 
@@ -90,41 +95,41 @@ def timed(passage: Passage, borders: Sequence[float], start: float) -> TimedPass
     return TimedPassage(passage.written, border[0], border[-1], tuple(spoken), marks)
 
 
-def timings_format(path: Path) -> str:
-    """The form that a file's name, or a bare ``srt``, asks for.
+@dataclass(frozen=True)
+class TimingsFile:
+    """A file of timings, and which of ``FORMATS`` it has."""
+
+    path: Path
+    kind: str
+
+    def write(self, passages: Sequence[TimedPassage], seconds: float) -> None:
+        """Write the passages of an audio file of so many seconds, in order."""
+        if self.kind == "json":
+            text = json.dumps([asdict(passage) for passage in passages], ensure_ascii=False, indent=1) + "\n"
+        elif self.kind == "TextGrid":
+            text = _text_grid(passages, seconds)
+        else:
+            text = "\n".join(_vtt(passages) if self.kind == "vtt" else _srt(passages))
+        self.path.write_text(text, encoding="utf-8")
+
+
+def timings_file(asked: Path, audio: Path | None = None) -> TimingsFile:
+    """The file of timings that is asked for: by its name, or by a bare ``srt``, which lies beside an audio file.
 
     Raises:
-        BadInputError: none that can be written.
+        BadInputError: the name ends in no format that can be written.
     """
-    ending = path.suffix.removeprefix(".") if path.suffix else path.name
-    for known in FORMATS:
-        if ending.lower() == known.lower():
-            return known
-    raise BadInputError(f"{path} names no timings format", f"End it in .{', .'.join(FORMATS)}.")
+    ending = asked.suffix.removeprefix(".") if asked.suffix else asked.name
+    for kind in FORMATS:
+        if ending.lower() == kind.lower():
+            path = asked if asked.suffix or audio is None else audio.with_suffix(f".{kind}")
+            return TimingsFile(path, kind)
+    raise BadInputError(f"{asked} names no timings format", f"End it in .{', .'.join(FORMATS)}.")
 
 
 def read_timings(text: str) -> list[TimedPassage]:
     """Read passages back from a JSON list of them, as a speech artifact keeps it."""
     return _TIMINGS.validate_json(text)
-
-
-def write_timings(path: Path, kind: str, passages: Sequence[TimedPassage], seconds: float) -> None:
-    """Write timings in one of ``FORMATS``.
-
-    Args:
-        path: where to.
-        kind: the format.
-        passages: in order.
-        seconds: of all the audio.
-    """
-    if kind == "json":
-        text = json.dumps([asdict(passage) for passage in passages], ensure_ascii=False, indent=1) + "\n"
-    elif kind == "TextGrid":
-        text = _text_grid(passages, seconds)
-    else:
-        cues = _vtt(passages) if kind == "vtt" else _srt(passages)
-        text = "\n".join(cues)
-    path.write_text(text, encoding="utf-8")
 
 
 def _srt(passages: Iterable[TimedPassage]) -> Iterator[str]:
@@ -136,9 +141,7 @@ def _srt(passages: Iterable[TimedPassage]) -> Iterator[str]:
 def _vtt(passages: Iterable[TimedPassage]) -> Iterator[str]:
     """WebVTT with a time before every word (W3C, 2019, section 4.2.2)."""
     yield "WEBVTT\n"
-    for passage in passages:
-        if not passage.written:
-            continue
+    for passage in (passage for passage in passages if passage.written):
         yield f"{_clock(passage.start, '.')} --> {_clock(passage.stop, '.')}"
         words = [(word.start, word.written) for word in passage.words if word.written]
         words = words if passage.words else [(passage.start, passage.written)]
@@ -172,10 +175,8 @@ def _clock(seconds: float, point: str) -> str:
     >>> _clock(3725.5, ",")
     '01:02:05,500'
     """
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"
 
 
 def _escaped(text: str) -> str:

@@ -39,7 +39,7 @@ def is_plain(passage: Passage) -> bool:
 
 def changes_pitch(passage: Passage) -> bool:
     """Whether another pitch is asked for anywhere."""
-    return any(one.semitones or one.hertz or one.target is not None for _, one in passage.prosodies)
+    return any(asked.semitones or asked.hertz or asked.target is not None for _, asked in passage.prosodies)
 
 
 def token_prosody(
@@ -54,7 +54,7 @@ def token_prosody(
     """
     of_token = _by_token(passage)
     rate = [float(np.clip(prosody.rate, *_RATES)) for prosody in of_token]
-    semitones = [_semitones(one, mean_pitch) for one in of_token]
+    semitones = [_semitones(prosody, mean_pitch) for prosody in of_token]
     rises = [0.0] * len(of_token) if rise is None else rise
     return TokenChanges(*(np.array(values, np.float32) for values in (rate, semitones, rises)))
 
@@ -62,17 +62,12 @@ def token_prosody(
 def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, rate: int) -> Samples | None:
     """Factors of the samples, (length,), without steps; None where all are 1.
 
-    Args:
-        passage: what is said.
-        durations: frames of its tokens.
-        hop: samples of a frame.
-        length: samples.
-        rate: Hz.
+    ``durations`` are frames of ``hop`` samples.
     """
     of_token = _by_token(passage)
     if all(prosody.decibels == 0 for prosody in of_token):
         return None
-    factors = [0.0 if math.isinf(one.decibels) else 10 ** (one.decibels / 20) for one in of_token]
+    factors = [10 ** (prosody.decibels / 20) for prosody in of_token]
     steps = np.repeat(np.array(factors), [duration * hop for duration in durations])[:length]
     steps = np.pad(steps, (0, length - len(steps)), mode="edge")
     ramp = max(round(_RAMP * rate), 1)

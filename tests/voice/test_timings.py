@@ -6,9 +6,9 @@ import pytest
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
-from voxgrad.speech.word_timings import TimedPassage, read_timings, timed, timings_format, write_timings
 from voxgrad.text.passages import passages
 from voxgrad.training.textgrid import read_tier
+from voxgrad.voice.timings import TimedPassage, read_timings, timed, timings_file
 
 SECONDS_PER_FRAME = 0.01
 
@@ -25,15 +25,7 @@ def spoken() -> list[TimedPassage]:
 
 
 def test_words_and_phones_follow_each_other(spoken):
-    assert [word.word for word in spoken[0].words] == [
-        "doctor",
-        "smith",
-        "paid",
-        "five",
-        "dollars",
-        "and",
-        "left",
-    ]
+    assert " ".join(word.word for word in spoken[0].words) == "doctor smith paid five dollars and left"
     assert [word.written for word in spoken[0].words][:4] == ["Dr.", "Smith", "paid", "$5"]
     assert spoken[1].start == pytest.approx(spoken[0].stop + 0.5)
     for passage in spoken:
@@ -48,14 +40,14 @@ def test_words_and_phones_follow_each_other(spoken):
 
 
 def test_json_can_be_read_back(spoken, tmp_path: Path):
-    write_timings(tmp_path / "a.json", "json", spoken, 9.0)
+    timings_file(tmp_path / "a.json").write(spoken, 9.0)
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads(text)[0]["words"][0]["phones"][0]["phone"] == "D"
     assert read_timings(text) == spoken
 
 
 def test_srt_has_a_cue_for_every_passage(spoken, tmp_path: Path):
-    write_timings(tmp_path / "a.srt", "srt", spoken, 9.0)
+    timings_file(tmp_path / "a.srt").write(spoken, 9.0)
     cues = (tmp_path / "a.srt").read_text(encoding="utf-8").split("\n\n")
     number, times, *lines = cues[0].splitlines()
     assert number == "1"
@@ -66,7 +58,7 @@ def test_srt_has_a_cue_for_every_passage(spoken, tmp_path: Path):
 
 
 def test_vtt_has_a_time_before_every_word(spoken, tmp_path: Path):
-    write_timings(tmp_path / "a.vtt", "vtt", spoken, 9.0)
+    timings_file(tmp_path / "a.vtt").write(spoken, 9.0)
     head, first, second = (tmp_path / "a.vtt").read_text(encoding="utf-8").strip().split("\n\n")
     assert head == "WEBVTT"
     assert ">$5 <" in first
@@ -75,7 +67,7 @@ def test_vtt_has_a_time_before_every_word(spoken, tmp_path: Path):
 
 
 def test_a_text_grid_has_both_tiers_without_a_gap(spoken, tmp_path: Path):
-    write_timings(tmp_path / "a.TextGrid", "TextGrid", spoken, 99.0)
+    timings_file(tmp_path / "a.TextGrid").write(spoken, 99.0)
     for name in ("words", "phones"):
         tier = read_tier(tmp_path / "a.TextGrid", name)
         assert tier[0].start == 0
@@ -86,15 +78,9 @@ def test_a_text_grid_has_both_tiers_without_a_gap(spoken, tmp_path: Path):
 
 
 def test_the_form_is_the_ending_or_the_bare_name():
-    names = ("a.srt", "b.VTT", "c.textgrid", "x/d.json", "srt", "TextGrid")
-    assert [timings_format(Path(name)) for name in names] == [
-        "srt",
-        "vtt",
-        "TextGrid",
-        "json",
-        "srt",
-        "TextGrid",
-    ]
+    kinds = {"a.srt": "srt", "b.VTT": "vtt", "c.textgrid": "TextGrid", "x/d.json": "json", "srt": "srt"}
+    assert {name: timings_file(Path(name)).kind for name in kinds} == kinds
+    assert timings_file(Path("srt"), Path("x/a.wav")).path == Path("x/a.srt")
     for name in ("a.txt", "a", ".srt2"):
         with pytest.raises(BadInputError, match="no timings format"):
-            timings_format(Path(name))
+            timings_file(Path(name))

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voxgrad.audio.audiobook import readable_cover
+from voxgrad.audio.codecs import readable_cover
 from voxgrad.audio.writers import read_comment
 from voxgrad.cli.terminal import Renderer
 from voxgrad.events import Advanced
-from voxgrad.speech.provenance import MARK
+from voxgrad.voice.metadata import MARK
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "documents"))
 from books import write_epub

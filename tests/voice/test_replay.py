@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from voxgrad.audio.writers import convert, read_comment
-from voxgrad.speech.provenance import MARK, read_recipe
+from voxgrad.voice.metadata import MARK, read_recipe
 
 SAID = ("say", "Rain fell all day. Two dogs ran home.", "--voice", "robot", "--vocoder", "quick")
 HOW = ("--steps", "1", "--seed", "4", "--speed", "1.3", "--pitch", "1", "--volume", "0.8")

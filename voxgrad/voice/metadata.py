@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -10,17 +10,17 @@ from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
 from voxgrad.store.artifact import Artifact
 
-if TYPE_CHECKING:
-    from voxgrad.speech.speaker import Speaker
-
 MARK: Final = "synthetic speech"
 """What every remark begins with; all of it where no more shall be said."""
 
 
-class Source(BaseModel):
-    """An artifact that spoke."""
+class _Record(BaseModel):
+    # What a newer version adds is no reason not to read the rest.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    model_config = ConfigDict(frozen=True)
+
+class Source(_Record):
+    """An artifact that spoke."""
 
     kind: str
     ref: str
@@ -34,36 +34,19 @@ class Source(BaseModel):
         return cls(kind=artifact.kind, ref=artifact.ref, digest=artifact.digest)
 
 
-class CastMember(BaseModel):
-    """A voice that a script calls by name."""
-
-    model_config = ConfigDict(frozen=True)
+class CastMember(_Record):
+    """A voice that a script calls by name; its fields are as in `Recipe`."""
 
     voice: Source
     vocoder: Source | None
     speaker: str | None
     lexicon: str | None
     consent: str | None = None
-    """The statement of the person whose voice it is, as the voice's manifest has it."""
     licence: str | None = None
 
-    @classmethod
-    def of(cls, synthesizer: "Speaker", speaker: str | None) -> "CastMember":
-        """How a recipe names it."""
-        return cls(
-            voice=synthesizer.sources[0],
-            vocoder=synthesizer.sources[1],
-            speaker=speaker,
-            lexicon=synthesizer.lexicon.sha256 if synthesizer.lexicon else None,
-            consent=synthesizer.voice.manifest.consent,
-            licence=synthesizer.voice.manifest.licence,
-        )
 
-
-class Recording(BaseModel):
+class Recording(_Record):
     """A recording that was converted."""
-
-    model_config = ConfigDict(frozen=True)
 
     file: str
     """Its name, without folders, which are nobody's business."""
@@ -73,11 +56,8 @@ class Recording(BaseModel):
     """What is kept of it; see :class:`voxgrad.settings.ConversionSpec`."""
 
 
-class Recipe(BaseModel):
+class Recipe(_Record):
     """How an audio file was made."""
-
-    # What a newer version adds is no reason not to read the rest.
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     voxgrad: str
     """The version that made it."""
@@ -110,18 +90,16 @@ class Recipe(BaseModel):
     @property
     def heard(self) -> dict[str, Any]:
         """What is heard beside the voice, as a fingerprint has it; nothing where there is nothing."""
-        cast = {name: member.model_dump() for name, member in self.cast.items()}
-        return {**({"cast": cast} if cast else {}), **({"sounds": self.sounds} if self.sounds else {})}
+        return {name: value for name, value in self.model_dump(include={"cast", "sounds"}).items() if value}
 
     @property
     def remark(self) -> str:
         """The recipe as an audio file carries it: the mark, then JSON in ASCII."""
+        content = self.model_dump()
         # What most files lack is left out, as it was before there was any of it.
-        content = {
-            name: value
-            for name, value in self.model_dump().items()
-            if name not in {"cast", "sounds", "recording"} or value
-        }
+        for name in ("cast", "sounds", "recording"):
+            if not content[name]:
+                del content[name]
         return f"{MARK} {json.dumps(content, separators=(',', ':'), allow_nan=False)}"
 
 
@@ -150,11 +128,9 @@ def read_recipe(remark: str, owner: str) -> Recipe | None:
         raise IntegrityError(f"the recipe in {owner} is damaged", "Use the original file.") from error
 
 
-def was_made_by(target: Path, recipe: Recipe) -> bool:
-    """Whether an audio file is there, and was made by this very recipe."""
-    if not target.is_file():
-        return False
+def recipe_of(target: Path) -> Recipe | None:
+    """The recipe in an audio file; None where there is no such file, or it is none of ours."""
     try:
-        return read_recipe(read_comment(target), str(target)) == recipe
+        return read_recipe(read_comment(target), str(target)) if target.is_file() else None
     except VoxgradError:
-        return False
+        return None

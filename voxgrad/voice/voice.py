@@ -1,0 +1,455 @@
+"""A voice that says texts, whichever engine computes, and the cast of a script: several by name."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Final
+
+import numpy as np
+
+import voxgrad
+from voxgrad.audio.io import Samples, Waveform, read_audio, resample
+from voxgrad.audio.writers import open_writer
+from voxgrad.errors import BadInputError
+from voxgrad.files import sha256_of
+from voxgrad.onnx.runtime import settings_of
+from voxgrad.options import takes_options
+from voxgrad.presets import validated
+from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.marked_text import Segment, Sound
+from voxgrad.text.passages import Passage, segment_passages
+from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.unicode import on_disk
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses
+from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
+from voxgrad.voice.onnx_engine import resolve_graph_defaults
+from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
+from voxgrad.voice.timings import TimedPassage
+
+_TONE: Final = 1000.0  # Hz
+_TONE_LEVEL: Final = 0.1
+_TONE_FADE: Final = 0.01  # seconds
+_LONGEST_SOUND: Final = 600.0
+_SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """A text, spoken.
+
+    Attributes:
+        samples: (n,) float32, full scale at ±1.
+        rate: samples per second.
+        passages: what was said when, words and phones; seconds.
+        durations: frames of every token, by passage.
+        recipe: all that is needed to say it again.
+    """
+
+    samples: Samples
+    rate: int
+    passages: tuple[TimedPassage, ...]
+    durations: tuple[tuple[int, ...], ...]
+    recipe: Recipe
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate
+
+    def save(self, path: str | Path, *, metadata: bool = True) -> None:
+        """Write an audio file: .wav, .flac, .ogg or .mp3.
+
+        Args:
+            path: where to.
+            metadata: False leaves only the mark that it is synthetic.
+
+        Raises:
+            BadInputError: the name ends in none of these, or its folder does not exist.
+            EnvironmentFailureError: the disk refuses.
+        """
+        with open_writer(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
+            sink.write(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSummary:
+    """What a text will take.
+
+    Attributes:
+        passages: how many.
+        tokens: of all of them.
+        unknown: words that no dictionary has, each once.
+    """
+
+    passages: int
+    tokens: int
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """A voice that is ready to speak.
+
+    Attributes:
+        artifact: the voice or base that speaks, or the ONNX graph of one.
+        vocoder: None for Griffin-Lim, and for a graph, which holds its own.
+        lexicon: the user's pronunciations.
+        open_engine: what computes; weights are read when it is first called.
+        graph: of the voice, where ONNX Runtime computes.
+        speaker: whose voice of a base it is; None: the one that is asked for, or the base's own.
+    """
+
+    artifact: Artifact
+    vocoder: Artifact | None
+    lexicon: Lexicon
+    open_engine: Callable[[], Engine]
+    graph: Artifact | None = None
+    speaker: str | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What computes, loaded.
+
+        Raises:
+            BadInputError: voice and vocoder do not fit.
+            IntegrityError: one of them is damaged.
+        """
+        return self.open_engine()
+
+    def ready(self) -> "Voice":
+        """The same, with its weights read; see `engine`."""
+        self.open_engine()
+        return self
+
+    def of_speaker(self, name: str | None) -> "Voice":
+        """One of the speakers of a base, with the same weights."""
+        return replace(self, speaker=name)
+
+    @cached_property
+    def spec(self) -> AcousticSpec:
+        """What the voice carries."""
+        if self.graph is not None:
+            return settings_of(self.graph)[0]
+        return validated(AcousticSpec, self.artifact.manifest.settings.get("acoustic", {}), self.artifact.ref)
+
+    @property
+    def rate(self) -> int:
+        """Samples per second."""
+        return self.spec.mel.sample_rate
+
+    @property
+    def parents(self) -> dict[str, Artifact]:
+        """What speaks, by role."""
+        return {"voice": self.artifact, **({} if self.vocoder is None else {"vocoder": self.vocoder})}
+
+    def resolve_defaults(self, synthesis: SynthesisSpec) -> SynthesisSpec:
+        """The settings with what was not given and only this voice can tell."""
+        if self.graph is not None and self.graph is self.artifact:
+            return resolve_graph_defaults(settings_of(self.graph)[1], synthesis)
+        return synthesis.resolve_defaults(self.spec.model)
+
+    @takes_options(synthesis=SynthesisSpec, delivery=DeliverySpec)
+    def say(
+        self,
+        text: str,
+        *,
+        seed: int = 0,
+        cast: "Cast | None" = None,
+        synthesis: SynthesisSpec,
+        delivery: DeliverySpec,
+    ) -> Speech:
+        """Speak a text, which is held in memory as a whole; see `stream` for long ones.
+
+        Args:
+            text: written English, or SSML.
+            seed: of all noise: the same seed gives the same samples.
+            cast: the voices that SSML names; None: the speakers of this one.
+            synthesis: its fields, such as ``speed=1.2``.
+            delivery: its fields, such as ``pitch=2``.
+
+        Raises:
+            BadInputError: a setting or the text cannot be used.
+        """
+        job = SpeechJob(text, Cast(self) if cast is None else cast, synthesis, delivery, seed)
+        pieces = list(job.pieces())
+        return Speech(
+            np.concatenate([piece.samples for piece in pieces]),
+            self.rate,
+            tuple(piece.timing for piece in pieces),
+            tuple(piece.durations for piece in pieces),
+            job.recipe,
+        )
+
+    def stream(
+        self,
+        texts: Iterable[str],
+        synthesis: SynthesisSpec = _SYNTHESIS,
+        delivery: DeliverySpec = _DELIVERY,
+        seed: int = 0,
+        cast: "Cast | None" = None,
+    ) -> Iterator[SpokenPassage]:
+        """Speak texts passage by passage, in memory that does not grow with them.
+
+        Args:
+            texts: a paragraph each, plain or SSML; they may still be coming.
+            synthesis: steps, temperature, speed.
+            delivery: pitch, volume, silences.
+            seed: of all noise.
+            cast: the voices that SSML names; None: the speakers of this one.
+
+        Raises:
+            BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
+                been by then.
+        """
+        return SpeechJob("", Cast(self) if cast is None else cast, synthesis, delivery, seed).pieces(texts)
+
+    def speak(
+        self,
+        passage: Passage,
+        synthesis: SynthesisSpec,
+        delivery: DeliverySpec,
+        seed: int,
+        pauses: Pauses,
+        rate: int,
+    ) -> PassageAudio:
+        """Speak one passage, at a rate in Hz."""
+        if self.speaker is not None:
+            synthesis = synthesis.model_copy(update={"speaker": self.speaker})
+        spoken = self.engine.speak(passage, synthesis, delivery, seed, pauses)
+        return replace(spoken, samples=resample(Waveform(spoken.samples, self.rate), rate).samples)
+
+    @property
+    def engine_settings(self) -> dict[str, str]:
+        """What a recipe says of the engine; nothing where it is torch."""
+        if self.graph is None:
+            return {}
+        return {"engine": "onnx", "quantize": settings_of(self.graph)[1].quantize}
+
+    @property
+    def credits(self) -> dict[str, Any]:
+        """What a recipe says of a voice: of a graph, what it was made from."""
+        manifest = self.artifact.manifest
+        voice, vocoder = Source.of(self.artifact), None if self.vocoder is None else Source.of(self.vocoder)
+        if self.graph is not None:
+            made = self.graph.manifest
+            voice, vocoder = (
+                Source(kind=kind, ref=made.parents[role].ref, digest=made.parents[role].digest)
+                for role, kind in (("voice", str(made.settings["kind"])), ("vocoder", "vocoder"))
+            )
+        return {
+            "voice": voice,
+            "vocoder": vocoder,
+            "lexicon": self.lexicon.sha256 if self.lexicon else None,
+            "consent": manifest.consent,
+            "licence": manifest.licence,
+        }
+
+
+@dataclass
+class Cast:
+    """The voices of a script by the names that it calls them, and sounds beside it.
+
+    Attributes:
+        narrator: whose voice nothing else is said in.
+        references: what names stand for: a reference to a voice or base, and with ``:NAME`` one of its speakers.
+        open: the voice of a reference; None where only the narrator's own speakers can be had.
+        folder: where sounds lie; None where there can be none.
+        voices: those that were asked for.
+    """
+
+    narrator: Voice
+    references: Mapping[str, str] = field(default_factory=dict)
+    open: Callable[[str], Voice] | None = None
+    folder: Path | None = None
+    voices: dict[str, Voice] = field(default_factory=dict)
+
+    def voice(self, name: str | None) -> Voice:
+        """Who speaks under a name; None is the narrator.
+
+        Raises:
+            BadInputError: nobody answers to it.
+        """
+        if name is None:
+            return self.narrator
+        if name not in self.voices:
+            self.voices[name] = self._find(name)
+        return self.voices[name]
+
+    def _find(self, name: str) -> Voice:
+        if name not in self.references and name in self.narrator.spec.speakers:
+            return self.narrator.of_speaker(name)
+        reference, _, speaker = self.references.get(name, name).partition(":")
+        hint = f"Say whose it is with --cast {name}=VOICE."
+        if self.open is None:
+            raise BadInputError(f"there is no voice {name} here", hint)
+        try:
+            voice = self.open(reference)
+        except BadInputError as error:
+            raise BadInputError(f"no voice answers to {name}: {error.message}", hint) from error
+        if speaker:
+            voice.spec.row_of(speaker)
+        # Of which several references may speak: it is loaded once.
+        others = (self.narrator, *self.voices.values())
+        same = (other for other in others if other.artifact.digest == voice.artifact.digest)
+        return next(same, voice).ready().of_speaker(speaker or voice.spec.voice)
+
+    def front_end(self, name: str | None) -> tuple[TextSpec, Lexicon]:
+        """How the voice of a name reads."""
+        voice = self.voice(name)
+        return voice.spec.text, voice.lexicon
+
+    def passages(self, texts: Iterable[str]) -> Iterator[Passage | Sound]:
+        """The passages and sounds of texts, each read as its voice reads.
+
+        Raises:
+            BadInputError: as `segment_passages`, or nobody answers to the name of a voice.
+        """
+        return segment_passages((item for text in texts for item in readable(text)), self.front_end)
+
+    def sounds(self, items: Iterable[Segment | Sound]) -> dict[str, str]:
+        """SHA-256 of every file that a script plays.
+
+        Raises:
+            BadInputError: one of them is not there.
+        """
+        files = dict.fromkeys(item.file for item in items if isinstance(item, Sound) and item.file)
+        return {file: sha256_of(self._path(file)) for file in files}
+
+    def play(self, sound: Sound, rate: int) -> Samples:
+        """The samples of a sound at a rate: a file at the loudness of speech, or a tone.
+
+        Raises:
+            BadInputError: the file cannot be read, or lasts longer than ten minutes.
+        """
+        if not sound.file:
+            return _tone(sound.seconds, rate)
+        # Only here, because it needs torch and Praat.
+        from voxgrad.audio.measures import amplify, level_gain, loudness  # noqa: PLC0415
+
+        audio = resample(read_audio(self._path(sound.file)), rate)
+        if audio.seconds > _LONGEST_SOUND:
+            raise BadInputError(f"{sound.file} lasts longer than ten minutes", "Cut it.")
+        gain = level_gain(audio, loudness(audio), AudioSpec()) + sound.decibels
+        samples = amplify(audio, gain).samples
+        peak = float(np.abs(samples).max(initial=0.0))
+        return samples if peak <= 1 else samples / np.float32(peak)
+
+    def _path(self, file: str) -> Path:
+        """Where a sound lies: in the text's own folder or below it, wherever links lead."""
+        plain = PurePosixPath(file)
+        outside = plain.is_absolute() or ".." in plain.parts or PureWindowsPath(file).is_absolute()
+        if outside or ":" in file or self.folder is None:
+            raise BadInputError(
+                f"{file} does not lie beside the text", "Put it there, and give its name alone."
+            )
+        path = on_disk(self.folder / file)
+        if not path.is_file():
+            raise BadInputError(f"the sound {path} does not exist", "Put it beside the text.")
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise BadInputError(
+                f"{file} is a link that leads elsewhere", "Put the file itself beside the text."
+            )
+        return path
+
+
+@dataclass(frozen=True)
+class SpeechJob:
+    """What is said, and how.
+
+    Attributes:
+        text: written English, or SSML.
+        cast: whose voice, and the voices and sounds of SSML.
+        synthesis: steps, temperature, speed.
+        delivery: pitch, volume, silences.
+        seed: of all noise.
+        coming: the text still comes, and is told to `pieces`.
+    """
+
+    text: str
+    cast: Cast
+    synthesis: SynthesisSpec = _SYNTHESIS
+    delivery: DeliverySpec = _DELIVERY
+    seed: int = 0
+    coming: bool = False
+
+    @property
+    def voice(self) -> Voice:
+        """Whose voice."""
+        return self.cast.narrator
+
+    @cached_property
+    def settings(self) -> SynthesisSpec:
+        """The settings with what was not given and only the voice can tell."""
+        return self.voice.resolve_defaults(self.synthesis)
+
+    def pieces(
+        self, texts: Iterable[str] | None = None, after: Resumption = NOTHING_YET
+    ) -> Iterator[SpokenPassage]:
+        """Speak the text, or those that still come, in memory that does not grow with them.
+
+        Args:
+            texts: a paragraph each.
+            after: pieces that are left out, because they were spoken before.
+
+        Raises:
+            BadInputError: as `Voice.stream`.
+        """
+        rate, cast = self.voice.rate, self.cast
+
+        def speak_item(item: Passage | Sound, seed: int, pauses: Pauses) -> PassageAudio:
+            if isinstance(item, Sound):
+                samples = cast.play(item, rate)
+                return PassageAudio(samples, NO_MEL, (), (0.0, len(samples) / rate))
+            return cast.voice(item.voice).speak(item, self.settings, self.delivery, seed, pauses, rate)
+
+        items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
+        return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
+
+    def summarize(self) -> TextSummary:
+        """Read the text without speaking it, so that what cannot be said is found first.
+
+        Raises:
+            BadInputError: it cannot be read.
+        """
+        count = tokens = 0
+        unknown: dict[str, None] = {}
+        for passage in self.cast.passages([self.text]):
+            if isinstance(passage, Passage):
+                count += bool(passage.encoded.words)
+                tokens += len(passage.encoded.tokens)
+                unknown.update(dict.fromkeys(passage.encoded.unknown))
+        return TextSummary(count, tokens, tuple(unknown))
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """All that is needed to say the text again.
+
+        Raises:
+            BadInputError: it is SSML that cannot be read, or names a voice or a sound that is not there.
+        """
+        items = read_script(self.text).items if is_ssml(self.text) else ()
+        names = dict.fromkeys(item.voice for item in items if isinstance(item, Segment))
+        members = {name: self.cast.voice(name) for name in names if name is not None}
+        return Recipe(
+            voxgrad=voxgrad.__version__,
+            text=None if self.coming else self.text,
+            seed=self.seed,
+            synthesis=self.settings.model_dump(),
+            delivery=self.delivery.model_dump(),
+            threads=self.voice.engine.threads,
+            cast={
+                name: CastMember(speaker=voice.speaker, **voice.credits) for name, voice in members.items()
+            },
+            sounds=self.cast.sounds(items),
+            **self.voice.credits,
+            **self.voice.engine_settings,
+        )
+
+
+def _tone(seconds: float, rate: int) -> Samples:
+    time = np.arange(round(seconds * rate)) / rate
+    slope = np.minimum(1.0, np.minimum(time, time[-1] - time) / _TONE_FADE)
+    return np.asarray(_TONE_LEVEL * slope * np.sin(2 * np.pi * _TONE * time), np.float32)
