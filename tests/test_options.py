@@ -82,7 +82,7 @@ def test_a_value_outside_the_range_of_its_field_is_refused(value: str):
 
 @pytest.mark.parametrize("asked", [("--steps", "3", "--draft"), ("--draft", "--best")])
 def test_steps_draft_and_best_exclude_each_other(asked: tuple[str, ...]):
-    with pytest.raises(BadInputError, match="exclude each other"):
+    with pytest.raises(BadInputError, match="cannot be used together"):
         run(*asked)
 
 

@@ -56,7 +56,7 @@ def load_acoustic_model(artifact: Artifact) -> AcousticModel:
     """
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):
-        raise IntegrityError(f"the manifest of {artifact.ref} holds no model", "Import a copy of it.")
+        raise IntegrityError(f"the manifest of {artifact.ref} describes no model", "Import a copy of it.")
     try:
         spec = validated(AcousticSpec, settings, artifact.ref)
         weights = read_weights(artifact.path(WEIGHTS))

@@ -54,7 +54,7 @@ def memory_explained(number: int, stage: ScheduleSpec) -> Iterator[None]:
         if stage.batch_size == 1 and crop is not None:
             key, value = "crop", max(32, crop // 8 * 4)
         raise EnvironmentFailureError(
-            f"there is not enough memory for stage {number} with {now}",
+            f"not enough memory for stage {number} with {now}",
             f"Lower it with --set stages.{number}.{key}={value}.",
         ) from error
 

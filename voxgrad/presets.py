@@ -13,7 +13,7 @@ from voxgrad.settings import PrepareSpec, Preset, VocoderPreset
 
 _HERE = Path(__file__).parent
 _INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"
-_COMPARE = "Compare it with a preset that ships with voxgrad."
+_COMPARE = "Compare it with an included preset."
 _SORTS: dict[str, type[BaseModel]] = {"vocoder": VocoderPreset, "prepare": PrepareSpec}
 """By the first word of a preset's name; all others train a Grad-TTS."""
 T = TypeVar("T", bound=BaseModel)
@@ -60,7 +60,7 @@ def load_settings(spec: type[T], name: str, overrides: Iterable[str] = ()) -> T:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path.name} is not YAML", _COMPARE) from error
     if not isinstance(content, dict):
-        raise BadInputError(f"{path.name} holds no settings", _COMPARE)
+        raise BadInputError(f"{path.name} contains no settings", _COMPARE)
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
@@ -86,7 +86,7 @@ def validated(spec: type[T], content: dict[str, Any], source: str) -> T:
         problem = first["msg"].removeprefix("Value error, ")
         place = f"{source}, {key}" if key else source
         message = f"{place}: {problem[:1].lower()}{problem[1:]}"
-        raise BadInputError(message, "Give a value that fits.") from error
+        raise BadInputError(message, "Give a valid value.") from error
 
 
 def _directory() -> Path:
@@ -115,7 +115,7 @@ def _slot(place: Any, part: str, key: str) -> str | int:
     if isinstance(place, dict):
         return part
     if not isinstance(place, list):
-        raise BadInputError(f"no setting can be called {key}", "Shorten the key.")
+        raise BadInputError(f"{key} is not a valid name of a setting", "Shorten the key.")
     if not (part.isascii() and part.isdigit() and int(part) < len(place)):
         raise BadInputError(f"{key}: there is no entry {part}", f"Give a number from 0 to {len(place) - 1}.")
     return int(part)

@@ -29,7 +29,7 @@ _RUST: Final = re.compile(r"\(os error (\d+)\)")
 """How an error of the system ends in the text of an error of safetensors."""
 _HINTS: Final = {
     **dict.fromkeys(_DISK_FULL, GO_ON),
-    errno.EROFS: "Choose a place that can be written.",
+    errno.EROFS: "Choose a writable location.",
     errno.EACCES: "Change its permissions, or choose another place.",
     errno.EPERM: "Change its permissions, or choose another place.",
     errno.EIO: "Check the disk.",
@@ -62,7 +62,7 @@ def as_voxgrad_error(error: BaseException) -> VoxgradError | None:
         return error
     if isinstance(error, ModuleNotFoundError) and _package(error.name) in _OF_TRAINING:
         return BadInputError(
-            f"this needs {error.name}, which is not installed",
+            f"this command needs {error.name}, which is not installed",
             "Install all of voxgrad: pip install voxgrad, not voxgrad-say.",
         )
     if (short := _shortage(error)) is not None:
@@ -105,7 +105,7 @@ def os_error(error: BaseException) -> OSError | None:
 def _shortage(error: BaseException) -> EnvironmentFailureError | None:
     if is_out_of_memory(error):
         return EnvironmentFailureError(
-            "There is not enough memory", "Close other programs, or choose a smaller batch."
+            "There is not enough memory", "Close other programs, or use a smaller batch size."
         )
     if type(error).__name__ in _ENDED:
         return EnvironmentFailureError(

@@ -35,7 +35,7 @@ def read_tiers(path: Path) -> list[tuple[str, list[Interval]]]:
             warnings.simplefilter("ignore", parselmouth.PraatWarning)
             grid = parselmouth.Data.read(str(path))
             if not isinstance(grid, parselmouth.TextGrid):
-                raise BadInputError(f"{path.name} is no TextGrid", "Save one in Praat.")
+                raise BadInputError(f"{path.name} is not a TextGrid", "Save one in Praat.")
             # Praat reads every format, but to ask it for one interval after another would take a hundred times as long.
             long_format = Path(scratch) / "long.TextGrid"
             grid.save_as_text_file(str(long_format))

@@ -129,7 +129,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
 def _decoded(content: bytes, name: str) -> Decoded:
     found = _in_its_encoding(content)
     if found is None or len(_CONTROL.findall(found.text)) > _MOST_CONTROL * len(found.text):
-        raise BadInputError(f"{name} is no text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
+        raise BadInputError(f"{name} is not text in UTF-8, UTF-16 or Latin-1", "Save it as UTF-8.")
     return found
 
 

@@ -42,7 +42,7 @@ def test_it_has_fewer_sentences_where_the_time_is_over(furnished, command, monke
     said = []
     made = card_step.card(furnished, voice, base, dataset, None, said.append, deadline=0.0)
     assert len(made.manifest.settings["sentences"]) == 1
-    assert "the card has 1 of 3 sentences, because the time is over" in [
+    assert "the card has 1 of 3 sentences, because the time ran out" in [
         getattr(event, "text", "") for event in said
     ]
     whole = card_step.card(
@@ -94,7 +94,7 @@ def test_a_voice_outlives_a_request_to_end_while_its_card_is_made(trained, comma
     told = command(*FINETUNE)
     assert told.code == 143
     assert trained.find("robot", "voice")
-    assert told.err.splitlines()[-1] == "error: terminated. Run the same command again to go on."
+    assert told.err.splitlines()[-1] == "error: terminated. Run the same command again to continue."
     assert told.out == ""
 
 

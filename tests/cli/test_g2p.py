@@ -88,7 +88,7 @@ def test_a_dash_reads_standard_input(command, monkeypatch):
     outcome = command("g2p", "-")
     assert (outcome.code, outcome.err.partition(".")[0]) == (
         2,
-        "error: standard input is no text in UTF-8, UTF-16 or Latin-1",
+        "error: standard input is not text in UTF-8, UTF-16 or Latin-1",
     )
 
 

@@ -77,7 +77,7 @@ def test_words_are_kept_listed_and_removed(command, refused):
     assert "qux is not in lexicon.txt" in refused("lexicon", "remove", "qux")
     for word in ("two words", "#", "5", ""):
         assert "is no word" in refused("lexicon", "add", word, "win")
-    assert "is no pronunciation" in refused("lexicon", "add", "a", "5 5")
+    assert "is not a pronunciation" in refused("lexicon", "add", "a", "5 5")
     (home() / "lexicon.txt").write_text("broken\n", encoding="utf-8")
     assert "lexicon.txt:1" in refused("lexicon", "add", "word", "win")
     assert (home() / "lexicon.txt").read_text(encoding="utf-8") == "broken\n"

@@ -74,11 +74,11 @@ def test_version(capsys):
         (["ls", "--home"], "requires an argument"),
         (["-q"], "Missing command."),
         (["import", "nowhere.pt"], "there is no nowhere.pt"),
-        (["import", __file__], "the kind of a checkpoint cannot be told from its name"),
+        (["import", __file__], "the kind of this checkpoint is unknown"),
         (["import", str(Path(__file__).parent)], "holds no config.json"),
         (["ls", "voices"], "Did you mean voice?"),
         (["show", "alice"], "There is no artifact 'alice'"),
-        (["-q", "ls", "-v"], "exclude each other"),
+        (["-q", "ls", "-v"], "cannot be used together"),
     ],
 )
 def test_misuse_is_one_line_and_exit_2(arguments: list[str], complaint: str, capsys):
@@ -229,7 +229,7 @@ def test_a_signal_ends_in_one_line_and_leaves_nothing(number: int, code: int, wo
     process.send_signal(number)
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == code
-    assert complaint == f"error: {word}. Run the same command again to go on.\n"
+    assert complaint == f"error: {word}. Run the same command again to continue.\n"
     assert list((home / "tmp").iterdir()) == []
 
 

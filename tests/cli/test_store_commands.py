@@ -38,9 +38,9 @@ def test_verify_says_what_is_damaged_and_what_depends_on_it(alice: Artifact, hom
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "dataset lj@v1",
-        "  The file part000.bin of dataset lj@v1 is not what was published",
+        "  The file part000.bin of dataset lj@v1 has changed since it was published",
         "  made from it: base narrator@v1, voice alice@v1",
-        "damaged: 1 of 3; `voxgrad import` puts a copy in its place, `voxgrad rm` removes it",
+        "damaged: 1 of 3; `voxgrad import` replaces it with an intact copy, `voxgrad rm` removes it",
     ]
     assert "error" not in err
     assert main(["verify", "alice", "-q"]) == 0
@@ -54,7 +54,7 @@ def test_verify_says_what_is_damaged_and_what_depends_on_it(alice: Artifact, hom
 def test_verify_takes_a_reference_to_what_cannot_be_read(alice: Artifact, capsys):
     rotten(alice, "manifest.json")
     assert main(["verify", "alice"]) == 3
-    assert "does not agree with its digest" in capsys.readouterr().out
+    assert "does not match its digest" in capsys.readouterr().out
     assert main(["verify", "bob"]) == 2
 
 

@@ -169,14 +169,14 @@ def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
 
 def test_options_that_cannot_be_are_refused(takes, refused):
     one = takes / "one.wav"
-    assert "exclude each other" in refused("convert", one, *HOW, "-o", "a.wav", "-d", "out")
+    assert "cannot be used together" in refused("convert", one, *HOW, "-o", "a.wav", "-d", "out")
     assert "-o is for one recording" in refused("convert", takes, *HOW, "-o", "a.wav")
     assert "--text is for one recording" in refused("convert", takes, *HOW, "--text", "Hi.")
-    assert "is the recording itself" in refused("convert", one, *HOW, "-o", one)
+    assert "is the input recording" in refused("convert", one, *HOW, "-o", one)
     assert "two recordings" in refused("convert", one, one, *HOW, "-d", "out")
     assert "there is no speaker bob" in refused("convert", one, *HOW, "--speaker", "bob")
     Path("nothing").mkdir()
-    assert "holds no recordings" in refused("convert", "nothing", *HOW)
+    assert "contains no recordings" in refused("convert", "nothing", *HOW)
     assert "convert" in refused("convert", one, *HOW, "--melody", "nan")
 
 

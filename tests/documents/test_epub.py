@@ -161,7 +161,7 @@ def test_what_is_no_book_is_refused(members, complaint, tmp_path):
 def test_what_is_no_archive_is_refused(content, tmp_path):
     path = tmp_path / "b.epub"
     path.write_bytes(content)
-    with pytest.raises(BadInputError, match="is no EPUB, or is damaged"):
+    with pytest.raises(BadInputError, match="is damaged or not an EPUB"):
         open_book(path)
     with pytest.raises(BadInputError, match="cannot be read"):
         open_book(tmp_path / "nowhere.epub")

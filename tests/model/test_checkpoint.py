@@ -78,7 +78,7 @@ def test_exact_names_shapes_and_finite_numbers(state):
         linear({**state, "extra": state["bias"]})
     with pytest.raises(BadInputError, match=r"weight is \(3, 2\) where \(2, 3\)"):
         linear({**state, "weight": state["weight"].T})
-    with pytest.raises(BadInputError, match="bias is no tensor"):
+    with pytest.raises(BadInputError, match="bias is not a tensor"):
         linear({**state, "bias": 3})
     with pytest.raises(BadInputError, match="not finite"):
         linear({**state, "bias": torch.tensor([1.0, float("nan")])})

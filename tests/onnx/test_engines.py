@@ -157,7 +157,7 @@ def test_folders_for_other_programs(own, command, refused):
     assert "exists already" in refused(
         "export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "folder"
     )
-    assert "belongs to graphs" in refused("export", "small", "--steps", "3")
+    assert "works only for graphs" in refused("export", "small", "--steps", "3")
     assert "--with-parents" in refused("export", "small", "--format", "onnx", "--with-parents")
     assert "--format" in refused("export", "small", "--for", "sherpa-onnx", "--format", "onnx")
 

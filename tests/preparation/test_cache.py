@@ -35,7 +35,7 @@ def test_only_what_is_new_or_changed_is_worked_on(folder, prepare, record, worke
     listed(folder, {"new": "She reads a book.", **texts})
     second = prepare(folder)
     assert worked[3:] == ["new"]
-    assert "1 recordings are new or changed, 3 were prepared before" in prepare.err
+    assert "1 recordings are new or changed, 3 are unchanged" in prepare.err
     assert second.ref == "voice@v2"
     after = {entry.path: entry.sha256 for entry in second.manifest.files}
     assert all(after[path] == digest for path, digest in files.items() if path.startswith("audio/"))

@@ -31,10 +31,10 @@ def test_the_statement_is_the_speakers_or_a_reason(folder, command):
         (("--consent", "Yes."), "Say who has agreed with --speaker NAME"),
         (("--consent", " ", "--speaker", "Ann"), "--consent is empty"),
         (("--no-consent-needed", ""), "--no-consent-needed is empty"),
-        (("--consent", "a", "--speaker", "b", "--no-consent-needed", "c"), "exclude each other"),
-        (("--strict", "--keep-all"), "exclude each other"),
-        (("--drop-worst", "100"), "100 % cannot be dropped"),
-        (("--drop-worst", "-1"), "-1 % cannot be dropped"),
+        (("--consent", "a", "--speaker", "b", "--no-consent-needed", "c"), "cannot be used together"),
+        (("--strict", "--keep-all"), "cannot be used together"),
+        (("--drop-worst", "100"), "100 % is not a share that can be dropped"),
+        (("--drop-worst", "-1"), "-1 % is not a share that can be dropped"),
         (("--base", "nobody"), "no base 'nobody'"),
         (("--preset", "fast"), "there is no preset fast"),
         (("--set", "audio.loudness=-20"), "Did you mean loudness_lufs?"),
@@ -68,7 +68,7 @@ def test_without_a_statement_nothing_is_cloned(chain, furnished, command, refuse
     outcome = command("prepare", chain.recordings, "--name", "unsaid")
     assert "not for cloning yet" in outcome.out
     line = refused("finetune", "--data", "unsaid", "--base", "robots", *steps)
-    assert "dataset unsaid@v1 does not say that its voice may be cloned" in line
+    assert "dataset unsaid@v1 has no statement that its voice may be cloned" in line
     assert 'voxgrad prepare DIR --name unsaid --no-consent-needed "my own voice"' in line
 
 

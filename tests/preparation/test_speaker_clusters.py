@@ -45,8 +45,8 @@ def test_two_voices_of_one_name_are_told(tmp_path, record, prepare):
     listed = [f"{path.stem}|{texts[path.stem.removeprefix('s')]}" for path in sorted(folder.glob("*.wav"))]
     (folder / "metadata.csv").write_text("\n".join(listed), encoding="utf-8")
     dataset = prepare(folder, "--base", "none")
-    assert "the clips of voice seem to be of two voices: 4 of 12 sound like another (sr0" in prepare.err
-    assert "seem to be of two voices" in dataset.path("report.html").read_text(encoding="utf-8")
+    assert "the clips of voice seem to have two voices: 4 of 12 sound like another (sr0" in prepare.err
+    assert "seem to have two voices" in dataset.path("report.html").read_text(encoding="utf-8")
     (folder / "metadata.csv").write_text(
         "\n".join(line for line in listed if line[0] == "r"), encoding="utf-8"
     )

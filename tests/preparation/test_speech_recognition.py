@@ -128,7 +128,7 @@ def test_a_text_that_whisper_is_unsure_of_is_told(folder, prepare, installed):
     (folder / "metadata.csv").unlink()
     dataset = prepare(folder, "--transcribe", "auto", "--jobs", "1", "--base", "none")
     verdicts = [json.loads(line) for line in dataset.path("verdicts.jsonl").read_text().splitlines()]
-    expected = "its text was written down by faster-whisper, which is unsure of it"
+    expected = "its text was transcribed by faster-whisper, with low confidence"
     assert all(expected in verdict["reasons"] for verdict in verdicts)
 
 

@@ -80,7 +80,7 @@ def test_a_clip_whose_word_stands_out_is_doubted_with_the_word():
     assert [name for name, one in found.items() if one.reason] == ["odd"]
     assert (found["odd"].reason, found["odd"].words) == (
         "a word of the text may be wrong",
-        "“house”, for which another is said",
+        "“house”, where the recording has another word",
     )
 
 

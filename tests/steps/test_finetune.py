@@ -97,7 +97,7 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
     done = command("finetune", "--data", "one", "--base", "robots", "--name", "one", *steps, *FEW)
     assert done.code == 0
     assert "none is held out" in done.err
-    assert "on what it learnt from (nothing could be held out)" in done.out
+    assert "on its training data (nothing could be held out)" in done.out
     metrics = furnished.find("one", "voice").manifest.metrics
     assert (metrics["clips"], metrics["held_out_clips"]) == (1, 0)
     page = furnished.find("one", "card").path("card.html").read_text(encoding="utf-8")

@@ -72,4 +72,4 @@ def test_export_halves_and_packs(furnished, command, tmp_path):
     assert (tmp_path / "robot.voxgrad").stat().st_size > 1000
     refused = command("export", "voice/robot", "--half", "--format", "safetensors")
     assert refused.code == 2
-    assert "--half belongs to archives" in refused.err
+    assert "--half works only for archives" in refused.err

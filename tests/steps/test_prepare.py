@@ -129,7 +129,7 @@ def test_many_rejections_do_not_flood(folder: Path, command):
     assert outcome.code == 0
     assert outcome.err.count("\n") == 22
     assert (
-        "50 of 53 lines of metadata.csv cannot be used; it was read as ljspeech, which fits it best"
+        "50 of 53 lines of metadata.csv cannot be used; it was read as ljspeech, which fits best"
         in outcome.err
     )
     assert "left out 30 more; see rejected.jsonl" in outcome.err
@@ -165,7 +165,7 @@ def test_a_list_without_a_good_line_is_refused(listed: bytes, word: str, folder:
 
 def test_a_folder_without_transcripts_is_refused(folder: Path, refused, tmp_path: Path):
     (folder / "metadata.csv").unlink()
-    assert "holds no transcripts" in refused("prepare", folder)
+    assert "contains no transcripts" in refused("prepare", folder)
     assert "there is no folder" in refused("prepare", tmp_path / "nowhere")
     assert "there is no folder" in refused("prepare", folder / "a.wav")
     assert "no transcript list" in refused("prepare", folder, "--transcripts", "nowhere.txt")

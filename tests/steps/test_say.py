@@ -67,7 +67,7 @@ def test_the_manifest_says_what_was_said_and_that_it_is_synthetic(chain):
 def test_an_unknown_word_is_told_of(furnished, command):
     outcome = command("say", "Zzyzxq!", "--voice", "robot", *FAST)
     assert outcome.code == 0
-    assert "warning: not in the dictionary, pronounced by guess: zzyzxq" in outcome.err
+    assert "warning: not in the dictionary, pronunciation guessed: zzyzxq" in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,10 @@ def test_a_newer_minor_version_is_read_and_its_fields_travel(home: Path, family,
 
 @pytest.mark.parametrize(
     ("version", "told"),
-    [("2.0", "newer than this voxgrad reads. Upgrade voxgrad."), ("0.9", "which no release wrote")],
+    [
+        ("2.0", "which is newer than this version of voxgrad supports. Upgrade voxgrad."),
+        ("0.9", "which no release wrote"),
+    ],
 )
 def test_another_major_version_is_one_line_and_the_rest_still_works(
     home: Path, family, overwrite, capsys, version, told

@@ -29,7 +29,7 @@ def test_any_flipped_bit_of_the_manifest_or_its_digest_is_refused(publish):
             flipped = bytearray(content)
             flipped[bit // 8] ^= 1 << bit % 8
             overwrite(path, bytes(flipped))
-            with pytest.raises(IntegrityError, match="does not agree with its digest"):
+            with pytest.raises(IntegrityError, match="does not match its digest"):
                 reloaded(voice)
         overwrite(path, content)
     assert reloaded(voice) == voice

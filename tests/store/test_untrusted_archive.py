@@ -176,7 +176,7 @@ def test_an_edit_without_its_digest_is_refused(other, alice):
     members = members_of(alice)
     text = members[f"{ROOT}/manifest.json"].replace(b"0.5", b"0.6")
     written(alice, {**members, f"{ROOT}/manifest.json": text})
-    assert "does not agree with its digest" in refused(other, alice).message
+    assert "does not match its digest" in refused(other, alice).message
     written(alice, {**members, f"{ROOT}/model.bin": b"weightz"})
     assert refused(other, alice).exit_code == 3
 

@@ -34,7 +34,7 @@ def test_what_depends_on_damage_is_named(store: Store, family, contents, overwri
     (found,) = findings(store)
     assert str(found.artifact) == "base narrator@v1"
     assert [problem.message for problem in found.problems] == [
-        "The file model.bin of base narrator@v1 is not what was published"
+        "The file model.bin of base narrator@v1 has changed since it was published"
     ]
     made = [str(one) for one in found.dependents]
     assert made[0] == "voice alice@v1"

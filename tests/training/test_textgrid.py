@@ -166,7 +166,7 @@ def test_a_grid_of_other_phones_is_refused(tmp_path, old, new, word):
 
 def test_a_missing_grid_is_named(tmp_path):
     write(tmp_path, clip(), durations_of(clip()))
-    with pytest.raises(BadInputError, match=r"there is no TextGrid .*c1\.TextGrid"):
+    with pytest.raises(BadInputError, match=r"there is not a TextGrid .*c1\.TextGrid"):
         read_durations(tmp_path, [clip(), clip(name="c1")], SECOND)
 
 

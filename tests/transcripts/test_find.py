@@ -138,8 +138,8 @@ def test_names_of_files_are_the_same_in_composed_and_decomposed_letters(make: Ma
         ("missing.wav|Text.", "metadata.csv:2: there is no recording missing.wav in the folder"),
         ("good|Once more.", "metadata.csv:2: good occurs twice"),
         ("good.wav|Once more.", "metadata.csv:2: good occurs twice"),
-        ("../outside.wav|Text.", "metadata.csv:2: ../outside.wav is a path that leads out of the folder"),
-        ("../outside|Text.", "metadata.csv:2: ../outside is a path that leads out of the folder"),
+        ("../outside.wav|Text.", "metadata.csv:2: ../outside.wav is a path that points outside the folder"),
+        ("../outside|Text.", "metadata.csv:2: ../outside is a path that points outside the folder"),
         (f"{'very long ' * 30}.wav|good", "there is no recording very long"),
         ("other\0.wav|Text.", "there is no recording other"),
     ],
@@ -279,7 +279,7 @@ def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Ma
     [
         (None, "b.wav has no b.txt beside it"),
         (b" \n", "b.txt is empty"),
-        (b"caf\x81", "b.txt is no text in UTF-8, UTF-16 or Latin-1"),
+        (b"caf\x81", "b.txt is not text in UTF-8, UTF-16 or Latin-1"),
     ],
 )
 def test_a_recording_without_its_text_is_left_out(content: bytes | None, reason: str, make: Make):
@@ -304,12 +304,12 @@ def test_a_name_that_is_not_utf8_can_be_written_down(make: Make):
 @pytest.mark.parametrize(
     ("listed", "message"),
     [
-        (b"a|c\x81f\x8f\n", "metadata.csv is no text in UTF-8, UTF-16 or Latin-1"),
-        (b"\xff\xfea|A", "metadata.csv is no text in UTF-8, UTF-16 or Latin-1"),
-        (b"\x7fELF\x02\x01\x01\x03", "metadata.csv is no text in UTF-8, UTF-16 or Latin-1"),
+        (b"a|c\x81f\x8f\n", "metadata.csv is not text in UTF-8, UTF-16 or Latin-1"),
+        (b"\xff\xfea|A", "metadata.csv is not text in UTF-8, UTF-16 or Latin-1"),
+        (b"\x7fELF\x02\x01\x01\x03", "metadata.csv is not text in UTF-8, UTF-16 or Latin-1"),
         (b"", "metadata.csv has no lines"),
         (b"\n \n", "metadata.csv has no lines"),
-        (None, "holds no transcripts"),
+        (None, "contains no transcripts"),
     ],
 )
 def test_what_is_no_list_is_refused(listed: bytes | None, message: str, make: Make):
@@ -341,11 +341,11 @@ def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("form", "line", "reason"),
     [
-        ("gpt-sovits", "a.wav|ann|zh|Text.", "is in zh, and voxgrad reads English"),
+        ("gpt-sovits", "a.wav|ann|zh|Text.", "is in zh, but voxgrad reads only English"),
         ("gpt-sovits", "a.wav|ann|Text.", "is not GPT-SoVITS's"),
         ("f5", "a.wav|Text.|more", "is not F5's"),
         ("piper", "a|b|c|d", "is not Piper's"),
-        ("jsonl", "{", "is no JSON"),
+        ("jsonl", "{", "is not JSON"),
         ("jsonl", "[1, 2]", "has no audio and text"),
         ("jsonl", '{"audio": 3, "text": "Text."}', "has no audio and text"),
         ("ljspeech", "alone", "is not `name|text`"),

@@ -105,14 +105,14 @@ def read(folder: Path, form: str | None = None) -> Transcripts | None:
 @pytest.mark.parametrize(
     ("labels", "reason"),
     [
-        ("0\t1\tAlpha.\n0.5\t2\tBeta.\n5\t6\tGamma.\n", "book.txt:1 overlaps with another in time"),
-        ("-1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be: -1 to 1 s"),
-        ("2\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be: 2 to 1 s"),
-        ("nan\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be"),
-        ("1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has times that cannot be"),
+        ("0\t1\tAlpha.\n0.5\t2\tBeta.\n5\t6\tGamma.\n", "book.txt:1 overlaps with another"),
+        ("-1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times: -1 to 1 s"),
+        ("2\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times: 2 to 1 s"),
+        ("nan\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times"),
+        ("1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times"),
         ("0\t1\tAlpha.\tmore\n5\t6\tGamma.\n", "book.txt:1 is not a label track's `start end text`, by tabs"),
         ("0\tx\tAlpha.\n5\t6\tGamma.\n7\t8\t\n", "book.txt:1 is not a label track's"),
-        ("0\t1\t[music]\n5\t6\tGamma.\n", "book.txt:1 has a note in it, which nobody says: [music]"),
+        ("0\t1\t[music]\n5\t6\tGamma.\n", "book.txt:1 contains a note that is not spoken: [music]"),
     ],
 )
 def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str, tmp_path: Path):
@@ -130,17 +130,17 @@ def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str,
         (
             "a.srt",
             SRT.replace("00:00:04,000 --> ", "00:00:9x,000 --> "),
-            "a.srt:10 is no cue that can be read",
+            "a.srt:10 is not a readable cue",
         ),
         (
             "a.srt",
             SRT.replace("00:00:05,500", "00:00:01,000"),
-            "a.srt, cue 3 has times that cannot be: 4 to 1 s",
+            "a.srt, cue 3 has impossible times: 4 to 1 s",
         ),
         ("a.srt", SRT.replace("{\\an8}Beta.", "- Beta.\n- Gamma."), "a.srt, cue 3 has two speakers"),
         ("a.srt", SRT.replace("{\\an8}Beta.", "♪ la la ♪"), "a.srt, cue 3 has a note in it"),
         ("a.srt", "nothing\nof the kind\n", "a.srt is not SubRip"),
-        ("a.vtt", VTT.replace("00:03.000", "00:01.000"), "a.vtt, cue 1 overlaps with another in time"),
+        ("a.vtt", VTT.replace("00:03.000", "00:01.000"), "a.vtt, cue 1 overlaps with another"),
         ("a.vtt", VTT.replace("WEBVTT", "WEB"), "a.vtt is not WebVTT"),
         ("a.vtt", "WEBVTT\n", "a.vtt has no text with times"),
         ("a.TextGrid", "File type", "a.TextGrid cannot be read as a TextGrid"),
@@ -153,10 +153,10 @@ def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str,
         (
             "a.TextGrid",
             grid(ann=[(0, 3, "Alpha."), (3, 9, "")], bob=[(0, 2, ""), (2, 5, "Beta."), (5, 9, "")]),
-            "a.TextGrid, tier 'ann', interval 1 overlaps with another in time",
+            "a.TextGrid, tier 'ann', interval 1 overlaps with another",
         ),
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "a.eaf cannot be read as ELAN's XML"),
-        ("a.eaf", "<svg/>", "a.eaf is no file of ELAN's"),
+        ("a.eaf", "<svg/>", "a.eaf is not an ELAN file"),
         ("a.eaf", "<ANNOTATION_DOCUMENT/>", "a.eaf has no tier of utterances"),
         ("a.txt", "0.5 2.0 Alpha\n2.0 3.0 Beta\n", "a.txt is no script: its lines begin with two numbers"),
         ("a.txt", "1\t2\t3\n4\t5\tx\n6\t7\t\n", ""),
@@ -234,7 +234,7 @@ def test_commas_without_a_header_are_not_guessed_at(tmp_path: Path):
         (tmp_path / f"{name}.wav").touch()
     (tmp_path / "list.csv").write_text("a.wav,Alpha, and more.\nb.wav,Beta.\n", encoding="utf-8")
     found = find_transcripts(tmp_path)
-    assert "list.csv:1 has 3 columns, and no header tells which is the text" in reasons(found)
+    assert "list.csv:1 has 3 columns, but no header says which one is the text" in reasons(found)
     assert texts(found) == [("b", "Beta.", None)]
 
 
@@ -270,14 +270,14 @@ def test_a_folder_without_texts_is_told_of_transcription(tmp_path: Path):
         find_transcripts(tmp_path)
     assert "--transcribe" in caught.value.hint
     (tmp_path / "a.wav").unlink()
-    with pytest.raises(BadInputError, match="holds no recordings"):
+    with pytest.raises(BadInputError, match="contains no recordings"):
         find_transcripts(tmp_path)
 
 
 @pytest.mark.parametrize("form", [*of_kind("corpus")])
 def test_a_corpus_that_is_not_there_is_refused(form: str, tmp_path: Path):
     (tmp_path / "a.wav").touch()
-    with pytest.raises(BadInputError, match=f"which {form} is known by"):
+    with pytest.raises(BadInputError, match=f"by which {form} is recognised"):
         find_transcripts(tmp_path, form=form)
 
 

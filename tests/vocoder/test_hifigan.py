@@ -156,7 +156,7 @@ def zero_direction(state):
         (zero_direction, "conv_pre.weight"),
         (lambda _: {}, "conv_pre"),
         (lambda _: {"generator": 3}, "no state dict"),
-        (lambda state: {"discriminator": state}, "discriminator is no tensor"),
+        (lambda state: {"discriminator": state}, "discriminator is not a tensor"),
         (lambda _: [1, 2], "state dict"),
     ],
 )

@@ -54,9 +54,9 @@ def test_griffin_lim_comes_back_without_weights(tmp_path):
 
 
 def test_a_directory_without_a_vocoder_is_refused(tmp_path):
-    with pytest.raises(BadInputError, match="holds no vocoder"):
+    with pytest.raises(BadInputError, match="contains no vocoder"):
         load(tmp_path, CPU)
-    with pytest.raises(BadInputError, match="holds no vocoder"):
+    with pytest.raises(BadInputError, match="contains no vocoder"):
         load(tmp_path / "missing", CPU)
 
 

@@ -54,7 +54,7 @@ def test_only_what_fits_is_a_default(store):
 
 
 def test_where_nothing_fits_griffin_lim_speaks_and_that_is_told(store):
-    notice = Said("no vocoder fits these mel settings: using Griffin-Lim, which buzzes")
+    notice = Said("no vocoder fits these mel settings: using Griffin-Lim, which sounds buzzy")
     assert chosen(store, None, OTHER, [notice]) is None
     assert chosen(Store(store.home), None, MelSpec(), [notice]) is None
     assert load_vocoder(None, OTHER, "voice alice@v1").mel == OTHER
@@ -74,7 +74,7 @@ def test_another_mel_is_refused_and_both_sides_are_named(store):
     with pytest.raises(BadInputError) as caught:
         load_vocoder(mine, MelSpec(), "voice alice@v1")
     assert caught.value.message == (
-        "the vocoder mine@v1 expects another mel than voice alice@v1: "
+        "the vocoder mine@v1 expects another mel than that of voice alice@v1: "
         "sample_rate 24000 against 22050, f_max 12000 against 8000"
     )
 

@@ -250,7 +250,7 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
         (("ann: Hi.", "--cast", "ann=robot,ann=robots"), "two voices for ann"),
         (("ann: Hi.", "--cast", "ann=nobody"), "no voice answers to ann"),
         (("ann: Hi.", "--cast", "ann=robots:nobody"), "there is no speaker nobody"),
-        (("x", "--ssml", "--markdown"), "exclude each other"),
+        (("x", "--ssml", "--markdown"), "cannot be used together"),
         (("<speak>a", "-o", "a.wav"), "broken in line 1, column 9"),
         (("<speak><break time='x'/></speak>", "-o", "a.wav"), "line 1, column 8"),
         (("<speak></speak>", "-o", "a.wav"), "no words to speak"),

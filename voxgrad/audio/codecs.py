@@ -205,7 +205,7 @@ def write_audiobook(
                 writer.write(block)
             writer.finish()
     except av.FFmpegError as error:
-        raise EnvironmentFailureError(f"{target} cannot be written ({error})", "Look at the disk.") from error
+        raise EnvironmentFailureError(f"{target} cannot be written ({error})", "Check the disk.") from error
 
 
 def readable_cover(content: bytes) -> bytes | None:

@@ -192,12 +192,12 @@ def check_writable(path: Path) -> str:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in SUBTYPES:
         raise BadInputError(
-            f"{path.name} names no audio format that can be written", "End it in .wav, .flac, .ogg or .mp3."
+            f"{path.name} does not have a supported audio ending", "Use .wav, .flac, .ogg or .mp3."
         )
     if not path.parent.is_dir():
-        raise BadInputError(f"the folder {path.parent} does not exist", "Create it or name another.")
+        raise BadInputError(f"the folder {path.parent} does not exist", "Create it, or choose another.")
     if path.is_dir():
-        raise BadInputError(f"{path} is a folder", "Name a file in it.")
+        raise BadInputError(f"{path} is a folder", "Choose a file in it.")
     return kind
 
 
@@ -275,7 +275,7 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
         try:
             with soundfile.SoundFile(readable) as file:
                 if file.frames == 0:
-                    raise BadInputError(f"{path} holds no samples", "Leave it out, or record it again.")
+                    raise BadInputError(f"{path} contains no samples", "Leave it out, or record it again.")
                 yield file
         except soundfile.LibsndfileError as error:
             raise _no_sound(path, start, error) from error
@@ -344,4 +344,6 @@ def _first_bytes(path: Path) -> bytes:
 
 def cut_short(path: Path) -> BadInputError:
     """What to say of a file that ends too early."""
-    return BadInputError(f"{path} is cut short: it ends before its header says", "Copy or export it again.")
+    return BadInputError(
+        f"{path} is truncated: it is shorter than its header says", "Copy or export it again."
+    )

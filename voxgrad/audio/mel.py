@@ -103,7 +103,7 @@ def read_mel(path: Path, spec: MelSpec) -> tuple[Tensor, MelSpec]:
         BadInputError: the file cannot be read, may run code, or holds no such mel.
     """
     if path.suffix.lower() in PICKLES:
-        message = f"{path} is a pickle, which could run any code when it is read"
+        message = f"{path} is a pickle, which could run arbitrary code"
         raise BadInputError(message, "Save the mel with numpy.save or safetensors.")
     if not path.is_file():
         raise BadInputError(f"there is no mel file {path}", "Check the path.")
@@ -122,9 +122,7 @@ def _read_npy(path: Path) -> Tensor:
         array: Any = np.load(path, allow_pickle=False)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
     except (OSError, EOFError, ValueError, TypeError, AttributeError, BadZipFile) as error:
-        raise BadInputError(
-            f"{path} is damaged or holds no array of numbers", "Save it with numpy.save."
-        ) from error
+        raise BadInputError(f"{path} is damaged or contains no array", "Save it with numpy.save.") from error
 
 
 def _read_safetensors(path: Path) -> tuple[Tensor, MelSpec | None]:
@@ -132,7 +130,7 @@ def _read_safetensors(path: Path) -> tuple[Tensor, MelSpec | None]:
         with safe_open(path, framework="pt") as file:
             names, metadata = list(file.keys()), file.metadata()
             if len(names) != 1:
-                message = f"{path} holds {len(names)} tensors, and a mel file has one"
+                message = f"{path} contains {len(names)} tensors instead of one"
                 raise BadInputError(message, "Save the mel alone.")
             tensor: Tensor = file.get_tensor(names[0])
         declared = metadata.get("mel") if metadata is not None else None
@@ -140,7 +138,7 @@ def _read_safetensors(path: Path) -> tuple[Tensor, MelSpec | None]:
     except (SafetensorError, OSError) as error:
         raise BadInputError(f"{path} is damaged or no safetensors file", "Copy or save it again.") from error
     except ValidationError as error:
-        message = f"{path} says of its mel what cannot be understood ({error.errors()[0]['msg']})"
+        message = f"{path} has invalid mel settings ({error.errors()[0]['msg']})"
         raise BadInputError(
             message, "Write a MelSpec as JSON, or nothing, under mel in its metadata."
         ) from error
@@ -161,7 +159,7 @@ def _check(path: Path, mel: Tensor, spec: MelSpec) -> None:
         )
     if frames == 0 or not torch.isfinite(mel).all():
         found = "has no frames" if frames == 0 else "has numbers that are not finite"
-        raise BadInputError(f"{path} {found}", "Make it again.")
+        raise BadInputError(f"{path} {found}", "Create it again.")
     (low, high), lowest, highest = spec.range, float(mel.min()), float(mel.max())
     if lowest < low - _MARGIN or highest > high + _MARGIN or lowest >= 0:
         message = (

@@ -21,13 +21,12 @@ def replay(
             "-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3; default: FILE-replay.wav."
         ),
     ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The lexicon that `say` was given.")
-    ] = None,
+    lexicon: Annotated[Path | None, typer.Option(metavar="FILE", help="The lexicon that `say` used.")] = None,
     recording: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The recording that `convert` was given; default: beside FILE, or here."
+            metavar="FILE",
+            help="The recording that `convert` used; default: looked up beside FILE and in the working directory.",
         ),
     ] = None,
 ) -> None:
@@ -42,7 +41,7 @@ def replay(
     recipe = read_recipe(read_comment(file), str(file))
     if recipe is None:
         raise BadInputError(
-            f"{file} has no metadata on how it was made", "It was written with --no-metadata."
+            f"{file} does not say how it was made", "Files written with --no-metadata cannot be replayed."
         )
     target = Path(f"{file.stem}-replay.wav") if output is None else output
     if target.exists() and target.samefile(file):
@@ -54,7 +53,7 @@ def replay(
     outcome = {
         True: "the same samples",
         False: "NOT the same samples",
-        None: "a lossy file cannot be compared",
+        None: "not compared, because the format is lossy",
     }
     answer(
         session,

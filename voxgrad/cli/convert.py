@@ -38,12 +38,14 @@ def convert(
         str | None,
         typer.Option(
             metavar="TEXT",
-            help="What is said in the recording; default: the .txt beside it, else a recogniser.",
+            help="The words of the recording; default: the .txt beside it, or else a speech recogniser.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3, of one recording."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Output for a single recording: .wav, .flac, .ogg or .mp3."
+        ),
     ] = None,
     directory: Annotated[
         Path | None,
@@ -52,7 +54,7 @@ def convert(
         ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="Format of files without a given name.")
+        Format, typer.Option("--format", help="Format of files that you do not name.")
     ] = "wav",
     voice: Voice = None,
     vocoder: Vocoder = None,
@@ -61,13 +63,13 @@ def convert(
     lexicon: Pronunciations = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A converted Whisper, for recordings without a text."),
+        typer.Option(metavar="DIR", help="Folder of a converted Whisper, for recordings without a text."),
     ] = None,
     seed: Seed = 0,
     timings: Timings = None,
     no_metadata: NoMetadata = False,
 ) -> None:
-    """Say in a voice what a recording says, with its timing, melody and loudness."""
+    """Speak the words of a recording in another voice, with its timing, melody and loudness."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.say_output import answer_file
@@ -85,8 +87,8 @@ def convert(
     jobs = _jobs(recordings, text, places)
     if artifact.kind == KIND:
         raise BadInputError(
-            f"{artifact} is an ONNX graph, which takes no timing and no melody",
-            "Name the voice it was made from.",
+            f"{artifact} is an ONNX graph, which cannot follow timing or melody",
+            "Use the voice that it was made from.",
         )
     with Renderer(session) as renderer:
         ready = load_voice(store, artifact, vocoder, lexicon, renderer.emit, engine="torch").ready()
@@ -132,14 +134,14 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Con
     from voxgrad.transcripts.beside import script_beside
 
     if places.output is not None and places.directory is not None:
-        raise BadInputError("-o and -d exclude each other", "Give one of them.")
+        raise BadInputError("-o and -d cannot be used together", "Give one of them.")
     recordings = [recording for path in named for recording in recordings_of(path)]
     one_file_of_timings = places.timings is not None and places.timings.suffix
     single = {"--text": text, "-o": places.output, "--timings FILE": one_file_of_timings or None}
     option = next((name for name, value in single.items() if value is not None), None)
     if len(recordings) > 1 and option is not None:
         raise BadInputError(
-            f"{option} is for one recording, and there are {len(recordings)}",
+            f"{option} works for one recording, but there are {len(recordings)}",
             "Write the texts to .txt files beside them, and give -d DIR and --timings srt.",
         )
     if places.directory is not None:
@@ -151,7 +153,7 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Con
         if path.absolute() in jobs:
             raise BadInputError(f"two recordings would be written to {path}", "Give them different names.")
         if path.exists() and path.samefile(recording):
-            raise BadInputError(f"{path} is the recording itself", "Name another file with -o.")
+            raise BadInputError(f"{path} is the input recording", "Name another file with -o.")
         check_writable_audio(path)
         said = text if text is not None else script_beside(recording)
         jobs[path.absolute()] = ConversionJob(recording, said, target)
@@ -168,12 +170,12 @@ def recordings_of(path: Path) -> Iterator[Path]:
 
     if not path.is_dir():
         if not path.is_file():
-            raise BadInputError(f"there is no {path}", "Name an audio file, or a folder of them.")
+            raise BadInputError(f"there is no {path}", "Give an audio file or a folder of audio files.")
         yield path
         return
     recordings = Folder(path.absolute()).recordings
     if not recordings:
-        raise BadInputError(f"{path} holds no recordings", "Name a folder of audio files.")
+        raise BadInputError(f"{path} contains no recordings", "Give a folder that contains audio files.")
     yield from (path / file for file in recordings)
 
 

@@ -48,7 +48,7 @@ def demo(
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for audio files and the store.")
     ] = Path("demo"),
 ) -> None:
-    """Run the whole chain: speak with a base, clone a voice, speak with the clone."""
+    """Run all steps: speak with a base, clone a voice, speak with the clone."""
     from voxgrad.audio.io import copy_audio
     from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.terminal import Renderer, answer, shown_path

@@ -26,7 +26,7 @@ def evaluate(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="A dataset; default: the one that the voice was trained on."),
+        typer.Option(metavar="REF", help="A dataset; default: the voice's own training dataset."),
     ] = None,
     speaker: Annotated[
         str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
@@ -103,14 +103,12 @@ def _own(store: "Store", voice: "Artifact") -> "Artifact":
     """The dataset that a voice learnt from."""
     parent = voice.manifest.parents.get("dataset")
     if parent is None:
-        raise BadInputError(
-            f"{voice.ref} does not record what it was trained on", "Name recordings with --data."
-        )
+        raise BadInputError(f"{voice.ref} does not record its training data", "Choose a dataset with --data.")
     try:
         return store.find(f"@sha256:{parent.digest}", "dataset")
     except BadInputError as error:
-        message = f"the dataset {parent.ref} that {voice.ref} learnt from is not here"
-        raise BadInputError(message, "Name another with --data.") from error
+        message = f"the dataset {parent.ref} that {voice.ref} was trained on is not in this store"
+        raise BadInputError(message, "Choose another dataset with --data.") from error
 
 
 def card(
@@ -143,7 +141,7 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: floa
     from voxgrad.errors import VoxgradError
     from voxgrad.events import Said
 
-    again = f"make it with: voxgrad card {voice.ref}"
+    again = f"write it with: voxgrad card {voice.ref}"
     try:
         return str(_make_card(store, voice, emit, deadline).directory / "card.html")
     except VoxgradError as error:

@@ -62,34 +62,36 @@ def export(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="PATH", help="A file, or a folder for other programs."),
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="The output: a file, or a folder for other programs."
+        ),
     ] = None,
     with_parents: Annotated[
         bool, typer.Option("--with-parents", help="Include everything that it was made from.")
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="Archive: weights in half precision, stored as the next version.")
+        bool, typer.Option("--half", help="Archive: store the weights in half precision, as a new version.")
     ] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="An archive, an ONNX graph of a voice, or its weights.")
     ] = Format.VOXGRAD,
     program: Annotated[
-        Program | None, typer.Option("--for", help="What another program needs to speak with a voice.")
+        Program | None, typer.Option("--for", help="Write what this program needs to speak with the voice.")
     ] = None,
     quantize: Annotated[
         Quantize | None, typer.Option(help="Graph: weights in float32 (none), float16 (half) or int8.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Graph: diffusion steps in it; default: 2.")
+        int | None, typer.Option(min=1, metavar="N", help="Graph: number of diffusion steps; default: 2.")
     ] = None,
     vocoder: Annotated[
-        str | None, typer.Option(metavar="REF", help="Graph: vocoder in it; default: the newest that fits.")
+        str | None, typer.Option(metavar="REF", help="Graph: its vocoder; default: the newest that fits.")
     ] = None,
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="For sherpa-onnx: one of the speakers of a base.")
+        str | None, typer.Option(metavar="NAME", help="sherpa-onnx: the speaker, if a base is exported.")
     ] = None,
 ) -> None:
-    """Write an artifact into one file, or a voice for other programs, with its consent and licence."""
+    """Export an artifact to one file, or a voice for use in other programs, with its consent and licence."""
     from voxgrad.store import Store
 
     session: Session = context.obj
@@ -97,7 +99,7 @@ def export(
     graph = format_ is Format.ONNX or program is Program.SHERPA
     _check(context, graph=graph, archive=format_ is Format.VOXGRAD and program is None)
     if speaker is not None and program is not Program.SHERPA:
-        raise BadInputError("--speaker belongs to --for sherpa-onnx", "Leave it out.")
+        raise BadInputError("--speaker works only with --for sherpa-onnx", "Leave it out.")
     if program is Program.SPEECH_DISPATCHER:
         _module(session, store, ref)
     elif graph:
@@ -111,14 +113,14 @@ def export(
 
 def _check(context: typer.Context, *, graph: bool, archive: bool) -> None:
     if context.params["program"] is not None and context.params["format_"] is not Format.VOXGRAD:
-        raise BadInputError("--for decides the format itself", "Leave out --format.")
+        raise BadInputError("--for sets the format", "Leave out --format.")
     if context.params["with_parents"] and not archive:
-        raise BadInputError("only an archive holds parents", "Leave out --with-parents.")
+        raise BadInputError("only archives can include parents", "Leave out --with-parents.")
     if context.params["half"] and not archive:
-        raise BadInputError("--half belongs to archives", "For a graph, use --quantize half.")
+        raise BadInputError("--half works only for archives", "For a graph, use --quantize half.")
     for name in _OF_GRAPHS:
         if context.params[name] is not None and not graph:
-            raise BadInputError(f"--{name} belongs to graphs", "Add --format onnx, or leave it out.")
+            raise BadInputError(f"--{name} works only for graphs", "Add --format onnx, or omit it.")
 
 
 def _spec(steps: int | None, quantize: Quantize | None) -> "OnnxSpec":
@@ -194,7 +196,7 @@ def _archive(
     parents = [ancestor for ancestor in reversed(ancestors) if isinstance(ancestor, Artifact)]
     target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
     if target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
+        raise BadInputError(f"{target} is not a path for a file", "Choose a file in an existing folder.")
     with Renderer(session) as renderer:
         write([artifact, *parents], target, renderer.emit)
     manifest = artifact.manifest
@@ -254,7 +256,7 @@ def _module(session: Session, store: "Store", ref: str) -> None:
     from voxgrad.voice.load import find_voice
 
     if session.json:
-        raise BadInputError("--json and --for speech-dispatcher exclude each other", "Leave out --json.")
+        raise BadInputError("--json and --for speech-dispatcher cannot be used together", "Leave out --json.")
     voice, command = find_voice(store, ref), Path(sys.argv[0]).absolute()
     configuration = _SPEECH_DISPATCHER.format(
         voice=voice,

@@ -40,18 +40,18 @@ def import_artifact(
         ),
     ],
     kind: Annotated[
-        Kind | None, typer.Option(help="Checkpoint: a Grad-TTS is a base, a HiFi-GAN generator a vocoder.")
+        Kind | None, typer.Option(help="Checkpoint: base for Grad-TTS, vocoder for HiFi-GAN.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Default: the archive's own, or the file's name.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the artifact; default: from the archive, or the file's name.")
+    ] = None,
     pe_scale: Annotated[
         int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")
     ] = None,
     text_frontend: Annotated[
         Frontend | None, typer.Option(help="Base: text front end; official for the released checkpoints.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Vocoder: the config.json it was trained with.")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Vocoder: its config.json.")] = None,
     licence: Annotated[
         str | None, typer.Option(help="Licence of a checkpoint; kept in the manifest.")
     ] = None,
@@ -60,7 +60,7 @@ def import_artifact(
         typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size; default 50."),
     ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="ONNX: take a graph that is not as voxgrad exports it.")
+        bool, typer.Option("--trust", help="ONNX: accept a graph that voxgrad did not export.")
     ] = False,
 ) -> None:
     """Import an archive, graph or weights that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
@@ -72,17 +72,19 @@ def import_artifact(
     store = Store.open(session.home)
     _check_is_itself(file)
     if file.suffix == ".onnx":
-        _check_options(context, _NOT_OF_ARCHIVES | {"limit"}, "a graph says itself what it holds")
+        _check_options(context, _NOT_OF_ARCHIVES | {"limit"}, "a graph already contains this setting")
         _import_onnx(session, store, file, name, trust=trust)
         return
     if file.is_dir():
-        _check_options(context, _NOT_OF_ARCHIVES | {"limit"}, "a folder says itself what it holds")
+        _check_options(
+            context, _NOT_OF_ARCHIVES | {"limit"}, "an exported folder already contains this setting"
+        )
         _import_folder(session, store, file, name)
         return
     if trust:
-        raise BadInputError("only ONNX files are imported with --trust", "Leave it out.")
+        raise BadInputError("--trust works only for ONNX files", "Leave it out.")
     if is_archive(file):
-        _check_options(context, _NOT_OF_ARCHIVES, "an archive says itself what it holds")
+        _check_options(context, _NOT_OF_ARCHIVES, "an archive already contains this setting")
         _import_archive(session, store, file, name, limit)
         return
     _check_options(context, frozenset({"limit"}), "a checkpoint is never larger than its file")
@@ -180,9 +182,7 @@ def _import_checkpoint(
 
     called = plain_name(file.stem) if name is None else name
     if kind is None:
-        raise BadInputError(
-            "the kind of a checkpoint cannot be told from its name", "Give --kind base or --kind vocoder."
-        )
+        raise BadInputError("the kind of this checkpoint is unknown", "Give --kind base or --kind vocoder.")
     if kind is Kind.VOCODER:
         if config is None:
             raise BadInputError(
@@ -216,13 +216,11 @@ def _check_is_itself(file: Path) -> None:
         return  # whoever reads all of it will say so
     if head.startswith(b"version https://git-lfs"):
         raise BadInputError(
-            f"{file.name} is a Git LFS pointer, not the file it stands for",
+            f"{file.name} is a Git LFS pointer, not the file itself",
             "Get the file with `git lfs pull`.",
         )
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        raise BadInputError(
-            f"{file.name} is a web page", "Download the file itself, not the page that offers it."
-        )
+        raise BadInputError(f"{file.name} is a web page", "Download the file itself, not its web page.")
 
 
 def _scale(given: int | None) -> Literal[1, 1000]:
@@ -234,7 +232,7 @@ def _scale(given: int | None) -> Literal[1, 1000]:
     if given == 1000:
         return 1000
     raise BadInputError(
-        "the weights do not tell the scale of the time embedding, and a wrong one gives wrong speech",
+        "the weights do not show the scale of the time embedding, and a wrong scale gives wrong speech",
         "Give --pe-scale 1000, or 1 for the oldest checkpoint (grad-tts-old).",
     )
 
@@ -245,7 +243,7 @@ def _frontend(given: Frontend | None) -> Frontend:
         said = typer.prompt("text front end: official or voxgrad", default="official", err=True)
     if said not in get_args(Frontend):
         raise BadInputError(
-            "the weights do not tell the text front end, and a wrong one gives wrong speech",
+            "the weights do not show their text front end, and a wrong one gives wrong speech",
             "Give --text-frontend official for the released checkpoints.",
         )
     return cast("Frontend", said)

@@ -112,7 +112,7 @@ def add(
         str,
         typer.Argument(
             metavar="PRONUNCIATION",
-            help='What it sounds like ("shi VAWN", capitals bear the stress), phones ("SH IH0 V AO1 N") '
+            help='What it sounds like ("shi VAWN", with the stressed syllable in capitals), phones ("SH IH0 V AO1 N") '
             'or IPA ("/ʃɪˈvɔːn/").',
         ),
     ],
@@ -136,7 +136,7 @@ def add(
 def remove(
     context: typer.Context,
     *,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="A word that was added.")],
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the lexicon.")],
 ) -> None:
     """Remove a word."""
     from voxgrad.cli.terminal import answer
@@ -147,7 +147,7 @@ def remove(
     before = _content(path)
     after = without_entry(before, word)
     if after == before:
-        raise BadInputError(f"{word} is not in {path.name}", "`voxgrad lexicon list` shows what is.")
+        raise BadInputError(f"{word} is not in {path.name}", "`voxgrad lexicon list` shows all words.")
     _change(path, after)
     answer(session, {"removed": word.lower()}, f"{word} is removed")
 
@@ -173,11 +173,12 @@ def list_words(context: typer.Context) -> None:
 def try_word(
     context: typer.Context,
     *,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="A word, or a sentence with it.")],
+    word: Annotated[str, typer.Argument(metavar="WORD", help="A word, or a sentence that contains it.")],
     pronunciation: Annotated[
         str | None,
         typer.Argument(
-            metavar="PRONUNCIATION", help="Try this one, without adding it; default: as it is read now."
+            metavar="PRONUNCIATION",
+            help="Try this pronunciation without adding it; default: the current one.",
         ),
     ] = None,
     output: Annotated[
@@ -187,7 +188,7 @@ def try_word(
         str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
     ] = None,
 ) -> None:
-    """Show how a word is read, and speak it."""
+    """Show how a word is pronounced, and speak it."""
     from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
     from voxgrad.text.lexicon import read_phones

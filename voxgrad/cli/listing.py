@@ -34,7 +34,9 @@ def ls(
         str | None, typer.Argument(metavar="KIND", help="base, vocoder, dataset, voice or speech.")
     ] = None,
     *,
-    tree: Annotated[bool, typer.Option("--tree", help="Show a tree of what was made from what.")] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Show artifacts as a tree, below what they were made from.")
+    ] = False,
 ) -> None:
     """List artifacts, or those of one kind."""
     from voxgrad.cli.terminal import answer
@@ -147,7 +149,7 @@ def show(
     context: typer.Context,
     ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice, alice@v3 or voice/alice@v3.")],
 ) -> None:
-    """Show an artifact and what it was made from."""
+    """Show an artifact, its files, and what it was made from."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Lineage, Store
 

@@ -63,7 +63,7 @@ def failed(error: BaseException) -> Failure:
         return _misused(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         ended = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
-        return Failure(ended[0], "Run the same command again to go on.", ended[1])
+        return Failure(ended[0], "Run the same command again to continue.", ended[1])
     if (known := as_voxgrad_error(error)) is not None:
         return Failure(known.message, known.hint, int(known.exit_code))
     said = f": {error}" if str(error) else ""

@@ -32,7 +32,8 @@ def verify(
     ] = None,
     *,
     full: Annotated[
-        bool, typer.Option("--full/--quick", help="Read every byte, or compare only manifests and sizes.")
+        bool,
+        typer.Option("--full/--quick", help="Read every byte (default), or check manifests and sizes only."),
     ] = True,
 ) -> None:
     """Check artifacts for damage, and list what depends on damaged ones. Repairs nothing."""
@@ -77,7 +78,7 @@ def _page(findings: "Sequence[Finding]", verified: int) -> "RenderableType":
             )
     if not findings:
         return Text("1 artifact, intact" if verified == 1 else f"{verified} artifacts, all intact")
-    mend = "`voxgrad import` puts a copy in its place, `voxgrad rm` removes it"
+    mend = "`voxgrad import` replaces it with an intact copy, `voxgrad rm` removes it"
     return Group(*lines, Text(f"damaged: {len(findings)} of {verified}; {mend}"))
 
 
@@ -95,7 +96,7 @@ def rm(
     ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
     *,
     cascade: Annotated[
-        bool, typer.Option("--cascade", help="Remove everything that was made from it, too.")
+        bool, typer.Option("--cascade", help="Also remove everything that was made from it.")
     ] = False,
 ) -> None:
     """Move an artifact to the trash. Its number is never used again."""
@@ -136,7 +137,7 @@ def gc(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     days: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Keep what was removed within this time.")
+        int, typer.Option(min=0, metavar="N", help="Keep artifacts that were removed within this time.")
     ] = 14,
 ) -> None:
     """Delete abandoned temporary files, leftovers of prepare and old trash. Never touches artifacts or runs."""
@@ -148,9 +149,11 @@ def gc(
     store = Store.open(session.home)
     done = collect(store, dry_run=dry_run, trash_age=timedelta(days=days))
     lines = [f"{trashed.location}, removed {trashed.removed:%Y-%m-%d}" for trashed in done.trash]
-    lines += [f"{len(done.staging)} abandoned pieces of work"] * bool(done.staging)
+    lines += [f"{len(done.staging)} abandoned staging folders"] * bool(done.staging)
     if done.prepared:
-        lines.append(f"{len(done.prepared)} prepared recordings of no dataset, {size(done.prepared_size)}")
+        lines.append(
+            f"{len(done.prepared)} prepared recordings without a dataset, {size(done.prepared_size)}"
+        )
     verb = "would free" if dry_run else "freed"
     answer(
         session,

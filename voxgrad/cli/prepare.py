@@ -22,7 +22,7 @@ Frontend = Literal["voxgrad", "official"]
 def prepare(
     context: typer.Context,
     *,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds the recordings.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the recordings.")],
     name: Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's name.")] = None,
     consent: Annotated[
         str | None,
@@ -34,7 +34,9 @@ def prepare(
     ] = None,
     no_consent_needed: Annotated[
         str | None,
-        typer.Option(metavar="WHY", help="Such as 'my own voice', 'public domain'."),
+        typer.Option(
+            metavar="WHY", help="Why no consent is needed, such as 'my own voice' or 'public domain'."
+        ),
     ] = None,
     texts: "TranscriptSpec",
     transcribe: Annotated[
@@ -50,7 +52,7 @@ def prepare(
         typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs an extra."),
     ] = False,
     text_frontend: Annotated[
-        Frontend, typer.Option(help="Text front end; the same as the base's.")
+        Frontend, typer.Option(help="Text front end; must match the base's.")
     ] = "voxgrad",
     lexicon: Annotated[
         Path | None,
@@ -70,21 +72,23 @@ def prepare(
     drop_worst: Annotated[
         float,
         typer.Option(
-            metavar="PERCENT", help="Reject this share of the clips: those that fit their texts worst."
+            metavar="PERCENT", help="Reject this percentage of the clips: those that fit their texts worst."
         ),
     ] = 0.0,
     base: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
-            help="The base that aligns texts and recordings; default: voxgrad's own; 'none': no alignment.",
+            help="The base that aligns texts with recordings; default: the included one; 'none': do not align.",
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")] = "prepare",
+    preset: Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")] = "prepare",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
     ] = None,
-    engine: Annotated[str, typer.Option(metavar="E", help="local, or dask://HOST:PORT.")] = "local",
+    engine: Annotated[
+        str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")
+    ] = "local",
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Number of processes; default: automatic.")
     ] = None,
@@ -152,7 +156,7 @@ def _answer(session: Session, dataset: "Artifact") -> None:
 
 
 _UNSAID = (
-    "not for cloning yet: prepare it again with --no-consent-needed WHY, or --consent TEXT --speaker NAME"
+    "cannot be cloned yet: repeat prepare with --no-consent-needed WHY, or --consent TEXT --speaker NAME"
 )
 
 
@@ -182,7 +186,7 @@ def _statement(
     from voxgrad.preparation import consent as statements
 
     if consent is not None and not_needed is not None:
-        raise BadInputError("--consent and --no-consent-needed exclude each other", "Give one of them.")
+        raise BadInputError("--consent and --no-consent-needed cannot be used together", "Give one of them.")
     if consent is not None:
         return statements.agreed(speaker, consent)
     if not_needed is not None:
@@ -200,11 +204,11 @@ def _statement(
 def _asked(speaker: str | None) -> str | None:
     from voxgrad.preparation import consent as statements
 
-    typer.echo("Whose voice is this? It can be cloned only with a reason to.", err=True)
+    typer.echo("Whose voice is this? A voice may be cloned only with consent.", err=True)
     typer.echo(
-        "  1  my own\n  2  somebody's who has agreed\n  3  in the public domain, or synthetic", err=True
+        "  1  my own\n  2  someone else's, who has agreed\n  3  in the public domain, or synthetic", err=True
     )
-    typer.echo("  4  I will say later", err=True)
+    typer.echo("  4  decide later", err=True)
     chosen = ""
     while chosen not in {"1", "2", "3", "4"}:
         chosen = typer.prompt("1, 2, 3 or 4", err=True).strip()
@@ -222,7 +226,7 @@ def align(
     context: typer.Context,
     *,
     source: Annotated[
-        str, typer.Argument(metavar="REF", help="A dataset; or a voice or base, for its stored alignments.")
+        str, typer.Argument(metavar="REF", help="A dataset, or a voice or base with stored alignments.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The output folder, new or empty.")
@@ -271,7 +275,7 @@ def align(
             "log_likelihood": written.log_likelihood,
         },
         f"{written.folder}: {written.files} TextGrids of {found.ref} by {model.kind} {model.ref}, "
-        f"log-likelihood {written.log_likelihood:.1f} a frame",
+        f"log-likelihood {written.log_likelihood:.1f} per frame",
     )
 
 

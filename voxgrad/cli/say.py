@@ -30,7 +30,7 @@ def say(
     text: Annotated[
         str | None,
         typer.Argument(
-            metavar="TEXT", help="English text or SSML; default: standard input, an utterance a line."
+            metavar="TEXT", help="English text or SSML; default: standard input, one utterance per line."
         ),
     ] = None,
     file: Annotated[
@@ -39,7 +39,7 @@ def say(
             "-f",
             "--file",
             metavar="FILE",
-            help="Speak a file: text, SSML, Markdown, HTML, EPUB, or JSON lines of text, voice, speed, seed, out.",
+            help="Speak a file: text, SSML, Markdown, HTML, EPUB, or JSON lines with text, voice, speed, seed and out.",
         ),
     ] = None,
     output: Annotated[
@@ -48,7 +48,7 @@ def say(
             "-o",
             "--output",
             metavar="FILE",
-            help="A .wav, .flac, .ogg or .mp3, of a book .m4b or .opus too; - streams WAV to standard output.",
+            help="The output: .wav, .flac, .ogg or .mp3, for books also .m4b or .opus; - streams WAV to stdout.",
         ),
     ] = None,
     directory: Annotated[
@@ -57,14 +57,14 @@ def say(
             "-d",
             "--directory",
             metavar="DIR",
-            help="Write an audio file for every line, or chapter of a book, to DIR.",
+            help="Write one audio file per line, or per chapter of a book, to DIR.",
         ),
     ] = None,
     format_: Annotated[
         Format | None,
         typer.Option(
             "--format",
-            help="Format of files without a given name; default: wav, of books m4b; opus is for books.",
+            help="Format of files that you do not name; default: wav, for books m4b; opus is for books only.",
         ),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
@@ -72,13 +72,11 @@ def say(
     vocoder: Vocoder = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx"],
-        typer.Option(help="What computes: ONNX Runtime (onnx) or torch; auto: onnx once a graph was made."),
+        typer.Option(help="Compute with torch or ONNX Runtime (onnx); auto: onnx if a graph exists."),
     ] = "auto",
     synthesis: "SynthesisSpec",
     delivery: "DeliverySpec",
-    ssml: Annotated[
-        bool, typer.Option("--ssml", help="The text is SSML, with <speak> around it or without.")
-    ] = False,
+    ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML; <speak> is optional.")] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The text is Markdown: *word* is emphasised.")
     ] = False,
@@ -90,10 +88,10 @@ def say(
         ),
     ] = None,
     chapters: Annotated[
-        str | None, typer.Option(metavar="N-M", help="Chapters of a book, such as 3-5 or 1,4-; default: all.")
+        str | None, typer.Option(metavar="N-M", help="Chapters to speak, such as 3-5 or 1,4-; default: all.")
     ] = None,
     list_chapters: Annotated[
-        bool, typer.Option("--list-chapters", help="List the chapters of a book, and speak none.")
+        bool, typer.Option("--list-chapters", help="List the chapters of a book instead of speaking them.")
     ] = False,
     lexicon: Pronunciations = None,
     strict: Annotated[
@@ -114,9 +112,9 @@ def say(
     from voxgrad.voice.timings import timings_file
 
     if output is not None and directory is not None:
-        raise BadInputError("-o and -d exclude each other", "Give one of them.")
+        raise BadInputError("-o and -d cannot be used together", "Give one of them.")
     if raw and str(output) not in {"None", "-"}:
-        raise BadInputError("--raw streams to standard output", "Leave -o out, or give -o -.")
+        raise BadInputError("--raw streams to standard output", "Omit -o, or use -o -.")
     if timings is not None:
         timings_file(timings)
     session: Session = context.obj
@@ -126,7 +124,7 @@ def say(
         text = None
     book = is_book(text, file)
     if book is None and (chapters is not None or list_chapters):
-        raise BadInputError("--chapters and --list-chapters are for books", "Name an .epub.")
+        raise BadInputError("--chapters and --list-chapters work only for books", "Give an .epub file.")
     if book is not None and list_chapters:
         list_book(session, book)
         return

@@ -106,7 +106,7 @@ def _read(
             continue
         except (KeyboardInterrupt, VoxgradError):
             if (folder := path.with_name(f"{path.name}.part")).is_dir():
-                emit(Said(f"what is spoken is kept in {folder}: the same command goes on there", "warning"))
+                emit(Said(f"the speech so far is in {folder}: run the same command to continue", "warning"))
             raise
         _answer(request, path, done, job.voice.artifact.ref, missing)
 
@@ -118,7 +118,7 @@ def _answer(
     from voxgrad.events import counted
 
     if done is None:
-        answer(request.session, {"file": str(path), "seconds": None}, f"{path}: there already by {voice}")
+        answer(request.session, {"file": str(path), "seconds": None}, f"{path}: already spoken by {voice}")
         return
     chapters, left_out = counted(len(done.chapters), "chapters"), [*missing, *done.left_out]
     if left_out:
@@ -168,12 +168,12 @@ def _chosen(written: str | None, count: int) -> list[int]:
     for part in written.split(","):
         match = _RANGE.fullmatch(part.strip())
         if match is None:
-            raise BadInputError(f"--chapters has {part!r}", "Write numbers such as 3, 3-5 or 4-.")
+            raise BadInputError(f"--chapters contains {part!r}", "Write numbers such as 3, 3-5 or 4-.")
         first = int(match[1])
         last = int(match[3]) if match[3] else count if match[2] else first
         if not 1 <= first <= last <= count:
             raise BadInputError(
-                f"--chapters has {part.strip()!r}, and the book has {count}",
+                f"--chapters contains {part.strip()!r}, but the book has {count}",
                 "See --list-chapters for their numbers.",
             )
         numbers.update(range(first, last + 1))

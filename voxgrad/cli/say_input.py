@@ -24,7 +24,7 @@ _ENDINGS: Final[dict[str, Markup]] = {
 }  # fmt: skip
 _LONGEST_NAME: Final = 1000
 _OTHERS: Final = {
-    ".pdf": "PDF has no order of reading: save it as text, HTML or EPUB.",
+    ".pdf": "A PDF has no reading order: save it as text, HTML or EPUB.",
     ".doc": "Save it as text or HTML.",
     ".docx": "Save it as text or HTML.",
     ".mobi": "Convert it to EPUB.",
@@ -42,7 +42,7 @@ class Utterance(Spec):
     voice: str | None = None
     """A reference."""
     speed: Speed | None = None
-    """Above 1 is faster."""
+    """Speed; above 1 is faster."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """Of all noise."""
     out: Annotated[str, Field(min_length=1)] | None = None
@@ -116,14 +116,14 @@ def read_input(text: str | None, file: Path | None, options: InputOptions) -> Sa
         BadInputError: there is nothing, or too much, or it cannot be read.
     """
     if text is not None and file is not None:
-        raise BadInputError("a text and a file exclude each other", "Give one of them.")
+        raise BadInputError("a text and a file cannot be combined", "Give one of them.")
     if file is not None:
         return _from_file(file, options)
     if text is not None and text != "-":
         return _document(text, options)
     # A process without a terminal may have none at all.
     if sys.stdin is None or (text is None and sys.stdin.isatty()):
-        raise BadInputError("there is no text", "Give one, name a file with -f, or pipe lines in.")
+        raise BadInputError("no text is given", "Give a text or -f FILE, or pipe lines to standard input.")
     lines = input_lines()
     first = next(lines, "")
     marked = options.markup not in {None, "plain"} or re.match(r"\ufeff?\s*<(?:speak\b|\?xml)", first)
@@ -195,9 +195,13 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
         try:
             content = json.loads(whole_characters(json.dumps(json.loads(line), ensure_ascii=False)))
         except ValueError as error:
-            raise BadInputError(f"{where} is not JSON ({error})", 'Write {"text": "…"} a line.') from error
+            raise BadInputError(
+                f"{where} is not JSON ({error})", 'Write one object like {"text": "…"} per line.'
+            ) from error
         if not isinstance(content, dict):
-            raise BadInputError(f"{where} is no JSON object", 'Write {"text": "…"} a line.')
+            raise BadInputError(
+                f"{where} is not a JSON object", 'Write one object like {"text": "…"} per line.'
+            )
         utterances.append(validated(Utterance, content, where))
     return utterances
 
@@ -210,12 +214,12 @@ def _conversation(listed: list[Utterance], file: Path) -> str:
     for number, utterance in enumerate(listed, 1):
         if utterance.out is not None or utterance.seed is not None:
             raise BadInputError(
-                f"utterance {number} of {file} has an out or a seed of its own, which a part of one file cannot have",
-                "Give -d, or leave them out.",
+                f"utterance {number} of {file} has out or seed, which only separate files can have",
+                "Use -d, or remove them.",
             )
         if is_ssml(utterance.text):
             raise BadInputError(
-                f"utterance {number} of {file} is SSML, which has voices of its own", "Give -d."
+                f"utterance {number} of {file} is SSML, which selects voices itself", "Give -d."
             )
     turns = [(utterance.voice, utterance.text) for utterance in listed]
     return turns_to_ssml(turns, [1.0 if utterance.speed is None else utterance.speed for utterance in listed])
@@ -228,7 +232,7 @@ def chosen_markup(*, ssml: bool, markdown: bool) -> Markup | None:
         BadInputError: two of them.
     """
     if ssml and markdown:
-        raise BadInputError("--ssml and --markdown exclude each other", "Give one of them.")
+        raise BadInputError("--ssml and --markdown cannot be used together", "Give one of them.")
     return "ssml" if ssml else "markdown" if markdown else None
 
 

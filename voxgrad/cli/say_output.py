@@ -78,8 +78,8 @@ class SayRequest:
         """
         if self.timings is not None and self.timings.suffix:
             raise BadInputError(
-                f"{self.timings} cannot hold the timings of several audio files",
-                "Give just srt, to write them beside each file.",
+                f"{self.timings} cannot hold the timings of more than one audio file",
+                "Use --timings srt to write a file beside each one.",
             )
 
     def to_one_file(self, text: str, output: Path | None) -> None:
@@ -177,14 +177,16 @@ class SayRequest:
         from voxgrad.voice.timings import timings_file
 
         if self.session.json:
-            raise BadInputError("--json and -o - exclude each other", "Both go to standard output: give one.")
+            raise BadInputError(
+                "--json and -o - cannot be used together", "Both use standard output: choose one."
+            )
         if sys.stdout.isatty():
             raise BadInputError(
                 "standard output is a terminal", "Pipe it into a player, or name a file with -o."
             )
         if self.timings is not None and not self.timings.suffix:
             raise BadInputError(
-                "a stream has no file to write timings beside", "Name a file for the timings."
+                "a stream has no file for the timings to go beside", "Give --timings a file name."
             )
         timings: list[TimedPassage] = []
         with Renderer(self.session) as renderer:
@@ -249,7 +251,7 @@ def make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"the folder {directory} cannot be made ({error.strerror})"
+        message = f"the folder {directory} cannot be created ({error.strerror})"
         raise EnvironmentFailureError(message, "Name another.") from error
 
 

@@ -48,7 +48,7 @@ class Session:
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
-            raise BadInputError("--quiet and --verbose exclude each other", "Give one of them.")
+            raise BadInputError("--quiet and --verbose cannot be used together", "Give one of them.")
 
     def tell(self, text: str) -> None:
         """Say on standard error what is done, before anything is loaded that says it better."""
@@ -91,11 +91,13 @@ Pronunciations = Annotated[
 Timings = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Write times of words and phones: a .json, .TextGrid, .srt or .vtt, or just srt."
+        metavar="FILE",
+        help="Write word and phone times to a .json, .TextGrid, .srt or .vtt; a format alone, such as srt, names the "
+        "file after the audio.",
     ),
 ]
 NoMetadata = Annotated[
-    bool, typer.Option("--no-metadata", help="Write no metadata, except that the audio is synthetic.")
+    bool, typer.Option("--no-metadata", help="Write no metadata except that the speech is synthetic.")
 ]
 
 
@@ -246,7 +248,7 @@ def _values(ctx: Any, options: "Sequence[Option]") -> dict[str, Any]:
     """What was given of some settings; it is taken out of the context.
 
     Raises:
-        BadInputError: two options that exclude each other.
+        BadInputError: two options that cannot be used together.
     """
     given = {}
     for option in options:
@@ -258,7 +260,7 @@ def _values(ctx: Any, options: "Sequence[Option]") -> dict[str, Any]:
             *(chosen if flags else []),
         ]
         if len(clashing) > 1:
-            raise BadInputError(f"--{' and --'.join(clashing)} exclude each other", "Give one of them.")
+            raise BadInputError(f"--{' and --'.join(clashing)} cannot be used together", "Give one of them.")
         if chosen:
             given[option.name] = chosen[0] if flags else ctx.params[option.name]
     for option in options:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from voxgrad.training.run import RunInProgress, RunOptions, RunRecord
 
 Settings = TypeVar("Settings", "Preset", "VocoderPreset")
-RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: see `voxgrad runs`.")]
-PresetName = Annotated[str, typer.Option(metavar="P", help="A preset's name, or a YAML file.")]
+RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: a run from `voxgrad runs`.")]
+PresetName = Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")]
 
 _BESIDE_RESUME = frozenset({"resume", "run", "tensorboard", "no_card"})
 
 
 def runs(context: typer.Context) -> None:
-    """List training runs that are in progress or were stopped."""
+    """List training runs that are in progress or interrupted."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.training.run import unfinished
@@ -133,7 +133,7 @@ def begin_or_resume(
         return Run(store, record, settings, dataset, record.name, replace(how, budget=record.budget))
     if run_id is not None:
         raise BadInputError(
-            f"{run_id!r} was given without --resume",
+            f"{run_id!r} was named without --resume",
             f"Write --resume {run_id}, or leave it out to start a new run.",
         )
     settings, dataset = load_settings(spec, preset, training.overrides), store.find(training.data, "dataset")
@@ -155,8 +155,8 @@ def resumed(context: typer.Context, store: "Store", step: str, run_id: str | Non
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise BadInputError(
-                f"--resume takes all settings from the run, and {parameter.opts[0]} is given",
-                "Leave one of them out.",
+                f"--resume takes all settings from the run, so {parameter.opts[0]} cannot be used",
+                "Remove one of them.",
             )
     return find_run(store, step, run_id).record
 
@@ -197,10 +197,10 @@ def finetune(
     ] = None,
     training: "TrainingOptions",
     no_card: Annotated[
-        bool, typer.Option("--no-card", help="Make no page that compares base and voice.")
+        bool, typer.Option("--no-card", help="Do not write the card that compares base and voice.")
     ] = False,
 ) -> None:
-    """Fine-tune a base to a speaker. Repeated after an interruption, it resumes from the last checkpoint."""
+    """Fine-tune a base to a speaker. After an interruption, the same command resumes from the last checkpoint."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer
@@ -233,9 +233,7 @@ def finetune(
 
 def _keeps_the_model(overrides: Sequence[str]) -> None:
     if any(override.partition("=")[0].partition(".")[0] == "model" for override in overrides):
-        raise BadInputError(
-            "a voice keeps the model of its base", "Leave out --set model, or pretrain a base."
-        )
+        raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
 
 
 @takes(training="voxgrad.settings.TrainingOptions")
@@ -246,7 +244,7 @@ def pretrain(
     preset: PresetName = "base-small",
     training: "TrainingOptions",
 ) -> None:
-    """Train a base from scratch. Repeated after an interruption, it resumes from the last checkpoint."""
+    """Train a base from scratch. After an interruption, the same command resumes from the last checkpoint."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer
@@ -298,7 +296,7 @@ def summary(trained: "Artifact") -> str:
 def judged_on(trained: "Artifact") -> str:
     """What the figures of a run were measured on."""
     held_out = trained.manifest.metrics.get("held_out_clips", 1)
-    return "held-out clips" if held_out else "what it learnt from (nothing could be held out)"
+    return "held-out clips" if held_out else "its training data (nothing could be held out)"
 
 
 def comparison(trained: "Artifact") -> str:
@@ -309,4 +307,4 @@ def comparison(trained: "Artifact") -> str:
     judge = metrics["judged_by"]
     before, after = metrics["before"][judge], metrics["held_out"][judge]
     verdict = "fine-tuning helped" if after < before else "fine-tuning did not help"
-    return f"  {verdict}: {judge.replace('_', ' ')} was {before:.3f}, is {after:.3f}\n"
+    return f"  {verdict}: {judge.replace('_', ' ')} was {before:.3f}, now {after:.3f}\n"

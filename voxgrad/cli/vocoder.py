@@ -35,7 +35,7 @@ def train(
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
     training: "TrainingOptions",
 ) -> None:
-    """Train a vocoder. Repeated after an interruption, it resumes from the last checkpoint."""
+    """Train a vocoder. After an interruption, the same command resumes from the last checkpoint."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer, duration
@@ -86,7 +86,7 @@ def vocode(
         str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
     ] = None,
 ) -> None:
-    """Pass a recording through a vocoder, to judge the vocoder."""
+    """Resynthesise a recording with a vocoder, to hear what the vocoder loses."""
     from voxgrad.audio.io import check_writable, write_audio
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.settings import MelSpec

@@ -200,7 +200,7 @@ def _durations(
             seconds = mel.shape[1] * acoustic.spec.mel.seconds_per_frame
             raise BadInputError(
                 f"{name} has {seconds:.1f} s for {passage.written[:40]!r}, which is too short for it",
-                "Write down what is said in the recording, word for word.",
+                "Write exactly what is said in the recording.",
             )
     found = aligned(acoustic, [passage.encoded for passage in passages], mels)
     for passage, piece in zip(passages, found, strict=True):
@@ -234,27 +234,28 @@ def require_speech(waveform: Waveform, name: str) -> None:
     start, stop = speech_span(waveform, AudioSpec())
     if stop - start < SHORTEST:
         raise BadInputError(
-            f"{name} has {stop - start:.2f} s of sound, and {SHORTEST:g} s are needed", "Record a whole word."
+            f"{name} has {stop - start:.2f} s of sound, but needs at least {SHORTEST:g} s",
+            "Record a whole word.",
         )
     f0 = f0_track(waveform, np.arange(start, stop, _STEP))
     voiced = float((f0 > 0).mean())
     if voiced < LEAST_VOICED:
         raise BadInputError(
-            f"{name} has no voice in {1 - voiced:.0%} of it, which is noise, a whisper or music",
-            "Record somebody who speaks.",
+            f"{name} has no voice in {1 - voiced:.0%} of it, so it is noise, a whisper or music",
+            "Use a recording of speech.",
         )
     notes = sustained(f0)
     if notes > MOST_SUSTAINED:
         raise BadInputError(
-            f"{name} is sung or music: {notes:.0%} of its voiced frames lie in sustained notes, "
-            f"and of speech at most {MOST_SUSTAINED:.0%} do",
+            f"{name} is sung or music: {notes:.0%} of its voiced frames are sustained notes; "
+            f"in speech it is at most {MOST_SUSTAINED:.0%}",
             "Speak the words.",
         )
     heard = snr(waveform)
     if heard < NOISIEST:
         raise BadInputError(
-            f"{name} is too noisy: speech lies {heard:.0f} dB above the noise, and {NOISIEST:.0f} dB are needed",
-            "Record it in a quiet room, nearer to the microphone.",
+            f"{name} is too noisy: speech is {heard:.0f} dB above the noise, but must be at least {NOISIEST:.0f} dB",
+            "Record it in a quiet room, closer to the microphone.",
         )
 
 
@@ -290,11 +291,11 @@ def require_fit(margin: float, tempo: float, text: str, name: str) -> None:
     if not FASTEST <= tempo <= SLOWEST:
         raise BadInputError(
             f"the text {text[:40]!r} does not fit {name}: it is said {1 / tempo:.2g} times as fast as the voice would",
-            "Write down what is said in the recording, word for word.",
+            "Write exactly what is said in the recording.",
         )
     if margin < LEAST_MARGIN:
         raise BadInputError(
-            f"the text {text[:40]!r} does not fit {name}: it explains it by {margin:.0f} better than the same words "
-            f"backwards, and {LEAST_MARGIN:g} are needed",
-            "Write down what is said in the recording, word for word.",
+            f"the text {text[:40]!r} does not fit {name}: it explains the recording only {margin:.0f} better than the "
+            f"same words in reverse order, but must be at least {LEAST_MARGIN:g} better",
+            "Write exactly what is said in the recording.",
         )

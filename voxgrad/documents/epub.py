@@ -90,10 +90,10 @@ def open_book(path: Path) -> Book:
         with zipfile.ZipFile(path) as archive:
             return _Reader(path, archive).book()
     except _DAMAGE as error:
-        raise BadInputError(f"{path} is no EPUB, or is damaged ({error})", _HINT) from error
+        raise BadInputError(f"{path} is damaged or not an EPUB ({error})", _HINT) from error
     except (OSError, RuntimeError) as error:  # zipfile asks for passwords with a RuntimeError
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BadInputError(f"{path} cannot be read ({reason})", "Name an EPUB.") from error
+        raise BadInputError(f"{path} cannot be read ({reason})", "Give an EPUB file.") from error
 
 
 def _members(path: Path) -> int:
@@ -257,9 +257,7 @@ class _Reader:
             return
         protected = self._xml(_ENCRYPTION).iterfind(".//{*}CipherReference")
         if not all(_FONTS.search(file.get("URI", "")) for file in protected):
-            raise BadInputError(
-                f"{self._file} is protected against copying", "Use a copy without protection."
-            )
+            raise BadInputError(f"{self._file} is copy-protected", "Use a copy without protection.")
 
     def _bytes(self, name: str, limit: int) -> bytes:
         if name not in self._members:

@@ -42,8 +42,8 @@ def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> l
     one_take = {clip.normalised: clip for clip in reversed(clips)}
     if not one_take:
         raise BadInputError(
-            f"{dataset.artifact.ref} has no clip that {voice.ref} was not trained on",
-            "Name another with --data.",
+            f"{dataset.artifact.ref} has no clips that were left out of the training of {voice.ref}",
+            "Choose another dataset with --data.",
         )
     return sorted(one_take.values(), key=lambda clip: clip.rank)
 

@@ -52,7 +52,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path.name} is not a checkpoint, or is damaged", "Download or copy it again."
         ) from error
     if not isinstance(content, dict):
-        raise BadInputError(f"{path.name} holds no state dict", "Give a file made by torch.save(state_dict).")
+        raise BadInputError(
+            f"{path.name} contains no state dict", "Give a file made by torch.save(state_dict)."
+        )
     return content
 
 
@@ -121,7 +123,7 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
         raise BadInputError(f"{what} {' and '.join(found)}", hint)
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor):
-            raise BadInputError(f"{what}: {name} is no tensor", hint)
+            raise BadInputError(f"{what}: {name} is not a tensor", hint)
         if tensor.shape != expected[name].shape:
             shapes = f"{tuple(tensor.shape)} where {tuple(expected[name].shape)} is expected"
             raise BadInputError(f"{what}: {name} is {shapes}", hint)
@@ -135,7 +137,7 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
         # A sum is finite only where everything is, or overflows; to look at every number takes ten times as long.
         if not tensor.sum().isfinite() and not tensor.isfinite().all():
             raise BadInputError(
-                f"{what}: {name} holds numbers that are not finite", "Use another checkpoint."
+                f"{what}: {name} contains values that are not finite", "Use another checkpoint."
             )
 
 
@@ -161,7 +163,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise IntegrityError(
-            f"{path.name} cannot be read as weights", "Import a copy of the artifact."
+            f"{path.name} does not contain readable weights", "Import a copy of the artifact."
         ) from error
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 

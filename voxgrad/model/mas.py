@@ -64,8 +64,8 @@ def search(value: Tensor, token_lengths: Tensor, frame_lengths: Tensor) -> Tenso
     short = (frame_lengths < token_lengths).nonzero().flatten().tolist()
     if short or bool((token_lengths < 1).any()):
         raise BadInputError(
-            f"utterance {short[0] if short else 0} of the batch has fewer frames than tokens",
-            "Check that its transcript belongs to its recording.",
+            f"utterance {short[0] if short else 0} of the batch is too short for its text",
+            "Check that the transcript matches the recording.",
         )
     durations = np.zeros((value.shape[0], value.shape[2]), np.int64)
     values = np.ascontiguousarray(value.detach().float().cpu().numpy())

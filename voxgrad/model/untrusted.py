@@ -74,9 +74,7 @@ def _read_elsewhere(path: Path, target: Path, entry: str) -> VoxgradError | None
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return BadInputError(
-            f"{path.name} takes longer to read than any checkpoint", "Get it from its source."
-        )
+        return BadInputError(f"{path.name} takes too long to read", "Get it from its source.")
     if done.returncode == 0:
         return None
     if done.returncode == _REFUSED:
@@ -87,7 +85,7 @@ def _read_elsewhere(path: Path, target: Path, entry: str) -> VoxgradError | None
 
 def _too_large(path: Path) -> BadInputError:
     return BadInputError(
-        f"{path.name} asks for more memory than its size justifies, or is damaged",
+        f"{path.name} needs more memory than its size allows, or is damaged",
         "Download or copy it again.",
     )
 
@@ -120,7 +118,7 @@ def _convert(source: Path, target: Path, entry: str) -> None:
     state = content.get(entry, content)
     if not isinstance(state, Mapping):
         raise BadInputError(
-            f"the entry {entry} of {source.name} is no state dict", "Give the generator's checkpoint."
+            f"the entry {entry} of {source.name} is not a state dict", "Give the generator's checkpoint."
         )
     left = 2 * source.stat().st_size + (
         1 << 20
@@ -149,7 +147,7 @@ def _content(source: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise BadInputError(
-            f"{source.name} holds no state dict", "Give a file made by torch.save(state_dict)."
+            f"{source.name} contains no state dict", "Give a file made by torch.save(state_dict)."
         )
     return content
 
@@ -157,13 +155,13 @@ def _content(source: Path) -> dict[str, Any]:
 def _problem(name: object, tensor: object) -> str | None:
     """What is wrong with an entry of a state dict. Nothing is computed before its memory is known to be its own."""
     if not isinstance(name, str) or not isinstance(tensor, Tensor):
-        return "is no tensor"
+        return "is not a tensor"
     if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.dtype not in TENSORS:
-        return f"is no plain tensor but {tensor.layout}, {tensor.dtype}, on {tensor.device}"
+        return f"is not a plain tensor but {tensor.layout}, {tensor.dtype}, on {tensor.device}"
     if not tensor.is_contiguous():
         return f"of shape {tuple(tensor.shape)} is not stored as such"
     if not torch.isfinite(tensor).all():
-        return "holds numbers that are not finite"
+        return "contains values that are not finite"
     return None
 
 

@@ -96,7 +96,7 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
     require_onnx()
     acoustic, sound = loaded(voice, vocoder)
     assert vocoder is not None  # noqa: S101 - `loaded` refuses it
-    emit(Said(f"making the ONNX graph of {voice.ref}, once"))
+    emit(Said(f"making the ONNX graph of {voice.ref}; this happens once"))
     emit(Began(_TASK, None, ""))
     with store.stage(KIND, voice.name) as staged:
         path = staged.directory / MODEL
@@ -213,10 +213,10 @@ def _require_agreement(found: Agreement) -> None:
             f"{1 - found.same_durations:.0%} of the sentences have other durations in the graph than in torch"
         )
     elif apart > TOLERANCE:
-        message = f"the graph differs from torch by {apart:.2g}, and may by {TOLERANCE:g}"
+        message = f"the graph differs from torch by {apart:.2g}; the limit is {TOLERANCE:g}"
     else:
         return
-    raise BadInputError(message, "Report it: the export or ONNX Runtime has a fault.")
+    raise BadInputError(message, "Please report this: it is a bug in the export or in ONNX Runtime.")
 
 
 def _by_torch(

@@ -51,7 +51,7 @@ def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) ->
         )
     if acoustic.spec.model.decoder != "convnext":
         raise BadInputError(
-            "this voice has the official U-Net as its score network, which no graph is made of",
+            "this voice has the official U-Net as its score network, which cannot be exported",
             "Speak it with --engine torch, or fine-tune one from the base `english`.",
         )
 

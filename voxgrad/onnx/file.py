@@ -121,7 +121,7 @@ def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
         return GraphDescription.parse(metadata[DESCRIPTION]), metadata
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BadInputError(
-            "the file is no ONNX graph that voxgrad exported",
+            "the file is not an ONNX graph exported by voxgrad",
             "Export it with `voxgrad export --format onnx`.",
         ) from error
 
@@ -139,7 +139,7 @@ def check(content: bytes) -> GraphDescription:
         raise BadInputError("the ONNX file is damaged", "Export or download it again.") from error
     if problem is not None:
         hint = "Export it again with this version, or give --trust if you know who made it."
-        raise BadInputError(f"the ONNX file is not as voxgrad exports it: {problem}", hint)
+        raise BadInputError(f"the ONNX file differs from what voxgrad exports: {problem}", hint)
     return found
 
 
@@ -155,7 +155,7 @@ def digest(content: bytes) -> str:
 
 def _problem(content: bytes, metadata: dict[str, str], found: GraphDescription) -> str | None:
     if metadata.get(DIGEST) != digest(content):
-        return "its digest is not that of its content"
+        return "its digest does not match its content"
     numbers = [number for number, _ in _fields(content)]
     graphs = [value for number, value in _fields(content) if number == _MODEL_GRAPH]
     if len(graphs) != 1 or _MODEL_FUNCTIONS in numbers:
@@ -172,7 +172,7 @@ def _problem(content: bytes, metadata: dict[str, str], found: GraphDescription) 
         elif number == _GRAPH_SPARSE or (number == _GRAPH_INITIALIZER and _external(value)):
             return "it has weights outside the file"
     if signature != {_GRAPH_INPUT: wanted, _GRAPH_OUTPUT: OUTPUTS}:
-        return "its inputs or outputs are others"
+        return "it has other inputs or outputs"
     return None
 
 
@@ -186,11 +186,11 @@ def _node_problem(node: Any) -> str | None:
         elif number == _NODE_ATTRIBUTE:
             for kind, part in _fields(value):
                 if kind in {_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS}:
-                    return "an operator holds a graph of its own"
+                    return "an operator contains another graph"
                 if kind == _ATTRIBUTE_TENSOR and _external(part):
                     return "it has weights outside the file"
     if domain not in {"", "ai.onnx"} or operator not in OPERATORS:
-        return f"the operator {domain + '.' if domain else ''}{operator[:40]!r} is none of those that it uses"
+        return f"the operator {domain + '.' if domain else ''}{operator[:40]!r} is not one that voxgrad uses"
     return None
 
 
@@ -274,11 +274,13 @@ def read(path: Path) -> bytes:
     """
     try:
         if path.stat().st_size >= _MOST_BYTES:
-            raise BadInputError(f"{path} is too large for an ONNX file", "Name an exported .onnx file.")
+            raise BadInputError(
+                f"{path} is too large for an ONNX file", "Give an .onnx file that voxgrad exported."
+            )
         return path.read_bytes()
     except OSError as error:
         raise BadInputError(
-            f"{path} cannot be read ({error.strerror})", "Name an exported .onnx file."
+            f"{path} cannot be read ({error.strerror})", "Give an .onnx file that voxgrad exported."
         ) from error
 
 
@@ -361,9 +363,9 @@ def check_folder(folder: Path) -> None:
         BadInputError: something lies there already, or its parent is missing.
     """
     if not folder.parent.is_dir():
-        raise BadInputError(f"the folder {folder.parent} does not exist", "Create it or name another.")
+        raise BadInputError(f"the folder {folder.parent} does not exist", "Create it, or choose another.")
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise BadInputError(f"{folder} exists already", "Name a new folder, or remove it first.")
+        raise BadInputError(f"{folder} already exists", "Choose a new folder, or remove this one.")
 
 
 def _tokens(offset: int) -> str:

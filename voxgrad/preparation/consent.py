@@ -14,7 +14,7 @@ def agreed(speaker: str | None, words: str) -> str:
     """
     if speaker is None or not speaker.strip():
         raise BadInputError(
-            "a statement of consent needs the speaker's name", "Say who has agreed with --speaker NAME."
+            "a statement of consent needs the speaker's name", "Give the speaker's name with --speaker NAME."
         )
     return f"{_one_line(speaker)}: {_said(words, '--consent')}"
 
@@ -39,7 +39,7 @@ def require(consent: str | None, dataset: str, name: str) -> None:
     """
     if consent is None:
         raise BadInputError(
-            f"dataset {dataset} does not say that its voice may be cloned",
+            f"dataset {dataset} has no statement that its voice may be cloned",
             f'State it: voxgrad prepare DIR --name {name} --no-consent-needed "my own voice", '
             'or --consent "what the speaker agreed to" --speaker NAME.',
         )

@@ -266,7 +266,7 @@ def lexicon_template(unknown: Counter[str]) -> str:
     """A lexicon of guesses, the most frequent words first."""
     lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in by_count(unknown)]
     return (
-        "# Words that no dictionary has, with a guess at each and the number of texts that have it.\n"
+        "# Words in no dictionary, each with a guessed pronunciation and the number of texts that contain it.\n"
         "# Correct the phones, delete the lines that are right, and pass this file to prepare with --lexicon.\n"
         + "".join(lines)
     )

@@ -95,7 +95,7 @@ def two_voices(voices: MixedVoices) -> str:
     """A speaker among whose clips there are two voices, in a sentence."""
     some = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
     return (
-        f"the clips of {voices.speaker} seem to be of two voices: {len(voices.clips)} of {voices.of} sound like "
+        f"the clips of {voices.speaker} seem to have two voices: {len(voices.clips)} of {voices.of} sound like "
         f"another ({some}); name the speakers in the list, or take these clips out"
     )
 
@@ -106,7 +106,7 @@ def _suppressed_noise(made: Sequence[PreparedClip]) -> str:
         return ""
     before = median(record["snr_db_before"] for record in records)
     after = median(record["measures"]["snr_db"] for record in records)
-    return f"noise suppressed: {before:.0f} dB of signal to noise before, {after:.0f} dB after"
+    return f"noise suppressed: {before:.0f} dB before, {after:.0f} dB after"
 
 
 def reverberant(made: Sequence[PreparedClip]) -> dict[str, float]:

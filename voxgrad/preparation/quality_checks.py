@@ -67,7 +67,7 @@ def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dic
     ):
         reason = ""
         if any(below > bound and fit.margin < share * usual_margin for bound, share in checks.doubt_bounds):
-            reason = f"the text may be wrong: its alignment is {below:.1f} deviations worse than its peers'"
+            reason = f"the text may be wrong: its alignment is {below:.1f} standard deviations worse than that of the others"
         elif rhythm > _UNUSUAL_RHYTHM:
             reason = f"words may be missing: its phones' durations are {rhythm:.1f} deviations off"
         words_broken = breaking(fit.words, word_bound) if reason else ""
@@ -100,9 +100,11 @@ def beyond_usual(suspects: Sequence[Suspect], usual: Mapping[str, tuple[float, f
 def _said(suspect: Suspect) -> str:
     word = f"“{suspect.word}”"
     if suspect.kind == "missing":
-        return f"a word that is said after {word}" if suspect.word else "a word that is said at the beginning"
+        return f"an extra word after {word}" if suspect.word else "an extra word at the beginning"
     return (
-        f"{word}, for which another is said" if suspect.kind == "replaced" else f"{word}, which is not said"
+        f"{word}, where the recording has another word"
+        if suspect.kind == "replaced"
+        else f"{word}, which is missing in the recording"
     )
 
 
@@ -169,10 +171,11 @@ class Policy:
 
     def __post_init__(self) -> None:
         if self.strict and self.keep_all:
-            raise BadInputError("--strict and --keep-all exclude each other", "Give one of them.")
+            raise BadInputError("--strict and --keep-all cannot be used together", "Give one of them.")
         if not 0 <= self.drop_worst < 100:
             raise BadInputError(
-                f"{self.drop_worst:g} % cannot be dropped", "Give --drop-worst a percentage below 100."
+                f"{self.drop_worst:g} % is not a share that can be dropped",
+                "Give --drop-worst a percentage below 100.",
             )
 
 
@@ -219,13 +222,13 @@ def _rejections(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
     measures, source = record["measures"], record["source"]
     low, high = checks.reject_phones_per_second
     if measures["snr_db"] < checks.reject_snr_db:
-        yield f"it is hardly louder than its background ({measures['snr_db']:.0f} dB)"
+        yield f"speech is hardly louder than the background ({measures['snr_db']:.0f} dB)"
     if source["clipped"] > checks.reject_clipped:
         yield f"{100 * source['clipped']:.0f} % of its samples are clipped"
     if measures["bandwidth_hz"] < checks.reject_bandwidth_hz:
-        yield f"it holds nothing above {measures['bandwidth_hz']:.0f} Hz"
+        yield f"it has nothing above {measures['bandwidth_hz']:.0f} Hz"
     if not low <= measures["phones_per_second"] <= high:
-        yield f"its text would be said at {measures['phones_per_second']:.1f} phones a second"
+        yield f"the speech rate would be {measures['phones_per_second']:.1f} phones a second"
 
 
 def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
@@ -235,23 +238,23 @@ def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
     slow, fast = checks.reject_phones_per_second
     if record["transcribed"]:
         unsure = record.get("log_probability", 0.0) < checks.warn_log_probability
-        yield f"its text was written down by {record['text_from']}{', which is unsure of it' if unsure else ''}"
+        yield f"its text was transcribed by {record['text_from']}{', with low confidence' if unsure else ''}"
     if checks.reject_snr_db <= measures["snr_db"] < checks.warn_snr_db:
-        yield f"it is noisy: {measures['snr_db']:.0f} dB above its background"
+        yield f"it is noisy: {measures['snr_db']:.0f} dB above the background"
     if checks.warn_clipped < source["clipped"] <= checks.reject_clipped:
         yield f"{100 * source['clipped']:.2f} % of its samples are clipped"
     if checks.reject_bandwidth_hz <= measures["bandwidth_hz"] < checks.warn_bandwidth_hz:
-        yield f"it is muffled: nothing above {measures['bandwidth_hz']:.0f} Hz, as of a telephone or a small MP3"
+        yield f"it is muffled: nothing above {measures['bandwidth_hz']:.0f} Hz, like a telephone or a small MP3"
     if measures["f0_hz"] is None:
-        yield "no voice is found in it"
+        yield "no voice was found"
     elif measures["harmonicity_db"] < checks.warn_harmonicity_db:
         yield f"its voice is hoarse or noisy: {measures['harmonicity_db']:.1f} dB of harmonicity"
     if slow <= measures["phones_per_second"] < low or high < measures["phones_per_second"] <= fast:
-        yield f"its text would be said at {measures['phones_per_second']:.1f} phones a second"
+        yield f"the speech rate would be {measures['phones_per_second']:.1f} phones a second"
     if record["gain_db"] > checks.warn_gain_db:
-        yield f"it was faint: amplified by {record['gain_db']:.0f} dB"
+        yield f"it was quiet: amplified by {record['gain_db']:.0f} dB"
     if abs(source["offset"]) > checks.warn_offset:
-        yield f"its samples had an offset of {source['offset']:.3f}, taken off"
+        yield f"its samples had an offset of {source['offset']:.3f}, removed"
     if source["cancelling"]:
         yield "its channels are out of phase: only the loudest was taken"
 
@@ -281,9 +284,7 @@ class Duplicates:
         for first, *others in self.audio:
             for name in others:
                 same = clips[name].normalised == clips[first].normalised
-                found[name].append(
-                    f"its audio is that of {first}{'' if same else ', which has another text'}"
-                )
+                found[name].append(f"it has the same audio as {first}{'' if same else ', but another text'}")
         for group in self.texts:
             usual = median(clips[name].seconds for name in group)
             for name in group:

@@ -164,7 +164,7 @@ def _pieces(
     texts = [""] * len(spans)
     if entry.text:
         if how.base is None:
-            message = f"it lasts {opened.waveform.seconds:.1f} s, and no base is there to match its text"
+            message = f"it lasts {opened.waveform.seconds:.1f} s, and there is no base to align its text"
             raise BadInputError(message, "Split it into sentences, or name a base with --base.")
         mel = log_mel(torch.from_numpy(opened.waveform.samples), how.audio.mel)
         texts = match_script(loaded(how.base), entry.text, mel, cuts, how.lexicon)
@@ -176,7 +176,7 @@ def _pieces(
             cleaned = cut_clip(opened, span, how.audio, entry.recording.name)
             if cleaned.waveform.seconds > how.audio.max_seconds:
                 raise BadInputError(
-                    f"{cleaned.waveform.seconds:.1f} s have no pause to cut them at", "Split it by hand."
+                    f"{cleaned.waveform.seconds:.1f} s contain no pause to cut at", "Split it yourself."
                 )
             yield _made(piece, cleaned, how)
         except _OF_THE_RECORDING as error:
@@ -196,9 +196,7 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
     heard = None
     if not entry.text:
         if how.recogniser is None:
-            raise BadInputError(
-                f"{entry.recording.name} has no text", "Write one, or have it transcribed with --transcribe."
-            )
+            raise BadInputError(f"{entry.recording.name} has no text", "Write one, or use --transcribe.")
         heard = recognise(how.recogniser, cleaned.waveform)
         entry = replace(entry, text=heard.text, source=how.recogniser.name)
     encoded = encode_transcript(entry.text, how.text, how.lexicon)
@@ -213,7 +211,7 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
         round(cleaned.waveform.seconds, 4),
     )
     if clip.frames < len(clip.tokens):
-        raise BadInputError(f"{clip.seconds:.1f} s are too short for its text", "Check the text.")
+        raise BadInputError(f"{clip.seconds:.1f} s is too short for its text", "Check the text.")
     return PreparedClip(
         clip,
         _flac(cleaned.waveform),
@@ -289,7 +287,7 @@ def check_engine(engine: str) -> None:
         return
     host, _, port = engine.removeprefix(_DASK).rpartition(":")
     if not engine.startswith(_DASK) or not host or not port.isdigit():
-        raise BadInputError(f"there is no engine {engine}", "Choose local or dask://HOST:PORT.")
+        raise BadInputError(f"unknown engine {engine}", "Choose local or dask://HOST:PORT.")
     if find_spec("distributed") is None:
         raise BadInputError("Dask is not installed", "Install it: pip install 'voxgrad[dask]'.")
 

@@ -68,12 +68,12 @@ def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
         missing_files = [name for name in _MODEL_FILES if not (model / name).is_file()]
         if missing_files:
             raise BadInputError(
-                f"{model} holds no {missing_files[0]}, which a converted Whisper has",
+                f"{model} has no {missing_files[0]}, which a converted Whisper needs",
                 "Convert one with ct2-transformers-converter, and copy its tokenizer.json.",
             )
         if wanted == "pocketsphinx":
             raise BadInputError(
-                "--model is a Whisper, and pocketsphinx has its own", "Leave one of the two out."
+                "--model applies to Whisper, not to pocketsphinx", "Leave one of the two out."
             )
     candidates = [wanted] if wanted != "auto" else list(_PACKAGES) if model is None else ["faster-whisper"]
     for name in candidates:
@@ -96,7 +96,7 @@ def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
     heard = hear(recogniser, waveform)
     if not heard.text:
         raise BadInputError(
-            f"{recogniser.name} recognised nothing", "Write down what is said, or leave it out."
+            f"{recogniser.name} recognised nothing", "Write the text yourself, or remove the recording."
         )
     return heard
 

@@ -109,9 +109,9 @@ def _problems(
     checks = preset.checks
     slow, fast = checks.warn_phones_per_second
     if clip.source.clipped > checks.warn_clipped:
-        yield TakeProblem("clipped", "It is clipped: go further away, or turn the microphone down.")
+        yield TakeProblem("clipped", "It is clipped: move away from the microphone, or turn it down.")
     if clip.gain > checks.warn_gain_db:
-        yield TakeProblem("quiet", "It is too quiet: come nearer, or turn the microphone up.")
+        yield TakeProblem("quiet", "It is too quiet: move closer to the microphone, or turn it up.")
     if clip.measures.snr_db < checks.warn_snr_db:
         yield TakeProblem("noisy", "The background is too loud: find a quieter place.")
     if clip.leading <= 0:
@@ -121,6 +121,6 @@ def _problems(
     if clip.waveform.seconds > preset.audio.max_seconds or rate < slow:
         yield TakeProblem("long", "It is too long for its text: read it without long pauses.")
     elif rate > fast:
-        yield TakeProblem("short", "It is too short for its text: read all of it, and slower.")
+        yield TakeProblem("short", "It is too short for its text: read all of it, more slowly.")
     elif fitted is not None and fitted < _LEAST_FIT:
         yield TakeProblem("text", "It does not sound like its text: read exactly what is shown.")

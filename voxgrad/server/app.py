@@ -202,7 +202,7 @@ def _listener(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as error:
-        message = f"{host} port {port} cannot be listened to ({error.strerror})"
+        message = f"{host} port {port} is not available ({error.strerror})"
         kind = BadInputError if isinstance(error, socket.gaierror) else EnvironmentFailureError
         raise kind(message, "Choose another with --host and --port.") from error
     return listener

@@ -255,7 +255,7 @@ class CloneJobs:
             HTTPError: 409, one is.
         """
         if (busy := self.running) is not None:
-            message = f"The voice {busy.request.name} is in the making: wait, or cancel it."
+            message = f"The voice {busy.request.name} is being made: wait, or cancel it."
             raise HTTPError(409, message, code="busy")
 
     async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
@@ -307,7 +307,7 @@ class CloneJobs:
         """
         job = self._jobs.get(session)
         if job is None or job.process is None:
-            raise BadInputError("no voice of this session is in the making", "Begin it first.")
+            raise BadInputError("no voice of this session is being made", "Start it first.")
         job.terminate()
 
     async def close(self) -> None:

@@ -113,7 +113,7 @@ async def _too_large(body: AsyncIterator[bytes], most: int) -> HTTPError:
                 if discarded > _MOST_DISCARDED:
                     break
     size = f"{most / 2**20:.0f} MiB" if most >= 2**20 else f"{most} bytes"
-    message = f"The body is larger than the {size} that are taken here."
+    message = f"The body is larger than the limit of {size}."
     return HTTPError(413, message, code="too_large", headers={"Connection": "close"})
 
 

@@ -20,17 +20,17 @@ class Metrics:
             "voxgrad_synthesis_seconds",
             "Seconds from giving a passage to a worker until it was spoken, waiting excluded.",
         )
-        self.real_time_factor = gauge(
-            "voxgrad_real_time_factor", "Seconds of work for a second of audio, of the last passage."
-        )
+        self.real_time_factor = gauge("voxgrad_real_time_factor", "Real-time factor of the last passage.")
         self.first_audio = Histogram(
             "voxgrad_first_audio_seconds",
             "Seconds from a request to its first audio.",
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.active = gauge("voxgrad_requests_active", "Speech requests in work or waiting.")
+        self.active = gauge("voxgrad_requests_active", "Speech requests in progress or waiting.")
         self.waiting = gauge("voxgrad_queue_passages", "Passages and checks that wait for a worker.")
         self.refused = counter("voxgrad_requests_refused", "Requests refused because the queue was full.")
-        self.cancelled = counter("voxgrad_requests_cancelled", "Requests whose client left before the end.")
-        self.workers_lost = counter("voxgrad_workers_lost", "Worker processes that ended unasked.")
+        self.cancelled = counter(
+            "voxgrad_requests_cancelled", "Requests whose client disconnected before the end."
+        )
+        self.workers_lost = counter("voxgrad_workers_lost", "Worker processes that ended unexpectedly.")

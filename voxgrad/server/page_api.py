@@ -159,7 +159,7 @@ async def delete_session(request: Request) -> Response:
     """DELETE /api/recordings/{session}: recordings are gone for good; voices made of them stay."""
     session, busy = _session(request), request.app.state.clones.running
     if busy is not None and busy.directory == session.directory:
-        raise HTTPError(409, "Its voice is in the making: cancel that first.", code="busy")
+        raise HTTPError(409, "Its voice is being made: cancel that first.", code="busy")
     with explain_os_errors("delete recordings"):
         await asyncio.to_thread(shutil.rmtree, session.directory)
     return Response(status_code=204)
@@ -284,7 +284,7 @@ async def rename(request: Request) -> Response:
 def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:
     check_name(name)
     if store.layout.locations("voice", name):
-        raise BadInputError(f"there is a voice {name} already", "Choose another name.")
+        raise BadInputError(f"a voice {name} already exists", "Choose another name.")
     _check_removable(store, voice)
     # An artifact's name is part of its manifest, so that this is a copy.
     with explain_os_errors("rename a voice"), tempfile.TemporaryDirectory(dir=store.home) as scratch:

@@ -46,7 +46,7 @@ def check_settings(settings: ServerSettings) -> None:
         is_loopback = settings.host.lower() == _LOOPBACK
     if settings.token is None and not is_loopback:
         raise BadInputError(
-            f"{settings.host} can be reached from other machines, and no token is set",
+            f"{settings.host} is reachable from other machines, but no token is set",
             "Give --token, or set VOXGRAD_TOKEN, to 16 or more characters; or leave out --host.",
         )
 
@@ -113,7 +113,7 @@ class Protection:
         host = _only(headers.getlist("host"), "Host")
         parts = _HOST.fullmatch(host)
         if parts is None or not self._is_ours(parts["name"]):
-            message = "This server is not called by that name: start it with --allow-host NAME."
+            message = "This server does not accept that host name: start it with --allow-host NAME."
             raise HTTPError(403, message, code="host_not_allowed")
         origins = headers.getlist("origin")
         if not origins:
@@ -136,7 +136,7 @@ class Protection:
 
 def _only(values: list[str], name: str) -> str:
     if len(values) != 1:
-        raise HTTPError(400, f"A request has one {name} header.", code="invalid_header")
+        raise HTTPError(400, f"A request may have only one {name} header.", code="invalid_header")
     return values[0]
 
 

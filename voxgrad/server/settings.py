@@ -114,7 +114,7 @@ class ServerSettings(Spec):
     def _names_a_port(cls, value: str | None) -> str | None:
         port = "0" if value is None else value.rpartition(":")[2]
         if not (port.isascii() and port.isdecimal() and int(port) <= 65535):
-            raise ValueError(f"{value} is no port; write 10200, or 0.0.0.0:10200")
+            raise ValueError(f"{value} is not a port; write 10200, or 0.0.0.0:10200")
         return value
 
     @property

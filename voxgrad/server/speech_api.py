@@ -83,7 +83,7 @@ async def speech(request: Request) -> Response:
     body = await parsed(request, _SPEECH_BODY, settings.limits)
     most = settings.limits.text_characters
     if len(body.input) > most:
-        message = f"input has {len(body.input)} characters, and {most} are the most: send it in parts."
+        message = f"input has {len(body.input)} characters, but at most {most} are allowed: send it in parts."
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
     _require_model(body.model)
     wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice

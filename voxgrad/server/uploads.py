@@ -56,7 +56,7 @@ async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits
     target = None if zipped else _target(directory, name)
     if target is None and not zipped:
         raise BadInputError(
-            f"{PurePosixPath(name).name[:80]!r} is no recording, text, list or zip",
+            f"{PurePosixPath(name).name[:80]!r} is not a recording, text, list or zip",
             "Name it with plain letters, and an ending such as .wav, .flac, .txt, .csv or .zip.",
         )
     _check_room(directory)
@@ -109,22 +109,23 @@ def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> dict[P
     infos = opened.infolist()
     if len(infos) > limits.upload_files:
         raise BadInputError(
-            f"the zip holds {len(infos)} files, and {limits.upload_files} are the most", "Pack fewer."
+            f"the zip contains {len(infos)} files, but at most {limits.upload_files} are allowed",
+            "Pack fewer.",
         )
     members: dict[Path, zipfile.ZipInfo] = {}
     for info in infos:
         target = None if info.is_dir() or "__MACOSX" in info.filename else _target(directory, info.filename)
         if target in members:
-            raise BadInputError(f"the zip holds {target.name} twice", "Give every file a name of its own.")
+            raise BadInputError(f"the zip contains {target.name} twice", "Give every file its own name.")
         if target is not None:
             members[target] = info
     if not members:
         raise BadInputError(
-            "the zip holds no recordings", "Pack .wav files with a metadata.csv or .txt files."
+            "the zip contains no recordings", "Pack .wav files with a metadata.csv or .txt files."
         )
     if sum(info.file_size for info in members.values()) > limits.upload_bytes:
         raise BadInputError(
-            f"the zip unpacks to more than {limits.upload_bytes / 2**30:.0f} GiB", "Bring it in parts."
+            f"the zip unpacks to more than {limits.upload_bytes / 2**30:.0f} GiB", "Upload it in parts."
         )
     return members
 

@@ -312,7 +312,7 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
         return await asyncio.get_running_loop().create_server(protocol, host, port)
     except OSError as error:
         raise EnvironmentFailureError(
-            f"{host} port {port} cannot be listened to ({error.strerror})", "Choose another with --wyoming."
+            f"{host} port {port} is not available ({error.strerror})", "Choose another with --wyoming."
         ) from error
 
 

@@ -128,8 +128,8 @@ class TrainSpec(RunSpec):
             return self
         if self.durations == "mas":
             raise ValueError(
-                "encoder_loss none cannot go with durations mas: the search needs mu near the mel, and only the "
-                "encoder's own loss brings it there; set durations to frozen or textgrid:DIR"
+                "encoder_loss none cannot go with durations mas: the search needs mu near the mel, which only the "
+                "encoder's own loss ensures; set durations to frozen or textgrid:DIR"
             )
         if any("encoder" in stage.train and "decoder" not in stage.train for stage in self.stages):
             raise ValueError(

@@ -96,18 +96,18 @@ def check_output(output: Path, *, force: bool) -> None:
         BadInputError: it is in use, or its parent does not exist.
     """
     if not output.absolute().parent.is_dir():
-        raise BadInputError(f"the folder {output.parent} does not exist", "Create it or name another.")
+        raise BadInputError(f"the folder {output.parent} does not exist", "Create it, or choose another.")
     if output.exists() and not output.is_dir():
         raise BadInputError(f"{output} is a file", "Name a folder.")
     inside = sorted(output.iterdir()) if output.exists() else []
     others = [path.name for path in inside if path.suffix != SUFFIX or not path.is_file()]
     if others:
         raise BadInputError(
-            f"{output} holds {others[0]}, which is not a TextGrid", "Name a folder of its own."
+            f"{output} contains {others[0]}, which is not a TextGrid", "Choose a separate folder."
         )
     if inside and not force:
         raise BadInputError(
-            f"{output} holds TextGrids already", "Replace them with --force, or name another."
+            f"{output} already contains TextGrids", "Replace them with --force, or name another."
         )
 
 

@@ -72,7 +72,7 @@ def card(
     aligned = alignments(engines["voice"], opened, clips)
     rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
-        emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time is over"))
+        emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time ran out"))
         key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, known_by, {})
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
     found = verdict(summary["base"], summary["voice"])

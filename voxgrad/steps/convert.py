@@ -82,7 +82,7 @@ def convert(
     if refused:
         raise BadInputError(
             f"{refused} of {len(jobs)} recordings were not converted",
-            "Mend what the warnings say, and repeat it.",
+            "Fix the problems in the warnings, and run it again.",
         )
 
 
@@ -103,7 +103,7 @@ def _convert_one(
         job.recording, job.text, engine.acoustic, synthesis.speaker, voice.lexicon, options.recogniser
     )
     if source.skipped:
-        message = f"{source.skipped:.1f} s of {source.name} are silent in it: no word was found there"
+        message = f"{source.skipped:.1f} s of {source.name} are silent: no words were found there"
         emit(Said(message, "warning"))
 
     def pieces() -> Iterator[SpokenPassage]:

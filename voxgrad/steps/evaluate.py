@@ -90,7 +90,7 @@ def evaluate(
     }
     key = fingerprint(_TASK, VERSION, settings, known_by, {"seed": trial.seed, "missing": sorted(lacking)})
     if (known := store.matching("evaluation", key)) is not None:
-        emit(Said(f"nothing changed since {known.ref}"))
+        emit(Said(f"{known.ref} is up to date"))
         return known
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     rows = _rows(opened, clips, engine, trial, emit)

@@ -62,7 +62,7 @@ def finetune(
     request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
     key = request.key({"training": manifest_settings(preset), **options.settings})
     if (known := store.matching("voice", key)) is not None:
-        emit(Said(f"nothing changed since {known.ref}"))
+        emit(Said(f"{known.ref} is up to date"))
         return known
     if acoustic.model.frame_prior is not None:
         opened = measure_pitch(opened, emit)
@@ -77,7 +77,7 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
     speakers = dataset.corpus.speakers
     if speaker is None and len(speakers) > 1:
         raise BadInputError(
-            f"{dataset.artifact.ref} has {len(speakers)} speakers, and a voice is one",
+            f"{dataset.artifact.ref} has {len(speakers)} speakers, but a voice needs one",
             f"Choose with --speaker: {', '.join(speakers)}.",
         )
     if speaker is not None and speaker not in speakers:

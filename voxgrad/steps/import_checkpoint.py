@@ -117,7 +117,7 @@ def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> M
     speakers = shape("spk_emb.weight", 2) if "spk_emb.weight" in state else torch.Size((1, 64))
     if vocabulary not in {vocabulary_size, vocabulary_size - 1}:
         raise BadInputError(
-            f"{file.name} knows {vocabulary} tokens, the official English table has {vocabulary_size}",
+            f"{file.name} has {vocabulary} tokens; the official English table has {vocabulary_size}",
             "Give a checkpoint that was trained with the official symbols.",
         )
     sizes = {

@@ -54,7 +54,7 @@ def export_onnx(
     if not single:
         check_folder(target)
     elif target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} cannot be written as a file", "Name a file in an existing folder.")
+        raise BadInputError(f"{target} is not a path for a file", "Choose a file in an existing folder.")
     graph = voice
     if voice.kind != KIND:
         require_torch()
@@ -98,7 +98,7 @@ def export_sherpa(
     check_folder(target)
     if voice.kind == KIND:
         raise BadInputError(
-            f"{voice} has inputs that sherpa-onnx does not give", "Name the voice it was made from."
+            f"{voice} has inputs that sherpa-onnx does not support", "Use the voice that it was made from."
         )
     require_torch()
     from voxgrad.onnx.derive import describe, loaded  # noqa: PLC0415 - they need torch

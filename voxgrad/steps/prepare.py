@@ -125,7 +125,7 @@ def prepare(
     parents = {} if options.base is None or base is None else {"base": options.base.as_parent()}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
     if (known := store.matching("dataset", key)) is not None:
-        emit(Said(f"nothing changed since {known.ref}"))
+        emit(Said(f"{known.ref} is up to date"))
         return known
     cache = RecordingCache(store.prepared, _before(store, name))
     done = _done(cache, found.entries, keys, how, options, emit)
@@ -194,7 +194,7 @@ def _done(
     known = {key: outcome for key in keys if (outcome := cache.get(key)) is not None}
     todo = [(entry, key) for entry, key in zip(entries, keys, strict=True) if key not in known]
     if known:
-        emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} were prepared before"))
+        emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} are unchanged"))
     emit(Began(_TASK, len(todo), "recordings"))
     work = prepare_recordings(
         [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
@@ -245,7 +245,7 @@ def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLoc
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
         emit(
             Said(
-                f"base {base.ref} has other mel settings, so texts are not checked against recordings",
+                f"base {base.ref} has other mel settings, so transcripts are not checked",
                 "warning",
             )
         )

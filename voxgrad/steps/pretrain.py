@@ -47,13 +47,13 @@ def pretrain(
     """
     if preset.durations == "frozen":
         raise BadInputError(
-            "an untrained model cannot find durations",
+            "durations cannot be frozen before the model has learnt them",
             "Set durations to mas, or to textgrid:DIR.",
         )
     opened = Dataset.open(dataset)
     if opened.corpus.has_one_sentence:
         raise BadInputError(
-            f"{dataset.ref} has fewer than two different sentences, so that none can be held out",
+            f"{dataset.ref} has fewer than two different sentences, so none can be held out",
             "Prepare recordings of many different texts.",
         )
     if preset.model.decoder == "convnext":
@@ -63,7 +63,7 @@ def pretrain(
     settings = {"acoustic": spec.model_dump(), "training": manifest_settings(preset), **options.settings}
     key = request.key(settings)
     if (known := store.matching("base", key)) is not None:
-        emit(Said(f"nothing changed since {known.ref}"))
+        emit(Said(f"{known.ref} is up to date"))
         return known
     run = GradTTSRun(store, request, key, _untrained(opened, preset), opened, preset, options, emit)
     return run.finish({"preset": preset.description})

@@ -66,8 +66,8 @@ def replay(
         EnvironmentFailureError: the disk refuses.
     """
     if recipe.text is None:
-        message = f"{source} was streamed while its text still came, and does not hold it"
-        raise BadInputError(message, "Say the text again.")
+        message = f"{source} was streamed from standard input and does not contain its text"
+        raise BadInputError(message, "Speak the text again.")
     made = _Made(store, source, recipe, lexicon, emit)
     job = made.job(recipe.text)
     comparison = _Comparison()
@@ -77,7 +77,7 @@ def replay(
             for file, digest in recipe.sounds.items():
                 if again.sounds.get(file) != digest:
                     raise BadInputError(
-                        f"{file} is not the sound that {source} plays", "Put the first one there again."
+                        f"{file} is not the sound that {source} used", "Restore the original sound."
                     )
         else:
             again, pieces = _converted(source, job, recipe.recording, recording)
@@ -184,7 +184,7 @@ class _Made:
         if (words.sha256 if words else None) != member.lexicon:
             raise BadInputError(
                 f"{self.source} was made with another lexicon",
-                "Give the lexicon that was used with --lexicon.",
+                "Pass the original lexicon with --lexicon.",
             )
         return open_voice(voice, vocoder, words, graph, self.recipe.threads).ready()
 
@@ -214,7 +214,7 @@ class _Made:
             return self.store.find(f"@sha256:{source.digest}", source.kind)
         except BadInputError as error:
             message = f"the {source.kind} {source.ref} that made {self.source} is not in this store"
-            raise BadInputError(message, "Name the store that has it with --home.") from error
+            raise BadInputError(message, "Use --home with the store that contains it.") from error
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def say(
     )
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
-        emit(Said(f"nothing changed since {known.ref}", "detail"))
+        emit(Said(f"{known.ref} is up to date", "detail"))
         return known
     engine = voice.engine
     summary = job.summarize()
@@ -122,7 +122,7 @@ def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, 
             wave.flush()
             if rescue is not None and begun:
                 convert(audio, rescue, MARK)
-                emit(Said(f"the audio up to then is in {rescue}", "warning"))
+                emit(Said(f"the audio so far is in {rescue}", "warning"))
             raise
     return samples / rate
 

@@ -68,7 +68,7 @@ def train_vocoder(
     }
     key = request.key(settings)
     if (known := store.matching("vocoder", key)) is not None:
-        emit(Said(f"nothing changed since {known.ref}"))
+        emit(Said(f"{known.ref} is up to date"))
         return known
     writer = tensorboard_writer(options.tensorboard)
     run = request.run_directory(store, key)
@@ -107,7 +107,7 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
     vocoder = load_vocoder(start, dataset.mel, str(dataset.artifact))
     if vocoder.name not in TRAINABLE_VOCODERS:
         raise BadInputError(
-            f"{start} is a {vocoder.name}, which cannot be trained here",
+            f"{start} is a {vocoder.name}, which voxgrad cannot train",
             f"Start from a vocoder of the kind {either(list(TRAINABLE_VOCODERS))}, or from scratch.",
         )
     return cast("TrainableVocoder", vocoder)
@@ -123,7 +123,7 @@ def _training_clips(
         for corpus in dataset.corpus.divide(preset.held_out)
     )
     if not len(training):
-        raise BadInputError("no clip is left to train on", "Prepare more recordings, or lower held_out.")
+        raise BadInputError("there are no clips to train on", "Prepare more recordings, or lower held_out.")
     if preset.copies:
         run.mkdir(parents=True, exist_ok=True)
         training = training.joined(

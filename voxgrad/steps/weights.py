@@ -59,7 +59,7 @@ def export_weights(voice: Artifact, folder: Path) -> None:
     """
     check_folder(folder)
     if voice.kind not in {"voice", "base"}:
-        raise BadInputError(f"{voice} has no weights of its own", "Name the voice that it was made from.")
+        raise BadInputError(f"{voice} has no weights", "Use the voice that it was made from.")
     acoustic = load_acoustic_model(voice)
     model = acoustic.spec.model
     official = model.decoder == "unet" and not model.condition_encoder
@@ -101,7 +101,7 @@ def import_weights(store: Store, folder: Path, *, name: str) -> Artifact:
     except Exception as error:  # safetensors' errors are of a class of their own
         raise BadInputError(f"{folder} holds no weights that can be read ({error})", hint) from error
     if not isinstance(config, dict) or not isinstance(config.get("acoustic"), dict):
-        raise BadInputError(f"{folder / CONFIG} does not say how the model is made", hint)
+        raise BadInputError(f"{folder / CONFIG} does not describe the model", hint)
     spec = validated(AcousticSpec, config["acoustic"], str(folder / CONFIG))
     model = build_strict(lambda: GradTTS(spec.model), state, str(folder))
     settings = {"acoustic": spec.model_dump(), "imported": {"digest": str(config.get("digest"))}}
@@ -141,7 +141,7 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
     if artifact.kind not in _KINDS or not any(file.path == _WEIGHTS for file in artifact.manifest.files):
         raise BadInputError(f"{artifact} has no weights", "Name a base, a voice or a vocoder.")
     if artifact.manifest.settings.get(_HALVED) is True:
-        emit(Said(f"the weights of {artifact.ref} are in half precision already"))
+        emit(Said(f"the weights of {artifact.ref} are already in half precision"))
         return artifact
     parents = {**artifact.manifest.parents, "source": artifact.as_parent()}
     key = fingerprint(STEP, _HALVE_VERSION, {}, {"source": artifact.as_parent()}, {})

@@ -192,14 +192,14 @@ def _check_room(store: Store, contents: list[ArchivedArtifact], limit: int, file
     if total > limit:
         raise BadInputError(
             f"{file} unpacks to {total / 1e9:.1f} GB, more than the limit of {limit / 1e9:g} GB",
-            "Allow more with --limit, if you trust where it comes from.",
+            "Raise --limit if you trust the source.",
         )
     place = next(place for place in (store.home, *store.home.parents) if place.is_dir())
     free = shutil.disk_usage(place).free
     if total > free:
         raise EnvironmentFailureError(
-            f"{file} unpacks to {total / 1e6:.1f} MB, and the disk has {free / 1e6:.1f} MB left",
-            "Free some space, or choose another place with --home.",
+            f"{file} unpacks to {total / 1e6:.1f} MB, but the disk has only {free / 1e6:.1f} MB left",
+            "Free some space, or choose another location with --home.",
         )
 
 
@@ -352,7 +352,7 @@ def _read(
     """The manifest of one artifact, and its members if they are exactly those that it lists."""
     content, line = (_small(archive, members, name, file) for name in (MANIFEST_FILE, DIGEST_FILE))
     if line != digest_line(hashlib.sha256(content).hexdigest()):
-        raise IntegrityError(f"The manifest of {root} in {file} does not agree with its digest", _HINT)
+        raise IntegrityError(f"The manifest of {root} in {file} does not match its digest", _HINT)
     manifest = Manifest.from_bytes(content, f"{root} in {file}")
     if root != f"{manifest.kind}/{manifest.name}/v{manifest.version}" or not _is_plain(manifest.model_dump()):
         raise _refused(file, f"holds a manifest in {root} that voxgrad did not write")
@@ -421,7 +421,9 @@ def unpack(archive: zipfile.ZipFile, packed: ArchivedArtifact, directory: Path, 
                     digest.update(chunk)
                     written.write(chunk)
         if digest.hexdigest() != entry.sha256:
-            raise IntegrityError(f"{entry.path} of {packed} in {file} is not what was published", _HINT)
+            raise IntegrityError(
+                f"{entry.path} of {packed} in {file} has changed since it was published", _HINT
+            )
 
 
 def _is_plain(value: Any) -> bool:

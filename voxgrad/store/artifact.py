@@ -74,7 +74,9 @@ def check_kind(text: str) -> str:
     if text not in KINDS:
         near = get_close_matches(text, KINDS, n=1, cutoff=0.5)
         meant = f"Did you mean {near[0]}? " if near else ""
-        raise BadInputError(f"{text!r} is no kind of artifact", f"{meant}Choose one of {', '.join(KINDS)}.")
+        raise BadInputError(
+            f"{text!r} is not a kind of artifact", f"{meant}Choose one of {', '.join(KINDS)}."
+        )
     return text
 
 
@@ -103,7 +105,7 @@ class Reference:
         if parts is None:
             raise BadInputError(
                 f"{text!r} is not a reference",
-                "Write it like alice, alice@v3, voice/alice@v3 or @sha256:1f2e3d.",
+                "Write it as in alice, alice@v3, voice/alice@v3 or @sha256:1f2e3d.",
             )
         kind, version = parts["kind"], parts["version"]
         return cls(
@@ -241,7 +243,7 @@ class Artifact(ArtifactLocation):
         content = _read(location, MANIFEST_FILE)
         digest = hashlib.sha256(content).hexdigest()
         if _read(location, DIGEST_FILE) != digest_line(digest):
-            raise IntegrityError(f"The manifest of {location} does not agree with its digest", _HINT)
+            raise IntegrityError(f"The manifest of {location} does not match its digest", _HINT)
         manifest = Manifest.from_bytes(content, str(location))
         if (manifest.kind, manifest.name, manifest.version) != (
             location.kind,
@@ -250,7 +252,7 @@ class Artifact(ArtifactLocation):
         ):
             raise IntegrityError(
                 f"The directory of {location} contains {manifest.kind} {manifest.name}@v{manifest.version}",
-                "Move it back to where it belongs.",
+                "Move it back to its own directory.",
             )
         place = (location.kind, location.name, location.version, location.directory, location.embedded)
         return cls(*place, manifest, digest)
@@ -333,7 +335,7 @@ class Artifact(ArtifactLocation):
         except OSError as error:
             raise _unreadable(self, entry.path, error) from error
         if not intact:
-            raise IntegrityError(f"The file {entry.path} of {self} is not what was published", _HINT)
+            raise IntegrityError(f"The file {entry.path} of {self} has changed since it was published", _HINT)
 
 
 StoreEntry = Artifact | DamagedArtifact

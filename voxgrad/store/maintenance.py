@@ -75,7 +75,9 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
         EnvironmentFailureError: the disk is full, or the place may not be written.
     """
     if entry.embedded:
-        raise BadInputError(f"{entry} comes with voxgrad and cannot be removed", "Leave it where it is.")
+        raise BadInputError(
+            f"{entry} is included in voxgrad and cannot be removed", "Choose another artifact."
+        )
     dependents = [made for made in Lineage.of(store).descendants(entry) if not made.embedded]
     runs = runs_from(store, [entry, *dependents])
     if runs:
@@ -87,7 +89,7 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
     if needing and not cascade:
         raise BadInputError(
             f"{entry} is needed by {_few([str(made) for made in needing])}",
-            "Remove that first, or all of it with --cascade.",
+            "Remove that first, or remove everything with --cascade.",
         )
     going = (*reversed(dependents), entry)
     for each in going:
@@ -193,7 +195,7 @@ def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
         )
         if by_name or by_digest:
             return removed
-    raise BadInputError(f"There is no {ref} in the trash", "See what is there with `voxgrad restore`.")
+    raise BadInputError(f"There is no {ref} in the trash", "List the trash with `voxgrad restore`.")
 
 
 def _return(store: Store, removed: Trashed) -> StoreEntry:

@@ -139,7 +139,8 @@ def check_schema(version: str, owner: str) -> None:
     major, ours = (int(text.partition(".")[0]) for text in (version, SCHEMA_VERSION))
     if major > ours:
         raise NewerSchemaError(
-            f"{owner} has schema {version}, newer than this voxgrad reads", "Upgrade voxgrad."
+            f"{owner} has schema {version}, which is newer than this version of voxgrad supports",
+            "Upgrade voxgrad.",
         )
     if major < ours:
         raise IntegrityError(f"{owner} has schema {version}, which no release wrote", "Import a copy of it.")

@@ -108,7 +108,7 @@ class StagedArtifact:
             )
             if staged != listed:
                 raise IntegrityError(
-                    f"The files of {self.kind} {self.name} are not those that its manifest lists",
+                    f"The files of {self.kind} {self.name} do not match its manifest",
                     "Get the archive again.",
                 )
             digest = hashlib.sha256(content).hexdigest()
@@ -161,7 +161,7 @@ def _sealed(directory: Path) -> tuple[FileEntry, ...]:
     """List the payload, with every file and every directory below safely on the disk."""
     if not directory.is_dir():
         raise EnvironmentFailureError(
-            "the staging directory is gone: it was published already, or deleted as abandoned",
+            "the staging directory is gone: it was already published, or deleted as abandoned",
             "Run the command again.",
         )
     entries = []

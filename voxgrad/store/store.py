@@ -77,7 +77,9 @@ class Store:
             home = Path(named) if named else user_data_path("voxgrad", appauthor=False)
         home = home.expanduser().absolute()
         if home.exists() and not home.is_dir():
-            raise BadInputError(f"{home} is not a directory", "Name a directory with --home or VOXGRAD_HOME.")
+            raise BadInputError(
+                f"{home} is not a directory", "Choose a directory with --home or VOXGRAD_HOME."
+            )
         try:
             _check_layout(home / "store.json")
         except NewerSchemaError:
@@ -178,7 +180,7 @@ class Store:
         if reference.digest is not None:
             return self._with_digest(reference.digest, kind)
         if kind is not None and reference.kind not in {None, kind}:
-            raise BadInputError(f"{ref} is no {kind}", f"Choose one from `{_listing(kind)}`.")
+            raise BadInputError(f"{ref} is not a {kind}", f"Choose one from `{_listing(kind)}`.")
         return self._named(str(reference.name), reference.version, reference.kind if kind is None else kind)
 
     def _named(self, name: str, version: int | None, kind: str | None) -> StoreEntry:
@@ -200,10 +202,10 @@ class Store:
         if not found:
             raise BadInputError(
                 f"No {_called(kind)} has a digest that begins with {prefix}",
-                f"See the digests with `{_listing(kind)} --json`.",
+                f"List digests with `{_listing(kind)} --json`.",
             )
         if len(found) > 1:
-            raise BadInputError(f"Several digests begin with {prefix}", "Give more of its digits.")
+            raise BadInputError(f"Several digests begin with {prefix}", "Give more digits.")
         return next(iter(found.values()))
 
     def _unknown(self, name: str, kind: str | None) -> BadInputError:
@@ -213,7 +215,7 @@ class Store:
         near = get_close_matches(name.lower(), known, cutoff=0.5)
         meant = f"Did you mean {' or '.join(near)}? " if near else ""
         return BadInputError(
-            f"There is no {_called(kind)} {name!r}", f"{meant}See all there are with `{_listing(kind)}`."
+            f"There is no {_called(kind)} {name!r}", f"{meant}List all with `{_listing(kind)}`."
         )
 
     @property
@@ -237,7 +239,7 @@ def _check_layout(path: Path) -> None:
     except OSError as error:
         raise explained(error, "read the store") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IntegrityError(f"{path} is damaged", "Delete it: it will be written again.") from error
+        raise IntegrityError(f"{path} is damaged", "Delete it; it will be written again.") from error
 
 
 def _age(artifact: Artifact) -> tuple[bool, str, int]:

@@ -76,7 +76,7 @@ class Lexicon:
             read = checked(phones, at)
             if entries.setdefault(word, read) != read:
                 raise BadInputError(
-                    f"{at}: {word} stands in line {lines[word]} already, with other phones",
+                    f"{at}: {word} is already in line {lines[word]}, with other phones",
                     "Keep one of them.",
                 )
             lines.setdefault(word, number)
@@ -157,8 +157,8 @@ def refuse_unknown(words: Collection[str]) -> None:
         some = list(words)[:_NAMED]
         more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
         raise BadInputError(
-            f"no dictionary has {', '.join(some)}{more}",
-            "Write their phones into a lexicon, one `word  PHONES` a line, and give it with --lexicon.",
+            f"not in any dictionary: {', '.join(some)}{more}",
+            "Add them to a lexicon, one `word  PHONES` per line, and pass it with --lexicon.",
         )
 
 
@@ -211,7 +211,7 @@ def checked(phones: Iterable[str], where: str) -> tuple[str, ...]:
     for phone in phones:
         match = _PHONE.fullmatch(phone.upper())
         if match is None:
-            raise BadInputError(f"{where}: {phone} is no phone", _HOW)
+            raise BadInputError(f"{where}: {phone} is not a phone", _HOW)
         matches.append(match)
     if not matches:
         raise BadInputError(f"{where}: there are no phones", _HOW)
@@ -227,12 +227,12 @@ def checked(phones: Iterable[str], where: str) -> tuple[str, ...]:
 def _check_word(word: str, phones: list[str], at: str) -> None:
     if re.fullmatch(r".+\(\d+\)", word) is not None:
         raise BadInputError(
-            f"{at}: {word} is a second pronunciation, and a lexicon has one for each word",
-            "Keep the one that is meant, without the number.",
+            f"{at}: {word} is a second pronunciation, but a lexicon has one per word",
+            "Keep one of them, without the number.",
         )
     if _WORD.fullmatch(word) is None:
         raise BadInputError(
-            f"{at}: {word} is no word",
+            f"{at}: {word} is not a word",
             "Write `word  PHONES`; words have the letters a to z, apostrophes, hyphens and full stops.",
         )
     if not phones:
@@ -298,7 +298,7 @@ def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
             stress = _STRESSES[match[0]]
         elif not match[1] and match[0] not in _PASSED_OVER:
             raise BadInputError(
-                f"{match[0]!r}, character {match.start() + 1} of {transcription!r}, is no sound of English",
+                f"{match[0]!r}, character {match.start() + 1} of {transcription!r}, is not a sound of English",
                 f"Write it in {alphabet}, or in phones with the alphabet x-arpabet.",
             )
     return checked(phones, repr(transcription))
@@ -324,7 +324,7 @@ def read_phones(written: str) -> tuple[str, ...]:
         return checked(written.split(), written)
     if not re.fullmatch(r"[A-Za-z'\s-]*[A-Za-z][A-Za-z'\s-]*", written):
         raise BadInputError(
-            f"{written!r} is no pronunciation",
+            f"{written!r} is not a pronunciation",
             'Write phones (SH IH0 V AO1 N), IPA between slashes (/ʃɪˈvɔːn/), or how it sounds ("shi VAWN").',
         )
     parts = re.findall("[A-Za-z']+", written)

@@ -116,7 +116,7 @@ def _parsed(document: str) -> Script:
         parser.parse(source)
     except DefusedXmlException as error:
         raise BadInputError(
-            "the SSML declares entities or refers to what lies outside it", "Write out what they stand for."
+            "the SSML declares entities or refers to external resources", "Write the text itself instead."
         ) from error
     except SAXParseException as error:
         line, column, why = error.getLineNumber(), (error.getColumnNumber() or 0) + 1, error.getMessage()
@@ -162,7 +162,7 @@ class _Handler(ContentHandler):
         place = f"line {self._locator.getLineNumber()}, column {self._locator.getColumnNumber() + 1}"
         outer, attributes = self._stack[-1], dict(attrs.items())
         if len(self._stack) > _DEEPEST:
-            raise self._refusal(place, f"elements lie more than {_DEEPEST} deep", "Write it flatter.")
+            raise self._refusal(place, f"elements are nested more than {_DEEPEST} deep", "Write it flatter.")
         if len(self._stack) == 1 and name != "speak":
             raise self._refusal(place, f"the outermost element is <{name}>", "Put all of it into <speak>.")
         frame = _Frame(name, outer.prosody, outer.voice, attributes, place)
@@ -176,7 +176,7 @@ class _Handler(ContentHandler):
         if start is not None:
             self._stack[-1] = start(frame)
         elif name not in _THROUGH:
-            self._warn(f"<{name}> is not known, its text is read")
+            self._warn(f"<{name}> is unknown; its text is read")
         if name in _CAPTURED:
             self._captured = []
 
@@ -355,7 +355,7 @@ class _Handler(ContentHandler):
         kind, format_ = frame.attributes.get("interpret-as", ""), frame.attributes.get("format", "")
         text = held.strip()
         if kind not in KINDS:
-            self._warn(f"<say-as> as {kind or 'nothing'} is not known, its text is read")
+            self._warn(f"<say-as> as {kind or 'nothing'} is unknown; its text is read")
         if kind not in KINDS or not to_ascii(text).strip():  # nothing that is read
             self._say(held)
         elif kind in {"expletive", "bleep"}:

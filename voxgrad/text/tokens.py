@@ -124,7 +124,7 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
     written = clean(text)
     for part in unread(written):
         if part.script:
-            message = f"the text holds {part.script} letters ({part.text[:40]!r})"
+            message = f"the text contains {part.script} letters ({part.text[:40]!r})"
             raise BadInputError(message, "Write it in English, with Latin letters.")
     for braced in BRACED.finditer(written):
         inline(braced[0])
@@ -140,7 +140,7 @@ def require_unicode(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        hint = "Set the terminal to UTF-8, or write it in ASCII."
+        hint = "Set the terminal to UTF-8, or use ASCII."
         raise BadInputError("the text is not UTF-8", hint) from error
 
 
@@ -218,8 +218,8 @@ def _pronounced(pieces: Sequence[str], text: str, lexicon: Lexicon) -> list[Pron
         if pronunciation.source == "network":
             guesses.add(piece)
             if len(guesses) > MOST_GUESSES:
-                message = f"more than {MOST_GUESSES} different words of the text are in no dictionary"
-                raise BadInputError(message, "Give English text, in smaller parts.")
+                message = f"more than {MOST_GUESSES} different words are in no dictionary"
+                raise BadInputError(message, "Check that the text is English, or split it.")
     return said[::-1]
 
 

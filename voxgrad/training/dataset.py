@@ -28,7 +28,9 @@ from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 
 CLIPS, MELS = "clips.jsonl", "mels.safetensors"
 _TASK = "measure pitch"
-ONE_SENTENCE = Said("one sentence alone: none is held out, and figures are of what is learnt from", "warning")
+ONE_SENTENCE = Said(
+    "there is only one sentence: nothing is held out, and figures describe the training data", "warning"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:
         )
     if spec.text != dataset.text:
         raise BadInputError(
-            f"{base} reads with front end {spec.text.frontend}, {dataset.artifact.ref} with {dataset.text.frontend}",
+            f"{base} uses the text front end {spec.text.frontend}, {dataset.artifact.ref} {dataset.text.frontend}",
             f"Prepare the recordings again with --text-frontend {spec.text.frontend}.",
         )
 

@@ -47,7 +47,7 @@ class ProcessGroup:
         if batch % self.world_size:
             raise BadInputError(
                 f"a batch of {batch} cannot be divided among {self.world_size} processes",
-                f"Set batch_size to a multiple of {self.world_size}, and have as many clips.",
+                f"Set batch_size to a multiple of {self.world_size}, and have at least as many clips.",
             )
 
     def all_reduce_mean(self, tensors: Iterable[Tensor]) -> None:
@@ -114,7 +114,7 @@ def open_process_group() -> ProcessGroup:
         return ProcessGroup()
     if find_spec("accelerate") is None:
         raise EnvironmentFailureError(
-            "Accelerate is not installed, and several processes need it",
+            "training in several processes needs Accelerate, which is not installed",
             "Install it with: pip install 'voxgrad[distributed]'.",
         )
     return _AccelerateGroup()

@@ -216,7 +216,7 @@ def find_run(store: Store, step: str, run_id: str | None) -> RunInProgress:
     run = RunInProgress.read(directory)
     if run.record.step != step:
         raise BadInputError(
-            f"run {run_id} is of {run.record.step}, not of {step}", f"Use {run.record.resume}."
+            f"run {run_id} was started by {run.record.step}, not by {step}", f"Use {run.record.resume}."
         )
     return run
 

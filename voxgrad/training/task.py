@@ -346,7 +346,7 @@ def build_task(
     """
     training, held_out = dataset.corpus.divide(settings.held_out)
     if not training.clips:
-        raise BadInputError("no clip is left to train on", "Prepare more recordings, or lower held_out.")
+        raise BadInputError("there are no clips to train on", "Prepare more recordings, or lower held_out.")
     known: dict[str, Tensor] = {}
     if settings.grids is not None:
         known = textgrid.read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)

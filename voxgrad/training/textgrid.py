@@ -21,7 +21,7 @@ from voxgrad.training.dataset import Clip
 
 SUFFIX = ".TextGrid"
 _WORDS, _PHONES = "words", "phones"
-_ALIGN = "Write grids with `voxgrad align`, move borders in Praat, and save them as text files."
+_ALIGN = "Write TextGrids with `voxgrad align`, move boundaries in Praat, and save them as text files."
 _PHONE_TOKENS = frozenset(PHONE_IDS.values())
 
 
@@ -89,10 +89,10 @@ def read_tier(path: Path, name: str) -> list[Interval]:
         BadInputError: no such file or tier.
     """
     if not path.is_file():
-        raise BadInputError(f"there is no TextGrid {path}", _ALIGN)
+        raise BadInputError(f"there is not a TextGrid {path}", _ALIGN)
     tiers = dict(read_tiers(path))
     if name not in tiers:
-        raise BadInputError(f"{path} has no tier called {name}", _ALIGN)
+        raise BadInputError(f"{path} has no tier {name}", _ALIGN)
     return tiers[name]
 
 
@@ -116,7 +116,7 @@ def digest(folder: Path) -> str:
     whole = hashlib.sha256()
     files = sorted(folder.glob(f"*{SUFFIX}"))
     if not files:
-        raise BadInputError(f"the folder {folder} holds no TextGrids", _ALIGN)
+        raise BadInputError(f"the folder {folder} contains no TextGrids", _ALIGN)
     for path in files:
         whole.update(f"{path.name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()[:12]
@@ -127,16 +127,16 @@ def _durations(path: Path, clip: Clip, seconds_per_frame: float) -> Tensor:
     expected = labels(clip.tokens)
     found = [interval.label.strip() for interval in intervals]
     if found != expected:
-        raise BadInputError(f"{path} is not of clip {clip.id}: {_difference(found, expected)}", _ALIGN)
+        raise BadInputError(f"{path} does not match clip {clip.id}: {_difference(found, expected)}", _ALIGN)
     borders = [interval.stop for interval in intervals]
     edges = [0.0, *borders]
     for interval, edge in zip(intervals, edges, strict=False):
         if not (abs(interval.start - edge) < 1e-3 and interval.stop > interval.start):
-            raise BadInputError(f"the phones of {path} do not follow one another at {edge:.3f} s", _ALIGN)
+            raise BadInputError(f"the phones of {path} are not contiguous at {edge:.3f} s", _ALIGN)
     seconds = clip.frames * seconds_per_frame
     if abs(borders[-1] - seconds) > 2 * seconds_per_frame:
         raise BadInputError(
-            f"{path} ends at {borders[-1]:.3f} s, and clip {clip.id} at {max(clip.seconds, seconds):.3f} s",
+            f"{path} ends at {borders[-1]:.3f} s, but clip {clip.id} ends at {max(clip.seconds, seconds):.3f} s",
             _ALIGN,
         )
     return whole_frames([border / seconds_per_frame for border in borders[:-1]], clip.frames)

@@ -151,7 +151,7 @@ class Trainer:
             if not free:
                 raise EnvironmentFailureError(
                     f"another process is working on run {self.run.name}",
-                    "Wait for it, or stop it, and try again.",
+                    "Wait for it to finish, or stop it, and try again.",
                 )
             return self._train()
 
@@ -381,7 +381,7 @@ def finish_run(
             return publish(metrics)
     artifact = store.matching(request.kind, key)
     if artifact is None:
-        raise EnvironmentFailureError("the first process has published nothing", "See its output.")
+        raise EnvironmentFailureError("the first process did not finish", "See its output.")
     return artifact
 
 

@@ -164,7 +164,7 @@ def _subfolder_signs(folder: Folder) -> list[PurePosixPath]:
     return [file for file in folder.files if file.name.lower() in names and len(file.parts) > 1]
 
 
-@register("subfolders", "corpus", "a metadata.csv in each of its folders", _subfolder_signs)
+@register("subfolders", "corpus", "a metadata.csv in each folder", _subfolder_signs)
 def _subfolders(folder: Folder, file: PurePosixPath) -> Rows:
     """A list in each of several folders; in M-AILABS, ``by_book/female/mary_ann/…`` is of the speaker mary_ann."""
     parts = file.parts

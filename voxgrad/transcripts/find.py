@@ -56,7 +56,7 @@ def find_transcripts(
         BadInputError: no such folder, list or form, several lists, no transcripts at all, or a list that is no text.
     """
     if not folder.is_dir():
-        raise BadInputError(f"there is no folder {folder}", "Give the folder that holds the recordings.")
+        raise BadInputError(f"there is no folder {folder}", "Give the folder with the recordings.")
     opened = Folder(folder.resolve())  # "." may be called "wavs"
     if transcripts is not None:
         if not transcripts.is_file():
@@ -96,11 +96,11 @@ def _choices(folder: Folder, *, untold: bool) -> Iterator[tuple[tuple[str, ...],
 
 def _no_transcripts(folder: Folder) -> BadInputError:
     if not folder.recordings:
-        return BadInputError(f"{folder.path} holds no recordings", "Give the folder that holds audio files.")
+        return BadInputError(f"{folder.path} contains no recordings", "Give a folder with audio files.")
     return BadInputError(
-        f"{folder.path} holds no transcripts",
-        "Put a metadata.csv of `name|text` lines into it, or a .txt beside each recording; or have the recordings "
-        "written down with --transcribe auto.",
+        f"{folder.path} contains no transcripts",
+        "Put a metadata.csv of `name|text` lines into it, or a .txt beside each recording; or transcribe them "
+        "with --transcribe auto.",
     )
 
 
@@ -111,12 +111,12 @@ def _in_form(folder: Folder, form: str, *, untold: bool) -> Transcripts:
     if known.kind == "corpus":
         if signs := known.signs(folder):
             return _corpus(folder, form, signs)
-        message = f"{folder.path} holds no {known.expects}, which {form} is known by"
+        message = f"{folder.path} holds no {known.expects}, by which {form} is recognised"
         raise BadInputError(message, "Give the corpus's own folder, or another --format.")
     usual = _usual_list(folder.path)
     lists = [usual] if usual is not None else _one_set(folder, _other_lists(folder))
     if not lists:
-        raise BadInputError(f"{folder.path} holds no list", "Name one with --transcripts.")
+        raise BadInputError(f"{folder.path} holds no list", "Choose one with --transcripts.")
     return _from_lists(Folder(usual.parent) if usual is not None else folder, lists, form)
 
 
@@ -167,7 +167,9 @@ def _one_set(folder: Folder, lists: list[Path]) -> list[Path]:
     """
     if len({_without_split(path) for path in lists}) > 1:
         names = ", ".join(path.name for path in lists)
-        raise BadInputError(f"{folder.path} holds several lists: {names}", "Choose one with --transcripts.")
+        raise BadInputError(
+            f"{folder.path} contains several lists: {names}", "Choose one with --transcripts."
+        )
     return sorted(lists, key=lambda path: ("train" not in path.stem, path))
 
 
@@ -278,7 +280,7 @@ def _reason(row: Row | BadRow, source: str) -> str:
     if not row.text:
         return f"{source} has no text"
     return (
-        f"{source} has a tag in it, which nobody says: {row.text}"
+        f"{source} contains a tag that is not spoken: {row.text}"
         if row.span is None and has_tag(row.text)
         else ""
     )

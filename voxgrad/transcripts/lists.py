@@ -72,7 +72,7 @@ def rows(content: str, form: str) -> Rows:
 def _row(number: int, record: Mapping[str, str]) -> Row | BadRow:
     name, language = record["name"], record.get("language", "en")
     if not language.lower().startswith("en"):
-        return BadRow(number, name, f"is in {language}, and voxgrad reads English")
+        return BadRow(number, name, f"is in {language}, but voxgrad reads only English")
     return Row(number, name, record["text"], record.get("speaker") or None)
 
 
@@ -117,12 +117,12 @@ def _jsonl(content: str) -> Rows:
         try:
             value: Any = json.loads(line)
         except (ValueError, RecursionError):
-            yield BadRow(number, "", "is no JSON")
+            yield BadRow(number, "", "is not JSON")
             continue
         record = {key: value[name] for key, name in _named(value).items()} if isinstance(value, dict) else {}
         record = {key: one_line(said) for key, said in record.items() if isinstance(said, str)}
         if not record.get("name") or "text" not in record:
-            yield BadRow(number, record.get("name", ""), "has no audio and text in it")
+            yield BadRow(number, record.get("name", ""), "has no audio or no text")
         else:
             yield Row(number, record["name"], record["text"], record.get("speaker") or None)
 
@@ -137,13 +137,13 @@ def _csv(content: str) -> Rows:
             yield BadRow(number, "", f"is not CSV ({fields})")
         elif columns or not (columns := _columns(fields)):
             if not columns and len(fields) not in ({2, 3} if delimiter == "\t" else {2}):
-                reason = f"has {len(fields)} columns, and no header tells which is the text"
+                reason = f"has {len(fields)} columns, but no header says which one is the text"
                 yield BadRow(number, fields[0], reason)
                 continue
             named = columns or {"name": 0, "text": 1, "speaker": 2}
             record = {key: fields[column] for key, column in named.items() if column < len(fields)}
             if not record.get("name") or "text" not in record:
-                yield BadRow(number, record.get("name", ""), "has no audio and text in it")
+                yield BadRow(number, record.get("name", ""), "has no audio or no text")
             else:
                 yield _row(number, record | {"language": record.get("language") or "en"})
 

@@ -132,7 +132,7 @@ class Folder:
                 return f"{shown} may be {alike[0]} or {alike[1]}: write its ending"
             return self._match(inside[0], _plain(self.path, written, base))
         if there:
-            return f"{shown} is a path that leads out of the folder"
+            return f"{shown} is a path that points outside the folder"
         return self._by_last_parts(shown, written, base)
 
     def _holds(self, path: Path) -> bool:

@@ -59,7 +59,7 @@ def _elan(path: Path) -> Segments:
             f"{path.name} cannot be read as ELAN's XML ({error})", "Save it again in ELAN."
         ) from error
     if root.tag != "ANNOTATION_DOCUMENT":
-        raise BadInputError(f"{path.name} is no file of ELAN's", "Save one in ELAN.")
+        raise BadInputError(f"{path.name} is not an ELAN file", "Save one in ELAN.")
     slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
     tiers = []
     for tier in root.iter("TIER"):
@@ -99,7 +99,7 @@ def _subtitles(path: Path, form: str) -> Segments:
         captions = webvtt.WebVTT.from_buffer(io.StringIO(text), format=form).captions
     except webvtt.errors.MalformedFileError as error:
         message = f"{path.name} is not {'SubRip' if form == 'srt' else 'WebVTT'}"
-        raise BadInputError(message, "Save it again, or name its form with --format.") from error
+        raise BadInputError(message, "Save it again, or choose its format with --format.") from error
     yield from _unread(path.name, text, [f"{caption.start} {caption.end}" for caption in captions], form)
     cues = []
     for number, caption in enumerate(captions, 1):
@@ -111,7 +111,7 @@ def _subtitles(path: Path, form: str) -> Segments:
         if sum(line.startswith(("-", "–")) for line in said) > 1:
             yield f"{source} has two speakers"
         elif _CLOCK.search(caption.text):
-            yield f"{source} has a time in its text: the cue after it cannot be read"
+            yield f"{source} has a time in its text, so the next cue cannot be read"
         elif spoken := one_line(" ".join(said)).lstrip("-–> "):
             cues.append(Segment(start, stop, spoken, caption.voice or None, source))
     yield from _joined(cues)
@@ -148,7 +148,7 @@ def _unread(name: str, text: str, read: list[str], form: str) -> Iterator[str]:
             (caption,) = webvtt.WebVTT.from_buffer(io.StringIO(cue), format=form).captions
             left.remove(f"{caption.start} {caption.end}")
         except (ValueError, webvtt.errors.MalformedFileError):
-            yield f"{name}:{number} is no cue that can be read"
+            yield f"{name}:{number} is not a readable cue"
 
 
 def _joined(cues: list[Segment]) -> list[Segment]:
@@ -183,7 +183,7 @@ def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
     if not any(segment.text for _, segments in utterances for segment in segments):
         held = ", ".join(repr(tier) for tier, _ in tiers) or "none"
         raise BadInputError(
-            f"{name} has no tier of utterances or words with a label (tiers: {held})", "Label one."
+            f"{name} has no tier of utterances or words with a label (tiers: {held})", "Add labels to one."
         )
     for tier, segments in utterances:
         words = _WORDS.match(tier.strip())
@@ -212,11 +212,9 @@ def usable(read: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
         if isinstance(segment, str):
             reasons.append(segment)
         elif _has_note(segment.text) or has_tag(segment.text):
-            reasons.append(f"{segment.source} has a note in it, which nobody says: {segment.text}")
+            reasons.append(f"{segment.source} contains a note that is not spoken: {segment.text}")
         elif not 0 <= segment.start < segment.stop < float("inf"):
-            reasons.append(
-                f"{segment.source} has times that cannot be: {segment.start:g} to {segment.stop:g} s"
-            )
+            reasons.append(f"{segment.source} has impossible times: {segment.start:g} to {segment.stop:g} s")
         else:
             segments.append(segment)
     segments.sort(key=lambda segment: (segment.start, segment.stop))
@@ -227,7 +225,7 @@ def usable(read: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
             clashes |= {latest, index}
         if segment.stop > segments[latest].stop:
             latest = index
-    reasons += [f"{segments[index].source} overlaps with another in time" for index in sorted(clashes)]
+    reasons += [f"{segments[index].source} overlaps with another" for index in sorted(clashes)]
     kept = [segment for index, segment in enumerate(segments) if index not in clashes]
     # What still overlaps by less than a tenth of a second is parted in the middle.
     for index, (before, after) in enumerate(pairwise(kept)):

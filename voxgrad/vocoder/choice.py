@@ -37,7 +37,7 @@ def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> A
         return store.find(ref, "vocoder")
     fitting = [vocoder for vocoder in store.list("vocoder") if mel_of(vocoder) == mel]
     if not fitting:
-        emit(Said("no vocoder fits these mel settings: using Griffin-Lim, which buzzes"))
+        emit(Said("no vocoder fits these mel settings: using Griffin-Lim, which sounds buzzy"))
     return max(
         fitting,
         key=lambda vocoder: (not vocoder.embedded, vocoder.manifest.created, vocoder.version),

@@ -56,12 +56,12 @@ class HiFiGANSpec(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if len(self.upsample_kernel_sizes) != len(self.upsample_rates):
-            raise ValueError("upsample_rates and upsample_kernel_sizes must be of one length")
+            raise ValueError("upsample_rates and upsample_kernel_sizes must have the same length")
         sizes = zip(self.upsample_kernel_sizes, self.upsample_rates, strict=True)
         if any(kernel < rate or (kernel - rate) % 2 for kernel, rate in sizes):
             raise ValueError("an upsampling kernel must exceed its rate by an even number or none")
         if len(self.resblock_dilation_sizes) != len(self.resblock_kernel_sizes):
-            raise ValueError("resblock_kernel_sizes and resblock_dilation_sizes must be of one length")
+            raise ValueError("resblock_kernel_sizes and resblock_dilation_sizes must have the same length")
         if any(kernel % 2 == 0 for kernel in self.resblock_kernel_sizes):
             raise ValueError("the kernels of the residual blocks must be odd")
         if self.upsample_initial_channel % 2 ** len(self.upsample_rates):
@@ -187,7 +187,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     needed = [*HiFiGANSpec.model_fields, *_OFFICIAL_MEL]
     missing = [name for name in needed if not isinstance(settings, dict) or name not in settings]
     if missing:
-        raise BadInputError(f"{path} is no config of HiFi-GAN: it has no {', '.join(missing)}", hint)
+        raise BadInputError(f"{path} is not a HiFi-GAN config: it lacks {', '.join(missing)}", hint)
     # Some forks write the number, and null where a mel reaches up to half the sample rate.
     settings["resblock"] = str(settings["resblock"])
     if settings["fmax"] is None and isinstance(settings["sampling_rate"], int):

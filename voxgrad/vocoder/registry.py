@@ -109,14 +109,14 @@ def load(directory: Path, device: torch.device) -> Vocoder:
     """
     description = directory / DESCRIPTION
     if not description.is_file():
-        raise BadInputError(f"{directory} holds no vocoder", f"Name a directory with a {DESCRIPTION}.")
+        raise BadInputError(f"{directory} contains no vocoder", f"Name a directory with a {DESCRIPTION}.")
     try:
         record = _Record.model_validate_json(description.read_bytes())
         kind = VOCODERS[record.type]
         spec = kind.settings.model_validate(record.spec)
     except (ValidationError, KeyError) as error:
         reason = first_mistake(error) if isinstance(error, ValidationError) else f"its type is {error}"
-        message = f"{description} describes no vocoder that this version knows ({reason})"
+        message = f"{description} describes a vocoder that this version does not know ({reason})"
         raise IntegrityError(message, "Restore it from a copy, or import the vocoder again.") from error
     build = partial(kind.build, spec, record.mel)
     if kind.name == GRIFFIN_LIM:
@@ -152,9 +152,7 @@ def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder
     return vocoder
 
 
-def require_mel(
-    vocoder: Vocoder, mel: MelSpec, called: str | None = None, whose: str = "the mel that it is given"
-) -> None:
+def require_mel(vocoder: Vocoder, mel: MelSpec, called: str | None = None, whose: str = "its input") -> None:
     """Make sure that ``vocoder`` understands ``mel``.
 
     Args:
@@ -170,5 +168,5 @@ def require_mel(
     differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
     if differing:
         name = f"vocoder {vocoder.name}" if called is None else called
-        message = f"the {name} expects another mel than {whose}: {', '.join(differing)}"
+        message = f"the {name} expects another mel than that of {whose}: {', '.join(differing)}"
         raise BadInputError(message, "Choose a vocoder trained with these mel settings.")

@@ -116,4 +116,4 @@ def warn_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
     if words:
         more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
         shown = ", ".join(words[:_NAMED])
-        emit(Said(f"not in the dictionary, pronounced by guess: {shown}{more}", "warning"))
+        emit(Said(f"not in the dictionary, pronunciation guessed: {shown}{more}", "warning"))

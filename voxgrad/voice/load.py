@@ -47,7 +47,7 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
         kind = next((speaker for speaker in _SPEAKERS if speaker in kinds), min(kinds, default=preferred))
     artifact = store.find(ref, kind)
     if artifact.kind not in _SPEAKERS:
-        raise BadInputError(f"{ref} is a {artifact.kind} and cannot speak", "Name a voice or a base.")
+        raise BadInputError(f"{ref} is a {artifact.kind} and cannot speak", "Give a voice or a base.")
     return artifact
 
 
@@ -60,7 +60,7 @@ def find_vocoder(store: Store, ref: str | None, voice: Artifact, emit: Emit) -> 
     if voice.kind != KIND:
         return choose_vocoder(store, ref, mel_of(voice), emit)
     if ref is not None:
-        raise BadInputError(f"{voice} is an ONNX graph and holds its vocoder", "Leave out --vocoder.")
+        raise BadInputError(f"{voice} is an ONNX graph with its own vocoder", "Leave out --vocoder.")
     return None
 
 
@@ -140,7 +140,7 @@ def _choose_graph(
     if voice.kind == KIND:
         if engine == "torch":
             raise BadInputError(
-                f"{voice} is an ONNX graph, which torch does not read", "Leave out --engine torch."
+                f"{voice} is an ONNX graph, which torch cannot use", "Leave out --engine torch."
             )
         exported = settings_of(voice)[1]
         require_settings(exported, resolve_graph_defaults(exported, synthesis))

@@ -118,7 +118,7 @@ def read_recipe(remark: str, owner: str) -> Recipe | None:
         IntegrityError: it is ours, and damaged.
     """
     if not remark.startswith(MARK):
-        raise BadInputError(f"{owner} has no voxgrad metadata", "Name a file that `voxgrad say` wrote.")
+        raise BadInputError(f"{owner} has no voxgrad metadata", "Give a file that `voxgrad say` wrote.")
     content = remark.removeprefix(MARK).strip()
     if not content:
         return None

@@ -83,7 +83,7 @@ def unsuited(synthesis: SynthesisSpec) -> str | None:
     if synthesis.postfilter not in {None, ModelSpec(decoder="convnext").postfilter}:
         return f"postfilter={synthesis.postfilter}"
     if synthesis.sampler not in DETERMINISTIC:
-        return f"the sampler {synthesis.sampler}, which draws noise in every step"
+        return f"the sampler {synthesis.sampler}, which draws noise at every step"
     return "precision=bfloat16" if synthesis.precision == "bfloat16" else None
 
 
@@ -94,9 +94,7 @@ def require_suited(synthesis: SynthesisSpec) -> None:
         BadInputError: none can.
     """
     if (reason := unsuited(synthesis)) is not None:
-        raise BadInputError(
-            f"an ONNX graph cannot speak with {reason}", "Leave it out, or give --engine torch."
-        )
+        raise BadInputError(f"an ONNX graph cannot speak with {reason}", "Remove it, or use --engine torch.")
 
 
 def resolve_graph_defaults(spec: OnnxSpec, synthesis: SynthesisSpec) -> SynthesisSpec:
@@ -118,6 +116,6 @@ def require_settings(spec: OnnxSpec, synthesis: SynthesisSpec) -> None:
     require_suited(synthesis)
     if (spec.sampler, spec.steps) != (synthesis.sampler, synthesis.steps):
         raise BadInputError(
-            f"the graph was exported with {spec.steps} steps of {spec.sampler}",
+            f"the graph has {spec.steps} steps of {spec.sampler}",
             "Leave --steps, --draft, --best and --sampler out, or export it with others.",
         )

@@ -124,7 +124,7 @@ def timings_file(asked: Path, audio: Path | None = None) -> TimingsFile:
         if ending.lower() == kind.lower():
             path = asked if asked.suffix or audio is None else audio.with_suffix(f".{kind}")
             return TimingsFile(path, kind)
-    raise BadInputError(f"{asked} names no timings format", f"End it in .{', .'.join(FORMATS)}.")
+    raise BadInputError(f"{asked} does not have an ending for timings", f"End it in .{', .'.join(FORMATS)}.")
 
 
 def read_timings(text: str) -> list[TimedPassage]:

@@ -282,13 +282,13 @@ class Cast:
         if name not in self.references and name in self.narrator.spec.speakers:
             return self.narrator.of_speaker(name)
         reference, _, speaker = self.references.get(name, name).partition(":")
-        hint = f"Say whose it is with --cast {name}=VOICE."
+        hint = f"Choose one with --cast {name}=VOICE."
         if self.open is None:
             raise BadInputError(f"there is no voice {name} here", hint)
         try:
             voice = self.open(reference)
         except BadInputError as error:
-            raise BadInputError(f"no voice answers to {name}: {error.message}", hint) from error
+            raise BadInputError(f"{name} is not a voice: {error.message}", hint) from error
         if speaker:
             voice.spec.row_of(speaker)
         # Of which several references may speak: it is loaded once.
@@ -331,7 +331,7 @@ class Cast:
 
         audio = resample(read_audio(self._path(sound.file)), rate)
         if audio.seconds > _LONGEST_SOUND:
-            raise BadInputError(f"{sound.file} lasts longer than ten minutes", "Cut it.")
+            raise BadInputError(f"{sound.file} lasts longer than ten minutes", "Shorten it.")
         gain = level_gain(audio, loudness(audio), AudioSpec()) + sound.decibels
         samples = amplify(audio, gain).samples
         peak = float(np.abs(samples).max(initial=0.0))
@@ -342,16 +342,12 @@ class Cast:
         plain = PurePosixPath(file)
         outside = plain.is_absolute() or ".." in plain.parts or PureWindowsPath(file).is_absolute()
         if outside or ":" in file or self.folder is None:
-            raise BadInputError(
-                f"{file} does not lie beside the text", "Put it there, and give its name alone."
-            )
+            raise BadInputError(f"{file} is not beside the text", "Move it there, and give only its name.")
         path = on_disk(self.folder / file)
         if not path.is_file():
             raise BadInputError(f"the sound {path} does not exist", "Put it beside the text.")
         if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise BadInputError(
-                f"{file} is a link that leads elsewhere", "Put the file itself beside the text."
-            )
+            raise BadInputError(f"{file} is a link to another folder", "Put the file itself beside the text.")
         return path
 
 
