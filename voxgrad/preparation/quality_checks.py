@@ -67,7 +67,7 @@ def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dic
     ):
         reason = ""
         if any(below > bound and fit.margin < share * usual_margin for bound, share in checks.doubt_bounds):
-            reason = f"the text may be wrong: its alignment is {below:.1f} standard deviations worse than that of the others"
+            reason = f"the text may be wrong: its alignment is {below:.1f} deviations worse than that of the others"
         elif rhythm > _UNUSUAL_RHYTHM:
             reason = f"words may be missing: its phones' durations are {rhythm:.1f} deviations off"
         words_broken = breaking(fit.words, word_bound) if reason else ""
