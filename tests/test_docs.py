@@ -83,7 +83,7 @@ NOT_RUN = {
     ): "needs a server; tests/server/test_speech_api.py has the same",
     ("docs/serve.md", "[Unit]"): _CONFIGURATION,
     ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
-    ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose up -d"): _CONFIGURATION,
+    ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose -f docs/compose.yaml up -d"): _CONFIGURATION,
     ("docs/serve.md", "location / {"): _CONFIGURATION,
     ("docs/store.md", "HOME/store.json  store.lock"): _LAYOUT,
     (
