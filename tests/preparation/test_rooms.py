@@ -52,4 +52,4 @@ def test_without_the_package_nothing_is_begun(folder, refused, monkeypatch):
     from voxgrad.audio import clean
 
     monkeypatch.setattr(clean, "find_spec", lambda name: None)
-    assert "pip install 'voxgrad[clean]'" in refused("prepare", folder, "--denoise")
+    assert "pip install 'voxgrad[denoise]'" in refused("prepare", folder, "--denoise")
