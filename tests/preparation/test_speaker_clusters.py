@@ -54,6 +54,7 @@ def test_two_voices_of_one_name_are_told(tmp_path, record, prepare):
     assert "two voices" not in prepare.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
 def test_real_voices():
     import torch

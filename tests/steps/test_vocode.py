@@ -77,11 +77,6 @@ def test_without_a_name_the_copy_lies_in_the_working_folder(command, tmp_path):
     assert soundfile.info("a.b-vocoded.wav").frames == len(SPOKEN.samples)
 
 
-def test_nothing_is_written_but_the_copy(command, spoken, tmp_path):
-    assert command("vocode", spoken, "-o", "copy.wav", *LIM).code == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"spoken.wav", "copy.wav"}
-
-
 @pytest.mark.parametrize("ending", ["npy", "safetensors"])
 def test_a_mel_file_sounds_like_its_recording(command, spoken, ending):
     whole = SPOKEN.samples[: len(SPOKEN.samples) // 256 * 256]
@@ -146,16 +141,3 @@ def test_what_cannot_be_copied_is_refused(arguments, word, command, spoken, refu
     assert word in refused("vocode", *arguments)
     assert spoken.read_bytes() == before
     assert not list(Path().glob("*-vocoded.wav"))
-
-
-def test_a_damaged_vocoder_does_not_speak(command, spoken):
-    add_vocoder(home(), "mine", MelSpec())
-    path = home().find("mine", "vocoder").directory / "vocoder.json"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(content)
-    for arguments in ((), ("--vocoder", "mine")):
-        outcome = command("vocode", spoken, *arguments, "-q")
-        assert outcome.code == 3
-        assert "vocoder mine@v1" in outcome.err
