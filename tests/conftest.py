@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
+from voxgrad import pictures
 from voxgrad.audio.io import write_audio
 from voxgrad.cli.main import main
 from voxgrad.files import advisory_lock
@@ -46,17 +46,12 @@ SYNTHETIC = ("--no-consent-needed", "synthetic")
 """Options of prepare without which nothing can be cloned."""
 
 Record = Callable[..., None]
-SaveFigure = Callable[[Figure, Path], None]
+Draw = Callable[..., None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out what is marked as slow, unless `make test-long` asks for it; keeps in one process what shares much.
-
-    That is a file, and all that speaks with the one server.
-    """
-    for item in items:
-        server = item.path.parent.name == "server"
-        item.add_marker(pytest.mark.xdist_group("server" if server else str(item.path)))
+    """Leaves out what is marked as slow, unless `make test-long` asks for it; begins with what needs the server."""
+    items.sort(key=lambda item: item.path.parent.name != "server")
     if not os.environ.get("VOXGRAD_LONG"):
         for item in items:
             if item.get_closest_marker("slow") is not None:
@@ -90,19 +85,20 @@ class RecordingOutcome:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def pictures_drawn_once() -> Iterator[SaveFigure]:
-    """Draws the first picture of each name, and copies it afterwards: most of a training of few steps is drawing."""
-    plain, drawn = Figure.savefig, dict[str, bytes]()
+def pictures_drawn_once(shared: Callable[..., Path]) -> Iterator[dict[str, Draw]]:
+    """Draws one picture of each kind, and copies it afterwards: most of a small prepare or training is drawing."""
+    plain: dict[str, Draw] = {name: draw for name, draw in vars(pictures).items() if name.startswith("draw_")}
 
-    def savefig(figure: Figure, path: Path) -> None:
-        if path.name in drawn:
-            path.write_bytes(drawn[path.name])
-        else:
-            plain(figure, path)
-            drawn[path.name] = path.read_bytes()
+    def once(name: str) -> Draw:
+        def draw(path: Path, *arguments: object) -> None:
+            made = shared(name, lambda folder: plain[name](folder / "picture.png", *arguments))
+            shutil.copyfile(made / "picture.png", path)
+
+        return draw
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", savefig)
+        for name in plain:
+            patch.setattr(pictures, name, once(name))
         yield plain
 
 

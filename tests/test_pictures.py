@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from voxgrad import pictures
 from voxgrad.settings import MelSpec
@@ -12,7 +11,8 @@ MEL = np.random.default_rng(0).normal(size=(80, 90)).astype(np.float32)
 
 @pytest.fixture(autouse=True)
 def really_drawn(pictures_drawn_once, monkeypatch):
-    monkeypatch.setattr(Figure, "savefig", pictures_drawn_once)
+    for name, draw in pictures_drawn_once.items():
+        monkeypatch.setattr(pictures, name, draw)
 
 
 def is_picture(path):

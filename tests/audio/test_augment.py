@@ -32,11 +32,6 @@ def test_pitch_moves_and_time_stays(pitch, formants):
     assert median_f0(other) == pytest.approx(median_f0(SPOKEN) * pitch, rel=0.05)
 
 
-def test_low_male_voice_of_a_high_one():
-    high = speak_phones(WORDS.split(), seed=3, f0=215)
-    assert median_f0(shifted(high, 100 / median_f0(high), 0.85)) == pytest.approx(100, rel=0.05)
-
-
 def test_formants_move():
     tilt = {
         factor: decibels(shifted(SPOKEN, 1.0, factor), 300, 700)
@@ -60,11 +55,6 @@ def test_unvoiced_clip_moves_its_formants_only():
     assert other.samples.shape == hiss.samples.shape
     assert median_f0(other) is None
     assert decibels(hiss, 4600, 5300) - decibels(other, 4600, 5300) > 20
-
-
-def test_unvoiced_clip_gives_no_warning(recwarn):
-    shifted(noise(0.5), 0.6, 0.9)
-    assert not recwarn.list
 
 
 @pytest.mark.parametrize("seconds", [0.06, 0.061, 0.1])
@@ -137,9 +127,3 @@ def test_speed_changes_length_and_pitch(speed):
 def test_impossible_speed_is_refused(speed):
     with pytest.raises(BadInputError, match="speed"):
         respeed(SPOKEN, speed)
-
-
-def test_the_same_clip_always_becomes_the_same_speaker():
-    rng = np.random.default_rng(0)
-    noise = Waveform(0.1 * rng.standard_normal(22050).astype(np.float32), 22050)
-    np.testing.assert_array_equal(shifted(noise, 0.8, 0.9).samples, shifted(noise, 0.8, 0.9).samples)

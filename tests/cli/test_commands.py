@@ -17,6 +17,7 @@ from voxgrad.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT.parent / "shared" / "data"
+SAY = ("say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2")
 
 
 def check_sound(path: Path, shortest: float = 0.2, longest: float = 8.0) -> None:
@@ -89,59 +90,29 @@ def test_the_pictures_are_small_and_readable(chain):
             check_picture(artifact.path(name))
 
 
-def test_the_same_commands_make_nothing_new(chain, furnished, command, steps, synthetic):
+def test_the_same_commands_make_nothing_new_and_answer_in_one_object(
+    chain, furnished, command, steps, synthetic
+):
     before = {one.ref: one.digest for one in furnished.list()}
-    assert command("prepare", chain.recordings, *synthetic).code == 0
-    assert "nothing changed since robot@v1" in command("prepare", chain.recordings, *synthetic).err
-    for arguments in (
-        ("pretrain", "--data", "robot", "--name", "robots", *steps),
-        ("finetune", "--no-card", "--data", "robot", "--base", "robots", *steps),
-    ):
-        outcome = command(*arguments)
-        assert outcome.code == 0
-        assert "nothing changed since robot" in outcome.err
-    again = (
-        "say",
-        "Hello there.",
-        "--voice",
-        "robot",
-        "--vocoder",
-        "griffinlim",
-        "--steps",
-        "2",
-        "-o",
-        "b.wav",
-    )
-    assert command(*again).code == 0
+    for kind, arguments in {
+        "dataset": ("prepare", chain.recordings, *synthetic),
+        "base": ("pretrain", "--data", "robot", "--name", "robots", *steps),
+        "voice": ("finetune", "--no-card", "--data", "robot", "--base", "robots", *steps),
+        "speech": (*SAY, "-o", "b.wav"),
+    }.items():
+        outcome = command(*arguments, "--json")
+        assert (outcome.code, outcome.out.count("\n")) == (0, 1), outcome.err
+        assert ("nothing changed since robot" in outcome.err) == (kind != "speech")
+        expected, answer = getattr(chain, kind), json.loads(outcome.out)
+        assert answer[kind] == expected.ref
+        assert answer["directory"] == str(furnished.find(expected.ref, kind).directory)
     assert Path("b.wav").read_bytes() == chain.sound.read_bytes()
     assert {one.ref: one.digest for one in furnished.list()} == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "key"),
-    [
-        (["prepare", "RECORDINGS", "--no-consent-needed", "synthetic"], "dataset"),
-        (["pretrain", "--data", "robot", "--name", "robots", "STEPS"], "base"),
-        (["finetune", "--no-card", "--data", "robot", "--base", "robots", "STEPS"], "voice"),
-        (["say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2"], "speech"),
-    ],
-)
-def test_json_is_one_object(arguments, key, chain, furnished, command, steps):
-    arguments = [str(chain.recordings) if word == "RECORDINGS" else word for word in arguments]
-    arguments = [*arguments[:-1], *steps] if arguments[-1] == "STEPS" else arguments
-    outcome = command(*arguments, "--json")
-    assert outcome.code == 0
-    assert outcome.out.count("\n") == 1
-    answer = json.loads(outcome.out)
-    expected = getattr(chain, key)
-    assert answer[key] == expected.ref
-    assert answer["directory"] == str(furnished.find(expected.ref, key).directory)
-
-
 @pytest.mark.parametrize(("ending", "kind"), [("flac", "FLAC"), ("ogg", "OGG"), ("WAV", "WAV")])
 def test_the_ending_chooses_the_format(ending, kind, furnished, command):
-    arguments = ("say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2")
-    assert command(*arguments, "-o", f"out.{ending}").code == 0
+    assert command(*SAY, "-o", f"out.{ending}").code == 0
     assert soundfile.info(f"out.{ending}").format == kind
     check_sound(Path(f"out.{ending}"))
 
@@ -163,20 +134,9 @@ def test_quiet_says_nothing_but_the_answer(chain, furnished, command):
 def test_the_installed_command_does_the_same(chain, furnished, tmp_path):
     """In a process of its own, where nothing is imported yet and no thread is warm."""
     code = "from voxgrad.cli.main import run; run()"
-    arguments = [
-        "say",
-        "Hello there.",
-        "--voice",
-        "robot",
-        "--vocoder",
-        "griffinlim",
-        "--steps",
-        "2",
-        "--json",
-    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "VOXGRAD_HOME": str(tmp_path / "home")}
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments, "-o", "own.wav"],
+        [sys.executable, "-c", code, *SAY, "--json", "-o", "own.wav"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,

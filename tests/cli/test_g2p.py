@@ -2,14 +2,9 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def words(outcome):
@@ -133,30 +128,3 @@ def test_a_bad_lexicon_in_the_store_is_refused_by_name(command, home):
     outcome = command("g2p", "Hello.")
     assert outcome.code == 2
     assert "lexicon.txt:1: word has no phones" in outcome.err
-
-
-def test_it_starts_without_anything_heavy():
-    code = (
-        "import sys, time; from voxgrad.cli.main import main; main(['g2p', 'Hello there, close the door.']);"
-        "print({'torch', 'numba', 'numpy', 'matplotlib', 'soundfile'} & sys.modules.keys(), time.process_time())"
-    )
-    # With bytecode on the disk, as an installed command has it: to compile all sources would be most of the time.
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-    def last_line(code):
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=kept,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        return run.stdout.splitlines()[-1]
-
-    libraries = "import time, typer, rich.console, pydantic, yaml; print(time.process_time())"
-    runs = [(last_line(code), float(last_line(libraries))) for _ in range(3)]
-    assert all(run.startswith("set() ") for run, _ in runs)
-    # Beside the libraries that every command needs, because machines differ: 2.4 times when this was written.
-    assert min(float(run.split()[-1]) / needed for run, needed in runs) < 3.3

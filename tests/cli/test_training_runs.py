@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-from itertools import count
 
 import pytest
 
@@ -15,18 +14,8 @@ from voxgrad.training.task import GradTTSTask
 from voxgrad.training.vocoder import VocoderTask
 
 FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--no-card")
-FEW = (
-    "vocoder",
-    "train",
-    "--data",
-    "robot",
-    "--preset",
-    "vocoder-tiny",
-    "--set",
-    "precision=float32",
-    "--set",
-    "copies=0",
-)
+VOCODER = ("vocoder", "train", "--data", "robot", "--preset", "vocoder-tiny")
+FEW = (*VOCODER, "--set", "precision=float32", "--set", "copies=0", "--half", "-q")
 
 
 @pytest.fixture
@@ -131,9 +120,9 @@ def test_pretraining_goes_on_too(chain, furnished, command, steps, signal_at, mo
 
 
 def test_a_vocoder_goes_on_too(furnished, command, signal_at):
-    assert command(*FEW, "--name", "straight", "--half", "-q").code == 0
+    assert command(*FEW, "--name", "straight").code == 0
     signal_at(3)
-    outcome = command(*FEW, "--name", "own", "--half", "-q")
+    outcome = command(*FEW, "--name", "own")
     assert outcome.code == 130
     assert "voxgrad vocoder train --resume own-" in outcome.err
     signal_at(0)
@@ -191,11 +180,6 @@ def test_without_runs_it_says_so(command, furnished):
             [*FINETUNE, "--budget", "soon"],
             "'soon' is not a duration. Write it as in 90s, 20m, 1h30m or 2h.",
         ),
-        ([*FINETUNE, "--budget", "20"], "'20' is not a duration"),
-        ([*FINETUNE, "--budget", "0m"], "'0m' is not a duration"),
-        ([*FINETUNE, "--budget", "-5m"], "'-5m' is not a duration"),
-        ([*FINETUNE, "--budget", ""], "'' is not a duration"),
-        ([*FINETUNE, "--budget", "30m1h"], "'30m1h' is not a duration"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments, says, furnished, refused):
@@ -222,19 +206,18 @@ def test_a_record_that_cannot_be_read_is_passed_over_or_told(furnished, command,
 
 
 def test_a_run_under_a_budget_is_resumed_with_its_shares_and_the_same_command_finds_the_voice_again(
-    furnished, command, steps, monkeypatch
+    furnished, command, steps, monkeypatch, signal_at
 ):
     asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
     # How long twenty minutes are is for test_time_budget.py; here they are two seconds.
     monkeypatch.setattr(time_budget, "shared_out", lambda *arguments: (1.0, 1.0))
-    plain = GradTTSTask.step
-    monkeypatch.setattr(GradTTSTask, "step", signalled_in_step(8, plain))  # four of each stage are timed
+    signal_at(9)  # four of each stage are timed
     outcome = command(*asked)
     assert outcome.code == 130, outcome.err
     assert "per step" in outcome.err
     assert "stopped after step 1, saved" in outcome.err
     assert json.loads(command("--json", "runs").out)["runs"][0]["steps"] is None
-    monkeypatch.setattr(GradTTSTask, "step", plain)
+    signal_at(0)
     monkeypatch.setattr(time_budget, "_measured", None)  # nothing is measured a second time
     assert command("finetune", "--resume", "--no-card").code == 0
     settings = furnished.find("quick", "voice").manifest.settings
@@ -242,18 +225,6 @@ def test_a_run_under_a_budget_is_resumed_with_its_shares_and_the_same_command_fi
     again = command(*asked)
     assert again.code == 0
     assert "nothing changed since quick@v1" in again.err
-
-
-def signalled_in_step(number, plain):
-    """A step of training that sends an interrupt once so many were done."""
-    steps = count()
-
-    def step(self, *arguments):
-        if next(steps) == number:
-            os.kill(os.getpid(), signal.SIGINT)
-        return plain(self, *arguments)
-
-    return step
 
 
 def test_too_small_a_budget_is_refused_with_what_it_takes(furnished, refused, steps):

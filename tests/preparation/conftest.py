@@ -1,14 +1,13 @@
-"""Datasets of real speech, where it is there."""
+"""Three recordings in a list, and what `prepare` makes of a folder."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from voxgrad.store import Artifact, Store
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 TEXTS = {"a": "The sun is warm.", "b": "Rain fell all day.", "c": "Two dogs ran home."}
 
 
@@ -33,16 +32,11 @@ def prepare(tmp_path: Path, command, synthetic):
     return prepare
 
 
-@pytest.fixture
-def texts() -> dict[str, str]:
-    return dict(TEXTS)
+def write_list(folder: Path, texts: Mapping[str, str], *more: str) -> None:
+    lines = [*(f"{name}|{text}" for name, text in texts.items()), *more]
+    (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
 
 
-@pytest.fixture
-def listed() -> Callable[[Path, dict[str, str]], None]:
-    return write_list
-
-
-def write_list(folder: Path, texts: dict[str, str]) -> None:
-    lines = "\n".join(f"{name}|{text}" for name, text in texts.items())
-    (folder / "metadata.csv").write_text(lines, encoding="utf-8")
+def rows(dataset: Artifact, name: str) -> list[dict]:
+    """Of a file of JSON lines."""
+    return [json.loads(line) for line in dataset.path(name).read_text(encoding="utf-8").split("\n") if line]

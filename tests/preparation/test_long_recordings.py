@@ -46,6 +46,7 @@ def test_pauses_are_found_and_long_pieces_are_cut_at_them():
     assert len(pieces(cutting_pauses(sound, AudioSpec(max_seconds=3.0)), sound.seconds)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LJ.is_dir(), reason="../shared/data is not here")
 def test_joined_clips_and_their_joined_text_are_given_back():
     from voxgrad.acoustic_model import load_acoustic_model

@@ -229,17 +229,6 @@ def test_each_bad_line_is_named_with_its_number(line: str, reason: str, verdicts
     assert any(reason in why for why in whys), whys
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is forbidden to this user")
-def test_a_recording_without_permission_is_left_out(tmp_path, record, command):
-    record(tmp_path / "voice", {"a": TEXT, "b": TEXT})
-    for name in "ab":
-        (tmp_path / "voice" / f"{name}.txt").write_text(TEXT, encoding="utf-8")
-    (tmp_path / "voice" / "b.wav").chmod(0)
-    outcome = command("prepare", tmp_path / "voice")
-    assert outcome.code == 0
-    assert "left out b: b.wav cannot be read (Permission denied)" in outcome.err
-
-
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 def test_m4a_is_read_where_ffmpeg_is_installed(tmp_path):
     import subprocess

@@ -20,6 +20,7 @@ def browser():
         browser.close()
 
 
+@pytest.mark.slow
 def test_the_report_works_in_a_browser(browser, chain, tmp_path):
     report = os.environ.get("VOXGRAD_REPORT")
     path = Path(report) if report is not None else chain.dataset.path("report.html")

@@ -1,10 +1,10 @@
 """Recordings of noisy and of reverberant rooms, through the command."""
 
-import json
-
 import numpy as np
 import pytest
 import soundfile
+
+from tests.preparation.conftest import TEXTS, rows, write_list
 
 
 def changed(folder, change) -> None:
@@ -15,10 +15,10 @@ def changed(folder, change) -> None:
         )
 
 
-def test_a_room_that_sounds_on_is_told(folder, prepare, record, listed, texts):
-    more = {f"more{number}": text for number, text in enumerate([*texts.values()] * 3)}
+def test_a_room_that_sounds_on_is_told(folder, prepare, record):
+    more = {f"more{number}": text for number, text in enumerate([*TEXTS.values()] * 3)}
     record(folder, more)
-    listed(folder, {**texts, **more})
+    write_list(folder, {**TEXTS, **more})
     prepare(folder, "--base", "none")
     assert "echoes" not in prepare.err
 
@@ -43,8 +43,8 @@ def test_noise_is_suppressed_where_it_is_asked_for(folder, prepare):
     assert "noise suppressed: " in prepare.err
     assert cleaned.ref != plain.ref
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
-    for line in cleaned.path("recordings.jsonl").read_text(encoding="utf-8").splitlines():
-        for made in json.loads(line)["made"]:
+    for row in rows(cleaned, "recordings.jsonl"):
+        for made in row["made"]:
             assert made["record"]["measures"]["snr_db"] > made["record"]["snr_db_before"] + 5
 
 
@@ -52,4 +52,4 @@ def test_without_the_package_nothing_is_begun(folder, refused, monkeypatch):
     from voxgrad.audio import clean
 
     monkeypatch.setattr(clean, "find_spec", lambda name: None)
-    assert "pip install 'voxgrad[clean]'" in refused("prepare", folder, "--denoise")
+    assert "pip install 'voxgrad[denoise]'" in refused("prepare", folder, "--denoise")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.preparation.conftest import write_list
 from voxgrad.preparation.quality_checks import split
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -42,26 +43,25 @@ def test_two_voices_of_one_name_are_told(tmp_path, record, prepare):
     texts = {f"r{number}": text for number, text in enumerate(SENTENCES)}
     record(folder, texts, f0=100.0)
     record(folder, {f"s{name}": text for name, text in list(texts.items())[:4]}, f0=230.0)
-    listed = [f"{path.stem}|{texts[path.stem.removeprefix('s')]}" for path in sorted(folder.glob("*.wav"))]
-    (folder / "metadata.csv").write_text("\n".join(listed), encoding="utf-8")
+    texts |= {f"s{name}": text for name, text in list(texts.items())[:4]}
+    write_list(folder, texts)
     dataset = prepare(folder, "--base", "none")
     assert "the clips of voice seem to have two voices: 4 of 12 sound like another (sr0" in prepare.err
     assert "seem to have two voices" in dataset.path("report.html").read_text(encoding="utf-8")
-    (folder / "metadata.csv").write_text(
-        "\n".join(line for line in listed if line[0] == "r"), encoding="utf-8"
-    )
+    write_list(folder, {name: text for name, text in texts.items() if name[0] == "r"})
     prepare(folder, "--base", "none")
     assert "two voices" not in prepare.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
 def test_real_voices():
     import torch
+    from voxgrad.text.transcripts import find_transcripts
 
     from voxgrad.audio.clean import clean
     from voxgrad.audio.mel import log_mel
     from voxgrad.settings import AudioSpec
-    from voxgrad.transcripts.find import find_transcripts
 
     def read(folder: str, count: int) -> list[tuple[np.ndarray, float | None]]:
         found = []

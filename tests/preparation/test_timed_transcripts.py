@@ -1,6 +1,5 @@
 """Recordings that are cut by the times of their transcripts, and clips that are there twice."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import pytest
 import soundfile
 from formant_synthesis import speak_phones
 
+from tests.preparation.conftest import TEXTS, rows, write_list
 from voxgrad.audio.silence import into_silence, trim
 from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.text.tokens import encode
 
 RATE = 22050
-SAID = ("The sun is warm.", "Rain fell all day.", "Two dogs ran home.")
+SAID = tuple(TEXTS.values())
 
 
 @pytest.fixture
@@ -34,10 +34,6 @@ def book(tmp_path: Path) -> tuple[Path, list[tuple[float, float]]]:
     sound += np.random.default_rng(0).normal(0, 1e-4, len(sound))
     soundfile.write(folder / "book.wav", sound, RATE)
     return folder, spans
-
-
-def rows(dataset, name: str) -> list[dict]:
-    return [json.loads(line) for line in dataset.path(name).read_text(encoding="utf-8").splitlines()]
 
 
 def labelled(folder: Path, spans: list[tuple[float, float]], texts=SAID) -> None:
@@ -102,14 +98,8 @@ def test_the_same_audio_under_two_names_is_told(folder, prepare):
     shutil.copy(folder / "a.wav", folder / "copy.wav")
     sound, rate = soundfile.read(folder / "b.wav", dtype="int16")
     soundfile.write(folder / "other.flac", sound, rate)
-    texts = {
-        "a": "The sun is warm.",
-        "copy": "The sun is warm.",
-        "b": "Rain fell all day.",
-        "other": "Rain fell.",
-    }
-    listed = "\n".join(f"{name}|{text}" for name, text in texts.items())
-    (folder / "metadata.csv").write_text(listed, encoding="utf-8")
+    texts = {"a": SAID[0], "copy": SAID[0], "b": SAID[1], "other": "Rain fell."}
+    write_list(folder, texts)
     dataset = prepare(folder, "--base", "none")
     verdicts = {row["id"]: row for row in rows(dataset, "verdicts.jsonl")}
     assert verdicts["a"]["word"] == verdicts["b"]["word"] == "kept"
@@ -122,9 +112,7 @@ def test_the_same_audio_under_two_names_is_told(folder, prepare):
 
 def test_one_text_of_clips_of_too_different_length_is_told(folder, prepare, record):
     record(folder, {"long": "The sun is warm, and rain fell all day and all night."})
-    texts = {"a": "The sun is warm.", "long": "The sun is warm.", "b": "Rain fell all day."}
-    listed = "\n".join(f"{name}|{text}" for name, text in texts.items())
-    (folder / "metadata.csv").write_text(listed, encoding="utf-8")
+    write_list(folder, {"a": SAID[0], "long": SAID[0], "b": SAID[1]})
     dataset = prepare(folder, "--base", "none")
     verdicts = {row["id"]: " ".join(row["reasons"]) for row in rows(dataset, "verdicts.jsonl")}
     assert "the 2 clips with its text" in verdicts["a"]

@@ -90,6 +90,7 @@ def test_likelihoods_are_of_every_second_frame():
     assert likelihoods.min() >= -8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LJ.is_dir(), reason="../shared/data is not here")
 def test_wrong_words_of_real_speech_are_found():
     from voxgrad.audio.clean import clean

@@ -20,9 +20,12 @@ CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found :=
 DRIVER = shutil.which("chromedriver")
 LJ = Path(__file__).parent.parent.parent.parent / "shared" / "data" / "lj"
 PICTURES = os.environ.get("VOXGRAD_SCREENSHOTS")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver, as Debian has them"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver, as Debian has them"
+    ),
+]
 
 
 class Page:
@@ -182,34 +185,6 @@ def test_tabs_work_by_keyboard_and_every_field_has_a_name(page):
     assert page.log() == []
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not LJ.is_dir(), reason="needs ../shared/data/lj")
-def test_takes_are_checked_kept_and_there_after_a_reload(page, served):
-    (text, samples), (other, _) = sentences()[:2]
-    begin(page, "linda", [text, other])
-    assert text in page["prompt"].text
-    assert "clipped" in record(page, 20 * samples)
-    page.picture("refused")
-    assert page["keep"].is_displayed()
-    assert text in page["prompt"].text  # it is asked for again
-    told = record(page, samples)
-    assert told.startswith("Good"), told
-    assert other in page["prompt"].text
-    assert "1 of 2 sentences" in page["recorded"].text
-    page.picture("recorded")
-    page.browser.refresh()
-    page["tab-make"].click()
-    page.until(lambda: "linda by Linda Johnson: 1 of 2 sentences" in page["sessions"].text)
-    page.click("Go on")
-    page.until(lambda: other in page["prompt"].text)
-    assert page.log() == []
-    folder = next(served.home.glob("recordings/*/session.json")).parent
-    assert (folder / "metadata.csv").read_text(encoding="utf-8") == f"001|{text}\n"
-    assert soundfile.info(folder / "wavs" / "001.wav").samplerate == 48000
-    shutil.rmtree(folder)
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(not LJ.is_dir(), reason="needs ../shared/data/lj")
 def test_from_nothing_to_a_voice(page, served):
     """Consent, prompts, one of them refused, a clone with few steps, its card, and its speech."""

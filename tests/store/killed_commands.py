@@ -1,8 +1,8 @@
 """Commands that are killed at random moments: started by test_kills.py.
 
-Usage: killed_commands.py FOLDER TIMES SEED COMMAND... FOLDER has a home with the artifacts of the tests' chain, its
+Usage: killed_commands.py FOLDER TIMES SEED. FOLDER has a home with the artifacts of the tests' chain, its
 recordings, `robot`, and `speech.voxgrad`. One process imports everything once and forks for every attempt. The
-commands, some of prepare, finetune, say, import and gc, take turns, each on work of its own, and each is killed
+commands prepare, finetune, say, import and gc take turns, each on work of its own, and each is killed
 somewhere between its beginning and its usual end, until that came in time TIMES times. Prints one JSON object.
 """
 
@@ -115,7 +115,8 @@ def before_gc(store: Store, acknowledged: set[str]) -> None:
         acknowledged.discard(one.digest)
 
 
-def run(folder: Path, times: int, seed: int, commands: list[str]) -> dict[str, object]:
+def run(folder: Path, times: int, seed: int) -> dict[str, object]:
+    commands = ["prepare", "finetune", "say", "import", "gc"]
     chance, home = random.Random(seed), folder / "home"
     store = Store.open(home)
     usual = {}
@@ -154,5 +155,5 @@ def run(folder: Path, times: int, seed: int, commands: list[str]) -> dict[str, o
 
 if __name__ == "__main__":
     with contextlib.redirect_stdout(io.StringIO()):
-        answer = run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+        answer = run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
     print(json.dumps(answer))

@@ -1,18 +1,15 @@
 import hashlib
 import json
-import multiprocessing
 import os
 import stat
 import subprocess
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError
-from voxgrad.store import Artifact, Parent, Store, fingerprint
-from voxgrad.store import publish as publish_module
+from voxgrad.store import Parent, Store, fingerprint
 
 WORK = fingerprint("test", 1, {}, {}, {})
 
@@ -84,13 +81,6 @@ def test_versions_continue_those_that_came_with_the_package(publish, store: Stor
     assert publish("lj", kind="base", where=newer).version == 2
 
 
-def test_without_publish_nothing_stays(store: Store):
-    with store.stage("voice", "alice") as staged:
-        (staged.directory / "model.bin").write_bytes(b"half")
-    assert leftovers(store.home) == []
-    assert store.scan() == ()
-
-
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, RuntimeError])
 def test_an_interruption_leaves_nothing(store: Store, interruption):
     def interrupted():
@@ -149,67 +139,6 @@ def test_an_unknown_kind_names_the_nearest(store: Store):
         pass
 
 
-def test_everything_is_on_the_disk_before_the_rename_and_the_shelf_after(publish, store: Store, monkeypatch):
-    operations: list[str] = []
-    places: dict[int, str] = {}
-    fsync, rename = os.fsync, os.rename
-
-    def traced_fsync(descriptor: int) -> None:
-        fsync(descriptor)
-        status = os.fstat(descriptor)
-        operations.append(f"fsync {status.st_ino}")
-
-    def traced_rename(source, target) -> None:
-        for path in [Path(source), *Path(source).rglob("*")]:
-            places[path.stat().st_ino] = path.relative_to(source).as_posix()
-        rename(source, target)
-        operations.append("rename")
-
-    publish()
-    monkeypatch.setattr(os, "fsync", traced_fsync)
-    monkeypatch.setattr(os, "rename", traced_rename)
-    voice = publish()
-    at = operations.index("rename")
-    before = [places[int(one.split()[1])] for one in operations[:at]]
-    expected = {".", "pictures", "pictures/loss.png", "model.bin", "manifest.json", "manifest.sha256"}
-    assert set(before) == expected
-    assert before.index("manifest.json") > max(before.index(name) for name in expected if "/" in name)
-    assert before[-1] == "."
-    assert operations[at + 1] == f"fsync {voice.directory.parent.stat().st_ino}"
-
-
-@pytest.mark.parametrize("call", range(1, 16))
-def test_a_failing_disk_leaves_a_whole_artifact_or_none(publish, store: Store, monkeypatch, call: int):
-    """The n-th fsync or rename fails: what is visible afterwards is complete, and nothing is left over."""
-    calls = 0
-
-    def failing(operation):
-        def counted(*arguments, **options):
-            nonlocal calls
-            calls += 1
-            if calls == call:
-                raise OSError(28, "No space left on device")
-            return operation(*arguments, **options)
-
-        return counted
-
-    with monkeypatch.context() as patch:
-        for name in ("fsync", "rename"):
-            patch.setattr(os, name, failing(getattr(os, name)))
-        met = None
-        try:
-            publish()
-        except EnvironmentFailureError as error:
-            met = error
-    assert calls < call if met is None else "disk is full" in met.message
-    assert leftovers(store.home) == []
-    for artifact in store.scan():
-        assert isinstance(artifact, Artifact)
-        assert artifact.path("model.bin").read_bytes() == b"weights"
-    publish()
-    assert isinstance(store.find("alice"), Artifact)
-
-
 def test_a_full_disk_while_the_payload_is_written_is_explained(store: Store):
     def full():
         with store.stage("voice", "alice"):
@@ -252,23 +181,6 @@ def test_threads_get_numbers_of_their_own(store: Store):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: publish_many(store.home, 5), range(4)))
     assert sorted(version for versions in found for version in versions) == list(range(1, 21))
-
-
-@pytest.mark.parametrize("locking", [True, False])
-def test_processes_get_numbers_of_their_own(store: Store, monkeypatch, locking: bool):
-    """The lock is only a courtesy: without it, the rename alone keeps numbers unique."""
-    if not locking:
-
-        @contextmanager
-        def unlocked(path: Path):
-            yield
-
-        monkeypatch.setattr(publish_module, "advisory_lock", unlocked)
-    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("fork")) as pool:
-        found = list(pool.map(publish_many, [store.home] * 4, [10] * 4))
-    assert sorted(version for versions in found for version in versions) == list(range(1, 41))
-    assert len(store.list("voice")) == 40
-    assert leftovers(store.home) == []
 
 
 def test_a_number_that_was_taken_meanwhile_is_passed_over(publish, store: Store, monkeypatch):

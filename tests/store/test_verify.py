@@ -1,7 +1,5 @@
 """Verification finds every damage and mends none."""
 
-import hashlib
-import json
 import os
 import random
 from pathlib import Path
@@ -112,15 +110,3 @@ def test_every_wrong_size_is_found_quickly(store: Store, family, times: int, ove
         overwrite(path, (content + bytes(size))[:size])
         assert len(findings(store, full=False)) == 1, (path, size)
         overwrite(path, content)
-
-
-def test_what_only_a_newer_version_reads_is_told_apart(store: Store, publish, overwrite):
-    voice = publish()
-    text = json.dumps(
-        {**json.loads((voice.directory / "manifest.json").read_text()), "schema_version": "2.0"}
-    )
-    overwrite(voice.directory / "manifest.json", text.encode())
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    overwrite(voice.directory / "manifest.sha256", f"{digest}  manifest.json\n".encode())
-    (found,) = findings(store)
-    assert found.artifact.state == "newer"

@@ -94,8 +94,12 @@ def test_settling_holds_for_a_stage_only(corpus, tmp_path):
     ("stages", "changes"),
     [
         ((stage(4, 9, settled=0.0), DECODER, stage("frozen", 3)), {}),
-        ((stage(2, 9, settled=0.99), stage("frozen", 3), DECODER), {}),
-        ((stage("every_step", 6), stage("frozen", 6), DECODER), {"durations": "frozen"}),
+        pytest.param((stage(2, 9, settled=0.99), stage("frozen", 3), DECODER), {}, marks=pytest.mark.slow),
+        pytest.param(
+            (stage("every_step", 6), stage("frozen", 6), DECODER),
+            {"durations": "frozen"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["every_four", "settled", "frozen"],
 )

@@ -51,6 +51,7 @@ def test_two_processes_have_the_gradients_of_one_with_the_joined_batch(tmp_path)
         assert torch.equal(two[stage]["frames"], alone["frames"])
 
 
+@pytest.mark.slow
 @needs_accelerate
 def test_stopping_one_process_stops_the_other_and_saves(tmp_path):
     process = started(*TORCHRUN, SCRIPT, "train", tmp_path)

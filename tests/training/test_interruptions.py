@@ -1,4 +1,7 @@
-"""Signals at random moments of a training, in processes of its own. VOXGRAD_INTERRUPTIONS says how many of each."""
+"""Signals at random moments of a training, in processes of its own. VOXGRAD_INTERRUPTIONS says how many of each.
+
+What each signal does is in test_trainer_checkpoints.py.
+"""
 
 import json
 import os
@@ -11,7 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 TIMES = int(os.environ.get("VOXGRAD_INTERRUPTIONS", "1"))
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+]
 
 
 def interrupted(folder: Path, number: int, seed: int) -> dict:
@@ -36,11 +42,7 @@ def interrupted(folder: Path, number: int, seed: int) -> dict:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow),
-    ],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
 )
 def test_an_interrupted_training_loses_nothing_and_ends_the_same(number, code, tmp_path):
     told = interrupted(tmp_path, number, seed=int(number))

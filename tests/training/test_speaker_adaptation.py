@@ -1,5 +1,7 @@
 """A base brought near to a new speaker: its means move band by band, and nothing else of it changes."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -22,8 +24,8 @@ SIZES = {
 }
 
 
-@pytest.fixture
-def base(corpus, tmp_path):
+@pytest.fixture(scope="module")
+def learnt(corpus, tmp_path_factory):
     """A small base that has learnt the corpus."""
     torch.manual_seed(0)
     spec = AcousticSpec(
@@ -34,8 +36,15 @@ def base(corpus, tmp_path):
         train=("encoder", "durations"), steps=150, batch_size=8, learning_rate=5e-3, alignment="every_step"
     )
     settings = TrainSpec(stages=(stage,), validate_every=50, checkpoint_every=150, ema_decay=0.9)
-    GradTTSTask(model, corpus, corpus, {"ann": 0}, settings, tmp_path / "run", CPU, ignore).train()
+    GradTTSTask(
+        model, corpus, corpus, {"ann": 0}, settings, tmp_path_factory.mktemp("run"), CPU, ignore
+    ).train()
     return AcousticModel(model.eval(), spec)
+
+
+@pytest.fixture
+def base(learnt):
+    return deepcopy(learnt)
 
 
 def moved(corpus: Corpus, folder, stretch: torch.Tensor, shift: torch.Tensor) -> Corpus:

@@ -10,7 +10,7 @@ from formant_synthesis import speak_phones
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import median_f0
-from voxgrad.errors import BadInputError, DivergedError
+from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.settings import (
     ISTFTSpec,
@@ -35,7 +35,7 @@ ADVERSARIAL = SPECTRAL.model_copy(update={"adversarial": True, "steps": 3})
 
 @pytest.fixture(scope="module")
 def waveforms():
-    return [speak_phones(["HH", "AH0", "L", "OW1", "M", "AA1"] * 2, 0, f0) for f0 in (110.0, 180.0, 240.0)]
+    return [speak_phones(["HH", "AH0", "L", "OW1", "M", "AA1"], 0, f0) for f0 in (110.0, 180.0, 240.0)]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,12 @@ def sounds(waveforms):
 
 SOURCE_FILTER = SourceFilterSpec(channels=16, blocks=1, pitch_channels=16, pitch_blocks=1, iterations=1)
 PITCH = SPECTRAL.model_copy(update={"pitch": True})
+
+
+@pytest.fixture(autouse=True)
+def no_other_processes(monkeypatch):
+    """Each would import torch."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
 
 
 def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), vocoder=None, **changes):
@@ -119,10 +125,10 @@ def test_discriminators_learn_to_tell_noise_from_speech(sounds):
     torch.manual_seed(0)
     judges = Discriminators(4)
     optimizer = torch.optim.AdamW(judges.parameters(), lr=5e-3)
-    real = torch.stack([torch.from_numpy(sounds.clip(index))[:4096] for index in range(3)])
+    real = torch.stack([torch.from_numpy(sounds.clip(index))[:2048] for index in range(3)])
     made = 0.1 * torch.randn(real.shape, generator=torch.Generator().manual_seed(1))
     first = None
-    for _ in range(40):
+    for _ in range(30):
         loss = discriminator_loss(judges(real), judges(made))
         first = float(loss.detach()) if first is None else first
         optimizer.zero_grad()
@@ -145,7 +151,7 @@ def test_all_stages_run_and_the_log_tells_of_them(sounds, tmp_path):
 
 def test_it_learns(sounds, tmp_path):
     one = engine(
-        sounds, tmp_path / "run", (SPECTRAL.model_copy(update={"steps": 40, "learning_rate": 3e-3}),),
+        sounds, tmp_path / "run", (SPECTRAL.model_copy(update={"steps": 15, "learning_rate": 3e-3}),),
         ema_decay=0.5,
     )  # fmt: skip
     before = one.task.validate(0)
@@ -177,15 +183,6 @@ def test_a_resumed_run_ends_in_the_same_weights(sounds, tmp_path, stopped):
         assert torch.equal(value, expected[name]), name
 
 
-def test_numbers_that_are_not_finite_stop_the_run(sounds, tmp_path):
-    one = engine(sounds, tmp_path / "run")
-    with torch.no_grad():
-        one.task.modules["model"].enter.weight[0, 0] = float("nan")
-    with pytest.raises(DivergedError, match="at step 1: a gradient is not finite"):
-        one.train()
-    assert not (tmp_path / "run" / "ckpt").exists()
-
-
 def test_a_source_filter_vocoder_learns_pitch_then_spectra(sounds, tmp_path):
     vocoder = SourceFilterVocoder.build(SOURCE_FILTER, MEL)
     before = {name: value.clone() for name, value in vocoder.network.state_dict().items()}
@@ -201,6 +198,7 @@ def test_a_source_filter_vocoder_learns_pitch_then_spectra(sounds, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_pitch_stage_finds_the_pitch(sounds, tmp_path):
     vocoder = SourceFilterVocoder.build(SOURCE_FILTER, MEL)
     stage = PITCH.model_copy(update={"steps": 80, "learning_rate": 1e-2, "batch_size": 4})

@@ -9,7 +9,7 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import MelSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
 from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.registry import Vocoder, load, require_mel, save
+from voxgrad.vocoder.registry import load, require_mel, save
 
 CPU = torch.device("cpu")
 SPEC = HiFiGANSpec(
@@ -95,12 +95,6 @@ def test_missing_damaged_and_foreign_weights_are_refused(tmp_path, hifigan):
     (other / "weights.safetensors").replace(weights)
     with pytest.raises(BadInputError, match="resblocks"):
         load(tmp_path, CPU)
-
-
-def test_both_kinds_are_vocoders(hifigan):
-    vocoders: list[Vocoder] = [hifigan, GriffinLim(GriffinLimSpec(), MelSpec())]
-    for vocoder in vocoders:
-        require_mel(vocoder, MelSpec())
 
 
 def test_another_mel_is_refused_and_both_sides_are_named(hifigan):
