@@ -87,7 +87,7 @@ def prepare(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="E", help="Where to compute: Where to compute: local, or dask://HOST:PORT.")
+        str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")
     ] = "local",
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Number of processes; default: automatic.")

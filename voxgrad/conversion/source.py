@@ -290,7 +290,7 @@ def require_fit(margin: float, tempo: float, text: str, name: str) -> None:
     """
     if not FASTEST <= tempo <= SLOWEST:
         raise BadInputError(
-            f"the text {text[:40]!r} does not fit {name}: it is said {1 / tempo:.2g} times as fast as the voice would say it",
+            f"the text {text[:40]!r} does not fit {name}: it is said {1 / tempo:.2g} times as fast as the voice would",
             "Write exactly what is said in the recording.",
         )
     if margin < LEAST_MARGIN:
