@@ -109,7 +109,7 @@ def test_an_unknown_preset_names_the_nearest(name: str, hint: str):
         ("stages.0.stesp=1", "own.yaml has no setting stages.0.stesp", "Did you mean steps?"),
         ("model.decdim=8", "own.yaml has no setting model.decdim", "Did you mean dec_dim?"),
         ("modle.dec_dim=8", "own.yaml has no setting modle", "Did you mean model?"),
-        ("stages.0.steps.x=1", "no setting can be called stages.0.steps.x", "Shorten the key."),
+        ("stages.0.steps.x=1", "stages.0.steps.x is not a valid name of a setting", "Shorten the key."),
         ("stages.2.steps=1", "stages.2.steps: there is no entry 2", "Give a number from 0 to 1."),
         ("stages.-1.steps=1", "there is no entry -1", "Give a number from 0 to 1."),
         ("stages.first=1", "there is no entry first", "Give a number"),

@@ -141,20 +141,20 @@ def test_safetensors_may_say_what_their_mel_is(tmp_path):
 @pytest.mark.parametrize("said", ["", "24000", '{"hop": 3}', '{"f_max": 99999}'])
 def test_what_is_said_of_a_mel_must_be_understood(tmp_path, said):
     save_file({"mel": MEL}, tmp_path / "mel.safetensors", {"mel": said})
-    with pytest.raises(BadInputError, match="cannot be understood"):
+    with pytest.raises(BadInputError, match="has invalid mel settings"):
         read_mel(tmp_path / "mel.safetensors", SPEC)
 
 
 @pytest.mark.parametrize("name", ["mel.pt", "mel.PTH", "mel.ckpt", "mel.pkl"])
 def test_pickles_are_refused_with_the_reason(tmp_path, name):
     torch.save(MEL, tmp_path / name)
-    with pytest.raises(BadInputError, match="could run any code"):
+    with pytest.raises(BadInputError, match="could run arbitrary code"):
         read_mel(tmp_path / name, SPEC)
 
 
 def test_an_array_of_objects_is_refused_unread(tmp_path):
     np.save(tmp_path / "mel.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(BadInputError, match="holds no array of numbers"):
+    with pytest.raises(BadInputError, match="contains no array"):
         read_mel(tmp_path / "mel.npy", SPEC)
 
 
@@ -169,7 +169,7 @@ def test_damaged_files_are_refused(tmp_path, name, content):
 def test_an_archive_of_arrays_is_refused(tmp_path):
     np.savez(tmp_path / "mel.npz", MEL.numpy())
     (tmp_path / "mel.npz").rename(tmp_path / "mel.npy")
-    with pytest.raises(BadInputError, match="holds no array"):
+    with pytest.raises(BadInputError, match="contains no array"):
         read_mel(tmp_path / "mel.npy", SPEC)
 
 
@@ -221,5 +221,5 @@ def test_what_is_no_such_mel_is_refused(tmp_path, array, complaint):
 
 def test_words_are_no_mel(tmp_path):
     np.save(tmp_path / "mel.npy", np.array(["a", "b"]))
-    with pytest.raises(BadInputError, match="no array of numbers"):
+    with pytest.raises(BadInputError, match="contains no array"):
         read_mel(tmp_path / "mel.npy", SPEC)

@@ -85,7 +85,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path):
 
 
 def test_what_cannot_be_written_is_known_before(tmp_path: Path, monkeypatch):
-    with pytest.raises(BadInputError, match="no audio format"):
+    with pytest.raises(BadInputError, match="does not have a supported audio ending"):
         check_writable_audio(tmp_path / "a.mid")
     with pytest.raises(BadInputError, match="does not exist"):
         check_writable_audio(tmp_path / "nowhere" / "a.wav")

@@ -76,7 +76,7 @@ def test_words_are_kept_listed_and_removed(command, refused):
     assert command("lexicon", "remove", "Qux").code == 0
     assert "qux is not in lexicon.txt" in refused("lexicon", "remove", "qux")
     for word in ("two words", "#", "5", ""):
-        assert "is no word" in refused("lexicon", "add", word, "win")
+        assert "is not a word" in refused("lexicon", "add", word, "win")
     assert "is not a pronunciation" in refused("lexicon", "add", "a", "5 5")
     (home() / "lexicon.txt").write_text("broken\n", encoding="utf-8")
     assert "lexicon.txt:1" in refused("lexicon", "add", "word", "win")

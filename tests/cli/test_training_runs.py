@@ -173,9 +173,9 @@ def test_without_runs_it_says_so(command, furnished):
         (["pretrain", "--resume", "nobody-1"], "there is no unfinished run nobody-1"),
         (["pretrain", "--resume", "../x"], "'../x' cannot be a run id"),
         (["finetune", "carol-1"], "'carol-1' was named without --resume. Write --resume carol-1"),
-        (["finetune", "--resume", "--data", "robot"], "and --data is given. Remove one of them."),
-        (["pretrain", "--resume", "--set", "seed=1"], "and --set is given"),
-        (["vocoder", "train", "--resume", "--budget", "20m"], "and --budget is given"),
+        (["finetune", "--resume", "--data", "robot"], "so --data cannot be used. Remove one of them."),
+        (["pretrain", "--resume", "--set", "seed=1"], "so --set cannot be used"),
+        (["vocoder", "train", "--resume", "--budget", "20m"], "so --budget cannot be used"),
         (
             [*FINETUNE, "--budget", "soon"],
             "'soon' is not a duration. Write it as in 90s, 20m, 1h30m or 2h.",
@@ -188,7 +188,7 @@ def test_what_cannot_be_is_refused_in_one_line(arguments, says, furnished, refus
 
 def test_a_run_of_another_command_is_named(command, refused, stopped):
     line = refused("pretrain", "--resume", stopped)
-    assert f"run {stopped} is of finetune, not of pretrain" in line
+    assert f"run {stopped} is was started by finetune, not by pretrain" in line
 
 
 def test_a_run_whose_dataset_is_gone_is_refused(furnished, refused, stopped):
@@ -224,7 +224,7 @@ def test_a_run_under_a_budget_is_resumed_with_its_shares_and_the_same_command_fi
     assert settings["budget"] == 1200
     again = command(*asked)
     assert again.code == 0
-    assert "nothing changed since quick@v1" in again.err
+    assert "quick@v1 is up to date" in again.err
 
 
 def test_too_small_a_budget_is_refused_with_what_it_takes(furnished, refused, steps):

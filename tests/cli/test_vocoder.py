@@ -23,7 +23,7 @@ def test_a_dataset_becomes_a_vocoder_that_speaks(furnished, command):
 
     again = command(*FEW, "--name", "own", "--half")
     assert again.code == 0
-    assert "nothing changed since own@v1" in again.err
+    assert "own@v1 is up to date" in again.err
 
     further = command(*FEW, "--name", "further", "--from", "own", "-q")
     assert further.code == 0, further.err

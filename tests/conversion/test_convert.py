@@ -136,7 +136,7 @@ def test_what_is_no_speech_is_refused(takes, refused):
     bad = {
         "empty.wav": (np.zeros(0, np.float32), ""),
         "silent.wav": (np.zeros(RATE, np.float32), "is silent throughout"),
-        "short.wav": (tone(0.1).samples, "0.3 s are needed"),
+        "short.wav": (tone(0.1).samples, "needs at least 0.3 s"),
         "noise.wav": (noise, "has no voice in 100% of it"),
         "sung.wav": (tone(2.0).samples, "lie in sustained notes"),
         "noisy.wav": (
@@ -170,8 +170,8 @@ def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
 def test_options_that_cannot_be_are_refused(takes, refused):
     one = takes / "one.wav"
     assert "cannot be used together" in refused("convert", one, *HOW, "-o", "a.wav", "-d", "out")
-    assert "-o is for one recording" in refused("convert", takes, *HOW, "-o", "a.wav")
-    assert "--text is for one recording" in refused("convert", takes, *HOW, "--text", "Hi.")
+    assert "-o works for one recording" in refused("convert", takes, *HOW, "-o", "a.wav")
+    assert "--text works for one recording" in refused("convert", takes, *HOW, "--text", "Hi.")
     assert "is the input recording" in refused("convert", one, *HOW, "-o", one)
     assert "two recordings" in refused("convert", one, one, *HOW, "-d", "out")
     assert "there is no speaker bob" in refused("convert", one, *HOW, "--speaker", "bob")

@@ -149,7 +149,7 @@ ENCRYPTION = (
             {"META-INF/container.xml": '<!DOCTYPE a [<!ENTITY b "c">]><container>&b;</container>'},
             "declares entities",
         ),
-        ({"META-INF/encryption.xml": ENCRYPTION.format("OPS/a.xhtml")}, "protected against copying"),
+        ({"META-INF/encryption.xml": ENCRYPTION.format("OPS/a.xhtml")}, "is copy-protected"),
     ],
 )
 def test_what_is_no_book_is_refused(members, complaint, tmp_path):
@@ -157,7 +157,7 @@ def test_what_is_no_book_is_refused(members, complaint, tmp_path):
         open_book(raw(tmp_path / "b.epub", members))
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short", b"%PDF-1.7"])
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 truncated", b"%PDF-1.7"])
 def test_what_is_no_archive_is_refused(content, tmp_path):
     path = tmp_path / "b.epub"
     path.write_bytes(content)

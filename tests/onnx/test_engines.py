@@ -154,7 +154,7 @@ def test_folders_for_other_programs(own, command, refused):
     assert len(samples("hello.wav")) > 4000
     lexicon = dict(line.split(" ", 1) for line in Path("folder/lexicon.txt").read_text().splitlines())
     assert lexicon["hello"] == "HH AH0 L OW1"
-    assert "exists already" in refused(
+    assert "already exists" in refused(
         "export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "folder"
     )
     assert "works only for graphs" in refused("export", "small", "--steps", "3")

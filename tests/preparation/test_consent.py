@@ -28,7 +28,7 @@ def test_the_statement_is_the_speakers_or_a_reason(folder, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--consent", "Yes."), "Say who has agreed with --speaker NAME"),
+        (("--consent", "Yes."), "Give the speaker's name with --speaker NAME"),
         (("--consent", " ", "--speaker", "Ann"), "--consent is empty"),
         (("--no-consent-needed", ""), "--no-consent-needed is empty"),
         (("--consent", "a", "--speaker", "b", "--no-consent-needed", "c"), "cannot be used together"),
@@ -66,7 +66,7 @@ def test_a_person_at_a_terminal_is_asked(answers, expected, folder, command, mon
 
 def test_without_a_statement_nothing_is_cloned(chain, furnished, command, refused, steps):
     outcome = command("prepare", chain.recordings, "--name", "unsaid")
-    assert "not for cloning yet" in outcome.out
+    assert "cannot be cloned yet" in outcome.out
     line = refused("finetune", "--data", "unsaid", "--base", "robots", *steps)
     assert "dataset unsaid@v1 has no statement that its voice may be cloned" in line
     assert 'voxgrad prepare DIR --name unsaid --no-consent-needed "my own voice"' in line

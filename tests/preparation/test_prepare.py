@@ -74,7 +74,7 @@ def test_nothing_usable_is_refused_with_the_first_reason(folder: Path, refused):
         (folder / f"{name}.wav").write_bytes(b"RIFF but no more")
     line = refused("prepare", folder)
     assert "none of the 3 recordings in " in line
-    assert "the first for this: a: a.wav is cut short" in line
+    assert "the first for this: a: a.wav is truncated" in line
     for name in TEXTS:
         (folder / f"{name}.wav").unlink()
     assert "no recording a in the folder" in refused("prepare", folder)
@@ -83,7 +83,7 @@ def test_nothing_usable_is_refused_with_the_first_reason(folder: Path, refused):
 @pytest.mark.parametrize(
     ("listed", "word"),
     [
-        (b"c\x81f\x8f|Text.", "no text in UTF-8"),
+        (b"c\x81f\x8f|Text.", "not text in UTF-8"),
         (b"", "no lines"),
         (b"only names\nand more\n", "not `name|text`"),
         (b"../outside|Text.\n", "../outside is a path that leads out"),

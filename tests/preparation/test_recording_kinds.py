@@ -89,10 +89,10 @@ class Kind:
 
 KINDS = (
     Kind("zero bytes", content(b""), "rejected", "is empty (0 bytes)"),
-    Kind("header only", content(encoded("WAV")[:44]), "rejected", "cut short"),
+    Kind("header only", content(encoded("WAV")[:44]), "rejected", "truncated"),
     Kind("header without samples", written(np.zeros(0)), "rejected", "no samples"),
-    Kind("truncated wav", truncated("WAV"), "rejected", "cut short"),
-    Kind("truncated aiff", truncated("AIFF"), "rejected", "cut short", ending="aiff"),
+    Kind("truncated wav", truncated("WAV"), "rejected", "truncated"),
+    Kind("truncated aiff", truncated("AIFF"), "rejected", "truncated", ending="aiff"),
     Kind("truncated flac", truncated("FLAC"), "rejected", "is damaged", ending="flac"),
     Kind("truncated mp3", truncated("MP3"), "kept", ending="mp3"),
     Kind("truncated ogg", truncated("OGG"), "kept", ending="ogg"),
@@ -134,7 +134,7 @@ KINDS = (
     Kind("text too long", written(speech("The sun.")), "rejected", "too short for its text", text=LONG),
     Kind("text far too short", written(np.tile(speech(), 3)), "rejected", "phones a second", text="Oh."),
     Kind("another script", written(speech()), "rejected", "holds Cyrillic letters", text=f"{TEXT} Солнце."),
-    Kind("braces", written(speech()), "rejected", "sun is no phone", text="The {sun} is warm."),
+    Kind("braces", written(speech()), "rejected", "sun is not a phone", text="The {sun} is warm."),
     Kind("nothing to say", written(speech()), "rejected", "no words to speak", text="?!"),
     Kind("endless word", written(speech()), "rejected", "too short for its text", text="a" * 3000),
     Kind("m4a without ffmpeg", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg", ending="m4a"),

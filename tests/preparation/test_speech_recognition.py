@@ -146,7 +146,7 @@ def test_a_text_that_whisper_is_unsure_of_is_told(folder, prepare, installed):
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path, installed):
     installed(faster_whisper=object())
-    with pytest.raises(BadInputError, match=r"holds no model.bin, which a converted Whisper has"):
+    with pytest.raises(BadInputError, match=r"has no model.bin, which a converted Whisper"):
         choose_recogniser("auto", tmp_path)
     for name in ("model.bin", "config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes(name.encode())

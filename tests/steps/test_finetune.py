@@ -37,7 +37,7 @@ def test_other_front_ends_are_refused_and_both_are_named(
         == 0
     )
     line = refused("finetune", "--data", "off", "--base", "robots", *steps)
-    assert "robots@v1 reads with front end voxgrad, off@v1 with official" in line
+    assert "robots@v1 uses the text front end voxgrad, off@v1 official" in line
     assert "--text-frontend voxgrad" in line
 
 
@@ -96,7 +96,7 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
     assert command("prepare", tmp_path / "one", *synthetic).code == 0
     done = command("finetune", "--data", "one", "--base", "robots", "--name", "one", *steps, *FEW)
     assert done.code == 0
-    assert "none is held out" in done.err
+    assert "nothing is held out" in done.err
     assert "on its training data (nothing could be held out)" in done.out
     metrics = furnished.find("one", "voice").manifest.metrics
     assert (metrics["clips"], metrics["held_out_clips"]) == (1, 0)
@@ -115,7 +115,7 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
         (["--set", "model=5"], "a voice keeps the model of its base"),
         (["--preset", "fst"], "Did you mean fast?"),
         (["--base", "robt"], "robots"),
-        (["--base", "dataset/robot"], "is no base"),
+        (["--base", "dataset/robot"], "is not a base"),
         (["--speaker", "nobody"], "has no speaker nobody"),
     ],
 )

@@ -45,7 +45,7 @@ def test_the_same_work_is_done_once_and_what_is_half_stays(furnished):
     assert halve_weights(furnished, voice, ignore).digest == half.digest
     said = []
     assert halve_weights(furnished, half, said.append).digest == half.digest
-    assert "half precision already" in said[0].text
+    assert "already in half precision" in said[0].text
 
 
 def test_what_has_no_weights_is_refused(furnished):

@@ -93,11 +93,11 @@ def test_the_lexicon_is_part_of_the_work(folder, mine, command, tmp_path):
 
 def test_strict_refuses_before_any_work(folder, mine, refused, tmp_path):
     line = refused("prepare", folder, "--strict")
-    assert "no dictionary has zzyzxq, snizzles. Write their phones into a lexicon" in line
+    assert "not in any dictionary: zzyzxq, snizzles. Add them to a lexicon into a lexicon" in line
     mine.write_text("zzyzxq  Z\n", encoding="utf-8")
-    assert "no dictionary has snizzles." in refused("prepare", folder, "--strict", "--lexicon", mine)
+    assert "not in any dictionary: snizzles." in refused("prepare", folder, "--strict", "--lexicon", mine)
     mine.write_text("zzyzxq  ZZ\n", encoding="utf-8")
-    assert "mine.txt:1: ZZ is no phone" in refused("prepare", folder, "--lexicon", mine)
+    assert "mine.txt:1: ZZ is not a phone" in refused("prepare", folder, "--lexicon", mine)
 
 
 def test_a_voice_brings_its_lexicon(furnished, folder, mine, command, steps, synthetic):
@@ -115,20 +115,22 @@ def test_a_voice_brings_its_lexicon(furnished, folder, mine, command, steps, syn
 
 def test_say_reads_with_the_given_lexicon(furnished, mine, command):
     plain = command("say", "Zzyzxq!", "--voice", "robot", *FAST, "--json")
-    assert "pronounced by guess: zzyzxq" in plain.err
+    assert "pronunciation guessed: zzyzxq" in plain.err
     read = command("say", "Zzyzxq!", "--voice", "robot", *FAST, "--lexicon", mine, "--json")
     assert read.err.count("warning") == 0
     assert json.loads(read.out)["speech"] != json.loads(plain.out)["speech"]
     again = command("say", "Zzyzxq!", "--voice", "robot", *FAST, "--json")
     assert json.loads(again.out)["speech"] == json.loads(plain.out)["speech"]
-    assert again.err.count("pronounced by guess: zzyzxq") == 1
+    assert again.err.count("pronunciation guessed: zzyzxq") == 1
 
 
 def test_say_strictly(furnished, command, refused):
     arguments = ("say", "Zzyzxq and blorp!", "--voice", "robot", *FAST)
-    assert "no dictionary has zzyzxq, blorp." in refused(*arguments, "--strict")
+    assert "not in any dictionary: zzyzxq, blorp." in refused(*arguments, "--strict")
     assert command(*arguments).code == 0
-    assert "no dictionary has zzyzxq, blorp." in refused(*arguments, "--strict")  # though the speech is there
+    assert "not in any dictionary: zzyzxq, blorp." in refused(
+        *arguments, "--strict"
+    )  # though the speech is there
     assert "not all of it is phones: {HH AX}" in refused(
         "say", "Say {HH AX}", "--voice", "robot", *FAST, "--strict"
     )

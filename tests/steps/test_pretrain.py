@@ -55,7 +55,7 @@ def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, command, re
         (["--set", "model.dec_dim=12"], "multiple of 8"),
         (["--preset", "tinny"], "Did you mean tiny?"),
         (["--data", "robt"], "Did you mean robot?"),
-        (["--data", "voice/robot"], "is no dataset"),
+        (["--data", "voice/robot"], "is not a dataset"),
         (["--name", "A Base"], "cannot be"),
     ],
 )

@@ -86,9 +86,9 @@ def test_an_unknown_word_is_told_of(furnished, command):
         (["Hello.", "--voice", "robot", "--steps", "0"], "steps"),
         (["Hello.", "--voice", "robot", "--seed", str(2**64)], "seed"),
         (["Hello.", "--voice", "robot", "-o", "nowhere/out.wav"], "does not exist"),
-        (["Hello.", "--voice", "robot", "-o", "out.mid"], "names no audio format"),
+        (["Hello.", "--voice", "robot", "-o", "out.mid"], "does not have a supported audio ending"),
         (["Hello.", "--voice", "robot", "--vocoder", "griffin"], "vocoder"),
-        (["Hello.", "--voice", "robot", "--vocoder", "voice/robot"], "is no vocoder"),
+        (["Hello.", "--voice", "robot", "--vocoder", "voice/robot"], "is not a vocoder"),
     ],
 )
 def test_what_cannot_be_said_is_refused(arguments, word, furnished, refused):

@@ -101,7 +101,7 @@ def test_a_training_run_keeps_what_it_began_with(store: Store, family):
 
 def test_what_came_with_the_package_stays(store: Store, family, tmp_path: Path):
     mine = Store(tmp_path / "mine", embedded=store.home / "artifacts")
-    with pytest.raises(BadInputError, match="comes with voxgrad"):
+    with pytest.raises(BadInputError, match="is included in voxgrad"):
         remove(mine, mine.find("lj"), cascade=True)
     assert not mine.home.exists()
 

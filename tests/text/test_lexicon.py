@@ -45,14 +45,14 @@ def test_a_line(line, phones):
     ("lines", "message"),
     [
         (["", "snizzle"], "words.txt:2: snizzle has no phones"),
-        (["snizzle S N IQ"], "words.txt:1: IQ is no phone"),
-        (["snizzle S1 N"], "words.txt:1: S1 is no phone"),
-        (["snizzle AH3"], "words.txt:1: AH3 is no phone"),
+        (["snizzle S N IQ"], "words.txt:1: IQ is not a phone"),
+        (["snizzle S1 N"], "words.txt:1: S1 is not a phone"),
+        (["snizzle AH3"], "words.txt:1: AH3 is not a phone"),
         (["read(2) R IY1 D"], "words.txt:1: read(2) is a second pronunciation"),
-        (["c3po S"], "words.txt:1: c3po is no word"),
-        (["café K AE"], "words.txt:1: café is no word"),
-        (["-- K"], "words.txt:1: -- is no word"),
-        (["{S} K"], "words.txt:1: {s} is no word"),
+        (["c3po S"], "words.txt:1: c3po is not a word"),
+        (["café K AE"], "words.txt:1: café is not a word"),
+        (["-- K"], "words.txt:1: -- is not a word"),
+        (["{S} K"], "words.txt:1: {s} is not a word"),
         (["a AH0", "A EY1"], "words.txt:2: a stands in line 1 already"),
     ],
 )
@@ -171,13 +171,13 @@ def test_braces_that_hold_no_phones_are_text_and_in_a_transcript_a_bad_phone_is_
     assert encode("Say {ell AX} now", spec) == encode("Say ell AX now", spec)
     with pytest.raises(BadInputError) as caught:
         encode_transcript("Say {HH AX0 L} now", spec)
-    assert caught.value.message == "{HH AX0 L}: AX0 is no phone"
+    assert caught.value.message == "{HH AX0 L}: AX0 is not a phone"
     assert "vowels with the stress 0, 1 or 2" in caught.value.hint
 
 
 def test_unknown_words_are_refused_by_name():
     refuse_unknown([])
-    with pytest.raises(BadInputError, match=r"no dictionary has blorp, snizz\. Write their phones"):
+    with pytest.raises(BadInputError, match=r"not in any dictionary: blorp, snizz\. Add them to a lexicon"):
         refuse_unknown(["blorp", "snizz"])
     with pytest.raises(BadInputError, match="w19 and 5 more"):
         refuse_unknown([f"w{number}" for number in range(25)])

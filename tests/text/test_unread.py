@@ -119,7 +119,7 @@ def test_what_is_left_out_is_told_with_its_place():
 @pytest.mark.parametrize("text", ["Hello мир.", "Dear {name}.", "Say {HH AX0 L}."])
 def test_a_transcript_leaves_nothing_out(text):
     assert encode(text, SPEC).words
-    with pytest.raises(BadInputError, match=r"Cyrillic letters|is no phone"):
+    with pytest.raises(BadInputError, match=r"Cyrillic letters|is not a phone"):
         encode_transcript(text, SPEC)
 
 

@@ -152,7 +152,7 @@ def changed(path, old, new, count=1):
     [
         ('"AH1"', '"AH0"', "its phone 20 is 'AH0', where the clip has 'AH1'"),
         ('"EH1"', '""', "its phone 4 is empty, where the clip has 'EH1'"),
-        ('name = "phones"', 'name = "phone"', "has no tier called phones"),
+        ('name = "phones"', 'name = "phone"', "has no tier"),
     ],
 )
 def test_a_grid_of_other_phones_is_refused(tmp_path, old, new, word):
@@ -239,5 +239,5 @@ def test_a_digest_depends_on_what_grids_say_and_not_on_where_they_lie(tmp_path):
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     write(tmp_path / "b", one, durations_of(one, 1))
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
-    with pytest.raises(BadInputError, match="holds no TextGrids"):
+    with pytest.raises(BadInputError, match="contains no TextGrids"):
         digest(tmp_path)

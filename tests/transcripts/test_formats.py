@@ -59,7 +59,7 @@ CHANGES: dict[str, Callable[[str], bytes]] = {
     "line ends of Windows": lambda text: text.replace("\n", "\r\n").encode(),
     "empty": lambda text: b"",
     "blank": lambda text: b"\n \n\t\n",
-    "cut short": lambda text: text[: len(text) // 2].encode(),
+    "truncated": lambda text: text[: len(text) // 2].encode(),
     "a line of garbage": lambda text: (text + "and this is no line\n").encode(),
     "extra columns": lambda text: text.replace("\n", "\tmore|other,other;\n").encode(),
     "twice the same": lambda text: (text + text).encode(),
@@ -87,7 +87,7 @@ def test_what_is_broken_is_named_and_nothing_else_is_lost(name: str, change: str
     lost = set(sample.texts) - set(texts(found))
     if change in {"UTF-16", "byte-order mark", "line ends of Windows"}:
         assert lost == set() or found.problems
-    elif change != "cut short":  # which may leave complete lines
+    elif change != "truncated":  # which may leave complete lines
         said = [text for _, text, _ in texts(found)]
         assert all(found.problems or any(text[:4] in one for one in said) for _, text, _ in lost), found
 
@@ -138,7 +138,7 @@ def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str,
             "a.srt, cue 3 has impossible times: 4 to 1 s",
         ),
         ("a.srt", SRT.replace("{\\an8}Beta.", "- Beta.\n- Gamma."), "a.srt, cue 3 has two speakers"),
-        ("a.srt", SRT.replace("{\\an8}Beta.", "♪ la la ♪"), "a.srt, cue 3 has a note in it"),
+        ("a.srt", SRT.replace("{\\an8}Beta.", "♪ la la ♪"), "a.srt, cue 3 contains a note"),
         ("a.srt", "nothing\nof the kind\n", "a.srt is not SubRip"),
         ("a.vtt", VTT.replace("00:03.000", "00:01.000"), "a.vtt, cue 1 overlaps with another"),
         ("a.vtt", VTT.replace("WEBVTT", "WEB"), "a.vtt is not WebVTT"),

@@ -165,11 +165,11 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, state, damage, reas
     ("change", "reason"),
     [
         ({"hop_size": 300}, "multiply to 256, and the hop is 300"),
-        ({"upsample_rates": [8, 8, 2]}, "one length"),
+        ({"upsample_rates": [8, 8, 2]}, "same length"),
         ({"upsample_kernel_sizes": [15, 16, 4, 4]}, "even number"),
         ({"upsample_kernel_sizes": [4, 16, 4, 4]}, "even number"),
         ({"upsample_rates": []}, "upsample_rates"),
-        ({"resblock_dilation_sizes": [[1]]}, "one length"),
+        ({"resblock_dilation_sizes": [[1]]}, "same length"),
         ({"resblock_kernel_sizes": [3, 4]}, "odd"),
         ({"upsample_initial_channel": 24}, "halve"),
         ({"resblock": "3"}, "resblock"),
@@ -185,7 +185,7 @@ def test_a_config_that_cannot_be_is_refused(tmp_path, state, change, reason):
 def test_a_config_without_its_settings_is_refused(tmp_path, state):
     with pytest.raises(BadInputError, match=r"upsample_rates, .*hop_size"):
         imported(tmp_path, state, {"resblock": "1"})
-    with pytest.raises(BadInputError, match="no config"):
+    with pytest.raises(BadInputError, match="not a HiFi-GAN config"):
         imported(tmp_path, state, [1, 2])
 
 

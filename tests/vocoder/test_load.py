@@ -66,7 +66,7 @@ def test_a_directory_without_a_vocoder_is_refused(tmp_path):
 )
 def test_a_description_that_cannot_be_read_is_refused(tmp_path, content):
     (tmp_path / "vocoder.json").write_text(content)
-    with pytest.raises(IntegrityError, match="no vocoder that this version knows"):
+    with pytest.raises(IntegrityError, match="a vocoder that this version does not know"):
         load(tmp_path, CPU)
 
 

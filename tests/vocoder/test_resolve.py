@@ -87,9 +87,9 @@ def test_a_flipped_bit_is_refused(store):
     path.chmod(0o644)
     path.write_bytes(content)
     for use in (mel_of, lambda one: load_vocoder(one, MelSpec(), "voice alice@v1")):
-        with pytest.raises(IntegrityError, match="not what was published"):
+        with pytest.raises(IntegrityError, match="has changed since it was published"):
             use(artifact)
-    with pytest.raises(IntegrityError, match="not what was published"):
+    with pytest.raises(IntegrityError, match="has changed since it was published"):
         choose_vocoder(store, None, MelSpec(), print)
 
 

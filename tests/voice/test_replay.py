@@ -114,7 +114,7 @@ def test_what_says_nothing_of_itself_is_refused(made, refused, command):
     Path("text.wav").write_text("hello", encoding="utf-8")
     made("damaged.wav")
     convert(Path("damaged.wav"), Path("damaged.flac"), f"{MARK} {{")
-    assert "has no metadata on how it was made" in refused("replay", "plain.wav")
+    assert "does not say how it was made" in refused("replay", "plain.wav")
     for action in ("replay", "info"):
         assert "has no voxgrad metadata" in refused(action, "foreign.wav")
         assert "cannot be read as audio" in refused(action, "text.wav")

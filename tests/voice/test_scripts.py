@@ -208,7 +208,7 @@ def test_speakers_of_a_base_take_turns_and_are_loaded_once(english, monkeypatch)
     speech = english.say(document, steps=1)
     assert set(speech.recipe.cast) == {"kathleen", "af_heart"}
     assert len(speech.passages) == 2
-    with pytest.raises(BadInputError, match="there is no voice nobody here"):
+    with pytest.raises(BadInputError, match="there is not a voice nobody here"):
         english.say("<speak><voice name='nobody'>Hello.</voice></speak>", steps=1)
 
 
@@ -256,7 +256,7 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
         (("<speak></speak>", "-o", "a.wav"), "no words to speak"),
         (("<speak><audio src='bell.wav'/></speak>", "-o", "a.wav"), "bell.wav does not exist"),
         (("a & b </p>", "--ssml"), "broken in line 1, column 11"),
-        (("x", "--chapters", "3"), "are for books"),
+        (("x", "--chapters", "3"), "work only for books"),
     ],
 )
 def test_a_script_that_cannot_be_spoken_is_refused(arguments, complaint, furnished, refused):
@@ -286,7 +286,7 @@ def test_a_sound_is_played_at_the_level_of_speech_and_replayed(furnished, comman
     assert "bell.wav is not the sound" in refused("replay", "text/a.wav")
     Path("text/bell.wav").unlink()
     Path("text/bell.wav").symlink_to("/etc/hostname")
-    assert "leads elsewhere" in refused("say", "-f", "text/a.ssml", *FAST, "-o", "text/b.wav")
+    assert "to another folder" in refused("say", "-f", "text/a.ssml", *FAST, "-o", "text/b.wav")
 
 
 def test_ssml_comes_in_by_every_way(furnished, command, monkeypatch):
@@ -326,7 +326,7 @@ def test_a_file_that_is_named_as_a_text_is_spoken_in_any_encoding(furnished, com
 
 def test_pdf_is_refused_and_unknown_tags_are_said_once(furnished, command, refused):
     Path("a.pdf").write_bytes(b"%PDF-1.7")
-    assert "PDF has no order of reading" in refused("say", "-f", "a.pdf", *FAST)
-    assert "PDF has no order of reading" in refused("say", "a.pdf", *FAST)
+    assert "PDF has no reading order" in refused("say", "-f", "a.pdf", *FAST)
+    assert "PDF has no reading order" in refused("say", "a.pdf", *FAST)
     outcome = command("say", "<speak><b>Rain</b> <b>fell</b>.</speak>", *FAST, "-o", "a.wav")
     assert outcome.err.count("<b> is not known") == 1

@@ -82,5 +82,5 @@ def test_the_form_is_the_ending_or_the_bare_name():
     assert {name: timings_file(Path(name)).kind for name in kinds} == kinds
     assert timings_file(Path("srt"), Path("x/a.wav")).path == Path("x/a.srt")
     for name in ("a.txt", "a", ".srt2"):
-        with pytest.raises(BadInputError, match="no timings format"):
+        with pytest.raises(BadInputError, match="does not have an ending for timings"):
             timings_file(Path(name))
