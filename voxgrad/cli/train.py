@@ -192,7 +192,7 @@ def finetune(
     run: RunId = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="Base or voice to start from (default: the newest base)."),
+        typer.Option(metavar="REF", help="Base to start from (default: the newest)."),
     ] = None,
     preset: PresetName = "fast",
     speaker: Annotated[
