@@ -18,15 +18,15 @@ def replay(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3; default: FILE-replay.wav."
+            "-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3 (default: FILE-replay.wav)."
         ),
     ] = None,
-    lexicon: Annotated[Path | None, typer.Option(metavar="FILE", help="The lexicon that `say` used.")] = None,
+    lexicon: Annotated[Path | None, typer.Option(metavar="FILE", help="Lexicon that `say` used.")] = None,
     recording: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The recording that `convert` used; default: looked up beside FILE and in the working directory.",
+            help="Recording that `convert` used (default: searched beside FILE and in the working directory).",
         ),
     ] = None,
 ) -> None:

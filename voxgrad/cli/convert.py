@@ -38,7 +38,7 @@ def convert(
         str | None,
         typer.Option(
             metavar="TEXT",
-            help="The words of the recording; default: the .txt beside it, or else a speech recogniser.",
+            help="Words of the recording (default: the .txt beside it, or else a speech recogniser).",
         ),
     ] = None,
     output: Annotated[
@@ -63,13 +63,16 @@ def convert(
     lexicon: Pronunciations = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of a converted Whisper, for recordings without a text."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of a Whisper converted for faster-whisper, for recordings without a text.",
+        ),
     ] = None,
     seed: Seed = 0,
     timings: Timings = None,
     no_metadata: NoMetadata = False,
 ) -> None:
-    """Speak the words of a recording in another voice, with its timing, melody and loudness."""
+    """Speak the words of a recording in another voice. Timing, melody and loudness are kept."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.say_output import answer_file

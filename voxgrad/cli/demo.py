@@ -42,13 +42,13 @@ _ON_THIS_MACHINE = "a demonstration, by whoever gave it the recordings, on their
 def demo(
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone; default: synthetic ones.")
+        Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone (default: synthetic ones).")
     ] = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for audio files and the store.")
     ] = Path("demo"),
 ) -> None:
-    """Run all steps: speak with a base, clone a voice, speak with the clone."""
+    """Run all steps: prepare recordings, clone a voice, speak."""
     from voxgrad.audio.io import copy_audio
     from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.terminal import Renderer, answer, shown_path

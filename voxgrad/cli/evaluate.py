@@ -22,14 +22,14 @@ def evaluate(
     *,
     voice: Annotated[
         str | None,
-        typer.Argument(metavar="REF", help="A voice or a base; default: the newest voice, else base."),
+        typer.Argument(metavar="REF", help="Voice or base (default: the newest voice, or else base)."),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="A dataset; default: the voice's own training dataset."),
+        typer.Option(metavar="REF", help="Dataset (default: the one that the voice was trained on)."),
     ] = None,
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
+        str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")
     ] = None,
     clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,
     vocoder: Vocoder = None,
@@ -113,7 +113,7 @@ def _own(store: "Store", voice: "Artifact") -> "Artifact":
 
 def card(
     context: typer.Context,
-    voice: Annotated[str | None, typer.Argument(metavar="REF", help="A voice; default: the newest.")] = None,
+    voice: Annotated[str | None, typer.Argument(metavar="REF", help="Voice (default: the newest).")] = None,
 ) -> None:
     """Compare a voice with its base on one HTML page. An existing page is reused."""
     session: Session = context.obj

@@ -63,7 +63,7 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="PATH", help="The output: a file, or a folder for other programs."
+            "-o", "--output", metavar="PATH", help="Output: a file, or a folder for other programs."
         ),
     ] = None,
     with_parents: Annotated[
@@ -82,16 +82,16 @@ def export(
         Quantize | None, typer.Option(help="Graph: weights in float32 (none), float16 (half) or int8.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Graph: number of diffusion steps; default: 2.")
+        int | None, typer.Option(min=1, metavar="N", help="Graph: number of diffusion steps (default: 2).")
     ] = None,
     vocoder: Annotated[
-        str | None, typer.Option(metavar="REF", help="Graph: its vocoder; default: the newest that fits.")
+        str | None, typer.Option(metavar="REF", help="Graph: its vocoder (default: the newest that fits).")
     ] = None,
     speaker: Annotated[
         str | None, typer.Option(metavar="NAME", help="sherpa-onnx: the speaker, if a base is exported.")
     ] = None,
 ) -> None:
-    """Export an artifact to one file, or a voice for use in other programs, with its consent and licence."""
+    """Export an artifact to a file, or a voice to other programs. Consent and licence are included."""
     from voxgrad.store import Store
 
     session: Session = context.obj

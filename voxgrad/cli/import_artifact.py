@@ -43,7 +43,7 @@ def import_artifact(
         Kind | None, typer.Option(help="Checkpoint: base for Grad-TTS, vocoder for HiFi-GAN.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the artifact; default: from the archive, or the file's name.")
+        str | None, typer.Option(help="Name of the artifact (default: from the archive, or the file's name).")
     ] = None,
     pe_scale: Annotated[
         int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")
@@ -57,13 +57,13 @@ def import_artifact(
     ] = None,
     limit: Annotated[
         float | None,
-        typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size; default 50."),
+        typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size (default: 50)."),
     ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="ONNX: accept a graph that voxgrad did not export.")
     ] = False,
 ) -> None:
-    """Import an archive, graph or weights that voxgrad exported, or an official Grad-TTS or HiFi-GAN checkpoint."""
+    """Import what `export` wrote, or an official checkpoint. Checkpoints are those of Grad-TTS and HiFi-GAN."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.store.archive import is_archive

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 lexicon = typer.Typer(
     name="lexicon",
-    help="Keep your own pronunciations of words.",
+    help="Manage your own pronunciations of words.",
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,14 +34,15 @@ def g2p(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
     lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),
     ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
     ] = False,
 ) -> None:
-    """Show the phones of a text, and the source of each pronunciation."""
+    """Show how a text is read: its phones, and where they come from."""
     from voxgrad.cli.standard_streams import input_lines
     from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
@@ -178,14 +179,15 @@ def try_word(
         str | None,
         typer.Argument(
             metavar="PRONUNCIATION",
-            help="Try this pronunciation without adding it; default: the current one.",
+            help="Try this pronunciation without adding it (default: the current one).",
         ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Speak it to an audio file.")
     ] = None,
     voice: Annotated[
-        str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
+        str | None,
+        typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base)."),
     ] = None,
 ) -> None:
     """Show how a word is pronounced, and speak it."""

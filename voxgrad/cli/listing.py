@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 def ls(
     context: typer.Context,
     kind: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="base, vocoder, dataset, voice or speech.")
+        str | None,
+        typer.Argument(
+            metavar="KIND", help="base, vocoder, dataset, voice, speech, evaluation, card or onnx."
+        ),
     ] = None,
     *,
     tree: Annotated[

@@ -114,14 +114,13 @@ def shared(
     home: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Keep artifacts here, not in $VOXGRAD_HOME or the user's data folder."
+            metavar="DIR",
+            help="Folder of the store (default: $VOXGRAD_HOME, or else the user's data folder).",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Answer with one JSON object on standard output.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def verify(
     context: typer.Context,
     ref: Annotated[
-        str | None, typer.Argument(metavar="REF", help="Such as alice@v3; default: everything.")
+        str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: everything).")
     ] = None,
     *,
     full: Annotated[
@@ -36,7 +36,7 @@ def verify(
         typer.Option("--full/--quick", help="Read every byte (default), or check manifests and sizes only."),
     ] = True,
 ) -> None:
-    """Check artifacts for damage, and list what depends on damaged ones. Repairs nothing."""
+    """Check artifacts for damage. Also lists what depends on damaged ones; repairs nothing."""
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.store import Lineage, Store
     from voxgrad.store.lineage import verify as look
@@ -113,10 +113,10 @@ def rm(
 def restore(
     context: typer.Context,
     ref: Annotated[
-        str | None, typer.Argument(metavar="REF", help="Such as alice@v3; default: list the trash.")
+        str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: list the trash).")
     ] = None,
 ) -> None:
-    """Bring an artifact back from the trash, with what it was made from."""
+    """Bring an artifact back from the trash. What it was made from comes back too."""
     from voxgrad.cli.terminal import answer
     from voxgrad.store import Store
     from voxgrad.store.maintenance import in_trash
@@ -137,10 +137,10 @@ def gc(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     days: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Keep artifacts that were removed within this time.")
+        int, typer.Option(min=0, metavar="N", help="Keep artifacts that were removed in the last N days.")
     ] = 14,
 ) -> None:
-    """Delete abandoned temporary files, leftovers of prepare and old trash. Never touches artifacts or runs."""
+    """Delete old trash, temporary files and leftovers of prepare. Never touches artifacts or runs."""
     from voxgrad.cli.terminal import answer, size
     from voxgrad.store import Store
     from voxgrad.store.maintenance import collect

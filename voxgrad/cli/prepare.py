@@ -22,11 +22,13 @@ Frontend = Literal["voxgrad", "official"]
 def prepare(
     context: typer.Context,
     *,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder with the recordings.")],
-    name: Annotated[str | None, typer.Option(help="Name of the dataset; default: the folder's name.")] = None,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the dataset (default: the folder's name).")
+    ] = None,
     consent: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="What the speaker agreed to."),
+        typer.Option(metavar="TEXT", help="Statement of what the speaker agreed to."),
     ] = None,
     speaker: Annotated[
         str | None,
@@ -41,22 +43,29 @@ def prepare(
     texts: "TranscriptSpec",
     transcribe: Annotated[
         Literal["auto", "faster-whisper", "pocketsphinx"] | None,
-        typer.Option(help="Transcribe recordings without a text; needs an extra."),
+        typer.Option(
+            help="Transcribe recordings without a text; needs voxgrad[whisper] or voxgrad[pocketsphinx]."
+        ),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A Whisper converted for faster-whisper; needs no network."),
+        typer.Option(
+            metavar="DIR",
+            help="For --transcribe: folder of a Whisper converted for faster-whisper; needs no network.",
+        ),
     ] = None,
     denoise: Annotated[
         bool,
-        typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs an extra."),
+        typer.Option(
+            "--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."
+        ),
     ] = False,
     text_frontend: Annotated[
         Frontend, typer.Option(help="Text front end; must match the base's.")
     ] = "voxgrad",
     lexicon: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A lexicon: lines of `word  PHONES`."),
+        typer.Option(metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),
     ] = None,
     strict: Annotated[
         bool,
@@ -72,25 +81,26 @@ def prepare(
     drop_worst: Annotated[
         float,
         typer.Option(
-            metavar="PERCENT", help="Reject this percentage of the clips: those that fit their texts worst."
+            metavar="PERCENT", help="Reject this percentage of the clips, those that fit their texts worst."
         ),
     ] = 0.0,
     base: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
-            help="The base that aligns texts with recordings; default: the included one; 'none': do not align.",
+            help="Base that aligns texts with recordings (default: the included one); none: do not align.",
         ),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")] = "prepare",
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable."),
     ] = None,
     engine: Annotated[
         str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")
     ] = "local",
     jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Number of processes; default: automatic.")
+        int | None, typer.Option(min=1, metavar="N", help="Number of processes (default: automatic).")
     ] = None,
 ) -> None:
     """Make a dataset from a folder of recordings."""
@@ -229,20 +239,20 @@ def align(
         str, typer.Argument(metavar="REF", help="A dataset, or a voice or base with stored alignments.")
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="The output folder, new or empty.")
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Output folder, new or empty.")
     ],
     voice: Annotated[
         str | None,
         typer.Option(
             metavar="REF",
-            help="The voice or base that aligns a dataset; default: the newest voice, else base.",
+            help="Voice or base that aligns a dataset (default: the newest voice, or else base).",
         ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")
     ] = False,
 ) -> None:
-    """Write the start and end of every word and phone as TextGrids for Praat."""
+    """Write the times of words and phones as TextGrids for Praat."""
     session: Session = context.obj
     session.loading()
     from voxgrad.cli.terminal import Renderer, answer

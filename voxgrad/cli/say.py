@@ -30,7 +30,8 @@ def say(
     text: Annotated[
         str | None,
         typer.Argument(
-            metavar="TEXT", help="English text or SSML; default: standard input, one utterance per line."
+            metavar="TEXT",
+            help="English text, SSML, or the name of a file (default: standard input, one utterance per line).",
         ),
     ] = None,
     file: Annotated[
@@ -48,7 +49,7 @@ def say(
             "-o",
             "--output",
             metavar="FILE",
-            help="The output: .wav, .flac, .ogg or .mp3, for books also .m4b or .opus; - streams WAV to stdout.",
+            help="Output: .wav, .flac, .ogg or .mp3, for books also .m4b or .opus; - streams WAV to stdout.",
         ),
     ] = None,
     directory: Annotated[
@@ -64,7 +65,7 @@ def say(
         Format | None,
         typer.Option(
             "--format",
-            help="Format of files that you do not name; default: wav, for books m4b; opus is for books only.",
+            help="Format of files that you do not name (default: wav; for books m4b). opus is for books only.",
         ),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
@@ -88,7 +89,7 @@ def say(
         ),
     ] = None,
     chapters: Annotated[
-        str | None, typer.Option(metavar="N-M", help="Chapters to speak, such as 3-5 or 1,4-; default: all.")
+        str | None, typer.Option(metavar="N-M", help="Chapters to speak, such as 3-5 or 1,4- (default: all).")
     ] = None,
     list_chapters: Annotated[
         bool, typer.Option("--list-chapters", help="List the chapters of a book instead of speaking them.")

@@ -20,7 +20,7 @@ def serve(
     *,
     settings: "ServerSettings",
 ) -> None:
-    """Serve speech to other programs, and a web page for cloning voices. Stop it with Ctrl-C."""
+    """Speak for other programs, and clone voices on a web page. Stop it with Ctrl-C."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise BadInputError(

@@ -76,28 +76,31 @@ class Session:
 
 
 Voice = Annotated[
-    str | None, typer.Option(metavar="REF", help="A voice or base; default: the newest voice, else base.")
+    str | None, typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
 ]
 Vocoder = Annotated[
-    str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: the newest that fits.")
+    str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: the newest that fits).")
 ]
 Seed = Annotated[
     int,
     typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."),
 ]
 Pronunciations = Annotated[
-    Path | None, typer.Option("--lexicon", metavar="FILE", help="A lexicon: lines of `word  PHONES`.")
+    Path | None,
+    typer.Option(
+        "--lexicon", metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."
+    ),
 ]
 Timings = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write word and phone times to a .json, .TextGrid, .srt or .vtt; a format alone, such as srt, names the "
-        "file after the audio.",
+        help="Write the times of words and phones to a .json, .TextGrid, .srt or .vtt; a format alone, such as srt, "
+        "names the file after the audio.",
     ),
 ]
 NoMetadata = Annotated[
-    bool, typer.Option("--no-metadata", help="Write no metadata except that the speech is synthetic.")
+    bool, typer.Option("--no-metadata", help="Write no metadata but the words `synthetic speech`.")
 ]
 
 

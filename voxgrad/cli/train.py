@@ -190,10 +190,13 @@ def finetune(
     context: typer.Context,
     *,
     run: RunId = None,
-    base: Annotated[str | None, typer.Option(metavar="REF", help="A base; default: the newest.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Base to start from (default: the newest)."),
+    ] = None,
     preset: PresetName = "fast",
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The speaker, if the dataset has several.")
+        str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")
     ] = None,
     training: "TrainingOptions",
     no_card: Annotated[

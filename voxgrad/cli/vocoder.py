@@ -29,7 +29,7 @@ def train(
     run: RunId = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="REF", help="Start from this vocoder; default: from scratch."),
+        typer.Option("--from", metavar="REF", help="Vocoder to start from (default: from scratch)."),
     ] = None,
     preset: PresetName = "vocoder",
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
@@ -79,14 +79,14 @@ def vocode(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg; default: FILE-vocoded.wav."
+            "-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg (default: FILE-vocoded.wav)."
         ),
     ] = None,
     vocoder: Annotated[
-        str | None, typer.Option(metavar="REF", help="A vocoder, or griffinlim; default: as for say.")
+        str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: as for say).")
     ] = None,
 ) -> None:
-    """Resynthesise a recording with a vocoder, to hear what the vocoder loses."""
+    """Resynthesise a recording, to hear what a vocoder loses."""
     from voxgrad.audio.io import check_writable, write_audio
     from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.settings import MelSpec

@@ -71,17 +71,17 @@ class ServerSettings(Spec):
     """How the server runs."""
 
     host: str = Field(default="127.0.0.1", json_schema_extra={"metavar": "ADDRESS"})
-    """Address to listen at. An address that other machines reach needs a token."""
+    """Address to listen on. An address that other computers reach needs a token."""
     port: int = Field(default=8020, ge=0, le=65535)
-    """Port to listen at; 0 is any free port."""
+    """Port to listen on; 0 is any free port."""
     token: str | None = Field(
         default=None, min_length=16, json_schema_extra={"metavar": "T", "envvar": "VOXGRAD_TOKEN"}
     )
-    """Token that clients must send, of 16 characters or more (default: none, for the loopback interface only)."""
+    """Token that clients must send, 16 characters or more (default: none; then only this computer can connect)."""
     allowed_hosts: tuple[str, ...] = Field(
         default=(), json_schema_extra={"option": "--allow-host", "metavar": "NAME"}
     )
-    """Further name that clients may call the server by; repeatable."""
+    """Another host name by which clients may call the server; repeatable."""
     allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
         default=(), json_schema_extra={"option": "--allow-origin", "metavar": "ORIGIN"}
     )
@@ -89,22 +89,22 @@ class ServerSettings(Spec):
     voice_names: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(
         default={}, json_schema_extra={"option": "--voice-name", "metavar": "NAME=VOICE"}
     )
-    """Another name for a voice, such as alloy=alice; repeatable. A voice that has the name itself goes before."""
+    """Another name for a voice, such as alloy=alice; repeatable. A voice of that name goes first."""
     wyoming: str | None = Field(default=None, json_schema_extra={"metavar": "[ADDRESS:]PORT"})
-    """Port of the Wyoming protocol, for Home Assistant (default: off). It knows no token, and is open to this machine
-    only unless an address is given."""
+    """Port of the Wyoming protocol, for Home Assistant (default: off). Only this computer can connect, unless an
+    address is given."""
     queue: Positive = 64
-    """Number of requests that may be in work or wait. A further one gets status 429."""
+    """Number of requests that may be in progress or wait. Others get status 429."""
     workers: Positive = Field(default_factory=usable_processors)
-    """Number of processes that compute (default: one for each processor). Each has one thread."""
+    """Number of worker processes (default: one for each processor). Each has one thread."""
     voice_megabytes: Positive = Field(
         default=1024, json_schema_extra={"option": "--voice-memory", "metavar": "MB"}
     )
-    """Memory for loaded voices, in every worker. The least recently used are unloaded."""
+    """Memory for loaded voices, in each worker. The least recently used are unloaded."""
     training_overrides: tuple[str, ...] = Field(
         default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"}
     )
-    """Override of a key of the presets for voices that are made on the page; repeatable."""
+    """Change a key of the presets for voices that are made on the page; repeatable."""
     log_text: bool = False
     """Log the texts that are spoken."""
     limits: Limits = Limits()

@@ -33,13 +33,13 @@ class SynthesisSpec(Spec):
     """Standard deviation of the initial noise: higher is livelier, and at 0 the seed has no effect (default: the
     voice's own). The official code divides by its temperature, so its 1.5 is our 0.667."""
     pitch_range: float = Field(default=1.0, ge=0, le=3)
-    """Factor of the melody's range around the speaker's mean: 0 is monotone. Only models that predict pitch have it."""
+    """Range of the melody around the speaker's mean pitch: 0 is monotone, 2 twice as wide. Only with models that
+    predict pitch."""
     question_rise: float = Field(default=1.0, ge=0, le=1)
-    """How far the pitch of yes-no questions rises at the end: 0 leaves it as predicted. At 1 it ends two standard
-    deviations above the speaker's mean. Only models that predict pitch have it."""
+    """Rise of the pitch at the end of yes-no questions: 0 is none. At 1 it ends two standard deviations above the
+    speaker's mean. Only with models that predict pitch."""
     postfilter: float | None = Field(default=None, ge=0, le=1)
-    """Strength of the filter that sharpens the mel before the vocoder (default: 0.2, with a U-Net 0). See
-    `docs/synthesis.md`."""
+    """Strength of the filter that sharpens the mel before the vocoder (default: 0.2; with a U-Net: 0)."""
     quality: Quality = Field(
         default="default",
         json_schema_extra={
@@ -53,18 +53,17 @@ class SynthesisSpec(Spec):
     """Number of diffusion steps by name: draft is fast, best is slow and sounds best. If `steps` is given too, it
     decides."""
     steps: int | None = Field(default=None, ge=1, le=1000)
-    """Number of diffusion steps (default: 2, with a U-Net 6). Each is one evaluation of the score network."""
+    """Number of diffusion steps (default: 2; with a U-Net: 6)."""
     sampler: Sampler = Field(default="unipc", json_schema_extra={"enum": list(SAMPLERS)})
     """Solver of the reverse diffusion. See `docs/synthesis.md`; `sde` and `ml` draw noise in every step."""
     grid: float = Field(default=1.0, ge=0.1, le=4)
-    """Exponent of the diffusion times: 1 spaces them evenly, a lower value puts more of them near the noise."""
+    """Exponent of the times of the steps: 1 spaces them evenly, a lower value puts more of them near the noise."""
     start: Literal["mu", "zero"] = "mu"
     """Mean of the initial noise. `zero` is for the paper's comparison."""
     durations: Literal["rounded", "official"] = "rounded"
-    """Rounding of durations to frames. `official` rounds every token up before scaling, which lengthens speech by about
-    a tenth; `rounded` rounds the borders between tokens to the nearest frame."""
+    """Rounding of durations to frames: official rounds every token up, which lengthens speech by about a tenth."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the score network. `auto` is bfloat16 if the processor or GPU computes in it."""
+    """Precision of the score network; auto is bfloat16 if the processor or GPU computes in it."""
 
     def resolve_defaults(self, model: ModelSpec) -> Self:
         """The same with what depends on the model where it was not given."""
@@ -78,24 +77,23 @@ class DeliverySpec(Spec):
     """What is done to the audio of a text once it is synthesised."""
 
     pitch: float = Field(default=0.0, ge=-12, le=12, json_schema_extra={"unit": "semitones"})
-    """Pitch shift, up or down. Praat's overlap-add leaves the formants unchanged."""
+    """Pitch shift, up or down; the formants do not change."""
     volume: float = Field(default=1.0, ge=0.01, le=10)
     """Factor of the samples: above 1 is louder. An utterance that would clip is scaled down."""
     sentence_silence: float = Field(default=0.35, ge=0, le=10, json_schema_extra={"unit": "seconds"})
     """Silence between sentences. It is twice as long between paragraphs; where a long sentence is split, half as long
     after a semicolon, a third as long after a comma."""
     edge_silence: float | None = Field(default=0.075, ge=0, le=10, json_schema_extra={"unit": "seconds"})
-    """Silence before the first sound and after the last. In Python, None keeps the silences that the model gave every
-    passage, in its pauses too."""
+    """Silence before the first sound and after the last. In Python, None keeps the model's own silences, between
+    passages too."""
 
 
 class ConversionSpec(Spec):
     """What a conversion keeps of the recording beside its words."""
 
     timing: bool = True
-    """Keep the duration of every sound and pause. Otherwise they last as long as the voice would make them."""
+    """Keep the duration of every sound and pause; otherwise the voice's own."""
     melody: float = Field(default=1.0, ge=0, le=1)
-    """Share of the recording's pitch, moved to the voice's median and range: 0 is the voice's own melody."""
+    """Share of the recording's melody, moved to the voice's median and range: 0 is the voice's own melody."""
     loudness: bool = True
-    """Keep where the recording is louder and softer. The level follows it in windows of 150 ms, with at most 12 dB of
-    gain."""
+    """Keep the recording's changes of loudness. The level follows in windows of 150 ms, with at most 12 dB of gain."""

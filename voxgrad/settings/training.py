@@ -84,11 +84,11 @@ class TrainingOptions(Spec):
     overrides: tuple[str, ...] = Field(
         default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"}
     )
-    """Override of a preset's key, such as stages.0.steps=100; repeatable."""
+    """Change a key of the preset, such as stages.0.steps=100; repeatable."""
     budget: str | None = Field(default=None, json_schema_extra={"metavar": "TIME"})
-    """Time for the whole command, such as 90s, 20m or 1h30m; training takes as many steps as fit."""
+    """Time for the whole command, such as 90s, 20m or 1h30m; every stage gets a share."""
     resume: bool = False
-    """Resume RUN, or the newest unfinished run."""
+    """Continue RUN, or else the newest unfinished run."""
     tensorboard: Path | None = Field(default=None, json_schema_extra={"metavar": "DIR"})
     """Folder to write TensorBoard events to."""
 
