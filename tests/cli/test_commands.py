@@ -1,9 +1,7 @@
 """The whole chain through its commands: sound, artifacts, answers."""
 
 import json
-import math
 import os
-import shutil
 import struct
 import subprocess
 import sys
@@ -16,7 +14,7 @@ import soundfile
 from voxgrad.store import Store
 
 ROOT = Path(__file__).parent.parent.parent
-DATA = ROOT.parent / "shared" / "data"
+
 SAY = ("say", "Hello there.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "2")
 
 
@@ -146,54 +144,6 @@ def test_the_installed_command_does_the_same(chain, furnished, tmp_path):
     )
     assert json.loads(done.stdout)["file"] == "own.wav"
     assert (tmp_path / "own.wav").read_bytes() == chain.sound.read_bytes()
-
-
-def real_folder(name: str, target: Path) -> Path:
-    """A few short clips of one of the shared corpora."""
-    source = DATA / name
-    if not source.is_dir():
-        pytest.skip(f"no {name} in ../shared/data")
-    if (source / "metadata.csv").is_file():
-        (target / "wavs").mkdir(parents=True)
-        chosen = []
-        for line in (source / "metadata.csv").read_text(encoding="utf-8").splitlines():
-            recording = source / "wavs" / f"{line.split('|')[0]}.wav"
-            if recording.is_file() and recording.stat().st_size < 210_000 and len(chosen) < 4:
-                shutil.copy(recording, target / "wavs")
-                chosen.append(line)
-        (target / "metadata.csv").write_text("\n".join(chosen), encoding="utf-8")
-    else:
-        target.mkdir(parents=True)
-        for recording in sorted(source.glob("*.wav"), key=lambda path: path.stat().st_size)[:4]:
-            shutil.copy(recording, target)
-            shutil.copy(recording.with_suffix(".txt"), target)
-    return target
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("corpus", ["lj", "kathleen_raw48k"])
-def test_real_recordings_become_a_voice(corpus, tmp_path, command, steps, synthetic):
-    folder = real_folder(corpus, tmp_path / corpus)
-    few = (*steps, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
-    outcome = command("prepare", folder, "--json", *synthetic)
-    assert outcome.code == 0
-    answer = json.loads(outcome.out)
-    assert (answer["clips"], answer["rejected"]) == (4, 0)
-    assert 4 < answer["seconds"] < 40
-    assert command("pretrain", "--data", "dataset/" + answer["dataset"], *few).code == 0
-    assert command("finetune", "--data", answer["dataset"], "--base", answer["dataset"], *few).code == 0
-    said = ("say", "hello", "-o", "out.wav", "--vocoder", "griffinlim", "--steps", "1")
-    assert command(*said).code == 0
-    check_sound(Path("out.wav"), 0.05)
-    store = Store.open(tmp_path / "home")
-    own = [artifact for artifact in store.list() if not artifact.embedded]
-    assert sorted(artifact.kind for artifact in own) == ["base", "card", "dataset", "speech", "voice"]
-    for artifact in own:
-        check_digests(artifact)
-    dataset = store.find(answer["dataset"], "dataset")
-    header = soundfile.info(next(dataset.directory.glob("audio/*.flac")))
-    assert (header.samplerate, header.channels) == (22050, 1)
-    assert math.isclose(header.duration * 86.13, header.frames / 256, rel_tol=0.01)
 
 
 @pytest.mark.parametrize(

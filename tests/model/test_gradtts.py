@@ -190,6 +190,7 @@ def test_rounded_durations_keep_the_length_and_official_ones_lengthen():
     assert predicted_durations(masked, 1.0, "official")[0, 4:].sum() == 0
 
 
+@pytest.mark.slow
 def test_the_losses_fall_when_one_batch_is_overfitted():
     torch.manual_seed(0)
     model = GradTTS(ModelSpec(**TINY, enc_dropout=0.0))

@@ -41,6 +41,7 @@ def differences(folder):
     return found
 
 
+@pytest.mark.slow
 def test_in_the_arithmetic_of_the_golden_figures(folder):
     if not torch.backends.mkl.is_available():
         pytest.skip("this torch has no MKL, so the arithmetic of the golden figures is out of reach")

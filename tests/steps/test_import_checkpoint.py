@@ -1,6 +1,5 @@
 """Checkpoints of others become bases and vocoders, or are refused in one line."""
 
-import pickle
 import shutil
 from pathlib import Path
 
@@ -83,18 +82,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refu
     assert "there is no" in refused("import", tmp_path / "nowhere.pt", *ASKED)
 
 
-def test_a_pickle_with_code_in_it_is_not_run(tmp_path: Path, refused):
-    trace = tmp_path / "trace"
-
-    class Evil:
-        def __reduce__(self):
-            return (Path.touch, (trace,))
-
-    (tmp_path / "evil.pt").write_bytes(pickle.dumps({"weight": Evil()}, protocol=2))
-    assert "not a checkpoint of plain tensors" in refused("import", tmp_path / "evil.pt", *ASKED)
-    assert not trace.exists()
-
-
+@pytest.mark.usefixtures("untrusted_read_in_process")
 def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, command, refused):
     import sys
 

@@ -28,17 +28,15 @@ def test_the_log_has_every_step(chain):
     assert trained[7]["prior"] < trained[0]["prior"]
 
 
-def test_the_same_seed_gives_the_same_weights(chain, furnished, command, steps):
-    for name, seed in (("again", 0), ("other", 1)):
-        assert (
-            command("pretrain", "--data", "robot", "--name", name, *steps, "--set", f"seed={seed}").code == 0
-        )
+def test_another_seed_gives_other_weights(furnished, command, steps):
+    """The same gives the same: cli/test_training_runs.py."""
+    asked = ("--data", "robot", "--name", "other", *steps, "--set", "seed=1")
+    assert command("pretrain", *asked).code == 0
     weights = [
-        load_file(furnished.find(name, "base").path("weights.safetensors"))
-        for name in ("robots", "again", "other")
+        load_file(furnished.find(name, "base").path("weights.safetensors"))["encoder.emb.weight"]
+        for name in ("robots", "other")
     ]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert not torch.equal(weights[0]["encoder.emb.weight"], weights[2]["encoder.emb.weight"])
+    assert not torch.equal(*weights)
 
 
 def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, command, refused, steps):

@@ -61,7 +61,7 @@ def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("locking", [True, False])
-@pytest.mark.parametrize("writers", [2, 8])
+@pytest.mark.parametrize("writers", [3, pytest.param(8, marks=pytest.mark.slow)])
 def test_writers_with_a_collector_in_a_loop(store: Store, tmp_path: Path, monkeypatch, writers, locking):
     if not locking:
         without_locks(monkeypatch)

@@ -194,7 +194,7 @@ def test_a_kill_before_any_operation_loses_nothing_and_nothing_is_done_twice(fur
     """Before each write, sync, rename … of every publishing path; then the same command again, and a tidy-up."""
     names = {str(one) for one in furnished.scan()} | ({"voice gone@v1"} if path != "gc" else set())
     shutil.copytree(tmp_path / "home", tmp_path / "pristine")
-    for number in range(1, 500, 1 if LONG else 5):
+    for number in range(1, 500, 1 if LONG else 8):
         shutil.rmtree(tmp_path / "home")
         shutil.copytree(tmp_path / "pristine", tmp_path / "home")
         came_so_far = killed(path, furnished, number)

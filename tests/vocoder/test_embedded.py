@@ -68,6 +68,7 @@ def test_the_feed_forward_one_speaks_a_stranger_at_their_pitch(store):
         assert heard == pytest.approx(meant, rel=0.03)
 
 
+@pytest.mark.slow
 def test_it_comes_nearer_to_a_stranger_than_griffin_lim(artifact):
     ours, theirs = load_vocoder(artifact, MEL, "nobody's"), GriffinLim(GriffinLimSpec(n_iter=60), MEL)
     for samples in recordings():
