@@ -191,7 +191,7 @@ def test_missing_files_and_folders_are_refused(tmp_path, name):
 
 @pytest.mark.parametrize("tensors", [{}, {"a": MEL, "b": MEL + 1}])
 def test_one_tensor_is_wanted(tmp_path, tensors):
-    with pytest.raises(BadInputError, match=f"holds {len(tensors)} tensors"):
+    with pytest.raises(BadInputError, match=f"contains {len(tensors)} tensors"):
         read_mel(put(tmp_path / "mel.safetensors", tensors), SPEC)
 
 

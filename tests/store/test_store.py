@@ -22,7 +22,7 @@ def test_any_flipped_bit_of_a_file_is_refused_by_name(publish, overwrite):
         flipped = bytearray(64)
         flipped[bit // 8] ^= 1 << bit % 8
         overwrite(path, bytes(flipped))
-        with pytest.raises(IntegrityError, match=r"model\.bin of voice alice@v1 is not what") as caught:
+        with pytest.raises(IntegrityError, match=r"model\.bin of voice alice@v1 has changed") as caught:
             reloaded(voice).path("model.bin")
         assert caught.value.exit_code == 3
     assert reloaded(voice).path("pictures/loss.png").exists()
@@ -121,7 +121,7 @@ def test_every_form_of_reference(publish, store: Store):
         ("voices/alice", None, "not a kind of artifact.*Did you mean voice"),
         ("dataset/alice", "voice", "is not a voice"),
         ("alice", "dataset", "no dataset 'alice'"),
-        ("alice", "dragon", "no kind"),
+        ("alice", "dragon", "not a kind"),
         (None, "vocoder", "no vocoder yet.*voxgrad vocoder train"),
         ("x", "vocoder", "no vocoder 'x', nor any other.*voxgrad import"),
         ("both", None, "Several artifacts.*dataset/both or voice/both"),

@@ -53,7 +53,7 @@ def test_a_line(line, phones):
         (["café K AE"], "words.txt:1: café is not a word"),
         (["-- K"], "words.txt:1: -- is not a word"),
         (["{S} K"], "words.txt:1: {s} is not a word"),
-        (["a AH0", "A EY1"], "words.txt:2: a stands in line 1 already"),
+        (["a AH0", "A EY1"], "words.txt:2: a is already in line 1"),
     ],
 )
 def test_a_bad_line_is_refused_with_its_place(lines, message):

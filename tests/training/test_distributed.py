@@ -18,7 +18,7 @@ from voxgrad.training import checkpoint, optim
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = Path(__file__).with_name("torchrun_script.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-needs_accelerate = pytest.mark.skipif(find_spec("accelerate") is None, reason="Accelerate is not installed")
+needs_accelerate = pytest.mark.skipif(find_spec("accelerate") is None, reason="Accelerate, which is not installed")
 
 
 def started(*arguments: object) -> subprocess.Popen:
@@ -80,7 +80,7 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 def test_several_processes_without_accelerate_are_told_what_to_install(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(optim, "find_spec", lambda name: None)
-    with pytest.raises(EnvironmentFailureError, match="Accelerate is not installed"):
+    with pytest.raises(EnvironmentFailureError, match="Accelerate, which is not installed"):
         optim.open_process_group()
 
 

@@ -151,7 +151,7 @@ def zero_direction(state):
         (odd_norm, "conv_pre"),
         (zero_direction, "conv_pre.weight"),
         (lambda _: {}, "conv_pre"),
-        (lambda _: {"generator": 3}, "no state dict"),
+        (lambda _: {"generator": 3}, "not a state dict"),
         (lambda state: {"discriminator": state}, "discriminator is not a tensor"),
         (lambda _: [1, 2], "state dict"),
     ],
