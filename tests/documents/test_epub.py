@@ -1,7 +1,6 @@
 """EPUBs: reading order, titles, notes, cover; and books that nobody should have to open."""
 
 import re
-import sys
 import time
 import tracemalloc
 import zipfile
@@ -9,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.documents.book_kinds import KINDS
+from tests.documents.books import CONTAINER, cover, page, write_epub
 from voxgrad.documents.epub import open_book
 from voxgrad.errors import BadInputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from book_kinds import KINDS
-from books import CONTAINER, cover, page, write_epub
 
 PAGES = {
     "cover.xhtml": '<img src="cover.png"/>',

@@ -5,7 +5,6 @@ checks every model of a folder of the same form (one speaker, several, ``pe_scal
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.reference.golden import FOLDERS, read
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.model import mas
 from voxgrad.model.checkpoint import build_strict
@@ -24,9 +24,6 @@ from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.steps.weights import export_weights
 from voxgrad.store import Store
 from voxgrad.training.losses import duration_loss, gaussian_loss
-
-sys.path.insert(0, str(Path(__file__).parent))
-from golden import FOLDERS, read
 
 CONFIGS = [config for folder in FOLDERS for config in sorted(folder.glob("gradtts_*.config.json"))]
 

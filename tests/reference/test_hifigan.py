@@ -1,17 +1,13 @@
 """Our HiFi-GAN against the official one: the sound of a narrow one, the names and shapes of V1."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.reference.golden import FOLDERS, read
 from voxgrad.vocoder.hifigan import Generator, HiFiGANSpec, fold_weight_norm, import_checkpoint
-
-sys.path.insert(0, str(Path(__file__).parent))
-from golden import FOLDERS, read
 
 pytestmark = pytest.mark.parametrize("folder", FOLDERS, ids=["committed", "given"][: len(FOLDERS)])
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
+from tests.reference.golden import read
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec
@@ -84,11 +85,6 @@ def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refu
 
 @pytest.mark.usefixtures("untrusted_read_in_process")
 def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, command, refused):
-    import sys
-
-    sys.path.insert(0, str(REFERENCE))
-    from golden import read
-
     save_file(read(REFERENCE / "hifigan_tiny.weights.safetensors"), tmp_path / "hifi.safetensors")
     shutil.copy(REFERENCE / "hifigan_tiny.config.json", tmp_path / "config.json")
     arguments = ("import", tmp_path / "hifi.safetensors", "--kind", "vocoder")

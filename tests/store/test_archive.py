@@ -3,19 +3,15 @@
 import os
 import shutil
 import stat
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.store.archives import members_of, taken_in, written
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import ignore
 from voxgrad.store import Artifact, Lineage
 from voxgrad.store.archive import export, is_archive
 from voxgrad.store.maintenance import in_trash, remove
-
-sys.path.insert(0, str(Path(__file__).parent))
-from archives import members_of, taken_in, written
 
 
 def test_the_manifest_comes_first_and_the_same_artifact_gives_the_same_archive(store, alice, tmp_path):

@@ -4,20 +4,16 @@ import json
 import os
 import shutil
 import stat
-import sys
 import zipfile
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.store.archives import edited, members_of, refused, taken_in, written
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.store import Artifact, Store
-
-sys.path.insert(0, str(Path(__file__).parent))
-from archives import edited, members_of, refused, taken_in, written
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 ROOT = "voice/alice/v1"

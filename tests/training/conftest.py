@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from voxgrad.events import ignore
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.settings import ModelSpec, TrainSpec
 from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.task import GradTTSTask
+
+SPEC = ModelSpec(
+    n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, enc_dropout=0.0
+)
+DEVICE, ROWS = torch.device("cpu"), {"ann": 0}
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +36,11 @@ def corpus(shared: Callable[..., Path]) -> Corpus:
 
     folder = shared("corpus", make)
     return Corpus.open(folder / CLIPS, folder / MELS)
+
+
+def trainer(corpus, run, stages, emit=ignore, known=None, **changes):
+    """A task with a small Grad-TTS, a fifth of the corpus held out."""
+    torch.manual_seed(0)
+    training, held_out = corpus.divide(0.2)
+    settings = TrainSpec(stages=stages, validate_every=3, checkpoint_every=3, precision="float32", **changes)
+    return GradTTSTask(GradTTS(SPEC), training, held_out, ROWS, settings, run, DEVICE, emit, known or {})

@@ -1,6 +1,7 @@
 """A training task that is a linear regression: what the trainer does can be seen without a Grad-TTS."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from voxgrad.events import ignore
+from voxgrad.events import Event, ignore
 from voxgrad.settings import RunSpec, StageSpec
 from voxgrad.training.optim import ProcessGroup, optimizer_step
 from voxgrad.training.run import LOG
@@ -77,12 +78,16 @@ class StoppedError(Exception):
     pass
 
 
-def stopped_at(run: Path, step: int, settings=SETTINGS, **options) -> None:
-    """A run that a power cut ends in a step."""
+def stop_at(step: int) -> Callable[[Event], None]:
+    """Ends a run in a step, as a power cut does."""
 
-    def pull_the_plug(event):
+    def pull_the_plug(event: Event) -> None:
         if getattr(event, "done", 0) >= step:
             raise StoppedError
 
+    return pull_the_plug
+
+
+def stopped_at(run: Path, step: int, settings=SETTINGS, **options) -> None:
     with pytest.raises(StoppedError):
-        engine(run, emit=pull_the_plug, settings=settings, **options).train()
+        engine(run, emit=stop_at(step), settings=settings, **options).train()

@@ -6,10 +6,12 @@ import math
 import pytest
 import torch
 
+from tests.training.conftest import DEVICE, ROWS, SPEC, trainer
+from tests.training.regression import StoppedError, stop_at
 from voxgrad.errors import IntegrityError
-from voxgrad.events import Said, ignore
+from voxgrad.events import Said
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
+from voxgrad.settings import StageSpec
 from voxgrad.text.symbols import BLANK
 from voxgrad.training.alignment import (
     ALIGNMENTS,
@@ -25,13 +27,7 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.dataset import CLIPS, MELS, Corpus, write_corpus
-from voxgrad.training.task import GradTTSTask
 from voxgrad.training.trainer import LOG
-
-SPEC = ModelSpec(
-    n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, enc_dropout=0.0
-)
-DEVICE, ROWS = torch.device("cpu"), {"ann": 0}
 
 
 def stage(alignment, steps, train=("encoder", "durations"), **changes):
@@ -41,13 +37,6 @@ def stage(alignment, steps, train=("encoder", "durations"), **changes):
 
 
 DECODER = stage("frozen", 3, ("decoder",))
-
-
-def trainer(corpus, run, stages, emit=ignore, known=None, **changes):
-    torch.manual_seed(0)
-    training, held_out = corpus.divide(0.2)
-    settings = TrainSpec(stages=stages, validate_every=3, checkpoint_every=3, precision="float32", **changes)
-    return GradTTSTask(GradTTS(SPEC), training, held_out, ROWS, settings, run, DEVICE, emit, known or {})
 
 
 def logged(run):
@@ -107,15 +96,8 @@ def test_a_stopped_run_goes_on_with_the_same_alignments(corpus, tmp_path, stages
     whole = trainer(corpus, tmp_path / "whole", stages, **changes)
     whole.train()
 
-    class StoppedError(Exception):
-        pass
-
-    def pull_the_plug(event):
-        if getattr(event, "done", None) == stop:
-            raise StoppedError
-
     with pytest.raises(StoppedError):
-        trainer(corpus, tmp_path / "run", stages, pull_the_plug, **changes).train()
+        trainer(corpus, tmp_path / "run", stages, stop_at(stop), **changes).train()
     torch.manual_seed(99)
     resumed = trainer(corpus, tmp_path / "run", stages, **changes)
     resumed.train()

@@ -1,4 +1,4 @@
-"""The engine: it learns, logs, resumes exactly, and stops where numbers are not finite."""
+"""The task of Grad-TTS: its stages, its log, alignments and validation."""
 
 import json
 import math
@@ -6,15 +6,13 @@ import math
 import pytest
 import torch
 
-from voxgrad.events import Measured, ignore
-from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
+from tests.training.conftest import trainer
+from voxgrad.events import Measured
+from voxgrad.settings import StageSpec
 from voxgrad.training.alignment import align_corpus
 from voxgrad.training.losses import duration_scale, parameters_of, validate
-from voxgrad.training.task import GradTTSTask
 from voxgrad.training.trainer import LOG
 
-SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
 ENCODER = StageSpec(
     train=("encoder", "durations"), alignment="every_step", steps=6, batch_size=4, learning_rate=3e-3
 )
@@ -27,15 +25,6 @@ JOINT = StageSpec(
     crop=16,
     learning_rate=1e-3,
 )
-
-
-def trainer(corpus, run, stages=(ENCODER, DECODER), emit=ignore, **changes):
-    torch.manual_seed(0)
-    training, held_out = corpus.divide(0.2)
-    settings = TrainSpec(stages=stages, validate_every=3, checkpoint_every=3, precision="float32", **changes)
-    return GradTTSTask(
-        GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), emit
-    )
 
 
 def test_all_stages_run_and_the_log_tells_of_them(corpus, tmp_path):
@@ -71,7 +60,7 @@ def test_clips_shorter_than_the_crop_train(corpus, tmp_path):
 
 
 def test_alignments_fit_their_clips(corpus, tmp_path):
-    one = trainer(corpus, tmp_path / "run")
+    one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER))
     found = align_corpus(one.model, corpus, {"ann": 0}, one.device)
     for clip in corpus.clips:
         assert int(found[clip.id].durations.sum()) == clip.frames
@@ -79,13 +68,13 @@ def test_alignments_fit_their_clips(corpus, tmp_path):
 
 
 def test_validation_repeats_itself(corpus, tmp_path):
-    one = trainer(corpus, tmp_path / "run")
+    one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER))
     first, second = (validate(one.model, corpus, {"ann": 0}, one.device, decoder=True) for _ in range(2))
     assert first == second
 
 
 def test_the_duration_scale_makes_up_for_the_predictor(corpus, tmp_path):
-    one = trainer(corpus, tmp_path / "run")
+    one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER))
     with torch.no_grad():
         for parameter in one.model.encoder.proj_w.proj.parameters():
             parameter.zero_()

@@ -1,23 +1,19 @@
 """What the trainer keeps, when it stops, and what it says of failures. A regression stands for the model."""
 
 import json
-import sys
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from tests.training.regression import FIRST, SETTINGS, Regression, engine
 from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode
 from voxgrad.events import Said, ignore
 from voxgrad.settings import StageSpec
 from voxgrad.training import checkpoint
 from voxgrad.training.optim import ProcessGroup, optimizer_step
 from voxgrad.training.run import LOG
-
-sys.path.insert(0, str(Path(__file__).parent))
-from regression import FIRST, SETTINGS, Regression, engine
 
 
 def test_the_best_weights_of_a_stage_are_the_ones_kept(tmp_path):

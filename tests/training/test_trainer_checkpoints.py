@@ -4,27 +4,23 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from tests.training.regression import FIRST, SECOND, SETTINGS, Regression, engine, outcome, stopped_at
 from voxgrad.errors import EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Said
 from voxgrad.files import exclusive_lock
 from voxgrad.training import checkpoint
 from voxgrad.training.run import LOG
 from voxgrad.training.trainer import LOCK
-
-sys.path.insert(0, str(Path(__file__).parent))
-from regression import FIRST, SECOND, SETTINGS, Regression, engine, outcome, stopped_at
 
 
 @pytest.fixture(scope="module")

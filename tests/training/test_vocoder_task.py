@@ -7,6 +7,7 @@ import pytest
 import torch
 from formant_synthesis import speak_phones
 
+from tests.training.regression import StoppedError, stop_at
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import median_f0
@@ -164,16 +165,8 @@ def test_a_resumed_run_ends_in_the_same_weights(sounds, tmp_path, stopped):
     whole = engine(sounds, tmp_path / "whole")
     whole.train()
 
-    class StoppedError(Exception):
-        pass
-
     first = engine(sounds, tmp_path / "parts")
-
-    def stop(event):
-        if getattr(event, "done", None) == stopped + 1:
-            raise StoppedError
-
-    first.emit = stop
+    first.emit = stop_at(stopped + 1)
     with pytest.raises(StoppedError):
         first.train()
     second = engine(sounds, tmp_path / "parts")
