@@ -188,7 +188,7 @@ def test_what_cannot_be_is_refused_in_one_line(arguments, says, furnished, refus
 
 def test_a_run_of_another_command_is_named(command, refused, stopped):
     line = refused("pretrain", "--resume", stopped)
-    assert f"run {stopped} is was started by finetune, not by pretrain" in line
+    assert f"run {stopped} was started by finetune, not by pretrain" in line
 
 
 def test_a_run_whose_dataset_is_gone_is_refused(furnished, refused, stopped):

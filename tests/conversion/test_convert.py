@@ -138,7 +138,7 @@ def test_what_is_no_speech_is_refused(takes, refused):
         "silent.wav": (np.zeros(RATE, np.float32), "is silent throughout"),
         "short.wav": (tone(0.1).samples, "needs at least 0.3 s"),
         "noise.wav": (noise, "has no voice in 100% of it"),
-        "sung.wav": (tone(2.0).samples, "lie in sustained notes"),
+        "sung.wav": (tone(2.0).samples, "sustained notes"),
         "noisy.wav": (
             speech + np.random.default_rng(0).normal(0, 0.7 * speech.std(), len(speech)).astype(np.float32),
             "too noisy",

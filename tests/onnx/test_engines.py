@@ -117,7 +117,7 @@ def test_an_imported_graph_speaks(own, command, refused, graph):
     recipe = read_recipe(read_comment(Path("hello.wav")), "hello.wav")
     assert recipe.engine == "onnx"
     assert recipe.voice.digest == own.find("base/small").digest
-    assert "exported with 2 steps" in refused("say", "hello", "--voice", "carried", "--steps", "5")
+    assert "the graph has 2 steps" in refused("say", "hello", "--voice", "carried", "--steps", "5")
     assert "holds its vocoder" in refused("say", "hello", "--voice", "carried", "--vocoder", "pulses")
     assert "torch does not read" in refused("say", "hello", "--voice", "carried", "--engine", "torch")
     content = bytearray(Path("small.onnx").read_bytes())
@@ -194,7 +194,7 @@ def test_weights_come_back_from_a_folder(own, command, refused):
     assert one.path("weights.safetensors").read_bytes() == other.path("weights.safetensors").read_bytes()
     assert (other.manifest.licence, other.manifest.consent) == ("CC0-1.0", "mine")
     Path("weights/config.json").write_text("{}")
-    assert "does not say how" in refused("import", "weights")
+    assert "does not describe the model" in refused("import", "weights")
     Path("weights/model.safetensors").write_bytes(b"nothing")
     assert "no weights that can be read" in refused("import", "weights")
 

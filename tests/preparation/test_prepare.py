@@ -86,8 +86,8 @@ def test_nothing_usable_is_refused_with_the_first_reason(folder: Path, refused):
         (b"c\x81f\x8f|Text.", "not text in UTF-8"),
         (b"", "no lines"),
         (b"only names\nand more\n", "not `name|text`"),
-        (b"../outside|Text.\n", "../outside is a path that leads out"),
-        (b"../outside.wav|Text.\n", "../outside.wav is a path that leads out"),
+        (b"../outside|Text.\n", "../outside is a path that points outside the folder"),
+        (b"../outside.wav|Text.\n", "../outside.wav is a path that points outside the folder"),
         (b"/etc/passwd.wav|Text.\n", "no recording passwd.wav"),
     ],
 )

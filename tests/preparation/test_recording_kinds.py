@@ -103,7 +103,7 @@ KINDS = (
     Kind("infinite", written(np.full(RATE, np.inf), subtype="FLOAT"), "rejected", "not finite"),
     Kind("digital silence", written(np.zeros(RATE)), "rejected", "silent throughout"),
     Kind("faint hiss", written(noise(1e-5, RATE), subtype="FLOAT"), "rejected", "almost silent"),
-    Kind("noise alone", written(noise(0.1, 4 * RATE)), "rejected", "hardly louder than its background"),
+    Kind("noise alone", written(noise(0.1, 4 * RATE)), "rejected", "hardly louder than the background"),
     Kind("0.05 seconds", written(speech()[:1100]), "rejected", "a clip needs 0.3 s"),
     Kind("one sample", written(speech()[5000:5001]), "rejected", "silent throughout"),
     Kind("two hours", sparse_hours, "rejected", "lasts 120 minutes"),
@@ -133,7 +133,9 @@ KINDS = (
     Kind("no text", written(speech()), "rejected", "has no text", text=""),
     Kind("text too long", written(speech("The sun.")), "rejected", "too short for its text", text=LONG),
     Kind("text far too short", written(np.tile(speech(), 3)), "rejected", "phones a second", text="Oh."),
-    Kind("another script", written(speech()), "rejected", "holds Cyrillic letters", text=f"{TEXT} Солнце."),
+    Kind(
+        "another script", written(speech()), "rejected", "contains Cyrillic letters", text=f"{TEXT} Солнце."
+    ),
     Kind("braces", written(speech()), "rejected", "sun is not a phone", text="The {sun} is warm."),
     Kind("nothing to say", written(speech()), "rejected", "no words to speak", text="?!"),
     Kind("endless word", written(speech()), "rejected", "too short for its text", text="a" * 3000),
@@ -203,7 +205,9 @@ def prepared(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
     for line in dataset.path("verdicts.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         # Most kinds are the same speech: that is told, too, and is not what is asked here.
-        others = [one for one in row["reasons"] if not one.startswith(("its audio is that of", "it lasts"))]
+        others = [
+            one for one in row["reasons"] if not one.startswith(("it has the same audio as", "it lasts"))
+        ]
         word = "kept" if row["word"] == "warning" and not others else row["word"]
         found.setdefault(row["id"], (word, " ".join(others)))
     assert str(folder.parent) not in str(found)

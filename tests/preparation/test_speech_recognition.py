@@ -154,7 +154,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path, installed):
     assert chosen == Recogniser("faster-whisper", tmp_path)
     assert len(chosen.settings["model"]) == 64
     assert str(tmp_path) not in str(chosen.settings)
-    with pytest.raises(BadInputError, match="pocketsphinx has its own"):
+    with pytest.raises(BadInputError, match="not to pocketsphinx"):
         choose_recogniser("pocketsphinx", tmp_path)
     installed(pocketsphinx=object())
     with pytest.raises(BadInputError, match="faster-whisper is installed"):

@@ -89,7 +89,7 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
     assert (metrics["clips"], metrics["held_out_clips"]) == (1, 0)
     page = furnished.find("one", "card").path("card.html").read_text(encoding="utf-8")
     assert "on the one sentence that it learnt from" in page
-    assert "has no clip that one@v1 was not trained on" in refused("evaluate", "one")
+    assert "has no clips that were left out of the training of one@v1" in refused("evaluate", "one")
     few = ("--preset", "vocoder-tiny", "--set", "stages.0.steps=1", "--set", "copies=0")
     assert command("vocoder", "train", "--data", "one", "--name", "one", *few).code == 0
     assert furnished.find("one", "vocoder").manifest.metrics["held_out_clips"] == 0

@@ -93,7 +93,7 @@ def test_the_lexicon_is_part_of_the_work(folder, mine, command, tmp_path):
 
 def test_strict_refuses_before_any_work(folder, mine, refused, tmp_path):
     line = refused("prepare", folder, "--strict")
-    assert "not in any dictionary: zzyzxq, snizzles. Add them to a lexicon into a lexicon" in line
+    assert "not in any dictionary: zzyzxq, snizzles. Add them to a lexicon" in line
     mine.write_text("zzyzxq  Z\n", encoding="utf-8")
     assert "not in any dictionary: snizzles." in refused("prepare", folder, "--strict", "--lexicon", mine)
     mine.write_text("zzyzxq  ZZ\n", encoding="utf-8")

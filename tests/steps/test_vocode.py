@@ -109,7 +109,7 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(command, refu
     save_file({"mel": torch.zeros(80, 9) - 1}, "mel.safetensors", {"mel": other.model_dump_json()})
     add_vocoder(home(), "mine", MelSpec())
     line = refused("vocode", "mel.safetensors", "--vocoder", "mine")
-    assert "vocoder mine@v1 expects another mel than that of that of mel.safetensors" in line
+    assert "vocoder mine@v1 expects another mel than that of mel.safetensors" in line
     assert "sample_rate 22050 against 24000" in line
 
 

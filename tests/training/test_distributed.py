@@ -18,7 +18,9 @@ from voxgrad.training import checkpoint, optim
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = Path(__file__).with_name("torchrun_script.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-needs_accelerate = pytest.mark.skipif(find_spec("accelerate") is None, reason="Accelerate, which is not installed")
+needs_accelerate = pytest.mark.skipif(
+    find_spec("accelerate") is None, reason="Accelerate, which is not installed"
+)
 
 
 def started(*arguments: object) -> subprocess.Popen:

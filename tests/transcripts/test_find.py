@@ -346,8 +346,8 @@ def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.Mo
         ("f5", "a.wav|Text.|more", "is not F5's"),
         ("piper", "a|b|c|d", "is not Piper's"),
         ("jsonl", "{", "is not JSON"),
-        ("jsonl", "[1, 2]", "has no audio and text"),
-        ("jsonl", '{"audio": 3, "text": "Text."}', "has no audio and text"),
+        ("jsonl", "[1, 2]", "has no audio or no text"),
+        ("jsonl", '{"audio": 3, "text": "Text."}', "has no audio or no text"),
         ("ljspeech", "alone", "is not `name|text`"),
     ],
 )

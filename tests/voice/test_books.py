@@ -134,7 +134,7 @@ def test_a_folder_has_a_file_for_each_chapter_and_goes_on_there(book, command):
     assert sorted(path.name for path in Path("out").iterdir()) == names
     Path("out", names[1]).unlink()
     outcome = command(*arguments)
-    assert outcome.out.count("there already") == 2
+    assert outcome.out.count("already spoken") == 2
     assert described(f"out/{names[1]}")[0]["title"] == "A Book & More: Two & half"
 
 

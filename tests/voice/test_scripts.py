@@ -208,7 +208,7 @@ def test_speakers_of_a_base_take_turns_and_are_loaded_once(english, monkeypatch)
     speech = english.say(document, steps=1)
     assert set(speech.recipe.cast) == {"kathleen", "af_heart"}
     assert len(speech.passages) == 2
-    with pytest.raises(BadInputError, match="there is not a voice nobody here"):
+    with pytest.raises(BadInputError, match="there is no voice nobody here"):
         english.say("<speak><voice name='nobody'>Hello.</voice></speak>", steps=1)
 
 
@@ -248,7 +248,7 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
         (("ann: Hi.", "--cast", "ann"), "--cast has 'ann'"),
         (("ann: Hi.", "--cast", "=robot"), "--cast has '=robot'"),
         (("ann: Hi.", "--cast", "ann=robot,ann=robots"), "two voices for ann"),
-        (("ann: Hi.", "--cast", "ann=nobody"), "no voice answers to ann"),
+        (("ann: Hi.", "--cast", "ann=nobody"), "ann is not a voice"),
         (("ann: Hi.", "--cast", "ann=robots:nobody"), "there is no speaker nobody"),
         (("x", "--ssml", "--markdown"), "cannot be used together"),
         (("<speak>a", "-o", "a.wav"), "broken in line 1, column 9"),
@@ -329,4 +329,4 @@ def test_pdf_is_refused_and_unknown_tags_are_said_once(furnished, command, refus
     assert "PDF has no reading order" in refused("say", "-f", "a.pdf", *FAST)
     assert "PDF has no reading order" in refused("say", "a.pdf", *FAST)
     outcome = command("say", "<speak><b>Rain</b> <b>fell</b>.</speak>", *FAST, "-o", "a.wav")
-    assert outcome.err.count("<b> is not known") == 1
+    assert outcome.err.count("<b> is unknown") == 1

@@ -351,7 +351,7 @@ def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) ->
     """
     if len(word.split()) != 1 or "#" in word:
         raise BadInputError(
-            f"{word!r} is no word", "Give one, of letters, apostrophes, hyphens and full stops."
+            f"{word!r} is not a word", "Give one, of letters, apostrophes, hyphens and full stops."
         )
     line = f"{word}  {' '.join(phones)}"
     Lexicon.parse(line, "the word")
