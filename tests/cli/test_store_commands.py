@@ -196,6 +196,7 @@ def test_options_of_the_other_kind_of_file_are_refused(alice: Artifact, tmp_path
     assert "more than the limit" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("untrusted_read_in_process")
 def test_what_a_stranger_wrote_cannot_speak_to_the_terminal(tmp_path: Path, capsys):
     with zipfile.ZipFile("evil.voxgrad", "w") as archive:
         archive.writestr("voice/alice/v1/\x1b[2Jgone", b"")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-FEW = ("vocoder", "train", "--data", "robot", "--preset", "vocoder-tiny", "--set", "precision=float32")
+FEW = ("vocoder", "train", "--data", "robot", "--preset", "vocoder-tiny", "--set", "copies=0")
 
 
 def test_a_dataset_becomes_a_vocoder_that_speaks(furnished, command):

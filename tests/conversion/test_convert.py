@@ -83,13 +83,14 @@ def test_replay_makes_the_same_samples(takes, command):
     assert "recording.sha256" in command("info", "out.wav").out
 
 
-@pytest.mark.parametrize("options", [("--no-timing",), ("--no-loudness",)])
-def test_each_part_can_be_left_out(takes, command, options):
-    for name, chosen in (("all.wav", ()), ("less.wav", options)):
-        outcome = command("convert", takes / "one.wav", *HOW, "-o", name, *chosen)
+def test_each_part_can_be_left_out(takes, command):
+    made = []
+    for option in ((), ("--no-timing",), ("--no-loudness",)):
+        outcome = command("convert", takes / "one.wav", *HOW, "-o", "out.wav", *option)
         assert outcome.code == 0, outcome.err
-    whole, less = (read_audio(Path(name)).samples for name in ("all.wav", "less.wav"))
-    assert len(whole) != len(less) or not np.array_equal(whole, less)
+        made.append(read_audio(Path("out.wav")).samples)
+    whole, *less = made
+    assert not any(np.array_equal(whole, samples) for samples in less)
 
 
 def test_a_folder_becomes_a_folder_and_goes_on_where_it_stopped(takes, command):

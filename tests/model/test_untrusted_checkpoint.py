@@ -51,7 +51,8 @@ def attempted(path: Path) -> tuple[str | None, int]:
     return pickle.loads(told) if told else (f"a. ended with {status}", 0)  # noqa: S301 (our own)
 
 
-def test_all_four_forms_come_back_as_they_were(state, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("untrusted_read_in_process")
+def test_all_four_forms_come_back_as_they_were(state, tmp_path):
     for name in ("a.pt", "b.pth", "c.ckpt"):
         torch.save({"generator": state} if name == "b.pth" else state, tmp_path / name)
     save_file(state, tmp_path / "d.safetensors")
@@ -59,8 +60,6 @@ def test_all_four_forms_come_back_as_they_were(state, tmp_path, monkeypatch):
         read = read_untrusted_checkpoint(tmp_path / name, "generator")
         assert read.keys() == state.keys()
         assert all(torch.equal(read[key], state[key]) for key in state)
-        # A process of its own has the same reader.
-        monkeypatch.setattr(untrusted, "_read_elsewhere", untrusted.attempt)
 
 
 @pytest.mark.usefixtures("untrusted_read_in_process")
@@ -86,9 +85,7 @@ def test_code_in_a_pickle_never_runs(state, tmp_path, capfd):
     (tmp_path / "bare.pt").write_bytes(pickle.dumps({"weight": Evil(trace)}, protocol=2))
     torch.save({**state, "evil": Evil(trace)}, tmp_path / "zip.pt")
     torch.save({**state, "evil": Evil(trace)}, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
-    with pytest.raises(BadInputError, match=r"zip\.pt is not a checkpoint of plain tensors"):
-        read_untrusted_checkpoint(tmp_path / "zip.pt")
-    for name in ("bare.pt", "old.ckpt"):
+    for name in ("bare.pt", "zip.pt", "old.ckpt"):
         assert str(attempted(tmp_path / name)[0]).startswith(f"{name} is not a checkpoint of plain tensors")
     assert not trace.exists()
     assert capfd.readouterr() == ("", "")
@@ -99,7 +96,8 @@ def test_what_lies_beside_a_checkpoint_is_never_imported(state, tmp_path, monkey
         (tmp_path / f"{module}.py").write_text("import os; os._exit(3)")
     torch.save(state, tmp_path / "a.pt")
     monkeypatch.chdir(tmp_path)
-    assert read_untrusted_checkpoint(Path("a.pt")).keys() == state.keys()
+    read = read_untrusted_checkpoint(Path("a.pt"))  # in a process of its own
+    assert all(torch.equal(read[key], state[key]) for key in state)
 
 
 def giant() -> torch.Tensor:

@@ -17,8 +17,9 @@ HERE = Path(__file__).parent
 _BESIDE = HERE.parents[2] / "shared" / "golden"
 _GIVEN = os.environ.get("VOXGRAD_GOLDEN")
 _WHOLE = Path(_GIVEN) if _GIVEN else _BESIDE
-FOLDERS = [HERE, _WHOLE] if _GIVEN or _WHOLE.is_dir() else [HERE]
-"""The subset, and all figures where ``VOXGRAD_GOLDEN`` names them or they lie beside the project."""
+_LONG = bool(os.environ.get("VOXGRAD_LONG")) and _WHOLE.is_dir()
+FOLDERS = [HERE, _WHOLE] if _GIVEN or _LONG else [HERE]
+"""The subset, and all figures where ``VOXGRAD_GOLDEN`` names them, or for `make test-long` beside the project."""
 
 
 def read(path: Path) -> dict[str, Tensor]:

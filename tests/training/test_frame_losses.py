@@ -49,9 +49,9 @@ def trained(model, corpus, folder, *stages):
 
 
 ENCODER = StageSpec(
-    train=("encoder", "durations"), alignment="every_step", steps=60, batch_size=8, learning_rate=5e-3
+    train=("encoder", "durations"), alignment="every_step", steps=40, batch_size=8, learning_rate=5e-3
 )
-DECODER = StageSpec(train=("decoder",), steps=40, batch_size=8, crop=16, learning_rate=5e-3)
+DECODER = StageSpec(train=("decoder",), steps=30, batch_size=8, crop=16, learning_rate=5e-3)
 JOINT = StageSpec(
     train=("encoder", "durations", "decoder"), steps=20, batch_size=8, crop=16, learning_rate=1e-3
 )

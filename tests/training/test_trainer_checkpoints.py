@@ -22,6 +22,8 @@ from voxgrad.training import checkpoint
 from voxgrad.training.run import LOG
 from voxgrad.training.trainer import LOCK
 
+LONG = "VOXGRAD_INTERRUPTIONS" in os.environ
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
@@ -30,9 +32,7 @@ def whole(tmp_path_factory):
     return outcome(one)
 
 
-@pytest.mark.parametrize(
-    "step", range(1, 18) if "VOXGRAD_INTERRUPTIONS" in os.environ else (1, 4, 8, 9, 13, 17)
-)
+@pytest.mark.parametrize("step", range(1, 18) if LONG else (1, 4, 8, 9, 13, 17))
 def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
     stopped_at(tmp_path, step, compares=True)
     torch.manual_seed(99)  # nothing may depend on where torch's own generator stands
@@ -142,7 +142,7 @@ def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch)
         return outcome(resumed) != expected
 
     # A state need not matter at every step, but it does at one.
-    assert any(differs(saved) for saved in history) == bool(part)
+    assert any(differs(saved) for saved in history[:: -1 if LONG else -2]) == bool(part)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_what_a_killed_process_left_behind_is_cleared_away(whole, tmp_path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("step", [1, 6, 9, 17])
+@pytest.mark.parametrize("step", [1, 9, 17])
 def test_the_first_signal_finishes_the_step_and_saves(number, code, step, whole, tmp_path):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
