@@ -100,7 +100,7 @@ def test_the_same_commands_make_nothing_new_and_answer_in_one_object(
     }.items():
         outcome = command(*arguments, "--json")
         assert (outcome.code, outcome.out.count("\n")) == (0, 1), outcome.err
-        assert ("robot@v1 is up to date" in outcome.err) == (kind != "speech")
+        assert ("@v1 is up to date" in outcome.err) == (kind != "speech")
         expected, answer = getattr(chain, kind), json.loads(outcome.out)
         assert answer[kind] == expected.ref
         assert answer["directory"] == str(furnished.find(expected.ref, kind).directory)

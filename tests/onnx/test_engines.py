@@ -118,7 +118,7 @@ def test_an_imported_graph_speaks(own, command, refused, graph):
     assert recipe.engine == "onnx"
     assert recipe.voice.digest == own.find("base/small").digest
     assert "the graph has 2 steps" in refused("say", "hello", "--voice", "carried", "--steps", "5")
-    assert "holds its vocoder" in refused("say", "hello", "--voice", "carried", "--vocoder", "pulses")
+    assert "with its own vocoder" in refused("say", "hello", "--voice", "carried", "--vocoder", "pulses")
     assert "torch does not read" in refused("say", "hello", "--voice", "carried", "--engine", "torch")
     content = bytearray(Path("small.onnx").read_bytes())
     content[len(content) // 2] ^= 1

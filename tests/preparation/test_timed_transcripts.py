@@ -104,7 +104,7 @@ def test_the_same_audio_under_two_names_is_told(folder, prepare):
     verdicts = {row["id"]: row for row in rows(dataset, "verdicts.jsonl")}
     assert verdicts["a"]["word"] == verdicts["b"]["word"] == "kept"
     assert verdicts["copy"]["reasons"] == ["it has the same audio as a"]
-    assert verdicts["other"]["reasons"] == ["its audio is that of b, but another text"]
+    assert verdicts["other"]["reasons"] == ["it has the same audio as b, but another text"]
     assert "same audio as another clip: 2 clips, such as a and copy" in prepare.err
     assert "1 recordings of the folder are not in metadata.csv" in prepare.err
     assert '<table id="duplicates">' in dataset.path("report.html").read_text(encoding="utf-8")
