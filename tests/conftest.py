@@ -114,9 +114,7 @@ def short_validation() -> Iterator[None]:
 def record() -> Record:
     """A function that writes ``{name: text}`` as recordings into a folder, without a list of them."""
 
-    def record(
-        folder: Path, texts: Mapping[str, str], f0: float = 120.0, seconds_of: str | None = None
-    ) -> None:
+    def record(folder: Path, texts: Mapping[str, str], f0: float = 120.0, seconds_of: str | None = None) -> None:
         for seed, (name, text) in enumerate(texts.items()):
             encoded = encode(text if seconds_of is None else seconds_of, TextSpec(add_blank=False))
             path = folder / (name if Path(name).suffix in {".wav", ".flac"} else f"{name}.wav")

@@ -175,17 +175,14 @@ def code_of(page: str) -> tuple[Code, ...]:
     found = [(match.start(), match[1], match[2]) for match in _FENCE.finditer(content)]
     prose = _FENCE.sub(lambda match: "\n" * len(match[0]), content)  # of the same length, so that places stay
     found += [
-        (match.start(), "", re.sub(r"^    ", "", match[1], flags=re.MULTILINE))
-        for match in _INDENTED.finditer(prose)
+        (match.start(), "", re.sub(r"^    ", "", match[1], flags=re.MULTILINE)) for match in _INDENTED.finditer(prose)
     ]
     return tuple(code for _, language, block in sorted(found) for code in pieces(page, language, block))
 
 
 def pieces(page: str, language: str, block: str) -> Iterator[Code]:
     lines = [line for line in map(without_comment, block.splitlines()) if line]
-    if language in {"", "sh", "shell", "bash", "console"} and all(
-        line.split()[0] in PROGRAMS for line in lines
-    ):
+    if language in {"", "sh", "shell", "bash", "console"} and all(line.split()[0] in PROGRAMS for line in lines):
         yield from (Code(page, line, line, "shell") for line in lines)
     else:
         yield Code(page, lines[0], block, language)
@@ -257,8 +254,7 @@ def run_python(text: str) -> None:
 
 def run_json(text: str) -> None:
     lines = [
-        json.dumps({**(told := json.loads(line)), "voice": STAND_INS[told["voice"]]})
-        for line in text.splitlines()
+        json.dumps({**(told := json.loads(line)), "voice": STAND_INS[told["voice"]]}) for line in text.splitlines()
     ]
     Path("list.jsonl").write_text("\n".join(lines), encoding="utf-8")
     run_command("voxgrad say -f list.jsonl -d list")
@@ -291,9 +287,7 @@ def run(code: Code) -> None:
         OTHERS[code.page, code.first](code.text)
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(not code.is_listed for code in code_of(page))]
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if any(not code.is_listed for code in code_of(page))])
 def test_the_code_of_a_page_runs(page: str, workplace: Path, untrusted_read_in_process):
     for code in code_of(page):
         if not code.is_listed:

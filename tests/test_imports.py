@@ -103,10 +103,7 @@ def violations(module: str, source: str) -> list[str]:
             if name.startswith("voxgrad.") and 0 < LAYERS.get(package_of(name), 0) < LAYERS["cli"]
         ]
     if here == "model" and module not in OPEN_FILES:
-        found += [
-            f"{module}:{line}: only checkpoint.py opens files ({what})"
-            for what, line in _file_use(tree, module)
-        ]
+        found += [f"{module}:{line}: only checkpoint.py opens files ({what})" for what, line in _file_use(tree, module)]
     return found
 
 
@@ -126,9 +123,7 @@ def _upwards(module: str, here: str, there: str, name: str) -> Iterator[str]:
 def _at_start(tree: ast.Module, module: str) -> Iterator[tuple[str, int]]:
     """Imports that happen when the module is loaded, not when a function runs."""
     for node in tree.body:
-        yield from (
-            imported(ast.Module([node], []), module) if isinstance(node, ast.Import | ast.ImportFrom) else ()
-        )
+        yield from (imported(ast.Module([node], []), module) if isinstance(node, ast.Import | ast.ImportFrom) else ())
 
 
 def _file_use(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
@@ -142,16 +137,12 @@ def _file_use(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
 
 def modules() -> list[tuple[str, Path]]:
     paths = sorted(PACKAGE.rglob("*.py"))
-    named = [
-        (".".join(("voxgrad", *path.relative_to(PACKAGE).with_suffix("").parts)), path) for path in paths
-    ]
+    named = [(".".join(("voxgrad", *path.relative_to(PACKAGE).with_suffix("").parts)), path) for path in paths]
     return [(name.removesuffix(".__init__"), path) for name, path in named]
 
 
 def test_there_is_something_to_check():
-    assert {"voxgrad", "voxgrad.errors", "voxgrad.store", "voxgrad.store.store"} <= {
-        name for name, _ in modules()
-    }
+    assert {"voxgrad", "voxgrad.errors", "voxgrad.store", "voxgrad.store.store"} <= {name for name, _ in modules()}
 
 
 @pytest.mark.parametrize(("module", "path"), modules(), ids=[name for name, _ in modules()])

@@ -113,10 +113,7 @@ def test_a_new_field_is_an_argument_in_python():
 
     assert say("Hi.", warmth=0.5, sampler=None) == WarmSpec(warmth=0.5)
     assert inspect.signature(say).parameters["warmth"].default == 0
-    assert (
-        "    warmth: Strength of the low frequencies: 0 changes nothing. More is warmer.\n"
-        in f"{say.__doc__}\n"
-    )
+    assert "    warmth: Strength of the low frequencies: 0 changes nothing. More is warmer.\n" in f"{say.__doc__}\n"
     with pytest.raises(BadInputError, match="say, warmth"):
         say("Hi.", warmth=2)
     with pytest.raises(TypeError, match="warmht"):
@@ -124,9 +121,7 @@ def test_a_new_field_is_an_argument_in_python():
 
 
 def test_a_new_field_is_a_row_of_the_table():
-    row = (
-        "| `--warmth X` | 0 to 1 | 0 | Strength of the low frequencies: 0 changes nothing. More is warmer. |"
-    )
+    row = "| `--warmth X` | 0 to 1 | 0 | Strength of the low frequencies: 0 changes nothing. More is warmer. |"
     assert row in table(WarmSpec).splitlines()
 
 

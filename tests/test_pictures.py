@@ -21,9 +21,7 @@ def is_picture(path):
     return content.startswith(b"\x89PNG") and 800 <= width <= 1000 and height >= 200 and len(content) > 5000
 
 
-@pytest.mark.parametrize(
-    "title", ["A text.", "Costs $5, or $x^2$ more_or_less {so} \\frac", "long " * 100, ""]
-)
+@pytest.mark.parametrize("title", ["A text.", "Costs $5, or $x^2$ more_or_less {so} \\frac", "long " * 100, ""])
 def test_a_mel_with_its_text(tmp_path, title):
     pictures.draw_mel(tmp_path / "mel.png", MEL, MelSpec(), title)
     assert is_picture(tmp_path / "mel.png")

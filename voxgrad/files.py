@@ -112,9 +112,7 @@ def explained(error: OSError, doing: str) -> EnvironmentFailureError:
             f"There is no permission to {doing}{where}",
             "Change the permissions, or choose another place.",
         )
-    return EnvironmentFailureError(
-        f"Cannot {doing}: {error}", "Check the disk, and run the same command again."
-    )
+    return EnvironmentFailureError(f"Cannot {doing}: {error}", "Check the disk, and run the same command again.")
 
 
 if sys.platform == "win32":

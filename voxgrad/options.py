@@ -57,12 +57,7 @@ class Option:
     @property
     def bounds(self) -> tuple[float | None, float | None]:
         """The lowest and the highest value; None: there is none."""
-        limits = {
-            key: getattr(bound, key)
-            for bound in self.field.metadata
-            for key in _BOUNDS
-            if hasattr(bound, key)
-        }
+        limits = {key: getattr(bound, key) for bound in self.field.metadata for key in _BOUNDS if hasattr(bound, key)}
         lowest = limits["gt"] + 1 if self.kind is int and "gt" in limits else limits.get("ge")
         highest = limits["lt"] - 1 if self.kind is int and "lt" in limits else limits.get("le")
         return lowest, highest

@@ -69,9 +69,7 @@ def draw_curves(path: Path, panels: Mapping[str, Mapping[str, Curve]], title: st
     figure, axes = _figure(max(1, len(panels)), 0.6 + 1.9 * max(1, len(panels)))
     for axis, (name, curves) in zip(axes, panels.items(), strict=False):
         for label, (steps, values) in curves.items():
-            axis.plot(
-                steps, values, linewidth=1.0, marker="o" if len(steps) < 40 else "", markersize=3, label=label
-            )
+            axis.plot(steps, values, linewidth=1.0, marker="o" if len(steps) < 40 else "", markersize=3, label=label)
         axis.set_ylabel(name, fontsize=9)
         axis.grid(visible=True, linewidth=0.3)
         axis.legend(fontsize=8, frameon=False)

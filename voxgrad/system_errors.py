@@ -135,9 +135,7 @@ def _broken_library(error: Exception) -> EnvironmentFailureError | None:
     named = _package(error.name) if isinstance(error, ImportError) else ""
     of_libraries = dropwhile(lambda frame: frame[0] != "<module>" or frame[1] not in _distributions(), frames)
     packages = [*(package for _, package in of_libraries), named]
-    found = list(
-        dict.fromkeys(_distributions()[package] for package in packages if package in _distributions())
-    )
+    found = list(dict.fromkeys(_distributions()[package] for package in packages if package in _distributions()))
     if not found:
         return None
     first, *others = (f"{name} {version}" for name, version in found)
@@ -164,10 +162,7 @@ def _distributions() -> dict[str, tuple[str, str]]:
         recorded = distribution.read_text("RECORD") or distribution.read_text("top_level.txt") or ""
         known_by = str(distribution.metadata["Name"]), distribution.version
         # What comes first on the path is what is imported.
-        found = (
-            dict.fromkeys((_package(line.partition("/")[0]) for line in recorded.splitlines()), known_by)
-            | found
-        )
+        found = dict.fromkeys((_package(line.partition("/")[0]) for line in recorded.splitlines()), known_by) | found
     return {package: known_by for package, known_by in found.items() if package not in {"", "voxgrad"}}
 
 

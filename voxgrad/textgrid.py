@@ -48,10 +48,7 @@ def read_tiers(path: Path) -> list[tuple[str, list[Interval]]]:
     # A label may quote anything, so that tiers are told apart by where they begin, not by splitting.
     tiers = list(_TIER.finditer(text))
     ends = [*(tier.start() for tier in tiers[1:]), len(text)]
-    return [
-        (_unquoted(tier[1]), _intervals(text, tier.end(), end))
-        for tier, end in zip(tiers, ends, strict=False)
-    ]
+    return [(_unquoted(tier[1]), _intervals(text, tier.end(), end)) for tier, end in zip(tiers, ends, strict=False)]
 
 
 def _intervals(text: str, start: int, stop: int) -> list[Interval]:

@@ -66,9 +66,7 @@ def on_disk(path: Path) -> Path:
     """A file as it is called on the disk, where that differs in its Unicode form only."""
     if path.exists() or not path.parent.is_dir():
         return path
-    return next(
-        (entry for entry in path.parent.iterdir() if composed(entry.name) == composed(path.name)), path
-    )
+    return next((entry for entry in path.parent.iterdir() if composed(entry.name) == composed(path.name)), path)
 
 
 _BOMS = (

@@ -34,8 +34,7 @@ def test_pitch_moves_and_time_stays(pitch, formants):
 
 def test_formants_move():
     tilt = {
-        factor: decibels(shifted(SPOKEN, 1.0, factor), 300, 700)
-        - decibels(shifted(SPOKEN, 1.0, factor), 700, 1600)
+        factor: decibels(shifted(SPOKEN, 1.0, factor), 300, 700) - decibels(shifted(SPOKEN, 1.0, factor), 700, 1600)
         for factor in (0.85, 1.2)
     }
     assert tilt[0.85] > tilt[1.2] + 1

@@ -45,9 +45,7 @@ def plain_log_mel(samples, spec):
     "spec",
     [
         MelSpec(),
-        MelSpec(
-            sample_rate=16000, n_fft=512, win_length=512, hop_length=160, n_mels=40, f_min=50, f_max=7600
-        ),
+        MelSpec(sample_rate=16000, n_fft=512, win_length=512, hop_length=160, n_mels=40, f_min=50, f_max=7600),
     ],
 )
 def test_it_equals_the_definition(spec):
@@ -131,9 +129,7 @@ def test_safetensors_are_read_in_any_precision(tmp_path, kind):
 
 def test_safetensors_may_say_what_their_mel_is(tmp_path):
     other = MelSpec(sample_rate=24000, f_max=12000, n_mels=100)
-    save_file(
-        {"mel": torch.zeros(100, 4) - 1}, tmp_path / "mel.safetensors", {"mel": other.model_dump_json()}
-    )
+    save_file({"mel": torch.zeros(100, 4) - 1}, tmp_path / "mel.safetensors", {"mel": other.model_dump_json()})
     mel, spec = read_mel(tmp_path / "mel.safetensors", SPEC)
     assert (mel.shape, spec) == ((100, 4), other)
 

@@ -100,9 +100,7 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path, monkeypatch):
         check_writable_audio(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVELIST\xff\xff\0\0INFO"]
-)
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVELIST\xff\xff\0\0INFO"])
 def test_a_remark_is_not_found_in_stumps(content, tmp_path: Path):
     (tmp_path / "a.wav").write_bytes(content)
     if content:

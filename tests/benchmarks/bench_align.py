@@ -75,15 +75,11 @@ def compiled_loop():
         return None
     folder = Path(tempfile.mkdtemp())
     (folder / "loop.c").write_text(C_LOOP)
-    subprocess.run(
-        [compiler, "-O3", "-shared", "-fPIC", "-o", folder / "loop.so", folder / "loop.c"], check=True
-    )
+    subprocess.run([compiler, "-O3", "-shared", "-fPIC", "-o", folder / "loop.so", folder / "loop.c"], check=True)
     library = ctypes.CDLL(str(folder / "loop.so"))
 
     def loop(value, path, token_lengths, frame_lengths):
-        pointers = [
-            ctypes.c_void_p(array.ctypes.data) for array in (value, path, token_lengths, frame_lengths)
-        ]
+        pointers = [ctypes.c_void_p(array.ctypes.data) for array in (value, path, token_lengths, frame_lengths)]
         library.search(*pointers, *value.shape)
 
     return loop
@@ -108,9 +104,7 @@ def main() -> None:
             run()
             seconds[name].append(time.perf_counter() - started)
     ours = statistics.median(seconds["voxgrad"])
-    print(
-        f"MAS, {BATCH} x ({TOKENS} tokens x {FRAMES} frames), {torch.get_num_threads()} threads, median of {REPEATS}"
-    )
+    print(f"MAS, {BATCH} x ({TOKENS} tokens x {FRAMES} frames), {torch.get_num_threads()} threads, median of {REPEATS}")
     for name, values in seconds.items():
         median = statistics.median(values)
         print(f"  {name:24} {1000 * median:8.2f} ms   {median / ours:6.1f} x voxgrad")

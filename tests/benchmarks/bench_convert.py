@@ -99,9 +99,7 @@ def heard(whisper: Any, waveform: Waveform) -> list[str]:
     return plain(normalize(" ".join(segment.text for segment in segments)))
 
 
-def timing_kept(
-    before: NDArray[np.float64] | None, after: NDArray[np.float64] | None
-) -> dict[str, float | None]:
+def timing_kept(before: NDArray[np.float64] | None, after: NDArray[np.float64] | None) -> dict[str, float | None]:
     """Correlation of the durations of words, and the share of their borders that lie near each other.
 
     Args:

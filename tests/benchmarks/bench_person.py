@@ -141,9 +141,7 @@ class LowRank(nn.Module):
 def learning(model: GradTTS, parts: Sequence[str], rank: int) -> tuple[list[nn.Parameter], list[nn.Linear]]:
     """The parameters that learn, and the layers that learn by low rank."""
     prior = model.frame_prior
-    modules = (
-        [prior.mean_input, prior.mean_blocks, prior.mean_norm, prior.mean_output] if "mean" in parts else []
-    )
+    modules = [prior.mean_input, prior.mean_blocks, prior.mean_norm, prior.mean_output] if "mean" in parts else []
     modules += [model.decoder.estimator] if "score" in parts else []
     model.requires_grad_(requires_grad=False)
     layers = [layer for one in modules for layer in one.modules() if isinstance(layer, nn.Linear) and rank]
@@ -265,9 +263,7 @@ def detail(mel: Tensor) -> Tensor:
     for deviation, shape in ((2, (1, 1, -1, 1)), (3, (1, 1, 1, -1))):
         weights = torch.exp(-0.5 * (torch.arange(-3 * deviation, 3 * deviation + 1) / deviation) ** 2)
         kernel = (weights / weights.sum()).reshape(shape)
-        sides = (
-            (0, 0, 3 * deviation, 3 * deviation) if shape[2] == -1 else (3 * deviation, 3 * deviation, 0, 0)
-        )
+        sides = (0, 0, 3 * deviation, 3 * deviation) if shape[2] == -1 else (3 * deviation, 3 * deviation, 0, 0)
         x = F.conv2d(F.pad(x, sides, mode="replicate"), kernel)
     return mel - x[0, 0]
 
@@ -312,9 +308,7 @@ class Judges:
         cached = self.given.work / f"references-{name}.npz"
         if not cached.exists():
             person = begun(self.given, name)
-            judged, learnt = (
-                self.centroid([r.samples for r in part]) for part in (person.judged, person.learnt)
-            )
+            judged, learnt = (self.centroid([r.samples for r in part]) for part in (person.judged, person.learnt))
             np.savez(cached, judged=judged, learnt=learnt, nearest=(self.readers @ learnt).max())
         found = np.load(cached)
         return found["judged"], found["learnt"], float(found["nearest"])
@@ -374,9 +368,7 @@ def sampling(text: str) -> tuple[float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("speech", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--arms", required=True, help=f"recorded, copied, {', '.join(ARMS)}")

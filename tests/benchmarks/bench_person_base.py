@@ -111,8 +111,7 @@ class Discriminator(nn.Module):
             ((1, 2), (2, 2), (2, 2), 1),
         )
         self.layers = nn.ModuleList(
-            norm(nn.Conv2d(channels[i], channels[i + 1], 3 if i else 5, strides[i], 1 if i else 2))
-            for i in range(4)
+            norm(nn.Conv2d(channels[i], channels[i + 1], 3 if i else 5, strides[i], 1 if i else 2)) for i in range(4)
         )
         self.output = norm(nn.Conv2d(channels[-1], 1, 3, padding=1))
 
@@ -144,10 +143,7 @@ def train_adversarial(given: argparse.Namespace) -> None:
         with torch.set_grad_enabled(learns):
             process = ReverseDiffusion(model.decoder, condition)
             fake = unipc(process, condition.mu + 0.5 * noise, time_grid(2))
-        seen = [
-            (one, condition.mu, int(torch.randint(129 - one.width, (), generator=generator)))
-            for one in judges
-        ]
+        seen = [(one, condition.mu, int(torch.randint(129 - one.width, (), generator=generator))) for one in judges]
         loss = torch.zeros(())
         for judge, *at in seen:
             loss = loss + (1 - judge(crops.y, *at)[0]).square().mean()
@@ -157,9 +153,7 @@ def train_adversarial(given: argparse.Namespace) -> None:
         theirs.step()
         if learns:
             learnt += 1
-            distance = ((fake - crops.y).abs() * condition.mask).sum() / (
-                condition.mask.sum() * crops.y.shape[1]
-            )
+            distance = ((fake - crops.y).abs() * condition.mask).sum() / (condition.mask.sum() * crops.y.shape[1])
             for judge, *at in seen:
                 said, features = judge(fake, *at)
                 wanted = judge(crops.y, *at)[1]
@@ -176,9 +170,7 @@ def train_adversarial(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("speech", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("arms")

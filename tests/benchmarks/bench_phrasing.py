@@ -110,9 +110,7 @@ def main() -> None:
     else:
         voice = voxgrad.load(given.voice, vocoder=given.vocoder, home=given.home)
         spoken = {
-            name: [
-                Waveform(voice.say(text, seed=0, speaker=given.speaker).samples, voice.rate) for text in group
-            ]
+            name: [Waveform(voice.say(text, seed=0, speaker=given.speaker).samples, voice.rate) for text in group]
             for name, group in texts.items()
         }
     print("| | movement at the end | rises | pauses | marks within | words a second |")

@@ -56,9 +56,7 @@ def told(condition: Condition, centre: Tensor | None) -> Condition:
     """The same for a prior around ``centre``, (n_feats, 1); None: around mu. Both get mu as features too."""
     mu = condition.mu
     features = torch.cat((condition.features, mu.transpose(1, 2) / 4), 2)
-    return Condition(
-        mu if centre is None else centre.expand_as(mu), speaker=condition.speaker, features=features
-    )
+    return Condition(mu if centre is None else centre.expand_as(mu), speaker=condition.speaker, features=features)
 
 
 def trained(
@@ -83,10 +81,7 @@ def trained(
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, step / WARMUP) * (1 - spent / seconds) ** 0.5
         batch = chosen.choices(clips, weights=[y.shape[2] for y, _ in clips], k=BATCH)
-        cut = [
-            (one, told(condition, centre), chosen.randrange(one.shape[2] - CROP + 1))
-            for one, condition in batch
-        ]
+        cut = [(one, told(condition, centre), chosen.randrange(one.shape[2] - CROP + 1)) for one, condition in batch]
         y = torch.cat([one[..., at : at + CROP] for one, _, at in cut])
         condition = Condition(
             torch.cat([one.mu[..., at : at + CROP] for _, one, at in cut]),
@@ -141,8 +136,7 @@ def main() -> None:
     dataset = measure_pitch(Dataset.open(store.find(given.dataset, "dataset")))
     vocoder = load_vocoder(choose_vocoder(store, None, dataset.mel, ignore), dataset.mel, given.base)
     training, held_out = (
-        [one for one in pieces(acoustic, corpus) if one[0].shape[2] >= CROP]
-        for corpus in dataset.corpus.divide(0.1)
+        [one for one in pieces(acoustic, corpus) if one[0].shape[2] >= CROP] for corpus in dataset.corpus.divide(0.1)
     )
     middle = torch.cat([y for y, _ in training], 2).mean(2)[0, :, None]
     networks = {"mu": (None, trained(acoustic, training, None, given.seconds))}

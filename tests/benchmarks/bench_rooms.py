@@ -43,9 +43,7 @@ def main() -> None:
                 done = denoise(noisy)
                 spent += time.process_time() - began
                 seconds += clean.seconds
-                rows.append(
-                    [snr(noisy), snr(done), distance(noisy, clean), distance(done, clean), error(done, clean)]
-                )
+                rows.append([snr(noisy), snr(done), distance(noisy, clean), distance(done, clean), error(done, clean)])
             before, after, far, near, true = np.mean(rows, 0)
             print(
                 f"{name} at {level} dB: estimated {before:.1f} -> {after:.1f} dB, true {level} -> {true:.1f} dB, "
@@ -96,9 +94,7 @@ def distance(one: Waveform, other: Waveform) -> float:
 
 def error(one: Waveform, clean: Waveform) -> float:
     """True signal-to-noise ratio in dB."""
-    return float(
-        10 * np.log10(np.square(clean.samples).mean() / np.square(one.samples - clean.samples).mean())
-    )
+    return float(10 * np.log10(np.square(clean.samples).mean() / np.square(one.samples - clean.samples).mean()))
 
 
 if __name__ == "__main__":

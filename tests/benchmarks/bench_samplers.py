@@ -24,11 +24,7 @@ from voxgrad.vocoder.registry import load_vocoder
 
 REFERENCE = SynthesisSpec(sampler="euler", steps=50)
 ROWS = [
-    *(
-        SynthesisSpec(sampler=sampler, steps=n)
-        for sampler in ("euler", "unipc")
-        for n in (1, 2, 3, 4, 6, 10, 50)
-    ),
+    *(SynthesisSpec(sampler=sampler, steps=n) for sampler in ("euler", "unipc") for n in (1, 2, 3, 4, 6, 10, 50)),
     *(SynthesisSpec(sampler="dpmpp", steps=n) for n in (2, 6)),
 ]
 
@@ -63,9 +59,7 @@ def main() -> None:
     for settings in ROWS:
         mels = made(settings)
         to_recorded, to_reference = distance(mels, recorded), distance(mels, reference)
-        print(
-            f"| {settings.sampler} | {settings.steps} | {to_recorded:.3f} | {to_reference:.3f} |", flush=True
-        )
+        print(f"| {settings.sampler} | {settings.steps} | {to_recorded:.3f} | {to_reference:.3f} |", flush=True)
         if given.wavs is not None:
             write(given.wavs / f"{settings.sampler}-{settings.steps}", mels, vocoder, mel)
 

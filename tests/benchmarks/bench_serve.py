@@ -131,15 +131,11 @@ def main() -> int:
         began = time.perf_counter()
         with ThreadPoolExecutor(options.clients) as threads:
             spoken = list(
-                threads.map(
-                    lambda share: [asker.ask(text, len(text) + i) for i, text in enumerate(share)], shares
-                )
+                threads.map(lambda share: [asker.ask(text, len(text) + i) for i, text in enumerate(share)], shares)
             )
         took = time.perf_counter() - began
         audio = sum(seconds for share in spoken for _, seconds in share)
-        report(
-            f"{len(texts)} sentences of {options.clients} clients", f"{took:.1f} s for {audio:.1f} s of audio"
-        )
+        report(f"{len(texts)} sentences of {options.clients} clients", f"{took:.1f} s for {audio:.1f} s of audio")
         report("failed, lost or mixed up", str(len(asker.failures)))
         alone = say_from_a_list(texts, options)
         report(
@@ -170,9 +166,7 @@ def main() -> int:
         stop.set()
         reader.join()
         ratio = statistics.median(beside) / statistics.median(idle)
-        report(
-            "first audio beside a book: median", f"{statistics.median(beside):.3f} s, {ratio:.2f} times idle"
-        )
+        report("first audio beside a book: median", f"{statistics.median(beside):.3f} s, {ratio:.2f} times idle")
     for failure in asker.failures[:10]:
         report("failure", failure)
     return 1 if asker.failures else 0

@@ -31,11 +31,7 @@ def main() -> None:
     for folder in ("kokoro", "kathleen", "lj"):
         for entry in find_transcripts(DATA / folder).entries:
             voices[f"{folder} {entry.speaker}"].append(entry.recording)
-    read = {
-        name: clips(draw.sample(paths, min(len(paths), 60)))
-        for name, paths in voices.items()
-        if len(paths) >= 12
-    }
+    read = {name: clips(draw.sample(paths, min(len(paths), 60))) for name, paths in voices.items() if len(paths) >= 12}
     single = [split(*zip(*known, strict=True))[0] for known in read.values()]
     single += [split(*zip(*draw.sample(known, 12), strict=True))[0] for known in read.values()]
     print(f"{len(read)} voices, single: distance up to {max(single):.1f}, median {np.median(single):.1f}")
@@ -48,9 +44,7 @@ def main() -> None:
                 first = draw.sample(read[one], min(CLIPS, len(read[one])))
                 count = max(2, round(len(first) * share / (1 - share)))
                 found.append(
-                    split(*zip(*first, *draw.sample(read[other], min(count, len(read[other]))), strict=True))[
-                        0
-                    ]
+                    split(*zip(*first, *draw.sample(read[other], min(count, len(read[other]))), strict=True))[0]
                 )
         told = np.mean(np.array(found) > BOUND)
         low = np.percentile(found, 5)

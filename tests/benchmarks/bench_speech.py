@@ -135,11 +135,7 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
 
 def references(metrics: PerceptualMetrics, folder: Path | None) -> list[np.ndarray]:
     """Embeddings of the first recordings of a folder."""
-    files = (
-        []
-        if folder is None
-        else sorted(p for p in folder.rglob("*") if p.suffix in {".wav", ".flac", ".ogg"})
-    )
+    files = [] if folder is None else sorted(p for p in folder.rglob("*") if p.suffix in {".wav", ".flac", ".ogg"})
     return [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
 
 

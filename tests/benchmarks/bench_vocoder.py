@@ -144,9 +144,7 @@ def collected(arguments: argparse.Namespace, mel: MelSpec) -> dict[str, list[Wav
     sentences = [dataset.artifact.path(f"audio/{clip.id}.flac") for clip in one_take.values()]
     recordings = [path for path in arguments.folder.rglob("*") if path.suffix in {".wav", ".flac"}]
     sources = [chosen(sorted(paths), arguments.clips) for paths in (sentences, recordings)]
-    known, strange = (
-        [whole(resample(read_audio(path), mel.sample_rate), mel) for path in s] for s in sources
-    )
+    known, strange = ([whole(resample(read_audio(path), mel.sample_rate), mel) for path in s] for s in sources)
     return {
         f"{arguments.dataset}, held out": known,
         arguments.folder.name: strange,
@@ -237,9 +235,7 @@ def compare_precision(vocoder: Vocoder, clips: list[Waveform]) -> None:
             distances.append(mel_distance(clip, Waveform(sound, clip.rate)))
         means.append(statistics.mean(distances))
     full, half = means
-    print(
-        f"\nMel L1 of {len(clips)} clips: {full:.4f} in float32, {half:.4f} in bfloat16 ({half / full - 1:+.2%})"
-    )
+    print(f"\nMel L1 of {len(clips)} clips: {full:.4f} in float32, {half:.4f} in bfloat16 ({half / full - 1:+.2%})")
 
 
 def draw(path: Path, vocoders: Mapping[str, Vocoder], clip: Waveform) -> None:

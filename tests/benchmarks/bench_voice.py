@@ -36,9 +36,7 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
     acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
     one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}
-    clips = random.Random(0).sample(
-        sorted(one_take.values(), key=lambda clip: clip.id), min(count, len(one_take))
-    )
+    clips = random.Random(0).sample(sorted(one_take.values(), key=lambda clip: clip.id), min(count, len(one_take)))
 
     recorded, recordings, others = data, clips, list(training.clips)
     if like is not None:
@@ -50,9 +48,7 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
 
     some = random.Random(1).sample(others, min(REFERENCE_CLIPS, len(others)))
     known = [metrics_by_models.voice(recording(clip)) for clip in some]
-    vocoder = load_vocoder(
-        choose_vocoder(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice
-    )
+    vocoder = load_vocoder(choose_vocoder(store, vocoder_ref, acoustic.spec.mel, ignore), acoustic.spec.mel, voice)
     names = ("voice", "recordings", f"recordings through {vocoder.name}")
     rows, said = {name: [] for name in names}, Counter()
     lengths, factors = [], []
@@ -110,9 +106,7 @@ def report(voice, count, rows, said, lengths, factors) -> None:
             f"DNSMOS {statistics.mean(quality):.2f} ± {statistics.stdev(quality):.2f}"
         )
     print(f"  length against the recording: {statistics.mean(lengths):.3f} ± {statistics.stdev(lengths):.3f}")
-    print(
-        f"  text to mel, {torch.get_num_threads()} threads: real-time factor {statistics.median(factors):.3f}"
-    )
+    print(f"  text to mel, {torch.get_num_threads()} threads: real-time factor {statistics.median(factors):.3f}")
 
 
 if __name__ == "__main__":

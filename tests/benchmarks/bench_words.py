@@ -43,17 +43,13 @@ def main() -> None:
         ]
         known = [suspects(entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
         draw = random.Random(1)
-        altered = [
-            (index % len(entries), *alter(entries, index % len(entries), draw)) for index in range(ALTERED)
-        ]
+        altered = [(index % len(entries), *alter(entries, index % len(entries), draw)) for index in range(ALTERED)]
         speakers = [entry.speaker for entry in entries]
         gains = {
             name: usual_gains([one for one, speaker in zip(known, speakers, strict=True) if speaker == name])
             for name in set(speakers)
         }
-        usual.append(
-            np.array([beyond_usual(one, gains[who]) for one, who in zip(known, speakers, strict=True)])
-        )
+        usual.append(np.array([beyond_usual(one, gains[who]) for one, who in zip(known, speakers, strict=True)]))
         found = [(speakers[index], suspects(text, mels[index], NONE)) for index, _, text in altered]
         deviations.append(np.array([beyond_usual(one, gains[who]) for who, one in found]))
         kinds.append(np.array([kind for _, kind, _ in altered]))
@@ -67,9 +63,7 @@ def main() -> None:
 def before(entries: list[Entry], mels: list[torch.Tensor], altered: list[tuple[int, str, str]]) -> None:
     """Prints the same of the likelihood of the whole text, where no correct one is doubted."""
     base = load_acoustic_model(Store.open().find("base/english"))
-    correct = [
-        score_transcript(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)
-    ]
+    correct = [score_transcript(base, entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
     wrong = [score_transcript(base, text, mels[index], NONE) for index, _, text in altered]
     usual = np.array([-one.likelihood for one in correct if one is not None])
     deviations = np.array([np.inf if one is None else -one.likelihood for one in wrong])

@@ -144,9 +144,7 @@ def known_speech(given: argparse.Namespace) -> Known:
         chosen = [(path, text, f"libri-{name}") for path, text, name in listed(given.speech / "libri")]
         voices = {row[2]: row for row in reversed(listed(given.speech / "kokoro")) if "mix" not in row[2]}
         taken = [row for row in (*chosen, *voices.values()) if row[2] in rows]
-        found = [
-            one for one in (recorded(*row) for row in taken[::2]) if one.clip.frames >= len(one.clip.tokens)
-        ]
+        found = [one for one in (recorded(*row) for row in taken[::2]) if one.clip.frames >= len(one.clip.tokens)]
         torch.save((found, align_corpus(base().model, Recordings(found), rows, CPU)), cached)
     found, alignments = torch.load(cached, weights_only=False)
     return Known(Recordings(found), alignments, rows)

@@ -42,12 +42,8 @@ def test_it_has_fewer_sentences_where_the_time_is_over(furnished, command, monke
     said = []
     made = card_step.card(furnished, voice, base, dataset, None, said.append, deadline=0.0)
     assert len(made.manifest.settings["sentences"]) == 1
-    assert "the card has 1 of 3 sentences, because the time ran out" in [
-        getattr(event, "text", "") for event in said
-    ]
-    whole = card_step.card(
-        furnished, voice, base, dataset, None, ignore
-    )  # which the short one is not taken for
+    assert "the card has 1 of 3 sentences, because the time ran out" in [getattr(event, "text", "") for event in said]
+    whole = card_step.card(furnished, voice, base, dataset, None, ignore)  # which the short one is not taken for
     assert len(whole.manifest.settings["sentences"]) == 3
 
 
@@ -73,9 +69,7 @@ def test_it_is_one_page_that_asks_nobody_for_anything(furnished, command):
     assert len(furnished.list("card")) == 1
 
 
-@pytest.mark.parametrize(
-    "error", [EnvironmentFailureError("the disk is full", "Make room."), KeyboardInterrupt()]
-)
+@pytest.mark.parametrize("error", [EnvironmentFailureError("the disk is full", "Make room."), KeyboardInterrupt()])
 def test_a_voice_outlives_a_card_that_cannot_be_made(error, trained, command, failing):
     failing(error)
     told = command(*FINETUNE)

@@ -49,9 +49,7 @@ def test_each_step_writes_one_artifact_whose_digests_check(chain):
     for artifact in own:
         check_digests(artifact)
         listed = {entry.path for entry in artifact.manifest.files}
-        lying = {
-            p.relative_to(artifact.directory).as_posix() for p in artifact.directory.rglob("*") if p.is_file()
-        }
+        lying = {p.relative_to(artifact.directory).as_posix() for p in artifact.directory.rglob("*") if p.is_file()}
         assert lying == listed | {"manifest.json", "manifest.sha256"}
     assert list((chain.home / "tmp").iterdir()) == []
     assert list((chain.home / "runs").iterdir()) == []
@@ -88,9 +86,7 @@ def test_the_pictures_are_small_and_readable(chain):
             check_picture(artifact.path(name))
 
 
-def test_the_same_commands_make_nothing_new_and_answer_in_one_object(
-    chain, furnished, command, steps, synthetic
-):
+def test_the_same_commands_make_nothing_new_and_answer_in_one_object(chain, furnished, command, steps, synthetic):
     before = {one.ref: one.digest for one in furnished.list()}
     for kind, arguments in {
         "dataset": ("prepare", chain.recordings, *synthetic),

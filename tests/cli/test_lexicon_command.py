@@ -63,9 +63,7 @@ def test_words_are_kept_listed_and_removed(command, refused):
     (home() / "lexicon.txt").open("a", encoding="utf-8").write("# mine\nqux  K AH1 K S  # a remark\n")
     assert command("lexicon", "add", "siobhan", "/ʃəˈvɔːn/").code == 0
     content = (home() / "lexicon.txt").read_text(encoding="utf-8")
-    assert content == (
-        "Nguyen  W IH1 N\n# mine\nqux  K AH1 K S  # a remark\nsiobhan  SH AH0 V AO1 N  # /ʃəˈvɔːn/\n"
-    )
+    assert content == ("Nguyen  W IH1 N\n# mine\nqux  K AH1 K S  # a remark\nsiobhan  SH AH0 V AO1 N  # /ʃəˈvɔːn/\n")
     listed = json.loads(command("lexicon", "list", "--json").out)["words"]
     assert [one["word"] for one in listed] == ["nguyen", "qux", "siobhan"]
     assert json.loads(command("g2p", "Siobhan", "--json").out)["words"][0]["source"] == "lexicon"

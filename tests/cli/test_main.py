@@ -146,9 +146,7 @@ def test_a_group_alone_is_one_line_too(group: str, capsys):
         (AssertionError(), 1, "error: internal error: AssertionError. Run again"),
     ],
 )
-def test_every_failure_is_one_line_with_its_exit_code(
-    error: BaseException, code: int, line: str, monkeypatch, capsys
-):
+def test_every_failure_is_one_line_with_its_exit_code(error: BaseException, code: int, line: str, monkeypatch, capsys):
     def fail(home: Path | None, **options: bool) -> Store:
         raise error
 

@@ -104,9 +104,7 @@ def stand_in(place: Path, name: str, content: str) -> None:
         ),
     ],
 )
-def test_a_library_that_does_not_load_is_named_with_what_mends_it(
-    content, says, tmp_path, monkeypatch, capsys
-):
+def test_a_library_that_does_not_load_is_named_with_what_mends_it(content, says, tmp_path, monkeypatch, capsys):
     stand_in(tmp_path, "broken_one", content)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(Store, "open", lambda *_, **__: importlib.import_module("broken_one"))

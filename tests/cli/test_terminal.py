@@ -12,9 +12,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(
-    events: list[Event], session: Session, seconds: float = 1.0, stream: io.StringIO | None = None
-) -> list[str]:
+def shown(events: list[Event], session: Session, seconds: float = 1.0, stream: io.StringIO | None = None) -> list[str]:
     """The lines that come of events, one every ``seconds``."""
     now = 0.0
 

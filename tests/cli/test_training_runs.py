@@ -140,9 +140,7 @@ def test_runs_lists_what_is_in_progress(furnished, command, stopped):
     told = json.loads(command("runs", "--json").out)["runs"]
     assert len(told) == 1
     assert (told[0]["run"], told[0]["step"], told[0]["steps"], told[0]["checkpoint"]) == (stopped, 5, 11, 5)
-    assert set(told[0]["losses"]) == {"prior", "duration", "moved"} or {"prior", "duration"} <= set(
-        told[0]["losses"]
-    )
+    assert set(told[0]["losses"]) == {"prior", "duration", "moved"} or {"prior", "duration"} <= set(told[0]["losses"])
     assert told[0]["size"] > 10_000
     assert 0 <= told[0]["checkpoint_age"] < 3600
 

@@ -182,9 +182,7 @@ def test_options_that_cannot_be_are_refused(takes, refused):
 
 
 def test_frames_of_the_recording_are_found_by_token():
-    performance = Performance(
-        torch.tensor([2, 3, 1]), torch.zeros(6), torch.ones(6) > 0, timing=True, melody=1.0
-    )
+    performance = Performance(torch.tensor([2, 3, 1]), torch.zeros(6), torch.ones(6) > 0, timing=True, melody=1.0)
     same = performance.source_frames(*frame_positions(torch.tensor([[2, 3, 1]]), 6))
     assert same.tolist() == [[0, 1, 2, 3, 4, 5]]
     stretched = performance.source_frames(*frame_positions(torch.tensor([[4, 3, 1]]), 8))
@@ -193,9 +191,7 @@ def test_frames_of_the_recording_are_found_by_token():
 
 def test_the_melody_is_told_to_a_model_that_takes_pitch():
     voiced = torch.tensor([False, True, True, True])
-    half = Performance(
-        torch.tensor([4]), torch.tensor([0.0, 1.0, 2.0, -1.0]), voiced, timing=True, melody=0.5
-    )
+    half = Performance(torch.tensor([4]), torch.tensor([0.0, 1.0, 2.0, -1.0]), voiced, timing=True, melody=0.5)
     token, position = frame_positions(torch.tensor([[4]]), 4)
     scores, voicing = half.melody_on(token, position, torch.full((1, 4), 3.0), torch.full((1, 4), -2.0))
     assert scores.tolist() == [[3.0, 2.0, 2.5, 1.0]]
@@ -205,9 +201,7 @@ def test_the_melody_is_told_to_a_model_that_takes_pitch():
 def test_the_melody_is_put_on_by_praat_where_a_model_takes_none():
     spec, held = MelSpec(), tone(1.0)
     frames = len(held.samples) // spec.hop_length
-    rising = np.sin(
-        2 * np.pi * np.arange(held.samples.size) / RATE * (180 + 20 * np.arange(held.samples.size) / RATE)
-    )
+    rising = np.sin(2 * np.pi * np.arange(held.samples.size) / RATE * (180 + 20 * np.arange(held.samples.size) / RATE))
     own = pitch_of(Waveform(rising.astype(np.float32), RATE), spec)
     falling = torch.linspace(1, -1, frames)
     told = Performance(torch.tensor([frames]), falling, torch.ones(frames) > 0, timing=True, melody=1.0)

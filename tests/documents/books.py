@@ -36,8 +36,7 @@ def write_epub(
 ) -> Path:
     """Write a book: pages by file name, in order; titles as pairs of target and title."""
     manifest = "".join(
-        f'<item id="p{number}" href="{name}" media-type="application/xhtml+xml"/>'
-        for number, name in enumerate(pages)
+        f'<item id="p{number}" href="{name}" media-type="application/xhtml+xml"/>' for number, name in enumerate(pages)
     )
     spine = "".join(f'<itemref idref="p{number}"/>' for number in range(len(pages)))
     if ncx:

@@ -39,9 +39,7 @@ def test_a_book_is_read_in_order_with_its_titles(ncx, tmp_path):
 @pytest.mark.parametrize("ncx", [False, True])
 def test_notes_and_page_numbers_are_not_read(kind, ncx, tmp_path):
     pages, expected = KINDS[kind]
-    book = open_book(
-        write_epub(tmp_path / "b.epub", pages, [(name, f"Title of {name}") for name in pages], ncx=ncx)
-    )
+    book = open_book(write_epub(tmp_path / "b.epub", pages, [(name, f"Title of {name}") for name in pages], ncx=ncx))
     read = [text for chapter in book.chapters for text in re.findall("(?s)<p>(.*?)</p>", chapter.ssml)]
     assert [" ".join(text.split()) for text in read] == expected
     assert [chapter.title for chapter in book.chapters] == [
@@ -90,9 +88,7 @@ def test_a_book_without_its_table_of_contents_and_cover_is_read(ncx, name, tmp_p
 
 
 def test_without_navigation_headings_are_titles(tmp_path):
-    book = open_book(
-        write_epub(tmp_path / "b.epub", {"a.xhtml": "<h1>Eins</h1><p>x</p>", "b.xhtml": "<p>y</p>"})
-    )
+    book = open_book(write_epub(tmp_path / "b.epub", {"a.xhtml": "<h1>Eins</h1><p>x</p>", "b.xhtml": "<p>y</p>"}))
     assert [chapter.title for chapter in book.chapters] == ["Eins", "Part 2"]
 
 
@@ -121,9 +117,7 @@ def raw(path: Path, members: dict[str, str | bytes]) -> Path:
     return path
 
 
-ENCRYPTION = (
-    '<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:CipherReference URI="{}"/></encryption>'
-)
+ENCRYPTION = '<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:CipherReference URI="{}"/></encryption>'
 
 
 @pytest.mark.parametrize(

@@ -100,9 +100,7 @@ def test_code_blocks_are_left_out_with_one_warning():
 
 
 def test_a_page_is_parted_at_ids():
-    converted = html_to_ssml(
-        '<p>zero</p><h2 id="a">A</h2><p>one</p><p id="b">two</p>', anchors=["a", "b", "c"]
-    )
+    converted = html_to_ssml('<p>zero</p><h2 id="a">A</h2><p>one</p><p id="b">two</p>', anchors=["a", "b", "c"])
     assert [(part.anchor, part.heading) for part in converted.parts] == [("", ""), ("a", "A"), ("b", "")]
     assert converted.parts[2].ssml == "<p>two</p>"
 
@@ -123,9 +121,7 @@ def test_markdown():
 
 
 def test_footnotes_of_markdown_are_left_out():
-    written = (
-        "A claim[^1] and [^x] more[^b].\n\n[^1]: The note\ngoes on.\n\n[^b]: First.\n\n    Second.\n\nAfter."
-    )
+    written = "A claim[^1] and [^x] more[^b].\n\n[^1]: The note\ngoes on.\n\n[^b]: First.\n\n    Second.\n\nAfter."
     assert markdown_to_ssml(written).ssml == "<speak><p>A claim and [^x] more.</p><p>After.</p></speak>"
 
 
@@ -149,8 +145,7 @@ def test_any_page_becomes_ssml_that_can_be_read(html):
 
 def test_turns_have_the_voices_of_their_speakers():
     written = (
-        "The play begins.\n\nAlice: Hello, Bob.\nALICE: Are you\nthere?\n\nbob:Hi: no.\nbob: I am & was.\n\n"
-        "They leave."
+        "The play begins.\n\nAlice: Hello, Bob.\nALICE: Are you\nthere?\n\nbob:Hi: no.\nbob: I am & was.\n\nThey leave."
     )
     assert dialogue_to_ssml(written, ["alice", "bob"]) == (
         '<speak><p>The play begins.</p><voice name="alice"><p>Hello, Bob.</p></voice>'

@@ -95,9 +95,7 @@ def test_a_network_that_knows_nothing_gives_the_score_of_a_gaussian():
     t = torch.tensor([0.3, 0.8])
     integral = score.schedule.integral(t)[:, None, None]
     variance = torch.exp(-integral) * SPEC.sigma_data**2 - torch.expm1(-integral)
-    found = score(
-        mu + r_t, mu, t, None, torch.zeros(2, SPEC.spk_emb_dim), torch.zeros(2, 8, SPEC.frame_channels)
-    )
+    found = score(mu + r_t, mu, t, None, torch.zeros(2, SPEC.spk_emb_dim), torch.zeros(2, 8, SPEC.frame_channels))
     assert torch.allclose(found, -r_t / variance, atol=1e-4)
 
 
@@ -118,9 +116,7 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(model, sampler):
     settings = SynthesisSpec(sampler=sampler, steps=3, precision="float32")
     tokens = torch.randint(1, 148, (3, 30), generator=torch.Generator().manual_seed(0))
     lengths, rows = torch.tensor([30, 17, 9]), torch.tensor([0, 1, 2])
-    together = model.synthesize(
-        tokens, lengths, settings, [torch.Generator().manual_seed(i) for i in range(3)], rows
-    )
+    together = model.synthesize(tokens, lengths, settings, [torch.Generator().manual_seed(i) for i in range(3)], rows)
     for row, length in enumerate(lengths.tolist()):
         alone = model.synthesize(
             tokens[row : row + 1, :length],
@@ -195,9 +191,7 @@ def test_rounded_weights_are_those_of_autocast(model):
 
 @BFLOAT16
 def test_only_a_model_of_frames_speaks_by_rounded_weights(model):
-    spec = AcousticSpec(
-        model=SPEC, mel=MelSpec(), text=TextSpec(), speakers={"a": 0, "b": 1, "c": 2}, voice="a"
-    )
+    spec = AcousticSpec(model=SPEC, mel=MelSpec(), text=TextSpec(), speakers={"a": 0, "b": 1, "c": 2}, voice="a")
     acoustic = AcousticModel(model, spec)
     assert acoustic.speaking("float32") is model
     assert acoustic.speaking("bfloat16") is acoustic.speaking("bfloat16") is not model

@@ -134,9 +134,7 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp
     together = model.synthesize(tokens, lengths, settings, generators(5, 6, 7), rows, 1.2)
     for row, length in enumerate(lengths.tolist()):
         one = slice(row, row + 1)
-        alone = model.synthesize(
-            tokens[one, :length], lengths[one], settings, generators(5 + row), rows[one], 1.2
-        )
+        alone = model.synthesize(tokens[one, :length], lengths[one], settings, generators(5 + row), rows[one], 1.2)
         frames = int(alone.lengths)
         assert together.lengths[row] == frames
         assert torch.equal(together.durations[row, :length], alone.durations[0])

@@ -73,11 +73,7 @@ def test_what_is_added_is_added_in_place_where_no_gradient_is_asked_for(spread, 
 
 
 def test_large_numbers_stay_numbers_and_no_number_stays_none():
-    x = (
-        torch.tensor([-1e4, -100.0, -30.0, 0.0, 19.0, 21.0, 100.0, 1e4])
-        .reshape(1, 8, 1, 1)
-        .repeat(1, 1, 1, 2)
-    )
+    x = torch.tensor([-1e4, -100.0, -30.0, 0.0, 19.0, 21.0, 100.0, 1e4]).reshape(1, 8, 1, 1).repeat(1, 1, 1, 2)
     weight, bias = torch.zeros(8), x[0, :, 0, 0].clone()  # Mish of the bias alone
     found = fused(x, weight, bias)
     assert torch.allclose(found[0, :, 0, 0], F.mish(bias), rtol=1e-5, atol=1e-6)

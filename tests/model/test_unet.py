@@ -31,9 +31,7 @@ def test_folded_attention_is_attention(channels_last, ragged):
     extent = (torch.arange(16) < torch.tensor([[16], [9], [3]]))[:, None, None].float() if ragged else None
     found, expected = attention(x, Frames(extent, extent), torch.ones(1)), written_out(attention, x, extent)
     assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
-    gradients = [
-        torch.autograd.grad(out.square().sum(), tuple(attention.parameters())) for out in (found, expected)
-    ]
+    gradients = [torch.autograd.grad(out.square().sum(), tuple(attention.parameters())) for out in (found, expected)]
     for ours, theirs in zip(*gradients, strict=True):
         assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
 

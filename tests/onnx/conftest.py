@@ -40,9 +40,7 @@ def _acoustic(**changes) -> AcousticModel:
     torch.manual_seed(0)
     model = ModelSpec(**{**SMALL, **changes})
     speakers = {f"s{row}": row for row in range(model.n_spks)}
-    spec = AcousticSpec(
-        model=model, mel=MelSpec(), text=TextSpec(), speakers=speakers, voice="s0", duration_scale=1.07
-    )
+    spec = AcousticSpec(model=model, mel=MelSpec(), text=TextSpec(), speakers=speakers, voice="s0", duration_scale=1.07)
     network = GradTTS(model).eval()
     with torch.no_grad():
         for parameter in network.parameters():

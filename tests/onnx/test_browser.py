@@ -40,10 +40,7 @@ def test_a_browser_speaks(own, command, tmp_path):
         pytest.skip("needs chromium, and onnxruntime-web in VOXGRAD_ORT_WEB")
     place = tmp_path / "web"
     place.mkdir()
-    assert (
-        command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", place / "alice-onnx").code
-        == 0
-    )
+    assert command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", place / "alice-onnx").code == 0
     (place / "dist").symlink_to(Path(runtime).resolve())
     page = re.search(r"```html\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     (place / "index.html").write_text(page.rstrip().removesuffix("</script>") + AUTOMATIC, encoding="utf-8")
@@ -51,9 +48,7 @@ def test_a_browser_speaks(own, command, tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=100000"]
-        subprocess.run(
-            [browser, *options, f"--screenshot={place}/page.png", address], check=True, timeout=120
-        )
+        subprocess.run([browser, *options, f"--screenshot={place}/page.png", address], check=True, timeout=120)
         server.shutdown()
     samples, rate = soundfile.read(place / "heard.wav", dtype="float32")
     assert rate == 22050

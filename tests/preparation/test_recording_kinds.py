@@ -133,9 +133,7 @@ KINDS = (
     Kind("no text", written(speech()), "rejected", "has no text", text=""),
     Kind("text too long", written(speech("The sun.")), "rejected", "too short for its text", text=LONG),
     Kind("text far too short", written(np.tile(speech(), 3)), "rejected", "phones a second", text="Oh."),
-    Kind(
-        "another script", written(speech()), "rejected", "contains Cyrillic letters", text=f"{TEXT} Солнце."
-    ),
+    Kind("another script", written(speech()), "rejected", "contains Cyrillic letters", text=f"{TEXT} Солнце."),
     Kind("braces", written(speech()), "rejected", "sun is not a phone", text="The {sun} is warm."),
     Kind("nothing to say", written(speech()), "rejected", "no words to speak", text="?!"),
     Kind("endless word", written(speech()), "rejected", "too short for its text", text="a" * 3000),
@@ -205,9 +203,7 @@ def prepared(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
     for line in dataset.path("verdicts.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         # Most kinds are the same speech: that is told, too, and is not what is asked here.
-        others = [
-            one for one in row["reasons"] if not one.startswith(("it has the same audio as", "it lasts"))
-        ]
+        others = [one for one in row["reasons"] if not one.startswith(("it has the same audio as", "it lasts"))]
         word = "kept" if row["word"] == "warning" and not others else row["word"]
         found.setdefault(row["id"], (word, " ".join(others)))
     assert str(folder.parent) not in str(found)
@@ -240,9 +236,7 @@ def test_m4a_is_read_where_ffmpeg_is_installed(tmp_path):
     from voxgrad.audio.io import read_audio
 
     soundfile.write(tmp_path / "a.wav", speech(), RATE)
-    subprocess.run(
-        [shutil.which("ffmpeg"), "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True
-    )
+    subprocess.run([shutil.which("ffmpeg"), "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True)
     assert read_audio(tmp_path / "a.m4a").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)
     shutil.copy(tmp_path / "a.m4a", tmp_path / "b.wav")
     assert read_audio(tmp_path / "b.wav").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)

@@ -10,9 +10,7 @@ from tests.preparation.conftest import TEXTS, rows, write_list
 def changed(folder, change) -> None:
     for path in folder.glob("*.wav"):
         sound, rate = soundfile.read(path)
-        soundfile.write(
-            path, change(np.concatenate([np.zeros(rate // 2), sound, np.zeros(rate)]), rate), rate
-        )
+        soundfile.write(path, change(np.concatenate([np.zeros(rate // 2), sound, np.zeros(rate)]), rate), rate)
 
 
 def test_a_room_that_sounds_on_is_told(folder, prepare, record):

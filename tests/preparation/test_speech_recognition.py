@@ -79,9 +79,7 @@ def not_there(**options):
         ),
     ],
 )
-def test_what_cannot_be_transcribed_is_refused(
-    modules, code, complaint, folder, command, installed, monkeypatch
-):
+def test_what_cannot_be_transcribed_is_refused(modules, code, complaint, folder, command, installed, monkeypatch):
     monkeypatch.setattr(Decoder, "said", "")
     installed(**modules)
     (folder / "metadata.csv").unlink()

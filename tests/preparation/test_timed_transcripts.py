@@ -49,9 +49,7 @@ def test_a_label_track_cuts_the_recording_into_its_clips(book, prepare):
     assert [clip["text"] for clip in rows(dataset, "clips.jsonl")] == list(SAID)
     assert [clip["id"] for clip in rows(dataset, "clips.jsonl")] == ["book-001", "book-002", "book-003"]
     for (start, stop), clip in zip(spans, rows(dataset, "clips.jsonl"), strict=True):
-        assert clip["seconds"] == pytest.approx(
-            stop - start + 0.1, abs=0.1
-        )  # what was cut off is there, and a margin
+        assert clip["seconds"] == pytest.approx(stop - start + 0.1, abs=0.1)  # what was cut off is there, and a margin
     assert "book.txt" in {row["made"][0]["record"]["text_from"] for row in rows(dataset, "recordings.jsonl")}
     assert "3 texts in the form audacity" in prepare.err
     assert prepare(folder, "--base", "none").ref == dataset.ref

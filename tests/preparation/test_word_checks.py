@@ -48,15 +48,9 @@ def test_passes_agree_with_all_paths_tried():
 
     def allowed(path: tuple[int, ...]) -> bool:
         steps = [(here, there) for here, there in pairwise(path)]
-        return all(
-            there - here in {0, 1} or (there - here == 2 and silent[here + 1]) for here, there in steps
-        )
+        return all(there - here in {0, 1} or (there - here == 2 and silent[here + 1]) for here, there in steps)
 
-    paths = [
-        path
-        for path in product(range(6), repeat=6)
-        if path[0] in {0, 1} and path[-1] in {4, 5} and allowed(path)
-    ]
+    paths = [path for path in product(range(6), repeat=6) if path[0] in {0, 1} and path[-1] in {4, 5} and allowed(path)]
     best = max(sum(values[frame, state] for frame, state in enumerate(path)) for path in paths)
     assert before[-1, -2:].max() == pytest.approx(best)
     assert after[0, :2].max() == pytest.approx(best)

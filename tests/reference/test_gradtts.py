@@ -67,9 +67,7 @@ def test_exported_weights_are_what_the_official_class_takes(golden, tmp_path):
     store = Store.open(tmp_path / "home")
     with store.stage("base", "tiny") as staged:
         AcousticModel(golden.model, spec).write(staged.directory)
-        made = staged.publish(
-            fingerprint="0" * 64, settings={"acoustic": spec.model_dump()}, seed=0, licence="CC0-1.0"
-        )
+        made = staged.publish(fingerprint="0" * 64, settings={"acoustic": spec.model_dump()}, seed=0, licence="CC0-1.0")
     export_weights(made, tmp_path / "out")
     # Its arguments and its names of weights: then `load_state_dict` is strict there too.
     assert json.loads((tmp_path / "out" / "config.json").read_text())["official"] == golden.config

@@ -208,10 +208,7 @@ def test_a_worker_that_is_killed_is_replaced_and_no_request_lost(served):
     killer.join()
     assert answers == expected
     served.eventually(
-        lambda: (
-            served.say("Hi.", **QUICK).status_code == 200
-            and served.metric("voxgrad_workers_lost_total") > lost
-        )
+        lambda: served.say("Hi.", **QUICK).status_code == 200 and served.metric("voxgrad_workers_lost_total") > lost
     )
     assert len(served.workers()) == 2
 
@@ -328,14 +325,10 @@ def test_clients_that_leave_cost_their_own_answers_alone(served):
     before = held(served.process.pid)
     answers = asyncio.run(crowd(served, LEAVING, expected))
     assert served.process.poll() is None
-    served.eventually(
-        lambda: not served.metric("voxgrad_requests_active") + served.metric("voxgrad_queue_passages")
-    )
+    served.eventually(lambda: not served.metric("voxgrad_requests_active") + served.metric("voxgrad_queue_passages"))
     served.eventually(lambda: held(served.process.pid)[0] <= before[0])
     after = held(served.process.pid)
-    print(
-        f"{LEAVING} of each kind left, {answers} answers were right; files, threads, bytes: {before}, {after}"
-    )
+    print(f"{LEAVING} of each kind left, {answers} answers were right; files, threads, bytes: {before}, {after}")
     assert logged(served) == b""
     assert served.metric("voxgrad_workers_lost_total") == lost
     assert after[1] <= before[1] + 2 * QUEUE  # those that speak are kept, and have so many at most

@@ -147,9 +147,7 @@ def test_a_person_speaks_hears_and_downloads(page):
         "warm",
     ]
     page.click("Play")
-    page.until(
-        lambda: page.browser.execute_script("return document.querySelectorAll('#words .now').length") == 1
-    )
+    page.until(lambda: page.browser.execute_script("return document.querySelectorAll('#words .now').length") == 1)
     colours = page.browser.execute_script(
         "const c = document.getElementById('mel').getContext('2d').getImageData(0, 0, 960, 160).data;"
         "return new Set(c).size"

@@ -177,9 +177,7 @@ def test_files_and_zips_are_taken_by_their_names_alone(session, served, recordin
     sound = (recordings / "wavs" / "r00.wav").read_bytes()
     for name in ("a.wav", "../../b.wav", "C:\\Users\\c.wav", "metadata.csv"):
         assert session.client.put(path, params={"name": name}, content=sound).status_code == 201
-    archive = packed(
-        {"set/wavs/d.wav": sound, "set/.hidden": b"x", "set/run.sh": b"x", "__MACOSX/e.wav": b"x"}
-    )
+    archive = packed({"set/wavs/d.wav": sound, "set/.hidden": b"x", "set/run.sh": b"x", "__MACOSX/e.wav": b"x"})
     answer = session.client.put(path, params={"name": "all.zip"}, content=archive)
     assert answer.json()["files"] == ["a.wav", "b.wav", "c.wav", "d.wav", "metadata.csv"]
     folder = served.home / "recordings" / begun["id"]
@@ -206,9 +204,7 @@ def test_files_and_zips_are_taken_by_their_names_alone(session, served, recordin
 )
 def test_a_file_that_is_none(session, served, name, content):
     begun = session(kind="files").json()
-    answer = session.client.put(
-        f"/api/recordings/{begun['id']}/files", params={"name": name}, content=content
-    )
+    answer = session.client.put(f"/api/recordings/{begun['id']}/files", params={"name": name}, content=content)
     assert answer.status_code == 400
     folder = served.home / "recordings" / begun["id"]
     assert {one.name for one in folder.rglob("*")} == {"session.json", "wavs"}
@@ -218,9 +214,7 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(tmp_path):
     from voxgrad.server import uploads
     from voxgrad.server.settings import Limits
 
-    session = RecordingSession.create(
-        tmp_path / "s", name="a", speaker="A", statement="Yes.", prompts=(), kind="files"
-    )
+    session = RecordingSession.create(tmp_path / "s", name="a", speaker="A", statement="Yes.", prompts=(), kind="files")
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
         for number in range(4):

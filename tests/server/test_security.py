@@ -78,9 +78,7 @@ def test_host_and_origin_are_checked(served, headers, code):
     assert "server" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
-)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_what_a_form_of_another_site_can_send_is_refused(served, kind):
     with served.client() as client:
         answer = client.post("/v1/audio/speech", content=b'{"input": "Hi."}', headers={"content-type": kind})
@@ -281,9 +279,7 @@ def test_a_token_opens_everything_but_nothing_else_does():
     app = Protection(PlainTextResponse("in"), settings, Metrics())
 
     async def statuses() -> dict[tuple[str, bytes | None], int]:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://localhost"
-        ) as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             return {
                 (path, given): (
                     await client.get(path, headers={} if given is None else {"authorization": given})
@@ -313,9 +309,7 @@ WRONG = (b"Bearer", b"Bearer wrong", f"Basic {TOKEN}".encode(), f"bearer {TOKEN}
 def test_headers_that_come_byte_by_byte_are_not_waited_for():
     """Slow loris; and a keep-alive connection that begins another header and stops."""
     limits = Limits(header_seconds=0.5)
-    config = uvicorn.Config(
-        PlainTextResponse("in"), http=timed_protocol(limits), lifespan="off", log_config=None
-    )
+    config = uvicorn.Config(PlainTextResponse("in"), http=timed_protocol(limits), lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

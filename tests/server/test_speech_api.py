@@ -146,9 +146,7 @@ def test_every_format_holds_the_same_sound(served, seconds, tmp_path, command, k
         return
     found = tmp_path / f"sound.{'ogg' if kind == 'opus' else kind}"
     found.write_bytes(answer.content)
-    assert len(soundfile.read(found)[0]) / soundfile.info(found).samplerate == pytest.approx(
-        expected, abs=0.2
-    )
+    assert len(soundfile.read(found)[0]) / soundfile.info(found).samplerate == pytest.approx(expected, abs=0.2)
     recipe = json.loads(command("info", found, "--json").out)["recipe"]
     assert (recipe["text"], recipe["voice"]["ref"]) == (text, "robot@v1")
 
@@ -228,9 +226,7 @@ def test_the_options_of_a_request_are_told(served):
 def test_what_cannot_be_read_is_left_out(served, text, read):
     content = json.dumps({"input": text, "voice": "robot", "response_format": "pcm", **QUICK})
     with served.client() as client:
-        answer = client.post(
-            "/v1/audio/speech", content=content, headers={"Content-Type": "application/json"}
-        )
+        answer = client.post("/v1/audio/speech", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
     assert answer.content == served.say(read, **{**QUICK, "response_format": "pcm"}).content
 

@@ -29,13 +29,8 @@ def test_a_voice_is_its_base_moved_a_little(chain):
     assert all((before[name] - after[name]).abs().max() < 0.1 for name in learnt)
 
 
-def test_other_front_ends_are_refused_and_both_are_named(
-    chain, furnished, command, refused, steps, synthetic
-):
-    assert (
-        command("prepare", chain.recordings, "--name", "off", "--text-frontend", "official", *synthetic).code
-        == 0
-    )
+def test_other_front_ends_are_refused_and_both_are_named(chain, furnished, command, refused, steps, synthetic):
+    assert command("prepare", chain.recordings, "--name", "off", "--text-frontend", "official", *synthetic).code == 0
     line = refused("finetune", "--data", "off", "--base", "robots", *steps)
     assert "robots@v1 uses the text front end voxgrad, off@v1 official" in line
     assert "--text-frontend voxgrad" in line

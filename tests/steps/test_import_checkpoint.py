@@ -52,9 +52,7 @@ def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_
 
 def test_what_no_shape_tells_is_asked_for(state, tmp_path: Path, refused):
     torch.save(state, tmp_path / "a.pt")
-    assert "--pe-scale 1000" in refused(
-        "import", tmp_path / "a.pt", "--kind", "base", "--text-frontend", "official"
-    )
+    assert "--pe-scale 1000" in refused("import", tmp_path / "a.pt", "--kind", "base", "--text-frontend", "official")
     line = refused("import", tmp_path / "a.pt", "--kind", "base", "--pe-scale", "1000")
     assert "--text-frontend official" in line
     assert "--pe-scale 1000" in refused("import", tmp_path / "a.pt", *ASKED, "--pe-scale", "7")
@@ -72,9 +70,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refu
     assert "is not a Grad-TTS checkpoint" in line({"weight": torch.zeros(2)})
     assert "is not a Grad-TTS checkpoint" in line({k: v for k, v in state.items() if k != name})
     assert "unknown surplus" in line({**state, "surplus": torch.zeros(1)})
-    assert "misses encoder.proj_m.bias" in line(
-        {k: v for k, v in state.items() if k != "encoder.proj_m.bias"}
-    )
+    assert "misses encoder.proj_m.bias" in line({k: v for k, v in state.items() if k != "encoder.proj_m.bias"})
     assert "is (3,) where (80,)" in line({**state, "encoder.proj_m.bias": torch.zeros(3)})
     assert "not finite" in line({**state, "encoder.proj_m.bias": torch.full((80,), torch.nan)})
     assert "English table" in line({**state, name: torch.zeros(40, 32)})

@@ -128,12 +128,8 @@ def test_say_strictly(furnished, command, refused):
     arguments = ("say", "Zzyzxq and blorp!", "--voice", "robot", *FAST)
     assert "not in any dictionary: zzyzxq, blorp." in refused(*arguments, "--strict")
     assert command(*arguments).code == 0
-    assert "not in any dictionary: zzyzxq, blorp." in refused(
-        *arguments, "--strict"
-    )  # though the speech is there
-    assert "not all of it is phones: {HH AX}" in refused(
-        "say", "Say {HH AX}", "--voice", "robot", *FAST, "--strict"
-    )
+    assert "not in any dictionary: zzyzxq, blorp." in refused(*arguments, "--strict")  # though the speech is there
+    assert "not all of it is phones: {HH AX}" in refused("say", "Say {HH AX}", "--voice", "robot", *FAST, "--strict")
 
 
 def test_say_tells_once_what_it_does_not_read(furnished, command):

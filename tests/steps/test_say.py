@@ -99,9 +99,7 @@ def test_what_cannot_be_said_is_refused(arguments, word, furnished, refused):
 
 def test_a_name_means_the_voice_before_base_and_dataset(chain, furnished, command):
     """Unless told otherwise, dataset, base, voice and speech all have one name."""
-    shutil.copytree(
-        furnished.home / "artifacts" / "base" / "robots", furnished.home / "artifacts" / "base" / "robot"
-    )
+    shutil.copytree(furnished.home / "artifacts" / "base" / "robots", furnished.home / "artifacts" / "base" / "robot")
     outcome = command("say", "Hello there.", "--voice", "robot", *FAST, "--json")
     assert outcome.code == 0
     assert json.loads(outcome.out)["parents"] == {"voice": "robot@v1"}

@@ -16,9 +16,7 @@ from voxgrad.store.archive import LIMIT, ImportedArtifact, import_archive
 Members = dict[str, bytes]
 
 
-def taken_in(
-    store: Store, path: Path, name: str | None = None, limit: int = LIMIT
-) -> tuple[ImportedArtifact, ...]:
+def taken_in(store: Store, path: Path, name: str | None = None, limit: int = LIMIT) -> tuple[ImportedArtifact, ...]:
     return import_archive(store, path, name=name, limit=limit, emit=ignore)
 
 

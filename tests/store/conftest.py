@@ -33,9 +33,7 @@ def publish(store: Store) -> Publish:
             (staged.directory / "pictures" / "loss.png").write_bytes(b"png")
             roles = {} if parents is None else parents
             work = fingerprint("test", 1, {}, roles, {"name": name, "content": content.hex()})
-            return staged.publish(
-                fingerprint=work, settings={"rate": 0.5}, parents=roles, metrics={"loss": 1.5}
-            )
+            return staged.publish(fingerprint=work, settings={"rate": 0.5}, parents=roles, metrics={"loss": 1.5})
 
     return publish
 

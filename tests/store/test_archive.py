@@ -16,8 +16,7 @@ from voxgrad.store.maintenance import in_trash, remove
 
 def test_the_manifest_comes_first_and_the_same_artifact_gives_the_same_archive(store, alice, tmp_path):
     assert list(members_of(alice)) == [
-        f"voice/alice/v1/{name}"
-        for name in ("manifest.json", "manifest.sha256", "model.bin", "pictures/loss.png")
+        f"voice/alice/v1/{name}" for name in ("manifest.json", "manifest.sha256", "model.bin", "pictures/loss.png")
     ]
     export([store.find("alice")], tmp_path / "again.voxgrad", ignore)
     assert (tmp_path / "again.voxgrad").read_bytes() == alice.read_bytes()

@@ -68,9 +68,7 @@ def test_writers_with_a_collector_in_a_loop(store: Store, tmp_path: Path, monkey
     with ProcessPoolExecutor(writers + 1, mp_context=FORK) as pool:
         collector = pool.submit(tidy, store.home, tmp_path / "stop")
         try:
-            told = [
-                one for done in pool.map(write, [store.home] * writers, [TIMES] * writers) for one in done
-            ]
+            told = [one for done in pool.map(write, [store.home] * writers, [TIMES] * writers) for one in done]
         finally:
             (tmp_path / "stop").touch()
         assert collector.result() > 0
@@ -138,15 +136,11 @@ def test_removing_and_restoring_the_same_things_at_once(store: Store, publish, m
 
 
 def take_in(home: Path, archive: Path) -> list[str]:
-    return [
-        str(one.artifact) for one in import_archive(Store(home), archive, name=None, limit=LIMIT, emit=ignore)
-    ]
+    return [str(one.artifact) for one in import_archive(Store(home), archive, name=None, limit=LIMIT, emit=ignore)]
 
 
 @pytest.mark.parametrize("locking", [True, False])
-def test_the_same_archive_imported_by_several_at_once(
-    store: Store, lineage: Path, other: Store, monkeypatch, locking
-):
+def test_the_same_archive_imported_by_several_at_once(store: Store, lineage: Path, other: Store, monkeypatch, locking):
     """All have unpacked it before any publishes; where locks do nothing, second copies are waste, not damage."""
     if not locking:
         without_locks(monkeypatch)

@@ -120,9 +120,7 @@ def test_a_link_is_no_payload(store: Store, tmp_path: Path):
     assert store.scan() == ()
 
 
-@pytest.mark.parametrize(
-    "name", ["../alice", "..", ".hidden", "-x", "", "a/b", "Alice", "a b", "a" * 65, "é", "a\n"]
-)
+@pytest.mark.parametrize("name", ["../alice", "..", ".hidden", "-x", "", "a/b", "Alice", "a b", "a" * 65, "é", "a\n"])
 def test_a_name_that_is_none_is_refused(store: Store, name: str):
     with pytest.raises(BadInputError, match="cannot be a name"), store.stage("voice", name):
         pass

@@ -9,9 +9,7 @@ from voxgrad.store.artifact import ArtifactLocation
 
 
 def reloaded(artifact: Artifact) -> Artifact:
-    slot = ArtifactLocation(
-        artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded
-    )
+    slot = ArtifactLocation(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)
     return Artifact.load(slot)
 
 

@@ -28,9 +28,7 @@ UNPLACED = [
 ]
 
 
-@pytest.mark.parametrize(
-    "name", [*UNPLACED, "dragon/alice/v1/x", "voice/Alice/v1/x", "\\\\server\\x", "voice/a/v1/"]
-)
+@pytest.mark.parametrize("name", [*UNPLACED, "dragon/alice/v1/x", "voice/Alice/v1/x", "\\\\server\\x", "voice/a/v1/"])
 def test_a_member_outside_the_layout_is_refused(other, alice, name):
     written(alice, {**members_of(alice), name: b"evil"})
     assert refused(other, alice).exit_code == 2
@@ -206,9 +204,7 @@ def test_of_several_artifacts_all_are_checked_before_one_is_published(other, lin
 
 
 edits = st.lists(
-    st.tuples(
-        st.sampled_from(["set", "set", "insert", "cut", "copy"]), st.integers(0, 10**6), st.integers(0, 255)
-    ),
+    st.tuples(st.sampled_from(["set", "set", "insert", "cut", "copy"]), st.integers(0, 10**6), st.integers(0, 255)),
     min_size=1,
     max_size=4,
 )
@@ -221,9 +217,7 @@ edits = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(edits=edits)
-def test_a_mutated_archive_is_taken_whole_or_refused_in_one_line(
-    store, lineage, mutated, tmp_path_factory, edits
-):
+def test_a_mutated_archive_is_taken_whole_or_refused_in_one_line(store, lineage, mutated, tmp_path_factory, edits):
     place = tmp_path_factory.mktemp("mutation")
     path = place / "in.voxgrad"
     path.write_bytes(mutated(lineage.read_bytes(), edits))

@@ -24,9 +24,7 @@ def sentences(path):
 def said(sentence, word):
     """How every occurrence of the word in the sentence is said."""
     return {
-        " ".join(found.phones)
-        for found in encode(sentence, TextSpec()).words
-        if found.word.lower() == word.lower()
+        " ".join(found.phones) for found in encode(sentence, TextSpec()).words if found.word.lower() == word.lower()
     }
 
 

@@ -161,9 +161,7 @@ def test_phones_in_braces(text, phones, spec):
 def test_phones_in_braces_anywhere():
     encoded = encode("Say ({HH AH0 L OW1}), {B AY1}! {AY1}.", PLAIN)
     assert [word.source for word in encoded.words] == ["dictionary", "inline", "inline", "inline"]
-    assert "".join(label for label in encoded.phones if not label[0].isalpha()) == " (), !  .".replace(
-        "  ", " "
-    )
+    assert "".join(label for label in encoded.phones if not label[0].isalpha()) == " (), !  .".replace("  ", " ")
 
 
 @pytest.mark.parametrize("spec", BOTH)

@@ -33,9 +33,7 @@ assert not heavy, heavy
 
 def test_no_socket_no_home_nothing_heavy(tmp_path):
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in {"NLTK_DATA", "VOXGRAD_HOME", "XDG_DATA_HOME"}
+        name: value for name, value in os.environ.items() if name not in {"NLTK_DATA", "VOXGRAD_HOME", "XDG_DATA_HOME"}
     }
     subprocess.run(
         [sys.executable, "-c", PROGRAM],

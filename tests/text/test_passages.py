@@ -73,10 +73,7 @@ def test_without_marks_it_is_cut_between_words_and_goes_on_there():
 
 
 def test_the_first_passage_of_a_long_text_is_short():
-    text = (
-        "He turned sharply, and faced him across the table, while all the others were still waiting there. "
-        * 4
-    )
+    text = "He turned sharply, and faced him across the table, while all the others were still waiting there. " * 4
     first, *others = [len(one.encoded.tokens) for one in passages([text], SPEC)]
     assert first <= 80 < max(others)
     assert len(cut(text[:98])) == 1
@@ -97,9 +94,7 @@ def test_phones_in_braces_are_not_cut():
 def test_the_lexicon_holds_in_every_passage():
     lexicon = Lexicon.parse("voxgrad V AA1 K S", "test")
     found = list(passages(["Voxgrad it is. And voxgrad."], SPEC, lexicon))
-    assert [one.encoded.words[index].source for one, index in zip(found, (0, 1), strict=True)] == [
-        "lexicon"
-    ] * 2
+    assert [one.encoded.words[index].source for one, index in zip(found, (0, 1), strict=True)] == ["lexicon"] * 2
 
 
 def test_texts_may_still_be_coming():

@@ -26,9 +26,7 @@ from voxgrad.text.passages import Passage, passages, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
 
 TABLE = Path(__file__).with_name("ssml.tsv")
-ROWS = [
-    line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
-]
+ROWS = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
 EXAMPLES = 10_000 if os.environ.get("VOXGRAD_LONG") else 300
 
 
@@ -84,9 +82,7 @@ def _sound(sound: Sound) -> str:
     return f"<{sound.file}{level}>" if sound.file else f"<tone {sound.seconds:.2f}s>"
 
 
-@pytest.mark.parametrize(
-    ("document", "expected"), [pytest.param(*row[1:], id=f"{row[0]}: {row[1]!a}") for row in ROWS]
-)
+@pytest.mark.parametrize(("document", "expected"), [pytest.param(*row[1:], id=f"{row[0]}: {row[1]!a}") for row in ROWS])
 def test_what_a_document_comes_to(document, expected):
     assert outcome(document.replace("\\n", "\n")) == expected
 
@@ -197,9 +193,7 @@ TEXT = [
     "a", "Hello.", "$5", "1/2", "&amp;", "&", "&#0;", "&#x1F600;", "<", ">", "]]>", "<![CDATA[", "{K AE1 T}", "{", "é",
     " ",
 ]  # fmt: skip
-ATTRIBUTE = st.builds(
-    lambda name, value: f' {name}="{value}"', st.sampled_from(ATTRIBUTES), st.sampled_from(VALUES)
-)
+ATTRIBUTE = st.builds(lambda name, value: f' {name}="{value}"', st.sampled_from(ATTRIBUTES), st.sampled_from(VALUES))
 OPENING = st.builds(
     lambda tag, attributes, end: f"<{tag}{''.join(attributes)}{end}",
     st.sampled_from(TAGS),
@@ -291,7 +285,5 @@ def test_what_is_plainly_html_is_understood(text, read):
 
 
 def test_blocks_of_html_in_plain_text_are_paragraphs():
-    segments = list(
-        plain_segments("<p>One &amp;\n[Pg 19]\n[Pg 20]two</p><p>Three{Page xii}</p><ul><li>Four</ul>")
-    )
+    segments = list(plain_segments("<p>One &amp;\n[Pg 19]\n[Pg 20]two</p><p>Three{Page xii}</p><ul><li>Four</ul>"))
     assert [segment.content.text.strip() for segment in segments] == ["One &\ntwo", "Three", "Four"]

@@ -75,9 +75,7 @@ def test_invisible_characters_do_not_part_words_in_any_format(sign):
         read_script(markdown_to_ssml(written).ssml).items,
     ):
         assert [item.content.text for item in items] == ["A beautiful café."]
-    assert (
-        encode(written, SPEC).normalised == encode_transcript(written, SPEC).normalised == "a beautiful cafe."
-    )
+    assert encode(written, SPEC).normalised == encode_transcript(written, SPEC).normalised == "a beautiful cafe."
 
 
 @pytest.mark.parametrize(

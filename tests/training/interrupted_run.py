@@ -46,13 +46,9 @@ def train(data: Corpus, run: Path, steps: int) -> None:
         StageSpec(train=("encoder", "durations"), alignment="every_step", steps=steps, batch_size=3),
         StageSpec(train=("decoder",), steps=steps, batch_size=3, crop=16),
     )
-    settings = TrainSpec(
-        stages=stages, validate_every=5, checkpoint_every=INTERVAL, precision="float32", ema_decay=0.9
-    )
+    settings = TrainSpec(stages=stages, validate_every=5, checkpoint_every=INTERVAL, precision="float32", ema_decay=0.9)
     training, held_out = data.divide(0.2)
-    GradTTSTask(
-        GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), ignore
-    ).train()
+    GradTTSTask(GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), ignore).train()
 
 
 def attempt(data: Corpus, run: Path, steps: int, kill: int | None, after: float) -> int:

@@ -180,9 +180,7 @@ def test_stored_alignments_come_back(corpus, tmp_path):
     }
 
 
-@pytest.mark.parametrize(
-    "line", ["", "x", '{"id": "a"}', "[]", '{"id": "a", "durations": 3, "log_likelihood": 1}']
-)
+@pytest.mark.parametrize("line", ["", "x", '{"id": "a"}', "[]", '{"id": "a", "durations": 3, "log_likelihood": 1}'])
 def test_damaged_alignments_are_told_of(tmp_path, line):
     (tmp_path / ALIGNMENTS).write_text(f"{line}\n")
     with pytest.raises(IntegrityError, match="cannot be read as alignments"):

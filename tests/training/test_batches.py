@@ -27,9 +27,7 @@ def corpus(tmp_path):
     for number in range(23):
         frames = int(torch.randint(20, 90, (), generator=generator))
         tokens = tuple(range(1, 6 + number % 7))
-        clips.append(
-            Clip(f"c{number:02}", f"Text {number // 2}.", f"text {number // 2}.", tokens, "ann", frames, 1.0)
-        )
+        clips.append(Clip(f"c{number:02}", f"Text {number // 2}.", f"text {number // 2}.", tokens, "ann", frames, 1.0))
         mels[f"c{number:02}"] = torch.randn(80, frames, generator=generator)
     write_corpus(tmp_path, clips, mels)
     return Corpus.open(tmp_path / CLIPS, tmp_path / MELS)
@@ -108,9 +106,7 @@ def test_crops_cut_mel_and_mean_at_the_same_place(corpus, crop):
         assert length == min(clip.frames, crops.y.shape[2])
         mel = corpus.mel(clip)
         found = [
-            s
-            for s in range(clip.frames - length + 1)
-            if torch.equal(mel[:, s : s + length], crops.y[row, :, :length])
+            s for s in range(clip.frames - length + 1) if torch.equal(mel[:, s : s + length], crops.y[row, :, :length])
         ]
         assert found
         assert torch.equal(crops.mu_y[row, :, 0], mel[:, 0])
@@ -127,7 +123,6 @@ def test_crop_starts_stay_inside():
 
 def test_generators_depend_on_every_part_of_their_key():
     draws = {
-        float(torch.rand((), generator=generator_for(*key)))
-        for key in [(0, 0), (0, 1), (1, 0), (1, 1), (0, 0, 1)]
+        float(torch.rand((), generator=generator_for(*key))) for key in [(0, 0), (0, 1), (1, 0), (1, 1), (0, 0, 1)]
     }
     assert len(draws) == 5

@@ -18,16 +18,12 @@ from voxgrad.training import checkpoint, optim
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = Path(__file__).with_name("torchrun_script.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-needs_accelerate = pytest.mark.skipif(
-    find_spec("accelerate") is None, reason="Accelerate, which is not installed"
-)
+needs_accelerate = pytest.mark.skipif(find_spec("accelerate") is None, reason="Accelerate, which is not installed")
 
 
 def started(*arguments: object) -> subprocess.Popen:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, *map(str, arguments)], env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def waited(process: subprocess.Popen) -> int:

@@ -48,13 +48,9 @@ def trained(model, corpus, folder, *stages):
     return task, task.train()
 
 
-ENCODER = StageSpec(
-    train=("encoder", "durations"), alignment="every_step", steps=40, batch_size=8, learning_rate=5e-3
-)
+ENCODER = StageSpec(train=("encoder", "durations"), alignment="every_step", steps=40, batch_size=8, learning_rate=5e-3)
 DECODER = StageSpec(train=("decoder",), steps=30, batch_size=8, crop=16, learning_rate=5e-3)
-JOINT = StageSpec(
-    train=("encoder", "durations", "decoder"), steps=20, batch_size=8, crop=16, learning_rate=1e-3
-)
+JOINT = StageSpec(train=("encoder", "durations", "decoder"), steps=20, batch_size=8, crop=16, learning_rate=1e-3)
 
 
 def test_all_stages_learn(measured, tmp_path):
@@ -74,9 +70,7 @@ def test_the_pitch_predictor_can_be_kept(measured, tmp_path):
     before = {name: value.clone() for name, value in model.frame_prior.state_dict().items()}
     for stage in (DECODER, JOINT):
         trained(model, measured, tmp_path / "-".join(stage.train), replace_stage(stage, steps=4, pitch=False))
-    changed = {
-        name for name, value in model.frame_prior.state_dict().items() if not value.equal(before[name])
-    }
+    changed = {name for name, value in model.frame_prior.state_dict().items() if not value.equal(before[name])}
     assert changed == {name for name in before if name.startswith("mean_")}
     logged = (tmp_path / "decoder" / "log.jsonl").read_text(encoding="utf-8")
     assert '"mean"' in logged

@@ -13,9 +13,7 @@ from voxgrad.training.alignment import align_corpus
 from voxgrad.training.losses import duration_scale, parameters_of, validate
 from voxgrad.training.trainer import LOG
 
-ENCODER = StageSpec(
-    train=("encoder", "durations"), alignment="every_step", steps=6, batch_size=4, learning_rate=3e-3
-)
+ENCODER = StageSpec(train=("encoder", "durations"), alignment="every_step", steps=6, batch_size=4, learning_rate=3e-3)
 DECODER = StageSpec(train=("decoder",), steps=4, batch_size=4, crop=16, learning_rate=1e-3)
 JOINT = StageSpec(
     train=("encoder", "durations", "decoder"),
@@ -78,9 +76,7 @@ def test_the_duration_scale_makes_up_for_the_predictor(corpus, tmp_path):
     with torch.no_grad():
         for parameter in one.model.encoder.proj_w.proj.parameters():
             parameter.zero_()
-        one.model.encoder.proj_w.proj.bias.fill_(
-            math.log(3.0)
-        )  # three frames for every token, on average 4.5
+        one.model.encoder.proj_w.proj.bias.fill_(math.log(3.0))  # three frames for every token, on average 4.5
     found = duration_scale(one.model, corpus, {"ann": 0}, one.device)
     assert found == pytest.approx(sum(c.frames for c in corpus.clips) / (3 * 6 * len(corpus.clips)), rel=0.01)
     with torch.no_grad():

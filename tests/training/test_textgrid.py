@@ -184,9 +184,7 @@ def test_a_grid_with_fewer_phones_is_refused(tmp_path):
     folder.mkdir()
     grid = clip_grid(shorter, durations_of(shorter), [], SECOND)
     (folder / f"c0{SUFFIX}").write_text(grid)
-    with pytest.raises(
-        BadInputError, match=f"it has {len(shorter.tokens)} phones, and the clip {len(one.tokens)}"
-    ):
+    with pytest.raises(BadInputError, match=f"it has {len(shorter.tokens)} phones, and the clip {len(one.tokens)}"):
         read_durations(folder, [one], SECOND)
 
 

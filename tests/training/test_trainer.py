@@ -34,9 +34,7 @@ def test_the_next_stage_goes_on_from_the_best_weights(tmp_path):
     one = engine(tmp_path, task)
     figures = one.train()
     told = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
-    held_out = [
-        entry["held_out"]["distance"] for entry in told if "held_out" in entry and entry["step"] <= 30
-    ]
+    held_out = [entry["held_out"]["distance"] for entry in told if "held_out" in entry and entry["step"] <= 30]
     assert figures["distance"] == pytest.approx(min(held_out), abs=1e-4)
     assert held_out[-1] > min(held_out) + 1e-3
 
@@ -100,9 +98,7 @@ def test_a_number_that_is_not_finite_leaves_the_last_checkpoint_finite(k, tmp_pa
 def test_a_loss_without_gradient_that_is_not_finite_is_caught_too():
     weight = nn.Parameter(torch.ones(1))
     with pytest.raises(DivergedError, match="the loss is not finite"):
-        optimizer_step(
-            weight.sum() + float("inf"), [[weight]], torch.optim.SGD([weight], 1.0), 1.0, ProcessGroup()
-        )
+        optimizer_step(weight.sum() + float("inf"), [[weight]], torch.optim.SGD([weight], 1.0), 1.0, ProcessGroup())
     assert weight.item() == 1.0
 
 

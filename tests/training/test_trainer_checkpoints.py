@@ -145,9 +145,7 @@ def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch)
     assert any(differs(saved) for saved in history[:: -1 if LONG else -2]) == bool(part)
 
 
-@pytest.mark.parametrize(
-    "damage", ["truncated", "missing", "changed", "position cut", "no position", "moved"]
-)
+@pytest.mark.parametrize("damage", ["truncated", "missing", "changed", "position cut", "no position", "moved"])
 def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
     stopped_at(tmp_path, 15, compares=True)
     before, newest = checkpoint.checkpoints(tmp_path)

@@ -56,9 +56,7 @@ def no_other_processes(monkeypatch):
 
 def engine(sounds, run, stages=(SPECTRAL, ADVERSARIAL), vocoder=None, **changes):
     torch.manual_seed(0)
-    settings = VocoderTrainSpec(
-        stages=stages, validate_every=3, checkpoint_every=2, precision="float32", **changes
-    )
+    settings = VocoderTrainSpec(stages=stages, validate_every=3, checkpoint_every=2, precision="float32", **changes)
     held_out = [torch.from_numpy(sounds.clip(0))]
     vocoder = vocoder or ISTFTVocoder.build(SPEC, MEL)
     task = VocoderTask(vocoder, sounds, held_out, settings, torch.device("cpu"))
@@ -186,9 +184,7 @@ def test_a_source_filter_vocoder_learns_pitch_then_spectra(sounds, tmp_path):
     steps = [entry for entry in entries if "held_out" not in entry]
     assert [entry["stage"] for entry in steps] == ["pitch"] * 4 + ["spectral"] * 4 + ["adversarial"] * 3
     after = vocoder.network.state_dict()
-    assert all(
-        not torch.equal(after[name], before[name]) for name in ("pitch.head.weight", "filter.head.weight")
-    )
+    assert all(not torch.equal(after[name], before[name]) for name in ("pitch.head.weight", "filter.head.weight"))
 
 
 @pytest.mark.slow

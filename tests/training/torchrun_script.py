@@ -56,9 +56,7 @@ def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> GradTTSTask:
     with group.main_process_first():
         training, held_out = corpus(folder / f"data-{group.rank}").divide(0.2)
     device = torch.device("cpu")
-    return GradTTSTask(
-        model, training, held_out, {"ann": 0}, settings, folder / "run", device, ignore, group=group
-    )
+    return GradTTSTask(model, training, held_out, {"ann": 0}, settings, folder / "run", device, ignore, group=group)
 
 
 def gradients(folder: Path) -> None:

@@ -71,9 +71,7 @@ def grid(**tiers: list[tuple[float, float, str]]) -> str:
             for index, (start, stop, text) in enumerate(intervals, 1)
         )
         made.append(
-            TIER.format(
-                number=number, name=name.replace("__", " - "), size=len(intervals), intervals="".join(lines)
-            )
+            TIER.format(number=number, name=name.replace("__", " - "), size=len(intervals), intervals="".join(lines))
         )
     return GRID.format(size=len(tiers), tiers="".join(made))
 
@@ -307,9 +305,7 @@ SAMPLES = {
         AB,
         "filelist.txt",
     ),
-    "psv": Sample(
-        "paths", WAVS, {"all.psv": "a.wav|Alpha, and more.|ann\nb.wav|Beta.|bob\n"}, SPOKEN, "all.psv"
-    ),
+    "psv": Sample("paths", WAVS, {"all.psv": "a.wav|Alpha, and more.|ann\nb.wav|Beta.|bob\n"}, SPOKEN, "all.psv"),
     "list": Sample(
         "gpt-sovits",
         WAVS,
@@ -338,9 +334,7 @@ SAMPLES = {
         [("a", "Alpha.", "ann")],
         "metadata.jsonl",
     ),
-    "metadata.txt": Sample(
-        "ljspeech", WAVS, {"metadata.txt": "a|Alpha, and more.\nb|Beta.\n"}, AB, "metadata.txt"
-    ),
+    "metadata.txt": Sample("ljspeech", WAVS, {"metadata.txt": "a|Alpha, and more.\nb|Beta.\n"}, AB, "metadata.txt"),
     "m-ailabs": Sample(
         "subfolders",
         ("en_US/by_book/female/mary_ann/one/wavs/f_01.wav", "en_US/by_book/male/elliot/one/wavs/f_01.wav"),

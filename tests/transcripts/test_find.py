@@ -81,9 +81,7 @@ def problem(folder: Path) -> str:
         ),
     ],
 )
-def test_a_list(
-    recordings: tuple[str, ...], listed: str, expected: list[tuple[str, str, str | None]], make: Make
-):
+def test_a_list(recordings: tuple[str, ...], listed: str, expected: list[tuple[str, str, str | None]], make: Make):
     folder = make(*recordings, listed=listed)
     assert found(folder) == expected
     entries = find_transcripts(folder).entries
@@ -144,9 +142,7 @@ def test_names_of_files_are_the_same_in_composed_and_decomposed_letters(make: Ma
         ("other\0.wav|Text.", "there is no recording other"),
     ],
 )
-def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(
-    line: str, reason: str, make: Make, tmp_path: Path
-):
+def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(line: str, reason: str, make: Make, tmp_path: Path):
     (tmp_path / "outside.wav").touch()
     folder = make("good.wav", "other.wav", listed=f"good|Text.\n{line}\n")
     assert reason in problem(folder)
@@ -220,9 +216,7 @@ def test_endings_and_names_match_in_any_capitals(recording: str, name: str, cont
     (folder / name).write_text(content, encoding="utf-8")
     there = find_transcripts(folder)
     assert there.problems == []
-    assert [(entry.recording.name, entry.text) for entry in there.entries] == [
-        (Path(recording).name, "Alpha.")
-    ]
+    assert [(entry.recording.name, entry.text) for entry in there.entries] == [(Path(recording).name, "Alpha.")]
 
 
 def test_recordings_that_differ_in_their_endings_are_different_ones(make: Make):
@@ -233,9 +227,7 @@ def test_recordings_that_differ_in_their_endings_are_different_ones(make: Make):
         ("a.flac", "a.flac", "Other."),
         ("b", "b.wav", "Beta."),
     ]
-    assert [one.reason for one in there.problems] == [
-        "metadata.csv:3: a may be a.flac or a.wav: write its ending"
-    ]
+    assert [one.reason for one in there.problems] == ["metadata.csv:3: a may be a.flac or a.wav: write its ending"]
     (folder / "metadata.csv").unlink()
     (folder / "b.txt").write_text("Beta.", encoding="utf-8")
     (folder / "a.txt").write_text("Whose?", encoding="utf-8")
@@ -263,14 +255,10 @@ def test_paths_of_another_machine_are_not_shown(name: str, make: Make):
     ]
 
 
-@pytest.mark.parametrize(
-    "name", ["wavs/../deep/a.wav", "./deep/a.wav", "deep//a.wav", "ABSOLUTE/deep/a.wav", "deep/a"]
-)
+@pytest.mark.parametrize("name", ["wavs/../deep/a.wav", "./deep/a.wav", "deep//a.wav", "ABSOLUTE/deep/a.wav", "deep/a"])
 def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Make):
     folder = make("deep/a.wav", "wavs/b.wav")
-    (folder / "metadata.csv").write_text(
-        f"{name.replace('ABSOLUTE', str(folder))}|Alpha.\n", encoding="utf-8"
-    )
+    (folder / "metadata.csv").write_text(f"{name.replace('ABSOLUTE', str(folder))}|Alpha.\n", encoding="utf-8")
     assert found(folder) == [("deep-a", "Alpha.", None)]
 
 

@@ -46,9 +46,7 @@ def test_each_format_is_recognised_with_its_texts_and_speakers(name: str, tmp_pa
 def test_every_form_has_a_sample_and_a_value_of_the_option(capsys):
     assert {sample.form for sample in SAMPLES.values()} == FORMATS.keys()
     assert main(["prepare", "-h"]) == 0
-    shown = (
-        " ".join(capsys.readouterr().out.split()).replace("- ", "-").partition("One of ")[2].partition(".")[0]
-    )
+    shown = " ".join(capsys.readouterr().out.split()).replace("- ", "-").partition("One of ")[2].partition(".")[0]
     assert set(shown.split(", ")) == {*FORMATS}
 
 
@@ -208,9 +206,7 @@ def test_two_recordings_that_a_path_may_mean_are_asked_about(tmp_path: Path):
     for name in ("x/a.wav", "y/a.wav"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    (tmp_path / "metadata.csv").write_text(
-        "a.wav|Alpha.\nq/y/a.wav|Beta.\nz/a.wav|Gamma.\n", encoding="utf-8"
-    )
+    (tmp_path / "metadata.csv").write_text("a.wav|Alpha.\nq/y/a.wav|Beta.\nz/a.wav|Gamma.\n", encoding="utf-8")
     found = find_transcripts(tmp_path)
     assert reasons(found).split("\n") == [
         "a.wav: metadata.csv:1: a.wav may be x/a.wav or y/a.wav",
@@ -281,9 +277,7 @@ def test_a_corpus_that_is_not_there_is_refused(form: str, tmp_path: Path):
         find_transcripts(tmp_path, form=form)
 
 
-@pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 40))]
-)
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 40))])
 def test_fuzzed_lists_end_without_a_traceback(seed: int, tmp_path: Path, mutated):
     """A thousand in the long form, 25 of a seed."""
     draw = random.Random(seed)

@@ -22,9 +22,7 @@ V3 = HiFiGANSpec(
     resblock_kernel_sizes=(3, 5, 7),
     resblock_dilation_sizes=((1, 2), (2, 6), (3, 12)),
 )
-SMALL = HiFiGANSpec(
-    upsample_initial_channel=16, resblock_kernel_sizes=(3, 5), resblock_dilation_sizes=((1,), (1, 2))
-)
+SMALL = HiFiGANSpec(upsample_initial_channel=16, resblock_kernel_sizes=(3, 5), resblock_dilation_sizes=((1,), (1, 2)))
 CONFIG = {
     **json.loads(SMALL.model_dump_json()),
     "sampling_rate": 22050,

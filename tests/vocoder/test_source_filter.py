@@ -37,9 +37,7 @@ def test_there_is_one_pulse_a_period(f0):
     hits = (weights > 0).nonzero()[:, 0]
     first = hits[torch.cat((torch.tensor([True]), hits.diff() > 1))]
     # Where the two samples that share a pulse balance.
-    centres = torch.stack(
-        [(weights[i : i + 2] * at[i : i + 2]).sum() / weights[i : i + 2].sum() for i in first]
-    )
+    centres = torch.stack([(weights[i : i + 2] * at[i : i + 2]).sum() / weights[i : i + 2].sum() for i in first])
     assert torch.allclose(centres.diff(), torch.tensor(MEL.sample_rate / f0), atol=0.05)
 
 

@@ -63,9 +63,7 @@ def decoded(path: str | Path) -> np.ndarray:
         return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
 
 
-def test_what_a_book_has_in_another_script_is_left_out_and_told_with_chapter_and_sentence(
-    furnished, command, refused
-):
+def test_what_a_book_has_in_another_script_is_left_out_and_told_with_chapter_and_sentence(furnished, command, refused):
     pages = {
         "a.xhtml": "<p>The sun is warm.</p>",
         "b.xhtml": "<p>So be it. The wo&#173;rd (<i>λόγος</i>) is.</p>",
@@ -143,9 +141,7 @@ def test_a_chapter_that_cannot_be_read_is_left_out(places, furnished, command, m
     monkeypatch.setattr("voxgrad.text.tokens.MOST_GUESSES", 3)
     pages = {**PAGES, "d.xhtml": "<p>Blorf snarpid glimo prendit vorlo.</p>", "e.xhtml": "<p>* * *</p>"}
     titles = [*TITLES, ("d.xhtml", "Noise"), ("e.xhtml", "Stars")]
-    book = write_epub(
-        Path("b.epub"), pages, [(target, title.replace("&", "&amp;")) for target, title in titles]
-    )
+    book = write_epub(Path("b.epub"), pages, [(target, title.replace("&", "&amp;")) for target, title in titles])
     book.write_bytes(book.read_bytes().replace(b"OPS/b.xhtml", b"OPS/z.xhtml"))
     outcome = command("say", book, *places, *FAST, "--json")
     assert outcome.code == 0, outcome.err
@@ -180,9 +176,7 @@ def stopped(monkeypatch, after: int) -> None:
     monkeypatch.setattr(Renderer, "emit", emit)
 
 
-@pytest.mark.parametrize(
-    "after", [4, pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("after", [4, pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
 def test_a_book_that_was_stopped_ends_the_same(after, book, command, monkeypatch):
     assert command("say", book, "-o", "whole.m4b", *FAST).code == 0
     with monkeypatch.context() as patch:

@@ -26,9 +26,7 @@ def made(furnished, command):
     return made
 
 
-@pytest.mark.parametrize(
-    ("name", "identical"), [("a.wav", True), ("a.flac", True), ("a.ogg", None), ("a.mp3", None)]
-)
+@pytest.mark.parametrize(("name", "identical"), [("a.wav", True), ("a.flac", True), ("a.ogg", None), ("a.mp3", None)])
 def test_a_sound_is_made_again(name, identical, made, command):
     made("plain.wav")
     made(name)

@@ -191,16 +191,12 @@ def test_a_line_that_says_nothing_is_named_and_left_out_or_strictly_refused(furn
 @pytest.mark.parametrize("way", [("-o", "a.wav"), ("--raw",), ("-f", "-", "-o", "a.wav"), ("-f", "a.jsonl")])
 def test_what_is_left_out_is_told_with_its_line(way, furnished, command, typed, monkeypatch):
     text = "The sun.\nSo {name} 你好.\n😀 \\frac{1}{2} it.\n"
-    Path("a.jsonl").write_text(
-        '{"text": "So \\ud83d it is."}\n' + json.dumps({"text": text}), encoding="utf-8"
-    )
+    Path("a.jsonl").write_text('{"text": "So \\ud83d it is."}\n' + json.dumps({"text": text}), encoding="utf-8")
     typed(text)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     outcome = command("say", *FAST, *way, "-q")
     assert outcome.code == 0, outcome.err
-    told = ", ".join(
-        line.rpartition("not read: ")[2] for line in outcome.err.splitlines() if "not read" in line
-    )
+    told = ", ".join(line.rpartition("not read: ")[2] for line in outcome.err.splitlines() if "not read" in line)
     assert told.removeprefix("\ufffd, ") == "你好 (Chinese, line 2), 😀 (line 3)"
 
 

@@ -89,9 +89,7 @@ def test_words_have_their_times_in_the_audio(english):
     assert [mark.name for mark in passage.marks] == ["end"]
     assert passage.marks[0].time == passage.stop <= speech.seconds
     loud = np.abs(speech.samples) > 0.05 * np.abs(speech.samples).max()
-    assert not loud[
-        round((first.stop + 0.25) * speech.rate) : round((second.start - 0.1) * speech.rate)
-    ].any()
+    assert not loud[round((first.stop + 0.25) * speech.rate) : round((second.start - 0.1) * speech.rate)].any()
 
 
 def test_cuts_move_times_as_they_move_samples():
@@ -102,9 +100,7 @@ def test_cuts_move_times_as_they_move_samples():
     assert not samples[40:140].any()
 
 
-@pytest.mark.parametrize(
-    "samples", [np.zeros(1000, np.float32), np.ones(3, np.float32), np.ones(1000, np.float32)]
-)
+@pytest.mark.parametrize("samples", [np.zeros(1000, np.float32), np.ones(3, np.float32), np.ones(1000, np.float32)])
 def test_cuts_of_audio_without_silence_or_without_sound(samples):
     cuts = cuts_for(samples, 1000, [(0.2, 0.3, 0.5)])
     assert np.isfinite(cuts.apply(samples, 1000)).all()
@@ -129,8 +125,7 @@ def test_the_model_speaks_at_the_pitch_that_is_asked_for(english):
 
 def test_the_postfilter_adds_detail(english):
     plain, *sharp = (
-        spectral_detail(english.say(SENTENCE, postfilter=asked).samples, english.spec.mel)
-        for asked in (0, 0.2, 0.4)
+        spectral_detail(english.say(SENTENCE, postfilter=asked).samples, english.spec.mel) for asked in (0, 0.2, 0.4)
     )
     assert plain * 1.03 < sharp[0] < sharp[1] < 1.6 * plain
 
@@ -139,9 +134,7 @@ def test_a_question_ends_high(english):
     def end(text: str, **asked: float) -> float:
         speech = english.say(text, **asked)
         last = speech.passages[0].words[-1]
-        part = speech.samples[
-            round((last.start + last.stop) / 2 * speech.rate) : round(last.stop * speech.rate)
-        ]
+        part = speech.samples[round((last.start + last.stop) / 2 * speech.rate) : round(last.stop * speech.rate)]
         return pitch(replace(speech, samples=part))
 
     risen, flat = end("Did you see the lane?"), end("Did you see the lane?", question_rise=0)
@@ -157,9 +150,7 @@ def test_a_part_of_a_sentence_is_higher_slower_and_louder(english):
     )
     at = [speech.passages[0].words[4].start for speech in (plain, asked)]
     assert at[0] == pytest.approx(at[1], abs=0.05)
-    rest = [
-        speech.passages[0].words[-1].stop - start for speech, start in zip((plain, asked), at, strict=True)
-    ]
+    rest = [speech.passages[0].words[-1].stop - start for speech, start in zip((plain, asked), at, strict=True)]
     assert rest[1] == pytest.approx(2 * rest[0], rel=0.15)
     parts = [
         (speech.samples[: round(start * speech.rate)], speech.samples[round(start * speech.rate) :])
@@ -184,9 +175,7 @@ def test_praat_bends_the_pitch_where_the_model_cannot(record, tmp_path):
     record(tmp_path, {"a": "The sun is warm and the moon is near."}, f0=120.0)
     samples, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
     half = len(samples) / rate / 2
-    bent = bend(
-        Waveform(samples, rate), np.array([0, half - 0.05, half + 0.05, 2 * half]), np.array([0.0, 0, 4, 4])
-    )
+    bent = bend(Waveform(samples, rate), np.array([0, half - 0.05, half + 0.05, 2 * half]), np.array([0.0, 0, 4, 4]))
     assert len(bent.samples) == len(samples)
     borders = round((half - 0.1) * rate), round((half + 0.1) * rate)
     plain, raised = (
@@ -213,9 +202,7 @@ def test_speakers_of_a_base_take_turns_and_are_loaded_once(english, monkeypatch)
 
 
 def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, monkeypatch):
-    Path("play.txt").write_text(
-        "ann: Rain fell.\nbob: Snow fell.\nann: It rose.\nCid: So.\n", encoding="utf-8"
-    )
+    Path("play.txt").write_text("ann: Rain fell.\nbob: Snow fell.\nann: It rose.\nCid: So.\n", encoding="utf-8")
     loaded = []
     load = TorchEngine.load.__func__
 
@@ -225,9 +212,7 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
 
     monkeypatch.setattr(TorchEngine, "load", classmethod(counted))
     cast = "ann=robot,bob=robots@v1,cid=robots"
-    outcome = command(
-        "say", "-f", "play.txt", "--cast", cast, *FAST, "-o", "play.wav", "--timings", "json", "--json"
-    )
+    outcome = command("say", "-f", "play.txt", "--cast", cast, *FAST, "-o", "play.wav", "--timings", "json", "--json")
     assert outcome.code == 0, outcome.err
     assert sorted(loaded) == ["robot@v1", "robots@v1"]
     turns = json.loads(Path("play.json").read_text(encoding="utf-8"))
@@ -268,9 +253,7 @@ def test_a_sound_is_played_at_the_level_of_speech_and_replayed(furnished, comman
     tone = (0.02 * np.sin(np.arange(rate) * 0.3)).astype(np.float32)
     Path("text").mkdir()
     write_audio(Path("text/bell.wav"), Waveform(tone, rate))
-    Path("text/a.ssml").write_text(
-        "<speak>Rain fell. <audio src='bell.wav'/> It rose.</speak>", encoding="utf-8"
-    )
+    Path("text/a.ssml").write_text("<speak>Rain fell. <audio src='bell.wav'/> It rose.</speak>", encoding="utf-8")
     outcome = command("say", "-f", "text/a.ssml", *FAST, "-o", "text/a.wav", "--timings", "json")
     assert outcome.code == 0, outcome.err
     samples, heard_rate = soundfile.read("text/a.wav", dtype="float32")

@@ -41,10 +41,7 @@ def test_a_voice_says_hello(robot):
 
 
 def test_the_command_gives_the_same_samples(robot, furnished, command):
-    assert (
-        command("say", TEXT, "--voice", "robot", "--vocoder", "quick", "--steps", "1", "-o", "a.wav").code
-        == 0
-    )
+    assert command("say", TEXT, "--voice", "robot", "--vocoder", "quick", "--steps", "1", "-o", "a.wav").code == 0
     samples = robot.say(TEXT, steps=1).samples
     assert np.array_equal(soundfile.read("a.wav", dtype="int16")[0], to_pcm(samples))
 
@@ -119,9 +116,7 @@ def test_volume_is_a_factor_and_never_clips(robot):
 
 def test_pitch_is_raised_by_semitones(tmp_path):
     speaker = voxgrad.load("english", vocoder="kathleen", home=str(tmp_path))
-    plain, raised = (
-        speaker.say("No more of this.", steps=1, sampler="euler", pitch=pitch) for pitch in (0, 4)
-    )
+    plain, raised = (speaker.say("No more of this.", steps=1, sampler="euler", pitch=pitch) for pitch in (0, 4))
     assert len(raised.samples) == len(plain.samples)
     before, after = (median_f0(Waveform(one.samples, one.rate)) for one in (plain, raised))
     assert before is not None
@@ -190,8 +185,6 @@ def test_importing_voxgrad_is_light():
 @pytest.mark.parametrize(("decoder", "steps"), [("unet", (4, 6, 25)), ("convnext", (1, 2, 6))])
 def test_a_quality_comes_to_the_steps_that_the_network_needs(decoder, steps):
     model = ModelSpec(decoder=decoder)
-    settled = [
-        SynthesisSpec(quality=quality).resolve_defaults(model) for quality in ("draft", "default", "best")
-    ]
+    settled = [SynthesisSpec(quality=quality).resolve_defaults(model) for quality in ("draft", "default", "best")]
     assert tuple(one.steps for one in settled) == steps
     assert SynthesisSpec(quality="draft", steps=9).resolve_defaults(model).steps == 9

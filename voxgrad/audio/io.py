@@ -87,9 +87,7 @@ def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
     with open_audio(path) as file:
         rate, channels, seconds = file.samplerate, file.channels, file.frames / file.samplerate
         if seconds > max_seconds:
-            message = (
-                f"{path} lasts {seconds / 60:.0f} minutes, and a recording may last {max_seconds / 60:.0f}"
-            )
+            message = f"{path} lasts {seconds / 60:.0f} minutes, and a recording may last {max_seconds / 60:.0f}"
             raise BadInputError(message, "Split it into files, or raise audio.max_minutes.")
         mono, powers = _mixed(file, path)
         cancelling = channels > 1 and _power(mono) < _CANCELLED * powers.mean() / channels
@@ -191,9 +189,7 @@ def check_writable(path: Path) -> str:
     """
     kind = path.suffix.lower().removeprefix(".")
     if kind not in SUBTYPES:
-        raise BadInputError(
-            f"{path.name} does not have a supported audio ending", "Use .wav, .flac, .ogg or .mp3."
-        )
+        raise BadInputError(f"{path.name} does not have a supported audio ending", "Use .wav, .flac, .ogg or .mp3.")
     if not path.parent.is_dir():
         raise BadInputError(f"the folder {path.parent} does not exist", "Create it, or choose another.")
     if path.is_dir():
@@ -301,9 +297,7 @@ def _decoded(path: Path, scratch: Path) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadInputError(f"{path} could not be read by ffmpeg", "Export it as WAV.") from error
     if done.returncode or not target.is_file():
-        raise BadInputError(
-            f"{path} is damaged or not an audio file (ffmpeg)", "Export it again as WAV or FLAC."
-        )
+        raise BadInputError(f"{path} is damaged or not an audio file (ffmpeg)", "Export it again as WAV or FLAC.")
     return target
 
 
@@ -311,9 +305,7 @@ def _no_sound(path: Path, start: bytes, error: soundfile.LibsndfileError) -> Bad
     if start.lstrip()[:1] == b"<":
         return BadInputError(f"{path} is a web page, not an audio file", "Download the recording itself.")
     reason = error.error_string.rstrip(".")
-    return BadInputError(
-        f"{path} is damaged or not an audio file ({reason})", "Export it again as WAV or FLAC."
-    )
+    return BadInputError(f"{path} is damaged or not an audio file ({reason})", "Export it again as WAV or FLAC.")
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -344,6 +336,4 @@ def _first_bytes(path: Path) -> bytes:
 
 def cut_short(path: Path) -> BadInputError:
     """What to say of a file that ends too early."""
-    return BadInputError(
-        f"{path} is truncated: it is shorter than its header says", "Copy or export it again."
-    )
+    return BadInputError(f"{path} is truncated: it is shorter than its header says", "Copy or export it again.")

@@ -107,9 +107,7 @@ def read_mel(path: Path, spec: MelSpec) -> tuple[Tensor, MelSpec]:
         raise BadInputError(message, "Save the mel with numpy.save or safetensors.")
     if not path.is_file():
         raise BadInputError(f"there is no mel file {path}", "Check the path.")
-    array, declared = (
-        _read_safetensors(path) if path.suffix.lower() == ".safetensors" else (_read_npy(path), None)
-    )
+    array, declared = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else (_read_npy(path), None)
     spec = spec if declared is None else declared
     if array.dim() == 3 and array.shape[0] == 1:
         array = array[0]
@@ -139,24 +137,18 @@ def _read_safetensors(path: Path) -> tuple[Tensor, MelSpec | None]:
         raise BadInputError(f"{path} is damaged or no safetensors file", "Copy or save it again.") from error
     except ValidationError as error:
         message = f"{path} has invalid mel settings ({error.errors()[0]['msg']})"
-        raise BadInputError(
-            message, "Write a MelSpec as JSON, or nothing, under mel in its metadata."
-        ) from error
+        raise BadInputError(message, "Write a MelSpec as JSON, or nothing, under mel in its metadata.") from error
 
 
 def _check(path: Path, mel: Tensor, spec: MelSpec) -> None:
     hint = f"Give the natural logarithm of {spec.n_mels} mel bands, ({spec.n_mels}, frames)."
     if not mel.is_floating_point() or mel.dim() != 2:
         shape = " by ".join(str(size) for size in mel.shape)
-        raise BadInputError(
-            f"{path} holds no mel but {shape} numbers of {str(mel.dtype).split('.')[-1]}", hint
-        )
+        raise BadInputError(f"{path} holds no mel but {shape} numbers of {str(mel.dtype).split('.')[-1]}", hint)
     bands, frames = mel.shape
     if bands != spec.n_mels:
         turned = " It seems to be transposed." if frames == spec.n_mels else ""
-        raise BadInputError(
-            f"{path} has {bands} mel bands, and the vocoder takes {spec.n_mels}", hint + turned
-        )
+        raise BadInputError(f"{path} has {bands} mel bands, and the vocoder takes {spec.n_mels}", hint + turned)
     if frames == 0 or not torch.isfinite(mel).all():
         found = "has no frames" if frames == 0 else "has numbers that are not finite"
         raise BadInputError(f"{path} {found}", "Create it again.")

@@ -57,9 +57,7 @@ class WaveWriter(RawWriter):
         info = b"INFO" + _chunk(b"ISFT", _text(SOFTWARE)) + _chunk(b"ICMT", _text(remark))
         form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
         self._header = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"LIST", info)
-        file.write(
-            b"RIFF" + struct.pack("<I", _UNKNOWN) + self._header + b"data" + struct.pack("<I", _UNKNOWN)
-        )
+        file.write(b"RIFF" + struct.pack("<I", _UNKNOWN) + self._header + b"data" + struct.pack("<I", _UNKNOWN))
 
     def close(self) -> None:
         """Fill in the sizes."""

@@ -12,14 +12,10 @@ from voxgrad.errors import BadInputError
 def replay(
     context: typer.Context,
     *,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3 (default: FILE-replay.wav)."
-        ),
+        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3 (default: FILE-replay.wav)."),
     ] = None,
     lexicon: Annotated[Path | None, typer.Option(metavar="FILE", help="Lexicon that `say` used.")] = None,
     recording: Annotated[
@@ -64,9 +60,7 @@ def replay(
 
 def info(
     context: typer.Context,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")],
 ) -> None:
     """Show the metadata of an audio file: voice, settings and text."""
     from rich.console import Group
@@ -97,8 +91,4 @@ def info(
 
 def _shown(rows: dict[str, str]) -> dict[str, str]:
     """Without what is not there, and with the beginning of a long text."""
-    return {
-        name: f"{value[:400]}…" if len(value) > 400 else value
-        for name, value in rows.items()
-        if value != "None"
-    }
+    return {name: f"{value[:400]}…" if len(value) > 400 else value for name, value in rows.items() if value != "None"}

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 def convert(
     context: typer.Context,
     *,
-    recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING...", help="Audio files, or folders of them.")
-    ],
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Audio files, or folders of them.")],
     text: Annotated[
         str | None,
         typer.Option(
@@ -49,13 +47,9 @@ def convert(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option(
-            "-d", "--directory", metavar="DIR", help="Write an audio file for every recording to DIR."
-        ),
+        typer.Option("-d", "--directory", metavar="DIR", help="Write an audio file for every recording to DIR."),
     ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="Format of files that you do not name.")
-    ] = "wav",
+    format_: Annotated[Format, typer.Option("--format", help="Format of files that you do not name.")] = "wav",
     voice: Voice = None,
     vocoder: Vocoder = None,
     kept: "ConversionSpec",

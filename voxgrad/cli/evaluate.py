@@ -28,15 +28,11 @@ def evaluate(
         str | None,
         typer.Option(metavar="REF", help="Dataset (default: the one that the voice was trained on)."),
     ] = None,
-    speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")
-    ] = None,
+    speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")] = None,
     clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,
     vocoder: Vocoder = None,
     synthesis: "SynthesisSpec",
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")] = 0,
 ) -> None:
     """Evaluate a voice on recordings that it was not trained on."""
     session: Session = context.obj
@@ -126,9 +122,7 @@ def card(
         made = _make_card(store, store.find(voice, "voice"), renderer.emit)
     metrics = made.manifest.metrics
     page = str(made.directory / "card.html")
-    answer(
-        session, {"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}"
-    )
+    answer(session, {"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}")
 
 
 def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> str | None:

@@ -62,9 +62,7 @@ def export(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="PATH", help="Output: a file, or a folder for other programs."
-        ),
+        typer.Option("-o", "--output", metavar="PATH", help="Output: a file, or a folder for other programs."),
     ] = None,
     with_parents: Annotated[
         bool, typer.Option("--with-parents", help="Include everything that it was made from.")
@@ -161,9 +159,7 @@ def _graph(
             count, found = written.size, dict(written.graph.manifest.metrics.get("against_torch", {}))
     rows = {"graph": f"{spec.steps} steps of {spec.sampler}, weights: {spec.quantize}, {size(count)}"}
     if found:
-        rows["against torch"] = ", ".join(
-            f"{name} {value:g}" for name, value in found.items() if value is not None
-        )
+        rows["against torch"] = ", ".join(f"{name} {value:g}" for name, value in found.items() if value is not None)
     answer(
         session,
         {

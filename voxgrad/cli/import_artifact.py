@@ -39,29 +39,21 @@ def import_artifact(
             help="A .voxgrad, .onnx, .pt, .pth, .ckpt or .safetensors file, or an exported folder.",
         ),
     ],
-    kind: Annotated[
-        Kind | None, typer.Option(help="Checkpoint: base for Grad-TTS, vocoder for HiFi-GAN.")
-    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Checkpoint: base for Grad-TTS, vocoder for HiFi-GAN.")] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the artifact (default: from the archive, or the file's name).")
     ] = None,
-    pe_scale: Annotated[
-        int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")
-    ] = None,
+    pe_scale: Annotated[int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")] = None,
     text_frontend: Annotated[
         Frontend | None, typer.Option(help="Base: text front end; official for the released checkpoints.")
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Vocoder: its config.json.")] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Licence of a checkpoint; kept in the manifest.")
-    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of a checkpoint; kept in the manifest.")] = None,
     limit: Annotated[
         float | None,
         typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size (default: 50)."),
     ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="ONNX: accept a graph that voxgrad did not export.")
-    ] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="ONNX: accept a graph that voxgrad did not export.")] = False,
 ) -> None:
     """Import what `export` wrote, or an official checkpoint. Checkpoints are those of Grad-TTS and HiFi-GAN."""
     from voxgrad.cli.terminal import answer
@@ -76,9 +68,7 @@ def import_artifact(
         _import_onnx(session, store, file, name, trust=trust)
         return
     if file.is_dir():
-        _check_options(
-            context, _NOT_OF_ARCHIVES | {"limit"}, "an exported folder already contains this setting"
-        )
+        _check_options(context, _NOT_OF_ARCHIVES | {"limit"}, "an exported folder already contains this setting")
         _import_folder(session, store, file, name)
         return
     if trust:
@@ -130,9 +120,7 @@ def _import_folder(session: Session, store: "Store", folder: Path, name: str | N
     )
 
 
-def _import_archive(
-    session: Session, store: "Store", file: Path, name: str | None, limit: float | None
-) -> None:
+def _import_archive(session: Session, store: "Store", file: Path, name: str | None, limit: float | None) -> None:
     from rich.console import Group
 
     from voxgrad.cli.terminal import Renderer, answer, section

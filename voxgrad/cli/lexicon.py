@@ -126,9 +126,7 @@ def add(
     phones = read_phones(pronunciation)
     path = _path(session)
     shown = " ".join(phones)
-    remark = (
-        "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
-    )
+    remark = "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
     _change(path, with_entry(_content(path), word, phones, remark))
     answer(session, {"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {shown}")
 
@@ -206,8 +204,7 @@ def try_word(
         session,
         {
             "words": [
-                {"word": entry.word, "phones": list(entry.phones), "source": entry.source}
-                for entry in encoded.words
+                {"word": entry.word, "phones": list(entry.phones), "source": entry.source} for entry in encoded.words
             ],
             "file": None if output is None else str(output),
         },

@@ -32,9 +32,7 @@ def ls(
     context: typer.Context,
     kind: Annotated[
         str | None,
-        typer.Argument(
-            metavar="KIND", help="base, vocoder, dataset, voice, speech, evaluation, card or onnx."
-        ),
+        typer.Argument(metavar="KIND", help="base, vocoder, dataset, voice, speech, evaluation, card or onnx."),
     ] = None,
     *,
     tree: Annotated[
@@ -172,9 +170,7 @@ def show(
             "size": artifact.size,
             "size_with_lineage": _size_with_lineage(family, artifact),
             "lineage": [_described(ancestor) for ancestor in ancestors],
-            "made_from_it": [
-                {"kind": entry.kind, "ref": entry.ref, "digest": entry.digest} for entry in made
-            ],
+            "made_from_it": [{"kind": entry.kind, "ref": entry.ref, "digest": entry.digest} for entry in made],
         },
         _page(artifact, ancestors, made, _size_with_lineage(family, artifact)),
     )
@@ -274,9 +270,7 @@ def _grow(tree: "Tree", ancestors: tuple[Ancestor, ...]) -> None:
     from voxgrad.cli.terminal import size
 
     for ancestor in ancestors:
-        mark, style = (
-            (f" ({ancestor.state})", "red") if ancestor.size is None else (f", {size(ancestor.size)}", "")
-        )
+        mark, style = (f" ({ancestor.state})", "red") if ancestor.size is None else (f", {size(ancestor.size)}", "")
         branch = tree.add(Text(f"{ancestor.role}: {ancestor.parent.ref}{mark}", style=style))
         _grow(branch, ancestor.ancestors)
 

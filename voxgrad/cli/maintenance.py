@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 def verify(
     context: typer.Context,
-    ref: Annotated[
-        str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: everything).")
-    ] = None,
+    ref: Annotated[str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: everything).")] = None,
     *,
     full: Annotated[
         bool,
@@ -73,9 +71,7 @@ def _page(findings: "Sequence[Finding]", verified: int) -> "RenderableType":
         if len(found.problems) > shown:
             lines.append(Text(f"  and {len(found.problems) - shown} more files"))
         if found.dependents:
-            lines.append(
-                Text(f"  made from it: {', '.join(str(dependent) for dependent in found.dependents)}")
-            )
+            lines.append(Text(f"  made from it: {', '.join(str(dependent) for dependent in found.dependents)}"))
     if not findings:
         return Text("1 artifact, intact" if verified == 1 else f"{verified} artifacts, all intact")
     mend = "`voxgrad import` replaces it with an intact copy, `voxgrad rm` removes it"
@@ -95,9 +91,7 @@ def rm(
     context: typer.Context,
     ref: Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")],
     *,
-    cascade: Annotated[
-        bool, typer.Option("--cascade", help="Also remove everything that was made from it.")
-    ] = False,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Also remove everything that was made from it.")] = False,
 ) -> None:
     """Move an artifact to the trash. Its number is never used again."""
     from voxgrad.cli.terminal import answer
@@ -151,9 +145,7 @@ def gc(
     lines = [f"{trashed.location}, removed {trashed.removed:%Y-%m-%d}" for trashed in done.trash]
     lines += [f"{len(done.staging)} abandoned staging folders"] * bool(done.staging)
     if done.prepared:
-        lines.append(
-            f"{len(done.prepared)} prepared recordings without a dataset, {size(done.prepared_size)}"
-        )
+        lines.append(f"{len(done.prepared)} prepared recordings without a dataset, {size(done.prepared_size)}")
     verb = "would free" if dry_run else "freed"
     answer(
         session,

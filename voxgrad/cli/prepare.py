@@ -23,9 +23,7 @@ def prepare(
     context: typer.Context,
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")],
-    name: Annotated[
-        str | None, typer.Option(help="Name of the dataset (default: the folder's name).")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the dataset (default: the folder's name).")] = None,
     consent: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="Statement of what the speaker agreed to."),
@@ -36,16 +34,12 @@ def prepare(
     ] = None,
     no_consent_needed: Annotated[
         str | None,
-        typer.Option(
-            metavar="WHY", help="Why no consent is needed, such as 'my own voice' or 'public domain'."
-        ),
+        typer.Option(metavar="WHY", help="Why no consent is needed, such as 'my own voice' or 'public domain'."),
     ] = None,
     texts: "TranscriptSpec",
     transcribe: Annotated[
         Literal["auto", "faster-whisper", "pocketsphinx"] | None,
-        typer.Option(
-            help="Transcribe recordings without a text; needs voxgrad[whisper] or voxgrad[pocketsphinx]."
-        ),
+        typer.Option(help="Transcribe recordings without a text; needs voxgrad[whisper] or voxgrad[pocketsphinx]."),
     ] = None,
     model: Annotated[
         Path | None,
@@ -56,13 +50,9 @@ def prepare(
     ] = None,
     denoise: Annotated[
         bool,
-        typer.Option(
-            "--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."
-        ),
+        typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."),
     ] = False,
-    text_frontend: Annotated[
-        Frontend, typer.Option(help="Text front end; must match the base's.")
-    ] = "voxgrad",
+    text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
     lexicon: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),
@@ -80,9 +70,7 @@ def prepare(
     ] = False,
     drop_worst: Annotated[
         float,
-        typer.Option(
-            metavar="PERCENT", help="Reject this percentage of the clips, those that fit their texts worst."
-        ),
+        typer.Option(metavar="PERCENT", help="Reject this percentage of the clips, those that fit their texts worst."),
     ] = 0.0,
     base: Annotated[
         str | None,
@@ -96,9 +84,7 @@ def prepare(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable."),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")
-    ] = "local",
+    engine: Annotated[str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")] = "local",
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Number of processes (default: automatic).")
     ] = None,
@@ -165,9 +151,7 @@ def _answer(session: Session, dataset: "Artifact") -> None:
     )
 
 
-_UNSAID = (
-    "cannot be cloned yet: repeat prepare with --no-consent-needed WHY, or --consent TEXT --speaker NAME"
-)
+_UNSAID = "cannot be cloned yet: repeat prepare with --no-consent-needed WHY, or --consent TEXT --speaker NAME"
 
 
 def _base(store: "Store", wanted: str | None) -> "Artifact | None":
@@ -201,12 +185,7 @@ def _statement(
         return statements.agreed(speaker, consent)
     if not_needed is not None:
         return statements.not_needed(not_needed)
-    if (
-        session.json
-        or session.quiet
-        or not folder.is_dir()
-        or not (sys.stdin.isatty() and sys.stderr.isatty())
-    ):
+    if session.json or session.quiet or not folder.is_dir() or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     return _asked(speaker)
 
@@ -215,9 +194,7 @@ def _asked(speaker: str | None) -> str | None:
     from voxgrad.preparation import consent as statements
 
     typer.echo("Whose voice is this? A voice may be cloned only with consent.", err=True)
-    typer.echo(
-        "  1  my own\n  2  someone else's, who has agreed\n  3  in the public domain, or synthetic", err=True
-    )
+    typer.echo("  1  my own\n  2  someone else's, who has agreed\n  3  in the public domain, or synthetic", err=True)
     typer.echo("  4  decide later", err=True)
     chosen = ""
     while chosen not in {"1", "2", "3", "4"}:
@@ -235,12 +212,8 @@ _MODELS = ("voice", "base")
 def align(
     context: typer.Context,
     *,
-    source: Annotated[
-        str, typer.Argument(metavar="REF", help="A dataset, or a voice or base with stored alignments.")
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Output folder, new or empty.")
-    ],
+    source: Annotated[str, typer.Argument(metavar="REF", help="A dataset, or a voice or base with stored alignments.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output folder, new or empty.")],
     voice: Annotated[
         str | None,
         typer.Option(
@@ -248,9 +221,7 @@ def align(
             help="Voice or base that aligns a dataset (default: the newest voice, or else base).",
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")] = False,
 ) -> None:
     """Write the times of words and phones as TextGrids for Praat."""
     session: Session = context.obj

@@ -78,9 +78,7 @@ def say(
     synthesis: "SynthesisSpec",
     delivery: "DeliverySpec",
     ssml: Annotated[bool, typer.Option("--ssml", help="The text is SSML; <speak> is optional.")] = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="The text is Markdown: *word* is emphasised.")
-    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The text is Markdown: *word* is emphasised.")] = False,
     cast: Annotated[
         list[str] | None,
         typer.Option(

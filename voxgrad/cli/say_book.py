@@ -87,9 +87,7 @@ def say_book(
         _read(request, parts, book.missing, renderer.emit)
 
 
-def _read(
-    request: "SayRequest", parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: "Emit"
-) -> None:
+def _read(request: "SayRequest", parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: "Emit") -> None:
     from voxgrad.events import Said
     from voxgrad.steps.read_book import NoChapterError, read_book
 
@@ -111,9 +109,7 @@ def _read(
         _answer(request, path, done, job.voice.artifact.ref, missing)
 
 
-def _answer(
-    request: "SayRequest", path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]
-) -> None:
+def _answer(request: "SayRequest", path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]) -> None:
     from voxgrad.cli.terminal import answer, duration
     from voxgrad.events import counted
 

@@ -199,9 +199,7 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
                 f"{where} is not JSON ({error})", 'Write one object like {"text": "…"} per line.'
             ) from error
         if not isinstance(content, dict):
-            raise BadInputError(
-                f"{where} is not a JSON object", 'Write one object like {"text": "…"} per line.'
-            )
+            raise BadInputError(f"{where} is not a JSON object", 'Write one object like {"text": "…"} per line.')
         utterances.append(validated(Utterance, content, where))
     return utterances
 
@@ -218,9 +216,7 @@ def _conversation(listed: list[Utterance], file: Path) -> str:
                 "Use -d, or remove them.",
             )
         if is_ssml(utterance.text):
-            raise BadInputError(
-                f"utterance {number} of {file} is SSML, which selects voices itself", "Give -d."
-            )
+            raise BadInputError(f"utterance {number} of {file} is SSML, which selects voices itself", "Give -d.")
     turns = [(utterance.voice, utterance.text) for utterance in listed]
     return turns_to_ssml(turns, [1.0 if utterance.speed is None else utterance.speed for utterance in listed])
 

@@ -133,9 +133,7 @@ class SayRequest:
         if not said:
             raise BadInputError("the text has no words to speak", "Give at least one line with a word in it.")
 
-    def _jobs(
-        self, utterances: Iterable[Utterance], directory: Path | None, emit: "Emit"
-    ) -> "Iterator[SpokenFile]":
+    def _jobs(self, utterances: Iterable[Utterance], directory: Path | None, emit: "Emit") -> "Iterator[SpokenFile]":
         from voxgrad.audio.writers import check_writable_audio
         from voxgrad.steps.say import SpokenFile
 
@@ -153,9 +151,7 @@ class SayRequest:
             else:
                 path = Path(f"{jobs[ref].voice.artifact.name}-{last + number:04}.{self.ending}")
             if path.absolute() in paths:
-                raise BadInputError(
-                    f"two utterances would be written to {path}", "Give them different names."
-                )
+                raise BadInputError(f"two utterances would be written to {path}", "Give them different names.")
             paths.add(path.absolute())
             check_writable_audio(path)
             job = replace(
@@ -177,17 +173,11 @@ class SayRequest:
         from voxgrad.voice.timings import timings_file
 
         if self.session.json:
-            raise BadInputError(
-                "--json and -o - cannot be used together", "Both use standard output: choose one."
-            )
+            raise BadInputError("--json and -o - cannot be used together", "Both use standard output: choose one.")
         if sys.stdout.isatty():
-            raise BadInputError(
-                "standard output is a terminal", "Pipe it into a player, or name a file with -o."
-            )
+            raise BadInputError("standard output is a terminal", "Pipe it into a player, or name a file with -o.")
         if self.timings is not None and not self.timings.suffix:
-            raise BadInputError(
-                "a stream has no file for the timings to go beside", "Give --timings a file name."
-            )
+            raise BadInputError("a stream has no file for the timings to go beside", "Give --timings a file name.")
         timings: list[TimedPassage] = []
         with Renderer(self.session) as renderer:
             voice = self.load(self.voice, renderer.emit)
@@ -267,6 +257,4 @@ def made_by(parents: Mapping[str, str]) -> str:
     >>> made_by({"vocoder": "english@v2", "voice": "alice@v1"})
     'alice@v1, vocoder english@v2'
     """
-    return ", ".join(
-        [parents["voice"], *(f"{role} {ref}" for role, ref in parents.items() if role != "voice")]
-    )
+    return ", ".join([parents["voice"], *(f"{role} {ref}" for role, ref in parents.items() if role != "voice")])

@@ -87,9 +87,7 @@ Seed = Annotated[
 ]
 Pronunciations = Annotated[
     Path | None,
-    typer.Option(
-        "--lexicon", metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."
-    ),
+    typer.Option("--lexicon", metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),
 ]
 Timings = Annotated[
     Path | None,
@@ -99,9 +97,7 @@ Timings = Annotated[
         "names the file after the audio.",
     ),
 ]
-NoMetadata = Annotated[
-    bool, typer.Option("--no-metadata", help="Write no metadata but the words `synthetic speech`.")
-]
+NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Write no metadata but the words `synthetic speech`.")]
 
 
 def takes(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -194,8 +190,7 @@ class Command(TyperCommand):
 
             values = {role: _values(ctx, options) for role, options in self._options.items()}
             ctx.meta[__name__] = {
-                role: validated(spec_named(path), values[role], str(self.name))
-                for role, path in self._specs.items()
+                role: validated(spec_named(path), values[role], str(self.name)) for role, path in self._specs.items()
             }
         return super().invoke(ctx)
 
@@ -242,9 +237,7 @@ def _declared(option: "Option") -> Iterator[inspect.Parameter]:
 
 
 def _keyword(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 
 def _values(ctx: Any, options: "Sequence[Option]") -> dict[str, Any]:

@@ -115,9 +115,7 @@ class _Task:
         count = f"{round(self.done, 1):.16g}" + ("" if self.total is None else f"/{self.total}")
         parts = [f"{count} {self.unit}".rstrip()]
         # The first sample may stand far into the work, where a training run is resumed.
-        (first, start), (last, end) = (
-            (self.samples[0], self.samples[-1]) if self.samples else ((0.0, 0), (0.0, 0))
-        )
+        (first, start), (last, end) = (self.samples[0], self.samples[-1]) if self.samples else ((0.0, 0), (0.0, 0))
         if last > first and end > start:
             rate = (end - start) / (last - first)
             parts.append(f"{rate:.3g}/s")

@@ -56,9 +56,7 @@ def runs_table(found: "Sequence[RunInProgress]") -> "Table":
             run.id,
             run.record.step,
             progress["stage"].replace("+", " "),
-            str(progress["step"])
-            if progress["steps"] is None
-            else f"{progress['step']} of {progress['steps']}",
+            str(progress["step"]) if progress["steps"] is None else f"{progress['step']} of {progress['steps']}",
             " ".join(f"{name} {value:.3g}" for name, value in progress["losses"].items()),
             "never" if age is None else f"{duration(age)} ago",
             size(progress["size"]),
@@ -195,9 +193,7 @@ def finetune(
         typer.Option(metavar="REF", help="Base to start from (default: the newest)."),
     ] = None,
     preset: PresetName = "fast",
-    speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")
-    ] = None,
+    speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")] = None,
     training: "TrainingOptions",
     no_card: Annotated[
         bool, typer.Option("--no-card", help="Do not write the card that compares base and voice.")

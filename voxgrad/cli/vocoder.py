@@ -73,14 +73,10 @@ def train(
 def vocode(
     context: typer.Context,
     *,
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An audio file, or a log-mel: .npy or .safetensors.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file, or a log-mel: .npy or .safetensors.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg (default: FILE-vocoded.wav)."
-        ),
+        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg (default: FILE-vocoded.wav)."),
     ] = None,
     vocoder: Annotated[
         str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: as for say).")

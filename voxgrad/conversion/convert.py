@@ -50,9 +50,7 @@ def convert(
     yield silence_at_end(left, written + left, rate)
 
 
-def conversion_recipe(
-    voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int
-) -> Recipe:
+def conversion_recipe(voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int) -> Recipe:
     """All that is needed to convert a recording again, but for the recording."""
     job = SpeechJob(text, Cast(voice), synthesis, _DELIVERY, seed)
     return job.recipe.model_copy(update={"recording": recording})

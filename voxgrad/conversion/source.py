@@ -100,9 +100,7 @@ class SourceSpeech:
     def pitch(self) -> tuple[float, float]:
         """Median and robust deviation of ln F0 over all pieces."""
         tracks = np.concatenate([piece.log_f0 for piece in self.pieces])
-        low, median, high = (
-            np.percentile(tracks[tracks > 0], [16, 50, 84]) if tracks.any() else (0.0, 0.0, 0.0)
-        )
+        low, median, high = np.percentile(tracks[tracks > 0], [16, 50, 84]) if tracks.any() else (0.0, 0.0, 0.0)
         return float(median), max(float(high - low) / 2, _LEAST_DEVIATION)
 
     def scores(self, piece: SourcePiece) -> Tensor:
@@ -152,8 +150,7 @@ def read_source(
     said = [(span, words) for span, words in zip(spans, texts, strict=True) if words]
     trimmed = [_trimmed(waveform, span, spec) for span, _ in said]
     passages = [
-        Passage(words, encode_transcript(words, acoustic.spec.text, lexicon), Break.SENTENCE)
-        for _, words in said
+        Passage(words, encode_transcript(words, acoustic.spec.text, lexicon), Break.SENTENCE) for _, words in said
     ]
     found = _durations(acoustic, passages, [one for _, one in trimmed], path.name)
     return SourceSpeech(

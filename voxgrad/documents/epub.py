@@ -203,8 +203,7 @@ class _Reader:
         texts = {item.path: text for item in documents if (text := self._document(item, titles)) is not None}
         anchors = {path: [anchor for anchor in titles.get(path, {}) if anchor] for path in texts}
         converted = {
-            path: html_to_ssml(text, emphasis=False, anchors=anchors[path], notes=())
-            for path, text in texts.items()
+            path: html_to_ssml(text, emphasis=False, anchors=anchors[path], notes=()) for path, text in texts.items()
         }
         notes: dict[str, list[str]] = defaultdict(list)
         for path, document in converted.items():

@@ -127,9 +127,7 @@ def markdown_to_ssml(markdown: str) -> Converted:
 
     text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
     labels = {note[1] for note in _MARKDOWN_NOTE.finditer(text)}
-    text = _MARKDOWN_REFERENCE.sub(
-        lambda match: "" if match[1] in labels else match[0], _MARKDOWN_NOTE.sub("", text)
-    )
+    text = _MARKDOWN_REFERENCE.sub(lambda match: "" if match[1] in labels else match[0], _MARKDOWN_NOTE.sub("", text))
     return html_to_ssml(MarkdownIt("commonmark").enable("table").enable("strikethrough").render(text))
 
 

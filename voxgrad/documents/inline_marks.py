@@ -37,9 +37,7 @@ _BRACKETED: Final = re.compile(
 
 _SYMBOLS: Final = re.compile(r"[*∗⁎†‡§¶‖]{1,4}")
 _ONE: Final = rf"(?:\d{{1,4}}|{_SYMBOLS.pattern}|#|[ivxl]{{1,6}}|[A-Za-z])"
-_SIGN: Final = re.compile(
-    rf"[\[(]?\s*{_ONE}(?:\s*[,;–-]\s*{_ONE})*\s*[\])]?[.:]?|[\[(]?[↩↑⏎^][\ufe0e\ufe0f]?[\])]?"
-)
+_SIGN: Final = re.compile(rf"[\[(]?\s*{_ONE}(?:\s*[,;–-]\s*{_ONE})*\s*[\])]?[.:]?|[\[(]?[↩↑⏎^][\ufe0e\ufe0f]?[\])]?")
 """What a link from a text to a note, or back, is made of."""
 _REFERENCE: Final = re.compile(r"[\w*∗⁎†‡§¶‖]")
 _IN_SQUARES: Final = re.compile(r"\[[^\[\]]{1,60}\]")
@@ -58,9 +56,7 @@ _LAST_WORD: Final = re.compile(r"(?P<number>\d\s?)?(?P<letters>[^\W\d_]+)$")
 _IN_BRACKETS: Final = re.compile(r"\(([^()]{1,40})\)$")
 _FORMULA: Final = re.compile(r"[\w\s.,^]*[-+−–*/=×·±][-\w\s.,^+−–*/=×·±]*|[A-Za-z]{1,2}|\d+")
 _ISOTOPE: Final = re.compile(r"(?!(?:Am|As|At|He|I|In|No)\b)[A-Z][a-z]?(?![A-Za-z])")
-_UNITS: Final = re.compile(
-    r"km|cm|mm|dm|nm|[µμ]m|ft|yds?|mi|ha|kg|sec|min|mol|rad|deg|sin|cos|tan|cot|log|exp"
-)
+_UNITS: Final = re.compile(r"km|cm|mm|dm|nm|[µμ]m|ft|yds?|mi|ha|kg|sec|min|mol|rad|deg|sin|cos|tan|cot|log|exp")
 _SHORT_WORDS: Final = re.compile(
     r"(?i)a[dhmnst]|b[cey]|ce|do|eu|go|h[aei]|i[dfnst]|la|m[ey]|no|o[fhnrx]|p[am]|so|t[ov]|u[knps]|we|ii|iv|vi|x[ivx]"
     r"|[djs]r|st"

@@ -57,9 +57,7 @@ def speaker_of(dataset: Dataset, voice: str, wanted: str | None) -> str:
     speakers = dataset.corpus.speakers
     chosen = wanted if wanted is not None else voice if voice in speakers else speakers[0]
     if chosen not in speakers:
-        raise BadInputError(
-            f"{dataset.artifact.ref} has no speaker {chosen}", f"It has {', '.join(speakers)}."
-        )
+        raise BadInputError(f"{dataset.artifact.ref} has no speaker {chosen}", f"It has {', '.join(speakers)}.")
     if wanted is None and chosen != voice and len(speakers) > 1:
         raise BadInputError(
             f"{dataset.artifact.ref} has {len(speakers)} speakers, none of them {voice}",
@@ -69,9 +67,7 @@ def speaker_of(dataset: Dataset, voice: str, wanted: str | None) -> str:
 
 
 def _trained_on(store: Store, voice: Artifact, dataset: Artifact) -> Iterator[Artifact]:
-    ancestors = [
-        artifact for artifact in Lineage.of(store).ancestors(voice) if isinstance(artifact, Artifact)
-    ]
+    ancestors = [artifact for artifact in Lineage.of(store).ancestors(voice) if isinstance(artifact, Artifact)]
     for artifact in (voice, *ancestors):
         parent = artifact.manifest.parents.get("dataset")
         known = parent is not None and dataset.digest == parent.digest
@@ -129,9 +125,7 @@ def speak(engine: TorchEngine, clip: Clip, settings: SynthesisSpec, seed: int) -
     return Take(audio, mel.numpy(), durations, time.perf_counter() - started)
 
 
-def measured(
-    take: Take, clip: Clip, recorded: Waveform, engine: TorchEngine, alignment: Alignment
-) -> Figures:
+def measured(take: Take, clip: Clip, recorded: Waveform, engine: TorchEngine, alignment: Alignment) -> Figures:
     """All that needs no other model; see `voxgrad.evaluation.metrics.Distances` for units.
 
     Args:

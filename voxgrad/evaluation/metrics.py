@@ -66,9 +66,7 @@ def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
     """
     said, meant = (mel_cepstrum(samples, spec) for samples in (audio, recording))
     pairs = warp(said, meant)
-    here, there = (
-        _f0(waveform, spec, frames) for waveform, frames in ((audio, len(said)), (recording, len(meant)))
-    )
+    here, there = (_f0(waveform, spec, frames) for waveform, frames in ((audio, len(said)), (recording, len(meant))))
     along, beside = here[pairs[:, 0]], there[pairs[:, 1]]
     both = (along > 0) & (beside > 0)
     cents = 1200 * np.log2(along[both] / beside[both])
@@ -292,9 +290,7 @@ class ForcedAligner:
         module: Any = import_module("pocketsphinx")
         beams = {"beam": _BEAM, "pbeam": _BEAM, "wbeam": _WORD_BEAM}
         # All senones are computed in every frame: else "the best" would be the best of those that the text allows.
-        self._decoder: Any = module.Decoder(
-            samprate=16000, loglevel="FATAL", lm=None, compallsen=True, **beams
-        )
+        self._decoder: Any = module.Decoder(samprate=16000, loglevel="FATAL", lm=None, compallsen=True, **beams)
 
     def words_wrong(self, waveform: Waveform, text: str) -> int:
         """How many words of a text are not found in the audio."""

@@ -77,10 +77,7 @@ def lines(summary: Mapping[str, Figures]) -> list[tuple[str, str, list[str]]]:
 
 def markdown(title: str, summary: Mapping[str, Figures]) -> str:
     """The table as a document."""
-    rows = [
-        f"| {name}{f' ({unit})' if unit else ''} | {' | '.join(shown)} |"
-        for name, unit, shown in lines(summary)
-    ]
+    rows = [f"| {name}{f' ({unit})' if unit else ''} | {' | '.join(shown)} |" for name, unit, shown in lines(summary)]
     head = f"| | {' | '.join(column.replace('_', ' ') for column in COLUMNS)} |\n|{' --- |' * (1 + len(COLUMNS))}"
     return f"# {title}\n\n{head}\n" + "\n".join(rows) + "\n"
 

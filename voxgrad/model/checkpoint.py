@@ -48,13 +48,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             "Export its state dict with torch.save(model.state_dict(), FILE) and import that.",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, SafetensorError, UnicodeDecodeError) as error:
-        raise BadInputError(
-            f"{path.name} is not a checkpoint, or is damaged", "Download or copy it again."
-        ) from error
+        raise BadInputError(f"{path.name} is not a checkpoint, or is damaged", "Download or copy it again.") from error
     if not isinstance(content, dict):
-        raise BadInputError(
-            f"{path.name} contains no state dict", "Give a file made by torch.save(state_dict)."
-        )
+        raise BadInputError(f"{path.name} contains no state dict", "Give a file made by torch.save(state_dict).")
     return content
 
 
@@ -117,9 +113,7 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
     missing = [name for name in expected if name not in state]
     unexpected = [name for name in state if name not in expected]
     if missing or unexpected:
-        found = [f"misses {_few(missing)}"] * bool(missing) + [f"has unknown {_few(unexpected)}"] * bool(
-            unexpected
-        )
+        found = [f"misses {_few(missing)}"] * bool(missing) + [f"has unknown {_few(unexpected)}"] * bool(unexpected)
         raise BadInputError(f"{what} {' and '.join(found)}", hint)
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor):
@@ -131,23 +125,16 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
         if torch.promote_types(tensor.dtype, expected[name].dtype) != expected[name].dtype or (
             tensor.is_floating_point() != expected[name].is_floating_point()
         ):
-            raise BadInputError(
-                f"{what}: {name} is {tensor.dtype} where {expected[name].dtype} is expected", hint
-            )
+            raise BadInputError(f"{what}: {name} is {tensor.dtype} where {expected[name].dtype} is expected", hint)
         # A sum is finite only where everything is, or overflows; to look at every number takes ten times as long.
         if not tensor.sum().isfinite() and not tensor.isfinite().all():
-            raise BadInputError(
-                f"{what}: {name} contains values that are not finite", "Use another checkpoint."
-            )
+            raise BadInputError(f"{what}: {name} contains values that are not finite", "Use another checkpoint.")
 
 
 def save_weights(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
     """Writes a safetensors file; floating-point tensors become ``dtype`` where one is given."""
     ready = {
-        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor)
-        .detach()
-        .cpu()
-        .contiguous()
+        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
         for name, tensor in state.items()
     }
     save_file(ready, path)

@@ -94,14 +94,10 @@ class ConvNeXtScore(nn.Module):
         self.sigma_data = spec.sigma_data
         self.schedule = Schedule(spec.beta_min, spec.beta_max)
         channels = spec.score_channels
-        self.time = nn.Sequential(
-            nn.Linear(_TIME_CHANNELS, channels), nn.SiLU(), nn.Linear(channels, channels)
-        )
+        self.time = nn.Sequential(nn.Linear(_TIME_CHANNELS, channels), nn.SiLU(), nn.Linear(channels, channels))
         self.speaker = nn.Linear(spec.spk_emb_dim, channels) if spec.n_spks > 1 else None
         self.input = nn.Linear(2 * spec.n_feats + spec.frame_channels, channels)
-        self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, condition=channels) for _ in range(spec.score_blocks)
-        )
+        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, condition=channels) for _ in range(spec.score_blocks))
         self.norm = nn.LayerNorm(channels)
         self.output = nn.Linear(channels, spec.n_feats)
         nn.init.zeros_(self.output.weight)
@@ -159,9 +155,7 @@ class ConvNeXtScore(nn.Module):
         r_0, r_t = x_0 - condition.mu, (x_t - condition.mu) * mask
         if condition.features is None:
             raise ValueError("this score network needs the features of the frame-level mean")
-        found = self.network(
-            scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.features
-        )
+        found = self.network(scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.features)
         return found - (r_0 - skip * r_t) / out
 
     def denoise(

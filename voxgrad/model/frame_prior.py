@@ -65,9 +65,7 @@ class FramePrior(nn.Module):
         self.pitch_blocks = nn.ModuleList(ConvNeXtBlock(channels) for _ in range(spec.pitch_blocks))
         self.pitch_norm = nn.LayerNorm(channels)
         self.pitch_output = nn.Linear(channels, 2)
-        self.mean_input = nn.Linear(
-            inner + 2 * spec.n_feats + POSITION_FEATURES + _PITCH_FEATURES + speaker, channels
-        )
+        self.mean_input = nn.Linear(inner + 2 * spec.n_feats + POSITION_FEATURES + _PITCH_FEATURES + speaker, channels)
         self.mean_blocks = nn.ModuleList(ConvNeXtBlock(channels) for _ in range(spec.frame_blocks))
         self.mean_norm = nn.LayerNorm(channels)
         self.mean_output = nn.Linear(channels, spec.n_feats)
@@ -117,9 +115,7 @@ class FramePrior(nn.Module):
         mean, deviation = self.pitch_statistics[rows].unsqueeze(1).unbind(-1)
         return Pitch(z * deviation + mean, (voicing > 0).to(z.dtype))
 
-    def mean(
-        self, inputs: Tensor, mu_y: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor | None
-    ) -> FrameMean:
+    def mean(self, inputs: Tensor, mu_y: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor | None) -> FrameMean:
         """The mean of every frame under a given pitch.
 
         Args:

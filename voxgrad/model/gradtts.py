@@ -82,9 +82,7 @@ class Performance:
         inside = (position[..., 0] * self.durations[token]).floor().long()
         return (starts[token] + inside).clamp(max=len(self.scores) - 1)
 
-    def melody_on(
-        self, token: Tensor, position: Tensor, scores: Tensor, voicing: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def melody_on(self, token: Tensor, position: Tensor, scores: Tensor, voicing: Tensor) -> tuple[Tensor, Tensor]:
         """Predicted z-scores and logits of voicing (batch, frames), with the recording's in their place."""
         at = self.source_frames(token, position)
         voiced = self.voiced[at]
@@ -284,9 +282,7 @@ def frame_prosody(semitones: Tensor, rise: Tensor, durations: Tensor, frames: in
     return FrameProsody(raised, rising)
 
 
-def predicted_durations(
-    prior: Prior, scale: float | Tensor, rounding: Literal["rounded", "official"]
-) -> Tensor:
+def predicted_durations(prior: Prior, scale: float | Tensor, rounding: Literal["rounded", "official"]) -> Tensor:
     """Whole frames from predicted log-durations.
 
     ``official`` rounds each token's frames up, then scales, then rounds the cumulative borders up;

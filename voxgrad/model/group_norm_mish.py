@@ -28,9 +28,7 @@ Rows = NDArray[np.float32] | NDArray[np.uint16]
 """(positions, channels): float32, or the bits of bfloat16, which NumPy does not know."""
 
 _BLOCK = 256  # rows whose sums are float32; blocks are added up in float64
-_LANES = (
-    1024  # about as many elements are worked on at once: loops over the channels alone would be too short
-)
+_LANES = 1024  # about as many elements are worked on at once: loops over the channels alone would be too short
 
 
 def group_norm_mish(x: Tensor, norm: nn.GroupNorm, plus: Tensor | None = None) -> Tensor:
@@ -59,9 +57,7 @@ def takes(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in {torch.float32, torch.bfloat16}
 
 
-def _forward(
-    x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, plus: Tensor, out: Tensor
-) -> Floats:
+def _forward(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, plus: Tensor, out: Tensor) -> Floats:
     """Writes the result, and returns mean and inverse deviation of every group: (2, batch, groups)."""
     rows, added, written = _rows(x), _rows(plus), _view(out)
     statistics = np.empty((2, len(rows), groups), np.float32)
@@ -74,9 +70,7 @@ def _forward(
 
 class _GroupNormMish(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, plus: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, plus: Tensor) -> Tensor:
         out = _like(x)
         ctx.statistics = _forward(x, groups, weight, bias, eps, plus, out)
         ctx.save_for_backward(x, weight, bias)
@@ -233,9 +227,7 @@ def _apply(x: Rows, weight: Floats, bias: Floats, statistics: Floats, plus: Rows
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _backward(
-    x: Rows, above: Rows, weight: Floats, bias: Floats, statistics: Floats, sums: Floats, out: Rows
-) -> None:
+def _backward(x: Rows, above: Rows, weight: Floats, bias: Floats, statistics: Floats, sums: Floats, out: Rows) -> None:
     positions, channels = x.shape
     groups = statistics.shape[1]
     width = channels // groups

@@ -145,9 +145,7 @@ def time_embedding(t: Tensor, channels: int, scale: float) -> Tensor:
 class Level(nn.ModuleList):
     """Two residual blocks, attention, and a change of resolution where one follows; under the official indices."""
 
-    def __init__(
-        self, channels_in: int, channels_out: int, time_channels: int, resample: nn.Module | None
-    ) -> None:
+    def __init__(self, channels_in: int, channels_out: int, time_channels: int, resample: nn.Module | None) -> None:
         super().__init__(
             [
                 ResnetBlock(channels_in, channels_out, time_channels),
@@ -185,17 +183,13 @@ class UNet(nn.Module):
         levels = [2 + speaker_channel, dim, 2 * dim, 4 * dim]
         pairs = list(pairwise(levels))
         downs = (
-            Level(low, high, dim, None if high == levels[-1] else nn.Conv2d(high, high, 3, 2, 1))
-            for low, high in pairs
+            Level(low, high, dim, None if high == levels[-1] else nn.Conv2d(high, high, 3, 2, 1)) for low, high in pairs
         )
         self.downs = cast("Iterable[Level]", nn.ModuleList(downs))
         self.mid_block1 = ResnetBlock(levels[-1], levels[-1], dim)
         self.mid_attn = Residual(Rezero(LinearAttention(levels[-1])))
         self.mid_block2 = ResnetBlock(levels[-1], levels[-1], dim)
-        ups = (
-            Level(2 * high, low, dim, nn.ConvTranspose2d(low, low, 4, 2, 1))
-            for low, high in reversed(pairs[1:])
-        )
+        ups = (Level(2 * high, low, dim, nn.ConvTranspose2d(low, low, 4, 2, 1)) for low, high in reversed(pairs[1:]))
         self.ups = cast("Iterable[Level]", nn.ModuleList(ups))
         self.final_block = Block(dim, dim)
         self.final_conv = nn.Conv2d(dim, 1, 1)

@@ -107,9 +107,7 @@ def attempt(source: Path, target: Path, entry: str) -> VoxgradError | None:
     except Exception as error:  # noqa: BLE001 (damage makes the readers raise anything, assertions too)
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             return _too_large(source)
-        return BadInputError(
-            f"{source.name} is not a checkpoint, or is damaged", "Download or copy it again."
-        )
+        return BadInputError(f"{source.name} is not a checkpoint, or is damaged", "Download or copy it again.")
     return None
 
 
@@ -120,9 +118,7 @@ def _convert(source: Path, target: Path, entry: str) -> None:
         raise BadInputError(
             f"the entry {entry} of {source.name} is not a state dict", "Give the generator's checkpoint."
         )
-    left = 2 * source.stat().st_size + (
-        1 << 20
-    )  # half precision may have been packed, and tied weights are one
+    left = 2 * source.stat().st_size + (1 << 20)  # half precision may have been packed, and tied weights are one
     plain = {}
     for name, tensor in state.items():
         problem = _problem(name, tensor)
@@ -146,9 +142,7 @@ def _content(source: Path) -> dict[str, Any]:
             "Export its state dict with torch.save(model.state_dict(), FILE) and import that.",
         ) from error
     if not isinstance(content, dict):
-        raise BadInputError(
-            f"{source.name} contains no state dict", "Give a file made by torch.save(state_dict)."
-        )
+        raise BadInputError(f"{source.name} contains no state dict", "Give a file made by torch.save(state_dict).")
     return content
 
 

@@ -100,9 +100,7 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
     emit(Began(_TASK, None, ""))
     with store.stage(KIND, voice.name) as staged:
         path = staged.directory / MODEL
-        path.write_bytes(
-            exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec))
-        )
+        path.write_bytes(exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec)))
         emit(Ended(_TASK))
         found = agreement(acoustic, sound, spec, path, emit)
         if any(file.path == LEXICON for file in voice.manifest.files):
@@ -174,9 +172,7 @@ def mean_pitches(acoustic: AcousticModel) -> tuple[float, ...]:
     return tuple(round(value, 3) for value in prior.pitch_statistics[:, 0].exp().tolist())
 
 
-def agreement(
-    acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path, emit: Emit = ignore
-) -> Agreement:
+def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path, emit: Emit = ignore) -> Agreement:
     """Compare a graph with what torch says on `SENTENCES`, and tell of each.
 
     Raises:
@@ -209,9 +205,7 @@ def agreement(
 def _require_agreement(found: Agreement) -> None:
     apart = max(found.mel_largest or 0.0, found.audio_rms or 0.0)
     if found.same_durations < 1:
-        message = (
-            f"{1 - found.same_durations:.0%} of the sentences have other durations in the graph than in torch"
-        )
+        message = f"{1 - found.same_durations:.0%} of the sentences have other durations in the graph than in torch"
     elif apart > TOLERANCE:
         message = f"the graph differs from torch by {apart:.2g}; the limit is {TOLERANCE:g}"
     else:

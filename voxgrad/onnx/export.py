@@ -46,9 +46,7 @@ def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) ->
             f"the {named} looks for phases in many iterations of Fourier transforms of complex numbers, "
             "which unrolled would be slower than in torch"
         )
-        raise BadInputError(
-            message, f"Choose a feed-forward vocoder ({either(list(_VOCODERS))}) with --vocoder."
-        )
+        raise BadInputError(message, f"Choose a feed-forward vocoder ({either(list(_VOCODERS))}) with --vocoder.")
     if acoustic.spec.model.decoder != "convnext":
         raise BadInputError(
             "this voice has the official U-Net as its score network, which cannot be exported",

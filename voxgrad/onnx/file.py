@@ -196,8 +196,7 @@ def _node_problem(node: Any) -> str | None:
 
 def _external(tensor: Any) -> bool:
     return any(
-        number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value != 0)
-        for number, value in _fields(tensor)
+        number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value != 0) for number, value in _fields(tensor)
     )
 
 
@@ -274,9 +273,7 @@ def read(path: Path) -> bytes:
     """
     try:
         if path.stat().st_size >= _MOST_BYTES:
-            raise BadInputError(
-                f"{path} is too large for an ONNX file", "Give an .onnx file that voxgrad exported."
-            )
+            raise BadInputError(f"{path} is too large for an ONNX file", "Give an .onnx file that voxgrad exported.")
         return path.read_bytes()
     except OSError as error:
         raise BadInputError(
@@ -377,9 +374,7 @@ def _tokens(offset: int) -> str:
 
 def _lexicon(lexicon: Lexicon) -> str:
     own = dict(lexicon.entries)
-    return "".join(
-        f"{word} {' '.join(phones)}\n" for word, phones in sorted({**dict(_known()), **own}.items())
-    )
+    return "".join(f"{word} {' '.join(phones)}\n" for word, phones in sorted({**dict(_known()), **own}.items()))
 
 
 def _known() -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -110,9 +110,7 @@ def with_products(model: _Module) -> _Module:
     products = {
         id(layer): _Product(layer)
         for layer in model.modules()
-        if isinstance(layer, nn.Conv1d)
-        and layer.groups == 1
-        and layer.padding == (layer.kernel_size[0] // 2,)
+        if isinstance(layer, nn.Conv1d) and layer.groups == 1 and layer.padding == (layer.kernel_size[0] // 2,)
     }
     return copy_with(model, products)
 
@@ -132,9 +130,7 @@ class SherpaGraph(nn.Module):
         self.graph, self.row = graph, row
         frames = _NOISE_FRAMES * graph.spec.model.n_feats
         self.register_buffer("noise", torch.randn(frames, generator=torch.Generator().manual_seed(0)))
-        self.register_buffer(
-            "marks", torch.tensor([1 + CHARACTER_IDS[mark] for mark in PUNCTUATION if mark != " "])
-        )
+        self.register_buffer("marks", torch.tensor([1 + CHARACTER_IDS[mark] for mark in PUNCTUATION if mark != " "]))
 
     marks: Tensor
 
@@ -218,12 +214,8 @@ class VocoderGraph(nn.Module):
         wanted, share = mel.exp(), voicing[..., None]
         pulses, noise = (self.fourier(signal) for signal in self._excitation(pitch))
         envelope = (mel @ self.envelope).exp()
-        mixed = (
-            voiced * share[0] + other * (1 - share[0]) for voiced, other in zip(pulses, noise, strict=True)
-        )
-        envelope = envelope * self._correction(
-            _modulus(*(part * envelope for part in mixed)), wanted, self.updates
-        )
+        mixed = (voiced * share[0] + other * (1 - share[0]) for voiced, other in zip(pulses, noise, strict=True))
+        envelope = envelope * self._correction(_modulus(*(part * envelope for part in mixed)), wanted, self.updates)
         pulses, noise = (tuple(part * envelope for part in parts) for parts in (pulses, noise))
         gain, turn, hiss, revised = self.network.filter.controls(
             mel, pitch, voicing, _modulus(*pulses), _modulus(*noise)
@@ -251,9 +243,7 @@ class VocoderGraph(nn.Module):
     def _excitation(self, pitch: Tensor) -> tuple[Tensor, Tensor]:
         """Pulses and noise, (samples,) each; see `source_filter.excitation`."""
         rate = self.mel.sample_rate
-        step = (
-            F.interpolate(pitch[:, None], scale_factor=float(self.mel.hop_length), mode="linear")[0, 0] / rate
-        )
+        step = F.interpolate(pitch[:, None], scale_factor=float(self.mel.hop_length), mode="linear")[0, 0] / rate
         phase = step.double().cumsum(0)
         whole = phase.floor()
         passed = (whole > F.pad(whole, (1, 0))[:-1]).float() * step.rsqrt()
@@ -348,9 +338,7 @@ class FourierTransform(nn.Module):
         turned = torch.cat((real * c - imaginary * s, real * s + imaginary * c), 1)  # (frames, 2 k1, n2)
         frames = turned.transpose(1, 2) @ self.inner[:, : self.a]  # (frames, n2, n1): the real part alone
         frames = frames.transpose(1, 2).reshape(-1, self.size) * self.window
-        audio = self._added(frames) / self._added(
-            torch.ones_like(frames[:, :1]) * self.window.square()
-        ).clamp(min=EDGE)
+        audio = self._added(frames) / self._added(torch.ones_like(frames[:, :1]) * self.window.square()).clamp(min=EDGE)
         start = (self.size - self.hop) // 2
         return audio[start : audio.shape[0] - (self.size - self.hop - start)]
 
@@ -358,9 +346,7 @@ class FourierTransform(nn.Module):
         """Overlap-add: (frames, n_fft) → ((frames - 1) * hop_length + n_fft,)."""
         parts = self.size // self.hop
         blocks = frames.reshape(-1, parts, self.hop)
-        total = sum(
-            nn.functional.pad(blocks[:, part], (0, 0, part, parts - 1 - part)) for part in range(parts)
-        )
+        total = sum(nn.functional.pad(blocks[:, part], (0, 0, part, parts - 1 - part)) for part in range(parts))
         assert isinstance(total, Tensor)  # noqa: S101 - `sum` of at least one
         return total.reshape(-1)
 

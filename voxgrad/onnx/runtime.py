@@ -117,9 +117,7 @@ class OnnxGraph:
     version: str
 
     @classmethod
-    def load(
-        cls, path: Path, acoustic: AcousticSpec, spec: OnnxSpec, threads: int | None = None
-    ) -> "OnnxGraph":
+    def load(cls, path: Path, acoustic: AcousticSpec, spec: OnnxSpec, threads: int | None = None) -> "OnnxGraph":
         """Load a graph that is known to be ours.
 
         Args:

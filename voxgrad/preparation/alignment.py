@@ -89,9 +89,7 @@ def score_transcript(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexic
 
 def means(base: AcousticModel, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
     """What the base expects of tokens: means (n_feats, tokens), log-durations in frames (tokens,)."""
-    prior = base.model.encode(
-        torch.tensor([list(tokens)]), torch.tensor([len(tokens)]), torch.tensor([base.row])
-    )
+    prior = base.model.encode(torch.tensor([list(tokens)]), torch.tensor([len(tokens)]), torch.tensor([base.row]))
     return prior.mu_x[0], prior.logw[0]
 
 

@@ -50,12 +50,8 @@ def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray
     for row in value["made"]:
         clip = Clip(**{**row["clip"], "tokens": tuple(row["clip"]["tokens"])})
         flac, mel = content[clip.id]
-        made.append(
-            PreparedClip(clip, flac, mel, row["record"], _fit_from_json(row["fit"]), tuple(row["unknown"]))
-        )
-    return RecordingOutcome(
-        value["key"], tuple(made), tuple(Problem(**problem) for problem in value["problems"])
-    )
+        made.append(PreparedClip(clip, flac, mel, row["record"], _fit_from_json(row["fit"]), tuple(row["unknown"])))
+    return RecordingOutcome(value["key"], tuple(made), tuple(Problem(**problem) for problem in value["problems"]))
 
 
 def _fit_from_json(value: dict[str, Any] | None) -> TranscriptScore | None:
@@ -120,8 +116,7 @@ class RecordingCache:
                 value = json.loads(file.metadata()[_META])
                 names = [row["clip"]["id"] for row in value["made"]]
                 content = {
-                    name: (file.get_tensor(f"flac/{name}").tobytes(), file.get_tensor(f"mel/{name}"))
-                    for name in names
+                    name: (file.get_tensor(f"flac/{name}").tobytes(), file.get_tensor(f"mel/{name}")) for name in names
                 }
             return _from_json(value, content)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):

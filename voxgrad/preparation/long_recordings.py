@@ -47,9 +47,7 @@ class _Script:
 
 
 @torch.inference_mode()
-def match_script(
-    base: AcousticModel, text: str, mel: Tensor, pauses: Sequence[Span], lexicon: Lexicon
-) -> list[str]:
+def match_script(base: AcousticModel, text: str, mel: Tensor, pauses: Sequence[Span], lexicon: Lexicon) -> list[str]:
     """Divides a text among the pieces of the recording that it was read in.
 
     The whole text is aligned with the whole recording by one Monotonic Alignment Search, in which a cut between
@@ -242,9 +240,7 @@ def _best(
     candidates = [(" ".join(words[:end]), " ".join(words[end:])) for end in ends]
     return max(
         candidates,
-        key=lambda pair: sum(
-            _likelihood(base, text, mel, lexicon) for text, mel in zip(pair, mels, strict=True)
-        ),
+        key=lambda pair: sum(_likelihood(base, text, mel, lexicon) for text, mel in zip(pair, mels, strict=True)),
     )
 
 

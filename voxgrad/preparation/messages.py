@@ -126,9 +126,7 @@ def _unknown_words(unknown: Counter[str]) -> Iterator[str]:
         return
     words = [f"{word} ({count})" for word, count in by_count(unknown)]
     rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
-    listed = textwrap.fill(
-        ", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  "
-    )
+    listed = textwrap.fill(", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  ")
     count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
     mend = f"Correct them in {UNKNOWN} in the dataset, and pass that file with --lexicon."
     yield f"{count} in no dictionary; the pronunciation was guessed:\n{listed}\n  {mend}"

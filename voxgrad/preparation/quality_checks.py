@@ -62,9 +62,7 @@ def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dic
     word_bound = float(np.median(words)) - _BROKEN * _spread(words, _NARROWEST)
     usual = usual_gains([fit.suspects for fit in fits.values()])
     found = {}
-    for (name, fit), below, rhythm in zip(
-        fits.items(), -_deviations(likelihoods, _NARROWEST), rhythms, strict=True
-    ):
+    for (name, fit), below, rhythm in zip(fits.items(), -_deviations(likelihoods, _NARROWEST), rhythms, strict=True):
         reason = ""
         if any(below > bound and fit.margin < share * usual_margin for bound, share in checks.doubt_bounds):
             reason = f"the text may be wrong: its alignment is {below:.1f} deviations worse than that of the others"
@@ -83,10 +81,7 @@ def usual_gains(clips: Sequence[Sequence[Suspect]]) -> dict[str, tuple[float, fl
     gains: dict[str, list[float]] = defaultdict(list)
     for suspect in chain.from_iterable(clips):
         gains[suspect.kind].append(suspect.gain)
-    return {
-        kind: (float(np.median(found)), _spread(np.array(found), _NARROWEST_GAIN))
-        for kind, found in gains.items()
-    }
+    return {kind: (float(np.median(found)), _spread(np.array(found), _NARROWEST_GAIN)) for kind, found in gains.items()}
 
 
 def beyond_usual(suspects: Sequence[Suspect], usual: Mapping[str, tuple[float, float]]) -> float:
@@ -350,9 +345,7 @@ def mixed_voices(made: Sequence[PreparedClip]) -> list[MixedVoices]:
     """The speakers among whose clips there are two voices."""
     found = []
     for speaker in sorted({prepared.clip.speaker for prepared in made}):
-        theirs = [
-            prepared for prepared in made if prepared.clip.speaker == speaker and prepared.clip.frames > 1
-        ]
+        theirs = [prepared for prepared in made if prepared.clip.speaker == speaker and prepared.clip.frames > 1]
         if len(theirs) < FEWEST:
             continue
         distance, rarer = split(
@@ -382,11 +375,7 @@ def split(mels: Sequence[NDArray[np.float32]], f0: Sequence[float | None]) -> tu
     within += max(0.1 * np.trace(within) / len(within), _LEAST) * np.eye(len(within))
     cepstra = halves.mean(1) @ np.linalg.cholesky(np.linalg.inv(within))
     pitch = np.log([np.nan if value is None else value for value in f0])
-    pitch = (
-        np.nan_to_num((pitch - np.nanmedian(pitch)) / _PITCH)
-        if np.isfinite(pitch).any()
-        else np.zeros(len(f0))
-    )
+    pitch = np.nan_to_num((pitch - np.nanmedian(pitch)) / _PITCH) if np.isfinite(pitch).any() else np.zeros(len(f0))
     points = np.concatenate([cepstra, pitch[:, None]], 1)
     points -= points.mean(0)
     _, _, axes = np.linalg.svd(points, full_matrices=False)

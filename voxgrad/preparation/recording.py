@@ -126,22 +126,16 @@ def _clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Ite
         yield from _pieces(entry, opened, how)
 
 
-def _segment_clips(
-    entry: Entry, opened: OpenedRecording, how: RecordingSettings
-) -> Iterator[PreparedClip | Problem]:
+def _segment_clips(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Iterator[PreparedClip | Problem]:
     """A clip of every part that has a text; of a part that is too long, several."""
     seconds = opened.waveform.seconds
     silences = pauses(opened.waveform)
     borders = [0.0, *(time for segment in entry.segments for time in (segment.start, segment.stop)), seconds]
     for number, segment in enumerate(entry.segments, 1):
         name = entry.id if len(entry.segments) == 1 else _numbered(entry.id, number, len(entry.segments))
-        piece = replace(
-            entry, id=name, text=segment.text, source=segment.source, segments=(), speaker=segment.speaker
-        )
+        piece = replace(entry, id=name, text=segment.text, source=segment.source, segments=(), speaker=segment.speaker)
         if segment.stop > seconds + _PAST_THE_END:
-            yield Problem(
-                name, f"{segment.source} ends at {segment.stop:.2f} s, and the recording at {seconds:.2f} s"
-            )
+            yield Problem(name, f"{segment.source} ends at {segment.stop:.2f} s, and the recording at {seconds:.2f} s")
             continue
         around = (borders[2 * number - 2], min(borders[2 * number + 1], seconds))
         span = into_silence((segment.start, min(segment.stop, seconds)), silences, around)
@@ -155,9 +149,7 @@ def _segment_clips(
             yield _problem(name, entry, error)
 
 
-def _pieces(
-    entry: Entry, opened: OpenedRecording, how: RecordingSettings
-) -> Iterator[PreparedClip | Problem]:
+def _pieces(entry: Entry, opened: OpenedRecording, how: RecordingSettings) -> Iterator[PreparedClip | Problem]:
     """The clips of what is too long for one: it is cut at its pauses, and its text divided among the pieces."""
     cuts = cutting_pauses(opened.waveform, how.audio)
     spans = pieces(cuts, opened.waveform.seconds)
@@ -235,11 +227,7 @@ def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard |
         "recording": entry.recording.name,
         "text_from": entry.source.partition(":")[0],
         "transcribed": heard is not None,
-        **(
-            {}
-            if heard is None or heard.log_probability is None
-            else {"log_probability": heard.log_probability}
-        ),
+        **({} if heard is None or heard.log_probability is None else {"log_probability": heard.log_probability}),
         "source": asdict(cleaned.source),
         "span": [round(time, 3) for time in cleaned.span],
         "leading_seconds": round(cleaned.leading, 3),
@@ -311,9 +299,7 @@ def prepare_recordings(
         count = os.cpu_count() if len(entries) >= _WORTH_A_PROCESS else 1
         jobs = count if jobs is None else jobs
     with _on(engine):
-        calls = (
-            delayed(prepare_recording)(entry, key, how) for entry, key in zip(entries, keys, strict=True)
-        )
+        calls = (delayed(prepare_recording)(entry, key, how) for entry, key in zip(entries, keys, strict=True))
         yield from Parallel(n_jobs=-1 if jobs is None else jobs, return_as="generator")(calls)
 
 

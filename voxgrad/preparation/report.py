@@ -69,9 +69,7 @@ class Coverage:
     @property
     def rare(self) -> tuple[PhoneCount, ...]:
         """The phones that are said too rarely, the rarest first."""
-        return tuple(
-            sorted((phone for phone in self.phones if phone.count < ENOUGH), key=lambda phone: phone.count)
-        )
+        return tuple(sorted((phone for phone in self.phones if phone.count < ENOUGH), key=lambda phone: phone.count))
 
 
 def coverage(clips: Iterable[Clip]) -> Coverage:
@@ -213,8 +211,7 @@ def _card(prepared: PreparedClip, verdict: Verdict, *, embedded: bool) -> Card:
         mel_picture(prepared.mel),
         _outline(samples),
         tuple(
-            (word.word, round(word.start * percent, 2), round((word.stop - word.start) * percent, 2))
-            for word in words
+            (word.word, round(word.start * percent, 2), round((word.stop - word.start) * percent, 2)) for word in words
         ),
     )
 

@@ -72,9 +72,7 @@ def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
                 "Convert one with ct2-transformers-converter, and copy its tokenizer.json.",
             )
         if wanted == "pocketsphinx":
-            raise BadInputError(
-                "--model applies to Whisper, not to pocketsphinx", "Leave one of the two out."
-            )
+            raise BadInputError("--model applies to Whisper, not to pocketsphinx", "Leave one of the two out.")
     candidates = [wanted] if wanted != "auto" else list(_PACKAGES) if model is None else ["faster-whisper"]
     for name in candidates:
         if name in _PACKAGES and find_spec(_PACKAGES[name]) is not None:
@@ -123,9 +121,7 @@ _OFFLINE = "Try another --transcribe; without a network, give a converted Whispe
 def _loaded(recogniser: Recogniser) -> Callable[[Samples], Heard]:
     """What turns samples at 16 kHz into text; its model is loaded once in every process."""
     module: Any = import_module(_PACKAGES[recogniser.name])
-    return (
-        _whisper(module, recogniser.model) if recogniser.name == "faster-whisper" else _pocketsphinx(module)
-    )
+    return _whisper(module, recogniser.model) if recogniser.name == "faster-whisper" else _pocketsphinx(module)
 
 
 def _whisper(module: Any, folder: Path | None) -> Callable[[Samples], Heard]:

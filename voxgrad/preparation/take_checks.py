@@ -103,9 +103,7 @@ def check_take(path: Path, text: str, base: AcousticModel | None, preset: Prepar
     )
 
 
-def _problems(
-    clip: CleanedClip, rate: float, fitted: float | None, preset: PrepareSpec
-) -> Iterator[TakeProblem]:
+def _problems(clip: CleanedClip, rate: float, fitted: float | None, preset: PrepareSpec) -> Iterator[TakeProblem]:
     checks = preset.checks
     slow, fast = checks.warn_phones_per_second
     if clip.source.clipped > checks.warn_clipped:

@@ -41,8 +41,7 @@ class PhoneClassifier(nn.Module):
         super().__init__()
         self.inp = nn.Conv1d(MelSpec().n_mels, _CHANNELS, 5, stride=STRIDE, padding=2)
         self.convs = nn.ModuleList(
-            nn.Conv1d(_CHANNELS, _CHANNELS, 5, padding=2 * dilation, dilation=dilation)
-            for dilation in _DILATIONS
+            nn.Conv1d(_CHANNELS, _CHANNELS, 5, padding=2 * dilation, dilation=dilation) for dilation in _DILATIONS
         )
         self.norms = nn.ModuleList(nn.GroupNorm(1, _CHANNELS) for _ in _DILATIONS)
         self.out = nn.Conv1d(_CHANNELS, len(CLASSES), 1)
@@ -84,9 +83,7 @@ def phone_likelihoods(mel: Tensor) -> NDArray[np.float64]:
     """
     model = _classifier()
     posteriors = torch.log_softmax(model(normalised(mel)[None])[0].T, 1)
-    likelihoods: NDArray[np.float64] = (
-        (posteriors - _PRIOR * model.log_prior).clamp(min=_LOWEST).double().numpy()
-    )
+    likelihoods: NDArray[np.float64] = (posteriors - _PRIOR * model.log_prior).clamp(min=_LOWEST).double().numpy()
     return likelihoods
 
 
@@ -152,9 +149,7 @@ def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
     replaced = [_through(entry, leave, any_phone, 0) for entry, leave in pairs]
     added = [float((entry + leave).max()) for entry, leave in pairs]
     silences = [0, *(stop for _, _, stop in graph.words)]
-    missing = [
-        _through(_ends(before, at + 1), _begins(after, at), any_sound, _SHORTEST_WORD) for at in silences
-    ]
+    missing = [_through(_ends(before, at + 1), _begins(after, at), any_sound, _SHORTEST_WORD) for at in silences]
     return (
         _worst("replaced", names, replaced, whole),
         _worst("added", names, added, whole),

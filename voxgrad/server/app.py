@@ -55,9 +55,7 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            pool = WorkerPool(
-                settings.workers, settings.voice_megabytes, settings.limits.passage_seconds, metrics
-            )
+            pool = WorkerPool(settings.workers, settings.voice_megabytes, settings.limits.passage_seconds, metrics)
             service = SpeechService(store, pool, settings, metrics)
             try:
                 await _warm(service)

@@ -65,9 +65,7 @@ class CloneRequest(Spec):
 
 def own_base(store: Store) -> Artifact | None:
     """The base that comes with voxgrad, which aligns texts with recordings as `prepare` does by default."""
-    return max(
-        (base for base in store.list("base") if base.embedded), key=lambda base: base.version, default=None
-    )
+    return max((base for base in store.list("base") if base.embedded), key=lambda base: base.version, default=None)
 
 
 def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
@@ -77,9 +75,7 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
         VoxgradError: the recordings cannot be used, the disk refuses, or SIGTERM stopped it.
     """
     store = Store.open(Path(asked.home))
-    options = Options(
-        base=own_base(store), policy=Policy(), speaker=asked.speaker, consent=asked.consent, jobs=1
-    )
+    options = Options(base=own_base(store), policy=Policy(), speaker=asked.speaker, consent=asked.consent, jobs=1)
     dataset = prepare(
         store,
         Path(asked.folder),

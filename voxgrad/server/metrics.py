@@ -30,7 +30,5 @@ class Metrics:
         self.active = gauge("voxgrad_requests_active", "Speech requests in progress or waiting.")
         self.waiting = gauge("voxgrad_queue_passages", "Passages and checks that wait for a worker.")
         self.refused = counter("voxgrad_requests_refused", "Requests refused because the queue was full.")
-        self.cancelled = counter(
-            "voxgrad_requests_cancelled", "Requests whose client disconnected before the end."
-        )
+        self.cancelled = counter("voxgrad_requests_cancelled", "Requests whose client disconnected before the end.")
         self.workers_lost = counter("voxgrad_workers_lost", "Worker processes that ended unexpectedly.")

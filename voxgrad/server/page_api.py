@@ -50,9 +50,7 @@ class SessionBody(BaseModel):
     statement: Annotated[str, Field(max_length=2000)]
     agreed: Literal[True]
     kind: Literal["prompts", "files"] = "prompts"
-    prompts: (
-        Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MOST_PROMPTS)] | None
-    ) = None
+    prompts: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MOST_PROMPTS)] | None = None
 
 
 class CloneBody(BaseModel):

@@ -85,6 +85,4 @@ def slots(voice: Voice) -> tuple[ArtifactLocation, ArtifactLocation | None]:
 
 def slot_of(artifact: Artifact) -> ArtifactLocation:
     """Where an artifact lies, without its manifest, which would travel with every passage."""
-    return ArtifactLocation(
-        artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded
-    )
+    return ArtifactLocation(artifact.kind, artifact.name, artifact.version, artifact.directory, artifact.embedded)

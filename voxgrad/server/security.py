@@ -120,9 +120,7 @@ class Protection:
             return
         origin = _only(origins, "Origin")
         if origin not in self._origins and not _is_same(origin, host):
-            message = (
-                "Requests from pages of other sites are refused: start the server with --allow-origin ORIGIN."
-            )
+            message = "Requests from pages of other sites are refused: start the server with --allow-origin ORIGIN."
             raise HTTPError(403, message, code="origin_not_allowed")
 
     def _is_ours(self, name: str) -> bool:

@@ -190,6 +190,4 @@ def _no_engine() -> Engine:
 
 def _is_one_passage(asked: SpeechJob) -> bool:
     items = asked.cast.passages([asked.text])
-    return (
-        len(list(islice((item for item in items if isinstance(item, Sound) or item.encoded.words), 2))) == 1
-    )
+    return len(list(islice((item for item in items if isinstance(item, Sound) or item.encoded.words), 2))) == 1

@@ -78,9 +78,7 @@ class ServerSettings(Spec):
         default=None, min_length=16, json_schema_extra={"metavar": "T", "envvar": "VOXGRAD_TOKEN"}
     )
     """Token that clients must send, 16 characters or more (default: none; then only this computer can connect)."""
-    allowed_hosts: tuple[str, ...] = Field(
-        default=(), json_schema_extra={"option": "--allow-host", "metavar": "NAME"}
-    )
+    allowed_hosts: tuple[str, ...] = Field(default=(), json_schema_extra={"option": "--allow-host", "metavar": "NAME"})
     """Another host name by which clients may call the server; repeatable."""
     allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
         default=(), json_schema_extra={"option": "--allow-origin", "metavar": "ORIGIN"}
@@ -97,9 +95,7 @@ class ServerSettings(Spec):
     """Number of requests that may be in progress or wait. Others get status 429."""
     workers: Positive = Field(default_factory=usable_processors)
     """Number of worker processes (default: one for each processor). Each has one thread."""
-    voice_megabytes: Positive = Field(
-        default=1024, json_schema_extra={"option": "--voice-memory", "metavar": "MB"}
-    )
+    voice_megabytes: Positive = Field(default=1024, json_schema_extra={"option": "--voice-memory", "metavar": "MB"})
     """Memory for loaded voices, in each worker. The least recently used are unloaded."""
     training_overrides: tuple[str, ...] = Field(
         default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"}

@@ -97,9 +97,7 @@ def _unpack(directory: Path, archive: Path, limits: Limits) -> None:
             for number, target in enumerate(members):
                 (staged / str(number)).replace(target)
     except _DAMAGE as error:
-        raise BadInputError(
-            "the zip is damaged or encrypted", "Pack it again, without a password."
-        ) from error
+        raise BadInputError("the zip is damaged or encrypted", "Pack it again, without a password.") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -120,9 +118,7 @@ def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> dict[P
         if target is not None:
             members[target] = info
     if not members:
-        raise BadInputError(
-            "the zip contains no recordings", "Pack .wav files with a metadata.csv or .txt files."
-        )
+        raise BadInputError("the zip contains no recordings", "Pack .wav files with a metadata.csv or .txt files.")
     if sum(info.file_size for info in members.values()) > limits.upload_bytes:
         raise BadInputError(
             f"the zip unpacks to more than {limits.upload_bytes / 2**30:.0f} GiB", "Upload it in parts."

@@ -36,9 +36,7 @@ THREADS = 1
 """Of every worker: more processes do more work than more threads."""
 _OVERHEAD = 1.5  # of a loaded voice over its weights: buffers, and what the first passages allocate
 
-_voices: "OrderedDict[tuple[ArtifactLocation, ArtifactLocation | None], tuple[TorchEngine, int]]" = (
-    OrderedDict()
-)
+_voices: "OrderedDict[tuple[ArtifactLocation, ArtifactLocation | None], tuple[TorchEngine, int]]" = OrderedDict()
 _limit = 0
 _SYNTHESIS = SynthesisSpec()
 

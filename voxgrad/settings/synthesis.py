@@ -68,9 +68,7 @@ class SynthesisSpec(Spec):
     def resolve_defaults(self, model: ModelSpec) -> Self:
         """The same with what depends on the model where it was not given."""
         found = {"steps": model.steps(self.quality), "postfilter": model.postfilter}
-        return self.model_copy(
-            update={name: value for name, value in found.items() if getattr(self, name) is None}
-        )
+        return self.model_copy(update={name: value for name, value in found.items() if getattr(self, name) is None})
 
 
 class DeliverySpec(Spec):

@@ -48,9 +48,7 @@ class StageSpec(ScheduleSpec):
         if not self.train:
             raise ValueError("train must name at least one of encoder, durations, decoder")
         if self.alignment != "frozen" and "encoder" not in self.train:
-            raise ValueError(
-                f"alignment {self.alignment} needs the encoder in train: alignments move only with it"
-            )
+            raise ValueError(f"alignment {self.alignment} needs the encoder in train: alignments move only with it")
         return self
 
 
@@ -81,9 +79,7 @@ class TrainingOptions(Spec):
     """Dataset to train on (default: the newest)."""
     name: str | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
     """Name of the result (default: the dataset's)."""
-    overrides: tuple[str, ...] = Field(
-        default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"}
-    )
+    overrides: tuple[str, ...] = Field(default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"})
     """Change a key of the preset, such as stages.0.steps=100; repeatable."""
     budget: str | None = Field(default=None, json_schema_extra={"metavar": "TIME"})
     """Time for the whole command, such as 90s, 20m or 1h30m; every stage gets a share."""

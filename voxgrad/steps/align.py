@@ -102,13 +102,9 @@ def check_output(output: Path, *, force: bool) -> None:
     inside = sorted(output.iterdir()) if output.exists() else []
     others = [path.name for path in inside if path.suffix != SUFFIX or not path.is_file()]
     if others:
-        raise BadInputError(
-            f"{output} contains {others[0]}, which is not a TextGrid", "Choose a separate folder."
-        )
+        raise BadInputError(f"{output} contains {others[0]}, which is not a TextGrid", "Choose a separate folder.")
     if inside and not force:
-        raise BadInputError(
-            f"{output} already contains TextGrids", "Replace them with --force, or name another."
-        )
+        raise BadInputError(f"{output} already contains TextGrids", "Replace them with --force, or name another.")
 
 
 def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path, emit: Emit) -> Written:
@@ -134,9 +130,7 @@ def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path
 
 def _grid(dataset: Dataset, clip: Clip, stored: StoredAlignment) -> str:
     if len(stored.durations) != len(clip.tokens):
-        raise IntegrityError(
-            f"the alignment of clip {clip.id} does not match its text", "Fine-tune the voice again."
-        )
+        raise IntegrityError(f"the alignment of clip {clip.id} does not match its text", "Fine-tune the voice again.")
     return clip_grid(clip, stored.durations, _words(dataset, clip), dataset.mel.seconds_per_frame)
 
 

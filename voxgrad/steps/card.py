@@ -126,9 +126,7 @@ def _compare(
             take = speak(engine, clip, SynthesisSpec(), seed)
             rows[name].append(measured(take, clip, recorded, engine, aligned[clip.id]))
             audio[name] = (take.audio, take.mel)
-        takes = [
-            (name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()
-        ]
+        takes = [(name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()]
         sentences.append((clip.text, takes))
         mels.append({name: mel for name, (_, mel) in audio.items()})
         emit(Advanced(_TASK, seed + 1))

@@ -86,9 +86,7 @@ def convert(
         )
 
 
-def _convert_one(
-    job: ConversionJob, voice: Voice, options: ConversionOptions, emit: Emit, done: int
-) -> ConversionJob:
+def _convert_one(job: ConversionJob, voice: Voice, options: ConversionOptions, emit: Emit, done: int) -> ConversionJob:
     kept, synthesis, seed, name = options.kept, options.synthesis, options.seed, job.recording.name
     recording = Recording(file=name, sha256=sha256_of(job.recording), conversion=kept.model_dump())
     if job.text is not None:
@@ -99,9 +97,7 @@ def _convert_one(
     engine = voice.engine
     if not isinstance(engine, TorchEngine):
         raise TypeError(f"{voice.artifact} is not spoken by torch")
-    source = read_source(
-        job.recording, job.text, engine.acoustic, synthesis.speaker, voice.lexicon, options.recogniser
-    )
+    source = read_source(job.recording, job.text, engine.acoustic, synthesis.speaker, voice.lexicon, options.recogniser)
     if source.skipped:
         message = f"{source.skipped:.1f} s of {source.name} are silent: no words were found there"
         emit(Said(message, "warning"))

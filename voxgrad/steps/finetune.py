@@ -81,9 +81,7 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
             f"Choose with --speaker: {', '.join(speakers)}.",
         )
     if speaker is not None and speaker not in speakers:
-        raise BadInputError(
-            f"{dataset.artifact.ref} has no speaker {speaker}", f"It has {', '.join(speakers)}."
-        )
+        raise BadInputError(f"{dataset.artifact.ref} has no speaker {speaker}", f"It has {', '.join(speakers)}.")
     chosen = speakers[0] if speaker is None else speaker
     corpus = replace(
         dataset.corpus,

@@ -153,9 +153,7 @@ def prepare(
     return published
 
 
-def _settings(
-    how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon
-) -> dict[str, Any]:
+def _settings(how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon) -> dict[str, Any]:
     return {
         "audio": preset.audio.model_dump(),
         "checks": preset.checks.model_dump(mode="json"),

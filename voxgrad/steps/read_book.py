@@ -69,9 +69,7 @@ class NoChapterError(BadInputError):
     """None of the chapters can be read."""
 
 
-def read_book(
-    part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bool, emit: Emit
-) -> ReadBook | None:
+def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bool, emit: Emit) -> ReadBook | None:
     """Read chapters aloud into one file, which appears complete at the end.
 
     A chapter that cannot be read is left out with a warning if there are others.
@@ -107,9 +105,7 @@ def read_book(
         job = replace(job, text=book_ssml(chapters))
         if is_there():
             return None
-    names = {
-        f"{_CHAPTER}{number}": f"chapter “{chapter.title}”" for number, chapter in enumerate(chapters, 1)
-    }
+    names = {f"{_CHAPTER}{number}": f"chapter “{chapter.title}”" for number, chapter in enumerate(chapters, 1)}
     warn_unread(job.text, emit, strict=strict, marks=names)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work.open(target.path.with_name(f"{target.path.name}.part"), job.recipe.remark)
@@ -156,9 +152,7 @@ def _readable(
 
 def book_ssml(chapters: Iterable[Chapter]) -> str:
     """The chapters as one document, a mark at the beginning of each."""
-    written = (
-        f'<mark name="{_CHAPTER}{number}"/>{chapter.ssml}' for number, chapter in enumerate(chapters, 1)
-    )
+    written = (f'<mark name="{_CHAPTER}{number}"/>{chapter.ssml}' for number, chapter in enumerate(chapters, 1))
     return f"<speak>{''.join(written)}</speak>"
 
 

@@ -76,9 +76,7 @@ def replay(
             again, pieces = job.recipe, job.pieces()
             for file, digest in recipe.sounds.items():
                 if again.sounds.get(file) != digest:
-                    raise BadInputError(
-                        f"{file} is not the sound that {source} used", "Restore the original sound."
-                    )
+                    raise BadInputError(f"{file} is not the sound that {source} used", "Restore the original sound.")
         else:
             again, pieces = _converted(source, job, recipe.recording, recording)
         pieces = with_progress(comparison.of(pieces, before), _TASK, None, emit)
@@ -92,9 +90,7 @@ class _Comparison:
 
     identical: bool | None = None
 
-    def of(
-        self, pieces: Iterator[SpokenPassage], before: soundfile.SoundFile | None
-    ) -> Iterator[SpokenPassage]:
+    def of(self, pieces: Iterator[SpokenPassage], before: soundfile.SoundFile | None) -> Iterator[SpokenPassage]:
         """Hand pieces on, and compare them."""
         if before is None:
             yield from pieces

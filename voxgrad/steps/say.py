@@ -67,9 +67,7 @@ def say(
         "delivery": job.delivery.model_dump(),
         **voice.lexicon.settings,
     }
-    key = fingerprint(
-        "say", VERSION, settings, known_by, {"text": text, "seed": job.seed, "name": name, **heard}
-    )
+    key = fingerprint("say", VERSION, settings, known_by, {"text": text, "seed": job.seed, "name": name, **heard})
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"{known.ref} is up to date", "detail"))
@@ -142,9 +140,7 @@ class SpokenFile:
     seconds: float | None = None
 
 
-def say_to_files(
-    jobs: Iterable[SpokenFile], total: int | None, *, strict: bool, emit: Emit
-) -> Iterator[SpokenFile]:
+def say_to_files(jobs: Iterable[SpokenFile], total: int | None, *, strict: bool, emit: Emit) -> Iterator[SpokenFile]:
     """Speak utterances one after another, each into a file that appears complete.
 
     A file that says of itself that it was made just so is left as it is, so that an interrupted list goes on where it

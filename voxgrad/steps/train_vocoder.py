@@ -90,9 +90,7 @@ def train_vocoder(
     return finish_run(trainer, store, request, key, publish)
 
 
-def _task(
-    vocoder: TrainableVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit
-) -> VocoderTask:
+def _task(vocoder: TrainableVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:
     group = open_process_group()
     with group.main_process_first():  # which makes the copies
         clips, held_out = _training_clips(dataset, preset, run, emit if group.is_main_process else ignore)
@@ -113,9 +111,7 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
     return cast("TrainableVocoder", vocoder)
 
 
-def _training_clips(
-    dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit
-) -> tuple[AudioClips, AudioClips]:
+def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> tuple[AudioClips, AudioClips]:
     """Training clips with their copies, and those that are held out."""
     rate = dataset.mel.sample_rate
     training, held_out = (
@@ -126,9 +122,7 @@ def _training_clips(
         raise BadInputError("there are no clips to train on", "Prepare more recordings, or lower held_out.")
     if preset.copies:
         run.mkdir(parents=True, exist_ok=True)
-        training = training.joined(
-            augmented_copies(training, preset.copies, preset.seed, run / "copies.npz", emit)
-        )
+        training = training.joined(augmented_copies(training, preset.copies, preset.seed, run / "copies.npz", emit))
     return training, held_out
 
 

@@ -65,9 +65,7 @@ def export_weights(voice: Artifact, folder: Path) -> None:
     official = model.decoder == "unet" and not model.condition_encoder
     config = {
         "model_type": "grad-tts",
-        "official": {theirs: getattr(model, ours) for theirs, ours in _OFFICIAL.items()}
-        if official
-        else None,
+        "official": {theirs: getattr(model, ours) for theirs, ours in _OFFICIAL.items()} if official else None,
         "acoustic": acoustic.spec.model_dump(),
         "name": voice.name,
         "kind": voice.kind,
@@ -105,9 +103,7 @@ def import_weights(store: Store, folder: Path, *, name: str) -> Artifact:
     spec = validated(AcousticSpec, config["acoustic"], str(folder / CONFIG))
     model = build_strict(lambda: GradTTS(spec.model), state, str(folder))
     settings = {"acoustic": spec.model_dump(), "imported": {"digest": str(config.get("digest"))}}
-    consent, licence = (
-        None if config.get(key) is None else str(config[key]) for key in ("consent", "licence")
-    )
+    consent, licence = (None if config.get(key) is None else str(config[key]) for key in ("consent", "licence"))
     inputs = {"name": name, "folder": True, "consent": consent, "licence": licence}
     key = fingerprint("import", VERSION, settings, {}, inputs)
     if (known := store.matching("base", key)) is not None:

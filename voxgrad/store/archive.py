@@ -180,9 +180,7 @@ def import_archive(
                 emit(Advanced("import", number, str(packed)))
             for packed in ordered:
                 if packed.digest in staged_by_digest:
-                    arrived[packed.digest] = _published(
-                        store, staged_by_digest[packed.digest], packed, arrived
-                    )
+                    arrived[packed.digest] = _published(store, staged_by_digest[packed.digest], packed, arrived)
             emit(Ended("import"))
     return tuple(arrived[packed.digest] for packed in contents)
 
@@ -284,9 +282,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         file = _BoundedReader(io.FileIO(path))
     except OSError as error:
-        raise BadInputError(
-            f"{path.name} cannot be read ({error.strerror})", "Change its permissions."
-        ) from error
+        raise BadInputError(f"{path.name} cannot be read ({error.strerror})", "Change its permissions.") from error
     with file:
         with _damage_told(path.name):
             archive = zipfile.ZipFile(file)
@@ -346,9 +342,7 @@ def plan(archive: zipfile.ZipFile, file: str) -> list[ArchivedArtifact]:
     return [_read(archive, root, members, file) for root, members in groups.items()]
 
 
-def _read(
-    archive: zipfile.ZipFile, root: str, members: dict[str, zipfile.ZipInfo], file: str
-) -> ArchivedArtifact:
+def _read(archive: zipfile.ZipFile, root: str, members: dict[str, zipfile.ZipInfo], file: str) -> ArchivedArtifact:
     """The manifest of one artifact, and its members if they are exactly those that it lists."""
     content, line = (_small(archive, members, name, file) for name in (MANIFEST_FILE, DIGEST_FILE))
     if line != digest_line(hashlib.sha256(content).hexdigest()):
@@ -421,9 +415,7 @@ def unpack(archive: zipfile.ZipFile, packed: ArchivedArtifact, directory: Path, 
                     digest.update(chunk)
                     written.write(chunk)
         if digest.hexdigest() != entry.sha256:
-            raise IntegrityError(
-                f"{entry.path} of {packed} in {file} has changed since it was published", _HINT
-            )
+            raise IntegrityError(f"{entry.path} of {packed} in {file} has changed since it was published", _HINT)
 
 
 def _is_plain(value: Any) -> bool:

@@ -74,9 +74,7 @@ def check_kind(text: str) -> str:
     if text not in KINDS:
         near = get_close_matches(text, KINDS, n=1, cutoff=0.5)
         meant = f"Did you mean {near[0]}? " if near else ""
-        raise BadInputError(
-            f"{text!r} is not a kind of artifact", f"{meant}Choose one of {', '.join(KINDS)}."
-        )
+        raise BadInputError(f"{text!r} is not a kind of artifact", f"{meant}Choose one of {', '.join(KINDS)}.")
     return text
 
 
@@ -149,9 +147,7 @@ class Layout:
 
     def names(self, kind: str) -> list[str]:
         """Names in use, sorted."""
-        return sorted(
-            {path.name for root in self._roots() for path in entries(root / kind) if is_name(path.name)}
-        )
+        return sorted({path.name for root in self._roots() for path in entries(root / kind) if is_name(path.name)})
 
     def locations(self, kind: str, name: str) -> list[ArtifactLocation]:
         """Versions that are there, oldest first, the package's before the user's own."""

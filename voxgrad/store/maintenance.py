@@ -75,9 +75,7 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
         EnvironmentFailureError: the disk is full, or the place may not be written.
     """
     if entry.embedded:
-        raise BadInputError(
-            f"{entry} is included in voxgrad and cannot be removed", "Choose another artifact."
-        )
+        raise BadInputError(f"{entry} is included in voxgrad and cannot be removed", "Choose another artifact.")
     dependents = [made for made in Lineage.of(store).descendants(entry) if not made.embedded]
     runs = runs_from(store, [entry, *dependents])
     if runs:
@@ -146,9 +144,7 @@ def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
         EnvironmentFailureError: the place may not be written.
     """
     trashed = in_trash(store)
-    by_digest = {
-        digest: removed for removed in reversed(trashed) for digest in possible_digests(removed.location)
-    }
+    by_digest = {digest: removed for removed in reversed(trashed) for digest in possible_digests(removed.location)}
     coming: list[Trashed] = []
     waiting = [_chosen(trashed, Reference.parse(ref), ref)]
     while waiting:
@@ -176,9 +172,7 @@ def _trashed(path: Path) -> Trashed | None:
         removed = datetime.strptime(parts["removed"], _TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return Trashed(
-        ArtifactLocation(parts["kind"], parts["name"], int(parts["version"]), path, embedded=False), removed
-    )
+    return Trashed(ArtifactLocation(parts["kind"], parts["name"], int(parts["version"]), path, embedded=False), removed)
 
 
 def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
@@ -204,9 +198,7 @@ def _return(store: Store, removed: Trashed) -> StoreEntry:
     target = versions / f"v{location.version}"
     with explain_os_errors(f"restore {location}"), advisory_lock(store.home / "store.lock"):
         if target.exists():
-            raise BadInputError(
-                f"The place of {location} is taken", f"Remove what lies there: {location.ref}."
-            )
+            raise BadInputError(f"The place of {location} is taken", f"Remove what lies there: {location.ref}.")
         versions.mkdir(parents=True, exist_ok=True)
         location.directory.rename(target)
         for directory in (versions, versions.parent, versions.parent.parent, location.directory.parent):

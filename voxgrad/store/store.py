@@ -77,9 +77,7 @@ class Store:
             home = Path(named) if named else user_data_path("voxgrad", appauthor=False)
         home = home.expanduser().absolute()
         if home.exists() and not home.is_dir():
-            raise BadInputError(
-                f"{home} is not a directory", "Choose a directory with --home or VOXGRAD_HOME."
-            )
+            raise BadInputError(f"{home} is not a directory", "Choose a directory with --home or VOXGRAD_HOME.")
         try:
             _check_layout(home / "store.json")
         except NewerSchemaError:
@@ -214,9 +212,7 @@ class Store:
             return BadInputError(f"There is no {_called(kind)} {name!r}, nor any other", _how_to_make(kind))
         near = get_close_matches(name.lower(), known, cutoff=0.5)
         meant = f"Did you mean {' or '.join(near)}? " if near else ""
-        return BadInputError(
-            f"There is no {_called(kind)} {name!r}", f"{meant}List all with `{_listing(kind)}`."
-        )
+        return BadInputError(f"There is no {_called(kind)} {name!r}", f"{meant}List all with `{_listing(kind)}`.")
 
     @property
     def layout(self) -> Layout:

@@ -17,9 +17,7 @@ TITLES: Final = {
     "Sgt": "sergeant", "Supt": "superintendent",
 }  # fmt: skip
 """Before a name."""
-UNDOTTED: Final = frozenset(
-    ("Mr", "Mrs", "Ms", "Messrs", "Dr", "Mme", "Prof", "Sgt", "Capt", "Lt", "Mt", "Gov")
-)
+UNDOTTED: Final = frozenset(("Mr", "Mrs", "Ms", "Messrs", "Dr", "Mme", "Prof", "Sgt", "Capt", "Lt", "Mt", "Gov"))
 """Titles that are also written without a full stop before a name."""
 STREETS: Final = {
     "Ave": "avenue", "Blvd": "boulevard", "Cir": "circle", "Ct": "court", "Dr": "drive", "Expy": "expressway",
@@ -130,9 +128,7 @@ _NO_PLACE: Final = frozenset((
     "Ah", "Alright", "Fine", "Hello", "Hey", "Hi", "No", "Oh", "Okay", "Right", "So", "Sorry", "Sure",
     "Thanks", "Uh", "Um", "Well", "Yeah", "Yes",
 ))  # fmt: skip
-_DEGREE_OR_STATE: Final = {
-    "MD": frozenset(("Annapolis", "Baltimore", "Bethesda", "Frederick", "Rockville", "Spring"))
-}
+_DEGREE_OR_STATE: Final = {"MD": frozenset(("Annapolis", "Baltimore", "Bethesda", "Frederick", "Rockville", "Spring"))}
 
 
 def _dotted(match: re.Match[str]) -> str:
@@ -167,9 +163,7 @@ def _place(word: str, before: str, after: str, stop: str) -> str | None:
     if word not in STREETS:
         return None
     follows_name = re.search(r"(?:[A-Z][a-z]+(?:'s)?|\d(?:st|nd|rd|th)) $", before) is not None
-    may_end_a_name = (
-        bool(stop) or re.match(r" [A-Z]", after) is None or _HOUSE_NUMBER.search(before) is not None
-    )
+    may_end_a_name = bool(stop) or re.match(r" [A-Z]", after) is None or _HOUSE_NUMBER.search(before) is not None
     if (follows_name and may_end_a_name) or word in _ONLY_STREETS:
         return STREETS[word] + stop
     if ends_with_street(word, before, after):
@@ -452,9 +446,7 @@ def _is_letter_a(match: re.Match[str]) -> bool:
         return True
     before = text_before(match, 12)
     after = text_after(match, 3)
-    beside = re.search(r"\w-$|\b[B-HJ-Z](?: and)?[ ,.]+$", before) or re.match(
-        r"\.|-\w|[ ,]+[B-HJ-Z]\b", after
-    )
+    beside = re.search(r"\w-$|\b[B-HJ-Z](?: and)?[ ,.]+$", before) or re.match(r"\.|-\w|[ ,]+[B-HJ-Z]\b", after)
     ends = bool(before) and re.match(r"[,;:!?)]|$", after) is not None
     return beside is not None or re.search(_LETTER_BEFORE, before) is not None or ends
 

@@ -162,9 +162,7 @@ _ENDINGS: Final = (
     "|java|jpeg|jpg|js|json|jsx|log|m4a|md|mkv|mov|mp3|mp4|npy|npz|odt|ogg|pdf|php|png|ppt|pptx|ps1|psd|pt|py|rar|rb|rs"
     "|rtf|sh|sql|svg|tar|tex|tgz|tif|tiff|toml|ts|tsv|tsx|ttf|txt|wav|webm|webp|whl|xls|xlsx|xml|yaml|yml|zip"
 )
-_MODULES: Final = (
-    "console|document|json|math|np|numpy|os|pandas|pd|plt|random|requests|self|sys|tf|torch|window"
-)
+_MODULES: Final = "console|document|json|math|np|numpy|os|pandas|pd|plt|random|requests|self|sys|tf|torch|window"
 """Names in programs that a full stop and another name follow."""
 _READ: Final = frozenset((
     "bak", "bat", "bin", "dev", "doc", "env", "flac", "gif", "git", "go", "info", "java", "jpeg", "json",

@@ -52,9 +52,7 @@ _UNIT_BEFORE: Final = re.compile(r"\d\s?[kM]?$")
 # Over the kinds of characters, see `_Kinds`. A phrase begins and ends with words of another script, or with Greek
 # letters beside these that are no units.
 _WORD: Final = "(?:g[fgm]|f)[fgm]*+"
-_UNREAD: Final = re.compile(
-    rf"(?:(?<![a0])g ){{0,3}}+{_WORD}(?:[ .0sm]++{_WORD}| g(?![fgma]))*+|(?P<symbols>s[sm]*+)"
-)
+_UNREAD: Final = re.compile(rf"(?:(?<![a0])g ){{0,3}}+{_WORD}(?:[ .0sm]++{_WORD}| g(?![fgma]))*+|(?P<symbols>s[sm]*+)")
 _EMPTIED: Final = re.compile(r"[(\[]\s*+\0[\s\0]*+[)\]]|\0")
 
 

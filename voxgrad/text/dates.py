@@ -132,9 +132,7 @@ def _time(match: re.Match[str]) -> str:
 def _duration(match: re.Match[str]) -> str:
     """``1:02:33`` without the parts that are zero, and all that is written of ``1h 2m``."""
     parts = zip(match.groups(), ("hour", "minute", "second"), strict=True)
-    said = [
-        counted(number, unit) for number, unit in parts if number and (int(number) or ":" not in match[0])
-    ]
+    said = [counted(number, unit) for number, unit in parts if number and (int(number) or ":" not in match[0])]
     return ", ".join(said) or "zero seconds"
 
 
@@ -168,9 +166,7 @@ def _from_hours(match: re.Match[str]) -> str:
 
 _HALF: Final = r"\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?"
 _UNSIGNED: Final = r"(?<![\d.,:/$£€-])"
-_CLOCK: Final = (
-    rf"{_UNSIGNED}(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
-)
+_CLOCK: Final = rf"{_UNSIGNED}(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?(?![\d:])"
 _FOUR: Final = r"(?:0[1-9]|1\d|2[0-3])[0-5]\d"
 _UNREAD: Final = r"(?<![\w.,:/$£€+-])"
 _NO_CODE: Final = "".join(

@@ -109,10 +109,7 @@ def _written_cues() -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
 def cues(word: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The cues of a word, each a sense and what to find around the word; compiled only when it is met."""
     lists, written = _written_cues()
-    full = (
-        (sense, re.sub(r"\$[A-Z]+", lambda match: lists[match[0]], cue))
-        for sense, cue in written.get(word, ())
-    )
+    full = ((sense, re.sub(r"\$[A-Z]+", lambda match: lists[match[0]], cue)) for sense, cue in written.get(word, ()))
     return tuple((sense, re.compile(_HOMOGRAPH.sub(_as_rendered, cue))) for sense, cue in full)
 
 

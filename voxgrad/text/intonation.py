@@ -88,9 +88,7 @@ def _nucleus(encoded: Encoded, words: Sequence[Word]) -> int:
     """The token of the vowel that the last stress is on: of a word with a meaning, else of an auxiliary."""
     ranks = ((*_PRONOUNS, *_LINKS, *_AUXILIARIES), (*_PRONOUNS, *_LINKS), ())
     strong = next(
-        found
-        for weak in ranks
-        if (found := [word for word in words if not is_one_of(word.word.lower(), *weak)])
+        found for weak in ranks if (found := [word for word in words if not is_one_of(word.word.lower(), *weak)])
     )
     vowels = [token for token in range(strong[-1].start, strong[-1].stop) if is_vowel(encoded.phones[token])]
     stressed = [token for token in vowels if encoded.phones[token].endswith("1")]

@@ -350,9 +350,7 @@ def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) ->
         BadInputError: the word cannot stand in a lexicon.
     """
     if len(word.split()) != 1 or "#" in word:
-        raise BadInputError(
-            f"{word!r} is not a word", "Give one, of letters, apostrophes, hyphens and full stops."
-        )
+        raise BadInputError(f"{word!r} is not a word", "Give one, of letters, apostrophes, hyphens and full stops.")
     line = f"{word}  {' '.join(phones)}"
     Lexicon.parse(line, "the word")
     kept = without_entry(lexicon, word)

@@ -155,9 +155,7 @@ _INLINE: Final = (
     "|mark|meta|q|rp|rt|ruby|s|samp|small|source|span|strike|strong|sub|sup|time|tt|u|var|video|wbr"
 )
 _SSML: Final = "speak|prosody|emphasis|say-as|phoneme|voice|lang"
-_TAG: Final = (
-    rf"(?is)<!--.{{0,500}}?-->|</?(?:(?P<block>{_BLOCKS})|{_INLINE}|{_SSML})(?:\s[^<>]{{0,1000}})?/?>"
-)
+_TAG: Final = rf"(?is)<!--.{{0,500}}?-->|</?(?:(?P<block>{_BLOCKS})|{_INLINE}|{_SSML})(?:\s[^<>]{{0,1000}})?/?>"
 _ENTITY: Final = r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 _SECONDS: Final = r"\+?(?P<{0}>\d+\.?\d*|\.\d+)\s?(?P<{0}_unit>ms|s)"
 _PAUSE: Final = (
@@ -182,9 +180,7 @@ def without_html(text: str, block: str = " ") -> str:
     'a bold claim & more, x < y and <unknown>'
     """
     if "<" in text:
-        text = re.sub(
-            _TAG, lambda tag: block if tag["block"] else " " if tag[0][:3].lower() == "<br" else "", text
-        )
+        text = re.sub(_TAG, lambda tag: block if tag["block"] else " " if tag[0][:3].lower() == "<br" else "", text)
     return re.sub(_ENTITY, lambda entity: html.unescape(entity[0]), text) if "&" in text else text
 
 

@@ -146,9 +146,7 @@ def roman(numeral: str) -> int:
     """
     values = [_ROMAN[letter] for letter in numeral]
     following = [*values[1:], 0]
-    return sum(
-        -value if value < successor else value for value, successor in zip(values, following, strict=True)
-    )
+    return sum(-value if value < successor else value for value, successor in zip(values, following, strict=True))
 
 
 def _below_thousand(value: int) -> str:

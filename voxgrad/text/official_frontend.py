@@ -63,9 +63,7 @@ def official_words(normalised: str, lexicon: Lexicon) -> Iterator[OfficialWord]:
     for match in _PIECE.finditer(normalised):
         parts = [part if part[0] == "{" else part.lower() for part in _PART.findall(match[0])]
         if len(parts) > 1 or parts[0][0] == "{":
-            phones = (
-                phone for part in parts for phone in (inline(part) if part[0] == "{" else _letters(part))
-            )
+            phones = (phone for part in parts for phone in (inline(part) if part[0] == "{" else _letters(part)))
             yield OfficialWord(match[0], Pronunciation(tuple(phones), "inline"), "")
             continue
         entry = _entry(parts[0], lexicon)
@@ -116,6 +114,4 @@ def pronounce_official(word: str) -> Pronunciation:
     """
     written = _REWRITTEN.get(word, word)
     phones = _differences()[written] if written in _differences() else lookup(written)
-    return (
-        Pronunciation(_letters(written), "letters") if phones is None else Pronunciation(phones, "dictionary")
-    )
+    return Pronunciation(_letters(written), "letters") if phones is None else Pronunciation(phones, "dictionary")

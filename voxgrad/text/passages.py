@@ -32,9 +32,7 @@ _TOO_LONG: Final = 400  # characters; not worth reading before it is cut
 _REACH: Final = 150
 _SHORTEST: Final = 8
 
-_STOP: Final = re.compile(
-    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«]*(?P<next>\S))"
-)
+_STOP: Final = re.compile(r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«]*(?P<next>\S))")
 _NATURAL: Final = re.compile(
     r"(?<=[\w.,!?\"'’”)])(?:(?P<dots>\.{3,}|\s?…)[\"'’”)\]]*\s+|\s?(?:—|(?<!-)--(?!-))\s?|(?<![\d%])\s[–-]\s(?!\d))"
     r"(?=[\"'“‘(]?\w)"
@@ -231,9 +229,7 @@ def _halves(content: MarkedText, ends: Break, *, clauses_only: bool) -> tuple[tu
         cuts = [
             match.end()
             for match in pattern.finditer(text, middle - reach, middle + reach)
-            if text[: match.end()].strip()
-            and text[match.end() :].strip()
-            and not _in_braces(text, match.start())
+            if text[: match.end()].strip() and text[match.end() :].strip() and not _in_braces(text, match.start())
         ]
         if cuts:
             best = min(cuts, key=lambda cut: abs(cut - middle))

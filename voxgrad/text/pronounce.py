@@ -118,9 +118,7 @@ def _without_runs(word: str) -> Iterator[str]:
     """What a word such as "sooo" or "cooool" may be drawn out from."""
     if _RUN.search(word) is not None:
         once, twice = _RUN.sub(r"\1", word), _RUN.sub(r"\1\1", word)
-        yield from (
-            base for base in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(base) > 1
-        )
+        yield from (base for base in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(base) > 1)
 
 
 _NO_STUTTER: Final = frozenset(

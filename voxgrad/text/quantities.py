@@ -56,9 +56,7 @@ UNITS: Final = {
 }  # fmt: skip
 """One and many of each unit, by its sign; a longer sign is also read where its capitals differ."""
 _LOWERED: Final = {
-    sign.lower(): names
-    for sign, names in reversed(UNITS.items())
-    if len(sign) > 1 and sign not in {"Ah", "Pa", "ha"}
+    sign.lower(): names for sign, names in reversed(UNITS.items()) if len(sign) > 1 and sign not in {"Ah", "Pa", "ha"}
 }
 _LENGTHS: Final = frozenset(("km", "m", "cm", "mm", "mi", "ft", "in", "yd"))
 _UNSPACED_ONLY: Final = frozenset(("pt", "s"))
@@ -285,9 +283,7 @@ _SCALES: Final = {
     "k": "thousand", "m": "million", "mm": "million", "mn": "million", "mil": "million", "b": "billion",
     "bn": "billion", "t": "trillion", "tn": "trillion", "trn": "trillion",
 }  # fmt: skip
-_SCALE: Final = (
-    r"(?:[ -]?(?P<scale>(?i:hundred|thousand|million|billion|trillion|bn|mn|mm|trn?|tn|mil|[kmbt]))\b)"
-)
+_SCALE: Final = r"(?:[ -]?(?P<scale>(?i:hundred|thousand|million|billion|trillion|bn|mn|mm|trn?|tn|mil|[kmbt]))\b)"
 _PLACES: Final = re.compile(r"\.\d\d$")
 _SIGN: Final = f"[{SIGNS}]"
 _CODE: Final = rf"(?P<code>{'|'.join(_CODES)})"
@@ -372,9 +368,7 @@ _read_sums: Final = Rules(
     (rf"(?P<amount>{AMOUNT})\s?(?:(?P<sign>[£€¥₹₩₽₺₪₱₿])|{_CODE}\b)", _money_after),
     guard=rf"{_SIGN}|\d ?[A-Z]{{3}}\b|[A-Z]{{3}} ?\d",
 )
-_read_cents: Final = Rules(
-    (rf"({AMOUNT})\s?(¢)|(?<![\w.,])(\d\d?)([pc])\b(?!\.)", _cents), guard=r"¢|\d[pc]\b"
-)
+_read_cents: Final = Rules((rf"({AMOUNT})\s?(¢)|(?<![\w.,])(\d\d?)([pc])\b(?!\.)", _cents), guard=r"¢|\d[pc]\b")
 _read_scales: Final = Rules((rf"(?<![A-Za-z])({AMOUNT})(bn|mn|tn|trn|[KMkm])\b(?!\.)", _scaled))
 
 
@@ -404,9 +398,7 @@ def _pointed(match: re.Match[str]) -> str:
 
 
 _BYTE: Final = 256
-_CALL: Final = (
-    r"(?i:\b(?:call|dial|phone|ring|text|fax|tel|telephone|mobile|number|extension|no)\b[.:]? ?(?:is )?)$"
-)
+_CALL: Final = r"(?i:\b(?:call|dial|phone|ring|text|fax|tel|telephone|mobile|number|extension|no)\b[.:]? ?(?:is )?)$"
 _START: Final = r"(?<![\w.,'/+()-])"
 _UNIT: Final = "|".join(map(re.escape, sorted(UNITS, key=len, reverse=True)))
 read_foreign_numbers: Final = Rules(

@@ -42,9 +42,7 @@ _DECLARED: Final = re.compile(
 )
 _NO_MARKUP: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)(?:#?\w+;)?+|<(?![^\W\d]|[/!?:])")
 """What XML does not allow in a text: a stray ampersand or ``<``, and references that only HTML has."""
-_CAPTURED: Final = frozenset(
-    ("say-as", "phoneme", "sub", "audio", "metadata", "meta", "desc", "title", "head")
-)
+_CAPTURED: Final = frozenset(("say-as", "phoneme", "sub", "audio", "metadata", "meta", "desc", "title", "head"))
 """Elements whose text is not said as it stands."""
 _THROUGH: Final = frozenset(("w", "token", "speak", "lang", *_CAPTURED))
 _LANGUAGE: Final = re.compile(r"en(?:[-_]\w+)*", re.IGNORECASE)
@@ -364,9 +362,7 @@ class _Handler(ContentHandler):
         else:
             of = f" of the format {format_}" if format_ else ""
             try:
-                with self._refusing(
-                    frame, f"{text!r} is no {kind}{of}", "Correct it, or leave <say-as> out."
-                ):
+                with self._refusing(frame, f"{text!r} is no {kind}{of}", "Correct it, or leave <say-as> out."):
                     words = say_as(text, kind, format_)
             except NothingToSayError as error:
                 raise self._refusal(frame.place, error.message, error.hint) from error

@@ -49,9 +49,7 @@ def say_as(text: str, kind: str, format_: str = "") -> str:
 
 
 def _characters(text: str, _: str) -> str:
-    names = _NAMES | {
-        sign: letter(sign) if sign.isalpha() else digits(sign) for sign in text if sign.isalnum()
-    }
+    names = _NAMES | {sign: letter(sign) if sign.isalpha() else digits(sign) for sign in text if sign.isalnum()}
     return _some(" ".join(filter(None, (names.get(sign) for sign in text if sign != " "))), text)
 
 
@@ -80,9 +78,7 @@ def _ordinal(text: str, _: str) -> str:
 def _digits(text: str, _: str) -> str:
     if not re.fullmatch(r"[\d\s.,-]*\d[\d\s.,-]*", text):
         raise CannotReadError(text)
-    return " ".join(
-        digits(sign) if sign.isdigit() else "point" for sign in text if sign.isdigit() or sign == "."
-    )
+    return " ".join(digits(sign) if sign.isdigit() else "point" for sign in text if sign.isdigit() or sign == ".")
 
 
 def _fraction(text: str, _: str) -> str:
@@ -134,9 +130,7 @@ def _spoken_date(text: str, parts: dict[str, str], *, day_first: bool) -> str:
 
 
 def _time(text: str, _: str) -> str:
-    clock = re.fullmatch(
-        r"(\d{1,2})(?:[:.]([0-5]\d))?(?:[:.]([0-5]\d))?\s?(?:([ap])\.?m?\.?)?", text, re.IGNORECASE
-    )
+    clock = re.fullmatch(r"(\d{1,2})(?:[:.]([0-5]\d))?(?:[:.]([0-5]\d))?\s?(?:([ap])\.?m?\.?)?", text, re.IGNORECASE)
     span = re.fullmatch(r"(?:(\d{1,3})['m]\s?)?(?:(\d{1,2})(?:\"|''|s))?", text)
     if clock is not None and int(clock[1]) <= 24:
         hour, minute, second, half = clock.groups()

@@ -44,9 +44,7 @@ def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] 
         counts[part.text] += 1
         if part.text not in described:
             quoted = _quoted(part.text, paragraph) if paragraph and len(described) < _NAMED else ""
-            described[part.text] = ", ".join(
-                filter(None, (part.script, ": ".join(filter(None, (place, quoted)))))
-            )
+            described[part.text] = ", ".join(filter(None, (part.script, ": ".join(filter(None, (place, quoted))))))
     if described:
         yield _listed("not read", [_described(part, told, counts[part]) for part, told in described.items()])
     if misspelt := list(dict.fromkeys(misspelt_phones(plain))):

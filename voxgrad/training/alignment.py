@@ -220,13 +220,9 @@ def read_alignments(path: Path) -> dict[str, StoredAlignment]:
     """
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return {
-            row["id"]: StoredAlignment(tuple(row["durations"]), float(row["log_likelihood"])) for row in rows
-        }
+        return {row["id"]: StoredAlignment(tuple(row["durations"]), float(row["log_likelihood"])) for row in rows}
     except (ValueError, TypeError, KeyError) as error:
-        raise IntegrityError(
-            f"{path.name} cannot be read as alignments", "Fine-tune the voice again."
-        ) from error
+        raise IntegrityError(f"{path.name} cannot be read as alignments", "Fine-tune the voice again.") from error
 
 
 def labels(tokens: Iterable[int]) -> list[str]:

@@ -72,9 +72,7 @@ class Corpus:
             rows = [json.loads(line) for line in clips.read_text(encoding="utf-8").splitlines()]
             read = tuple(Clip(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
         except (ValueError, TypeError, KeyError) as error:
-            raise IntegrityError(
-                f"{clips.name} cannot be read as a clip list", "Prepare the dataset again."
-            ) from error
+            raise IntegrityError(f"{clips.name} cannot be read as a clip list", "Prepare the dataset again.") from error
         return cls(read, mels, tuple(sorted({clip.speaker for clip in read})))
 
     def mel(self, clip: Clip) -> Tensor:
@@ -287,9 +285,7 @@ def batch_of_step(clips: Sequence[Clip], size: int, step: int, seed: int) -> lis
     order = torch.randperm(len(clips), generator=generator).tolist()
     batches: list[list[int]] = []
     for start in range(0, in_epoch * size, _POOL * size):
-        pool = sorted(
-            order[start : min(start + _POOL * size, in_epoch * size)], key=lambda i: clips[i].frames
-        )
+        pool = sorted(order[start : min(start + _POOL * size, in_epoch * size)], key=lambda i: clips[i].frames)
         batches += [pool[i : i + size] for i in range(0, len(pool), size)]
     return [clips[i] for i in batches[torch.randperm(in_epoch, generator=generator).tolist()[index]]]
 

@@ -109,9 +109,7 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
 
 
 @torch.no_grad()
-def duration_scale(
-    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device
-) -> float:
+def duration_scale(model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device) -> float:
     """Frames of the clips over the frames that are predicted for them; at most 200 clips are looked at."""
     model.eval()
     actual = predicted = 0
@@ -171,9 +169,7 @@ def full_losses(
     """
     complete, batch = batch, batch.mapped(group.shard)
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
-    durations = (
-        model.align(prior, batch.y, batch.frame_lengths) if durations is None else group.shard(durations)
-    )
+    durations = model.align(prior, batch.y, batch.frame_lengths) if durations is None else group.shard(durations)
     mu_y = expand(prior.mu_x, durations, batch.y.shape[2])
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
     losses = Losses()
@@ -272,9 +268,7 @@ def validate(
     clips = sorted(held_out.clips, key=lambda clip: clip.id)[:_CLIPS]
     batch = collate(held_out, clips, speaker_rows).to(device)
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
-    durations = (
-        model.align(prior, batch.y, batch.frame_lengths) if known is None else known.stacked(clips).to(device)
-    )
+    durations = model.align(prior, batch.y, batch.frame_lengths) if known is None else known.stacked(clips).to(device)
     frames = batch.y.shape[2]
     mask = length_mask(batch.frame_lengths, frames)
     mu_y = expand(prior.mu_x, durations, frames)
@@ -339,9 +333,7 @@ def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Loss
     )
 
 
-def _pitch_losses(
-    prior: FramePrior, inputs: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor
-) -> tuple[Tensor, Tensor]:
+def _pitch_losses(prior: FramePrior, inputs: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Of z-scores of ln F0 where it is voiced, and of voicing; mask is (batch, frames, 1)."""
     scores, logits = prior.predict_pitch(inputs, mask)
     target = prior.pitch_scores(pitch.log_f0, rows).clamp(-4, 4)
@@ -362,9 +354,7 @@ def frame_inputs(model: GradTTS, crops: Crops) -> tuple[Tensor, Pitch]:
     """What pitch predictor and frame-level mean are told of crops, see `FramePrior.inputs`, and the recorded pitch."""
     if crops.hidden is None or crops.position is None or crops.log_f0 is None:
         raise ValueError("these crops have no frames' positions and pitch")
-    inputs = _frame_prior(model).inputs(
-        crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers)
-    )
+    inputs = _frame_prior(model).inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
     return inputs, recorded_pitch(crops.log_f0)
 
 

@@ -204,9 +204,7 @@ class ExponentialMovingAverage:
             model.load_state_dict(own)
 
 
-def interpolate_weights(
-    start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float
-) -> dict[str, Tensor]:
+def interpolate_weights(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """The weights at ``share`` of the way from ``start`` to ``end``; what is not a real number is the end's.
 
     Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3.

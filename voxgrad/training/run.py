@@ -82,9 +82,7 @@ class RunRequest:
         """Where the run with this key keeps its state."""
         return store.run_directory(f"{self.name[:48]}-{key[:8]}")
 
-    def record(
-        self, store: Store, run: Path, settings: Preset | VocoderPreset, budget: float | None
-    ) -> RunRecord:
+    def record(self, store: Store, run: Path, settings: Preset | VocoderPreset, budget: float | None) -> RunRecord:
         """Its ``run.json``."""
         return RunRecord(
             step=self.step,

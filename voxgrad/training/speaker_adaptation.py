@@ -110,9 +110,7 @@ def _row_distances(
     return torch.cat(found)
 
 
-def fit_embedding(
-    acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted
-) -> None:
+def fit_embedding(acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted) -> None:
     """Moves the new speaker's embedding alone to where it explains the recordings best.
 
     The weights stay, so that a minute of speech cannot unteach anything. What is minimised is the squared distance
@@ -181,9 +179,7 @@ def match_pitch(acoustic: AcousticModel, corpus: Corpus) -> None:
 
 
 @torch.no_grad()
-def match_bands(
-    acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted
-) -> None:
+def match_bands(acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted) -> None:
     """Moves and stretches the model's means, band by band, to where the mels of new recordings lie.
 
     Twice, because better means align better, all frames are aligned and every band's shift and stretch read off them.

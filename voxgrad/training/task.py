@@ -120,9 +120,7 @@ class GradTTSTask:
         self.model.train()
         with autocast(self.device, self.settings.precision):
             if settings.train == ("decoder",):
-                crops = collate_crops(
-                    self.training, clips, self._frozen, settings.crop, self.speaker_rows, generator
-                )
+                crops = collate_crops(self.training, clips, self._frozen, settings.crop, self.speaker_rows, generator)
                 losses = decoder_losses(self.model, crops.to(self.device), generator, self.group)
             else:
                 losses, moved = self._whole(clips, settings, generator)
@@ -160,9 +158,7 @@ class GradTTSTask:
 
     def _known_alignments(self, corpus: Corpus, known: Durations | None) -> dict[str, Alignment]:
         with self._aligning(corpus) as advance:
-            return align_corpus(
-                self.model, corpus, self.speaker_rows, self.device, known=known, advance=advance
-            )
+            return align_corpus(self.model, corpus, self.speaker_rows, self.device, known=known, advance=advance)
 
     def _aligning(self, corpus: Corpus, passes: int = 1) -> AbstractContextManager[Advance]:
         return percent(self.emit, "align", passes * sum(clip.frames for clip in corpus.clips))
@@ -203,9 +199,7 @@ class GradTTSTask:
         if moved["moved"] > settings.settled:
             return moved
         self.durations.settled.fill_(value=True)
-        self.emit(
-            Said(f"alignments have settled: {moved['moved']:.1%} of the frames moved at the last search")
-        )
+        self.emit(Said(f"alignments have settled: {moved['moved']:.1%} of the frames moved at the last search"))
         return moved | {"settled": 1.0}
 
     def _update(self, found: Mapping[str, Alignment]) -> dict[str, float]:
@@ -258,9 +252,7 @@ class GradTTSRun:
         run = self.request.run_directory(self.store, self.key)
         task = build_task(self.acoustic, self.dataset, self.settings, run, self.emit)
         record = self.request.record(self.store, run, self.settings, self.options.budget)
-        begin_run(
-            task.trainer, record, writer, lambda: stage_seconds(task, self.settings, self.options, self.emit)
-        )
+        begin_run(task.trainer, record, writer, lambda: stage_seconds(task, self.settings, self.options, self.emit))
         draw_curves = task.trainer.at_checkpoint
 
         def draw() -> None:
@@ -277,9 +269,7 @@ class GradTTSRun:
             lambda metrics: self._publish(task, metrics, step_settings),
         )
 
-    def _publish(
-        self, task: GradTTSTask, metrics: Mapping[str, Any], step_settings: Mapping[str, Any]
-    ) -> Artifact:
+    def _publish(self, task: GradTTSTask, metrics: Mapping[str, Any], step_settings: Mapping[str, Any]) -> Artifact:
         rows, corpus = self.acoustic.spec.speakers, self.dataset.corpus
         scale = duration_scale(self.acoustic.model, task.training, rows, task.device)
         alignments = task.alignments()
@@ -303,9 +293,7 @@ class GradTTSRun:
         }
         held_out = 0 if corpus.has_one_sentence else len(task.held_out.clips)
         counts = {"clips": len(task.training.clips), "held_out_clips": held_out}
-        return publish_run(
-            task.trainer, self.store, self.request, self.key, settings, {**metrics, **counts}, write
-        )
+        return publish_run(task.trainer, self.store, self.request, self.key, settings, {**metrics, **counts}, write)
 
     def _draw_alignment(self, directory: Path, clip: Clip, known: Alignment) -> None:
         pictures.draw_alignment(
@@ -336,9 +324,7 @@ def manifest_settings(settings: TrainSpec) -> dict[str, Any]:
     return {**content, "durations": f"textgrid:{textgrid.digest(settings.grids)}"}
 
 
-def build_task(
-    acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, run: Path, emit: Emit
-) -> GradTTSTask:
+def build_task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, run: Path, emit: Emit) -> GradTTSTask:
     """A trainer of a model on a dataset, some of whose sentences it holds out.
 
     Raises:

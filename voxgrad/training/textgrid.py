@@ -34,9 +34,7 @@ class SpokenWord:
     stop: int
 
 
-def clip_grid(
-    clip: Clip, durations: Sequence[int], words: Sequence[SpokenWord], seconds_per_frame: float
-) -> str:
+def clip_grid(clip: Clip, durations: Sequence[int], words: Sequence[SpokenWord], seconds_per_frame: float) -> str:
     """An aligned clip as a TextGrid in Praat's long text format.
 
     Args:
@@ -50,8 +48,7 @@ def clip_grid(
     border = [round(frame * seconds_per_frame, 6) for frame in accumulate(durations, initial=0)]
     border[-1] = seconds
     phones = [
-        Interval(start, stop, label)
-        for (start, stop), label in zip(pairwise(border), labels(clip.tokens), strict=True)
+        Interval(start, stop, label) for (start, stop), label in zip(pairwise(border), labels(clip.tokens), strict=True)
     ]
     spoken, end = [], 0
     for word in words:

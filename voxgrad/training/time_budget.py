@@ -49,9 +49,7 @@ def parse_budget(text: str) -> float:
     return total
 
 
-def stage_seconds(
-    task: TrainingTask, settings: RunSpec, options: RunOptions, emit: Emit
-) -> tuple[float, ...]:
+def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, emit: Emit) -> tuple[float, ...]:
     """Times a few steps of every stage, and divides what is left of a budget among the stages.
 
     Args:
@@ -65,9 +63,7 @@ def stage_seconds(
             stage fits.
     """
     if task.group.world_size > 1:
-        raise BadInputError(
-            "a budget is measured in one process", "Leave out --budget, and set the steps with --set."
-        )
+        raise BadInputError("a budget is measured in one process", "Leave out --budget, and set the steps with --set.")
     costs = _measured(task, settings.seed, emit)
     seconds = shared_out(costs, task.stages, options.deadline - time.monotonic())
     if seconds is None:
@@ -89,9 +85,7 @@ def stage_seconds(
     return seconds
 
 
-def shared_out(
-    costs: Sequence[Cost], stages: Sequence[ScheduleSpec], seconds: float
-) -> tuple[float, ...] | None:
+def shared_out(costs: Sequence[Cost], stages: Sequence[ScheduleSpec], seconds: float) -> tuple[float, ...] | None:
     """Seconds of every stage, in the proportions that their steps would take; None where a stage would get no step.
 
     Args:

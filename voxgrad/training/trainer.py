@@ -294,9 +294,7 @@ class Trainer:
         best, patience = self.position.best, self.settings.patience
         if best is None or patience is None or best.waited < patience:
             return False
-        self.emit(
-            Said(f"{self.task.name(number)} ends at step {self.total}: nothing better since {best.step}")
-        )
+        self.emit(Said(f"{self.task.name(number)} ends at step {self.total}: nothing better since {best.step}"))
         return True
 
     def _end(self, number: int) -> None:
@@ -330,9 +328,7 @@ class Trainer:
         for name, module in self.task.modules.items():
             module.load_state_dict(dict(checkpoint.tensors[name]))
         self.average.load(checkpoint.tensors["average"], self.position.updates)
-        self._best, self._start = (
-            self._beside(checkpoint.tensors.get(name, {})) for name in ("best", "start")
-        )
+        self._best, self._start = (self._beside(checkpoint.tensors.get(name, {})) for name in ("best", "start"))
 
     def _beside(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The same weights where the average is, which may be on a GPU."""

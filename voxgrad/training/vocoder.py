@@ -67,9 +67,7 @@ class AudioClips:
 
     def clip(self, index: int) -> Samples:
         """All samples of a clip: (n,) float32, full scale at ±1."""
-        return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(
-            _FULL
-        )
+        return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(_FULL)
 
     def batch(self, size: int, length: int, seed: int, step: int) -> Tensor:
         """Random pieces, each as loud and coloured as chance has it; a clip that is shorter ends in silence.
@@ -142,9 +140,7 @@ def _copy(samples: Samples, rate: int, key: tuple[int, ...]) -> Waveform | None:
     """One clip as another speaker; None where it is too short for Praat. Runs in a process of its own."""
     generator = np.random.default_rng(key)
     # Evenly over the logarithm: as many copies an interval lower as higher.
-    pitch, formants, speed = (
-        float(np.exp(generator.uniform(*np.log(limits)))) for limits in (PITCH, FORMANTS, SPEED)
-    )
+    pitch, formants, speed = (float(np.exp(generator.uniform(*np.log(limits)))) for limits in (PITCH, FORMANTS, SPEED))
     try:
         return respeed(shifted(Waveform(samples, rate), pitch, formants), speed)
     except VoxgradError:
@@ -212,9 +208,7 @@ class VocoderTask:
         if self.stages[stage].adversarial:
             learners["listeners_optimizer"] = self._discriminators
         self._optimizers = {
-            name: torch.optim.AdamW(
-                learner.parameters(), lr=self.stages[stage].learning_rate, betas=_BETAS, fused=True
-            )
+            name: torch.optim.AdamW(learner.parameters(), lr=self.stages[stage].learning_rate, betas=_BETAS, fused=True)
             for name, learner in learners.items()
         }
         return self._optimizers

@@ -76,9 +76,7 @@ class ResolutionDiscriminator(nn.Module):
         strides = ((1, 1), (2, 1), (2, 1), (2, 1), (1, 1))
         self.layers = nn.ModuleList(
             nn.utils.parametrizations.weight_norm(
-                nn.Conv2d(
-                    width if index else 1, width, (9 if stride[0] > 1 else 3, 3), stride, padding="valid"
-                )
+                nn.Conv2d(width if index else 1, width, (9 if stride[0] > 1 else 3, 3), stride, padding="valid")
             )
             for index, stride in enumerate(strides)
         )
@@ -145,6 +143,4 @@ def pitch_loss(voicing: Tensor, logits: Tensor, pitch: Tensor, centres: Tensor) 
     bins = torch.arange(len(centres), device=logits.device)
     target = (-0.5 * ((bins - at[..., None]) / _PITCH_DEVIATION).square()).softmax(-1)
     wrong = -(target * logits.log_softmax(-1)).sum(-1)
-    return F.binary_cross_entropy_with_logits(voicing, voiced) + (wrong * voiced).sum() / voiced.sum().clamp(
-        min=1
-    )
+    return F.binary_cross_entropy_with_logits(voicing, voiced) + (wrong * voiced).sum() / voiced.sum().clamp(min=1)

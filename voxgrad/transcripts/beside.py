@@ -73,8 +73,7 @@ def read_beside(folder: Folder, forms: Sequence[str] = (), *, untold: bool) -> T
         others |= {other for other, _ in choices} - {form}
     alone = [file for file in texts.without_notes() if file not in used and not texts.owners[file]]
     problems += [
-        Problem(clip_name(file.parent / file.stem), f"{file} has no recording of the same name")
-        for file in alone
+        Problem(clip_name(file.parent / file.stem), f"{file} has no recording of the same name") for file in alone
     ]
     chosen = " and ".join(form for form, _ in forms_read.most_common()) or BESIDE
     return Transcripts.of(entries, problems, chosen, others=tuple(sorted(others)))
@@ -219,8 +218,7 @@ def _other_form(content: str) -> str:
         "it looks like a TextGrid; call it .TextGrid": content.startswith(("File type = ", '"ooTextFile')),
         "it looks like a label track; read it with --format audacity": is_label_track(content),
         "it looks like a list; give it with --transcripts": several and 2 * bars > len(lines),
-        "its lines begin with two numbers; separate times and text with tabs": several
-        and 2 * sum(timed) > len(lines),
+        "its lines begin with two numbers; separate times and text with tabs": several and 2 * sum(timed) > len(lines),
         "it holds more numbers than words": (several or "\t" in content) and 2 * sum(numbers) > len(words),
         "it contains a tag that is not spoken": has_tag(content),
     }

@@ -167,9 +167,7 @@ def _one_set(folder: Folder, lists: list[Path]) -> list[Path]:
     """
     if len({_without_split(path) for path in lists}) > 1:
         names = ", ".join(path.name for path in lists)
-        raise BadInputError(
-            f"{folder.path} contains several lists: {names}", "Choose one with --transcripts."
-        )
+        raise BadInputError(f"{folder.path} contains several lists: {names}", "Choose one with --transcripts.")
     return sorted(lists, key=lambda path: ("train" not in path.stem, path))
 
 
@@ -223,21 +221,16 @@ def _from_lists(folder: Folder, paths: list[Path], form: str | None) -> Transcri
         encodings.append(decoded.encoding)
     other = next((encoding for encoding in encodings if encoding != "UTF-8"), "UTF-8")
     names = ", ".join(path.name for path in paths)
-    return Transcripts.of(
-        entries, problems, " and ".join(dict.fromkeys(forms)), names, other, notices=notices
-    )
+    return Transcripts.of(entries, problems, " and ".join(dict.fromkeys(forms)), names, other, notices=notices)
 
 
 def _failing(name: str, content: str, chosen: str, failed: int, lines: int) -> str:
     """That many lines cannot be used, and the form that fewest lines fail in."""
     fits = {
-        form: sum(isinstance(row, Row) and bool(row.text) for row in rows(content, form))
-        for form in of_kind("list")
+        form: sum(isinstance(row, Row) and bool(row.text) for row in rows(content, form)) for form in of_kind("list")
     }
     nearest = max(fits, key=lambda form: (fits[form], form == chosen))
-    advice = (
-        f"and looks like {nearest}: try --format {nearest}" if nearest != chosen else "which fits it best"
-    )
+    advice = f"and looks like {nearest}: try --format {nearest}" if nearest != chosen else "which fits it best"
     return f"{failed} of {lines} lines of {name} cannot be used; it was read as {chosen}, {advice}"
 
 
@@ -279,8 +272,4 @@ def _reason(row: Row | BadRow, source: str) -> str:
         return f"{source} {row.reason}"
     if not row.text:
         return f"{source} has no text"
-    return (
-        f"{source} contains a tag that is not spoken: {row.text}"
-        if row.span is None and has_tag(row.text)
-        else ""
-    )
+    return f"{source} contains a tag that is not spoken: {row.text}" if row.span is None and has_tag(row.text) else ""

@@ -12,13 +12,9 @@ from typing import Final
 
 from voxgrad.unicode import composed
 
-SOUND: Final = frozenset(
-    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"}
-)
+SOUND: Final = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64"})
 """Endings of audio files that can be read out of the box, and"""
-OTHER_SOUND: Final = frozenset(
-    {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".mov", ".amr", ".ac3", ".3gp"}
-)
+OTHER_SOUND: Final = frozenset({".m4a", ".mp4", ".aac", ".wma", ".webm", ".mka", ".mov", ".amr", ".ac3", ".3gp"})
 """where ffmpeg is installed."""
 
 _WAVS = ("wavs", "wav", "clips", "audio", "wav48", "wav48_silence_trimmed")

@@ -55,9 +55,7 @@ def _elan(path: Path) -> Segments:
     try:
         root = ET.fromstring(path.read_bytes())  # noqa: S314 (expat refuses entities that explode)
     except (ET.ParseError, OSError, ValueError, LookupError) as error:
-        raise BadInputError(
-            f"{path.name} cannot be read as ELAN's XML ({error})", "Save it again in ELAN."
-        ) from error
+        raise BadInputError(f"{path.name} cannot be read as ELAN's XML ({error})", "Save it again in ELAN.") from error
     if root.tag != "ANNOTATION_DOCUMENT":
         raise BadInputError(f"{path.name} is not an ELAN file", "Save one in ELAN.")
     slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
@@ -66,9 +64,7 @@ def _elan(path: Path) -> Segments:
         name, segments = tier.get("PARTICIPANT") or tier.get("TIER_ID") or "", []
         for number, annotation in enumerate(tier.iter("ALIGNABLE_ANNOTATION"), 1):
             source = f"{path.name}, tier {tier.get('TIER_ID')!r}, annotation {number}"
-            times = _times(
-                [f"{slots.get(annotation.get(key)) or ''}" for key in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")]
-            )
+            times = _times([f"{slots.get(annotation.get(key)) or ''}" for key in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")])
             if times is None:
                 yield f"{source} has no times"
                 continue
@@ -103,9 +99,7 @@ def _subtitles(path: Path, form: str) -> Segments:
     yield from _unread(path.name, text, [f"{caption.start} {caption.end}" for caption in captions], form)
     cues = []
     for number, caption in enumerate(captions, 1):
-        start, stop = (
-            Timestamp.from_string(time).in_milliseconds() / 1000 for time in (caption.start, caption.end)
-        )
+        start, stop = (Timestamp.from_string(time).in_milliseconds() / 1000 for time in (caption.start, caption.end))
         source = f"{path.name}, cue {number}"
         said = [line.strip() for line in html.unescape(_OVERRIDE.sub("", caption.text)).split("\n")]
         if sum(line.startswith(("-", "–")) for line in said) > 1:

@@ -108,8 +108,7 @@ class Generator(nn.Module):
             channels //= 2
             branches = zip(spec.resblock_kernel_sizes, spec.resblock_dilation_sizes, strict=True)
             self.resblocks.extend(
-                ResidualBlock(channels, size, dilations, paired=spec.resblock == "1")
-                for size, dilations in branches
+                ResidualBlock(channels, size, dilations, paired=spec.resblock == "1") for size, dilations in branches
             )
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
         self.branches = len(spec.resblock_kernel_sizes)

@@ -139,9 +139,7 @@ class ISTFTVocoder:
         """
         # The network alone may compute in half precision: the search would end elsewhere.
         with torch.no_grad(), torch.autocast(log_mel.device.type, enabled=False):
-            found = reconstruct_phase(
-                zero_phase_spectrum(log_mel, self.mel), log_mel, self.mel, self.spec.iterations
-            )
+            found = reconstruct_phase(zero_phase_spectrum(log_mel, self.mel), log_mel, self.mel, self.spec.iterations)
         corrected: Tensor = self.network(found, log_mel)
         return corrected
 

@@ -167,9 +167,7 @@ class SourceFilterVocoder:
         check_frames(mel)
         return cls(spec, mel, SourceFilter(spec, mel).eval())
 
-    def filtered(
-        self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, start: Tensor | None = None
-    ) -> Tensor:
+    def filtered(self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, start: Tensor | None = None) -> Tensor:
         """The spectrum, differentiable in the filter's parameters: what training looks at.
 
         Args:

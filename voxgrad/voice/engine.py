@@ -166,9 +166,7 @@ def finite(samples: Samples) -> Samples:
         BadInputError: they are not finite.
     """
     if not np.isfinite(samples).all():
-        raise BadInputError(
-            "the voice produced values that are not finite", "Fine-tune it again, or use another."
-        )
+        raise BadInputError("the voice produced values that are not finite", "Fine-tune it again, or use another.")
     return samples
 
 

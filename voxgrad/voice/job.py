@@ -39,11 +39,7 @@ class AudioTarget:
 
     def was_made_by(self, recipe: Recipe) -> bool:
         """Whether all of it is there, and says of itself that it was made just so."""
-        return (
-            self.metadata
-            and (self.timings is None or self.timings.path.exists())
-            and recipe_of(self.path) == recipe
-        )
+        return self.metadata and (self.timings is None or self.timings.path.exists()) and recipe_of(self.path) == recipe
 
     def write(self, pieces: Iterable[SpokenPassage], recipe: Recipe, rate: int) -> float:
         """Write what is spoken; it appears complete. Returns its seconds.
@@ -60,9 +56,7 @@ class AudioTarget:
         return seconds
 
 
-def write_pieces(
-    pieces: Iterable[SpokenPassage], sink: AudioWriter, note: Callable[[TimedPassage], object]
-) -> int:
+def write_pieces(pieces: Iterable[SpokenPassage], sink: AudioWriter, note: Callable[[TimedPassage], object]) -> int:
     """Write pieces as they come; ``note`` is told when each is said. Returns how many samples."""
     samples = 0
     for piece in pieces:

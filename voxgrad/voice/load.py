@@ -139,23 +139,17 @@ def _choose_graph(
     """
     if voice.kind == KIND:
         if engine == "torch":
-            raise BadInputError(
-                f"{voice} is an ONNX graph, which torch cannot use", "Leave out --engine torch."
-            )
+            raise BadInputError(f"{voice} is an ONNX graph, which torch cannot use", "Leave out --engine torch.")
         exported = settings_of(voice)[1]
         require_settings(exported, resolve_graph_defaults(exported, synthesis))
         return voice
     acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
     synthesis = synthesis.resolve_defaults(acoustic.model)
-    if engine == "torch" or (
-        engine == "auto" and (unsuited(synthesis) or vocoder is None or not has_runtime())
-    ):
+    if engine == "torch" or (engine == "auto" and (unsuited(synthesis) or vocoder is None or not has_runtime())):
         return None
     require_suited(synthesis)
     # validated again, for a sampler that no graph has was refused above
-    spec = OnnxSpec.model_validate(
-        {"sampler": synthesis.sampler, "steps": synthesis.steps, "quantize": QUANTIZE}
-    )
+    spec = OnnxSpec.model_validate({"sampler": synthesis.sampler, "steps": synthesis.steps, "quantize": QUANTIZE})
     graph = None if vocoder is None else find_graph(store, voice, vocoder, spec)
     if graph is None and engine == "onnx":
         require_torch()

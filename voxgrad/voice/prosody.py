@@ -42,9 +42,7 @@ def changes_pitch(passage: Passage) -> bool:
     return any(asked.semitones or asked.hertz or asked.target is not None for _, asked in passage.prosodies)
 
 
-def token_prosody(
-    passage: Passage, mean_pitch: float | None, rise: Sequence[float] | None = None
-) -> TokenChanges:
+def token_prosody(passage: Passage, mean_pitch: float | None, rise: Sequence[float] | None = None) -> TokenChanges:
     """What is asked of every token.
 
     Args:
@@ -71,9 +69,7 @@ def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, r
     steps = np.repeat(np.array(factors), [duration * hop for duration in durations])[:length]
     steps = np.pad(steps, (0, length - len(steps)), mode="edge")
     ramp = max(round(_RAMP * rate), 1)
-    smooth = np.convolve(
-        np.pad(steps, (ramp // 2, ramp - 1 - ramp // 2), mode="edge"), np.ones(ramp) / ramp, "valid"
-    )
+    smooth = np.convolve(np.pad(steps, (ramp // 2, ramp - 1 - ramp // 2), mode="edge"), np.ones(ramp) / ramp, "valid")
     return smooth.astype(np.float32)
 
 

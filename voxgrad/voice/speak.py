@@ -128,9 +128,7 @@ def silence_at_end(length: int, end: int, rate: int) -> SpokenPassage:
     """So many samples of silence, up to the last of all."""
     seconds = round(end / rate, 4)
     passage = Passage("", _NOTHING, Break.PARAGRAPH)
-    return SpokenPassage(
-        passage, np.zeros(length, np.float32), NO_MEL, (), TimedPassage("", seconds, seconds, ())
-    )
+    return SpokenPassage(passage, np.zeros(length, np.float32), NO_MEL, (), TimedPassage("", seconds, seconds, ()))
 
 
 def _shown(sound: Sound) -> Passage:

@@ -84,14 +84,11 @@ def timed(passage: Passage, borders: Sequence[float], start: float) -> TimedPass
         tokens = [token for token in range(word.start, word.stop) if labels[token] != _BLANK]
         stops = [*tokens[1:], word.stop]
         phones = tuple(
-            TimedPhone(labels[token], border[token], border[stop])
-            for token, stop in zip(tokens, stops, strict=True)
+            TimedPhone(labels[token], border[token], border[stop]) for token, stop in zip(tokens, stops, strict=True)
         )
         spoken.append(TimedWord(word.word, origin, border[word.start], border[word.stop], phones))
     starts = [*(word.start for word in spoken), border[-1]]
-    marks = tuple(
-        TimedMark(event.name, starts[at]) for at, event in passage.events if isinstance(event, Mark)
-    )
+    marks = tuple(TimedMark(event.name, starts[at]) for at, event in passage.events if isinstance(event, Mark))
     return TimedPassage(passage.written, border[0], border[-1], tuple(spoken), marks)
 
 

@@ -381,9 +381,7 @@ class SpeechJob:
         """The settings with what was not given and only the voice can tell."""
         return self.voice.resolve_defaults(self.synthesis)
 
-    def pieces(
-        self, texts: Iterable[str] | None = None, after: Resumption = NOTHING_YET
-    ) -> Iterator[SpokenPassage]:
+    def pieces(self, texts: Iterable[str] | None = None, after: Resumption = NOTHING_YET) -> Iterator[SpokenPassage]:
         """Speak the text, or those that still come, in memory that does not grow with them.
 
         Args:
@@ -436,9 +434,7 @@ class SpeechJob:
             synthesis=self.settings.model_dump(),
             delivery=self.delivery.model_dump(),
             threads=self.voice.engine.threads,
-            cast={
-                name: CastMember(speaker=voice.speaker, **voice.credits) for name, voice in members.items()
-            },
+            cast={name: CastMember(speaker=voice.speaker, **voice.credits) for name, voice in members.items()},
             sounds=self.cast.sounds(items),
             **self.voice.credits,
             **self.voice.engine_settings,
