@@ -437,18 +437,17 @@ def begin_run(
         share_out: finds the time of every stage, for a new run with a budget.
     """
     try:
-        record = RunInProgress.read(trainer.run).record
+        trainer.stage_seconds = RunInProgress.read(trainer.run).record.stage_seconds
     except IntegrityError:  # there is none, or half of one
         if record.budget is not None:
             try:
-                record = record.model_copy(update={"stage_seconds": share_out()})
+                trainer.stage_seconds = share_out()
             except BaseException:
                 shutil.rmtree(trainer.run, ignore_errors=True)  # no run has begun
                 raise
         if trainer.task.group.is_main_process:
-            record.write(trainer.run)
+            record.model_copy(update={"stage_seconds": trainer.stage_seconds}).write(trainer.run)
     log = TrainingLog(trainer.run / LOG)
-    trainer.stage_seconds = record.stage_seconds
     trainer.resume = record.resume
     trainer.compares = bool({"base", "start"} & record.parents.keys())
     trainer.watch = board
