@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.shared_options import Command, Session
+from voxgrad.cli.shared_options import Command, Pronunciations, Session
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.unicode import clean
@@ -33,10 +33,7 @@ def g2p(
     *,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
-    lexicon: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),
-    ] = None,
+    lexicon: Pronunciations = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),

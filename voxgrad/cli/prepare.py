@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Session, takes
+from voxgrad.cli.shared_options import Pronunciations, Session, takes
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def prepare(
         typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."),
     ] = False,
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
-    lexicon: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),
-    ] = None,
+    lexicon: Pronunciations = None,
     strict: Annotated[
         bool,
         typer.Option(

@@ -30,7 +30,7 @@ from voxgrad.text.quantities import (
     read_rates,
     read_units,
 )
-from voxgrad.text.rules import text_before
+from voxgrad.text.rules import Rules, text_before
 from voxgrad.unicode import clean
 
 
@@ -46,16 +46,13 @@ class NothingToSayError(BadInputError):
 _MOST_PASSES: Final = 6
 """Writing one thing out may complete an abbreviation ("1/2etc."), so a text is read until it is stable."""
 
-_SPACING: Final = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\.{4,}", "..."),
-        (r"([!?,;:])\1+", r"\1"),
-        (r" ?-{2,} ?|(?<= )-(?= )", " -- "),
-        (r" {2,}", " "),
-        (r" (?=[,;:!?)\]]|\.(?:[ \"')]|$))", ""),
-        (r"(?<=[(\[]) ", ""),
-    )
+_SPACING: Final = Rules(
+    (r"\.{4,}", "..."),
+    (r"([!?,;:])\1+", r"\1"),
+    (r" ?-{2,} ?|(?<= )-(?= )", " -- "),
+    (r" {2,}", " "),
+    (r" (?=[,;:!?)\]]|\.(?:[ \"')]|$))", ""),
+    (r"(?<=[(\[]) ", ""),
 )
 _SPACES: Final = re.compile(r"\s+")
 _SPACED_RANGE: Final = re.compile(
@@ -225,6 +222,4 @@ def _expand(text: str) -> str:
 
 
 def _space(text: str) -> str:
-    for pattern, replacement in _SPACING:
-        text = pattern.sub(replacement, text)
-    return text.strip()
+    return _SPACING(text).strip()
