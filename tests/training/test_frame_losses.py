@@ -9,6 +9,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
+from voxgrad.training import speaker_adaptation
 from voxgrad.training.losses import validate
 from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_pitch, nearest_row
 from voxgrad.training.task import GradTTSTask
@@ -121,6 +122,22 @@ def test_a_new_speaker_takes_the_nearest_row_and_moves_it_alone(measured, tmp_pa
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, weights[name])}
     assert changed == {"spk_emb.weight"}
     assert torch.equal(model.spk_emb.weight[0], weights["spk_emb.weight"][0])
+
+
+def test_a_row_near_the_best_is_found_without_trying_all_rows(measured, monkeypatch):
+    torch.manual_seed(0)
+    model = GradTTS(SPEC.model_copy(update={"n_spks": 400}))
+    groups = torch.randn(40, 1, SPEC.spk_emb_dim) + 0.1 * torch.randn(40, 10, SPEC.spk_emb_dim)
+    model.spk_emb.weight = torch.nn.Parameter(groups.flatten(0, 1))
+    tried: list[int] = []
+
+    def distances(model, corpus, clip, rows, device, advance):
+        tried.extend(rows.tolist())
+        return (model.spk_emb.weight[rows] - model.spk_emb.weight[213]).square().sum(1)
+
+    monkeypatch.setattr(speaker_adaptation, "_row_distances", distances)
+    assert nearest_row(model, measured.with_clips(measured.clips[:1]), "ann", CPU) == 213
+    assert len(tried) == len(set(tried)) < 150
 
 
 def test_a_speakers_pitch_is_taken_over(measured):

@@ -19,6 +19,8 @@ from voxgrad.training.losses import encoder_loss, validate
 
 _ROWS_TOGETHER = 64
 _FEWEST_ROWS = 16
+_SPREAD_ROWS, _BEST_ROWS, _NEAR_ROWS = 96, 4, 32
+"""Of a large embedding: rows far from each other that are tried, the best of them, and rows near these."""
 _EMBEDDING_STEPS, _EMBEDDING_BATCH, _EMBEDDING_RATE = 60, 4, 0.02
 _LEARNING = 6
 """Passes that take as long as it takes to learn from a frame, on a processor."""
@@ -40,7 +42,8 @@ def _search_cost(model: GradTTS, clips: Sequence[Clip]) -> int:
     rows = model.spec.n_spks if model.spec.n_spks > 1 else 0
     if not model.spec.condition_encoder:
         return rows * _frames(clips)
-    counts = accumulate(clips[1:], lambda left, _: _kept(left), initial=rows)
+    tried = min(rows, _SPREAD_ROWS + _NEAR_ROWS)
+    counts = accumulate(clips[1:], lambda left, _: _kept(left), initial=tried)
     return sum(count * clip.frames for count, clip in zip(counts, clips, strict=True))
 
 
@@ -62,8 +65,9 @@ def nearest_row(
 ) -> int:
     """The speaker row that explains a few clips of a new speaker best; 0 in a one-speaker base.
 
-    Where the text encoder is told the speaker, its means tell, and each further clip is tried on a quarter of the rows,
-    those that explain the clips before it best. Else the decoder tells.
+    Where the text encoder is told the speaker, its means tell. The shortest clip is tried on rows all over the
+    embedding, and then on rows near the best of them; each further clip on a quarter of the rows, those that explain
+    the clips before it best. Else the decoder tells.
 
     Args:
         model: the base.
@@ -76,17 +80,44 @@ def nearest_row(
         return 0
     some = corpus.with_clips(_short_clips(corpus))
     if model.spec.condition_encoder:
-        rows, distances = torch.arange(model.spec.n_spks), torch.zeros(model.spec.n_spks)
-        for clip in some.clips:
-            distances += _row_distances(model, some, clip, rows, device, advance)
+        embedding = model.spk_emb.weight.detach().cpu()
+        spread = _spread_rows(embedding, _SPREAD_ROWS)
+        distances = _row_distances(model, some, some.clips[0], spread, device, advance)
+        near = _rows_near(embedding, spread, spread[distances.argsort()[:_BEST_ROWS]])
+        rows = torch.cat([spread, near])
+        if len(near):
+            distances = torch.cat([distances, _row_distances(model, some, some.clips[0], near, device, advance)])
+        for clip in some.clips[1:]:
             best = distances.argsort(stable=True)[: _kept(len(rows))]
-            rows, distances = rows[best], distances[best]
-        return int(rows[0])
+            rows, distances = (
+                rows[best],
+                distances[best] + _row_distances(model, some, clip, rows[best], device, advance),
+            )
+        return int(rows[distances.argmin()])
     loss = []
     for row in range(model.spec.n_spks):
         loss.append(validate(model, some, {speaker: row}, device, decoder=True)["diffusion"])
         advance(_frames(some.clips))
     return min(range(len(loss)), key=loss.__getitem__)
+
+
+def _spread_rows(embedding: Tensor, count: int) -> Tensor:
+    """Rows far from each other, from the middle outwards (Gonzalez, 1985): (count,), or all where there are fewer."""
+    row = int((embedding - embedding.mean(0)).square().sum(1).argmin())
+    away = torch.full((len(embedding),), torch.inf)
+    chosen = []
+    for _ in range(min(count, len(embedding))):
+        chosen.append(row)
+        away = torch.minimum(away, (embedding - embedding[row]).square().sum(1))
+        row = int(away.argmax())
+    return torch.tensor(chosen)
+
+
+def _rows_near(embedding: Tensor, tried: Tensor, best: Tensor) -> Tensor:
+    """Rows not tried yet that are nearest to one of the best: (`_NEAR_ROWS`,), or fewer where none are left."""
+    away = torch.cdist(embedding, embedding[best]).amin(1)
+    away[tried] = torch.inf
+    return away.argsort()[: min(_NEAR_ROWS, len(embedding) - len(tried))]
 
 
 @torch.no_grad()
