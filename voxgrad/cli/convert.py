@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.say import Format
-from voxgrad.cli.shared_options import (
-    NoMetadata,
-    Pronunciations,
-    Seed,
-    Session,
-    Timings,
-    Vocoder,
-    Voice,
-    takes,
-)
+from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, takes
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -35,8 +26,7 @@ def convert(
     text: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT",
-            help="Words of the recording (default: the .txt beside it, or else a speech recogniser).",
+            metavar="TEXT", help="Words of the recording (default: the .txt beside it, or else a speech recogniser)."
         ),
     ] = None,
     output: Annotated[
@@ -58,8 +48,7 @@ def convert(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Folder of a Whisper converted for faster-whisper, for recordings without a text.",
+            metavar="DIR", help="Folder of a Whisper converted for faster-whisper, for recordings without a text."
         ),
     ] = None,
     seed: Seed = 0,
@@ -84,8 +73,7 @@ def convert(
     jobs = _jobs(recordings, text, places)
     if artifact.kind == KIND:
         raise BadInputError(
-            f"{artifact} is an ONNX graph, which cannot follow timing or melody",
-            "Use the voice that it was made from.",
+            f"{artifact} is an ONNX graph, which cannot follow timing or melody", "Use the voice that it was made from."
         )
     with Renderer(session) as renderer:
         ready = load_voice(store, artifact, vocoder, lexicon, renderer.emit, engine="torch").ready()

@@ -67,12 +67,7 @@ def demo(
         card = card_or_none(store, voice, renderer.emit)
     answer(
         session,
-        {
-            "base": base.ref,
-            "voice": voice.ref,
-            "files": ["base.wav", "voice.wav"],
-            "card": card,
-        },
+        {"base": base.ref, "voice": voice.ref, "files": ["base.wav", "voice.wav"], "card": card},
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
         f"  pictures: {shown_path(voice.directory / 'curves.png')} and alignment.png beside it"

@@ -21,12 +21,10 @@ def evaluate(
     context: typer.Context,
     *,
     voice: Annotated[
-        str | None,
-        typer.Argument(metavar="REF", help="Voice or base (default: the newest voice, or else base)."),
+        str | None, typer.Argument(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
     ] = None,
     data: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="Dataset (default: the one that the voice was trained on)."),
+        str | None, typer.Option(metavar="REF", help="Dataset (default: the one that the voice was trained on).")
     ] = None,
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")] = None,
     clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,

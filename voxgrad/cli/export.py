@@ -208,10 +208,7 @@ def _archive(
         },
         section(
             f"{target}, {size(target.stat().st_size)}",
-            {
-                "holds": ", ".join(str(ancestor) for ancestor in (artifact, *parents)),
-                **terms(artifact),
-            },
+            {"holds": ", ".join(str(ancestor) for ancestor in (artifact, *parents)), **terms(artifact)},
         ),
     )
 

@@ -35,8 +35,7 @@ def import_artifact(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE",
-            help="A .voxgrad, .onnx, .pt, .pth, .ckpt or .safetensors file, or an exported folder.",
+            metavar="FILE", help="A .voxgrad, .onnx, .pt, .pth, .ckpt or .safetensors file, or an exported folder."
         ),
     ],
     kind: Annotated[Kind | None, typer.Option(help="Checkpoint: base for Grad-TTS, vocoder for HiFi-GAN.")] = None,
@@ -50,8 +49,7 @@ def import_artifact(
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Vocoder: its config.json.")] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of a checkpoint; kept in the manifest.")] = None,
     limit: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size (default: 50)."),
+        float | None, typer.Option(min=0, metavar="GB", help="Archive: maximum unpacked size (default: 50).")
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="ONNX: accept a graph that voxgrad did not export.")] = False,
 ) -> None:
@@ -178,12 +176,7 @@ def _import_checkpoint(
             )
         return import_vocoder(store, file, config, name=called, licence=licence)
     return import_base(
-        store,
-        file,
-        name=called,
-        pe_scale=_scale(pe_scale),
-        frontend=_frontend(text_frontend),
-        licence=licence,
+        store, file, name=called, pe_scale=_scale(pe_scale), frontend=_frontend(text_frontend), licence=licence
     )
 
 
@@ -204,8 +197,7 @@ def _check_is_itself(file: Path) -> None:
         return  # whoever reads all of it will say so
     if head.startswith(b"version https://git-lfs"):
         raise BadInputError(
-            f"{file.name} is a Git LFS pointer, not the file itself",
-            "Get the file with `git lfs pull`.",
+            f"{file.name} is a Git LFS pointer, not the file itself", "Get the file with `git lfs pull`."
         )
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise BadInputError(f"{file.name} is a web page", "Download the file itself, not its web page.")

@@ -35,8 +35,7 @@ def g2p(
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
+        bool, typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read.")
     ] = False,
 ) -> None:
     """Show how a text is read: its phones, and where they come from."""
@@ -130,9 +129,7 @@ def add(
 
 @lexicon.command("remove", cls=Command)
 def remove(
-    context: typer.Context,
-    *,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the lexicon.")],
+    context: typer.Context, *, word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the lexicon.")]
 ) -> None:
     """Remove a word."""
     from voxgrad.cli.terminal import answer
@@ -173,16 +170,14 @@ def try_word(
     pronunciation: Annotated[
         str | None,
         typer.Argument(
-            metavar="PRONUNCIATION",
-            help="Try this pronunciation without adding it (default: the current one).",
+            metavar="PRONUNCIATION", help="Try this pronunciation without adding it (default: the current one)."
         ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Speak it to an audio file.")
     ] = None,
     voice: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base)."),
+        str | None, typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
     ] = None,
 ) -> None:
     """Show how a word is pronounced, and speak it."""

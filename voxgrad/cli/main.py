@@ -114,8 +114,7 @@ def shared(
     home: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Folder of the store (default: $VOXGRAD_HOME, or else the user's data folder).",
+            metavar="DIR", help="Folder of the store (default: $VOXGRAD_HOME, or else the user's data folder)."
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings only.")] = False,

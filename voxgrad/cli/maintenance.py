@@ -30,8 +30,7 @@ def verify(
     ref: Annotated[str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: everything).")] = None,
     *,
     full: Annotated[
-        bool,
-        typer.Option("--full/--quick", help="Read every byte (default), or check manifests and sizes only."),
+        bool, typer.Option("--full/--quick", help="Read every byte (default), or check manifests and sizes only.")
     ] = True,
 ) -> None:
     """Check artifacts for damage. Also lists what depends on damaged ones; repairs nothing."""
@@ -174,11 +173,7 @@ def table(trash: "Sequence[Trashed]") -> "Table":
 
 def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
     return [
-        {
-            "kind": trashed.location.kind,
-            "ref": trashed.location.ref,
-            "removed": f"{trashed.removed:%Y-%m-%dT%H:%M:%SZ}",
-        }
+        {"kind": trashed.location.kind, "ref": trashed.location.ref, "removed": f"{trashed.removed:%Y-%m-%dT%H:%M:%SZ}"}
         for trashed in trash
     ]
 

@@ -25,12 +25,10 @@ def prepare(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")],
     name: Annotated[str | None, typer.Option(help="Name of the dataset (default: the folder's name).")] = None,
     consent: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Statement of what the speaker agreed to."),
+        str | None, typer.Option(metavar="TEXT", help="Statement of what the speaker agreed to.")
     ] = None,
     speaker: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The speaker, if the transcripts name none."),
+        str | None, typer.Option(metavar="NAME", help="The speaker, if the transcripts name none.")
     ] = None,
     no_consent_needed: Annotated[
         str | None,
@@ -44,8 +42,7 @@ def prepare(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="For --transcribe: folder of a Whisper converted for faster-whisper; needs no network.",
+            metavar="DIR", help="For --transcribe: folder of a Whisper converted for faster-whisper; needs no network."
         ),
     ] = None,
     denoise: Annotated[
@@ -55,16 +52,9 @@ def prepare(
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Reject words that are in no dictionary, and clips with a warning.",
-        ),
+        bool, typer.Option("--strict", help="Reject words that are in no dictionary, and clips with a warning.")
     ] = False,
-    keep_all: Annotated[
-        bool,
-        typer.Option("--keep-all", help="Keep clips that the checks would reject."),
-    ] = False,
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Keep clips that the checks would reject.")] = False,
     drop_worst: Annotated[
         float,
         typer.Option(metavar="PERCENT", help="Reject this percentage of the clips, those that fit their texts worst."),
@@ -78,8 +68,7 @@ def prepare(
     ] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")] = "prepare",
     overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable."),
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable.")
     ] = None,
     engine: Annotated[str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")] = "local",
     jobs: Annotated[
@@ -214,8 +203,7 @@ def align(
     voice: Annotated[
         str | None,
         typer.Option(
-            metavar="REF",
-            help="Voice or base that aligns a dataset (default: the newest voice, or else base).",
+            metavar="REF", help="Voice or base that aligns a dataset (default: the newest voice, or else base)."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")] = False,

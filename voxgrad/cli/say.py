@@ -5,16 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import (
-    NoMetadata,
-    Pronunciations,
-    Seed,
-    Session,
-    Timings,
-    Vocoder,
-    Voice,
-    takes,
-)
+from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, takes
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -55,10 +46,7 @@ def say(
     directory: Annotated[
         Path | None,
         typer.Option(
-            "-d",
-            "--directory",
-            metavar="DIR",
-            help="Write one audio file per line, or per chapter of a book, to DIR.",
+            "-d", "--directory", metavar="DIR", help="Write one audio file per line, or per chapter of a book, to DIR."
         ),
     ] = None,
     format_: Annotated[
@@ -94,8 +82,7 @@ def say(
     ] = False,
     lexicon: Pronunciations = None,
     strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
+        bool, typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read.")
     ] = False,
     seed: Seed = 0,
     timings: Timings = None,

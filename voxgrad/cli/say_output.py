@@ -52,9 +52,7 @@ class SayRequest:
         from voxgrad.voice.load import load_voice
 
         return load_voice(
-            *(self.store, voice, self.vocoder, self.lexicon, emit),
-            engine=self.engine,
-            synthesis=self.synthesis,
+            *(self.store, voice, self.vocoder, self.lexicon, emit), engine=self.engine, synthesis=self.synthesis
         )
 
     def job(self, text: str, voice: "Voice", emit: "Emit", *, coming: bool = False) -> "SpeechJob":
@@ -214,12 +212,7 @@ def _standard_output(rate: int, remark: str, *, raw: bool) -> "AudioWriter":
 
 
 def answer_file(
-    session: Session,
-    path: Path,
-    seconds: float | None,
-    seed: int,
-    parents: Mapping[str, str],
-    **more: str | None,
+    session: Session, path: Path, seconds: float | None, seed: int, parents: Mapping[str, str], **more: str | None
 ) -> None:
     """Tell of an audio file that was written, or, without seconds, was there already; ``more`` is for JSON."""
     from voxgrad.cli.terminal import answer

@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 
 @takes(settings="voxgrad.server.settings.ServerSettings")
-def serve(
-    context: typer.Context,
-    *,
-    settings: "ServerSettings",
-) -> None:
+def serve(context: typer.Context, *, settings: "ServerSettings") -> None:
     """Speak for other programs, and clone voices on a web page. Stop it with Ctrl-C."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:

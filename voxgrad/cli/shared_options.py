@@ -82,8 +82,7 @@ Vocoder = Annotated[
     str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: the newest that fits).")
 ]
 Seed = Annotated[
-    int,
-    typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."),
+    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading.")
 ]
 Pronunciations = Annotated[
     Path | None,
@@ -251,10 +250,7 @@ def _values(ctx: Any, options: "Sequence[Option]") -> dict[str, Any]:
         flags = option.extra.get("flags")
         chosen = [name for name in flags or (option.name,) if _given(ctx, name)]
         excluded = option.extra.get("excludes")
-        clashing = [
-            *([excluded] if chosen and excluded and _given(ctx, excluded) else []),
-            *(chosen if flags else []),
-        ]
+        clashing = [*([excluded] if chosen and excluded and _given(ctx, excluded) else []), *(chosen if flags else [])]
         if len(clashing) > 1:
             raise BadInputError(f"--{' and --'.join(clashing)} cannot be used together", "Give one of them.")
         if chosen:

@@ -131,8 +131,7 @@ def begin_or_resume(
         return Run(store, record, settings, dataset, record.name, replace(how, budget=record.budget))
     if run_id is not None:
         raise BadInputError(
-            f"{run_id!r} was named without --resume",
-            f"Write --resume {run_id}, or leave it out to start a new run.",
+            f"{run_id!r} was named without --resume", f"Write --resume {run_id}, or leave it out to start a new run."
         )
     settings, dataset = load_settings(spec, preset, training.overrides), store.find(training.data, "dataset")
     return Run(store, None, settings, dataset, dataset.name if training.name is None else training.name, how)
@@ -188,10 +187,7 @@ def finetune(
     context: typer.Context,
     *,
     run: RunId = None,
-    base: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="Base to start from (default: the newest)."),
-    ] = None,
+    base: Annotated[str | None, typer.Option(metavar="REF", help="Base to start from (default: the newest).")] = None,
     preset: PresetName = "fast",
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")] = None,
     training: "TrainingOptions",
@@ -237,11 +233,7 @@ def _keeps_the_model(overrides: Sequence[str]) -> None:
 
 @takes(training="voxgrad.settings.TrainingOptions")
 def pretrain(
-    context: typer.Context,
-    *,
-    run: RunId = None,
-    preset: PresetName = "base-small",
-    training: "TrainingOptions",
+    context: typer.Context, *, run: RunId = None, preset: PresetName = "base-small", training: "TrainingOptions"
 ) -> None:
     """Train a base from scratch. After an interruption, the same command resumes from the last checkpoint."""
     session: Session = context.obj
@@ -254,12 +246,7 @@ def pretrain(
     begun = begin_or_resume(context, STEP, run, training, Preset, preset)
     with Renderer(session) as renderer:
         base = step(
-            begun.store,
-            begun.dataset,
-            name=begun.name,
-            preset=begun.settings,
-            emit=renderer.emit,
-            options=begun.how,
+            begun.store, begun.dataset, name=begun.name, preset=begun.settings, emit=renderer.emit, options=begun.how
         )
     answer(session, described(base), summary(base))
 

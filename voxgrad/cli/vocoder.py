@@ -28,8 +28,7 @@ def train(
     *,
     run: RunId = None,
     start: Annotated[
-        str | None,
-        typer.Option("--from", metavar="REF", help="Vocoder to start from (default: from scratch)."),
+        str | None, typer.Option("--from", metavar="REF", help="Vocoder to start from (default: from scratch).")
     ] = None,
     preset: PresetName = "vocoder",
     half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,

@@ -99,16 +99,9 @@ def exported_for_sherpa(graph: SpeechGraph, spec: OnnxSpec, description: GraphDe
     """
     outer = SherpaGraph(graph, row).eval()
     names = ["x", "x_length", "noise_scale", "length_scale", "noise_scale_w"]
-    example = (
-        torch.arange(2, 43)[None],
-        torch.tensor([41]),
-        torch.full((1,), 0.5),
-        torch.ones(1),
-        torch.ones(1),
-    )
+    example = (torch.arange(2, 43)[None], torch.tensor([41]), torch.full((1,), 0.5), torch.ones(1), torch.ones(1))
     model = quantized(
-        simplified(_traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})),
-        spec.quantize,
+        simplified(_traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})), spec.quantize
     )
     metadata = {
         **description.metadata(),

@@ -94,10 +94,7 @@ class GraphDescription:
             ValueError, KeyError, TypeError: it is none.
         """
         value = json.loads(text)
-        acoustic, spec = (
-            AcousticSpec.model_validate(value["acoustic"]),
-            OnnxSpec.model_validate(value["spec"]),
-        )
+        acoustic, spec = (AcousticSpec.model_validate(value["acoustic"]), OnnxSpec.model_validate(value["spec"]))
         lineage = {
             str(role): {"ref": str(parent["ref"]), "digest": str(parent["digest"])}
             for role, parent in value["lineage"].items()
@@ -121,8 +118,7 @@ def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
         return GraphDescription.parse(metadata[DESCRIPTION]), metadata
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BadInputError(
-            "the file is not an ONNX graph exported by voxgrad",
-            "Export it with `voxgrad export --format onnx`.",
+            "the file is not an ONNX graph exported by voxgrad", "Export it with `voxgrad export --format onnx`."
         ) from error
 
 

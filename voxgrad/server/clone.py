@@ -224,11 +224,7 @@ class CloneJob:
     def _record(self) -> CloneRecord:
         asked = self.request
         return CloneRecord(
-            preset=asked.preset,
-            minutes=asked.minutes,
-            state=self.state,
-            message=self.message,
-            result=self.result,
+            preset=asked.preset, minutes=asked.minutes, state=self.state, message=self.message, result=self.result
         )
 
 

@@ -313,11 +313,7 @@ def _check_removable(store: Store, voice: Artifact) -> None:
 async def trash(request: Request) -> Response:
     """GET /api/trash: the voices that can be brought back, the last removed first."""
     shown = [
-        {
-            "ref": lost.location.ref,
-            "name": lost.location.name,
-            "removed": lost.removed.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        {"ref": lost.location.ref, "name": lost.location.name, "removed": lost.removed.strftime("%Y-%m-%dT%H:%M:%SZ")}
         for lost in await asyncio.to_thread(in_trash, _store(request))
         if lost.location.kind == "voice"
     ]

@@ -41,12 +41,7 @@ class RemoteEngine:
     _waiting: "Future[tuple[PassageAudio, float]] | None" = None
 
     def speak(
-        self,
-        passage: Passage,
-        synthesis: SynthesisSpec,
-        delivery: DeliverySpec,
-        seed: int,
-        pauses: Pauses = (),
+        self, passage: Passage, synthesis: SynthesisSpec, delivery: DeliverySpec, seed: int, pauses: Pauses = ()
     ) -> PassageAudio:
         """See `Engine.speak`.
 

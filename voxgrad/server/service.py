@@ -82,8 +82,7 @@ class SpeechService:
         names = list(found.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
         if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
-                f"{voice.ref} has no speaker {speaker!r}",
-                f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}.",
+                f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
             )
         return replace(found, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 

@@ -164,11 +164,7 @@ class _Connection:
     """A client, from its first event to its last."""
 
     def __init__(
-        self,
-        reader: _Reader,
-        writer: asyncio.StreamWriter,
-        service: SpeechService,
-        settings: ServerSettings,
+        self, reader: _Reader, writer: asyncio.StreamWriter, service: SpeechService, settings: ServerSettings
     ) -> None:
         self._reader, self._writer, self._service, self._settings = reader, writer, service, settings
         self._streamed: _Text | None = None

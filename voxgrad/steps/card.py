@@ -48,22 +48,14 @@ def card(
         BadInputError: they do not fit, or no clip was held out.
         EnvironmentFailureError: the disk refuses.
     """
-    parents = {
-        "voice": voice,
-        "base": base,
-        "dataset": dataset,
-        **({} if vocoder is None else {"vocoder": vocoder}),
-    }
+    parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
     known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
     key = fingerprint(_TASK, VERSION, {}, known_by, {})
     if (known := store.matching("card", key)) is not None:
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
     opened = Dataset.open(dataset)
-    engines = {
-        "base": TorchEngine.load(base, vocoder),
-        "voice": TorchEngine.load(voice, vocoder),
-    }
+    engines = {"base": TorchEngine.load(base, vocoder), "voice": TorchEngine.load(voice, vocoder)}
     whose = engines["voice"].acoustic.spec.voice
     theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
     learnt = opened.corpus.with_clips(theirs).has_one_sentence

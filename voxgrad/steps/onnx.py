@@ -72,13 +72,7 @@ def export_onnx(
 
 
 def export_sherpa(
-    store: Store,
-    voice: Artifact,
-    vocoder: str | None,
-    target: Path,
-    spec: OnnxSpec,
-    speaker: str | None,
-    emit: Emit,
+    store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, speaker: str | None, emit: Emit
 ) -> int:
     """Writes the folder that sherpa-onnx loads as a VITS model; returns the model's bytes.
 

@@ -18,13 +18,7 @@ from voxgrad.files import sha256_of
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
 from voxgrad.preparation.messages import report_form, report_recordings
 from voxgrad.preparation.quality_checks import Policy, classify
-from voxgrad.preparation.recording import (
-    LOCAL,
-    RecordingOutcome,
-    RecordingSettings,
-    check_engine,
-    prepare_recordings,
-)
+from voxgrad.preparation.recording import LOCAL, RecordingOutcome, RecordingSettings, check_engine, prepare_recordings
 from voxgrad.preparation.report import write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
@@ -72,14 +66,7 @@ class Options:
 
 
 def prepare(
-    store: Store,
-    folder: Path,
-    *,
-    name: str,
-    preset: PrepareSpec,
-    text: TextSpec,
-    options: Options,
-    emit: Emit,
+    store: Store, folder: Path, *, name: str, preset: PrepareSpec, text: TextSpec, options: Options, emit: Emit
 ) -> Artifact:
     """Makes a dataset of a folder of recordings, or finds the one that the same recordings made before.
 
@@ -241,12 +228,7 @@ def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLoc
     if base is None:
         return None
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
-        emit(
-            Said(
-                f"base {base.ref} has other mel settings, so transcripts are not checked",
-                "warning",
-            )
-        )
+        emit(Said(f"base {base.ref} has other mel settings, so transcripts are not checked", "warning"))
         return None
     return ArtifactLocation(base.kind, base.name, base.version, base.directory, base.embedded)
 

@@ -23,13 +23,7 @@ STEP, VERSION = "pretrain", 2
 
 
 def pretrain(
-    store: Store,
-    dataset: Artifact,
-    *,
-    name: str,
-    preset: Preset,
-    emit: Emit,
-    options: RunOptions = NO_OPTIONS,
+    store: Store, dataset: Artifact, *, name: str, preset: Preset, emit: Emit, options: RunOptions = NO_OPTIONS
 ) -> Artifact:
     """Trains a base from nothing, or finds the one that the same work made before.
 
@@ -47,8 +41,7 @@ def pretrain(
     """
     if preset.durations == "frozen":
         raise BadInputError(
-            "durations cannot be frozen before the model has learnt them",
-            "Set durations to mas, or to textgrid:DIR.",
+            "durations cannot be frozen before the model has learnt them", "Set durations to mas, or to textgrid:DIR."
         )
     opened = Dataset.open(dataset)
     if opened.corpus.has_one_sentence:

@@ -179,8 +179,7 @@ class _Made:
         words = find_lexicon(self.store, voice, self.lexicon)
         if (words.sha256 if words else None) != member.lexicon:
             raise BadInputError(
-                f"{self.source} was made with another lexicon",
-                "Pass the original lexicon with --lexicon.",
+                f"{self.source} was made with another lexicon", "Pass the original lexicon with --lexicon."
             )
         return open_voice(voice, vocoder, words, graph, self.recipe.threads).ready()
 

@@ -62,11 +62,7 @@ def say(
         **{f"cast.{called}": other.artifact for called, other in job.cast.voices.items()},
     }
     known_by = {role: parent.as_parent() for role, parent in parents.items()}
-    settings = {
-        "synthesis": job.settings.model_dump(),
-        "delivery": job.delivery.model_dump(),
-        **voice.lexicon.settings,
-    }
+    settings = {"synthesis": job.settings.model_dump(), "delivery": job.delivery.model_dump(), **voice.lexicon.settings}
     key = fingerprint("say", VERSION, settings, known_by, {"text": text, "seed": job.seed, "name": name, **heard})
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
@@ -81,11 +77,7 @@ def say(
         return staged.publish(
             fingerprint=key,
             parents=known_by,
-            settings={
-                "text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
-                **settings,
-                "synthetic": True,
-            },
+            settings={"text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…", **settings, "synthetic": True},
             seed=job.seed,
             device=f"cpu, {engine.threads} threads",
             tools=dict(engine.tools),

@@ -139,8 +139,7 @@ def check_schema(version: str, owner: str) -> None:
     major, ours = (int(text.partition(".")[0]) for text in (version, SCHEMA_VERSION))
     if major > ours:
         raise NewerSchemaError(
-            f"{owner} has schema {version}, which is newer than this version of voxgrad supports",
-            "Upgrade voxgrad.",
+            f"{owner} has schema {version}, which is newer than this version of voxgrad supports", "Upgrade voxgrad."
         )
     if major < ours:
         raise IntegrityError(f"{owner} has schema {version}, which no release wrote", "Import a copy of it.")
@@ -166,11 +165,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def fingerprint(
-    step: str,
-    step_version: int,
-    settings: Mapping[str, Any],
-    parents: Mapping[str, Parent],
-    inputs: Mapping[str, Any],
+    step: str, step_version: int, settings: Mapping[str, Any], parents: Mapping[str, Parent], inputs: Mapping[str, Any]
 ) -> str:
     """Identify a piece of work before it is done: the same fingerprint would give the same artifact.
 

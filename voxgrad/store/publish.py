@@ -108,8 +108,7 @@ class StagedArtifact:
             )
             if staged != listed:
                 raise IntegrityError(
-                    f"The files of {self.kind} {self.name} do not match its manifest",
-                    "Get the archive again.",
+                    f"The files of {self.kind} {self.name} do not match its manifest", "Get the archive again."
                 )
             digest = hashlib.sha256(content).hexdigest()
             free = self._layout.is_free(self.kind, self.name, manifest.version, digest)
@@ -161,8 +160,7 @@ def _sealed(directory: Path) -> tuple[FileEntry, ...]:
     """List the payload, with every file and every directory below safely on the disk."""
     if not directory.is_dir():
         raise EnvironmentFailureError(
-            "the staging directory is gone: it was already published, or deleted as abandoned",
-            "Run the command again.",
+            "the staging directory is gone: it was already published, or deleted as abandoned", "Run the command again."
         )
     entries = []
     for folder, folders, files in os.walk(directory, topdown=False, onerror=_raise):

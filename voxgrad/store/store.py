@@ -26,13 +26,7 @@ from voxgrad.store.artifact import (
     check_name,
     load_entry,
 )
-from voxgrad.store.manifest import (
-    MANIFEST_FILE,
-    SCHEMA_VERSION,
-    NewerSchemaError,
-    canonical_json,
-    check_schema,
-)
+from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, NewerSchemaError, canonical_json, check_schema
 from voxgrad.store.publish import StagedArtifact
 from voxgrad.system_errors import is_disk_full, os_error
 
