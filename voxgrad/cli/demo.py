@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgrad.cli.shared_options import Session
+from voxgrad.cli.shared_options import Session, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +39,9 @@ _SYNTHETIC = "the demonstration made the voice itself"
 _ON_THIS_MACHINE = "a demonstration, by whoever gave it the recordings, on their own machine"
 
 
+@command()
 def demo(
-    context: typer.Context,
+    session: Session,
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone (default: synthetic ones).")
     ] = None,
@@ -51,22 +52,20 @@ def demo(
     """Run all steps: prepare recordings, clone a voice, speak."""
     from voxgrad.audio.io import copy_audio
     from voxgrad.cli.evaluate import card_or_none
-    from voxgrad.cli.terminal import Renderer, answer, shown_path
+    from voxgrad.cli.terminal import shown_path
     from voxgrad.store import Store
 
-    session: Session = context.obj
     output.mkdir(parents=True, exist_ok=True)
     store = Store.open(output / "store" if session.home is None else session.home)
-    with Renderer(session) as renderer:
+    with session.progress() as progress:
         base = store.find(None, "base")
-        recordings = _target(store, base, output, renderer.emit) if folder is None else folder
+        recordings = _target(store, base, output, progress.emit) if folder is None else folder
         consent = _SYNTHETIC if folder is None else _ON_THIS_MACHINE
-        voice = _clone(store, base, recordings, renderer.emit, consent)
+        voice = _clone(store, base, recordings, progress.emit, consent)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
-            copy_audio(_say(store, speaker, SENTENCE, renderer.emit), output / name)
-        card = card_or_none(store, voice, renderer.emit)
-    answer(
-        session,
+            copy_audio(_say(store, speaker, SENTENCE, progress.emit), output / name)
+        card = card_or_none(store, voice, progress.emit)
+    session.answer(
         {"base": base.ref, "voice": voice.ref, "files": ["base.wav", "voice.wav"], "card": card},
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"

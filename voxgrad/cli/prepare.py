@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Pronunciations, Session, takes
+from voxgrad.cli.shared_options import Pronunciations, Session, command
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ _OWN_BASE = "english"
 Frontend = Literal["voxgrad", "official"]
 
 
-@takes(texts="voxgrad.transcripts.find.TranscriptSpec")
+@command(texts="voxgrad.transcripts.find.TranscriptSpec")
 def prepare(
-    context: typer.Context,
+    session: Session,
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")],
     name: Annotated[str | None, typer.Option(help="Name of the dataset (default: the folder's name).")] = None,
@@ -76,25 +76,21 @@ def prepare(
     ] = None,
 ) -> None:
     """Make a dataset from a folder of recordings."""
-    session: Session = context.obj
     session.loading()
-    from voxgrad.cli.terminal import Renderer
     from voxgrad.preparation.quality_checks import Policy
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
-    from voxgrad.store import Store
     from voxgrad.store.artifact import plain_name
 
-    store = Store.open(session.home)
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
     options = Options(
         texts.transcripts,
         texts.form,
         lexicon,
-        _base(store, base),
+        _base(session.store, base),
         _recogniser(transcribe, model),
         Policy(strict, keep_all, drop_worst),
         speaker,
@@ -103,35 +99,28 @@ def prepare(
         engine,
         jobs,
     )
-    with Renderer(session) as renderer:
+    with session.progress() as progress:
         dataset = step(
-            store,
+            session.store,
             folder,
             name=plain_name(called) if name is None else name,
             preset=load_prepare_preset(preset, [] if overrides is None else overrides),
             text=TextSpec(frontend=text_frontend),
             options=options,
-            emit=renderer.emit,
+            emit=progress.emit,
         )
     _answer(session, dataset)
 
 
 def _answer(session: Session, dataset: "Artifact") -> None:
-    from voxgrad.cli.terminal import answer, duration
+    from voxgrad.cli.terminal import duration, identity
 
     metrics = dataset.manifest.metrics
     warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""
     rejected = f", {metrics['rejected']} left out" if metrics["rejected"] else ""
     unsaid = "" if dataset.manifest.consent is not None else f"\n  {_UNSAID}"
-    answer(
-        session,
-        {
-            "dataset": dataset.ref,
-            "digest": dataset.digest,
-            "directory": str(dataset.directory),
-            "consent": dataset.manifest.consent,
-            **metrics,
-        },
+    session.answer(
+        {**identity(dataset), "consent": dataset.manifest.consent, **metrics},
         f"dataset {dataset.ref}: {metrics['clips']} clips, {duration(metrics['seconds'])}{warned}{rejected}\n"
         f"  report: {dataset.directory / 'report.html'}{unsaid}",
     )
@@ -162,7 +151,6 @@ def _statement(
     session: Session, folder: Path, consent: str | None, speaker: str | None, not_needed: str | None
 ) -> str | None:
     """Why the voice may be cloned: as the options say, or as the person at the terminal says."""
-    from voxgrad.errors import BadInputError
     from voxgrad.preparation import consent as statements
 
     if consent is not None and not_needed is not None:
@@ -195,8 +183,9 @@ def _asked(speaker: str | None) -> str | None:
 _MODELS = ("voice", "base")
 
 
+@command()
 def align(
-    context: typer.Context,
+    session: Session,
     *,
     source: Annotated[str, typer.Argument(metavar="REF", help="A dataset, or a voice or base with stored alignments.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output folder, new or empty.")],
@@ -209,30 +198,26 @@ def align(
     force: Annotated[bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")] = False,
 ) -> None:
     """Write the times of words and phones as TextGrids for Praat."""
-    session: Session = context.obj
     session.loading()
-    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.steps.align import align as search
     from voxgrad.steps.align import stored_alignments
-    from voxgrad.store import Store
 
-    store = Store.open(session.home)
+    store = session.store
     found = _find(store, source, ("dataset", *_MODELS))
     if found.kind == "dataset":
         newest = "voice" if store.list("voice") else "base"
         model = store.find(None, newest) if voice is None else _find(store, voice, _MODELS)
-        with Renderer(session) as renderer:
-            written = search(found, model, output, force=force, emit=renderer.emit)
+        with session.progress() as progress:
+            written = search(found, model, output, force=force, emit=progress.emit)
     elif voice is not None:
         raise BadInputError(
             f"{found.kind} {found.ref} is not a dataset, so --voice does not apply", "Leave out --voice."
         )
     else:
         model = found
-        with Renderer(session) as renderer:
-            written = stored_alignments(store, found, output, force=force, emit=renderer.emit)
-    answer(
-        session,
+        with session.progress() as progress:
+            written = stored_alignments(store, found, output, force=force, emit=progress.emit)
+    session.answer(
         {
             "directory": str(written.folder),
             "files": written.files,

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, takes
+from voxgrad.cli.shared_options import (
+    NoMetadata,
+    Pronunciations,
+    Seed,
+    Session,
+    Strict,
+    Timings,
+    Vocoder,
+    Voice,
+    command,
+)
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -14,9 +24,9 @@ if TYPE_CHECKING:
 Format = Literal["wav", "flac", "ogg", "mp3", "m4b", "opus"]
 
 
-@takes(synthesis="voxgrad.settings.SynthesisSpec", delivery="voxgrad.settings.DeliverySpec")
+@command(synthesis="voxgrad.settings.SynthesisSpec", delivery="voxgrad.settings.DeliverySpec")
 def say(
-    context: typer.Context,
+    session: Session,
     *,
     text: Annotated[
         str | None,
@@ -81,9 +91,7 @@ def say(
         bool, typer.Option("--list-chapters", help="List the chapters of a book instead of speaking them.")
     ] = False,
     lexicon: Pronunciations = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read.")
-    ] = False,
+    strict: Strict = False,
     seed: Seed = 0,
     timings: Timings = None,
     no_metadata: NoMetadata = False,
@@ -92,9 +100,6 @@ def say(
     from voxgrad.cli.say_book import is_book, list_book, say_book
     from voxgrad.cli.say_input import InputOptions, SayInput, chosen_markup, file_named, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
-    from voxgrad.cli.terminal import Renderer
-    from voxgrad.events import Said
-    from voxgrad.store import Store
     from voxgrad.voice.timings import timings_file
 
     if output is not None and directory is not None:
@@ -103,7 +108,6 @@ def say(
         raise BadInputError("--raw streams to standard output", "Omit -o, or use -o -.")
     if timings is not None:
         timings_file(timings)
-    session: Session = context.obj
     members = read_cast(cast)
     if file is None and (file := file_named(text)) is not None:
         session.tell(f"speaking the file {file}")
@@ -123,7 +127,6 @@ def say(
     source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, options)
     request = SayRequest(
         session=session,
-        store=Store.open(session.home),
         voice=voice,
         vocoder=vocoder,
         lexicon=lexicon,
@@ -138,10 +141,7 @@ def say(
         cast=members,
         folder=source.folder,
     )
-    if source.warnings:
-        with Renderer(session) as renderer:
-            for warning in source.warnings:
-                renderer.emit(Said(warning, "warning"))
+    session.warn(source.warnings)
     if book is not None:
         say_book(request, book, output, directory, chapters)
     elif raw or str(output) == "-":

@@ -29,26 +29,20 @@ def is_book(text: str | None, file: Path | None) -> Path | None:
 
 def list_book(session: Session, path: Path) -> None:
     """Show the chapters of a book."""
-    from rich.table import Table
     from rich.text import Text
 
-    from voxgrad.cli.terminal import Renderer, answer
+    from voxgrad.cli.terminal import table
     from voxgrad.documents.epub import open_book
-    from voxgrad.events import Said
 
     book = open_book(path)
-    with Renderer(session) as renderer:
-        for reason in book.missing:
-            renderer.emit(Said(reason, "warning"))
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("", "chapter", "characters"):
-        table.add_column(heading)
+    session.warn(book.missing)
+    shown = table("", "chapter", "characters")
     lengths = [len(re.sub(r"<[^>]*>", "", chapter.ssml)) for chapter in book.chapters]
     listed = []
     for number, (chapter, length) in enumerate(zip(book.chapters, lengths, strict=True), 1):
-        table.add_row(str(number), Text(chapter.title), str(length))
+        shown.add_row(str(number), Text(chapter.title), str(length))
         listed.append({"number": number, "title": chapter.title, "characters": length})
-    answer(session, {"title": book.title, "authors": list(book.authors), "chapters": listed}, table)
+    session.answer({"title": book.title, "authors": list(book.authors), "chapters": listed}, shown)
 
 
 def say_book(
@@ -60,7 +54,6 @@ def say_book(
         BadInputError: the book, the output or the chapters cannot be used; or ``--strict`` forbids that some are left
             out.
     """
-    from voxgrad.cli.terminal import Renderer
     from voxgrad.documents.epub import open_book
     from voxgrad.events import Said
 
@@ -78,13 +71,13 @@ def say_book(
         request.require_timings_beside()
     for target, _ in parts:
         _require_writable(target)
-    with Renderer(request.session) as renderer:
+    with request.session.progress() as progress:
         warnings = [f"{reason}: it is left out" for reason in book.missing] + list(book.warnings)
         if book.language and not book.language.lower().startswith("en"):
             warnings.append(f"the book is in {book.language}, and is read as English")
         for warning in warnings:
-            renderer.emit(Said(warning, "warning"))
-        _read(request, parts, book.missing, renderer.emit)
+            progress.emit(Said(warning, "warning"))
+        _read(request, parts, book.missing, progress.emit)
 
 
 def _read(request: "SayRequest", parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: "Emit") -> None:
@@ -110,17 +103,16 @@ def _read(request: "SayRequest", parts: "list[tuple[Path, BookPart]]", missing: 
 
 
 def _answer(request: "SayRequest", path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]) -> None:
-    from voxgrad.cli.terminal import answer, duration
+    from voxgrad.cli.terminal import duration
     from voxgrad.events import counted
 
     if done is None:
-        answer(request.session, {"file": str(path), "seconds": None}, f"{path}: already spoken by {voice}")
+        request.session.answer({"file": str(path), "seconds": None}, f"{path}: already spoken by {voice}")
         return
     chapters, left_out = counted(len(done.chapters), "chapters"), [*missing, *done.left_out]
     if left_out:
         chapters += f" ({len(left_out)} left out)"
-    answer(
-        request.session,
+    request.session.answer(
         {
             "file": str(path),
             "seconds": round(done.seconds, 4),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.steps.say import SpokenFile
-    from voxgrad.store import Artifact, Store
+    from voxgrad.store import Artifact
     from voxgrad.voice.job import AudioTarget
     from voxgrad.voice.load import EngineName
     from voxgrad.voice.timings import TimedPassage
@@ -32,7 +32,6 @@ class SayRequest:
     """What all of it has in common; see the options of `voxgrad say`."""
 
     session: Session
-    store: "Store"
     voice: str | None
     vocoder: str | None
     lexicon: Path | None
@@ -52,7 +51,7 @@ class SayRequest:
         from voxgrad.voice.load import load_voice
 
         return load_voice(
-            *(self.store, voice, self.vocoder, self.lexicon, emit), engine=self.engine, synthesis=self.synthesis
+            *(self.session.store, voice, self.vocoder, self.lexicon, emit), engine=self.engine, synthesis=self.synthesis
         )
 
     def job(self, text: str, voice: "Voice", emit: "Emit", *, coming: bool = False) -> "SpeechJob":
@@ -83,19 +82,18 @@ class SayRequest:
     def to_one_file(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
         from voxgrad.audio.writers import check_writable_audio, convert, read_comment
-        from voxgrad.cli.terminal import Renderer
         from voxgrad.steps.say import AUDIO, TIMINGS, say
         from voxgrad.voice.load import find_voice
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.timings import read_timings
 
-        artifact = find_voice(self.store, self.voice)
+        artifact = find_voice(self.session.store, self.voice)
         path = Path(f"{artifact.name}.{self.ending}") if output is None else output
         check_writable_audio(path)
-        with Renderer(self.session) as renderer:
-            job = self.job(text, self.load(artifact, renderer.emit), renderer.emit)
+        with self.session.progress() as progress:
+            job = self.job(text, self.load(artifact, progress.emit), progress.emit)
             rescue = path.with_stem(f"{path.stem}.part")
-            speech = say(self.store, job, strict=self.strict, rescue=rescue, emit=renderer.emit)
+            speech = say(self.session.store, job, strict=self.strict, rescue=rescue, emit=progress.emit)
         if output is None:
             path = path.with_stem(f"{speech.name}-v{speech.version}")
         audio, seconds, target = speech.path(AUDIO), speech.manifest.metrics["seconds"], self.target(path)
@@ -109,20 +107,19 @@ class SayRequest:
 
     def to_files(self, source: SayInput, directory: Path | None) -> None:
         """Utterances into a file each."""
-        from voxgrad.cli.terminal import Renderer
         from voxgrad.steps.say import say_to_files
 
         self.require_timings_beside()
         if directory is not None:
             make_directory(directory)
         said = 0
-        with Renderer(self.session) as renderer:
-            jobs: Iterable[SpokenFile] = self._jobs(source.utterances(), directory, renderer.emit)
+        with self.session.progress() as progress:
+            jobs: Iterable[SpokenFile] = self._jobs(source.utterances(), directory, progress.emit)
             total = None
             if not source.coming:  # then all of it is looked at before the first is said
                 jobs = list(jobs)
                 total = len(jobs)
-            for file in say_to_files(jobs, total, strict=self.strict, emit=renderer.emit):
+            for file in say_to_files(jobs, total, strict=self.strict, emit=progress.emit):
                 said += 1
                 job, path = file.job, file.target.path
                 parents = {role: artifact.ref for role, artifact in job.voice.parents.items()}
@@ -164,7 +161,6 @@ class SayRequest:
 
     def to_stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
-        from voxgrad.cli.terminal import Renderer
         from voxgrad.events import Said
         from voxgrad.voice.job import with_progress, write_pieces
         from voxgrad.voice.metadata import MARK
@@ -177,17 +173,17 @@ class SayRequest:
         if self.timings is not None and not self.timings.suffix:
             raise BadInputError("a stream has no file for the timings to go beside", "Give --timings a file name.")
         timings: list[TimedPassage] = []
-        with Renderer(self.session) as renderer:
-            voice = self.load(self.voice, renderer.emit)
+        with self.session.progress() as progress:
+            voice = self.load(self.voice, progress.emit)
             text = "" if source.coming else source.joined()
-            job = self.job(text, voice, renderer.emit, coming=source.coming)
+            job = self.job(text, voice, progress.emit, coming=source.coming)
             remark = job.recipe.remark if self.metadata else MARK
-            texts = self._read(job, source.texts, renderer.emit)
-            pieces = with_progress(job.pieces(texts), "say", None, renderer.emit)
+            texts = self._read(job, source.texts, progress.emit)
+            pieces = with_progress(job.pieces(texts), "say", None, progress.emit)
             first = next(pieces)  # nothing is written where there is nothing to say
             sink = _standard_output(voice.rate, remark, raw=raw)
             seconds = write_pieces(chain([first], pieces), sink, timings.append) / voice.rate
-            renderer.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
+            progress.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
         if self.timings is not None:
             timings_file(self.timings).write(timings, seconds)
 
@@ -215,11 +211,9 @@ def answer_file(
     session: Session, path: Path, seconds: float | None, seed: int, parents: Mapping[str, str], **more: str | None
 ) -> None:
     """Tell of an audio file that was written, or, without seconds, was there already; ``more`` is for JSON."""
-    from voxgrad.cli.terminal import answer
-
     length = "there already" if seconds is None else f"{seconds:.2f} s"
     told = {**more, "file": str(path), "seconds": seconds, "seed": seed, "parents": dict(parents)}
-    answer(session, told, f"{path}: {length} by {made_by(parents)}, seed {seed}")
+    session.answer(told, f"{path}: {length} by {made_by(parents)}, seed {seed}")
 
 
 def make_directory(directory: Path) -> None:

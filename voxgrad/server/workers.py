@@ -28,7 +28,6 @@ from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.text.passages import Passage
-from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.engine import PassageAudio
 from voxgrad.voice.torch_engine import TorchEngine
 
@@ -130,11 +129,7 @@ def make_card(home: Path, voice: ArtifactLocation) -> str:
     Raises:
         BadInputError: base or dataset are not here any more.
     """
-    store, loaded_voice = Store.open(home), Artifact.load(voice)
-    base = store.find(f"@sha256:{loaded_voice.parent('base').digest}")
-    dataset = store.find(f"@sha256:{loaded_voice.parent('dataset').digest}", "dataset")
-    vocoder = choose_vocoder(store, None, mel_of(loaded_voice), ignore)
-    return card(store, loaded_voice, base, dataset, vocoder, ignore).ref
+    return card(Store.open(home), Artifact.load(voice), ignore).ref
 
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import Alignment, Clip, Dataset
+from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.torch_engine import TorchEngine
 
 VERSION = 1
@@ -24,30 +25,21 @@ _SENTENCES = 4
 _SECONDS = 4.0
 
 
-def card(
-    store: Store,
-    voice: Artifact,
-    base: Artifact,
-    dataset: Artifact,
-    vocoder: Artifact | None,
-    emit: Emit,
-    deadline: float = math.inf,
-) -> Artifact:
-    """Compares base and voice on the same held-out sentences and seeds, or finds the card made before.
+def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) -> Artifact:
+    """Compares a voice with its base on the same held-out sentences and seeds, or finds the card made before.
 
     Args:
         store: where the card goes.
         voice: a fine-tuned voice.
-        base: what it was made from.
-        dataset: what it learnt from.
-        vocoder: None for Griffin-Lim.
         emit: called with progress events.
         deadline: when no further sentence is begun (`time.monotonic`); there is always one.
 
     Raises:
-        BadInputError: they do not fit, or no clip was held out.
+        BadInputError: its base or its dataset is gone, or no clip was held out.
         EnvironmentFailureError: the disk refuses.
     """
+    base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
+    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
     parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
     known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
     key = fingerprint(_TASK, VERSION, {}, known_by, {})

@@ -250,6 +250,11 @@ class Artifact(ArtifactLocation):
         """Bytes of payload."""
         return sum(entry.size for entry in self.manifest.files)
 
+    @property
+    def parent_refs(self) -> dict[str, str]:
+        """References of what it was made from, by role."""
+        return {role: parent.ref for role, parent in self.manifest.parents.items()}
+
     def as_parent(self) -> Parent:
         """How an artifact made from this one names it."""
         return Parent(ref=self.ref, digest=self.digest)

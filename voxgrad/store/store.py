@@ -26,7 +26,7 @@ from voxgrad.store.artifact import (
     check_name,
     load_entry,
 )
-from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, NewerSchemaError, canonical_json, check_schema
+from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, NewerSchemaError, Parent, canonical_json, check_schema
 from voxgrad.store.publish import StagedArtifact
 from voxgrad.system_errors import is_disk_full, os_error
 
@@ -156,6 +156,18 @@ class Store:
         if isinstance(found, DamagedArtifact):
             raise found.error
         return found
+
+    def origin(self, parent: Parent, role: str) -> Artifact:
+        """The very artifact that a manifest names as a parent.
+
+        Raises:
+            BadInputError: it is no longer here.
+        """
+        try:
+            return self._with_digest(parent.digest, None)
+        except BadInputError as error:
+            message = f"The {role} {parent.ref} is not in this store, or damaged"
+            raise BadInputError(message, "Import it, or use --home with the store that contains it.") from error
 
     def locate(self, ref: str | None, kind: str | None = None) -> StoreEntry:
         """As `find`, but what is damaged is returned too.
