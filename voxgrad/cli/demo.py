@@ -8,32 +8,11 @@ import typer
 from voxgrad.cli.shared_options import Session, command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from voxgrad.audio.io import Waveform
     from voxgrad.events import Emit
     from voxgrad.store import Artifact, Store
 
 SENTENCE = "This voice was made on this machine."
-_TEXTS = (
-    "The birch canoe slid on the smooth planks.",
-    "Glue the sheet to the dark blue background.",
-    "It is easy to tell the depth of a well.",
-    "These days a chicken leg is a rare dish.",
-    "Rice is often served in round bowls.",
-    "The juice of lemons makes fine punch.",
-    "The box was thrown beside the parked truck.",
-    "The hogs were fed chopped corn and garbage.",
-    "Four hours of steady work faced us.",
-    "A large size in stockings is hard to sell.",
-    "The boy was there when the sun rose.",
-    "A rod is used to catch pink salmon.",
-    "The source of the huge river is the clear spring.",
-    "Kick the ball straight and follow through.",
-    "Help the woman get back to her feet.",
-    "A pot of tea helps to pass the evening.",
-)
-"""Harvard sentences (IEEE, 1969)."""
+_RECORDINGS = 16
 _PITCH, _FORMANTS = 0.62, 0.87
 _SYNTHETIC = "the demonstration made the voice itself"
 _ON_THIS_MACHINE = "a demonstration, by whoever gave it the recordings, on their own machine"
@@ -86,32 +65,31 @@ def _say(store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int =
 
 
 def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit") -> Path:
-    """Another speaker: what the base says, with pitch and formants lowered."""
-    from voxgrad.audio.io import read_audio
+    """Recordings of another speaker: what the base says, with pitch and formants lowered; and their list."""
+    from voxgrad.audio.io import read_audio, write_audio
     from voxgrad.audio.praat import shift
+    from voxgrad.onnx.derive import SENTENCES
 
-    spoken = (_say(store, base, text, emit, seed, "demo") for seed, text in enumerate(_TEXTS))
-    sources = (read_audio(path) for path in spoken)
-    return _record(output / "wavs", (shift(source, _PITCH, _FORMANTS) for source in sources))
+    folder = output / "wavs"
+    folder.mkdir(exist_ok=True)
+    lines = []
+    for number, text in enumerate(SENTENCES[:_RECORDINGS]):
+        spoken = read_audio(_say(store, base, text, emit, number, "demo"))
+        write_audio(folder / f"{number:02}.wav", shift(spoken, _PITCH, _FORMANTS))
+        lines.append(f"{number:02}|{text}\n")
+    (folder / "metadata.csv").write_text("".join(lines), encoding="utf-8")
+    return folder
 
 
 def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
-    from voxgrad.presets import load_preset
-    from voxgrad.steps.finetune import finetune
-
-    # A part of the fast preset: a demonstration should not take longer than a coffee.
-    preset = load_preset("fast", ["stages.0.steps=120", "stages.1.steps=300"])
-    dataset = _prepare(store, recordings, emit, consent)
-    return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)
-
-
-def _prepare(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
     from voxgrad.preparation.consent import not_needed
+    from voxgrad.presets import load_preset
     from voxgrad.settings import PrepareSpec, TextSpec
+    from voxgrad.steps.finetune import finetune
     from voxgrad.steps.prepare import Options, prepare
     from voxgrad.store.artifact import plain_name
 
-    return prepare(
+    dataset = prepare(
         store,
         recordings,
         name=plain_name(recordings.absolute().name),
@@ -120,15 +98,6 @@ def _prepare(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "A
         options=Options(consent=not_needed(consent)),
         emit=emit,
     )
-
-
-def _record(folder: Path, waveforms: "Iterable[Waveform]") -> Path:
-    """Writes one recording for each text, and their list."""
-    from voxgrad.audio.io import write_audio
-
-    folder.mkdir(exist_ok=True)
-    for number, waveform in enumerate(waveforms):
-        write_audio(folder / f"{number:02}.wav", waveform)
-    lines = (f"{number:02}|{text}\n" for number, text in enumerate(_TEXTS))
-    (folder / "metadata.csv").write_text("".join(lines), encoding="utf-8")
-    return folder
+    # A part of the fast preset: a demonstration should not take longer than a coffee.
+    preset = load_preset("fast", ["stages.0.steps=120", "stages.1.steps=300"])
+    return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)

@@ -41,8 +41,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
     vocoder = choose_vocoder(store, None, mel_of(voice), emit)
     parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
-    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
-    key = fingerprint(_TASK, VERSION, {}, known_by, {})
+    key = fingerprint(_TASK, VERSION, {}, parents, {})
     if (known := store.matching("card", key)) is not None:
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
@@ -57,7 +56,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time ran out"))
-        key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, known_by, {})
+        key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, parents, {})
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
     found = verdict(summary["base"], summary["voice"])
     emit(Said(found))
@@ -80,7 +79,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
         (staged.directory / PAGE).write_text(page, encoding="utf-8")
         return staged.publish(
             fingerprint=key,
-            parents=known_by,
+            parents=parents,
             settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
             seed=0,
             metrics={"verdict": found, **summary},

@@ -73,9 +73,8 @@ def evaluate(
     if lacking:
         emit(Said(f"not measured: {', '.join(lacking)} ({INSTALL})"))
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
-    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
     settings: dict[str, Any] = {"synthesis": trial.synthesis.model_dump(), "clips": trial.clips, "speaker": whose}
-    key = fingerprint(_TASK, VERSION, settings, known_by, {"seed": trial.seed, "missing": sorted(lacking)})
+    key = fingerprint(_TASK, VERSION, settings, parents, {"seed": trial.seed, "missing": sorted(lacking)})
     if (known := store.matching("evaluation", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
@@ -91,7 +90,7 @@ def evaluate(
         _draw(staged.directory / PICTURE, rows[VOICE])
         return staged.publish(
             fingerprint=key,
-            parents=known_by,
+            parents=parents,
             settings=settings,
             seed=trial.seed,
             device=f"cpu, {torch.get_num_threads()} threads",

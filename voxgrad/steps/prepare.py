@@ -109,7 +109,7 @@ def prepare(
     keys = [_key(entry, settings) for entry in found.entries]
     refused = [asdict(problem) for problem in found.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
-    parents = {} if options.base is None or base is None else {"base": options.base.as_parent()}
+    parents = {} if options.base is None or base is None else {"base": options.base}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))

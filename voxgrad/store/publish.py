@@ -16,7 +16,7 @@ import voxgrad
 from voxgrad.errors import EnvironmentFailureError, IntegrityError
 from voxgrad.files import advisory_lock, explain_os_errors, sync_directory, sync_file, write_file
 from voxgrad.store.artifact import Artifact, ArtifactLocation, Layout, digest_line
-from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, Parent
+from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Identified, Manifest, Parent
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,7 +36,7 @@ class StagedArtifact:
         *,
         fingerprint: str,
         settings: Mapping[str, Any],
-        parents: Mapping[str, Parent] = _NOTHING,
+        parents: Mapping[str, Identified] = _NOTHING,
         seed: int | None = None,
         device: str | None = None,
         tools: Mapping[str, str] = _NOTHING,
@@ -68,7 +68,7 @@ class StagedArtifact:
                 created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 tools={**tools, "voxgrad": voxgrad.__version__, "python": platform.python_version()},
                 fingerprint=fingerprint,
-                parents=dict(parents),
+                parents={role: _named(parent) for role, parent in parents.items()},
                 settings=dict(settings),
                 seed=seed,
                 device=device,
@@ -154,6 +154,10 @@ class StagedArtifact:
                 return False
             raise
         return True
+
+
+def _named(parent: Identified) -> Parent:
+    return parent if isinstance(parent, Parent) else Parent(ref=parent.ref, digest=parent.digest)
 
 
 def _sealed(directory: Path) -> tuple[FileEntry, ...]:

@@ -144,12 +144,12 @@ def _choose_graph(
         require_settings(exported, resolve_graph_defaults(exported, synthesis))
         return voice
     acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-    synthesis = synthesis.resolve_defaults(acoustic.model)
     if engine == "torch" or (engine == "auto" and (unsuited(synthesis) or vocoder is None or not has_runtime())):
         return None
     require_suited(synthesis)
+    steps = synthesis.resolve_defaults(acoustic.model).steps
     # validated again, for a sampler that no graph has was refused above
-    spec = OnnxSpec.model_validate({"sampler": synthesis.sampler, "steps": synthesis.steps, "quantize": QUANTIZE})
+    spec = OnnxSpec.model_validate({"sampler": synthesis.sampler, "steps": steps, "quantize": QUANTIZE})
     graph = None if vocoder is None else find_graph(store, voice, vocoder, spec)
     if graph is None and engine == "onnx":
         require_torch()
