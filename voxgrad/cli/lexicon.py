@@ -161,6 +161,8 @@ def try_word(
     ] = None,
 ) -> None:
     """Show how a word is pronounced, and speak it."""
+    import voxgrad
+    from voxgrad.audio.writers import check_writable_audio
     from voxgrad.settings import TextSpec
     from voxgrad.text.lexicon import read_phones
     from voxgrad.text.tokens import encode
@@ -168,7 +170,8 @@ def try_word(
     text = word if pronunciation is None else f"{{{' '.join(read_phones(pronunciation))}}}"
     encoded = encode(text, TextSpec(add_blank=False), _lexicon(_path(session)))
     if output is not None:
-        _speak(session, text, output, voice)
+        check_writable_audio(output)
+        voxgrad.load(voice, home=session.home).say(text).save(output)
     lines = [f"{entry.word}  {' '.join(entry.phones)}  ({entry.source})" for entry in encoded.words]
     session.answer(
         {
@@ -179,14 +182,6 @@ def try_word(
         },
         "\n".join(lines),
     )
-
-
-def _speak(session: Session, text: str, output: Path, voice: str | None) -> None:
-    import voxgrad
-    from voxgrad.audio.writers import check_writable_audio
-
-    check_writable_audio(output)
-    voxgrad.load(voice, home=session.home).say(text).save(output)
 
 
 def _path(session: Session) -> Path:

@@ -10,7 +10,6 @@ from voxgrad.cli.shared_options import Pronunciations, Session, command
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.store import Artifact, Store
     from voxgrad.transcripts.find import TranscriptSpec
 
@@ -78,6 +77,7 @@ def prepare(
     """Make a dataset from a folder of recordings."""
     session.loading()
     from voxgrad.preparation.quality_checks import Policy
+    from voxgrad.preparation.speech_recognition import choose_recogniser
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options
@@ -91,7 +91,7 @@ def prepare(
         texts.form,
         lexicon,
         _base(session.store, base),
-        _recogniser(transcribe, model),
+        None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model),
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
@@ -137,14 +137,6 @@ def _base(store: "Store", wanted: str | None) -> "Artifact | None":
         return store.find(wanted, "base")
     embedded = [base for base in store.list("base") if base.embedded]
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
-
-
-def _recogniser(transcribe: str | None, model: Path | None) -> "Recogniser | None":
-    from voxgrad.preparation.speech_recognition import choose_recogniser
-
-    if transcribe is None and model is None:
-        return None
-    return choose_recogniser("auto" if transcribe is None else transcribe, model)
 
 
 def _statement(
@@ -203,10 +195,9 @@ def align(
     from voxgrad.steps.align import stored_alignments
 
     store = session.store
-    found = _find(store, source, ("dataset", *_MODELS))
+    found = store.find_of(source, ("dataset", *_MODELS))
     if found.kind == "dataset":
-        newest = "voice" if store.list("voice") else "base"
-        model = store.find(None, newest) if voice is None else _find(store, voice, _MODELS)
+        model = store.find_of(voice, _MODELS)
         with session.progress() as progress:
             written = search(found, model, output, force=force, emit=progress.emit)
     elif voice is not None:
@@ -228,19 +219,3 @@ def align(
         f"{written.folder}: {written.files} TextGrids of {found.ref} by {model.kind} {model.ref}, "
         f"log-likelihood {written.log_likelihood:.1f} per frame",
     )
-
-
-def _find(store: "Store", ref: str, kinds: tuple[str, ...]) -> "Artifact":
-    """What a reference names; where several are called so, the first of ``kinds``."""
-    from voxgrad.store.artifact import Reference
-
-    named = Reference.parse(ref)
-    kind = named.kind
-    if kind is None and named.digest is None:
-        # A voice has the name of its dataset by default, and so is its speech.
-        there = {entry.kind for entry in store.scan() if entry.name == named.name}
-        kind = next((name for name in kinds if name in there), min(there, default=kinds[0]))
-    found = store.find(ref, kind)
-    if found.kind not in kinds:
-        raise BadInputError(f"{ref} is a {found.kind}", f"Name a {' or a '.join(kinds)}.")
-    return found

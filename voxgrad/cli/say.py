@@ -98,12 +98,14 @@ def say(
 ) -> None:
     """Speak a text, a file, or standard input."""
     from voxgrad.cli.say_book import is_book, list_book, say_book
-    from voxgrad.cli.say_input import InputOptions, SayInput, chosen_markup, file_named, read_cast, read_input
+    from voxgrad.cli.say_input import SayInput, file_named, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.voice.timings import timings_file
 
     if output is not None and directory is not None:
         raise BadInputError("-o and -d cannot be used together", "Give one of them.")
+    if ssml and markdown:
+        raise BadInputError("--ssml and --markdown cannot be used together", "Give one of them.")
     if raw and str(output) not in {"None", "-"}:
         raise BadInputError("--raw streams to standard output", "Omit -o, or use -o -.")
     if timings is not None:
@@ -118,13 +120,17 @@ def say(
     if book is not None and list_chapters:
         list_book(session, book)
         return
-    options = InputOptions(
-        one=output is not None or raw,
-        lines=directory is not None,
-        markup=chosen_markup(ssml=ssml, markdown=markdown),
-        names=tuple(members),
+    source = (
+        SayInput((), folder=book.parent)
+        if book is not None
+        else read_input(
+            *(text, file),
+            markup="ssml" if ssml else "markdown" if markdown else None,
+            names=tuple(members),
+            one=output is not None or raw,
+            lines=directory is not None,
+        )
     )
-    source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, options)
     request = SayRequest(
         session=session,
         voice=voice,

@@ -13,7 +13,6 @@ from voxgrad.cli.shared_options import Session
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 if TYPE_CHECKING:
-    from voxgrad.audio.writers import AudioWriter
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.steps.say import SpokenFile
@@ -161,6 +160,7 @@ class SayRequest:
 
     def to_stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
+        from voxgrad.audio.writers import RawWriter, WaveWriter
         from voxgrad.events import Said
         from voxgrad.voice.job import with_progress, write_pieces
         from voxgrad.voice.metadata import MARK
@@ -181,7 +181,8 @@ class SayRequest:
             texts = self._read(job, source.texts, progress.emit)
             pieces = with_progress(job.pieces(texts), "say", None, progress.emit)
             first = next(pieces)  # nothing is written where there is nothing to say
-            sink = _standard_output(voice.rate, remark, raw=raw)
+            stream: BinaryIO = sys.stdout.buffer
+            sink = RawWriter(stream) if raw else WaveWriter(stream, voice.rate, remark)
             seconds = write_pieces(chain([first], pieces), sink, timings.append) / voice.rate
             progress.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
         if self.timings is not None:
@@ -198,13 +199,6 @@ class SayRequest:
                 warn_unknown(replace(job, text=text).summarize().unknown, emit, strict=self.strict)
             line += text.count("\n")
             yield text
-
-
-def _standard_output(rate: int, remark: str, *, raw: bool) -> "AudioWriter":
-    from voxgrad.audio.writers import RawWriter, WaveWriter
-
-    stream: BinaryIO = sys.stdout.buffer
-    return RawWriter(stream) if raw else WaveWriter(stream, rate, remark)
 
 
 def answer_file(

@@ -161,7 +161,8 @@ def finetune(
     from voxgrad.steps.finetune import finetune as step
     from voxgrad.training.run import with_time_for_card
 
-    _keeps_the_model(training.overrides)
+    if any(override.partition("=")[0].partition(".")[0] == "model" for override in training.overrides):
+        raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
     begun = begin_or_resume(session, STEP, run, training, Preset, preset)
     start = begun.parent(session, "base", base, "base")
     if begun.record is not None:
@@ -181,11 +182,6 @@ def finetune(
         page = None if no_card or RANK else card_or_none(session.store, voice, progress.emit, how.end)
     shown = "" if page is None else f"\n  card: {page}"
     session.answer({**described(voice), "card": page}, f"{summary(voice)}{shown}")
-
-
-def _keeps_the_model(overrides: Sequence[str]) -> None:
-    if any(override.partition("=")[0].partition(".")[0] == "model" for override in overrides):
-        raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
 
 
 @command(training="voxgrad.settings.TrainingOptions")

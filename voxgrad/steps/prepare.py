@@ -114,12 +114,17 @@ def prepare(
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
-    cache = RecordingCache(store.prepared, _before(store, name))
+    versions = [dataset for dataset in store.list("dataset") if dataset.name == name]
+    cache = RecordingCache(store.prepared, max(versions, key=lambda dataset: dataset.version, default=None))
     done = _done(cache, found.entries, keys, how, options, emit)
     judged = _judged(done, found.problems, preset, options.policy)
     try:
         if not judged.kept:
-            raise _nothing_left(judged.problems, folder, found.notices)
+            first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
+            raise BadInputError(
+                f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
+                ". ".join(["Fix the recordings or their transcripts", *found.notices]) + ".",
+            )
         report_recordings(judged, emit)
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
@@ -130,7 +135,7 @@ def prepare(
                 parents=parents,
                 settings=settings,
                 metrics=judged.metrics(),
-                tools=_tools(),
+                tools={"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__},
                 consent=options.consent,
             )
     except BadInputError:
@@ -215,14 +220,6 @@ def _judged(
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
 
 
-def _nothing_left(problems: Sequence[Problem], folder: Path, notices: Sequence[str]) -> BadInputError:
-    first = f"{problems[0].id}: {problems[0].reason}"
-    return BadInputError(
-        f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
-        ". ".join(["Fix the recordings or their transcripts", *notices]) + ".",
-    )
-
-
 def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:
     """Where a base lies that was trained on mels like these."""
     if base is None:
@@ -230,13 +227,7 @@ def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLoc
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
         emit(Said(f"base {base.ref} has other mel settings, so transcripts are not checked", "warning"))
         return None
-    return ArtifactLocation(base.kind, base.name, base.version, base.directory, base.embedded)
-
-
-def _before(store: Store, name: str) -> Artifact | None:
-    """The last version of a dataset."""
-    same = [dataset for dataset in store.list("dataset") if dataset.name == name]
-    return max(same, key=lambda dataset: dataset.version, default=None)
+    return base.location
 
 
 def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:
@@ -246,10 +237,6 @@ def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Coun
         with suppress(VoxgradError):  # a text that cannot be read is reported when its turn comes
             unknown.update(encode(entry.text, text, lexicon).unknown)
     return unknown
-
-
-def _tools() -> dict[str, str]:
-    return {"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__}
 
 
 def _digest(path: Path) -> str:

@@ -14,7 +14,7 @@ from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.training.dataset import Corpus, Dataset, mean_mel, measure_pitch
+from voxgrad.training.dataset import Dataset, mean_mel, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_pitch
 from voxgrad.training.task import GradTTSRun, manifest_settings
@@ -58,13 +58,11 @@ def pretrain(
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
-    run = GradTTSRun(store, request, key, _untrained(opened, preset), opened, preset, options, emit)
+    run = GradTTSRun(store, request, key, _untrained(opened, preset, spec), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 
-def _untrained(dataset: Dataset, preset: Preset) -> AcousticModel:
-    """A model that has learnt nothing yet."""
-    spec = _spec(dataset, preset)
+def _untrained(dataset: Dataset, preset: Preset, spec: AcousticSpec) -> AcousticModel:
     torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
     model = GradTTS(spec.model)
     with torch.no_grad():
@@ -80,24 +78,18 @@ def _untrained(dataset: Dataset, preset: Preset) -> AcousticModel:
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:
     speakers = dataset.corpus.speakers
-    model = preset.model.model_copy(
-        update={
-            "n_vocab": vocabulary_size,
-            "n_feats": dataset.mel.n_mels,
-            "n_spks": max(preset.model.n_spks, len(speakers)),
-        }
-    )
+    milliseconds = Counter[str]()
+    for clip in dataset.corpus.clips:
+        milliseconds[clip.speaker] += round(clip.seconds * 1000)
+    sizes = {
+        "n_vocab": vocabulary_size,
+        "n_feats": dataset.mel.n_mels,
+        "n_spks": max(preset.model.n_spks, len(speakers)),
+    }
     return AcousticSpec(
-        model=model,
+        model=preset.model.model_copy(update=sizes),
         mel=dataset.mel,
         text=dataset.text,
         speakers={speaker: row for row, speaker in enumerate(speakers)},
-        voice=_most_recorded(dataset.corpus),
+        voice=milliseconds.most_common(1)[0][0],
     )
-
-
-def _most_recorded(corpus: Corpus) -> str:
-    seconds = Counter[str]()
-    for clip in corpus.clips:
-        seconds[clip.speaker] += round(clip.seconds * 1000)
-    return seconds.most_common(1)[0][0]

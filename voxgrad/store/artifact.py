@@ -120,6 +120,11 @@ class ArtifactLocation:
         """``name@vN``."""
         return f"{self.name}@v{self.version}"
 
+    @property
+    def location(self) -> "ArtifactLocation":
+        """This alone, without a manifest: what travels between processes."""
+        return ArtifactLocation(self.kind, self.name, self.version, self.directory, self.embedded)
+
     def __str__(self) -> str:
         """What errors call it, such as ``voice alice@v1``."""
         return f"{self.kind} {self.ref}"
