@@ -72,6 +72,10 @@ class GraphDescription:
     licence: str | None
     pitch: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.pitch) != self.acoustic.model.n_spks:
+            raise ValueError("a pitch for each speaker")
+
     def metadata(self) -> dict[str, str]:
         """As an ONNX file carries it."""
         return {DESCRIPTION: json.dumps(_ADAPTER.dump_python(self), sort_keys=True, ensure_ascii=True)}
@@ -89,8 +93,6 @@ def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
     try:
         metadata = dict(_entry(value) for number, value in _fields(content) if number == _MODEL_METADATA)
         description = _ADAPTER.validate_json(metadata[DESCRIPTION])
-        if len(description.pitch) != description.acoustic.model.n_spks:
-            raise ValueError("a pitch for each speaker")
     except (ValueError, KeyError, TypeError) as error:
         raise BadInputError(
             "the file is not an ONNX graph exported by voxgrad", "Export it with `voxgrad export --format onnx`."

@@ -118,13 +118,14 @@ def prepare(
     cache = RecordingCache(store.prepared, max(versions, key=lambda dataset: dataset.version, default=None))
     done = _done(cache, found.entries, keys, how, options, emit)
     judged = _judged(done, found.problems, preset, options.policy)
+    if not judged.kept:
+        cache.clear(keys)
+        first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
+        raise BadInputError(
+            f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
+            ". ".join(["Fix the recordings or their transcripts", *found.notices]) + ".",
+        )
     try:
-        if not judged.kept:
-            first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
-            raise BadInputError(
-                f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
-                ". ".join(["Fix the recordings or their transcripts", *found.notices]) + ".",
-            )
         report_recordings(judged, emit)
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
