@@ -54,7 +54,6 @@ def demo(
 
 
 def _say(store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None) -> Path:
-    """The audio of a text."""
     from voxgrad.steps.say import AUDIO, say
     from voxgrad.voice.load import load_voice
     from voxgrad.voice.voice import Cast, SpeechJob

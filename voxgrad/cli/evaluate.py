@@ -66,7 +66,6 @@ def evaluation_table(made: "Artifact") -> "Table":
 
 
 def _own(store: "Store", voice: "Artifact") -> "Artifact":
-    """The dataset that a voice learnt from."""
     parent = voice.manifest.parents.get("dataset")
     if parent is None:
         raise BadInputError(f"{voice.ref} does not record its training data", "Choose a dataset with --data.")

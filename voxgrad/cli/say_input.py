@@ -194,7 +194,6 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
 
 
 def _conversation(listed: list[Utterance], file: Path) -> str:
-    """JSON lines as one dialogue."""
     from voxgrad.documents.dialogue import turns_to_ssml
     from voxgrad.text.ssml import is_ssml
 

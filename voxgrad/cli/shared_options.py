@@ -193,7 +193,6 @@ class Command(TyperCommand):
 
     @cached_property
     def _options(self) -> "dict[str, list[Option]]":
-        """By the parameter that the settings are handed to."""
         specs: dict[str, str] = getattr(self.callback, "specs", {})
         if not specs:
             return {}

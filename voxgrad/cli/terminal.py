@@ -101,8 +101,6 @@ def size(count: int) -> str:
 
 @dataclass
 class _Task:
-    """Work in progress, and how fast it goes."""
-
     total: int | None
     unit: str
     began: float

@@ -20,7 +20,7 @@ from voxgrad.onnx.graph import SherpaGraph, SpeechGraph, VocoderGraph
 from voxgrad.onnx.runtime import require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.settings.base import either
-from voxgrad.settings.onnx import Quantize
+from voxgrad.settings.synthesis import Quantize
 from voxgrad.text.symbols import BLANK
 from voxgrad.vocoder.registry import Vocoder
 
@@ -134,7 +134,6 @@ def _traced(
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
 ) -> Any:
-    """The graph as an `onnx.ModelProto`."""
     onnx = require_onnx()
     # The tracing exporter: the other one cannot export lengths that depend on values, such as those of durations.
     register_custom_op_symbolic("aten::searchsorted", _searchsorted, OPSET)

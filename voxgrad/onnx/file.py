@@ -175,7 +175,6 @@ def _external(tensor: Any) -> bool:
 
 
 def _value_info(value: Any) -> tuple[str, int]:
-    """Name and element type of an input or output."""
     name, kind = "", 0
     for number, part in _fields(value):
         if number == 1:

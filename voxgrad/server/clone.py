@@ -117,8 +117,6 @@ class CloneRecord(Spec):
 
 @dataclass
 class _Task:
-    """Work in progress."""
-
     total: int | None
     done: float = 0
     began: float = 0.0

@@ -77,7 +77,6 @@ def _store(request: Request) -> Store:
 
 
 def _session(request: Request) -> RecordingSession:
-    """The session that a path names."""
     identifier = request.path_params["session"]
     directory = _store(request).home / _FOLDER / identifier
     if _ID.fullmatch(identifier) is None or not directory.is_dir():

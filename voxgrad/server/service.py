@@ -164,7 +164,6 @@ class SpeechService:
             engine.leave()
 
     def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, RemoteEngine]:
-        """A job that the workers do for one request, and its engine."""
         engine = RemoteEngine(asked.voice, self.pool, self.metrics, asyncio.get_running_loop())
         return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
 

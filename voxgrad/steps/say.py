@@ -92,7 +92,6 @@ def say(
 
 
 def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, emit: Emit) -> float:
-    """Write audio and timings as they come; returns the seconds."""
     audio, rate, begun = directory / AUDIO, job.voice.rate, False
     with audio.open("wb") as wave, (directory / TIMINGS).open("w", encoding="utf-8") as lines:
 

@@ -113,7 +113,6 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
 
 
 def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> tuple[AudioClips, AudioClips]:
-    """Training clips with their copies, and those that are held out."""
     rate = dataset.mel.sample_rate
     training, held_out = (
         read_clips([dataset.artifact.path(f"audio/{clip.id}.flac") for clip in corpus.clips], rate)
