@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 from typer.main import get_command
 
 from voxgrad.cli.main import failed, main
-from voxgrad.cli.shared_options import Command, Session, takes
+from voxgrad.cli.shared_options import Command, Session, command
 from voxgrad.errors import BadInputError
 from voxgrad.options import (
     TABLES,
@@ -36,9 +36,9 @@ def run(*arguments: str) -> SynthesisSpec:
     """What a command gets of its options."""
     got = []
 
-    @takes(synthesis=f"{__name__}.WarmSpec")
-    def speak(context: typer.Context, *, synthesis: WarmSpec, speaker: str | None = None) -> None:
-        del context, speaker
+    @command(synthesis=f"{__name__}.WarmSpec")
+    def speak(session: Session, *, synthesis: WarmSpec, speaker: str | None = None) -> None:
+        del session, speaker
         got.append(synthesis)
 
     one = typer.Typer(rich_markup_mode=None)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from voxgrad.cli.listing import table
 from voxgrad.cli.main import main
+from voxgrad.cli.store import entries_table
 from voxgrad.store import Artifact, Store
 
 
@@ -35,7 +35,7 @@ def test_ls_is_a_table_and_marks_the_damaged(alice: Artifact, home: Path, capsys
 def test_ls_fits_eighty_columns(publish, home: Path, alice: Artifact):
     publish(home, "voice", "x" * 64, {"base": alice})
     console = Console(width=80, file=open(os.devnull, "w"), record=True)  # noqa: SIM115, PTH123
-    console.print(table(Store(home).scan()))
+    console.print(entries_table(Store(home).scan()))
     console.file.close()
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80

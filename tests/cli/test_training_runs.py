@@ -192,7 +192,7 @@ def test_a_run_of_another_command_is_named(command, refused, stopped):
 def test_a_run_whose_dataset_is_gone_is_refused(furnished, refused, stopped):
     record = furnished.home / "runs" / stopped / "run.json"
     record.write_text(record.read_text().replace(furnished.find("robot", "dataset").digest, "f" * 64))
-    assert "has a digest that begins with" in refused("finetune", "--resume", stopped)
+    assert "is not in this store" in refused("finetune", "--resume", stopped)
 
 
 def test_a_record_that_cannot_be_read_is_passed_over_or_told(furnished, command, stopped):

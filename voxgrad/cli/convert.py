@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.say import Format
-from voxgrad.cli.shared_options import (
-    NoMetadata,
-    Pronunciations,
-    Seed,
-    Session,
-    Timings,
-    Vocoder,
-    Voice,
-    takes,
-)
+from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, command
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -27,16 +18,15 @@ if TYPE_CHECKING:
     from voxgrad.voice.job import AudioTarget
 
 
-@takes(kept="voxgrad.settings.ConversionSpec", synthesis="voxgrad.settings.SynthesisSpec")
+@command(kept="voxgrad.settings.ConversionSpec", synthesis="voxgrad.settings.SynthesisSpec")
 def convert(
-    context: typer.Context,
+    session: Session,
     *,
     recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Audio files, or folders of them.")],
     text: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT",
-            help="Words of the recording (default: the .txt beside it, or else a speech recogniser).",
+            metavar="TEXT", help="Words of the recording (default: the .txt beside it, or else a speech recogniser)."
         ),
     ] = None,
     output: Annotated[
@@ -58,8 +48,7 @@ def convert(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Folder of a Whisper converted for faster-whisper, for recordings without a text.",
+            metavar="DIR", help="Folder of a Whisper converted for faster-whisper, for recordings without a text."
         ),
     ] = None,
     seed: Seed = 0,
@@ -67,31 +56,26 @@ def convert(
     no_metadata: NoMetadata = False,
 ) -> None:
     """Speak the words of a recording in another voice. Timing, melody and loudness are kept."""
-    session: Session = context.obj
     session.loading()
     from voxgrad.cli.say_output import answer_file
-    from voxgrad.cli.terminal import Renderer
     from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
-    from voxgrad.store import Store
     from voxgrad.voice.load import find_voice, load_voice
 
     options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
-    store = Store.open(session.home)
-    artifact = find_voice(store, voice)
+    artifact = find_voice(session.store, voice)
     places = _Places(output, directory, format_, artifact.name, timings, not no_metadata)
     jobs = _jobs(recordings, text, places)
     if artifact.kind == KIND:
         raise BadInputError(
-            f"{artifact} is an ONNX graph, which cannot follow timing or melody",
-            "Use the voice that it was made from.",
+            f"{artifact} is an ONNX graph, which cannot follow timing or melody", "Use the voice that it was made from."
         )
-    with Renderer(session) as renderer:
-        ready = load_voice(store, artifact, vocoder, lexicon, renderer.emit, engine="torch").ready()
+    with session.progress() as progress:
+        ready = load_voice(session.store, artifact, vocoder, lexicon, progress.emit, engine="torch").ready()
         ready.spec.row_of(synthesis.speaker)  # before the first recording is read
         parents = {role: artifact.ref for role, artifact in ready.parents.items()}
-        for job in step(jobs, ready, options, renderer.emit):
+        for job in step(jobs, ready, options, progress.emit):
             more = {"recording": str(job.recording), "text": job.text}
             answer_file(session, job.target.path, job.seconds, seed, parents, **more)
 

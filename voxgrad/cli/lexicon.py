@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.shared_options import Command, Pronunciations, Session
+from voxgrad.cli.shared_options import Pronunciations, Session, Strict, command
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.unicode import clean
@@ -19,38 +19,25 @@ if TYPE_CHECKING:
     from voxgrad.text.lexicon import Lexicon
     from voxgrad.text.tokens import Encoded
 
-lexicon = typer.Typer(
-    name="lexicon",
-    help="Manage your own pronunciations of words.",
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
-
+@command()
 def g2p(
-    context: typer.Context,
+    session: Session,
     *,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
     lexicon: Pronunciations = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
-    ] = False,
+    strict: Strict = False,
 ) -> None:
     """Show how a text is read: its phones, and where they come from."""
     from voxgrad.cli.standard_streams import input_lines
-    from voxgrad.cli.terminal import answer
     from voxgrad.settings import TextSpec
-    from voxgrad.store import Store
     from voxgrad.text.characters import unread
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
     from voxgrad.text.tokens import as_written, encode
     from voxgrad.text.unread import unread_remarks
 
-    session: Session = context.obj
-    known = Lexicon.gather(Store.open(session.home).home, lexicon)
+    known = Lexicon.gather(session.store.home, lexicon)
     written = clean("".join(input_lines()) if text == "-" else text)
     spec = TextSpec(frontend=text_frontend, add_blank=False)
     encoded = encode(written, spec, known)
@@ -60,8 +47,7 @@ def g2p(
         if remarks:
             raise BadInputError(remarks[0], "Leave it out, or write it in English.")
     origins = as_written(written, [word.word for word in encoded.words])
-    answer(
-        session,
+    session.answer(
         {
             "normalised": encoded.normalised,
             "frontend": text_frontend,
@@ -85,25 +71,24 @@ def g2p(
 
 def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]") -> "RenderableType":
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("written", "read", "phones", "source"):
-        table.add_column(heading, overflow="fold")
+    from voxgrad.cli.terminal import table
+
+    shown = table("written", "read", "phones", "source")
     for word, origin in zip(encoded.words, origins, strict=True):
         source = f"{word.source}: {word.sense}" if word.sense else word.source
         cells = (origin, word.word, " ".join(word.phones), source)
-        table.add_row(*map(Text, cells), style="yellow" if word.source == "network" else "")
+        shown.add_row(*map(Text, cells), style="yellow" if word.source == "network" else "")
     remarks = [f"\n{remark}" for remark in not_read]
     if encoded.unknown:
         remarks.insert(0, f"\nin no dictionary: {', '.join(encoded.unknown)}")
-    return Group(table, *map(Text, remarks))
+    return Group(shown, *map(Text, remarks))
 
 
-@lexicon.command("add", cls=Command)
-def add(
-    context: typer.Context,
+@command()
+def add_word(
+    session: Session,
     *,
     word: Annotated[str, typer.Argument(metavar="WORD", help="A word, such as Siobhan.")],
     pronunciation: Annotated[
@@ -116,89 +101,79 @@ def add(
     ],
 ) -> None:
     """Add a word, or change how it is pronounced."""
-    from voxgrad.cli.terminal import answer
     from voxgrad.text.lexicon import read_phones, with_entry
 
-    session: Session = context.obj
     phones = read_phones(pronunciation)
     path = _path(session)
     shown = " ".join(phones)
     remark = "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
     _change(path, with_entry(_content(path), word, phones, remark))
-    answer(session, {"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {shown}")
+    session.answer({"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {shown}")
 
 
-@lexicon.command("remove", cls=Command)
-def remove(
-    context: typer.Context,
-    *,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the lexicon.")],
+@command()
+def remove_word(
+    session: Session, *, word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the lexicon.")]
 ) -> None:
     """Remove a word."""
-    from voxgrad.cli.terminal import answer
     from voxgrad.text.lexicon import without_entry
 
-    session: Session = context.obj
     path = _path(session)
     before = _content(path)
     after = without_entry(before, word)
     if after == before:
         raise BadInputError(f"{word} is not in {path.name}", "`voxgrad lexicon list` shows all words.")
     _change(path, after)
-    answer(session, {"removed": word.lower()}, f"{word} is removed")
+    session.answer({"removed": word.lower()}, f"{word} is removed")
 
 
-@lexicon.command("list", cls=Command)
-def list_words(context: typer.Context) -> None:
+@command()
+def list_words(session: Session) -> None:
     """List your words."""
-    from rich.table import Table
     from rich.text import Text
 
-    from voxgrad.cli.terminal import answer
+    from voxgrad.cli.terminal import table
 
-    session: Session = context.obj
     known = _lexicon(_path(session))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    shown = table("", "")
     for word, phones in known.entries:
-        table.add_row(Text(word), Text(" ".join(phones)))
+        shown.add_row(Text(word), Text(" ".join(phones)))
     listed = [{"word": word, "phones": list(phones)} for word, phones in known.entries]
-    answer(session, {"words": listed}, table if known else "no words: add one with `voxgrad lexicon add`")
+    session.answer({"words": listed}, shown if known else "no words: add one with `voxgrad lexicon add`")
 
 
-@lexicon.command("test", cls=Command)
+@command()
 def try_word(
-    context: typer.Context,
+    session: Session,
     *,
     word: Annotated[str, typer.Argument(metavar="WORD", help="A word, or a sentence that contains it.")],
     pronunciation: Annotated[
         str | None,
         typer.Argument(
-            metavar="PRONUNCIATION",
-            help="Try this pronunciation without adding it (default: the current one).",
+            metavar="PRONUNCIATION", help="Try this pronunciation without adding it (default: the current one)."
         ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Speak it to an audio file.")
     ] = None,
     voice: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base)."),
+        str | None, typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
     ] = None,
 ) -> None:
     """Show how a word is pronounced, and speak it."""
-    from voxgrad.cli.terminal import answer
+    import voxgrad
+    from voxgrad.audio.writers import check_writable_audio
     from voxgrad.settings import TextSpec
     from voxgrad.text.lexicon import read_phones
     from voxgrad.text.tokens import encode
 
-    session: Session = context.obj
     text = word if pronunciation is None else f"{{{' '.join(read_phones(pronunciation))}}}"
     encoded = encode(text, TextSpec(add_blank=False), _lexicon(_path(session)))
     if output is not None:
-        _speak(session, text, output, voice)
+        check_writable_audio(output)
+        voxgrad.load(voice, home=session.home).say(text).save(output)
     lines = [f"{entry.word}  {' '.join(entry.phones)}  ({entry.source})" for entry in encoded.words]
-    answer(
-        session,
+    session.answer(
         {
             "words": [
                 {"word": entry.word, "phones": list(entry.phones), "source": entry.source} for entry in encoded.words
@@ -209,19 +184,10 @@ def try_word(
     )
 
 
-def _speak(session: Session, text: str, output: Path, voice: str | None) -> None:
-    import voxgrad
-    from voxgrad.audio.writers import check_writable_audio
-
-    check_writable_audio(output)
-    voxgrad.load(voice, home=session.home).say(text).save(output)
-
-
 def _path(session: Session) -> Path:
-    from voxgrad.store import Store
     from voxgrad.text.lexicon import LEXICON
 
-    return Store.open(session.home).home / LEXICON
+    return session.store.home / LEXICON
 
 
 def _content(path: Path) -> str:

@@ -9,28 +9,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.main import get_command
 
 import voxgrad
-from voxgrad.cli.audio_info import info, replay
+from voxgrad.cli.audio_files import info, replay, vocode
 from voxgrad.cli.convert import convert
 from voxgrad.cli.demo import demo
 from voxgrad.cli.evaluate import card, evaluate
-from voxgrad.cli.export import export
-from voxgrad.cli.import_artifact import import_artifact
-from voxgrad.cli.lexicon import g2p, lexicon
-from voxgrad.cli.listing import ls, show
-from voxgrad.cli.maintenance import gc, restore, rm, verify
+from voxgrad.cli.import_export import export, import_artifact
+from voxgrad.cli.lexicon import add_word, g2p, list_words, remove_word, try_word
 from voxgrad.cli.prepare import align, prepare
 from voxgrad.cli.say import say
 from voxgrad.cli.serve import serve
-from voxgrad.cli.shared_options import RANK, Command, Session
+from voxgrad.cli.shared_options import RANK, Command, Group, Session
 from voxgrad.cli.standard_streams import secure_standard_streams, silence
-from voxgrad.cli.train import finetune, pretrain, runs
-from voxgrad.cli.vocoder import vocode, vocoder
+from voxgrad.cli.store import gc, ls, restore, rm, show, verify
+from voxgrad.cli.train import finetune, pretrain, runs, train_vocoder
 from voxgrad.errors import ExitCode, VoxgradError
 from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.threads import set_threads
@@ -60,7 +57,9 @@ class Failure:
 def failed(error: BaseException) -> Failure:
     """What to show of ``error``."""
     if isinstance(error, typer.TyperException):
-        return _misused(error)
+        context = getattr(error, "ctx", None)
+        command = "voxgrad" if context is None else context.command_path
+        return Failure(error.format_message().rstrip("."), f"Run '{command} -h' for help.", error.exit_code)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         ended = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
         return Failure(ended[0], "Run the same command again to continue.", ended[1])
@@ -86,19 +85,12 @@ def report(error: BaseException, session: Session) -> int:
     return failure.exit_code
 
 
-def _misused(error: typer.TyperException) -> Failure:
-    """A usage error, which knows the command that it happened in."""
-    context = getattr(error, "ctx", None)
-    command = "voxgrad" if context is None else context.command_path
-    return Failure(error.format_message().rstrip("."), f"Run '{command} -h' for help.", error.exit_code)
-
-
-app = typer.Typer(
-    name="voxgrad",
-    add_completion=False,
-    rich_markup_mode=None,  # plain help comes in half the time
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_STYLE: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,  # plain help comes in half the time
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(name="voxgrad", **_STYLE)
 
 
 def _show_version(wanted: bool) -> None:
@@ -114,8 +106,7 @@ def shared(
     home: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Folder of the store (default: $VOXGRAD_HOME, or else the user's data folder).",
+            metavar="DIR", help="Folder of the store (default: $VOXGRAD_HOME, or else the user's data folder)."
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings only.")] = False,
@@ -155,10 +146,20 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore,
     "gc": gc,
 }
+_GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "vocoder": ("Train a vocoder.", {"train": train_vocoder}),
+    "lexicon": (
+        "Manage your own pronunciations of words.",
+        {"add": add_word, "remove": remove_word, "list": list_words, "test": try_word},
+    ),
+}
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=Command)(_function)
-app.add_typer(vocoder)
-app.add_typer(lexicon)
+for _name, (_help, _commands) in _GROUPS.items():
+    _group = typer.Typer(cls=Group, help=_help, **_STYLE)
+    for _word, _function in _commands.items():
+        _group.command(_word, cls=Command)(_function)
+    app.add_typer(_group, name=_name)
 
 
 def main(arguments: Sequence[str]) -> int:

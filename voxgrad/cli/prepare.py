@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Pronunciations, Session, takes
+from voxgrad.cli.shared_options import Pronunciations, Session, command
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.store import Artifact, Store
     from voxgrad.transcripts.find import TranscriptSpec
 
@@ -18,19 +17,17 @@ _OWN_BASE = "english"
 Frontend = Literal["voxgrad", "official"]
 
 
-@takes(texts="voxgrad.transcripts.find.TranscriptSpec")
+@command(texts="voxgrad.transcripts.find.TranscriptSpec")
 def prepare(
-    context: typer.Context,
+    session: Session,
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")],
     name: Annotated[str | None, typer.Option(help="Name of the dataset (default: the folder's name).")] = None,
     consent: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Statement of what the speaker agreed to."),
+        str | None, typer.Option(metavar="TEXT", help="Statement of what the speaker agreed to.")
     ] = None,
     speaker: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The speaker, if the transcripts name none."),
+        str | None, typer.Option(metavar="NAME", help="The speaker, if the transcripts name none.")
     ] = None,
     no_consent_needed: Annotated[
         str | None,
@@ -44,8 +41,7 @@ def prepare(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="For --transcribe: folder of a Whisper converted for faster-whisper; needs no network.",
+            metavar="DIR", help="For --transcribe: folder of a Whisper converted for faster-whisper; needs no network."
         ),
     ] = None,
     denoise: Annotated[
@@ -55,16 +51,9 @@ def prepare(
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Reject words that are in no dictionary, and clips with a warning.",
-        ),
+        bool, typer.Option("--strict", help="Reject words that are in no dictionary, and clips with a warning.")
     ] = False,
-    keep_all: Annotated[
-        bool,
-        typer.Option("--keep-all", help="Keep clips that the checks would reject."),
-    ] = False,
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Keep clips that the checks would reject.")] = False,
     drop_worst: Annotated[
         float,
         typer.Option(metavar="PERCENT", help="Reject this percentage of the clips, those that fit their texts worst."),
@@ -78,8 +67,7 @@ def prepare(
     ] = None,
     preset: Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")] = "prepare",
     overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable."),
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable.")
     ] = None,
     engine: Annotated[str, typer.Option(metavar="E", help="Where to compute: local, or dask://HOST:PORT.")] = "local",
     jobs: Annotated[
@@ -87,26 +75,23 @@ def prepare(
     ] = None,
 ) -> None:
     """Make a dataset from a folder of recordings."""
-    session: Session = context.obj
     session.loading()
-    from voxgrad.cli.terminal import Renderer
     from voxgrad.preparation.quality_checks import Policy
+    from voxgrad.preparation.speech_recognition import choose_recogniser
     from voxgrad.presets import load_prepare_preset
     from voxgrad.settings import TextSpec
     from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
-    from voxgrad.store import Store
     from voxgrad.store.artifact import plain_name
 
-    store = Store.open(session.home)
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
     options = Options(
         texts.transcripts,
         texts.form,
         lexicon,
-        _base(store, base),
-        _recogniser(transcribe, model),
+        _base(session.store, base),
+        None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model),
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
@@ -114,35 +99,28 @@ def prepare(
         engine,
         jobs,
     )
-    with Renderer(session) as renderer:
+    with session.progress() as progress:
         dataset = step(
-            store,
+            session.store,
             folder,
             name=plain_name(called) if name is None else name,
             preset=load_prepare_preset(preset, [] if overrides is None else overrides),
             text=TextSpec(frontend=text_frontend),
             options=options,
-            emit=renderer.emit,
+            emit=progress.emit,
         )
     _answer(session, dataset)
 
 
 def _answer(session: Session, dataset: "Artifact") -> None:
-    from voxgrad.cli.terminal import answer, duration
+    from voxgrad.cli.terminal import duration, identity
 
     metrics = dataset.manifest.metrics
     warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""
     rejected = f", {metrics['rejected']} left out" if metrics["rejected"] else ""
     unsaid = "" if dataset.manifest.consent is not None else f"\n  {_UNSAID}"
-    answer(
-        session,
-        {
-            "dataset": dataset.ref,
-            "digest": dataset.digest,
-            "directory": str(dataset.directory),
-            "consent": dataset.manifest.consent,
-            **metrics,
-        },
+    session.answer(
+        {**identity(dataset), "consent": dataset.manifest.consent, **metrics},
         f"dataset {dataset.ref}: {metrics['clips']} clips, {duration(metrics['seconds'])}{warned}{rejected}\n"
         f"  report: {dataset.directory / 'report.html'}{unsaid}",
     )
@@ -161,19 +139,10 @@ def _base(store: "Store", wanted: str | None) -> "Artifact | None":
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
 
 
-def _recogniser(transcribe: str | None, model: Path | None) -> "Recogniser | None":
-    from voxgrad.preparation.speech_recognition import choose_recogniser
-
-    if transcribe is None and model is None:
-        return None
-    return choose_recogniser("auto" if transcribe is None else transcribe, model)
-
-
 def _statement(
     session: Session, folder: Path, consent: str | None, speaker: str | None, not_needed: str | None
 ) -> str | None:
     """Why the voice may be cloned: as the options say, or as the person at the terminal says."""
-    from voxgrad.errors import BadInputError
     from voxgrad.preparation import consent as statements
 
     if consent is not None and not_needed is not None:
@@ -206,45 +175,40 @@ def _asked(speaker: str | None) -> str | None:
 _MODELS = ("voice", "base")
 
 
+@command()
 def align(
-    context: typer.Context,
+    session: Session,
     *,
     source: Annotated[str, typer.Argument(metavar="REF", help="A dataset, or a voice or base with stored alignments.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Output folder, new or empty.")],
     voice: Annotated[
         str | None,
         typer.Option(
-            metavar="REF",
-            help="Voice or base that aligns a dataset (default: the newest voice, or else base).",
+            metavar="REF", help="Voice or base that aligns a dataset (default: the newest voice, or else base)."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace TextGrids that are already in DIR.")] = False,
 ) -> None:
     """Write the times of words and phones as TextGrids for Praat."""
-    session: Session = context.obj
     session.loading()
-    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.steps.align import align as search
     from voxgrad.steps.align import stored_alignments
-    from voxgrad.store import Store
 
-    store = Store.open(session.home)
-    found = _find(store, source, ("dataset", *_MODELS))
+    store = session.store
+    found = store.find_of(source, ("dataset", *_MODELS))
     if found.kind == "dataset":
-        newest = "voice" if store.list("voice") else "base"
-        model = store.find(None, newest) if voice is None else _find(store, voice, _MODELS)
-        with Renderer(session) as renderer:
-            written = search(found, model, output, force=force, emit=renderer.emit)
+        model = store.find_of(voice, _MODELS)
+        with session.progress() as progress:
+            written = search(found, model, output, force=force, emit=progress.emit)
     elif voice is not None:
         raise BadInputError(
             f"{found.kind} {found.ref} is not a dataset, so --voice does not apply", "Leave out --voice."
         )
     else:
         model = found
-        with Renderer(session) as renderer:
-            written = stored_alignments(store, found, output, force=force, emit=renderer.emit)
-    answer(
-        session,
+        with session.progress() as progress:
+            written = stored_alignments(store, found, output, force=force, emit=progress.emit)
+    session.answer(
         {
             "directory": str(written.folder),
             "files": written.files,
@@ -255,19 +219,3 @@ def align(
         f"{written.folder}: {written.files} TextGrids of {found.ref} by {model.kind} {model.ref}, "
         f"log-likelihood {written.log_likelihood:.1f} per frame",
     )
-
-
-def _find(store: "Store", ref: str, kinds: tuple[str, ...]) -> "Artifact":
-    """What a reference names; where several are called so, the first of ``kinds``."""
-    from voxgrad.store.artifact import Reference
-
-    named = Reference.parse(ref)
-    kind = named.kind
-    if kind is None and named.digest is None:
-        # A voice has the name of its dataset by default, and so is its speech.
-        there = {entry.kind for entry in store.scan() if entry.name == named.name}
-        kind = next((name for name in kinds if name in there), min(there, default=kinds[0]))
-    found = store.find(ref, kind)
-    if found.kind not in kinds:
-        raise BadInputError(f"{ref} is a {found.kind}", f"Name a {' or a '.join(kinds)}.")
-    return found

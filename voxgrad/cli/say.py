@@ -10,10 +10,11 @@ from voxgrad.cli.shared_options import (
     Pronunciations,
     Seed,
     Session,
+    Strict,
     Timings,
     Vocoder,
     Voice,
-    takes,
+    command,
 )
 from voxgrad.errors import BadInputError
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 Format = Literal["wav", "flac", "ogg", "mp3", "m4b", "opus"]
 
 
-@takes(synthesis="voxgrad.settings.SynthesisSpec", delivery="voxgrad.settings.DeliverySpec")
+@command(synthesis="voxgrad.settings.SynthesisSpec", delivery="voxgrad.settings.DeliverySpec")
 def say(
-    context: typer.Context,
+    session: Session,
     *,
     text: Annotated[
         str | None,
@@ -55,10 +56,7 @@ def say(
     directory: Annotated[
         Path | None,
         typer.Option(
-            "-d",
-            "--directory",
-            metavar="DIR",
-            help="Write one audio file per line, or per chapter of a book, to DIR.",
+            "-d", "--directory", metavar="DIR", help="Write one audio file per line, or per chapter of a book, to DIR."
         ),
     ] = None,
     format_: Annotated[
@@ -93,30 +91,24 @@ def say(
         bool, typer.Option("--list-chapters", help="List the chapters of a book instead of speaking them.")
     ] = False,
     lexicon: Pronunciations = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read."),
-    ] = False,
+    strict: Strict = False,
     seed: Seed = 0,
     timings: Timings = None,
     no_metadata: NoMetadata = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
-    from voxgrad.cli.say_book import is_book, list_book, say_book
-    from voxgrad.cli.say_input import InputOptions, SayInput, chosen_markup, file_named, read_cast, read_input
-    from voxgrad.cli.say_output import SayRequest
-    from voxgrad.cli.terminal import Renderer
-    from voxgrad.events import Said
-    from voxgrad.store import Store
+    from voxgrad.cli.say_input import SayInput, file_named, read_cast, read_input
+    from voxgrad.cli.say_output import SayRequest, is_book, list_book, say_book
     from voxgrad.voice.timings import timings_file
 
     if output is not None and directory is not None:
         raise BadInputError("-o and -d cannot be used together", "Give one of them.")
+    if ssml and markdown:
+        raise BadInputError("--ssml and --markdown cannot be used together", "Give one of them.")
     if raw and str(output) not in {"None", "-"}:
         raise BadInputError("--raw streams to standard output", "Omit -o, or use -o -.")
     if timings is not None:
         timings_file(timings)
-    session: Session = context.obj
     members = read_cast(cast)
     if file is None and (file := file_named(text)) is not None:
         session.tell(f"speaking the file {file}")
@@ -127,16 +119,19 @@ def say(
     if book is not None and list_chapters:
         list_book(session, book)
         return
-    options = InputOptions(
-        one=output is not None or raw,
-        lines=directory is not None,
-        markup=chosen_markup(ssml=ssml, markdown=markdown),
-        names=tuple(members),
+    source = (
+        SayInput((), folder=book.parent)
+        if book is not None
+        else read_input(
+            *(text, file),
+            markup="ssml" if ssml else "markdown" if markdown else None,
+            names=tuple(members),
+            one=output is not None or raw,
+            lines=directory is not None,
+        )
     )
-    source = SayInput((), folder=book.parent) if book is not None else read_input(text, file, options)
     request = SayRequest(
         session=session,
-        store=Store.open(session.home),
         voice=voice,
         vocoder=vocoder,
         lexicon=lexicon,
@@ -151,10 +146,7 @@ def say(
         cast=members,
         folder=source.folder,
     )
-    if source.warnings:
-        with Renderer(session) as renderer:
-            for warning in source.warnings:
-                renderer.emit(Said(warning, "warning"))
+    session.warn(source.warnings)
     if book is not None:
         say_book(request, book, output, directory, chapters)
     elif raw or str(output) == "-":

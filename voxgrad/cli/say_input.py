@@ -3,8 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -15,7 +15,7 @@ from voxgrad.cli.standard_streams import input_lines
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
 from voxgrad.settings import Spec, Speed
-from voxgrad.unicode import PARAGRAPH, clean, whole_characters
+from voxgrad.unicode import PARAGRAPH, clean, read_text, whole_characters
 
 Markup = Literal["plain", "ssml", "markdown", "html"]
 _ENDINGS: Final[dict[str, Markup]] = {
@@ -85,23 +85,6 @@ class SayInput:
         return (Utterance(text=line) for line in lines if line)
 
 
-@dataclass(frozen=True)
-class InputOptions:
-    """How a text is taken.
-
-    Attributes:
-        one: all goes into one sound.
-        lines: every line has a file of its own.
-        markup: what it is written in; None: as its file is called.
-        names: of the speakers of a dialogue.
-    """
-
-    one: bool
-    lines: bool
-    markup: Markup | None = None
-    names: tuple[str, ...] = ()
-
-
 def file_named(text: str | None) -> Path | None:
     """The file that a text is the name of, rather than a text to speak."""
     if text is None or len(text) > _LONGEST_NAME or not text.lower().endswith(_TEXTS):
@@ -109,8 +92,18 @@ def file_named(text: str | None) -> Path | None:
     return path if (path := Path(text)).is_file() else None
 
 
-def read_input(text: str | None, file: Path | None, options: InputOptions) -> SayInput:
+def read_input(
+    text: str | None, file: Path | None, *, markup: Markup | None, names: Sequence[str], one: bool, lines: bool
+) -> SayInput:
     """Find what shall be said: a text, a file, or standard input, which is ``-``, and as a file is one text.
+
+    Args:
+        text: itself.
+        file: that holds it, instead.
+        markup: what it is written in; None: as its file is called.
+        names: of the speakers of a dialogue.
+        one: all goes into one sound.
+        lines: every line has a file of its own.
 
     Raises:
         BadInputError: there is nothing, or too much, or it cannot be read.
@@ -118,38 +111,34 @@ def read_input(text: str | None, file: Path | None, options: InputOptions) -> Sa
     if text is not None and file is not None:
         raise BadInputError("a text and a file cannot be combined", "Give one of them.")
     if file is not None:
-        return _from_file(file, options)
+        ending = file.suffix.lower()
+        if ending in _OTHERS and markup is None:
+            raise BadInputError(f"{file} is no text", _OTHERS[ending])
+        piped = str(file) == "-"
+        content, folder = ("".join(input_lines()), Path()) if piped else (read_text(file).text, file.parent)
+        markup = markup or _ENDINGS.get(ending)
+        if markup is not None or not is_jsonl(content):
+            return _document(content, markup, names, one=not lines, folder=folder)
+        listed = read_jsonl(content, file.name)
+        if one:
+            return SayInput([_conversation(listed, file)], folder=folder)
+        return SayInput((), listed, one=False, folder=folder)
     if text is not None and text != "-":
-        return _document(text, options)
+        return _document(text, markup, names, one=not lines)
     # A process without a terminal may have none at all.
     if sys.stdin is None or (text is None and sys.stdin.isatty()):
         raise BadInputError("no text is given", "Give a text or -f FILE, or pipe lines to standard input.")
-    lines = input_lines()
-    first = next(lines, "")
-    marked = options.markup not in {None, "plain"} or re.match(r"\ufeff?\s*<(?:speak\b|\?xml)", first)
-    if marked or options.names:
-        return _document(first + "".join(lines), options)
-    return SayInput(chain([first], lines) if first else (), one=options.one, coming=True)
+    coming = input_lines()
+    first = next(coming, "")
+    marked = markup not in {None, "plain"} or re.match(r"\ufeff?\s*<(?:speak\b|\?xml)", first)
+    if marked or names:
+        return _document(first + "".join(coming), markup, names, one=not lines)
+    return SayInput(chain([first], coming) if first else (), one=one, coming=True)
 
 
-def _from_file(file: Path, options: InputOptions) -> SayInput:
-    from voxgrad.unicode import read_text
-
-    ending = file.suffix.lower()
-    if ending in _OTHERS and options.markup is None:
-        raise BadInputError(f"{file} is no text", _OTHERS[ending])
-    content = "".join(input_lines()) if str(file) == "-" else read_text(file).text
-    options = replace(options, markup=options.markup or _ENDINGS.get(ending))
-    folder = Path() if str(file) == "-" else file.parent
-    if options.markup is None and is_jsonl(content):
-        listed = read_jsonl(content, file.name)
-        if options.one:
-            return SayInput([_conversation(listed, file)], folder=folder)
-        return SayInput((), listed, one=False, folder=folder)
-    return replace(_document(content, options), folder=folder)
-
-
-def _document(content: str, options: InputOptions) -> SayInput:
+def _document(
+    content: str, markup: Markup | None, names: Sequence[str], *, one: bool, folder: Path = Path()
+) -> SayInput:
     """A text, made SSML if it is written in something else."""
     from voxgrad.documents.dialogue import dialogue_to_ssml, is_dialogue
     from voxgrad.documents.html import html_to_ssml, markdown_to_ssml
@@ -157,15 +146,15 @@ def _document(content: str, options: InputOptions) -> SayInput:
 
     content = clean(content)
     warnings: tuple[str, ...] = ()
-    if options.markup in {"markdown", "html"}:
-        converted = (markdown_to_ssml if options.markup == "markdown" else html_to_ssml)(content)
+    if markup in {"markdown", "html"}:
+        converted = (markdown_to_ssml if markup == "markdown" else html_to_ssml)(content)
         content, warnings = converted.ssml, converted.warnings
     elif not is_ssml(content):
-        if options.markup == "ssml":
+        if markup == "ssml":
             content = f"<speak>{content}</speak>"
-        elif options.names and is_dialogue(content, options.names):
-            content = dialogue_to_ssml(content, options.names)
-    return SayInput([content], one=not options.lines, warnings=warnings)
+        elif names and is_dialogue(content, names):
+            content = dialogue_to_ssml(content, names)
+    return SayInput([content], one=one, warnings=warnings, folder=folder)
 
 
 def is_jsonl(text: str) -> bool:
@@ -205,7 +194,6 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
 
 
 def _conversation(listed: list[Utterance], file: Path) -> str:
-    """JSON lines as one dialogue."""
     from voxgrad.documents.dialogue import turns_to_ssml
     from voxgrad.text.ssml import is_ssml
 
@@ -219,17 +207,6 @@ def _conversation(listed: list[Utterance], file: Path) -> str:
             raise BadInputError(f"utterance {number} of {file} is SSML, which selects voices itself", "Give -d.")
     turns = [(utterance.voice, utterance.text) for utterance in listed]
     return turns_to_ssml(turns, [1.0 if utterance.speed is None else utterance.speed for utterance in listed])
-
-
-def chosen_markup(*, ssml: bool, markdown: bool) -> Markup | None:
-    """The markup that was asked for.
-
-    Raises:
-        BadInputError: two of them.
-    """
-    if ssml and markdown:
-        raise BadInputError("--ssml and --markdown cannot be used together", "Give one of them.")
-    return "ssml" if ssml else "markdown" if markdown else None
 
 
 def read_cast(written: list[str] | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The three ways of `voxgrad say`: one text into one file, many into a file each, all into a stream."""
+"""What `voxgrad say` writes: one file, a file for each text, a stream, or an audiobook."""
 
 import re
 import sys
@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from voxgrad.cli.say_input import SayInput, Utterance
 from voxgrad.cli.shared_options import Session
-from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 
 if TYPE_CHECKING:
-    from voxgrad.audio.writers import AudioWriter
+    from voxgrad.documents.epub import Book
     from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
+    from voxgrad.steps.read_book import BookPart, ReadBook
     from voxgrad.steps.say import SpokenFile
-    from voxgrad.store import Artifact, Store
+    from voxgrad.store import Artifact
     from voxgrad.voice.job import AudioTarget
     from voxgrad.voice.load import EngineName
     from voxgrad.voice.timings import TimedPassage
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 _NUMBERED = re.compile(r".+-(\d{4,})\.\w+")
 _KNOWN_FIRST = 20_000  # characters; a shorter text is read to its end before it is streamed
 
+_BOOK: Final = ".epub"
+_LONGEST_NAME: Final = 60
+_RANGE: Final = re.compile(r"(\d{1,5})(?:(-)(\d{1,5})?)?")
+
 
 @dataclass(frozen=True)
 class SayRequest:
     """What all of it has in common; see the options of `voxgrad say`."""
 
     session: Session
-    store: "Store"
     voice: str | None
     vocoder: str | None
     lexicon: Path | None
@@ -52,9 +56,7 @@ class SayRequest:
         from voxgrad.voice.load import load_voice
 
         return load_voice(
-            *(self.store, voice, self.vocoder, self.lexicon, emit),
-            engine=self.engine,
-            synthesis=self.synthesis,
+            *(self.session.store, voice, self.vocoder, self.lexicon, emit), engine=self.engine, synthesis=self.synthesis
         )
 
     def job(self, text: str, voice: "Voice", emit: "Emit", *, coming: bool = False) -> "SpeechJob":
@@ -85,19 +87,18 @@ class SayRequest:
     def to_one_file(self, text: str, output: Path | None) -> None:
         """One text into one file, by way of an artifact."""
         from voxgrad.audio.writers import check_writable_audio, convert, read_comment
-        from voxgrad.cli.terminal import Renderer
         from voxgrad.steps.say import AUDIO, TIMINGS, say
         from voxgrad.voice.load import find_voice
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.timings import read_timings
 
-        artifact = find_voice(self.store, self.voice)
+        artifact = find_voice(self.session.store, self.voice)
         path = Path(f"{artifact.name}.{self.ending}") if output is None else output
         check_writable_audio(path)
-        with Renderer(self.session) as renderer:
-            job = self.job(text, self.load(artifact, renderer.emit), renderer.emit)
+        with self.session.progress() as progress:
+            job = self.job(text, self.load(artifact, progress.emit), progress.emit)
             rescue = path.with_stem(f"{path.stem}.part")
-            speech = say(self.store, job, strict=self.strict, rescue=rescue, emit=renderer.emit)
+            speech = say(self.session.store, job, strict=self.strict, rescue=rescue, emit=progress.emit)
         if output is None:
             path = path.with_stem(f"{speech.name}-v{speech.version}")
         audio, seconds, target = speech.path(AUDIO), speech.manifest.metrics["seconds"], self.target(path)
@@ -111,20 +112,19 @@ class SayRequest:
 
     def to_files(self, source: SayInput, directory: Path | None) -> None:
         """Utterances into a file each."""
-        from voxgrad.cli.terminal import Renderer
         from voxgrad.steps.say import say_to_files
 
         self.require_timings_beside()
         if directory is not None:
             make_directory(directory)
         said = 0
-        with Renderer(self.session) as renderer:
-            jobs: Iterable[SpokenFile] = self._jobs(source.utterances(), directory, renderer.emit)
+        with self.session.progress() as progress:
+            jobs: Iterable[SpokenFile] = self._jobs(source.utterances(), directory, progress.emit)
             total = None
             if not source.coming:  # then all of it is looked at before the first is said
                 jobs = list(jobs)
                 total = len(jobs)
-            for file in say_to_files(jobs, total, strict=self.strict, emit=renderer.emit):
+            for file in say_to_files(jobs, total, strict=self.strict, emit=progress.emit):
                 said += 1
                 job, path = file.job, file.target.path
                 parents = {role: artifact.ref for role, artifact in job.voice.parents.items()}
@@ -166,7 +166,7 @@ class SayRequest:
 
     def to_stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
-        from voxgrad.cli.terminal import Renderer
+        from voxgrad.audio.writers import RawWriter, WaveWriter
         from voxgrad.events import Said
         from voxgrad.voice.job import with_progress, write_pieces
         from voxgrad.voice.metadata import MARK
@@ -179,17 +179,18 @@ class SayRequest:
         if self.timings is not None and not self.timings.suffix:
             raise BadInputError("a stream has no file for the timings to go beside", "Give --timings a file name.")
         timings: list[TimedPassage] = []
-        with Renderer(self.session) as renderer:
-            voice = self.load(self.voice, renderer.emit)
+        with self.session.progress() as progress:
+            voice = self.load(self.voice, progress.emit)
             text = "" if source.coming else source.joined()
-            job = self.job(text, voice, renderer.emit, coming=source.coming)
+            job = self.job(text, voice, progress.emit, coming=source.coming)
             remark = job.recipe.remark if self.metadata else MARK
-            texts = self._read(job, source.texts, renderer.emit)
-            pieces = with_progress(job.pieces(texts), "say", None, renderer.emit)
+            texts = self._read(job, source.texts, progress.emit)
+            pieces = with_progress(job.pieces(texts), "say", None, progress.emit)
             first = next(pieces)  # nothing is written where there is nothing to say
-            sink = _standard_output(voice.rate, remark, raw=raw)
+            stream: BinaryIO = sys.stdout.buffer
+            sink = RawWriter(stream) if raw else WaveWriter(stream, voice.rate, remark)
             seconds = write_pieces(chain([first], pieces), sink, timings.append) / voice.rate
-            renderer.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
+            progress.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
         if self.timings is not None:
             timings_file(self.timings).write(timings, seconds)
 
@@ -206,27 +207,13 @@ class SayRequest:
             yield text
 
 
-def _standard_output(rate: int, remark: str, *, raw: bool) -> "AudioWriter":
-    from voxgrad.audio.writers import RawWriter, WaveWriter
-
-    stream: BinaryIO = sys.stdout.buffer
-    return RawWriter(stream) if raw else WaveWriter(stream, rate, remark)
-
-
 def answer_file(
-    session: Session,
-    path: Path,
-    seconds: float | None,
-    seed: int,
-    parents: Mapping[str, str],
-    **more: str | None,
+    session: Session, path: Path, seconds: float | None, seed: int, parents: Mapping[str, str], **more: str | None
 ) -> None:
     """Tell of an audio file that was written, or, without seconds, was there already; ``more`` is for JSON."""
-    from voxgrad.cli.terminal import answer
-
     length = "there already" if seconds is None else f"{seconds:.2f} s"
     told = {**more, "file": str(path), "seconds": seconds, "seed": seed, "parents": dict(parents)}
-    answer(session, told, f"{path}: {length} by {made_by(parents)}, seed {seed}")
+    session.answer(told, f"{path}: {length} by {made_by(parents)}, seed {seed}")
 
 
 def make_directory(directory: Path) -> None:
@@ -258,3 +245,154 @@ def made_by(parents: Mapping[str, str]) -> str:
     'alice@v1, vocoder english@v2'
     """
     return ", ".join([parents["voice"], *(f"{role} {ref}" for role, ref in parents.items() if role != "voice")])
+
+
+def is_book(text: str | None, file: Path | None) -> Path | None:
+    """The book that is named as a file; or in place of a text, though it be missing, if it can be nothing else."""
+    if file is not None:
+        return file if file.suffix.lower() == _BOOK else None
+    return Path(text) if text is not None and text.lower().endswith(_BOOK) and " " not in text else None
+
+
+def list_book(session: Session, path: Path) -> None:
+    """Show the chapters of a book."""
+    from rich.text import Text
+
+    from voxgrad.cli.terminal import table
+    from voxgrad.documents.epub import open_book
+
+    book = open_book(path)
+    session.warn(book.missing)
+    shown = table("", "chapter", "characters")
+    lengths = [len(re.sub(r"<[^>]*>", "", chapter.ssml)) for chapter in book.chapters]
+    listed = []
+    for number, (chapter, length) in enumerate(zip(book.chapters, lengths, strict=True), 1):
+        shown.add_row(str(number), Text(chapter.title), str(length))
+        listed.append({"number": number, "title": chapter.title, "characters": length})
+    session.answer({"title": book.title, "authors": list(book.authors), "chapters": listed}, shown)
+
+
+def say_book(
+    request: SayRequest, path: Path, output: Path | None, directory: Path | None, chapters: str | None
+) -> None:
+    """Read an EPUB aloud: into one file, or into a directory with a file for each chapter.
+
+    Raises:
+        BadInputError: the book, the output or the chapters cannot be used; or ``--strict`` forbids that some are left
+            out.
+    """
+    from voxgrad.audio.codecs import AUDIOBOOKS
+    from voxgrad.audio.writers import check_writable_audio
+    from voxgrad.documents.epub import open_book
+
+    if str(output) == "-":
+        raise BadInputError("a book cannot be streamed", "Name a file with -o.")
+    book = open_book(path)
+    if request.strict and book.missing:
+        raise BadInputError(
+            f"{path}: {book.missing[0]}", "Save the book again, or leave out --strict to read the rest."
+        )
+    numbers = _chosen(chapters, len(book.chapters))
+    output = output or Path(f"{path.stem}.{request.ending}")
+    parts = list(_parts(book, numbers, output, directory, request.ending))
+    if directory is not None:
+        request.require_timings_beside()
+    for target, _ in parts:
+        # What libsndfile does not write is checked by a name that it does.
+        audiobook = target.suffix.lower().removeprefix(".") in AUDIOBOOKS
+        check_writable_audio(target.with_suffix(".wav") if audiobook else target)
+    warnings = [f"{reason}: it is left out" for reason in book.missing] + list(book.warnings)
+    if book.language and not book.language.lower().startswith("en"):
+        warnings.append(f"the book is in {book.language}, and is read as English")
+    request.session.warn(warnings)
+    with request.session.progress() as progress:
+        _read_parts(request, parts, book.missing, progress.emit)
+
+
+def _read_parts(
+    request: SayRequest, parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: "Emit"
+) -> None:
+    from voxgrad.events import Said
+    from voxgrad.steps.read_book import NoChapterError, read_book
+
+    job = request.job("", request.load(request.voice, emit), emit)
+    unreadable = 0
+    for path, part in parts:
+        try:
+            done = read_book(part, job, request.target(path), strict=request.strict, emit=emit)
+        except NoChapterError as error:
+            unreadable += 1
+            if unreadable == len(parts):
+                raise
+            emit(Said(f"{error.message}: it is left out", "warning"))
+            continue
+        except (KeyboardInterrupt, VoxgradError):
+            if (folder := path.with_name(f"{path.name}.part")).is_dir():
+                emit(Said(f"the speech so far is in {folder}: run the same command to continue", "warning"))
+            raise
+        _answer(request, path, done, job.voice.artifact.ref, missing)
+
+
+def _answer(request: SayRequest, path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]) -> None:
+    from voxgrad.cli.terminal import duration
+    from voxgrad.events import counted
+
+    if done is None:
+        request.session.answer({"file": str(path), "seconds": None}, f"{path}: already spoken by {voice}")
+        return
+    chapters, left_out = counted(len(done.chapters), "chapters"), [*missing, *done.left_out]
+    if left_out:
+        chapters += f" ({len(left_out)} left out)"
+    request.session.answer(
+        {
+            "file": str(path),
+            "seconds": round(done.seconds, 4),
+            "seed": request.seed,
+            "voice": voice,
+            "chapters": [chapter.title for chapter in done.chapters],
+            "left_out": left_out,
+        },
+        f"{path}: {duration(done.seconds)}, {chapters} by {voice}, seed {request.seed}",
+    )
+
+
+def _parts(
+    book: "Book", numbers: list[int], output: Path, directory: Path | None, ending: str
+) -> "Iterator[tuple[Path, BookPart]]":
+    from voxgrad.steps.read_book import BookPart
+
+    author = ", ".join(book.authors)
+    if directory is None:
+        read = tuple(book.chapters[number - 1] for number in numbers)
+        yield output, BookPart(book.title, author, read, book.cover)
+        return
+    make_directory(directory)
+    for number in numbers:
+        chapter = book.chapters[number - 1]
+        name = " ".join(re.sub(r"[^\w .,'()-]+", " ", chapter.title).split())[:_LONGEST_NAME].strip(" .")
+        path = directory / f"{f'{number:03} {name}'.strip()}.{ending}"
+        yield path, BookPart(f"{book.title}: {chapter.title}", author, (chapter,), book.cover)
+
+
+def _chosen(written: str | None, count: int) -> list[int]:
+    """Numbers of chapters, in order.
+
+    >>> _chosen("2-3,5-", 6), _chosen(None, 2)
+    ([2, 3, 5, 6], [1, 2])
+    """
+    if written is None:
+        return list(range(1, count + 1))
+    numbers: set[int] = set()
+    for part in written.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise BadInputError(f"--chapters contains {part!r}", "Write numbers such as 3, 3-5 or 4-.")
+        first = int(match[1])
+        last = int(match[3]) if match[3] else count if match[2] else first
+        if not 1 <= first <= last <= count:
+            raise BadInputError(
+                f"--chapters contains {part.strip()!r}, but the book has {count}",
+                "See --list-chapters for their numbers.",
+            )
+        numbers.update(range(first, last + 1))
+    return sorted(numbers)

@@ -3,9 +3,7 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import typer
-
-from voxgrad.cli.shared_options import Session, takes
+from voxgrad.cli.shared_options import Session, command
 from voxgrad.errors import BadInputError
 
 _NEEDED = ("starlette", "uvicorn", "prometheus_client", "wyoming", "av")
@@ -14,12 +12,8 @@ if TYPE_CHECKING:
     from voxgrad.server.settings import ServerSettings
 
 
-@takes(settings="voxgrad.server.settings.ServerSettings")
-def serve(
-    context: typer.Context,
-    *,
-    settings: "ServerSettings",
-) -> None:
+@command(settings="voxgrad.server.settings.ServerSettings")
+def serve(session: Session, *, settings: "ServerSettings") -> None:
     """Speak for other programs, and clone voices on a web page. Stop it with Ctrl-C."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
@@ -28,11 +22,8 @@ def serve(
         )
     import logging
 
-    from voxgrad.cli.terminal import answer
     from voxgrad.server.app import serve as run
-    from voxgrad.store import Store
 
-    session: Session = context.obj
     logging.basicConfig(
         level=logging.INFO if session.verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -43,6 +34,6 @@ def serve(
     def ready(address: str, wyoming_port: int | None) -> None:
         beside = "" if wyoming_port is None else f", and for Wyoming on port {wyoming_port}"
         told = {"address": address, "wyoming": wyoming_port, "workers": settings.workers}
-        answer(session, told, f"voxgrad listens at {address}{beside}; Ctrl-C ends it")
+        session.answer(told, f"voxgrad listens at {address}{beside}; Ctrl-C ends it")
 
-    run(Store.open(session.home), settings, ready)
+    run(session.store, settings, ready)

@@ -1,39 +1,43 @@
-"""Options that commands share: the store, verbosity, JSON output, and those that are fields of a settings class."""
+"""What commands share: the session with its store and its answer, and options that are fields of a settings class."""
 
 import inspect
 import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin
 
 import typer
 from typer import TyperException
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.options import Option
+    from rich.console import RenderableType
 
+    from voxgrad.cli.terminal import Renderer
+    from voxgrad.options import Option
+    from voxgrad.store import Store
+
+_LONGEST_METAVAR = 60
+SHARED = frozenset({"home", "quiet", "verbose", "json"})
 RANK = int(os.environ.get("RANK", "0"))
 """Of the processes of one training, which ``torchrun`` numbers; only the first, 0, tells what goes well."""
 
 _TEXT = re.compile(r"-+\W?\d|.*\s", re.DOTALL)
 """What no option is called: it begins with a number, or has a space."""
-_LONGEST_METAVAR = 60
-SHARED = frozenset({"home", "quiet", "verbose", "json"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
-    """The shared options; commands find it in ``context.obj``."""
+    """The shared options, and what a command does with them."""
 
     home: Path | None = None
     """None: wherever the store is by default."""
@@ -43,12 +47,42 @@ class Session:
     """Show details too."""
     json: bool = False
     """Answer with one JSON object on standard output."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The command's options that were given, as they are written, by their parameters."""
     started: float = field(default_factory=time.monotonic)
     """When the command began."""
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
             raise BadInputError("--quiet and --verbose cannot be used together", "Give one of them.")
+
+    @cached_property
+    def store(self) -> "Store":
+        """The store, opened."""
+        from voxgrad.store import Store
+
+        return Store.open(self.home)
+
+    def progress(self) -> "Renderer":
+        """A context in which events are shown on standard error."""
+        from voxgrad.cli.terminal import Renderer
+
+        return Renderer(self)
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Show warnings."""
+        from voxgrad.events import Said
+
+        with self.progress() as progress:
+            for warning in warnings:
+                progress.emit(Said(warning, "warning"))
+
+    def answer(self, data: dict[str, Any], human: "RenderableType") -> None:
+        """Give a command's result: ``data`` as one JSON object with --json, else ``human``."""
+        from voxgrad.cli.terminal import answer
+
+        if not RANK:
+            answer(data if self.json else human)
 
     def tell(self, text: str) -> None:
         """Say on standard error what is done, before anything is loaded that says it better."""
@@ -61,12 +95,8 @@ class Session:
 
     def joined(self, after: "Session") -> "Session":
         """With the options that came after the command's name."""
-        return Session(
-            home=self.home if after.home is None else after.home,
-            quiet=self.quiet or after.quiet,
-            verbose=self.verbose or after.verbose,
-            json=self.json or after.json,
-        )
+        switches = {name: getattr(self, name) or getattr(after, name) for name in ("quiet", "verbose", "json")}
+        return replace(after, home=self.home if after.home is None else after.home, **switches)
 
     @classmethod
     def glimpsed(cls, arguments: Sequence[str]) -> Self:
@@ -82,8 +112,7 @@ Vocoder = Annotated[
     str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: the newest that fits).")
 ]
 Seed = Annotated[
-    int,
-    typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading."),
+    int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading.")
 ]
 Pronunciations = Annotated[
     Path | None,
@@ -97,34 +126,63 @@ Timings = Annotated[
         "names the file after the audio.",
     ),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read.")
+]
 NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Write no metadata but the words `synthetic speech`.")]
 
 
-def takes(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for every field of settings classes.
+def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command: it gets the session, and an option for every field of settings classes.
 
-    The command gets the validated settings; `model_fields_set` tells which of their fields were given. A field that
-    has the name of another parameter of the command is no option.
+    The function gets the validated settings; `model_fields_set` tells which of their fields were given. A field that
+    has the name of another parameter of the function is no option.
 
     Args:
-        specs: the dotted path of each class, by the command's parameter. They are imported when the command runs or
+        specs: the dotted path of each class, by the function's parameter. They are imported when the command runs or
             shows its help, not before.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        parameters = inspect.signature(function).parameters
+        _, *parameters = inspect.signature(function).parameters.values()
 
         @wraps(function)
-        def command(context: typer.Context, **values: Any) -> None:
-            function(context, **values, **context.meta[__name__])
+        def run(context: typer.Context, **values: Any) -> None:
+            function(context.obj, **values, **context.meta[__name__])
 
-        own = [parameter for name, parameter in parameters.items() if name not in specs]
-        command.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
-        command.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
-        command.specs, command.order = specs, tuple(parameters)  # type: ignore[attr-defined]
-        return command
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        own = [inspect.Parameter("context", kind, annotation=typer.Context)]
+        own += [parameter for parameter in parameters if parameter.name not in specs]
+        run.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+        run.specs, run.order = specs, [parameter.name for parameter in parameters]  # type: ignore[attr-defined]
+        return run
 
     return decorate
+
+
+# Typer keeps the type of its contexts to itself, hence Any.
+def _shared_parameters(ctx: Any) -> list[Any]:
+    return [parameter for parameter in ctx.find_root().command.params if parameter.name in SHARED]
+
+
+def _join_session(ctx: Any, given: Mapping[str, str]) -> None:
+    """Take the shared options out of the context, and put the session with them into it."""
+    after = Session(**{name: ctx.params.pop(name) for name in SHARED}, given=given)
+    ctx.obj = ctx.obj.joined(after)
+
+
+class Group(TyperGroup):
+    """A group of commands that takes the shared options too."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The shared options before the group's own."""
+        return [*_shared_parameters(ctx), *super().get_params(ctx)]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command of the group."""
+        _join_session(ctx, {})
+        return super().invoke(ctx)
 
 
 class Command(TyperCommand):
@@ -133,21 +191,15 @@ class Command(TyperCommand):
     A text that begins with a dash, such as ``-5 degrees``, is an argument where no option is called so.
     """
 
-    # Typer keeps the type of its contexts to itself, hence Any.
-
-    @property
-    def _specs(self) -> dict[str, str]:
-        return getattr(self.callback, "specs", {})
-
     @cached_property
     def _options(self) -> "dict[str, list[Option]]":
-        """By the parameter that the settings are handed to."""
-        if not self._specs:
+        specs: dict[str, str] = getattr(self.callback, "specs", {})
+        if not specs:
             return {}
         from voxgrad.options import options_of, spec_named
 
         names = getattr(self.callback, "order", ())
-        return {role: list(options_of(spec_named(path), names)) for role, path in self._specs.items()}
+        return {role: list(options_of(spec_named(path), names)) for role, path in specs.items()}
 
     @cached_property
     def _parameters(self) -> dict[str, list[Any]]:
@@ -155,12 +207,11 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The command's own parameters and settings in the order of its function, then the shared ones."""
-        shared = [parameter for parameter in ctx.find_root().command.params if parameter.name in SHARED]
         rest = {parameter.name: parameter for parameter in super().get_params(ctx)}
         ordered: list[Any] = []
         for name in getattr(self.callback, "order", ()):
             ordered += self._parameters.get(name, [rest.pop(name)] if name in rest else [])
-        return [*ordered, *rest.values(), *shared]
+        return [*ordered, *rest.values(), *_shared_parameters(ctx)]
 
     def make_parser(self, ctx: Any) -> Any:
         """A parser that takes for an argument what has a space or begins with a number, and is no option."""
@@ -182,16 +233,19 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command with the joined session and its validated settings."""
-        given = {name: ctx.params.pop(name) for name in SHARED}
-        ctx.obj = ctx.obj.joined(Session(**given))
-        if self._specs:
+        given = {
+            parameter.name: parameter.opts[0]
+            for parameter in self.get_params(ctx)
+            if parameter.name in ctx.params and ctx.get_parameter_source(parameter.name).name != "DEFAULT"
+        }
+        _join_session(ctx, given)
+        ctx.meta[__name__] = {}
+        for role, options in self._options.items():
             from voxgrad.options import spec_named
             from voxgrad.presets import validated
 
-            values = {role: _values(ctx, options) for role, options in self._options.items()}
-            ctx.meta[__name__] = {
-                role: validated(spec_named(path), values[role], str(self.name)) for role, path in self._specs.items()
-            }
+            spec = spec_named(getattr(self.callback, "specs", {})[role])
+            ctx.meta[__name__][role] = validated(spec, _values(ctx.params, options, given), str(self.name))
         return super().invoke(ctx)
 
 
@@ -240,30 +294,23 @@ def _keyword(name: str, kind: Any, default: Any, option: Any) -> inspect.Paramet
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 
-def _values(ctx: Any, options: "Sequence[Option]") -> dict[str, Any]:
-    """What was given of some settings; it is taken out of the context.
+def _values(params: dict[str, Any], options: "Sequence[Option]", given: Mapping[str, str]) -> dict[str, Any]:
+    """What was given of some settings; all of them are taken out of ``params``.
 
     Raises:
         BadInputError: two options that cannot be used together.
     """
-    given = {}
+    values = {}
     for option in options:
         flags = option.extra.get("flags")
-        chosen = [name for name in flags or (option.name,) if _given(ctx, name)]
+        chosen = [name for name in flags or (option.name,) if name in given]
         excluded = option.extra.get("excludes")
-        clashing = [
-            *([excluded] if chosen and excluded and _given(ctx, excluded) else []),
-            *(chosen if flags else []),
-        ]
+        clashing = [excluded] * bool(chosen and excluded in given) + chosen * bool(flags)
         if len(clashing) > 1:
             raise BadInputError(f"--{' and --'.join(clashing)} cannot be used together", "Give one of them.")
         if chosen:
-            given[option.name] = chosen[0] if flags else ctx.params[option.name]
+            values[option.name] = chosen[0] if flags else params[option.name]
     for option in options:
         for name in option.extra.get("flags", (option.name,)):
-            del ctx.params[name]
-    return given
-
-
-def _given(ctx: Any, name: str) -> bool:
-    return bool(ctx.get_parameter_source(name).name != "DEFAULT")
+            del params[name]
+    return values

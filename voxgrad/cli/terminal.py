@@ -4,11 +4,11 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -18,23 +18,24 @@ from rich.text import Text
 from voxgrad.cli.shared_options import RANK, Session
 from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said, counted
 
+if TYPE_CHECKING:
+    from voxgrad.store import Artifact
+
 _WINDOW = 30.0
 """Seconds that a rate is measured over."""
 
 
-def answer(session: Session, data: dict[str, Any], human: RenderableType) -> None:
-    """Give a command's result: ``data`` as one JSON object with --json, else ``human``."""
-    if RANK:
-        return
-    if session.json:
-        sys.stdout.write(f"{json.dumps(data, allow_nan=False)}\n")
+def answer(content: RenderableType | dict[str, Any]) -> None:
+    """Print a command's result on standard output, a dictionary as JSON."""
+    if isinstance(content, dict):
+        sys.stdout.write(f"{json.dumps(content, allow_nan=False)}\n")
         return
     # A pipe has no edge to wrap at, and no use for the padding of tables.
     width = None if sys.stdout.isatty() else 1000
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
     # Written by ourselves, for rich would end the process where a pipe is closed.
     with console.capture() as capture:
-        console.print(human, soft_wrap=isinstance(human, str))
+        console.print(content, soft_wrap=isinstance(content, str))
     text = capture.get()
     if width is not None:
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
@@ -55,6 +56,20 @@ def section(title: str, rows: dict[str, str]) -> RenderableType:
     for name, value in rows.items():
         grid.add_row(Text(name), Text(value))
     return Group(Text(title, style="bold"), grid, "") if rows else Group()
+
+
+def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = ()) -> Table:
+    """A table without borders; columns fold, but for those of ``no_wrap``, and those of ``right`` are aligned so."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headings))
+    for heading in headings:
+        justify: Literal["left", "right"] = "right" if heading in right else "left"
+        shown.add_column(heading, overflow="fold", no_wrap=heading in no_wrap, justify=justify)
+    return shown
+
+
+def identity(artifact: "Artifact") -> dict[str, Any]:
+    """What --json says of an artifact that a command made."""
+    return {artifact.kind: artifact.ref, "digest": artifact.digest, "directory": str(artifact.directory)}
 
 
 def duration(seconds: float) -> str:
@@ -86,8 +101,6 @@ def size(count: int) -> str:
 
 @dataclass
 class _Task:
-    """Work in progress, and how fast it goes."""
-
     total: int | None
     unit: str
     began: float

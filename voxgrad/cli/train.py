@@ -1,4 +1,4 @@
-"""`voxgrad finetune`, `pretrain` and `runs`; and the options that all training commands share."""
+"""`voxgrad finetune`, `pretrain`, `vocoder train` and `runs`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,48 +7,52 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from voxgrad.cli.evaluate import card_or_none
-from voxgrad.cli.shared_options import RANK, SHARED, Session, takes
+from voxgrad.cli.shared_options import RANK, SHARED, Session, command
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from voxgrad.settings import Preset, TrainingOptions, VocoderPreset
-    from voxgrad.store import Artifact, Store
+    from voxgrad.store import Artifact
     from voxgrad.training.run import RunInProgress, RunOptions, RunRecord
 
 Settings = TypeVar("Settings", "Preset", "VocoderPreset")
 RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: a run from `voxgrad runs`.")]
 PresetName = Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")]
 
-_BESIDE_RESUME = frozenset({"resume", "run", "tensorboard", "no_card"})
+_BESIDE_RESUME = SHARED | {"resume", "run", "tensorboard", "no_card"}
 
 
-def runs(context: typer.Context) -> None:
+@command()
+def runs(session: Session) -> None:
     """List training runs that are in progress or interrupted."""
-    from voxgrad.cli.terminal import answer
-    from voxgrad.store import Store
     from voxgrad.training.run import unfinished
 
-    session: Session = context.obj
-    store = Store.open(session.home)
-    found = unfinished(store)
-    answer(
-        session,
-        {"home": str(store.home), "runs": [_run_described(run) for run in found]},
-        runs_table(found) if found else f"No run in progress in {store.home}",
+    found = unfinished(session.store)
+    session.answer(
+        {"home": str(session.store.home), "runs": [_described(run) for run in found]},
+        runs_table(found) if found else f"No run in progress in {session.store.home}",
     )
 
 
+def _described(run: "RunInProgress") -> dict[str, Any]:
+    record = run.record
+    return {
+        "run": run.id,
+        "command": record.step,
+        **{name: getattr(record, name) for name in ("kind", "name", "started", "resume")},
+        "parents": {role: parent.ref for role, parent in record.parents.items()},
+        "directory": str(run.directory),
+        **run.progress(),
+    }
+
+
 def runs_table(found: "Sequence[RunInProgress]") -> "Table":
-    """Runs as lines of a runs_table that can be read at 80 columns."""
-    from rich.table import Table
+    """Runs as lines of a table that can be read at 80 columns."""
+    from voxgrad.cli.terminal import duration, size, table
 
-    from voxgrad.cli.terminal import duration, size
-
-    lines = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("run", "command", "stage", "step", "losses", "saved", "size"):
-        lines.add_column(heading, overflow="fold", no_wrap=heading in {"saved", "size"})
+    lines = table("run", "command", "stage", "step", "losses", "saved", "size", no_wrap={"saved", "size"})
     for run in found:
         progress = run.progress()
         age = progress["checkpoint_age"]
@@ -69,7 +73,6 @@ class Run(Generic[Settings]):
     """A training run that is about to begin or to go on.
 
     Attributes:
-        store: of its artifacts.
         record: of the run that is resumed; None: it is a new one.
         settings: the preset, with what was changed in it.
         dataset: that it learns from.
@@ -77,38 +80,32 @@ class Run(Generic[Settings]):
         how: budget and the like.
     """
 
-    store: "Store"
     record: "RunRecord | None"
     settings: Settings
     dataset: "Artifact"
     name: str
     how: "RunOptions"
 
-    def parent(self, role: str, wanted: str | None, kind: str) -> "Artifact":
-        """What the run begins with, apart from the dataset.
+    def parent(self, session: Session, role: str, wanted: str | None, kind: str) -> "Artifact":
+        """What the run begins with, apart from the dataset; of a run that is resumed, the very same artifact.
 
         Raises:
             BadInputError: there is none.
         """
         if self.record is None:
-            return self.store.find(wanted, kind)
-        return parent(self.store, self.record, role)
+            return session.store.find(wanted, kind)
+        return session.store.origin(self.record.parents[role], kind)
 
 
 def begin_or_resume(
-    context: typer.Context,
-    step: str,
-    run_id: str | None,
-    training: "TrainingOptions",
-    spec: type[Settings],
-    preset: str,
+    session: Session, step: str, run: str | None, training: "TrainingOptions", spec: type[Settings], preset: str
 ) -> Run[Settings]:
     """The run that the options of a training command mean.
 
     Args:
-        context: of the command.
+        session: of the command.
         step: the command's name.
-        run_id: of the run that is resumed.
+        run: the id of the run that is resumed.
         training: the shared options.
         spec: of the preset.
         preset: its name or file.
@@ -117,81 +114,39 @@ def begin_or_resume(
         BadInputError: no such run, settings beside --resume, or a run without it.
     """
     from voxgrad.presets import load_settings
-    from voxgrad.store import Store
-    from voxgrad.training.run import RunOptions
+    from voxgrad.training.run import RunOptions, find_run
     from voxgrad.training.time_budget import parse_budget
 
-    session: Session = context.obj
-    store = Store.open(session.home)
     seconds = None if training.budget is None else parse_budget(training.budget)
     how = RunOptions(budget=seconds, started=session.started, tensorboard=training.tensorboard)
     if training.resume:
-        record = resumed(context, store, step, run_id)
-        settings, dataset = spec.model_validate(record.settings), parent(store, record, "dataset")
-        return Run(store, record, settings, dataset, record.name, replace(how, budget=record.budget))
-    if run_id is not None:
-        raise BadInputError(
-            f"{run_id!r} was named without --resume",
-            f"Write --resume {run_id}, or leave it out to start a new run.",
-        )
-    settings, dataset = load_settings(spec, preset, training.overrides), store.find(training.data, "dataset")
-    return Run(store, None, settings, dataset, dataset.name if training.name is None else training.name, how)
-
-
-def resumed(context: typer.Context, store: "Store", step: str, run_id: str | None) -> "RunRecord":
-    """The record of the run that --resume means.
-
-    Raises:
-        BadInputError: no such run, or settings were given beside --resume.
-    """
-    from voxgrad.training.run import find_run
-
-    for parameter in context.command.get_params(context):
-        name = str(parameter.name)
-        if name in _BESIDE_RESUME | SHARED:
-            continue
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
+        beside = next((option for name, option in session.given.items() if name not in _BESIDE_RESUME), None)
+        if beside is not None:
             raise BadInputError(
-                f"--resume takes all settings from the run, so {parameter.opts[0]} cannot be used",
-                "Remove one of them.",
+                f"--resume takes all settings from the run, so {beside} cannot be used", "Remove one of them."
             )
-    return find_run(store, step, run_id).record
+        record = find_run(session.store, step, run).record
+        settings, dataset = (
+            spec.model_validate(record.settings),
+            session.store.origin(record.parents["dataset"], "dataset"),
+        )
+        return Run(record, settings, dataset, record.name, replace(how, budget=record.budget))
+    if run is not None:
+        raise BadInputError(
+            f"{run!r} was named without --resume",
+            f"Write --resume {run}, or leave it out to start a new run.",
+        )
+    dataset = session.store.find(training.data, "dataset")
+    name = dataset.name if training.name is None else training.name
+    return Run(None, load_settings(spec, preset, training.overrides), dataset, name, how)
 
 
-def parent(store: "Store", record: "RunRecord", role: str) -> "Artifact":
-    """The very artifact that a run was begun with.
-
-    Raises:
-        BadInputError: it is no longer there.
-    """
-    return store.find(f"@sha256:{record.parents[role].digest}")
-
-
-def _run_described(run: "RunInProgress") -> dict[str, Any]:
-    record = run.record
-    return {
-        "run": run.id,
-        "command": record.step,
-        "kind": record.kind,
-        "name": record.name,
-        "started": record.started,
-        "parents": {role: parent.ref for role, parent in record.parents.items()},
-        "directory": str(run.directory),
-        "resume": record.resume,
-        **run.progress(),
-    }
-
-
-@takes(training="voxgrad.settings.TrainingOptions")
+@command(training="voxgrad.settings.TrainingOptions")
 def finetune(
-    context: typer.Context,
+    session: Session,
     *,
     run: RunId = None,
-    base: Annotated[
-        str | None,
-        typer.Option(metavar="REF", help="Base to start from (default: the newest)."),
-    ] = None,
+    base: Annotated[str | None, typer.Option(metavar="REF", help="Base to start from (default: the newest).")] = None,
     preset: PresetName = "fast",
     speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")] = None,
     training: "TrainingOptions",
@@ -200,110 +155,118 @@ def finetune(
     ] = False,
 ) -> None:
     """Fine-tune a base to a speaker. After an interruption, the same command resumes from the last checkpoint."""
-    session: Session = context.obj
     session.loading()
-    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.settings import Preset
     from voxgrad.steps.finetune import STEP
     from voxgrad.steps.finetune import finetune as step
     from voxgrad.training.run import with_time_for_card
 
-    _keeps_the_model(training.overrides)
-    begun = begin_or_resume(context, STEP, run, training, Preset, preset)
-    start = begun.parent("base", base, "base")
+    if any(override.partition("=")[0].partition(".")[0] == "model" for override in training.overrides):
+        raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
+    begun = begin_or_resume(session, STEP, run, training, Preset, preset)
+    start = begun.parent(session, "base", base, "base")
     if begun.record is not None:
         (speaker,) = begun.record.options["speakers"]
     how = begun.how if no_card else with_time_for_card(begun.how)
-    with Renderer(session) as renderer:
+    with session.progress() as progress:
         voice = step(
-            begun.store,
+            session.store,
             begun.dataset,
             start,
             name=begun.name,
             speaker=speaker,
             preset=begun.settings,
-            emit=renderer.emit,
+            emit=progress.emit,
             options=how,
         )
-        page = None if no_card or RANK else card_or_none(begun.store, voice, renderer.emit, how.end)
+        page = None if no_card or RANK else card_or_none(session.store, voice, progress.emit, how.end)
     shown = "" if page is None else f"\n  card: {page}"
-    answer(session, {**described(voice), "card": page}, f"{summary(voice)}{shown}")
+    session.answer({**described(voice), "card": page}, f"{summary(voice)}{shown}")
 
 
-def _keeps_the_model(overrides: Sequence[str]) -> None:
-    if any(override.partition("=")[0].partition(".")[0] == "model" for override in overrides):
-        raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
-
-
-@takes(training="voxgrad.settings.TrainingOptions")
+@command(training="voxgrad.settings.TrainingOptions")
 def pretrain(
-    context: typer.Context,
-    *,
-    run: RunId = None,
-    preset: PresetName = "base-small",
-    training: "TrainingOptions",
+    session: Session, *, run: RunId = None, preset: PresetName = "base-small", training: "TrainingOptions"
 ) -> None:
     """Train a base from scratch. After an interruption, the same command resumes from the last checkpoint."""
-    session: Session = context.obj
     session.loading()
-    from voxgrad.cli.terminal import Renderer, answer
     from voxgrad.settings import Preset
     from voxgrad.steps.pretrain import STEP
     from voxgrad.steps.pretrain import pretrain as step
 
-    begun = begin_or_resume(context, STEP, run, training, Preset, preset)
-    with Renderer(session) as renderer:
+    begun = begin_or_resume(session, STEP, run, training, Preset, preset)
+    with session.progress() as progress:
         base = step(
-            begun.store,
+            session.store, begun.dataset, name=begun.name, preset=begun.settings, emit=progress.emit, options=begun.how
+        )
+    session.answer(described(base), summary(base))
+
+
+@command(training="voxgrad.settings.TrainingOptions")
+def train_vocoder(
+    session: Session,
+    *,
+    run: RunId = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="REF", help="Vocoder to start from (default: from scratch).")
+    ] = None,
+    preset: PresetName = "vocoder",
+    half: Annotated[bool, typer.Option("--half", help="Store the weights in half precision.")] = False,
+    training: "TrainingOptions",
+) -> None:
+    """Train a vocoder. After an interruption, the same command resumes from the last checkpoint."""
+    session.loading()
+    from voxgrad.settings import VocoderPreset
+    from voxgrad.steps.train_vocoder import STEP
+    from voxgrad.steps.train_vocoder import train_vocoder as step
+
+    begun = begin_or_resume(session, STEP, run, training, VocoderPreset, preset)
+    record = begun.record
+    begins = start is not None if record is None else "start" in record.parents
+    with session.progress() as progress:
+        made = step(
+            session.store,
             begun.dataset,
+            begun.parent(session, "start", start, "vocoder") if begins else None,
             name=begun.name,
             preset=begun.settings,
-            emit=renderer.emit,
+            half=half if record is None else record.options["half_precision"],
+            emit=progress.emit,
             options=begun.how,
         )
-    answer(session, described(base), summary(base))
+    session.answer(described(made), summary(made))
 
 
 def described(trained: "Artifact") -> dict[str, Any]:
-    """A base or a voice for --json."""
-    return {
-        trained.kind: trained.ref,
-        "digest": trained.digest,
-        "directory": str(trained.directory),
-        "parents": {role: parent.ref for role, parent in trained.manifest.parents.items()},
-        "metrics": trained.manifest.metrics,
-    }
+    """What training made, for --json."""
+    from voxgrad.cli.terminal import identity
+
+    return {**identity(trained), "parents": trained.parent_refs, "metrics": trained.manifest.metrics}
 
 
 def summary(trained: "Artifact") -> str:
-    """A base or a voice in a few lines."""
+    """What training made, in a few lines."""
     from voxgrad.cli.terminal import duration
 
     metrics = trained.manifest.metrics
-    parents = " and ".join(parent.ref for parent in trained.manifest.parents.values())
-    held_out = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in metrics["held_out"].items())
-    work = f"{metrics['steps']} steps in {duration(metrics['seconds'])}"
-    return (
-        f"{trained.kind} {trained.ref} from {parents}: {work}\n"
-        f"  on {judged_on(trained)}: {held_out}\n"
-        f"{comparison(trained)}"
-        f"  pictures: {trained.directory / 'curves.png'}\n"
-        f"            {trained.directory / 'alignment.png'}"
+    vocoder = trained.kind == "vocoder"
+    figures = (
+        f"{key} distance {value:.3f}" if vocoder else f"{key.replace('_', ' ')} {value:.3f}"
+        for key, value in metrics["held_out"].items()
     )
-
-
-def judged_on(trained: "Artifact") -> str:
-    """What the figures of a run were measured on."""
-    held_out = trained.manifest.metrics.get("held_out_clips", 1)
-    return "held-out clips" if held_out else "its training data (nothing could be held out)"
-
-
-def comparison(trained: "Artifact") -> str:
-    """A line on what training changed where it began from something; else nothing."""
-    metrics = trained.manifest.metrics
-    if "before" not in metrics:
-        return ""
-    judge = metrics["judged_by"]
-    before, after = metrics["before"][judge], metrics["held_out"][judge]
-    verdict = "fine-tuning helped" if after < before else "fine-tuning did not help"
-    return f"  {verdict}: {judge.replace('_', ' ')} was {before:.3f}, now {after:.3f}\n"
+    parents = " and ".join(trained.parent_refs.values())
+    held_out = metrics.get("held_out_clips", 1)
+    judged_on = "held-out clips" if held_out else "its training data (nothing could be held out)"
+    lines = [
+        f"{trained.kind} {trained.ref} from {parents}: {metrics['steps']} steps in {duration(metrics['seconds'])}",
+        f"  {'copies of' if vocoder else 'on'} {judged_on}: {', '.join(figures)}",
+    ]
+    if "before" in metrics:
+        judge = metrics["judged_by"]
+        before, after = metrics["before"][judge], metrics["held_out"][judge]
+        verdict = "fine-tuning helped" if after < before else "fine-tuning did not help"
+        lines.append(f"  {verdict}: {judge.replace('_', ' ')} was {before:.3f}, now {after:.3f}")
+    if vocoder:
+        return "\n".join([*lines, f"  picture: {trained.directory / 'curves.png'}"])
+    pictures = (trained.directory / name for name in ("curves.png", "alignment.png"))
+    return "\n".join([*lines, "  pictures: {}\n            {}".format(*pictures)])

@@ -14,10 +14,11 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, ignore
 from voxgrad.onnx.export import exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription
-from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, graph_parents, require_onnx
+from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.maintenance import move_to_trash
+from voxgrad.store.manifest import Identified
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON
 from voxgrad.text.tokens import encode
@@ -107,7 +108,7 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
             shutil.copyfile(voice.path(LEXICON), staged.directory / LEXICON)
         graph = staged.publish(
             fingerprint=graph_key(voice, vocoder, spec),
-            parents=graph_parents(voice, vocoder),
+            parents={"voice": voice, "vocoder": vocoder},
             settings={
                 "acoustic": acoustic.spec.model_dump(),
                 "onnx": spec.model_dump(),
@@ -151,7 +152,7 @@ def loaded(voice: Artifact, vocoder: Artifact | None) -> tuple[AcousticModel, Vo
 
 def describe(voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, spec: OnnxSpec) -> GraphDescription:
     """What a graph says of itself."""
-    lineage = {**graph_parents(voice, vocoder), **voice.manifest.parents}
+    lineage: dict[str, Identified] = {"voice": voice, "vocoder": vocoder, **voice.manifest.parents}
     return GraphDescription(
         acoustic=acoustic.spec,
         spec=spec,

@@ -20,7 +20,7 @@ from voxgrad.onnx.graph import SherpaGraph, SpeechGraph, VocoderGraph
 from voxgrad.onnx.runtime import require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.settings.base import either
-from voxgrad.settings.onnx import Quantize
+from voxgrad.settings.synthesis import Quantize
 from voxgrad.text.symbols import BLANK
 from voxgrad.vocoder.registry import Vocoder
 
@@ -99,16 +99,9 @@ def exported_for_sherpa(graph: SpeechGraph, spec: OnnxSpec, description: GraphDe
     """
     outer = SherpaGraph(graph, row).eval()
     names = ["x", "x_length", "noise_scale", "length_scale", "noise_scale_w"]
-    example = (
-        torch.arange(2, 43)[None],
-        torch.tensor([41]),
-        torch.full((1,), 0.5),
-        torch.ones(1),
-        torch.ones(1),
-    )
+    example = (torch.arange(2, 43)[None], torch.tensor([41]), torch.full((1,), 0.5), torch.ones(1), torch.ones(1))
     model = quantized(
-        simplified(_traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})),
-        spec.quantize,
+        simplified(_traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})), spec.quantize
     )
     metadata = {
         **description.metadata(),
@@ -141,7 +134,6 @@ def _traced(
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
 ) -> Any:
-    """The graph as an `onnx.ModelProto`."""
     onnx = require_onnx()
     # The tracing exporter: the other one cannot export lengths that depend on values, such as those of durations.
     register_custom_op_symbolic("aten::searchsorted", _searchsorted, OPSET)

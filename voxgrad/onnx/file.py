@@ -8,12 +8,12 @@ weights, loop for ever, or ask for all memory. Here the file is taken apart as w
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from voxgrad.errors import BadInputError
 from voxgrad.files import explain_os_errors, sync_directory
@@ -70,44 +70,18 @@ class GraphDescription:
     lineage: dict[str, dict[str, str]]
     consent: str | None
     licence: str | None
-    pitch: tuple[float, ...] = ()
+    pitch: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.pitch) != self.acoustic.model.n_spks:
+            raise ValueError("a pitch for each speaker")
 
     def metadata(self) -> dict[str, str]:
         """As an ONNX file carries it."""
-        value = {
-            "acoustic": self.acoustic.model_dump(),
-            "spec": self.spec.model_dump(),
-            "name": self.name,
-            "kind": self.kind,
-            "lineage": self.lineage,
-            "consent": self.consent,
-            "licence": self.licence,
-            "pitch": self.pitch,
-        }
-        return {DESCRIPTION: json.dumps(value, sort_keys=True, ensure_ascii=True)}
+        return {DESCRIPTION: json.dumps(_ADAPTER.dump_python(self), sort_keys=True, ensure_ascii=True)}
 
-    @classmethod
-    def parse(cls, text: str) -> "GraphDescription":
-        """Reads what `metadata` wrote.
 
-        Raises:
-            ValueError, KeyError, TypeError: it is none.
-        """
-        value = json.loads(text)
-        acoustic, spec = (
-            AcousticSpec.model_validate(value["acoustic"]),
-            OnnxSpec.model_validate(value["spec"]),
-        )
-        lineage = {
-            str(role): {"ref": str(parent["ref"]), "digest": str(parent["digest"])}
-            for role, parent in value["lineage"].items()
-        }
-        consent, licence = (None if value[key] is None else str(value[key]) for key in ("consent", "licence"))
-        pitch = tuple(float(bound) for bound in value["pitch"])
-        if len(pitch) != acoustic.model.n_spks:
-            raise ValueError("a pitch for each speaker")
-        name, kind = str(value["name"]), str(value["kind"])
-        return cls(acoustic, spec, name, kind, lineage, consent, licence, pitch)
+_ADAPTER = TypeAdapter(GraphDescription)
 
 
 def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
@@ -118,12 +92,12 @@ def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
     """
     try:
         metadata = dict(_entry(value) for number, value in _fields(content) if number == _MODEL_METADATA)
-        return GraphDescription.parse(metadata[DESCRIPTION]), metadata
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        description = _ADAPTER.validate_json(metadata[DESCRIPTION])
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInputError(
-            "the file is not an ONNX graph exported by voxgrad",
-            "Export it with `voxgrad export --format onnx`.",
+            "the file is not an ONNX graph exported by voxgrad", "Export it with `voxgrad export --format onnx`."
         ) from error
+    return description, metadata
 
 
 def check(content: bytes) -> GraphDescription:
@@ -201,7 +175,6 @@ def _external(tensor: Any) -> bool:
 
 
 def _value_info(value: Any) -> tuple[str, int]:
-    """Name and element type of an input or output."""
     name, kind = "", 0
     for number, part in _fields(value):
         if number == 1:

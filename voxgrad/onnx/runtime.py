@@ -14,7 +14,7 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import Parent, fingerprint
+from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.threads import usable_processors
 
@@ -26,12 +26,7 @@ VERSION: Final = 4
 
 def graph_key(voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> str:
     """The fingerprint of the graph of a voice and a vocoder."""
-    return fingerprint("onnx", VERSION, {"onnx": spec.model_dump()}, graph_parents(voice, vocoder), {})
-
-
-def graph_parents(voice: Artifact, vocoder: Artifact) -> dict[str, Parent]:
-    """What a graph is made from, by role."""
-    return {"voice": voice.as_parent(), "vocoder": vocoder.as_parent()}
+    return fingerprint("onnx", VERSION, {"onnx": spec.model_dump()}, {"voice": voice, "vocoder": vocoder}, {})
 
 
 def find_graph(store: Store, voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> Artifact | None:

@@ -26,7 +26,6 @@ from voxgrad.server import page_api, speech_api, workers
 from voxgrad.server.clone import CloneJobs
 from voxgrad.server.http import ClientLeftError, HTTPError, as_http, error_response
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.remote_engine import slots
 from voxgrad.server.security import Protection, check_settings
 from voxgrad.server.service import SpeechService
 from voxgrad.server.settings import Limits, ServerSettings
@@ -94,7 +93,7 @@ async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
     voice = service.find(None)
     passage = next(Cast(voice).passages([_FIRST_WORDS]))
-    await service.pool.start(workers.speak, *slots(voice), passage, SynthesisSpec(), DeliverySpec(), 0, ())
+    await service.pool.start(workers.speak, *workers.locations(voice), passage, SynthesisSpec(), DeliverySpec(), 0, ())
 
 
 async def page(_: Request) -> Response:

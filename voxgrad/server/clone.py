@@ -33,7 +33,6 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.training.run import RunOptions, with_time_for_card
-from voxgrad.vocoder.choice import choose_vocoder, mel_of
 
 _LOG = logging.getLogger("voxgrad.server")
 _NICER: Final = 5  # speech that somebody waits for goes before training
@@ -96,9 +95,7 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
         emit=emit,
         options=how,
     )
-    base = store.find(f"@sha256:{voice.parent('base').digest}")
-    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
-    page = card(store, voice, base, dataset, vocoder, emit, how.end)
+    page = card(store, voice, emit, how.end)
     metrics = dataset.manifest.metrics
     return {
         "voice": voice.ref,
@@ -120,8 +117,6 @@ class CloneRecord(Spec):
 
 @dataclass
 class _Task:
-    """Work in progress."""
-
     total: int | None
     done: float = 0
     began: float = 0.0
@@ -224,11 +219,7 @@ class CloneJob:
     def _record(self) -> CloneRecord:
         asked = self.request
         return CloneRecord(
-            preset=asked.preset,
-            minutes=asked.minutes,
-            state=self.state,
-            message=self.message,
-            result=self.result,
+            preset=asked.preset, minutes=asked.minutes, state=self.state, message=self.message, result=self.result
         )
 
 

@@ -141,8 +141,6 @@ class _Wave(Encoder):
 
 
 class _Compressed(Encoder):
-    """What FFmpeg's libraries write."""
-
     def __init__(self, target: _Whole | _Stream, kind: str, rate: int, remark: str) -> None:
         self._target = target
         self._container: Any = require_av().open(

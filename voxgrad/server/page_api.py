@@ -23,7 +23,6 @@ from voxgrad.presets import preset_names
 from voxgrad.server import uploads, workers
 from voxgrad.server.clone import CloneJobs, CloneRequest, own_base
 from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
-from voxgrad.server.remote_engine import slot_of
 from voxgrad.server.service import SpeechService, UnknownVoiceError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_api import described
@@ -78,7 +77,6 @@ def _store(request: Request) -> Store:
 
 
 def _session(request: Request) -> RecordingSession:
-    """The session that a path names."""
     identifier = request.path_params["session"]
     directory = _store(request).home / _FOLDER / identifier
     if _ID.fullmatch(identifier) is None or not directory.is_dir():
@@ -177,7 +175,7 @@ async def put_take(request: Request) -> Response:
             raise HTTPError(415, "A take must be a WAV file.", code="unsupported_media_type")
         service: SpeechService = request.app.state.service
         base = own_base(service.store)
-        call = service.pool.call(workers.check, incoming, text, None if base is None else slot_of(base))
+        call = service.pool.call(workers.check, incoming, text, None if base is None else base.location)
         report = await unless_left(request, call)
         unusable = {problem["code"] for problem in report["problems"]} & {"silent", "unreadable"}
         kept = not report["problems"] or (request.query_params.get("keep") == "1" and not unusable)
@@ -313,11 +311,7 @@ def _check_removable(store: Store, voice: Artifact) -> None:
 async def trash(request: Request) -> Response:
     """GET /api/trash: the voices that can be brought back, the last removed first."""
     shown = [
-        {
-            "ref": lost.location.ref,
-            "name": lost.location.name,
-            "removed": lost.removed.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
+        {"ref": lost.location.ref, "name": lost.location.name, "removed": lost.removed.strftime("%Y-%m-%dT%H:%M:%SZ")}
         for lost in await asyncio.to_thread(in_trash, _store(request))
         if lost.location.kind == "voice"
     ]
@@ -386,7 +380,7 @@ async def card(request: Request) -> Response:
 async def make_card(request: Request) -> Response:
     """POST /api/voices/{voice}/card: makes the page where it is missing."""
     service: SpeechService = request.app.state.service
-    slot = await _with_voice(request, lambda _, voice: slot_of(voice))
+    slot = await _with_voice(request, lambda _, voice: voice.location)
     call = service.pool.call(workers.make_card, service.store.home, slot)
     return JSONResponse({"card": await unless_left(request, call)}, 201)
 

@@ -16,10 +16,9 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.server.http import HTTPError
 from voxgrad.server.metrics import Metrics
-from voxgrad.server.remote_engine import RemoteEngine
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.workers import WorkerPool
-from voxgrad.store.artifact import Artifact, Reference
+from voxgrad.server.workers import RemoteEngine, WorkerPool
+from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.unread import unread_remarks
@@ -82,8 +81,7 @@ class SpeechService:
         names = list(found.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
         if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
-                f"{voice.ref} has no speaker {speaker!r}",
-                f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}.",
+                f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
             )
         return replace(found, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
@@ -93,21 +91,13 @@ class SpeechService:
         return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
-        if wanted is None:
-            return self.store.find(None, "voice" if self.store.list("voice") else "base"), None
-        name, mark, speaker = wanted.partition(_SPEAKER_MARK)
+        name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)
         try:
-            reference = Reference.parse(name)
-            kind = reference.kind
-            if kind is None and reference.digest is None:
-                # A voice has the name of its dataset by default, and so is its speech.
-                layout = self.store.layout
-                kind = next((one for one in SPEAKERS if layout.locations(one, str(reference.name))), "voice")
-            found = self.store.find(name, kind)
+            found = self.store.find_of(None if wanted is None else name, SPEAKERS)
         except BadInputError as error:
+            if wanted is None:
+                raise
             raise UnknownVoiceError(f"there is no voice {wanted[:80]!r}", self._there_are()) from error
-        if found.kind not in SPEAKERS:
-            raise UnknownVoiceError(f"{found} cannot speak", self._there_are())
         return found, speaker if mark else None
 
     def _there_are(self) -> str:
@@ -174,7 +164,6 @@ class SpeechService:
             engine.leave()
 
     def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, RemoteEngine]:
-        """A job that the workers do for one request, and its engine."""
         engine = RemoteEngine(asked.voice, self.pool, self.metrics, asyncio.get_running_loop())
         return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
 

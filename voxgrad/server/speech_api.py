@@ -152,12 +152,7 @@ class _HeldResponse(StreamingResponse):
     """A stream that frees what it holds however it ends: read, left, failed or too slow."""
 
     def __init__(
-        self,
-        body: AsyncIterator[bytes],
-        media_type: str,
-        held: AsyncExitStack,
-        seconds: float,
-        metrics: Metrics,
+        self, body: AsyncIterator[bytes], media_type: str, held: AsyncExitStack, seconds: float, metrics: Metrics
     ) -> None:
         super().__init__(self._counted(body), media_type=media_type, headers={"Cache-Control": "no-store"})
         self._held, self._seconds, self._metrics = held, seconds, metrics

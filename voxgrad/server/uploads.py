@@ -107,8 +107,7 @@ def _members(directory: Path, opened: zipfile.ZipFile, limits: Limits) -> dict[P
     infos = opened.infolist()
     if len(infos) > limits.upload_files:
         raise BadInputError(
-            f"the zip contains {len(infos)} files, but at most {limits.upload_files} are allowed",
-            "Pack fewer.",
+            f"the zip contains {len(infos)} files, but at most {limits.upload_files} are allowed", "Pack fewer."
         )
     members: dict[Path, zipfile.ZipInfo] = {}
     for info in infos:

@@ -6,15 +6,14 @@ import signal
 import time
 import traceback
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import torch
-from torch import nn
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
@@ -28,9 +27,9 @@ from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.text.passages import Passage
-from voxgrad.vocoder.choice import choose_vocoder, mel_of
-from voxgrad.voice.engine import PassageAudio
+from voxgrad.voice.engine import PassageAudio, Pauses
 from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.voice import Voice
 
 THREADS = 1
 """Of every worker: more processes do more work than more threads."""
@@ -98,24 +97,16 @@ def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> TorchE
     if key not in _voices:
         sound = None if vocoder is None else Artifact.load(vocoder)
         engine = TorchEngine.load(Artifact.load(voice), sound)
-        weights = _bytes(engine.acoustic.model, engine.acoustic.speaking(_SYNTHESIS.precision))
-        size = int(_OVERHEAD * (weights + 2 * _stored(sound)))
+        modules = engine.acoustic.model, engine.acoustic.speaking(_SYNTHESIS.precision)  # which share weights
+        weights = {id(each): each for module in modules for each in (*module.parameters(), *module.buffers())}
+        size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+        # On the disk, a vocoder's weights may have half precision; Griffin-Lim has none.
+        size = int(_OVERHEAD * (size + (0 if sound is None else 2 * sound.size)))
         while _voices and size + sum(held for _, held in _voices.values()) > _limit:
             _voices.popitem(last=False)
         _voices[key] = (engine, size)
     _voices.move_to_end(key)
     return _voices[key][0]
-
-
-def _bytes(*modules: nn.Module) -> int:
-    """Of all weights; what modules share is counted once."""
-    tensors = {id(one): one for module in modules for one in (*module.parameters(), *module.buffers())}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
-def _stored(vocoder: Artifact | None) -> int:
-    """Bytes on the disk, where weights may have half precision; Griffin-Lim has none."""
-    return 0 if vocoder is None else vocoder.size
 
 
 def check(recording: Path, text: str, base: ArtifactLocation | None) -> dict[str, Any]:
@@ -130,11 +121,7 @@ def make_card(home: Path, voice: ArtifactLocation) -> str:
     Raises:
         BadInputError: base or dataset are not here any more.
     """
-    store, loaded_voice = Store.open(home), Artifact.load(voice)
-    base = store.find(f"@sha256:{loaded_voice.parent('base').digest}")
-    dataset = store.find(f"@sha256:{loaded_voice.parent('dataset').digest}", "dataset")
-    vocoder = choose_vocoder(store, None, mel_of(loaded_voice), ignore)
-    return card(store, loaded_voice, base, dataset, vocoder, ignore).ref
+    return card(Store.open(home), Artifact.load(voice), ignore).ref
 
 
 T = TypeVar("T")
@@ -309,6 +296,68 @@ class WorkerPool:
                     self._firsts_in_row = self._firsts_in_row + 1 if first else 0
                     self._metrics.waiting.set(self.waiting)
                     return task
+
+
+class LeftError(Exception):
+    """Nobody waits for the passage any more."""
+
+
+@dataclass(eq=False)
+class RemoteEngine:
+    """An `Engine` without weights: `speak` has a worker do it, and waits; so it is called in a thread.
+
+    Attributes:
+        voice: whose passages it speaks.
+        pool: of the workers.
+        metrics: where audio and work are counted.
+        loop: that the pool runs in.
+    """
+
+    voice: Voice
+    pool: WorkerPool
+    metrics: Metrics
+    loop: asyncio.AbstractEventLoop
+    threads: ClassVar[int] = THREADS
+    tools: ClassVar[Mapping[str, str]] = {}
+    _left: bool = False
+    _waiting: "Future[tuple[PassageAudio, float]] | None" = None
+
+    def speak(
+        self, passage: Passage, synthesis: SynthesisSpec, delivery: DeliverySpec, seed: int, pauses: Pauses = ()
+    ) -> PassageAudio:
+        """See `Engine.speak`.
+
+        Raises:
+            LeftError: `leave` was called.
+            VoxgradError: as the worker raises it.
+        """
+        if self._left:
+            raise LeftError
+        arguments = (*locations(self.voice), passage, synthesis, delivery, seed, tuple(pauses))
+        call = self.pool.call(speak, *arguments, later=self._waiting is not None)
+        self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
+        if self._left:  # in the meantime
+            waiting.cancel()
+        try:
+            spoken, seconds = waiting.result()
+        except CancelledError as error:
+            raise LeftError from error
+        length = len(spoken.samples) / self.voice.rate
+        self.metrics.audio_seconds.inc(length)
+        self.metrics.work_seconds.inc(seconds)
+        self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
+        return spoken
+
+    def leave(self) -> None:
+        """Nobody listens any more: what waits is not begun."""
+        self._left = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+
+def locations(voice: Voice) -> tuple[ArtifactLocation, ArtifactLocation | None]:
+    """Where voice and vocoder lie."""
+    return voice.artifact.location, None if voice.vocoder is None else voice.vocoder.location
 
 
 def _given_up() -> EnvironmentFailureError:

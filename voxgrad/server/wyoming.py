@@ -67,8 +67,6 @@ class _SynthesizeData(_StartData, _ChunkData):
 
 
 class _Header(BaseModel):
-    """The line that an event begins with."""
-
     type: str
     data: dict[str, Any] = {}
     data_length: _Length = 0
@@ -135,8 +133,6 @@ class _Reader(asyncio.StreamReader):
 
 @dataclass
 class _Text:
-    """A text that comes whole or in pieces."""
-
     voice: _VoiceData | None = None
     speaker: Voice | None = None  # looked up once, so that one text has one voice
     waiting: str = ""  # what has come and is not spoken yet
@@ -161,14 +157,8 @@ class _Text:
 
 
 class _Connection:
-    """A client, from its first event to its last."""
-
     def __init__(
-        self,
-        reader: _Reader,
-        writer: asyncio.StreamWriter,
-        service: SpeechService,
-        settings: ServerSettings,
+        self, reader: _Reader, writer: asyncio.StreamWriter, service: SpeechService, settings: ServerSettings
     ) -> None:
         self._reader, self._writer, self._service, self._settings = reader, writer, service, settings
         self._streamed: _Text | None = None

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from voxgrad.settings.audio import AudioSpec, CheckSpec, MelSpec, PrepareSpec
     from voxgrad.settings.base import Spec
     from voxgrad.settings.model import AcousticSpec, ModelSpec, Quality, TextSpec
-    from voxgrad.settings.onnx import OnnxSpec
-    from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, Sampler, Speed, SynthesisSpec
+    from voxgrad.settings.synthesis import ConversionSpec, DeliverySpec, OnnxSpec, Sampler, Speed, SynthesisSpec
     from voxgrad.settings.training import (
         LossWeights,
         Preset,
@@ -59,7 +58,7 @@ __all__ = [
     "VocoderTrainSpec",
 ]
 
-_MODULES = ("base", "audio", "model", "onnx", "synthesis", "training", "vocoder")
+_MODULES = ("base", "audio", "model", "synthesis", "training", "vocoder")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,15 +1,15 @@
-"""Settings of `say`: speaker, speed, temperature, steps, and what is done to the audio afterwards.
+"""Settings of `say` and `convert`, and of an ONNX graph.
 
-Every field is an option of the command line, the server, the page and Python, with its docstring as its help: the first
-sentence is what `-h` shows. See `voxgrad.options`.
+Every field of `SynthesisSpec`, `DeliverySpec` and `ConversionSpec` is an option of the command line, the server, the
+page and Python, with its docstring as its help: the first sentence is what `-h` shows. See `voxgrad.options`.
 """
 
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from voxgrad.samplers import SAMPLERS
-from voxgrad.settings.base import Spec, one_of
+from voxgrad.samplers import DETERMINISTIC, SAMPLERS
+from voxgrad.settings.base import Positive, Spec, one_of
 from voxgrad.settings.model import ModelSpec, Quality
 
 
@@ -95,3 +95,22 @@ class ConversionSpec(Spec):
     """Share of the recording's melody, moved to the voice's median and range: 0 is the voice's own melody."""
     loudness: bool = True
     """Keep the recording's changes of loudness. The level follows in windows of 150 ms, with at most 12 dB of gain."""
+
+
+Quantize = Literal["none", "half", "int8"]
+
+
+def _deterministic(name: str) -> str:
+    return one_of(name, DETERMINISTIC)
+
+
+class OnnxSpec(Spec):
+    """How a voice becomes one ONNX graph; all else of its synthesis is as the defaults have it."""
+
+    sampler: Annotated[str, AfterValidator(_deterministic)] = "unipc"
+    """Solver of the reverse diffusion, unrolled; those that draw noise in every step cannot be."""
+    steps: Positive = 2
+    """Evaluations of the score network, each in the graph."""
+    quantize: Quantize = "none"
+    """Weights: float32; float16, computed in float32; or 8-bit integers, multiplied as such where the graph
+    multiplies matrices."""

@@ -82,8 +82,7 @@ def stored_alignments(store: Store, model: Artifact, output: Path, *, force: boo
             f"{model.kind} {model.ref} has no stored alignments",
             f"Align a dataset with it: voxgrad align DATASET --voice {model.kind}/{model.ref}.",
         )
-    parent = model.parent("dataset")
-    opened = Dataset.open(store.find(f"@sha256:{parent.digest}", "dataset"))
+    opened = Dataset.open(store.origin(model.parent("dataset"), "dataset"))
     stored = read_alignments(model.path(ALIGNMENTS))
     clips = [clip for clip in opened.corpus.clips if clip.id in stored]  # of one speaker, maybe
     return _write(opened, {clip.id: stored[clip.id] for clip in clips}, output, emit)

@@ -15,6 +15,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import Alignment, Clip, Dataset
+from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.torch_engine import TorchEngine
 
 VERSION = 1
@@ -24,46 +25,28 @@ _SENTENCES = 4
 _SECONDS = 4.0
 
 
-def card(
-    store: Store,
-    voice: Artifact,
-    base: Artifact,
-    dataset: Artifact,
-    vocoder: Artifact | None,
-    emit: Emit,
-    deadline: float = math.inf,
-) -> Artifact:
-    """Compares base and voice on the same held-out sentences and seeds, or finds the card made before.
+def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) -> Artifact:
+    """Compares a voice with its base on the same held-out sentences and seeds, or finds the card made before.
 
     Args:
         store: where the card goes.
         voice: a fine-tuned voice.
-        base: what it was made from.
-        dataset: what it learnt from.
-        vocoder: None for Griffin-Lim.
         emit: called with progress events.
         deadline: when no further sentence is begun (`time.monotonic`); there is always one.
 
     Raises:
-        BadInputError: they do not fit, or no clip was held out.
+        BadInputError: its base or its dataset is gone, or no clip was held out.
         EnvironmentFailureError: the disk refuses.
     """
-    parents = {
-        "voice": voice,
-        "base": base,
-        "dataset": dataset,
-        **({} if vocoder is None else {"vocoder": vocoder}),
-    }
-    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
-    key = fingerprint(_TASK, VERSION, {}, known_by, {})
+    base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
+    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
+    parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
+    key = fingerprint(_TASK, VERSION, {}, parents, {})
     if (known := store.matching("card", key)) is not None:
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
     opened = Dataset.open(dataset)
-    engines = {
-        "base": TorchEngine.load(base, vocoder),
-        "voice": TorchEngine.load(voice, vocoder),
-    }
+    engines = {"base": TorchEngine.load(base, vocoder), "voice": TorchEngine.load(voice, vocoder)}
     whose = engines["voice"].acoustic.spec.voice
     theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
     learnt = opened.corpus.with_clips(theirs).has_one_sentence
@@ -73,7 +56,7 @@ def card(
     rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time ran out"))
-        key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, known_by, {})
+        key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, parents, {})
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
     found = verdict(summary["base"], summary["voice"])
     emit(Said(found))
@@ -96,7 +79,7 @@ def card(
         (staged.directory / PAGE).write_text(page, encoding="utf-8")
         return staged.publish(
             fingerprint=key,
-            parents=known_by,
+            parents=parents,
             settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
             seed=0,
             metrics={"verdict": found, **summary},

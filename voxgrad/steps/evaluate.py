@@ -11,16 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform
-from voxgrad.evaluation.clips import (
-    Figures,
-    alignments,
-    held_out,
-    measured,
-    perceptual,
-    recording,
-    speak,
-    speaker_of,
-)
+from voxgrad.evaluation.clips import Figures, alignments, held_out, measured, perceptual, recording, speak, speaker_of
 from voxgrad.evaluation.metrics import INSTALL, PerceptualMetrics, distances, missing, similarity
 from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
@@ -82,13 +73,8 @@ def evaluate(
     if lacking:
         emit(Said(f"not measured: {', '.join(lacking)} ({INSTALL})"))
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
-    known_by = {role: artifact.as_parent() for role, artifact in parents.items()}
-    settings: dict[str, Any] = {
-        "synthesis": trial.synthesis.model_dump(),
-        "clips": trial.clips,
-        "speaker": whose,
-    }
-    key = fingerprint(_TASK, VERSION, settings, known_by, {"seed": trial.seed, "missing": sorted(lacking)})
+    settings: dict[str, Any] = {"synthesis": trial.synthesis.model_dump(), "clips": trial.clips, "speaker": whose}
+    key = fingerprint(_TASK, VERSION, settings, parents, {"seed": trial.seed, "missing": sorted(lacking)})
     if (known := store.matching("evaluation", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
@@ -104,7 +90,7 @@ def evaluate(
         _draw(staged.directory / PICTURE, rows[VOICE])
         return staged.publish(
             fingerprint=key,
-            parents=known_by,
+            parents=parents,
             settings=settings,
             seed=trial.seed,
             device=f"cpu, {torch.get_num_threads()} threads",

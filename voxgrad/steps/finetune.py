@@ -12,13 +12,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
-from voxgrad.training.speaker_adaptation import (
-    adaptation_cost,
-    fit_embedding,
-    match_bands,
-    match_pitch,
-    nearest_row,
-)
+from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_bands, match_pitch, nearest_row
 from voxgrad.training.task import GradTTSRun, manifest_settings
 
 STEP, VERSION = "finetune", 3
@@ -84,9 +78,7 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
         raise BadInputError(f"{dataset.artifact.ref} has no speaker {speaker}", f"It has {', '.join(speakers)}.")
     chosen = speakers[0] if speaker is None else speaker
     corpus = replace(
-        dataset.corpus,
-        clips=tuple(clip for clip in dataset.corpus.clips if clip.speaker == chosen),
-        speakers=(chosen,),
+        dataset.corpus, clips=tuple(clip for clip in dataset.corpus.clips if clip.speaker == chosen), speakers=(chosen,)
     )
     return replace(dataset, corpus=corpus)
 

@@ -99,8 +99,6 @@ def import_vocoder(store: Store, file: Path, config: Path, *, name: str, licence
 
 
 def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> ModelSpec:
-    """Reads the sizes off the shapes."""
-
     def shape(name: str, dimensions: int) -> torch.Size:
         tensor = state.get(name)
         if not isinstance(tensor, Tensor) or tensor.dim() != dimensions or not tensor.numel():

@@ -1,7 +1,6 @@
 """A voice with its vocoder as an ONNX graph: export and import."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,23 +19,10 @@ from voxgrad.voice.load import find_lexicon, find_vocoder, require_torch
 SUFFIX = ".onnx"
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedGraph:
-    """What was written.
-
-    Attributes:
-        graph: the artifact in the store.
-        size: of the model, bytes.
-    """
-
-    graph: Artifact
-    size: int
-
-
 def export_onnx(
     store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, emit: Emit
-) -> ExportedGraph:
-    """Writes a voice with its vocoder as one graph, which is checked against torch.
+) -> Artifact:
+    """Writes a voice with its vocoder as one graph, which is checked against torch; returns the graph's artifact.
 
     Args:
         store: where the voice is, and where the graph is kept.
@@ -68,17 +54,11 @@ def export_onnx(
     else:
         words = find_lexicon(store, graph)
         write_folder(target, graph_files(content, described(content)[0], words))
-    return ExportedGraph(graph, len(content))
+    return graph
 
 
 def export_sherpa(
-    store: Store,
-    voice: Artifact,
-    vocoder: str | None,
-    target: Path,
-    spec: OnnxSpec,
-    speaker: str | None,
-    emit: Emit,
+    store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, speaker: str | None, emit: Emit
 ) -> int:
     """Writes the folder that sherpa-onnx loads as a VITS model; returns the model's bytes.
 

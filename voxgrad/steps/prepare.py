@@ -18,13 +18,7 @@ from voxgrad.files import sha256_of
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
 from voxgrad.preparation.messages import report_form, report_recordings
 from voxgrad.preparation.quality_checks import Policy, classify
-from voxgrad.preparation.recording import (
-    LOCAL,
-    RecordingOutcome,
-    RecordingSettings,
-    check_engine,
-    prepare_recordings,
-)
+from voxgrad.preparation.recording import LOCAL, RecordingOutcome, RecordingSettings, check_engine, prepare_recordings
 from voxgrad.preparation.report import write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
@@ -72,14 +66,7 @@ class Options:
 
 
 def prepare(
-    store: Store,
-    folder: Path,
-    *,
-    name: str,
-    preset: PrepareSpec,
-    text: TextSpec,
-    options: Options,
-    emit: Emit,
+    store: Store, folder: Path, *, name: str, preset: PrepareSpec, text: TextSpec, options: Options, emit: Emit
 ) -> Artifact:
     """Makes a dataset of a folder of recordings, or finds the one that the same recordings made before.
 
@@ -122,17 +109,23 @@ def prepare(
     keys = [_key(entry, settings) for entry in found.entries]
     refused = [asdict(problem) for problem in found.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
-    parents = {} if options.base is None or base is None else {"base": options.base.as_parent()}
+    parents = {} if options.base is None or base is None else {"base": options.base}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
     if (known := store.matching("dataset", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
-    cache = RecordingCache(store.prepared, _before(store, name))
+    versions = [dataset for dataset in store.list("dataset") if dataset.name == name]
+    cache = RecordingCache(store.prepared, max(versions, key=lambda dataset: dataset.version, default=None))
     done = _done(cache, found.entries, keys, how, options, emit)
     judged = _judged(done, found.problems, preset, options.policy)
+    if not judged.kept:
+        cache.clear(keys)
+        first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
+        raise BadInputError(
+            f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
+            ". ".join(["Fix the recordings or their transcripts", *found.notices]) + ".",
+        )
     try:
-        if not judged.kept:
-            raise _nothing_left(judged.problems, folder, found.notices)
         report_recordings(judged, emit)
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
@@ -143,7 +136,7 @@ def prepare(
                 parents=parents,
                 settings=settings,
                 metrics=judged.metrics(),
-                tools=_tools(),
+                tools={"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__},
                 consent=options.consent,
             )
     except BadInputError:
@@ -228,33 +221,14 @@ def _judged(
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
 
 
-def _nothing_left(problems: Sequence[Problem], folder: Path, notices: Sequence[str]) -> BadInputError:
-    first = f"{problems[0].id}: {problems[0].reason}"
-    return BadInputError(
-        f"none of the {len(problems)} recordings in {folder} can be used, the first for this: {first}",
-        ". ".join(["Fix the recordings or their transcripts", *notices]) + ".",
-    )
-
-
 def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:
     """Where a base lies that was trained on mels like these."""
     if base is None:
         return None
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
-        emit(
-            Said(
-                f"base {base.ref} has other mel settings, so transcripts are not checked",
-                "warning",
-            )
-        )
+        emit(Said(f"base {base.ref} has other mel settings, so transcripts are not checked", "warning"))
         return None
-    return ArtifactLocation(base.kind, base.name, base.version, base.directory, base.embedded)
-
-
-def _before(store: Store, name: str) -> Artifact | None:
-    """The last version of a dataset."""
-    same = [dataset for dataset in store.list("dataset") if dataset.name == name]
-    return max(same, key=lambda dataset: dataset.version, default=None)
+    return base.location
 
 
 def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:
@@ -264,10 +238,6 @@ def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Coun
         with suppress(VoxgradError):  # a text that cannot be read is reported when its turn comes
             unknown.update(encode(entry.text, text, lexicon).unknown)
     return unknown
-
-
-def _tools() -> dict[str, str]:
-    return {"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__}
 
 
 def _digest(path: Path) -> str:

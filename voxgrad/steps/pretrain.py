@@ -14,7 +14,7 @@ from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import vocabulary_size
-from voxgrad.training.dataset import Corpus, Dataset, mean_mel, measure_pitch
+from voxgrad.training.dataset import Dataset, mean_mel, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_pitch
 from voxgrad.training.task import GradTTSRun, manifest_settings
@@ -23,13 +23,7 @@ STEP, VERSION = "pretrain", 2
 
 
 def pretrain(
-    store: Store,
-    dataset: Artifact,
-    *,
-    name: str,
-    preset: Preset,
-    emit: Emit,
-    options: RunOptions = NO_OPTIONS,
+    store: Store, dataset: Artifact, *, name: str, preset: Preset, emit: Emit, options: RunOptions = NO_OPTIONS
 ) -> Artifact:
     """Trains a base from nothing, or finds the one that the same work made before.
 
@@ -47,8 +41,7 @@ def pretrain(
     """
     if preset.durations == "frozen":
         raise BadInputError(
-            "durations cannot be frozen before the model has learnt them",
-            "Set durations to mas, or to textgrid:DIR.",
+            "durations cannot be frozen before the model has learnt them", "Set durations to mas, or to textgrid:DIR."
         )
     opened = Dataset.open(dataset)
     if opened.corpus.has_one_sentence:
@@ -65,13 +58,11 @@ def pretrain(
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
-    run = GradTTSRun(store, request, key, _untrained(opened, preset), opened, preset, options, emit)
+    run = GradTTSRun(store, request, key, _untrained(opened, preset, spec), opened, preset, options, emit)
     return run.finish({"preset": preset.description})
 
 
-def _untrained(dataset: Dataset, preset: Preset) -> AcousticModel:
-    """A model that has learnt nothing yet."""
-    spec = _spec(dataset, preset)
+def _untrained(dataset: Dataset, preset: Preset, spec: AcousticSpec) -> AcousticModel:
     torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
     model = GradTTS(spec.model)
     with torch.no_grad():
@@ -87,24 +78,18 @@ def _untrained(dataset: Dataset, preset: Preset) -> AcousticModel:
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:
     speakers = dataset.corpus.speakers
-    model = preset.model.model_copy(
-        update={
-            "n_vocab": vocabulary_size,
-            "n_feats": dataset.mel.n_mels,
-            "n_spks": max(preset.model.n_spks, len(speakers)),
-        }
-    )
+    milliseconds = Counter[str]()
+    for clip in dataset.corpus.clips:
+        milliseconds[clip.speaker] += round(clip.seconds * 1000)
+    sizes = {
+        "n_vocab": vocabulary_size,
+        "n_feats": dataset.mel.n_mels,
+        "n_spks": max(preset.model.n_spks, len(speakers)),
+    }
     return AcousticSpec(
-        model=model,
+        model=preset.model.model_copy(update=sizes),
         mel=dataset.mel,
         text=dataset.text,
         speakers={speaker: row for row, speaker in enumerate(speakers)},
-        voice=_most_recorded(dataset.corpus),
+        voice=milliseconds.most_common(1)[0][0],
     )
-
-
-def _most_recorded(corpus: Corpus) -> str:
-    seconds = Counter[str]()
-    for clip in corpus.clips:
-        seconds[clip.speaker] += round(clip.seconds * 1000)
-    return seconds.most_common(1)[0][0]

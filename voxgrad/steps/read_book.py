@@ -175,8 +175,6 @@ _PIECE: Final = TypeAdapter(_Piece)
 
 @dataclass
 class _Work:
-    """What is spoken so far, in a folder."""
-
     folder: Path
     pieces: list[_Piece]
 
@@ -250,7 +248,6 @@ class _Work:
             target.timings.write([piece.timing for piece in self.pieces], self.samples / rate)
 
     def _blocks(self) -> Iterator[PCM]:
-        """All samples, in order."""
         with (self.folder / _AUDIO).open("rb") as audio:
             while content := audio.read(2 * _BLOCK):
                 yield np.frombuffer(content, "<i2").astype(np.int16)

@@ -108,7 +108,6 @@ class _Comparison:
 def _converted(
     source: Path, job: SpeechJob, known: Recording, recording: Path | None
 ) -> tuple[Recipe, Iterator[SpokenPassage]]:
-    """The recipe and the sound of a recording's conversion."""
     # Only here, because they need torch and Praat.
     from voxgrad.conversion.convert import conversion_recipe, convert  # noqa: PLC0415
     from voxgrad.conversion.source import read_source  # noqa: PLC0415
@@ -144,8 +143,6 @@ def _lossless(source: Path) -> Iterator[soundfile.SoundFile | None]:
 
 @dataclass(frozen=True)
 class _Made:
-    """An audio file's recipe, and where its parts are."""
-
     store: Store
     source: Path
     recipe: Recipe
@@ -172,15 +169,13 @@ class _Made:
         return validated(SynthesisSpec, self.recipe.synthesis, str(self.source))
 
     def _voice(self, member: Recipe | CastMember) -> Voice:
-        """A voice as it spoke then."""
         graph = self._graph(member) if self.recipe.engine == "onnx" else None
         voice = self._find(member.voice) if graph is None else graph
         vocoder = None if member.vocoder is None or graph is not None else self._find(member.vocoder)
         words = find_lexicon(self.store, voice, self.lexicon)
         if (words.sha256 if words else None) != member.lexicon:
             raise BadInputError(
-                f"{self.source} was made with another lexicon",
-                "Pass the original lexicon with --lexicon.",
+                f"{self.source} was made with another lexicon", "Pass the original lexicon with --lexicon."
             )
         return open_voice(voice, vocoder, words, graph, self.recipe.threads).ready()
 

@@ -61,13 +61,8 @@ def say(
         **({} if voice.graph is None else {"onnx": voice.graph}),
         **{f"cast.{called}": other.artifact for called, other in job.cast.voices.items()},
     }
-    known_by = {role: parent.as_parent() for role, parent in parents.items()}
-    settings = {
-        "synthesis": job.settings.model_dump(),
-        "delivery": job.delivery.model_dump(),
-        **voice.lexicon.settings,
-    }
-    key = fingerprint("say", VERSION, settings, known_by, {"text": text, "seed": job.seed, "name": name, **heard})
+    settings = {"synthesis": job.settings.model_dump(), "delivery": job.delivery.model_dump(), **voice.lexicon.settings}
+    key = fingerprint("say", VERSION, settings, parents, {"text": text, "seed": job.seed, "name": name, **heard})
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"{known.ref} is up to date", "detail"))
@@ -80,12 +75,8 @@ def say(
         (staged.directory / TEXT).write_text(text, encoding="utf-8")
         return staged.publish(
             fingerprint=key,
-            parents=known_by,
-            settings={
-                "text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…",
-                **settings,
-                "synthetic": True,
-            },
+            parents=parents,
+            settings={"text": text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…", **settings, "synthetic": True},
             seed=job.seed,
             device=f"cpu, {engine.threads} threads",
             tools=dict(engine.tools),
@@ -101,7 +92,6 @@ def say(
 
 
 def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, emit: Emit) -> float:
-    """Write audio and timings as they come; returns the seconds."""
     audio, rate, begun = directory / AUDIO, job.voice.rate, False
     with audio.open("wb") as wave, (directory / TIMINGS).open("w", encoding="utf-8") as lines:
 

@@ -95,7 +95,8 @@ def _task(vocoder: TrainableVocoder, dataset: Dataset, preset: VocoderPreset, ru
     with group.main_process_first():  # which makes the copies
         clips, held_out = _training_clips(dataset, preset, run, emit if group.is_main_process else ignore)
     torch.manual_seed(preset.seed)  # discriminators are drawn from torch's own generator
-    return VocoderTask(vocoder, clips, _waveforms(held_out), preset, pick_device(), group)
+    waveforms = [torch.from_numpy(held_out.clip(index)) for index in range(len(held_out))]
+    return VocoderTask(vocoder, clips, waveforms, preset, pick_device(), group)
 
 
 def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) -> TrainableVocoder:
@@ -112,7 +113,6 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
 
 
 def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> tuple[AudioClips, AudioClips]:
-    """Training clips with their copies, and those that are held out."""
     rate = dataset.mel.sample_rate
     training, held_out = (
         read_clips([dataset.artifact.path(f"audio/{clip.id}.flac") for clip in corpus.clips], rate)
@@ -124,7 +124,3 @@ def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Em
         run.mkdir(parents=True, exist_ok=True)
         training = training.joined(augmented_copies(training, preset.copies, preset.seed, run / "copies.npz", emit))
     return training, held_out
-
-
-def _waveforms(clips: AudioClips) -> list[torch.Tensor]:
-    return [torch.from_numpy(clips.clip(index)) for index in range(len(clips))]

@@ -17,7 +17,7 @@ from voxgrad.onnx.file import check_folder, write_folder
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
+from voxgrad.store.manifest import Identified, fingerprint
 from voxgrad.store.store import Store
 
 VERSION = 1
@@ -139,8 +139,8 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
     if artifact.manifest.settings.get(_HALVED) is True:
         emit(Said(f"the weights of {artifact.ref} are already in half precision"))
         return artifact
-    parents = {**artifact.manifest.parents, "source": artifact.as_parent()}
-    key = fingerprint(STEP, _HALVE_VERSION, {}, {"source": artifact.as_parent()}, {})
+    parents: dict[str, Identified] = {**artifact.manifest.parents, "source": artifact}
+    key = fingerprint(STEP, _HALVE_VERSION, {}, {"source": artifact}, {})
     if (known := store.matching(artifact.kind, key)) is not None:
         return known
     weights = {

@@ -22,15 +22,7 @@ from typing import Any, Self
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import Advanced, Began, Emit, Ended
 from voxgrad.files import atomic_write, explain_os_errors
-from voxgrad.store.artifact import (
-    KINDS,
-    Artifact,
-    StoreEntry,
-    check_name,
-    digest_line,
-    is_name,
-    possible_digests,
-)
+from voxgrad.store.artifact import KINDS, Artifact, StoreEntry, check_name, digest_line, is_name, possible_digests
 from voxgrad.store.maintenance import move_to_trash
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, Manifest
 from voxgrad.store.publish import StagedArtifact
@@ -295,15 +287,7 @@ def _damage_told(file: str) -> Iterator[None]:
     """Turn all that a broken zip can raise into one error; only for bodies that write nothing."""
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise BadInputError(f"{file} is not a complete voxgrad archive", _HINT) from error
 
 
@@ -326,10 +310,7 @@ def plan(archive: zipfile.ZipFile, file: str) -> list[ArchivedArtifact]:
             raise _refused(file, f"holds {member.filename!r}, which is not a path in a store")
         if mode not in {0, stat.S_IFREG} or member.is_dir():
             raise _refused(file, f"holds {member.filename!r}, which is not a regular file")
-        if member.flag_bits & _ENCRYPTED or member.compress_type not in {
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        }:
+        if member.flag_bits & _ENCRYPTED or member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise _refused(file, f"holds {member.filename!r}, which uses an unsupported compression")
         root, path = member.filename[: parts.start("path") - 1], parts["path"]
         if path in groups.setdefault(root, {}):

@@ -14,15 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
-from voxgrad.store.manifest import (
-    DIGEST_FILE,
-    MANIFEST_FILE,
-    FileEntry,
-    Manifest,
-    NewerSchemaError,
-    Parent,
-    is_digest,
-)
+from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, NewerSchemaError, Parent, is_digest
 
 KINDS = ("base", "vocoder", "dataset", "voice", "speech", "evaluation", "card", "onnx")
 
@@ -102,8 +94,7 @@ class Reference:
         parts = _REFERENCE.fullmatch(text)
         if parts is None:
             raise BadInputError(
-                f"{text!r} is not a reference",
-                "Write it as in alice, alice@v3, voice/alice@v3 or @sha256:1f2e3d.",
+                f"{text!r} is not a reference", "Write it as in alice, alice@v3, voice/alice@v3 or @sha256:1f2e3d."
             )
         kind, version = parts["kind"], parts["version"]
         return cls(
@@ -128,6 +119,11 @@ class ArtifactLocation:
     def ref(self) -> str:
         """``name@vN``."""
         return f"{self.name}@v{self.version}"
+
+    @property
+    def location(self) -> "ArtifactLocation":
+        """This alone, without a manifest: what travels between processes."""
+        return ArtifactLocation(self.kind, self.name, self.version, self.directory, self.embedded)
 
     def __str__(self) -> str:
         """What errors call it, such as ``voice alice@v1``."""
@@ -241,11 +237,7 @@ class Artifact(ArtifactLocation):
         if _read(location, DIGEST_FILE) != digest_line(digest):
             raise IntegrityError(f"The manifest of {location} does not match its digest", _HINT)
         manifest = Manifest.from_bytes(content, str(location))
-        if (manifest.kind, manifest.name, manifest.version) != (
-            location.kind,
-            location.name,
-            location.version,
-        ):
+        if (manifest.kind, manifest.name, manifest.version) != (location.kind, location.name, location.version):
             raise IntegrityError(
                 f"The directory of {location} contains {manifest.kind} {manifest.name}@v{manifest.version}",
                 "Move it back to its own directory.",
@@ -262,6 +254,11 @@ class Artifact(ArtifactLocation):
     def size(self) -> int:
         """Bytes of payload."""
         return sum(entry.size for entry in self.manifest.files)
+
+    @property
+    def parent_refs(self) -> dict[str, str]:
+        """References of what it was made from, by role."""
+        return {role: parent.ref for role, parent in self.manifest.parents.items()}
 
     def as_parent(self) -> Parent:
         """How an artifact made from this one names it."""
@@ -372,8 +369,7 @@ def _read(location: ArtifactLocation, file: str) -> bytes:
 def _unreadable(location: ArtifactLocation, file: str, error: OSError) -> VoxgradError:
     if isinstance(error, PermissionError):
         return EnvironmentFailureError(
-            f"There is no permission to read the file {file} of {location}",
-            "Change the permissions of its directory.",
+            f"There is no permission to read the file {file} of {location}", "Change the permissions of its directory."
         )
     problem = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
     return IntegrityError(f"The file {file} of {location} {problem}", _HINT)

@@ -12,13 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.files import (
-    advisory_lock,
-    explain_os_errors,
-    is_locked,
-    sync_directory,
-    write_file,
-)
+from voxgrad.files import advisory_lock, explain_os_errors, is_locked, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
     Artifact,

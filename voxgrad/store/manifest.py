@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -35,6 +35,18 @@ class Parent(_Record):
     """``name@vN``, for people."""
     digest: Digest
     """Of its manifest; this is what identifies it."""
+
+
+class Identified(Protocol):
+    """What has a reference and a digest: an artifact, or a `Parent` that names one."""
+
+    @property
+    def ref(self) -> str:
+        """``name@vN``."""
+
+    @property
+    def digest(self) -> str:
+        """Of its manifest."""
 
 
 class FileEntry(_Record):
@@ -139,8 +151,7 @@ def check_schema(version: str, owner: str) -> None:
     major, ours = (int(text.partition(".")[0]) for text in (version, SCHEMA_VERSION))
     if major > ours:
         raise NewerSchemaError(
-            f"{owner} has schema {version}, which is newer than this version of voxgrad supports",
-            "Upgrade voxgrad.",
+            f"{owner} has schema {version}, which is newer than this version of voxgrad supports", "Upgrade voxgrad."
         )
     if major < ours:
         raise IntegrityError(f"{owner} has schema {version}, which no release wrote", "Import a copy of it.")
@@ -169,7 +180,7 @@ def fingerprint(
     step: str,
     step_version: int,
     settings: Mapping[str, Any],
-    parents: Mapping[str, Parent],
+    parents: Mapping[str, Identified],
     inputs: Mapping[str, Any],
 ) -> str:
     """Identify a piece of work before it is done: the same fingerprint would give the same artifact.

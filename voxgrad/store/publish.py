@@ -16,7 +16,7 @@ import voxgrad
 from voxgrad.errors import EnvironmentFailureError, IntegrityError
 from voxgrad.files import advisory_lock, explain_os_errors, sync_directory, sync_file, write_file
 from voxgrad.store.artifact import Artifact, ArtifactLocation, Layout, digest_line
-from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, Parent
+from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Identified, Manifest, Parent
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,7 +36,7 @@ class StagedArtifact:
         *,
         fingerprint: str,
         settings: Mapping[str, Any],
-        parents: Mapping[str, Parent] = _NOTHING,
+        parents: Mapping[str, Identified] = _NOTHING,
         seed: int | None = None,
         device: str | None = None,
         tools: Mapping[str, str] = _NOTHING,
@@ -68,7 +68,7 @@ class StagedArtifact:
                 created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 tools={**tools, "voxgrad": voxgrad.__version__, "python": platform.python_version()},
                 fingerprint=fingerprint,
-                parents=dict(parents),
+                parents={role: _named(parent) for role, parent in parents.items()},
                 settings=dict(settings),
                 seed=seed,
                 device=device,
@@ -108,8 +108,7 @@ class StagedArtifact:
             )
             if staged != listed:
                 raise IntegrityError(
-                    f"The files of {self.kind} {self.name} do not match its manifest",
-                    "Get the archive again.",
+                    f"The files of {self.kind} {self.name} do not match its manifest", "Get the archive again."
                 )
             digest = hashlib.sha256(content).hexdigest()
             free = self._layout.is_free(self.kind, self.name, manifest.version, digest)
@@ -157,12 +156,15 @@ class StagedArtifact:
         return True
 
 
+def _named(parent: Identified) -> Parent:
+    return parent if isinstance(parent, Parent) else Parent(ref=parent.ref, digest=parent.digest)
+
+
 def _sealed(directory: Path) -> tuple[FileEntry, ...]:
     """List the payload, with every file and every directory below safely on the disk."""
     if not directory.is_dir():
         raise EnvironmentFailureError(
-            "the staging directory is gone: it was already published, or deleted as abandoned",
-            "Run the command again.",
+            "the staging directory is gone: it was already published, or deleted as abandoned", "Run the command again."
         )
     entries = []
     for folder, folders, files in os.walk(directory, topdown=False, onerror=_raise):

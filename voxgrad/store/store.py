@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,13 +26,7 @@ from voxgrad.store.artifact import (
     check_name,
     load_entry,
 )
-from voxgrad.store.manifest import (
-    MANIFEST_FILE,
-    SCHEMA_VERSION,
-    NewerSchemaError,
-    canonical_json,
-    check_schema,
-)
+from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, NewerSchemaError, Parent, canonical_json, check_schema
 from voxgrad.store.publish import StagedArtifact
 from voxgrad.system_errors import is_disk_full, os_error
 
@@ -162,6 +156,40 @@ class Store:
         if isinstance(found, DamagedArtifact):
             raise found.error
         return found
+
+    def find_of(self, ref: str | None, kinds: Sequence[str]) -> Artifact:
+        """As `find`; where several kinds have a name, the first of ``kinds`` is meant, and None is the newest of it.
+
+        A voice has the name of its dataset by default, and so is its speech.
+
+        Raises:
+            BadInputError: nothing answers to it, or what does is of another kind.
+            IntegrityError: what answers to it is damaged.
+        """
+        kind: str | None = next((each for each in kinds if self.list(each)), kinds[0])
+        if ref is None:
+            return self.find(None, kind)
+        named = Reference.parse(ref)
+        if named.kind is not None or named.digest is not None:
+            kind = named.kind
+        elif there := [each for each in KINDS if self.layout.locations(each, str(named.name))]:
+            kind = next((each for each in kinds if each in there), there[0])
+        found = self.find(ref, kind)
+        if found.kind not in kinds:
+            raise BadInputError(f"{ref} is a {found.kind}", f"Name a {' or a '.join(kinds)}.")
+        return found
+
+    def origin(self, parent: Parent, role: str) -> Artifact:
+        """The very artifact that a manifest names as a parent.
+
+        Raises:
+            BadInputError: it is no longer here.
+        """
+        try:
+            return self._with_digest(parent.digest, None)
+        except BadInputError as error:
+            message = f"The {role} {parent.ref} is not in this store, or damaged"
+            raise BadInputError(message, "Import it, or use --home with the store that contains it.") from error
 
     def locate(self, ref: str | None, kind: str | None = None) -> StoreEntry:
         """As `find`, but what is damaged is returned too.

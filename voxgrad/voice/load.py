@@ -10,7 +10,7 @@ from voxgrad.events import Emit, ignore
 from voxgrad.onnx.runtime import KIND, find_graph, has_runtime, settings_of
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
-from voxgrad.store.artifact import Artifact, Reference
+from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
@@ -36,19 +36,7 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
     Raises:
         BadInputError: nothing that can speak answers to it.
     """
-    preferred = next((kind for kind in _SPEAKERS if store.list(kind)), "voice")
-    if ref is None:
-        return store.find(None, preferred)
-    named = Reference.parse(ref)
-    kind = named.kind
-    if kind is None and named.digest is None:
-        # A voice has the name of its dataset by default, and so is its speech.
-        kinds = {artifact.kind for artifact in store.scan() if artifact.name == named.name}
-        kind = next((speaker for speaker in _SPEAKERS if speaker in kinds), min(kinds, default=preferred))
-    artifact = store.find(ref, kind)
-    if artifact.kind not in _SPEAKERS:
-        raise BadInputError(f"{ref} is a {artifact.kind} and cannot speak", "Give a voice or a base.")
-    return artifact
+    return store.find_of(ref, _SPEAKERS)
 
 
 def find_vocoder(store: Store, ref: str | None, voice: Artifact, emit: Emit) -> Artifact | None:
@@ -144,12 +132,12 @@ def _choose_graph(
         require_settings(exported, resolve_graph_defaults(exported, synthesis))
         return voice
     acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-    synthesis = synthesis.resolve_defaults(acoustic.model)
     if engine == "torch" or (engine == "auto" and (unsuited(synthesis) or vocoder is None or not has_runtime())):
         return None
     require_suited(synthesis)
+    steps = synthesis.resolve_defaults(acoustic.model).steps
     # validated again, for a sampler that no graph has was refused above
-    spec = OnnxSpec.model_validate({"sampler": synthesis.sampler, "steps": synthesis.steps, "quantize": QUANTIZE})
+    spec = OnnxSpec.model_validate({"sampler": synthesis.sampler, "steps": steps, "quantize": QUANTIZE})
     graph = None if vocoder is None else find_graph(store, voice, vocoder, spec)
     if graph is None and engine == "onnx":
         require_torch()

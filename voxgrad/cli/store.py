@@ -1,0 +1,357 @@
+"""Commands of the store: `ls`, `show`, `verify`, `rm`, `restore` and `gc`."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from voxgrad.cli.shared_options import Session, command
+from voxgrad.errors import BadInputError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Group, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from voxgrad.store import Artifact, Lineage, Parent, StoreEntry
+    from voxgrad.store.lineage import Finding
+    from voxgrad.store.maintenance import Trashed
+
+Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
+_FILES_SHOWN = 20
+"""A dataset has thousands; --json lists them all."""
+
+
+@command()
+def ls(
+    session: Session,
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help="base, vocoder, dataset, voice, speech, evaluation, card or onnx."),
+    ] = None,
+    *,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Show artifacts as a tree, below what they were made from.")
+    ] = False,
+) -> None:
+    """List artifacts, or those of one kind."""
+    from voxgrad.store import Lineage, Store
+
+    store = Store.open(session.home, newer_too=True)
+    if tree and kind is not None:
+        raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
+    entries = store.scan(kind)
+    shown = forest(Lineage.of(store)) if tree else entries_table(entries)
+    session.answer(
+        {"home": str(store.home), "artifacts": [_listed(entry) for entry in entries]},
+        shown if entries else f"Nothing yet in {store.home}",
+    )
+
+
+def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
+    """Artifacts as lines of a table that can be read at 80 columns."""
+    from voxgrad.cli.terminal import size, table
+    from voxgrad.store import DamagedArtifact
+
+    shown = table(*("kind", "ref", "created", "size", "from"), no_wrap={"kind", "created", "size"}, right={"size"})
+    for entry in entries:
+        if isinstance(entry, DamagedArtifact):
+            shown.add_row(entry.kind, entry.ref, entry.state, "", entry.error.message, style="red")
+            continue
+        origin = [*entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
+        created = entry.manifest.created[:16].replace("T", " ")
+        shown.add_row(entry.kind, entry.ref, created, size(entry.size), ", ".join(origin))
+    return shown
+
+
+def forest(lineage: "Lineage") -> "Group":
+    """Every artifact below each thing that it was made from, and what was made from it below the first of them."""
+    from rich.console import Group
+    from rich.tree import Tree
+
+    shown: set[Path] = set()
+
+    def grow(tree: "Tree", entry: "StoreEntry") -> None:
+        for child in lineage.children(entry):
+            again = child.directory in shown
+            branch = tree.add(_label(lineage, child, " (see above)" if again else ""))
+            if not again:
+                shown.add(child.directory)
+                grow(branch, child)
+
+    trees = []
+    for entry in lineage.everything:
+        if not lineage.ancestors(entry):
+            trees.append(Tree(_label(lineage, entry, "")))
+            grow(trees[-1], entry)
+    return Group(*trees)
+
+
+def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
+    from rich.text import Text
+
+    from voxgrad.cli.terminal import size
+    from voxgrad.store import DamagedArtifact
+
+    if isinstance(entry, DamagedArtifact):
+        return Text(f"{entry}, {entry.state}", style="red")
+    parents = entry.manifest.parents.items()
+    gone = [f"{role} {parent.ref}" for role, parent in parents if lineage.origin(parent) is None]
+    missing = f" (missing: {', '.join(gone)})" if gone else ""
+    return Text(f"{entry}, {size(entry.size)}{missing}{note}")
+
+
+def _listed(entry: "StoreEntry") -> dict[str, Any]:
+    from voxgrad.store import DamagedArtifact
+
+    place = {name: getattr(entry, name) for name in ("kind", "name", "version", "ref", "embedded")}
+    if isinstance(entry, DamagedArtifact):
+        return {**place, "damaged": str(entry.error)}
+    about = {"created": entry.manifest.created, "size": entry.size, "digest": entry.digest}
+    return {**place, "damaged": None, **about, "parents": entry.parent_refs}
+
+
+@command()
+def show(session: Session, ref: Reference) -> None:
+    """Show an artifact, its files, and what it was made from."""
+    from voxgrad.store import Artifact, Lineage
+
+    artifact = session.store.find(ref)
+    lineage = Lineage.of(session.store)
+    known = [ancestor for ancestor in lineage.ancestors(artifact) if isinstance(ancestor, Artifact)]
+    whole = artifact.size + sum(ancestor.size for ancestor in known)
+    made = lineage.children(artifact)
+    session.answer(
+        {
+            "manifest": artifact.manifest.model_dump(),
+            "digest": artifact.digest,
+            "embedded": artifact.embedded,
+            "directory": str(artifact.directory),
+            "size": artifact.size,
+            "size_with_lineage": whole,
+            "lineage": _ancestors(lineage, artifact),
+            "made_from_it": [{"kind": entry.kind, "ref": entry.ref, "digest": entry.digest} for entry in made],
+        },
+        _page(artifact, lineage, made, whole),
+    )
+
+
+def _ancestors(lineage: "Lineage", artifact: "Artifact") -> list[dict[str, Any]]:
+    """What an artifact was made from, as far back as the store knows; the size is null where a manifest is not read."""
+    from voxgrad.store import Artifact
+
+    def ancestor(role: str, parent: "Parent") -> dict[str, Any]:
+        # No circle is possible: a manifest would have to contain its own digest.
+        origin = lineage.origin(parent)
+        about: dict[str, Any] = {"role": role, "ref": parent.ref, "digest": parent.digest}
+        if isinstance(origin, Artifact):
+            return {**about, "state": "here", "size": origin.size, "lineage": _ancestors(lineage, origin)}
+        return {**about, "state": "missing" if origin is None else origin.state, "size": None, "lineage": []}
+
+    return [ancestor(role, parent) for role, parent in artifact.manifest.parents.items()]
+
+
+def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]", whole: int) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from voxgrad.cli.terminal import section, size
+
+    manifest = artifact.manifest
+    about = {
+        "created": manifest.created,
+        "directory": str(artifact.directory),
+        "digest": artifact.digest,
+        "tools": ", ".join(f"{tool} {version}" for tool, version in manifest.tools.items()),
+        "seed": manifest.seed,
+        "device": manifest.device,
+        "consent": manifest.consent,
+        "licence": manifest.licence,
+    }
+    files = {entry.path: size(entry.size) for entry in manifest.files[:_FILES_SHOWN]}
+    if len(manifest.files) > _FILES_SHOWN:
+        files["…"] = f"and {len(manifest.files) - _FILES_SHOWN} more"
+    by_kind = {}
+    for kind in sorted({entry.kind for entry in made}):
+        refs = [entry.ref for entry in made if entry.kind == kind]
+        more = f" and {len(refs) - _FILES_SHOWN} more" if len(refs) > _FILES_SHOWN else ""
+        by_kind[kind] = ", ".join(refs[:_FILES_SHOWN]) + more
+    ancestors = _ancestors(lineage, artifact)
+    origin = f"made from ({size(whole - artifact.size)})" if ancestors else "made from no other artifact"
+    tree = Tree(Text(origin, style="bold"))
+    _grow(tree, ancestors)
+    return Group(
+        section(str(artifact), {name: str(value) for name, value in about.items() if value is not None}),
+        section("metrics", flattened(manifest.metrics)),
+        section("settings", flattened(manifest.settings)),
+        section(f"files ({size(artifact.size)})", files),
+        section("made from it", by_kind),
+        tree,
+    )
+
+
+def _grow(tree: "Tree", ancestors: "Sequence[dict[str, Any]]") -> None:
+    from rich.text import Text
+
+    from voxgrad.cli.terminal import size
+
+    for ancestor in ancestors:
+        here = ancestor["size"] is not None
+        mark = f", {size(ancestor['size'])}" if here else f" ({ancestor['state']})"
+        branch = tree.add(Text(f"{ancestor['role']}: {ancestor['ref']}{mark}", style="" if here else "red"))
+        _grow(branch, ancestor["lineage"])
+
+
+def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values as dotted names.
+
+    >>> flattened({"mel": {"n_fft": 1024}, "trim": True})
+    {'mel.n_fft': '1024', 'trim': 'True'}
+    """
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= flattened(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return flat
+
+
+@command()
+def verify(
+    session: Session,
+    ref: Annotated[str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: everything).")] = None,
+    *,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="Read every byte (default), or check manifests and sizes only.")
+    ] = True,
+) -> None:
+    """Check artifacts for damage. Also lists what depends on damaged ones; repairs nothing."""
+    from voxgrad.store import Lineage
+    from voxgrad.store.lineage import verify as look
+
+    lineage = Lineage.of(session.store)
+    chosen = lineage.everything if ref is None else (session.store.locate(ref),)
+    with session.progress() as progress:
+        findings = look(lineage, chosen, full=full, emit=progress.emit)
+    damaged = [
+        {
+            "kind": finding.artifact.kind,
+            "ref": finding.artifact.ref,
+            "problems": [problem.message for problem in finding.problems],
+            "dependents": [str(dependent) for dependent in finding.dependents],
+        }
+        for finding in findings
+    ]
+    session.answer(
+        {"home": str(session.store.home), "full": full, "verified": len(chosen), "damaged": damaged},
+        _verdict(findings, len(chosen)),
+    )
+    if findings:
+        raise typer.Exit(ExitCode.INTEGRITY)
+
+
+def _verdict(findings: "Sequence[Finding]", verified: int) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    shown = 5  # a dataset has thousands of files; --json lists them all
+    lines: list[Text] = []
+    for finding in findings:
+        lines.append(Text(f"{finding.artifact}", style="bold red"))
+        lines += [Text(f"  {problem.message}") for problem in finding.problems[:shown]]
+        if len(finding.problems) > shown:
+            lines.append(Text(f"  and {len(finding.problems) - shown} more files"))
+        if finding.dependents:
+            lines.append(Text(f"  made from it: {', '.join(str(dependent) for dependent in finding.dependents)}"))
+    if not findings:
+        return Text("1 artifact, intact" if verified == 1 else f"{verified} artifacts, all intact")
+    mend = "`voxgrad import` replaces it with an intact copy, `voxgrad rm` removes it"
+    return Group(*lines, Text(f"damaged: {len(findings)} of {verified}; {mend}"))
+
+
+@command()
+def rm(
+    session: Session,
+    ref: Reference,
+    *,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Also remove everything that was made from it.")] = False,
+) -> None:
+    """Move an artifact to the trash. Its number is never used again."""
+    from voxgrad.store.maintenance import remove
+
+    _tell(session, "removed", remove(session.store, session.store.locate(ref), cascade=cascade))
+
+
+def _tell(session: Session, what: str, entries: "Sequence[StoreEntry]") -> None:
+    places = [{"kind": entry.kind, "ref": entry.ref} for entry in entries]
+    session.answer({what: places}, "\n".join(f"{what} {entry}" for entry in entries))
+
+
+@command()
+def restore(
+    session: Session,
+    ref: Annotated[
+        str | None, typer.Argument(metavar="REF", help="Such as alice@v3 (default: list the trash).")
+    ] = None,
+) -> None:
+    """Bring an artifact back from the trash. What it was made from comes back too."""
+    from voxgrad.cli.terminal import table
+    from voxgrad.store.maintenance import in_trash
+    from voxgrad.store.maintenance import restore as bring_back
+
+    if ref is not None:
+        _tell(session, "restored", bring_back(session.store, ref))
+        return
+    trash = in_trash(session.store)
+    shown = table("kind", "ref", "removed", no_wrap={"kind", "removed"})
+    for trashed in trash:
+        shown.add_row(trashed.location.kind, trashed.location.ref, f"{trashed.removed:%Y-%m-%d %H:%M}")
+    session.answer({"trash": _trash(trash)}, shown if trash else "Nothing in the trash")
+
+
+def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": trashed.location.kind,
+            "ref": trashed.location.ref,
+            "removed": f"{trashed.removed:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for trashed in trash
+    ]
+
+
+@command()
+def gc(
+    session: Session,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
+    days: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Keep artifacts that were removed in the last N days.")
+    ] = 14,
+) -> None:
+    """Delete old trash, temporary files and leftovers of prepare. Never touches artifacts or runs."""
+    from voxgrad.cli.terminal import size
+    from voxgrad.store.maintenance import collect
+
+    done = collect(session.store, dry_run=dry_run, trash_age=timedelta(days=days))
+    lines = [f"{trashed.location}, removed {trashed.removed:%Y-%m-%d}" for trashed in done.trash]
+    lines += [f"{len(done.staging)} abandoned staging folders"] * bool(done.staging)
+    if done.prepared:
+        lines.append(f"{len(done.prepared)} prepared recordings without a dataset, {size(done.prepared_size)}")
+    verb = "would free" if dry_run else "freed"
+    session.answer(
+        {
+            "dry_run": dry_run,
+            "staging": len(done.staging),
+            "prepared": {"files": len(done.prepared), "size": done.prepared_size},
+            "trash": _trash(done.trash),
+            "size": done.size,
+        },
+        "\n".join([*lines, f"{verb} {size(done.size)}"]),
+    )
