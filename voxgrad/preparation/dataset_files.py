@@ -59,11 +59,7 @@ def _fit_from_json(value: dict[str, Any] | None) -> TranscriptScore | None:
         return None
     words = tuple(WordScore(**word) for word in value["words"])
     return TranscriptScore(
-        **{
-            **value,
-            "words": words,
-            "suspects": tuple(Suspect(**suspect) for suspect in value.get("suspects", ())),
-        }
+        **{**value, "words": words, "suspects": tuple(Suspect(**suspect) for suspect in value.get("suspects", ()))}
     )
 
 
@@ -183,8 +179,7 @@ class JudgedRecordings:
     def made(self) -> list[PreparedClip]:
         """Every clip that could be made, by id."""
         return sorted(
-            (prepared for outcome in self.outcomes for prepared in outcome.made),
-            key=lambda prepared: prepared.clip.id,
+            (prepared for outcome in self.outcomes for prepared in outcome.made), key=lambda prepared: prepared.clip.id
         )
 
     @property

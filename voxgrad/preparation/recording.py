@@ -235,10 +235,7 @@ def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard |
         "gain_db": round(cleaned.gain, 2),
         "decay_seconds": list(cleaned.decays),
         **({} if cleaned.snr_before is None else {"snr_db_before": cleaned.snr_before}),
-        "measures": {
-            **asdict(cleaned.measures),
-            "phones_per_second": round(phones / cleaned.waveform.seconds, 2),
-        },
+        "measures": {**asdict(cleaned.measures), "phones_per_second": round(phones / cleaned.waveform.seconds, 2)},
     }
 
 

@@ -87,17 +87,7 @@ _DEGREES: Final = {
 _COMPASS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 
 SHORT: Final = frozenset(
-    (
-        *TITLES,
-        *STREETS,
-        *AFTER,
-        *MONTHS,
-        *_WEEKDAYS,
-        *COUNTED,
-        *_STATES,
-        *_CODES,
-        *(word.lower() for word in COUNTED),
-    )
+    (*TITLES, *STREETS, *AFTER, *MONTHS, *_WEEKDAYS, *COUNTED, *_STATES, *_CODES, *(word.lower() for word in COUNTED))
 )
 """Every abbreviation that a user's own lexicon may claim as a word."""
 
@@ -250,10 +240,7 @@ _write_out: Final = Rules(
         rf"\b({_DAY_NAMES}|{_MONTH_NAMES})\.?\s?[-\u2013]\s?({_DAY_NAMES}|{_MONTH_NAMES})\b",
         lambda match: f"{_full(match[1])} to {_full(match[2])}",
     ),
-    (
-        rf"\b({_DAY_NAMES}),? (?=(?:{_MONTH_NAMES})\b|\d)",
-        lambda match: match[0].replace(match[1], _full(match[1])),
-    ),
+    (rf"\b({_DAY_NAMES}),? (?=(?:{_MONTH_NAMES})\b|\d)", lambda match: match[0].replace(match[1], _full(match[1]))),
     (r"\bA\s?[-\u2013]\s?Z\b", "A. to Z"),
     (r"\b(?:WW|ww)(I|II|1|2)\b", lambda match: f"world war {'two' if match[1] in {'II', '2'} else 'one'}"),
     (r"\bi\.e\.", "that is"),
@@ -366,8 +353,7 @@ _ELEMENTS: Final = (
 _LAST: Final = re.compile(r"(?:\d|Br|Cl|Se|Si|Te|(?:Al|Ga|In)As|[CFHINOPS])$")
 """Where one without a figure may end; what is no formula, such as "NBAs", ends otherwise."""
 read_formulas: Final = Rules(
-    (rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])", _formula),
-    guard=r"[A-Za-z][A-Z\d]",
+    (rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])", _formula), guard=r"[A-Za-z][A-Z\d]"
 )
 """Spells chemical formulas with a symbol of two letters ("NaCl", "Fe2O3"); others are read as any code with figures."""
 

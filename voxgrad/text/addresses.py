@@ -213,16 +213,10 @@ read_links: Final = Rules(
     (rf"(?i:(?<![\w@])(?:https?|ftp|file)://)(?P<address>[\w.~:@\-]++{_REST})", _address),
     (r"(?<![\w.+\-@])(?:mailto:)?(?P<address>[\w.+\-]++@[\w\-]++(?:\.[\w\-]++)++)", _address),
     (rf"(?<![\w@.\-])(?P<address>(?i:www)\.[\w.\-]++(?::\d++)?{_REST})", _address),
-    (
-        rf"(?<![\w@.\-/])(?P<address>(?:[A-Za-z0-9\-]+\.)+(?:{_DOMAINS})(?![\w\-@]|\.\w)(?::\d++)?{_REST})",
-        _address,
-    ),
+    (rf"(?<![\w@.\-/])(?P<address>(?:[A-Za-z0-9\-]+\.)+(?:{_DOMAINS})(?![\w\-@]|\.\w)(?::\d++)?{_REST})", _address),
     (r"(?<![\w:/.])(?P<address>[A-Za-z]:(?:\\[\w.\-]*+)++)", _address),
     (r"(?<![\w/.~<])(?P<address>(?:~|\.{1,2})?/[A-Za-z][\w.\-]*+(?:/[\w.\-]++)++)", _address),
-    (
-        rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)",
-        _file,
-    ),
+    (rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)", _file),
     (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
     (r"(?<![\w.])()\.((?:git|bash|zsh|vim|npm|docker|editor|env|prof)[a-z]*)(?![\w@])", _file),
     (rf"(?<![\w.])()\.((?:{_ENDINGS})\b){_FULL_STOP}", _file),

@@ -198,10 +198,7 @@ read_dates: Final = Rules(
     (r"(?<=\bon )(?!9/11)(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>)(?![\w/]| of\b)", _date),
     (r"(?<=\bdue )(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>)(?![\w/]| of\b)", _date),
     (rf"(?<![\w$£€.,:/-])(?P<day>0?[1-9]|[12]\d|3[01]) (?!may\b){_MONTH}(?![A-Za-z])", _day_month),
-    (
-        _MONTH_DAY,
-        _month_day,
-    ),
+    (_MONTH_DAY, _month_day),
     (
         rf"\b({_SHORT_MONTHS}) ('?\d{{1,2}}(?:st|nd|rd|th)?|[12]\d{{3}})\b",
         lambda match: f"{MONTHS[match[1]]} {match[2]}",
@@ -217,14 +214,8 @@ read_dates: Final = Rules(
 )
 """Writes out dates, decades and shortened years; a year that stands alone is left to its context."""
 read_times: Final = Rules(
-    (
-        _FROM_HOURS,
-        _from_hours,
-    ),
-    (
-        rf"{_UNSIGNED}(?P<first>[012]?\d:[0-5]\d)(?P<first_half>)\s?[-\u2013]\s?(?=[012]?\d:[0-5]\d\b)",
-        _from_hours,
-    ),
+    (_FROM_HOURS, _from_hours),
+    (rf"{_UNSIGNED}(?P<first>[012]?\d:[0-5]\d)(?P<first_half>)\s?[-\u2013]\s?(?=[012]?\d:[0-5]\d\b)", _from_hours),
     (r"\b0(\d)(\d\d)\s?(?:hours|hrs|h)\b", _military),
     (rf"{_UNREAD}({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)", _clock_hours),
     (rf"{_UNREAD}{_FOUR}(?= ?(?:GMT|UTC|[BCEMP][DES]T|Z|[Zz]ulu|local time)\b)", _clock),

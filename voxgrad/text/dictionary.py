@@ -85,19 +85,7 @@ def lookup(word: str, variant: int = 1) -> tuple[str, ...] | None:
 
 PREFERRED_VARIANTS: Final = {"de": 3} | dict.fromkeys(
     (
-        *(
-            "delegate",
-            "essay",
-            "forbidden",
-            "lead",
-            "live",
-            "perfect",
-            "re",
-            "recall",
-            "record",
-            "records",
-            "separate",
-        ),
+        *("delegate", "essay", "forbidden", "lead", "live", "perfect", "re", "recall", "record", "records", "separate"),
         *("sometimes", "sow", "subject", "survey", "thirty", "wind", "wound"),
     ),
     2,

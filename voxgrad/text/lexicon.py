@@ -76,8 +76,7 @@ class Lexicon:
             read = checked(phones, at)
             if entries.setdefault(word, read) != read:
                 raise BadInputError(
-                    f"{at}: {word} is already in line {lines[word]}, with other phones",
-                    "Keep one of them.",
+                    f"{at}: {word} is already in line {lines[word]}, with other phones", "Keep one of them."
                 )
             lines.setdefault(word, number)
         return cls(tuple(sorted(entries.items())))

@@ -230,14 +230,8 @@ read_numerals: Final = Rules(
         r"\bM{1,2}(?=[MCDXLVI]{3,}\b)(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b",
         lambda match: year(str(roman(match[0]))),
     ),
-    (
-        rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)",
-        lambda match: ordinal(str(roman(match[1]))),
-    ),
-    (
-        rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}",
-        _regnal,
-    ),
+    (rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)", lambda match: ordinal(str(roman(match[1])))),
+    (rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}", _regnal),
     (rf"\b((?i:{_REGNAL})(?: (?!the\b|and\b)[A-Z][a-z]+)?) {_NO_PRONOUN}({ROMAN}){_REGNAL_STOP}", _regnal),
     (rf"\b([A-Z][a-z]+) ({_LONG_ROMAN})(?!\.\w)", lambda match: f"{match[1]} {roman_words(match[2])}"),
     guard=_GUARD,

@@ -272,15 +272,7 @@ def _s_after_conjunction(place: _Place, parts: frozenset[str]) -> Part | None:
 
 _Rule = Callable[[_Place, frozenset[str]], Part | None]
 _BASE_FORM: Final[tuple[_Rule, ...]] = (
-    *(
-        _after_to,
-        _after_auxiliary,
-        _after_pronoun,
-        _after_relative,
-        _in_noun_phrase,
-        _after_conjunction,
-        _at_start,
-    ),
+    *(_after_to, _after_auxiliary, _after_pronoun, _after_relative, _in_noun_phrase, _after_conjunction, _at_start),
     _base_after_open,
 )
 _S_FORM: Final[tuple[_Rule, ...]] = (_s_after_pronoun, _s_in_noun_phrase, _s_after_conjunction, _s_after_open)

@@ -236,10 +236,7 @@ def with_d(phones: tuple[str, ...]) -> tuple[str, ...]:
     >>> with_d(("W", "AO1", "K")), with_d(("IH1", "M")), with_d(("L", "IH1", "F", "T"))
     (('W', 'AO1', 'K', 'T'), ('IH1', 'M', 'D'), ('L', 'IH1', 'F', 'T', 'IH0', 'D'))
     """
-    return (
-        *phones,
-        *(("IH0", "D") if phones[-1] in {"T", "D"} else "T" if phones[-1] in _VOICELESS else "D"),
-    )
+    return (*phones, *(("IH0", "D") if phones[-1] in {"T", "D"} else "T" if phones[-1] in _VOICELESS else "D"))
 
 
 def derive(word: str) -> tuple[str, ...] | None:

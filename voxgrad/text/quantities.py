@@ -410,14 +410,8 @@ read_foreign_numbers: Final = Rules(
         _spaced,
     ),
     (rf"{_START}(?P<whole>[1-9]\d{{0,2}}(?:\.\d{{3}})+)(?P<places>,\d{{1,3}})?(?![\w/-]|[.,]\d)", _pointed),
-    (
-        r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)",
-        lambda match: match[0].replace("'", ","),
-    ),
-    (
-        rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)",
-        lambda match: f"{int(match[0].replace(',', '')):,}",
-    ),
+    (r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)", lambda match: match[0].replace("'", ",")),
+    (rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)", lambda match: f"{int(match[0].replace(',', '')):,}"),
     (r"(?<=€)( ?\d+),(\d\d)(?![\d,.])", r"\1.\2"),
     (
         (

@@ -219,10 +219,7 @@ def emphasised(prosody: Prosody, level: str) -> Prosody:
         raise ValueError(f"Give one of {', '.join(_EMPHASES)}.")
     rate, semitones, decibels = _EMPHASES[level]
     return replace(
-        prosody,
-        rate=prosody.rate * rate,
-        semitones=prosody.semitones + semitones,
-        decibels=prosody.decibels + decibels,
+        prosody, rate=prosody.rate * rate, semitones=prosody.semitones + semitones, decibels=prosody.decibels + decibels
     )
 
 

@@ -16,15 +16,7 @@ from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.official_frontend import official_words, with_official_commas
-from voxgrad.text.pronounce import (
-    Pronunciation,
-    Source,
-    find,
-    is_stutter,
-    pronounce,
-    stuttered,
-    without_accents,
-)
+from voxgrad.text.pronounce import Pronunciation, Source, find, is_stutter, pronounce, stuttered, without_accents
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE, is_vowel
 from voxgrad.unicode import clean
 

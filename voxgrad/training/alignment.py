@@ -135,11 +135,7 @@ def align_corpus(
 
 
 def align_unknown_speakers(
-    model: GradTTS,
-    corpus: Corpus,
-    speaker_rows: Mapping[str, int],
-    device: torch.device,
-    advance: Advance = uncounted,
+    model: GradTTS, corpus: Corpus, speaker_rows: Mapping[str, int], device: torch.device, advance: Advance = uncounted
 ) -> dict[str, Alignment]:
     """Aligns speakers that the model does not know yet; passes over all frames twice.
 
@@ -192,11 +188,7 @@ def write_alignments(directory: Path, corpus: Corpus, stored: Mapping[str, Store
     with (directory / ALIGNMENTS).open("w", encoding="utf-8") as file:
         for clip in corpus.clips:
             alignment = stored[clip.id]
-            row = {
-                "id": clip.id,
-                "log_likelihood": alignment.log_likelihood,
-                "durations": alignment.durations,
-            }
+            row = {"id": clip.id, "log_likelihood": alignment.log_likelihood, "durations": alignment.durations}
             file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
     frames, count = Counter[str](), Counter[str]()
     for clip in corpus.clips:

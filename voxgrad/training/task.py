@@ -30,14 +30,7 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_step, collate, collate_crops
-from voxgrad.training.losses import (
-    Losses,
-    decoder_losses,
-    duration_scale,
-    full_losses,
-    parameters_of,
-    validate,
-)
+from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.run import RunOptions, RunRequest, tensorboard_writer
 from voxgrad.training.time_budget import stage_seconds
@@ -338,14 +331,5 @@ def build_task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, r
         known = textgrid.read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)
     rows = acoustic.spec.speakers
     return GradTTSTask(
-        acoustic.model,
-        training,
-        held_out,
-        rows,
-        settings,
-        run,
-        pick_device(),
-        emit,
-        known,
-        open_process_group(),
+        acoustic.model, training, held_out, rows, settings, run, pick_device(), emit, known, open_process_group()
     )

@@ -133,8 +133,7 @@ def _durations(path: Path, clip: Clip, seconds_per_frame: float) -> Tensor:
     seconds = clip.frames * seconds_per_frame
     if abs(borders[-1] - seconds) > 2 * seconds_per_frame:
         raise BadInputError(
-            f"{path} ends at {borders[-1]:.3f} s, but clip {clip.id} ends at {max(clip.seconds, seconds):.3f} s",
-            _ALIGN,
+            f"{path} ends at {borders[-1]:.3f} s, but clip {clip.id} ends at {max(clip.seconds, seconds):.3f} s", _ALIGN
         )
     return whole_frames([border / seconds_per_frame for border in borders[:-1]], clip.frames)
 
