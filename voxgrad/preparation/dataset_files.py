@@ -16,10 +16,9 @@ from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
 from voxgrad.files import atomic_write, explain_os_errors
-from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation.alignment import Suspect, TranscriptScore, WordScore
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict, duplicates, mixed_voices
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
-from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.pronounce import pronounce

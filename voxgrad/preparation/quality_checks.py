@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation.alignment import Suspect, TranscriptScore, WordScore
 from voxgrad.preparation.recording import PreparedClip
-from voxgrad.preparation.word_checks import Suspect
 from voxgrad.settings import CheckSpec
 
 FEWEST = 8

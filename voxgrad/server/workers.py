@@ -19,7 +19,7 @@ from torch import nn
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.preparation.alignment import loaded
-from voxgrad.preparation.take_checks import check_take
+from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.metrics import Metrics
 from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -119,7 +119,7 @@ def _stored(vocoder: Artifact | None) -> int:
 
 
 def check(recording: Path, text: str, base: ArtifactLocation | None) -> dict[str, Any]:
-    """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
+    """A recording of a prompt, checked; see `voxgrad.preparation.recording_session.check_take`."""
     acoustic = None if base is None else loaded(base)
     return asdict(check_take(recording, text, acoustic, load_prepare_preset("prepare")))
 
