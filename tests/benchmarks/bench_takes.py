@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from voxgrad.acoustic_model import load_acoustic_model
-from voxgrad.preparation.take_checks import check_take
+from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.store import Store
 from voxgrad.transcripts.find import find_transcripts

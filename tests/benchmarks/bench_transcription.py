@@ -19,10 +19,9 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
 from voxgrad.evaluation.metrics import edits
-from voxgrad.preparation.alignment import score_transcript
+from voxgrad.preparation.alignment import score_transcript, suspects
 from voxgrad.preparation.quality_checks import find_outliers
 from voxgrad.preparation.speech_recognition import choose_recogniser, hear
-from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, CheckSpec, TextSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE

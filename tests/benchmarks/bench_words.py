@@ -15,9 +15,8 @@ import torch
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.clean import clean
 from voxgrad.audio.mel import log_mel
-from voxgrad.preparation.alignment import score_transcript
+from voxgrad.preparation.alignment import score_transcript, suspects
 from voxgrad.preparation.quality_checks import beyond_usual, usual_gains
-from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, CheckSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from voxgrad.preparation import word_checks
-from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation import alignment
+from voxgrad.preparation.alignment import CLASSES, Suspect, TranscriptScore, WordScore, phone_likelihoods, suspects
 from voxgrad.preparation.quality_checks import find_outliers
-from voxgrad.preparation.word_checks import CLASSES, Suspect, phone_likelihoods, suspects
 from voxgrad.settings import CheckSpec
 from voxgrad.text.lexicon import NONE
 
@@ -33,7 +32,7 @@ SEE_ME_GO = ("", "S", "IY", "M", "IY", "G", "OW", "")
     [("see you go", "replaced", "you"), ("see to me go", "added", "to"), ("see go", "missing", "see")],
 )
 def test_the_wrong_word_is_named(monkeypatch, text: str, kind: str, word: str):
-    monkeypatch.setattr(word_checks, "phone_likelihoods", lambda mel: heard(*SEE_ME_GO))
+    monkeypatch.setattr(alignment, "phone_likelihoods", lambda mel: heard(*SEE_ME_GO))
     found = {one.kind: one for one in suspects(text, torch.zeros(80, 8), NONE)}
     assert (found[kind].word, found[kind].gain > 10) == (word, True)
     right = {one.kind: one for one in suspects("see me go", torch.zeros(80, 8), NONE)}
@@ -44,7 +43,7 @@ def test_passes_agree_with_all_paths_tried():
     draw = np.random.default_rng(0)
     silent = np.array([True, False, False, True, False, True])
     values = draw.normal(0, 1, (6, 6))
-    before, after = word_checks._passes(values, silent)
+    before, after = alignment._passes(values, silent)
 
     def allowed(path: tuple[int, ...]) -> bool:
         steps = [(here, there) for here, there in pairwise(path)]
@@ -59,7 +58,7 @@ def test_passes_agree_with_all_paths_tried():
 
 
 def test_a_text_that_is_too_long_has_no_suspects(monkeypatch):
-    monkeypatch.setattr(word_checks, "phone_likelihoods", lambda mel: heard("S", frames=3))
+    monkeypatch.setattr(alignment, "phone_likelihoods", lambda mel: heard("S", frames=3))
     assert suspects("see me go", torch.zeros(80, 6), NONE) == ()
 
 

@@ -14,8 +14,7 @@ import soundfile
 from voxgrad.audio.io import read_audio
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Ended, Event, Said
-from voxgrad.preparation.recording_session import RecordingSession, default_prompts
-from voxgrad.preparation.take_checks import ALL_PHONES, check_take, phones_of
+from voxgrad.preparation.recording_session import ALL_PHONES, RecordingSession, check_take, default_prompts, phones_of
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.clone import CloneJob, CloneRequest
 from voxgrad.store.maintenance import restore

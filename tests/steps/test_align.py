@@ -11,9 +11,8 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.steps import align as step
-from voxgrad.training.alignment import ALIGNMENTS, PHONES, align_corpus, read_alignments
+from voxgrad.training.alignment import ALIGNMENTS, PHONES, align_corpus, read_alignments, read_durations
 from voxgrad.training.dataset import Dataset
-from voxgrad.training.textgrid import read_durations
 
 
 def corpus(chain):

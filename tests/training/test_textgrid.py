@@ -14,17 +14,17 @@ from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.text.tokens import encode
 from voxgrad.textgrid import Interval, text_grid
-from voxgrad.training.dataset import Clip
-from voxgrad.training.textgrid import (
+from voxgrad.training.alignment import (
     SUFFIX,
     SpokenWord,
     clip_grid,
-    digest,
+    grids_digest,
     read_durations,
     read_tier,
     whole_frames,
     word_spans,
 )
+from voxgrad.training.dataset import Clip
 
 SECOND = MelSpec().seconds_per_frame
 TEXT = "Well, the sun is warm."
@@ -234,8 +234,8 @@ def test_a_digest_depends_on_what_grids_say_and_not_on_where_they_lie(tmp_path):
     one = clip()
     for name in ("a", "b"):
         write(tmp_path / name, one, durations_of(one))
-    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+    assert grids_digest(tmp_path / "a") == grids_digest(tmp_path / "b")
     write(tmp_path / "b", one, durations_of(one, 1))
-    assert digest(tmp_path / "a") != digest(tmp_path / "b")
+    assert grids_digest(tmp_path / "a") != grids_digest(tmp_path / "b")
     with pytest.raises(BadInputError, match="contains no TextGrids"):
-        digest(tmp_path)
+        grids_digest(tmp_path)

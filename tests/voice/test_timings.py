@@ -7,7 +7,7 @@ import pytest
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.passages import passages
-from voxgrad.training.textgrid import read_tier
+from voxgrad.training.alignment import read_tier
 from voxgrad.voice.timings import TimedPassage, read_timings, timed, timings_file
 
 SECONDS_PER_FRAME = 0.01

@@ -31,14 +31,7 @@ _ENCRYPTION: Final = "META-INF/encryption.xml"
 _DECLARATIONS: Final = re.compile(r"^\s*<\?xml[^>]*\?>|<!DOCTYPE[^>\[]*>")
 _ENCODING: Final = re.compile(rb"\s*<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)")
 _TEXT_TYPES: Final = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml"))
-_DAMAGE: Final = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    ZlibError,
-    EOFError,
-    NotImplementedError,
-    UnicodeError,
-)
+_DAMAGE: Final = (zipfile.BadZipFile, zipfile.LargeZipFile, ZlibError, EOFError, NotImplementedError, UnicodeError)
 _FONTS: Final = re.compile(r"\.(?:ttf|otf|woff2?)$", re.IGNORECASE)
 
 

@@ -1,22 +1,228 @@
-"""How well a text fits a recording, by the alignment of a base; alignment of recordings of an hour."""
+"""How well a text fits a recording: by the alignment of a base, and by a phone classifier, word by word."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
+from typing import Final, Literal
 
 import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.model import mas
-from voxgrad.preparation.word_checks import Suspect
+from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.lexicon import Lexicon
+from voxgrad.text.symbols import CONSONANTS, VOWELS
 from voxgrad.text.tokens import Encoded, encode
+
+CLASSES: Final = ("", *VOWELS, *CONSONANTS)
+"""Silence, and the 39 phones without stress."""
+WEIGHTS = "phone_classifier.safetensors"
+STRIDE = 2
+_CHANNELS = 144
+_DILATIONS = (1, 2, 3)
+_LOUD = 5.0  # nepers below the loudest frame
+_PRIOR = 0.7
+_LOWEST = -8.0
+
+
+class PhoneClassifier(nn.Module):
+    """Convolutions: normalised log-mel (batch, 80, frames) → logits (batch, 40, frames / 2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inp = nn.Conv1d(MelSpec().n_mels, _CHANNELS, 5, stride=STRIDE, padding=2)
+        self.convs = nn.ModuleList(
+            nn.Conv1d(_CHANNELS, _CHANNELS, 5, padding=2 * dilation, dilation=dilation) for dilation in _DILATIONS
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(1, _CHANNELS) for _ in _DILATIONS)
+        self.out = nn.Conv1d(_CHANNELS, len(CLASSES), 1)
+        self.log_prior = nn.Buffer(torch.zeros(len(CLASSES)))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """See the class."""
+        hidden = F.relu(self.inp(mel))
+        for convolution, norm in zip(self.convs, self.norms, strict=True):
+            hidden = hidden + F.relu(convolution(norm(hidden)))
+        logits: Tensor = self.out(hidden)
+        return logits
+
+
+def normalised(mel: Tensor) -> Tensor:
+    """Takes the mean and the spread of the loud frames' bands off, and with them room, microphone and voice."""
+    loud = mel.mean(0) > mel.mean(0).max() - _LOUD
+    spread = mel[:, loud].std(1, keepdim=True, correction=0).clamp(min=0.5)
+    return (mel - mel[:, loud].mean(1, keepdim=True)) / spread
+
+
+@lru_cache(maxsize=1)
+def _classifier() -> PhoneClassifier:
+    model = PhoneClassifier()
+    weights = load_file(Path(__file__).with_name(WEIGHTS))
+    model.load_state_dict({name: value.float() for name, value in weights.items()})
+    return model.eval()
+
+
+@torch.inference_mode()
+def phone_likelihoods(mel: Tensor) -> NDArray[np.float64]:
+    """Log-likelihoods of the phones but for a constant of every frame.
+
+    Args:
+        mel: log-mel of the default `voxgrad.settings.MelSpec`, (80, frames).
+
+    Returns:
+        (frames / 2, 40) in nats, of `CLASSES`: log-posteriors less 0.7 of the log-priors, -8 where lower.
+    """
+    model = _classifier()
+    posteriors = torch.log_softmax(model(normalised(mel)[None])[0].T, 1)
+    likelihoods: NDArray[np.float64] = (posteriors - _PRIOR * model.log_prior).clamp(min=_LOWEST).double().numpy()
+    return likelihoods
+
+
+Kind = Literal["replaced", "added", "missing"]
+_FREE = 1.0
+"""Nats a frame that any phone costs, where none is asked for."""
+_SHORTEST_WORD = 4  # frames of the classifier, 93 ms
+_IMPOSSIBLE = -1e9
+
+_Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The word of a clip that is the likeliest to be wrong in one way.
+
+    Attributes:
+        kind: ``replaced``: another is said; ``added``: it is not said; ``missing``: one is said after it that the text
+            lacks.
+        word: as the text has it; empty: before the first.
+        gain: nats by which the recording is more likely so.
+    """
+
+    kind: Kind
+    word: str
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """Phones in a row, with silences between words that may be left out.
+
+    Attributes:
+        phones: (states,) indices of `CLASSES`; silence before and after every word.
+        words: and their first states, and those after their last.
+    """
+
+    phones: NDArray[np.int64]
+    words: tuple[tuple[str, int, int], ...]
+
+
+def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
+    """The likeliest wrong word of each kind; none where the text has more phones than the classifier has frames.
+
+    Args:
+        text: what should be said.
+        mel: log-mel of the default settings, (80, frames).
+        lexicon: the user's pronunciations.
+    """
+    graph = _graph(text, lexicon)
+    likelihoods = phone_likelihoods(mel)
+    spoken = int((graph.phones > 0).sum())
+    if not spoken or spoken + 1 > len(likelihoods):
+        return ()
+    before, after = _passes(likelihoods[:, graph.phones], graph.phones == 0)
+    whole = before[-1, -2:].max()
+    any_phone = np.concatenate([[0.0], np.cumsum(likelihoods.max(1) - _FREE)])
+    any_sound = np.concatenate([[0.0], np.cumsum(likelihoods[:, 1:].max(1) - _FREE)])
+    names = [word for word, _, _ in graph.words]
+    entries = [_ends(before, start) for _, start, _ in graph.words]
+    exits = [_begins(after, stop) for _, _, stop in graph.words]
+    pairs = list(zip(entries, exits, strict=True))
+    replaced = [_through(entry, leave, any_phone, 0) for entry, leave in pairs]
+    added = [float((entry + leave).max()) for entry, leave in pairs]
+    silences = [0, *(stop for _, _, stop in graph.words)]
+    missing = [_through(_ends(before, at + 1), _begins(after, at), any_sound, _SHORTEST_WORD) for at in silences]
+    return (
+        _worst("replaced", names, replaced, whole),
+        _worst("added", names, added, whole),
+        _worst("missing", ["", *names], missing, whole),
+    )
+
+
+def _worst(kind: Kind, names: Sequence[str], scores: Sequence[float], whole: float) -> Suspect:
+    index = int(np.argmax(scores))
+    return Suspect(kind, names[index], round(float(scores[index] - whole), 2))
+
+
+def _graph(text: str, lexicon: Lexicon) -> _Graph:
+    encoded = encode(text, TextSpec(add_blank=False), lexicon)
+    phones, words = [0], []
+    for word in encoded.words:
+        labels = [label.rstrip("012") for label in encoded.phones[word.start : word.stop]]
+        states = [CLASSES.index(label) for label in labels if label in CLASSES[1:]]
+        words.append((word.word, len(phones), len(phones) + len(states)))
+        phones += [*states, 0]
+    return _Graph(np.array(phones), tuple(words))
+
+
+def _passes(values: _Doubles, silent: NDArray[np.bool_]) -> tuple[_Doubles, _Doubles]:
+    """Best scores of what comes before a frame, and of what comes from it on.
+
+    Args:
+        values: log-likelihoods, (frames, states).
+        silent: (states,) which may be left out; the first and the last are.
+
+    Returns:
+        (frames + 1, states + 1) each: ``[t, s + 1]`` of t frames of which the last is of state s, and ``[t, s]`` of the
+        frames from t on of which the first is of state s. ``[0, 0]`` of the one and ``[-1, -1]`` of the other are of no
+        frames.
+    """
+    before = _forward(values, silent)
+    after = _forward(values[::-1, ::-1], silent[::-1])[::-1, ::-1]
+    return before, after
+
+
+def _forward(values: _Doubles, silent: NDArray[np.bool_]) -> _Doubles:
+    frames, states = values.shape
+    best = np.full((frames + 1, states + 1), _IMPOSSIBLE)
+    best[0, 0] = 0.0
+    best[1, 1:3] = values[0, :2]
+    over = np.concatenate([[False, False], silent[1:-1]])  # the state before may be left out
+    last = best[1, 1:]
+    for frame in range(1, frames):
+        came = np.maximum(last[1:], last[:-1])
+        step = np.concatenate([last[:1], came])
+        skip = np.concatenate([[_IMPOSSIBLE, _IMPOSSIBLE], last[:-2]])
+        last = np.where(over, np.maximum(step, skip), step) + values[frame]
+        best[frame + 1, 1:] = last
+    return best
+
+
+def _ends(before: _Doubles, start: int) -> _Doubles:
+    """(frames + 1,) best score of what comes before a state: with the silence before it, or without."""
+    ends: _Doubles = np.maximum(before[:, start], before[:, start - 1])
+    return ends
+
+
+def _begins(after: _Doubles, silence: int) -> _Doubles:
+    """(frames + 1,) best score of what comes from a silence on, or from what follows it."""
+    begins: _Doubles = np.maximum(after[:, silence], after[:, silence + 1])
+    return begins
+
+
+def _through(entry: _Doubles, leave: _Doubles, free: _Doubles, shortest: int) -> float:
+    """The best score of a path that goes through any phones, for at least ``shortest`` frames."""
+    arrived = np.maximum.accumulate(entry - free)
+    return float(((leave + free)[shortest:] + arrived[: len(arrived) - shortest]).max())
+
 
 _FEWEST_WORDS = 3
 

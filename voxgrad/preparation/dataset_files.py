@@ -16,10 +16,9 @@ from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
 from voxgrad.files import atomic_write, explain_os_errors
-from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation.alignment import Suspect, TranscriptScore, WordScore
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict, duplicates, mixed_voices
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
-from voxgrad.preparation.word_checks import Suspect
 from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.pronounce import pronounce
@@ -59,11 +58,7 @@ def _fit_from_json(value: dict[str, Any] | None) -> TranscriptScore | None:
         return None
     words = tuple(WordScore(**word) for word in value["words"])
     return TranscriptScore(
-        **{
-            **value,
-            "words": words,
-            "suspects": tuple(Suspect(**suspect) for suspect in value.get("suspects", ())),
-        }
+        **{**value, "words": words, "suspects": tuple(Suspect(**suspect) for suspect in value.get("suspects", ()))}
     )
 
 
@@ -183,8 +178,7 @@ class JudgedRecordings:
     def made(self) -> list[PreparedClip]:
         """Every clip that could be made, by id."""
         return sorted(
-            (prepared for outcome in self.outcomes for prepared in outcome.made),
-            key=lambda prepared: prepared.clip.id,
+            (prepared for outcome in self.outcomes for prepared in outcome.made), key=lambda prepared: prepared.clip.id
         )
 
     @property

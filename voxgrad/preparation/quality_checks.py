@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment import TranscriptScore, WordScore
+from voxgrad.preparation.alignment import Suspect, TranscriptScore, WordScore
 from voxgrad.preparation.recording import PreparedClip
-from voxgrad.preparation.word_checks import Suspect
 from voxgrad.settings import CheckSpec
 
 FEWEST = 8
@@ -86,10 +85,7 @@ def usual_gains(clips: Sequence[Sequence[Suspect]]) -> dict[str, tuple[float, fl
 
 def beyond_usual(suspects: Sequence[Suspect], usual: Mapping[str, tuple[float, float]]) -> float:
     """Standard deviations by which a clip's most suspect word lies above what is usual; 0 without any."""
-    return max(
-        ((suspect.gain - usual[suspect.kind][0]) / usual[suspect.kind][1] for suspect in suspects),
-        default=0.0,
-    )
+    return max(((suspect.gain - usual[suspect.kind][0]) / usual[suspect.kind][1] for suspect in suspects), default=0.0)
 
 
 def _said(suspect: Suspect) -> str:
@@ -169,8 +165,7 @@ class Policy:
             raise BadInputError("--strict and --keep-all cannot be used together", "Give one of them.")
         if not 0 <= self.drop_worst < 100:
             raise BadInputError(
-                f"{self.drop_worst:g} % is not a share that can be dropped",
-                "Give --drop-worst a percentage below 100.",
+                f"{self.drop_worst:g} % is not a share that can be dropped", "Give --drop-worst a percentage below 100."
             )
 
 
@@ -349,8 +344,7 @@ def mixed_voices(made: Sequence[PreparedClip]) -> list[MixedVoices]:
         if len(theirs) < FEWEST:
             continue
         distance, rarer = split(
-            [prepared.mel for prepared in theirs],
-            [prepared.record["measures"]["f0_hz"] for prepared in theirs],
+            [prepared.mel for prepared in theirs], [prepared.record["measures"]["f0_hz"] for prepared in theirs]
         )
         if distance > _APART:
             names = tuple(prepared.clip.id for prepared, other in zip(theirs, rarer, strict=True) if other)

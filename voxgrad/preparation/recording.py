@@ -21,10 +21,9 @@ from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
-from voxgrad.preparation.alignment import TranscriptScore, loaded, score_transcript
+from voxgrad.preparation.alignment import TranscriptScore, loaded, score_transcript, suspects
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
-from voxgrad.preparation.word_checks import suspects
 from voxgrad.settings import AudioSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import ArtifactLocation
 from voxgrad.text.lexicon import Lexicon
@@ -235,10 +234,7 @@ def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard |
         "gain_db": round(cleaned.gain, 2),
         "decay_seconds": list(cleaned.decays),
         **({} if cleaned.snr_before is None else {"snr_db_before": cleaned.snr_before}),
-        "measures": {
-            **asdict(cleaned.measures),
-            "phones_per_second": round(phones / cleaned.waveform.seconds, 2),
-        },
+        "measures": {**asdict(cleaned.measures), "phones_per_second": round(phones / cleaned.waveform.seconds, 2)},
     }
 
 

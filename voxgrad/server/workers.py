@@ -18,7 +18,7 @@ import torch
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.preparation.alignment import loaded
-from voxgrad.preparation.take_checks import check_take
+from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.metrics import Metrics
 from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -110,7 +110,7 @@ def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> TorchE
 
 
 def check(recording: Path, text: str, base: ArtifactLocation | None) -> dict[str, Any]:
-    """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
+    """A recording of a prompt, checked; see `voxgrad.preparation.recording_session.check_take`."""
     acoustic = None if base is None else loaded(base)
     return asdict(check_take(recording, text, acoustic, load_prepare_preset("prepare")))
 

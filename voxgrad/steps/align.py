@@ -16,15 +16,18 @@ from voxgrad.store.store import Store
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import (
     ALIGNMENTS,
+    SUFFIX,
+    SpokenWord,
     StoredAlignment,
     align_corpus,
     align_unknown_speakers,
+    clip_grid,
     labels,
     read_alignments,
     summarised,
+    word_spans,
 )
 from voxgrad.training.dataset import Clip, Dataset, check_fits
-from voxgrad.training.textgrid import SUFFIX, SpokenWord, clip_grid, word_spans
 
 _TASK = "align"
 

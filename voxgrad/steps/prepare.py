@@ -16,10 +16,9 @@ from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.files import sha256_of
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
-from voxgrad.preparation.messages import report_form, report_recordings
 from voxgrad.preparation.quality_checks import Policy, classify
 from voxgrad.preparation.recording import LOCAL, RecordingOutcome, RecordingSettings, check_engine, prepare_recordings
-from voxgrad.preparation.report import write_report
+from voxgrad.preparation.report import report_form, report_recordings, write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation, check_name

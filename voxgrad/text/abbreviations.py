@@ -5,100 +5,76 @@ from typing import Final
 
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import digits
-from voxgrad.text.rules import Rules, text_after, text_before
+from voxgrad.text.rules import Rules, table, text_after, text_before, word_set
 
-TITLES: Final = {
-    "Adm": "admiral", "Amb": "ambassador", "Atty": "attorney", "Brig": "brigadier", "Capt": "captain",
-    "Cdr": "commander", "Cmdr": "commander", "Col": "colonel", "Cpl": "corporal", "Dr": "doctor", "Drs": "doctors",
-    "Fr": "father", "Ft": "fort", "Gen": "general", "Gov": "governor", "Hon": "honorable", "Lt": "lieutenant",
-    "Maj": "major", "Messrs": "messrs", "Mlle": "mademoiselle", "Mme": "madame", "Mr": "mister", "Mrs": "missus",
-    "Ms": "ms", "Mt": "mount", "Mx": "mix", "Ofc": "officer", "Pres": "president", "Prof": "professor",
-    "Pt": "point", "Pvt": "private", "Rep": "representative", "Rev": "reverend", "Sen": "senator",
-    "Sgt": "sergeant", "Supt": "superintendent",
-}  # fmt: skip
+TITLES: Final = table("""
+    Adm admiral, Amb ambassador, Atty attorney, Brig brigadier, Capt captain, Cdr commander, Cmdr commander,
+    Col colonel, Cpl corporal, Dr doctor, Drs doctors, Fr father, Ft fort, Gen general, Gov governor, Hon honorable,
+    Lt lieutenant, Maj major, Messrs messrs, Mlle mademoiselle, Mme madame, Mr mister, Mrs missus, Ms ms, Mt mount,
+    Mx mix, Ofc officer, Pres president, Prof professor, Pt point, Pvt private, Rep representative, Rev reverend,
+    Sen senator, Sgt sergeant, Supt superintendent
+""")
 """Before a name."""
 UNDOTTED: Final = frozenset(("Mr", "Mrs", "Ms", "Messrs", "Dr", "Mme", "Prof", "Sgt", "Capt", "Lt", "Mt", "Gov"))
 """Titles that are also written without a full stop before a name."""
-STREETS: Final = {
-    "Ave": "avenue", "Blvd": "boulevard", "Cir": "circle", "Ct": "court", "Dr": "drive", "Expy": "expressway",
-    "Hwy": "highway", "Ln": "lane", "Pkwy": "parkway", "Pl": "place", "Rd": "road", "Sq": "square", "St": "street",
-    "Ter": "terrace",
-}  # fmt: skip
+STREETS: Final = table("""
+    Ave avenue, Blvd boulevard, Cir circle, Ct court, Dr drive, Expy expressway, Hwy highway, Ln lane, Pkwy parkway,
+    Pl place, Rd road, Sq square, St street, Ter terrace
+""")
 """After a name or an ordinal."""
-AFTER: Final = {
-    "Bros": "brothers", "Co": "company", "Corp": "corporation", "Dept": "department", "Esq": "esquire",
-    "Inc": "incorporated", "Jr": "junior", "Ltd": "limited", "Sr": "senior", "Univ": "university",
-    "al": "al", "approx": "approximately", "apt": "apartment", "Apt": "apartment", "assn": "association",
-    "Assn": "association", "cf": "compare", "dept": "department", "est": "established",
-    "Est": "established", "avg": "average", "max": "maximum", "min": "minimum", "tel": "telephone", "Tel": "telephone",
-    "esp": "especially", "etc": "et cetera", "govt": "government", "Govt": "government", "incl": "including",
-    "misc": "miscellaneous", "viz": "namely", "vs": "versus",
-}  # fmt: skip
+AFTER: Final = table("""
+    Bros brothers, Co company, Corp corporation, Dept department, Esq esquire, Inc incorporated, Jr junior,
+    Ltd limited, Sr senior, Univ university, al al, approx approximately, apt apartment, Apt apartment,
+    assn association, Assn association, cf compare, dept department, est established, Est established, avg average,
+    max maximum, min minimum, tel telephone, Tel telephone, esp especially, etc et cetera, govt government,
+    Govt government, incl including, misc miscellaneous, viz namely, vs versus
+""")
 """After a name or anywhere."""
 _BEFORE_FIGURE: Final = frozenset(("avg", "est", "Est", "max", "min", "tel", "Tel"))
 _ONLY_STREETS: Final = frozenset(("Ave", "Blvd", "Hwy", "Pkwy", "Rd"))
 BARE: Final = frozenset(("Bros", "Corp", "Inc", "Jr", "Ltd", "Sr", "vs", "etc", "Apt", "Dept"))
 """Read so without a full stop, too."""
-MONTHS: Final = {
-    "Jan": "january", "Feb": "february", "Mar": "march", "Apr": "april", "Jun": "june", "Jul": "july",
-    "Aug": "august", "Sep": "september", "Sept": "september", "Oct": "october", "Nov": "november",
-    "Dec": "december",
-}  # fmt: skip
+MONTHS: Final = table("""
+    Jan january, Feb february, Mar march, Apr april, Jun june, Jul july, Aug august, Sep september, Sept september,
+    Oct october, Nov november, Dec december
+""")
 _WEEKDAYS: Final = {
     "Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
     "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
 }  # fmt: skip
-COUNTED: Final = {
-    "Art": "article", "Bk": "book", "Ch": "chapter", "Chap": "chapter", "Ex": "exhibit", "Fig": "figure",
-    "Figs": "figures", "No": "number", "Nos": "numbers", "Pt": "part", "Sc": "scene", "Sec": "section", "Vol": "volume",
-    "Vols": "volumes",
-    "p": "page", "pp": "pages", "pg": "page", "Eq": "equation", "Ext": "extension", "Rm": "room", "Ste": "suite",
-}  # fmt: skip
+COUNTED: Final = table("""
+    Art article, Bk book, Ch chapter, Chap chapter, Ex exhibit, Fig figure, Figs figures, No number, Nos numbers,
+    Pt part, Sc scene, Sec section, Vol volume, Vols volumes, p page, pp pages, pg page, Eq equation, Ext extension,
+    Rm room, Ste suite
+""")
 """Before a number."""
-_STATES: Final = {
-    "Ala": "alabama", "Ariz": "arizona", "Ark": "arkansas", "Calif": "california", "Colo": "colorado",
-    "Conn": "connecticut", "Del": "delaware", "Fla": "florida", "Ga": "georgia", "Ill": "illinois",
-    "Ind": "indiana", "Kan": "kansas", "Kans": "kansas", "Ky": "kentucky", "La": "louisiana",
-    "Mass": "massachusetts", "Md": "maryland", "Mich": "michigan", "Minn": "minnesota", "Miss": "mississippi",
-    "Mo": "missouri", "Mont": "montana", "Neb": "nebraska", "Nev": "nevada", "Okla": "oklahoma",
-    "Ont": "ontario", "Ore": "oregon", "Penn": "pennsylvania", "Pa": "pennsylvania", "Que": "quebec",
-    "Tenn": "tennessee", "Tex": "texas", "Va": "virginia", "Vt": "vermont", "Wash": "washington",
-    "Wis": "wisconsin", "Wyo": "wyoming",
-}  # fmt: skip
+_STATES: Final = table("""
+    Ala alabama, Ariz arizona, Ark arkansas, Calif california, Colo colorado, Conn connecticut, Del delaware,
+    Fla florida, Ga georgia, Ill illinois, Ind indiana, Kan kansas, Kans kansas, Ky kentucky, La louisiana,
+    Mass massachusetts, Md maryland, Mich michigan, Minn minnesota, Miss mississippi, Mo missouri, Mont montana,
+    Neb nebraska, Nev nevada, Okla oklahoma, Ont ontario, Ore oregon, Penn pennsylvania, Pa pennsylvania, Que quebec,
+    Tenn tennessee, Tex texas, Va virginia, Vt vermont, Wash washington, Wis wisconsin, Wyo wyoming
+""")
 """After a place and a comma, with a full stop."""
-_CODES: Final = {
-    "AL": "alabama", "AK": "alaska", "AZ": "arizona", "AR": "arkansas", "CA": "california", "CO": "colorado",
-    "CT": "connecticut", "DE": "delaware", "FL": "florida", "GA": "georgia", "HI": "hawaii", "ID": "idaho",
-    "IL": "illinois", "IN": "indiana", "IA": "iowa", "KS": "kansas", "KY": "kentucky", "LA": "louisiana",
-    "ME": "maine", "MD": "maryland", "MA": "massachusetts", "MI": "michigan", "MN": "minnesota",
-    "MS": "mississippi", "MO": "missouri", "MT": "montana", "NE": "nebraska", "NV": "nevada",
-    "NH": "new hampshire", "NJ": "new jersey", "NM": "new mexico", "NY": "new york", "NC": "north carolina",
-    "ND": "north dakota", "OH": "ohio", "OK": "oklahoma", "OR": "oregon", "PA": "pennsylvania",
-    "RI": "rhode island", "SC": "south carolina", "SD": "south dakota", "TN": "tennessee", "TX": "texas",
-    "UT": "utah", "VT": "vermont", "VA": "virginia", "WA": "washington", "WV": "west virginia",
-    "WI": "wisconsin", "WY": "wyoming",
-    "N.Y.": "new york", "N.J.": "new jersey", "N.C.": "north carolina", "S.C.": "south carolina",
-    "N.M.": "new mexico", "N.H.": "new hampshire", "R.I.": "rhode island",
-}  # fmt: skip
+_CODES: Final = table("""
+    AL alabama, AK alaska, AZ arizona, AR arkansas, CA california, CO colorado, CT connecticut, DE delaware,
+    FL florida, GA georgia, HI hawaii, ID idaho, IL illinois, IN indiana, IA iowa, KS kansas, KY kentucky,
+    LA louisiana, ME maine, MD maryland, MA massachusetts, MI michigan, MN minnesota, MS mississippi, MO missouri,
+    MT montana, NE nebraska, NV nevada, NH new hampshire, NJ new jersey, NM new mexico, NY new york, NC north carolina,
+    ND north dakota, OH ohio, OK oklahoma, OR oregon, PA pennsylvania, RI rhode island, SC south carolina,
+    SD south dakota, TN tennessee, TX texas, UT utah, VT vermont, VA virginia, WA washington, WV west virginia,
+    WI wisconsin, WY wyoming, N.Y. new york, N.J. new jersey, N.C. north carolina, S.C. south carolina,
+    N.M. new mexico, N.H. new hampshire, R.I. rhode island
+""")
 """After a place; as the post office writes them."""
 _DEGREES: Final = {
     "Ph.D.": "PHD", "LL.D.": "LLD", "LL.B.": "LLB", "D.Phil.": "D phil", "M.Sc.": "MSC", "B.Sc.": "BSC",
 }  # fmt: skip
 _COMPASS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 
-SHORT: Final = frozenset(
-    (
-        *TITLES,
-        *STREETS,
-        *AFTER,
-        *MONTHS,
-        *_WEEKDAYS,
-        *COUNTED,
-        *_STATES,
-        *_CODES,
-        *(word.lower() for word in COUNTED),
-    )
-)
+SHORT: Final = frozenset((
+    *TITLES, *STREETS, *AFTER, *MONTHS, *_WEEKDAYS, *COUNTED, *_STATES, *_CODES, *(word.lower() for word in COUNTED),
+))  # fmt: skip
 """Every abbreviation that a user's own lexicon may claim as a word."""
 
 _BEFORE_CAPITAL: Final = r"[\"')\]]*(?:$|\s+[\"'(]?[A-Z])"
@@ -107,28 +83,21 @@ _ENDS_SENTENCE: Final = re.compile(
     r"|Then|There|They|This|We|What|When|Who|Why|Yes|You)\b"
 )
 """Where a full stop ends the sentence besides the abbreviation."""
-_SAINTS: Final = frozenset((
-    "Agnes", "Alban", "Albans", "Andrew", "Andrews", "Ann", "Anne", "Anselm", "Anthony", "Augustine", "Austell",
-    "Barts", "Benedict", "Bernard", "Bride", "Catharines", "Catherine", "Charles", "Clair", "Clare", "Clement",
-    "Cloud", "Croix", "David", "Davids", "Denis", "Edmund", "Elizabeth", "Elmo", "Francis", "Gall", "Gallen",
-    "George", "Germain", "Giles", "Gotthard", "Helena", "Helens", "Helier", "Ignatius", "Ives", "James",
-    "Jerome", "Joan", "John", "Johns", "Joseph", "Jude", "Kilda", "Kitts", "Lawrence", "Leonard", "Louis",
-    "Lucia", "Lucy", "Luke", "Maarten", "Margaret", "Mark", "Martin", "Mary", "Matthew", "Michael", "Michel",
-    "Moritz", "Nicholas", "Olaf", "Pancras", "Patrick", "Paul", "Peter", "Petersburg", "Philip", "Pierre",
-    "Raphael", "Sebastian", "Simon", "Stephen", "Swithin", "Teresa", "Theresa", "Thomas", "Tropez", "Ursula",
-    "Valentine", "Vincent", "Vitus",
-))  # fmt: skip
-_BEFORE_SAINT: Final = frozenset((
-    "A", "After", "All", "An", "And", "Around", "As", "At", "Before", "But", "By", "Fort", "For", "From", "In",
-    "Into", "Like", "Mount", "Near", "Of", "On", "Or", "Our", "Over", "Port", "Saint", "The", "To", "Toward",
-    "Until", "Visit", "When", "Where", "While", "With",
-))  # fmt: skip
+_SAINTS: Final = word_set("""
+    Agnes Alban Albans Andrew Andrews Ann Anne Anselm Anthony Augustine Austell Barts Benedict Bernard Bride Catharines
+    Catherine Charles Clair Clare Clement Cloud Croix David Davids Denis Edmund Elizabeth Elmo Francis Gall Gallen
+    George Germain Giles Gotthard Helena Helens Helier Ignatius Ives James Jerome Joan John Johns Joseph Jude Kilda
+    Kitts Lawrence Leonard Louis Lucia Lucy Luke Maarten Margaret Mark Martin Mary Matthew Michael Michel Moritz
+    Nicholas Olaf Pancras Patrick Paul Peter Petersburg Philip Pierre Raphael Sebastian Simon Stephen Swithin Teresa
+    Theresa Thomas Tropez Ursula Valentine Vincent Vitus
+""")
+_BEFORE_SAINT: Final = word_set("""
+    A After All An And Around As At Before But By Fort For From In Into Like Mount Near Of On Or Our Over Port Saint
+    The To Toward Until Visit When Where While With
+""")
 _ZIP: Final = r" (\d{5})(?:-(\d{4}))?(?![\d,])"
-_NO_PLACE: Final = frozenset((
-    "Ah", "Alright", "Fine", "Hello", "Hey", "Hi", "No", "Oh", "Okay", "Right", "So", "Sorry", "Sure",
-    "Thanks", "Uh", "Um", "Well", "Yeah", "Yes",
-))  # fmt: skip
-_DEGREE_OR_STATE: Final = {"MD": frozenset(("Annapolis", "Baltimore", "Bethesda", "Frederick", "Rockville", "Spring"))}
+_NO_PLACE: Final = word_set("Ah Alright Fine Hello Hey Hi No Oh Okay Right So Sorry Sure Thanks Uh Um Well Yeah Yes")
+_DEGREE_OR_STATE: Final = {"MD": word_set("Annapolis Baltimore Bethesda Frederick Rockville Spring")}
 
 
 def _dotted(match: re.Match[str]) -> str:
@@ -189,9 +158,7 @@ def ends_with_street(word: str, before: str, after: str) -> bool:
 
 
 _HOUSE_NUMBER: Final = re.compile(r"\d\w* (?:[A-Z]\w* )+$")
-_NO_SENTENCE: Final = frozenset((
-    "Com", "Doc", "Edu", "Exe", "Gov", "Html", "Io", "Jpg", "Js", "Md", "Net", "Org", "Pdf", "Png", "Py", "Txt", "Zip",
-))  # fmt: skip
+_NO_SENTENCE: Final = word_set("Com Doc Edu Exe Gov Html Io Jpg Js Md Net Org Pdf Png Py Txt Zip")
 
 
 def is_stuck(text: str, start: int, stop: int) -> bool:
@@ -218,9 +185,7 @@ def is_stuck(text: str, start: int, stop: int) -> bool:
 def _state(match: re.Match[str]) -> str:
     place, code, zip_code, zip_places = match.groups()
     unlikely = place in _NO_PLACE or place not in _DEGREE_OR_STATE.get(code, {place})
-    if unlikely and not zip_code:
-        return match[0]
-    return f"{place}, {_CODES[code]}{_zip_code(zip_code, zip_places)}"
+    return match[0] if unlikely and not zip_code else f"{place}, {_CODES[code]}{_zip_code(zip_code, zip_places)}"
 
 
 def _zip_code(code: str, places: str | None) -> str:
@@ -250,10 +215,7 @@ _write_out: Final = Rules(
         rf"\b({_DAY_NAMES}|{_MONTH_NAMES})\.?\s?[-\u2013]\s?({_DAY_NAMES}|{_MONTH_NAMES})\b",
         lambda match: f"{_full(match[1])} to {_full(match[2])}",
     ),
-    (
-        rf"\b({_DAY_NAMES}),? (?=(?:{_MONTH_NAMES})\b|\d)",
-        lambda match: match[0].replace(match[1], _full(match[1])),
-    ),
+    (rf"\b({_DAY_NAMES}),? (?=(?:{_MONTH_NAMES})\b|\d)", lambda match: match[0].replace(match[1], _full(match[1]))),
     (r"\bA\s?[-\u2013]\s?Z\b", "A. to Z"),
     (r"\b(?:WW|ww)(I|II|1|2)\b", lambda match: f"world war {'two' if match[1] in {'II', '2'} else 'one'}"),
     (r"\bi\.e\.", "that is"),
@@ -290,38 +252,30 @@ def write_out(text: str) -> str:
     return _write_out(text) if dotted or _UNDOTTED_WORD.search(text) is not None else text
 
 
-_READ: Final = frozenset((
-    "AIDS", "ASAP", "BASIC", "COVID", "DARPA", "EBITDA", "EPCOT", "ERISA", "FEMA", "FERPA", "FICA", "FIFA",
-    "GIF", "HIPAA", "HUD", "IKEA", "INTERPOL", "JPEG", "JSON", "LASIK", "MENSA", "MERS", "NAFTA", "NASA", "NATO",
-    "NORAD", "OPEC", "OSHA", "PETA", "RADAR", "REIT", "SARS", "SCOTUS", "SONAR", "SWAT", "TASER", "TOEFL",
-    "TOML", "UEFA", "UNESCO", "UNICEF", "YAML", "YOLO", "ZIP",
-))  # fmt: skip
+_READ: Final = word_set("""
+    AIDS ASAP BASIC COVID DARPA EBITDA EPCOT ERISA FEMA FERPA FICA FIFA GIF HIPAA HUD IKEA INTERPOL JPEG JSON LASIK
+    MENSA MERS NAFTA NASA NATO NORAD OPEC OSHA PETA RADAR REIT SARS SCOTUS SONAR SWAT TASER TOEFL TOML UEFA UNESCO
+    UNICEF YAML YOLO ZIP
+""")
 """Acronyms that are read as words, in the dictionary or not."""
-_SPELT: Final = frozenset((
-    "AD", "AI", "AKA", "ALS", "AM", "BCE", "CE", "CO", "COO", "DEA", "DIY", "DOD", "EDT", "EEG", "ER", "EST", "ETA",
-    "EU", "FAQ", "GAO", "GDP", "GPS", "HR", "ID", "IDE", "ILO", "IP", "IQ", "IR", "IRA", "ISBN", "ISO", "ISSN", "IT",
-    "LA", "LED", "MA", "MIA", "MS", "NGO", "NYU", "OS", "OT", "PA", "PE", "PM", "PR", "PTA", "RAF", "RIP", "ROI", "SEC",
-    "SEO", "SOS", "UAE", "UCLA", "UI", "UN", "UPS", "US", "UTC", "UV", "UX", "YMCA", "YWCA",
-))  # fmt: skip
+_SPELT: Final = word_set("""
+    AD AI AKA ALS AM BCE CE CO COO DEA DIY DOD EDT EEG ER EST ETA EU FAQ GAO GDP GPS HR ID IDE ILO IP IQ IR IRA ISBN
+    ISO ISSN IT LA LED MA MIA MS NGO NYU OS OT PA PE PM PR PTA RAF RIP ROI SEC SEO SOS UAE UCLA UI UN UPS US UTC UV UX
+    YMCA YWCA
+""")
 """Acronyms that are spelt though the dictionary may have a word of these letters."""
 _WORDS_TOO: Final = frozenset(("ACT", "ADD", "DOE", "DOT", "ERA", "POW", "SAT", "WHO"))
 """Acronyms only where a name can stand; elsewhere these are words in capitals for emphasis."""
 _BEFORE_NAME: Final = r"(?i:\b(?:the|an?|take|takes|taking|took) )$"
 _AFTER_NAME: Final = re.compile(r"-[a-z]|(?:,|/| and| or)? ?[A-Z]{2,}\b")
-_FUNCTION_WORDS: Final = frozenset((
-    "A", "ALL", "AND", "ARE", "AS", "AT", "BE", "BUT", "BY", "DO", "FOR", "FROM", "GO", "HAVE", "HE", "I",
-    "IF", "IN", "IS", "IT", "LET", "MY", "NO", "NOT", "NOW", "OF", "OFF", "ON", "OR", "OUR", "OUT", "SHE",
-    "SO", "STOP", "THAT", "THE", "THEY", "THIS", "TO", "UP", "WAS", "WE", "WHAT", "WHY", "WILL", "WITH",
-    "YOU", "YOUR",
-))  # fmt: skip
+_FUNCTION_WORDS: Final = word_set("""
+    A ALL AND ARE AS AT BE BUT BY DO FOR FROM GO HAVE HE I IF IN IS IT LET MY NO NOT NOW OF OFF ON OR OUR OUT SHE SO
+    STOP THAT THE THEY THIS TO UP WAS WE WHAT WHY WILL WITH YOU YOUR
+""")
 """Where capitals hold one of these among others, a sentence is shouted and no list of acronyms."""
-_NAME_PREFIXES: Final = frozenset(
-    ("Da", "De", "Del", "Des", "Di", "Du", "Fitz", "La", "Le", "Mac", "Mc", "St", "Van", "Von")
-)
+_NAME_PREFIXES: Final = word_set("Da De Del Des Di Du Fitz La Le Mac Mc St Van Von")
 
-_LETTERED: Final = {
-    "iOS": "i OS", "IoT": "IOT", "PhD": "PHD", "PhDs": "PHDs", "pH": "PH", "MSc": "MSC", "BSc": "BSC", "MiB": "MIB",
-}  # fmt: skip
+_LETTERED: Final = table("iOS i OS, IoT IOT, PhD PHD, PhDs PHDs, pH PH, MSc MSC, BSc BSC, MiB MIB")
 
 _CAPITALS: Final = re.compile(r"\b[A-Z]{2,}\b")
 _WITHOUT_LOWER_CASE: Final = re.compile(r"(?<![a-z])[^a-z]+(?![a-z])")
@@ -366,8 +320,7 @@ _ELEMENTS: Final = (
 _LAST: Final = re.compile(r"(?:\d|Br|Cl|Se|Si|Te|(?:Al|Ga|In)As|[CFHINOPS])$")
 """Where one without a figure may end; what is no formula, such as "NBAs", ends otherwise."""
 read_formulas: Final = Rules(
-    (rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])", _formula),
-    guard=r"[A-Za-z][A-Z\d]",
+    (rf"(?<![\w'-])(?=\w*[a-z])(?:(?:{_ELEMENTS})\d{{0,2}}){{2,12}}(?![\w'-])", _formula), guard=r"[A-Za-z][A-Z\d]"
 )
 """Spells chemical formulas with a symbol of two letters ("NaCl", "Fe2O3"); others are read as any code with figures."""
 
@@ -419,10 +372,8 @@ def _cased(match: re.Match[str]) -> str:
 
 
 def _is_spelt(acronym: str, *, shouted: bool) -> bool:
-    if acronym in _READ:
-        return False
-    if acronym == "EST":  # a zone of time, in capitals everywhere
-        return True
+    if acronym in _READ or acronym == "EST":  # a zone of time, in capitals everywhere
+        return acronym == "EST"
     known = lookup(acronym.lower()) is not None
     if acronym in _SPELT and not (shouted and known):
         return True
@@ -431,7 +382,6 @@ def _is_spelt(acronym: str, *, shouted: bool) -> bool:
 
 
 def _is_name(match: re.Match[str]) -> bool:
-    """Whether an acronym is meant by "the WHO", and a word by "I know WHO did it"."""
     string, end = match.string, match.end()
     before = text_before(match, 8)
     if re.search(_BEFORE_NAME, before) is not None or _AFTER_NAME.match(string, end) is not None:
@@ -442,13 +392,10 @@ def _is_name(match: re.Match[str]) -> bool:
 
 def _is_letter_a(match: re.Match[str]) -> bool:
     """Whether a capital A is the letter's name: beside another letter, or where no article can stand."""
-    if match[0] == "A's":
-        return True
-    before = text_before(match, 12)
-    after = text_after(match, 3)
+    before, after = text_before(match, 12), text_after(match, 3)
     beside = re.search(r"\w-$|\b[B-HJ-Z](?: and)?[ ,.]+$", before) or re.match(r"\.|-\w|[ ,]+[B-HJ-Z]\b", after)
-    ends = bool(before) and re.match(r"[,;:!?)]|$", after) is not None
-    return beside is not None or re.search(_LETTER_BEFORE, before) is not None or ends
+    ends = before and re.match(r"[,;:!?)]|$", after)
+    return bool(match[0] == "A's" or beside or ends or re.search(_LETTER_BEFORE, before))
 
 
 def _parted(match: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from voxgrad.text.abbreviations import letter, spelt
 from voxgrad.text.dates import COUNTED_NOUN
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import cardinal, digits
-from voxgrad.text.rules import Rules, text_before
+from voxgrad.text.rules import Rules, comes_after, table, word_set
 
 _FEWEST_DIGITS: Final = 7
 _BEFORE: Final = r"(?<![\w.,$£€/-])"
@@ -62,7 +62,7 @@ def _unmarked(match: re.Match[str]) -> str:
     number = match[0]
     if COUNTED_NOUN.match(match.string, match.end()) is not None:
         return number
-    called = re.search(_CALLED, text_before(match, 40)) is not None
+    called = comes_after(_CALLED, match, 40)
     american = re.fullmatch(r"1?[2-9]\d\d[1-9]\d{6}", number) is not None
     is_round = number.endswith("0000")
     return _groups(_parted(number)) if (american or called) and not is_round else number
@@ -164,15 +164,14 @@ _ENDINGS: Final = (
 )
 _MODULES: Final = "console|document|json|math|np|numpy|os|pandas|pd|plt|random|requests|self|sys|tf|torch|window"
 """Names in programs that a full stop and another name follow."""
-_READ: Final = frozenset((
-    "bak", "bat", "bin", "dev", "doc", "env", "flac", "gif", "git", "go", "info", "java", "jpeg", "json",
-    "log", "rust", "tar", "tex", "toml", "webp", "yaml", "zip", "wav",
-))  # fmt: skip
+_READ: Final = word_set("""
+    bak bat bin dev doc env flac gif git go info java jpeg json log rust tar tex toml webp yaml zip wav
+""")
 _LABELS: Final = {"json": "jason", "jpeg": "J peg", "edu": "E D U", "co": "co", "os": "O S"}
-_SIGNS: Final = {
-    ".": "dot", "/": "slash", "\\": "backslash", "-": "dash", "_": "underscore", "@": "at", ":": "colon",
-    "+": "plus", "=": "equals", "&": "and", "?": "question mark", "#": "hash", "%": "percent", "~": "tilde",
-}  # fmt: skip
+_SIGNS: Final = table("""
+    . dot, / slash, \\ backslash, - dash, _ underscore, @ at, : colon,
+    + plus, = equals, & and, ? question mark, # hash, % percent, ~ tilde
+""")
 _PARTS: Final = re.compile(r"[a-z]+(?=[A-Z])|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^A-Za-z0-9]")
 _CLOSING: Final = ".,;:!?)]}'\"*"
 _REST: Final = r"(?:[/?#][^\s<>\"{}\x02\x03]*+)?+"
@@ -213,16 +212,10 @@ read_links: Final = Rules(
     (rf"(?i:(?<![\w@])(?:https?|ftp|file)://)(?P<address>[\w.~:@\-]++{_REST})", _address),
     (r"(?<![\w.+\-@])(?:mailto:)?(?P<address>[\w.+\-]++@[\w\-]++(?:\.[\w\-]++)++)", _address),
     (rf"(?<![\w@.\-])(?P<address>(?i:www)\.[\w.\-]++(?::\d++)?{_REST})", _address),
-    (
-        rf"(?<![\w@.\-/])(?P<address>(?:[A-Za-z0-9\-]+\.)+(?:{_DOMAINS})(?![\w\-@]|\.\w)(?::\d++)?{_REST})",
-        _address,
-    ),
+    (rf"(?<![\w@.\-/])(?P<address>(?:[A-Za-z0-9\-]+\.)+(?:{_DOMAINS})(?![\w\-@]|\.\w)(?::\d++)?{_REST})", _address),
     (r"(?<![\w:/.])(?P<address>[A-Za-z]:(?:\\[\w.\-]*+)++)", _address),
     (r"(?<![\w/.~<])(?P<address>(?:~|\.{1,2})?/[A-Za-z][\w.\-]*+(?:/[\w.\-]++)++)", _address),
-    (
-        rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)",
-        _file,
-    ),
+    (rf"(?<![\w.@\-])((?:[\w\-]+\.)*[\w\-]{{2,}})\.((?:{_ENDINGS}|{_ENDINGS.upper()})\b)(?![\w@]|\.\w)", _file),
     (rf"(?<![\w.])({_MODULES})\.([a-z_]\w*)(?![\w@])", _file),
     (r"(?<![\w.])()\.((?:git|bash|zsh|vim|npm|docker|editor|env|prof)[a-z]*)(?![\w@])", _file),
     (rf"(?<![\w.])()\.((?:{_ENDINGS})\b){_FULL_STOP}", _file),

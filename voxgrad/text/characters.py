@@ -28,12 +28,9 @@ _REPLACED: Final = str.maketrans(
 _KEPT: Final = frozenset("$£€¥¢₹₩₽₺₪₱₿\u2013°‰μΩ")
 """Signs that are read by what stands beside them."""
 _GREEK: Final = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "ο": "omicron",
-    "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi",
-    "ω": "omega", "Γ": "gamma", "Δ": "delta", "Θ": "theta", "Λ": "lambda", "Ξ": "xi", "Π": "pi", "Σ": "sigma",
-    "Φ": "phi", "Ψ": "psi", "Ω": "omega",
-}  # fmt: skip
+    letter: unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda")
+    for letter in "αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
+}
 _NAMES: Final = {
     "CJK": "Chinese", "IDEOGRAPHIC": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean",
 }  # fmt: skip
@@ -166,16 +163,14 @@ def _is_foreign(letter: str) -> bool:
 
 
 def _first_name(character: str) -> str:
-    """The first word of a character's name: of a letter, its script."""
     return re.split("[ -]", unicodedata.name(character, "other"))[0]
 
 
 def _script(phrase: str) -> str:
-    """The script of a phrase; Japanese has Chinese characters too."""
     letters = unicodedata.normalize("NFKC", phrase)
     names = [_first_name(letter) for letter in letters if _is_foreign(letter) or letter in _GREEK]
     scripts = [_NAMES.get(name, name.capitalize()) for name in names]
-    return "Japanese" if "Japanese" in scripts else scripts[0]
+    return "Japanese" if "Japanese" in scripts else scripts[0]  # Japanese has Chinese characters too
 
 
 def _greek_sign(match: re.Match[str]) -> str:
@@ -188,7 +183,4 @@ def _greek_sign(match: re.Match[str]) -> str:
 def _ascii(character: str) -> str:
     if character.isascii() or character in _KEPT:
         return character
-    figure = unicodedata.decimal(character, None)
-    if figure is not None:
-        return str(figure)
-    return "" if unicodedata.category(character)[0] == "M" else " "
+    return str(unicodedata.decimal(character, "" if unicodedata.category(character)[0] == "M" else " "))

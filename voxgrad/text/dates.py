@@ -5,7 +5,7 @@ from typing import Final
 
 from voxgrad.text.abbreviations import MONTHS
 from voxgrad.text.numbers import cardinal, count, counted, ordinal, plural, year
-from voxgrad.text.rules import Rules, text_after, text_before
+from voxgrad.text.rules import Rules, comes_after, text_after, text_before
 
 MONTH_NAMES: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
@@ -87,7 +87,7 @@ def _date(match: re.Match[str], *, day_first: bool = False) -> str:
 
 def _month_day(match: re.Match[str]) -> str:
     """``Jan 1``: an ordinal, except where it counts what follows ("in March 20 men came")."""
-    in_month = re.search(r"(?i:\bin )$", text_before(match, 4)) is not None
+    in_month = comes_after(r"(?i:\bin )$", match, 4)
     if in_month and COUNTED_NOUN.match(text_after(match, 24)) is not None:
         return match[0]
     last = f" to {_day(match['last'])}" if match["last"] else ""
@@ -95,7 +95,7 @@ def _month_day(match: re.Match[str]) -> str:
 
 
 def _day_month(match: re.Match[str]) -> str:
-    article = "" if re.search(r"(?i:\bthe )$", text_before(match, 5)) else "the "
+    article = "" if comes_after(r"(?i:\bthe )$", match, 5) else "the "
     return f"{article}{_day(match['day'])} of {_month(match['month'])}"
 
 
@@ -153,7 +153,7 @@ def _four_digits(time: str) -> str:
 
 
 def _clock_hours(match: re.Match[str]) -> str:
-    is_count = match[1] in {"1000", "2000"} and re.search(_AT, text_before(match, 12)) is None
+    is_count = match[1] in {"1000", "2000"} and not comes_after(_AT, match, 12)
     return f"{match[1] if is_count else _four_digits(match[1])} hours"
 
 
@@ -198,10 +198,7 @@ read_dates: Final = Rules(
     (r"(?<=\bon )(?!9/11)(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>)(?![\w/]| of\b)", _date),
     (r"(?<=\bdue )(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>)(?![\w/]| of\b)", _date),
     (rf"(?<![\w$£€.,:/-])(?P<day>0?[1-9]|[12]\d|3[01]) (?!may\b){_MONTH}(?![A-Za-z])", _day_month),
-    (
-        _MONTH_DAY,
-        _month_day,
-    ),
+    (_MONTH_DAY, _month_day),
     (
         rf"\b({_SHORT_MONTHS}) ('?\d{{1,2}}(?:st|nd|rd|th)?|[12]\d{{3}})\b",
         lambda match: f"{MONTHS[match[1]]} {match[2]}",
@@ -217,14 +214,8 @@ read_dates: Final = Rules(
 )
 """Writes out dates, decades and shortened years; a year that stands alone is left to its context."""
 read_times: Final = Rules(
-    (
-        _FROM_HOURS,
-        _from_hours,
-    ),
-    (
-        rf"{_UNSIGNED}(?P<first>[012]?\d:[0-5]\d)(?P<first_half>)\s?[-\u2013]\s?(?=[012]?\d:[0-5]\d\b)",
-        _from_hours,
-    ),
+    (_FROM_HOURS, _from_hours),
+    (rf"{_UNSIGNED}(?P<first>[012]?\d:[0-5]\d)(?P<first_half>)\s?[-\u2013]\s?(?=[012]?\d:[0-5]\d\b)", _from_hours),
     (r"\b0(\d)(\d\d)\s?(?:hours|hrs|h)\b", _military),
     (rf"{_UNREAD}({_FOUR})\s?(?:hours|hrs|h)\b(?! (?:a|ago|each|in|later|of|on|per)\b)", _clock_hours),
     (rf"{_UNREAD}{_FOUR}(?= ?(?:GMT|UTC|[BCEMP][DES]T|Z|[Zz]ulu|local time)\b)", _clock),

@@ -7,6 +7,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final
 
 from voxgrad.errors import EnvironmentFailureError
+from voxgrad.text.rules import word_set
 from voxgrad.text.symbols import PHONES
 
 if TYPE_CHECKING:
@@ -84,22 +85,10 @@ def lookup(word: str, variant: int = 1) -> tuple[str, ...] | None:
 
 
 PREFERRED_VARIANTS: Final = {"de": 3} | dict.fromkeys(
-    (
-        *(
-            "delegate",
-            "essay",
-            "forbidden",
-            "lead",
-            "live",
-            "perfect",
-            "re",
-            "recall",
-            "record",
-            "records",
-            "separate",
-        ),
-        *("sometimes", "sow", "subject", "survey", "thirty", "wind", "wound"),
-    ),
+    word_set("""
+    delegate essay forbidden lead live perfect re recall record records separate sometimes sow subject survey thirty
+    wind wound
+"""),
     2,
 )
 """Which of the dictionary's pronunciations to take."""

@@ -7,7 +7,7 @@ from voxgrad.text.abbreviations import letter, spelt
 from voxgrad.text.dates import number_in_context
 from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, count, fraction, ordinal, plural, quantity, year
 from voxgrad.text.quantities import SIGNS
-from voxgrad.text.rules import Rules, text_after, text_before
+from voxgrad.text.rules import Rules, comes_after, text_after, text_before
 
 _PARTS: Final = frozenset((*range(2, 11), 12, 15, 16, 20, 32, 64, 100, 1000))
 """Denominators that are read as such; other pairs are names and days ("9/11", "24/7")."""
@@ -47,7 +47,7 @@ def _is_score(match: re.Match[str]) -> bool:
         return False
     if re.match(r" of\b", text_after(match, 4)) is not None:
         return False
-    given = re.search(_SCORE_BEFORE, text_before(match, 24)) is not None
+    given = comes_after(_SCORE_BEFORE, match, 24)
     return given or (above == below and below > 5) or (below == 100 and above >= 10)
 
 
@@ -67,7 +67,7 @@ def _pair(match: re.Match[str]) -> str | None:
     """A score ("won 110-98"), a tie ("2-2"), shares of a hundred ("a 60-40 split"); None for a range."""
     low, high = int(match[1]), int(match[2])
     string, end = match.string, match.end()
-    result = re.search(_RESULT, text_before(match, 40)) is not None
+    result = comes_after(_RESULT, match, 40)
     if _RECORD.match(string, end) is not None:
         return f"{cardinal(match[1])} and {cardinal(match[2])}"
     shares = low + high == 100 and (low >= high or _SHARES.match(string, end) is not None)
@@ -88,7 +88,7 @@ def _points(number: str) -> str:
 
 
 def _ratio(match: re.Match[str]) -> str:
-    is_verse = re.search(r"[A-Z][a-z]+ $", text_before(match, 12)) is not None
+    is_verse = comes_after(r"[A-Z][a-z]+ $", match, 12)
     return f"{cardinal(match[1])}{' ' if is_verse else ' to '}{cardinal(match[2])}"
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.pronounce import pronounce, with_s
+from voxgrad.text.rules import table
 from voxgrad.text.symbols import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.unicode import clean
 
@@ -24,7 +25,7 @@ BRACED: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
 _NAMED: Final = 20
 """Unknown words that an error names."""
 _WORD: Final = re.compile(r"[A-Za-z'.-]*[A-Za-z][A-Za-z'.-]*")
-_PHONE: Final = re.compile(rf"(?:{'|'.join(CONSONANTS)})|({'|'.join(VOWELS)})([012])?")
+_PHONE: Final = re.compile("|".join(PHONES))
 _HOW: Final = f"Write phones of {' '.join((*VOWELS, *CONSONANTS))}, vowels with the stress 0, 1 or 2."
 
 
@@ -76,8 +77,7 @@ class Lexicon:
             read = checked(phones, at)
             if entries.setdefault(word, read) != read:
                 raise BadInputError(
-                    f"{at}: {word} is already in line {lines[word]}, with other phones",
-                    "Keep one of them.",
+                    f"{at}: {word} is already in line {lines[word]}, with other phones", "Keep one of them."
                 )
             lines.setdefault(word, number)
         return cls(tuple(sorted(entries.items())))
@@ -207,20 +207,17 @@ def checked(phones: Iterable[str], where: str) -> tuple[str, ...]:
     Raises:
         BadInputError: not a phone, or none at all; begins with ``where``.
     """
-    matches = []
-    for phone in phones:
-        match = _PHONE.fullmatch(phone.upper())
-        if match is None:
-            raise BadInputError(f"{where}: {phone} is not a phone", _HOW)
-        matches.append(match)
-    if not matches:
-        raise BadInputError(f"{where}: there are no phones", _HOW)
-    is_stressed = any(match[2] == "1" for match in matches)
     complete = []
-    for match in matches:
-        lacks_stress = match[1] is not None and match[2] is None
-        complete.append(f"{match[0]}{0 if is_stressed else 1}" if lacks_stress else match[0])
-        is_stressed = is_stressed or lacks_stress
+    for phone in phones:
+        if _PHONE.fullmatch(phone.upper()) is None:
+            raise BadInputError(f"{where}: {phone} is not a phone", _HOW)
+        complete.append(phone.upper())
+    if not complete:
+        raise BadInputError(f"{where}: there are no phones", _HOW)
+    is_stressed = any(phone[-1] == "1" for phone in complete)
+    for index, phone in enumerate(complete):
+        if phone in VOWELS:
+            complete[index], is_stressed = f"{phone}{0 if is_stressed else 1}", True
     return tuple(complete)
 
 
@@ -240,17 +237,13 @@ def _check_word(word: str, phones: list[str], at: str) -> None:
 
 
 # A vowel that never bears stress has its digit already; "1" and "2" before a vowel come from the stress marks.
-_IPA: Final = {
-    "t͡ʃ": "CH", "tʃ": "CH", "ʧ": "CH", "d͡ʒ": "JH", "dʒ": "JH", "ʤ": "JH",
-    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "ɡ": "G", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
-    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "m": "M", "n": "N", "ŋ": "NG", "l": "L", "ɫ": "L", "r": "R",
-    "ɹ": "R", "ɻ": "R", "j": "Y", "w": "W", "ʍ": "W", "ɾ": "D", "n̩": "AH0 N", "l̩": "AH0 L", "m̩": "AH0 M",
-    "eɪ": "EY", "ei": "EY", "aɪ": "AY", "ai": "AY", "ɔɪ": "OY", "ɔi": "OY", "oɪ": "OY", "aʊ": "AW", "au": "AW",
-    "oʊ": "OW", "əʊ": "OW", "ou": "OW", "ɪə": "IY AH0", "eə": "EH AH0", "ɛə": "EH AH0", "ʊə": "UH AH0",
-    "i": "IY", "ɪ": "IH", "e": "EH", "ɛ": "EH", "æ": "AE", "a": "AE", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW",
-    "ʊ": "UH", "u": "UW", "ʉ": "UW", "ʌ": "AH", "ɐ": "AH", "ə": "AH0", "ɜ": "ER", "ɝ": "ER", "ɚ": "ER0", "ɜ˞": "ER",
-    "ə˞": "ER0", "ɨ": "IH", "ᵻ": "IH",
-}  # fmt: skip
+_IPA: Final = table("""
+    t͡ʃ CH, tʃ CH, ʧ CH, d͡ʒ JH, dʒ JH, ʤ JH, p P, b B, t T, d D, k K, g G, ɡ G, f F, v V, θ TH, ð DH, s S, z Z, ʃ SH,
+    ʒ ZH, h HH, m M, n N, ŋ NG, l L, ɫ L, r R, ɹ R, ɻ R, j Y, w W, ʍ W, ɾ D, n̩ AH0 N, l̩ AH0 L, m̩ AH0 M, eɪ EY,
+    ei EY, aɪ AY, ai AY, ɔɪ OY, ɔi OY, oɪ OY, aʊ AW, au AW, oʊ OW, əʊ OW, ou OW, ɪə IY AH0, eə EH AH0, ɛə EH AH0,
+    ʊə UH AH0, i IY, ɪ IH, e EH, ɛ EH, æ AE, a AE, ɑ AA, ɒ AA, ɔ AO, o OW, ʊ UH, u UW, ʉ UW, ʌ AH, ɐ AH, ə AH0, ɜ ER,
+    ɝ ER, ɚ ER0, ɜ˞ ER, ə˞ ER0, ɨ IH, ᵻ IH
+""")
 _SAMPA: Final = {
     "tS": "CH", "t_S": "CH", "dZ": "JH", "d_Z": "JH",
     "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "f": "F", "v": "V", "T": "TH", "D": "DH", "s": "S",

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from voxgrad.text.rules import Rules, text_after
+from voxgrad.text.rules import Rules, table, text_after
 
 _SMALL: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -12,10 +12,7 @@ _SMALL: Final = (
 _TENS: Final = ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES: Final = ("", "thousand", "million", "billion", "trillion")
 _MOST_DIGITS: Final = 3 * len(_SCALES)
-_ORDINALS: Final = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-    "twelve": "twelfth",
-}  # fmt: skip
+_ORDINALS: Final = table("one first, two second, three third, five fifth, eight eighth, nine ninth, twelve twelfth")
 NUMBER: Final = r"(?<!\d)(?:\d{1,3}(?:,\d{3})++(?!\d)|\d++)"
 """A whole number as written, with or without commas."""
 # Starting at a run's first digit only, and never giving one back, keeps a megabyte of digits linear.
@@ -73,11 +70,8 @@ def cardinal(number: str) -> str:
     value = int(number)
     if value < len(_SMALL):
         return _SMALL[value]
-    words: list[str] = []
-    for power, scale in reversed(tuple(enumerate(_SCALES))):
-        group = value // 1000**power % 1000
-        words += [_below_thousand(group), scale] if group else []
-    return " ".join(filter(None, words))
+    groups = [(value // 1000**power % 1000, scale) for power, scale in enumerate(_SCALES)]
+    return " ".join(f"{_below_thousand(group)} {scale}".rstrip() for group, scale in reversed(groups) if group)
 
 
 def ordinal(number: str) -> str:
@@ -121,9 +115,7 @@ def plural(words: str) -> str:
     >>> plural("eighteen thirty"), plural("six")
     ('eighteen thirties', 'sixes')
     """
-    if words.endswith("y"):
-        return f"{words[:-1]}ies"
-    return f"{words}{'es' if words.endswith('x') else 's'}"
+    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}{'es' if words.endswith('x') else 's'}"
 
 
 def fraction(numerator: str, denominator: str) -> str:
@@ -211,8 +203,7 @@ def _division(match: re.Match[str]) -> str:
     return f"{name} " + re.sub(r"\b(?i:[IVXLCDM]+)\b", lambda numeral: roman_words(numeral[0]), words)
 
 
-def _heading(match: re.Match[str]) -> str:
-    """``VI. The Trial``; one letter only where a title, or nothing, follows its full stop."""
+def _heading(match: re.Match[str]) -> str:  # one letter only where a title, or nothing, follows its full stop
     numeral, mark = match[1], match[2]
     title = _TITLE.match(match.string, match.end()) is not None
     if len(numeral) == 1 and not (numeral in "IVX" and (mark == "." or (mark == ". " and title))):
@@ -230,14 +221,8 @@ read_numerals: Final = Rules(
         r"\bM{1,2}(?=[MCDXLVI]{3,}\b)(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b",
         lambda match: year(str(roman(match[0]))),
     ),
-    (
-        rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)",
-        lambda match: ordinal(str(roman(match[1]))),
-    ),
-    (
-        rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}",
-        _regnal,
-    ),
+    (rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)", lambda match: ordinal(str(roman(match[1])))),
+    (rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}", _regnal),
     (rf"\b((?i:{_REGNAL})(?: (?!the\b|and\b)[A-Z][a-z]+)?) {_NO_PRONOUN}({ROMAN}){_REGNAL_STOP}", _regnal),
     (rf"\b([A-Z][a-z]+) ({_LONG_ROMAN})(?!\.\w)", lambda match: f"{match[1]} {roman_words(match[2])}"),
     guard=_GUARD,

@@ -9,17 +9,7 @@ from typing import Final
 from voxgrad.settings import TextSpec
 from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street, is_stuck
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, is_inline
-from voxgrad.text.marked_text import (
-    PLAIN,
-    Break,
-    Event,
-    MarkedText,
-    Pause,
-    Prosody,
-    Segment,
-    Sound,
-    plain_segments,
-)
+from voxgrad.text.marked_text import PLAIN, Break, Event, MarkedText, Pause, Prosody, Segment, Sound, plain_segments
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.tokens import Encoded, encode
 

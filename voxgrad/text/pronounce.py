@@ -10,6 +10,7 @@ from string import ascii_lowercase
 from typing import Final, Literal
 
 from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, predict
+from voxgrad.text.rules import word_set
 from voxgrad.text.symbols import is_vowel
 
 Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
@@ -40,8 +41,7 @@ def pronounce(word: str) -> Pronunciation:
         word: as ``normalize`` writes it: lower case, or capitals where it is to be spelt; apostrophes and
             full stops (``p.m.``) belong to it.
     """
-    known = find(word)
-    if known is not None:
+    if (known := find(word)) is not None:
         return known
     base = re.fullmatch("([^A-Z.]*[^A-Z.'])'s", word)
     if base is not None:
@@ -60,8 +60,7 @@ def _guess(letters: str) -> Pronunciation:
         return Pronunciation(drawn_out.phones, "derived")
     if len(letters) > LONGEST_WORD or not _SPEAKABLE.intersection(letters):
         return _spell(letters)
-    derived = derive(letters)
-    if derived is not None:
+    if (derived := derive(letters)) is not None:
         return Pronunciation(derived, "derived")
     # Only UW may come without stress from the network; the table's bare vowels were never trained.
     phones = tuple("UW0" if phone == "UW" else phone for phone in predict(letters) if phone[0] != "<")
@@ -74,12 +73,8 @@ def find(word: str) -> Pronunciation | None:
     if word == "A" or (len(word) > 1 and re.fullmatch(r"(?:[A-Z]\.?)+(?:'?s)?'?", word)):
         return _spell(word.removesuffix("'"))
     lower = word.lower()
-    bare = (lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))
-    for candidate in dict.fromkeys((lower, *bare)):
-        if candidate in additions():
-            return Pronunciation(tuple(additions()[candidate].split()), "dictionary")
-        phones = lookup(candidate, PREFERRED_VARIANTS.get(candidate, 1))
-        if phones is not None:
+    for candidate in dict.fromkeys((lower, lower.removesuffix("'"), lower.removeprefix("'"), lower.strip("'"))):
+        if (phones := _known(candidate, PREFERRED_VARIANTS.get(candidate, 1))) is not None:
             return Pronunciation(phones, "dictionary")
     if re.fullmatch(r"(?:[a-z]\.)+", lower):
         return _spell(lower)
@@ -89,10 +84,8 @@ def find(word: str) -> Pronunciation | None:
 def _extended(word: str) -> Pronunciation | None:
     """A possessive, or a contraction that no dictionary has whole."""
     written = re.fullmatch(r"(.*)('s|s')", word) or _CONTRACTION.fullmatch(word)
-    base = None if written is None else find(written[1])
-    if written is None or base is None:
-        return None
-    return Pronunciation(_contracted(base.phones, written[2]), base.source)
+    base = written and find(written[1])
+    return written and base and Pronunciation(_contracted(base.phones, written[2]), base.source)
 
 
 _CONTRACTION: Final = re.compile(r"('?[^\W\d_](?:[^\W\d_]|')*)('(?:d|ll|re|ve)|n't)")
@@ -108,7 +101,7 @@ def _contracted(phones: tuple[str, ...], ending: str) -> tuple[str, ...]:
     if ending in {"'s", "s'"}:
         return with_s(phones)
     if ending in {"'re", "n't"}:
-        return (*phones, *(("ER0",) if ending == "'re" else ("AH0", "N", "T")))
+        return phones + (("ER0",) if ending == "'re" else ("AH0", "N", "T"))
     last = {"'d": "D", "'ll": "L", "'ve": "V"}[ending]
     syllable = phones[-1] in {"T", "D"} if ending == "'d" else not is_vowel(phones[-1])
     return (*phones, "AH0", last) if syllable else (*phones, last)
@@ -121,9 +114,7 @@ def _without_runs(word: str) -> Iterator[str]:
         yield from (base for base in ((once, twice) if word[-1] == word[-3] else (twice, once)) if len(base) > 1)
 
 
-_NO_STUTTER: Final = frozenset(
-    ("b-ball", "b-boy", "b-boys", "c-clamp", "d-day", "e-edition", "h-hour", "s-shaped", "t-test", "t-tests")
-)
+_NO_STUTTER: Final = word_set("b-ball b-boy b-boys c-clamp d-day e-edition h-hour s-shaped t-test t-tests")
 
 
 def is_stutter(part: str, word: str) -> bool:
@@ -212,10 +203,7 @@ _PREFIXES: Final = {
     "un": ("AH0", "N"), "non": ("N", "AA2", "N"), "mis": ("M", "IH0", "S"), "dis": ("D", "IH0", "S"),
     "re": ("R", "IY0"), "over": ("OW2", "V", "ER0"), "under": ("AH2", "N", "D", "ER0"),
 }  # fmt: skip
-_NO_PARTS: Final = frozenset((
-    "able", "ably", "ally", "city", "eries", "mony", "nial", "ories", "ration", "rations", "solute", "tenancy",
-    "vident",
-))  # fmt: skip
+_NO_PARTS: Final = word_set("able ably ally city eries mony nial ories ration rations solute tenancy vident")
 """In the dictionary, but seen at a word's end they are mostly not that word."""
 
 
@@ -225,9 +213,7 @@ def with_s(phones: tuple[str, ...]) -> tuple[str, ...]:
     >>> with_s(("K", "AE1", "T")), with_s(("D", "AO1", "G")), with_s(("R", "OW1", "Z"))
     (('K', 'AE1', 'T', 'S'), ('D', 'AO1', 'G', 'Z'), ('R', 'OW1', 'Z', 'IH0', 'Z'))
     """
-    if phones[-1] in _SIBILANTS:
-        return (*phones, "IH0", "Z")
-    return (*phones, "S" if phones[-1] in _VOICELESS else "Z")
+    return phones + (("IH0", "Z") if phones[-1] in _SIBILANTS else ("S",) if phones[-1] in _VOICELESS else ("Z",))
 
 
 def with_d(phones: tuple[str, ...]) -> tuple[str, ...]:
@@ -236,10 +222,7 @@ def with_d(phones: tuple[str, ...]) -> tuple[str, ...]:
     >>> with_d(("W", "AO1", "K")), with_d(("IH1", "M")), with_d(("L", "IH1", "F", "T"))
     (('W', 'AO1', 'K', 'T'), ('IH1', 'M', 'D'), ('L', 'IH1', 'F', 'T', 'IH0', 'D'))
     """
-    return (
-        *phones,
-        *(("IH0", "D") if phones[-1] in {"T", "D"} else "T" if phones[-1] in _VOICELESS else "D"),
-    )
+    return phones + (("IH0", "D") if phones[-1] in {"T", "D"} else ("T",) if phones[-1] in _VOICELESS else ("D",))
 
 
 def derive(word: str) -> tuple[str, ...] | None:
@@ -285,58 +268,53 @@ def _american(word: str, rules: tuple[tuple[str, str], ...] = _AMERICAN) -> tupl
     """
     for number, (pattern, american) in enumerate(rules, 1):
         spelling = re.sub(pattern, american, word)
-        if spelling != word:
-            found = _known(spelling) or _inflected(spelling) or _american(spelling, rules[number:])
-            if found is not None:
-                return found
+        if spelling == word:
+            continue
+        if phones := _known(spelling) or _inflected(spelling) or _american(spelling, rules[number:]):
+            return phones
     return None
 
 
 def _inflected(word: str) -> tuple[str, ...] | None:
     if word.endswith("s") and not word.endswith("ss"):
         from_y, from_e = word.endswith("ies"), word.endswith("es")
-        stem = _first_known((word[:-1], f"{word[:-3]}y" if from_y else "", word[:-2] if from_e else ""))
-        if stem is not None:
+        if stem := _first_known((word[:-1], f"{word[:-3]}y" if from_y else "", word[:-2] if from_e else "")):
             return with_s(stem)
-    gerund = _known(f"{word}g") if word.endswith("in") else None
-    if gerund is not None:
+    if word.endswith("in") and (gerund := _known(f"{word}g")):
         return (*gerund[:-1], "N")
-    if word.endswith("ed"):
-        stem = _first_known(_stems(word[:-2]))
-        if stem is not None:
-            return with_d(stem)
+    if word.endswith("ed") and (stem := _first_known(_stems(word[:-2]))):
+        return with_d(stem)
     for ending, phones in _FUSED.items():
-        stem = _first_known(_stems(word[: -len(ending)])) if word.endswith(ending) else None
-        if stem is not None:
+        if word.endswith(ending) and (stem := _first_known(_stems(word[: -len(ending)]))):
             return (*stem, *phones)
     for ending, phones in _ADDED.items():
+        if not word.endswith(ending):
+            continue
         base = word.removesuffix(ending)
-        if base != word:
-            # A stem in -y shows as -i- (happily); the stem may itself be derived (unaffectedly).
-            stem = _first_known((base, f"{base[:-1]}y" if base.endswith("i") else ""))
-            stem = _inflected(base) or _prefixed(base) if stem is None else stem
-            if stem is not None:
-                # One L is heard in "finally", and the y of "happily" is weak.
-                joint = stem[:-1] if (stem[-1], phones[0]) == ("L", "L") else stem
-                weak = (*joint[:-1], "AH0") if (joint[-1], ending) == ("IY0", "ly") else joint
-                return (*weak, *phones)
+        # A stem in -y shows as -i- (happily); the stem may itself be derived (unaffectedly).
+        with_y = f"{base[:-1]}y" if base.endswith("i") else ""
+        if stem := _first_known((base, with_y)) or _inflected(base) or _prefixed(base):
+            # One L is heard in "finally", and the y of "happily" is weak.
+            joint = stem[:-1] if (stem[-1], phones[0]) == ("L", "L") else stem
+            weak = (*joint[:-1], "AH0") if (joint[-1], ending) == ("IY0", "ly") else joint
+            return (*weak, *phones)
     return None
 
 
 def _prefixed(word: str) -> tuple[str, ...] | None:
     for prefix, phones in _PREFIXES.items():
         rest = word.removeprefix(prefix)
-        if rest != word and len(rest) >= _SHORTEST_PART and rest not in _NO_PARTS:
-            stem = _known(rest) or _inflected(rest)
-            if stem is not None:
-                return (*phones, *stem)
+        if rest == word or len(rest) < _SHORTEST_PART or rest in _NO_PARTS:
+            continue
+        if stem := _known(rest) or _inflected(rest):
+            return (*phones, *stem)
     return None
 
 
 def _compound(word: str) -> tuple[str, ...] | None:
     for cut in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
         first, second = _known(word[:cut]), _known(word[cut:])
-        if first is not None and second is not None and word[cut:] not in _NO_PARTS:
+        if first and second and word[cut:] not in _NO_PARTS:
             # The first part bears the stress, as in "housemaid".
             return (*first, *(phone.replace("1", "2") for phone in second))
     return None
@@ -353,6 +331,6 @@ def _first_known(stems: tuple[str, ...] | Iterator[str]) -> tuple[str, ...] | No
     return next((phones for stem in stems if len(stem) >= _SHORTEST_STEM and (phones := _known(stem))), None)
 
 
-def _known(word: str) -> tuple[str, ...] | None:
+def _known(word: str, variant: int = 1) -> tuple[str, ...] | None:
     own = additions().get(word)
-    return lookup(word) if own is None else tuple(own.split())
+    return lookup(word, variant) if own is None else tuple(own.split())

@@ -4,56 +4,31 @@ import re
 from typing import Final
 
 from voxgrad.text.numbers import AMOUNT, FRACTION, cardinal, count, counted, quantity
-from voxgrad.text.rules import Rules, text_after, text_before
+from voxgrad.text.rules import Rules, comes_after, table, text_after, text_before
 
 UNITS: Final = {
-    "%": ("percent", "percent"), "‰": ("per mille", "per mille"),
-    "°": ("degree", "degrees"), "°C": ("degree celsius", "degrees celsius"),
-    "°F": ("degree fahrenheit", "degrees fahrenheit"),
-    "km": ("kilometer", "kilometers"), "m": ("meter", "meters"), "cm": ("centimeter", "centimeters"),
-    "mm": ("millimeter", "millimeters"), "μm": ("micrometer", "micrometers"), "nm": ("nanometer", "nanometers"),
-    "mi": ("mile", "miles"), "ft": ("foot", "feet"), "in": ("inch", "inches"), "yd": ("yard", "yards"),
-    "yds": ("yard", "yards"), "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"),
-    "mg": ("milligram", "milligrams"), "μg": ("microgram", "micrograms"), "mcg": ("microgram", "micrograms"),
-    "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
-    "L": ("liter", "liters"), "l": ("liter", "liters"), "mL": ("milliliter", "milliliters"),
-    "ml": ("milliliter", "milliliters"), "cl": ("centiliter", "centiliters"), "dl": ("deciliter", "deciliters"),
-    "dL": ("deciliter", "deciliters"), "gal": ("gallon", "gallons"), "qt": ("quart", "quarts"),
-    "tbsp": ("tablespoon", "tablespoons"), "tsp": ("teaspoon", "teaspoons"),
-    "mph": ("mile per hour", "miles per hour"), "mpg": ("mile per gallon", "miles per gallon"),
-    "kph": ("kilometer per hour", "kilometers per hour"), "kmh": ("kilometer per hour", "kilometers per hour"),
-    "rpm": ("revolution per minute", "revolutions per minute"), "bpm": ("beat per minute", "beats per minute"),
-    "fps": ("frame per second", "frames per second"), "dpi": ("dot per inch", "dots per inch"),
-    "ppm": ("part per million", "parts per million"), "ppb": ("part per billion", "parts per billion"),
-    "psi": ("pound per square inch", "pounds per square inch"),
-    "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"), "MHz": ("megahertz", "megahertz"),
-    "GHz": ("gigahertz", "gigahertz"), "THz": ("terahertz", "terahertz"),
-    "W": ("watt", "watts"), "mW": ("milliwatt", "milliwatts"), "kW": ("kilowatt", "kilowatts"),
-    "MW": ("megawatt", "megawatts"), "GW": ("gigawatt", "gigawatts"), "TW": ("terawatt", "terawatts"),
-    "Wh": ("watt hour", "watt hours"), "kWh": ("kilowatt hour", "kilowatt hours"),
-    "MWh": ("megawatt hour", "megawatt hours"), "GWh": ("gigawatt hour", "gigawatt hours"),
-    "V": ("volt", "volts"), "mV": ("millivolt", "millivolts"), "kV": ("kilovolt", "kilovolts"),
-    "mA": ("milliamp", "milliamps"), "mAh": ("milliamp hour", "milliamp hours"),
-    "Ah": ("amp hour", "amp hours"), "Ω": ("ohm", "ohms"), "kΩ": ("kilohm", "kilohms"),
-    "MΩ": ("megohm", "megohms"), "μF": ("microfarad", "microfarads"),
-    "kJ": ("kilojoule", "kilojoules"), "cal": ("calorie", "calories"), "kcal": ("kilocalorie", "kilocalories"),
-    "eV": ("electron volt", "electron volts"), "Pa": ("pascal", "pascals"), "hPa": ("hectopascal", "hectopascals"),
-    "kPa": ("kilopascal", "kilopascals"), "atm": ("atmosphere", "atmospheres"), "hp": ("horsepower", "horsepower"),
-    "KB": ("kilobyte", "kilobytes"), "MB": ("megabyte", "megabytes"), "GB": ("gigabyte", "gigabytes"),
-    "TB": ("terabyte", "terabytes"), "PB": ("petabyte", "petabytes"), "KiB": ("kibibyte", "kibibytes"),
-    "MiB": ("mebibyte", "mebibytes"), "GiB": ("gibibyte", "gibibytes"), "TiB": ("tebibyte", "tebibytes"),
-    "Mb": ("megabit", "megabits"), "Gb": ("gigabit", "gigabits"),
-    "bps": ("bit per second", "bits per second"), "kbps": ("kilobit per second", "kilobits per second"),
-    "Mbps": ("megabit per second", "megabits per second"), "Gbps": ("gigabit per second", "gigabits per second"),
-    "px": ("pixel", "pixels"), "pt": ("point", "points"), "dB": ("decibel", "decibels"),
-    "s": ("second", "seconds"), "sec": ("second", "seconds"), "secs": ("second", "seconds"),
-    "ms": ("millisecond", "milliseconds"), "μs": ("microsecond", "microseconds"),
-    "ns": ("nanosecond", "nanoseconds"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"),
-    "h": ("hour", "hours"), "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "wk": ("week", "weeks"),
-    "wks": ("week", "weeks"), "mo": ("month", "months"), "mos": ("month", "months"), "yr": ("year", "years"),
-    "yrs": ("year", "years"), "ha": ("hectare", "hectares"), "cc": ("cubic centimeter", "cubic centimeters"),
-    "doz": ("dozen", "dozen"), "pcs": ("piece", "pieces"),
-}  # fmt: skip
+    sign: (one, many or re.sub(r"(?= (?:per|celsius|fahrenheit)\b)|$", "s", one, count=1))
+    for sign, names in table("""
+    % percent/percent, ‰ per mille/per mille, ° degree, °C degree celsius, °F degree fahrenheit, km kilometer, m meter,
+    cm centimeter, mm millimeter, μm micrometer, nm nanometer, mi mile, ft foot/feet, in inch/inches, yd yard,
+    yds yard, kg kilogram, g gram, mg milligram, μg microgram, mcg microgram, lb pound, lbs pound, oz ounce, L liter,
+    l liter, mL milliliter, ml milliliter, cl centiliter, dl deciliter, dL deciliter, gal gallon, qt quart,
+    tbsp tablespoon, tsp teaspoon, mph mile per hour, mpg mile per gallon, kph kilometer per hour,
+    kmh kilometer per hour, rpm revolution per minute, bpm beat per minute, fps frame per second, dpi dot per inch,
+    ppm part per million, ppb part per billion, psi pound per square inch, Hz hertz/hertz, kHz kilohertz/kilohertz,
+    MHz megahertz/megahertz, GHz gigahertz/gigahertz, THz terahertz/terahertz, W watt, mW milliwatt, kW kilowatt,
+    MW megawatt, GW gigawatt, TW terawatt, Wh watt hour, kWh kilowatt hour, MWh megawatt hour, GWh gigawatt hour,
+    V volt, mV millivolt, kV kilovolt, mA milliamp, mAh milliamp hour, Ah amp hour, Ω ohm, kΩ kilohm, MΩ megohm,
+    μF microfarad, kJ kilojoule, cal calorie, kcal kilocalorie, eV electron volt, Pa pascal, hPa hectopascal,
+    kPa kilopascal, atm atmosphere, hp horsepower/horsepower, KB kilobyte, MB megabyte, GB gigabyte, TB terabyte,
+    PB petabyte, KiB kibibyte, MiB mebibyte, GiB gibibyte, TiB tebibyte, Mb megabit, Gb gigabit, bps bit per second,
+    kbps kilobit per second, Mbps megabit per second, Gbps gigabit per second, px pixel, pt point, dB decibel,
+    s second, sec second, secs second, ms millisecond, μs microsecond, ns nanosecond, min minute, mins minute, h hour,
+    hr hour, hrs hour, wk week, wks week, mo month, mos month, yr year, yrs year, ha hectare, cc cubic centimeter,
+    doz dozen/dozen, pcs piece
+    """).items()
+    for one, _, many in [names.partition("/")]
+}
 """One and many of each unit, by its sign; a longer sign is also read where its capitals differ."""
 _LOWERED: Final = {
     sign.lower(): names for sign, names in reversed(UNITS.items()) if len(sign) > 1 and sign not in {"Ah", "Pa", "ha"}
@@ -85,9 +60,8 @@ def is_attributive(match: re.Match[str]) -> bool:
         return True
     if re.match(_NOUN_AFTER, following) is None:
         return False
-    preceding = text_before(match, 16)
-    is_determined = re.search(_DETERMINER, preceding) is not None and re.match(_PARTICIPLE, following) is None
-    return is_determined or re.search(_ARTICLE, preceding) is not None
+    is_determined = comes_after(_DETERMINER, match, 16) and re.match(_PARTICIPLE, following) is None
+    return is_determined or comes_after(_ARTICLE, match, 16)
 
 
 def is_one(amount: str) -> bool:
@@ -97,16 +71,14 @@ def is_one(amount: str) -> bool:
 
 def per(written: str | None) -> str:
     """What stands below the stroke, as ``/kg/day``, in words."""
-    if not written:
-        return ""
-    words: list[str] = []
-    for unit in written.replace(" ", "")[1:].split("/"):
+    words = [""]
+    for unit in (written or "").replace(" ", "").split("/")[1:]:
         sign, power = unit.partition("^")[::2]
         names = _names(sign)
         name = names[0] if names else sign
         is_time = name in {"second", "minute", "hour"}
         words.append(f"per {name} squared" if power == "2" and is_time else f"per {_powered(name, power)}")
-    return f" {' '.join(words)}"
+    return " ".join(words)
 
 
 def _powered(name: str, power: str | None) -> str:
@@ -136,8 +108,7 @@ def _measure(match: re.Match[str]) -> str:
     return f"{words}{joint}{one if singular else many}{per(match['per'])}{stop}"
 
 
-def _is_inch(match: re.Match[str]) -> bool:
-    """Whether "in" after a number is the unit, and not the preposition."""
+def _is_inch(match: re.Match[str]) -> bool:  # and not the preposition
     if match["gap"] != " " or match["square"] or match["power"]:
         return True
     shape = r"$|[,;:!?)]|[ -](?:x|by|tall|long|wide|deep|thick|high|diameter|screen|display)\b"
@@ -163,7 +134,7 @@ def _minutes_and_seconds(match: re.Match[str]) -> str:
     """``21'30"`` is a time where it is no height: after a distance or "in", or with more than eleven "inches"."""
     minutes, seconds = match[1], match[2]
     may_be_height = len(minutes) == 1 and int(seconds) < 12 and seconds[0] != "0"
-    if may_be_height and re.search(_RACE, text_before(match, 40)) is None:
+    if may_be_height and not comes_after(_RACE, match, 40):
         return match[0]
     parts = [counted(minutes, "minute")] + ([counted(seconds, "second")] if int(seconds) else [])
     return " ".join(part.removesuffix("s") if is_attributive(match) else part for part in parts)
@@ -186,11 +157,9 @@ _RACE: Final = (
 )
 _QUOTE: Final = rf"(?:({FRACTION}|{AMOUNT})(''|\"))|\""
 _ALONE: Final = (
-    "Hz", "kHz", "MHz", "GHz", "THz", "dB", "mA", "mAh", "mV", "kV", "mW", "kW", "GW", "TW", "Wh", "kWh", "MWh",
-    "GWh", "kΩ", "MΩ", "Ω", "μF", "kJ", "kPa", "hPa", "eV", "mL", "dL", "kbps", "Mbps", "Gbps", "KiB", "GiB",
-    "TiB", "Mb", "Gb", "kcal", "km", "cm", "mm", "μm", "kg", "mg", "μg", "μs", "°C", "°F", "mph", "kph", "rpm",
-    "bpm", "fps", "dpi", "ppm", "psi", "lbs",
-)  # fmt: skip
+    "Hz|kHz|MHz|GHz|THz|dB|mA|mAh|mV|kV|mW|kW|GW|TW|Wh|kWh|MWh|GWh|kΩ|MΩ|Ω|μF|kJ|kPa|hPa|eV|mL|dL|kbps|Mbps|Gbps|KiB|GiB"
+    "|TiB|Mb|Gb|kcal|km|cm|mm|μm|kg|mg|μg|μs|°C|°F|mph|kph|rpm|bpm|fps|dpi|ppm|psi|lbs"
+)
 """Units that no word and no acronym is written like."""
 _NUMBERED: Final = (
     r"(?i:\b(?:apartment|apt|appendix|article|block|building|bus|chapter|class|exit|fig|figure|flat|form|gate|grade|hall"
@@ -207,10 +176,9 @@ _WARM: Final = (
 def _temperature(match: re.Match[str]) -> str:
     """``72F``, but not the seat 12F or the century in "the 20C"."""
     amount, sign = match[1], match[2]
-    before = text_before(match, 12)
     named = match[0] != amount + sign
-    sure = len(amount) > 1 or re.search(_WARM, before) is not None
-    numbered = re.search(_NUMBERED, before) is not None or (sign == "C" and before.endswith("the "))
+    sure = len(amount) > 1 or comes_after(_WARM, match, 12)
+    numbered = comes_after(_NUMBERED, match, 12) or (sign == "C" and text_before(match, 4) == "the ")
     return f"{amount}°{sign}" if named or (sure and not numbered) else match[0]
 
 
@@ -256,33 +224,29 @@ def read_quantities(text: str) -> str:
 
 read_rates: Final = Rules((r"\b([A-Za-z]{1,4})/([A-Za-z]{1,3})\b", _unit_per_unit), guard="/")
 """Writes out units per units without an amount ("in km/h")."""
-read_units: Final = Rules((rf"(?<![\w.&°'-])(?:{'|'.join(_ALONE)})(?![\w&'^²³]|-\w|\.\w)", _unit_alone))
+read_units: Final = Rules((rf"(?<![\w.&°'-])(?:{_ALONE})(?![\w&'^²³]|-\w|\.\w)", _unit_alone))
 """Writes out units that stand alone ("the kHz range")."""
 
 
 _CURRENCIES: Final = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "¥": ("yen", "yen", "sen", "sen"),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₩": ("won", "won", "jeon", "jeon"),
-    "₽": ("ruble", "rubles", "kopeck", "kopecks"),
-    "₺": ("lira", "lira", "kurus", "kurus"),
-    "₪": ("shekel", "shekels", "agora", "agorot"),
-    "₱": ("peso", "pesos", "centavo", "centavos"),
-    "₿": ("bitcoin", "bitcoins", "cent", "cents"),
+    sign: tuple(names.split("/"))
+    for sign, names in table("""
+    $ dollar/dollars/cent/cents, £ pound/pounds/penny/pence, € euro/euros/cent/cents, ¥ yen/yen/sen/sen,
+    ₹ rupee/rupees/paisa/paise, ₩ won/won/jeon/jeon, ₽ ruble/rubles/kopeck/kopecks, ₺ lira/lira/kurus/kurus,
+    ₪ shekel/shekels/agora/agorot, ₱ peso/pesos/centavo/centavos, ₿ bitcoin/bitcoins/cent/cents
+    """).items()
 }
+"""One and many, and those of the hundredth part."""
 SIGNS: Final = "".join(_CURRENCIES)
 _CODES: Final = {"USD": "$", "GBP": "£", "EUR": "€", "JPY": "¥", "INR": "₹"}
 _COUNTRIES: Final = {
     "US": "US ", "A": "australian ", "AU": "australian ", "C": "canadian ", "CA": "canadian ",
     "HK": "hong kong ", "NZ": "new zealand ", "S": "singapore ",
 }  # fmt: skip
-_SCALES: Final = {
-    "k": "thousand", "m": "million", "mm": "million", "mn": "million", "mil": "million", "b": "billion",
-    "bn": "billion", "t": "trillion", "tn": "trillion", "trn": "trillion",
-}  # fmt: skip
+_SCALES: Final = table("""
+    k thousand, m million, mm million, mn million, mil million,
+    b billion, bn billion, t trillion, tn trillion, trn trillion
+""")
 _SCALE: Final = r"(?:[ -]?(?P<scale>(?i:hundred|thousand|million|billion|trillion|bn|mn|mm|trn?|tn|mil|[kmbt]))\b)"
 _PLACES: Final = re.compile(r"\.\d\d$")
 _SIGN: Final = f"[{SIGNS}]"
@@ -318,22 +282,21 @@ def _money(match: re.Match[str]) -> str:
     return f"{start}{words}{per(match['per'])}"
 
 
-def _currency(match: re.Match[str]) -> tuple[str, str, str, str]:
+def _currency(match: re.Match[str]) -> tuple[str, ...]:
     return _CURRENCIES[match["sign"] if match["sign"] is not None else _CODES[match["code"]]]
 
 
-def _sum(amount: str, names: tuple[str, str, str, str], country: str, *, attributive: bool = False) -> str:
+def _sum(amount: str, names: tuple[str, ...], country: str, *, attributive: bool = False) -> str:
     one, many, small_one, small_many = names
     whole, _, places = amount.partition(".")
     if places and len(places) != 2:
         return f"{quantity(amount)} {country}{one if attributive else many}"
-    parts: list[str] = []
-    small = int(places) if places else 0
-    if not small or whole.strip("0,"):
-        parts.append(f"{count(whole)} {country}{one if is_one(whole) or attributive else many}")
-    if small:
-        parts.append(f"{cardinal(str(small))} {small_one if small == 1 or attributive else small_many}")
-    return " ".join(parts)
+    small = int(places or 0)
+    large = f"{count(whole or '0')} {country}{one if is_one(whole) or attributive else many}"
+    if not small:
+        return large
+    cents = f"{cardinal(str(small))} {small_one if small == 1 or attributive else small_many}"
+    return f"{large} {cents}" if whole.strip("0,") else cents
 
 
 def _money_after(match: re.Match[str]) -> str:
@@ -349,7 +312,7 @@ def _cents(match: re.Match[str]) -> str:
 
 def _scaled(match: re.Match[str]) -> str:
     is_count = _NO_LENGTH.match(match.string, match.end()) and match[0] not in {"2K", "4K", "5K", "8K"}
-    is_sum = match[2] == "m" and re.search(_COUNTS, text_before(match, 32))
+    is_sum = match[2] == "m" and comes_after(_COUNTS, match, 32)
     if match[2] in "Kkm" and not is_count and not is_sum:
         return match[0]
     return f"{quantity(match[1])}{_scale(match[2])}"
@@ -383,7 +346,7 @@ def _spaced(match: re.Match[str]) -> str:
     # "7 200 ml bottles" are seven of them; "7 000" and "12 345" are one number.
     if one_group and not places and whole.index(" ") == 1 and not whole.endswith("000"):
         return match[0]
-    if re.search(_CALL, text_before(match, 16)) is not None:
+    if comes_after(_CALL, match, 16):
         return match[0]
     return whole.replace(" ", ",") + (f".{places[1:]}" if places else "")
 
@@ -410,14 +373,8 @@ read_foreign_numbers: Final = Rules(
         _spaced,
     ),
     (rf"{_START}(?P<whole>[1-9]\d{{0,2}}(?:\.\d{{3}})+)(?P<places>,\d{{1,3}})?(?![\w/-]|[.,]\d)", _pointed),
-    (
-        r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)",
-        lambda match: match[0].replace("'", ","),
-    ),
-    (
-        rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)",
-        lambda match: f"{int(match[0].replace(',', '')):,}",
-    ),
+    (r"(?<![\w.,'/-])[1-9]\d{0,2}(?:'\d{3})+(?![\w'/-]|\"|,\d)", lambda match: match[0].replace("'", ",")),
+    (rf"{_START}[1-9]\d?(?:,\d\d)+,\d{{3}}(?![\w/-]|,\d)", lambda match: f"{int(match[0].replace(',', '')):,}"),
     (r"(?<=€)( ?\d+),(\d\d)(?![\d,.])", r"\1.\2"),
     (
         (

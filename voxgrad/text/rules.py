@@ -1,4 +1,4 @@
-"""Tables of patterns and what replaces them, compiled once, and what stands beside a match.
+"""Tables of words, and of patterns with what replaces them; what stands beside a match.
 
 Patterns outside of tables that few texts need are strings: `re` compiles them at their first use, and keeps them.
 """
@@ -9,6 +9,20 @@ from functools import cached_property
 
 Replacement = str | Callable[[re.Match[str]], str]
 """As `re.sub` takes it."""
+
+
+def table(entries: str) -> dict[str, str]:
+    """Entries between commas by their first words.
+
+    >>> table("Ave avenue, N.Y. new york")
+    {'Ave': 'avenue', 'N.Y.': 'new york'}
+    """
+    return {key: value.strip() for key, value in (entry.split(None, 1) for entry in entries.split(","))}
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words that spaces part."""
+    return frozenset(words.split())
 
 
 class Rules:
@@ -45,3 +59,8 @@ def text_before(match: re.Match[str], size: int) -> str:
 def text_after(match: re.Match[str], size: int) -> str:
     """At most ``size`` characters after a match."""
     return match.string[match.end() : match.end() + size]
+
+
+def comes_after(pattern: str, match: re.Match[str], size: int) -> bool:
+    """Whether the ``size`` characters before a match end as the pattern says."""
+    return re.search(pattern, text_before(match, size)) is not None

@@ -13,15 +13,14 @@ from voxgrad.text.dates import MONTH_NAMES, full_year
 from voxgrad.text.marked_text import LONGEST_PAUSE, Prosody
 from voxgrad.text.normalize import normalize
 from voxgrad.text.numbers import cardinal, count, counted, digits, ordinal, quantity, roman, roman_words
+from voxgrad.text.rules import table
 
-_NAMES: Final = {
-    " ": "space", ".": "dot", ",": "comma", ":": "colon", ";": "semicolon", "!": "exclamation mark",
-    "?": "question mark", "-": "dash", "_": "underscore", "/": "slash", "\\": "backslash", "@": "at", "#": "hash",
-    "$": "dollar", "%": "percent", "&": "ampersand", "*": "asterisk", "+": "plus", "=": "equals",
-    "(": "left parenthesis", ")": "right parenthesis", "[": "left bracket", "]": "right bracket", "{": "left brace",
-    "}": "right brace", "<": "less than", ">": "greater than", "|": "vertical bar", "~": "tilde", "^": "caret",
-    "'": "apostrophe", '"': "quotation mark", "`": "backtick",
-}  # fmt: skip
+_NAMES: Final = {",": "comma", " ": "space"} | table("""
+    . dot, : colon, ; semicolon, ! exclamation mark, ? question mark, - dash, _ underscore, / slash, \\ backslash, @ at,
+    # hash, $ dollar, % percent, & ampersand, * asterisk, + plus, = equals, ( left parenthesis, ) right parenthesis,
+    [ left bracket, ] right bracket, { left brace, } right brace, < less than, > greater than, | vertical bar, ~ tilde,
+    ^ caret, ' apostrophe, " quotation mark, ` backtick
+""")
 _ROMAN: Final = re.compile(r"(?=[IVXLC])(?:XC|XL|L?X{0,3}|C{1,3})(?:IX|IV|V?I{0,3})")
 _ORDERS: Final = frozenset(("mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "y", "m", "d"))
 
@@ -45,12 +44,18 @@ def say_as(text: str, kind: str, format_: str = "") -> str:
     >>> say_as("21", "ordinal"), say_as("3/4/2021", "date", "dmy"), say_as("B2", "characters")
     ('twenty-first', 'the third of april, twenty twenty-one', 'B two')
     """
-    return _KINDS[kind](" ".join(to_ascii(text).split()), format_)
+    words = _KINDS[kind](" ".join(to_ascii(text).split()), format_)
+    if not words:
+        raise CannotReadError(text)
+    return words
+
+
+# Each returns an empty string for what is not of its kind.
 
 
 def _characters(text: str, _: str) -> str:
     names = _NAMES | {sign: letter(sign) if sign.isalpha() else digits(sign) for sign in text if sign.isalnum()}
-    return _some(" ".join(filter(None, (names.get(sign) for sign in text if sign != " "))), text)
+    return " ".join(names[sign] for sign in text if sign != " " and sign in names)
 
 
 def _cardinal(text: str, _: str) -> str:
@@ -59,7 +64,7 @@ def _cardinal(text: str, _: str) -> str:
         return roman_words(plain)
     match = re.fullmatch(r"([+-]?)(\d*)(\.\d+)?", plain)
     if match is None or not (match[2] or match[3]):
-        raise CannotReadError(text)
+        return ""
     sign = {"-": "minus ", "+": "plus "}.get(match[1], "")
     whole = str(int(match[2])) if match[2] else ""
     return sign + quantity(whole + (match[3] or ""))
@@ -70,21 +75,19 @@ def _ordinal(text: str, _: str) -> str:
     if _ROMAN.fullmatch(plain):
         return ordinal(str(roman(plain)))
     match = re.fullmatch(r"(\d{1,15})\s?(?:st|nd|rd|th)?\.?", plain, re.IGNORECASE)
-    if match is None:
-        raise CannotReadError(text)
-    return ordinal(str(int(match[1])))
+    return "" if match is None else ordinal(str(int(match[1])))
 
 
 def _digits(text: str, _: str) -> str:
     if not re.fullmatch(r"[\d\s.,-]*\d[\d\s.,-]*", text):
-        raise CannotReadError(text)
+        return ""
     return " ".join(digits(sign) if sign.isdigit() else "point" for sign in text if sign.isdigit() or sign == ".")
 
 
 def _fraction(text: str, _: str) -> str:
     match = re.fullmatch(r"(?:(\d{1,9})(?:\s?\+\s?|\s))?(\d{1,9})\s?/\s?(\d{1,9})", text)
     if match is None or int(match[3]) == 0:
-        raise CannotReadError(text)
+        return ""
     above, below = str(int(match[2])), str(int(match[3]))
     if below == "1":
         part = f"{cardinal(above)} over one"
@@ -97,25 +100,21 @@ def _fraction(text: str, _: str) -> str:
 def _date(text: str, format_: str) -> str:
     if not format_:
         words = normalize(text)
-        if not re.search(r"[a-z]", words):
-            raise CannotReadError(text)
-        return words
+        return words if re.search(r"[a-z]", words) else ""
     order = format_.lower() if format_.lower() in _ORDERS else ""
     numbers = re.findall(r"\d+", text)
     if order and len(numbers) == 1 < len(order) and len(numbers[0]) == 8:  # 20210304
         sizes = [4 if part == "y" else 2 for part in order]
         numbers = [numbers[0][sum(sizes[:at]) : sum(sizes[: at + 1])] for at in range(len(sizes))]
     if not order or len(numbers) != len(order) or not re.fullmatch(r"[\d\s./,-]+", text):
-        raise CannotReadError(text)
-    return _spoken_date(text, dict(zip(order, numbers, strict=True)), day_first=format_[0].lower() == "d")
+        return ""
+    return _spoken_date(dict(zip(order, numbers, strict=True)), day_first=format_[0].lower() == "d")
 
 
-def _spoken_date(text: str, parts: dict[str, str], *, day_first: bool) -> str:
+def _spoken_date(parts: dict[str, str], *, day_first: bool) -> str:
     month, day, year = (parts.get(part) for part in "mdy")
-    if (month and not 0 < int(month) <= 12) or (day and not 0 < int(day) <= 31):
-        raise CannotReadError(text)
-    if year and len(year) not in {2, 4}:
-        raise CannotReadError(text)
+    if not 0 < int(month or 1) <= 12 or not 0 < int(day or 1) <= 31 or len(year or "2000") not in {2, 4}:
+        return ""
     said = ""
     if month and day:
         name, number = MONTH_NAMES[int(month) - 1], ordinal(str(int(day)))
@@ -136,10 +135,8 @@ def _time(text: str, _: str) -> str:
         hour, minute, second, half = clock.groups()
         seconds = f":{second}" if second else ""
         return normalize(f"{hour}:{minute or '00'}{seconds}{f' {half.lower()}.m.' if half else ''}")
-    if span is not None and text:
-        parts = ((span[1], "minute"), (span[2], "second"))
-        return " ".join(counted(number, unit) for number, unit in parts if number)
-    raise CannotReadError(text)
+    parts = ((span[1], "minute"), (span[2], "second")) if span is not None else ()
+    return " ".join(counted(number, unit) for number, unit in parts if number)
 
 
 def _telephone(text: str, _: str) -> str:
@@ -147,26 +144,19 @@ def _telephone(text: str, _: str) -> str:
         r"(\+?)([\d\s().\-/]*\d[\d\s().\-/]*)(?:\s?(?:x|ext\.?|extension)\s?(\d+))?", text, re.IGNORECASE
     )
     if match is None:
-        raise CannotReadError(text)
+        return ""
     groups = ", ".join(digits(group) for group in re.findall(r"\d+", match[2]))
     return f"{'plus ' if match[1] else ''}{groups}{f', extension {digits(match[3])}' if match[3] else ''}"
 
 
 def _unit(text: str, _: str) -> str:
-    return _some(normalize(text) if text.strip(string.punctuation + " ") else "", text)
-
-
-def _some(words: str, text: str) -> str:
-    if not words:
-        raise CannotReadError(text)
-    return words
+    return normalize(text) if text.strip(string.punctuation + " ") else ""
 
 
 _KINDS: Final[dict[str, Callable[[str, str], str]]] = {
-    "characters": _characters, "spell-out": _characters, "verbatim": _characters, "letters": _characters,
-    "cardinal": _cardinal, "number": _cardinal, "ordinal": _ordinal, "digits": _digits, "fraction": _fraction,
-    "date": _date, "time": _time, "telephone": _telephone, "unit": _unit, "measure": _unit, "currency": _unit,
-    "address": _unit, "name": _unit,
+    **dict.fromkeys(("characters", "spell-out", "verbatim", "letters"), _characters), "cardinal": _cardinal,
+    "number": _cardinal, "ordinal": _ordinal, "digits": _digits, "fraction": _fraction, "date": _date, "time": _time,
+    "telephone": _telephone, **dict.fromkeys(("unit", "measure", "currency", "address", "name"), _unit),
 }  # fmt: skip
 KINDS: Final = frozenset((*_KINDS, "expletive", "bleep"))
 """What ``interpret-as`` may be; the last two are not said, but a tone is heard."""
@@ -219,10 +209,7 @@ def emphasised(prosody: Prosody, level: str) -> Prosody:
         raise ValueError(f"Give one of {', '.join(_EMPHASES)}.")
     rate, semitones, decibels = _EMPHASES[level]
     return replace(
-        prosody,
-        rate=prosody.rate * rate,
-        semitones=prosody.semitones + semitones,
-        decibels=prosody.decibels + decibels,
+        prosody, rate=prosody.rate * rate, semitones=prosody.semitones + semitones, decibels=prosody.decibels + decibels
     )
 
 

@@ -20,13 +20,7 @@ PHONES: Final = tuple(sorted((*CONSONANTS, *_VOWELS_AND_STRESSES)))
 PUNCTUATION: Final = "-!'(),.:;? "
 """The marks that have an id, and the space between words."""
 
-SYMBOLS: Final = (
-    "_",
-    *PUNCTUATION,
-    *ascii_uppercase,
-    *ascii_lowercase,
-    *(f"@{phone}" for phone in PHONES),
-)
+SYMBOLS: Final = ("_", *PUNCTUATION, *ascii_uppercase, *ascii_lowercase, *(f"@{phone}" for phone in PHONES))
 """Every symbol at its id; an ``@`` tells phones from letters."""
 
 BLANK: Final = len(SYMBOLS)

@@ -154,8 +154,7 @@ class RunInProgress:
             return cls(directory, RunRecord.model_validate_json((directory / RECORD).read_bytes()))
         except (OSError, ValidationError) as error:
             raise IntegrityError(
-                f"run {directory.name} has no readable run.json",
-                "Run the command that started it again.",
+                f"run {directory.name} has no readable run.json", "Run the command that started it again."
             ) from error
 
     @property

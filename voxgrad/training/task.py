@@ -19,25 +19,19 @@ from voxgrad.settings import Preset, StageSpec, TrainSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import LEXICON
-from voxgrad.training import textgrid
 from voxgrad.training.alignment import (
     Durations,
     align_corpus,
     align_unknown_speakers,
     expanded,
+    grids_digest,
     labels,
+    read_durations,
     summarised,
     write_alignments,
 )
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_step, collate, collate_crops
-from voxgrad.training.losses import (
-    Losses,
-    decoder_losses,
-    duration_scale,
-    full_losses,
-    parameters_of,
-    validate,
-)
+from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.run import RunOptions, RunRequest, tensorboard_writer
 from voxgrad.training.time_budget import stage_seconds
@@ -321,7 +315,7 @@ def manifest_settings(settings: TrainSpec) -> dict[str, Any]:
     content = settings.model_dump(mode="json", include=set(TrainSpec.model_fields))
     if settings.grids is None:
         return content
-    return {**content, "durations": f"textgrid:{textgrid.digest(settings.grids)}"}
+    return {**content, "durations": f"textgrid:{grids_digest(settings.grids)}"}
 
 
 def build_task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, run: Path, emit: Emit) -> GradTTSTask:
@@ -335,17 +329,8 @@ def build_task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, r
         raise BadInputError("there are no clips to train on", "Prepare more recordings, or lower held_out.")
     known: dict[str, Tensor] = {}
     if settings.grids is not None:
-        known = textgrid.read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)
+        known = read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)
     rows = acoustic.spec.speakers
     return GradTTSTask(
-        acoustic.model,
-        training,
-        held_out,
-        rows,
-        settings,
-        run,
-        pick_device(),
-        emit,
-        known,
-        open_process_group(),
+        acoustic.model, training, held_out, rows, settings, run, pick_device(), emit, known, open_process_group()
     )

@@ -350,11 +350,7 @@ class Trainer:
 
 
 def finish_run(
-    trainer: Trainer,
-    store: Store,
-    request: RunRequest,
-    key: str,
-    publish: Callable[[Mapping[str, Any]], Artifact],
+    trainer: Trainer, store: Store, request: RunRequest, key: str, publish: Callable[[Mapping[str, Any]], Artifact]
 ) -> Artifact:
     """Trains, from the newest checkpoint where there is one; the first process publishes, all return the artifact.
 

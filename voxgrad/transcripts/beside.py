@@ -7,16 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.transcripts.formats import (
-    FORMATS,
-    Entry,
-    Problem,
-    Segment,
-    Transcripts,
-    of_kind,
-    one_line,
-    register,
-)
+from voxgrad.transcripts.formats import FORMATS, Entry, Problem, Segment, Transcripts, of_kind, one_line, register
 from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, folded
 from voxgrad.transcripts.timed import has_tag, is_label_track, usable
 from voxgrad.unicode import read_text

@@ -25,8 +25,7 @@ class TranscriptSpec(Spec):
     transcripts: Path | None = Field(default=None, json_schema_extra={"metavar": "FILE"})
     """File of the transcripts (default: found in the folder)."""
     form: str | None = Field(
-        default=None,
-        json_schema_extra={"option": "--format", "metavar": "FORMAT", "enum": [*FORMATS]},
+        default=None, json_schema_extra={"option": "--format", "metavar": "FORMAT", "enum": [*FORMATS]}
     )
     """Format of the transcripts (default: detected)."""
 
@@ -179,8 +178,7 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Transcripts:
     meant = folder.called_as(PurePosixPath(path.name)) or folder.recordings
     if len(meant) != 1:
         raise BadInputError(
-            f"{path.name} has no recording of its own called as it",
-            "Call both the same, as a.wav and a.wav.srt.",
+            f"{path.name} has no recording of its own called as it", "Call both the same, as a.wav and a.wav.srt."
         )
     name, segments = clip_name(folder.name_of(meant[0])), FORMATS[timed].read(path)
     entry, problems = timed_entry(name, folder.path / meant[0], segments, path.name)
