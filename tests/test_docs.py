@@ -1,8 +1,8 @@
 """The code blocks of README, CONTRIBUTING and docs are executed on tiny artifacts; `NOT_RUN` says why others are not.
 
 Names in the pages, such as ``alice``, stand for artifacts of the fixtures (`STAND_INS`), and training is cut to a few
-steps (`SHORTER`); except for that of the README, only its options are checked, but by `make test-long`. A new block
-fails here until it runs or is listed.
+steps (`SHORTER`); of trainings and evaluations `make test` checks the options alone, and `make test-long` runs them. A
+new block fails here until it runs or is listed.
 """
 
 import io
@@ -40,7 +40,7 @@ PAGES = (
 RESEARCH = tuple(sorted(f"docs/research/{page.name}" for page in (ROOT / "docs/research").glob("*.md")))
 """Notes whose commands need recordings and models that are not shipped: only the names in them are checked."""
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
-TRAINING = ("voxgrad finetune", "voxgrad pretrain", "voxgrad vocoder train")
+LENGTHY = ("voxgrad finetune", "voxgrad pretrain", "voxgrad vocoder train", "voxgrad evaluate")
 PROGRAMS = {"voxgrad", "make", "pip", "python", "torchrun", ".venv/bin/python"}
 
 _NETWORK = "installs packages from the network"
@@ -226,7 +226,7 @@ def write_official_checkpoints() -> None:
     torch.save({"generator": Generator(HiFiGANSpec(**known), 80).state_dict()}, "hifigan.pt")
 
 
-def run_command(line: str, page: str = "") -> None:
+def run_command(line: str) -> None:
     """Runs `voxgrad` in this process; what reads its output behind a pipe is left out."""
     words = shlex.split(line)
     words = words[: words.index("|")] if "|" in words else words
@@ -234,7 +234,7 @@ def run_command(line: str, page: str = "") -> None:
     if words[1] == "import" and not Path("grad-tts.pt").exists():
         write_official_checkpoints()
     extra = next((extra for begin, extra in SHORTER.items() if line.startswith(begin)), ())
-    if line.startswith(TRAINING) and page != "README.md" and not LONG:
+    if line.startswith(LENGTHY) and not LONG:
         extra = ("--help",)  # which refuses unknown options, and does no more
     arguments = [STAND_INS.get(word, word) for word in words[1:]]
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
@@ -279,7 +279,7 @@ OTHERS = {
 
 def run(code: Code) -> None:
     if code.language == "shell":
-        run_command(code.text, code.page)
+        run_command(code.text)
     elif code.language == "python":
         run_python(code.text)
     else:

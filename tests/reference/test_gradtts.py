@@ -50,10 +50,15 @@ class Golden:
         return Condition(self["mu"], self["y_mask"], None, self.speaker)
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda config: f"{config.parent.name}-{config.stem}")
-def golden(request):
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda config: f"{config.parent.name}-{config.stem}")
+def loaded(request):
+    return Golden(request.param)
+
+
+@pytest.fixture
+def golden(loaded):
     with torch.inference_mode():
-        yield Golden(request.param)
+        yield loaded
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor, share: float) -> None:

@@ -130,9 +130,3 @@ def test_say_strictly(furnished, command, refused):
     assert command(*arguments).code == 0
     assert "not in any dictionary: zzyzxq, blorp." in refused(*arguments, "--strict")  # though the speech is there
     assert "not all of it is phones: {HH AX}" in refused("say", "Say {HH AX}", "--voice", "robot", *FAST, "--strict")
-
-
-def test_say_tells_once_what_it_does_not_read(furnished, command):
-    outcome = command("say", "Hello 😀 there 😀.", "--voice", "robot", *FAST)
-    assert outcome.code == 0
-    assert outcome.err.count("warning: not read: 😀") == 1

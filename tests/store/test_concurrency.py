@@ -21,7 +21,7 @@ from voxgrad.store import store as store_module
 from voxgrad.store.archive import LIMIT, import_archive
 from voxgrad.store.maintenance import collect, in_trash, remove, restore
 
-TIMES = 100 if os.environ.get("VOXGRAD_LONG") else 8
+TIMES = 100 if os.environ.get("VOXGRAD_LONG") else 5
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
 pytestmark = pytest.mark.skipif(FORK is None, reason="this system has no fork")
 

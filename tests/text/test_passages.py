@@ -139,7 +139,7 @@ def test_passages_are_short_and_in_order_and_lose_no_letter(text):
         "1" * 10**5,
         "Hello there. " * 77_000,
         "!? " * 10**4,
-        "." * 10**6,
+        "." * 10**5,
         "{" * 10**5,
     ],
     ids=["letters", "words", "digits", "sentences", "marks", "stops", "braces"],
