@@ -1,4 +1,4 @@
-"""Commands that are killed at random moments: started by test_kills.py.
+"""Commands that are killed at random moments: started by test_faults.py.
 
 Usage: killed_commands.py FOLDER TIMES SEED. FOLDER has a home with the artifacts of the tests' chain, its
 recordings, `robot`, and `speech.voxgrad`. One process imports everything once and forks for every attempt. The

@@ -3,7 +3,6 @@ import json
 import os
 import stat
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,6 @@ WORK = fingerprint("test", 1, {}, {}, {})
 def leftovers(home: Path) -> list[Path]:
     """What lies where things are staged."""
     return sorted((home / "tmp").rglob("*"))
-
-
-def publish_many(home: Path, times: int) -> list[int]:
-    store = Store(home)
-    versions = []
-    for number in range(times):
-        with store.stage("voice", "alice") as staged:
-            (staged.directory / "payload").write_text(f"{os.getpid()} {number}")
-            versions.append(staged.publish(fingerprint=WORK, settings={}).version)
-    return versions
 
 
 def test_an_artifact_says_what_it_is(publish, store: Store):
@@ -173,12 +162,6 @@ def test_a_home_below_a_file_is_explained(tmp_path: Path):
         Store(tmp_path / "file" / "home").stage("voice", "alice"),
     ):
         pass
-
-
-def test_threads_get_numbers_of_their_own(store: Store):
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: publish_many(store.home, 5), range(4)))
-    assert sorted(version for versions in found for version in versions) == list(range(1, 21))
 
 
 def test_a_number_that_was_taken_meanwhile_is_passed_over(publish, store: Store, monkeypatch):
