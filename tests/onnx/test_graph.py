@@ -20,11 +20,7 @@ from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, istft, stft
 
 @pytest.mark.parametrize(
     "mel",
-    [
-        MelSpec(),
-        MelSpec(n_fft=600, win_length=480, hop_length=150),
-        MelSpec(n_fft=35, win_length=35, hop_length=7),
-    ],
+    [MelSpec(), MelSpec(n_fft=600, win_length=480, hop_length=150), MelSpec(n_fft=35, win_length=35, hop_length=7)],
 )
 def test_fourier_transforms_are_those_of_torch(mel: MelSpec):
     transform = FourierTransform(mel)

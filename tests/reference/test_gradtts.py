@@ -157,10 +157,7 @@ def test_monotonic_alignment_search(file):
         assert torch.equal(mas.path(durations, value.shape[1]), tensors[f"{case}.path"].float()), case
 
 
-OFFICIAL = {
-    "gradtts_ljspeech": ModelSpec(),
-    "gradtts_libritts": ModelSpec(n_spks=247),
-}
+OFFICIAL = {"gradtts_ljspeech": ModelSpec(), "gradtts_libritts": ModelSpec(n_spks=247)}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -60,16 +60,7 @@ def words(command: str, number: int, folder: Path) -> list[str]:
             *("--set", "stages.1.steps=2", "--set", "stages.1.batch_size=2", "--set", "stages.1.crop=32"),
         ],
         "say": [
-            *(
-                "say",
-                "Hello.",
-                "-o",
-                str(folder / "o.wav"),
-                "--voice",
-                "voice/robot",
-                "--vocoder",
-                "griffinlim",
-            ),
+            *("say", "Hello.", "-o", str(folder / "o.wav"), "--voice", "voice/robot", "--vocoder", "griffinlim"),
             *("--steps", "1", "--seed", str(number)),
         ],
         "import": ["import", str(folder / "speech.voxgrad"), "--name", f"i{number}"],

@@ -159,10 +159,5 @@ def test_the_same_archive_imported_by_several_at_once(store: Store, lineage: Pat
     assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
     assert list((other.home / "tmp").iterdir()) == in_trash(other) == []
     if locking:
-        assert [str(one) for one in found] == [
-            "base narrator@v1",
-            "dataset lj@v1",
-            "speech alice@v1",
-            "voice alice@v1",
-        ]
+        assert [str(one) for one in found] == ["base narrator@v1", "dataset lj@v1", "speech alice@v1", "voice alice@v1"]
     assert set(take_in(other.home, lineage)) <= {str(one) for one in found}

@@ -81,8 +81,7 @@ def test_what_is_no_manifest_is_refused(text: bytes):
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["", ".", "..", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "a\\b", "a\0", "manifest.json"],
+    "path", ["", ".", "..", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "a\\b", "a\0", "manifest.json"]
 )
 def test_a_path_stays_inside_the_artifact(path: str):
     with pytest.raises(ValidationError):

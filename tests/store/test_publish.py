@@ -24,10 +24,7 @@ def test_an_artifact_says_what_it_is(publish, store: Store):
     assert (voice.kind, voice.name, voice.version, voice.ref) == ("voice", "alice", 1, "alice@v1")
     assert voice.directory == store.home / "artifacts" / "voice" / "alice" / "v1"
     assert voice.parent("dataset") == Parent(ref="lj@v1", digest=parent.digest)
-    assert [(entry.path, entry.size) for entry in voice.manifest.files] == [
-        ("model.bin", 7),
-        ("pictures/loss.png", 3),
-    ]
+    assert [(entry.path, entry.size) for entry in voice.manifest.files] == [("model.bin", 7), ("pictures/loss.png", 3)]
     assert voice.size == 10
     assert voice.path("pictures/loss.png").read_bytes() == b"png"
     assert {"voxgrad", "python"} <= voice.manifest.tools.keys()

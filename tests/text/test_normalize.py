@@ -109,8 +109,7 @@ def test_a_text_in_another_script_alone_says_nothing_and_the_script_is_named(tex
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "   ", "\n", "😀🎉", "...", "-- !?", '"', "'", "\u0301", "\ud800", "[]{}", "{ }", "\x02", "\x03"],
+    "text", ["", "   ", "\n", "😀🎉", "...", "-- !?", '"', "'", "\u0301", "\ud800", "[]{}", "{ }", "\x02", "\x03"]
 )
 def test_nothing_to_say(text):
     with pytest.raises(BadInputError, match="no words to speak"):

@@ -124,12 +124,7 @@ def test_a_long_text_without_punctuation_takes_linear_time(unit):
 
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-TRANSCRIPTS = [
-    ("kathleen/metadata.csv", 1),
-    ("lj/metadata.csv", 1),
-    ("lj/metadata.csv", 2),
-    ("texts/ljspeech.txt", 0),
-]
+TRANSCRIPTS = [("kathleen/metadata.csv", 1), ("lj/metadata.csv", 1), ("lj/metadata.csv", 2), ("texts/ljspeech.txt", 0)]
 
 
 @pytest.mark.parametrize("frontend", ["voxgrad", "official"])

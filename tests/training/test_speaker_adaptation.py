@@ -15,13 +15,7 @@ from voxgrad.training.speaker_adaptation import match_bands
 from voxgrad.training.task import GradTTSTask
 
 CPU = torch.device("cpu")
-SIZES = {
-    "n_enc_channels": 32,
-    "filter_channels": 64,
-    "filter_channels_dp": 32,
-    "n_enc_layers": 1,
-    "dec_dim": 8,
-}
+SIZES = {"n_enc_channels": 32, "filter_channels": 64, "filter_channels_dp": 32, "n_enc_layers": 1, "dec_dim": 8}
 
 
 @pytest.fixture(scope="module")

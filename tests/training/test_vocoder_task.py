@@ -14,14 +14,7 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.settings import (
-    ISTFTSpec,
-    MelSpec,
-    SourceFilterSpec,
-    VocoderPreset,
-    VocoderStageSpec,
-    VocoderTrainSpec,
-)
+from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, VocoderPreset, VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.trainer import LOG, Trainer
 from voxgrad.training.vocoder import AudioClips, VocoderTask, augmented_copies
 from voxgrad.training.vocoder_losses import Discriminators, discriminator_loss, multi_resolution_stft_loss

@@ -244,11 +244,7 @@ def test_misuse_is_refused(arguments, complaint, furnished, refused):
 @pytest.mark.parametrize("way", [(), ("-o", "a.wav"), ("--raw",)])
 @pytest.mark.parametrize(
     ("text", "warnings"),
-    [
-        ("😀 😀\n", ["not read: 😀 (2 times)"]),
-        ("Привет.\n", ["not read: Привет (Cyrillic)"]),
-        ("...\n", []),
-    ],
+    [("😀 😀\n", ["not read: 😀 (2 times)"]), ("Привет.\n", ["not read: Привет (Cyrillic)"]), ("...\n", [])],
 )
 def test_what_cannot_be_read_says_nothing_alone(text, warnings, way, furnished, command, typed):
     typed(text)
