@@ -23,6 +23,11 @@ from voxgrad.training import losses
 sys.path.insert(0, str(Path(__file__).parent))
 from formant_synthesis import speak_phones
 
+# Bytecode is kept, as an installed package has it: where the environment forbids it, every process that a test starts
+# would compile all sources, and pytest rewrite all tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 SENTENCES = (
     "The sun is warm.",
     "A bird sang at dawn.",

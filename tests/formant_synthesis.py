@@ -74,27 +74,9 @@ _FRICATIVES = {
     "ZH": replace(_PALATE, seconds=0.08, noise=0.2, voice=0.3),
     "HH": replace(_THROAT, seconds=0.06, noise=0.08),
 }
-_STOPS = {
-    "P": _LIPS,
-    "B": _LIPS,
-    "T": _RIDGE,
-    "D": _RIDGE,
-    "K": _VELUM,
-    "G": _VELUM,
-    "CH": _PALATE,
-    "JH": _PALATE,
-}
+_STOPS = {"P": _LIPS, "B": _LIPS, "T": _RIDGE, "D": _RIDGE, "K": _VELUM, "G": _VELUM, "CH": _PALATE, "JH": _PALATE}
 _VOICED_STOPS = frozenset({"B", "D", "G", "JH"})
-_PAUSES = {
-    ",": 0.18,
-    ";": 0.18,
-    ":": 0.18,
-    "-": 0.12,
-    ".": 0.25,
-    "!": 0.25,
-    "?": 0.25,
-    "SIL": 0.2,
-}
+_PAUSES = {",": 0.18, ";": 0.18, ":": 0.18, "-": 0.12, ".": 0.25, "!": 0.25, "?": 0.25, "SIL": 0.2}
 
 
 def speak_phones(phones: Sequence[str], seed: int, f0: float = _REFERENCE_F0) -> Waveform:

@@ -1,8 +1,8 @@
 """The code blocks of README, CONTRIBUTING and docs are executed on tiny artifacts; `NOT_RUN` says why others are not.
 
 Names in the pages, such as ``alice``, stand for artifacts of the fixtures (`STAND_INS`), and training is cut to a few
-steps (`SHORTER`); except for that of the README, only its options are checked, but by `make test-long`. A new block
-fails here until it runs or is listed.
+steps (`SHORTER`); of trainings and evaluations `make test` checks the options alone, and `make test-long` runs them. A
+new block fails here until it runs or is listed.
 """
 
 import io
@@ -32,15 +32,11 @@ from books import write_epub
 
 ROOT = Path(__file__).parent.parent
 
-PAGES = (
-    "README.md",
-    "CONTRIBUTING.md",
-    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
-)
+PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
 RESEARCH = tuple(sorted(f"docs/research/{page.name}" for page in (ROOT / "docs/research").glob("*.md")))
 """Notes whose commands need recordings and models that are not shipped: only the names in them are checked."""
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
-TRAINING = ("voxgrad finetune", "voxgrad pretrain", "voxgrad vocoder train")
+LENGTHY = ("voxgrad finetune", "voxgrad pretrain", "voxgrad vocoder train", "voxgrad evaluate")
 PROGRAMS = {"voxgrad", "make", "pip", "python", "torchrun", ".venv/bin/python"}
 
 _NETWORK = "installs packages from the network"
@@ -54,23 +50,11 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make setup"): _NETWORK,
     ("CONTRIBUTING.md", "make check"): _SUITE,
     ("CONTRIBUTING.md", ".venv/bin/python -m pytest tests/text"): _SUITE,
-    (
-        "CONTRIBUTING.md",
-        "python -m voxgrad.options",
-    ): "writes into docs/; tests/test_options.py compares its tables",
-    (
-        "docs/architecture.md",
-        "wavs + transcripts ─ prepare ─▶ dataset ─ finetune ─▶ voice ─ say ─▶ speech",
-    ): _LAYOUT,
+    ("CONTRIBUTING.md", "python -m voxgrad.options"): "writes into docs/; tests/test_options.py compares its tables",
+    ("docs/architecture.md", "wavs + transcripts ─ prepare ─▶ dataset ─ finetune ─▶ voice ─ say ─▶ speech"): _LAYOUT,
     ("docs/architecture.md", "voxgrad/"): _LAYOUT,
-    (
-        "docs/architecture.md",
-        "HOME/artifacts/<kind>/<name>/v<N>/   manifest.json  manifest.sha256  payload…",
-    ): _LAYOUT,
-    (
-        "docs/base.md",
-        None,
-    ): "needs recordings and models that are not shipped",
+    ("docs/architecture.md", "HOME/artifacts/<kind>/<name>/v<N>/   manifest.json  manifest.sha256  payload…"): _LAYOUT,
+    ("docs/base.md", None): "needs recordings and models that are not shipped",
     (
         "docs/convert.md",
         (
@@ -81,10 +65,7 @@ NOT_RUN = {
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
     ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",
-    (
-        "docs/serve.md",
-        "from openai import OpenAI",
-    ): "needs a server; tests/server/test_speech_api.py has the same",
+    ("docs/serve.md", "from openai import OpenAI"): "needs a server; tests/server/test_speech_api.py has the same",
     ("docs/serve.md", "[Unit]"): _CONFIGURATION,
     ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
     ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose -f docs/compose.yaml up -d"): _CONFIGURATION,
@@ -122,12 +103,7 @@ SHORTER = {
     ),
     "voxgrad vocoder train --data lj --from": _set("stages.0.steps=1", "stages.0.batch_size=1"),
     "voxgrad vocoder train": _set(
-        *(
-            "copies=0",
-            "model.blocks=1",
-            "model.channels=16",
-            "model.iterations=1",
-        ),
+        *("copies=0", "model.blocks=1", "model.channels=16", "model.iterations=1"),
         *("stages.0.steps=1", "stages.0.batch_size=1"),
         *("stages.1.steps=1", "stages.1.batch_size=1", "stages.1.crop=32"),
         *("stages.2.steps=1", "stages.2.batch_size=1", "stages.2.crop=32"),
@@ -212,13 +188,7 @@ def workplace(chain, recordings: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 def write_official_checkpoints() -> None:
     """Files with the names and layouts of the official ones, but tiny."""
-    sizes = {
-        "n_enc_channels": 32,
-        "filter_channels": 48,
-        "filter_channels_dp": 24,
-        "n_enc_layers": 1,
-        "dec_dim": 16,
-    }
+    sizes = {"n_enc_channels": 32, "filter_channels": 48, "filter_channels_dp": 24, "n_enc_layers": 1, "dec_dim": 16}
     torch.save(GradTTS(ModelSpec(**sizes)).state_dict(), "grad-tts.pt")
     config = json.loads((ROOT / "tests/reference/hifigan_tiny.config.json").read_text(encoding="utf-8"))
     Path("hifigan-config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -226,7 +196,7 @@ def write_official_checkpoints() -> None:
     torch.save({"generator": Generator(HiFiGANSpec(**known), 80).state_dict()}, "hifigan.pt")
 
 
-def run_command(line: str, page: str = "") -> None:
+def run_command(line: str) -> None:
     """Runs `voxgrad` in this process; what reads its output behind a pipe is left out."""
     words = shlex.split(line)
     words = words[: words.index("|")] if "|" in words else words
@@ -234,7 +204,7 @@ def run_command(line: str, page: str = "") -> None:
     if words[1] == "import" and not Path("grad-tts.pt").exists():
         write_official_checkpoints()
     extra = next((extra for begin, extra in SHORTER.items() if line.startswith(begin)), ())
-    if line.startswith(TRAINING) and page != "README.md" and not LONG:
+    if line.startswith(LENGTHY) and not LONG:
         extra = ("--help",)  # which refuses unknown options, and does no more
     arguments = [STAND_INS.get(word, word) for word in words[1:]]
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
@@ -279,7 +249,7 @@ OTHERS = {
 
 def run(code: Code) -> None:
     if code.language == "shell":
-        run_command(code.text, code.page)
+        run_command(code.text)
     elif code.language == "python":
         run_python(code.text)
     else:

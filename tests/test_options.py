@@ -11,16 +11,7 @@ from typer.main import get_command
 from voxgrad.cli.main import failed, main
 from voxgrad.cli.shared_options import Command, Session, command
 from voxgrad.errors import BadInputError
-from voxgrad.options import (
-    TABLES,
-    given,
-    options_of,
-    request_body,
-    spec_named,
-    table,
-    takes_options,
-    with_table,
-)
+from voxgrad.options import TABLES, given, options_of, request_body, spec_named, table, takes_options, with_table
 from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.voice.voice import Voice
 

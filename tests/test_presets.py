@@ -67,10 +67,7 @@ def test_a_file_of_ones_own(own: Path):
         ("stages.0.steps=100", lambda preset: preset.stages[0].steps == 100),
         ("stages.1.learning_rate=1e-4", lambda preset: preset.stages[1].learning_rate == 1e-4),
         ("stages.0.crop=null", lambda preset: preset.stages[0].crop is None),
-        (
-            "stages.1.train=[decoder, durations]",
-            lambda preset: preset.stages[1].train == ("decoder", "durations"),
-        ),
+        ("stages.1.train=[decoder, durations]", lambda preset: preset.stages[1].train == ("decoder", "durations")),
         ("precision=float32", lambda preset: preset.precision == "float32"),
         ("description=a = b", lambda preset: preset.description == "a = b"),
     ],

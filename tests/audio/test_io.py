@@ -46,15 +46,6 @@ def test_every_depth_and_container_is_read(tmp_path, ending, subtype, tolerance,
     np.testing.assert_allclose(waveform.samples, samples, atol=tolerance)
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 44100, 48000, 96000])
-def test_every_rate_is_read(tmp_path, rate):
-    path = tmp_path / "tone.wav"
-    soundfile.write(path, tone(rate), rate)
-    waveform = read_audio(path)
-    assert waveform.rate == rate
-    assert waveform.seconds == pytest.approx(0.5, abs=1e-4)
-
-
 @pytest.mark.parametrize("ending", ["ogg", "mp3"])
 def test_lossy_files_are_read(tmp_path, ending):
     path = tmp_path / f"tone.{ending}"
@@ -108,17 +99,6 @@ def test_a_file_of_no_samples_is_refused(tmp_path, ending):
     refused(path)
 
 
-@pytest.mark.parametrize("kept", [0.01, 0.3, 0.99])
-@pytest.mark.parametrize("ending", ["wav", "flac", "aiff"])
-def test_a_truncated_file_is_refused(tmp_path, ending, kept):
-    whole = tmp_path / f"whole.{ending}"
-    soundfile.write(whole, tone(), 22050)
-    content = whole.read_bytes()
-    path = tmp_path / f"cut.{ending}"
-    path.write_bytes(content[: int(len(content) * kept)])
-    refused(path)
-
-
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0])
 def test_a_streamed_wav_with_no_size_is_read(tmp_path, size):
     stored = io.BytesIO()
@@ -130,15 +110,6 @@ def test_a_streamed_wav_with_no_size_is_read(tmp_path, size):
     path = tmp_path / "streamed.wav"
     path.write_bytes(content)
     assert read_audio(path).seconds == pytest.approx(0.5, abs=0.01)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_not_finite_are_refused(tmp_path, bad):
-    samples = tone()
-    samples[1000] = bad
-    path = tmp_path / "bad.wav"
-    soundfile.write(path, samples, 22050, subtype="FLOAT")
-    assert "not finite" in refused(path)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.25])
@@ -165,14 +136,6 @@ def test_independent_channels_are_averaged(tmp_path):
     recording = read_recording(path)
     assert not recording.cancelling
     np.testing.assert_allclose(recording.waveform.samples, noise.mean(axis=1), atol=1e-6)
-
-
-def test_one_channel_of_six_may_sound_alone(tmp_path):
-    path = tmp_path / "surround.wav"
-    channels = np.zeros((len(tone()), 6), np.float32)
-    channels[:, 2] = tone()
-    soundfile.write(path, channels, 22050, subtype="FLOAT")
-    np.testing.assert_allclose(read_recording(path).waveform.samples, tone() / 6, atol=1e-6)
 
 
 def test_what_lasts_too_long_is_refused_by_its_header(tmp_path):

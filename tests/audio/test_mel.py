@@ -43,10 +43,7 @@ def plain_log_mel(samples, spec):
 
 @pytest.mark.parametrize(
     "spec",
-    [
-        MelSpec(),
-        MelSpec(sample_rate=16000, n_fft=512, win_length=512, hop_length=160, n_mels=40, f_min=50, f_max=7600),
-    ],
+    [MelSpec(), MelSpec(sample_rate=16000, n_fft=512, win_length=512, hop_length=160, n_mels=40, f_min=50, f_max=7600)],
 )
 def test_it_equals_the_definition(spec):
     samples = speak_phones(["HH", "AH0", "L", "OW1", "S", "T"], seed=3).samples

@@ -7,13 +7,7 @@ import pytest
 import soundfile
 
 from voxgrad.audio.io import read_audio, to_pcm
-from voxgrad.audio.writers import (
-    WaveWriter,
-    check_writable_audio,
-    convert,
-    open_writer,
-    read_comment,
-)
+from voxgrad.audio.writers import WaveWriter, check_writable_audio, convert, open_writer, read_comment
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 
 RATE = 22050

@@ -65,10 +65,7 @@ def test_the_stores_own_lexicon_counts_and_the_given_one_more(command, home):
     (home / "lexicon.txt").write_text("snizzle  S N IH1 Z\nblorp  B L AO1 R P\n", encoding="utf-8")
     Path("mine.txt").write_text("snizzle  S N UW1 Z\n", encoding="utf-8")
     found = words(command("g2p", "snizzle blorp", "--lexicon", "mine.txt", "--json", "--strict"))
-    assert [entry["phones"] for entry in found.values()] == [
-        ["S", "N", "UW1", "Z"],
-        ["B", "L", "AO1", "R", "P"],
-    ]
+    assert [entry["phones"] for entry in found.values()] == [["S", "N", "UW1", "Z"], ["B", "L", "AO1", "R", "P"]]
 
 
 def test_a_dash_reads_standard_input(command, monkeypatch):
@@ -102,10 +99,7 @@ def test_a_text_may_begin_with_a_dash(command, refused):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (
-            ["A blorptastic cat.", "--strict"],
-            "not in any dictionary: blorptastic. Add them to a lexicon",
-        ),
+        (["A blorptastic cat.", "--strict"], "not in any dictionary: blorptastic. Add them to a lexicon"),
         (["A blorptastic.", "--strict", "--text-frontend", "official"], "not in any dictionary: blorptastic"),
         (["Say {HH AX0}.", "--strict"], "read as text, for not all of it is phones: {HH AX0}. Leave it out"),
         (["Say 你好.", "--strict"], "not read: 你好 (Chinese). Leave it out"),

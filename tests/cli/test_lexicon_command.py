@@ -82,18 +82,7 @@ def test_words_are_kept_listed_and_removed(command, refused):
 
 
 def test_a_word_is_spoken_as_it_was_added(command):
-    said = (
-        "say",
-        "Qux fell.",
-        "--voice",
-        "english",
-        "--vocoder",
-        "kathleen",
-        "--steps",
-        "1",
-        "--timings",
-        "json",
-    )
+    said = ("say", "Qux fell.", "--voice", "english", "--vocoder", "kathleen", "--steps", "1", "--timings", "json")
     assert command("lexicon", "add", "qux", "kwiks").code == 0
     assert command(*said, "-o", "a.wav").code == 0
     word = json.loads(Path("a.json").read_text(encoding="utf-8"))[0]["words"][0]

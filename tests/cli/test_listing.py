@@ -54,16 +54,7 @@ def test_an_empty_store_says_so(home: Path, capsys):
 def test_show_tells_all_of_it(alice: Artifact, capsys):
     assert main(["show", "alice"]) == 0
     text = capsys.readouterr().out
-    for part in (
-        "voice alice@v1",
-        alice.digest,
-        "loss",
-        "0.123457",
-        "mel.n_fft",
-        "1024",
-        "part000.bin",
-        "1.5 kB",
-    ):
+    for part in ("voice alice@v1", alice.digest, "loss", "0.123457", "mel.n_fft", "1024", "part000.bin", "1.5 kB"):
         assert part in text
     tree = [line.strip(" │├└─") for line in text[text.index("made from") :].splitlines()[1:]]
     assert tree == ["base: narrator@v1, 1.5 kB", "dataset: lj@v1, 1.5 kB", "dataset: lj@v1, 1.5 kB"]
@@ -80,10 +71,7 @@ def test_show_marks_parents_that_are_gone(alice: Artifact, home: Path, capsys):
     assert "dataset: lj@v1 (damaged)" in text
     assert main(["show", "alice", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [(one["role"], one["state"]) for one in told["lineage"]] == [
-        ("base", "missing"),
-        ("dataset", "damaged"),
-    ]
+    assert [(one["role"], one["state"]) for one in told["lineage"]] == [("base", "missing"), ("dataset", "damaged")]
     assert told["manifest"]["parents"]["base"]["ref"] == "narrator@v1"
     assert main(["show", "lj"]) == 3
 

@@ -18,12 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 def start(*arguments: str, code: str = RUN, **options) -> subprocess.Popen:
     # Buffered as for any user: a closed pipe then shows only at the end.
     # Bytecode is kept, as an installed command has it: to compile all sources would be most of a short command.
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "",
-        "PYTHONDONTWRITEBYTECODE": "",
-    }
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "", "PYTHONDONTWRITEBYTECODE": ""}
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=environment,
@@ -114,28 +109,12 @@ def test_a_group_alone_is_one_line_too(group: str, capsys):
         (MemoryError(), 4, "error: There is not enough memory."),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "error: There is not enough memory."),
         (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), 4, "error: There is not enough memory."),
-        (
-            OSError(28, "No space left on device"),
-            4,
-            "error: No space left on device. Free some space, and run",
-        ),
-        (
-            RuntimeError("I/O error: No space (os error 28)"),
-            4,
-            "error: No space left on device. Free some space",
-        ),
-        (
-            type("TerminatedWorkerError", (Exception,), {})(),
-            4,
-            "error: A worker process was ended, as the system",
-        ),
+        (OSError(28, "No space left on device"), 4, "error: No space left on device. Free some space, and run"),
+        (RuntimeError("I/O error: No space (os error 28)"), 4, "error: No space left on device. Free some space"),
+        (type("TerminatedWorkerError", (Exception,), {})(), 4, "error: A worker process was ended, as the system"),
         (RuntimeError("can't start new thread"), 4, "error: No more threads can be started. Close other"),
         (FileNotFoundError(2, "No such file", "/a/b.c"), 4, "error: No such file (b.c). See that its folder"),
-        (
-            IsADirectoryError(21, "Is a directory", "b.c"),
-            2,
-            "error: Is a directory (b.c). Give another name.",
-        ),
+        (IsADirectoryError(21, "Is a directory", "b.c"), 2, "error: Is a directory (b.c). Give another name."),
         (OSError(5, "Input/output error"), 4, "error: Input/output error. Check the disk."),
         (KeyboardInterrupt(), 130, "error: interrupted. Run the same command again"),
         (
@@ -169,13 +148,7 @@ def test_every_failure_is_one_line_with_its_exit_code(error: BaseException, code
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--json", "ls"],
-        ["ls", "--json"],
-        ["--json", "ls", "--json"],
-        ["ls", "--json", "voice"],
-        ["-v", "ls", "--json"],
-    ],
+    [["--json", "ls"], ["ls", "--json"], ["--json", "ls", "--json"], ["ls", "--json", "voice"], ["-v", "ls", "--json"]],
 )
 def test_the_shared_options_work_before_and_after_the_command(arguments: list[str], alice: Artifact, capsys):
     assert main(arguments) == 0

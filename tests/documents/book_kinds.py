@@ -31,7 +31,7 @@ KINDS = {
                 <div epub:type="pagebreak" title="17">17</div>
                 <aside id="n1" epub:type="footnote"><p>A note.</p></aside>
                 <p>End.<a role="doc-noteref" href="#n2">2</a></p>
-                <section role="doc-endnotes"><h2>Notes</h2><ol><li id="n2">Two.</li></ol></section>""",
+                <section role="doc-endnotes"><h2>Notes</h2><ol><li id="n2">Two.</li></ol></section>"""
         },
         ["One", "Page break in a text.", "End."],
     ),
@@ -43,7 +43,7 @@ KINDS = {
                 was de<span class="x-ebookmaker-pageno" title="[20]"></span>light. [Pg 21]</p>
                 <p>[Pg xii] Ten<sup>1</sup> men[2] of 1<sup>1</sup>/<sub>2</sub>.</p>
                 <div class="footnote"><p><a name="Footnote_1_1" id="Footnote_1_1"></a><a href="#FNanchor_1_1">
-                <span class="label">[1]</span></a> A note.</p></div>""",
+                <span class="label">[1]</span></a> A note.</p></div>"""
         },
         ["CHAPTER I", "The night was delight.", "Ten men of 1 1/2."],
     ),
@@ -76,7 +76,7 @@ KINDS = {
             "a.html": """<p class="ChapterTitle">One</p><p>It is<span class="superscript _idGenCharOverride-1"><a
                 class="_idFootnoteLink" href="a.html#footnote-001">1</a></span> so.</p>
                 <div class="_idFootnotes"><div id="footnote-001" class="_idFootnote">
-                <p class="Footnote-Text"><a href="#x">1</a> A note.</p></div></div>""",
+                <p class="Footnote-Text"><a href="#x">1</a> A note.</p></div></div>"""
         },
         ["One", "It is so."],
     ),

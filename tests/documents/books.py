@@ -44,10 +44,7 @@ def write_epub(
             f'<navPoint id="n{number}"><navLabel><text>{title}</text></navLabel><content src="{target}"/></navPoint>'
             for number, (target, title) in enumerate(titles)
         )
-        contents = (
-            "toc.ncx",
-            f'<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap>{points}</navMap></ncx>',
-        )
+        contents = ("toc.ncx", f'<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap>{points}</navMap></ncx>')
         manifest += '<item id="toc" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
     else:
         links = "".join(f'<li><a href="{target}">{title}</a></li>' for target, title in titles)

@@ -127,19 +127,10 @@ ENCRYPTION = '<encryption xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:Cip
         ({"META-INF/container.xml": "<x"}, "has broken XML"),
         ({"META-INF/container.xml": "<container/>"}, "names no package document"),
         ({"META-INF/container.xml": CONTAINER}, "lacks 'OPS/book.opf'"),
-        (
-            {"META-INF/container.xml": CONTAINER.replace("OPS/book.opf", "../../etc/passwd")},
-            "lies outside it",
-        ),
+        ({"META-INF/container.xml": CONTAINER.replace("OPS/book.opf", "../../etc/passwd")}, "lies outside it"),
         ({"META-INF/container.xml": CONTAINER.replace("OPS/book.opf", "/etc/passwd")}, "lies outside it"),
-        (
-            {"META-INF/container.xml": CONTAINER, "OPS/book.opf": "<package/>"},
-            "has no text in its reading order",
-        ),
-        (
-            {"META-INF/container.xml": '<!DOCTYPE a [<!ENTITY b "c">]><container>&b;</container>'},
-            "declares entities",
-        ),
+        ({"META-INF/container.xml": CONTAINER, "OPS/book.opf": "<package/>"}, "has no text in its reading order"),
+        ({"META-INF/container.xml": '<!DOCTYPE a [<!ENTITY b "c">]><container>&b;</container>'}, "declares entities"),
         ({"META-INF/encryption.xml": ENCRYPTION.format("OPS/a.xhtml")}, "is copy-protected"),
     ],
 )

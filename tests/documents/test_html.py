@@ -130,10 +130,7 @@ MARKUP = (
     " <script> </script> <!-- --> <br/> <q> &amp; & < > word <p/> <svg/> </div> <?x?> <![CDATA[ ]]> \x00 é <![x["
     ' <a\thref="#n"> <p\tid="n"> <img\talt="T"> 1 [ ] ² \x01 \x03'
 )
-HTML = st.lists(
-    st.sampled_from([*MARKUP.split(" "), " "]) | st.text(max_size=4),
-    max_size=25,
-).map("".join)
+HTML = st.lists(st.sampled_from([*MARKUP.split(" "), " "]) | st.text(max_size=4), max_size=25).map("".join)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

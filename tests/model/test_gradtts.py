@@ -12,13 +12,7 @@ from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.training.losses import duration_loss, gaussian_loss
 
-TINY = {
-    "n_enc_channels": 32,
-    "filter_channels": 48,
-    "filter_channels_dp": 24,
-    "n_enc_layers": 2,
-    "dec_dim": 16,
-}
+TINY = {"n_enc_channels": 32, "filter_channels": 48, "filter_channels_dp": 24, "n_enc_layers": 2, "dec_dim": 16}
 
 
 def perturbed(spec: ModelSpec) -> GradTTS:
@@ -63,10 +57,7 @@ def test_padding_changes_no_utterance_in_the_decoder(speakers):
             size = -(-length // 4) * 4  # alone, an utterance is padded to what can be halved twice
             one = slice(row, row + 1)
             alone = Condition(
-                (mu * mask)[one, :, :size],
-                mask[one, :, :size],
-                None,
-                None if speaker is None else speaker[one],
+                (mu * mask)[one, :, :size], mask[one, :, :size], None, None if speaker is None else speaker[one]
             )
             expected = euler(ReverseDiffusion(model.decoder, alone), start[one, :, :size], time_grid(3))
             assert (together[row, :, :size] - expected[0]).abs().max() < 1e-4 * expected.abs().max()
@@ -112,13 +103,10 @@ def test_synthesis_depends_on_seed_temperature_and_speed(model):
     assert first.mel.shape[2] == first.lengths.item() == first.durations.sum()
 
 
-@pytest.mark.parametrize("sampler", ["unipc", "dpmpp", "euler", "sde", "ml"])
-@pytest.mark.parametrize("speakers", [1, 3])
+@pytest.mark.parametrize(("sampler", "speakers"), [("unipc", 1), ("ml", 1), ("euler", 3), ("sde", 3)])
 def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp_path):
     # Samplers that predict the mel multiply a score out of nothing by 1/a_1 = 150: only trained ones bear that.
-    trained = sampler in {"unipc", "dpmpp", "ml"}
-    if trained and speakers > 1:
-        pytest.skip("the trained base has one speaker")
+    trained = sampler in {"unipc", "ml"}
     model = (
         load_acoustic_model(Store.open(tmp_path).find("base/english")).model
         if trained

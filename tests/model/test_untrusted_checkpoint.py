@@ -113,10 +113,7 @@ CORPUS = {
     "NaN": lambda state: {**state, "bias": torch.full((20,), torch.nan)},
     "infinity": lambda state: {**state, "bias": torch.full((20,), -torch.inf)},
     "sparse": lambda state: {**state, "weight": state["weight"].to_sparse()},
-    "quantised": lambda state: {
-        **state,
-        "weight": torch.quantize_per_tensor(state["weight"], 0.1, 0, torch.qint8),
-    },
+    "quantised": lambda state: {**state, "weight": torch.quantize_per_tensor(state["weight"], 0.1, 0, torch.qint8)},
     "complex": lambda state: {**state, "bias": torch.zeros(20, dtype=torch.complex64)},
     "booleans": lambda state: {**state, "bias": torch.zeros(20, dtype=torch.bool)},
     "meta": lambda state: {**state, "bias": torch.zeros(20, device="meta")},

@@ -82,10 +82,7 @@ def onnx_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with store.stage("base", "small") as staged:
         small.write(staged.directory)
         base = staged.publish(
-            fingerprint="0" * 64,
-            settings={"acoustic": small.spec.model_dump()},
-            licence="CC0-1.0",
-            consent="mine",
+            fingerprint="0" * 64, settings={"acoustic": small.spec.model_dump()}, licence="CC0-1.0", consent="mine"
         )
     with store.stage("vocoder", "pulses") as staged:
         save(_vocoder(), staged.directory)

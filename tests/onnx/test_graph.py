@@ -20,11 +20,7 @@ from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, istft, stft
 
 @pytest.mark.parametrize(
     "mel",
-    [
-        MelSpec(),
-        MelSpec(n_fft=600, win_length=480, hop_length=150),
-        MelSpec(n_fft=35, win_length=35, hop_length=7),
-    ],
+    [MelSpec(), MelSpec(n_fft=600, win_length=480, hop_length=150), MelSpec(n_fft=35, win_length=35, hop_length=7)],
 )
 def test_fourier_transforms_are_those_of_torch(mel: MelSpec):
     transform = FourierTransform(mel)
@@ -171,11 +167,8 @@ def test_what_cannot_be_exported_says_why(acoustic, vocoder):
         require_exportable(acoustic(decoder="unet", dec_dim=8), vocoder, "vocoder")
 
 
-def test_durations_that_all_differ_are_told_not_compared(acoustic, vocoder, tmp_path, monkeypatch):
-    model, spec = acoustic(n_spks=1), OnnxSpec(steps=1, quantize="none")
-    path, speak = tmp_path / "model.onnx", OnnxGraph.speak
-    description = GraphDescription(model.spec, spec, "one", "voice", {}, None, None, (120.0,))
-    path.write_bytes(exported(speech_graph(model, vocoder, spec), spec, description))
+def test_durations_that_all_differ_are_told_not_compared(graph, acoustic, vocoder, monkeypatch):
+    model, spec, path, speak = acoustic(), OnnxSpec(quantize="none"), graph.path(MODEL), OnnxGraph.speak
     monkeypatch.setattr(OnnxGraph, "speak", lambda *asked: replace(speak(*asked), durations=(1,)))
     with pytest.raises(BadInputError, match="100% of the sentences have other durations"):
         agreement(model, vocoder, spec, path)

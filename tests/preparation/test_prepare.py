@@ -34,9 +34,6 @@ def test_a_dataset_holds_tokens_mels_durations_and_clean_audio(chain):
     assert metrics["seconds"] == pytest.approx(sum(clip["seconds"] for clip in clips), abs=0.01)
     assert metrics["tokens"] == sum(len(clip["tokens"]) for clip in clips)
     assert reasons(chain.dataset) == {}
-
-
-def test_the_settings_are_recorded_in_full(chain):
     settings = chain.dataset.manifest.settings
     assert settings["audio"]["mel"]["hop_length"] == 256
     assert settings["text"] == {"frontend": "voxgrad", "add_blank": True}
@@ -78,23 +75,6 @@ def test_nothing_usable_is_refused_with_the_first_reason(folder: Path, refused):
     for name in TEXTS:
         (folder / f"{name}.wav").unlink()
     assert "no recording a in the folder" in refused("prepare", folder)
-
-
-@pytest.mark.parametrize(
-    ("listed", "word"),
-    [
-        (b"c\x81f\x8f|Text.", "not text in UTF-8"),
-        (b"", "no lines"),
-        (b"only names\nand more\n", "not `name|text`"),
-        (b"../outside|Text.\n", "../outside is a path that points outside the folder"),
-        (b"../outside.wav|Text.\n", "../outside.wav is a path that points outside the folder"),
-        (b"/etc/passwd.wav|Text.\n", "no recording passwd.wav"),
-    ],
-)
-def test_a_list_without_a_good_line_is_refused(listed: bytes, word: str, folder: Path, refused, record):
-    record(folder.parent, {"outside": TEXTS["a"]})
-    (folder / "metadata.csv").write_bytes(listed)
-    assert word in refused("prepare", folder)
 
 
 def test_a_folder_without_transcripts_is_refused(folder: Path, refused, tmp_path: Path):

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ TEXT = "The sun is warm, and rain fell all day."
 LONG = "A text that is much too long for so short a sound. " * 4
 
 
+@cache
 def speech(text: str = TEXT) -> np.ndarray:
     return speak_phones(encode(text, TextSpec(add_blank=False)).phones, 3).samples
 

@@ -1,10 +1,13 @@
-"""Recordings of noisy and of reverberant rooms, through the command."""
+"""What is told of all recordings together: rooms that sound on, noise, and two voices of one name."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from tests.preparation.conftest import TEXTS, rows, write_list
+from voxgrad.preparation.quality_checks import split
 
 
 def changed(folder, change) -> None:
@@ -51,3 +54,73 @@ def test_without_the_package_nothing_is_begun(folder, refused, monkeypatch):
 
     monkeypatch.setattr(clean, "find_spec", lambda name: None)
     assert "pip install 'voxgrad[denoise]'" in refused("prepare", folder, "--denoise")
+
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+SENTENCES = (
+    *("The sun is warm.", "A bird sang at dawn.", "Bring me the cup.", "Rain fell all day."),
+    *("He closed the door.", "Two dogs ran home.", "They sold the house.", "Snow covers the hill."),
+)
+
+
+def voice(seed: int, count: int, tilt: float) -> list[np.ndarray]:
+    """Mels that differ from clip to clip, with a colour of their own."""
+    draw = np.random.default_rng(seed)
+    colour = tilt * np.sin(np.linspace(0, 9, 80))[:, None]
+    return [draw.normal(0, 1, (80, 1)) * 0.03 + colour + draw.normal(0, 1, (80, 200)) for _ in range(count)]
+
+
+def test_one_voice_is_no_two():
+    distance, _ = split(voice(0, 20, 0.5), [120.0] * 20)
+    assert distance < 10
+
+
+def test_two_colours_are_two_voices():
+    mels = voice(0, 12, 0.0) + voice(1, 4, 3.0)
+    distance, rarer = split(mels, [120.0] * 12 + [None] * 4)
+    assert distance > 10
+    assert rarer.tolist() == [False] * 12 + [True] * 4
+
+
+def test_clips_that_are_all_alike_or_unvoiced_are_no_fault():
+    assert split([np.zeros((80, 50))] * 8, [None] * 8)[0] == 0.0
+
+
+def test_two_voices_of_one_name_are_told(tmp_path, record, prepare):
+    folder = tmp_path / "voice"
+    texts = {f"r{number}": text for number, text in enumerate(SENTENCES)}
+    record(folder, texts, f0=100.0)
+    record(folder, {f"s{name}": text for name, text in list(texts.items())[:4]}, f0=230.0)
+    texts |= {f"s{name}": text for name, text in list(texts.items())[:4]}
+    write_list(folder, texts)
+    dataset = prepare(folder, "--base", "none")
+    assert "the clips of voice seem to have two voices: 4 of 12 sound like another (sr0" in prepare.err
+    assert "seem to have two voices" in dataset.path("report.html").read_text(encoding="utf-8")
+    write_list(folder, {name: text for name, text in texts.items() if name[0] == "r"})
+    prepare(folder, "--base", "none")
+    assert "two voices" not in prepare.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
+def test_real_voices():
+    import torch
+
+    from voxgrad.audio.clean import clean
+    from voxgrad.audio.mel import log_mel
+    from voxgrad.settings import AudioSpec
+    from voxgrad.transcripts.find import find_transcripts
+
+    def read(folder: str, count: int) -> list[tuple[np.ndarray, float | None]]:
+        found = []
+        for entry in find_transcripts(DATA / folder).entries[:count]:
+            cleaned = clean(entry.recording, AudioSpec())
+            mel = log_mel(torch.from_numpy(cleaned.waveform.samples), AudioSpec().mel)
+            found.append((mel.numpy(), cleaned.measures.f0_hz))
+        return found
+
+    lj, kathleen = read("lj", 12), read("kathleen", 4)
+    assert split(*zip(*lj, strict=True))[0] < 10
+    distance, rarer = split(*zip(*lj, *kathleen, strict=True))
+    assert distance > 10
+    assert rarer.tolist() == [False] * 12 + [True] * 4

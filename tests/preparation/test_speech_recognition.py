@@ -67,11 +67,7 @@ def not_there(**options):
     ("modules", "code", "complaint"),
     [
         ({"pocketsphinx": SimpleNamespace(Decoder=Decoder)}, 2, "pocketsphinx recognised nothing"),
-        (
-            {},
-            2,
-            "neither faster-whisper nor pocketsphinx is installed. Install one: pip install 'voxgrad[whisper]'",
-        ),
+        ({}, 2, "neither faster-whisper nor pocketsphinx is installed. Install one: pip install 'voxgrad[whisper]'"),
         (
             {"faster_whisper": SimpleNamespace(WhisperModel=lambda name, **options: not_there())},
             4,

@@ -31,10 +31,7 @@ def read(path: Path) -> dict[str, Tensor]:
     if path.parent == HERE and "_pe1" in path.name:
         same = read(path.with_name(path.name.replace("_pe1", "")))
         depends = ("reverse", "infer", "estimator", "diffusion")
-        return {
-            **{k: v for k, v in same.items() if not k.startswith(depends) or "weight" in path.name},
-            **_own(path),
-        }
+        return {**{k: v for k, v in same.items() if not k.startswith(depends) or "weight" in path.name}, **_own(path)}
     return load_file(path)
 
 

@@ -50,10 +50,15 @@ class Golden:
         return Condition(self["mu"], self["y_mask"], None, self.speaker)
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda config: f"{config.parent.name}-{config.stem}")
-def golden(request):
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda config: f"{config.parent.name}-{config.stem}")
+def loaded(request):
+    return Golden(request.param)
+
+
+@pytest.fixture
+def golden(loaded):
     with torch.inference_mode():
-        yield Golden(request.param)
+        yield loaded
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor, share: float) -> None:
@@ -152,10 +157,7 @@ def test_monotonic_alignment_search(file):
         assert torch.equal(mas.path(durations, value.shape[1]), tensors[f"{case}.path"].float()), case
 
 
-OFFICIAL = {
-    "gradtts_ljspeech": ModelSpec(),
-    "gradtts_libritts": ModelSpec(n_spks=247),
-}
+OFFICIAL = {"gradtts_ljspeech": ModelSpec(), "gradtts_libritts": ModelSpec(n_spks=247)}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -109,7 +109,7 @@ def served(chain, steps, tmp_path_factory) -> Iterator[Served]:
     """A server for all tests that leave it as it was."""
     home = tmp_path_factory.mktemp("served") / "home"
     shutil.copytree(chain.home, home)
-    with serving(home, "--workers", 2, "--wyoming", 0, "--queue", QUEUE, *steps[2:]) as server:
+    with serving(home, "--workers", 1, "--wyoming", 0, "--queue", QUEUE, *steps[2:]) as server:
         yield server
 
 

@@ -64,8 +64,7 @@ class Page:
             return
         for theme in ("light", "dark"):
             self.browser.execute_cdp_cmd(
-                "Emulation.setEmulatedMedia",
-                {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+                "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
             )
             for width in (1280, 390):
                 size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -138,14 +137,7 @@ def test_a_person_speaks_hears_and_downloads(page):
     page.fill("text", "Hello there. The sun is warm.")
     page.click("Speak", page["speak"])
     page.until(lambda: "s of speech, seed 0" in page["speak-status"].text)
-    assert [word.strip(".") for word in page["words"].text.split()] == [
-        "Hello",
-        "there",
-        "The",
-        "sun",
-        "is",
-        "warm",
-    ]
+    assert [word.strip(".") for word in page["words"].text.split()] == ["Hello", "there", "The", "sun", "is", "warm"]
     page.click("Play")
     page.until(lambda: page.browser.execute_script("return document.querySelectorAll('#words .now').length") == 1)
     colours = page.browser.execute_script(

@@ -97,14 +97,7 @@ def test_other_machines_need_a_token():
 def test_the_command_refuses_too(refused):
     assert "--token" in refused("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
     assert "16" in refused("serve", "--token", "short")
-    for origin in (
-        "*",
-        "null",
-        "chat.example.org",
-        "https://chat.example.org/page",
-        "https://",
-        "https://a b",
-    ):
+    for origin in ("*", "null", "chat.example.org", "https://chat.example.org/page", "https://", "https://a b"):
         assert "--allow-origin" in refused("serve", "--allow-origin", origin)
     assert "--voice-name" in refused("serve", "--voice-name", "alloy")
     assert "port" in refused("serve", "--host", "no-such-host.invalid", "--token", TOKEN)
@@ -220,11 +213,7 @@ def test_two_hundred_mutated_requests_leave_the_server_as_it_was(served, mutated
     known = {0, 200, 400, 403, 404, 405, 408, 413, 415, 429, 431, 501}
     for _ in range(200):
         edits = [
-            (
-                chance.choice(("set", "insert", "cut", "copy")),
-                chance.randrange(len(whole)),
-                chance.randrange(256),
-            )
+            (chance.choice(("set", "insert", "cut", "copy")), chance.randrange(len(whole)), chance.randrange(256))
             for _ in range(chance.randrange(1, 4))
         ]
         assert status(raw(served, mutated(whole, edits), 1.0)) in known
@@ -294,15 +283,7 @@ def test_a_token_opens_everything_but_nothing_else_does():
 
 
 OPEN = ("/", "/healthz", "/page/app.js")
-CLOSED = (
-    "/v1/models",
-    "/v1/audio/voices",
-    "/metrics",
-    "/api/recordings",
-    "/nowhere",
-    "/pages",
-    "/page",
-)
+CLOSED = ("/v1/models", "/v1/audio/voices", "/metrics", "/api/recordings", "/nowhere", "/pages", "/page")
 WRONG = (b"Bearer", b"Bearer wrong", f"Basic {TOKEN}".encode(), f"bearer {TOKEN}x".encode(), b"Bearer \xff")
 
 

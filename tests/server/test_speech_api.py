@@ -83,10 +83,7 @@ def test_a_name_of_openais_is_a_voice_of_ones_own_before_anything_else():
             return str(wanted)
         raise UnknownVoiceError("there is none", "Clone one.")
 
-    service, names = (
-        SimpleNamespace(find=find),
-        {"nova": "alice", "echo": "alice", "Zoe": "alice", "onyx": "bob"},
-    )
+    service, names = (SimpleNamespace(find=find), {"nova": "alice", "echo": "alice", "Zoe": "alice", "onyx": "bob"})
     found = {wanted: _find(service, wanted, names) for wanted in ("nova", "echo", "Zoe", "alloy")}
     assert found == {"nova": "nova", "echo": "alice", "Zoe": "alice", "alloy": "None"}
     for wanted in ("zoe", "onyx", "Alloy"):

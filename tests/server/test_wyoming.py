@@ -11,14 +11,7 @@ from wyoming.client import AsyncTcpClient
 from wyoming.error import Error
 from wyoming.event import async_read_event
 from wyoming.info import Describe, Info
-from wyoming.tts import (
-    Synthesize,
-    SynthesizeChunk,
-    SynthesizeStart,
-    SynthesizeStop,
-    SynthesizeStopped,
-    SynthesizeVoice,
-)
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeStopped, SynthesizeVoice
 
 from voxgrad.audio.io import to_pcm
 from voxgrad.settings import DeliverySpec
@@ -55,10 +48,7 @@ def test_home_assistant_finds_the_voices_and_speaks(served, robot):
     [
         (Synthesize(text="Hi.", voice=SynthesizeVoice(name="alloy")), "robot"),
         (Synthesize(text="Hi.", voice=SynthesizeVoice(name="english", speaker="nobody")), "nobody"),
-        (
-            Synthesize(text="… 你好", voice=SynthesizeVoice(name="robot")),
-            "no words to speak, only Chinese letters",
-        ),
+        (Synthesize(text="… 你好", voice=SynthesizeVoice(name="robot")), "no words to speak, only Chinese letters"),
         (Synthesize(text="x" * 100_001, voice=SynthesizeVoice(name="robot")), "characters"),
     ],
     ids=range(4),

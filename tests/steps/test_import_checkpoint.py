@@ -14,13 +14,7 @@ from voxgrad.settings import ModelSpec
 from voxgrad.store import Store
 
 SPEC = ModelSpec(
-    n_spks=3,
-    n_enc_channels=32,
-    filter_channels=48,
-    filter_channels_dp=24,
-    n_enc_layers=2,
-    dec_dim=16,
-    pe_scale=1,
+    n_spks=3, n_enc_channels=32, filter_channels=48, filter_channels_dp=24, n_enc_layers=2, dec_dim=16, pe_scale=1
 )
 ASKED = ("--kind", "base", "--pe-scale", "1", "--text-frontend", "official")
 REFERENCE = Path(__file__).parents[1] / "reference"

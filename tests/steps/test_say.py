@@ -64,12 +64,6 @@ def test_the_manifest_says_what_was_said_and_that_it_is_synthetic(chain):
     assert chain.speech.manifest.seed == 0
 
 
-def test_an_unknown_word_is_told_of(furnished, command):
-    outcome = command("say", "Zzyzxq!", "--voice", "robot", *FAST)
-    assert outcome.code == 0
-    assert "warning: not in the dictionary, pronunciation guessed: zzyzxq" in outcome.err
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -124,13 +118,6 @@ def test_the_newest_vocoder_is_used_unless_one_is_named(furnished, command):
     said = ("say", "Hello.", "--voice", "robot", "--steps", "1", "--json")
     assert json.loads(command(*said).out)["parents"] == {"voice": "robot@v1", "vocoder": "mine@v1"}
     assert json.loads(command(*said, "--vocoder", "griffinlim").out)["parents"] == {"voice": "robot@v1"}
-
-
-def test_a_vocoder_of_another_mel_is_refused_and_both_sides_are_named(furnished, refused):
-    add_vocoder(furnished, "other", MelSpec(sample_rate=24000, f_max=12000))
-    line = refused("say", "Hello.", "--voice", "robot", "--vocoder", "other", "--steps", "1")
-    assert "sample_rate 24000 against 22050" in line
-    assert "f_max 12000 against 8000" in line
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "manifest.json"])

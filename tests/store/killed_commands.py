@@ -1,4 +1,4 @@
-"""Commands that are killed at random moments: started by test_kills.py.
+"""Commands that are killed at random moments: started by test_faults.py.
 
 Usage: killed_commands.py FOLDER TIMES SEED. FOLDER has a home with the artifacts of the tests' chain, its
 recordings, `robot`, and `speech.voxgrad`. One process imports everything once and forks for every attempt. The
@@ -60,16 +60,7 @@ def words(command: str, number: int, folder: Path) -> list[str]:
             *("--set", "stages.1.steps=2", "--set", "stages.1.batch_size=2", "--set", "stages.1.crop=32"),
         ],
         "say": [
-            *(
-                "say",
-                "Hello.",
-                "-o",
-                str(folder / "o.wav"),
-                "--voice",
-                "voice/robot",
-                "--vocoder",
-                "griffinlim",
-            ),
+            *("say", "Hello.", "-o", str(folder / "o.wav"), "--voice", "voice/robot", "--vocoder", "griffinlim"),
             *("--steps", "1", "--seed", str(number)),
         ],
         "import": ["import", str(folder / "speech.voxgrad"), "--name", f"i{number}"],

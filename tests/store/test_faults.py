@@ -1,10 +1,13 @@
-"""What the machine refuses: a failure at each operation, disks that are full, and the order that a power cut needs."""
+"""Failures and kills before each operation of the store, and SIGKILL at random moments of real commands."""
 
 import errno
 import io
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -315,3 +318,30 @@ def test_the_mark_of_a_removed_number_is_on_the_disk_before_it_goes(furnished, m
     at = events.index("rename v1")
     assert events[at - 2 : at] == ["v1.removed", "bound"]
     assert "bound" in events[at:]
+
+
+ROOT = Path(__file__).parent.parent.parent
+KILLS = 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_killed_commands_lose_nothing(tmp_path: Path, chain, recordings: Path):
+    shutil.copytree(chain.home, tmp_path / "home")
+    shutil.copytree(recordings, tmp_path / "robot")
+    export([chain.speech], tmp_path / "speech.voxgrad", ignore)
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("killed_commands.py"), tmp_path, str(KILLS), "9"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300 + 30 * KILLS,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["torn"] == []
+    assert told["lost"] == []
+    assert told["closed"] == 0
+    assert told["left"] == []
+    assert sum(told["killed"].values()) >= KILLS * 3 // 4, told

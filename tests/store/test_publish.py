@@ -3,7 +3,6 @@ import json
 import os
 import stat
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,26 +18,13 @@ def leftovers(home: Path) -> list[Path]:
     return sorted((home / "tmp").rglob("*"))
 
 
-def publish_many(home: Path, times: int) -> list[int]:
-    store = Store(home)
-    versions = []
-    for number in range(times):
-        with store.stage("voice", "alice") as staged:
-            (staged.directory / "payload").write_text(f"{os.getpid()} {number}")
-            versions.append(staged.publish(fingerprint=WORK, settings={}).version)
-    return versions
-
-
 def test_an_artifact_says_what_it_is(publish, store: Store):
     parent = publish("lj", kind="dataset")
     voice = publish(parents={"dataset": parent.as_parent()})
     assert (voice.kind, voice.name, voice.version, voice.ref) == ("voice", "alice", 1, "alice@v1")
     assert voice.directory == store.home / "artifacts" / "voice" / "alice" / "v1"
     assert voice.parent("dataset") == Parent(ref="lj@v1", digest=parent.digest)
-    assert [(entry.path, entry.size) for entry in voice.manifest.files] == [
-        ("model.bin", 7),
-        ("pictures/loss.png", 3),
-    ]
+    assert [(entry.path, entry.size) for entry in voice.manifest.files] == [("model.bin", 7), ("pictures/loss.png", 3)]
     assert voice.size == 10
     assert voice.path("pictures/loss.png").read_bytes() == b"png"
     assert {"voxgrad", "python"} <= voice.manifest.tools.keys()
@@ -173,12 +159,6 @@ def test_a_home_below_a_file_is_explained(tmp_path: Path):
         Store(tmp_path / "file" / "home").stage("voice", "alice"),
     ):
         pass
-
-
-def test_threads_get_numbers_of_their_own(store: Store):
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: publish_many(store.home, 5), range(4)))
-    assert sorted(version for versions in found for version in versions) == list(range(1, 21))
 
 
 def test_a_number_that_was_taken_meanwhile_is_passed_over(publish, store: Store, monkeypatch):

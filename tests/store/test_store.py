@@ -63,13 +63,7 @@ def test_a_parent_in_a_role_that_it_has_not(publish):
 
 
 def test_listing_is_sorted_and_shows_the_damaged(publish, store: Store, overwrite):
-    for name, kind in (
-        ("bob", "voice"),
-        ("alice", "voice"),
-        ("lj", "dataset"),
-        ("alice", "voice"),
-        ("lj", "base"),
-    ):
+    for name, kind in (("bob", "voice"), ("alice", "voice"), ("lj", "dataset"), ("alice", "voice"), ("lj", "base")):
         publish(name, kind=kind)
     broken = store.home / "artifacts" / "voice" / "alice" / "v1"
     overwrite(broken / "manifest.json", b"{}")
@@ -214,12 +208,7 @@ def test_the_embedded_root_lies_in_the_package(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        (b'{"schema_version": "2.0"}', "Upgrade voxgrad"),
-        (b"{", "damaged"),
-        (b"[]", "damaged"),
-        (b"", "damaged"),
-    ],
+    [(b'{"schema_version": "2.0"}', "Upgrade voxgrad"), (b"{", "damaged"), (b"[]", "damaged"), (b"", "damaged")],
 )
 def test_a_store_of_the_future_or_in_ruins_is_refused(tmp_path: Path, content: bytes, message: str):
     (tmp_path / "store.json").write_bytes(content)
@@ -251,8 +240,7 @@ def test_a_run_has_a_directory_inside_the_store(store: Store):
 
 
 @pytest.mark.parametrize(
-    ("text", "name"),
-    [("LJSpeech 1.1", "ljspeech-1.1"), ("../../x", "x"), ("é", "unnamed"), ("A" * 80, "a" * 64)],
+    ("text", "name"), [("LJSpeech 1.1", "ljspeech-1.1"), ("../../x", "x"), ("é", "unnamed"), ("A" * 80, "a" * 64)]
 )
 def test_a_name_is_proposed_for_any_text(text: str, name: str):
     assert plain_name(text) == name

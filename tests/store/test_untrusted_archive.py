@@ -17,15 +17,7 @@ from voxgrad.store import Artifact, Store
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 ROOT = "voice/alice/v1"
-UNPLACED = [
-    "../evil",
-    "/etc/evil",
-    "C:/evil",
-    "evil",
-    "voice/alice/v1",
-    "voice/../v1/evil",
-    "voice/alice/v0/x",
-]
+UNPLACED = ["../evil", "/etc/evil", "C:/evil", "evil", "voice/alice/v1", "voice/../v1/evil", "voice/alice/v0/x"]
 
 
 @pytest.mark.parametrize("name", [*UNPLACED, "dragon/alice/v1/x", "voice/Alice/v1/x", "\\\\server\\x", "voice/a/v1/"])
@@ -176,8 +168,7 @@ def test_an_edit_without_its_digest_is_refused(other, alice):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"PK\3\4", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n", b"\x80\x02."],
+    "content", [b"", b"PK\3\4", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n", b"\x80\x02."]
 )
 def test_what_is_no_archive_is_refused(other, tmp_path, content):
     (tmp_path / "in").mkdir()

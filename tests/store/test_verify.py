@@ -97,16 +97,3 @@ def test_every_flipped_bit_is_found(store: Store, family, times: int, overwrite)
         overwrite(path, content)
     assert missed == []
     assert findings(store) == ()
-
-
-@pytest.mark.parametrize("times", [200 if LONG else 20])
-def test_every_wrong_size_is_found_quickly(store: Store, family, times: int, overwrite):
-    chance = random.Random(10)
-    files = sorted(path for path in (store.home / "artifacts").rglob("*") if path.is_file())
-    for number in range(times):
-        path = files[number % len(files)]
-        content = path.read_bytes()
-        size = chance.choice([n for n in range(2 * len(content) + 2) if n != len(content)])
-        overwrite(path, (content + bytes(size))[:size])
-        assert len(findings(store, full=False)) == 1, (path, size)
-        overwrite(path, content)

@@ -70,10 +70,7 @@ def test_the_same_line_twice_is_no_harm():
 def test_a_file(tmp_path):
     path = tmp_path / "words.txt"
     path.write_bytes(b"\xef\xbb\xbfsnizzle S N IH1 Z\r\nblorp B L AO1 R P")
-    assert Lexicon.read(path).entries == (
-        ("blorp", ("B", "L", "AO1", "R", "P")),
-        ("snizzle", ("S", "N", "IH1", "Z")),
-    )
+    assert Lexicon.read(path).entries == (("blorp", ("B", "L", "AO1", "R", "P")), ("snizzle", ("S", "N", "IH1", "Z")))
     path.write_bytes(b"caf\xe9 K")
     with pytest.raises(BadInputError, match="not UTF-8"):
         Lexicon.read(path)
@@ -124,12 +121,7 @@ def test_an_entry_goes_before_everything(text, entry, phones, spec):
 
 def test_a_word_with_a_full_stop_within():
     lexicon = parse("q.rt  K ER1 T", "zz.  Z IY1")
-    assert [word.word for word in encode("So q.rt zz. is.", PLAIN, lexicon).words] == [
-        "so",
-        "q.rt",
-        "zz.",
-        "is",
-    ]
+    assert [word.word for word in encode("So q.rt zz. is.", PLAIN, lexicon).words] == ["so", "q.rt", "zz.", "is"]
 
 
 def test_the_letter_is_not_the_article():

@@ -16,7 +16,7 @@ OFFICIAL = TextSpec(frontend="official", add_blank=False)
 
 DIFFERENT = {
     "poor in energy or devoid of it, and out of them to manufacture food -- i.e. complex compounds rich in available"
-    " potential energy.": "our normaliser reads i.e. as that is",
+    " potential energy.": "our normaliser reads i.e. as that is"
 }
 """Sentences that we encode otherwise, and why."""
 

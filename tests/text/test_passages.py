@@ -21,10 +21,7 @@ def cut(*texts: str) -> list[tuple[str, Break]]:
     [
         ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
         ("Mr. and Mrs. Smith left.", ["Mr. and Mrs. Smith left."]),
-        (
-            "J. R. R. Tolkien wrote. So did I. Then all.",
-            ["J. R. R. Tolkien wrote.", "So did I.", "Then all."],
-        ),
+        ("J. R. R. Tolkien wrote. So did I. Then all.", ["J. R. R. Tolkien wrote.", "So did I.", "Then all."]),
         ("The U.S. Army came. It left.", ["The U.S. Army came.", "It left."]),
         ("It was 5 p.m. He left.", ["It was 5 p.m.", "He left."]),
         ("It was 5 p.m. and he left.", ["It was 5 p.m. and he left."]),
@@ -99,13 +96,7 @@ def test_the_lexicon_holds_in_every_passage():
 
 def test_texts_may_still_be_coming():
     endless = repeat("One. Two.")
-    assert [one.written for one in islice(passages(endless, SPEC), 5)] == [
-        "One.",
-        "Two.",
-        "One.",
-        "Two.",
-        "One.",
-    ]
+    assert [one.written for one in islice(passages(endless, SPEC), 5)] == ["One.", "Two.", "One.", "Two.", "One."]
 
 
 def test_what_is_in_another_script_is_left_out():
@@ -133,15 +124,7 @@ def test_passages_are_short_and_in_order_and_lose_no_letter(text):
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "a" * 10**6,
-        "word " * 200_000,
-        "1" * 10**5,
-        "Hello there. " * 77_000,
-        "!? " * 10**4,
-        "." * 10**6,
-        "{" * 10**5,
-    ],
+    ["a" * 10**6, "word " * 200_000, "1" * 10**5, "Hello there. " * 77_000, "!? " * 10**4, "." * 10**5, "{" * 10**5],
     ids=["letters", "words", "digits", "sentences", "marks", "stops", "braces"],
 )
 def test_a_megabyte_of_anything_begins_soon(text):

@@ -12,16 +12,7 @@ from hypothesis import strategies as st
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE
-from voxgrad.text.marked_text import (
-    LONGEST_PAUSE,
-    PLAIN,
-    Mark,
-    Pause,
-    Prosody,
-    Sound,
-    plain_segments,
-    without_html,
-)
+from voxgrad.text.marked_text import LONGEST_PAUSE, PLAIN, Mark, Pause, Prosody, Sound, plain_segments, without_html
 from voxgrad.text.passages import Passage, passages, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
 
@@ -252,13 +243,7 @@ def test_a_pause_in_plain_text(text, seconds, sentences):
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "Wait [pause five] here.",
-        "[pause 1 hour]",
-        "a [pause: 1s] b",
-        f"a [pause {LONGEST_PAUSE + 1}s] b",
-        "[paused] a",
-    ],
+    ["Wait [pause five] here.", "[pause 1 hour]", "a [pause: 1s] b", f"a [pause {LONGEST_PAUSE + 1}s] b", "[paused] a"],
 )
 def test_what_is_no_pause_is_read(text):
     (passage,) = passages([text], TextSpec())

@@ -98,7 +98,7 @@ def test_bad_input(text, spec):
 
 
 def test_what_cannot_be_a_word_or_is_no_english_is_bounded(monkeypatch):
-    assert encode("b" * 1_000_000, SPOKEN).words[0].source == "spelt"
+    assert encode("b" * 100_000, SPOKEN).words[0].source == "spelt"
     monkeypatch.setattr("voxgrad.text.tokens.MOST_GUESSES", 3)
     encode("blorp snizz quorf blorp", SPOKEN)
     with pytest.raises(BadInputError, match="more than 3 different words"):
@@ -119,18 +119,12 @@ def test_any_text_gives_ids_in_range_or_one_clear_error(text, spec, lexicon):
 
 @pytest.mark.parametrize("unit", ["a", "ab ", "7", "A.", "'", "word-"])
 def test_a_long_text_without_punctuation_takes_linear_time(unit):
-    # A tenth of a megabyte: anything quadratic would take minutes.
-    text = "so " + unit * (100_000 // len(unit))
+    text = "so " + unit * (30_000 // len(unit))  # anything quadratic would take minutes
     assert encode(text, SPOKEN).words
 
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-TRANSCRIPTS = [
-    ("kathleen/metadata.csv", 1),
-    ("lj/metadata.csv", 1),
-    ("lj/metadata.csv", 2),
-    ("texts/ljspeech.txt", 0),
-]
+TRANSCRIPTS = [("kathleen/metadata.csv", 1), ("lj/metadata.csv", 1), ("lj/metadata.csv", 2), ("texts/ljspeech.txt", 0)]
 
 
 @pytest.mark.parametrize("frontend", ["voxgrad", "official"])
@@ -141,7 +135,7 @@ def test_every_line_is_encoded(name, column, frontend):
         pytest.skip(f"no {name} in ../shared/data")
     spec = TextSpec(frontend=frontend)
     lines = path.read_text(encoding="utf-8").splitlines()
-    for line in lines if os.environ.get("VOXGRAD_LONG") else lines[::8]:
+    for line in lines if os.environ.get("VOXGRAD_LONG") else lines[::40]:
         text = line.split("|")[column]
         encoded = encode(text, spec)
         assert all(0 < token < vocabulary_size for token in encoded.tokens), text

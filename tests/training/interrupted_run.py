@@ -104,14 +104,7 @@ def main(folder: Path, number: int, times: int, seed: int) -> None:
     ]
     print(
         json.dumps(
-            {
-                "exits": exits,
-                "lost": lost,
-                "torn": torn,
-                "last": last,
-                "same": same[0] == same[1],
-                "steps": 2 * steps,
-            }
+            {"exits": exits, "lost": lost, "torn": torn, "last": last, "same": same[0] == same[1], "steps": 2 * steps}
         )
     )
 

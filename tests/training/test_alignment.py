@@ -85,9 +85,7 @@ def test_settling_holds_for_a_stage_only(corpus, tmp_path):
         ((stage(4, 9, settled=0.0), DECODER, stage("frozen", 3)), {}),
         pytest.param((stage(2, 9, settled=0.99), stage("frozen", 3), DECODER), {}, marks=pytest.mark.slow),
         pytest.param(
-            (stage("every_step", 6), stage("frozen", 6), DECODER),
-            {"durations": "frozen"},
-            marks=pytest.mark.slow,
+            (stage("every_step", 6), stage("frozen", 6), DECODER), {"durations": "frozen"}, marks=pytest.mark.slow
         ),
     ],
     ids=["every_four", "settled", "frozen"],
@@ -174,10 +172,7 @@ def test_stored_alignments_come_back(corpus, tmp_path):
         if one == token
     ]
     assert label
-    assert phones[label] == {
-        "count": len(every),
-        "mean_frames": pytest.approx(sum(every) / len(every), abs=0.006),
-    }
+    assert phones[label] == {"count": len(every), "mean_frames": pytest.approx(sum(every) / len(every), abs=0.006)}
 
 
 @pytest.mark.parametrize("line", ["", "x", '{"id": "a"}', "[]", '{"id": "a", "durations": 3, "log_likelihood": 1}'])

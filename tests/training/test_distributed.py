@@ -41,10 +41,7 @@ def test_two_processes_have_the_gradients_of_one_with_the_joined_batch(tmp_path)
     for stage, alone in one.items():
         assert alone["gradients"].keys() == two[stage]["gradients"].keys()
         for name, gradient in alone["gradients"].items():
-            assert torch.allclose(two[stage]["gradients"][name], gradient, rtol=1e-5, atol=1e-6), (
-                stage,
-                name,
-            )
+            assert torch.allclose(two[stage]["gradients"][name], gradient, rtol=1e-5, atol=1e-6), (stage, name)
         assert two[stage]["losses"] == pytest.approx(alone["losses"], abs=1e-5)
         assert torch.equal(two[stage]["frames"], alone["frames"])
 

@@ -9,8 +9,7 @@ import torch
 from tests.training.conftest import trainer
 from voxgrad.events import Measured
 from voxgrad.settings import StageSpec
-from voxgrad.training.alignment import align_corpus
-from voxgrad.training.losses import duration_scale, parameters_of, validate
+from voxgrad.training.losses import duration_scale, parameters_of
 from voxgrad.training.trainer import LOG
 
 ENCODER = StageSpec(train=("encoder", "durations"), alignment="every_step", steps=6, batch_size=4, learning_rate=3e-3)
@@ -50,25 +49,6 @@ def test_stages_change_only_what_they_train(corpus, tmp_path):
     chosen = parameters_of(one.model, ENCODER)
     assert {id(p) for p in chosen["durations"]}.isdisjoint(id(p) for p in chosen["encoder"])
     assert not any(p.requires_grad for p in one.model.decoder.parameters())
-
-
-def test_clips_shorter_than_the_crop_train(corpus, tmp_path):
-    one = trainer(corpus, tmp_path / "run", (DECODER.model_copy(update={"crop": 400}),))
-    assert one.train()["diffusion"] > 0
-
-
-def test_alignments_fit_their_clips(corpus, tmp_path):
-    one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER))
-    found = align_corpus(one.model, corpus, {"ann": 0}, one.device)
-    for clip in corpus.clips:
-        assert int(found[clip.id].durations.sum()) == clip.frames
-        assert found[clip.id].mu_x.shape == (80, len(clip.tokens))
-
-
-def test_validation_repeats_itself(corpus, tmp_path):
-    one = trainer(corpus, tmp_path / "run", (ENCODER, DECODER))
-    first, second = (validate(one.model, corpus, {"ann": 0}, one.device, decoder=True) for _ in range(2))
-    assert first == second
 
 
 def test_the_duration_scale_makes_up_for_the_predictor(corpus, tmp_path):

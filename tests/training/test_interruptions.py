@@ -14,10 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 TIMES = int(os.environ.get("VOXGRAD_INTERRUPTIONS", "1"))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")]
 
 
 def interrupted(folder: Path, number: int, seed: int) -> dict:
@@ -41,8 +38,7 @@ def interrupted(folder: Path, number: int, seed: int) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_an_interrupted_training_loses_nothing_and_ends_the_same(number, code, tmp_path):
     told = interrupted(tmp_path, number, seed=int(number))

@@ -15,13 +15,7 @@ from voxgrad.training.speaker_adaptation import match_bands
 from voxgrad.training.task import GradTTSTask
 
 CPU = torch.device("cpu")
-SIZES = {
-    "n_enc_channels": 32,
-    "filter_channels": 64,
-    "filter_channels_dp": 32,
-    "n_enc_layers": 1,
-    "dec_dim": 8,
-}
+SIZES = {"n_enc_channels": 32, "filter_channels": 64, "filter_channels_dp": 32, "n_enc_layers": 1, "dec_dim": 8}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +25,9 @@ def learnt(corpus, tmp_path_factory):
     spec = AcousticSpec(model=ModelSpec(**SIZES), mel=MelSpec(), text=TextSpec(), speakers={"ann": 0}, voice="ann")
     model = GradTTS(spec.model)
     stage = StageSpec(
-        train=("encoder", "durations"), steps=150, batch_size=8, learning_rate=5e-3, alignment="every_step"
+        train=("encoder", "durations"), steps=80, batch_size=8, learning_rate=5e-3, alignment="every_step"
     )
-    settings = TrainSpec(stages=(stage,), validate_every=50, checkpoint_every=150, ema_decay=0.9)
+    settings = TrainSpec(stages=(stage,), validate_every=80, checkpoint_every=80, ema_decay=0.9)
     GradTTSTask(model, corpus, corpus, {"ann": 0}, settings, tmp_path_factory.mktemp("run"), CPU, ignore).train()
     return AcousticModel(model.eval(), spec)
 

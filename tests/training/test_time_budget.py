@@ -11,8 +11,7 @@ COSTS = [Cost(2.0, 0.3, 3.0), Cost(2.0, 0.8, 3.0)]
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90s", 90), ("20m", 1200), ("1h30m", 5400), ("2h", 7200), ("1h2m3s", 3723), (" 5M ", 300)],
+    ("text", "seconds"), [("90s", 90), ("20m", 1200), ("1h30m", 5400), ("2h", 7200), ("1h2m3s", 3723), (" 5M ", 300)]
 )
 def test_a_time_is_understood(text, seconds):
     assert parse_budget(text) == seconds

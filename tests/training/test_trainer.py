@@ -115,12 +115,7 @@ def test_a_held_out_figure_that_is_not_finite_stops_too(tmp_path):
         (MemoryError(), FIRST, "batch_size 8 and crop 128", "--set stages.0.batch_size=4."),
         (torch.OutOfMemoryError("CUDA"), FIRST, "batch_size 8", "--set stages.0.batch_size=4."),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), FIRST, "batch_size 8", "batch_size=4."),
-        (
-            RuntimeError("DefaultCPUAllocator: not enough memory: you tried"),
-            FIRST,
-            "stage 0",
-            "batch_size=4.",
-        ),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried"), FIRST, "stage 0", "batch_size=4."),
         (MemoryError(), FIRST.model_copy(update={"batch_size": 1}), "crop 128", "--set stages.0.crop=64."),
     ],
 )

@@ -83,11 +83,7 @@ def without(saved: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:
     if part == "optimizer":
         return replace(saved, optimizers={"optimizer": fresh.begin(0)["optimizer"].state_dict()})
     if part.startswith("best."):
-        nothing = {
-            "best.figure": {"figure": 1e9},
-            "best.waited": {"waited": 0},
-            "best.figures": {"figures": {}},
-        }
+        nothing = {"best.figure": {"figure": 1e9}, "best.waited": {"waited": 0}, "best.figures": {"figures": {}}}
         best = replace(position.best, **nothing[part])
         return replace(saved, position=replace(position, best=best))
     empty = checkpoint.TrainerState(0, 0, 0)
@@ -106,8 +102,7 @@ def patient(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "voxgrad.training.trainer.save_checkpoint",
-            lambda run, checkpoint: history.append(deepcopy(checkpoint)),
+            "voxgrad.training.trainer.save_checkpoint", lambda run, checkpoint: history.append(deepcopy(checkpoint))
         )
         complete = start(tmp_path_factory.mktemp("patient"))
         complete.train()

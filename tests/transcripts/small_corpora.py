@@ -165,14 +165,7 @@ SAMPLES = {
         ("a.wav",),
         {
             "a.TextGrid": grid(
-                ann__words=[
-                    (0, 1, ""),
-                    (1, 2, "alpha"),
-                    (2, 3, "here"),
-                    (3, 5, ""),
-                    (5, 6, "beta"),
-                    (6, 9, "sil"),
-                ],
+                ann__words=[(0, 1, ""), (1, 2, "alpha"), (2, 3, "here"), (3, 5, ""), (5, 6, "beta"), (6, 9, "sil")],
                 ann__phones=[(0, 1, ""), (1, 2, "AE1"), (2, 9, "")],
             )
         },
@@ -307,11 +300,7 @@ SAMPLES = {
     ),
     "psv": Sample("paths", WAVS, {"all.psv": "a.wav|Alpha, and more.|ann\nb.wav|Beta.|bob\n"}, SPOKEN, "all.psv"),
     "list": Sample(
-        "gpt-sovits",
-        WAVS,
-        {"v.list": "out/a.wav|ann|en|Alpha, and more.\nout/b.wav|bob|EN|Beta.\n"},
-        SPOKEN,
-        "v.list",
+        "gpt-sovits", WAVS, {"v.list": "out/a.wav|ann|en|Alpha, and more.\nout/b.wav|bob|EN|Beta.\n"}, SPOKEN, "v.list"
     ),
     "piper": Sample(
         "piper",
@@ -356,11 +345,7 @@ SAMPLES = {
         "metadata.csv",
     ),
     "mimic recording studio": Sample(
-        "mimic",
-        WAVS,
-        {"77-metadata.txt": "a.wav|Alpha, and more.|16\nb.wav|Beta.|5\n"},
-        AB,
-        "77-metadata.txt",
+        "mimic", WAVS, {"77-metadata.txt": "a.wav|Alpha, and more.|16\nb.wav|Beta.|5\n"}, AB, "77-metadata.txt"
     ),
     "texts in a folder of their own": Sample(
         "beside",

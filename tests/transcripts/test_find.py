@@ -57,11 +57,7 @@ def problem(folder: Path) -> str:
             "one/a.wav|Alpha.\nb.flac|Beta.\n",
             [("one-a", "Alpha.", None), ("b", "Beta.", None)],
         ),
-        (
-            ("a.wav", "b.wav"),
-            "a.wav|Alpha.|ann\nb.wav|Beta.|\n",
-            [("a", "Alpha.", "ann"), ("b", "Beta.", None)],
-        ),
+        (("a.wav", "b.wav"), "a.wav|Alpha.|ann\nb.wav|Beta.|\n", [("a", "Alpha.", "ann"), ("b", "Beta.", None)]),
         (
             ("my voice 1.wav", "wavs/größe.wav", "1.5 m.wav"),
             "my voice 1|A.\ngröße|B.\n1.5 m|C.\n",
@@ -69,11 +65,7 @@ def problem(folder: Path) -> str:
         ),
         *(
             (("a.wav", "b.wav"), listed, [("a", "Alpha.", None), ("b", "Beta.", None)])
-            for listed in (
-                "\ufeffa|Alpha.\r\nb|Beta.\r\n",
-                "\n  \na|Alpha.\n\nb|Beta.",
-                " a | Alpha.\nb|\tBeta. \n",
-            )
+            for listed in ("\ufeffa|Alpha.\r\nb|Beta.\r\n", "\n  \na|Alpha.\n\nb|Beta.", " a | Alpha.\nb|\tBeta. \n")
         ),
         *(
             (("a.wav",), f"a|Alpha{separator}beta.\n", [("a", "Alpha beta.", None)])
@@ -169,11 +161,7 @@ def test_links_of_the_folder_are_followed(make: Make, tmp_path: Path):
         (folder / name).symlink_to(blobs / target)
     (folder / "up").symlink_to(folder.parent)
     (folder / "self").symlink_to(folder)
-    assert found(folder) == [
-        ("a", "Alpha.", None),
-        ("more-b", "Beta.", None),
-        ("more-deep-c", "Gamma.", None),
-    ]
+    assert found(folder) == [("a", "Alpha.", None), ("more-b", "Beta.", None), ("more-deep-c", "Gamma.", None)]
     (folder / "metadata.csv").unlink()
     beside = find_transcripts(folder)
     assert [entry.id for entry in beside.entries] == ["d"]

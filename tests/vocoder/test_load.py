@@ -61,8 +61,7 @@ def test_a_directory_without_a_vocoder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", "{}", '{"type": "wavenet", "spec": {}, "mel": {}}', '{"type": "griffinlim", "spec": {}}'],
+    "content", ["", "{", "[]", "{}", '{"type": "wavenet", "spec": {}, "mel": {}}', '{"type": "griffinlim", "spec": {}}']
 )
 def test_a_description_that_cannot_be_read_is_refused(tmp_path, content):
     (tmp_path / "vocoder.json").write_text(content)

@@ -94,8 +94,7 @@ def test_a_flipped_bit_is_refused(store):
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["", "[]", "{}", json.dumps({"mel": {"hop": 3}}), json.dumps({"mel": 3}), '{"mel": {"n_fft": 8}}'],
+    "content", ["", "[]", "{}", json.dumps({"mel": {"hop": 3}}), json.dumps({"mel": 3}), '{"mel": {"n_fft": 8}}']
 )
 def test_what_says_nothing_of_its_mel_is_refused(store, content):
     with store.stage("vocoder", "dumb") as staged:

@@ -49,10 +49,7 @@ def described(path: str) -> tuple[dict[str, str], list[tuple[str, int, int]], fl
         tags = {**container.metadata, **container.streams.audio[0].metadata}
         # FFmpeg counts in thousandths of a second, newer versions in samples.
         chapters = [
-            (
-                one["metadata"]["title"],
-                *(_milliseconds(one[edge], one["time_base"]) for edge in ("start", "end")),
-            )
+            (one["metadata"]["title"], *(_milliseconds(one[edge], one["time_base"]) for edge in ("start", "end")))
             for one in container.chapters()
         ]
         return tags, chapters, container.duration / av.time_base, [one.type for one in container.streams]
@@ -64,10 +61,7 @@ def decoded(path: str | Path) -> np.ndarray:
 
 
 def test_what_a_book_has_in_another_script_is_left_out_and_told_with_chapter_and_sentence(furnished, command, refused):
-    pages = {
-        "a.xhtml": "<p>The sun is warm.</p>",
-        "b.xhtml": "<p>So be it. The wo&#173;rd (<i>λόγος</i>) is.</p>",
-    }
+    pages = {"a.xhtml": "<p>The sun is warm.</p>", "b.xhtml": "<p>So be it. The wo&#173;rd (<i>λόγος</i>) is.</p>"}
     book = write_epub(Path("b.epub"), pages, [("a.xhtml", "One"), ("b.xhtml", "Tw\u00ado")])
     outcome = command("say", book, "-o", "b.wav", *FAST, "-q", "--timings", "json")
     assert outcome.code == 0

@@ -102,14 +102,6 @@ def test_a_stream_has_the_samples_of_the_file(furnished, command, streamed, type
     assert np.array_equal(np.frombuffer(streamed("--raw", "-f", "-"), "<i2"), raw)
 
 
-def test_standard_input_into_one_file_and_into_a_stream_are_the_same(furnished, command, streamed, typed):
-    lines = "The sun is warm.\nRain fell all day.\n"
-    typed(lines)
-    assert command("say", *FAST, "-o", "a.wav").code == 0
-    typed(lines)
-    assert np.array_equal(np.frombuffer(streamed("--raw"), "<i2"), samples("a.wav"))
-
-
 def test_a_file_is_one_text_unless_a_folder_is_given(furnished, command):
     Path("book.txt").write_text(f"\ufeff{BOOK}", encoding="utf-8")
     assert command("say", "-f", "book.txt", *FAST, "-o", "book.flac", "--timings", "vtt").code == 0
@@ -147,6 +139,8 @@ def test_a_list_goes_on_where_it_was_interrupted(furnished, command, typed, inte
     assert outcome.code == 0
     assert outcome.out.count("there already") == 2
     assert sorted(path.name for path in Path("out").iterdir()) == ["0001.wav", "0002.wav", "0003.wav"]
+    typed(lines.replace("day", "night"))
+    assert command("say", *FAST, "-d", "out").out.count("there already") == 2
 
 
 def test_what_is_finished_of_a_book_stays(furnished, command, interrupted):
@@ -158,16 +152,6 @@ def test_what_is_finished_of_a_book_stays(furnished, command, interrupted):
     assert soundfile.info("book.part.flac").duration > 0.2
     assert len(furnished.list("speech")) == before
     assert list((furnished.home / "tmp").iterdir()) == []
-
-
-def test_a_list_that_was_said_is_not_said_again(furnished, command, typed):
-    for _ in range(2):
-        typed("The sun is warm.\nRain fell all day.\n")
-        outcome = command("say", *FAST, "-d", "out")
-        assert outcome.code == 0
-    assert outcome.out.count("there already") == 2
-    typed("The sun is warm.\nRain fell all night.\n")
-    assert command("say", *FAST, "-d", "out").out.count("there already") == 1
 
 
 def test_a_line_that_says_nothing_is_named_and_left_out_or_strictly_refused(furnished, command, typed):
@@ -260,11 +244,7 @@ def test_misuse_is_refused(arguments, complaint, furnished, refused):
 @pytest.mark.parametrize("way", [(), ("-o", "a.wav"), ("--raw",)])
 @pytest.mark.parametrize(
     ("text", "warnings"),
-    [
-        ("😀 😀\n", ["not read: 😀 (2 times)"]),
-        ("Привет.\n", ["not read: Привет (Cyrillic)"]),
-        ("...\n", []),
-    ],
+    [("😀 😀\n", ["not read: 😀 (2 times)"]), ("Привет.\n", ["not read: Привет (Cyrillic)"]), ("...\n", [])],
 )
 def test_what_cannot_be_read_says_nothing_alone(text, warnings, way, furnished, command, typed):
     typed(text)
@@ -326,7 +306,7 @@ def test_a_folder_that_may_not_be_written_is_exit_4(way, furnished, command, mon
 
 
 def test_a_megabyte_is_streamed_until_its_reader_leaves(robots, tmp_path):
-    (tmp_path / "book.txt").write_text("The sun is warm. " * 60_000, encoding="utf-8")
+    (tmp_path / "book.txt").write_text("The sun is warm. " * 6_000, encoding="utf-8")
     process = subprocess.Popen(
         [
             sys.executable,

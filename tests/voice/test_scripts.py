@@ -114,11 +114,7 @@ def pitch(speech: Speech) -> float:
 
 def test_the_model_speaks_at_the_pitch_that_is_asked_for(english):
     plain = pitch(english.say(SENTENCE, steps=2))
-    for asked, expected in (
-        ("+4st", plain * 2 ** (4 / 12)),
-        ("-4st", plain * 2 ** (-4 / 12)),
-        ("180Hz", 180),
-    ):
+    for asked, expected in (("+4st", plain * 2 ** (4 / 12)), ("-4st", plain * 2 ** (-4 / 12)), ("180Hz", 180)):
         raised = pitch(english.say(f"<speak><prosody pitch='{asked}'>{SENTENCE}</prosody></speak>", steps=2))
         assert raised == pytest.approx(expected, rel=0.06), asked
 
