@@ -59,8 +59,8 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
     known, speakers = acoustic.spec.speakers, opened.corpus.speakers
     rows = {speaker: known.get(speaker, acoustic.row) for speaker in speakers}
     search = align_corpus if set(speakers) <= set(known) else align_unknown_speakers
-    found = search(acoustic.model.to(device), opened.corpus, rows, device)
-    return _write(opened, summarised(opened.corpus, found), output, emit)
+    alignments = search(acoustic.model.to(device), opened.corpus, rows, device)
+    return _write(opened, summarised(opened.corpus, alignments), output, emit)
 
 
 def stored_alignments(store: Store, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:

@@ -90,11 +90,11 @@ def prepare(
     check_engine(options.engine)
     if options.denoise:
         require_denoiser()
-    found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
-    report_form(found, emit)
+    transcripts = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    report_form(transcripts, emit)
     words = Lexicon.gather(store.home, options.lexicon)
     if options.policy.strict:
-        refuse_unknown(_unknown(found.entries, text, words))
+        refuse_unknown(_unknown(transcripts.entries, text, words))
     base = _fitting(options.base, preset.audio, emit)
     how = RecordingSettings(
         name if options.speaker is None else options.speaker,
@@ -106,8 +106,8 @@ def prepare(
         options.denoise,
     )
     settings = _settings(how, preset, options, words)
-    keys = [_key(entry, settings) for entry in found.entries]
-    refused = [asdict(problem) for problem in found.problems]
+    keys = [_key(entry, settings) for entry in transcripts.entries]
+    refused = [asdict(problem) for problem in transcripts.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
     parents = {} if options.base is None or base is None else {"base": options.base}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
@@ -116,14 +116,14 @@ def prepare(
         return known
     versions = [dataset for dataset in store.list("dataset") if dataset.name == name]
     cache = RecordingCache(store.prepared, max(versions, key=lambda dataset: dataset.version, default=None))
-    done = _done(cache, found.entries, keys, how, options, emit)
-    judged = _judged(done, found.problems, preset, options.policy)
+    done = _done(cache, transcripts.entries, keys, how, options, emit)
+    judged = _judged(done, transcripts.problems, preset, options.policy)
     if not judged.kept:
         cache.clear(keys)
         first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
         raise BadInputError(
             f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
-            ". ".join(["Fix the recordings or their transcripts", *found.notices]) + ".",
+            ". ".join(["Fix the recordings or their transcripts", *transcripts.notices]) + ".",
         )
     try:
         report_recordings(judged, emit)

@@ -88,7 +88,7 @@ def _depth_first(start: StoreEntry, next_to: Callable[[StoreEntry], tuple[Any, .
 def runs_from(store: Store, artifacts: Iterable[StoreEntry]) -> list[str]:
     """Training runs in progress that began with one of these, sorted."""
     digests = {digest for entry in artifacts for digest in entry.digests}
-    found = []
+    runs = []
     for record in (store.home / "runs").glob("*/run.json"):
         try:
             parents = json.loads(record.read_bytes())["parents"].values()
@@ -96,8 +96,8 @@ def runs_from(store: Store, artifacts: Iterable[StoreEntry]) -> list[str]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # a run that cannot be read can need nothing
         if needed & digests:
-            found.append(record.parent.name)
-    return sorted(found)
+            runs.append(record.parent.name)
+    return sorted(runs)
 
 
 @dataclass(frozen=True, slots=True)
