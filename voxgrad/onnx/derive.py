@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said, ignore
+from voxgrad.events import Began, Emit, Ended, Said, ignore, tracked
 from voxgrad.onnx.export import exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription
 from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, require_onnx
@@ -182,16 +182,13 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
     runtime = OnnxGraph.load(path, acoustic.spec, spec)
     synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
     differences: list[tuple[float, ...]] = []
-    emit(Began(_COMPARISON, len(SENTENCES), "sentences"))
-    for seed, sentence in enumerate(SENTENCES):
+    for seed, sentence in enumerate(tracked(SENTENCES, _COMPARISON, "sentences", emit)):
         tokens = encode(sentence, acoustic.spec.text).tokens
         samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
         said = runtime.speak(tokens, synthesis, seed)
         if said.durations == durations:
             sound, shape = np.abs(said.samples - samples), np.abs(said.mel - mel)
             differences.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
-        emit(Advanced(_COMPARISON, seed + 1))
-    emit(Ended(_COMPARISON))
     if not differences:
         result = Agreement(0.0)
     else:

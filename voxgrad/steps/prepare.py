@@ -13,7 +13,7 @@ import torch
 
 from voxgrad.audio.clean import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Emit, Said, tracked
 from voxgrad.files import sha256_of
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
 from voxgrad.preparation.messages import report_form, report_recordings
@@ -186,15 +186,12 @@ def _done(
     todo = [(entry, key) for entry, key in zip(entries, keys, strict=True) if key not in known]
     if known:
         emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} are unchanged"))
-    emit(Began(_TASK, len(todo), "recordings"))
     work = prepare_recordings(
         [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
     )
-    for count, outcome in enumerate(work, 1):
+    for outcome in tracked(work, _TASK, "recordings", emit, len(todo)):
         cache.put(outcome)
         known[outcome.key] = outcome
-        emit(Advanced(_TASK, count))
-    emit(Ended(_TASK))
     return [known[key] for key in keys]
 
 
