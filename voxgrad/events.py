@@ -1,8 +1,11 @@
 """Progress as values: the core emits them, the terminal renders them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,31 @@ Advance = Callable[[float], None]
 def ignore(event: Event) -> None:
     """An emitter for callers who do not watch."""
     del event
+
+
+def tracked(
+    items: Iterable[T],
+    task: str,
+    unit: str,
+    emit: Emit,
+    total: int | None = None,
+    note: Callable[[T], str] | None = None,
+) -> Iterator[T]:
+    """Hand items on, and tell of each once it is worked on.
+
+    Args:
+        items: to work on; they may still be coming.
+        task: what the work is called.
+        unit: plural of an item.
+        emit: called with progress events.
+        total: number of items; None: that of a collection, else unknown.
+        note: a short remark on an item.
+    """
+    emit(Began(task, len(items) if total is None and isinstance(items, Sized) else total, unit))
+    for done, item in enumerate(items, 1):
+        yield item
+        emit(Advanced(task, done, "" if note is None else note(item)))
+    emit(Ended(task))
 
 
 def uncounted(part: float) -> None:

@@ -41,11 +41,11 @@ def evaluate(
     from voxgrad.voice.load import find_voice
 
     trial = Trial(clips, speaker, synthesis, seed)
-    found = find_voice(session.store, voice)
-    dataset = session.store.find(data, "dataset") if data is not None else _own(session.store, found)
+    artifact = find_voice(session.store, voice)
+    dataset = session.store.find(data, "dataset") if data is not None else _own(session.store, artifact)
     with session.progress() as progress:
-        chosen = choose_vocoder(session.store, vocoder, mel_of(found), progress.emit)
-        made = step(session.store, found, dataset, chosen, trial=trial, emit=progress.emit)
+        chosen = choose_vocoder(session.store, vocoder, mel_of(artifact), progress.emit)
+        made = step(session.store, artifact, dataset, chosen, trial=trial, emit=progress.emit)
     about = {**identity(made), "parents": made.parent_refs, "metrics": made.manifest.metrics}
     session.answer(about, "" if session.json else evaluation_table(made))
 

@@ -195,27 +195,27 @@ def align(
     from voxgrad.steps.align import stored_alignments
 
     store = session.store
-    found = store.find_of(source, ("dataset", *_MODELS))
-    if found.kind == "dataset":
+    artifact = store.find_of(source, ("dataset", *_MODELS))
+    if artifact.kind == "dataset":
         model = store.find_of(voice, _MODELS)
         with session.progress() as progress:
-            written = search(found, model, output, force=force, emit=progress.emit)
+            written = search(artifact, model, output, force=force, emit=progress.emit)
     elif voice is not None:
         raise BadInputError(
-            f"{found.kind} {found.ref} is not a dataset, so --voice does not apply", "Leave out --voice."
+            f"{artifact.kind} {artifact.ref} is not a dataset, so --voice does not apply", "Leave out --voice."
         )
     else:
-        model = found
+        model = artifact
         with session.progress() as progress:
-            written = stored_alignments(store, found, output, force=force, emit=progress.emit)
+            written = stored_alignments(store, artifact, output, force=force, emit=progress.emit)
     session.answer(
         {
             "directory": str(written.folder),
             "files": written.files,
-            "source": found.ref,
+            "source": artifact.ref,
             model.kind: model.ref,
             "log_likelihood": written.log_likelihood,
         },
-        f"{written.folder}: {written.files} TextGrids of {found.ref} by {model.kind} {model.ref}, "
+        f"{written.folder}: {written.files} TextGrids of {artifact.ref} by {model.kind} {model.ref}, "
         f"log-likelihood {written.log_likelihood:.1f} per frame",
     )

@@ -29,10 +29,10 @@ def runs(session: Session) -> None:
     """List training runs that are in progress or interrupted."""
     from voxgrad.training.run import unfinished
 
-    found = unfinished(session.store)
+    unfinished_runs = unfinished(session.store)
     session.answer(
-        {"home": str(session.store.home), "runs": [_described(run) for run in found]},
-        runs_table(found) if found else f"No run in progress in {session.store.home}",
+        {"home": str(session.store.home), "runs": [_described(run) for run in unfinished_runs]},
+        runs_table(unfinished_runs) if unfinished_runs else f"No run in progress in {session.store.home}",
     )
 
 
@@ -48,12 +48,12 @@ def _described(run: "RunInProgress") -> dict[str, Any]:
     }
 
 
-def runs_table(found: "Sequence[RunInProgress]") -> "Table":
+def runs_table(unfinished_runs: "Sequence[RunInProgress]") -> "Table":
     """Runs as lines of a table that can be read at 80 columns."""
     from voxgrad.cli.terminal import duration, size, table
 
     lines = table("run", "command", "stage", "step", "losses", "saved", "size", no_wrap={"saved", "size"})
-    for run in found:
+    for run in unfinished_runs:
         progress = run.progress()
         age = progress["checkpoint_age"]
         lines.add_row(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said, ignore
+from voxgrad.events import Began, Emit, Ended, Said, ignore, tracked
 from voxgrad.onnx.export import exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription
 from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, require_onnx
@@ -103,7 +103,7 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
         path = staged.directory / MODEL
         path.write_bytes(exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec)))
         emit(Ended(_TASK))
-        found = agreement(acoustic, sound, spec, path, emit)
+        compared = agreement(acoustic, sound, spec, path, emit)
         if any(file.path == LEXICON for file in voice.manifest.files):
             shutil.copyfile(voice.path(LEXICON), staged.directory / LEXICON)
         graph = staged.publish(
@@ -116,7 +116,7 @@ def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: Onnx
                 "pitch": mean_pitches(acoustic),
             },
             tools={"torch": torch.__version__, "onnxruntime": version("onnxruntime")},
-            metrics={"against_torch": found.rounded()},
+            metrics={"against_torch": compared.rounded()},
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )
@@ -181,32 +181,29 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
     """
     runtime = OnnxGraph.load(path, acoustic.spec, spec)
     synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
-    found: list[tuple[float, ...]] = []
-    emit(Began(_COMPARISON, len(SENTENCES), "sentences"))
-    for seed, sentence in enumerate(SENTENCES):
+    differences: list[tuple[float, ...]] = []
+    for seed, sentence in enumerate(tracked(SENTENCES, _COMPARISON, "sentences", emit)):
         tokens = encode(sentence, acoustic.spec.text).tokens
         samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
         said = runtime.speak(tokens, synthesis, seed)
         if said.durations == durations:
             sound, shape = np.abs(said.samples - samples), np.abs(said.mel - mel)
-            found.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
-        emit(Advanced(_COMPARISON, seed + 1))
-    emit(Ended(_COMPARISON))
-    if not found:
+            differences.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
+    if not differences:
         result = Agreement(0.0)
     else:
-        worst = np.array(found).max(0).tolist()
-        mean = float(np.mean([pair[1] for pair in found]))
-        result = Agreement(len(found) / len(SENTENCES), worst[0], mean, worst[2], worst[3])
+        worst = np.array(differences).max(0).tolist()
+        mean = float(np.mean([pair[1] for pair in differences]))
+        result = Agreement(len(differences) / len(SENTENCES), worst[0], mean, worst[2], worst[3])
     if spec.quantize == "none":
         _require_agreement(result)
     return result
 
 
-def _require_agreement(found: Agreement) -> None:
-    apart = max(found.mel_largest or 0.0, found.audio_rms or 0.0)
-    if found.same_durations < 1:
-        message = f"{1 - found.same_durations:.0%} of the sentences have other durations in the graph than in torch"
+def _require_agreement(compared: Agreement) -> None:
+    apart = max(compared.mel_largest or 0.0, compared.audio_rms or 0.0)
+    if compared.same_durations < 1:
+        message = f"{1 - compared.same_durations:.0%} of the sentences have other durations in the graph than in torch"
     elif apart > TOLERANCE:
         message = f"the graph differs from torch by {apart:.2g}; the limit is {TOLERANCE:g}"
     else:

@@ -205,13 +205,13 @@ def simplified(model: Any) -> Any:
             providers=["CPUExecutionProvider"],
             disabled_optimizers=["MatMulAddFusion"],  # its Gemm is not quantised
         )
-        found = onnx.load(target)
+        optimised = onnx.load(target)
     # ONNX Runtime lists the domains of all its operators, whether they are used or not.
-    used = {node.domain for node in found.graph.node}
-    kept = [opset for opset in found.opset_import if opset.domain in used]
-    del found.opset_import[:]
-    found.opset_import.extend(kept)
-    return found
+    used = {node.domain for node in optimised.graph.node}
+    kept = [opset for opset in optimised.opset_import if opset.domain in used]
+    del optimised.opset_import[:]
+    optimised.opset_import.extend(kept)
+    return optimised
 
 
 def quantized(model: Any, how: Quantize) -> Any:

@@ -106,15 +106,15 @@ def check(content: bytes) -> GraphDescription:
     Raises:
         BadInputError: it is something else; the message says what.
     """
-    found, metadata = described(content)
+    description, metadata = described(content)
     try:
-        problem = _problem(content, metadata, found)
+        problem = _problem(content, metadata, description)
     except (ValueError, TypeError, IndexError) as error:
         raise BadInputError("the ONNX file is damaged", "Export or download it again.") from error
     if problem is not None:
         hint = "Export it again with this version, or give --trust if you know who made it."
         raise BadInputError(f"the ONNX file differs from what voxgrad exports: {problem}", hint)
-    return found
+    return description
 
 
 def digest(content: bytes) -> str:
@@ -127,14 +127,14 @@ def digest(content: bytes) -> str:
     return hashed.hexdigest()
 
 
-def _problem(content: bytes, metadata: dict[str, str], found: GraphDescription) -> str | None:
+def _problem(content: bytes, metadata: dict[str, str], description: GraphDescription) -> str | None:
     if metadata.get(DIGEST) != digest(content):
         return "its digest does not match its content"
     numbers = [number for number, _ in _fields(content)]
     graphs = [value for number, value in _fields(content) if number == _MODEL_GRAPH]
     if len(graphs) != 1 or _MODEL_FUNCTIONS in numbers:
         return "it holds functions, or not one graph"
-    wanted = INPUTS | (SPEAKER_INPUT if found.acoustic.model.n_spks > 1 else {})
+    wanted = INPUTS | (SPEAKER_INPUT if description.acoustic.model.n_spks > 1 else {})
     signature: dict[int, dict[str, int]] = {_GRAPH_INPUT: {}, _GRAPH_OUTPUT: {}}
     for number, value in _fields(graphs[0]):
         if number in signature:
@@ -352,9 +352,9 @@ def _lexicon(lexicon: Lexicon) -> str:
 
 def _known() -> Iterator[tuple[str, tuple[str, ...]]]:
     for word in words():
-        found = find(word)
-        if found is not None and found.phones:
-            yield word, found.phones
+        pronunciation = find(word)
+        if pronunciation is not None and pronunciation.phones:
+            yield word, pronunciation.phones
 
 
 def _config(description: GraphDescription) -> dict[str, Any]:

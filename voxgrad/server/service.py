@@ -77,13 +77,13 @@ class SpeechService:
             VoxgradError: it is damaged, or no vocoder fits.
         """
         voice, speaker = self._artifact(wanted)
-        found = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, speaker=speaker)
-        names = list(found.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
+        speaking = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, speaker=speaker)
+        names = list(speaking.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
         if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
                 f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
             )
-        return replace(found, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
+        return replace(speaking, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
     def newest_speakers(self) -> list[Artifact]:
         """The newest version of every voice, then of every base."""
@@ -93,12 +93,12 @@ class SpeechService:
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)
         try:
-            found = self.store.find_of(None if wanted is None else name, SPEAKERS)
+            artifact = self.store.find_of(None if wanted is None else name, SPEAKERS)
         except BadInputError as error:
             if wanted is None:
                 raise
             raise UnknownVoiceError(f"there is no voice {wanted[:80]!r}", self._there_are()) from error
-        return found, speaker if mark else None
+        return artifact, speaker if mark else None
 
     def _there_are(self) -> str:
         names = list(dict.fromkeys(artifact.name for artifact in self.newest_speakers()))

@@ -9,7 +9,7 @@ from uuid import uuid4
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.events import Emit, tracked
 from voxgrad.files import explain_os_errors
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
@@ -62,8 +62,8 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
     known, speakers = acoustic.spec.speakers, opened.corpus.speakers
     rows = {speaker: known.get(speaker, acoustic.row) for speaker in speakers}
     search = align_corpus if set(speakers) <= set(known) else align_unknown_speakers
-    found = search(acoustic.model.to(device), opened.corpus, rows, device)
-    return _write(opened, summarised(opened.corpus, found), output, emit)
+    alignments = search(acoustic.model.to(device), opened.corpus, rows, device)
+    return _write(opened, summarised(opened.corpus, alignments), output, emit)
 
 
 def stored_alignments(store: Store, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
@@ -114,18 +114,15 @@ def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path
     clips = [clip for clip in dataset.corpus.clips if clip.id in stored]
     target = output.absolute()
     staging = target.with_name(f".{target.name}.{uuid4().hex}")
-    emit(Began(_TASK, len(clips), "clips"))
     with explain_os_errors(f"write {output}"):
         staging.mkdir()
         try:
-            for done, clip in enumerate(clips, 1):
+            for clip in tracked(clips, _TASK, "clips", emit):
                 grid = _grid(dataset, clip, stored[clip.id])
                 (staging / f"{clip.id}{SUFFIX}").write_text(grid, encoding="utf-8")
-                emit(Advanced(_TASK, done))
             _replace(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    emit(Ended(_TASK))
     likelihood = sum(stored[clip.id].log_likelihood for clip in clips) / len(clips)
     return Written(output, len(clips), round(likelihood, 3))
 

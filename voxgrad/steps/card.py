@@ -58,8 +58,8 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time ran out"))
         key = fingerprint(_TASK, VERSION, {"sentences": len(sentences)}, parents, {})
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
-    found = verdict(summary["base"], summary["voice"])
-    emit(Said(found))
+    outcome = verdict(summary["base"], summary["voice"])
+    emit(Said(outcome))
     # Only here, because matplotlib takes long to load.
     from voxgrad import pictures  # noqa: PLC0415
 
@@ -71,7 +71,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
             if learnt
             else f"on {counted(len(sentences), 'held-out sentences')}",
             columns=("base", "voice"),
-            verdict=found,
+            verdict=outcome,
             measures=[measure for measure in MEASURES if measure.key in summary["voice"]],
             summary=summary,
             sentences=sentences,
@@ -82,7 +82,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
             parents=parents,
             settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
             seed=0,
-            metrics={"verdict": found, **summary},
+            metrics={"verdict": outcome, **summary},
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )

@@ -143,12 +143,12 @@ def _rows(
 def _reference(dataset: Dataset, metrics_by_models: PerceptualMetrics) -> dict[str, NDArray[np.float32]]:
     """Embeddings of some recordings of the speaker, by clip."""
     own = [clip for clip in dataset.corpus.clips if clip.speaker in dataset.corpus.speakers]
-    found = {}
+    embeddings = {}
     for clip in sorted(own, key=lambda clip: (clip.rank, clip.id))[:_COMPARED]:
         embedding = metrics_by_models.voice(recording(dataset, clip))
         if embedding is not None:
-            found[clip.id] = embedding
-    return found
+            embeddings[clip.id] = embedding
+    return embeddings
 
 
 def _draw(path: Path, clips: Sequence[Figures]) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from voxgrad.audio.clean import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Emit, Said, tracked
 from voxgrad.files import sha256_of
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
 from voxgrad.preparation.quality_checks import Policy, classify
@@ -89,11 +89,11 @@ def prepare(
     check_engine(options.engine)
     if options.denoise:
         require_denoiser()
-    found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
-    report_form(found, emit)
+    transcripts = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    report_form(transcripts, emit)
     words = Lexicon.gather(store.home, options.lexicon)
     if options.policy.strict:
-        refuse_unknown(_unknown(found.entries, text, words))
+        refuse_unknown(_unknown(transcripts.entries, text, words))
     base = _fitting(options.base, preset.audio, emit)
     how = RecordingSettings(
         name if options.speaker is None else options.speaker,
@@ -105,8 +105,8 @@ def prepare(
         options.denoise,
     )
     settings = _settings(how, preset, options, words)
-    keys = [_key(entry, settings) for entry in found.entries]
-    refused = [asdict(problem) for problem in found.problems]
+    keys = [_key(entry, settings) for entry in transcripts.entries]
+    refused = [asdict(problem) for problem in transcripts.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
     parents = {} if options.base is None or base is None else {"base": options.base}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
@@ -115,14 +115,14 @@ def prepare(
         return known
     versions = [dataset for dataset in store.list("dataset") if dataset.name == name]
     cache = RecordingCache(store.prepared, max(versions, key=lambda dataset: dataset.version, default=None))
-    done = _done(cache, found.entries, keys, how, options, emit)
-    judged = _judged(done, found.problems, preset, options.policy)
+    done = _done(cache, transcripts.entries, keys, how, options, emit)
+    judged = _judged(done, transcripts.problems, preset, options.policy)
     if not judged.kept:
         cache.clear(keys)
         first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
         raise BadInputError(
             f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
-            ". ".join(["Fix the recordings or their transcripts", *found.notices]) + ".",
+            ". ".join(["Fix the recordings or their transcripts", *transcripts.notices]) + ".",
         )
     try:
         report_recordings(judged, emit)
@@ -185,15 +185,12 @@ def _done(
     todo = [(entry, key) for entry, key in zip(entries, keys, strict=True) if key not in known]
     if known:
         emit(Said(f"{len(todo)} recordings are new or changed, {len(known)} are unchanged"))
-    emit(Began(_TASK, len(todo), "recordings"))
     work = prepare_recordings(
         [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
     )
-    for count, outcome in enumerate(work, 1):
+    for outcome in tracked(work, _TASK, "recordings", emit, len(todo)):
         cache.put(outcome)
         known[outcome.key] = outcome
-        emit(Advanced(_TASK, count))
-    emit(Ended(_TASK))
     return [known[key] for key in keys]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voxgrad.audio.writers import WaveWriter, convert
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.events import Advanced, Began, Emit, Ended, Event, Said
+from voxgrad.events import Emit, Event, Said, tracked
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
@@ -146,16 +146,13 @@ def say_to_files(jobs: Iterable[SpokenFile], total: int | None, *, strict: bool,
         BadInputError: one of them cannot be said; it is named, and those before it are done.
         EnvironmentFailureError: the disk refuses.
     """
-    emit(Began(_TASK, total, "utterances"))
-    for done, job in enumerate(jobs, 1):
+    for job in tracked(jobs, _TASK, "utterances", emit, total):
         try:
             yield _say_to_file(job, strict=strict, emit=emit)
         except BadInputError as error:
             if strict or not isinstance(error, NothingToSayError):
                 raise BadInputError(f"{job.where}: {error.message}", error.hint) from error
             emit(Said(f"{job.where} is left out: {error.message}", "warning"))
-        emit(Advanced(_TASK, done))
-    emit(Ended(_TASK))
 
 
 def _say_to_file(file: SpokenFile, *, strict: bool, emit: Emit) -> SpokenFile:

@@ -22,25 +22,12 @@ from voxgrad.store.store import Store
 
 VERSION = 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-_OFFICIAL: Final = {
-    "n_vocab": "n_vocab",
-    "n_spks": "n_spks",
-    "spk_emb_dim": "spk_emb_dim",
-    "n_enc_channels": "n_enc_channels",
-    "filter_channels": "filter_channels",
-    "filter_channels_dp": "filter_channels_dp",
-    "n_heads": "n_heads",
-    "n_enc_layers": "n_enc_layers",
-    "enc_kernel": "enc_kernel",
-    "enc_dropout": "enc_dropout",
-    "window_size": "window_size",
-    "n_feats": "n_feats",
-    "dec_dim": "dec_dim",
-    "beta_min": "beta_min",
-    "beta_max": "beta_max",
-    "pe_scale": "pe_scale",
-}
-"""Arguments of the official ``GradTTS``, in their order, and the settings that give them."""
+_OFFICIAL: Final = (
+    *("n_vocab", "n_spks", "spk_emb_dim", "n_enc_channels", "filter_channels", "filter_channels_dp", "n_heads"),
+    *("n_enc_layers", "enc_kernel", "enc_dropout", "window_size", "n_feats", "dec_dim"),
+    *("beta_min", "beta_max", "pe_scale"),
+)
+"""Arguments of the official ``GradTTS``, in their order; the settings have the same names."""
 
 
 def export_weights(voice: Artifact, folder: Path) -> None:
@@ -65,7 +52,7 @@ def export_weights(voice: Artifact, folder: Path) -> None:
     official = model.decoder == "unet" and not model.condition_encoder
     config = {
         "model_type": "grad-tts",
-        "official": {theirs: getattr(model, ours) for theirs, ours in _OFFICIAL.items()} if official else None,
+        "official": {name: getattr(model, name) for name in _OFFICIAL} if official else None,
         "acoustic": acoustic.spec.model_dump(),
         "name": voice.name,
         "kind": voice.kind,

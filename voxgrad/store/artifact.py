@@ -147,13 +147,13 @@ class Layout:
 
     def locations(self, kind: str, name: str) -> list[ArtifactLocation]:
         """Versions that are there, oldest first, the package's before the user's own."""
-        found = [
+        locations = [
             ArtifactLocation(kind, name, number, root / kind / name / f"v{number}", root == self.embedded)
             for root in self._roots()
             for number, removed in _versions(root / kind / name)
             if not removed and is_name(name)
         ]
-        return sorted(found, key=lambda location: (not location.embedded, location.version))
+        return sorted(locations, key=lambda location: (not location.embedded, location.version))
 
     def next_version(self, kind: str, name: str) -> int:
         """A number that was never used, not even by something that is removed now."""
@@ -351,12 +351,12 @@ def digest_line(digest: str) -> bytes:
 
 def possible_digests(location: ArtifactLocation) -> frozenset[str]:
     """The digests that an artifact may have had when it was published, damaged as it may be now."""
-    found = set()
+    digests = set()
     with suppress(OSError):
-        found.add(hashlib.sha256((location.directory / MANIFEST_FILE).read_bytes()).hexdigest())
+        digests.add(hashlib.sha256((location.directory / MANIFEST_FILE).read_bytes()).hexdigest())
     with suppress(OSError, UnicodeDecodeError):
-        found.add((location.directory / DIGEST_FILE).read_bytes()[:64].decode("ascii"))
-    return frozenset(digest for digest in found if is_digest(digest))
+        digests.add((location.directory / DIGEST_FILE).read_bytes()[:64].decode("ascii"))
+    return frozenset(digest for digest in digests if is_digest(digest))
 
 
 def _read(location: ArtifactLocation, file: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voxgrad.errors import VoxgradError
-from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.events import Emit, tracked
 from voxgrad.store.artifact import Artifact, DamagedArtifact, StoreEntry
 from voxgrad.store.manifest import Parent
 from voxgrad.store.store import Store
@@ -88,7 +88,7 @@ def _depth_first(start: StoreEntry, next_to: Callable[[StoreEntry], tuple[Any, .
 def runs_from(store: Store, artifacts: Iterable[StoreEntry]) -> list[str]:
     """Training runs in progress that began with one of these, sorted."""
     digests = {digest for entry in artifacts for digest in entry.digests}
-    found = []
+    runs = []
     for record in (store.home / "runs").glob("*/run.json"):
         try:
             parents = json.loads(record.read_bytes())["parents"].values()
@@ -96,8 +96,8 @@ def runs_from(store: Store, artifacts: Iterable[StoreEntry]) -> list[str]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # a run that cannot be read can need nothing
         if needed & digests:
-            found.append(record.parent.name)
-    return sorted(found)
+            runs.append(record.parent.name)
+    return sorted(runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,9 @@ def verify(lineage: Lineage, chosen: Iterable[StoreEntry], *, full: bool, emit: 
     Returns:
         What is damaged; nothing where all is intact.
     """
-    entries = tuple(chosen)
     findings = []
-    emit(Began("verify", len(entries), "artifacts"))
-    for number, entry in enumerate(entries, 1):
+    for entry in tracked(tuple(chosen), "verify", "artifacts", emit, note=str):
         problems = tuple(entry.problems(full=full))
         if problems:
             findings.append(Finding(entry, problems, lineage.descendants(entry)))
-        emit(Advanced("verify", number, str(entry)))
-    emit(Ended("verify"))
     return tuple(findings)

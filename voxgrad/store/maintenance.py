@@ -153,8 +153,8 @@ def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
 
 def in_trash(store: Store) -> list[Trashed]:
     """What was removed and can still be brought back, the last removed first."""
-    found = (_trashed(path) for path in entries(store.home / "trash"))
-    return sorted(filter(None, found), key=lambda trashed: trashed.removed, reverse=True)
+    trash = (_trashed(path) for path in entries(store.home / "trash"))
+    return sorted(filter(None, trash), key=lambda trashed: trashed.removed, reverse=True)
 
 
 def _trashed(path: Path) -> Trashed | None:
@@ -264,14 +264,14 @@ def _superseded(store: Store, artifacts: Iterable[Artifact]) -> dict[Path, int]:
     if not datasets:
         return {}
     published = max(datetime.fromisoformat(artifact.manifest.created).timestamp() for artifact in datasets)
-    found = {}
+    recordings = {}
     for file in entries(store.prepared):
         with suppress(FileNotFoundError):  # the dataset that it belongs to was published in the meantime
-            found[file] = file.lstat()
-    written = max((status.st_mtime for status in found.values()), default=0.0)
+            recordings[file] = file.lstat()
+    written = max((status.st_mtime for status in recordings.values()), default=0.0)
     if time.time() - written < STAGING_AGE.total_seconds():
         return {}
-    return {file: status.st_size for file, status in found.items() if status.st_mtime < published}
+    return {file: status.st_size for file, status in recordings.items() if status.st_mtime < published}
 
 
 def discard(store: Store, path: Path) -> None:

@@ -152,10 +152,10 @@ class Store:
             BadInputError: nothing or several things answer to it; the hint names the nearest.
             IntegrityError: what answers to it is damaged.
         """
-        found = self.locate(ref, kind)
-        if isinstance(found, DamagedArtifact):
-            raise found.error
-        return found
+        entry = self.locate(ref, kind)
+        if isinstance(entry, DamagedArtifact):
+            raise entry.error
+        return entry
 
     def find_of(self, ref: str | None, kinds: Sequence[str]) -> Artifact:
         """As `find`; where several kinds have a name, the first of ``kinds`` is meant, and None is the newest of it.
@@ -174,10 +174,10 @@ class Store:
             kind = named.kind
         elif there := [each for each in KINDS if self.layout.locations(each, str(named.name))]:
             kind = next((each for each in kinds if each in there), there[0])
-        found = self.find(ref, kind)
-        if found.kind not in kinds:
-            raise BadInputError(f"{ref} is a {found.kind}", f"Name a {' or a '.join(kinds)}.")
-        return found
+        artifact = self.find(ref, kind)
+        if artifact.kind not in kinds:
+            raise BadInputError(f"{ref} is a {artifact.kind}", f"Name a {' or a '.join(kinds)}.")
+        return artifact
 
     def origin(self, parent: Parent, role: str) -> Artifact:
         """The very artifact that a manifest names as a parent.
@@ -210,13 +210,13 @@ class Store:
         return self._named(str(reference.name), reference.version, reference.kind if kind is None else kind)
 
     def _named(self, name: str, version: int | None, kind: str | None) -> StoreEntry:
-        found = {each: known for each in _kinds(kind) if (known := self.layout.locations(each, name))}
-        if not found:
+        by_kind = {each: known for each in _kinds(kind) if (known := self.layout.locations(each, name))}
+        if not by_kind:
             raise self._unknown(name, kind)
-        if len(found) > 1:
-            choices = " or ".join(f"{each}/{name}" for each in found)
+        if len(by_kind) > 1:
+            choices = " or ".join(f"{each}/{name}" for each in by_kind)
             raise BadInputError(f"Several artifacts are called {name!r}", f"Write {choices}.")
-        ((its_kind, locations),) = found.items()
+        ((its_kind, locations),) = by_kind.items()
         chosen = [location for location in locations if version in {None, location.version}]
         if not chosen:
             there = ", ".join(f"v{location.version}" for location in locations)
@@ -224,15 +224,15 @@ class Store:
         return load_entry(chosen[-1])
 
     def _with_digest(self, prefix: str, kind: str | None) -> Artifact:
-        found = {known.digest: known for known in self.list(kind) if known.digest.startswith(prefix)}
-        if not found:
+        by_digest = {known.digest: known for known in self.list(kind) if known.digest.startswith(prefix)}
+        if not by_digest:
             raise BadInputError(
                 f"No {_called(kind)} has a digest that begins with {prefix}",
                 f"List digests with `{_listing(kind)} --json`.",
             )
-        if len(found) > 1:
+        if len(by_digest) > 1:
             raise BadInputError(f"Several digests begin with {prefix}", "Give more digits.")
-        return next(iter(found.values()))
+        return next(iter(by_digest.values()))
 
     def _unknown(self, name: str, kind: str | None) -> BadInputError:
         known = sorted({known for each in _kinds(kind) for known in self.layout.names(each)})
