@@ -21,7 +21,7 @@ from voxgrad.model.diffusion import length_mask
 from voxgrad.store import Store
 from voxgrad.training.alignment import align_corpus
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, collate_crops, measure_pitch
-from voxgrad.training.losses import frame_inputs
+from voxgrad.training.losses import frame_mean
 
 CPU = torch.device("cpu")
 LEAST_VOICED = 20  # frames; fewer have no melody
@@ -60,7 +60,7 @@ def measured(
         raise SystemExit(f"{acoustic.spec.voice} predicts no pitch")
     rows = torch.tensor([row])
     crops = collate_crops(corpus, [clip], aligned, None, {clip.speaker: row}, torch.Generator())
-    inputs, recorded = frame_inputs(model, crops)
+    _, inputs, recorded = frame_mean(model, crops)
     mask = length_mask(crops.lengths, inputs.shape[1]).transpose(1, 2)
     found = prior.pitch(*prior.predict_pitch(inputs, mask), rows)
     voiced, is_voiced = (pitch.voiced[0, : clip.frames] > 0 for pitch in (found, recorded))

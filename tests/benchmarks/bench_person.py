@@ -218,7 +218,7 @@ def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> 
 def mean_loss(model: GradTTS, crops: Crops) -> Tensor:
     """Squared distance of the frame-level mean."""
     mask = length_mask(crops.lengths, crops.y.shape[2])
-    return ((frame_mean(model, crops).mu - crops.y).square() * mask).sum() / (mask.sum() * crops.y.shape[1])
+    return ((frame_mean(model, crops)[0].mu - crops.y).square() * mask).sum() / (mask.sum() * crops.y.shape[1])
 
 
 def drawn_crops(
@@ -236,7 +236,7 @@ def drawn_crops(
 
 @torch.no_grad()
 def condition_of(model: GradTTS, crops: Crops) -> Condition:
-    mean, mask = frame_mean(model, crops), length_mask(crops.lengths, crops.y.shape[2])
+    mean, mask = frame_mean(model, crops)[0], length_mask(crops.lengths, crops.y.shape[2])
     return Condition(mean.mu, mask, None, model.speaker(crops.speakers), features=mean.features)
 
 

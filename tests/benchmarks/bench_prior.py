@@ -44,7 +44,7 @@ def pieces(acoustic: AcousticModel, corpus: Corpus) -> list[tuple[Tensor, Condit
     for clip in corpus.clips:
         crops: Crops = collate_crops(corpus, [clip], aligned, None, rows, torch.Generator())
         with torch.no_grad():
-            mean = frame_mean(acoustic.model, crops)
+            mean, _, _ = frame_mean(acoustic.model, crops)
             speaker = acoustic.model.speaker(crops.speakers)
         frames = clip.frames // 4 * 4
         condition = Condition(mean.mu[..., :frames], speaker=speaker, features=mean.features[:, :frames])

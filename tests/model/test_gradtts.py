@@ -10,7 +10,7 @@ from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations, sharpen
 from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
-from voxgrad.training.losses import duration_loss, gaussian_loss
+from voxgrad.training.losses import duration_loss, encoder_loss
 
 TINY = {"n_enc_channels": 32, "filter_channels": 48, "filter_channels_dp": 24, "n_enc_layers": 2, "dec_dim": 16}
 
@@ -193,7 +193,7 @@ def test_the_losses_fall_when_one_batch_is_overfitted():
         mu_y = expand(prior.mu_x, durations, 32)
         losses = torch.stack(
             [
-                gaussian_loss(mu_y, y, mask),
+                encoder_loss("gaussian", mu_y, y, mask),
                 duration_loss(prior, durations),
                 model.decoder.loss(y, Condition(mu_y), t, noise),
             ]

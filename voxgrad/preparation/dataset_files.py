@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from voxgrad.errors import VoxgradError
 from voxgrad.files import atomic_write, explain_os_errors
-from voxgrad.preparation.alignment import Suspect, TranscriptScore, WordScore
+from voxgrad.preparation.alignment import TranscriptScore
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict, duplicates, mixed_voices
 from voxgrad.preparation.recording import PreparedClip, RecordingOutcome
 from voxgrad.store.artifact import Artifact
@@ -28,6 +29,7 @@ from voxgrad.transcripts.formats import Problem
 RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
 REJECTED_MELS = "rejected.safetensors"
 _META = "outcome"
+_UNREADABLE = (VoxgradError, SafetensorError, OSError, KeyError, TypeError, ValueError)
 
 
 def as_json(outcome: RecordingOutcome) -> dict[str, Any]:
@@ -36,8 +38,8 @@ def as_json(outcome: RecordingOutcome) -> dict[str, Any]:
         {
             "clip": asdict(prepared.clip),
             "record": prepared.record,
-            "fit": None if prepared.fit is None else asdict(prepared.fit),
-            "unknown": list(prepared.unknown),
+            "fit": prepared.fit and asdict(prepared.fit),
+            "unknown": prepared.unknown,
         }
         for prepared in outcome.made
     ]
@@ -47,19 +49,10 @@ def as_json(outcome: RecordingOutcome) -> dict[str, Any]:
 def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray]]) -> RecordingOutcome:
     made = []
     for row in value["made"]:
-        clip = Clip(**{**row["clip"], "tokens": tuple(row["clip"]["tokens"])})
-        flac, mel = content[clip.id]
-        made.append(PreparedClip(clip, flac, mel, row["record"], _fit_from_json(row["fit"]), tuple(row["unknown"])))
+        clip = TypeAdapter(Clip).validate_python(row["clip"])
+        fit = TypeAdapter(TranscriptScore | None).validate_python(row["fit"])
+        made.append(PreparedClip(clip, *content[clip.id], row["record"], fit, tuple(row["unknown"])))
     return RecordingOutcome(value["key"], tuple(made), tuple(Problem(**problem) for problem in value["problems"]))
-
-
-def _fit_from_json(value: dict[str, Any] | None) -> TranscriptScore | None:
-    if value is None:
-        return None
-    words = tuple(WordScore(**word) for word in value["words"])
-    return TranscriptScore(
-        **{**value, "words": words, "suspects": tuple(Suspect(**suspect) for suspect in value.get("suspects", ()))}
-    )
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,7 @@ class RecordingCache:
                     name: (file.get_tensor(f"flac/{name}").tobytes(), file.get_tensor(f"mel/{name}")) for name in names
                 }
             return _from_json(value, content)
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        except _UNREADABLE:
             return None
 
     def _published(self, key: str) -> RecordingOutcome | None:
@@ -122,24 +115,23 @@ class RecordingCache:
             return None
         value = self._rows[key]
         try:
-            content = {row["clip"]["id"]: self._content(row["clip"]["id"]) for row in value["made"]}
-            return _from_json(value, content)
-        except (VoxgradError, SafetensorError, OSError, KeyError, TypeError, ValueError):
+            names = [row["clip"]["id"] for row in value["made"]]
+            return _from_json(value, {name: self._content(self.before, name) for name in names})
+        except _UNREADABLE:
             return None
 
-    def _content(self, clip: str) -> tuple[bytes, np.ndarray]:
+    def _content(self, before: Artifact, clip: str) -> tuple[bytes, np.ndarray]:
         """Audio and mel of a clip of the dataset before."""
-        assert self.before is not None  # noqa: S101 (`_published` has seen to it)
-        kept = f"{AUDIO}/{clip}.flac" in self._files
-        path = self.before.path(f"{AUDIO if kept else REJECTED}/{clip}.flac")
-        mel: np.ndarray = self._mels[MELS if kept else REJECTED_MELS].get_tensor(clip)  # type: ignore[no-untyped-call]
-        return path.read_bytes(), mel
+        folder, mels = (AUDIO, MELS) if f"{AUDIO}/{clip}.flac" in self._files else (REJECTED, REJECTED_MELS)
+        if mels not in self._mels:
+            self._mels[mels] = safe_open(before.path(mels), framework="numpy")
+        mel: np.ndarray = self._mels[mels].get_tensor(clip)  # type: ignore[no-untyped-call]
+        return before.path(f"{folder}/{clip}.flac").read_bytes(), mel
 
     @cached_property
     def _mels(self) -> dict[str, safe_open]:
-        assert self.before is not None  # noqa: S101
-        names = [name for name in (MELS, REJECTED_MELS) if name in self._files]
-        return {name: safe_open(self.before.path(name), framework="numpy") for name in names}
+        """The open files of the dataset before."""
+        return {}
 
     @cached_property
     def _files(self) -> frozenset[str]:
@@ -153,7 +145,7 @@ class RecordingCache:
         try:
             text = self.before.path(RECORDINGS).read_text(encoding="utf-8")
             return {row["key"]: row for row in map(json.loads, filter(None, text.split("\n")))}
-        except (VoxgradError, OSError, ValueError, KeyError, TypeError):
+        except _UNREADABLE:
             return {}
 
 

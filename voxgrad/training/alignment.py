@@ -128,11 +128,9 @@ def align_corpus(
             durations = model.align(prior, y, batch.frame_lengths).cpu()
         for row, clip in enumerate(some):
             tokens = len(clip.tokens)
-            found[clip.id] = Alignment(
-                prior.mu_x[row, :, :tokens].cpu().clone(),
-                durations[row, :tokens].clone(),
-                None if model.frame_prior is None else prior.hidden[row, :, :tokens].float().cpu().clone(),
-            )
+            hidden = None if model.frame_prior is None else prior.hidden[row, :, :tokens].float().cpu().clone()
+            means = prior.mu_x[row, :, :tokens].cpu().clone()
+            found[clip.id] = Alignment(means, durations[row, :tokens].clone(), hidden)
         advance(sum(clip.frames for clip in some))
     return found
 

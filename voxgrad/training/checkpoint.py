@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from voxgrad.errors import ExitCode, IntegrityError, VoxgradError
@@ -139,44 +140,25 @@ def _write(staging: Path, checkpoint: Checkpoint) -> None:
 
 
 def _read(directory: Path) -> Checkpoint:
-    index = _index(directory)
-    for name, digest in index["files"].items():
-        try:
-            intact = sync_file(directory / name) == digest
-        except OSError:
-            intact = False
-        if not intact:
-            raise _damaged(directory)
+    damaged = IntegrityError(f"checkpoint {directory.name} is damaged", "Resume from another.")
+    try:
+        index: dict[str, Any] = json.loads((directory / POSITION).read_text(encoding="utf-8"))
+        is_intact = index.pop("digest") == _digest(index)
+        is_intact = is_intact and all(sync_file(directory / name) == digest for name, digest in index["files"].items())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise damaged from error
+    if not is_intact:
+        raise damaged
     names = [Path(name) for name in index["files"]]
     return Checkpoint(
-        _position(index),
+        TypeAdapter(TrainerState).validate_python(index["position"]),
         {name.stem: read_weights(directory / name) for name in names if name.suffix == ".safetensors"},
         {name.stem: read_checkpoint(directory / name) for name in names if name.suffix == ".pt"},
     )
 
 
-def _index(directory: Path) -> dict[str, Any]:
-    try:
-        index: dict[str, Any] = json.loads((directory / POSITION).read_text(encoding="utf-8"))
-        if index.pop("digest") == _digest(index):
-            return index
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _damaged(directory) from error
-    raise _damaged(directory)
-
-
-def _position(index: Mapping[str, Any]) -> TrainerState:
-    stored = dict(index["position"])
-    best = stored.pop("best")
-    return TrainerState(**stored, best=None if best is None else BestValidation(**best))
-
-
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _damaged(directory: Path) -> IntegrityError:
-    return IntegrityError(f"checkpoint {directory.name} is damaged", "Resume from another.")
 
 
 def _discard(directory: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -69,9 +70,8 @@ class Corpus:
             IntegrityError: the list does not parse.
         """
         try:
-            rows = [json.loads(line) for line in clips.read_text(encoding="utf-8").splitlines()]
-            read = tuple(Clip(**{**row, "tokens": tuple(row["tokens"])}) for row in rows)
-        except (ValueError, TypeError, KeyError) as error:
+            read = tuple(map(TypeAdapter(Clip).validate_json, clips.read_bytes().splitlines()))
+        except ValueError as error:
             raise IntegrityError(f"{clips.name} cannot be read as a clip list", "Prepare the dataset again.") from error
         return cls(read, mels, tuple(sorted({clip.speaker for clip in read})))
 
@@ -317,44 +317,28 @@ def collate_crops(
     """Cuts a random piece of ``crop`` frames (None: everything) from every clip, padding those that are shorter."""
     longest = max(clip.frames for clip in clips)
     size = padded_length(longest if crop is None else min(crop, longest))
-    y = torch.zeros(len(clips), len(alignments[clips[0].id].mu_x), size)
+    batch = len(clips)
+    y = torch.zeros(batch, len(alignments[clips[0].id].mu_x), size)
     mu_y = torch.zeros_like(y)
     lengths = torch.tensor([min(size, clip.frames) for clip in clips])
-    starts = []
-    for row, clip in enumerate(clips):
-        known = alignments[clip.id]
-        mu = known.mu_x.repeat_interleave(known.durations, 1)
-        length = int(lengths[row])
-        start = int(torch.randint(clip.frames - length + 1, (), generator=generator))
-        y[row, :, :length] = corpus.mel(clip)[:, start : start + length]
-        mu_y[row, :, :length] = mu[:, start : start + length]
-        starts.append(start)
-    crops = Crops(y, mu_y, lengths, _rows(clips, speaker_rows))
-    return crops if corpus.pitch is None else _with_frames(crops, corpus.pitch, clips, alignments, starts)
-
-
-def _with_frames(
-    crops: Crops,
-    pitch: Mapping[str, Tensor],
-    clips: Sequence[Clip],
-    alignments: Mapping[str, Alignment],
-    starts: Sequence[int],
-) -> Crops:
-    """The same crops with what a frame-level mean learns from."""
-    batch, _, size = crops.y.shape
-    hidden: Tensor | None = None
+    inner = alignments[clips[0].id].hidden
+    hidden = None if corpus.pitch is None or inner is None else torch.zeros(batch, size, len(inner))
     position, log_f0 = torch.zeros(batch, size, POSITION_FEATURES), torch.zeros(batch, size)
-    for row, (clip, start) in enumerate(zip(clips, starts, strict=True)):
-        known, part = alignments[clip.id], slice(start, start + int(crops.lengths[row]))
+    for row, (clip, length) in enumerate(zip(clips, lengths.tolist(), strict=True)):
+        known = alignments[clip.id]
+        start = int(torch.randint(clip.frames - length + 1, (), generator=generator))
+        part = slice(start, start + length)
+        y[row, :, :length] = corpus.mel(clip)[:, part]
+        mu_y[row, :, :length] = known.mu_x.repeat_interleave(known.durations, 1)[:, part]
+        if corpus.pitch is None:
+            continue
         token, where = frame_positions(known.durations[None], clip.frames)
-        length = int(crops.lengths[row])
         position[row, :length] = where[0, part]
-        log_f0[row, :length] = pitch[clip.id][part]
-        if known.hidden is not None:
-            if hidden is None:
-                hidden = torch.zeros(batch, size, len(known.hidden))
+        log_f0[row, :length] = corpus.pitch[clip.id][part]
+        if hidden is not None and known.hidden is not None:
             hidden[row, :length] = known.hidden[:, token[0, part]].T
-    return replace(crops, hidden=hidden, position=position, log_f0=log_f0)
+    crops = Crops(y, mu_y, lengths, _rows(clips, speaker_rows))
+    return crops if corpus.pitch is None else replace(crops, hidden=hidden, position=position, log_f0=log_f0)
 
 
 def crop_starts(lengths: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import Literal
 
 import torch
@@ -61,28 +62,22 @@ def duration_loss(prior: Prior, durations: Tensor) -> Tensor:
     return (prior.logw - target).square().sum() / mask.sum()
 
 
-def gaussian_loss(mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """Negative log-likelihood of the mel under N(mu, I), mean over real elements (equation 4).
+def encoder_loss(kind: Literal["gaussian", "l1", "l2"], mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """A distance of mel and mu, mean over real elements.
+
+    ``gaussian`` is the negative log-likelihood of the mel under N(mu, I) (equation 4): half of ``l2`` and a constant.
+    ``l1`` draws mu to the median of a token's frames, where the others draw it to their mean.
 
     Args:
+        kind: which distance.
         mu_y: (batch, n_feats, frames).
         y: the mels, same shape.
         mask: (batch, 1, frames).
     """
-    nll = 0.5 * ((y - mu_y).square() + math.log(2.0 * math.pi))
-    return (nll * mask).sum() / (mask.sum() * y.shape[1])
-
-
-def encoder_loss(kind: Literal["gaussian", "l1", "l2"], mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """A distance of mel and mu, mean over real elements; shapes as for :func:`gaussian_loss`.
-
-    ``gaussian`` is half of ``l2`` and a constant. ``l1`` draws mu to the median of a token's frames, where the
-    others draw it to their mean.
-    """
-    if kind == "gaussian":
-        return gaussian_loss(mu_y, y, mask)
     error = y - mu_y
     distance = error.abs() if kind == "l1" else error.square()
+    if kind == "gaussian":
+        distance = 0.5 * (distance + math.log(2.0 * math.pi))
     return (distance * mask).sum() / (mask.sum() * y.shape[1])
 
 
@@ -100,12 +95,10 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
         parts["decoder"] += list(prior.parameters() if stage.pitch else prior.mean_parameters())
     if model.spec.n_spks > 1:
         parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
-    chosen: dict[str, list[nn.Parameter]] = {name: parts[name] for name in stage.train}
     model.requires_grad_(requires_grad=False)
-    for parameters in chosen.values():
-        for parameter in parameters:
-            parameter.requires_grad_()
-    return chosen
+    for parameter in chain.from_iterable(parts[name] for name in stage.train):
+        parameter.requires_grad_()
+    return {name: parts[name] for name in stage.train}
 
 
 @torch.no_grad()
@@ -129,17 +122,16 @@ def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator, gro
     Of the complete batch this process computes its rows, and weighs their loss by what they count in the complete.
     """
     t, noise = _times_and_noise(crops.y, generator)
-    part = crops.mapped(group.shard)
-    return _decoder_losses(model, part, group.shard(t), group.shard(noise), group.weight(crops.lengths))
+    weight = group.weight(crops.lengths)
+    return _decoder_losses(model, crops.mapped(group.shard), group.shard(t), group.shard(noise), weight)
 
 
-def _decoder_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor, weight: Tensor | float) -> Losses:
-    """The decoder's losses on crops of one process."""
+def _decoder_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor, weight: float) -> Losses:
     if model.frame_prior is not None:
-        found = frame_losses(model, crops, t, noise)
-        return Losses(**{name: value * weight for name, value in found.named().items()})
-    condition = _condition(model, crops.mu_y, crops.lengths, crops.speakers)
-    return Losses(diffusion=model.decoder.loss(crops.y, condition, t, noise) * weight)
+        losses = frame_losses(model, crops, t, noise)
+    else:
+        losses = Losses(diffusion=model.decoder.loss(crops.y, _condition(model, crops), t, noise))
+    return Losses(**{name: value * weight for name, value in losses.named().items()})
 
 
 def full_losses(
@@ -174,61 +166,50 @@ def full_losses(
     mask = length_mask(batch.frame_lengths, batch.y.shape[2])
     losses = Losses()
     if "decoder" in stage.train:
-        losses = _cropped_decoder(model, complete, prior, durations, mu_y, stage, generator, group)
-    losses = replace(
-        losses,
-        prior=encoder_loss(distance, mu_y, batch.y, mask) * group.weight(complete.frame_lengths)
-        if "encoder" in stage.train and distance != "none"
-        else None,
-        duration=duration_loss(prior, durations) * group.weight(complete.token_lengths)
-        if "durations" in stage.train
-        else None,
-    )
+        size = complete.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, complete.y.shape[2]))
+        start = crop_starts(complete.frame_lengths, size, generator).to(complete.y.device)
+        t, noise = (group.shard(drawn) for drawn in _times_and_noise(complete.y[..., :size], generator))
+        crops = _cropped(model, batch, prior, durations, mu_y, group.shard(start), size)
+        losses = _decoder_losses(model, crops, t, noise, group.weight(complete.frame_lengths.clamp(max=size)))
+    if "encoder" in stage.train and distance != "none":
+        weight = group.weight(complete.frame_lengths)
+        losses = replace(losses, prior=encoder_loss(distance, mu_y, batch.y, mask) * weight)
+    if "durations" in stage.train:
+        losses = replace(losses, duration=duration_loss(prior, durations) * group.weight(complete.token_lengths))
     return losses, durations
 
 
-def _cropped_decoder(
-    model: GradTTS,
-    batch: Batch,
-    prior: Prior,
-    durations: Tensor,
-    mu_y: Tensor,
-    stage: StageSpec,
-    generator: torch.Generator,
-    group: ProcessGroup,
-) -> Losses:
-    """The losses of this process's rows of the complete ``batch``; prior, durations and mu_y are of those rows."""
-    size = batch.y.shape[2] if stage.crop is None else padded_length(min(stage.crop, batch.y.shape[2]))
-    start = crop_starts(batch.frame_lengths, size, generator).to(batch.y.device)
-    index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=batch.y.shape[2] - 1)
+def _cropped(
+    model: GradTTS, batch: Batch, prior: Prior, durations: Tensor, mu_y: Tensor, start: Tensor, size: int
+) -> Crops:
+    """``size`` frames of every utterance from ``start`` (batch,) on."""
+    frames = batch.y.shape[2]
+    index = (start[:, None] + torch.arange(size, device=start.device)).clamp(max=frames - 1)
     bands = index[:, None].expand(-1, batch.y.shape[1], -1)
-    y, lengths = batch.y.gather(2, bands), batch.frame_lengths.clamp(max=size)
-    t, noise = (group.shard(drawn) for drawn in _times_and_noise(y, generator))
-    rows = Crops(y, y, lengths, batch.speakers).mapped(group.shard)
-    crops = replace(rows, mu_y=mu_y.gather(2, group.shard(bands)))
-    if model.frame_prior is not None and batch.log_f0 is not None:
-        frames = group.shard(index)
-        token, position = frame_positions(durations, batch.y.shape[2])
-        crops = replace(
-            crops,
-            hidden=gather_tokens(prior.hidden, token.gather(1, frames)),
-            position=position.gather(1, frames[..., None].expand(-1, -1, position.shape[2])),
-            log_f0=group.shard(batch.log_f0.gather(1, index)),
-        )
-    return _decoder_losses(model, crops, t, noise, group.weight(lengths))
+    lengths = batch.frame_lengths.clamp(max=size)
+    crops = Crops(batch.y.gather(2, bands), mu_y.gather(2, bands), lengths, batch.speakers)
+    if model.frame_prior is None or batch.log_f0 is None:
+        return crops
+    token, position = frame_positions(durations, frames)
+    return replace(
+        crops,
+        hidden=gather_tokens(prior.hidden, token.gather(1, index)),
+        position=position.gather(1, index[..., None].expand(-1, -1, position.shape[2])),
+        log_f0=batch.log_f0.gather(1, index),
+    )
 
 
-def _condition(model: GradTTS, mu_y: Tensor, lengths: Tensor, speakers: Tensor) -> Condition:
-    size = mu_y.shape[2]
-    speaker = model.speaker(speakers)
+def _condition(model: GradTTS, crops: Crops) -> Condition:
+    size, lengths = crops.y.shape[2], crops.lengths
+    speaker = model.speaker(crops.speakers)
     # Where nothing is padded, the network can skip its masks. A GPU would have to be waited for to know.
     if lengths.device.type == "cpu" and bool((lengths == size).all()):
-        return Condition(mu_y, speaker=speaker)
-    return Condition(mu_y, length_mask(lengths, size), official_extent(lengths, size), speaker)
+        return Condition(crops.mu_y, speaker=speaker)
+    return Condition(crops.mu_y, length_mask(lengths, size), official_extent(lengths, size), speaker)
 
 
 def _times_and_noise(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One time from each of ``batch`` equal parts of [0, 1], which halves the loss's variance, and noise."""
+    """One time from each of ``batch`` equal parts of [0, 1], which halves the loss's variance, and noise like ``y``."""
     batch = y.shape[0]
     t = (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
     noise = torch.randn(y.shape, generator=generator)
@@ -281,18 +262,13 @@ def validate(
     if not decoder:
         return figures
     size = min(frames, _FRAMES)
-    lengths = batch.frame_lengths.clamp(max=size)
-    crops = Crops(batch.y[:, :, :size], mu_y[:, :, :size], lengths, batch.speakers)
-    condition = _condition(model, crops.mu_y, lengths, batch.speakers)
+    crops = _cropped(model, batch, prior, durations, mu_y, torch.zeros_like(batch.frame_lengths), size)
+    condition = _condition(model, crops)
     if model.frame_prior is not None and batch.log_f0 is not None:
-        token, position = frame_positions(durations, size)
-        crops = replace(
-            crops, hidden=gather_tokens(prior.hidden, token), position=position, log_f0=batch.log_f0[:, :size]
-        )
-        mean = frame_mean(model, crops)
-        real = length_mask(lengths, size)
-        condition = replace(condition, mu=mean.mu, features=mean.features, mask=real)
-        figures["mean_distance"] = float(encoder_loss("l1", mean.mu, crops.y, real))
+        mean, _, _ = frame_mean(model, crops)
+        mask = length_mask(crops.lengths, size)
+        condition = replace(condition, mu=mean.mu, features=mean.features, mask=mask)
+        figures["mean_distance"] = float(encoder_loss("l1", mean.mu, crops.y, mask))
     total = 0.0
     for index, time in enumerate(TIMES):
         noise = torch.randn((len(clips), mu_y.shape[1], size), generator=generator_for(index)).to(device)
@@ -317,14 +293,12 @@ def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Loss
         t: (batch,) times.
         noise: like ``crops.y``.
     """
-    prior, mask = _frame_prior(model), length_mask(crops.lengths, crops.y.shape[2])
-    inputs, pitch = frame_inputs(model, crops)
-    by_frame = mask.transpose(1, 2)
-    mean = prior.mean(inputs, crops.mu_y, pitch, crops.speakers, by_frame)
+    mask = length_mask(crops.lengths, crops.y.shape[2])
+    mean, inputs, pitch = frame_mean(model, crops)
     condition = Condition(mean.mu.detach(), mask, None, model.speaker(crops.speakers), features=mean.features)
     off, unsure = None, None
-    if prior.pitch_output.weight.requires_grad:
-        off, unsure = _pitch_losses(prior, inputs, pitch, crops.speakers, by_frame)
+    if model.frame_prior is not None and model.frame_prior.pitch_output.weight.requires_grad:
+        off, unsure = _pitch_losses(model.frame_prior, inputs, pitch, crops.speakers, mask.transpose(1, 2))
     return Losses(
         mean=encoder_loss("l2", mean.mu, crops.y, mask),
         diffusion=model.decoder.loss(crops.y, condition, t, noise),
@@ -342,23 +316,12 @@ def _pitch_losses(prior: FramePrior, inputs: Tensor, pitch: Pitch, rows: Tensor,
     return off.sum() / pitch.voiced.sum().clamp(min=1), unsure.sum() / mask.sum()
 
 
-def frame_mean(model: GradTTS, crops: Crops) -> FrameMean:
-    """The frame-level mean of crops under their recorded pitch."""
-    prior = _frame_prior(model)
-    inputs, pitch = frame_inputs(model, crops)
-    mask = length_mask(crops.lengths, crops.y.shape[2])
-    return prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask.transpose(1, 2))
-
-
-def frame_inputs(model: GradTTS, crops: Crops) -> tuple[Tensor, Pitch]:
-    """What pitch predictor and frame-level mean are told of crops, see `FramePrior.inputs`, and the recorded pitch."""
-    if crops.hidden is None or crops.position is None or crops.log_f0 is None:
-        raise ValueError("these crops have no frames' positions and pitch")
-    inputs = _frame_prior(model).inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
-    return inputs, recorded_pitch(crops.log_f0)
-
-
-def _frame_prior(model: GradTTS) -> FramePrior:
-    if model.frame_prior is None:
-        raise ValueError("this model has no frame-level mean")
-    return model.frame_prior
+def frame_mean(model: GradTTS, crops: Crops) -> tuple[FrameMean, Tensor, Pitch]:
+    """The frame-level mean of crops under their recorded pitch; what it is told, see `FramePrior.inputs`; the pitch."""
+    prior = model.frame_prior
+    if prior is None or crops.hidden is None or crops.position is None or crops.log_f0 is None:
+        raise ValueError("the model has no frame-level mean, or the crops no positions and pitch")
+    inputs = prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
+    pitch = recorded_pitch(crops.log_f0)
+    mask = length_mask(crops.lengths, crops.y.shape[2]).transpose(1, 2)
+    return prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask), inputs, pitch

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -73,15 +72,11 @@ def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, em
             f"a budget of {given:.0f} s is too short for one step of every stage",
             f"Give at least {1.2 * least + 10 + options.reserved:.0f}s, or fewer stages.",
         )
-    emit(
-        Said(
-            "time for "
-            + ", ".join(
-                f"{task.name(number)}: {limit:.0f} s, of {cost.step:.2g} s per step"
-                for number, (limit, cost) in enumerate(zip(seconds, costs, strict=True))
-            )
-        )
+    shares = (
+        f"{task.name(number)}: {limit:.0f} s, of {cost.step:.2g} s per step"
+        for number, (limit, cost) in enumerate(zip(seconds, costs, strict=True))
     )
+    emit(Said(f"time for {', '.join(shares)}"))
     return seconds
 
 
@@ -102,13 +97,18 @@ def shared_out(costs: Sequence[Cost], stages: Sequence[ScheduleSpec], seconds: f
 
 
 def _measured(task: TrainingTask, seed: int, emit: Emit) -> list[Cost]:
+    """Costs of all stages; the networks get back their weights at the end."""
+    before = {name: deepcopy(module.state_dict()) for name, module in task.modules.items()}
     emit(Began(_TASK, len(task.stages), "stages"))
     costs = []
-    with _kept(task):
+    try:
         for number, stage in enumerate(task.stages):
             with memory_explained(number, stage):
                 costs.append(_cost(task, number, seed * 1000 + number))
             emit(Advanced(_TASK, number + 1))
+    finally:
+        for name, module in task.modules.items():
+            module.load_state_dict(before[name])
     emit(Ended(_TASK))
     return costs
 
@@ -123,14 +123,3 @@ def _cost(task: TrainingTask, number: int, seed: int) -> Cost:
     task.validate(number)
     validation = time.perf_counter() - times[-1]
     return Cost(times[1] - times[0], (times[-1] - times[2]) / _TIMED, validation)
-
-
-@contextmanager
-def _kept(task: TrainingTask) -> Iterator[None]:
-    """Gives the networks back their weights at the end."""
-    before = {name: deepcopy(module.state_dict()) for name, module in task.modules.items()}
-    try:
-        yield
-    finally:
-        for name, module in task.modules.items():
-            module.load_state_dict(before[name])

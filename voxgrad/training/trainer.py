@@ -328,11 +328,14 @@ class Trainer:
         for name, module in self.task.modules.items():
             module.load_state_dict(dict(checkpoint.tensors[name]))
         self.average.load(checkpoint.tensors["average"], self.position.updates)
-        self._best, self._start = (self._beside(checkpoint.tensors.get(name, {})) for name in ("best", "start"))
-
-    def _beside(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The same weights where the average is, which may be on a GPU."""
-        return {name: value.to(self.average.weights[name].device) for name, value in weights.items()}
+        # They go where the average is, which may be on a GPU.
+        self._best, self._start = (
+            {
+                name: value.to(self.average.weights[name].device)
+                for name, value in checkpoint.tensors.get(of, {}).items()
+            }
+            for of in ("best", "start")
+        )
 
     def _validate(self, number: int, name: str) -> dict[str, float]:
         self.emit(Advanced(TASK, self._done, "validating"))

@@ -232,7 +232,7 @@ class VocoderTask:
         losses = self._losses(made, real, adversarial=settings.adversarial)
         weights = ADVERSARIAL_WEIGHTS if settings.adversarial else SPECTRAL_WEIGHTS
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
-        self._update(stage, total)
+        self._update(self._learner(stage), "optimizer", total)
         values = torch.stack([value.detach() for value in (losses | figures).values()])
         self.group.all_reduce_mean([values])
         return dict(zip(losses | figures, values.tolist(), strict=True))
@@ -241,14 +241,9 @@ class VocoderTask:
         """What the stage trains."""
         return self.vocoder.learner(pitch=self.stages[stage].pitch)
 
-    def _update(self, stage: int, loss: Tensor) -> None:
-        optimizer_step(
-            loss,
-            [self._learner(stage).parameters()],
-            self._optimizers["optimizer"],
-            self.settings.clip_gradient,
-            self.group,
-        )
+    def _update(self, learner: nn.Module, optimizer: str, loss: Tensor) -> None:
+        bound = self.settings.clip_gradient
+        optimizer_step(loss, [learner.parameters()], self._optimizers[optimizer], bound, self.group)
 
     def _pitch_step(self, stage: int, real: Tensor, wanted: Tensor) -> dict[str, float]:
         """One step of the pitch estimator alone, against Praat's pitch."""
@@ -257,7 +252,7 @@ class VocoderTask:
         with autocast(self.device, self.settings.precision):
             voicing, logits = estimator(wanted)
         loss = pitch_loss(voicing, logits, pitch, estimator.centres)
-        self._update(stage, loss)
+        self._update(estimator, "optimizer", loss)
         value = loss.detach()
         self.group.all_reduce_mean([value])
         return {"pitch": float(value)}
@@ -266,13 +261,7 @@ class VocoderTask:
         """The discriminators' own step."""
         with autocast(self.device, self.settings.precision):
             loss = discriminator_loss(self._discriminators(real), self._discriminators(made))
-        optimizer_step(
-            loss,
-            [self._discriminators.parameters()],
-            self._optimizers["listeners_optimizer"],
-            self.settings.clip_gradient,
-            self.group,
-        )
+        self._update(self._discriminators, "listeners_optimizer", loss)
         return loss
 
     def _losses(self, made: Tensor, real: Tensor, *, adversarial: bool) -> dict[str, Tensor]:
