@@ -21,15 +21,34 @@ from voxgrad.voice.pauses import Cut, Cuts, cuts_for
 from voxgrad.voice.torch_engine import TorchEngine
 from voxgrad.voice.voice import Speech, Voice
 
-sys.path.insert(0, str(Path(__file__).parent))
-from silences import edges, silences
-
 FAST = ("--voice", "robot", "--vocoder", "quick", "--steps", "1")
 TWENTY = [
     0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
     1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0,
 ]  # fmt: skip
 SENTENCE = "The boy was there when the sun rose."
+QUIET = 10 ** (-42 / 20)
+"""Below the loudest 2 ms is silence: a rule of the tests' own."""
+
+
+def silences(samples: np.ndarray, rate: int, least: float = 0.09) -> list[float]:
+    """Seconds of every silence of at least ``least`` seconds between two sounds, in order."""
+    window = round(0.002 * rate)
+    level = np.sqrt(np.square(samples[: len(samples) // window * window]).reshape(-1, window).mean(1))
+    quiet = level < QUIET * level.max()
+    borders = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(int)))
+    lengths = [
+        (stop - start) * window / rate
+        for start, stop in zip(borders[::2], borders[1::2], strict=True)
+        if start > 0 and stop < len(quiet)
+    ]
+    return [length for length in lengths if length >= least]
+
+
+def edges(samples: np.ndarray, rate: int) -> tuple[float, float]:
+    """Seconds before the first sound and after the last."""
+    loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max())
+    return float(loud[0] / rate), float((len(samples) - 1 - loud[-1]) / rate)
 
 
 @pytest.fixture(scope="module")
