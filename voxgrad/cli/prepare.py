@@ -195,9 +195,9 @@ def align(
     from voxgrad.steps.align import stored_alignments
 
     store = session.store
-    artifact = store.find_of(source, ("dataset", *_MODELS))
+    artifact = _find(store, source, ("dataset", *_MODELS))
     if artifact.kind == "dataset":
-        model = store.find_of(voice, _MODELS)
+        model = _find(store, voice, _MODELS)
         with session.progress() as progress:
             written = search(artifact, model, output, force=force, emit=progress.emit)
     elif voice is not None:
@@ -219,3 +219,10 @@ def align(
         f"{written.folder}: {written.files} TextGrids of {artifact.ref} by {model.kind} {model.ref}, "
         f"log-likelihood {written.log_likelihood:.1f} per frame",
     )
+
+
+def _find(store: "Store", ref: str | None, kinds: tuple[str, ...]) -> "Artifact":
+    artifact = store.find_of(ref, kinds)
+    if artifact.kind not in kinds:
+        raise BadInputError(f"{ref} is a {artifact.kind}", f"Name a {' or a '.join(kinds)}.")
+    return artifact

@@ -98,6 +98,8 @@ class SpeechService:
             if wanted is None:
                 raise
             raise UnknownVoiceError(f"there is no voice {wanted[:80]!r}", self._there_are()) from error
+        if artifact.kind not in SPEAKERS:
+            raise UnknownVoiceError(f"{artifact} cannot speak", self._there_are())
         return artifact, speaker if mark else None
 
     def _there_are(self) -> str:

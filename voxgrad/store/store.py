@@ -163,7 +163,7 @@ class Store:
         A voice has the name of its dataset by default, and so is its speech.
 
         Raises:
-            BadInputError: nothing answers to it, or what does is of another kind.
+            BadInputError: nothing answers to it.
             IntegrityError: what answers to it is damaged.
         """
         kind: str | None = next((each for each in kinds if self.list(each)), kinds[0])
@@ -174,10 +174,7 @@ class Store:
             kind = named.kind
         elif there := [each for each in KINDS if self.layout.locations(each, str(named.name))]:
             kind = next((each for each in kinds if each in there), there[0])
-        artifact = self.find(ref, kind)
-        if artifact.kind not in kinds:
-            raise BadInputError(f"{ref} is a {artifact.kind}", f"Name a {' or a '.join(kinds)}.")
-        return artifact
+        return self.find(ref, kind)
 
     def origin(self, parent: Parent, role: str) -> Artifact:
         """The very artifact that a manifest names as a parent.

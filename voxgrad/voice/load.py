@@ -36,7 +36,10 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
     Raises:
         BadInputError: nothing that can speak answers to it.
     """
-    return store.find_of(ref, _SPEAKERS)
+    artifact = store.find_of(ref, _SPEAKERS)
+    if artifact.kind not in _SPEAKERS:
+        raise BadInputError(f"{ref} is a {artifact.kind} and cannot speak", "Give a voice or a base.")
+    return artifact
 
 
 def find_vocoder(store: Store, ref: str | None, voice: Artifact, emit: Emit) -> Artifact | None:
