@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 INSTALL = $(RUN)/python -m pip install --quiet $(CONSTRAINTS)
 RESOLVE = $(RUN)/uv pip compile --quiet --upgrade --extra dev --no-annotate pyproject.toml
 # A process that is done takes tests from the others; torch's own threads would only compete.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n $(WORKERS) --dist worksteal
 FAST_TESTS := tests/test_imports.py tests/test_options.py tests/test_presets.py tests/text tests/audio tests/store
 
 .PHONY: help setup demo test test-long test-latest test-oldest constraints check lint dist bench clean

@@ -166,14 +166,13 @@ class Store:
             BadInputError: nothing answers to it.
             IntegrityError: what answers to it is damaged.
         """
-        kind: str | None = next((each for each in kinds if self.list(each)), kinds[0])
-        if ref is None:
-            return self.find(None, kind)
-        named = Reference.parse(ref)
-        if named.kind is not None or named.digest is not None:
-            kind = named.kind
-        elif there := [each for each in KINDS if self.layout.locations(each, str(named.name))]:
-            kind = next((each for each in kinds if each in there), there[0])
+        if ref is not None:
+            named = Reference.parse(ref)
+            if named.kind is not None or named.digest is not None:
+                return self.find(ref, named.kind)
+            if there := [each for each in KINDS if self.layout.locations(each, str(named.name))]:
+                return self.find(ref, next((each for each in kinds if each in there), there[0]))
+        kind = next((each for each in kinds if self.list(each)), kinds[0])
         return self.find(ref, kind)
 
     def origin(self, parent: Parent, role: str) -> Artifact:

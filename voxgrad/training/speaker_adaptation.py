@@ -80,25 +80,28 @@ def nearest_row(
         return 0
     some = corpus.with_clips(_short_clips(corpus))
     if model.spec.condition_encoder:
-        embedding = model.spk_emb.weight.detach().cpu()
-        spread = _spread_rows(embedding, _SPREAD_ROWS)
-        distances = _row_distances(model, some, some.clips[0], spread, device, advance)
-        near = _rows_near(embedding, spread, spread[distances.argsort()[:_BEST_ROWS]])
-        rows = torch.cat([spread, near])
-        if len(near):
-            distances = torch.cat([distances, _row_distances(model, some, some.clips[0], near, device, advance)])
-        for clip in some.clips[1:]:
-            best = distances.argsort(stable=True)[: _kept(len(rows))]
-            rows, distances = (
-                rows[best],
-                distances[best] + _row_distances(model, some, clip, rows[best], device, advance),
-            )
-        return int(rows[distances.argmin()])
+        return _row_by_means(model, some, device, advance)
     loss = []
     for row in range(model.spec.n_spks):
         loss.append(validate(model, some, {speaker: row}, device, decoder=True)["diffusion"])
         advance(_frames(some.clips))
     return min(range(len(loss)), key=loss.__getitem__)
+
+
+def _row_by_means(model: GradTTS, corpus: Corpus, device: torch.device, advance: Advance) -> int:
+    first, *others = corpus.clips
+    embedding = model.spk_emb.weight.detach().cpu()
+    rows = _spread_rows(embedding, _SPREAD_ROWS)
+    distances = _row_distances(model, corpus, first, rows, device, advance)
+    near = _rows_near(embedding, rows, rows[distances.argsort()[:_BEST_ROWS]])
+    if len(near):
+        rows = torch.cat([rows, near])
+        distances = torch.cat([distances, _row_distances(model, corpus, first, near, device, advance)])
+    for clip in others:
+        best = distances.argsort(stable=True)[: _kept(len(rows))]
+        rows = rows[best]
+        distances = distances[best] + _row_distances(model, corpus, clip, rows, device, advance)
+    return int(rows[distances.argmin()])
 
 
 def _spread_rows(embedding: Tensor, count: int) -> Tensor:
