@@ -7,10 +7,11 @@ DIST_OPTIONS ?=
 WORKERS ?= 2
 # Exact versions of everything that is installed; `make test-latest` and `make test-oldest` go without.
 CONSTRAINTS ?= --constraint constraints.txt
+EXTRAS ?= dev
 # An index with builds of torch and torchaudio for processors only; empty: the default builds, which need 4 GB more.
 TORCH_INDEX ?=
 INSTALL = $(RUN)/python -m pip install --quiet $(CONSTRAINTS)
-RESOLVE = $(RUN)/uv pip compile --quiet --upgrade --extra dev --no-annotate pyproject.toml
+RESOLVE = $(RUN)/uv pip compile --quiet --upgrade --no-annotate pyproject.toml --extra dev
 # A process that is done takes tests from the others; torch's own threads would only compete.
 PYTEST := OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n $(WORKERS) --dist worksteal
 FAST_TESTS := tests/test_imports.py tests/test_options.py tests/test_presets.py tests/text tests/audio tests/store
@@ -25,7 +26,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(INSTALL) --index-url $(TORCH_INDEX) torch torchaudio)
 	$(INSTALL) hatchling editables setuptools
-	$(INSTALL) --no-build-isolation --editable '.[dev]'
+	$(INSTALL) --no-build-isolation --editable '.[$(EXTRAS)]'
 	touch $@
 
 setup: $(VENV)/installed  ## Install into .venv
@@ -39,12 +40,12 @@ test: setup  ## Run the tests, in WORKERS=2 processes
 test-long: setup  ## Run the tests, the long forms of them too: kills, faults, concurrency, mutations
 	VOXGRAD_LONG=1 VOXGRAD_INTERRUPTIONS=50 $(PYTEST)
 
-test-latest:  ## Run the tests with the newest release of every package, in .venv-latest
-	$(MAKE) test VENV=.venv-latest CONSTRAINTS=--upgrade
+test-latest:  ## Run the tests with the newest release of every package, extras too, in .venv-latest
+	$(MAKE) test VENV=.venv-latest CONSTRAINTS=--upgrade EXTRAS=dev,all
 
-test-oldest: setup  ## Run the tests with the oldest releases that pyproject.toml allows, in .venv-oldest
-	$(RESOLVE) --resolution lowest-direct --no-header --output-file .oldest.txt
-	$(MAKE) test VENV=.venv-oldest CONSTRAINTS='--constraint .oldest.txt'
+test-oldest: setup  ## Run the tests with the oldest releases that pyproject.toml allows, extras too, in .venv-oldest
+	$(RESOLVE) --extra all --resolution lowest-direct --no-header --output-file .oldest.txt
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS='--constraint .oldest.txt' EXTRAS=dev,all
 
 constraints: setup  ## Resolve constraints.txt anew, and run the tests with it
 	$(RESOLVE) --universal --python-version 3.11 --custom-compile-command 'make constraints' --output-file constraints.txt

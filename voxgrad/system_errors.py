@@ -140,11 +140,13 @@ def _broken_library(error: Exception) -> EnvironmentFailureError | None:
         return None
     first, *others = (f"{name} {version}" for name, version in found)
     reason = str(error.__cause__ or error).strip().partition("\n")[0][:_LONGEST_REASON]
-    wanted = " ".join(_requirement(name) for name, _ in found)
+    wanted = [_requirement(name) for name, _ in found]
+    # An extra also names what its packages need and do not ask for.
+    wanted = [name for name in wanted if "[" in name][:1] or wanted
     how = "--upgrade" if others else "--force-reinstall"
     return EnvironmentFailureError(
         f"{first} does not load{' with ' if others else ''}{', '.join(others)} ({reason or type(error).__name__})",
-        f"Mend it with: pip install {how} {wanted}.",
+        f"Mend it with: pip install {how} {' '.join(wanted)}.",
     )
 
 
@@ -167,7 +169,7 @@ def _distributions() -> dict[str, tuple[str, str]]:
 
 
 def _requirement(name: str) -> str:
-    """What voxgrad itself asks of a distribution, such as ``'torch>=2.11'``, for a shell."""
+    """What voxgrad asks of a distribution, for a shell: ``'torch>=2.13'``, or ``'voxgrad[eval]'`` of an extra."""
     from importlib import metadata  # noqa: PLC0415 - as above
 
     for ours in _OURS:
@@ -175,8 +177,9 @@ def _requirement(name: str) -> str:
             listed = metadata.requires(ours) or ()
         except metadata.PackageNotFoundError:
             continue
-        for wanted in listed:
-            plain = wanted.partition(";")[0].strip()
-            if re.match(r"[\w.-]+", plain)[0].lower() == name.lower():  # type: ignore[index]
-                return f"'{plain}'" if plain != name else name
+        for line in listed:
+            wanted, _, marker = (part.strip() for part in line.partition(";"))
+            if re.match(r"[\w.-]+", wanted)[0].lower() == name.lower():  # type: ignore[index]
+                extra = re.search(r"extra == ['\"](.+?)['\"]", marker)
+                return f"'{ours}[{extra[1]}]'" if extra else f"'{wanted}'" if wanted != name else name
     return name

@@ -121,6 +121,9 @@ def test_an_extension_module_that_does_not_load_is_named_too():
     assert str(error).startswith("praat-parselmouth 0.")
     assert "does not load (x.so: undefined symbol: y)" in str(error)
     assert system_errors.as_voxgrad_error(ImportError("no name", name="voxgrad.store")) is None
+    # Of an extra, the extra mends it: it also names what its packages need and do not ask for.
+    error = system_errors.as_voxgrad_error(ImportError("no name", name="wyoming"))
+    assert str(error).endswith("Mend it with: pip install --force-reinstall 'voxgrad[serve]'.")
 
 
 def shell(words: str, *arguments: str) -> subprocess.CompletedProcess:
