@@ -53,6 +53,8 @@ _OF_TRAINING: Final = {
 }
 """Packages that the small install, voxgrad-say, does without."""
 _OURS: Final = ("voxgrad", "voxgrad-say")
+_OF_MANY: Final = ("all", "dev")
+"""Extras that are made of others."""
 _LONGEST_REASON: Final = 200
 
 
@@ -181,5 +183,7 @@ def _requirement(name: str) -> str:
             wanted, _, marker = (part.strip() for part in line.partition(";"))
             if re.match(r"[\w.-]+", wanted)[0].lower() == name.lower():  # type: ignore[index]
                 extra = re.search(r"extra == ['\"](.+?)['\"]", marker)
+                if extra and extra[1] in _OF_MANY:
+                    continue
                 return f"'{ours}[{extra[1]}]'" if extra else f"'{wanted}'" if wanted != name else name
     return name
