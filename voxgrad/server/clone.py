@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from voxgrad.errors import BadInputError, ExitCode, VoxgradError
 from voxgrad.events import Emit, Event
 from voxgrad.files import atomic_write
-from voxgrad.preparation.quality_checks import Policy
+from voxgrad.preparation.speech_recognition import Recogniser, choose_recogniser
 from voxgrad.presets import load_prepare_preset, load_preset
 from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
@@ -67,6 +67,13 @@ def own_base(store: Store) -> Artifact | None:
     return max((base for base in store.list("base") if base.embedded), key=lambda base: base.version, default=None)
 
 
+def whisper() -> Recogniser | None:
+    """What writes down recordings that come without a text, if it is installed."""
+    with suppress(BadInputError):
+        return choose_recogniser("faster-whisper")
+    return None
+
+
 def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
     """Make a voice, or go on with it; what exists already is found.
 
@@ -74,7 +81,7 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
         VoxgradError: the recordings cannot be used, the disk refuses, or SIGTERM stopped it.
     """
     store = Store.open(Path(asked.home))
-    options = Options(base=own_base(store), policy=Policy(), speaker=asked.speaker, consent=asked.consent, jobs=1)
+    options = Options(base=own_base(store), recogniser=whisper(), speaker=asked.speaker, consent=asked.consent, jobs=1)
     dataset = prepare(
         store,
         Path(asked.folder),
@@ -155,6 +162,7 @@ class CloneJob:
     result: dict[str, Any] = field(default_factory=dict)
     """Voice, card and counts once it is done."""
     process: asyncio.subprocess.Process | None = None
+    began: float = field(default_factory=time.monotonic)
 
     def take(self, event: dict[str, Any]) -> None:
         """Note one line of the process."""
@@ -203,6 +211,7 @@ class CloneJob:
             "done": task.done,
             "total": task.total,
             "seconds_left": task.seconds_left(),
+            "seconds": round(time.monotonic() - self.began, 1),
             "curve": self.curve,
         }
 

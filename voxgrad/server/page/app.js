@@ -1,32 +1,45 @@
-// The page: tabs, and what happens when one is opened.
+// The views and their addresses: #/, #/new, #/record/ID, #/clone/ID, #/speak and #/voices.
 
 import { $, attempt } from "./common.js";
-import { openMake } from "./make.js";
-import { openSpeak } from "./speak.js";
-import { openVoices } from "./voices.js";
+import { cloneView } from "./clone.js";
+import { homeView, newView } from "./home.js";
+import { recordView } from "./record.js";
+import { speakView } from "./speak.js";
+import { voicesView } from "./voices.js";
 
-const OPEN = { speak: openSpeak, make: openMake, voices: openVoices };
-const tabs = [...document.querySelectorAll("[role=tab]")];
+const VIEWS = { "": homeView, new: newView, record: recordView, clone: cloneView, speak: speakView, voices: voicesView };
+const links = [...document.querySelectorAll("nav a")];
+let leave = () => {}; // ends what the open view runs
+let shown = 0;
 
-function choose(tab) {
-  for (const one of tabs) {
-    const chosen = one === tab;
-    one.setAttribute("aria-selected", String(chosen));
-    one.tabIndex = chosen ? 0 : -1;
-    $(one.getAttribute("aria-controls")).hidden = !chosen;
+async function open() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, id] = path.split("/");
+  const turn = (shown += 1);
+  leave();
+  leave = () => {};
+  for (const link of links) {
+    if (link.getAttribute("href") === `#/${name}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
-  attempt(OPEN[tab.getAttribute("aria-controls")]);
+  const place = document.createElement("div");
+  place.className = "view";
+  const ended = await attempt(() => (VIEWS[name] ?? homeView)(place, id, new URLSearchParams(query)));
+  if (turn !== shown) {
+    ended?.(); // another view was opened meanwhile
+    return;
+  }
+  leave = ended ?? (() => {});
+  $("view").replaceChildren(place);
+  const title = place.querySelector("h1");
+  document.title = title ? `${title.textContent} – voxgrad` : "voxgrad";
+  if (turn > 1) title?.focus();
+  scrollTo(0, 0);
 }
 
-tabs.forEach((tab, number) => {
-  tab.onclick = () => choose(tab);
-  tab.onkeydown = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const next = tabs[(number + step + tabs.length) % tabs.length];
-    next.focus();
-    choose(next);
-  };
-});
-
-choose(tabs[0]);
+addEventListener("hashchange", open);
+document.querySelector(".skip").onclick = (event) => {
+  event.preventDefault(); // the hash is the view's address
+  $("view").focus();
+};
+open();

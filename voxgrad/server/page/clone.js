@@ -1,155 +1,193 @@
-// The clone: one button, its progress and curve, cancel and resume, and the card at the end.
+// Clone: how long it may take, one bar, and at the end the person beside the clone.
 
-import { attempt, button, el, json, minutes, request } from "./common.js";
+import { attempt, button, choice, chosen, details, el, field, heading, inWords, json, play, playButton, request } from "./common.js";
+import { link } from "./home.js";
 
-const TASKS = {
-  load: "Loading the program",
-  prepare: "Preparing the recordings",
+const KINDS = [
+  ["instant", "A minute and a half", "A first impression. The sound of the voice, roughly."],
+  ["fast", "About ten minutes", "Recommended. The voice and its way of speaking."],
+  ["balanced", "An hour or two", "For five minutes of recordings and more."],
+];
+// What the tasks take of the whole, in the order in which they come. Loading and measuring are short.
+const SHARES = { prepare: 0.05, "measure pitch": 0.02, adapt: 0.13, align: 0.02, train: 0.7, card: 0.08 };
+const SHARES_OF = { instant: { prepare: 0.1, "measure pitch": 0.04, adapt: 0.6, align: 0.02, train: 0.1, card: 0.14 } };
+const SAYS = {
+  load: "Getting ready",
+  prepare: "Listening to the recordings",
   measure: "Measuring the speed of this computer",
-  "measure pitch": "Measuring the pitch of the recordings",
-  adapt: "Adapting the base to the speaker",
-  align: "Aligning texts and recordings",
-  train: "Training",
-  card: "Comparing voice and base",
+  "measure pitch": "Following the melody",
+  adapt: "Finding the voice",
+  align: "Finding each sound",
+  train: "Learning the voice",
+  card: "Comparing the clone with you",
 };
 
-export function clonePanel(session, presets) {
+export async function cloneView(place, id) {
+  const [session, { presets }] = await Promise.all([json("GET", `/api/recordings/${id}`), json("GET", "/api/recordings")]);
+  const path = `/api/recordings/${id}/clone`;
   let timer = null;
-  const path = `/api/recordings/${session.id}/clone`;
-  const preset = el("select", { id: "preset" }, ...["fast", ...presets.filter((name) => name !== "fast")].map((name) => new Option(name, name)));
-  const time = el("input", { id: "minutes", type: "number", min: 1, max: 1440, placeholder: "as the preset needs" });
-  const start = button("Make the voice", begin, { className: "main", id: "clone" });
-  const cancel = button("Cancel", stop, { hidden: true, id: "cancel" });
-  const bar = el("progress", { max: 1, hidden: true, "aria-label": "Progress" });
+  let reached = 0;
+
+  const title = heading(`The voice of ${session.speaker}`);
+  const preset = el("select", { id: "preset" }, new Option("as chosen above", ""), ...presets.map((name) => new Option(name, name)));
+  const time = el("input", { id: "minutes", type: "number", min: 1, max: 1440 });
+  const kinds = KINDS.filter(([name]) => presets.includes(name));
+  const settings = el(
+    "section",
+    {},
+    el("fieldset", {}, el("legend", { textContent: "How much time may it take?" }), ...kinds.map(([name, text, about]) => choice("kind", name, text, about, name === "fast")), el("small", { textContent: "Times are for two processor cores." })),
+    details("Details", field("Preset", preset), field("Minutes of training", time, "Without a number, as many as the preset takes.")),
+  );
+  const start = button("Make the voice", begin, { className: "primary", id: "clone" });
+  const cancel = button("Stop", stop, { id: "cancel" });
+  const more = link("Record more", `#/record/${id}`);
+  const bar = el("progress", { max: 1, ariaLabel: "Progress" });
   const status = el("p", { role: "status", id: "clone-status" });
-  const curve = el("div");
-  const card = el("div", { id: "card" });
+  const working = el("section", { className: "card", hidden: true }, bar, status);
+  const result = el("section", { id: "result", hidden: true });
+  const buttons = el("div", { className: "buttons" }, start, cancel, more);
 
   async function begin() {
-    const body = { preset: preset.value };
+    const body = { preset: preset.value || chosen(settings, "kind") };
     if (time.value) body.minutes = Number(time.value);
-    card.replaceChildren();
+    reached = 0;
     show(await json("POST", path, body));
   }
 
   async function stop() {
     show(await json("DELETE", path));
-    status.textContent = "Stopping: what is done is saved …";
-  }
-
-  async function look() {
-    show(await json("GET", path));
+    status.textContent = "Stopping. What is done is saved …";
   }
 
   function show(job) {
     clearTimeout(timer);
-    const running = job.state === "running";
-    start.disabled = running;
-    start.textContent = job.state === "stopped" ? "Resume" : "Make the voice";
-    cancel.hidden = !running;
+    const { state } = job;
+    const running = state === "running";
+    settings.hidden = running || state === "done";
+    working.hidden = false;
     bar.hidden = !running;
-    if (job.total) bar.value = job.done / job.total;
-    else bar.removeAttribute("value");
-    if (job.preset) preset.value = job.preset;
-    if (job.minutes) time.value = job.minutes;
-    status.className = { failed: "bad", done: "good" }[job.state] ?? "";
-    status.textContent = sentence(job);
-    curve.replaceChildren(drawn(job.curve));
-    if (running) timer = setTimeout(() => attempt(look), 1000);
-    if (job.state === "done") attempt(() => showCard(job.result.voice, card));
+    start.hidden = running || state === "done";
+    start.textContent = state === "stopped" ? "Go on" : "Make the voice";
+    cancel.hidden = !running;
+    more.hidden = running;
+    const { done, left } = progress(job);
+    reached = Math.max(reached, done); // a bar that goes back is not believed
+    bar.value = reached;
+    status.className = state === "failed" ? "bad" : "";
+    status.textContent = {
+      running: `${SAYS[job.task] ?? "Working"}.${left === null ? "" : ` ${left[0].toUpperCase()}${left.slice(1)} left.`}`,
+      stopped: "Stopped. It goes on where it stopped.",
+      failed: job.message,
+      done: "",
+    }[state];
+    if (running) timer = setTimeout(() => attempt(async () => show(await json("GET", path))), 1000);
+    if (state === "done") attempt(() => finish(job));
   }
 
-  // A session from before may have a voice already, or one that was stopped.
+  async function finish(job) {
+    working.hidden = true;
+    title.textContent = `${session.speaker} can speak`;
+    result.hidden = false;
+    await showResult(job.result.voice, result);
+  }
+
   if (session.clone) show(session.clone);
-  const element = el(
-    "div",
-    { className: "card" },
-    el("h3", { textContent: "The voice" }),
-    el(
-      "div",
-      { className: "fields" },
-      el("div", {}, el("label", { for: "preset", textContent: "Preset" }), preset),
-      el("div", {}, el("label", { for: "minutes", textContent: "Minutes of training" }), time),
-    ),
-    el("div", { className: "buttons" }, start, cancel),
-    bar,
-    status,
-    curve,
-    card,
-  );
-  return { element, leave: () => clearTimeout(timer) };
+  else cancel.hidden = true;
+  place.append(title, settings, working, result, buttons);
+  return () => clearTimeout(timer);
 }
 
-function sentence(job) {
-  if (job.state === "failed") return job.message;
-  if (job.state === "stopped") return "Stopped. Resume goes on where it stopped.";
-  if (job.state === "done") return `${job.result.voice}: ${job.result.clips} clips. ${job.result.verdict}`;
-  const task = TASKS[job.task] ?? "Working";
-  const count = job.total ? `: ${job.done} of ${job.total}` : "";
-  const left = job.seconds_left === null || job.seconds_left === undefined ? "" : `, ${minutes(job.seconds_left)} left`;
-  return `${task}${count}${left}. ${job.message ?? ""}`;
+/** How much of the whole is done, 0 to 1, and the time left in words; null while nobody can tell. */
+function progress(job) {
+  const shares = SHARES_OF[job.preset] ?? SHARES;
+  const names = Object.keys(shares);
+  const at = names.indexOf(job.task);
+  if (at < 0) return { done: 0, left: null };
+  const part = job.total ? Math.min(1, job.done / job.total) : 0;
+  const before = names.slice(0, at).reduce((sum, name) => sum + shares[name], 0);
+  const done = before + part * shares[job.task];
+  if (job.seconds_left === null || job.seconds_left === undefined || !job.seconds) return { done, left: null };
+  // The task's own pace for what is left of it, and the pace of the whole so far for the tasks that come.
+  const later = 1 - before - shares[job.task];
+  return { done, left: inWords(job.seconds_left + (later * job.seconds) / Math.max(done, 0.02)) };
 }
 
-/** The figures of the held-out sentences by step, one line each, scaled to themselves. */
-function drawn(points) {
-  const names = points?.length > 1 ? Object.keys(points.at(-1)).filter((name) => name !== "step" && name !== "stage") : [];
-  const figures = names.map((name) => {
-    const known = points.filter((point) => Number.isFinite(point[name]));
-    const low = Math.min(...known.map((point) => point[name]));
-    const high = Math.max(...known.map((point) => point[name]));
-    const first = known[0].step;
-    const wide = Math.max(known.at(-1).step - first, 1);
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 -4 100 108");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `${name} from ${known[0][name].toFixed(3)} to ${known.at(-1)[name].toFixed(3)}`);
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    const place = (point) => `${(100 * (point.step - first)) / wide},${100 * (1 - (point[name] - low) / Math.max(high - low, 1e-9))}`;
-    line.setAttribute("points", known.map(place).join(" "));
-    svg.append(line);
-    const caption = `${name.replaceAll("_", " ")}: ${known.at(-1)[name].toFixed(3)}, less is better`;
-    return el("figure", {}, el("figcaption", { textContent: caption }), svg);
-  });
-  return el("div", { className: "takes" }, ...figures);
-}
-
-/** Shows what the card of a voice says: its words, pictures and audio, and nothing else of the file. */
-export async function showCard(voice, place) {
+/** The card of a voice, made where it is missing, as a document. */
+async function card(voice, place) {
   const path = `/api/voices/${encodeURIComponent(voice)}/card`;
   let answer;
   try {
     answer = await request(path);
   } catch (error) {
     if (error.status !== 404) throw error;
-    place.textContent = "Comparing voice and base …";
+    place.textContent = "Comparing the clone with you …";
     await json("POST", path, {});
     answer = await request(path);
   }
   // Its styles are its own, and our policy would refuse them.
   const text = (await answer.text()).replace(/<style[^]*?<\/style>/gi, "");
-  const page = new DOMParser().parseFromString(text, "text/html");
-  const parts = [el("h3", { textContent: page.querySelector("h1")?.textContent ?? voice })];
+  return new DOMParser().parseFromString(text, "text/html");
+}
+
+const embedded = (element) => {
+  const source = element?.getAttribute("src") ?? "";
+  return /^data:(image|audio)\//.test(source) ? source : "";
+};
+
+/** The person beside the clone, a text to try, and the figures behind "Details". */
+export async function showResult(voice, place) {
+  place.replaceChildren(el("p", { className: "quiet", role: "status", textContent: "Comparing the clone with you …" }));
+  const page = await card(voice, place);
+  const [first] = page.querySelectorAll(".takes");
+  const audio = Object.fromEntries([...(first?.querySelectorAll("figure") ?? [])].map((one) => [one.querySelector("figcaption")?.textContent.trim() ?? "", embedded(one.querySelector("audio"))]));
+  const sentence = first?.previousElementSibling?.textContent ?? "";
+  const name = voice.split("@")[0];
+  const text = el("input", { id: "try", value: "This is my voice, and I never said this.", maxLength: 500 });
+  const status = el("p", { role: "status", className: "quiet" });
+  const say = async () => {
+    status.textContent = "Speaking …";
+    const body = JSON.stringify({ input: text.value, voice, response_format: "wav" });
+    const spoken = await (await request("/v1/audio/speech", { method: "POST", headers: { "Content-Type": "application/json" }, body })).blob();
+    status.textContent = "";
+    await play(URL.createObjectURL(spoken));
+  };
+  const form = el("form", { className: "row" }, field("Hear the clone say anything", text), el("button", { className: "primary", id: "say", textContent: "Say it" }));
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    attempt(say);
+  };
+  const pair = [
+    ["recording", "You"],
+    ["voice", "Your clone"],
+  ].filter(([key]) => audio[key]);
+  place.replaceChildren(
+    el("p", { className: "quiet", textContent: sentence ? `“${sentence.trim()}”` : "" }),
+    el("div", { className: "pair" }, ...pair.map(([key, title]) => playButton(title, () => play(audio[key]), { className: "large" }))),
+    form,
+    status,
+    el("div", { className: "buttons" }, link("Speak with this voice", `#/speak?voice=${encodeURIComponent(name)}`)),
+    details("Details", ...figures(page)),
+  );
+}
+
+/** The card's words, figures and pictures, and nothing else of the file. */
+function figures(page) {
   const rows = [...page.querySelectorAll("table tr")].map((row) => el("tr", {}, ...[...row.cells].map((cell) => el(cell.tagName.toLowerCase(), { textContent: cell.textContent }))));
-  parts.push(el("table", {}, ...rows));
+  const parts = [el("p", { textContent: page.querySelector("h1")?.textContent ?? "" }), el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Figures" }, el("table", {}, ...rows))];
   for (const takes of page.querySelectorAll(".takes")) {
-    parts.push(el("h3", { textContent: takes.previousElementSibling?.textContent ?? "" }));
-    parts.push(el("div", { className: "takes" }, ...[...takes.querySelectorAll("figure")].map(copied)));
+    parts.push(el("h2", { textContent: takes.previousElementSibling?.textContent ?? "" }));
+    parts.push(el("div", { className: "cards" }, ...[...takes.querySelectorAll("figure")].map(copied)));
   }
-  place.replaceChildren(...parts);
+  return parts;
 }
 
 function copied(figure) {
-  const embedded = (selector) => {
-    const source = figure.querySelector(selector)?.getAttribute("src") ?? "";
-    return /^data:(image|audio)\//.test(source) ? source : "";
-  };
   const name = figure.querySelector("figcaption")?.textContent ?? "";
   return el(
     "figure",
     {},
     el("figcaption", { textContent: name }),
-    el("img", { src: embedded("img"), alt: `Mel spectrogram, ${name}` }),
-    el("audio", { controls: true, preload: "none", src: embedded("audio"), ariaLabel: name }),
+    el("img", { src: embedded(figure.querySelector("img")), alt: `Mel spectrogram, ${name}` }),
+    el("audio", { controls: true, preload: "none", src: embedded(figure.querySelector("audio")), ariaLabel: name }),
   );
 }

@@ -1,4 +1,4 @@
-// What all parts of the page share: elements, questions, and requests to the server.
+// What all views share: elements, questions, times, and requests to the server.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -17,7 +17,31 @@ export function button(text, act, properties = {}) {
   return el("button", { type: "button", textContent: text, onclick: () => attempt(act), ...properties });
 }
 
-/** Runs something; a failure is shown at the top of the page. */
+/** The title of a view, which is focused when the view opens. */
+export function heading(text) {
+  return el("h1", { textContent: text, tabIndex: -1 });
+}
+
+export function details(summary, ...children) {
+  return el("details", {}, el("summary", { textContent: summary }), ...children);
+}
+
+/** A label above a control, with a hint below it. */
+export function field(text, control, hint) {
+  const small = hint ? el("small", { textContent: hint, id: `${control.id}-hint` }) : null;
+  if (small) control.setAttribute("aria-describedby", small.id);
+  return el("div", { className: "field" }, el("label", { for: control.id, textContent: text }), control, small);
+}
+
+/** One of several choices, as a card with a title and a line below it. */
+export function choice(group, value, title, text, checked = false) {
+  const input = el("input", { type: "radio", name: group, value, checked });
+  return el("label", { className: "choice" }, input, el("span", {}, el("strong", { textContent: title }), el("small", { textContent: text })));
+}
+
+export const chosen = (place, group) => place.querySelector(`input[name=${group}]:checked`)?.value;
+
+/** Runs something; a failure is shown at the bottom of the page until something else is done. */
 export async function attempt(act) {
   const notice = $("notice");
   notice.hidden = true;
@@ -62,7 +86,7 @@ export async function request(path, options = {}) {
     answer = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server does not answer: is it running?");
+    throw new Error("The server does not answer. Is it running?");
   }
   if (answer.ok) return answer;
   if (answer.status === 401) {
@@ -94,7 +118,66 @@ export async function objectUrl(path, options) {
   return URL.createObjectURL(await (await request(path, options)).blob());
 }
 
-export function minutes(seconds) {
+/** Saves something under a name, as a click on a link does. */
+export function download(url, name) {
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+/** Seconds as 1:05. */
+export function clock(seconds) {
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Seconds as a person says them. */
+export function inWords(seconds) {
+  if (seconds < 45) return "less than a minute";
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 2) return "about a minute";
+  if (minutes < 90) return `about ${minutes} minutes`;
+  return `about ${Math.round(minutes / 60)} hours`;
+}
+
+let playing = null;
+
+/** Plays a file, and stops what was played before; resolves when it has ended or was stopped. */
+export function play(url) {
+  playing?.pause();
+  const audio = new Audio(url);
+  playing = audio;
+  return new Promise((resolve, reject) => {
+    audio.onended = audio.onpause = resolve;
+    audio.onerror = () => reject(new Error("This browser cannot play the audio."));
+    audio.play().catch(reject);
+  });
+}
+
+export function silence() {
+  playing?.pause();
+}
+
+const previews = new Map();
+
+/** A sentence in a voice, made once. */
+export async function preview(voice) {
+  if (!previews.has(voice)) {
+    const body = JSON.stringify({ input: "Hello. This is how I sound.", voice, response_format: "wav" });
+    previews.set(voice, await objectUrl("/v1/audio/speech", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
+  }
+  return play(previews.get(voice));
+}
+
+/** A button that is busy while something is made and played. */
+export function playButton(text, act, properties = {}) {
+  const control = button(text, async () => {
+    control.setAttribute("aria-busy", "true");
+    try {
+      await act();
+    } finally {
+      control.removeAttribute("aria-busy");
+    }
+  }, properties);
+  control.classList.add("play");
+  return control;
 }

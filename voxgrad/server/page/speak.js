@@ -1,105 +1,37 @@
-// Speak: a text is played while it is made, with its mel and the words under the playhead.
+// Speak: a text, a voice, and a player that plays while speech is made.
 
-import { $, attempt, el, json, request } from "./common.js";
-import { drawMel } from "./mel.js";
+import { attempt, button, chosen, clock, details, download, el, field, heading, json, objectUrl, playButton, preview, request, silence } from "./common.js";
+import { Player, Speech } from "./player.js";
 
-let controller = null; // of the request that runs
-let player = null;
-let voices = [];
+const TEXT = "The sun is warm today, and the birds are singing.";
+const TONES = [
+  ["0.7", "Calm"],
+  ["1", "Natural"],
+  ["1.3", "Lively"],
+];
+const PAGE = 24; // voices shown at once
+const ACCENTS = { a: "American", b: "British", e: "Spanish accent", f: "French accent", h: "Hindi accent", i: "Italian accent", j: "Japanese accent", p: "Portuguese accent", z: "Chinese accent" };
 
-/** Plays 16-bit pieces one after another, and knows where it is. */
-class Player {
-  constructor(rate) {
-    this.context = new AudioContext();
-    this.rate = rate;
-    this.pieces = []; // {start, length: seconds of the audio, at: of the context's clock}
-    this.next = 0;
-    this.length = 0;
-  }
-
-  add(samples) {
-    if (!samples.length) return;
-    const buffer = this.context.createBuffer(1, samples.length, this.rate);
-    buffer.getChannelData(0).set(Float32Array.from(samples, (value) => value / 32768));
-    const source = this.context.createBufferSource();
-    source.buffer = buffer;
-    source.connect(this.context.destination);
-    const at = Math.max(this.next, this.context.currentTime + 0.05);
-    source.start(at);
-    this.pieces.push({ start: this.length, length: buffer.duration, at });
-    this.next = at + buffer.duration;
-    this.length += buffer.duration;
-  }
-
-  /** Seconds of the audio that have been heard. */
-  get position() {
-    const now = this.context.currentTime;
-    const piece = this.pieces.findLast((one) => one.at <= now);
-    return piece ? piece.start + Math.min(now - piece.at, piece.length) : 0;
-  }
-
-  get ended() {
-    return this.context.state === "closed" || this.context.currentTime >= this.next;
-  }
-
-  stop() {
-    if (this.context.state !== "closed") this.context.close();
-  }
+/** What is known of an included voice from its name: Kokoro's say accent and sex. */
+function about(name) {
+  const known = /^([abefhijpz])([fm])_(\w+)$/.exec(name);
+  if (known) return { title: known[3][0].toUpperCase() + known[3].slice(1), tags: [known[2] === "f" ? "Female" : "Male", ACCENTS[known[1]]] };
+  const reader = /^libri-(\d+)$/.exec(name);
+  if (reader) return { title: `Reader ${reader[1]}`, tags: ["Real reader"] };
+  if (/^(mix|new)/.test(name)) return { title: `Blend ${name.replace(/\D+/g, "")}`, tags: ["Blend of two voices"] };
+  return { title: name[0].toUpperCase() + name.slice(1), tags: [] };
 }
 
-/** What has been made so far: the bytes of a WAV, its samples, the mel and the words. */
-class Made {
-  constructor() {
-    this.bytes = [];
-    this.size = 0;
-    this.data = -1; // where the samples begin
-    this.rate = 22050;
-    this.frames = []; // of the mel, with the second they begin at
-    this.words = [];
-    this.seconds = 0;
-  }
-
-  /** Takes a piece of the file; returns its samples. */
-  add(piece) {
-    let samples = piece;
-    if (this.data < 0) {
-      const view = new DataView(piece.buffer);
-      let place = 12;
-      while (view.getUint32(place) !== 0x64617461) {
-        if (view.getUint32(place) === 0x666d7420) this.rate = view.getUint32(place + 12, true);
-        const size = view.getUint32(place + 4, true);
-        place += 8 + size + (size % 2);
-      }
-      this.data = place + 8;
-      samples = piece.slice(this.data);
-    }
-    this.bytes.push(piece);
-    this.size += piece.length;
-    this.seconds = (this.size - this.data) / 2 / this.rate;
-    return new Int16Array(samples.buffer, samples.byteOffset, samples.byteLength >> 1);
-  }
-
-  samples() {
-    const all = new Uint8Array(this.size);
-    let place = 0;
-    for (const piece of this.bytes) {
-      all.set(piece, place);
-      place += piece.length;
-    }
-    return new Int16Array(all.slice(this.data).buffer);
-  }
-
-  /** The file, with its lengths filled in. */
-  file() {
-    const first = this.bytes[0].slice();
-    const view = new DataView(first.buffer);
-    view.setUint32(4, this.size - 8, true);
-    view.setUint32(this.data - 4, this.size - this.data, true);
-    return new Blob([first, ...this.bytes.slice(1)], { type: "audio/wav" });
-  }
+function catalogue(voices) {
+  const own = voices.filter((one) => one.kind === "voice").map((one) => ({ id: one.id, title: one.name, tags: ["Yours"] }));
+  const included = voices
+    .filter((one) => one.kind === "base")
+    .flatMap((one) => [
+      { id: one.id, title: `${one.name[0].toUpperCase()}${one.name.slice(1)}, the usual voice`, tags: ["Usual"] },
+      ...one.speakers.filter((name) => one.speakers.length > 1).map((name) => ({ id: `${one.id}:${name}`, ...about(name) })),
+    ]);
+  return [...own, ...included];
 }
-
-let made = null;
 
 async function* events(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -115,144 +47,219 @@ async function* events(answer) {
 
 const decoded = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
 
-async function speak() {
-  stop();
-  controller = new AbortController();
-  const { signal } = controller;
-  made = new Made();
-  player = null;
-  $("heard").hidden = false;
-  $("words").replaceChildren();
-  $("download").hidden = true;
-  setBusy(true);
-  const status = $("speak-status");
-  status.textContent = "Speaking …";
-  const body = {
-    input: $("text").value,
-    voice: $("speaker").value ? `${$("voice").value}:${$("speaker").value}` : $("voice").value,
-    seed: Number($("seed").value),
-    response_format: "wav",
-    stream_format: "sse",
-    include: ["words", "mel"],
-    ...chosenOptions(),
+export async function speakView(place, _, query) {
+  const [{ voices }, { properties }] = await Promise.all([json("GET", "/v1/audio/voices"), json("GET", "/v1/audio/options")]);
+  const all = catalogue(voices);
+  const wanted = query.get("voice") ?? localStorage.getItem("voice");
+  let voice = all.find((one) => one.id === wanted) ?? all[0];
+  let controller = null; // of the request that runs
+  let speech = null;
+  let player = null;
+  let said = null; // what was asked for
+
+  const text = el("textarea", { id: "text", rows: 5, required: true, maxLength: 100000, value: query.get("text") ?? localStorage.getItem("text") ?? TEXT });
+  text.oninput = () => localStorage.setItem("text", text.value);
+  const speed = el("input", { id: "speed", type: "range", min: 0.6, max: 1.6, step: 0.05, value: query.get("speed") ?? 1 });
+  const pace = el("output", { for: "speed" });
+  const paced = () => (pace.textContent = `${Number(speed.value).toFixed(2)} ×`);
+  speed.oninput = paced;
+  const tone = query.get("tone") ?? "1";
+  const tones = el("fieldset", { className: "segments" }, el("legend", { textContent: "Tone" }), ...TONES.map(([value, name]) => el("label", {}, el("input", { type: "radio", name: "tone", value, checked: value === tone }), el("span", { textContent: name }))));
+  const seed = el("input", { id: "seed", type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, value: query.get("seed") ?? 0 });
+  const options = el("div", { id: "options", className: "fields" }, ...Object.entries(properties).filter(([name]) => name !== "speed" && name !== "pitch_range").map(([name, property]) => optionControl(name, property)));
+  const status = el("p", { role: "status", id: "speak-status" });
+  const words = el("p", { id: "words" });
+  const toggle = button("Pause", () => (player.playing && player.position < player.length ? player.pause() : player.play(player.position >= player.length ? 0 : player.position)), { id: "toggle" });
+  const seek = el("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, ariaLabel: "Position", id: "seek" });
+  seek.oninput = () => player?.play(Number(seek.value));
+  const time = el("span", { className: "quiet" });
+  const heard = el("section", { className: "card", id: "heard", hidden: true }, words, el("div", { className: "row player" }, toggle, seek, time));
+  const saved = el(
+    "div",
+    { className: "buttons", hidden: true },
+    button("Save as MP3", () => save("mp3"), { id: "mp3" }),
+    button("Save as WAV", () => download(URL.createObjectURL(speech.file()), `${fileName()}.wav`), { id: "wav" }),
+    button("Copy link", copyLink, { id: "link" }),
+    button("Say it another way", () => ((seed.value = Number(seed.value) + 1), speak()), { id: "again" }),
+  );
+  heard.append(saved);
+  const stop = button("Stop", halt, { id: "stop", hidden: true });
+  const now = el("strong", { id: "voice" });
+  const picker = voicePicker(all, (one) => {
+    voice = one;
+    localStorage.setItem("voice", one.id);
+    picked();
+  });
+  const picked = () => {
+    now.textContent = voice.title;
+    picker.mark(voice.id);
   };
-  try {
-    const answer = await request("/v1/audio/speech", {
-      method: "POST",
-      signal,
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    for await (const event of events(answer)) {
-      if (event.type === "error") throw new Error(event.error.message);
-      if (event.type === "speech.audio.delta") take(event);
+  const fileName = () => `${voice.title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-${said.seed}`;
+
+  function asked() {
+    const given = [...options.querySelectorAll("input, select")].filter((control) => control.value !== "");
+    const typed = ({ value, dataset }) => (dataset.type === "string" ? value : dataset.type === "boolean" ? value === "true" : Number(value));
+    return {
+      input: text.value,
+      voice: voice.id,
+      seed: Number(seed.value),
+      speed: Number(speed.value),
+      pitch_range: Number(chosen(tones, "tone")),
+      ...Object.fromEntries(given.map((control) => [control.name, typed(control)])),
+    };
+  }
+
+  const post = (body, signal) => ["/v1/audio/speech", { method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }];
+
+  async function speak() {
+    halt();
+    silence();
+    controller = new AbortController();
+    const { signal } = controller;
+    player?.close();
+    [speech, player, said] = [new Speech(), new Player(), asked()];
+    words.replaceChildren();
+    saved.hidden = true;
+    stop.hidden = false;
+    status.textContent = "Speaking …";
+    try {
+      const answer = await request(...post({ ...said, response_format: "wav", stream_format: "sse", include: ["words"] }, signal));
+      for await (const event of events(answer)) {
+        if (event.type === "error") throw new Error(event.error.message);
+        if (event.type === "speech.audio.delta") take(event);
+      }
+      status.textContent = `${speech.seconds.toFixed(1)} seconds of speech.`;
+      saved.hidden = false;
+    } catch (error) {
+      status.textContent = "";
+      throw error;
+    } finally {
+      if (controller?.signal === signal) controller = null;
+      stop.hidden = controller === null;
     }
-    status.textContent = `${made.seconds.toFixed(1)} s of speech, seed ${body.seed}.`;
-    const link = $("download");
-    URL.revokeObjectURL(link.href);
-    link.href = URL.createObjectURL(made.file());
-    link.download = `${$("voice").value}-${body.seed}.wav`;
-    link.hidden = false;
-    $("replay").disabled = false;
-    $("again").disabled = false;
-  } catch (error) {
+  }
+
+  function take(event) {
+    const first = speech.size === 0;
+    player.add(speech.add(decoded(event.audio)), speech.rate);
+    for (const word of event.passage?.words ?? []) {
+      const control = el("button", { type: "button", textContent: word.text, onclick: () => player.play(word.start) });
+      speech.words.push({ ...word, control });
+      words.append(control, " ");
+    }
+    if (!first) return;
+    heard.hidden = false;
+    player.play(0);
+    requestAnimationFrame(follow);
+  }
+
+  function follow() {
+    if (!player || !heard.isConnected) return;
+    const { position, length } = player;
+    const runs = player.playing && (position < length || controller !== null);
+    toggle.textContent = runs ? "Pause" : "Play";
+    seek.max = Math.max(length, 0.1);
+    if (document.activeElement !== seek || runs) seek.value = position;
+    time.textContent = `${clock(position)} / ${clock(length)}`;
+    for (const { start, stop: end, control } of speech.words) control.classList.toggle("now", start <= position && position < end);
+    requestAnimationFrame(follow);
+  }
+
+  function halt() {
+    controller?.abort();
+    controller = null;
+    player?.pause();
+    stop.hidden = true;
+  }
+
+  async function save(format) {
+    status.textContent = "Saving …";
+    download(await objectUrl(...post({ ...said, response_format: format })), `${fileName()}.${format}`);
     status.textContent = "";
-    throw error;
-  } finally {
-    if (controller?.signal === signal) setBusy(false);
   }
-}
 
-function take(event) {
-  const samples = made.add(decoded(event.audio));
-  player ??= new Player(made.rate);
-  player.add(samples);
-  if (event.mel) made.frames.push({ start: event.passage.start, stop: event.passage.stop, bands: event.mel.bands, values: decoded(event.mel.frames) });
-  for (const word of event.passage?.words ?? []) {
-    const span = document.createElement("span");
-    span.textContent = word.text;
-    made.words.push({ ...word, span });
-    $("words").append(span, " ");
+  async function copyLink() {
+    const values = new URLSearchParams({ voice: said.voice, text: said.input, speed: said.speed, tone: said.pitch_range, seed: said.seed });
+    await navigator.clipboard.writeText(`${location.origin}/#/speak?${values}`);
+    status.textContent = "The link is copied.";
   }
-  if (made.bytes.length === 1) requestAnimationFrame(follow);
+
+  const form = el(
+    "form",
+    { id: "speak-form" },
+    field("Text", text),
+    el("div", { className: "row" }, tones, el("div", { className: "field" }, el("label", { for: "speed", textContent: "Speed" }), el("div", { className: "inline" }, speed, pace))),
+    details("Details", field("Seed", seed, "Another number says the same text slightly differently."), options),
+    el("div", { className: "buttons" }, el("button", { className: "primary", id: "speak", textContent: "Speak" }), stop, el("span", { className: "quiet" }, "Voice: ", now)),
+  );
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    attempt(speak);
+  };
+  paced();
+  picked();
+  place.append(heading("Speak"), form, status, heard, el("h2", { textContent: "Voices" }), picker.element);
+  return () => {
+    halt();
+    player?.close();
+    player = null;
+  };
 }
 
-function follow() {
-  if (!player) return;
-  const { position } = player;
-  drawMel($("mel"), made.frames, made.seconds, position);
-  for (const word of made.words) word.span.classList.toggle("now", word.start <= position && position < word.stop);
-  if (!player.ended || controller) requestAnimationFrame(follow);
-  else $("stop").disabled = true;
+/** Cards of all voices, with search and filters. */
+function voicePicker(all, pick) {
+  const tags = ["All", ...["Yours", "Female", "Male", "American", "British", "Real reader"].filter((tag) => all.some((one) => one.tags.includes(tag)))];
+  const search = el("input", { id: "search", type: "search", placeholder: "Name", autocomplete: "off" });
+  const filters = el("fieldset", { className: "segments" }, el("legend", { textContent: "Show" }), ...tags.map((tag, n) => el("label", {}, el("input", { type: "radio", name: "filter", value: tag, checked: n === 0 }), el("span", { textContent: tag }))));
+  const cards = el("div", { className: "cards", id: "voices" });
+  const more = button("Show more", () => draw((shown += PAGE)), { id: "more" });
+  const none = el("p", { className: "quiet", textContent: "No voice has this name." });
+  let shown = PAGE;
+  let current = "";
+
+  function draw() {
+    const tag = chosen(filters, "filter");
+    const typed = search.value.trim().toLowerCase();
+    const found = all.filter((one) => (tag === "All" || one.tags.includes(tag)) && `${one.title} ${one.id}`.toLowerCase().includes(typed));
+    cards.replaceChildren(...found.slice(0, shown).map(card));
+    none.hidden = found.length > 0;
+    more.hidden = found.length <= shown;
+  }
+
+  function card(one) {
+    const used = one.id === current;
+    return el(
+      "div",
+      { className: `card${used ? " used" : ""}` },
+      el("strong", { textContent: one.title }),
+      el("small", { textContent: one.tags.filter((tag) => tag !== "Usual").join(" · ") }),
+      el(
+        "div",
+        { className: "buttons" },
+        playButton("Play", () => preview(one.id), { ariaLabel: `Play ${one.title}` }),
+        button(used ? "Chosen" : "Choose", () => pick(one), { ariaLabel: `${used ? "Chosen" : "Choose"}: ${one.title}`, "aria-pressed": String(used) }),
+      ),
+    );
+  }
+
+  search.oninput = filters.onchange = () => draw((shown = PAGE));
+  const mark = (id) => {
+    current = id;
+    draw();
+  };
+  return { element: el("section", {}, el("div", { className: "row" }, field("Search", search), filters), none, cards, el("div", { className: "buttons center" }, more)), mark };
 }
 
-function replay() {
-  player?.stop();
-  player = new Player(made.rate);
-  player.add(made.samples());
-  $("stop").disabled = false;
-  requestAnimationFrame(follow);
-}
-
-function stop() {
-  controller?.abort();
-  controller = null;
-  player?.stop();
-  player = null;
-  setBusy(false);
-}
-
-function setBusy(busy) {
-  $("stop").disabled = !busy && (player === null || player.ended);
-  if (!busy) controller = null;
-}
-
-function speakersOf() {
-  const voice = voices.find((one) => one.id === $("voice").value);
-  const speakers = voice?.speakers ?? [];
-  $("speaker").replaceChildren(new Option("its own", ""), ...speakers.map((name) => new Option(name, name)));
-  $("speaker").disabled = speakers.length < 2;
-}
-
-/** A control for every setting that the server knows; empty means its default. */
+/** A control for a setting that the server knows; empty means its default. */
 function optionControl(name, property) {
   const kind = property.anyOf?.find((one) => one.type !== "null") ?? property;
   const usual = property.default ?? "the voice's own";
-  const named = { id: `option-${name}`, name, title: property.description ?? "" };
+  const named = { id: `option-${name}`, name };
   const choices = kind.enum ?? (kind.type === "boolean" ? [true, false] : null);
   const control = choices
     ? el("select", named, new Option(usual, ""), ...choices.filter((one) => one !== usual).map((one) => new Option(one, one)))
     : el("input", { ...named, type: kind.type === "string" ? "text" : "number", min: kind.minimum ?? "", max: kind.maximum ?? "", step: kind.type === "integer" ? 1 : "any", placeholder: usual });
   control.dataset.type = kind.type;
   const label = name[0].toUpperCase() + name.slice(1).replaceAll("_", " ") + (property.unit ? ` (${property.unit})` : "");
-  return el("div", {}, el("label", { for: named.id, textContent: label, title: named.title }), control);
+  return field(label, control, property.description);
 }
-
-function chosenOptions() {
-  const given = [...$("options").querySelectorAll("input, select")].filter((control) => control.value !== "");
-  return Object.fromEntries(given.map(({ name, value, dataset }) => [name, dataset.type === "string" ? value : dataset.type === "boolean" ? value === "true" : Number(value)]));
-}
-
-export async function openSpeak() {
-  if (!$("options").children.length) {
-    const { properties } = await json("GET", "/v1/audio/options");
-    $("options").replaceChildren(...Object.entries(properties).map(([name, property]) => optionControl(name, property)));
-  }
-  const chosen = $("voice").value;
-  voices = (await json("GET", "/v1/audio/voices")).voices;
-  $("voice").replaceChildren(...voices.map((one) => new Option(one.kind === "base" ? `${one.name} (base)` : one.name, one.id)));
-  if (voices.some((one) => one.id === chosen)) $("voice").value = chosen;
-  else speakersOf();
-}
-
-$("speak-form").onsubmit = (event) => {
-  event.preventDefault();
-  attempt(speak);
-};
-$("again").onclick = () => {
-  $("seed").value = Number($("seed").value) + 1;
-  attempt(speak);
-};
-$("stop").onclick = stop;
-$("replay").onclick = replay;
-$("voice").onchange = speakersOf;

@@ -1,79 +1,62 @@
-// Voices: hear, compare, rename, export, delete and bring back.
+// Your voices: hear, compare, rename, export, delete and restore.
 
-import { $, ask, button, el, json, objectUrl } from "./common.js";
-import { showCard } from "./clone.js";
+import { ask, button, details, download, el, heading, json, objectUrl, playButton, preview } from "./common.js";
+import { showResult } from "./clone.js";
+import { link } from "./home.js";
 
-const SAMPLE = "This is how I sound.";
-let playing = null;
-
-export async function openVoices() {
+export async function voicesView(place) {
   const [{ voices }, deleted] = await Promise.all([json("GET", "/v1/audio/voices"), json("GET", "/api/trash")]);
-  $("voice-list").replaceChildren(...voices.map(entry));
-  const removed = deleted.voices.map((one) =>
-    el("div", { className: "card row" }, el("span", { textContent: one.ref }), button("Bring back", () => bringBack(one.ref), { ariaLabel: `Bring ${one.ref} back` })),
-  );
-  $("trash").replaceChildren(...(removed.length ? removed : [el("p", { className: "quiet", textContent: "Nothing." })]));
+  const again = () => {
+    place.replaceChildren();
+    return voicesView(place);
+  };
+  const own = voices.filter((one) => one.kind === "voice");
+  place.append(heading("Your voices"));
+  if (own.length) place.append(...own.map((one) => entry(one, again)));
+  else place.append(el("div", { className: "card center" }, el("p", { textContent: "You have no voice of your own yet." }), link("Clone a voice", "#/new", "primary")));
+  const back = async (ref) => {
+    await json("POST", "/api/trash/restore", { ref });
+    await again();
+  };
+  const removed = deleted.voices.map((one) => el("div", { className: "card row" }, el("span", { textContent: one.ref }), button("Restore", () => back(one.ref), { ariaLabel: `Restore ${one.ref}` })));
+  if (removed.length) place.append(details("Deleted voices", ...removed));
 }
 
-function entry(voice) {
-  const card = el("div");
-  const buttons = [button("Play", () => play(voice), { ariaLabel: `Play ${voice.name}` })];
-  if (voice.kind === "voice") {
-    const path = `/api/voices/${encodeURIComponent(voice.ref)}`;
-    buttons.push(
-      button("Card", () => showCard(voice.ref, card), { ariaLabel: `Card of ${voice.name}` }),
-      button("Rename", () => rename(voice, path), { ariaLabel: `Rename ${voice.name}` }),
-      button("Export", () => save(voice, path), { ariaLabel: `Export ${voice.name}` }),
-      button("Delete", () => remove(voice, path), { ariaLabel: `Delete ${voice.name}` }),
-    );
-  }
-  const kind = voice.kind === "base" ? `base, speakers: ${voice.speakers.length}` : voice.ref;
-  const about = [kind, `${(voice.size / 1e6).toFixed(1)} MB`, voice.consent].filter(Boolean).join(" · ");
+function entry(voice, again) {
+  const path = `/api/voices/${encodeURIComponent(voice.ref)}`;
+  const result = el("div", { hidden: true });
+  const compare = async () => {
+    result.hidden = !result.hidden;
+    if (!result.hidden) await showResult(voice.ref, result);
+  };
+  const rename = async () => {
+    const name = await ask(`Another name for ${voice.name}`, voice.name);
+    if (name === null || name === voice.name) return;
+    await json("POST", `${path}/rename`, { name });
+    await again();
+  };
+  const save = async () => download(await objectUrl(`${path}/export`), `${voice.ref.replace("@", "-")}.voxgrad`);
+  const remove = async () => {
+    if ((await ask(`Delete ${voice.ref}? It can be restored for two weeks.`)) === null) return;
+    await json("DELETE", path);
+    await again();
+  };
+  const named = (verb) => ({ ariaLabel: `${verb} ${voice.name}` });
   return el(
-    "div",
+    "section",
     { className: "card" },
+    el("h2", { textContent: voice.name }),
+    el("small", { textContent: [`Version ${voice.ref.split("@v")[1]}`, voice.created.slice(0, 10), voice.consent].filter(Boolean).join(" · ") }),
     el(
       "div",
-      { className: "row" },
-      el("div", {}, el("strong", { textContent: voice.name }), el("br"), el("small", { textContent: about })),
-      el("div", { className: "buttons" }, ...buttons),
+      { className: "buttons" },
+      playButton("Play", () => preview(voice.ref), named("Play")),
+      link("Speak", `#/speak?voice=${encodeURIComponent(voice.id)}`),
+      button("Compare", compare, named("Compare")),
+      button("Rename", rename, named("Rename")),
+      button("Export", save, named("Export")),
+      button("Delete", remove, named("Delete")),
     ),
-    card,
+    result,
   );
-}
-
-async function play(voice) {
-  playing?.pause();
-  const source = await objectUrl("/v1/audio/speech", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ input: SAMPLE, voice: voice.id, response_format: "wav" }),
-  });
-  playing = new Audio(source);
-  playing.onended = () => URL.revokeObjectURL(source);
-  await playing.play();
-}
-
-async function rename(voice, path) {
-  const name = await ask(`Another name for ${voice.name}`, voice.name);
-  if (name === null || name === voice.name) return;
-  await json("POST", `${path}/rename`, { name });
-  await openVoices();
-}
-
-async function save(voice, path) {
-  const link = el("a", { href: await objectUrl(`${path}/export`), download: `${voice.ref.replace("@", "-")}.voxgrad` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-}
-
-async function remove(voice, path) {
-  if ((await ask(`Delete ${voice.ref}? It can be brought back for two weeks.`)) === null) return;
-  await json("DELETE", path);
-  await openVoices();
-}
-
-async function bringBack(ref) {
-  await json("POST", "/api/trash/restore", { ref });
-  await openVoices();
 }
