@@ -22,8 +22,7 @@ from voxgrad.audio.praat import log_f0_track
 from voxgrad.audio.silence import part, speech_span
 from voxgrad.settings import AudioSpec
 from voxgrad.store import Store
-from voxgrad.text.symbols import SPACE
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import SPACE, encode
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.dataset import Alignment, Clip, Corpus
 

@@ -9,7 +9,7 @@ from voxgrad.evaluation import metrics
 from voxgrad.evaluation.metrics import distances, phone_seconds, warp
 from voxgrad.evaluation.summary import lines, summarised
 from voxgrad.settings import MelSpec
-from voxgrad.text.symbols import BLANK, PHONE_IDS
+from voxgrad.text.tokens import BLANK, PHONE_IDS
 
 RATE = 22050
 

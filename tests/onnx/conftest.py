@@ -12,12 +12,12 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, OnnxSpec, SourceFilterSpec, TextSpec
 from voxgrad.store import Artifact, Store
-from voxgrad.text.tokens import vocabulary_size
+from voxgrad.text.tokens import VOCABULARY_SIZE
 from voxgrad.vocoder.registry import save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
 SMALL = {
-    "n_vocab": vocabulary_size,
+    "n_vocab": VOCABULARY_SIZE,
     "n_spks": 3,
     "spk_emb_dim": 8,
     "n_enc_channels": 32,

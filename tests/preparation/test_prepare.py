@@ -9,7 +9,7 @@ from tests.preparation.conftest import TEXTS, rows, write_list
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.measures import loudness
 from voxgrad.store import Artifact
-from voxgrad.text.tokens import vocabulary_size
+from voxgrad.text.tokens import VOCABULARY_SIZE
 
 
 def reasons(dataset: Artifact) -> dict[str, str]:
@@ -27,7 +27,7 @@ def test_a_dataset_holds_tokens_mels_durations_and_clean_audio(chain):
         assert mels[clip["id"]].shape == (80, clip["frames"])
         assert clip["frames"] == len(samples) // 256
         assert loudness(Waveform(samples.astype(np.float32), rate)) == pytest.approx(-23, abs=0.1)
-        assert all(0 < token < vocabulary_size for token in clip["tokens"])
+        assert all(0 < token < VOCABULARY_SIZE for token in clip["tokens"])
         assert clip["speaker"] == "robot"
     metrics = chain.dataset.manifest.metrics
     assert (metrics["clips"], metrics["rejected"], metrics["speakers"]) == (10, 0, {"robot": 10})

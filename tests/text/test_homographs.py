@@ -7,8 +7,7 @@ import pytest
 from voxgrad.settings import TextSpec
 from voxgrad.text.homographs import choose, cues, senses
 from voxgrad.text.pronounce import find
-from voxgrad.text.symbols import PHONE_IDS
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import PHONE_IDS, encode
 
 KNOWN = Path(__file__).with_name("homographs_known.tsv")
 UNSEEN = Path(__file__).with_name("homographs_unseen.tsv")

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text import tokens
 from voxgrad.text.lexicon import NONE
+from voxgrad.text.marked_text import Break
 from voxgrad.text.normalize import normalize
-from voxgrad.text.passages import Break, passages
 from voxgrad.text.tokens import encode
 
 TABLE = Path(__file__).with_name("normalisation.tsv")
@@ -54,7 +55,7 @@ def is_heard(kind, written, said):
     if kind == "line ends" or said[0] == "/":
         return False
     heard = encode(written, TextSpec(add_blank=False)).phones
-    meant, _ = tokens._split(said, said, NONE)  # not normalised again
+    meant, _ = tokens._separated(said, said, NONE)  # not normalised again
     return _sounds(heard) == _sounds(meant)
 
 

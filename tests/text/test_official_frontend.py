@@ -8,8 +8,7 @@ import pytest
 
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.symbols import SYMBOLS
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import SYMBOLS, encode
 
 COMMITTED = Path(__file__).parents[1] / "reference" / "text_ids_subset.json"
 OFFICIAL = TextSpec(frontend="official", add_blank=False)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.text.plain import passages
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.passages import MOST_TOKENS, Break, passages, sentences
+from voxgrad.text.passages import MOST_TOKENS, Break, sentences
 
 SPEC = TextSpec()
 

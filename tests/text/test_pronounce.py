@@ -8,7 +8,7 @@ import pytest
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, package_file, predict
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE
+from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE
 
 
 @pytest.mark.parametrize(

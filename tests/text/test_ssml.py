@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.marked_text import LONGEST_PAUSE, PLAIN, Mark, Pause, Prosody, Sound, plain_segments, without_html
-from voxgrad.text.passages import Passage, passages, segment_passages
+from voxgrad.text.passages import Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
 
 TABLE = Path(__file__).with_name("ssml.tsv")

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE, Lexicon
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS
-from voxgrad.text.tokens import encode, vocabulary_size
+from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PHONE_IDS, VOCABULARY_SIZE, encode
 
 PLAIN = TextSpec(add_blank=False)
 SPOKEN = TextSpec()
@@ -115,7 +114,7 @@ def test_any_text_gives_ids_in_range_or_one_clear_error(text, spec, lexicon):
     except VoxgradError:
         return
     assert len(encoded.tokens) == len(encoded.phones)
-    assert all(0 < token < vocabulary_size for token in encoded.tokens)
+    assert all(0 < token < VOCABULARY_SIZE for token in encoded.tokens)
     assert all(word.phones for word in encoded.words)
 
 
@@ -140,7 +139,7 @@ def test_every_line_is_encoded(name, column, frontend):
     for line in lines if os.environ.get("VOXGRAD_LONG") else lines[::40]:
         text = line.split("|")[column]
         encoded = encode(text, spec)
-        assert all(0 < token < vocabulary_size for token in encoded.tokens), text
+        assert all(0 < token < VOCABULARY_SIZE for token in encoded.tokens), text
         assert all(word.phones for word in encoded.words), text
 
 

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.text.plain import passages
 from voxgrad.documents.html import html_to_ssml, markdown_to_ssml
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread
 from voxgrad.text.marked_text import plain_segments
 from voxgrad.text.normalize import NothingToSayError, normalize
-from voxgrad.text.passages import passages
+from voxgrad.text.passages import unread_remarks
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.tokens import encode, encode_transcript
-from voxgrad.text.unread import unread_remarks
 from voxgrad.unicode import clean
 
 SPEC = TextSpec()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
-from voxgrad.text.passages import passages
 from voxgrad.training.alignment import read_tier
 from voxgrad.voice.timings import TimedPassage, read_timings, timed, timings_file
 

@@ -34,8 +34,8 @@ def g2p(
     from voxgrad.settings import TextSpec
     from voxgrad.text.characters import unread
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
+    from voxgrad.text.passages import unread_remarks
     from voxgrad.text.tokens import as_written, encode
-    from voxgrad.text.unread import unread_remarks
 
     known = Lexicon.gather(session.store.home, lexicon)
     written = clean("".join(input_lines()) if text == "-" else text)

@@ -21,7 +21,7 @@ from voxgrad.onnx.runtime import require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.settings.base import either
 from voxgrad.settings.synthesis import Quantize
-from voxgrad.text.symbols import BLANK
+from voxgrad.text.tokens import BLANK
 from voxgrad.vocoder.registry import Vocoder
 
 OPSET = 20

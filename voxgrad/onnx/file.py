@@ -21,7 +21,7 @@ from voxgrad.settings import AcousticSpec, OnnxSpec
 from voxgrad.text.dictionary import words
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.pronounce import find
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, SPACE
+from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, SPACE
 
 DIGEST: Final = "voxgrad.digest"
 DESCRIPTION: Final = "voxgrad.voice"

@@ -12,7 +12,7 @@ from voxgrad.device import copy_with
 from voxgrad.model.diffusion import FRAME_MULTIPLE
 from voxgrad.model.gradtts import frame_prosody, predicted_durations, sharpen
 from voxgrad.settings import MelSpec, SynthesisSpec
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
+from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
 from voxgrad.vocoder.phase import EDGE, window_of
 from voxgrad.vocoder.source_filter import (
     MOMENTUM,

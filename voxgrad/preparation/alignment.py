@@ -19,8 +19,8 @@ from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.model import mas
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
+from voxgrad.text.dictionary import CONSONANTS, VOWELS
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.symbols import CONSONANTS, VOWELS
 from voxgrad.text.tokens import Encoded, encode
 
 CLASSES: Final = ("", *VOWELS, *CONSONANTS)

@@ -14,8 +14,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.model import mas
 from voxgrad.preparation.alignment import Floats, means, search_band, searched
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
-from voxgrad.text.tokens import encode
+from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE, encode
 
 _ENCODED_TOGETHER = 300  # tokens; the encoder's attention grows with their square
 _BLOCK = 512

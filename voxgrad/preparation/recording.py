@@ -26,8 +26,8 @@ from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
 from voxgrad.settings import AudioSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import ArtifactLocation
+from voxgrad.text.dictionary import is_vowel
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, encode_transcript
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.formats import Entry, Problem

@@ -29,8 +29,8 @@ from voxgrad.preparation.alignment import score_transcript
 from voxgrad.preparation.consent import agreed
 from voxgrad.settings import PrepareSpec, Spec, TextSpec
 from voxgrad.store.artifact import check_name
+from voxgrad.text.dictionary import PHONES
 from voxgrad.text.lexicon import NONE
-from voxgrad.text.symbols import PHONES
 from voxgrad.text.tokens import encode_transcript
 
 _LEAST_FIT = 0.2

@@ -21,7 +21,7 @@ from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import PrepareSpec
-from voxgrad.text.symbols import CONSONANTS, VOWELS
+from voxgrad.text.dictionary import CONSONANTS, VOWELS
 from voxgrad.training.alignment import labels
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.beside import BESIDE

@@ -21,7 +21,7 @@ from voxgrad.server.workers import RemoteEngine, WorkerPool
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.marked_text import Sound
-from voxgrad.text.unread import unread_remarks
+from voxgrad.text.passages import unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.engine import Engine
 from voxgrad.voice.load import find_lexicon

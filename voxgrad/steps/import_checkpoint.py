@@ -18,7 +18,7 @@ from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.tokens import vocabulary_size
+from voxgrad.text.tokens import VOCABULARY_SIZE
 from voxgrad.vocoder.hifigan import import_checkpoint
 from voxgrad.vocoder.registry import save
 
@@ -57,7 +57,7 @@ def import_base(
     acoustic = AcousticSpec(
         model=spec,
         mel=MelSpec(n_mels=spec.n_feats),
-        text=TextSpec(frontend=frontend, add_blank=spec.n_vocab == vocabulary_size),
+        text=TextSpec(frontend=frontend, add_blank=spec.n_vocab == VOCABULARY_SIZE),
         speakers=speakers,
         voice="speaker-0",
     )
@@ -113,9 +113,9 @@ def _spec(state: Mapping[str, Any], file: Path, pe_scale: Literal[1, 1000]) -> M
     inner, _, kernel = shape("encoder.encoder.ffn_layers.0.conv_1.weight", 3)
     attended = shape("encoder.encoder.attn_layers.0.conv_q.weight", 3)[0]
     speakers = shape("spk_emb.weight", 2) if "spk_emb.weight" in state else torch.Size((1, 64))
-    if vocabulary not in {vocabulary_size, vocabulary_size - 1}:
+    if vocabulary not in {VOCABULARY_SIZE, VOCABULARY_SIZE - 1}:
         raise BadInputError(
-            f"{file.name} has {vocabulary} tokens; the official English table has {vocabulary_size}",
+            f"{file.name} has {vocabulary} tokens; the official English table has {VOCABULARY_SIZE}",
             "Give a checkpoint that was trained with the official symbols.",
         )
     sizes = {

@@ -13,7 +13,7 @@ from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.text.tokens import vocabulary_size
+from voxgrad.text.tokens import VOCABULARY_SIZE
 from voxgrad.training.dataset import Dataset, mean_mel, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_pitch
@@ -82,7 +82,7 @@ def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:
     for clip in dataset.corpus.clips:
         milliseconds[clip.speaker] += round(clip.seconds * 1000)
     sizes = {
-        "n_vocab": vocabulary_size,
+        "n_vocab": VOCABULARY_SIZE,
         "n_feats": dataset.mel.n_mels,
         "n_spks": max(preset.model.n_spks, len(speakers)),
     }

@@ -1,4 +1,4 @@
-"""The CMU Pronouncing Dictionary with our corrections, and g2p-en's network for words that it lacks."""
+"""Phones, the CMU Pronouncing Dictionary with our corrections, and g2p-en's network for words that it lacks."""
 
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -8,13 +8,30 @@ from typing import TYPE_CHECKING, Final
 
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.text.rules import word_set
-from voxgrad.text.symbols import PHONES
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
+
+VOWELS: Final = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+CONSONANTS: Final = (
+    *("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH"),
+    *("V", "W", "Y", "Z", "ZH"),
+)
+PHONES: Final = tuple(sorted((*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in ("", "0", "1", "2")))))
+"""ARPABET, vowels without and with the stress digits 0, 1 and 2."""
+
+
+def is_vowel(phone: str) -> bool:
+    """Whether ``phone`` is a vowel, stress digit or not.
+
+    >>> is_vowel("AH0"), is_vowel("K")
+    (True, False)
+    """
+    return phone.rstrip("012") in VOWELS
+
 
 _CARRIED: Final = Path(__file__).parent.parent / "_packages"
 """Files of other packages that the small distribution brings along, so that it needs not all of them."""

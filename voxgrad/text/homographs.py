@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
+from voxgrad.text.pronounce import Pronunciation
 from voxgrad.text.rules import text_before
 
 _ADJECTIVE_ENDINGS: Final = (
@@ -301,14 +302,6 @@ _UNCAPITALISED: Final = re.compile(r"\b(?:[a-z][\w']*|The|A|In|At|From|To|My|Our
 _HOMOGRAPH: Final = re.compile(r"(?<![\w\\])_(?![\w\\])|CAPITAL|<(?P<parts>[^>]*)>(?!\w)")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The sense of a homograph, and how that is said."""
-
-    sense: str
-    phones: tuple[str, ...]
-
-
 @cache
 def senses() -> dict[str, dict[str, tuple[str, ...]]]:
     """Phones by word and sense."""
@@ -320,7 +313,7 @@ def senses() -> dict[str, dict[str, tuple[str, ...]]]:
     return table
 
 
-def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Choice | None:
+def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Pronunciation | None:
     """The sense of a word in its context.
 
     Args:
@@ -336,7 +329,7 @@ def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Choice | 
     if known is None:
         return None
     sense = _read(words, at) if word == "read" else _sense(words, at, frozenset(known), capital=capital)
-    return None if sense is None else Choice(sense, known[sense])
+    return None if sense is None else Pronunciation(known[sense], "homograph", sense)
 
 
 def capitals(text: str, normalised: Sequence[str]) -> frozenset[int]:

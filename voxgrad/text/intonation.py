@@ -7,8 +7,8 @@ as do statements that are asked; others fall. What a network learns from read sp
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from voxgrad.text.dictionary import is_vowel
 from voxgrad.text.homographs import is_adverb, is_modal, is_one_of
-from voxgrad.text.symbols import is_vowel
 from voxgrad.text.tokens import Encoded, Word
 
 _ENDS: Final = frozenset(".!?")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.dictionary import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.text.pronounce import pronounce, with_s
 from voxgrad.text.rules import table
-from voxgrad.text.symbols import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.unicode import clean
 
 LEXICON: Final = "lexicon.txt"

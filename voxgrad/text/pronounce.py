@@ -9,9 +9,8 @@ from itertools import filterfalse
 from string import ascii_lowercase
 from typing import Final, Literal
 
-from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, lookup, predict
+from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, is_vowel, lookup, predict
 from voxgrad.text.rules import word_set
-from voxgrad.text.symbols import is_vowel
 
 Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
 """``dictionary``: it or our additions to it; ``derived``: regularly from it; ``homograph``: chosen by context;

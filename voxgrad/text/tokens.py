@@ -9,139 +9,37 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
+from typing import Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread, without_unread
-from voxgrad.text.dictionary import lookup
+from voxgrad.text.dictionary import PHONES, is_vowel, lookup
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.pronounce import Pronunciation, Source, find, is_stutter, pronounce, stuttered, without_accents
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, VOCABULARY_SIZE, is_vowel
 from voxgrad.unicode import clean
 
-_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz" + PUNCTUATION)
-# The official cleaners write Mrs. so, and no dictionary has it: the checkpoints learnt its letters.
-_REWRITTEN: Final = {"missus": "misess"}
-_PIECE: Final = re.compile(r"(?:\{[^{}]*\}|[^ {}])+")
-_PART: Final = re.compile(r"\{[^{}]*\}|[^{}]+")
-_MARKED: Final = re.compile(r"([^a-z]*)([a-z](?:.*[a-z])?)([^a-z]*)")
+PUNCTUATION: Final = "-!'(),.:;? "
+"""The marks that have an id, and the space between words."""
+SYMBOLS: Final = ("_", *PUNCTUATION, *ascii_uppercase, *ascii_lowercase, *(f"@{phone}" for phone in PHONES))
+"""The 148 symbols of Grad-TTS, which has them from Tacotron (keithito); an ``@`` tells phones from letters.
 
-
-@dataclass(frozen=True, slots=True)
-class OfficialWord:
-    """What stands between two spaces.
-
-    Attributes:
-        written: in lower case, with its marks.
-        said: its phones, or its characters.
-        unknown: the word without its marks where no dictionary has that, else empty.
-    """
-
-    written: str
-    said: Pronunciation
-    unknown: str
-
-
-_MONEY: Final = re.compile(
-    r"\b(one (?:dollar|pound|euro)|dollars|pounds|euros) "
-    r"(?=(?:[a-z]+(?:-[a-z]+)? (?:cents|pence)|one (?:cent|penny))\b)"
-)
-
-
-def with_official_commas(normalised: str) -> str:
-    """A normalised text with the comma that the released checkpoints learnt within a sum of money.
-
-    >>> with_official_commas("three dollars fifty cents")
-    'three dollars, fifty cents'
-    """
-    return _MONEY.sub(r"\1, ", normalised)
-
-
-def official_words(normalised: str, lexicon: Lexicon) -> Iterator[OfficialWord]:
-    """The words of a text as the official front end says them.
-
-    An entry of the lexicon counts within marks too, which stay marks. What comes before phones in braces is
-    spelt, for the official front end looks words up only after the last of them.
-
-    Raises:
-        BadInputError: a braced phone is none.
-    """
-    looked_up = normalised.rfind("}")
-    for match in _PIECE.finditer(normalised):
-        parts = [part if part[0] == "{" else part.lower() for part in _PART.findall(match[0])]
-        if len(parts) > 1 or parts[0][0] == "{":
-            phones = (phone for part in parts for phone in (inline(part) if part[0] == "{" else _letters(part)))
-            yield OfficialWord(match[0], Pronunciation(tuple(phones), "inline"), "")
-            continue
-        entry = _entry(parts[0], lexicon)
-        if entry is not None:
-            yield OfficialWord(parts[0], entry, "")
-            continue
-        spelt = match.start() < looked_up
-        said = Pronunciation(_letters(parts[0]), "letters") if spelt else pronounce_official(parts[0])
-        yield OfficialWord(parts[0], said, _unknown(parts[0]) if said.source == "letters" else "")
-
-
-def _entry(word: str, lexicon: Lexicon) -> Pronunciation | None:
-    marked = _MARKED.fullmatch(word) if lexicon else None
-    if marked is None:
-        return None
-    for before, core, after in (("", word, ""), marked.groups()):
-        phones = lexicon.lookup(core)
-        if phones is not None:
-            return Pronunciation((*_letters(before), *phones, *_letters(after)), "lexicon")
-    return None
-
-
-def _letters(written: str) -> tuple[str, ...]:
-    return tuple(character for character in written if character in _CHARACTERS)
-
-
-def _unknown(written: str) -> str:
-    marked = _MARKED.fullmatch(written)
-    core = "" if marked is None else marked[2]
-    known = any(pronounce_official(word).source == "dictionary" for word in (written, core, f"{core}."))
-    return "" if known else core
-
-
-@cache
-def _differences() -> dict[str, tuple[str, ...] | None]:
-    """Words whose first pronunciation in the official dictionary differs from ours; None: it lacks them."""
-    text = Path(__file__).with_name("official.txt").read_text(encoding="ascii")
-    entries = (line.partition(" ") for line in text.splitlines())
-    return {word: tuple(phones.split()) if phones else None for word, _, phones in entries}
-
-
-@lru_cache(maxsize=16384)
-def pronounce_official(word: str) -> Pronunciation:
-    """The phones of a word with its punctuation attached, or its characters where the dictionary lacks it so.
-
-    Args:
-        word: lower case, as it stands between two spaces. Characters without an id are dropped.
-    """
-    written = _REWRITTEN.get(word, word)
-    phones = _differences()[written] if written in _differences() else lookup(written)
-    return Pronunciation(_letters(written), "letters") if phones is None else Pronunciation(phones, "dictionary")
-
-
-vocabulary_size: Final = VOCABULARY_SIZE
+A checkpoint's embedding is indexed by these positions, so the order may never change.
+"""
+BLANK: Final = len(SYMBOLS)
+"""The id that is put between all others."""
+VOCABULARY_SIZE: Final = BLANK + 1
+PHONE_IDS: Final = {phone: SYMBOLS.index(f"@{phone}") for phone in PHONES}
+CHARACTER_IDS: Final = {character: SYMBOLS.index(character) for character in (*PUNCTUATION, *ascii_letters)}
+SPACE: Final = CHARACTER_IDS[" "]
+_BLANK_LABEL: Final = "_"
+_IDS: Final = {**CHARACTER_IDS, **PHONE_IDS, _BLANK_LABEL: BLANK}
 
 MOST_GUESSES: Final = 5000
 """Different unknown words in one text; a text with more of them is no English, and would take minutes."""
-
-_PIECES: Final = re.compile(
-    r"\{[^{}]*\}"  # phones
-    r"|(?:[A-Za-z]\.){2,}(?:'?s\b)?"  # U.S., p.m.
-    r"|\b[A-HJ-Z]\.(?= \w)"  # an initial: its full stop is no pause
-    r"|'?[A-Za-zà-ÿ]+(?:['-][A-Za-zà-ÿ]+)*'?"
-    r"|--|[!(),.:;?\[\]]"
-)
-_MARKS: Final = {"--": "-", "[": "(", "]": ")"}
-_Item = TypeVar("_Item", int, str)
-_BLANK_LABEL: Final = "_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +68,7 @@ class Encoded:
     """A text as the model reads it.
 
     Attributes:
-        tokens: ids, each below ``vocabulary_size``.
+        tokens: ids, each below `VOCABULARY_SIZE`.
         normalised: the text after normalisation.
         phones: a label for each token: a phone, a letter, a mark, a space, or ``_`` for the blank.
         words: the words in order.
@@ -199,19 +97,20 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     require_unicode(text)
     normalised = normalize(text, known=lexicon.knows)
     if spec.frontend == "voxgrad":
-        labels, words = _split(normalised, text, lexicon)
-        unknown = tuple(dict.fromkeys(word.word for word in words if word.source == "network"))
+        labels, words = _separated(normalised, text, lexicon)
+        unknown = dict.fromkeys(word.word for word in words if word.source == "network")
     else:
-        normalised = with_official_commas(without_accents(normalised))
+        normalised = _MONEY.sub(r"\1, ", without_accents(normalised))
         labels, words, unknown = _attached(normalised, lexicon)
     if not words:
         raise NothingToSayError
-    tokens = [PHONE_IDS[label] if label in PHONE_IDS else CHARACTER_IDS[label] for label in labels]
     if spec.add_blank:
         words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]
-        tokens = _interspersed(tokens, BLANK)
-        labels = _interspersed(labels, _BLANK_LABEL)
-    return Encoded(tuple(tokens), normalised, tuple(labels), tuple(words), unknown)
+        blanks = [_BLANK_LABEL] * (2 * len(labels) + 1)
+        blanks[1::2] = labels
+        labels = blanks
+    tokens = tuple(map(_IDS.__getitem__, labels))
+    return Encoded(tokens, normalised, tuple(labels), tuple(words), tuple(unknown))
 
 
 def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
@@ -243,13 +142,22 @@ def require_unicode(text: str) -> None:
         raise BadInputError("the text is not UTF-8", hint) from error
 
 
-def _interspersed(items: list[_Item], blank: _Item) -> list[_Item]:
-    mixed = [blank] * (2 * len(items) + 1)
-    mixed[1::2] = items
-    return mixed
+def _word(written: str, said: Pronunciation, start: int) -> Word:
+    return Word(written, said.phones, said.source, said.sense, start, start + len(said.phones))
 
 
-def _split(normalised: str, text: str, lexicon: Lexicon) -> tuple[list[str], list[Word]]:
+_PIECES: Final = re.compile(
+    r"\{[^{}]*\}"  # phones
+    r"|(?:[A-Za-z]\.){2,}(?:'?s\b)?"  # U.S., p.m.
+    r"|\b[A-HJ-Z]\.(?= \w)"  # an initial: its full stop is no pause
+    r"|'?[A-Za-zà-ÿ]+(?:['-][A-Za-zà-ÿ]+)*'?"
+    r"|--|[!(),.:;?\[\]]"
+)
+_MARKS: Final = {"--": "-", "[": "(", "]": ")"}
+
+
+def _separated(normalised: str, text: str, lexicon: Lexicon) -> tuple[list[str], list[Word]]:
+    """Labels and words of the mode ``voxgrad``: marks are tokens of their own."""
     labels: list[str] = []
     words: list[Word] = []
     pieces = list(_pieces(normalised, lexicon))
@@ -268,10 +176,6 @@ def _split(normalised: str, text: str, lexicon: Lexicon) -> tuple[list[str], lis
     if normalised[-1] == "." and pieces[-1][-1] == "." and len(pieces[-1]) > 1:
         labels.append(".")  # one full stop ends both "p.m." and the sentence
     return labels, words
-
-
-def _word(written: str, said: Pronunciation, start: int) -> Word:
-    return Word(written, said.phones, said.source, said.sense, start, start + len(said.phones))
 
 
 def _is_word(piece: str) -> bool:
@@ -311,8 +215,7 @@ def _pronounced(pieces: Sequence[str], text: str, lexicon: Lexicon) -> list[Pron
         pronunciation = _fixed(piece, following, lexicon)
         if pronunciation is None:
             chosen = choose(context, index, capital=index in names) if piece.islower() else None
-            homograph = chosen and Pronunciation(chosen.phones, "homograph", chosen.sense)
-            pronunciation = homograph or pronounce(piece)
+            pronunciation = chosen or pronounce(piece)
         said.append(pronunciation)
         if pronunciation.source == "network":
             guesses.add(piece)
@@ -337,18 +240,82 @@ def _fixed(piece: str, following: tuple[str, ...], lexicon: Lexicon) -> Pronunci
     return None if entry is None else Pronunciation(entry, "lexicon")
 
 
-def _attached(normalised: str, lexicon: Lexicon) -> tuple[list[str], list[Word], tuple[str, ...]]:
+_CHARACTERS: Final = frozenset(ascii_lowercase + PUNCTUATION)
+_MONEY: Final = re.compile(
+    r"\b(one (?:dollar|pound|euro)|dollars|pounds|euros) "
+    r"(?=(?:[a-z]+(?:-[a-z]+)? (?:cents|pence)|one (?:cent|penny))\b)"
+)
+"""Where the released checkpoints learnt a comma within a sum of money."""
+_PIECE: Final = re.compile(r"(?:\{[^{}]*\}|[^ {}])+")
+_PART: Final = re.compile(r"\{[^{}]*\}|[^{}]+")
+_MARKED: Final = re.compile(r"([^a-z]*)([a-z](?:.*[a-z])?)([^a-z]*)")
+
+
+def _attached(normalised: str, lexicon: Lexicon) -> tuple[list[str], list[Word], dict[str, None]]:
+    """Labels, words and unknown words of the mode ``official``: what stands between two spaces is one word.
+
+    What comes before phones in braces is spelt, for the official front end looks words up only after the last of them.
+    """
     labels: list[str] = []
     words: list[Word] = []
     unknown: dict[str, None] = {}
-    for piece in official_words(normalised, lexicon):
-        if any(character.isalpha() for character in piece.written):
-            words.append(_word(piece.written, piece.said, len(labels)))
-        labels.extend(piece.said.phones)
-        if piece.unknown:
-            unknown[piece.unknown] = None
-        labels.append(" ")
-    return labels[:-1], words, tuple(unknown)
+    looked_up = normalised.rfind("}")
+    for match in _PIECE.finditer(normalised):
+        said = _official(match[0], lexicon, spelt=match.start() < looked_up)
+        written = match[0] if said.source == "inline" else match[0].lower()
+        if any(map(str.isalpha, written)):
+            words.append(_word(written, said, len(labels)))
+        if said.source == "letters" and (word := _unknown(written)):
+            unknown[word] = None
+        labels += [*said.phones, " "]
+    return labels[:-1], words, unknown
+
+
+def _official(written: str, lexicon: Lexicon, *, spelt: bool) -> Pronunciation:
+    if "{" in written:
+        parts = _PART.findall(written)
+        said = (inline(part) if part[0] == "{" else _letters(part.lower()) for part in parts)
+        return Pronunciation(tuple(phone for phones in said for phone in phones), "inline")
+    word = written.lower()
+    for before, core, after in _with_marks(word) if lexicon else ():
+        if (phones := lexicon.lookup(core)) is not None:
+            return Pronunciation((*_letters(before), *phones, *_letters(after)), "lexicon")
+    return Pronunciation(_letters(word), "letters") if spelt else _looked_up(word)
+
+
+def _with_marks(word: str) -> tuple[tuple[str, ...], ...]:
+    """A word whole, and without the marks before and after it; nothing where it has no letter."""
+    marked = _MARKED.fullmatch(word)
+    return () if marked is None else (("", word, ""), marked.groups())
+
+
+def _letters(written: str) -> tuple[str, ...]:
+    return tuple(character for character in written if character in _CHARACTERS)
+
+
+def _unknown(written: str) -> str:
+    """The word without its marks where no dictionary has that, else empty."""
+    marked = _MARKED.fullmatch(written)
+    core = "" if marked is None else marked[2]
+    known = any(_looked_up(word).source == "dictionary" for word in (written, core, f"{core}."))
+    return "" if known else core
+
+
+@cache
+def _differences() -> dict[str, tuple[str, ...] | None]:
+    """Words whose first pronunciation in the official dictionary differs from ours; None: it lacks them."""
+    text = Path(__file__).with_name("official.txt").read_text(encoding="ascii")
+    entries = (line.partition(" ") for line in text.splitlines())
+    return {word: tuple(phones.split()) if phones else None for word, _, phones in entries}
+
+
+@lru_cache(maxsize=16384)
+def _looked_up(word: str) -> Pronunciation:
+    """The phones of a lower-case word with its marks attached, or its characters where the dictionary lacks it so."""
+    # The official cleaners write Mrs. so, and no dictionary has it: the checkpoints learnt its letters.
+    written = "misess" if word == "missus" else word
+    phones = _differences()[written] if written in _differences() else lookup(written)
+    return Pronunciation(_letters(written), "letters") if phones is None else Pronunciation(phones, "dictionary")
 
 
 _EDGE_MARKS: Final = "\"'.,:;!?()[]-"

@@ -15,7 +15,7 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advance, uncounted
 from voxgrad.model import mas
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.text.symbols import BLANK, PHONE_IDS, SYMBOLS
+from voxgrad.text.tokens import BLANK, PHONE_IDS, SYMBOLS
 from voxgrad.textgrid import Interval, read_tiers, text_grid
 from voxgrad.training.dataset import Alignment, Clip, Corpus, collate
 

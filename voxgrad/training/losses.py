@@ -22,7 +22,7 @@ from voxgrad.model.frame_prior import (
 )
 from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.settings import LossWeights, StageSpec
-from voxgrad.text.symbols import BLANK, SPACE
+from voxgrad.text.tokens import BLANK, SPACE
 from voxgrad.training.alignment import Durations
 from voxgrad.training.dataset import Batch, Corpus, Crops, collate, crop_starts, generator_for
 from voxgrad.training.optim import ProcessGroup

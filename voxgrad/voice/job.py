@@ -9,8 +9,8 @@ from voxgrad.audio.writers import AudioWriter, open_writer
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.text.lexicon import refuse_unknown
+from voxgrad.text.passages import NO_MARKS, unread_remarks
 from voxgrad.text.ssml import is_ssml, read_script
-from voxgrad.text.unread import NO_MARKS, unread_remarks
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
 from voxgrad.voice.speak import SpokenPassage
 from voxgrad.voice.timings import TimedPassage, TimingsFile, timings_file
