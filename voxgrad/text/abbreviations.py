@@ -141,13 +141,7 @@ def _place(word: str, before: str, after: str, stop: str) -> str | None:
 
 
 def ends_with_street(word: str, before: str, after: str) -> bool:
-    """Whether ``word``, such as "St", is the street of a name that ends a sentence, as in "near Wall St. Nobody came".
-
-    Args:
-        word: an abbreviation without its full stop.
-        before: what stands before it.
-        after: what follows the full stop.
-    """
+    """Whether ``word``, without its full stop, is the street that ends a sentence: "near Wall St. Nobody came"."""
     following = re.match(r"[\"')\]]*\s+[\"'(]?([A-Z][a-z']*)", after)
     named = re.search(r"\b([A-Z][a-z]+(?:'s)?|\d+(?:st|nd|rd|th)) $", before)
     if word not in STREETS or following is None or named is None or named[1] in _BEFORE_SAINT:
@@ -162,13 +156,7 @@ _NO_SENTENCE: Final = word_set("Com Doc Edu Exe Gov Html Io Jpg Js Md Net Org Pd
 
 
 def is_stuck(text: str, start: int, stop: int) -> bool:
-    """Whether a space is missing after a mark, as in "He was tall.He was six." and in "Mr.Smith".
-
-    Args:
-        text: in which a capital follows the mark at once.
-        start: where the mark is.
-        stop: where the capital is.
-    """
+    """Whether a space is missing between a mark and the capital at ``stop``: "He was tall.He was six.", "Mr.Smith"."""
     before = text[max(start - 32, 0) : start].rpartition(" ")[2].lstrip("\"'([“‘")
     after = re.match(r"(?:[A-Z][a-z']+|[AI])(?![\w(/@_-]|\.\w)", text[stop : stop + 24])
     if after is None or re.search(r"[/@\\_=#]|\.(?!m$)", before) is not None:

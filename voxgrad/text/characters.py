@@ -55,16 +55,11 @@ _EMPTIED: Final = re.compile(r"[(\[]\s*+\0[\s\0]*+[)\]]|\0")
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A part of a text that nothing is said for.
-
-    Attributes:
-        text: as written: words of another script, or symbols side by side.
-        script: ``Greek`` and the like; of symbols empty.
-        start: offset in the text.
-    """
+    """A part of a text that nothing is said for: words of another script, or symbols side by side, as written."""
 
     text: str
     script: str
+    """``Greek`` and the like; of symbols empty."""
     start: int
 
 
@@ -72,10 +67,7 @@ def unread(text: str) -> Iterator[Unread]:
     """What nothing is said for, in order: words of other scripts than the Latin, and symbols such as emoji.
 
     A lone Greek letter is a symbol, and is read; so are the figures of any script, away from its letters. Accents,
-    spaces and punctuation are not missed.
-
-    Args:
-        text: as `clean` returns it.
+    spaces and punctuation are not missed. ``text`` is as `clean` returns it.
 
     >>> [(part.text, part.script) for part in unread("Hello 你好, 世界: πr² is 😀😀.")]
     [('你好, 世界', 'Chinese'), ('😀😀', '')]
@@ -101,14 +93,9 @@ def without_unread(text: str) -> str:
 
 
 def to_ascii(text: str) -> str:
-    """Replace typographic signs, strip accents, leave out what cannot be read.
+    """ASCII for a text as `clean` returns it, without accents and what cannot be read.
 
-    Args:
-        text: as `clean` returns it.
-
-    Returns:
-        ASCII, the en dash, and signs of currencies and units that ``expand`` reads. A lone Greek letter is
-        a symbol, and is written by its name.
+    The en dash and signs of currencies and units stay; a lone Greek letter is a symbol, and is written by its name.
     """
     if text.isascii():
         return text

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from voxgrad.text.abbreviations import MONTHS
-from voxgrad.text.numbers import cardinal, count, counted, ordinal, plural, year
+from voxgrad.text.numbers import cardinal, counted, ordinal, plural, year
 from voxgrad.text.rules import Rules, comes_after, text_after, text_before
 
 MONTH_NAMES: Final = (
@@ -45,7 +45,7 @@ def number_in_context(match: re.Match[str]) -> str:
     """A whole number without a sign or a unit: a year or a house number where it looks like one, or a count."""
     number = match[0]
     if len(number) != 4 or not number.isdigit() or not "1000" <= number <= "9999":
-        return count(number)
+        return cardinal(number)
     after = text_after(match, 40)
     before = text_before(match, 12)
     counted = COUNTED_NOUN.match(after) is not None
@@ -70,10 +70,6 @@ def full_year(number: str) -> str:
     return year(number)
 
 
-def _day(day: str) -> str:
-    return ordinal(str(int(day)))
-
-
 def _date(match: re.Match[str], *, day_first: bool = False) -> str:
     first, second, number = match["first"], match["second"], match["year"]
     month, day = (second, first) if day_first else (first, second)
@@ -81,7 +77,7 @@ def _date(match: re.Match[str], *, day_first: bool = False) -> str:
         month, day = day, month
     if not (0 < int(month) <= 12 and 0 < int(day) <= 31):
         return match[0]
-    words = f"{MONTH_NAMES[int(month) - 1]} {_day(day)}"
+    words = f"{MONTH_NAMES[int(month) - 1]} {ordinal(int(day))}"
     return f"{words}, {full_year(number)}" if number else words
 
 
@@ -90,17 +86,13 @@ def _month_day(match: re.Match[str]) -> str:
     in_month = comes_after(r"(?i:\bin )$", match, 4)
     if in_month and COUNTED_NOUN.match(text_after(match, 24)) is not None:
         return match[0]
-    last = f" to {_day(match['last'])}" if match["last"] else ""
-    return f"{_month(match['month'])} {_day(match['day'])}{last}"
+    last = f" to {ordinal(int(match['last']))}" if match["last"] else ""
+    return f"{MONTHS.get(match['month'], match['month'])} {ordinal(int(match['day']))}{last}"
 
 
 def _day_month(match: re.Match[str]) -> str:
     article = "" if comes_after(r"(?i:\bthe )$", match, 5) else "the "
-    return f"{article}{_day(match['day'])} of {_month(match['month'])}"
-
-
-def _month(written: str) -> str:
-    return MONTHS.get(written, written)
+    return f"{article}{ordinal(int(match['day']))} of {MONTHS.get(match['month'], match['month'])}"
 
 
 def _decade(match: re.Match[str]) -> str:
@@ -121,7 +113,7 @@ def _past(minute: str) -> str:
 
 def _time(match: re.Match[str]) -> str:
     hour, minute, second, half = match["hour"], match["minute"], match["second"], match["half"]
-    words = cardinal(str(int(hour))) + _past(minute)
+    words = cardinal(int(hour)) + _past(minute)
     if minute == "00" and not half and second is None:
         words += " o'clock" if 0 < int(hour) <= 12 else " hundred"
     if second is not None and int(second):
@@ -161,7 +153,7 @@ def _from_hours(match: re.Match[str]) -> str:
     """The first of two times."""
     hour, _, minute = match["first"].partition(":")
     half = match["first_half"]
-    return f"{cardinal(str(int(hour)))}{_past(minute or '00')}{f' {half.lower()}.m.' if half else ''} to "
+    return f"{cardinal(int(hour))}{_past(minute or '00')}{f' {half.lower()}.m.' if half else ''} to "
 
 
 _HALF: Final = r"\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?"
@@ -226,7 +218,7 @@ read_times: Final = Rules(
     (f"{_CLOCK}{_HALF}", _time),
     (
         rf"{_UNSIGNED}(?P<hour>1[0-2]|0?[1-9]){_HALF}",
-        lambda match: f"{cardinal(str(int(match['hour'])))} {match['half'].lower()}.m.",
+        lambda match: f"{cardinal(int(match['hour']))} {match['half'].lower()}.m.",
     ),
     (r"(?<!at )(?<![\d.,:/])(\d{1,2}):([0-5]\d):([0-5]\d)(?:\.0+)?(?![\d:])", _duration),
     (rf"{_CLOCK.replace('[:.]', ':')}(?P<half>)", _time),

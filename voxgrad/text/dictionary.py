@@ -91,12 +91,7 @@ def words() -> tuple[str, ...]:
 
 
 def lookup(word: str, variant: int = 1) -> tuple[str, ...] | None:
-    """The phones of a lower-case word, or None.
-
-    Args:
-        word: lower case; apostrophes, hyphens and full stops as the dictionary writes them.
-        variant: 1 for the first pronunciation, 2 for the next, and so on.
-    """
+    """The phones of a lower-case word, or None; variant 1 is the first pronunciation."""
     phones = _line(word if variant == 1 else f"{word}({variant})")
     return None if phones is None else tuple(phones.partition("#")[0].split())
 
@@ -158,13 +153,10 @@ def _step(side: str, symbol: int, hidden: "Array") -> "Array":
 
 @lru_cache(maxsize=4096)
 def predict(word: str) -> tuple[str, ...]:
-    """The phones that g2p-en's network gives a word, at most 20.
+    """The phones that g2p-en's network gives a word of the letters a to z, at most 20.
 
     Source: Park and Kim, g2p-en 2.1.0: one GRU (Cho et al. 2014) reads the letters, another writes the phones.
     Importing that package would download NLTK data, so only its weights are read, and the two GRUs run here.
-
-    Args:
-        word: letters a to z only.
     """
     import numpy as np  # noqa: PLC0415
 

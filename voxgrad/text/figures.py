@@ -5,7 +5,7 @@ from typing import Final
 
 from voxgrad.text.abbreviations import letter, spelt
 from voxgrad.text.dates import number_in_context
-from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, count, fraction, ordinal, plural, quantity, year
+from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, fraction, ordinal, plural, quantity, year
 from voxgrad.text.quantities import SIGNS
 from voxgrad.text.rules import Rules, comes_after, text_after, text_before
 
@@ -34,10 +34,10 @@ _SHARES: Final = re.compile(r" (?:\w+ )?(?:basis|blend|chance|mix|odds|partnersh
 def _slashed(match: re.Match[str]) -> str:
     above, below = match[1], match[2]
     if _is_score(match):
-        return f"{count(above)} out of {count(below)}"
+        return f"{cardinal(above)} out of {cardinal(below)}"
     if 0 < int(above) < int(below) in _PARTS:
-        return fraction(str(int(above)), str(int(below)))
-    return f"{count(above)}{' over ' if len(above) > 2 else ' '}{count(below)}"
+        return fraction(int(above), int(below))
+    return f"{cardinal(above)}{' over ' if len(above) > 2 else ' '}{cardinal(below)}"
 
 
 def _is_score(match: re.Match[str]) -> bool:
@@ -84,7 +84,7 @@ def _points(number: str) -> str:
     """As in a result, where 104 is "one oh four"."""
     if len(number) < 3 or number[1:] == "00":
         return cardinal(number)
-    return f"{cardinal(number[0])} {'oh ' if number[1] == '0' else ''}{cardinal(str(int(number[1:])))}"
+    return f"{cardinal(number[0])} {'oh ' if number[1] == '0' else ''}{cardinal(int(number[1:]))}"
 
 
 def _ratio(match: re.Match[str]) -> str:
@@ -103,7 +103,7 @@ def _power(match: re.Match[str]) -> str:
 
 def _scientific(match: re.Match[str]) -> str:
     sign = "minus " if match[2] == "-" else ""
-    return f"{quantity(match[1])} times ten to the power of {sign}{cardinal(str(int(match[3])))}"
+    return f"{quantity(match[1])} times ten to the power of {sign}{cardinal(int(match[3]))}"
 
 
 def _product(match: re.Match[str]) -> str:
@@ -140,7 +140,7 @@ def _joined_letters(match: re.Match[str]) -> str:
 
 
 def _plural_number(match: re.Match[str]) -> str:
-    return plural(count(match[1]))
+    return plural(cardinal(match[1]))
 
 
 _FUNCTIONS: Final = {
@@ -177,7 +177,7 @@ read_operators: Final = Rules(
     (r"(?<=\d)\s?\*\s?(?=\d)", " times "),
     (r"(?<=\d)/(?=\d+\s?=)", " divided by "),
     (r"(?<=\d)-(?=\d+\s?=)", " minus "),
-    (r"\b([A-Z]+)-(\d{1,3})s\b", lambda match: f"{spelt(match[1])} {plural(count(match[2]))}"),
+    (r"\b([A-Z]+)-(\d{1,3})s\b", lambda match: f"{spelt(match[1])} {plural(cardinal(match[2]))}"),
     (r"\b(7\d7)s\b", _plural_number),
     (r"\b(40[13])\(?([bk])\)?(?!\w)", lambda match: f"four oh {cardinal(match[1][2])} {match[2].upper()}"),
     (

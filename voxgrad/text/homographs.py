@@ -76,10 +76,7 @@ a verb could stand there too: "the road winds through", "oil exports through".""
 def part_of_speech(words: Sequence[str], at: int, parts: frozenset[str]) -> Part | None:
     """What the word at ``at`` is likely to be, or None where its neighbours do not tell.
 
-    Args:
-        words: words in lower case, and marks.
-        at: index of the word.
-        parts: what the word can be at all; only decides between close readings.
+    ``words`` are in lower case, with marks; ``parts``, what the word can be at all, only decide between close readings.
     """
     place = _Place.of(words, at)
     if place.degree and "adjective" in parts:
@@ -314,15 +311,9 @@ def senses() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Pronunciation | None:
-    """The sense of a word in its context.
+    """The sense of a word in its context; None where it is no homograph, or where the context does not tell.
 
-    Args:
-        words: the text's words in lower case, and its marks.
-        at: index of the word.
-        capital: whether it was written with a capital within a sentence.
-
-    Returns:
-        None where it is no homograph, or where the context does not tell.
+    ``words`` are in lower case, with marks; ``capital``: it was written with one within a sentence.
     """
     word = words[at]
     known = senses().get(word)
@@ -333,14 +324,9 @@ def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Pronuncia
 
 
 def capitals(text: str, normalised: Sequence[str]) -> frozenset[int]:
-    """Which words were names: written with a capital after a word without one.
+    """Which words of ``normalised`` were names: written with a capital after a word without one.
 
-    Args:
-        text: as it was written.
-        normalised: its words in lower case, and marks.
-
-    Returns:
-        Indices into ``normalised``, of those words only whose capital tells something.
+    Only words are looked at whose capital tells something.
     """
     names: set[int] = set()
     for word in _CAPITAL_TELLS.intersection(normalised):

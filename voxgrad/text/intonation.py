@@ -27,11 +27,7 @@ _SONORANTS: Final = frozenset(("M", "N", "NG", "L", "R", "W", "Y"))
 def question_rises(encoded: Encoded) -> list[float] | None:
     """How far every token of questions that rise does, 0 to 1: a line from the last stressed vowel to the end.
 
-    Args:
-        encoded: a text of the package's own front end.
-
-    Returns:
-        A number for each token; None where nothing rises.
+    None where nothing rises. ``encoded`` is of the package's own front end.
     """
     raised = [0.0] * len(encoded.tokens)
     for words, mark in _questions(encoded):

@@ -31,11 +31,7 @@ _HOW: Final = f"Write phones of {' '.join((*VOWELS, *CONSONANTS))}, vowels with 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Pronunciations that go before those of every dictionary.
-
-    Attributes:
-        entries: words in lower case with their phones, each once, in alphabetical order.
-    """
+    """Pronunciations that go before those of every dictionary: lower-case words, each once, in alphabetical order."""
 
     entries: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
@@ -57,11 +53,7 @@ class Lexicon:
 
     @classmethod
     def parse(cls, text: str, source: str) -> "Lexicon":
-        """Reads the content of a file.
-
-        Args:
-            text: lines as the module describes them.
-            source: what errors call it.
+        """Reads the content of a file, which errors call ``source``.
 
         Raises:
             BadInputError: a line cannot be read, or a word occurs twice with different phones.
@@ -84,11 +76,9 @@ class Lexicon:
 
     @classmethod
     def gather(cls, home: Path, *sources: Path | None) -> "Lexicon":
-        """The store's own lexicon, if it has one, and others as one: where several have a word, the last decides.
+        """The lexicon of a store's home, if it has one, and others as one: where several have a word, the last decides.
 
-        Args:
-            home: the store's folder.
-            sources: files, the most specific last; None is passed over.
+        None among the others is passed over.
 
         Raises:
             BadInputError: see `read`.
@@ -264,11 +254,9 @@ ALPHABETS: Final = {
 
 
 def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
-    """A transcription as phones of ours.
+    """A transcription of one word or several as phones of ours.
 
-    Args:
-        transcription: of one word or several.
-        alphabet: ``ipa``, ``x-sampa`` (and ASCII IPA where it agrees), or ``x-arpabet``, whose phones spaces part.
+    ``alphabet`` is ``ipa``, ``x-sampa`` (and ASCII IPA where it agrees), or ``x-arpabet``, whose phones spaces part.
 
     Raises:
         BadInputError: something in it is no sound of English; it is named, and where it stands.
@@ -298,11 +286,9 @@ def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
 
 
 def read_phones(written: str) -> tuple[str, ...]:
-    """The phones that somebody means.
+    """The phones of phones in capitals, of IPA, X-SAMPA or ASCII IPA between slashes, or of a spelling.
 
-    Args:
-        written: phones in capitals (``SH IH0 V AO1 N``); IPA, X-SAMPA or ASCII IPA between slashes; or a spelling whose
-            parts are pronounced as words are, those in capitals with the stress (``shi VAWN``).
+    The parts of a spelling are pronounced as words are, those in capitals with the stress (``shi VAWN``).
 
     Raises:
         BadInputError: it is none of these.
@@ -331,13 +317,7 @@ def read_phones(written: str) -> tuple[str, ...]:
 
 
 def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) -> str:
-    """The content of a lexicon with a word, in place of its entry if it has one.
-
-    Args:
-        lexicon: as the file has it.
-        word: letters, apostrophes, hyphens, full stops.
-        phones: its pronunciation.
-        remark: put after it.
+    """The content of a lexicon's file with a word, and a remark after it, in place of its entry if it has one.
 
     Raises:
         BadInputError: the word cannot stand in a lexicon.

@@ -172,9 +172,7 @@ _PAGE_NUMBER: Final = rf"(?im)^[ \t]*{_NUMBERED}[ \t]*\r?\n|{_NUMBERED}"
 def without_html(text: str, block: str = " ") -> str:
     """A text without what is plainly HTML or SSML: tags of known names, comments, and character references.
 
-    Args:
-        text: plain text, such as ``a <b>bold</b> claim &amp; more``.
-        block: what stands for a tag that ends a paragraph.
+    ``block`` stands for a tag that ends a paragraph.
 
     >>> without_html("a <b>bold</b> claim &amp; more, x < y and <unknown>")
     'a bold claim & more, x < y and <unknown>'

@@ -34,15 +34,6 @@ def digits(number: str) -> str:
     return " ".join(_SMALL[int(digit)] for digit in number)
 
 
-def count(number: str) -> str:
-    """A whole number with or without commas, as a count.
-
-    >>> count("1,200")
-    'one thousand two hundred'
-    """
-    return cardinal(number.replace(",", ""))
-
-
 def quantity(amount: str) -> str:
     """A number that may have decimal places or be a fraction.
 
@@ -52,30 +43,31 @@ def quantity(amount: str) -> str:
     if "/" in amount:
         *before, numerator, denominator = re.split("[ /-]", amount)
         part = fraction(numerator, denominator)
-        return f"{count(before[0])} and {re.sub('^one (?=half|quarter)', 'a ', part)}" if before else part
+        return f"{cardinal(before[0])} and {re.sub('^one (?=half|quarter)', 'a ', part)}" if before else part
     whole, point, places = amount.partition(".")
     if not point:
-        return count(whole)
-    return f"{count(whole)} point {digits(places)}" if whole else f"point {digits(places)}"
+        return cardinal(whole)
+    return f"{cardinal(whole)} point {digits(places)}" if whole else f"point {digits(places)}"
 
 
-def cardinal(number: str) -> str:
-    """A run of digits as a count; one by one with leading zeros or more digits than there are names for.
+def cardinal(number: str | int) -> str:
+    """Digits, with commas or without, as a count; one by one with leading zeros or more than there are names for.
 
-    >>> cardinal("1063"), cardinal("20000")
+    >>> cardinal("1063"), cardinal("20,000")
     ('one thousand sixty-three', 'twenty thousand')
     """
-    if len(number) > _MOST_DIGITS or (len(number) > 1 and number[0] == "0"):
-        return digits(number)
-    value = int(number)
+    figures = str(number).replace(",", "")
+    if len(figures) > _MOST_DIGITS or (len(figures) > 1 and figures[0] == "0"):
+        return digits(figures)
+    value = int(figures)
     if value < len(_SMALL):
         return _SMALL[value]
     groups = [(value // 1000**power % 1000, scale) for power, scale in enumerate(_SCALES)]
     return " ".join(f"{_below_thousand(group)} {scale}".rstrip() for group, scale in reversed(groups) if group)
 
 
-def ordinal(number: str) -> str:
-    """A run of digits as a place in a row.
+def ordinal(number: str | int) -> str:
+    """A number as a place in a row.
 
     >>> ordinal("3"), ordinal("21"), ordinal("40")
     ('third', 'twenty-first', 'fortieth')
@@ -106,7 +98,7 @@ def counted(number: str, unit: str) -> str:
     >>> counted("05", "minute"), counted("1", "hour")
     ('five minutes', 'one hour')
     """
-    return f"{cardinal(str(int(number)))} {unit}{'' if int(number) == 1 else 's'}"
+    return f"{cardinal(int(number))} {unit}{'' if int(number) == 1 else 's'}"
 
 
 def plural(words: str) -> str:
@@ -118,7 +110,7 @@ def plural(words: str) -> str:
     return f"{words[:-1]}ies" if words.endswith("y") else f"{words}{'es' if words.endswith('x') else 's'}"
 
 
-def fraction(numerator: str, denominator: str) -> str:
+def fraction(numerator: str | int, denominator: str | int) -> str:
     """A simple fraction.
 
     >>> fraction("1", "2"), fraction("3", "4"), fraction("5", "8"), fraction("1", "100")
@@ -187,11 +179,11 @@ _TITLE: Final = re.compile(
 
 def roman_words(numeral: str) -> str:
     """A Roman numeral, in capitals or not, as a count."""
-    return cardinal(str(roman(numeral.upper())))
+    return cardinal(roman(numeral.upper()))
 
 
 def _regnal(match: re.Match[str]) -> str:
-    return f"{match[1]} the {ordinal(str(roman(match[2])))}"
+    return f"{match[1]} the {ordinal(roman(match[2]))}"
 
 
 def _division(match: re.Match[str]) -> str:
@@ -221,7 +213,7 @@ read_numerals: Final = Rules(
         r"\bM{1,2}(?=[MCDXLVI]{3,}\b)(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b",
         lambda match: year(str(roman(match[0]))),
     ),
-    (rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)", lambda match: ordinal(str(roman(match[1])))),
+    (rf"\b({ROMAN})(?= (?:century|centuries|dynasty|Dynasty|Olympiad)\b)", lambda match: ordinal(roman(match[1]))),
     (rf"\b((?i:king|queen|pope|emperor|empress|tsar|czar|kaiser|sultan) [A-Z][a-z]+) ({ROMAN}){_REGNAL_STOP}", _regnal),
     (rf"\b((?i:{_REGNAL})(?: (?!the\b|and\b)[A-Z][a-z]+)?) {_NO_PRONOUN}({ROMAN}){_REGNAL_STOP}", _regnal),
     (rf"\b([A-Z][a-z]+) ({_LONG_ROMAN})(?!\.\w)", lambda match: f"{match[1]} {roman_words(match[2])}"),

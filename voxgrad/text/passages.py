@@ -312,7 +312,7 @@ _SHOWN: Final = 60
 
 
 def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] = NO_MARKS) -> Iterator[str]:
-    r"""What nothing is said for, with its place; and phones in braces that are none.
+    r"""What nothing is said for in a text or SSML, with its place; and phones in braces that are none.
 
     Args:
         text: plain or SSML.

@@ -34,12 +34,7 @@ class Pronunciation:
 
 @lru_cache(maxsize=16384)
 def pronounce(word: str) -> Pronunciation:
-    """The pronunciation of one word of normalised text.
-
-    Args:
-        word: as ``normalize`` writes it: lower case, or capitals where it is to be spelt; apostrophes and
-            full stops (``p.m.``) belong to it.
-    """
+    """The pronunciation of a word as ``normalize`` writes it: in capitals where it is to be spelt."""
     if (known := find(word)) is not None:
         return known
     base = re.fullmatch("([^A-Z.]*[^A-Z.'])'s", word)
@@ -125,10 +120,6 @@ def is_stutter(part: str, word: str) -> bool:
 
 def stuttered(letters: str, following: tuple[str, ...]) -> tuple[str, ...]:
     """The phones of a word's beginning that is said before the word, as in "wh-what" and "s-s-stop".
-
-    Args:
-        letters: of the beginning.
-        following: the phones of the word.
 
     >>> stuttered("th", ("DH", "AE1", "T")), stuttered("e", ("EH1", "V", "R", "IY0"))
     (('DH', 'AH0'), ('EH0',))
@@ -225,11 +216,7 @@ def with_d(phones: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def derive(word: str) -> tuple[str, ...] | None:
-    """The phones of a word built regularly from words of the dictionary, or None.
-
-    Args:
-        word: letters a to z, not itself in the dictionary.
-    """
+    """The phones of a word of letters a to z that is built regularly from words of the dictionary, or None."""
     return _american(word) or _inflected(word) or _prefixed(word) or _compound(word)
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from voxgrad.text.numbers import AMOUNT, FRACTION, cardinal, count, counted, quantity
+from voxgrad.text.numbers import AMOUNT, FRACTION, cardinal, counted, quantity
 from voxgrad.text.rules import Rules, comes_after, table, text_after, text_before
 
 UNITS: Final = {
@@ -292,10 +292,10 @@ def _sum(amount: str, names: tuple[str, ...], country: str, *, attributive: bool
     if places and len(places) != 2:
         return f"{quantity(amount)} {country}{one if attributive else many}"
     small = int(places or 0)
-    large = f"{count(whole or '0')} {country}{one if is_one(whole) or attributive else many}"
+    large = f"{cardinal(whole or '0')} {country}{one if is_one(whole) or attributive else many}"
     if not small:
         return large
-    cents = f"{cardinal(str(small))} {small_one if small == 1 or attributive else small_many}"
+    cents = f"{cardinal(small)} {small_one if small == 1 or attributive else small_many}"
     return f"{large} {cents}" if whole.strip("0,") else cents
 
 

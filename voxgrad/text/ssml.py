@@ -75,10 +75,7 @@ def is_ssml(text: str) -> bool:
 
 @lru_cache(maxsize=4)
 def read_script(text: str) -> Script:
-    """Read an SSML document.
-
-    Args:
-        text: its root is ``speak``.
+    """Read an SSML document, whose root is ``speak``.
 
     Raises:
         BadInputError: it is no XML, has entities of its own, or an element has a value that cannot be used; line and

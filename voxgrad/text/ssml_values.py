@@ -12,7 +12,7 @@ from voxgrad.text.characters import to_ascii
 from voxgrad.text.dates import MONTH_NAMES, full_year
 from voxgrad.text.marked_text import LONGEST_PAUSE, Prosody
 from voxgrad.text.normalize import normalize
-from voxgrad.text.numbers import cardinal, count, counted, digits, ordinal, quantity, roman, roman_words
+from voxgrad.text.numbers import cardinal, counted, digits, ordinal, quantity, roman, roman_words
 from voxgrad.text.rules import table
 
 _NAMES: Final = {",": "comma", " ": "space"} | table("""
@@ -25,28 +25,18 @@ _ROMAN: Final = re.compile(r"(?=[IVXLC])(?:XC|XL|L?X{0,3}|C{1,3})(?:IX|IV|V?I{0,
 _ORDERS: Final = frozenset(("mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "y", "m", "d"))
 
 
-class CannotReadError(ValueError):
-    """What stands there is not of its kind."""
-
-
 def say_as(text: str, kind: str, format_: str = "") -> str:
-    """Words for a text of a kind, which `normalize` leaves as they are.
-
-    Args:
-        text: what the element holds.
-        kind: its ``interpret-as``.
-        format_: its ``format``.
+    """Words for what an element of a kind (``interpret-as``) and a format holds, which `normalize` leaves as they are.
 
     Raises:
-        CannotReadError: the text is not of this kind, or the format is unknown.
-        KeyError: the kind is unknown.
+        ValueError: the text is not of this kind, or the format is unknown.
 
     >>> say_as("21", "ordinal"), say_as("3/4/2021", "date", "dmy"), say_as("B2", "characters")
     ('twenty-first', 'the third of april, twenty twenty-one', 'B two')
     """
     words = _KINDS[kind](" ".join(to_ascii(text).split()), format_)
     if not words:
-        raise CannotReadError(text)
+        raise ValueError(text)
     return words
 
 
@@ -73,9 +63,9 @@ def _cardinal(text: str, _: str) -> str:
 def _ordinal(text: str, _: str) -> str:
     plain = text.replace(",", "")
     if _ROMAN.fullmatch(plain):
-        return ordinal(str(roman(plain)))
+        return ordinal(roman(plain))
     match = re.fullmatch(r"(\d{1,15})\s?(?:st|nd|rd|th)?\.?", plain, re.IGNORECASE)
-    return "" if match is None else ordinal(str(int(match[1])))
+    return "" if match is None else ordinal(int(match[1]))
 
 
 def _digits(text: str, _: str) -> str:
@@ -94,7 +84,7 @@ def _fraction(text: str, _: str) -> str:
     else:
         part = quantity(f"0 {above}/{below}").removeprefix("zero and ")
         part = re.sub("^a (half|quarter)$", r"one \1", part) if not match[1] else part
-    return f"{count(str(int(match[1])))} and {part}" if match[1] else part
+    return f"{cardinal(int(match[1]))} and {part}" if match[1] else part
 
 
 def _date(text: str, format_: str) -> str:
@@ -117,12 +107,12 @@ def _spoken_date(parts: dict[str, str], *, day_first: bool) -> str:
         return ""
     said = ""
     if month and day:
-        name, number = MONTH_NAMES[int(month) - 1], ordinal(str(int(day)))
+        name, number = MONTH_NAMES[int(month) - 1], ordinal(int(day))
         said = f"the {number} of {name}" if day_first else f"{name} {number}"
     elif month:
         said = MONTH_NAMES[int(month) - 1]
     elif day:
-        said = ordinal(str(int(day)))
+        said = ordinal(int(day))
     if not year:
         return said
     return f"{said}{', ' if day else ' ' if said else ''}{full_year(year)}"
@@ -183,12 +173,7 @@ _MOST_DECIBELS: Final = 60.0
 
 
 def changed(prosody: Prosody, name: str, value: str) -> Prosody:
-    """A prosody under one more attribute.
-
-    Args:
-        prosody: of what lies around it.
-        name: ``rate``, ``pitch`` or ``volume``.
-        value: a name, a number, or a change, as SSML 1.0 and 1.1 write them.
+    """A prosody under one more attribute, with a value as SSML 1.0 and 1.1 write them.
 
     Raises:
         ValueError: it is none; says what can be given.

@@ -322,15 +322,9 @@ _EDGE_MARKS: Final = "\"'.,:;!?()[]-"
 
 
 def as_written(text: str, words: Sequence[str]) -> tuple[str, ...]:
-    """What was written for each word that is read.
+    """What was written for each word that is read, where that can be told.
 
-    Args:
-        text: as written.
-        words: as read, in order.
-
-    Returns:
-        For every word: what was written where that can be told, for the first of several words that one sign
-        became ("$5" for "five" of "five dollars"); else nothing.
+    Where one sign became several words ("$5", "five dollars"), the first has it, and the others nothing.
 
     >>> as_written("Dr. Smith paid $5 😀.", ["doctor", "smith", "paid", "five", "dollars"])
     ('Dr.', 'Smith', 'paid', '$5', '')

@@ -10,12 +10,21 @@ from pydantic import Field
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import Spec
-from voxgrad.transcripts.beside import read_beside, timed_entry
-from voxgrad.transcripts.corpora import corpus_rows
-from voxgrad.transcripts.formats import FORMATS, BadRow, Entry, Problem, Row, Segment, Transcripts, of_kind
-from voxgrad.transcripts.lists import no_lines, recognise, rows
+from voxgrad.transcripts.beside import is_label_track, read_beside
+from voxgrad.transcripts.formats import (
+    FORMATS,
+    BadRow,
+    Entry,
+    Problem,
+    Row,
+    Segment,
+    Transcripts,
+    has_tag,
+    of_kind,
+    timed_entry,
+)
+from voxgrad.transcripts.lists import corpus_rows, no_lines, recognise, rows
 from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, public_name
-from voxgrad.transcripts.timed import has_tag, is_label_track
 from voxgrad.unicode import read_text
 
 
@@ -181,8 +190,7 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Transcripts:
             f"{path.name} has no recording of its own called as it", "Call both the same, as a.wav and a.wav.srt."
         )
     name, segments = clip_name(folder.name_of(meant[0])), FORMATS[timed].read(path)
-    entry, problems = timed_entry(name, folder.path / meant[0], segments, path.name)
-    return Transcripts([] if entry is None else [entry], problems, timed, path.name)
+    return Transcripts(*timed_entry(name, folder.path / meant[0], segments, path.name), timed, path.name)
 
 
 def _timed_form(path: Path) -> str | None:
@@ -258,8 +266,8 @@ def _resolved(folder: Folder, listed: Iterable[Row | BadRow], name: str) -> tupl
             _, segments = parts.setdefault(clip_name(match[1]), (match[0], []))
             segments.append(Segment(*row.span, row.text, row.speaker, source))
     for called, (path, segments) in parts.items():
-        entry, wrong = timed_entry(called, path, segments, segments[0].source.partition(":")[0])
-        entries += [] if entry is None else [entry]
+        found, wrong = timed_entry(called, path, segments, segments[0].source.partition(":")[0])
+        entries += found
         problems += wrong
     return entries, problems
 

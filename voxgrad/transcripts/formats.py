@@ -1,7 +1,9 @@
-"""The registry of the formats of transcripts, and what their readers yield."""
+"""The registry of the formats of transcripts, what their readers yield, and what of it can be used."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, TypeVar
 
@@ -38,21 +40,15 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a recording with its text; seconds.
-
-    Attributes:
-        start: where it begins.
-        stop: where it ends.
-        text: what is said in it.
-        speaker: who says it; None where nobody is named.
-        source: where it was found, for messages: a file, and a place in it.
-    """
+    """A part of a recording, in seconds, with its text."""
 
     start: float
     stop: float
     text: str
     speaker: str | None
+    """None where nobody is named."""
     source: str
+    """Where it was found, for messages: a file, and a place in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +168,62 @@ def of_kind(kind: Kind) -> dict[str, Format]:
 def one_line(text: str) -> str:
     """A text with single spaces in place of all others and of line ends."""
     return " ".join(text.split())
+
+
+OVERLAP = 0.1
+"""Seconds by which two segments may overlap."""
+
+
+def timed_entry(
+    name: str, recording: Path, segments: Iterable[Segment | str], source: str
+) -> tuple[list[Entry], list[Problem]]:
+    """A recording whose text has times, and what of it cannot be used; no entry where nothing can.
+
+    ``name`` is the clip's; ``source`` is where the segments were found, for messages.
+    """
+    kept, reasons = _usable(segments)
+    problems = [Problem(name, reason) for reason in reasons]
+    if not kept:
+        return [], problems or [Problem(name, f"{source} has no text with times")]
+    text = " ".join(segment.text for segment in kept)
+    return [Entry(name, recording, text, None, source, tuple(kept))], problems
+
+
+def _usable(read: Iterable[Segment | str]) -> tuple[list[Segment], list[str]]:
+    """Segments in the order of time, without those whose times cannot be; and what is wrong with the others."""
+    segments, reasons = [], []
+    for segment in read:
+        if isinstance(segment, str):
+            reasons.append(segment)
+        elif has_note(segment.text) or has_tag(segment.text):
+            reasons.append(f"{segment.source} contains a note that is not spoken: {segment.text}")
+        elif not 0 <= segment.start < segment.stop < float("inf"):
+            reasons.append(f"{segment.source} has impossible times: {segment.start:g} to {segment.stop:g} s")
+        else:
+            segments.append(segment)
+    segments.sort(key=lambda segment: (segment.start, segment.stop))
+    clashes = set[int]()
+    latest = 0
+    for index, segment in enumerate(segments[1:], 1):
+        if segment.start < segments[latest].stop - OVERLAP:
+            clashes |= {latest, index}
+        if segment.stop > segments[latest].stop:
+            latest = index
+    reasons += [f"{segments[index].source} overlaps with another" for index in sorted(clashes)]
+    kept = [segment for index, segment in enumerate(segments) if index not in clashes]
+    # What still overlaps by less than a tenth of a second is parted in the middle.
+    for index, (before, after) in enumerate(pairwise(kept)):
+        if after.start < before.stop:
+            middle = (after.start + before.stop) / 2
+            kept[index], kept[index + 1] = replace(before, stop=middle), replace(after, start=middle)
+    return kept, reasons
+
+
+def has_tag(text: str) -> bool:
+    """Whether a text has markup in it that would be read aloud, such as ``<unk>``."""
+    return re.search(r"</?[A-Za-z][^<>]*>", text) is not None
+
+
+def has_note(text: str) -> bool:
+    """Whether a text holds ``[Music]``, ♪, or nothing but ``(applause)``."""
+    return "[" in text or text.startswith(("♪", "♫")) or not re.sub(r"\[[^\]]*\]|\([^)]*\)", "", text).strip(" *#–-")

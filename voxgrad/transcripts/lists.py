@@ -1,14 +1,21 @@
-"""Lists of recordings and their texts, in the formats that other programs write."""
+"""Lists of recordings and their texts, in the formats that other programs write.
+
+And corpora that are known by their folders: LibriSpeech, VCTK, CMU Arctic, Kaldi, Common Voice and others.
+"""
 
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.transcripts.formats import FORMATS, BadRow, Row, Rows, one_line, register
-from voxgrad.transcripts.recordings import is_sound
+from voxgrad.transcripts.recordings import Folder, is_sound
+from voxgrad.unicode import read_text
 
 _FEW_SPEAKERS: Final = 0.5  # names of speakers repeat; texts hardly do
 _LOOKED_AT: Final = 50
@@ -243,3 +250,148 @@ def _lines(content: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
             yield number, line
+
+
+# Corpora. A reader gets the folder, a file that shows the corpus, and what stands in it.
+
+
+def corpus_rows(name: str, folder: Folder, signs: list[PurePosixPath]) -> Rows:
+    """All rows of a corpus of a format, which ``signs`` show to be one; a file that cannot be read is a bad one."""
+    for file in signs:
+        row = None
+        try:
+            for row in FORMATS[name].read(folder, file, read_text(folder.path / file).text):
+                yield row if row.source else replace(row, source=f"{file}")
+            if row is None:
+                yield BadRow(0, "", "has no lines", f"{file}")
+        except BadInputError as error:
+            yield BadRow(0, "", error.message.partition(" ")[2], f"{file}")
+
+
+def _matching(pattern: str) -> Callable[[Folder], list[PurePosixPath]]:
+    return lambda folder: [file for file in folder.files if PurePosixPath(f"{file}".lower()).match(pattern)]
+
+
+def _pairs(content: str) -> Iterator[tuple[int, str, str]]:
+    """The number of every line, its first word and the others."""
+    for number, line in _lines(content):
+        name, text = (*line.strip().split(None, 1), "")[:2]
+        yield number, name, text
+
+
+@register("librispeech", "corpus", "*.trans.txt", _matching("*.trans.txt"))
+def _librispeech(_folder: Folder, _file: PurePosixPath, content: str) -> Rows:
+    """``84/121123/84-121123.trans.txt``: lines of an id and a text in capitals; the id begins with the speaker."""
+    for number, name, text in _pairs(content):
+        yield Row(number, name, one_line(text), name.partition("-")[0])
+
+
+def _libritts_signs(folder: Folder) -> list[PurePosixPath]:
+    """Texts by the names of their recordings, the normalised one where there are two."""
+    found: dict[PurePosixPath, PurePosixPath] = {}
+    for ending in (".original.txt", ".normalized.txt"):
+        found |= {file.parent / _id(file): file for file in folder.files if file.name.lower().endswith(ending)}
+    return sorted(found.values())
+
+
+def _id(file: PurePosixPath) -> str:
+    return PurePosixPath(file.stem).stem
+
+
+@register("libritts", "corpus", "*.normalized.txt", _libritts_signs)
+def _libritts(_folder: Folder, file: PurePosixPath, content: str) -> Rows:
+    """``84_121123_000007_000001.normalized.txt`` beside each recording; the name begins with the speaker."""
+    yield Row(0, _id(file), one_line(content), _id(file).partition("_")[0])
+
+
+def _vctk_signs(folder: Folder) -> list[PurePosixPath]:
+    """``txt/p225/p225_001.txt`` with a folder of recordings beside ``txt``."""
+    texts = [file for file in folder.files if file.suffix.lower() == ".txt" and file.parts[-3:-2] == ("txt",)]
+    return [file for file in texts if file.name.startswith(f"{file.parts[-2]}_")] if folder.recordings else []
+
+
+@register("vctk", "corpus", "txt/SPEAKER/SPEAKER_*.txt", _vctk_signs)
+def _vctk(folder: Folder, file: PurePosixPath, content: str) -> Rows:
+    """The text's folder is the speaker. Of two microphones the first is taken."""
+    name = f"{file.stem}_mic1" if folder.called(f"{file.stem}_mic1") else file.stem
+    yield Row(0, name, one_line(content), file.parts[-2])
+
+
+@register("festvox", "corpus", "etc/txt.done.data", _matching("etc/txt.done.data"))
+def _festvox(folder: Folder, file: PurePosixPath, content: str) -> Rows:
+    """``etc/txt.done.data``: lines of ``( arctic_a0001 "Text." )``; ``cmu_us_bdl_arctic`` is of the speaker bdl."""
+    above = file.parts[-3] if len(file.parts) > 2 else folder.path.name
+    named = re.fullmatch(r"cmu_[a-z]+_([a-z0-9]+)_arctic.*", above)
+    speaker = named[1] if named else above if len(file.parts) > 2 else None
+    for number, line in _lines(content):
+        try:
+            fields = shlex.split(line)
+        except ValueError:
+            fields = []
+        if len(fields) != 4 or (fields[0], fields[3]) != ("(", ")"):
+            yield BadRow(number, "", 'is not festvox\'s `( name "text" )`')
+        else:
+            yield Row(number, fields[1], one_line(fields[2]), speaker, base=f"{file.parent.parent}")
+
+
+def _kaldi_signs(folder: Folder) -> list[PurePosixPath]:
+    known = set(folder.files)
+    return [file for file in folder.files if file.name == "wav.scp" and file.with_name("text") in known]
+
+
+@register("kaldi", "corpus", "wav.scp and text", _kaldi_signs)
+def _kaldi(folder: Folder, scp: PurePosixPath, content: str) -> Rows:
+    """``wav.scp``, ``text`` and ``utt2spk``; ``segments`` are parts of recordings, in seconds."""
+    beside = {name: folder.path / scp.with_name(name) for name in ("text", "utt2spk", "segments")}
+    texts, speakers, spans = (read_text(path).text if path.is_file() else "" for path in beside.values())
+    paths, speaker_of, span_of = (
+        {key: value for _, key, value in _pairs(lines)} for lines in (content, speakers, spans)
+    )
+    source = f"{scp.with_name('text')}"
+    for number, name, text in _pairs(texts):
+        span, recording = None, name
+        if scp.with_name("segments") in folder.files:
+            try:
+                recording, start, stop = span_of.get(name, "").split()
+                span = float(start), float(stop)
+            except ValueError:
+                yield BadRow(number, name, f"has no `{name} recording start end` in segments", source)
+                continue
+        path = paths.get(recording, "")
+        if not path:
+            yield BadRow(number, name, f"has no recording {recording} in {scp.name}", source)
+        elif path.endswith("|"):
+            yield BadRow(number, name, "is a command, which is not run: convert the recordings first", source)
+        else:
+            yield Row(number, path, one_line(text), speaker_of.get(name), span, source)
+
+
+def _common_voice_signs(folder: Folder) -> list[PurePosixPath]:
+    lists = [file for file in folder.files if file.name.lower() == "validated.tsv"]
+    return [file for file in lists if (folder.path / file).with_name("clips").is_dir()]
+
+
+@register("common-voice", "corpus", "validated.tsv and clips", _common_voice_signs)
+def _common_voice(_folder: Folder, file: PurePosixPath, content: str) -> Rows:
+    """``validated.tsv`` beside ``clips``; the speaker is the beginning of ``client_id``, which has 128 characters."""
+    for row in rows(content, "csv"):
+        if isinstance(row, Row):
+            row = replace(row, base=f"{file.parent}", speaker=row.speaker and row.speaker[:12])  # noqa: PLW2901
+        yield row
+
+
+def _subfolder_signs(folder: Folder) -> list[PurePosixPath]:
+    names = {"metadata.csv", "metadata.jsonl"}
+    return [file for file in folder.files if file.name.lower() in names and len(file.parts) > 1]
+
+
+@register("subfolders", "corpus", "a metadata.csv in each folder", _subfolder_signs)
+def _subfolders(_folder: Folder, file: PurePosixPath, content: str) -> Rows:
+    """A list in each of several folders; in M-AILABS, ``by_book/female/mary_ann/…`` is of the speaker mary_ann."""
+    parts = file.parts
+    at = parts.index("by_book") + 2 if "by_book" in parts else len(parts)
+    book = parts[at] if at < len(parts) - 1 and parts[at - 1] in {"female", "male"} else None
+    for row in rows(content, recognise(content, file.name)) if content.strip() else ():
+        if isinstance(row, Row):
+            row = replace(row, base=f"{file.parent}", speaker=book if row.speaker is None else row.speaker)  # noqa: PLW2901
+        yield row

@@ -28,11 +28,7 @@ def is_sound(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder and all that lies in it.
-
-    Attributes:
-        path: absolute.
-    """
+    """A folder, with an absolute path, and all that lies in it."""
 
     path: Path
 
@@ -106,14 +102,11 @@ class Folder:
         return f"{file.name} is no file"
 
     def find(self, name: str, base: str = "") -> tuple[Path, PurePosixPath] | str:
-        """The recording that a transcript means with the part of its path that names it, or why there is none.
+        """The recording that a transcript means by a path or an id without ending, or why there is none.
 
-        No path leads out of the folder, but links do. What the path as it is written does not find is looked for by the
-        last parts of the path: lists are often made on another machine, or beside another folder.
-
-        Args:
-            name: a path or an id without ending, as the transcript gives it.
-            base: the folder that it is relative to, within this one.
+        ``base`` is the folder that it is relative to, within this one. No path leads out of the folder, but links do.
+        What the path as it is written does not find is looked for by its last parts: lists are often made on another
+        machine, or beside another folder.
         """
         written = name.replace("\\", "/")
         shown = public_name(name)
