@@ -10,7 +10,7 @@ from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.silence import cutting_pauses, pauses, pieces
 from voxgrad.model import mas
-from voxgrad.preparation.alignment import search_band
+from voxgrad.preparation.long_recordings import search_band
 from voxgrad.settings import AudioSpec
 
 LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"

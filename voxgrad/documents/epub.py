@@ -37,38 +37,29 @@ _FONTS: Final = re.compile(r"\.(?:ttf|otf|woff2?)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter.
-
-    Attributes:
-        title: as the navigation has it, else its first heading, else a number.
-        ssml: elements that stand in ``speak``.
-    """
+    """A chapter: its title is that of the navigation, else its first heading, else a number."""
 
     title: str
     ssml: str
+    """Elements that stand in ``speak``."""
 
 
 @dataclass(frozen=True)
 class Book:
-    """A book.
-
-    Attributes:
-        title: of the book; its file's name where it has none.
-        authors: in order.
-        language: a tag such as ``en``, or empty.
-        chapters: in reading order; those without a word are left out.
-        cover: a picture's bytes, or None.
-        warnings: what is left out of the chapters.
-        missing: chapters that cannot be read, each with the reason, in sentences.
-    """
+    """A book."""
 
     title: str
+    """Its file's name where it has none."""
     authors: tuple[str, ...]
     language: str
+    """A tag such as ``en``, or empty."""
     chapters: tuple[Chapter, ...]
+    """In reading order; those without a word are left out."""
     cover: bytes | None
     warnings: tuple[str, ...]
+    """What is left out of the chapters."""
     missing: tuple[str, ...] = ()
+    """Chapters that cannot be read, each with the reason, in sentences."""
 
 
 def open_book(path: Path) -> Book:

@@ -1,14 +1,16 @@
-"""HTML and Markdown as SSML: what a reader would read aloud of a page.
+"""HTML, Markdown and dialogues as SSML: what a reader would read aloud.
 
-HTML is read by the standard library's tolerant parser, Markdown (CommonMark, with tables) by markdown-it-py.
+HTML is read by the standard library's tolerant parser, Markdown (CommonMark, with tables) by markdown-it-py. A dialogue
+is lines of ``name: what is said``, each in that voice.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape, unescape
 from html.parser import HTMLParser
+from itertools import repeat
 from typing import Final
 from urllib.parse import unquote
 
@@ -57,32 +59,25 @@ _EMPHASES: Final = {"em": "moderate", "strong": "strong"}
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a document.
-
-    Attributes:
-        anchor: the id that it begins at; empty for the document's beginning.
-        ssml: elements that stand in ``speak``.
-        heading: the text of its first heading, or empty.
-    """
+    """A piece of a document."""
 
     anchor: str
+    """The id that it begins at; empty for the document's beginning."""
     ssml: str
+    """Elements that stand in ``speak``."""
     heading: str
+    """The text of its first heading, or empty."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A document as SSML, and what of it is left out.
-
-    Attributes:
-        parts: in order.
-        warnings: what is left out, in sentences.
-        notes: targets of the note references, as ``notes.xhtml#n1``.
-    """
+    """A document as SSML, and what of it is left out."""
 
     parts: tuple[Part, ...]
     warnings: tuple[str, ...]
+    """What is left out, in sentences."""
     notes: tuple[str, ...] = ()
+    """Targets of the note references, as ``notes.xhtml#n1``."""
 
     @property
     def ssml(self) -> str:
@@ -382,3 +377,57 @@ class _Reader(PageParser):
         heads = table.heads if len(table.heads) == len(cells) else [""] * len(cells)
         pairs = [f"{head}: {cell}" if head else cell for head, cell in zip(heads, cells, strict=True) if cell]
         self._parts[-1][1].append(f"<p>{'; '.join(pairs)}.</p>")
+
+
+_TURN: Final = re.compile(r"\s*(?P<name>[^\s:][^:\n]{0,60}?)\s*:(?:\s+|$)(?P<said>.*)", re.DOTALL)
+
+
+def is_dialogue(text: str, names: Collection[str]) -> bool:
+    """Whether a line of a text begins with one of these names and a colon."""
+    return any(_turn(line, names) is not None for line in text.splitlines())
+
+
+def dialogue_to_ssml(text: str, names: Collection[str]) -> str:
+    r"""Turns in the voices of their speakers, a paragraph each; capitals of names do not count.
+
+    A line without a name goes on with the turn before it; after an empty line it is the narrator's, who has no name.
+
+    >>> dialogue_to_ssml("Bob: Hi.\nAnn: Bye & all.", ["bob", "ann"])
+    '<speak><voice name="bob"><p>Hi.</p></voice><voice name="ann"><p>Bye &amp; all.</p></voice></speak>'
+    """
+    turns: list[tuple[str | None, list[str]]] = []
+    speaker, is_new = None, True
+    for line in text.splitlines():
+        turn = _turn(line, names)
+        if not line.strip():
+            speaker, is_new = None, True
+        elif turn is not None or is_new:
+            speaker, said = (None, line) if turn is None else turn
+            turns.append((speaker, [said]))
+            is_new = False
+        else:
+            turns[-1][1].append(line)
+    return turns_to_ssml((speaker, " ".join(lines)) for speaker, lines in turns)
+
+
+def turns_to_ssml(turns: Iterable[tuple[str | None, str]], rates: Iterable[float] | None = None) -> str:
+    """Turns as SSML: whose each is, None for the narrator, and what is said; with a rate for each, if there are any."""
+    written = []
+    for (speaker, said), rate in zip(turns, repeat(1.0) if rates is None else rates, strict=False):
+        paragraph = f"<p>{escaped(said.strip())}</p>"
+        if rate != 1:
+            paragraph = f'<prosody rate="{rate:g}">{paragraph}</prosody>'
+        if speaker is not None:
+            name = escaped(speaker).replace('"', "&quot;")
+            paragraph = f'<voice name="{name}">{paragraph}</voice>'
+        written.append(paragraph)
+    return f"<speak>{''.join(written)}</speak>"
+
+
+def _turn(line: str, names: Collection[str]) -> tuple[str, str] | None:
+    match = _TURN.match(line)
+    if match is None:
+        return None
+    wanted = match["name"].casefold()
+    name = next((name for name in names if name.casefold() == wanted), None)
+    return None if name is None else (name, match["said"])

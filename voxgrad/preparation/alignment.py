@@ -1,13 +1,12 @@
 """How well a text fits a recording: by the alignment of a base, and by a phone classifier, word by word."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -73,13 +72,10 @@ def _classifier() -> PhoneClassifier:
 
 @torch.inference_mode()
 def phone_likelihoods(mel: Tensor) -> NDArray[np.float64]:
-    """Log-likelihoods of the phones but for a constant of every frame.
+    """Log-likelihoods of the phones but for a constant of every frame: (frames / 2, 40) in nats, of `CLASSES`.
 
-    Args:
-        mel: log-mel of the default `voxgrad.settings.MelSpec`, (80, frames).
-
-    Returns:
-        (frames / 2, 40) in nats, of `CLASSES`: log-posteriors less 0.7 of the log-priors, -8 where lower.
+    They are log-posteriors less 0.7 of the log-priors, -8 where lower. ``mel`` is a log-mel of the default
+    `voxgrad.settings.MelSpec`, (80, frames).
     """
     model = _classifier()
     posteriors = torch.log_softmax(model(normalised(mel)[None])[0].T, 1)
@@ -114,24 +110,18 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """Phones in a row, with silences between words that may be left out.
-
-    Attributes:
-        phones: (states,) indices of `CLASSES`; silence before and after every word.
-        words: and their first states, and those after their last.
-    """
+    """Phones in a row, with silences between words that may be left out."""
 
     phones: NDArray[np.int64]
+    """(states,) indices of `CLASSES`; silence before and after every word."""
     words: tuple[tuple[str, int, int], ...]
+    """With their first states, and those after their last."""
 
 
 def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
     """The likeliest wrong word of each kind; none where the text has more phones than the classifier has frames.
 
-    Args:
-        text: what should be said.
-        mel: log-mel of the default settings, (80, frames).
-        lexicon: the user's pronunciations.
+    ``mel`` is a log-mel of the default settings, (80, frames), in which ``text`` should be said.
     """
     graph = _graph(text, lexicon)
     likelihoods = phone_likelihoods(mel)
@@ -174,16 +164,11 @@ def _graph(text: str, lexicon: Lexicon) -> _Graph:
 
 
 def _passes(values: _Doubles, silent: NDArray[np.bool_]) -> tuple[_Doubles, _Doubles]:
-    """Best scores of what comes before a frame, and of what comes from it on.
+    """Best scores of what comes before a frame, and of what comes from it on: (frames + 1, states + 1) each.
 
-    Args:
-        values: log-likelihoods, (frames, states).
-        silent: (states,) which may be left out; the first and the last are.
-
-    Returns:
-        (frames + 1, states + 1) each: ``[t, s + 1]`` of t frames of which the last is of state s, and ``[t, s]`` of the
-        frames from t on of which the first is of state s. ``[0, 0]`` of the one and ``[-1, -1]`` of the other are of no
-        frames.
+    ``values`` are log-likelihoods, (frames, states); ``silent``, (states,), may be left out; the first and the last
+    are. ``[t, s + 1]`` of the one is of t frames of which the last is of state s, ``[t, s]`` of the other of the frames
+    from t on of which the first is of state s. ``[0, 0]`` of the one and ``[-1, -1]`` of the other are of no frames.
     """
     before = _forward(values, silent)
     after = _forward(values[::-1, ::-1], silent[::-1])[::-1, ::-1]
@@ -333,75 +318,3 @@ def _word_fits(encoded: Encoded, durations: Tensor, frames: Tensor) -> tuple[Wor
         for word, start, stop in spans
         if stop > start
     )
-
-
-_NEVER = np.float32(-1e30)
-
-Floats = NDArray[np.float32]
-
-
-def search_band(blocks: Iterable[tuple[int, Floats]], tokens: int) -> NDArray[np.int64]:
-    """Finds the most likely monotonic alignment that keeps to a band.
-
-    The recurrence is that of `voxgrad.model.mas.search`; a block of frames sees only the tokens of its
-    own part of the band, so that memory grows with the recording's length and not with its square.
-
-    Args:
-        blocks: first token, and log-likelihoods (frames, width) of the tokens from there on, one after another. The
-            first token never falls and never rises beyond the end of the band before; all have one width, or all
-            tokens where these are fewer.
-        tokens: of the text.
-
-    Returns:
-        (all frames,) the token of every frame: 0 at first, tokens - 1 at last, never falling, none left out.
-    """
-    lows: list[int] = []
-    decisions: list[NDArray[np.uint8]] = []
-    last = np.full(0, _NEVER, np.float32)
-    for low, value in blocks:
-        width = value.shape[1]
-        moved = np.zeros(value.shape, np.uint8)
-        if not lows:
-            last, before = np.full(width, _NEVER, np.float32), np.float32(0)  # from where every path begins
-        else:
-            shift = low - lows[-1]
-            before = last[shift - 1] if shift > 0 else _NEVER
-            last = np.concatenate([last[shift:], np.full(shift, _NEVER, np.float32)])[:width]
-        _advance_block(last, before, np.ascontiguousarray(value), moved)
-        lows.append(low)
-        decisions.append(moved)
-    return np.concatenate(list(_traced(lows, decisions, tokens))[::-1])
-
-
-def _traced(lows: list[int], decisions: list[NDArray[np.uint8]], tokens: int) -> Iterator[NDArray[np.int64]]:
-    """The tokens of the blocks' frames, the last block first."""
-    token = tokens - 1
-    for low, moved in zip(reversed(lows), reversed(decisions), strict=True):
-        path = np.empty(len(moved), np.int64)
-        token = _trace_block(moved, low, token, path)
-        yield path
-
-
-@numba.njit(cache=True, nogil=True)
-def _advance_block(last: Floats, before: np.float32, value: Floats, moved: NDArray[np.uint8]) -> None:
-    """``last`` becomes the best score of every token at the block's last frame; ``before``: of the token left of it."""
-    width = value.shape[1]
-    for frame in range(value.shape[0]):
-        left = before if frame == 0 else _NEVER
-        for token in range(width):
-            stay = last[token]
-            comes = left > stay
-            moved[frame, token] = comes
-            last[token] = (left if comes else stay) + value[frame, token]
-            left = stay
-
-
-@numba.njit(cache=True, nogil=True)
-def _trace_block(moved: NDArray[np.uint8], low: int, token: int, path: NDArray[np.int64]) -> int:
-    """Writes the block's path from its last frame on, and returns the token that the frame before it has."""
-    for frame in range(moved.shape[0] - 1, -1, -1):
-        token = max(token, low)
-        path[frame] = token
-        if token - low < moved.shape[1] and moved[frame, token - low]:
-            token -= 1
-    return token

@@ -1,6 +1,7 @@
 """Whose voice it is, and why it may be used: the statement that travels with a dataset to voice and speech."""
 
 from voxgrad.errors import BadInputError
+from voxgrad.transcripts.formats import one_line
 
 
 def agreed(speaker: str | None, words: str) -> str:
@@ -16,7 +17,7 @@ def agreed(speaker: str | None, words: str) -> str:
         raise BadInputError(
             "a statement of consent needs the speaker's name", "Give the speaker's name with --speaker NAME."
         )
-    return f"{_one_line(speaker)}: {_said(words, '--consent')}"
+    return f"{one_line(speaker)}: {_said(words, '--consent')}"
 
 
 def not_needed(why: str) -> str:
@@ -46,11 +47,6 @@ def require(consent: str | None, dataset: str, name: str) -> None:
 
 
 def _said(words: str, option: str) -> str:
-    line = _one_line(words)
-    if not line:
+    if not (line := one_line(words)):
         raise BadInputError(f"{option} is empty", 'Write a sentence, such as "my own voice".')
     return line
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -57,11 +57,9 @@ def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray
 
 @dataclass(frozen=True)
 class RecordingCache:
-    """Outcomes by key. An outcome that cannot be read is computed again.
+    """Outcomes by key, one file each in a directory until the dataset is published, and those of the dataset before.
 
-    Attributes:
-        directory: where outcomes lie until the dataset is published, one file each.
-        before: a dataset to take over from.
+    An outcome that cannot be read is computed again.
     """
 
     directory: Path
@@ -154,17 +152,13 @@ VERDICTS, PROBLEMS, UNKNOWN = "verdicts.jsonl", "rejected.jsonl", "unknown.txt"
 
 @dataclass(frozen=True, eq=False)
 class JudgedRecordings:
-    """All that was made of a folder of recordings, and what is thought of it.
-
-    Attributes:
-        outcomes: of the recordings, in their order.
-        problems: all that was left out, with the reasons.
-        verdicts: of every clip, by id.
-    """
+    """All that was made of a folder of recordings, and what is thought of it."""
 
     outcomes: tuple[RecordingOutcome, ...]
     problems: tuple[Problem, ...]
+    """All that was left out, with the reasons."""
     verdicts: dict[str, Verdict]
+    """Of every clip, by id."""
 
     @property
     def made(self) -> list[PreparedClip]:

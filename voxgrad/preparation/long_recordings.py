@@ -1,20 +1,24 @@
 """One long recording and its whole text: which words belong to which piece of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numba
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.silence import Span
 from voxgrad.errors import BadInputError
 from voxgrad.model import mas
-from voxgrad.preparation.alignment import Floats, means, search_band, searched
+from voxgrad.preparation.alignment import means, searched
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE, encode
+
+Floats = NDArray[np.float32]
 
 _ENCODED_TOGETHER = 300  # tokens; the encoder's attention grows with their square
 _BLOCK = 512
@@ -209,13 +213,7 @@ def settled(base: AcousticModel, texts: Sequence[str], mels: Sequence[Tensor], l
     """Moves words between neighbouring pieces, where both are then more likely.
 
     In a whole text, a base expects no pause within a sentence; here every piece is read as it was said, with its
-    own beginning and end.
-
-    Args:
-        base: what aligns.
-        texts: of the pieces.
-        mels: of the pieces, (n_feats, frames) each.
-        lexicon: the user's pronunciations.
+    own beginning and end. ``mels`` are those of the pieces, (n_feats, frames) each.
     """
     found = list(texts)
     known = [_residual(base, text, mel, lexicon) for text, mel in zip(found, mels, strict=True) if text]
@@ -258,3 +256,73 @@ def _residual(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> 
     if len(tokens) > mel.shape[1]:
         return None
     return searched(means(base, tokens)[0], mel)[1]
+
+
+_NEVER = np.float32(-1e30)
+
+
+def search_band(blocks: Iterable[tuple[int, Floats]], tokens: int) -> NDArray[np.int64]:
+    """Finds the most likely monotonic alignment that keeps to a band.
+
+    The recurrence is that of `voxgrad.model.mas.search`; a block of frames sees only the tokens of its
+    own part of the band, so that memory grows with the recording's length and not with its square.
+
+    Args:
+        blocks: first token, and log-likelihoods (frames, width) of the tokens from there on, one after another. The
+            first token never falls and never rises beyond the end of the band before; all have one width, or all
+            tokens where these are fewer.
+        tokens: of the text.
+
+    Returns:
+        (all frames,) the token of every frame: 0 at first, tokens - 1 at last, never falling, none left out.
+    """
+    lows: list[int] = []
+    decisions: list[NDArray[np.uint8]] = []
+    last = np.full(0, _NEVER, np.float32)
+    for low, value in blocks:
+        width = value.shape[1]
+        moved = np.zeros(value.shape, np.uint8)
+        if not lows:
+            last, before = np.full(width, _NEVER, np.float32), np.float32(0)  # from where every path begins
+        else:
+            shift = low - lows[-1]
+            before = last[shift - 1] if shift > 0 else _NEVER
+            last = np.concatenate([last[shift:], np.full(shift, _NEVER, np.float32)])[:width]
+        _advance_block(last, before, np.ascontiguousarray(value), moved)
+        lows.append(low)
+        decisions.append(moved)
+    return np.concatenate(list(_traced(lows, decisions, tokens))[::-1])
+
+
+def _traced(lows: list[int], decisions: list[NDArray[np.uint8]], tokens: int) -> Iterator[NDArray[np.int64]]:
+    """The tokens of the blocks' frames, the last block first."""
+    token = tokens - 1
+    for low, moved in zip(reversed(lows), reversed(decisions), strict=True):
+        path = np.empty(len(moved), np.int64)
+        token = _trace_block(moved, low, token, path)
+        yield path
+
+
+@numba.njit(cache=True, nogil=True)
+def _advance_block(last: Floats, before: np.float32, value: Floats, moved: NDArray[np.uint8]) -> None:
+    """``last`` becomes the best score of every token at the block's last frame; ``before``: of the token left of it."""
+    width = value.shape[1]
+    for frame in range(value.shape[0]):
+        left = before if frame == 0 else _NEVER
+        for token in range(width):
+            stay = last[token]
+            comes = left > stay
+            moved[frame, token] = comes
+            last[token] = (left if comes else stay) + value[frame, token]
+            left = stay
+
+
+@numba.njit(cache=True, nogil=True)
+def _trace_block(moved: NDArray[np.uint8], low: int, token: int, path: NDArray[np.int64]) -> int:
+    """Writes the block's path from its last frame on, and returns the token that the frame before it has."""
+    for frame in range(moved.shape[0] - 1, -1, -1):
+        token = max(token, low)
+        path[frame] = token
+        if token - low < moved.shape[1] and moved[frame, token - low]:
+            token -= 1
+    return token

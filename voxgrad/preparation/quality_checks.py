@@ -28,29 +28,22 @@ _UNUSUAL_RHYTHM = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """How a clip stands among its peers.
-
-    Attributes:
-        deviations: robust standard deviations by which its likelihood lies below their median.
-        reason: why it is doubted; empty where it is not.
-        words: where it breaks, such as ``…the red house…``.
-    """
+    """How a clip stands among its peers."""
 
     deviations: float
+    """Robust standard deviations by which its likelihood lies below their median."""
     reason: str
+    """Why it is doubted; empty where it is not."""
     words: str
+    """Where it breaks, such as ``…the red house…``."""
 
 
 def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dict[str, Outlier]:
-    """Compares clips with each other; of fewer than `FEWEST` none is doubted.
+    """Compares the clips of one speaker, by id, with each other; of fewer than `FEWEST` none is doubted.
 
     A clip is doubted where its text explains it worse than usual and is hardly better than the same words
     backwards: the less it is better, the less worse it has to be. A noisy clip has the first alone, a text of one
     word the second.
-
-    Args:
-        fits: by clip id, of one speaker.
-        checks: thresholds.
     """
     if len(fits) < FEWEST:
         return {name: Outlier(0.0, "", "") for name in fits}
@@ -128,17 +121,12 @@ Word = Literal["kept", "warning", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is done with a clip.
-
-    Attributes:
-        word: ``kept``, ``warning``: kept with one, or ``rejected``.
-        reasons: of a warning or a rejection.
-        doubt: how its alignment stands among its peers'; None without a base.
-    """
+    """What is done with a clip; ``warning``: it is kept with one."""
 
     word: Word
     reasons: tuple[str, ...]
     doubt: Outlier | None
+    """None without a base."""
 
     @property
     def deviations(self) -> float:
@@ -257,15 +245,12 @@ _BY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Groups of clips, by id.
-
-    Attributes:
-        audio: the same samples under several names.
-        texts: one text of clips whose lengths differ too much for it, so that some of them say something else.
-    """
+    """Groups of clips, by id."""
 
     audio: tuple[tuple[str, ...], ...]
+    """The same samples under several names."""
     texts: tuple[tuple[str, ...], ...]
+    """One text of clips whose lengths differ too much for it, so that some of them say something else."""
 
     def reasons(self, made: Sequence[PreparedClip]) -> dict[str, list[str]]:
         """What is to be said of clips, by id; of the first of several with the same audio nothing."""
@@ -321,19 +306,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class MixedVoices:
-    """Two voices among the clips of one speaker.
-
-    Attributes:
-        speaker: whose clips they are said to be.
-        distance: standard deviations between the two.
-        clips: of the rarer voice, by id.
-        of: how many clips there are.
-    """
+    """Two voices among the clips of one speaker."""
 
     speaker: str
     distance: float
+    """Standard deviations between the two."""
     clips: tuple[str, ...]
+    """Of the rarer voice, by id."""
     of: int
+    """How many clips there are."""
 
 
 def mixed_voices(made: Sequence[PreparedClip]) -> list[MixedVoices]:

@@ -84,13 +84,9 @@ class TakeReport:
 
 
 def check_take(path: Path, text: str, base: AcousticModel | None, preset: PrepareSpec) -> TakeReport:
-    """Check one recording of one prompt.
+    """Check one recording of the text of a prompt, as ``preset`` will clean it and warn of it.
 
-    Args:
-        path: of the recording.
-        text: of the prompt.
-        base: what aligns text and recording; None: nothing does.
-        preset: how `prepare` will clean it, and what it will warn of.
+    ``base`` aligns text and recording; None: nothing does.
 
     Raises:
         BadInputError: the text cannot be read.
@@ -175,12 +171,7 @@ class SessionRecord(Spec):
 
 @dataclass(frozen=True)
 class RecordingSession:
-    """A folder that takes come into; what was put into it survives a crash.
-
-    Attributes:
-        directory: the folder.
-        record: who speaks, and what.
-    """
+    """A folder that takes come into; what was put into it survives a crash."""
 
     directory: Path
     record: SessionRecord
@@ -196,10 +187,10 @@ class RecordingSession:
         prompts: Sequence[str] | None = None,
         kind: Literal["prompts", "files"] = "prompts",
     ) -> "RecordingSession":
-        """Begin a session; nobody is recorded who has not agreed.
+        """Begin a session in a new or empty folder; nobody is recorded who has not agreed to ``statement``.
 
         Args:
-            directory: a new or empty folder.
+            directory: the folder.
             name: of the voice.
             speaker: who speaks.
             statement: what they agreed to.

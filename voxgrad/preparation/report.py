@@ -178,17 +178,14 @@ class PhoneCount:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a dataset has of English.
-
-    Attributes:
-        phones: all 39, the most frequent of English first.
-        minutes_more: of ordinary text, after which every phone can be expected to be said `ENOUGH` times.
-        scarcest: the phone that needs so many; empty where none does.
-    """
+    """What a dataset has of English."""
 
     phones: tuple[PhoneCount, ...]
+    """All 39, the most frequent of English first."""
     minutes_more: float
+    """Of ordinary text, after which every phone can be expected to be said `ENOUGH` times."""
     scarcest: str
+    """The phone that needs so many; empty where none does."""
 
     @property
     def rare(self) -> tuple[PhoneCount, ...]:
@@ -236,15 +233,7 @@ class Card:
 def write_report(
     directory: Path, judged: JudgedRecordings, name: str, preset: PrepareSpec, consent: str | None
 ) -> None:
-    """Writes the page and its pictures into a dataset's directory.
-
-    Args:
-        directory: of the dataset, whose audio is there already.
-        judged: what it is made of.
-        name: of the dataset.
-        preset: whose thresholds are shown.
-        consent: why its voice may be cloned.
-    """
+    """Writes the page and its pictures into a dataset's directory, whose audio is there already."""
     covered = coverage(prepared.clip for prepared in judged.kept)
     shown = judged.kept[0]
     pictures.draw_mel(directory / MEL, shown.mel, preset.audio.mel, shown.clip.text)

@@ -23,15 +23,12 @@ _PACKAGES = {"faster-whisper": "faster_whisper", "pocketsphinx": "pocketsphinx"}
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """What writes speech down.
-
-    Attributes:
-        name: ``faster-whisper`` or ``pocketsphinx``.
-        model: the folder of a converted Whisper; None: its base.en, which is downloaded once.
-    """
+    """What writes speech down."""
 
     name: str
+    """``faster-whisper`` or ``pocketsphinx``."""
     model: Path | None = None
+    """The folder of a converted Whisper; None: its base.en, which is downloaded once."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -43,26 +40,19 @@ class Recogniser:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was understood.
-
-    Attributes:
-        text: with punctuation and case as the recogniser writes them; empty where nothing was understood.
-        log_probability: mean over its tokens; None where the recogniser does not say.
-    """
+    """What was understood."""
 
     text: str
+    """With punctuation and case as the recogniser writes them; empty where nothing was understood."""
     log_probability: float | None
+    """Mean over its tokens; None where the recogniser does not say."""
 
 
 def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
-    """Finds a recogniser that is installed.
-
-    Args:
-        wanted: ``auto``, ``faster-whisper`` or ``pocketsphinx``.
-        model: the folder of a converted Whisper.
+    """Finds a recogniser that is installed: ``auto`` is any.
 
     Raises:
-        BadInputError: it is not installed, or none is; or the folder is no model, or the recogniser takes none.
+        BadInputError: it is not installed, or none is; the folder is no converted Whisper; or the recogniser takes none.
     """
     if model is not None:
         missing_files = [name for name in _MODEL_FILES if not (model / name).is_file()]
@@ -100,11 +90,7 @@ def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
 
 
 def hear(recogniser: Recogniser, waveform: Waveform) -> Heard:
-    """The same; with an empty text where nothing was understood.
-
-    Raises:
-        EnvironmentFailureError: see :func:`recognise`.
-    """
+    """As `recognise`, with an empty text where nothing was understood."""
     samples = resample(waveform, _RATE).samples
     try:
         return _loaded(recogniser)(samples)
