@@ -98,6 +98,11 @@ def test_code_blocks_are_left_out_with_one_warning():
     assert html_to_ssml("<p>b</p>").warnings == ()
 
 
+@pytest.mark.parametrize("tag", ["nav", "pre", "head", "aside hidden", "button"])
+def test_markup_that_nothing_ends_takes_nothing_with_it(tag):
+    assert "All of it." in html_to_ssml(f"<{tag}><p>All of it.</p>").ssml
+
+
 def test_a_page_is_parted_at_ids():
     converted = html_to_ssml('<p>zero</p><h2 id="a">A</h2><p>one</p><p id="b">two</p>', anchors=["a", "b", "c"])
     assert [(part.anchor, part.heading) for part in converted.parts] == [("", ""), ("a", "A"), ("b", "")]
@@ -127,7 +132,7 @@ def test_footnotes_of_markdown_are_left_out():
 MARKUP = (
     "<p> </p> <h1> </h1> <em> </em> <table> <tr> <td> <th> </table> <ul> <ol> <li> </ol> <pre> </pre> <sup> </sup> <a>"
     " <script> </script> <!-- --> <br/> <q> &amp; & < > word <p/> <svg/> </div> <?x?> <![CDATA[ ]]> \x00 é <![x["
-    ' <a\thref="#n"> <p\tid="n"> <img\talt="T"> 1 [ ] ² \x01 \x03'
+    ' <a\thref="#n"> <p\tid="n"> <img\talt="T"> 1 [ ] ² \x01 \x03 λόγος 你好 😀 \u00ad \u2028 \x1b[31m \U000e0041 <speak ``` *'
 )
 HTML = st.lists(st.sampled_from([*MARKUP.split(" "), " "]) | st.text(max_size=4), max_size=25).map("".join)
 

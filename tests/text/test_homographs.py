@@ -1,23 +1,12 @@
 """Senses chosen by context, sentence by sentence."""
 
-from pathlib import Path
-
 import pytest
 
+from tests.text.reading import rows
 from voxgrad.settings import TextSpec
 from voxgrad.text.homographs import choose, cues, senses
 from voxgrad.text.pronounce import find
 from voxgrad.text.tokens import PHONE_IDS, encode
-
-KNOWN = Path(__file__).with_name("homographs_known.tsv")
-UNSEEN = Path(__file__).with_name("homographs_unseen.tsv")
-"""Sentences written after the rules were; they are scored, and never used to change the rules."""
-
-
-def sentences(path):
-    """Lines of sentence, word and expected phones, parted by tabs."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [tuple(line.split("\t")) for line in lines if line.strip() and not line.startswith("#")]
 
 
 def said(sentence, word):
@@ -27,18 +16,21 @@ def said(sentence, word):
     }
 
 
-def wrong(path):
-    return [line for line in sentences(path) if said(line[0], line[1]) != {line[2]}]
+def wrong(table):
+    return [row for row in table if said(row[0], row[1]) != {row[2]}]
 
 
 def test_the_sentences_that_the_rules_were_made_with():
-    assert len(sentences(KNOWN)) >= 60
-    assert wrong(KNOWN) == []
+    known = rows("homographs_known.tsv")
+    assert len(known) >= 60
+    assert wrong(known) == []
 
 
 def test_sentences_that_the_rules_have_not_seen():
-    assert len(sentences(UNSEEN)) >= 50
-    assert len(wrong(UNSEEN)) <= 0.15 * len(sentences(UNSEEN)), wrong(UNSEEN)
+    """Written after the rules were; they are scored, and never used to change the rules."""
+    unseen = rows("homographs_unseen.tsv")
+    assert len(unseen) >= 50
+    assert len(wrong(unseen)) <= 0.15 * len(unseen), wrong(unseen)
 
 
 def test_the_table_is_sound():
@@ -53,11 +45,8 @@ def test_the_table_is_sound():
 @pytest.mark.parametrize("word", ["read", "object", "lead", "use", "tear", "separate", "close"])
 def test_without_context_a_word_is_said_as_always(word):
     assert choose([word], 0) is None
-    assert said(word, word) == {" ".join(find(word).phones)}
-
-
-def test_what_is_no_homograph_is_left_alone():
     assert choose(["the", "cat"], 1) is None
+    assert said(word, word) == {" ".join(find(word).phones)}
 
 
 def test_a_capital_within_a_sentence_tells_a_name():

@@ -4,13 +4,12 @@ import os
 import re
 import string
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.plain import passages
+from tests.text.reading import passages, rows
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text import tokens
@@ -19,18 +18,8 @@ from voxgrad.text.marked_text import Break
 from voxgrad.text.normalize import normalize
 from voxgrad.text.tokens import encode
 
-TABLE = Path(__file__).with_name("normalisation.tsv")
-UNSEEN = Path(__file__).with_name("normalisation_unseen.tsv")
-
-
-def cases(table=TABLE):
-    """A table's rows: kind, written, said. The head of ``normalisation.tsv`` explains them."""
-    escapes = {"\\n": "\n", "\\t": "\t", "\\x00": "\x00", "\\u200b": "\u200b", "\\\\": "\\"}
-    for line in table.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("# "):
-            kind, written, said = line.split("\t")
-            written = re.sub(r"\\(?:[nt\\]|x00|u200b)", lambda escape: escapes[escape[0]], written)
-            yield pytest.param(kind, written, said, id=f"{kind}: {written!a}")
+ROWS = rows("normalisation.tsv")
+"""Kind, what is written, what is said: the head of the file explains them."""
 
 
 def reading(kind, written, said):
@@ -69,7 +58,7 @@ def _heard(phones):
     return re.sub("[02]", "", phones.replace("IH0", "AH0"))
 
 
-@pytest.mark.parametrize(("kind", "written", "said"), list(cases()))
+@pytest.mark.parametrize(("kind", "written", "said"), ROWS, ids=[f"{kind}: {written!a}" for kind, written, _ in ROWS])
 def test_reading(kind, written, said):
     assert reading(kind, written, said) == said
     if normalize(written) == said:
@@ -77,16 +66,15 @@ def test_reading(kind, written, said):
 
 
 def test_cases_that_no_rule_was_made_for():
-    rows = [case.values for case in cases(UNSEEN)]
-    wrong = [row for row in rows if not is_heard(*row)]
-    assert len(rows) == 360
+    unseen = rows("normalisation_unseen.tsv")
+    wrong = [row for row in unseen if not is_heard(*row)]
+    assert len(unseen) == 360
     assert len(wrong) <= 4, wrong
 
 
 def test_the_table_is_large_and_has_every_row_once():
-    rows = [case.values for case in cases()]
-    assert len(rows) >= 790
-    assert len({written for _, written, _ in rows}) == len(rows)
+    assert len(ROWS) >= 790
+    assert len({written for _, written, _ in ROWS}) == len(ROWS)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.plain import passages
+from tests.text.reading import passages
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.passages import MOST_TOKENS, Break, sentences
+from voxgrad.text.normalize import NothingToSayError
+from voxgrad.text.passages import MOST_TOKENS, Break, sentences, unread_remarks
+from voxgrad.text.ssml import is_ssml
+from voxgrad.text.tokens import encode
 
 SPEC = TextSpec()
 
@@ -133,3 +136,45 @@ def test_a_megabyte_of_anything_begins_soon(text):
     found = list(islice(passages([text], SPEC), 20))
     assert all(len(one.encoded.tokens) <= MOST_TOKENS for one in found)
     assert time.process_time() - began < 20  # a guard against quadratic time, which would take hours
+
+
+def test_what_is_left_out_is_told_with_its_place():
+    text = "First.\n<p>\nSo 你好 &#20320;.\n\n😀 {HH AX0 L OW1} 😀 {name}"
+    assert list(unread_remarks(text)) == [
+        "not read: 你好 你 (Chinese, line 3), 😀 (line 5, 2 times)",
+        "read as text, for not all of it is phones: {HH AX0 L OW1}",
+    ]
+    assert list(unread_remarks("So 你好.", line=7)) == ["not read: 你好 (Chinese, line 7)"]
+    assert list(unread_remarks("So 😀.")) == ["not read: 😀"]
+    many = " x ".join(chr(0x1F600 + number) for number in range(25))
+    assert next(unread_remarks(many)).endswith(" and 5 more")
+    paragraphs = "<p>One. The wo\u00adrd λόγος is. Three.</p><p>你好</p>", "<p>κόσμε</p>"
+    book = f'<speak><mark name="c1"/>{paragraphs[0]}<mark name="c2"/>{paragraphs[1]}</speak>'
+    assert list(unread_remarks(book, marks={"c1": "chapter I", "c2": "chapter II"})) == [
+        (
+            "not read: λόγος (Greek, chapter I: “The word λόγος is.”), 你好 (Chinese, chapter I: “你好”),"
+            " κόσμε (Greek, chapter II: “κόσμε”)"
+        )
+    ]
+    assert list(unread_remarks("Plain “words” — café, 5 °C.")) == []
+
+
+WRITTEN = (
+    "Hello word. {name} {HH AH0} { } [pause [pause 1s] < > & &amp; &#0; </b> <b> <p> <speak <![ <!-- ]]> <![CDATA["
+    " <script> ``` * _ \\frac{1}{2} $5 1/2 λόγος π 你好 😀 👨\u200d👩 é e\u0301 \u00ad \u200b \u2028 \x00 \x1b[31m"
+    " \U000e0041 ٣ ½ … “”"
+)
+PIECES = st.text(max_size=6) | st.sampled_from(WRITTEN.split(" "))
+TEXTS = st.lists(PIECES, max_size=12).map("".join) | st.lists(PIECES, max_size=12).map(" ".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS)
+def test_any_text_is_read_or_has_nothing_to_say(text):
+    list(passages([text], SPEC))
+    list(unread_remarks(text if not is_ssml(text) else f"a {text}"))
+    for spec in (SPEC, TextSpec(frontend="official")):
+        try:
+            assert encode(text, spec).words
+        except NothingToSayError:
+            continue

@@ -52,7 +52,7 @@ def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
     """Finds a recogniser that is installed: ``auto`` is any.
 
     Raises:
-        BadInputError: it is not installed, or none is; the folder is no converted Whisper; or the recogniser takes none.
+        BadInputError: it is not installed, or none is; the folder is no converted Whisper, or it takes none.
     """
     if model is not None:
         missing_files = [name for name in _MODEL_FILES if not (model / name).is_file()]

@@ -1,11 +1,25 @@
-"""Passages of plain text."""
+"""Rows of the tables beside this file, and the passages of plain text."""
 
+import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE, Lexicon
 from voxgrad.text.marked_text import plain_segments
 from voxgrad.text.passages import Passage, segment_passages
+
+_ESCAPES = {"\\n": "\n", "\\t": "\t", "\\x00": "\x00", "\\u200b": "\u200b", "\\\\": "\\"}
+
+
+def rows(name: str) -> list[tuple[str, ...]]:
+    """The rows of a table, columns between tabs; the second is what is written, with escapes."""
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    found = (line.split("\t") for line in lines if not line.startswith("# "))
+    return [
+        (kind, re.sub(r"\\(?:[nt\\]|x00|u200b)", lambda one: _ESCAPES[one[0]], text), *more)
+        for kind, text, *more in found
+    ]
 
 
 def passages(texts: Iterable[str], spec: TextSpec, lexicon: Lexicon = NONE) -> Iterator[Passage]:
