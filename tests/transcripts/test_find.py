@@ -13,23 +13,6 @@ from voxgrad.transcripts.lists import rows
 Make = Callable[..., Path]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Makes a folder of empty recordings; a list in it, if any, is given as text."""
-
-    def make(*recordings: str, listed: str | bytes | None = None) -> Path:
-        folder = tmp_path / "voice"
-        folder.mkdir()
-        for name in recordings:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).touch()
-        if listed is not None:
-            (folder / "metadata.csv").write_bytes(listed if isinstance(listed, bytes) else listed.encode())
-        return folder
-
-    return make
-
-
 def found(folder: Path, transcripts: Path | None = None) -> list[tuple[str, str, str | None]]:
     there = find_transcripts(folder, transcripts)
     assert there.problems == []
@@ -96,9 +79,7 @@ def test_a_folder_called_wavs_has_its_list_above(make: Make, monkeypatch: pytest
 
 
 def test_a_text_beside_each_recording(make: Make):
-    folder = make("a.wav", "deep/b.flac")
-    (folder / "a.txt").write_text(" Alpha\n and more.\n", encoding="utf-8")
-    (folder / "deep" / "b.txt").write_text("\ufeffBeta.", encoding="utf-8")
+    folder = make("a.wav", "deep/b.flac", files={"a.txt": " Alpha\n and more.\n", "deep/b.txt": "\ufeffBeta."})
     assert found(folder) == [("a", "Alpha and more.", None), ("deep-b", "Beta.", None)]
 
 
@@ -147,8 +128,7 @@ def test_links_of_the_folder_are_followed(make: Make, tmp_path: Path):
         (blobs / name).write_text(content, encoding="utf-8")
     (blobs / "more" / "b.wav").touch()
     (blobs / "more" / "deep" / "c.wav").symlink_to(blobs / "0a")
-    folder = make("d.wav")
-    (folder / "d.txt").write_text("Delta.", encoding="utf-8")
+    folder = make("d.wav", files={"d.txt": "Delta."})
     for name, target in {
         "a.wav": "0a",
         "metadata.csv": "0b",
@@ -170,11 +150,9 @@ def test_links_of_the_folder_are_followed(make: Make, tmp_path: Path):
 
 @pytest.mark.parametrize("listed", ["good|Text.\ngone|Text.\n", None])
 def test_a_link_to_nothing_is_named(listed: str | None, make: Make, tmp_path: Path):
-    folder = make("good.wav", listed=listed)
+    beside = dict.fromkeys(("good.txt", "gone.txt"), "Text.") if listed is None else {}
+    folder = make("good.wav", listed=listed, files=beside)
     (folder / "gone.wav").symlink_to(tmp_path / "annex" / "gone.wav")
-    if listed is None:
-        for name in ("good.txt", "gone.txt"):
-            (folder / name).write_text("Text.", encoding="utf-8")
     assert "gone.wav is a link to a file that is not there (fetch it with `dvc pull` or" in problem(folder)
 
 
@@ -199,10 +177,7 @@ VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nAlpha.\n"
     ],
 )
 def test_endings_and_names_match_in_any_capitals(recording: str, name: str, content: str, make: Make):
-    folder = make(recording)
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_text(content, encoding="utf-8")
-    there = find_transcripts(folder)
+    there = find_transcripts(make(recording, files={name: content}))
     assert there.problems == []
     assert [(entry.recording.name, entry.text) for entry in there.entries] == [(Path(recording).name, "Alpha.")]
 
@@ -230,9 +205,7 @@ def test_recordings_that_differ_in_their_endings_are_different_ones(make: Make):
 
 
 def test_a_text_belongs_to_the_recording_that_is_called_just_so(make: Make):
-    folder = make("good.wav", "Good.wav")
-    (folder / "good.txt").write_text("Text.", encoding="utf-8")
-    assert problem(folder) == "Good.wav has no Good.txt beside it"
+    assert problem(make("good.wav", "Good.wav", files={"good.txt": "Text."})) == "Good.wav has no Good.txt beside it"
 
 
 @pytest.mark.parametrize("name", ["/home/ann/gone.wav", "C:\\Users\\ann\\gone.wav"])
@@ -244,10 +217,9 @@ def test_paths_of_another_machine_are_not_shown(name: str, make: Make):
 
 
 @pytest.mark.parametrize("name", ["wavs/../deep/a.wav", "./deep/a.wav", "deep//a.wav", "ABSOLUTE/deep/a.wav", "deep/a"])
-def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Make):
-    folder = make("deep/a.wav", "wavs/b.wav")
-    (folder / "metadata.csv").write_text(f"{name.replace('ABSOLUTE', str(folder))}|Alpha.\n", encoding="utf-8")
-    assert found(folder) == [("deep-a", "Alpha.", None)]
+def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Make, tmp_path: Path):
+    path = name.replace("ABSOLUTE", str(tmp_path / "voice"))
+    assert found(make("deep/a.wav", "wavs/b.wav", listed=f"{path}|Alpha.\n")) == [("deep-a", "Alpha.", None)]
 
 
 @pytest.mark.parametrize(
@@ -259,16 +231,12 @@ def test_an_id_is_one_plain_name_however_the_path_is_written(name: str, make: Ma
     ],
 )
 def test_a_recording_without_its_text_is_left_out(content: bytes | None, reason: str, make: Make):
-    folder = make("good.wav", "b.wav")
-    (folder / "good.txt").write_text("Text.", encoding="utf-8")
-    if content is not None:
-        (folder / "b.txt").write_bytes(content)
-    assert problem(folder) == reason
+    files = {"good.txt": b"Text."} | ({} if content is None else {"b.txt": content})
+    assert problem(make("good.wav", "b.wav", files=files)) == reason
 
 
 def test_a_name_that_is_not_utf8_can_be_written_down(make: Make):
-    folder = make("good.wav")
-    (folder / "good.txt").write_text("Text.", encoding="utf-8")
+    folder = make("good.wav", files={"good.txt": "Text."})
     try:
         Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.wav")).touch()
     except OSError:

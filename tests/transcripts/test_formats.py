@@ -14,9 +14,11 @@ from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.formats import FORMATS, Transcripts, of_kind
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_corpora import LABELS, SAMPLES, SRT, VTT, grid
+from small_corpora import SAMPLES, grid
 
+Make = Callable[..., Path]
 Text = tuple[str, str, str | None]
+LABELS, SRT, VTT = (SAMPLES[name].files[SAMPLES[name].main] for name in ("label track", "srt", "vtt"))
 
 
 def texts(found: Transcripts) -> list[Text]:
@@ -113,10 +115,8 @@ def read(folder: Path, form: str | None = None) -> Transcripts | None:
         ("0\t1\t[music]\n5\t6\tGamma.\n", "book.txt:1 contains a note that is not spoken: [music]"),
     ],
 )
-def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str, tmp_path: Path):
-    (tmp_path / "book.wav").touch()
-    (tmp_path / "book.txt").write_text(labels, encoding="utf-8")
-    found = find_transcripts(tmp_path)
+def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str, make: Make):
+    found = find_transcripts(make("book.wav", files={"book.txt": labels}))
     assert reason in reasons(found)
     assert texts(found) == [("book", "Gamma.", None)]
 
@@ -134,11 +134,11 @@ def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str,
         ("a.vtt", VTT.replace("WEBVTT", "WEB"), "a.vtt is not WebVTT"),
         ("a.vtt", "WEBVTT\n", "a.vtt has no text with times"),
         ("a.TextGrid", "File type", "a.TextGrid cannot be read as a TextGrid"),
-        ("a.TextGrid", grid(phones=[(0, 9, "AH")]), "a.TextGrid has no tier of utterances or words with a label"),
-        ("a.TextGrid", grid(text=[(0, 9, "")]), "a.TextGrid has no tier of utterances or words with a label"),
+        ("a.TextGrid", grid({"phones": [(0, 9, "AH")]}), "a.TextGrid has no tier of utterances or words with a label"),
+        ("a.TextGrid", grid({"text": [(0, 9, "")]}), "a.TextGrid has no tier of utterances or words with a label"),
         (
             "a.TextGrid",
-            grid(ann=[(0, 3, "Alpha."), (3, 9, "")], bob=[(0, 2, ""), (2, 5, "Beta."), (5, 9, "")]),
+            grid({"ann": [(0, 3, "Alpha."), (3, 9, "")], "bob": [(0, 2, ""), (2, 5, "Beta."), (5, 9, "")]}),
             "a.TextGrid, tier 'ann', interval 1 overlaps with another",
         ),
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "a.eaf cannot be read as ELAN's XML"),
@@ -149,33 +149,26 @@ def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str,
         ("a.txt", "10\n11\n12\n", "a.txt is no script: it holds more numbers than words"),
         ("a.txt", "a|Alpha.\nb|Beta.\n", "a.txt is no script: it looks like a list; give it with --transcripts"),
         ("a.txt", SRT, "a.txt is no script: it looks like subtitles; call it .srt or .vtt"),
-        ("a.txt", grid(text=[(0, 9, "x")]), "a.txt is no script: it looks like a TextGrid"),
+        ("a.txt", grid({"text": [(0, 9, "x")]}), "a.txt is no script: it looks like a TextGrid"),
     ],
 )
-def test_what_cannot_be_read_is_named(name: str, content: str, reason: str, tmp_path: Path):
-    for sound in ("a.wav", "good.wav"):
-        (tmp_path / sound).touch()
-    (tmp_path / name).write_text(content, encoding="utf-8")
-    (tmp_path / "good.txt").write_text("Text.", encoding="utf-8")
-    found = find_transcripts(tmp_path)
+def test_what_cannot_be_read_is_named(name: str, content: str, reason: str, make: Make):
+    found = find_transcripts(make("a.wav", "good.wav", files={name: content, "good.txt": "Text."}))
     assert reason in reasons(found)
     assert ("good", "Text.", None) in texts(found)
 
 
-def test_a_label_track_is_no_script_even_where_a_script_is_asked_for(tmp_path: Path):
-    (tmp_path / "book.wav").touch()
-    (tmp_path / "book.txt").write_text(LABELS, encoding="utf-8")
-    found = find_transcripts(tmp_path, form="beside")
+def test_a_label_track_is_no_script_even_where_a_script_is_asked_for(make: Make):
+    found = find_transcripts(make("book.wav", files={"book.txt": LABELS}), form="beside")
     assert reasons(found) == (
         "book: book.txt is no script: it looks like a label track; read it with --format audacity"
     )
 
 
 @pytest.mark.parametrize("script", ["In 1999 2 men came.", "7 3 1 9", "Room 5.\nRoom 6 is next."])
-def test_a_script_may_hold_numbers(script: str, tmp_path: Path):
-    (tmp_path / "a.wav").touch()
-    (tmp_path / "a.txt").write_text(script, encoding="utf-8")
-    assert texts(find_transcripts(tmp_path)) == [("a", " ".join(script.split()), None)]
+def test_a_script_may_hold_numbers(script: str, make: Make):
+    found = find_transcripts(make("a.wav", files={"a.txt": script}))
+    assert texts(found) == [("a", " ".join(script.split()), None)]
 
 
 def test_kaldi_runs_no_commands(tmp_path: Path):
@@ -186,79 +179,72 @@ def test_kaldi_runs_no_commands(tmp_path: Path):
     assert texts(found) == [("b", "Beta.", "bob")]
 
 
-def test_two_recordings_that_a_path_may_mean_are_asked_about(tmp_path: Path):
-    for name in ("x/a.wav", "y/a.wav"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-    (tmp_path / "metadata.csv").write_text("a.wav|Alpha.\nq/y/a.wav|Beta.\nz/a.wav|Gamma.\n", encoding="utf-8")
-    found = find_transcripts(tmp_path)
-    assert reasons(found).split("\n") == [
-        "a.wav: metadata.csv:1: a.wav may be x/a.wav or y/a.wav",
-        "z/a.wav: metadata.csv:3: there is no recording z/a.wav in the folder",
-    ]
-    assert texts(found) == [("y-a", "Beta.", None)]
+@pytest.mark.parametrize(
+    ("recordings", "name", "content", "why", "expected"),
+    [
+        (
+            ("x/a.wav", "y/a.wav"),
+            "metadata.csv",
+            "a.wav|Alpha.\nq/y/a.wav|Beta.\nz/a.wav|Gamma.\n",
+            ["metadata.csv:1: a.wav may be x/a.wav or y/a.wav", "metadata.csv:3: there is no recording z/a.wav in the"],
+            [("y-a", "Beta.", None)],
+        ),
+        (
+            ("a.wav", "b.wav", "c.wav"),
+            "metadata.csv",
+            'file_name,text\na.wav,"Alpha\nb.wav,Beta.\nc.wav,"Gamma,\nand more."\n',
+            ["metadata.csv:2 is not CSV"],
+            [("b", "Beta.", None), ("c", "Gamma, and more.", None)],
+        ),
+        (
+            ("a.wav", "b.wav"),
+            "list.csv",
+            "a.wav,Alpha, and more.\nb.wav,Beta.\n",
+            ["list.csv:1 has 3 columns, but no header says which one is the text"],
+            [("b", "Beta.", None)],
+        ),
+    ],
+    ids=["two recordings that a path may mean", "an unclosed quote", "commas without a header"],
+)
+def test_a_bad_line_loses_no_other(recordings, name, content, why, expected, make: Make):
+    found = find_transcripts(make(*recordings, files={name: content}))
+    assert [one.reason.startswith(reason) for one, reason in zip(found.problems, why, strict=True)] == [True] * len(why)
+    assert texts(found) == expected
 
 
-def test_an_unclosed_quote_loses_one_line(tmp_path: Path):
-    for name in "abc":
-        (tmp_path / f"{name}.wav").touch()
-    content = 'file_name,text\na.wav,"Alpha\nb.wav,Beta.\nc.wav,"Gamma,\nand more."\n'
-    (tmp_path / "metadata.csv").write_text(content, encoding="utf-8")
-    found = find_transcripts(tmp_path)
-    assert "metadata.csv:2 is not CSV" in reasons(found)
-    assert texts(found) == [("b", "Beta.", None), ("c", "Gamma, and more.", None)]
-
-
-def test_commas_without_a_header_are_not_guessed_at(tmp_path: Path):
-    for name in "ab":
-        (tmp_path / f"{name}.wav").touch()
-    (tmp_path / "list.csv").write_text("a.wav,Alpha, and more.\nb.wav,Beta.\n", encoding="utf-8")
-    found = find_transcripts(tmp_path)
-    assert "list.csv:1 has 3 columns, but no header says which one is the text" in reasons(found)
-    assert texts(found) == [("b", "Beta.", None)]
-
-
-def test_another_form_is_named_where_many_lines_fail(tmp_path: Path):
-    for name in "ab":
-        (tmp_path / f"{name}.wav").touch()
-    (tmp_path / "metadata.csv").write_text("a.wav|ann|en|Alpha.\nb.wav|ann|en|Beta.\n", encoding="utf-8")
-    found = find_transcripts(tmp_path, form="paths")
-    (notice,) = found.notices
+def test_another_form_is_named_where_many_lines_fail(make: Make):
+    folder = make("a.wav", "b.wav", listed="a.wav|ann|en|Alpha.\nb.wav|ann|en|Beta.\n")
+    (notice,) = find_transcripts(folder, form="paths").notices
     assert notice == (
         "2 of 2 lines of metadata.csv cannot be used; it was read as paths, and looks like gpt-sovits: "
         "try --format gpt-sovits"
     )
 
 
-def test_the_choice_among_several_forms_is_stated(tmp_path: Path):
-    for name in ("a.wav", "b.wav"):
-        (tmp_path / name).touch()
-    (tmp_path / "a.srt").write_text(SRT, encoding="utf-8")
-    (tmp_path / "a.txt").write_text("Alpha was here. Beta.", encoding="utf-8")
-    (tmp_path / "b.txt").write_text("Gamma.", encoding="utf-8")
-    found = find_transcripts(tmp_path)
+def test_the_choice_among_several_forms_is_stated(make: Make):
+    folder = make("a.wav", "b.wav", files={"a.srt": SRT, "a.txt": "Alpha was here. Beta.", "b.txt": "Gamma."})
+    found = find_transcripts(folder)
     assert (found.form, found.others) == ("srt and beside", ("beside",))
     assert texts(found) == [("a", "Alpha was here.", None), ("a", "Beta.", None), ("b", "Gamma.", None)]
-    (tmp_path / "metadata.csv").write_text("a|Alpha.\nb|Beta.\n", encoding="utf-8")
-    found = find_transcripts(tmp_path)
+    (folder / "metadata.csv").write_text("a|Alpha.\nb|Beta.\n", encoding="utf-8")
+    found = find_transcripts(folder)
     assert (found.form, found.others) == ("ljspeech", ("srt and beside",))
 
 
-def test_a_folder_without_texts_is_told_of_transcription(tmp_path: Path):
-    (tmp_path / "a.wav").touch()
+def test_a_folder_without_texts_is_told_of_transcription(make: Make):
+    folder = make("a.wav")
     with pytest.raises(BadInputError) as caught:
-        find_transcripts(tmp_path)
+        find_transcripts(folder)
     assert "--transcribe" in caught.value.hint
-    (tmp_path / "a.wav").unlink()
+    (folder / "a.wav").unlink()
     with pytest.raises(BadInputError, match="contains no recordings"):
-        find_transcripts(tmp_path)
+        find_transcripts(folder)
 
 
 @pytest.mark.parametrize("form", [*of_kind("corpus")])
-def test_a_corpus_that_is_not_there_is_refused(form: str, tmp_path: Path):
-    (tmp_path / "a.wav").touch()
+def test_a_corpus_that_is_not_there_is_refused(form: str, make: Make):
     with pytest.raises(BadInputError, match=f"by which {form} is recognised"):
-        find_transcripts(tmp_path, form=form)
+        find_transcripts(make("a.wav"), form=form)
 
 
 @pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 40))])
