@@ -112,6 +112,7 @@ def test_names_of_files_are_the_same_in_composed_and_decomposed_letters(make: Ma
         ("../outside.wav|Text.", "metadata.csv:2: ../outside.wav is a path that points outside the folder"),
         ("../outside|Text.", "metadata.csv:2: ../outside is a path that points outside the folder"),
         (f"{'very long ' * 30}.wav|good", "there is no recording very long"),
+        ("/etc/hostname.wav|Text.", "metadata.csv:2: there is no recording hostname.wav in the folder"),
         ("other\0.wav|Text.", "there is no recording other"),
     ],
 )

@@ -1,5 +1,6 @@
-"""What is told of all recordings together: rooms that sound on, noise, and two voices of one name."""
+"""What is told of all recordings together: rooms that sound on, noise, clips that are there twice, two voices."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,33 @@ def test_without_the_package_nothing_is_begun(folder, refused, monkeypatch):
 
     monkeypatch.setattr(clean, "find_spec", lambda name: None)
     assert "pip install 'voxgrad[denoise]'" in refused("prepare", folder, "--denoise")
+
+
+def test_the_same_audio_under_two_names_is_told(folder, prepare):
+    shutil.copy(folder / "a.wav", folder / "copy.wav")
+    sound, rate = soundfile.read(folder / "b.wav", dtype="int16")
+    soundfile.write(folder / "other.flac", sound, rate)
+    texts = {"a": TEXTS["a"], "copy": TEXTS["a"], "b": TEXTS["b"], "other": "Rain fell."}
+    write_list(folder, texts)
+    dataset = prepare(folder, "--base", "none")
+    verdicts = {row["id"]: row for row in rows(dataset, "verdicts.jsonl")}
+    assert verdicts["a"]["word"] == verdicts["b"]["word"] == "kept"
+    assert verdicts["copy"]["reasons"] == ["it has the same audio as a"]
+    assert verdicts["other"]["reasons"] == ["it has the same audio as b, but another text"]
+    assert "same audio as another clip: 2 clips, such as a and copy" in prepare.err
+    assert "1 recordings of the folder are not in metadata.csv" in prepare.err
+    assert '<table id="duplicates">' in dataset.path("report.html").read_text(encoding="utf-8")
+
+
+def test_one_text_of_clips_of_too_different_length_is_told(folder, prepare, record):
+    record(folder, {"long": "The sun is warm, and rain fell all day and all night."})
+    write_list(folder, {"a": TEXTS["a"], "long": TEXTS["a"], "b": TEXTS["b"]})
+    dataset = prepare(folder, "--base", "none")
+    verdicts = {row["id"]: " ".join(row["reasons"]) for row in rows(dataset, "verdicts.jsonl")}
+    assert "the 2 clips with its text" in verdicts["a"]
+    assert "one of them says another" in verdicts["long"]
+    assert verdicts["b"] == ""
+    assert "same text for clips of very different length: 1 text, such as that of a and long" in prepare.err
 
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

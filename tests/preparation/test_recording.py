@@ -1,4 +1,4 @@
-"""What `prepare` does with more than forty kinds of damaged and odd input: the table of verdicts."""
+"""What becomes of a recording: more than forty kinds of damaged and odd input, and those that are cut by times."""
 
 import json
 import os
@@ -13,8 +13,10 @@ import pytest
 import soundfile
 from formant_synthesis import speak_phones
 
+from tests.preparation.conftest import TEXTS, rows
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.settings import TextSpec
+from voxgrad.audio.silence import into_silence, trim
+from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.text.tokens import encode
 
 RATE = 22050
@@ -144,19 +146,6 @@ KINDS = (
     Kind("missing", lambda path: None, "rejected", "there is no recording"),
     Kind("folder", lambda path: path.mkdir(), "rejected", "there is no recording"),
 )
-LINES = (
-    ("two words|", "has no text"),
-    ("only a name", "is not `name|text`"),
-    ("a|b|c|d|e", "is not `name|text`"),
-    ("|text without a name", "is not `name|text`"),
-    ("good|Said twice.", "good occurs twice"),
-    ("../outside|Text.", "points outside the folder"),
-    ("../outside.wav|Text.", "points outside the folder"),
-    ("/etc/hostname.wav|Text.", "there is no recording"),
-    ("gone|Text.", "gone.wav is a link to a file that is not there"),
-    ("nul\0byte|Text.", "there is no recording"),
-    (f"{'x' * 5000}|Text.", "there is no recording"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -167,12 +156,9 @@ def verdicts(tmp_path_factory) -> dict[str, tuple[str, str]]:
     (folder / "wavs").mkdir(parents=True)
     lines = [f"good|{TEXT}"]
     soundfile.write(folder / "wavs" / "good.wav", speech(), RATE)
-    soundfile.write(place / "outside.wav", speech(), RATE)
-    (folder / "wavs" / "gone.wav").symlink_to(place / "nowhere.wav")
     for kind in KINDS:
         kind.make(folder / "wavs" / f"{kind.name}.{kind.ending}")
         lines.append(f"{kind.name}|{kind.text}")
-    lines += [line for line, _ in LINES]
     (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
     path, os.environ["PATH"] = os.environ["PATH"], str(place)  # where no ffmpeg is
     try:
@@ -213,22 +199,10 @@ def prepared(folder: Path, home: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def test_there_are_at_least_forty_kinds():
-    assert len(KINDS) + len(LINES) >= 40
-    assert len({kind.name for kind in KINDS}) == len(KINDS)
-
-
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
 def test_each_kind_has_its_verdict(kind: Kind, verdicts):
     word, why = verdicts[kind.name]
     assert (word, kind.reason in why) == (kind.verdict, True), (word, why)
-
-
-@pytest.mark.parametrize(("line", "reason"), LINES, ids=[line[:20] for line, _ in LINES])
-def test_each_bad_line_is_named_with_its_number(line: str, reason: str, verdicts):
-    number = 2 + len(KINDS) + [one for one, _ in LINES].index(line)
-    whys = [why for _, why in verdicts.values() if f"metadata.csv:{number}" in why]
-    assert any(reason in why for why in whys), whys
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -242,3 +216,81 @@ def test_m4a_is_read_where_ffmpeg_is_installed(tmp_path):
     assert read_audio(tmp_path / "a.m4a").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)
     shutil.copy(tmp_path / "a.m4a", tmp_path / "b.wav")
     assert read_audio(tmp_path / "b.wav").seconds == pytest.approx(len(speech()) / RATE, abs=0.1)
+
+
+SAID = tuple(TEXTS.values())
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> tuple[Path, list[tuple[float, float]]]:
+    """Three sentences in one recording, and the seconds of each."""
+    folder = tmp_path / "book"
+    folder.mkdir()
+    gap = np.zeros(int(0.8 * RATE))
+    parts, spans, at = [gap], [], 0.8
+    for seed, text in enumerate(SAID):
+        speech = speak_phones(encode(text, TextSpec(add_blank=False)).phones, seed)
+        speech = trim(speech, AudioSpec(trim_margin=0.0)).samples
+        spans.append((at, at + len(speech) / RATE))
+        parts += [speech, gap]
+        at = spans[-1][1] + 0.8
+    sound = np.concatenate(parts)
+    sound += np.random.default_rng(0).normal(0, 1e-4, len(sound))
+    soundfile.write(folder / "book.wav", sound, RATE)
+    return folder, spans
+
+
+def labelled(folder: Path, spans: list[tuple[float, float]], texts=SAID) -> None:
+    lines = [f"{start:.3f}\t{stop:.3f}\t{text}" for (start, stop), text in zip(spans, texts, strict=True)]
+    (folder / "book.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_a_label_track_cuts_the_recording_into_its_clips(book, prepare):
+    folder, spans = book
+    narrow = [(start + 0.1, stop - 0.1) for start, stop in spans]
+    labelled(folder, narrow)
+    dataset = prepare(folder, "--base", "none")
+    assert [clip["text"] for clip in rows(dataset, "clips.jsonl")] == list(SAID)
+    assert [clip["id"] for clip in rows(dataset, "clips.jsonl")] == ["book-001", "book-002", "book-003"]
+    for (start, stop), clip in zip(spans, rows(dataset, "clips.jsonl"), strict=True):
+        assert clip["seconds"] == pytest.approx(stop - start + 0.1, abs=0.1)  # what was cut off is there, and a margin
+    assert "book.txt" in {row["made"][0]["record"]["text_from"] for row in rows(dataset, "recordings.jsonl")}
+    assert "3 texts in the form audacity" in prepare.err
+    assert prepare(folder, "--base", "none").ref == dataset.ref
+    labelled(folder, spans)
+    assert prepare(folder, "--base", "none").ref != dataset.ref
+
+
+def test_speakers_of_tiers_and_times_past_the_end(book, prepare):
+    folder, spans = book
+    seconds = soundfile.info(folder / "book.wav").duration
+    lines = [
+        *(f"u{n} book {a} {b}" for n, (a, b) in enumerate(spans)),
+        f"u3 book {seconds - 0.2} {seconds + 0.3}",
+        f"u4 book {seconds + 2} {seconds + 3}",
+    ]
+    (folder / "segments").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "wav.scp").write_text("book book.wav\n", encoding="utf-8")
+    texts = [f"u{number} {text}" for number, text in enumerate([*SAID, "Silence.", "Nothing."])]
+    (folder / "text").write_text("\n".join(texts), encoding="utf-8")
+    (folder / "utt2spk").write_text("u0 ann\nu1 bob\nu2 ann\n", encoding="utf-8")
+    dataset = prepare(folder, "--base", "none", "--speaker", "carl")
+    assert dataset.manifest.metrics["speakers"] == {"ann": 2, "bob": 1}
+    left_out = {row["id"]: row["reason"] for row in rows(dataset, "rejected.jsonl")}
+    assert set(left_out) == {"book-004", "book-005"}
+    assert f"text:5 ends at {seconds + 3:.2f} s, and the recording at {seconds:.2f} s" in left_out["book-005"]
+    assert "almost silent" in left_out["book-004"]
+
+
+@pytest.mark.parametrize(
+    ("span", "silences", "around", "expected"),
+    [
+        ((1.0, 2.0), [(0.0, 0.9), (2.1, 4.0)], (0.0, 4.0), (0.7, 2.3)),
+        ((1.0, 2.0), [(0.8, 0.9), (2.1, 2.2)], (0.0, 4.0), (0.8, 2.2)),
+        ((1.0, 2.0), [(0.0, 1.2), (1.9, 4.0)], (0.9, 2.1), (0.9, 2.1)),
+        ((1.0, 2.0), [(0.0, 0.5), (2.5, 4.0)], (0.0, 4.0), (1.0, 2.0)),
+        ((1.0, 2.0), [], (1.0, 2.0), (1.0, 2.0)),
+    ],
+)
+def test_a_span_is_widened_into_silence_only(span, silences, around, expected):
+    assert into_silence(span, silences, around) == expected
