@@ -4,56 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.text.reading import rows
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.text.dictionary import PHONES, PREFERRED_VARIANTS, additions, lookup, package_file, predict
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
 
 
-@pytest.mark.parametrize(
-    ("word", "phones", "source"),
-    [
-        ("hello", "HH AH0 L OW1", "dictionary"),
-        ("don't", "D OW1 N T", "dictionary"),
-        ("a", "AH0", "dictionary"),
-        ("A", "EY1", "spelt"),
-        ("'em", "AH0 M", "dictionary"),
-        ("'hello'", "HH AH0 L OW1", "dictionary"),
-        ("lords'", "L AO1 R D Z", "dictionary"),
-        ("p.m.", "P IY1 EH1 M", "dictionary"),
-        ("U.S.", "Y UW1 EH1 S", "spelt"),
-        ("PRS", "P IY1 AA1 R EH1 S", "spelt"),
-        ("MPs", "EH1 M P IY1 Z", "spelt"),
-        ("MPs'", "EH1 M P IY1 Z", "spelt"),
-        ("BBC's", "B IY1 B IY1 S IY1 Z", "spelt"),
-        ("U.S.'s", "Y UW1 EH1 S IH0 Z", "spelt"),
-        ("xkcd", "EH1 K S K EY1 S IY1 D IY1", "spelt"),
-        ("xkcd's", "EH1 K S K EY1 S IY1 D IY1 Z", "spelt"),
-        ("psst", "P IH1 S T", "dictionary"),
-        ("y'all", "Y AO2 L", "dictionary"),
-        ("o'clock", "AH0 K L AA1 K", "dictionary"),
-        ("'twas", "T W AH1 Z", "dictionary"),
-        ("C's", "S IY1 Z", "spelt"),
-        ("live", "L IH1 V", "dictionary"),
-        ("wound", "W UW1 N D", "dictionary"),
-        ("springy", "S P R IH1 NG IY0", "dictionary"),
-        ("activationist", "AE2 K T IH0 V EY1 SH AH0 N IH0 S T", "network"),
-        # possessives of a guess: voiceless, voiced, sibilant
-        ("quorbit's", "K W AO1 R B IH0 T S", "network"),
-        ("snizzle's", "S N IH1 Z AH0 L Z", "network"),
-        ("tchotchkess's", "CH AA1 CH K IH0 S IH0 Z", "network"),
-        # built from words of the dictionary
-        ("deceives", "D IH0 S IY1 V Z", "derived"),
-        ("dietaries", "D AY1 AH0 T EH2 R IY0 Z", "derived"),
-        ("pinioning", "P IH1 N Y AH0 N IH0 NG", "derived"),
-        ("flogged", "F L AA1 G D", "derived"),
-        ("connived", "K AH0 N AY1 V D", "derived"),
-        ("capitally", "K AE1 P AH0 T AH0 L IY0", "derived"),
-        ("verily", "V EH1 R AH0 L IY0", "derived"),
-        ("friendless", "F R EH1 N D L AH0 S", "derived"),
-        ("disconcerning", "D IH0 S K AH0 N S ER1 N IH0 NG", "derived"),
-        ("housemaid", "HH AW1 S M EY2 D", "derived"),
-    ],
-)
+@pytest.mark.parametrize(("word", "phones", "source"), rows("pronunciations.tsv"))
 def test_pronunciation(word, phones, source):
     assert pronounce(word) == Pronunciation(tuple(phones.split()), source)
 
