@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.text.reading import rows
+from tests.tables import rows
 from voxgrad.documents.html import html_to_ssml, markdown_to_ssml
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread
@@ -15,7 +15,7 @@ from voxgrad.unicode import clean
 SPEC = TextSpec()
 
 
-@pytest.mark.parametrize(("left_out", "text", "said"), rows("unread.tsv"))
+@pytest.mark.parametrize(("left_out", "text", "said"), rows("text/unread.tsv"))
 def test_what_cannot_be_read_is_left_out_as_one(left_out, text, said):
     found = [f"{one.text} ({one.script})" if one.script else one.text for one in unread(clean(text))]
     assert " | ".join(found) == left_out

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.text.reading import rows
+from tests.tables import rows
 from voxgrad.settings import TextSpec
 from voxgrad.text.homographs import choose, cues, senses
 from voxgrad.text.pronounce import find
@@ -21,14 +21,14 @@ def wrong(table):
 
 
 def test_the_sentences_that_the_rules_were_made_with():
-    known = rows("homographs_known.tsv")
+    known = rows("text/homographs_known.tsv")
     assert len(known) >= 60
     assert wrong(known) == []
 
 
 def test_sentences_that_the_rules_have_not_seen():
     """Written after the rules were; they are scored, and never used to change the rules."""
-    unseen = rows("homographs_unseen.tsv")
+    unseen = rows("text/homographs_unseen.tsv")
     assert len(unseen) >= 50
     assert len(wrong(unseen)) <= 0.15 * len(unseen), wrong(unseen)
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.text.reading import rows
+from tests.tables import rows
 from voxgrad.settings import TextSpec
 from voxgrad.text.intonation import question_rises
 from voxgrad.text.tokens import Encoded, encode
 
-ROWS = rows("questions.tsv")
+ROWS = rows("text/questions.tsv")
 
 
 def read(text: str, *, blanks: bool = True) -> Encoded:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.reading import passages, rows
+from tests.tables import rows
+from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text import tokens
@@ -18,7 +19,7 @@ from voxgrad.text.marked_text import Break
 from voxgrad.text.normalize import normalize
 from voxgrad.text.tokens import encode
 
-ROWS = rows("normalisation.tsv")
+ROWS = rows("text/normalisation.tsv")
 """Kind, what is written, what is said: the head of the file explains them."""
 
 
@@ -66,7 +67,7 @@ def test_reading(kind, written, said):
 
 
 def test_cases_that_no_rule_was_made_for():
-    unseen = rows("normalisation_unseen.tsv")
+    unseen = rows("text/normalisation_unseen.tsv")
     wrong = [row for row in unseen if not is_heard(*row)]
     assert len(unseen) == 360
     assert len(wrong) <= 4, wrong

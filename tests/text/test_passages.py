@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.reading import passages
+from tests.text.plain import passages
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.normalize import NothingToSayError

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.text.reading import rows
+from tests.tables import rows
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.text.dictionary import PHONES, PREFERRED_VARIANTS, additions, lookup, package_file, predict
 from voxgrad.text.pronounce import LONGEST_WORD, Pronunciation, pronounce
 
 
-@pytest.mark.parametrize(("word", "phones", "source"), rows("pronunciations.tsv"))
+@pytest.mark.parametrize(("word", "phones", "source"), rows("text/pronunciations.tsv"))
 def test_pronunciation(word, phones, source):
     assert pronounce(word) == Pronunciation(tuple(phones.split()), source)
 

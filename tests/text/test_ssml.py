@@ -8,22 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.reading import passages, rows
+from tests.tables import rows
+from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE
-from voxgrad.text.marked_text import LONGEST_PAUSE, PLAIN, Mark, Pause, Prosody, Sound, plain_segments, without_html
+from voxgrad.text.marked_text import PLAIN, Mark, Prosody, Sound, plain_segments, without_html
 from voxgrad.text.passages import Passage, segment_passages
-from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.text.ssml import Script, is_ssml, read_script
 
-ROWS = rows("ssml.tsv")
+ROWS = rows("text/ssml.tsv")
 EXAMPLES = 10_000 if os.environ.get("VOXGRAD_LONG") else 300
 
 
-def outcome(ssml: str) -> str:
+def outcome(text: str, *, plain: bool = False) -> str:
     """Passages between bars: words, ``[1s]`` and ``[x0.5]`` for pauses, ``@name`` for marks, ``(…)`` for prosody."""
     try:
-        script = read_script(ssml)
+        script = Script(tuple(plain_segments(text)), ()) if plain else read_script(text)
         found = [
             _passage(one) if isinstance(one, Passage) else _sound(one)
             for one in segment_passages(script.items, lambda _: (TextSpec(), NONE))
@@ -74,7 +75,7 @@ def _sound(sound: Sound) -> str:
 
 @pytest.mark.parametrize(("kind", "document", "expected"), ROWS, ids=[f"{row[0]}: {row[1]!a}" for row in ROWS])
 def test_what_a_document_comes_to(kind, document, expected):
-    assert outcome(document) == expected
+    assert outcome(document, plain=kind == "plain text") == expected
 
 
 def test_the_table_is_large_and_has_every_row_once():
@@ -236,34 +237,6 @@ def test_any_markup_in_plain_text_is_read_or_is_one_clear_error(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds", "sentences"),
-    [
-        ("Wait [pause 0.5s] here.", 0.5, 0),
-        ("Wait [pause 500ms] here.", 0.5, 0),
-        ("Wait [Pause 2 s] here.", 2, 0),
-        ("Wait [pause] here.", 0, 1),
-        ('Wait <break time="1s"/> here.', 1, 0),
-        ("Wait <break strength='strong'/> here.", 0, 1),
-        ("Wait[pause .25s]here.", 0.25, 0),
-    ],
-)
-def test_a_pause_in_plain_text(text, seconds, sentences):
-    (passage,) = passages([text], TextSpec())
-    assert passage.events == ((1, Pause(seconds, sentences)),)
-    assert [word.word for word in passage.encoded.words] == ["wait", "here"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["Wait [pause five] here.", "[pause 1 hour]", "a [pause: 1s] b", f"a [pause {LONGEST_PAUSE + 1}s] b", "[paused] a"],
-)
-def test_what_is_no_pause_is_read(text):
-    (passage,) = passages([text], TextSpec())
-    assert passage.events == ()
-    assert any(word.word.startswith("pause") for word in passage.encoded.words)
-
-
-@pytest.mark.parametrize(
     ("text", "read"),
     [
         ("a <b>bold</b> word", "a bold word"),
@@ -279,8 +252,3 @@ def test_what_is_no_pause_is_read(text):
 )
 def test_what_is_plainly_html_is_understood(text, read):
     assert without_html(text) == read
-
-
-def test_blocks_of_html_in_plain_text_are_paragraphs():
-    segments = list(plain_segments("<p>One &amp;\n[Pg 19]\n[Pg 20]two</p><p>Three{Page xii}</p><ul><li>Four</ul>"))
-    assert [segment.content.text.strip() for segment in segments] == ["One &\ntwo", "Three", "Four"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.text.reading import rows
+from tests.tables import rows
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE, Lexicon
@@ -25,7 +25,7 @@ OFFICIAL = TextSpec(frontend="official", add_blank=False)
 WORDS = Lexicon.parse("snizzle S N IH Z AH L\na.b. EY1 B IY1\nx-y EH1 K S W AY1\no'z OW Z", "test")
 
 
-@pytest.mark.parametrize(("frontend", "text", "expected"), rows("tokens.tsv"))
+@pytest.mark.parametrize(("frontend", "text", "expected"), rows("text/tokens.tsv"))
 def test_labels(frontend, text, expected):
     labels = encode(text, TextSpec(frontend=frontend, add_blank=False), WORDS).phones
     assert " ".join("|" if label == " " else label for label in labels) == expected

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.text.reading import passages
+from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.training.alignment import read_tier
