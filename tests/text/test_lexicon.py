@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from tests.tables import rows
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon, refuse_unknown
@@ -11,6 +12,10 @@ from voxgrad.text.tokens import encode, encode_transcript
 
 PLAIN = TextSpec(add_blank=False)
 BOTH = [PLAIN, TextSpec(frontend="official", add_blank=False)]
+
+
+def of(kind):
+    return [row[1:] for row in rows("text/lexicon.tsv") if row[0] == kind]
 
 
 def parse(*lines):
@@ -22,43 +27,15 @@ def first(text, lexicon=NONE, spec=PLAIN):
     return " ".join(word.phones), word.source
 
 
-@pytest.mark.parametrize(
-    ("line", "phones"),
-    [
-        ("snizzle  S N IH1 Z AH0 L", "S N IH1 Z AH0 L"),
-        ("SNIZZLE\ts n ih1 z ah0 l", "S N IH1 Z AH0 L"),
-        ("  snizzle S N IH1 Z AH0 L  # a remark # more", "S N IH1 Z AH0 L"),
-        ("snizzle S N IH1 Z AH0 L\r", "S N IH1 Z AH0 L"),
-        # stress that is missing
-        ("snizzle S N IH Z AH L", "S N IH1 Z AH0 L"),
-        ("snizzle S N IH Z AH1 L", "S N IH0 Z AH1 L"),
-        ("snizzle S N IH0 Z AH L EY", "S N IH0 Z AH1 L EY0"),
-        ("snizzle S N IH2 Z AH L", "S N IH2 Z AH1 L"),
-        ("snizzle S N IH0 Z", "S N IH0 Z"),
-    ],
-)
+@pytest.mark.parametrize(("line", "phones"), of("line"))
 def test_a_line(line, phones):
     assert parse("# a remark", "", line).lookup("snizzle") == tuple(phones.split())
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["", "snizzle"], "words.txt:2: snizzle has no phones"),
-        (["snizzle S N IQ"], "words.txt:1: IQ is not a phone"),
-        (["snizzle S1 N"], "words.txt:1: S1 is not a phone"),
-        (["snizzle AH3"], "words.txt:1: AH3 is not a phone"),
-        (["read(2) R IY1 D"], "words.txt:1: read(2) is a second pronunciation"),
-        (["c3po S"], "words.txt:1: c3po is not a word"),
-        (["café K AE"], "words.txt:1: café is not a word"),
-        (["-- K"], "words.txt:1: -- is not a word"),
-        (["{S} K"], "words.txt:1: {s} is not a word"),
-        (["a AH0", "A EY1"], "words.txt:2: a is already in line 1"),
-    ],
-)
+@pytest.mark.parametrize(("lines", "message"), of("bad line"))
 def test_a_bad_line_is_refused_with_its_place(lines, message):
     with pytest.raises(BadInputError) as caught:
-        parse(*lines)
+        parse(lines)
     assert caught.value.message.startswith(message)
     assert caught.value.hint.endswith(".")
 
@@ -100,20 +77,7 @@ def test_the_digest_is_that_of_the_pronunciations():
 
 
 @pytest.mark.parametrize("spec", BOTH)
-@pytest.mark.parametrize(
-    ("text", "entry", "phones"),
-    [
-        ("Read it", "read  R UW1 D", "R UW1 D"),  # before homographs
-        ("NASA flew", "nasa  N UW1 S", "N UW1 S"),  # before acronyms
-        ("the cat", "the  Z AH0", "Z AH0"),
-        ("well-known cat", "well-known  W EH1 N", "W EH1 N"),
-        ("o'zyx cat", "o'zyx  OW1 Z", "OW1 Z"),
-        ("snizzle's cat", "snizzle  S N IH1 Z", "S N IH1 Z IH0 Z"),
-        ("snizzles' cat", "snizzles  S N IH1 Z", "S N IH1 Z"),
-        ("a cat", "a  EY2", "EY2"),
-        ("q.r.t. is", "q.r.t.  K ER1 T", "K ER1 T"),
-    ],
-)
+@pytest.mark.parametrize(("text", "entry", "phones"), of("entry"))
 def test_an_entry_goes_before_everything(text, entry, phones, spec):
     labels, source = first(text, parse(entry), spec)
     assert (labels.removesuffix(" '"), source) == (phones, "lexicon")
@@ -137,15 +101,7 @@ def test_the_article_hears_what_the_lexicon_says():
 
 
 @pytest.mark.parametrize("spec", BOTH)
-@pytest.mark.parametrize(
-    ("text", "phones"),
-    [
-        ("{HH AH0 L OW1} there", "HH AH0 L OW1"),
-        ("{hh ah l ow1} there", "HH AH0 L OW1"),
-        ("{ HH AH L OW } there", "HH AH1 L OW0"),
-        ("{K}", "K"),
-    ],
-)
+@pytest.mark.parametrize(("text", "phones"), of("braces"))
 def test_phones_in_braces(text, phones, spec):
     assert first(text, NONE, spec) == (phones, "inline")
 

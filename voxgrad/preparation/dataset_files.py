@@ -183,9 +183,10 @@ class JudgedRecordings:
         return mixed_voices(self.made)
 
     @property
-    def unknown(self) -> Counter[str]:
-        """Words that no dictionary has, and the number of kept clips that have them."""
-        return Counter(word for prepared in self.kept for word in prepared.unknown)
+    def unknown(self) -> dict[str, int]:
+        """Words that no dictionary has, and the number of kept clips that have them; the most frequent first."""
+        counts = Counter(word for prepared in self.kept for word in prepared.unknown)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def metrics(self) -> dict[str, object]:
         """What the manifest counts."""
@@ -198,7 +199,7 @@ class JudgedRecordings:
             "frames": sum(clip.frames for clip in kept),
             "tokens": sum(len(clip.tokens) for clip in kept),
             "speakers": dict(Counter(clip.speaker for clip in kept)),
-            "unknown_words": dict(by_count(self.unknown)),
+            "unknown_words": self.unknown,
         }
 
 
@@ -220,7 +221,7 @@ def write_payload(directory: Path, judged: JudgedRecordings, lexicon: Lexicon) -
     if lexicon:
         (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
     if unknown := judged.unknown:
-        (directory / UNKNOWN).write_text(lexicon_template(unknown), encoding="utf-8")
+        (directory / UNKNOWN).write_text(_lexicon_of_guesses(unknown), encoding="utf-8")
 
 
 def _mels(clips: Sequence[PreparedClip]) -> dict[str, torch.Tensor]:
@@ -237,16 +238,10 @@ def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def lexicon_template(unknown: Counter[str]) -> str:
-    """A lexicon of guesses, the most frequent words first."""
-    lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in by_count(unknown)]
+def _lexicon_of_guesses(unknown: dict[str, int]) -> str:
+    lines = [f"{word}  {' '.join(pronounce(word).phones)}  # {count}\n" for word, count in unknown.items()]
     return (
         "# Words in no dictionary, each with a guessed pronunciation and the number of texts that contain it.\n"
         "# Correct the phones, delete the lines that are right, and pass this file to prepare with --lexicon.\n"
         + "".join(lines)
     )
-
-
-def by_count(unknown: Counter[str]) -> list[tuple[str, int]]:
-    """The most frequent first."""
-    return sorted(unknown.items(), key=lambda item: (-item[1], item[0]))

@@ -3,7 +3,7 @@
 import io
 import re
 import textwrap
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from voxgrad import pictures
 from voxgrad.events import Emit, Said, counted
 from voxgrad.pages import mel_picture, mp3, png, template
-from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings, by_count
+from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import PrepareSpec
@@ -59,11 +59,9 @@ def report_recordings(judged: JudgedRecordings, emit: Emit) -> None:
     _warn(_problems(judged.problems), emit)
     _warn(_duplicates(judged.duplicates), emit)
     _warn(map(two_voices, judged.mixed_voices), emit)
-    if noise := _suppressed_noise(judged.made):
+    for noise in _suppressed_noise(judged.made):
         emit(Said(noise))
-    for speaker, seconds in reverberant(judged.made).items():
-        room = f"the room of {speaker} echoes for {seconds:.1f} s (T60), and so will the voice"
-        _warn([f"{room}; record closer to the microphone, or in a room with soft furniture"], emit)
+    _warn(_reverberant(judged.made), emit)
     _warn(_kept_with_warning(judged.verdicts), emit)
     _warn(_unknown_words(judged.unknown), emit)
 
@@ -115,31 +113,27 @@ def two_voices(voices: MixedVoices) -> str:
     )
 
 
-def _suppressed_noise(made: Sequence[PreparedClip]) -> str:
-    records = [prepared.record for prepared in made if "snr_db_before" in prepared.record]
-    if not records:
-        return ""
-    before = median(record["snr_db_before"] for record in records)
-    after = median(record["measures"]["snr_db"] for record in records)
-    return f"noise suppressed: {before:.0f} dB before, {after:.0f} dB after"
+def _suppressed_noise(made: Sequence[PreparedClip]) -> Iterator[str]:
+    if records := [prepared.record for prepared in made if "snr_db_before" in prepared.record]:
+        before = median(record["snr_db_before"] for record in records)
+        after = median(record["measures"]["snr_db"] for record in records)
+        yield f"noise suppressed: {before:.0f} dB before, {after:.0f} dB after"
 
 
-def reverberant(made: Sequence[PreparedClip]) -> dict[str, float]:
-    """The median T60 in seconds of the speakers whose room is heard."""
-    times: dict[str, list[float]] = {}
+def _reverberant(made: Sequence[PreparedClip]) -> Iterator[str]:
+    times: dict[str, list[float]] = defaultdict(list)
     for prepared in made:
-        times.setdefault(prepared.clip.speaker, []).extend(prepared.record.get("decay_seconds", ()))
-    return {
-        speaker: round(median(found), 2)
-        for speaker, found in times.items()
-        if len(found) >= _FEWEST_DECAYS and median(found) > _ROOM_SECONDS
-    }
+        times[prepared.clip.speaker] += prepared.record.get("decay_seconds", ())
+    for speaker, found in times.items():
+        if len(found) >= _FEWEST_DECAYS and median(found) > _ROOM_SECONDS:
+            room = f"the room of {speaker} echoes for {round(median(found), 2):.1f} s (T60), and so will the voice"
+            yield f"{room}; record closer to the microphone, or in a room with soft furniture"
 
 
-def _unknown_words(unknown: Counter[str]) -> Iterator[str]:
+def _unknown_words(unknown: dict[str, int]) -> Iterator[str]:
     if not unknown:
         return
-    words = [f"{word} ({count})" for word, count in by_count(unknown)]
+    words = [f"{word} ({count})" for word, count in unknown.items()]
     rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
     listed = textwrap.fill(", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  ")
     count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
@@ -193,14 +187,13 @@ class Coverage:
         return tuple(sorted((phone for phone in self.phones if phone.count < ENOUGH), key=lambda phone: phone.count))
 
 
-def coverage(clips: Iterable[Clip]) -> Coverage:
+def coverage(clips: Sequence[Clip]) -> Coverage:
     """Counts the phones of clips; there is at least one clip."""
-    known = list(clips)
     names = (*VOWELS, *CONSONANTS)
-    counted = Counter(label.rstrip("012") for clip in known for label in labels(clip.tokens))
+    counted = Counter(label.rstrip("012") for clip in clips for label in labels(clip.tokens))
     counts = {name: counted[name] for name in names}
     total = max(1, sum(counts.values()))
-    per_minute = 60 * total / sum(clip.seconds for clip in known)
+    per_minute = 60 * total / sum(clip.seconds for clip in clips)
     phones = tuple(
         PhoneCount(name, counts[name], 1000 * counts[name] / total, ENGLISH[name])
         for name in sorted(names, key=lambda name: -ENGLISH[name])
@@ -211,30 +204,11 @@ def coverage(clips: Iterable[Clip]) -> Coverage:
     return Coverage(phones, more, scarcest if more > 0 else "")
 
 
-@dataclass(frozen=True)
-class Card:
-    """One clip as the page shows it: strings are ready to be printed, numbers are sorted by."""
-
-    id: str
-    text: str
-    speaker: str
-    verdict: Verdict
-    seconds: float
-    measures: dict[str, float | None]
-    player: str
-    """Address of its audio: data, or the file beside the page."""
-    mel: str
-    envelope: str
-    """Outline of its waveform, an SVG path in a box of 160 by 2."""
-    words: tuple[tuple[str, float, float], ...]
-    """Word, and where it begins and how long it lasts, in hundredths of the clip."""
-
-
 def write_report(
     directory: Path, judged: JudgedRecordings, name: str, preset: PrepareSpec, consent: str | None
 ) -> None:
     """Writes the page and its pictures into a dataset's directory, whose audio is there already."""
-    covered = coverage(prepared.clip for prepared in judged.kept)
+    covered = coverage([prepared.clip for prepared in judged.kept])
     shown = judged.kept[0]
     pictures.draw_mel(directory / MEL, shown.mel, preset.audio.mel, shown.clip.text)
     pictures.draw_coverage(
@@ -286,8 +260,8 @@ def advice(covered: Coverage, judged: JudgedRecordings) -> list[str]:
     return said + [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences]
 
 
-def _cards(judged: JudgedRecordings) -> list[Card]:
-    """The worst clips first."""
+def _cards(judged: JudgedRecordings) -> list[dict[str, object]]:
+    """The clips as the page shows them, the worst first."""
     ranked = sorted(judged.made, key=lambda prepared: _rank(judged.verdicts[prepared.clip.id], prepared))
     left = _EMBEDDED_SECONDS
     cards = []
@@ -302,31 +276,31 @@ def _rank(verdict: Verdict, prepared: PreparedClip) -> tuple[bool, int, float, s
     return not (verdict.doubt and verdict.doubt.reason), order, -verdict.deviations, prepared.clip.id
 
 
-def _card(prepared: PreparedClip, verdict: Verdict, *, embedded: bool) -> Card:
+def _card(prepared: PreparedClip, verdict: Verdict, *, embedded: bool) -> dict[str, object]:
     samples, rate = soundfile.read(io.BytesIO(prepared.flac), dtype="float32")
     folder = REJECTED if verdict.word == "rejected" else AUDIO
     words = () if prepared.fit is None else prepared.fit.words
     percent = 100 / prepared.clip.frames
-    return Card(
-        prepared.clip.id,
-        prepared.clip.text,
-        prepared.clip.speaker,
-        verdict,
-        prepared.clip.seconds,
-        {
+    return {
+        "id": prepared.clip.id,
+        "text": prepared.clip.text,
+        "verdict": verdict,
+        "seconds": prepared.clip.seconds,
+        "measures": {
             **prepared.record["measures"],
             "gain_db": prepared.record["gain_db"],
             "leading_seconds": prepared.record["leading_seconds"],
             "trailing_seconds": prepared.record["trailing_seconds"],
             "doubt": None if verdict.doubt is None else verdict.doubt.deviations,
         },
-        mp3(samples, rate) if embedded else quote(f"{folder}/{prepared.clip.id}.flac"),
-        mel_picture(prepared.mel),
-        _outline(samples),
-        tuple(
+        "player": mp3(samples, rate) if embedded else quote(f"{folder}/{prepared.clip.id}.flac"),
+        "mel": mel_picture(prepared.mel),
+        "envelope": _outline(samples),
+        # Where each begins and how long it lasts, in hundredths of the clip.
+        "words": [
             (word.word, round(word.start * percent, 2), round((word.stop - word.start) * percent, 2)) for word in words
-        ),
-    )
+        ],
+    }
 
 
 def _outline(samples: NDArray[np.float32]) -> str:

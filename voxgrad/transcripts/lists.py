@@ -77,7 +77,9 @@ def rows(content: str, form: str) -> Rows:
 
 
 def _row(number: int, record: Mapping[str, str]) -> Row | BadRow:
-    name, language = record["name"], record.get("language", "en")
+    name, language = record.get("name", ""), record.get("language", "en")
+    if not name or "text" not in record:
+        return BadRow(number, name, "has no audio or no text")
     if not language.lower().startswith("en"):
         return BadRow(number, name, f"is in {language}, but voxgrad reads only English")
     return Row(number, name, record["text"], record.get("speaker") or None)
@@ -103,17 +105,17 @@ def _ljspeech(content: str) -> Rows:
             yield Row(number, fields[0], fields[2], None)
 
 
-def _register_barred(name: str, expected: str, *layouts: str, has_header: bool = False) -> None:
+def _register_barred(name: str, expected: str, *layouts: str) -> None:
     @register(name, "list")
     def read(content: str) -> Rows:
         for number, fields in _piped(content):
-            if not (has_header and _is_f5_header(fields)):
+            if not _is_f5_header(fields):
                 yield _barred_row(number, fields, expected, *layouts)
 
 
 _register_barred("paths", _EXPECTED, "name|text", "name|text|speaker")
 _register_barred("piper", "Piper's `name|speaker|text`", "name|text", "name|speaker|text")
-_register_barred("f5", "F5's `audio_file|text`", "name|text", has_header=True)
+_register_barred("f5", "F5's `audio_file|text`", "name|text")
 _register_barred("gpt-sovits", "GPT-SoVITS's `path|speaker|language|text`", "name|speaker|language|text")
 
 
@@ -126,12 +128,9 @@ def _jsonl(content: str) -> Rows:
         except (ValueError, RecursionError):
             yield BadRow(number, "", "is not JSON")
             continue
-        record = {key: value[name] for key, name in _named(value).items()} if isinstance(value, dict) else {}
-        record = {key: one_line(said) for key, said in record.items() if isinstance(said, str)}
-        if not record.get("name") or "text" not in record:
-            yield BadRow(number, record.get("name", ""), "has no audio or no text")
-        else:
-            yield Row(number, record["name"], record["text"], record.get("speaker") or None)
+        names = _named(value) if isinstance(value, dict) else {}
+        said = {key: value[name] for key, name in names.items() if key != "language"}
+        yield _row(number, {key: one_line(text) for key, text in said.items() if isinstance(text, str)})
 
 
 @register("csv", "list")
@@ -149,10 +148,7 @@ def _csv(content: str) -> Rows:
                 continue
             named = columns or {"name": 0, "text": 1, "speaker": 2}
             record = {key: fields[column] for key, column in named.items() if column < len(fields)}
-            if not record.get("name") or "text" not in record:
-                yield BadRow(number, record.get("name", ""), "has no audio or no text")
-            else:
-                yield _row(number, record | {"language": record.get("language") or "en"})
+            yield _row(number, record | {"language": record.get("language") or "en"})
 
 
 _register_barred("mimic", "Mimic Recording Studio's `name.wav|text|length`", "name|text|length")
