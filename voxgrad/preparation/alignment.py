@@ -51,8 +51,7 @@ class PhoneClassifier(nn.Module):
         hidden = F.relu(self.inp(mel))
         for convolution, norm in zip(self.convs, self.norms, strict=True):
             hidden = hidden + F.relu(convolution(norm(hidden)))
-        logits: Tensor = self.out(hidden)
-        return logits
+        return self.out(hidden)
 
 
 def normalised(mel: Tensor) -> Tensor:
@@ -79,8 +78,7 @@ def phone_likelihoods(mel: Tensor) -> NDArray[np.float64]:
     """
     model = _classifier()
     posteriors = torch.log_softmax(model(normalised(mel)[None])[0].T, 1)
-    likelihoods: NDArray[np.float64] = (posteriors - _PRIOR * model.log_prior).clamp(min=_LOWEST).double().numpy()
-    return likelihoods
+    return (posteriors - _PRIOR * model.log_prior).clamp(min=_LOWEST).double().numpy()
 
 
 Kind = Literal["replaced", "added", "missing"]
@@ -108,37 +106,27 @@ class Suspect:
     gain: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Graph:
-    """Phones in a row, with silences between words that may be left out."""
-
-    phones: NDArray[np.int64]
-    """(states,) indices of `CLASSES`; silence before and after every word."""
-    words: tuple[tuple[str, int, int], ...]
-    """With their first states, and those after their last."""
-
-
 def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
     """The likeliest wrong word of each kind; none where the text has more phones than the classifier has frames.
 
     ``mel`` is a log-mel of the default settings, (80, frames), in which ``text`` should be said.
     """
-    graph = _graph(text, lexicon)
+    phones, words = _graph(text, lexicon)
     likelihoods = phone_likelihoods(mel)
-    spoken = int((graph.phones > 0).sum())
+    spoken = int((phones > 0).sum())
     if not spoken or spoken + 1 > len(likelihoods):
         return ()
-    before, after = _passes(likelihoods[:, graph.phones], graph.phones == 0)
+    before, after = _passes(likelihoods[:, phones], phones == 0)
     whole = before[-1, -2:].max()
     any_phone = np.concatenate([[0.0], np.cumsum(likelihoods.max(1) - _FREE)])
     any_sound = np.concatenate([[0.0], np.cumsum(likelihoods[:, 1:].max(1) - _FREE)])
-    names = [word for word, _, _ in graph.words]
-    entries = [_ends(before, start) for _, start, _ in graph.words]
-    exits = [_begins(after, stop) for _, _, stop in graph.words]
+    names = [word for word, _, _ in words]
+    entries = [_ends(before, start) for _, start, _ in words]
+    exits = [_begins(after, stop) for _, _, stop in words]
     pairs = list(zip(entries, exits, strict=True))
     replaced = [_through(entry, leave, any_phone, 0) for entry, leave in pairs]
     added = [float((entry + leave).max()) for entry, leave in pairs]
-    silences = [0, *(stop for _, _, stop in graph.words)]
+    silences = [0, *(stop for _, _, stop in words)]
     missing = [_through(_ends(before, at + 1), _begins(after, at), any_sound, _SHORTEST_WORD) for at in silences]
     return (
         _worst("replaced", names, replaced, whole),
@@ -152,7 +140,11 @@ def _worst(kind: Kind, names: Sequence[str], scores: Sequence[float], whole: flo
     return Suspect(kind, names[index], round(float(scores[index] - whole), 2))
 
 
-def _graph(text: str, lexicon: Lexicon) -> _Graph:
+def _graph(text: str, lexicon: Lexicon) -> tuple[NDArray[np.int64], list[tuple[str, int, int]]]:
+    """Phones in a row, as (states,) indices of `CLASSES`, and the words with their first states and those after them.
+
+    Before and after every word is a silence, which may be left out.
+    """
     encoded = encode(text, TextSpec(add_blank=False), lexicon)
     phones, words = [0], []
     for word in encoded.words:
@@ -160,7 +152,7 @@ def _graph(text: str, lexicon: Lexicon) -> _Graph:
         states = [CLASSES.index(label) for label in labels if label in CLASSES[1:]]
         words.append((word.word, len(phones), len(phones) + len(states)))
         phones += [*states, 0]
-    return _Graph(np.array(phones), tuple(words))
+    return np.array(phones), words
 
 
 def _passes(values: _Doubles, silent: NDArray[np.bool_]) -> tuple[_Doubles, _Doubles]:
@@ -193,14 +185,12 @@ def _forward(values: _Doubles, silent: NDArray[np.bool_]) -> _Doubles:
 
 def _ends(before: _Doubles, start: int) -> _Doubles:
     """(frames + 1,) best score of what comes before a state: with the silence before it, or without."""
-    ends: _Doubles = np.maximum(before[:, start], before[:, start - 1])
-    return ends
+    return np.maximum(before[:, start], before[:, start - 1])
 
 
 def _begins(after: _Doubles, silence: int) -> _Doubles:
     """(frames + 1,) best score of what comes from a silence on, or from what follows it."""
-    begins: _Doubles = np.maximum(after[:, silence], after[:, silence + 1])
-    return begins
+    return np.maximum(after[:, silence], after[:, silence + 1])
 
 
 def _through(entry: _Doubles, leave: _Doubles, free: _Doubles, shortest: int) -> float:

@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,13 @@ def as_json(outcome: RecordingOutcome) -> dict[str, Any]:
     return {"key": outcome.key, "made": made, "problems": [asdict(problem) for problem in outcome.problems]}
 
 
-def _from_json(value: dict[str, Any], content: dict[str, tuple[bytes, np.ndarray]]) -> RecordingOutcome:
+def _from_json(value: dict[str, Any], content: Callable[[str], tuple[bytes, np.ndarray]]) -> RecordingOutcome:
+    """An outcome with the audio and mels that ``content`` gives for the ids of its clips."""
     made = []
     for row in value["made"]:
         clip = TypeAdapter(Clip).validate_python(row["clip"])
         fit = TypeAdapter(TranscriptScore | None).validate_python(row["fit"])
-        made.append(PreparedClip(clip, *content[clip.id], row["record"], fit, tuple(row["unknown"])))
+        made.append(PreparedClip(clip, *content(clip.id), row["record"], fit, tuple(row["unknown"])))
     return RecordingOutcome(value["key"], tuple(made), tuple(Problem(**problem) for problem in value["problems"]))
 
 
@@ -64,10 +65,16 @@ class RecordingCache:
 
     directory: Path
     before: Artifact | None
+    _mels: dict[str, safe_open] = field(default_factory=dict, init=False)
+    """The open files of the dataset before."""
 
     def get(self, key: str) -> RecordingOutcome | None:
         """What was made of a recording, byte by byte as it was; None where it has to be made."""
-        return self._unpublished(key) or self._published(key)
+        for found in (self._unpublished, self._published):
+            with suppress(*_UNREADABLE):
+                if (outcome := found(key)) is not None:
+                    return outcome
+        return None
 
     def put(self, outcome: RecordingOutcome) -> None:
         """Keeps an outcome for a run that goes on after this one.
@@ -97,39 +104,25 @@ class RecordingCache:
     def _unpublished(self, key: str) -> RecordingOutcome | None:
         if not self._file(key).is_file():
             return None
-        try:
-            with safe_open(self._file(key), framework="numpy") as file:
-                value = json.loads(file.metadata()[_META])
-                names = [row["clip"]["id"] for row in value["made"]]
-                content = {
-                    name: (file.get_tensor(f"flac/{name}").tobytes(), file.get_tensor(f"mel/{name}")) for name in names
-                }
-            return _from_json(value, content)
-        except _UNREADABLE:
-            return None
+        with safe_open(self._file(key), framework="numpy") as file:
+
+            def content(clip: str) -> tuple[bytes, np.ndarray]:
+                return file.get_tensor(f"flac/{clip}").tobytes(), file.get_tensor(f"mel/{clip}")
+
+            return _from_json(json.loads(file.metadata()[_META]), content)
 
     def _published(self, key: str) -> RecordingOutcome | None:
         if self.before is None or key not in self._rows:
             return None
-        value = self._rows[key]
-        try:
-            names = [row["clip"]["id"] for row in value["made"]]
-            return _from_json(value, {name: self._content(self.before, name) for name in names})
-        except _UNREADABLE:
-            return None
+        return _from_json(self._rows[key], partial(self._content, self.before))
 
     def _content(self, before: Artifact, clip: str) -> tuple[bytes, np.ndarray]:
         """Audio and mel of a clip of the dataset before."""
         folder, mels = (AUDIO, MELS) if f"{AUDIO}/{clip}.flac" in self._files else (REJECTED, REJECTED_MELS)
         if mels not in self._mels:
             self._mels[mels] = safe_open(before.path(mels), framework="numpy")
-        mel: np.ndarray = self._mels[mels].get_tensor(clip)  # type: ignore[no-untyped-call]
+        mel = self._mels[mels].get_tensor(clip)  # type: ignore[no-untyped-call]
         return before.path(f"{folder}/{clip}.flac").read_bytes(), mel
-
-    @cached_property
-    def _mels(self) -> dict[str, safe_open]:
-        """The open files of the dataset before."""
-        return {}
 
     @cached_property
     def _files(self) -> frozenset[str]:

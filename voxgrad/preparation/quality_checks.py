@@ -86,9 +86,7 @@ def _said(suspect: Suspect) -> str:
     if suspect.kind == "missing":
         return f"an extra word after {word}" if suspect.word else "an extra word at the beginning"
     return (
-        f"{word}, where the recording has another word"
-        if suspect.kind == "replaced"
-        else f"{word}, which is missing in the recording"
+        f"{word}, {'where the recording has another word' if suspect.kind == 'replaced' else 'which is missing in it'}"
     )
 
 
@@ -108,8 +106,7 @@ def breaking(words: tuple[WordScore, ...], bound: float) -> str:
 
 def _deviations(values: np.ndarray, narrowest: float) -> np.ndarray:
     """(n,) → robust standard deviations from the median, (n,)."""
-    scaled: np.ndarray = (values - np.median(values)) / _spread(values, narrowest)
-    return scaled
+    return (values - np.median(values)) / _spread(values, narrowest)
 
 
 def _spread(values: np.ndarray, narrowest: float) -> float:
@@ -363,8 +360,7 @@ def _cepstrum(mel: NDArray[np.floating]) -> Floats:
     mean = mel[:, level >= np.percentile(level, _QUIET)].mean(1)
     bands = np.arange(len(mean)) + 0.5
     orders = np.arange(1, _COEFFICIENTS + 1)[:, None]
-    cepstrum: Floats = np.cos(np.pi * orders * bands / len(mean)) @ mean / len(mean)
-    return cepstrum
+    return np.cos(np.pi * orders * bands / len(mean)) @ mean / len(mean)
 
 
 def _two_means(points: Floats, first: NDArray[np.bool_]) -> tuple[float, NDArray[np.bool_]]:
