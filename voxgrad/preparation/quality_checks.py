@@ -85,9 +85,8 @@ def _said(suspect: Suspect) -> str:
     word = f"“{suspect.word}”"
     if suspect.kind == "missing":
         return f"an extra word after {word}" if suspect.word else "an extra word at the beginning"
-    return (
-        f"{word}, {'where the recording has another word' if suspect.kind == 'replaced' else 'which is missing in it'}"
-    )
+    wrong = {"replaced": "where the recording has another word", "added": "which is missing in the recording"}
+    return f"{word}, {wrong[suspect.kind]}"
 
 
 def breaking(words: tuple[WordScore, ...], bound: float) -> str:
