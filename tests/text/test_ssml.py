@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tables import rows
-from tests.text.plain import passages
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE
@@ -224,16 +223,6 @@ DOCUMENTS = st.lists(PIECES, max_size=12).map("".join) | WELL_FORMED
 def test_any_markup_is_read_or_is_one_clear_error(document, wrapped):
     said = outcome(f"<speak>{document}</speak>" if wrapped else document)
     assert "\n" not in said.partition("ERROR")[2]
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.lists(PIECES | st.sampled_from(["[pause", "[pause 1s]", "]", "0.5s"]), max_size=12).map("".join))
-def test_any_markup_in_plain_text_is_read_or_is_one_clear_error(text):
-    try:
-        found = list(passages([text], TextSpec()))
-    except BadInputError:
-        return
-    assert all(one.written for one in found)
 
 
 @pytest.mark.parametrize(
