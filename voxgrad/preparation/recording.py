@@ -40,46 +40,34 @@ _PAST_THE_END = 0.5
 
 @dataclass(frozen=True)
 class RecordingSettings:
-    """What a prepared recording depends on, besides the recording and its text.
-
-    Attributes:
-        speaker: whose clips they are where the transcripts name nobody.
-        audio: how recordings become clips.
-        text: how texts become tokens.
-        lexicon: the user's pronunciations.
-        base: what aligns; None: nothing is aligned, and long recordings cannot be matched.
-        recogniser: what writes down recordings without a text; None: nothing does.
-        denoise: suppress noise.
-    """
+    """What a prepared recording depends on, besides the recording and its text."""
 
     speaker: str
+    """Whose clips they are where the transcripts name nobody."""
     audio: AudioSpec
     text: TextSpec
     lexicon: Lexicon
     base: ArtifactLocation | None
+    """What aligns; None: nothing is aligned, and long recordings cannot be matched."""
     recogniser: Recogniser | None
+    """What writes down recordings without a text; None: nothing does."""
     denoise: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedClip:
-    """One clip.
-
-    Attributes:
-        clip: as training reads it.
-        flac: its audio, the content of a file.
-        mel: (n_mels, frames) float32.
-        record: what was done to it and what it measures, as JSON values.
-        fit: of text and audio; None without a base.
-        unknown: words that no dictionary has.
-    """
+    """One clip, as training reads it, and what else is known of it."""
 
     clip: Clip
     flac: bytes
     mel: NDArray[np.float32]
+    """(n_mels, frames)."""
     record: dict[str, Any]
+    """What was done to it and what it measures, as JSON values."""
     fit: TranscriptScore | None
+    """None without a base."""
     unknown: tuple[str, ...]
+    """Words that no dictionary has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,14 +267,10 @@ def check_engine(engine: str) -> None:
 def prepare_recordings(
     entries: Sequence[Entry], keys: Sequence[str], how: RecordingSettings, *, engine: str, jobs: int | None
 ) -> Iterator[RecordingOutcome]:
-    """What becomes of every recording, in their order.
+    """What becomes of every recording, in their order; ``keys`` are those of the outcomes.
 
-    Args:
-        entries: the recordings.
-        keys: of their outcomes.
-        how: what the outcomes depend on.
-        engine: ``local`` or ``dask://HOST:PORT``. The cluster's workers must see the files under the same paths.
-        jobs: processes; None: one for every processor where that pays.
+    ``engine`` is ``local`` or ``dask://HOST:PORT``, a cluster whose workers must see the files under the same paths. Of
+    ``jobs``, the number of processes, None is one for every processor where that pays.
 
     Raises:
         EnvironmentFailureError: the cluster does not answer.

@@ -189,13 +189,7 @@ class RecordingSession:
     ) -> "RecordingSession":
         """Begin a session in a new or empty folder; nobody is recorded who has not agreed to ``statement``.
 
-        Args:
-            directory: the folder.
-            name: of the voice.
-            speaker: who speaks.
-            statement: what they agreed to.
-            prompts: sentences to read; None: fifty that cover all phones.
-            kind: whether prompts are recorded, or files brought along.
+        ``prompts`` are sentences to read; None: fifty that cover all phones.
 
         Raises:
             BadInputError: speaker or statement is empty, a name or prompt cannot be used, or something is there.

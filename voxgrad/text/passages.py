@@ -89,10 +89,6 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
     Where something is cut depends on the text alone. What holds nothing to say, such as a row of stars, is left out,
     but not what happens there.
 
-    Args:
-        segments: as they come.
-        front_end: how the voice of a segment reads.
-
     Raises:
         BadInputError: as `encode`, but for passages without a word; earlier passages have been given by then.
     """

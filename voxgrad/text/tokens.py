@@ -84,12 +84,7 @@ class Encoded:
 
 
 def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
-    """Encode written English.
-
-    Args:
-        text: any Unicode; what cannot be read is left out.
-        spec: the mode, and whether blanks go between all tokens.
-        lexicon: the user's pronunciations.
+    """Encode written English, any Unicode; what cannot be read is left out.
 
     Raises:
         BadInputError: not Unicode, nothing to say, or thousands of words that no dictionary has.
