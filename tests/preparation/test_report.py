@@ -1,61 +1,63 @@
 """The report in a real browser: no error, no request, players that play, and an order that changes."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import Select  # noqa: E402
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser():
-    if BROWSER is None:
-        pytest.skip("there is no Chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    yield browser
+    browser.quit()
 
 
 @pytest.mark.slow
-def test_the_report_works_in_a_browser(browser, chain, tmp_path):
+@pytest.mark.skipif(CHROMIUM is None or shutil.which("chromedriver") is None, reason="needs chromium and chromedriver")
+def test_the_report_works_in_a_browser(browser, chain):
     report = os.environ.get("VOXGRAD_REPORT")
-    path = Path(report) if report is not None else chain.dataset.path("report.html")
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    said: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(path.as_uri())
-    cards = page.locator("#clips article")
-    count = cards.count()
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((chain.dataset.path("report.html") if report is None else Path(report)).as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    only, turn = Select(browser.find_element(By.ID, "only")), browser.find_element(By.ID, "turn")
+    count = len(browser.find_elements(By.CSS_SELECTOR, "#clips article"))
     assert count > 0
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     for key in ("seconds", "id", "snr", "doubt"):
-        page.select_option("#by", key)
+        Select(browser.find_element(By.ID, "by")).select_by_value(key)
         for _ in range(2):
-            page.click("#turn")
-            shown = cards.evaluate_all(f"cards => cards.map(card => card.dataset.{key})")
+            turn.click()
+            cards = browser.find_elements(By.CSS_SELECTOR, "#clips article")
+            shown = [card.get_attribute(f"data-{key}") for card in cards]
             assert len(shown) == count
             values = shown if key == "id" else [float(value) for value in shown if value]
             assert values in (sorted(values), sorted(values, reverse=True))
-    page.select_option("#only", "rejected")
-    assert cards.count() == page.evaluate("cards.filter(c => c.dataset.verdict === 'rejected').length")
-    page.select_option("#only", "")
-    played = page.evaluate(
-        """async () => {
-            const audio = document.querySelector("audio");
-            audio.muted = true;
-            await audio.play();
-            await new Promise(done => setTimeout(done, 500));
-            return [audio.currentTime, audio.duration];
-        }"""
+    only.select_by_value("rejected")
+    cards = browser.find_elements(By.CSS_SELECTOR, "#clips article")
+    assert len(cards) == browser.execute_script("return cards.filter(c => c.dataset.verdict === 'rejected').length")
+    only.select_by_value("")
+    played, duration = browser.execute_async_script(
+        """const audio = document.querySelector("audio"), done = arguments[0];
+        audio.muted = true;
+        audio.play().then(() => setTimeout(() => done([audio.currentTime, audio.duration]), 500));"""
     )
-    assert 0 < played[0] <= played[1]
-    assert said == []
+    assert 0 < played <= duration
+    assert browser.get_log("browser") == []
+    events = [json.loads(one["message"])["message"] for one in browser.get_log("performance")]
+    asked = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    assert asked
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    page.screenshot(path=tmp_path / "phone.png")
