@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tables import rows
 from tests.text.plain import passages
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
@@ -20,28 +21,10 @@ def cut(*texts: str) -> list[tuple[str, Break]]:
     return [(one.written, one.ends) for one in passages(texts, SPEC)]
 
 
-@pytest.mark.parametrize(
-    ("paragraph", "expected"),
-    [
-        ("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"]),
-        ("Mr. and Mrs. Smith left.", ["Mr. and Mrs. Smith left."]),
-        ("J. R. R. Tolkien wrote. So did I. Then all.", ["J. R. R. Tolkien wrote.", "So did I.", "Then all."]),
-        ("The U.S. Army came. It left.", ["The U.S. Army came.", "It left."]),
-        ("It was 5 p.m. He left.", ["It was 5 p.m.", "He left."]),
-        ("It was 5 p.m. and he left.", ["It was 5 p.m. and he left."]),
-        ("It cost 3.5 dollars, e.g. Monday. Yes.", ["It cost 3.5 dollars, e.g. Monday.", "Yes."]),
-        ("“Go!” he said. “Now.” She went.", ["“Go!” he said.", "“Now.”", "She went."]),
-        ("See No. 5 on Nov. 12. No. Not that.", ["See No. 5 on Nov. 12.", "No.", "Not that."]),
-        ("1. First. 2. Second.", ["1. First.", "2. Second."]),
-        ("It ended in 1984. They knew.", ["It ended in 1984.", "They knew."]),
-        ("Wait... Who is it?!  Nobody…", ["Wait...", "Who is it?!", "Nobody…"]),
-        ("apples, pears etc. The end.", ["apples, pears etc.", "The end."]),
-        ("over\ntwo\nlines. And on.", ["over\ntwo\nlines.", "And on."]),
-        (" \n ", []),
-    ],
-)
-def test_sentences_end_where_they_do(paragraph, expected):
-    assert list(sentences(paragraph)) == expected
+@pytest.mark.parametrize(("_", "marked"), rows("text/sentences.tsv"))
+def test_sentences_end_where_they_do(_, marked):
+    assert list(sentences(marked.replace("|", ""))) == [sentence.strip() for sentence in marked.split("|")]
+    assert list(sentences(" \n ")) == []
 
 
 def test_an_empty_line_and_a_new_text_end_a_paragraph():
