@@ -14,10 +14,6 @@ PLAIN = TextSpec(add_blank=False)
 BOTH = [PLAIN, TextSpec(frontend="official", add_blank=False)]
 
 
-def of(kind):
-    return [row[1:] for row in rows("text/lexicon.tsv") if row[0] == kind]
-
-
 def parse(*lines):
     return Lexicon.parse("\n".join(lines), "words.txt")
 
@@ -27,12 +23,12 @@ def first(text, lexicon=NONE, spec=PLAIN):
     return " ".join(word.phones), word.source
 
 
-@pytest.mark.parametrize(("line", "phones"), of("line"))
+@pytest.mark.parametrize(("line", "phones"), rows("text/lexicon.tsv", "line"))
 def test_a_line(line, phones):
     assert parse("# a remark", "", line).lookup("snizzle") == tuple(phones.split())
 
 
-@pytest.mark.parametrize(("lines", "message"), of("bad line"))
+@pytest.mark.parametrize(("lines", "message"), rows("text/lexicon.tsv", "bad line"))
 def test_a_bad_line_is_refused_with_its_place(lines, message):
     with pytest.raises(BadInputError) as caught:
         parse(lines)
@@ -77,7 +73,7 @@ def test_the_digest_is_that_of_the_pronunciations():
 
 
 @pytest.mark.parametrize("spec", BOTH)
-@pytest.mark.parametrize(("text", "entry", "phones"), of("entry"))
+@pytest.mark.parametrize(("text", "entry", "phones"), rows("text/lexicon.tsv", "entry"))
 def test_an_entry_goes_before_everything(text, entry, phones, spec):
     labels, source = first(text, parse(entry), spec)
     assert (labels.removesuffix(" '"), source) == (phones, "lexicon")
@@ -101,7 +97,7 @@ def test_the_article_hears_what_the_lexicon_says():
 
 
 @pytest.mark.parametrize("spec", BOTH)
-@pytest.mark.parametrize(("text", "phones"), of("braces"))
+@pytest.mark.parametrize(("text", "phones"), rows("text/lexicon.tsv", "braces"))
 def test_phones_in_braces(text, phones, spec):
     assert first(text, NONE, spec) == (phones, "inline")
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.tables import rows
 from voxgrad.errors import BadInputError
 from voxgrad.transcripts.beside import script_beside
 from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.formats import BadRow
-from voxgrad.transcripts.lists import rows
+from voxgrad.transcripts.lists import rows as lines_of
 
 Make = Callable[..., Path]
 
@@ -96,26 +97,7 @@ def test_names_of_files_are_the_same_in_composed_and_decomposed_letters(make: Ma
     assert script_beside(folder / "wavs" / "cafe\u0301.wav") == "B."
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("alone", "metadata.csv:2 is not `name|text`, with at most three columns"),
-        ("a|b|c|d", "metadata.csv:2 is not `name|text`, with at most three columns"),
-        ("|Text.", "metadata.csv:2 is not `name|text`, with at most three columns"),
-        ("other|", "metadata.csv:2 has no text"),
-        ("other|  |", "metadata.csv:2 has no text"),
-        ("other.wav||ann", "metadata.csv:2 has no text"),
-        ("missing|Text.", "metadata.csv:2: there is no recording missing in the folder"),
-        ("missing.wav|Text.", "metadata.csv:2: there is no recording missing.wav in the folder"),
-        ("good|Once more.", "metadata.csv:2: good occurs twice"),
-        ("good.wav|Once more.", "metadata.csv:2: good occurs twice"),
-        ("../outside.wav|Text.", "metadata.csv:2: ../outside.wav is a path that points outside the folder"),
-        ("../outside|Text.", "metadata.csv:2: ../outside is a path that points outside the folder"),
-        (f"{'very long ' * 30}.wav|good", "there is no recording very long"),
-        ("/etc/hostname.wav|Text.", "metadata.csv:2: there is no recording hostname.wav in the folder"),
-        ("other\0.wav|Text.", "there is no recording other"),
-    ],
-)
+@pytest.mark.parametrize(("line", "reason"), rows("transcripts/lines.tsv", "line"))
 def test_a_line_that_cannot_be_used_is_left_out_with_its_reason(line: str, reason: str, make: Make, tmp_path: Path):
     (tmp_path / "outside.wav").touch()
     folder = make("good.wav", "other.wav", listed=f"good|Text.\n{line}\n")
@@ -157,26 +139,7 @@ def test_a_link_to_nothing_is_named(listed: str | None, make: Make, tmp_path: Pa
     assert "gone.wav is a link to a file that is not there (fetch it with `dvc pull` or" in problem(folder)
 
 
-SRT = "1\n00:00:00,000 --> 00:00:01,000\nAlpha.\n"
-VTT = "WEBVTT\n\n00:00.000 --> 00:01.000\nAlpha.\n"
-
-
-@pytest.mark.parametrize(
-    ("recording", "name", "content"),
-    [
-        ("A.WAV", "A.TXT", "Alpha."),
-        ("f.wav", "F.txt", "Alpha."),
-        ("a.Flac", "a.LAB", "Alpha."),
-        ("a.wav", "A.WAV.TXT", "Alpha."),
-        ("a.wav", "a.EN.SRT", SRT),
-        ("A.wav", "txt/a.VTT", VTT),
-        ("A.wav", "a.TXT", "0\t1\tAlpha.\n"),
-        ("A.WAV", "METADATA.CSV", "a|Alpha.\n"),
-        ("a.wav", "Metadata.jsonl", '{"audio": "A.WAV", "text": "Alpha."}\n'),
-        ("x/a.wav", "LIST.TSV", "X\\A.Wav\tAlpha.\n"),
-        ("x/1_2.wav", "X/1.TRANS.TXT", "1_2 Alpha.\n"),
-    ],
-)
+@pytest.mark.parametrize(("content", "recording", "name"), rows("transcripts/lines.tsv", "name"))
 def test_endings_and_names_match_in_any_capitals(recording: str, name: str, content: str, make: Make):
     there = find_transcripts(make(recording, files={name: content}))
     assert there.problems == []
@@ -283,20 +246,8 @@ def test_a_list_without_permission_is_refused(make: Make, monkeypatch: pytest.Mo
         find_transcripts(folder)
 
 
-@pytest.mark.parametrize(
-    ("form", "line", "reason"),
-    [
-        ("gpt-sovits", "a.wav|ann|zh|Text.", "is in zh, but voxgrad reads only English"),
-        ("gpt-sovits", "a.wav|ann|Text.", "is not GPT-SoVITS's"),
-        ("f5", "a.wav|Text.|more", "is not F5's"),
-        ("piper", "a|b|c|d", "is not Piper's"),
-        ("jsonl", "{", "is not JSON"),
-        ("jsonl", "[1, 2]", "has no audio or no text"),
-        ("jsonl", '{"audio": 3, "text": "Text."}', "has no audio or no text"),
-        ("ljspeech", "alone", "is not `name|text`"),
-    ],
-)
+@pytest.mark.parametrize(("line", "form", "reason"), rows("transcripts/lines.tsv", "form"))
 def test_a_bad_line_is_told_of_with_its_number(form: str, line: str, reason: str):
-    (bad,) = rows(f"\n{line}\n", form)
+    (bad,) = lines_of(f"\n{line}\n", form)
     assert isinstance(bad, BadRow)
     assert (bad.line, reason in bad.reason) == (2, True)

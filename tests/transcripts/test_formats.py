@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tables import rows
 from voxgrad.cli.main import main
 from voxgrad.errors import BadInputError
 from voxgrad.transcripts.find import find_transcripts
@@ -102,19 +103,7 @@ def read(folder: Path, form: str | None = None) -> Transcripts | None:
     return None
 
 
-@pytest.mark.parametrize(
-    ("labels", "reason"),
-    [
-        ("0\t1\tAlpha.\n0.5\t2\tBeta.\n5\t6\tGamma.\n", "book.txt:1 overlaps with another"),
-        ("-1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times: -1 to 1 s"),
-        ("2\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times: 2 to 1 s"),
-        ("nan\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times"),
-        ("1\t1\tAlpha.\n5\t6\tGamma.\n", "book.txt:1 has impossible times"),
-        ("0\t1\tAlpha.\tmore\n5\t6\tGamma.\n", "book.txt:1 is not a label track's `start end text`, by tabs"),
-        ("0\tx\tAlpha.\n5\t6\tGamma.\n7\t8\t\n", "book.txt:1 is not a label track's"),
-        ("0\t1\t[music]\n5\t6\tGamma.\n", "book.txt:1 contains a note that is not spoken: [music]"),
-    ],
-)
+@pytest.mark.parametrize(("labels", "reason"), rows("transcripts/lines.tsv", "label"))
 def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str, make: Make):
     found = find_transcripts(make("book.wav", files={"book.txt": labels}))
     assert reason in reasons(found)
