@@ -7,12 +7,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.documents.book_kinds import KINDS
 from tests.documents.books import CONTAINER, cover, page, write_epub
 from voxgrad.documents.epub import open_book
 from voxgrad.errors import BadInputError
 
+KINDS = yaml.safe_load(Path(__file__).with_name("book_kinds.yaml").read_text(encoding="utf-8"))
 PAGES = {
     "cover.xhtml": '<img src="cover.png"/>',
     "one.xhtml": '<h1>First</h1><p>It was cold.<a epub:type="noteref" href="#n">1</a></p>'
@@ -38,7 +39,7 @@ def test_a_book_is_read_in_order_with_its_titles(ncx, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("ncx", [False, True])
 def test_notes_and_page_numbers_are_not_read(kind, ncx, tmp_path):
-    pages, expected = KINDS[kind]
+    pages, expected = KINDS[kind]["pages"], KINDS[kind]["read"]
     book = open_book(write_epub(tmp_path / "b.epub", pages, [(name, f"Title of {name}") for name in pages], ncx=ncx))
     read = [text for chapter in book.chapters for text in re.findall("(?s)<p>(.*?)</p>", chapter.ssml)]
     assert [" ".join(text.split()) for text in read] == expected
