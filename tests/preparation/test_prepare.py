@@ -77,14 +77,6 @@ def test_nothing_usable_is_refused_with_the_first_reason(folder: Path, refused):
     assert "no recording a in the folder" in refused("prepare", folder)
 
 
-def test_a_folder_without_transcripts_is_refused(folder: Path, refused, tmp_path: Path):
-    (folder / "metadata.csv").unlink()
-    assert "contains no transcripts" in refused("prepare", folder)
-    assert "there is no folder" in refused("prepare", tmp_path / "nowhere")
-    assert "there is no folder" in refused("prepare", folder / "a.wav")
-    assert "no transcript list" in refused("prepare", folder, "--transcripts", "nowhere.txt")
-
-
 def test_the_name_is_made_of_the_folders(folder: Path, prepare, monkeypatch: pytest.MonkeyPatch):
     assert prepare(folder).ref == "voice@v1"
     monkeypatch.chdir(folder)

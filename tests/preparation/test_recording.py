@@ -240,8 +240,8 @@ def book(tmp_path: Path) -> tuple[Path, list[tuple[float, float]]]:
     return folder, spans
 
 
-def labelled(folder: Path, spans: list[tuple[float, float]], texts=SAID) -> None:
-    lines = [f"{start:.3f}\t{stop:.3f}\t{text}" for (start, stop), text in zip(spans, texts, strict=True)]
+def labelled(folder: Path, spans: list[tuple[float, float]]) -> None:
+    lines = [f"{start:.3f}\t{stop:.3f}\t{text}" for (start, stop), text in zip(spans, SAID, strict=True)]
     (folder / "book.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
