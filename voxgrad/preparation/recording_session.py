@@ -29,13 +29,14 @@ from voxgrad.preparation.alignment import score_transcript
 from voxgrad.preparation.consent import agreed
 from voxgrad.settings import PrepareSpec, Spec, TextSpec
 from voxgrad.store.artifact import check_name
-from voxgrad.text.dictionary import PHONES
+from voxgrad.text.dictionary import CONSONANTS, VOWELS
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.tokens import encode_transcript
+from voxgrad.transcripts.formats import one_line
 
 _LEAST_FIT = 0.2
 """Of a text: its margin over its words backwards, as a share of its likelihood. docs/serve.md has figures."""
-ALL_PHONES = frozenset(phone.rstrip("012") for phone in PHONES)
+ALL_PHONES = frozenset((*VOWELS, *CONSONANTS))
 """The phones of English, without stress."""
 
 
@@ -324,4 +325,4 @@ def read_prompts(lines: Iterable[str]) -> tuple[str, ...]:
 
 def _one_line(text: str) -> str:
     # A bar would end the text in the list of takes.
-    return " ".join(text.replace("|", " ").split())
+    return one_line(text.replace("|", " "))

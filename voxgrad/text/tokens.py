@@ -272,16 +272,11 @@ def _official(written: str, lexicon: Lexicon, *, spelt: bool) -> Pronunciation:
         said = (inline(part) if part[0] == "{" else _letters(part.lower()) for part in parts)
         return Pronunciation(tuple(phone for phones in said for phone in phones), "inline")
     word = written.lower()
-    for before, core, after in _with_marks(word) if lexicon else ():
+    marked = _MARKED.fullmatch(word) if lexicon else None
+    for before, core, after in () if marked is None else (("", word, ""), marked.groups()):
         if (phones := lexicon.lookup(core)) is not None:
             return Pronunciation((*_letters(before), *phones, *_letters(after)), "lexicon")
     return Pronunciation(_letters(word), "letters") if spelt else _looked_up(word)
-
-
-def _with_marks(word: str) -> tuple[tuple[str, ...], ...]:
-    """A word whole, and without the marks before and after it; nothing where it has no letter."""
-    marked = _MARKED.fullmatch(word)
-    return () if marked is None else (("", word, ""), marked.groups())
 
 
 def _letters(written: str) -> tuple[str, ...]:
