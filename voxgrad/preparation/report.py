@@ -5,7 +5,6 @@ import re
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
@@ -21,7 +20,6 @@ from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import PrepareSpec
-from voxgrad.text.dictionary import CONSONANTS, VOWELS
 from voxgrad.training.alignment import labels
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.beside import BESIDE
@@ -58,7 +56,7 @@ def report_recordings(judged: JudgedRecordings, emit: Emit) -> None:
     """What was left out, what is kept with a warning, and what is odd about all of them together."""
     _warn(_problems(judged.problems), emit)
     _warn(_duplicates(judged.duplicates), emit)
-    _warn(map(two_voices, judged.mixed_voices), emit)
+    _warn(map(_two_voices, judged.mixed_voices), emit)
     for noise in _suppressed_noise(judged.made):
         emit(Said(noise))
     _warn(_reverberant(judged.made), emit)
@@ -104,7 +102,7 @@ def _duplicates(duplicates: Duplicates) -> Iterator[str]:
         yield f"same text for clips of very different length: {texts}, such as that of {pair}; see report.html"
 
 
-def two_voices(voices: MixedVoices) -> str:
+def _two_voices(voices: MixedVoices) -> str:
     """A speaker among whose clips there are two voices, in a sentence."""
     some = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
     return (
@@ -160,76 +158,31 @@ ENGLISH = {phone: float(count) for phone, count in re.findall(r"([A-Z]+) ([\d.]+
 """Of a thousand phones in the 13,100 transcripts of LJSpeech, as `voxgrad.text` reads them."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneCount:
-    """One phone: how often it is said, and of a thousand phones here and in English."""
-
-    phone: str
-    count: int
-    here: float
-    english: float
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What a dataset has of English."""
-
-    phones: tuple[PhoneCount, ...]
-    """All 39, the most frequent of English first."""
-    minutes_more: float
-    """Of ordinary text, after which every phone can be expected to be said `ENOUGH` times."""
-    scarcest: str
-    """The phone that needs so many; empty where none does."""
-
-    @property
-    def rare(self) -> tuple[PhoneCount, ...]:
-        """The phones that are said too rarely, the rarest first."""
-        return tuple(sorted((phone for phone in self.phones if phone.count < ENOUGH), key=lambda phone: phone.count))
-
-
-def coverage(clips: Sequence[Clip]) -> Coverage:
-    """Counts the phones of clips; there is at least one clip."""
-    names = (*VOWELS, *CONSONANTS)
-    counted = Counter(label.rstrip("012") for clip in clips for label in labels(clip.tokens))
-    counts = {name: counted[name] for name in names}
-    total = max(1, sum(counts.values()))
-    per_minute = 60 * total / sum(clip.seconds for clip in clips)
-    phones = tuple(
-        PhoneCount(name, counts[name], 1000 * counts[name] / total, ENGLISH[name])
-        for name in sorted(names, key=lambda name: -ENGLISH[name])
-    )
-    wanting = {phone.phone: (ENOUGH - phone.count) / (phone.english / 1000 * per_minute) for phone in phones}
-    scarcest = max(wanting, key=lambda phone: wanting[phone])
-    more = max(0.0, wanting[scarcest])
-    return Coverage(phones, more, scarcest if more > 0 else "")
+def _phone_counts(clips: Iterable[Clip]) -> dict[str, int]:
+    """How often every phone of English is said, the most frequent one of English first."""
+    said = Counter(label.rstrip("012") for clip in clips for label in labels(clip.tokens))
+    return {phone: said[phone] for phone in sorted(ENGLISH, key=lambda phone: -ENGLISH[phone])}
 
 
 def write_report(
     directory: Path, judged: JudgedRecordings, name: str, preset: PrepareSpec, consent: str | None
 ) -> None:
     """Writes the page and its pictures into a dataset's directory, whose audio is there already."""
-    covered = coverage([prepared.clip for prepared in judged.kept])
+    counts = _phone_counts(prepared.clip for prepared in judged.kept)
+    of_a_thousand = [1000 * count / max(1, sum(counts.values())) for count in counts.values()]
     shown = judged.kept[0]
     pictures.draw_mel(directory / MEL, shown.mel, preset.audio.mel, shown.clip.text)
-    pictures.draw_coverage(
-        directory / COVERAGE,
-        [phone.phone for phone in covered.phones],
-        [phone.here for phone in covered.phones],
-        [phone.english for phone in covered.phones],
-    )
+    pictures.draw_coverage(directory / COVERAGE, list(counts), of_a_thousand, [ENGLISH[phone] for phone in counts])
     pictures.draw_distributions(directory / DISTRIBUTIONS, _distributions(judged.kept))
     page = template(Path(__file__).parent, _TEMPLATE).render(
         name=name,
         metrics=judged.metrics(),
         consent=consent,
-        coverage=covered,
-        enough=ENOUGH,
-        advice=advice(covered, judged),
+        advice=[_advice_on_phones(counts, judged.kept), *_advice(judged)],
         pictures=[(png(directory / file), what) for file, what in _PICTURES],
         cards=_cards(judged),
         duplicates=judged.duplicates,
         problems=[problem for problem in judged.problems if problem.id not in judged.verdicts],
-        checks=preset.checks,
     )
     (directory / PAGE).write_text(page, encoding="utf-8")
 
@@ -240,24 +193,25 @@ _PICTURES = (
 )
 
 
-def advice(covered: Coverage, judged: JudgedRecordings) -> list[str]:
-    """What would make the dataset better, in sentences."""
-    said = []
-    if covered.scarcest:
-        rare = ", ".join(f"{phone.phone} ({phone.count})" for phone in covered.rare)
-        said.append(
-            f"About {max(1, round(covered.minutes_more))} more minutes of ordinary text would bring every phone "
-            f"to {ENOUGH}; sentences chosen for it need fewer. Rare now: {rare}."
-        )
-    else:
-        said.append(f"Every phone of English is said at least {ENOUGH} times.")
-    doubtful = [name for name, verdict in judged.verdicts.items() if verdict.doubt and verdict.doubt.reason]
-    if doubtful:
-        said.append(
-            f"{len(doubtful)} transcripts may be wrong: listen to them first. They are at the top of the list below."
-        )
-    sentences = map(two_voices, judged.mixed_voices)
-    return said + [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences]
+def _advice_on_phones(counts: dict[str, int], kept: Sequence[PreparedClip]) -> str:
+    """How much more text would bring every phone to `ENOUGH`, in a sentence."""
+    rare = sorted((phone for phone in counts if counts[phone] < ENOUGH), key=counts.__getitem__)
+    if not rare:
+        return f"Every phone of English is said at least {ENOUGH} times."
+    per_minute = 60 * max(1, sum(counts.values())) / sum(prepared.clip.seconds for prepared in kept)
+    minutes = max((ENOUGH - counts[phone]) / (ENGLISH[phone] / 1000 * per_minute) for phone in rare)
+    return (
+        f"About {max(1, round(minutes))} more minutes of ordinary text would bring every phone to {ENOUGH}; sentences "
+        f"chosen for it need fewer. Rare now: {', '.join(f'{phone} ({counts[phone]})' for phone in rare)}."
+    )
+
+
+def _advice(judged: JudgedRecordings) -> Iterator[str]:
+    """What else would make the dataset better, in sentences."""
+    if doubtful := sum(bool(verdict.doubt and verdict.doubt.reason) for verdict in judged.verdicts.values()):
+        yield f"{doubtful} transcripts may be wrong: listen to them first. They are at the top of the list below."
+    for sentence in map(_two_voices, judged.mixed_voices):
+        yield f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _cards(judged: JudgedRecordings) -> list[dict[str, object]]:
