@@ -305,8 +305,6 @@ class MixedVoices:
     """Two voices among the clips of one speaker."""
 
     speaker: str
-    distance: float
-    """Standard deviations between the two."""
     clips: tuple[str, ...]
     """Of the rarer voice, by id."""
     of: int
@@ -325,7 +323,7 @@ def mixed_voices(made: Sequence[PreparedClip]) -> list[MixedVoices]:
         )
         if distance > _APART:
             names = tuple(prepared.clip.id for prepared, other in zip(theirs, rarer, strict=True) if other)
-            found.append(MixedVoices(speaker, round(distance, 1), names, len(theirs)))
+            found.append(MixedVoices(speaker, names, len(theirs)))
     return found
 
 
