@@ -17,7 +17,6 @@ LEVELS = (
     {
         "",
         "errors",
-        "system_errors",
         "files",
         "settings",
         "options",
@@ -29,7 +28,7 @@ LEVELS = (
         "threads",
         "unicode",
     },
-    {"text", "transcripts", "audio", "model", "store", "documents", "pictures", "pages"},
+    {"text", "transcripts", "audio", "model", "store", "documents", "pictures"},
     {"acoustic_model"},
     {"vocoder"},
     {"training", "onnx"},

@@ -11,9 +11,8 @@ from typing import Final, TypeVar
 import torch
 from torch import nn
 
-from voxgrad.errors import EnvironmentFailureError
+from voxgrad.errors import EnvironmentFailureError, is_out_of_memory
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.system_errors import is_out_of_memory
 
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3

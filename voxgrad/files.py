@@ -11,8 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from uuid import uuid4
 
-from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
-from voxgrad.system_errors import GO_ON, is_disk_full, os_error
+from voxgrad.errors import GO_ON, BadInputError, EnvironmentFailureError, VoxgradError, is_disk_full, os_error
 
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from tests.cli.test_main import ROOT, RUN
 from tests.documents.books import write_epub
-from voxgrad import system_errors
+from voxgrad import errors
 from voxgrad.cli.main import main
 from voxgrad.cli.standard_streams import UnfailingStream
 from voxgrad.errors import EnvironmentFailureError
@@ -108,21 +108,21 @@ def test_a_library_that_does_not_load_is_named_with_what_mends_it(content, says,
     stand_in(tmp_path, "broken_one", content)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(Store, "open", lambda *_, **__: importlib.import_module("broken_one"))
-    system_errors._distributions.cache_clear()
+    errors._distributions.cache_clear()
     assert main(["ls"]) == 4
-    system_errors._distributions.cache_clear()
+    errors._distributions.cache_clear()
     line = capsys.readouterr().err
     assert line.startswith(f"error: {says}")
     assert ("--upgrade broken_one 'numpy>=" in line) == (" with numpy" in line)
 
 
 def test_an_extension_module_that_does_not_load_is_named_too():
-    error = system_errors.as_voxgrad_error(ImportError("x.so: undefined symbol: y", name="parselmouth"))
+    error = errors.as_voxgrad_error(ImportError("x.so: undefined symbol: y", name="parselmouth"))
     assert str(error).startswith("praat-parselmouth 0.")
     assert "does not load (x.so: undefined symbol: y)" in str(error)
-    assert system_errors.as_voxgrad_error(ImportError("no name", name="voxgrad.store")) is None
+    assert errors.as_voxgrad_error(ImportError("no name", name="voxgrad.store")) is None
     # Of an extra, the extra mends it: it also names what its packages need and do not ask for.
-    error = system_errors.as_voxgrad_error(ImportError("no name", name="wyoming"))
+    error = errors.as_voxgrad_error(ImportError("no name", name="wyoming"))
     assert str(error).endswith("Mend it with: pip install --force-reinstall 'voxgrad[serve]'.")
 
 

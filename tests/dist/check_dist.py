@@ -22,7 +22,7 @@ FIELDS = ("Name", "Version", "Summary", "Requires-Python", "License-Expression",
 ENTRY_POINT = "voxgrad = voxgrad.cli.main:run"
 USES = """
 import voxgrad
-from voxgrad.pages import template
+from voxgrad.pictures import template
 from voxgrad.presets import load_prepare_preset, load_preset, load_settings, preset_names
 from voxgrad.settings import VocoderPreset
 from pathlib import Path

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.errors import GO_ON, BadInputError, EnvironmentFailureError, is_disk_full, os_error
 from voxgrad.files import atomic_write
-from voxgrad.system_errors import GO_ON, is_disk_full, os_error
 
 if TYPE_CHECKING:
     import torchaudio

@@ -28,8 +28,7 @@ from voxgrad.cli.shared_options import RANK, Command, Group, Session
 from voxgrad.cli.standard_streams import secure_standard_streams, silence
 from voxgrad.cli.store import gc, ls, restore, rm, show, verify
 from voxgrad.cli.train import finetune, pretrain, runs, train_vocoder
-from voxgrad.errors import ExitCode, VoxgradError
-from voxgrad.system_errors import as_voxgrad_error
+from voxgrad.errors import ExitCode, VoxgradError, as_voxgrad_error
 from voxgrad.threads import set_threads
 
 

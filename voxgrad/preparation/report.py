@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from voxgrad import pictures
 from voxgrad.events import Emit, Said, counted
-from voxgrad.pages import mel_picture, mp3, png, template
+from voxgrad.pictures import mel_picture, mp3, png, template
 from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NoReturn
 
 from pydantic import Field, ValidationError
 
-from voxgrad.errors import BadInputError, ExitCode, VoxgradError
+from voxgrad.errors import BadInputError, ExitCode, VoxgradError, as_voxgrad_error
 from voxgrad.events import Emit, Event
 from voxgrad.files import atomic_write
 from voxgrad.preparation.speech_recognition import Recogniser, choose_recogniser
@@ -31,7 +31,6 @@ from voxgrad.steps.finetune import finetune
 from voxgrad.steps.prepare import Options, prepare
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.training.run import RunOptions, with_time_for_card
 
 _LOG = logging.getLogger("voxgrad.server")

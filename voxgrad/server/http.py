@@ -10,9 +10,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
-from voxgrad.errors import ExitCode
+from voxgrad.errors import GO_ON, ExitCode, as_voxgrad_error
 from voxgrad.server.settings import Limits
-from voxgrad.system_errors import GO_ON, as_voxgrad_error
 from voxgrad.unicode import whole_characters
 
 T = TypeVar("T")

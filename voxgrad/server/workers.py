@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import torch
 
-from voxgrad.errors import EnvironmentFailureError
+from voxgrad.errors import EnvironmentFailureError, as_voxgrad_error
 from voxgrad.events import ignore
 from voxgrad.preparation.alignment import loaded
 from voxgrad.preparation.recording_session import check_take
@@ -25,7 +25,6 @@ from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.steps.card import card
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
-from voxgrad.system_errors import as_voxgrad_error
 from voxgrad.text.passages import Passage
 from voxgrad.voice.engine import PassageAudio, Pauses
 from voxgrad.voice.torch_engine import TorchEngine

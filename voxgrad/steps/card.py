@@ -9,7 +9,7 @@ from voxgrad.audio.io import Samples
 from voxgrad.evaluation.clips import Figures, alignments, held_out, measured, recording, speak
 from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
-from voxgrad.pages import mel_picture, mp3, template
+from voxgrad.pictures import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.errors import BadInputError, IntegrityError, is_disk_full
 from voxgrad.files import advisory_lock, explain_os_errors, is_locked, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
@@ -27,7 +27,6 @@ from voxgrad.store.artifact import (
 )
 from voxgrad.store.lineage import Lineage, runs_from
 from voxgrad.store.store import Store
-from voxgrad.system_errors import is_disk_full
 
 DERIVED = "onnx"
 """The kind of what was only made so that something else is quicker."""

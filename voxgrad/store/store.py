@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from platformdirs import user_data_path
 
-from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.errors import BadInputError, IntegrityError, is_disk_full, os_error
 from voxgrad.files import advisory_lock, explain_os_errors, explained, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
@@ -28,7 +28,6 @@ from voxgrad.store.artifact import (
 )
 from voxgrad.store.manifest import MANIFEST_FILE, SCHEMA_VERSION, NewerSchemaError, Parent, canonical_json, check_schema
 from voxgrad.store.publish import StagedArtifact
-from voxgrad.system_errors import is_disk_full, os_error
 
 EMBEDDED = Path(__file__).parent.parent / "pretrained"
 """The artifacts that come with the package."""
