@@ -19,7 +19,7 @@ from voxgrad.onnx.file import DIGEST, INPUTS, OUTPUTS, SPEAKER_INPUT, GraphDescr
 from voxgrad.onnx.graph import SherpaGraph, SpeechGraph, VocoderGraph
 from voxgrad.onnx.runtime import require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
-from voxgrad.settings.base import either
+from voxgrad.settings.model import either
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.text.tokens import BLANK
 from voxgrad.vocoder.registry import Vocoder

@@ -5,8 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from voxgrad.settings import Spec
-from voxgrad.settings.base import Positive
+from voxgrad.settings import Positive, Spec
 from voxgrad.threads import usable_processors
 
 _ORIGIN: Final = re.compile(

@@ -1,57 +1,10 @@
-"""Settings of recordings: the mel spectrogram, how a recording becomes a clip, and what a clip must be like."""
+"""Settings of `prepare`: how a recording becomes a clip, and what a clip must be like."""
 
-import hashlib
-import json
-import math
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from voxgrad.settings.base import Positive, Spec
-
-
-class MelSpec(Spec):
-    """The log-mel spectrogram (HiFi-GAN's, which Grad-TTS shares)."""
-
-    sample_rate: Positive = 22050
-    """Hz."""
-    n_fft: Positive = 1024
-    """Samples."""
-    win_length: Positive = 1024
-    """Samples of the Hann window."""
-    hop_length: Positive = 256
-    """Samples between frames."""
-    n_mels: Positive = 80
-    """Bands."""
-    f_min: float = Field(default=0.0, ge=0)
-    """Hz, lower edge of the lowest band."""
-    f_max: float = Field(default=8000.0, gt=0)
-    """Hz, upper edge of the highest band."""
-    floor: float = Field(default=1e-5, gt=0)
-    """Magnitudes are clamped to this before the logarithm."""
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if max(self.win_length, self.hop_length) > self.n_fft:
-            raise ValueError("win_length and hop_length must not exceed n_fft")
-        if not self.f_min < self.f_max <= self.sample_rate / 2:
-            raise ValueError("f_min must lie below f_max, and f_max at most at half the sample rate")
-        return self
-
-    @property
-    def fingerprint(self) -> str:
-        """Twelve hex digits that two mels share exactly when they mean the same."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """The lowest and (a bound of) the highest value of a log-mel of audio within full scale."""
-        return math.log(self.floor), math.log(self.n_fft / 4)
-
-    @property
-    def seconds_per_frame(self) -> float:
-        """Seconds between frames."""
-        return self.hop_length / self.sample_rate
+from voxgrad.settings.model import MelSpec, Spec
 
 
 class AudioSpec(Spec):

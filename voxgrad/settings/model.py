@@ -1,13 +1,88 @@
-"""Settings of the acoustic model: text front end, network sizes, and all that a base or voice carries."""
+"""What all settings have in common; and what a base, voice or vocoder carries: mel, text, sizes of networks."""
 
 import difflib
-from typing import Final, Literal, Self
+import hashlib
+import json
+import math
+from collections.abc import Collection, Sequence
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from voxgrad.errors import BadInputError
-from voxgrad.settings.audio import MelSpec
-from voxgrad.settings.base import Positive, Spec
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+def either(names: Sequence[str]) -> str:
+    """Names to choose from, as a sentence has them.
+
+    >>> either(["a", "b", "c"])
+    'a, b or c'
+    """
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def one_of(names: Collection[str]) -> AfterValidator:
+    """A validator that accepts only these names."""
+
+    def validate(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"choose {either(list(names))}")
+        return name
+
+    return AfterValidator(validate)
+
+
+class Spec(BaseModel):
+    """Base of all settings: immutable, and an unknown key is an error. A field's docstring is its description."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class MelSpec(Spec):
+    """The log-mel spectrogram (HiFi-GAN's, which Grad-TTS shares)."""
+
+    sample_rate: Positive = 22050
+    """Hz."""
+    n_fft: Positive = 1024
+    """Samples."""
+    win_length: Positive = 1024
+    """Samples of the Hann window."""
+    hop_length: Positive = 256
+    """Samples between frames."""
+    n_mels: Positive = 80
+    """Bands."""
+    f_min: float = Field(default=0.0, ge=0)
+    """Hz, lower edge of the lowest band."""
+    f_max: float = Field(default=8000.0, gt=0)
+    """Hz, upper edge of the highest band."""
+    floor: float = Field(default=1e-5, gt=0)
+    """Magnitudes are clamped to this before the logarithm."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if max(self.win_length, self.hop_length) > self.n_fft:
+            raise ValueError("win_length and hop_length must not exceed n_fft")
+        if not self.f_min < self.f_max <= self.sample_rate / 2:
+            raise ValueError("f_min must lie below f_max, and f_max at most at half the sample rate")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that two mels share exactly when they mean the same."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and (a bound of) the highest value of a log-mel of audio within full scale."""
+        return math.log(self.floor), math.log(self.n_fft / 4)
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """Seconds between frames."""
+        return self.hop_length / self.sample_rate
+
 
 Quality = Literal["draft", "default", "best"]
 _STEPS: Final = {
@@ -124,3 +199,42 @@ class AcousticSpec(Spec):
             message = f"there is no speaker {speaker} among the {len(self.speakers)} of this voice"
             raise BadInputError(message, f"Similar: {', '.join(near)}. `voxgrad show` lists all.")
         return self.speakers[speaker]
+
+
+class ISTFTSpec(Spec):
+    """Sizes of the package's own vocoder."""
+
+    channels: Positive = 256
+    hidden: Positive = 512
+    """Channels inside a block."""
+    blocks: Positive = 8
+    kernel: Positive = 7
+    """Frames that a block looks at; odd."""
+    iterations: Positive = 16
+    """Of the search for phases that the network corrects."""
+    final_iterations: int = Field(default=12, ge=0)
+    """Of the search that follows the network."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError("kernel must be odd")
+        return self
+
+
+class SourceFilterSpec(Spec):
+    """Sizes of the feed-forward vocoder."""
+
+    channels: Positive = 192
+    blocks: Positive = 6
+    pitch_channels: Positive = 128
+    """Of the network that reads the pitch off the mel."""
+    pitch_blocks: Positive = 4
+    pitch_bins: int = Field(default=128, ge=16)
+    """From 50 to 600 Hz, evenly over the logarithm."""
+    updates: int = Field(default=2, ge=0)
+    """Multiplicative updates that move the excitation to the mel before it is filtered."""
+    iterations: int = Field(default=0, ge=0)
+    """Of phase reconstruction, after the filter."""
+    revise_mel: bool = False
+    """Let the network change the mel that these iterations move to, for a decoder's is smoother than speech."""

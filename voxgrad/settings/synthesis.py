@@ -6,18 +6,12 @@ page and Python, with its docstring as its help: the first sentence is what `-h`
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from voxgrad.samplers import DETERMINISTIC, SAMPLERS
-from voxgrad.settings.base import Positive, Spec, one_of
-from voxgrad.settings.model import ModelSpec, Quality
+from voxgrad.settings.model import ModelSpec, Positive, Quality, Spec, one_of
 
-
-def _registered(name: str) -> str:
-    return one_of(name, tuple(SAMPLERS))
-
-
-Sampler = Annotated[str, AfterValidator(_registered)]
+Sampler = Annotated[str, one_of(SAMPLERS)]
 """The name of one of `voxgrad.samplers`."""
 Speed = Annotated[float, Field(ge=0.2, le=5)]
 
@@ -100,14 +94,10 @@ class ConversionSpec(Spec):
 Quantize = Literal["none", "half", "int8"]
 
 
-def _deterministic(name: str) -> str:
-    return one_of(name, DETERMINISTIC)
-
-
 class OnnxSpec(Spec):
     """How a voice becomes one ONNX graph; all else of its synthesis is as the defaults have it."""
 
-    sampler: Annotated[str, AfterValidator(_deterministic)] = "unipc"
+    sampler: Annotated[str, one_of(DETERMINISTIC)] = "unipc"
     """Solver of the reverse diffusion, unrolled; those that draw noise in every step cannot be."""
     steps: Positive = 2
     """Evaluations of the score network, each in the graph."""

@@ -1,12 +1,11 @@
-"""Settings of a training run: stages, losses and schedules of Grad-TTS."""
+"""Settings of a training run, of a Grad-TTS or a vocoder: stages, losses and schedules."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from voxgrad.settings.base import Positive, Spec
-from voxgrad.settings.model import ModelSpec
+from voxgrad.settings.model import ISTFTSpec, ModelSpec, Positive, SourceFilterSpec, Spec, one_of
 
 
 class ScheduleSpec(Spec):
@@ -146,3 +145,45 @@ class Preset(TrainSpec):
 
     description: str
     model: ModelSpec = ModelSpec()
+
+
+class VocoderStageSpec(ScheduleSpec):
+    """One stage of training a vocoder."""
+
+    crop: int = Field(default=64, ge=32)
+    """Frames of each utterance."""
+    adversarial: bool = False
+    """Train discriminators too, and listen to them."""
+    pitch: bool = False
+    """Of a ``source_filter`` vocoder: train its pitch estimator alone, against Praat's pitch."""
+
+
+class VocoderTrainSpec(RunSpec):
+    """A training run of a vocoder: its stages and what they share."""
+
+    stages: tuple[VocoderStageSpec, ...] = Field(min_length=1)
+    copies: int = Field(default=1, ge=0, le=8)
+    """Copies of every clip as another speaker: pitch, formants and speed shifted at random."""
+
+
+TRAINABLE_VOCODERS: Final[dict[str, type[Spec]]] = {"istft": ISTFTSpec, "source_filter": SourceFilterSpec}
+"""Settings of the vocoders that `vocoder train` trains, by kind."""
+
+
+class VocoderPreset(VocoderTrainSpec):
+    """A preset file of `vocoder train`; fine-tuning keeps the model that it starts from."""
+
+    description: str
+    kind: Annotated[str, one_of(TRAINABLE_VOCODERS)] = "source_filter"
+    model: ISTFTSpec | SourceFilterSpec = SourceFilterSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_of_kind(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The kinds have settings of the same names, which only the kind tells apart."""
+        model = values.get("model", {})
+        if not isinstance(model, dict):
+            return values
+        kind = values.get("kind", "source_filter")
+        spec = TRAINABLE_VOCODERS.get(kind)
+        return values if spec is None else {**values, "model": spec.model_validate(model)}

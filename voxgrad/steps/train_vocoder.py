@@ -10,8 +10,8 @@ from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
 from voxgrad.settings import VocoderPreset, VocoderTrainSpec
-from voxgrad.settings.base import either
-from voxgrad.settings.vocoder import TRAINABLE_VOCODERS
+from voxgrad.settings.model import either
+from voxgrad.settings.training import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset

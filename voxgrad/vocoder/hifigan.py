@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from voxgrad.errors import BadInputError
 from voxgrad.model.checkpoint import build_strict
 from voxgrad.model.untrusted import read_untrusted_checkpoint
-from voxgrad.settings import MelSpec, Spec
-from voxgrad.settings.base import Positive
+from voxgrad.settings import MelSpec, Positive, Spec
 
 Settings = TypeVar("Settings", bound=Spec)
 _SLOPE = 0.1

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 
 from voxgrad.audio.mel import hann_window, mel_filters
 from voxgrad.errors import BadInputError
-from voxgrad.settings import MelSpec, Spec
-from voxgrad.settings.base import Positive
+from voxgrad.settings import MelSpec, Positive, Spec
 
 _MOMENTUM = 0.99
 _FIRST_UPDATES = 12
