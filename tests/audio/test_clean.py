@@ -5,15 +5,18 @@ import pytest
 import soundfile
 from formant_synthesis import speak_phones
 
-from voxgrad.audio.clean import clean
+from voxgrad.audio.clean import clean, part, speech_span
 from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.measures import amplify, clipped_share, level_gain, loudness, measure, true_peak
-from voxgrad.audio.silence import trim
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
 
 SPEC = AudioSpec()
 WORDS = ["HH", "AH0", "L", "OW1", ",", "W", "ER1", "L", "D"]
+
+
+def trim(waveform, spec):
+    return part(waveform, speech_span(waveform, spec))
 
 
 def tone(seconds, amplitude=0.3, rate=22050):

@@ -32,13 +32,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pesq import pesq
 
-from voxgrad.audio.augment import shifted
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.praat import median_f0, to_praat
 from voxgrad.settings import MelSpec
 from voxgrad.store import Store
 from voxgrad.training.dataset import Dataset
+from voxgrad.training.vocoder_clips import shifted
 from voxgrad.vocoder import phase
 from voxgrad.vocoder.choice import GRIFFIN_LIM, mel_of
 from voxgrad.vocoder.istft import ISTFTVocoder

@@ -13,18 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
-from voxgrad.audio.augment import shifted
-from voxgrad.audio.clean import open_recording
+from voxgrad.audio.clean import open_recording, part, speech_span
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.audio.measures import amplify, level_gain, loudness
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import log_f0_track
-from voxgrad.audio.silence import part, speech_span
 from voxgrad.settings import AudioSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import SPACE, encode
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.dataset import Alignment, Clip, Corpus
+from voxgrad.training.vocoder_clips import shifted
 
 AUDIO, CPU = AudioSpec(), torch.device("cpu")
 HOP, RATE = AUDIO.mel.hop_length, AUDIO.mel.sample_rate

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from voxgrad.audio.clean import cutting_pauses, pauses, pieces
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.silence import cutting_pauses, pauses, pieces
 from voxgrad.model import mas
 from voxgrad.preparation.long_recordings import search_band
 from voxgrad.settings import AudioSpec

@@ -15,7 +15,7 @@ from formant_synthesis import speak_phones
 
 from tests.preparation.conftest import TEXTS, rows
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.audio.silence import into_silence, trim
+from voxgrad.audio.clean import into_silence, part, speech_span
 from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.text.tokens import encode
 
@@ -230,7 +230,7 @@ def book(tmp_path: Path) -> tuple[Path, list[tuple[float, float]]]:
     parts, spans, at = [gap], [], 0.8
     for seed, text in enumerate(SAID):
         speech = speak_phones(encode(text, TextSpec(add_blank=False)).phones, seed)
-        speech = trim(speech, AudioSpec(trim_margin=0.0)).samples
+        speech = part(speech, speech_span(speech, AudioSpec(trim_margin=0.0))).samples
         spans.append((at, at + len(speech) / RATE))
         parts += [speech, gap]
         at = spans[-1][1] + 0.8

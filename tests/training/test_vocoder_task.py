@@ -16,8 +16,8 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.settings import ISTFTSpec, MelSpec, SourceFilterSpec, VocoderPreset, VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.trainer import LOG, Trainer
-from voxgrad.training.vocoder import AudioClips, VocoderTask, augmented_copies
-from voxgrad.training.vocoder_losses import Discriminators, discriminator_loss, multi_resolution_stft_loss
+from voxgrad.training.vocoder import Discriminators, VocoderTask, discriminator_loss, multi_resolution_stft_loss
+from voxgrad.training.vocoder_clips import AudioClips, augmented_copies
 from voxgrad.vocoder.istft import ISTFTVocoder
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
-from voxgrad.audio.clean import open_recording
+from voxgrad.audio.clean import cutting_pauses, open_recording, part, pieces, speech_span
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.audio.measures import amplify, level_gain, loudness, snr
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import f0_track, log_f0_track
-from voxgrad.audio.silence import cutting_pauses, part, pieces, speech_span
 from voxgrad.conversion.durations import aligned
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.long_recordings import match_script

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
-from voxgrad.audio.silence import Span
+from voxgrad.audio.clean import Span
 from voxgrad.errors import BadInputError
 from voxgrad.model import mas
 from voxgrad.preparation.alignment import means, searched

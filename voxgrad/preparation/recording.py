@@ -16,10 +16,19 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from torch import Tensor
 
-from voxgrad.audio.clean import CleanedClip, OpenedRecording, cut_clip, denoise, open_recording
+from voxgrad.audio.clean import (
+    CleanedClip,
+    OpenedRecording,
+    cut_clip,
+    cutting_pauses,
+    denoise,
+    into_silence,
+    open_recording,
+    pauses,
+    pieces,
+)
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.silence import cutting_pauses, into_silence, pauses, pieces
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
 from voxgrad.preparation.alignment import TranscriptScore, loaded, score_transcript, suspects
 from voxgrad.preparation.long_recordings import match_script

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 
+from voxgrad.audio.io import read_audio
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
@@ -19,7 +20,8 @@ from voxgrad.training.optim import open_process_group
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest, tensorboard_writer
 from voxgrad.training.time_budget import stage_seconds
 from voxgrad.training.trainer import Trainer, begin_run, finish_run, publish_run
-from voxgrad.training.vocoder import AudioClips, VocoderTask, augmented_copies, read_clips
+from voxgrad.training.vocoder import VocoderTask
+from voxgrad.training.vocoder_clips import AudioClips, augmented_copies
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
 
 STEP, VERSION = "vocoder train", 2
@@ -115,7 +117,7 @@ def _vocoder(start: Artifact | None, dataset: Dataset, preset: VocoderPreset) ->
 def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> tuple[AudioClips, AudioClips]:
     rate = dataset.mel.sample_rate
     training, held_out = (
-        read_clips([dataset.artifact.path(f"audio/{clip.id}.flac") for clip in corpus.clips], rate)
+        AudioClips.of([read_audio(dataset.artifact.path(f"audio/{clip.id}.flac")) for clip in corpus.clips], rate)
         for corpus in dataset.corpus.divide(preset.held_out)
     )
     if not len(training):

@@ -20,7 +20,7 @@ from torch import Tensor
 from voxgrad.audio.io import read_audio
 from voxgrad.audio.praat import log_f0_track
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said, ignore
+from voxgrad.events import Emit, Said, ignore, tracked
 from voxgrad.model.diffusion import padded_length
 from voxgrad.model.frame_prior import POSITION_FEATURES, frame_positions
 from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
@@ -28,7 +28,6 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 
 CLIPS, MELS = "clips.jsonl", "mels.safetensors"
-_TASK = "measure pitch"
 ONE_SENTENCE = Said(
     "there is only one sentence: nothing is held out, and figures describe the training data", "warning"
 )
@@ -162,12 +161,9 @@ def measure_pitch(dataset: Dataset, emit: Emit = ignore) -> Dataset:
     if corpus.pitch is not None:
         return dataset
     found: dict[str, Tensor] = {}
-    emit(Began(_TASK, len(corpus.clips), "clips"))
-    for clip in corpus.clips:
+    for clip in tracked(corpus.clips, "measure pitch", "clips", emit):
         waveform = read_audio(dataset.artifact.path(f"audio/{clip.id}.flac"))
         found[clip.id] = torch.from_numpy(log_f0_track(waveform, clip.frames, mel.seconds_per_frame)).float()
-        emit(Advanced(_TASK, len(found)))
-    emit(Ended(_TASK))
     return replace(dataset, corpus=replace(corpus, pitch=found))
 
 

@@ -1,156 +1,24 @@
-"""Training of the package's own vocoders: clips, augmented copies of them, and the task of speaking their mels."""
+"""Training of the package's own vocoders: the task, its losses, and discriminators."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from voxgrad.audio.augment import FORMANTS, PITCH, SPEED, equalised, respeed, shifted
-from voxgrad.audio.io import Samples, Waveform, read_audio
+from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import f0_track
 from voxgrad.device import autocast
-from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.events import Advanced, Began, Emit, Ended
-from voxgrad.files import atomic_write
 from voxgrad.settings import MelSpec, VocoderStageSpec, VocoderTrainSpec
-from voxgrad.training.dataset import generator_for
 from voxgrad.training.optim import ProcessGroup, optimizer_step
-from voxgrad.training.vocoder_losses import (
-    Discriminators,
-    discriminator_loss,
-    feature_matching_loss,
-    generator_loss,
-    multi_resolution_stft_loss,
-    pitch_loss,
-)
+from voxgrad.training.vocoder_clips import AudioClips
 from voxgrad.vocoder.phase import istft
 from voxgrad.vocoder.registry import TrainableVocoder
-
-_FULL = 32767
-_GAIN_DB = (-12.0, 6.0)
-_COLOURED = 0.5
-_PEAK = 0.99
-_TASK = "copies"
-
-
-@dataclass(frozen=True)
-class AudioClips:
-    """Clips in memory, 16 bits a sample, one after another."""
-
-    samples: np.ndarray[tuple[int], np.dtype[np.int16]]
-    starts: np.ndarray[tuple[int], np.dtype[np.int64]]
-    """Where each clip begins, and the end."""
-    rate: int
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @classmethod
-    def of(cls, waveforms: Sequence[Waveform], rate: int) -> "AudioClips":
-        """Keeps clips; what passes full scale is made quieter."""
-        quiet = [_bounded(waveform.samples) for waveform in waveforms]
-        starts = np.cumsum([0, *(len(samples) for samples in quiet)])
-        whole = np.concatenate(quiet) if quiet else np.zeros(0, np.float32)
-        return cls((whole * _FULL).round().astype(np.int16), starts, rate)
-
-    def joined(self, other: "AudioClips") -> "AudioClips":
-        """These clips and those."""
-        starts = np.concatenate((self.starts, other.starts[1:] + self.starts[-1]))
-        return AudioClips(np.concatenate((self.samples, other.samples)), starts, self.rate)
-
-    def clip(self, index: int) -> Samples:
-        """All samples of a clip: (n,) float32, full scale at ±1."""
-        return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(_FULL)
-
-    def batch(self, size: int, length: int, seed: int, step: int) -> Tensor:
-        """Random pieces, each as loud and coloured as chance has it; a clip that is shorter ends in silence.
-
-        Args:
-            size: pieces.
-            length: samples of each.
-            seed: of the run and stage.
-            step: counted from 0; the same step always gives the same batch.
-
-        Returns:
-            (size, length).
-        """
-        drawn = torch.randint(2**62, (), generator=generator_for(seed, step, 2))
-        generator = np.random.default_rng(int(drawn))
-        pieces = np.zeros((size, length), np.float32)
-        for row in range(size):
-            clip = self.clip(int(generator.integers(len(self))))
-            start = int(generator.integers(max(1, len(clip) - length + 1)))
-            piece = clip[start : start + length]
-            if generator.random() < _COLOURED:
-                piece = equalised(Waveform(piece, self.rate), generator).samples
-            gain = 10 ** (generator.uniform(*_GAIN_DB) / 20)
-            pieces[row, : len(piece)] = piece * min(gain, _PEAK / max(float(np.abs(piece).max()), 1e-6))
-        return torch.from_numpy(pieces)
-
-
-def read_clips(paths: Sequence[Path], rate: int) -> AudioClips:
-    """Reads clips of a dataset, which all have the same rate."""
-    return AudioClips.of([read_audio(path) for path in paths], rate)
-
-
-def augmented_copies(clips: AudioClips, count: int, seed: int, cache: Path, emit: Emit) -> AudioClips:
-    """Makes every clip ``count`` times another speaker, or reads what was made before for this run.
-
-    Args:
-        clips: of one speaker or more.
-        count: copies of each.
-        seed: of all that is drawn.
-        cache: a file of the run.
-        emit: called with progress events.
-
-    Raises:
-        BadInputError: no clip could be shifted.
-    """
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            return AudioClips(stored["samples"], stored["starts"], clips.rate)
-    emit(Began(_TASK, len(clips) * count, "copies"))
-    work = (
-        delayed(_copy)(clips.clip(index), clips.rate, (seed, index, copy))
-        for copy in range(count)
-        for index in range(len(clips))
-    )
-    made: list[Waveform] = []
-    for done, augmented in enumerate(Parallel(n_jobs=os.cpu_count(), return_as="generator")(work), 1):
-        if augmented is not None:
-            made.append(augmented)
-        emit(Advanced(_TASK, done))
-    emit(Ended(_TASK))
-    if not made:
-        raise BadInputError("no clip is long enough to be augmented", "Prepare longer recordings.")
-    copies = AudioClips.of(made, clips.rate)
-    with atomic_write(cache) as temporary, temporary.open("wb") as file:
-        np.savez(file, samples=copies.samples, starts=copies.starts)
-    return copies
-
-
-def _copy(samples: Samples, rate: int, key: tuple[int, ...]) -> Waveform | None:
-    """One clip as another speaker; None where it is too short for Praat. Runs in a process of its own."""
-    generator = np.random.default_rng(key)
-    # Evenly over the logarithm: as many copies an interval lower as higher.
-    pitch, formants, speed = (float(np.exp(generator.uniform(*np.log(limits)))) for limits in (PITCH, FORMANTS, SPEED))
-    try:
-        return respeed(shifted(Waveform(samples, rate), pitch, formants), speed)
-    except VoxgradError:
-        return None
-
-
-def _bounded(samples: Samples) -> Samples:
-    peak = float(np.abs(samples).max(initial=0.0))
-    return samples * np.float32(_PEAK / peak) if peak > _PEAK else samples
-
 
 SPECTRAL_WEIGHTS = {"spectral": 1.0, "mel": 5.0}
 ADVERSARIAL_WEIGHTS = {"spectral": 0.3, "mel": 10.0, "fooling": 1.0, "seen": 10.0}
@@ -173,7 +41,7 @@ class VocoderTask:
     settings: VocoderTrainSpec
     device: torch.device
     group: ProcessGroup = field(default_factory=ProcessGroup)
-    _discriminators: Discriminators = field(init=False)
+    _discriminators: "Discriminators" = field(init=False)
     _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -306,3 +174,143 @@ def _praat_pitch(samples: Tensor, mel: MelSpec) -> Tensor:
     times = (np.arange(len(samples) // mel.hop_length, dtype=np.float64) + 0.5) * mel.seconds_per_frame
     track = f0_track(Waveform(samples.cpu().numpy(), mel.sample_rate), times)
     return torch.from_numpy(np.nan_to_num(track).astype(np.float32))
+
+
+RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
+"""Frame and hop of each resolution, in samples."""
+PERIODS = (2, 3, 5, 7, 11)
+
+_PITCH_DEVIATION = 0.8  # bins, of the target around the recorded pitch
+_POWER = 1e-7
+_SLOPE = 0.1
+
+Judged = tuple[Tensor, list[Tensor]]
+"""Scores, and what each layer saw."""
+
+
+def multi_resolution_stft_loss(made: Tensor, real: Tensor) -> Tensor:
+    """Multi-resolution distance of magnitudes: Yamamoto, Song and Kim (2020), equations 5 to 8.
+
+    Args:
+        made: (batch, samples).
+        real: same shape.
+
+    Returns:
+        Log-magnitude distance plus spectral convergence, the mean over resolutions: ().
+    """
+    total = torch.zeros((), device=made.device)
+    for size, hop in RESOLUTIONS:
+        ours, theirs = (magnitudes(sound, size, hop) for sound in (made, real))
+        apart = (ours - theirs).flatten(1).norm(dim=1) / theirs.flatten(1).norm(dim=1)
+        total = total + (ours.log() - theirs.log()).abs().mean() + apart.mean()
+    return total / len(RESOLUTIONS)
+
+
+def magnitudes(samples: Tensor, size: int, hop: int) -> Tensor:
+    """(batch, samples) → (batch, bins, frames), never zero."""
+    window = torch.hann_window(size, device=samples.device)
+    spectrum = torch.stft(samples, size, hop, size, window, pad_mode="constant", return_complex=True)
+    return (spectrum.real.square() + spectrum.imag.square() + _POWER).sqrt()
+
+
+class PeriodDiscriminator(nn.Module):
+    """Looks at every ``period``-th sample: Kong, Kim and Bae (2020), section 2.3, with fewer channels."""
+
+    def __init__(self, period: int, width: int) -> None:
+        super().__init__()
+        self.period = period
+        sizes = (1, width, 2 * width, 4 * width, 8 * width)
+        self.layers = nn.ModuleList(
+            nn.utils.parametrizations.weight_norm(nn.Conv2d(before, after, (5, 1), (3, 1), (2, 0)))
+            for before, after in pairwise(sizes)
+        )
+        self.score = nn.utils.parametrizations.weight_norm(nn.Conv2d(sizes[-1], 1, (3, 1), 1, (1, 0)))
+
+    def forward(self, samples: Tensor) -> Judged:
+        """(batch, samples) → scores and layers."""
+        padded = F.pad(samples[:, None], (0, -samples.shape[1] % self.period), mode="reflect")
+        x = padded.reshape(len(samples), 1, -1, self.period)
+        seen = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), _SLOPE)
+            seen.append(x)
+        return self.score(x), seen
+
+
+class ResolutionDiscriminator(nn.Module):
+    """Looks at magnitudes of one resolution: Jang et al. (2021), section 2.3."""
+
+    def __init__(self, size: int, hop: int, width: int) -> None:
+        super().__init__()
+        self.size, self.hop = size, hop
+        strides = ((1, 1), (2, 1), (2, 1), (2, 1), (1, 1))
+        self.layers = nn.ModuleList(
+            nn.utils.parametrizations.weight_norm(
+                nn.Conv2d(width if index else 1, width, (9 if stride[0] > 1 else 3, 3), stride, padding="valid")
+            )
+            for index, stride in enumerate(strides)
+        )
+        self.score = nn.utils.parametrizations.weight_norm(nn.Conv2d(width, 1, 3, padding=1))
+
+    def forward(self, samples: Tensor) -> Judged:
+        """(batch, samples) → scores and layers."""
+        x = magnitudes(samples, self.size, self.hop)[:, None].log()
+        seen = []
+        for layer in self.layers:
+            height, breadth = layer.kernel_size  # type: ignore[misc]
+            x = F.leaky_relu(layer(F.pad(x, (breadth // 2,) * 2 + (height // 2,) * 2)), _SLOPE)
+            seen.append(x)
+        return self.score(x), seen
+
+
+class Discriminators(nn.Module):
+    """Some of each, narrow enough for a processor."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(
+            [PeriodDiscriminator(period, width) for period in PERIODS]
+            + [ResolutionDiscriminator(size, hop, width) for size, hop in RESOLUTIONS]
+        )
+
+    def forward(self, samples: Tensor) -> list[Judged]:
+        """(batch, samples) → what each says."""
+        return [discriminator(samples) for discriminator in self.each]
+
+
+def discriminator_loss(real: list[Judged], made: list[Judged]) -> Tensor:
+    """What discriminators minimise, the hinge loss of Lim and Ye (2017), equation 6: ()."""
+    each = [F.relu(1 - r).mean() + F.relu(1 + m).mean() for (r, _), (m, _) in zip(real, made, strict=True)]
+    return torch.stack(each).mean()
+
+
+def generator_loss(made: list[Judged]) -> Tensor:
+    """What the vocoder minimises in turn: ()."""
+    return torch.stack([F.relu(1 - score).mean() for score, _ in made]).mean()
+
+
+def feature_matching_loss(real: list[Judged], made: list[Judged]) -> Tensor:
+    """How differently the discriminators see both: Kumar et al. (2019), equation 4: ()."""
+    each = [
+        (ours - theirs.detach()).abs().mean()
+        for (_, seen), (_, seen_made) in zip(real, made, strict=True)
+        for theirs, ours in zip(seen, seen_made, strict=True)
+    ]
+    return torch.stack(each).mean()
+
+
+def pitch_loss(voicing: Tensor, logits: Tensor, pitch: Tensor, centres: Tensor) -> Tensor:
+    """Cross-entropy of voicing and of bins of pitch, blurred around the true one as in CREPE (Kim et al., 2018): ().
+
+    Args:
+        voicing: logits, (batch, frames).
+        logits: of bins of pitch, (batch, frames, bins).
+        pitch: Hz, 0 where unvoiced, (batch, frames).
+        centres: ln Hz of the bins, evenly spaced, (bins,).
+    """
+    voiced = (pitch > 0).float()
+    at = (pitch.clamp(min=1.0).log() - centres[0]) / (centres[1] - centres[0])
+    bins = torch.arange(len(centres), device=logits.device)
+    target = (-0.5 * ((bins - at[..., None]) / _PITCH_DEVIATION).square()).softmax(-1)
+    wrong = -(target * logits.log_softmax(-1)).sum(-1)
+    return F.binary_cross_entropy_with_logits(voicing, voiced) + (wrong * voiced).sum() / voiced.sum().clamp(min=1)

@@ -1,11 +1,13 @@
+"""Copies of clips: pitch, formants, speed and equalisation."""
+
 import numpy as np
 import pytest
 from formant_synthesis import speak_phones
 
-from voxgrad.audio.augment import equalised, respeed, shifted
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.praat import median_f0
 from voxgrad.errors import BadInputError
+from voxgrad.training.vocoder_clips import equalised, respeed, shifted
 
 WORDS = "DH AH0 . S AH1 N IH1 Z W AO1 R M . R EY1 N AO1 L D EY1 ."
 SPOKEN = speak_phones(WORDS.split(), seed=3, f0=160)
@@ -76,21 +78,6 @@ def test_too_short_is_refused(length):
         shifted(Waveform(np.zeros(length, np.float32), 22050), 1.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("pitch", "formants", "what"),
-    [
-        (0.2, 1, "pitch 0.2"),
-        (4, 1, "pitch 4"),
-        (float("nan"), 1, "pitch nan"),
-        (1, 0, "formants 0"),
-        (1, 2, "formants 2"),
-    ],
-)
-def test_impossible_factors_are_refused(pitch, formants, what):
-    with pytest.raises(BadInputError, match=f"^{what} is out of range"):
-        shifted(SPOKEN, pitch, formants)
-
-
 def test_equalisation_is_gentle_and_repeatable():
     sound = noise(2.0)
     curves = []
@@ -120,9 +107,3 @@ def test_speed_changes_length_and_pitch(speed):
     assert other.rate == SPOKEN.rate
     assert other.seconds == pytest.approx(SPOKEN.seconds / round(speed, 2), abs=1e-3)
     assert median_f0(other) == pytest.approx(median_f0(SPOKEN) * speed, rel=0.03)
-
-
-@pytest.mark.parametrize("speed", [0.0, -1.0, 3.0, float("nan")])
-def test_impossible_speed_is_refused(speed):
-    with pytest.raises(BadInputError, match="speed"):
-        respeed(SPOKEN, speed)
