@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from voxgrad.cli.main import main
-from voxgrad.training import time_budget
+from voxgrad.training import publish
 from voxgrad.training.task import GradTTSTask
 from voxgrad.training.vocoder import VocoderTask
 
@@ -209,7 +209,7 @@ def test_a_run_under_a_budget_is_resumed_with_its_shares_and_the_same_command_fi
 ):
     asked = (*FINETUNE, *steps, "--name", "quick", "--budget", "20m")
     # How long twenty minutes are is for test_time_budget.py; here they are less than a second.
-    monkeypatch.setattr(time_budget, "shared_out", lambda *arguments: (0.2, 0.2))
+    monkeypatch.setattr(publish, "shared_out", lambda *arguments: (0.2, 0.2))
     signal_at(9)  # four of each stage are timed
     outcome = command(*asked)
     assert outcome.code == 130, outcome.err
@@ -217,7 +217,7 @@ def test_a_run_under_a_budget_is_resumed_with_its_shares_and_the_same_command_fi
     assert "stopped after step 1, saved" in outcome.err
     assert json.loads(command("--json", "runs").out)["runs"][0]["steps"] is None
     signal_at(0)
-    monkeypatch.setattr(time_budget, "_measured", None)  # nothing is measured a second time
+    monkeypatch.setattr(publish, "_measured", None)  # nothing is measured a second time
     assert command("finetune", "--resume", "--no-card").code == 0
     settings = furnished.find("quick", "voice").manifest.settings
     assert settings["budget"] == 1200

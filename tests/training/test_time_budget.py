@@ -4,7 +4,8 @@ import pytest
 
 from voxgrad.errors import BadInputError
 from voxgrad.presets import load_preset
-from voxgrad.training.time_budget import _SAVING, FINISHING, Cost, parse_budget, shared_out
+from voxgrad.training.publish import _SAVING, FINISHING, Cost, shared_out
+from voxgrad.training.run import parse_budget
 
 FAST = load_preset("fast")
 COSTS = [Cost(2.0, 0.3, 3.0), Cost(2.0, 0.8, 3.0)]

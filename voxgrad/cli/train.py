@@ -114,8 +114,7 @@ def begin_or_resume(
         BadInputError: no such run, settings beside --resume, or a run without it.
     """
     from voxgrad.presets import load_settings
-    from voxgrad.training.run import RunOptions, find_run
-    from voxgrad.training.time_budget import parse_budget
+    from voxgrad.training.run import RunOptions, find_run, parse_budget
 
     seconds = None if training.budget is None else parse_budget(training.budget)
     how = RunOptions(budget=seconds, started=session.started, tensorboard=training.tensorboard)

@@ -13,7 +13,7 @@ from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_bands, match_pitch, nearest_row
-from voxgrad.training.task import GradTTSRun, manifest_settings
+from voxgrad.training.task import manifest_settings, train_grad_tts
 
 STEP, VERSION = "finetune", 3
 
@@ -61,10 +61,10 @@ def finetune(
     if acoustic.model.frame_prior is not None:
         opened = measure_pitch(opened, emit)
     acoustic = _adapted(acoustic, opened, preset, emit)
-    run = GradTTSRun(store, request, key, acoustic, opened, preset, options, emit)
     # Whoever has the voice shall know what its base was trained on.
     inherited = {name: value for name, value in base.manifest.settings.items() if name == "attribution"}
-    return run.finish({"preset": preset.description, **inherited})
+    recorded = {"preset": preset.description, **inherited}
+    return train_grad_tts(store, request, key, acoustic, opened, preset, options, emit, recorded)
 
 
 def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:

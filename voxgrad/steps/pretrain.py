@@ -17,7 +17,7 @@ from voxgrad.text.tokens import VOCABULARY_SIZE
 from voxgrad.training.dataset import Dataset, mean_mel, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import match_pitch
-from voxgrad.training.task import GradTTSRun, manifest_settings
+from voxgrad.training.task import manifest_settings, train_grad_tts
 
 STEP, VERSION = "pretrain", 2
 
@@ -58,8 +58,8 @@ def pretrain(
     if (known := store.matching("base", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
-    run = GradTTSRun(store, request, key, _untrained(opened, preset, spec), opened, preset, options, emit)
-    return run.finish({"preset": preset.description})
+    acoustic, recorded = _untrained(opened, preset, spec), {"preset": preset.description}
+    return train_grad_tts(store, request, key, acoustic, opened, preset, options, emit, recorded)
 
 
 def _untrained(dataset: Dataset, preset: Preset, spec: AcousticSpec) -> AcousticModel:

@@ -1,6 +1,5 @@
 """A dataset, and perhaps a vocoder → a vocoder."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +16,9 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset
 from voxgrad.training.optim import open_process_group
-from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest, tensorboard_writer
-from voxgrad.training.time_budget import stage_seconds
-from voxgrad.training.trainer import Trainer, begin_run, finish_run, publish_run
+from voxgrad.training.publish import train_and_publish
+from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
+from voxgrad.training.trainer import Trainer
 from voxgrad.training.vocoder import VocoderTask
 from voxgrad.training.vocoder_clips import AudioClips, augmented_copies
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
@@ -72,24 +71,17 @@ def train_vocoder(
     if (known := store.matching("vocoder", key)) is not None:
         emit(Said(f"{known.ref} is up to date"))
         return known
-    writer = tensorboard_writer(options.tensorboard)
     run = request.run_directory(store, key)
     task = _task(vocoder, opened, preset, run, emit)
-    trainer = Trainer(task, preset, run, emit)
-    record = request.record(store, run, preset, options.budget)
-    begin_run(trainer, record, writer, lambda: stage_seconds(task, preset, options, emit))
-    settings |= {"preset": preset.description}
 
-    def write(directory: Path) -> dict[str, int]:
+    def write(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         vocoder.network.to("cpu")
         save(vocoder, directory, torch.float16 if half else None)
         held_out = 0 if opened.corpus.has_one_sentence else len(task.held_out)
-        return {"clips": len(task.clips) // (1 + preset.copies), "held_out_clips": held_out}
+        metrics = {"clips": len(task.clips) // (1 + preset.copies), "held_out_clips": held_out}
+        return {**settings, "preset": preset.description}, metrics
 
-    def publish(metrics: Mapping[str, Any]) -> Artifact:
-        return publish_run(trainer, store, request, key, settings, metrics, write)
-
-    return finish_run(trainer, store, request, key, publish)
+    return train_and_publish(Trainer(task, preset, run, emit), store, request, key, options, write)
 
 
 def _task(vocoder: TrainableVocoder, dataset: Dataset, preset: VocoderPreset, run: Path, emit: Emit) -> VocoderTask:

@@ -5,9 +5,10 @@ Nothing here needs torch, so that a list of runs comes at once.
 
 import json
 import math
+import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from voxgrad import pictures
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors
-from voxgrad.settings import Preset, Spec, VocoderPreset
+from voxgrad.settings import RunSpec, Spec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
@@ -73,27 +74,34 @@ class RunRequest:
     parents: Mapping[str, Artifact]
     options: Mapping[str, Any]
 
+    @property
+    def recorded_parents(self) -> dict[str, Parent]:
+        """Its parents as records and manifests name them."""
+        return {role: parent.as_parent() for role, parent in self.parents.items()}
+
     def key(self, settings: Mapping[str, Any]) -> str:
         """Fingerprint of the work under ``settings``."""
-        known_by = {role: parent.as_parent() for role, parent in self.parents.items()}
-        return fingerprint(self.step, self.version, settings, known_by, {"name": self.name, **self.options})
+        options = {"name": self.name, **self.options}
+        return fingerprint(self.step, self.version, settings, self.recorded_parents, options)
 
     def run_directory(self, store: Store, key: str) -> Path:
         """Where the run with this key keeps its state."""
         return store.run_directory(f"{self.name[:48]}-{key[:8]}")
 
-    def record(self, store: Store, run: Path, settings: Preset | VocoderPreset, budget: float | None) -> RunRecord:
-        """Its ``run.json``."""
+    def record(
+        self, store: Store, run: Path, settings: RunSpec, steps: Iterable[int], budget: float | None
+    ) -> RunRecord:
+        """Its ``run.json``; ``steps`` of each stage."""
         return RunRecord(
             step=self.step,
             kind=self.kind,
             name=self.name,
             started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             resume=resume_command(store, self.step, run.name),
-            parents={role: parent.as_parent() for role, parent in self.parents.items()},
+            parents=self.recorded_parents,
             settings=settings.model_dump(mode="json"),
             options=dict(self.options),
-            stages=tuple(stage.steps for stage in settings.stages),
+            stages=tuple(steps),
             budget=budget,
         )
 
@@ -110,6 +118,12 @@ class RunOptions:
     """Seconds of the budget that are for what comes after training."""
     tensorboard: Path | None = None
     """Folder for TensorBoard events."""
+
+    def __post_init__(self) -> None:
+        if self.tensorboard is not None and find_spec("tensorboard") is None:
+            raise EnvironmentFailureError(
+                "TensorBoard is not installed", "Install it with: pip install 'voxgrad[tensorboard]'."
+            )
 
     @property
     def settings(self) -> dict[str, float]:
@@ -134,6 +148,24 @@ def with_time_for_card(options: RunOptions) -> RunOptions:
 
 NO_OPTIONS = RunOptions()
 """No budget, no TensorBoard."""
+_DURATION = re.compile(r"(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?")
+
+
+def parse_budget(text: str) -> float:
+    """Seconds of ``90s``, ``20m``, ``1h30m`` or ``2h``.
+
+    >>> parse_budget("1h30m")
+    5400.0
+
+    Raises:
+        BadInputError: it is none of these, or nothing at all.
+    """
+    parts = _DURATION.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
+    total = 3600.0 * hours + 60.0 * minutes + seconds
+    if total <= 0:
+        raise BadInputError(f"{text!r} is not a duration", "Write it as in 90s, 20m, 1h30m or 2h.")
+    return total
 
 
 @dataclass(frozen=True)
@@ -283,17 +315,9 @@ def losses(entry: dict[str, Any]) -> dict[str, float]:
 
 
 def tensorboard_writer(directory: Path | None) -> Callable[[dict[str, Any]], None] | None:
-    """What writes entries of a log as TensorBoard events into ``directory``; None where none is wanted.
-
-    Raises:
-        EnvironmentFailureError: TensorBoard is not installed.
-    """
+    """What writes entries of a log as TensorBoard events into ``directory``; None where none is wanted."""
     if directory is None:
         return None
-    if find_spec("tensorboard") is None:
-        raise EnvironmentFailureError(
-            "TensorBoard is not installed", "Install it with: pip install 'voxgrad[tensorboard]'."
-        )
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an optional dependency
 
     writer = SummaryWriter(str(directory))

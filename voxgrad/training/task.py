@@ -33,9 +33,9 @@ from voxgrad.training.alignment import (
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_step, collate, collate_crops
 from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
-from voxgrad.training.run import RunOptions, RunRequest, tensorboard_writer
-from voxgrad.training.time_budget import stage_seconds
-from voxgrad.training.trainer import Trainer, begin_run, finish_run, publish_run
+from voxgrad.training.publish import train_and_publish
+from voxgrad.training.run import RunOptions, RunRequest
+from voxgrad.training.trainer import Trainer
 
 
 @dataclass
@@ -217,93 +217,71 @@ class GradTTSTask:
         return losses, {} if moved is None else {"moved": moved}
 
 
-@dataclass(frozen=True)
-class GradTTSRun:
-    """One training run of a Grad-TTS and the artifact that it ends in."""
+def train_grad_tts(
+    store: Store,
+    request: RunRequest,
+    key: str,
+    acoustic: AcousticModel,
+    dataset: Dataset,
+    settings: Preset,
+    options: RunOptions,
+    emit: Emit,
+    step_settings: Mapping[str, Any],
+) -> Artifact:
+    """Trains a Grad-TTS, from the newest checkpoint where there is one; publishes weights, pictures and the log.
 
-    store: Store
-    request: RunRequest
-    key: str
-    """Fingerprint of the artifact: the same work, begun again, goes on where it stopped."""
-    acoustic: AcousticModel
-    dataset: Dataset
-    settings: Preset
-    options: RunOptions
-    emit: Emit
+    Args:
+        store: where the artifact goes.
+        request: what is asked for.
+        key: fingerprint of the artifact: the same work, begun again, goes on where it stopped.
+        acoustic: what is trained.
+        dataset: recordings; some of the sentences are held out.
+        settings: of the training.
+        options: a budget, TensorBoard.
+        emit: called with progress events.
+        step_settings: what the manifest records besides model and training.
 
-    def finish(self, step_settings: Mapping[str, Any]) -> Artifact:
-        """Trains, from the newest checkpoint where there is one; publishes weights, pictures and the log.
+    Raises:
+        BadInputError: nothing to train on, or too little to hold any out.
+        DivergedError: see :meth:`Trainer.train`.
+        VoxgradError: stopped by a signal; the hint is the command that goes on.
+    """
+    corpus, lexicon = dataset.corpus, dataset.lexicon
+    task = _task(acoustic, dataset, settings, request.run_directory(store, key), emit)
+    # A clip of about three seconds.
+    typical = min(task.held_out.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
 
-        Args:
-            step_settings: what the manifest records besides model and training.
-
-        Raises:
-            BadInputError: nothing to train on, or too little to hold any out.
-            DivergedError: see :meth:`GradTTSTask.train`.
-            VoxgradError: stopped by a signal; the hint is the command that goes on.
-        """
-        writer = tensorboard_writer(self.options.tensorboard)
-        run = self.request.run_directory(self.store, self.key)
-        task = build_task(self.acoustic, self.dataset, self.settings, run, self.emit)
-        record = self.request.record(self.store, run, self.settings, self.options.budget)
-        begin_run(task.trainer, record, writer, lambda: stage_seconds(task, self.settings, self.options, self.emit))
-        draw_curves = task.trainer.at_checkpoint
-
-        def draw() -> None:
-            draw_curves()
-            clip = _typical(task.held_out)
-            self._draw_alignment(run, clip, task.alignment_of(clip))
-
-        task.trainer.at_checkpoint = draw
-        return finish_run(
-            task.trainer,
-            self.store,
-            self.request,
-            self.key,
-            lambda metrics: self._publish(task, metrics, step_settings),
-        )
-
-    def _publish(self, task: GradTTSTask, metrics: Mapping[str, Any], step_settings: Mapping[str, Any]) -> Artifact:
-        rows, corpus = self.acoustic.spec.speakers, self.dataset.corpus
-        scale = duration_scale(self.acoustic.model, task.training, rows, task.device)
-        alignments = task.alignments()
-        spec = self.acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
-
-        def write(directory: Path) -> dict[str, Any]:
-            self.acoustic.model.to("cpu")
-            self.acoustic.write(directory)
-            if self.dataset.lexicon:
-                (directory / LEXICON).write_text(self.dataset.lexicon.text, encoding="utf-8")
-            typical = _typical(task.held_out)
-            self._draw_alignment(directory, typical, alignments[typical.id])
-            return {"log_likelihood": write_alignments(directory, corpus, summarised(corpus, alignments))}
-
-        settings = {
-            "acoustic": spec.model_dump(),
-            "training": manifest_settings(self.settings),
-            **self.options.settings,
-            **step_settings,
-            **self.dataset.lexicon.settings,
-        }
-        held_out = 0 if corpus.has_one_sentence else len(task.held_out.clips)
-        counts = {"clips": len(task.training.clips), "held_out_clips": held_out}
-        return publish_run(task.trainer, self.store, self.request, self.key, settings, {**metrics, **counts}, write)
-
-    def _draw_alignment(self, directory: Path, clip: Clip, known: Alignment) -> None:
+    def draw(directory: Path, known: Alignment) -> None:
         pictures.draw_alignment(
             directory / "alignment.png",
-            self.dataset.corpus.mel(clip).numpy(),
+            corpus.mel(typical).numpy(),
             expanded(known).numpy(),
-            labels(clip.tokens),
+            labels(typical.tokens),
             known.durations.tolist(),
-            self.dataset.mel,
-            clip.text,
+            dataset.mel,
+            typical.text,
         )
 
+    def write(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
+        alignments = task.alignments()
+        acoustic.model.to("cpu")
+        acoustic.write(directory)
+        if lexicon:
+            (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
+        draw(directory, alignments[typical.id])
+        spec = acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
+        trained = {"acoustic": spec.model_dump(), "training": manifest_settings(settings)}
+        return {**trained, **options.settings, **step_settings, **lexicon.settings}, {
+            "clips": len(task.training.clips),
+            "held_out_clips": 0 if corpus.has_one_sentence else len(task.held_out.clips),
+            "log_likelihood": write_alignments(directory, corpus, summarised(corpus, alignments)),
+        }
 
-def _typical(corpus: Corpus) -> Clip:
-    """A clip of about three seconds, for a picture."""
-    return min(corpus.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
+    def draw_progress() -> None:
+        draw(task.run, task.alignment_of(typical))
+
+    return train_and_publish(task.trainer, store, request, key, options, write, draw_progress)
 
 
 def manifest_settings(settings: TrainSpec) -> dict[str, Any]:
@@ -318,7 +296,7 @@ def manifest_settings(settings: TrainSpec) -> dict[str, Any]:
     return {**content, "durations": f"textgrid:{grids_digest(settings.grids)}"}
 
 
-def build_task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, run: Path, emit: Emit) -> GradTTSTask:
+def _task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, run: Path, emit: Emit) -> GradTTSTask:
     """A trainer of a model on a dataset, some of whose sentences it holds out.
 
     Raises:

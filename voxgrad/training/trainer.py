@@ -1,7 +1,6 @@
-"""The trainer of every run: stages, steps, EMA, validations and checkpoints; and how a run ends in an artifact."""
+"""The trainer of every run: stages, steps, EMA, validations and checkpoints."""
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,13 +10,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from voxgrad.device import memory_explained, pick_device, precision_name
-from voxgrad.errors import DivergedError, EnvironmentFailureError, IntegrityError
+from voxgrad.device import memory_explained
+from voxgrad.errors import DivergedError, EnvironmentFailureError
 from voxgrad.events import Advanced, Began, Emit, Ended, Measured, Said, ignore
 from voxgrad.files import exclusive_lock
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.store import Store
 from voxgrad.training.checkpoint import (
     BestValidation,
     Checkpoint,
@@ -30,13 +27,10 @@ from voxgrad.training.checkpoint import (
 )
 from voxgrad.training.dataset import generator_for
 from voxgrad.training.optim import ExponentialMovingAverage, ProcessGroup, interpolate_weights, learning_rate
-from voxgrad.training.run import LOG, RunInProgress, RunRecord, RunRequest, TrainingLog
+from voxgrad.training.run import LOG, TrainingLog
 
 TASK = "train"
 LOCK = "run.lock"
-CURVES = "curves.png"
-FINISHING = 5.0
-"""Seconds for pictures and publishing."""
 _LONGEST_INTERVAL = 300.0
 """Seconds between validations, and between checkpoints, under a budget."""
 
@@ -350,114 +344,3 @@ class Trainer:
         self._log.write(entry)
         if self.watch is not None:
             self.watch(entry)
-
-
-def finish_run(
-    trainer: Trainer, store: Store, request: RunRequest, key: str, publish: Callable[[Mapping[str, Any]], Artifact]
-) -> Artifact:
-    """Trains, from the newest checkpoint where there is one; the first process publishes, all return the artifact.
-
-    Args:
-        trainer: of a run whose ``run.json`` is written.
-        store: where the artifact goes.
-        request: what the run is asked to do.
-        key: fingerprint of the artifact.
-        publish: called with the metrics of the run, in the first process alone.
-
-    Raises:
-        DivergedError: see :meth:`Trainer.train`.
-        VoxgradError: stopped by a signal; the hint is the command that goes on.
-        EnvironmentFailureError: the first process has published nothing.
-    """
-    metrics = run_metrics(trainer, trainer.train())
-    with trainer.task.group.main_process_first():
-        if trainer.task.group.is_main_process:
-            trainer.emit(Said(f"writing {request.kind} {request.name}"))
-            return publish(metrics)
-    artifact = store.matching(request.kind, key)
-    if artifact is None:
-        raise EnvironmentFailureError("the first process did not finish", "See its output.")
-    return artifact
-
-
-def publish_run(
-    trainer: Trainer,
-    store: Store,
-    request: RunRequest,
-    key: str,
-    settings: Mapping[str, Any],
-    metrics: Mapping[str, Any],
-    write: Callable[[Path], Mapping[str, Any]],
-) -> Artifact:
-    """Publishes a finished run, and removes its directory.
-
-    Args:
-        trainer: of the run.
-        store: where the artifact goes.
-        request: what the run was asked to do.
-        key: fingerprint of the artifact.
-        settings: for the manifest.
-        metrics: for the manifest, which adds the steps and seconds of the run.
-        write: writes the weights into the artifact's directory; returns further metrics.
-    """
-    log, device = TrainingLog(trainer.run / LOG), pick_device()
-    dataset = request.parents["dataset"].manifest
-    with store.stage(request.kind, request.name) as staged:
-        found = write(staged.directory)
-        shutil.copyfile(log.path, staged.directory / LOG)
-        log.draw(staged.directory / CURVES, f"{request.kind} {request.name}")
-        artifact = staged.publish(
-            fingerprint=key,
-            parents={role: parent.as_parent() for role, parent in request.parents.items()},
-            settings=settings,
-            seed=trainer.settings.seed,
-            device=f"{device.type} {precision_name(device, trainer.settings)}, {torch.get_num_threads()} threads",
-            tools={"torch": torch.__version__},
-            metrics={**metrics, **found, "steps": trainer.total, "seconds": round(log.seconds(), 1)},
-            consent=dataset.consent,
-            licence=dataset.licence,
-        )
-    shutil.rmtree(trainer.run, ignore_errors=True)  # everything of it now lives in the artifact
-    return artifact
-
-
-def begin_run(
-    trainer: Trainer,
-    record: RunRecord,
-    board: Callable[[dict[str, Any]], None] | None,
-    share_out: Callable[[], tuple[float, ...]],
-) -> None:
-    """Writes ``run.json`` where the run is new, and has the trainer draw its curves beside it and tell of every step.
-
-    Args:
-        trainer: of the run.
-        record: what the run is asked to do.
-        board: told of every step, such as TensorBoard.
-        share_out: finds the time of every stage, for a new run with a budget.
-    """
-    try:
-        trainer.stage_seconds = RunInProgress.read(trainer.run).record.stage_seconds
-    except IntegrityError:  # there is none, or half of one
-        if record.budget is not None:
-            try:
-                trainer.stage_seconds = share_out()
-            except BaseException:
-                shutil.rmtree(trainer.run, ignore_errors=True)  # no run has begun
-                raise
-        if trainer.task.group.is_main_process:
-            record.model_copy(update={"stage_seconds": trainer.stage_seconds}).write(trainer.run)
-    log = TrainingLog(trainer.run / LOG)
-    trainer.resume = record.resume
-    trainer.compares = bool({"base", "start"} & record.parents.keys())
-    trainer.watch = board
-    trainer.at_checkpoint = lambda: log.draw(trainer.run / CURVES, f"{record.kind} {record.name}")
-
-
-def run_metrics(trainer: Trainer, figures: Mapping[str, float]) -> dict[str, Any]:
-    """Metrics of a run: ``held_out``, what of it counts, and ``before`` where it did not begin from nothing."""
-    before = trainer.position.before
-    return {
-        "held_out": {name: round(value, 5) for name, value in figures.items()},
-        "judged_by": trainer.task.judged_by(len(trainer.task.stages) - 1),
-        **({} if before is None else {"before": {name: round(value, 5) for name, value in before.items()}}),
-    }

@@ -1,0 +1,212 @@
+"""A run from its beginning to the artifact that it ends in: its time under a budget, its record, what is published."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from voxgrad.device import memory_explained, pick_device, precision_name
+from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
+from voxgrad.events import Emit, Said, tracked
+from voxgrad.settings import RunSpec, ScheduleSpec
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.store import Store
+from voxgrad.training.dataset import generator_for
+from voxgrad.training.run import LOG, RunInProgress, RunOptions, RunRequest, TrainingLog, tensorboard_writer
+from voxgrad.training.trainer import Trainer, TrainingTask
+
+CURVES = "curves.png"
+FINISHING = 5.0
+"""Seconds for pictures and publishing."""
+_TIMED = 3
+"""Steps that are timed, after one that is not: the first is slower."""
+_SAVING = 2.0
+"""Seconds for a stage's last checkpoint."""
+
+Write = Callable[[Path], tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""Writes the weights into the artifact's directory; returns settings and further metrics for the manifest."""
+
+
+def train_and_publish(
+    trainer: Trainer,
+    store: Store,
+    request: RunRequest,
+    key: str,
+    options: RunOptions,
+    write: Write,
+    draw: Callable[[], None] = lambda: None,
+) -> Artifact:
+    """Trains, from the newest checkpoint where there is one; the first process publishes, all return the artifact.
+
+    Args:
+        trainer: of the run.
+        store: where the artifact goes.
+        request: what the run is asked to do.
+        key: fingerprint of the artifact.
+        options: a budget, TensorBoard.
+        write: called in the first process alone.
+        draw: called with every checkpoint, beside the drawing of the curves.
+
+    Raises:
+        BadInputError: the budget is too small.
+        DivergedError: see :meth:`Trainer.train`.
+        VoxgradError: stopped by a signal; the hint is the command that goes on.
+        EnvironmentFailureError: the first process has published nothing.
+    """
+    trainer.watch = tensorboard_writer(options.tensorboard)
+    _begin(trainer, store, request, options)
+    log = TrainingLog(trainer.run / LOG)
+
+    def draw_all() -> None:
+        log.draw(trainer.run / CURVES, f"{request.kind} {request.name}")
+        draw()
+
+    trainer.at_checkpoint = draw_all
+    figures = trainer.train()
+    group = trainer.task.group
+    with group.main_process_first():
+        if group.is_main_process:
+            trainer.emit(Said(f"writing {request.kind} {request.name}"))
+            return _publish(trainer, store, request, key, figures, write)
+    artifact = store.matching(request.kind, key)
+    if artifact is None:
+        raise EnvironmentFailureError("the first process did not finish", "See its output.")
+    return artifact
+
+
+def _begin(trainer: Trainer, store: Store, request: RunRequest, options: RunOptions) -> None:
+    """Writes ``run.json``, and divides the budget among the stages, where the run is new."""
+    task = trainer.task
+    steps = (stage.steps for stage in task.stages)
+    record = request.record(store, trainer.run, trainer.settings, steps, options.budget)
+    try:
+        trainer.stage_seconds = RunInProgress.read(trainer.run).record.stage_seconds
+    except IntegrityError:  # there is none, or half of one
+        if options.budget is not None:
+            try:
+                trainer.stage_seconds = stage_seconds(task, trainer.settings, options, trainer.emit)
+            except BaseException:
+                shutil.rmtree(trainer.run, ignore_errors=True)  # no run has begun
+                raise
+        if task.group.is_main_process:
+            record.model_copy(update={"stage_seconds": trainer.stage_seconds}).write(trainer.run)
+    trainer.resume = record.resume
+    trainer.compares = bool({"base", "start"} & record.parents.keys())
+
+
+def _publish(
+    trainer: Trainer, store: Store, request: RunRequest, key: str, figures: Mapping[str, float], write: Write
+) -> Artifact:
+    log, device = TrainingLog(trainer.run / LOG), pick_device()
+    dataset, before = request.parents["dataset"].manifest, trainer.position.before
+    metrics: dict[str, Any] = {
+        "held_out": {name: round(value, 5) for name, value in figures.items()},
+        "judged_by": trainer.task.judged_by(len(trainer.task.stages) - 1),
+    }
+    if before is not None:
+        metrics["before"] = {name: round(value, 5) for name, value in before.items()}
+    with store.stage(request.kind, request.name) as staged:
+        settings, found = write(staged.directory)
+        shutil.copyfile(log.path, staged.directory / LOG)
+        log.draw(staged.directory / CURVES, f"{request.kind} {request.name}")
+        artifact = staged.publish(
+            fingerprint=key,
+            parents=request.recorded_parents,
+            settings=settings,
+            seed=trainer.settings.seed,
+            device=f"{device.type} {precision_name(device, trainer.settings)}, {torch.get_num_threads()} threads",
+            tools={"torch": torch.__version__},
+            metrics={**metrics, **found, "steps": trainer.total, "seconds": round(log.seconds(), 1)},
+            consent=dataset.consent,
+            licence=dataset.licence,
+        )
+    shutil.rmtree(trainer.run, ignore_errors=True)  # everything of it now lives in the artifact
+    return artifact
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds that one stage takes."""
+
+    begin: float
+    step: float
+    validation: float
+
+
+def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, emit: Emit) -> tuple[float, ...]:
+    """Times a few steps of every stage, and divides what is left of a budget among the stages.
+
+    Args:
+        task: whose networks are used for measuring, and left as they were.
+        settings: of the run.
+        options: with a budget.
+        emit: called with the choice.
+
+    Raises:
+        BadInputError: there are several processes, which would measure different things; or not even one step of every
+            stage fits.
+    """
+    if task.group.world_size > 1:
+        raise BadInputError("a budget is measured in one process", "Leave out --budget, and set the steps with --set.")
+    costs = _measured(task, settings.seed, emit)
+    seconds = shared_out(costs, task.stages, options.deadline - time.monotonic())
+    if seconds is None:
+        given = options.end - options.started
+        least = sum(cost.begin + cost.step + 2 * cost.validation + _SAVING for cost in costs) + FINISHING
+        raise BadInputError(
+            f"a budget of {given:.0f} s is too short for one step of every stage",
+            f"Give at least {1.2 * least + 10 + options.reserved:.0f}s, or fewer stages.",
+        )
+    shares = (
+        f"{task.name(number)}: {limit:.0f} s, of {cost.step:.2g} s per step"
+        for number, (limit, cost) in enumerate(zip(seconds, costs, strict=True))
+    )
+    emit(Said(f"time for {', '.join(shares)}"))
+    return seconds
+
+
+def shared_out(costs: Sequence[Cost], stages: Sequence[ScheduleSpec], seconds: float) -> tuple[float, ...] | None:
+    """Seconds of every stage, in the proportions that their steps would take; None where a stage would get no step.
+
+    Args:
+        costs: of every stage.
+        stages: whose steps count.
+        seconds: what is left of the budget, with the last validations and checkpoints.
+    """
+    # Every stage ends with a validation; the run begins with one, of the last stage.
+    left = seconds - FINISHING - costs[-1].validation - sum(cost.validation + _SAVING for cost in costs)
+    wanted = [cost.begin + stage.steps * cost.step for cost, stage in zip(costs, stages, strict=True)]
+    shares = tuple(left * wish / sum(wanted) for wish in wanted)
+    enough = all(share > cost.begin + cost.step for share, cost in zip(shares, costs, strict=True))
+    return shares if enough else None
+
+
+def _measured(task: TrainingTask, seed: int, emit: Emit) -> list[Cost]:
+    """Costs of all stages; the networks get back their weights at the end."""
+    before = {name: deepcopy(module.state_dict()) for name, module in task.modules.items()}
+    costs = []
+    try:
+        for number, stage in enumerate(tracked(task.stages, "measure", "stages", emit)):
+            with memory_explained(number, stage):
+                costs.append(_cost(task, number, seed * 1000 + number))
+    finally:
+        for name, module in task.modules.items():
+            module.load_state_dict(before[name])
+    return costs
+
+
+def _cost(task: TrainingTask, number: int, seed: int) -> Cost:
+    times = [time.perf_counter()]
+    task.begin(number)
+    times.append(time.perf_counter())
+    for step in range(1 + _TIMED):
+        task.step(number, step, seed, generator_for(seed, step, 1))
+        times.append(time.perf_counter())
+    task.validate(number)
+    validation = time.perf_counter() - times[-1]
+    return Cost(times[1] - times[0], (times[-1] - times[2]) / _TIMED, validation)
