@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from voxgrad.steps.read_book import BookPart, ReadBook
     from voxgrad.steps.say import SpokenFile
     from voxgrad.store import Artifact
-    from voxgrad.voice.job import AudioTarget
     from voxgrad.voice.load import EngineName
+    from voxgrad.voice.metadata import AudioTarget
     from voxgrad.voice.timings import TimedPassage
     from voxgrad.voice.voice import SpeechJob, Voice
 
@@ -68,7 +68,7 @@ class SayRequest:
 
     def target(self, path: Path) -> "AudioTarget":
         """An audio file, and the timings beside it."""
-        from voxgrad.voice.job import AudioTarget
+        from voxgrad.voice.metadata import AudioTarget
 
         return AudioTarget.at(path, self.timings, metadata=self.metadata)
 
@@ -168,8 +168,8 @@ class SayRequest:
         """Everything into standard output, as it comes."""
         from voxgrad.audio.writers import RawWriter, WaveWriter
         from voxgrad.events import Said
-        from voxgrad.voice.job import with_progress, write_pieces
         from voxgrad.voice.metadata import MARK
+        from voxgrad.voice.speak import with_progress, write_pieces
         from voxgrad.voice.timings import timings_file
 
         if self.session.json:
@@ -196,7 +196,7 @@ class SayRequest:
 
     def _read(self, job: "SpeechJob", texts: Iterable[str], emit: "Emit") -> Iterator[str]:
         """Texts, read before they are said unless that would make a listener wait."""
-        from voxgrad.voice.job import warn_unknown, warn_unread
+        from voxgrad.voice.speak import warn_unknown, warn_unread
 
         line = 1
         for text in texts:

@@ -9,8 +9,7 @@ from voxgrad.onnx.runtime import MODEL, NetworkOutput, OnnxGraph, settings_of
 from voxgrad.samplers import DETERMINISTIC
 from voxgrad.settings import AcousticSpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.voice.engine import LocalEngine
-from voxgrad.voice.prosody import TokenChanges
+from voxgrad.voice.engine import LocalEngine, TokenChanges
 
 _FREE: Final = {
     *("sampler", "quality", "steps", "temperature", "speaker", "speed"),

@@ -1,17 +1,21 @@
-"""A script, spoken passage by passage: how long the silences between are, and when each is said."""
+"""A script, spoken passage by passage: the silences between, when each is said, progress, and warnings about it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from voxgrad.audio.io import Samples
+from voxgrad.audio.writers import AudioWriter
+from voxgrad.errors import BadInputError
+from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import DeliverySpec
 from voxgrad.text.characters import unread
+from voxgrad.text.lexicon import refuse_unknown
 from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segments
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.passages import FrontEnd, Passage, segment_passages
+from voxgrad.text.passages import NO_MARKS, FrontEnd, Passage, segment_passages, unread_remarks
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.tokens import Encoded, require_unicode
 from voxgrad.voice.engine import PassageAudio, Pauses
@@ -25,6 +29,7 @@ SILENCES: Final = {
     Break.WORD: 0.0,
 }
 """Of a silence between sentences."""
+_NAMED: Final = 20
 _NOTHING: Final = Encoded((), "", (), (), ())
 NO_MEL: Final[Samples] = np.zeros((0, 0), np.float32)
 
@@ -184,3 +189,60 @@ def readable(text: str) -> Iterable[Segment | Sound]:
     """
     require_unicode(text)
     return read_script(text).items if is_ssml(text) else plain_segments(text)
+
+
+def write_pieces(pieces: Iterable[SpokenPassage], sink: AudioWriter, note: Callable[[TimedPassage], object]) -> int:
+    """Write pieces as they come; ``note`` is told when each is said. Returns how many samples."""
+    samples = 0
+    for piece in pieces:
+        sink.write(piece.samples)
+        note(piece.timing)
+        samples += len(piece.samples)
+    return samples
+
+
+def with_progress(
+    pieces: Iterable[SpokenPassage], task: str, total: int | None, emit: Emit, done: int = 0
+) -> Iterator[SpokenPassage]:
+    """Hand pieces on, and tell of each of them once it was taken; ``done`` were spoken before."""
+    emit(Began(task, total, "passages"))
+    for piece in pieces:
+        yield piece
+        done += bool(piece.durations)
+        emit(Advanced(task, done))
+    emit(Ended(task))
+
+
+def warn_unread(
+    text: str,
+    emit: Emit,
+    *,
+    strict: bool = False,
+    line: int | None = None,
+    marks: Mapping[str, str] = NO_MARKS,
+) -> None:
+    """Warn of what nothing is said for, and of what SSML asks in vain; see `unread_remarks`.
+
+    Raises:
+        BadInputError: SSML that cannot be read; or something is left out, and ``strict`` forbids it.
+    """
+    for warning in read_script(text).warnings if is_ssml(text) else ():
+        emit(Said(warning, "warning"))
+    for remark in unread_remarks(text, line, marks):
+        if strict:
+            raise BadInputError(remark, "Leave it out, or write it in English.")
+        emit(Said(remark, "warning"))
+
+
+def warn_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
+    """Warn of words that are guessed.
+
+    Raises:
+        BadInputError: there are some, and ``strict`` forbids them.
+    """
+    if strict:
+        refuse_unknown(words)
+    if words:
+        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+        shown = ", ".join(words[:_NAMED])
+        emit(Said(f"not in the dictionary, pronunciation guessed: {shown}{more}", "warning"))
