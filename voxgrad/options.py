@@ -26,17 +26,14 @@ _END_OF_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z`])")
 
 @dataclass(frozen=True)
 class Option:
-    """A field of a settings class.
-
-    Attributes:
-        name: of the field.
-        kind: its type, without None.
-        field: as pydantic has it.
-    """
+    """A field of a settings class."""
 
     name: str
+    """Of the field."""
     kind: Any
+    """Its type, without None."""
     field: FieldInfo
+    """As pydantic has it."""
 
     @property
     def default(self) -> Any:

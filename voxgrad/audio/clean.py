@@ -45,42 +45,36 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Source:
-    """What a recording was like, and what was done to the whole of it.
-
-    Attributes:
-        rate: Hz.
-        channels: of the file.
-        cancelling: its channels cancel each other out, so that only the loudest was taken.
-        clipped: share of its samples that stand at its limit.
-        offset: mean of its samples.
-        rumble_db: power below the high-pass frequency, in dB of all power.
-        high_passed: that power was filtered off.
-        seconds: length.
-    """
+    """What a recording was like, and what was done to the whole of it."""
 
     rate: int
+    """Hz."""
     channels: int
+    """Of the file."""
     cancelling: bool
+    """Its channels cancel each other out, so that only the loudest was taken."""
     clipped: float
+    """Share of its samples that stand at its limit."""
     offset: float
+    """Mean of its samples."""
     rumble_db: float
+    """Power below the high-pass frequency, in dB of all power."""
     high_passed: bool
+    """That power was filtered off."""
     seconds: float
+    """Length."""
 
 
 @dataclass(frozen=True, eq=False)
 class OpenedRecording:
-    """A recording at the mel's rate, without rumble, and where it came from.
-
-    Attributes:
-        waveform: what clips are cut from.
-        source: where it came from.
-        noisy: what it was before its noise was suppressed; None where that was not done.
-    """
+    """A recording at the mel's rate, without rumble, and where it came from."""
 
     waveform: Waveform
+    """What clips are cut from."""
     source: Source
+    """Where it came from."""
     noisy: Waveform | None = None
+    """What it was before its noise was suppressed; None where that was not done."""
 
     def part(self, span: Span) -> "OpenedRecording":
         """What lies between two times, in seconds."""
@@ -90,29 +84,26 @@ class OpenedRecording:
 
 @dataclass(frozen=True, eq=False)
 class CleanedClip:
-    """A clip, what was done to get it, and what it measures.
-
-    Attributes:
-        waveform: the clip, at the mel's rate.
-        source: the recording that it comes from.
-        span: seconds of the recording that it was looked for in.
-        leading: seconds of silence before it, cut off.
-        trailing: seconds of silence after it, cut off.
-        gain: dB that it was amplified by.
-        measures: before that amplification.
-        snr_before: signal-to-noise ratio in dB before noise was suppressed; None where that was not done.
-        decays: T60 in seconds after the sounds that stop in it, see `voxgrad.audio.measures`.
-    """
+    """A clip, what was done to get it, and what it measures."""
 
     waveform: Waveform
+    """The clip, at the mel's rate."""
     source: Source
+    """The recording that it comes from."""
     span: Span
+    """Seconds of the recording that it was looked for in."""
     leading: float
+    """Seconds of silence before it, cut off."""
     trailing: float
+    """Seconds of silence after it, cut off."""
     gain: float
+    """DB that it was amplified by."""
     measures: Measures
+    """Before that amplification."""
     decays: tuple[float, ...] = ()
+    """T60 in seconds after the sounds that stop in it, see `voxgrad.audio.measures`."""
     snr_before: float | None = None
+    """Signal-to-noise ratio in dB before noise was suppressed; None where that was not done."""
 
 
 def clean(path: Path, spec: AudioSpec) -> CleanedClip:

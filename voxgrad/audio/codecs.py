@@ -139,19 +139,16 @@ class AudiobookChapter:
 
 @dataclass(frozen=True)
 class AudiobookTags:
-    """What an audiobook says of itself.
-
-    Attributes:
-        title: of the book.
-        author: may be empty.
-        comment: how it was made.
-        cover: a picture's bytes, or None.
-    """
+    """What an audiobook says of itself."""
 
     title: str
+    """Of the book."""
     author: str
+    """May be empty."""
     comment: str
+    """How it was made."""
     cover: bytes | None = None
+    """A picture's bytes, or None."""
 
 
 def write_audiobook(

@@ -34,15 +34,12 @@ _CANCELLED = 0.5  # of what the mean of independent channels keeps of their powe
 
 @dataclass(frozen=True, eq=False)
 class Waveform:
-    """Mono audio.
-
-    Attributes:
-        samples: (n,) float32, full scale at ±1.
-        rate: samples per second.
-    """
+    """Mono audio."""
 
     samples: Samples
+    """(n,) float32, full scale at ±1."""
     rate: int
+    """Samples per second."""
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 1 or self.samples.dtype != np.float32 or self.rate <= 0:
@@ -56,17 +53,14 @@ class Waveform:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A recording, mixed to mono.
-
-    Attributes:
-        waveform: the mean of the channels, or the loudest channel where ``cancelling``.
-        channels: of the file.
-        cancelling: the channels are out of phase, so that their mean loses the sound.
-    """
+    """A recording, mixed to mono."""
 
     waveform: Waveform
+    """The mean of the channels, or the loudest channel where ``cancelling``."""
     channels: int
+    """Of the file."""
     cancelling: bool
+    """The channels are out of phase, so that their mean loses the sound."""
 
 
 def read_audio(path: Path) -> Waveform:

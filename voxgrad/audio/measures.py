@@ -25,27 +25,24 @@ _FLATS = 3
 
 @dataclass(frozen=True)
 class Measures:
-    """Of one clip, before it was levelled.
-
-    Attributes:
-        f0_hz: median fundamental frequency; None where nothing is voiced.
-        f0_low_hz: 5th percentile of it.
-        f0_high_hz: 95th percentile.
-        intensity_db: Praat's mean intensity, in dB above 20 µPa if full scale were one pascal.
-        loudness_lufs: ITU-R BS.1770.
-        harmonicity_db: median over the voiced frames of Praat's harmonics-to-noise ratio.
-        snr_db: frames with speech over the quietest tenth.
-        bandwidth_hz: highest frequency within 65 dB of the loudest.
-    """
+    """Of one clip, before it was levelled."""
 
     f0_hz: float | None
+    """Median fundamental frequency; None where nothing is voiced."""
     f0_low_hz: float | None
+    """5th percentile of it."""
     f0_high_hz: float | None
+    """95th percentile."""
     intensity_db: float
+    """Praat's mean intensity, in dB above 20 µPa if full scale were one pascal."""
     loudness_lufs: float
+    """ITU-R BS.1770."""
     harmonicity_db: float | None
+    """Median over the voiced frames of Praat's harmonics-to-noise ratio."""
     snr_db: float
+    """Frames with speech over the quietest tenth."""
     bandwidth_hz: float
+    """Highest frequency within 65 dB of the loudest."""
 
 
 def measure(piece: Waveform, clip: Waveform, analysed: Waveform, loudness: float) -> Measures:

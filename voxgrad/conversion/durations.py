@@ -37,18 +37,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class AlignedPiece:
-    """A text and a piece of a recording.
-
-    Attributes:
-        durations: (tokens,) frames.
-        margin: nats a frame by which the text explains the piece better than its words backwards do, which is what a
-            wrong text of that length would do.
-        tempo: frames of the words over those that the voice would take for them.
-    """
+    """A text and a piece of a recording."""
 
     durations: Tensor
+    """(tokens,) frames."""
     margin: float
+    """Nats a frame by which the text explains the piece better than its words backwards do, which is what a wrong text
+    of that length would do."""
     tempo: float
+    """Frames of the words over those that the voice would take for them."""
 
 
 @dataclass(frozen=True, eq=False)

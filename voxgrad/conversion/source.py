@@ -60,40 +60,34 @@ _NOTE_SEMITONES: Final = 1.0
 
 @dataclass(frozen=True, eq=False)
 class SourcePiece:
-    """What is said in one breath, and how.
-
-    Attributes:
-        passage: what is said.
-        start: its first sample in the recording.
-        durations: (tokens,) frames.
-        log_f0: (frames,) ln Hz, 0 where not voiced.
-        levels: (frames,) dB.
-    """
+    """What is said in one breath, and how."""
 
     passage: Passage
+    """What is said."""
     start: int
+    """Its first sample in the recording."""
     durations: Tensor
+    """(tokens,) frames."""
     log_f0: NDArray[np.float64]
+    """(frames,) ln Hz, 0 where not voiced."""
     levels: NDArray[np.float64]
+    """(frames,) dB."""
 
 
 @dataclass(frozen=True, eq=False)
 class SourceSpeech:
-    """A recording, taken apart.
-
-    Attributes:
-        name: of the file.
-        text: all that is said.
-        waveform: cleaned and levelled, at the mel's rate.
-        pieces: in order.
-        skipped: seconds of the pieces that none of the text belongs to.
-    """
+    """A recording, taken apart."""
 
     name: str
+    """Of the file."""
     text: str
+    """All that is said."""
     waveform: Waveform
+    """Cleaned and levelled, at the mel's rate."""
     pieces: tuple[SourcePiece, ...]
+    """In order."""
     skipped: float
+    """Seconds of the pieces that none of the text belongs to."""
 
     @cached_property
     def pitch(self) -> tuple[float, float]:

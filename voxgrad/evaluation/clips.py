@@ -88,19 +88,16 @@ Figures = dict[str, float | None]
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """A sentence, said.
-
-    Attributes:
-        audio: (n,) samples.
-        mel: (n_mels, frames).
-        durations: frames of every token.
-        work: seconds that it took.
-    """
+    """A sentence, said."""
 
     audio: Samples
+    """(n,) samples."""
     mel: Samples
+    """(n_mels, frames)."""
     durations: tuple[int, ...]
+    """Frames of every token."""
     work: float
+    """Seconds that it took."""
 
 
 def recording(dataset: Dataset, clip: Clip) -> Waveform:

@@ -33,24 +33,20 @@ _DECIBELS = 20 / math.log(10)
 
 @dataclass(frozen=True)
 class Distances:
-    """Distances of synthesised audio from a recording.
-
-    Attributes:
-        mel_cepstral_distortion: dB.
-        f0_error: cents, root mean square over the frames that are voiced in both; None where there are none.
-        f0_shift: semitones from the recording's median to the audio's; None where one has no voiced frame.
-        voicing_error: share of the frames that are voiced in one only.
-        length: seconds of the audio for a second of the recording.
-        spectral_detail: of the audio over that of the recording; see :func:`spectral_detail`. None for a recording that
-            has none.
-    """
+    """Distances of synthesised audio from a recording."""
 
     mel_cepstral_distortion: float
+    """DB."""
     f0_error: float | None
+    """Cents, root mean square over the frames that are voiced in both; None where there are none."""
     f0_shift: float | None
+    """Semitones from the recording's median to the audio's; None where one has no voiced frame."""
     voicing_error: float
+    """Share of the frames that are voiced in one only."""
     length: float
+    """Seconds of the audio for a second of the recording."""
     spectral_detail: float | None
+    """Of the audio over that of the recording; see :func:`spectral_detail`. None for a recording that has none."""
 
 
 def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:

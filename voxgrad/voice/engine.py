@@ -34,38 +34,32 @@ Pauses = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True, eq=False)
 class PassageAudio:
-    """A passage alone, without the silence around it.
-
-    Attributes:
-        samples: (n,) float32.
-        mel: (n_mels, frames) float32.
-        durations: frames of every token.
-        borders: seconds at which every token begins, and the last one ends.
-        lead: seconds of silence before the first sound.
-        tail: seconds of silence after the last.
-    """
+    """A passage alone, without the silence around it."""
 
     samples: Samples
+    """(n,) float32."""
     mel: Samples
+    """(n_mels, frames) float32."""
     durations: tuple[int, ...]
+    """Frames of every token."""
     borders: tuple[float, ...]
+    """Seconds at which every token begins, and the last one ends."""
     lead: float = 0.0
+    """Seconds of silence before the first sound."""
     tail: float = 0.0
+    """Seconds of silence after the last."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenChanges:
-    """How the tokens of one text are spoken, where that was asked for.
-
-    Attributes:
-        rate: (tokens,) float32, factor of the speed.
-        semitones: (tokens,) float32, raised by, in models that predict pitch.
-        rise: (tokens,) float32, 0 to 1, how far a question rises, in models that predict pitch.
-    """
+    """How the tokens of one text are spoken, where that was asked for."""
 
     rate: npt.NDArray[np.float32]
+    """(tokens,) float32, factor of the speed."""
     semitones: npt.NDArray[np.float32]
+    """(tokens,) float32, raised by, in models that predict pitch."""
     rise: npt.NDArray[np.float32]
+    """(tokens,) float32, 0 to 1, how far a question rises, in models that predict pitch."""
 
 
 class Engine(Protocol):

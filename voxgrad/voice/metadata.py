@@ -142,17 +142,14 @@ def recipe_of(target: Path) -> Recipe | None:
 
 @dataclass(frozen=True)
 class AudioTarget:
-    """An audio file to write.
-
-    Attributes:
-        path: its name ends in the format.
-        timings: written too; None: they are not.
-        metadata: False leaves only the mark that it is synthetic, and makes the file anew.
-    """
+    """An audio file to write."""
 
     path: Path
+    """Its name ends in the format."""
     timings: TimingsFile | None = None
+    """Written too; None: they are not."""
     metadata: bool = True
+    """False leaves only the mark that it is synthetic, and makes the file anew."""
 
     @classmethod
     def at(cls, path: Path, timings: Path | None, *, metadata: bool) -> "AudioTarget":

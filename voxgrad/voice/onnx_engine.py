@@ -20,15 +20,12 @@ _FREE: Final = {
 
 @dataclass(frozen=True, eq=False)
 class OnnxEngine(LocalEngine):
-    """A graph, loaded.
-
-    Attributes:
-        graph: its session.
-        pitch: mean pitch of every speaker, in Hz.
-    """
+    """A graph, loaded."""
 
     graph: OnnxGraph
+    """Its session."""
     pitch: Sequence[float]
+    """Mean pitch of every speaker, in Hz."""
 
     @classmethod
     def load(cls, graph: Artifact, threads: int | None = None) -> "OnnxEngine":

@@ -19,31 +19,25 @@ _NEAR: Final = 0.01  # seconds, where there is none: farther off it would part a
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Samples ``start`` to ``stop`` become ``length`` samples of silence.
-
-    Attributes:
-        pause: the number of the pause that it is for; below 0 at the ends.
-    """
+    """Samples ``start`` to ``stop`` become ``length`` samples of silence."""
 
     start: int
     stop: int
     length: int
     pause: int = -1
+    """The number of the pause that it is for; below 0 at the ends."""
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """What is done to the silences of a passage: in order, none overlapping.
-
-    Attributes:
-        cuts: of samples.
-        lead: samples of silence that are left before the first sound.
-        tail: samples of silence that are left after the last.
-    """
+    """What is done to the silences of a passage: in order, none overlapping."""
 
     cuts: tuple[Cut, ...] = ()
+    """Of samples."""
     lead: int = 0
+    """Samples of silence that are left before the first sound."""
     tail: int = 0
+    """Samples of silence that are left after the last."""
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         """Samples (n,) with each cut replaced, and what remains faded in and out beside it."""

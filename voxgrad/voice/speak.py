@@ -39,23 +39,20 @@ SpeakItem = Callable[[Passage | Sound, int, Pauses], PassageAudio]
 
 @dataclass(frozen=True, eq=False)
 class SpokenPassage:
-    """A passage, spoken; or a sound, or the silence at the end, which have no words.
-
-    Attributes:
-        passage: what was said.
-        samples: (n,) float32, with silence before and after it.
-        mel: (n_mels, frames) float32, as the model gave it.
-        durations: frames of every token; empty without words.
-        timing: when its words are said, in the whole.
-        tail: samples of silence after the last sound.
-    """
+    """A passage, spoken; or a sound, or the silence at the end, which have no words."""
 
     passage: Passage
+    """What was said."""
     samples: Samples
+    """(n,) float32, with silence before and after it."""
     mel: Samples
+    """(n_mels, frames) float32, as the model gave it."""
     durations: tuple[int, ...]
+    """Frames of every token; empty without words."""
     timing: TimedPassage
+    """When its words are said, in the whole."""
     tail: int = 0
+    """Samples of silence after the last sound."""
 
 
 @dataclass(frozen=True)

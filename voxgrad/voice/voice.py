@@ -38,21 +38,18 @@ _SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """A text, spoken.
-
-    Attributes:
-        samples: (n,) float32, full scale at ±1.
-        rate: samples per second.
-        passages: what was said when, words and phones; seconds.
-        durations: frames of every token, by passage.
-        recipe: all that is needed to say it again.
-    """
+    """A text, spoken."""
 
     samples: Samples
+    """(n,) float32, full scale at ±1."""
     rate: int
+    """Samples per second."""
     passages: tuple[TimedPassage, ...]
+    """What was said when, words and phones; seconds."""
     durations: tuple[tuple[int, ...], ...]
+    """Frames of every token, by passage."""
     recipe: Recipe
+    """All that is needed to say it again."""
 
     @property
     def seconds(self) -> float:
@@ -76,38 +73,32 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class TextSummary:
-    """What a text will take.
-
-    Attributes:
-        passages: how many.
-        tokens: of all of them.
-        unknown: words that no dictionary has, each once.
-    """
+    """What a text will take."""
 
     passages: int
+    """How many."""
     tokens: int
+    """Of all of them."""
     unknown: tuple[str, ...]
+    """Words that no dictionary has, each once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """A voice that is ready to speak.
-
-    Attributes:
-        artifact: the voice or base that speaks, or the ONNX graph of one.
-        vocoder: None for Griffin-Lim, and for a graph, which holds its own.
-        lexicon: the user's pronunciations.
-        open_engine: what computes; weights are read when it is first called.
-        graph: of the voice, where ONNX Runtime computes.
-        speaker: whose voice of a base it is; None: the one that is asked for, or the base's own.
-    """
+    """A voice that is ready to speak."""
 
     artifact: Artifact
+    """The voice or base that speaks, or the ONNX graph of one."""
     vocoder: Artifact | None
+    """None for Griffin-Lim, and for a graph, which holds its own."""
     lexicon: Lexicon
+    """The user's pronunciations."""
     open_engine: Callable[[], Engine]
+    """What computes; weights are read when it is first called."""
     graph: Artifact | None = None
+    """Of the voice, where ONNX Runtime computes."""
     speaker: str | None = None
+    """Whose voice of a base it is; None: the one that is asked for, or the base's own."""
 
     @property
     def engine(self) -> Engine:
@@ -250,21 +241,18 @@ class Voice:
 
 @dataclass
 class Cast:
-    """The voices of a script by the names that it calls them, and sounds beside it.
-
-    Attributes:
-        narrator: whose voice nothing else is said in.
-        references: what names stand for: a reference to a voice or base, and with ``:NAME`` one of its speakers.
-        open: the voice of a reference; None where only the narrator's own speakers can be had.
-        folder: where sounds lie; None where there can be none.
-        voices: those that were asked for.
-    """
+    """The voices of a script by the names that it calls them, and sounds beside it."""
 
     narrator: Voice
+    """Whose voice nothing else is said in."""
     references: Mapping[str, str] = field(default_factory=dict)
+    """What names stand for: a reference to a voice or base, and with ``:NAME`` one of its speakers."""
     open: Callable[[str], Voice] | None = None
+    """The voice of a reference; None where only the narrator's own speakers can be had."""
     folder: Path | None = None
+    """Where sounds lie; None where there can be none."""
     voices: dict[str, Voice] = field(default_factory=dict)
+    """Those that were asked for."""
 
     def voice(self, name: str | None) -> Voice:
         """Who speaks under a name; None is the narrator.
@@ -353,23 +341,20 @@ class Cast:
 
 @dataclass(frozen=True)
 class SpeechJob:
-    """What is said, and how.
-
-    Attributes:
-        text: written English, or SSML.
-        cast: whose voice, and the voices and sounds of SSML.
-        synthesis: steps, temperature, speed.
-        delivery: pitch, volume, silences.
-        seed: of all noise.
-        coming: the text still comes, and is told to `pieces`.
-    """
+    """What is said, and how."""
 
     text: str
+    """Written English, or SSML."""
     cast: Cast
+    """Whose voice, and the voices and sounds of SSML."""
     synthesis: SynthesisSpec = _SYNTHESIS
+    """Steps, temperature, speed."""
     delivery: DeliverySpec = _DELIVERY
+    """Pitch, volume, silences."""
     seed: int = 0
+    """Of all noise."""
     coming: bool = False
+    """The text still comes, and is told to `pieces`."""
 
     @property
     def voice(self) -> Voice:
