@@ -69,15 +69,9 @@ def tracked(
     total: int | None = None,
     note: Callable[[T], str] | None = None,
 ) -> Iterator[T]:
-    """Hand items on, and tell of each once it is worked on.
+    """Hand items on, which may still be coming, and tell of each, with a note on it, once it is worked on.
 
-    Args:
-        items: to work on; they may still be coming.
-        task: what the work is called.
-        unit: plural of an item.
-        emit: called with progress events.
-        total: number of items; None: that of a collection, else unknown.
-        note: a short remark on an item.
+    ``unit`` is the plural of an item. Without a total, it is the number of a collection's items, else unknown.
     """
     emit(Began(task, len(items) if total is None and isinstance(items, Sized) else total, unit))
     for done, item in enumerate(items, 1):
@@ -93,12 +87,7 @@ def uncounted(part: float) -> None:
 
 @contextmanager
 def percent(emit: Emit, task: str, cost: float) -> Iterator[Advance]:
-    """Tells which share of a task is done, where its parts take different times.
-
-    Args:
-        emit: called with progress events.
-        task: what it is called.
-        cost: of the whole, in any unit.
+    """Tells which share of a task of a cost, in any unit, is done, where its parts take different times.
 
     Yields:
         A function to call with the cost of what was done.

@@ -84,10 +84,7 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def explain_os_errors(doing: str) -> Iterator[None]:
-    """Turn what the operating system refuses into an error that can be mended.
-
-    Args:
-        doing: what was tried, such as ``publish voice alice``.
+    """Turn what the operating system refuses, ``doing`` ``publish voice alice``, into an error that can be mended.
 
     Raises:
         EnvironmentFailureError: an ``OSError`` came from the body, or what a library makes of one.
@@ -128,11 +125,9 @@ else:
 
 @contextmanager
 def advisory_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
-    """Hold the lock file ``path``, created where it is missing; the body runs in any case.
+    """Hold the lock file ``path``, created where it is missing; the body runs in any case, after ``patience`` seconds.
 
-    Args:
-        path: the lock file; it is left behind, since removing it would let two holders in.
-        patience: seconds to wait for another holder before going on without.
+    The file is left behind, since removing it would let two holders in.
     """
     deadline = time.monotonic() + patience
     with path.open("ab") as file:

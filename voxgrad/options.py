@@ -139,10 +139,8 @@ def given(spec: type[BaseModel], body: BaseModel) -> dict[str, Any]:
 def takes_options(**specs: type[BaseModel]) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Let a function take the fields of settings classes as keyword arguments; it gets the validated settings.
 
-    The signature and the docstring that users see have a line for every field.
-
-    Args:
-        specs: the classes, by the function's parameter.
+    The signature and the docstring that users see have a line for every field. The classes are named by the function's
+    parameters.
     """
     owners = {option.name: (role, option) for role, spec in specs.items() for option in options_of(spec)}
 

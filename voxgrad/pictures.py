@@ -41,16 +41,9 @@ def draw_alignment(
     spec: MelSpec,
     title: str,
 ) -> None:
-    """Draws a recording's mel and the prior mean below it, both with the borders of the phones.
+    """Draws a recording's mel and the mean along the alignment below it, both with the borders of the phones.
 
-    Args:
-        path: of the PNG.
-        mel: (n_mels, frames).
-        mean: mu along the alignment, same shape.
-        phones: label of every token; empty ones are not written.
-        durations: frames of every token.
-        spec: of the mel.
-        title: the text.
+    Of every token come a label, which may be empty, and its frames.
     """
     figure, axes = _figure(2, 5.2)
     border = np.concatenate([[0], np.cumsum(durations)]) * spec.seconds_per_frame

@@ -53,11 +53,7 @@ DETERMINISTIC: list[str] = []
 
 
 def register(*, stochastic: bool = False) -> Callable[[Solver], Solver]:
-    """Make a function a sampler under its own name.
-
-    Args:
-        stochastic: it draws noise between the times.
-    """
+    """Make a function a sampler under its own name; a stochastic one draws noise between the times."""
 
     def registered(solver: Solver) -> Solver:
         SAMPLERS[solver.__name__] = solver

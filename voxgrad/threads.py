@@ -30,11 +30,7 @@ def free_processors() -> int:
 
 
 def usable_processors(cgroup: Path = _CGROUP) -> int:
-    """Processors that affinity and the limits of a control group leave, at least one.
-
-    Args:
-        cgroup: where control groups are mounted.
-    """
+    """Processors that affinity and the limits of a control group leave, at least one."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([count, *_quotas(cgroup)]))
 

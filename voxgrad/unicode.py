@@ -106,11 +106,7 @@ def read_text(path: Path) -> Decoded:
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """The lines of a stream as they come, in any encoding that `read_text` knows.
-
-    Args:
-        stream: of bytes.
-        name: what an error calls it.
+    """The lines of a stream, which errors call ``name``, as they come, in any encoding that `read_text` knows.
 
     Raises:
         BadInputError: it is no text.

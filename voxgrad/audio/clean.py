@@ -97,7 +97,7 @@ class CleanedClip:
     trailing: float
     """Seconds of silence after it, cut off."""
     gain: float
-    """DB that it was amplified by."""
+    """Decibels that it was amplified by."""
     measures: Measures
     """Before that amplification."""
     decays: tuple[float, ...] = ()
@@ -149,13 +149,7 @@ def open_recording(path: Path, spec: AudioSpec) -> OpenedRecording:
 
 
 def cut_clip(opened: OpenedRecording, span: Span, spec: AudioSpec, name: str) -> CleanedClip:
-    """Trim, level and measure a part of a recording.
-
-    Args:
-        opened: the recording.
-        span: seconds of it that the clip lies in.
-        spec: how it is cleaned.
-        name: what errors call it.
+    """Trim, level and measure what lies in ``span`` seconds of a recording, which errors call ``name``.
 
     Raises:
         BadInputError: it is too short once trimmed, or silent.
@@ -295,15 +289,10 @@ def cutting_pauses(waveform: Waveform, spec: AudioSpec) -> list[Span]:
 
 
 def into_silence(span: Span, silences: Sequence[Span], around: Span) -> Span:
-    """Widen a span that somebody marked, so that it begins and ends in silence.
+    """Widen a span that somebody marked a little too narrow or wide, so that it begins and ends in silence.
 
-    Args:
-        span: as it was marked, often a little too narrow or too wide.
-        silences: the pauses of the recording, in order.
-        around: where the spans before and after end and begin; they are not touched.
-
-    Returns:
-        The span, at most 0.3 s longer at each end. Where no pause is so near, an end stays where it is.
+    It grows by at most 0.3 s at each end, not beyond ``around``, where the spans before and after end and begin. Where
+    none of the ``silences`` is so near, an end stays where it is.
 
     >>> into_silence((1.0, 2.0), [(0.5, 0.9), (1.9, 2.6)], (0.0, 3.0))
     (0.7, 2.3)

@@ -57,19 +57,10 @@ def require_av() -> Any:
 
 
 class CodecWriter:
-    """The audio stream of a container that is open for writing.
+    """The audio stream of a container of PyAV that is open for writing, and a comment on how the audio was made.
 
     Where the codec does not know the rate, all that is written is resampled, as one signal, to the next rate that it
-    knows.
-
-    Args:
-        container: of PyAV.
-        kind: one of ``CODECS``.
-        rate: of the samples, Hz.
-        comment: how the audio was made. ADTS has no place for it.
-
-    Attributes:
-        stream: of PyAV.
+    knows. ADTS has no place for a comment.
     """
 
     def __init__(self, container: Any, kind: str, rate: int, comment: str) -> None:
@@ -154,14 +145,7 @@ class AudiobookTags:
 def write_audiobook(
     target: Path, blocks: Iterable[PCM], rate: int, chapters: Sequence[AudiobookChapter], tags: AudiobookTags
 ) -> None:
-    """Write an audiobook, as its name ends. It appears complete at the end, or not at all.
-
-    Args:
-        target: its name ends in one of ``AUDIOBOOKS``.
-        blocks: samples, in order.
-        rate: Hz.
-        chapters: in order, without gaps.
-        tags: what it says of itself.
+    """Write blocks of samples as an audiobook, as its name ends. It appears complete at the end, or not at all.
 
     Raises:
         EnvironmentFailureError: PyAV is missing, or the disk refuses.

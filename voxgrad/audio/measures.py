@@ -46,14 +46,7 @@ class Measures:
 
 
 def measure(piece: Waveform, clip: Waveform, analysed: Waveform, loudness: float) -> Measures:
-    """Measure a clip.
-
-    Args:
-        piece: with the silence around it, which shows the background.
-        clip: without.
-        analysed: the clip at 16 kHz, for Praat.
-        loudness: of the clip.
-    """
+    """Measure a clip; ``piece`` has the silence around it, which shows the background; ``analysed`` is at 16 kHz."""
     f0, harmonicity = _voice(analysed)
     low, median, high = np.percentile(f0, [5, 50, 95]).round(1).tolist() if len(f0) else (None, None, None)
     power = float(np.square(clip.samples, dtype=np.float64).mean())
@@ -155,10 +148,7 @@ def true_peak(waveform: Waveform) -> float:
 def level_gain(waveform: Waveform, measured: float, spec: AudioSpec) -> float:
     """Find the gain in dB to bring audio to ``spec.loudness_lufs``, or less to keep the limit of true peaks.
 
-    Args:
-        waveform: not silent.
-        measured: its `loudness`; a sound too faint for the gate is only brought to the limit.
-        spec: both limits.
+    Audio, not silent, whose ``measured`` `loudness` is too faint for the gate is only brought to the limit.
     """
     wanted = spec.loudness_lufs - measured
     if wanted + _decibels(float(np.abs(waveform.samples).max())) < spec.true_peak_dbtp - _RISES:

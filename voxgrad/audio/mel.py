@@ -18,17 +18,10 @@ from voxgrad.settings import MelSpec
 
 
 def log_mel(samples: Tensor, spec: MelSpec) -> Tensor:
-    """Compute the natural logarithm of the mel-scaled magnitudes.
+    """Natural logarithm of the mel-scaled magnitudes: (..., n) at full scale ±1 → (..., n_mels, n // hop_length).
 
     Frame ``t`` is centred on sample ``(t + 1/2) * hop_length``: the sound is padded by reflection with
     ``(n_fft - hop_length) / 2`` samples at both ends and the frames are not centred further.
-
-    Args:
-        samples: (..., n), full scale at ±1, at ``spec.sample_rate``.
-        spec: what the mel is.
-
-    Returns:
-        (..., n_mels, n // hop_length).
 
     Raises:
         BadInputError: the sound is too short to be padded, or shorter than a frame's hop.
@@ -87,17 +80,11 @@ _MARGIN = 0.5
 
 
 def read_mel(path: Path, spec: MelSpec) -> tuple[Tensor, MelSpec]:
-    """Read the one log-mel that a ``.npy`` or ``.safetensors`` file holds.
+    """Read the one log-mel that a ``.npy`` or ``.safetensors`` file holds: (n_mels, frames) float32, and what it is.
 
-    A safetensors file may say in its metadata, under ``mel``, what its mel is: the JSON of a `MelSpec`. Of any other
-    file only the number of bands and the range of the values can be checked.
-
-    Args:
-        path: the file; floating-point numbers, (n_mels, frames) or (1, n_mels, frames).
-        spec: what the mel is taken for where the file does not say.
-
-    Returns:
-        (n_mels, frames) float32, and what it is.
+    A safetensors file may say in its metadata, under ``mel``, what its mel is: the JSON of a `MelSpec`. Any other file
+    is taken for ``spec``, and only the number of bands and the range of the values can be checked. A leading dimension
+    of one is left out.
 
     Raises:
         BadInputError: the file cannot be read, may run code, or holds no such mel.

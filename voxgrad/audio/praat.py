@@ -57,15 +57,10 @@ def log_f0_track(waveform: Waveform, frames: int, seconds_per_frame: float) -> N
 
 
 def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
-    """Make another voice of a voice, by Praat's change of gender.
+    """Make another voice of a voice, by Praat's change of gender: as many seconds; peaks may pass full scale.
 
-    Args:
-        waveform: speech, at least 50 ms of it.
-        pitch: factor of the median fundamental frequency, such as 0.6 for a lower voice.
-        formants: factor of the formants, below 1 for a longer vocal tract.
-
-    Returns:
-        As many seconds at the same rate; peaks may pass full scale.
+    Of at least 50 ms of speech, the median fundamental frequency is multiplied by ``pitch``, the formants by
+    ``formants``, below 1 for a longer vocal tract.
     """
     median = median_f0(waveform)
     sound = parselmouth.Sound(waveform.samples.astype(np.float64), waveform.rate)
@@ -78,15 +73,10 @@ def shift(waveform: Waveform, pitch: float, formants: float) -> Waveform:
 
 
 def bend(waveform: Waveform, times: NDArray[np.float64], semitones: NDArray[np.float64]) -> Waveform:
-    """Raise the pitch by a curve, formants kept: Praat's manipulation, resynthesised by overlap-add.
+    """Raise the pitch by a curve, formants kept: Praat's manipulation, resynthesised by overlap-add, as many samples.
 
-    Args:
-        waveform: speech, at least 50 ms of it.
-        times: (points,) seconds, rising.
-        semitones: (points,) at those times; between them it is interpolated.
-
-    Returns:
-        As many samples at the same rate; as it was where nothing is voiced.
+    At ``times`` (points,), rising seconds, it is raised by ``semitones``, and by what is interpolated between. Speech
+    of at least 50 ms; it stays as it was where nothing is voiced.
     """
     sound = parselmouth.Sound(waveform.samples.astype(np.float64), waveform.rate)
     manipulation = call(sound, "To Manipulation", 0.01, FLOOR, CEILING)

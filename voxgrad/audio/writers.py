@@ -42,14 +42,10 @@ class RawWriter:
 
 
 class WaveWriter(RawWriter):
-    """A 16-bit mono WAV whose remark stands before the audio, so that it can be streamed.
+    """A 16-bit mono WAV whose remark stands before the audio, so that it can be streamed; only `close` needs to seek.
 
-    Until `close` its sizes say "unknown" (all ones), which readers take for "up to the end".
-
-    Args:
-        file: what can be written to; only `close` needs to seek.
-        rate: Hz.
-        remark: kept as the ``ICMT`` of a ``LIST INFO`` chunk (RIFF MCI, 1991); ASCII.
+    Until `close` its sizes say "unknown" (all ones), which readers take for "up to the end". The remark, in ASCII, is
+    the ``ICMT`` of a ``LIST INFO`` chunk (RIFF MCI, 1991).
     """
 
     def __init__(self, file: BinaryIO, rate: int, remark: str) -> None:

@@ -72,13 +72,7 @@ class _Expected:
 
 @torch.inference_mode()
 def aligned(acoustic: AcousticModel, said: Sequence[Encoded], mels: Sequence[Tensor]) -> list[AlignedPiece]:
-    """Align the pieces of a recording.
-
-    Args:
-        acoustic: its voice's means and durations are expected.
-        said: the texts of the pieces.
-        mels: (n_feats, frames) of each, at least one frame for each token.
-    """
+    """Align the pieces of a recording, (n_feats, frames) each, at least one frame for each token of its text."""
     expected = [_Expected(*means(acoustic, encoded.tokens), _inside_words(encoded)) for encoded in said]
     turned = [part.ordered(_backwards(text)) for part, text in zip(expected, said, strict=True)]
     right, wrong = (_searched(parts, mels) for parts in (expected, turned))
@@ -139,12 +133,7 @@ def _cost(expected: Floats, inside: NDArray[np.bool_], weight: float, frames: in
 
 @numba.njit(cache=True, nogil=True)
 def _search(value: Floats, cost: Floats) -> NDArray[np.int64]:
-    """The likeliest durations, none of them 0: (tokens,).
-
-    Args:
-        value: (tokens, frames), log-likelihood of a frame.
-        cost: (tokens, longest), of lengths from 1 on.
-    """
+    """The likeliest durations, none of them 0: (tokens,); costs (tokens, longest) are of lengths from 1 on."""
     tokens, frames = value.shape
     best = np.full(frames + 1, _NEVER)
     best[0] = 0.0

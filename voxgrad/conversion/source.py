@@ -113,13 +113,8 @@ def read_source(
 ) -> SourceSpeech:
     """Take a recording apart.
 
-    Args:
-        path: an audio file.
-        text: what is said in it; None: the recogniser writes it down.
-        acoustic: what it is converted with, whose text encoder aligns it.
-        speaker: one of its speakers, to whom it is converted; None: its default.
-        lexicon: pronunciations.
-        recogniser: needed without a text.
+    Without a text, the recogniser writes it down. The recording is converted to ``speaker``, or the default one of the
+    model, whose text encoder aligns it.
 
     Raises:
         BadInputError: it cannot be read, is no speech, or the text is not what is said.
@@ -212,11 +207,7 @@ def levels(samples: Samples, spec: MelSpec) -> NDArray[np.float64]:
 
 
 def require_speech(waveform: Waveform, name: str) -> None:
-    """See that somebody speaks in a recording, loud enough above its noise.
-
-    Args:
-        waveform: all of it.
-        name: what errors call it.
+    """See that somebody speaks in a recording, which errors call ``name``, loud enough above its noise.
 
     Raises:
         BadInputError: it is too short, too noisy, nobody's voice, or sung.
@@ -250,11 +241,7 @@ def require_speech(waveform: Waveform, name: str) -> None:
 
 
 def sustained(f0: NDArray[np.float64]) -> float:
-    """Share of the voiced frames in notes: stretches of 0.25 s or more that stay within a semitone.
-
-    Args:
-        f0: Hz every 10 ms, 0 where not voiced.
-    """
+    """Share of the voiced frames in notes, stretches of 0.25 s or more within a semitone, of Hz every 10 ms."""
     voiced = f0 > 0
     pitch = np.where(voiced, 12 * np.log2(np.maximum(f0, 1.0)), np.nan)
     if len(pitch) < _NOTE_FRAMES or not voiced.any():
@@ -266,17 +253,10 @@ def sustained(f0: NDArray[np.float64]) -> float:
 
 
 def require_fit(margin: float, tempo: float, text: str, name: str) -> None:
-    """See that a text is what is said.
-
-    Args:
-        margin: how much better the text explains the recording than the same words backwards do, see
-            `voxgrad.conversion.durations.AlignedPiece`.
-        tempo: how long the recording takes for the words over how long the voice would.
-        text: of the piece.
-        name: what errors call the recording.
+    """See that a text is what is said; for margin and tempo, see `voxgrad.conversion.durations.AlignedPiece`.
 
     Raises:
-        BadInputError: it is hardly better, or nobody speaks so fast or slowly.
+        BadInputError: it is hardly better than its words backwards, or nobody speaks so fast or slowly.
     """
     if not FASTEST <= tempo <= SLOWEST:
         raise BadInputError(

@@ -25,12 +25,6 @@ def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> l
     Where the voice, or what it was made from, was trained on the dataset (the same digest, or the same name), only
     the sentences that each of these trainings held out; else all.
 
-    Args:
-        store: where the voice's ancestors are.
-        voice: a voice or a base.
-        dataset: recordings.
-        speaker: whose clips.
-
     Raises:
         BadInputError: there are none.
     """
@@ -123,15 +117,7 @@ def speak(engine: TorchEngine, clip: Clip, settings: SynthesisSpec, seed: int) -
 
 
 def measured(take: Take, clip: Clip, recorded: Waveform, engine: TorchEngine, alignment: Alignment) -> Figures:
-    """All that needs no other model; see `voxgrad.evaluation.metrics.Distances` for units.
-
-    Args:
-        take: what the voice made of the clip.
-        clip: what was said.
-        recorded: the clip's recording.
-        engine: of the voice that spoke.
-        alignment: of the recording, by the voice itself.
-    """
+    """All that needs no other model, in the units of `Distances`; the alignment of the recording is the voice's own."""
     spec = engine.acoustic.spec.mel
     said = phone_seconds(clip.tokens, take.durations, spec)
     meant = phone_seconds(clip.tokens, alignment.durations.tolist(), spec)

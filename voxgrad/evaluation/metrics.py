@@ -52,10 +52,7 @@ class Distances:
 def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
     """Compare audio with a recording of the same words, frame by frame along the warping of their cepstra.
 
-    Args:
-        audio: (n,) samples at the mel's rate.
-        recording: likewise.
-        spec: whose frames and bands are used.
+    Both are samples at the mel's rate.
 
     Raises:
         BadInputError: one of them is shorter than a frame.
@@ -81,10 +78,6 @@ def spectral_detail(samples: Samples, spec: MelSpec) -> float:
     """The local variance of the log-mel: the square of how far a band lies from the mean of its neighbours, averaged.
 
     An averaged mel has little, for averages blur harmonics and formants. Frames far below the loudest are left out.
-
-    Args:
-        samples: (n,) at the mel's rate.
-        spec: of the mel.
     """
     mel = log_mel(torch.from_numpy(samples), spec).numpy()
     level = mel.mean(0)
@@ -124,13 +117,7 @@ def distortion(first: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 
 
 def phone_seconds(tokens: Sequence[int], durations: Sequence[int], spec: MelSpec) -> NDArray[np.float64]:
-    """Seconds of every phone and mark of a text; a blank or a space belongs to what it follows.
-
-    Args:
-        tokens: of the text.
-        durations: frames of every token.
-        spec: of the mel.
-    """
+    """Seconds of every phone and mark of a text; a blank or a space belongs to what it follows."""
     seconds: list[float] = []
     for label, frames in zip(labels(tokens), durations, strict=True):
         if label:
@@ -149,12 +136,8 @@ def _f0(samples: Samples, spec: MelSpec, frames: int) -> NDArray[np.float64]:
 def warp(first: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
     """Find the path of least distance through two sequences (Sakoe & Chiba, 1978, symmetric steps, no window).
 
-    Args:
-        first: (frames, features).
-        other: (other frames, features).
-
-    Returns:
-        (pairs, 2) indices of frames, from the first of both to the last of both; neither ever goes back.
+    From (frames, features) of both: (pairs, 2) indices of frames, from the first of both to the last; neither goes
+    back.
     """
     squares = np.square(first).sum(1)[:, None] + np.square(other).sum(1)[None] - 2 * first @ other.T
     path: NDArray[np.int64] = _accumulated(np.sqrt(np.maximum(squares, 0)).astype(np.float64))

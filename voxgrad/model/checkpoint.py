@@ -62,14 +62,8 @@ def build_strict(
 ) -> Built:
     """Builds a module and loads ``state`` into it; takes no memory for it before the shapes are known to fit.
 
-    Args:
-        build: makes the module, or what holds it, of sizes that an untrusted file may have chosen.
-        state: its weights.
-        what: what errors call them.
-        module_of: finds the module in what ``build`` returns.
-
-    Raises:
-        BadInputError: as `check_strict`.
+    ``build`` makes it, or what ``module_of`` finds it in, of sizes that an untrusted file may have chosen. Errors call
+    the weights ``what``; they are those of `check_strict`.
     """
     with NoInitialization():
         with torch.device("meta"):

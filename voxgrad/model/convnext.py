@@ -25,9 +25,7 @@ _EXPANSION = 3  # hidden channels over channels
 class ConvNeXtBlock(nn.Module):
     """Depthwise convolution, layer norm, two linear layers, added to the input.
 
-    Args:
-        channels: in and out.
-        condition: channels of a vector that scales and shifts what is normalised (FiLM); 0 for none.
+    A vector of ``condition`` channels, if any, scales and shifts what is normalised (FiLM).
     """
 
     def __init__(self, channels: int, condition: int = 0) -> None:
@@ -43,12 +41,9 @@ class ConvNeXtBlock(nn.Module):
             nn.init.zeros_(self.film.bias)
 
     def forward(self, x: Tensor, mask: Tensor | None, condition: Tensor | None = None) -> Tensor:
-        """(batch, frames, channels) in and out.
+        """(batch, frames, channels) in and out, ``condition`` (batch, condition).
 
-        Args:
-            x: zero on padding, or anything where ``mask`` is given.
-            mask: (batch, frames, 1), or None where nothing is padded.
-            condition: (batch, condition).
+        Without a mask, (batch, frames, 1), ``x`` is zero on padding.
         """
         if mask is not None:
             x = x * mask
@@ -119,18 +114,10 @@ class ConvNeXtScore(nn.Module):
         speaker: Tensor | None,
         features: Tensor,
     ) -> Tensor:
-        """EDM's F.
+        """EDM's F: (batch, n_feats, frames) float32, from c_in r_t, ``scaled``, and from mu, both of that shape.
 
-        Args:
-            scaled: (batch, n_feats, frames), c_in r_t.
-            mu: (batch, n_feats, frames).
-            t: (batch,).
-            mask: (batch, 1, frames), or None where nothing is padded.
-            speaker: (batch, spk_emb_dim).
-            features: (batch, frames, frame_channels).
-
-        Returns:
-            (batch, n_feats, frames) float32.
+        ``mask`` is (batch, 1, frames), or None where nothing is padded; speaker (batch, spk_emb_dim), features (batch,
+        frames, frame_channels).
         """
         # Half the logarithm of the noise's variance, with the times spread out where that no longer changes.
         integral = self.schedule.integral(t)

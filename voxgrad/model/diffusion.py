@@ -27,14 +27,7 @@ Time = TypeVar("Time", Tensor, float)
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """1.0 where the position is below the length.
-
-    Args:
-        lengths: (batch,) integers.
-        size: padded length.
-
-    Returns:
-        (batch, 1, size) float32.
+    """1.0 where the position is below the length: (batch,) integers → (batch, 1, size) float32.
 
     >>> length_mask(torch.tensor([1, 3]), 3).tolist()
     [[[1.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]]]
@@ -52,17 +45,10 @@ def padded_length(frames: int) -> int:
 
 
 def official_extent(lengths: Tensor, size: int) -> Tensor:
-    """The frames that an utterance would have alone: its own length, padded to what can be halved twice.
+    """The frames that an utterance would have alone, padded to what can be halved twice: (batch,) → (batch, 1, size).
 
     Group normalisation and attention of the official network look at padding too. Held to this extent, an
     utterance in a ragged batch gets just what it gets alone.
-
-    Args:
-        lengths: (batch,) frames.
-        size: padded frames of the batch.
-
-    Returns:
-        (batch, 1, size) float32.
     """
     whole = torch.div(lengths + FRAME_MULTIPLE - 1, FRAME_MULTIPLE, rounding_mode="floor") * FRAME_MULTIPLE
     return length_mask(whole, size)
@@ -118,12 +104,7 @@ class Condition:
 
 
 class Diffusion(nn.Module):
-    """The score network and its schedule.
-
-    Args:
-        spec: the schedule.
-        estimator: a `UNet` or a `ConvNeXtScore`.
-    """
+    """The score network, a `UNet` or a `ConvNeXtScore`, and its schedule."""
 
     estimator: Any
 
@@ -141,14 +122,8 @@ class Diffusion(nn.Module):
     def loss(self, x_0: Tensor, condition: Condition, t: Tensor, noise: Tensor) -> Tensor:
         """Denoising score matching, weighted by the variance (equation 14) or, over frames, as EDM does.
 
-        Args:
-            x_0: mels (batch, n_feats, frames).
-            condition: prior mean, masks, speaker.
-            t: (batch,) times in [0, 1]; kept ``TIME_MARGIN`` away from both ends.
-            noise: standard normal, like ``x_0``.
-
-        Returns:
-            A scalar: the mean over real elements.
+        The mean over the real elements of mels ``x_0`` (batch, n_feats, frames), at times t (batch,) in [0, 1], which
+        are kept ``TIME_MARGIN`` away from both ends, with standard normal noise like ``x_0``.
         """
         t = t.clamp(TIME_MARGIN, 1.0 - TIME_MARGIN)
         x_t = self.diffuse(x_0, condition.mu, t, noise)
@@ -165,16 +140,9 @@ class Diffusion(nn.Module):
     def sample(
         self, start: Tensor, condition: Condition, settings: SynthesisSpec, noise: Callable[[], Tensor]
     ) -> Tensor:
-        """Goes back from noise to a mel, as the settings say.
+        """Goes back from x_1 to x_0, both (batch, n_feats, frames), as the settings say; zero on padding.
 
-        Args:
-            start: x_1, (batch, n_feats, frames).
-            condition: prior mean, masks, speaker.
-            settings: sampler, steps and grid.
-            noise: draws like ``start``, for stochastic samplers.
-
-        Returns:
-            x_0, (batch, n_feats, frames), zero on padding.
+        ``noise`` draws like ``start``, for stochastic samplers.
         """
         if settings.steps is None:
             raise ValueError("the number of steps is not resolved")

@@ -155,7 +155,12 @@ class DurationPredictor(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(batch, channels, tokens) → (batch, 1, tokens)."""
+        """Encodes a padded batch of token ids (batch, tokens); mask (batch, 1, tokens), speaker (batch, spk_emb_dim).
+
+        Returns:
+            ``mu_x`` (batch, n_feats, tokens), ``logw`` (batch, 1, tokens) and what both are made from, ``hidden``
+            (batch, inner, tokens); all zero on padding.
+        """
         x = self.dropout(self.norm_1(F.relu(self.conv_1(x * mask))))
         x = self.dropout(self.norm_2(F.relu(self.conv_2(x * mask))))
         return self.proj(x * mask) * mask

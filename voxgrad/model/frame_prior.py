@@ -81,11 +81,8 @@ class FramePrior(nn.Module):
     def inputs(self, hidden: Tensor, mu_y: Tensor, position: Tensor, speaker: Tensor | None) -> Tensor:
         """Joins what both networks are told of every frame: (batch, frames, channels).
 
-        Args:
-            hidden: (batch, frames, inner), the text encoder's output, repeated by the durations.
-            mu_y: (batch, n_feats, frames), the tokens' means, repeated.
-            position: (batch, frames, 3), see `frame_positions`.
-            speaker: (batch, spk_emb_dim).
+        ``hidden`` (batch, frames, inner) and ``mu_y`` (batch, n_feats, frames) are the text encoder's, repeated by the
+        durations; position is `frame_positions`', speaker (batch, spk_emb_dim).
         """
         parts = [hidden, mu_y.transpose(1, 2), position]
         if speaker is not None:
@@ -93,12 +90,7 @@ class FramePrior(nn.Module):
         return torch.cat(parts, 2)
 
     def predict_pitch(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Predicts pitch: z-scores of ln F0 and logits of voicing, both (batch, frames).
-
-        Args:
-            inputs: of `inputs`.
-            mask: (batch, frames, 1).
-        """
+        """Z-scores of ln F0 and logits of voicing, both (batch, frames), from `inputs`; mask is (batch, frames, 1)."""
         x = self.pitch_input(inputs)
         for block in self.pitch_blocks:
             x = self.dropout(block(x, mask))
@@ -116,15 +108,7 @@ class FramePrior(nn.Module):
         return Pitch(z * deviation + mean, (voicing > 0).to(z.dtype))
 
     def mean(self, inputs: Tensor, mu_y: Tensor, pitch: Pitch, rows: Tensor, mask: Tensor | None) -> FrameMean:
-        """The mean of every frame under a given pitch.
-
-        Args:
-            inputs: of `inputs`.
-            mu_y: (batch, n_feats, frames).
-            pitch: of every frame.
-            rows: (batch,) speakers.
-            mask: (batch, frames, 1).
-        """
+        """The mean of every frame under a pitch, from `inputs`; speakers are (batch,), mask is (batch, frames, 1)."""
         voiced = pitch.voiced.unsqueeze(-1)
         z = self.pitch_scores(pitch.log_f0, rows).clamp(-4, 4).unsqueeze(-1) * voiced
         harmonics = self._harmonics(pitch.log_f0) * voiced
@@ -151,15 +135,7 @@ def recorded_pitch(log_f0: Tensor) -> Pitch:
 
 
 def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
-    """Repeats every token's column for its frames.
-
-    Args:
-        values: (batch, channels, tokens).
-        durations: (batch, tokens) integers.
-        frames: padded length of the result.
-
-    Returns:
-        (batch, channels, frames), zero past each utterance's last frame.
+    """Repeats every token's column for its frames: (batch, channels, tokens) → (batch, channels, frames), then zeros.
 
     >>> expand(torch.tensor([[[5.0, 7.0]]]), torch.tensor([[2, 1]]), 4).tolist()
     [[[5.0, 5.0, 7.0, 0.0]]]
@@ -173,11 +149,7 @@ def expand(values: Tensor, durations: Tensor, frames: int) -> Tensor:
 
 
 def frame_positions(durations: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """Where every frame lies in its token.
-
-    Args:
-        durations: (batch, tokens) frames of every token.
-        frames: length of the result.
+    """Where every frame lies in its token, by (batch, tokens) durations.
 
     Returns:
         (batch, frames) indices of the tokens, and (batch, frames, 3): the share of the token that has passed, the
@@ -201,10 +173,6 @@ def harmonic_table(mel: MelSpec, filters: Tensor) -> Tensor:
     """The log-mel that pulses of every pitch would have, each row less its mean: (PITCH_BINS, n_mels).
 
     A pitch is resolved into harmonics in the low bands only, and this says in which and where.
-
-    Args:
-        mel: its settings.
-        filters: (n_mels, n_fft // 2 + 1).
     """
     low, high = math.log(PITCH_FLOOR), math.log(PITCH_CEILING)
     f0 = torch.linspace(low, high, PITCH_BINS).exp()

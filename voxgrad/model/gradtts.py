@@ -153,10 +153,10 @@ class GradTTS(nn.Module):
         prosody: TokenProsody | None = None,
         performance: Performance | None = None,
     ) -> Synthesis:
-        """Speaks a batch of token sequences; every utterance gets what it would get alone.
+        """Speaks a batch of token ids (batch, tokens); every utterance gets what it would get alone.
 
         Args:
-            tokens: (batch, tokens) ids.
+            tokens: padded.
             lengths: (batch,) tokens of every utterance.
             settings: sampler, steps, temperature, speed.
             generator: source of all noise; one for each utterance, or one that they draw from in turn.
@@ -217,16 +217,8 @@ class GradTTS(nn.Module):
     ) -> Condition:
         """What the decoder is told: the tokens' means, repeated, or the frame-level mean under a predicted pitch.
 
-        Args:
-            prior: of `encode`.
-            durations: (batch, tokens).
-            frames: padded length.
-            mask: (batch, 1, frames), or None where nothing is padded.
-            extent: (batch, 1, frames), see `diffusion.official_extent`.
-            speakers: (batch,) ids for a multi-speaker model.
-            pitch_range: factor of the predicted pitch's distance from the speaker's mean.
-            prosody: what the predicted pitch is changed by.
-            performance: whose pitch takes the place of the predicted one.
+        ``mask`` and ``extent`` are as in `Condition`. The predicted pitch's distance from the speaker's mean is
+        multiplied by ``pitch_range`` and changed by ``prosody``; that of ``performance`` takes its place.
         """
         mu_y = expand(prior.mu_x, durations, frames)
         speaker = self.speaker(speakers)
@@ -306,15 +298,13 @@ def predicted_durations(prior: Prior, scale: float | Tensor, rounding: Literal["
 
 
 def sharpen(mel: Tensor, strength: float) -> Tensor:
-    """Gives a predicted mel back some of the contrast that averaging took, by moving bands away from their neighbours.
+    """Gives a predicted mel (batch, n_feats, frames) some of the contrast back that averaging took.
 
     A network that is trained by squared errors predicts means, and a mean over what a band may be is smoother than any
     of them. Statistical synthesis has long met that with a filter before the vocoder: Koishida et al. (1995) sharpen
-    formants in the cepstrum, Toda and Tokuda (2007) restore the global variance. See docs/synthesis.md.
-
-    Args:
-        mel: (batch, n_feats, frames), logarithmic.
-        strength: share of the distance from the mean, in which the band itself counts twice; 0 leaves it as it is.
+    formants in the cepstrum, Toda and Tokuda (2007) restore the global variance. Here bands move away from their
+    neighbours: ``strength`` is the share of the distance from the mean, in which the band itself counts twice. See
+    docs/synthesis.md.
     """
     if strength == 0:
         return mel

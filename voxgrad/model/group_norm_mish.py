@@ -32,16 +32,10 @@ _LANES = 1024  # about as many elements are worked on at once: loops over the ch
 
 
 def group_norm_mish(x: Tensor, norm: nn.GroupNorm, plus: Tensor | None = None) -> Tensor:
-    """Mish of the group normalisation of ``x``, and a sum, differentiable.
+    """Mish of the group normalisation (Wu and He, 2018) of ``x``, and a sum; differentiable, in channels-last memory.
 
-    Args:
-        x: (batch, channels, height, width), float32 or bfloat16, on the CPU; best in channels-last memory. Where no
-            gradient is asked for, it is overwritten.
-        norm: the normalisation (Wu and He, 2018), with float32 weights.
-        plus: added to the result: like ``x``, or (batch, channels, 1, 1); None adds nothing.
-
-    Returns:
-        Like ``x``, in channels-last memory.
+    ``x`` (batch, channels, height, width) is float32 or bfloat16 on the CPU, best in channels-last memory; where no
+    gradient is asked for, it is overwritten. ``plus`` is like it, or (batch, channels, 1, 1).
     """
     plus = x.new_zeros(len(x), x.shape[1], 1, 1) if plus is None else plus.to(x.dtype)
     if not torch.is_grad_enabled():

@@ -24,15 +24,9 @@ _WORTH_A_THREAD = 10_000_000  # cells; fewer are done before threads pay
 def log_prior(mu_x: Tensor, y: Tensor) -> Tensor:
     """Log-likelihood of every frame under every token's N(mu, I), up to what cannot move the alignment.
 
-    −½‖y − mu‖² = y·mu − ½‖mu‖² − ½‖y‖²; the last term and the constant are the same for all tokens of a frame,
-    and every path covers every frame once, so both are left out.
-
-    Args:
-        mu_x: (batch, n_feats, tokens).
-        y: mels (batch, n_feats, frames).
-
-    Returns:
-        (batch, frames, tokens), time-major.
+    −½‖y − mu‖² = y·mu − ½‖mu‖² − ½‖y‖²; the last term and the constant are the same for all tokens of a frame, and
+    every path covers every frame once, so both are left out. Means are (batch, n_feats, tokens), mels (batch, n_feats,
+    frames), the result is (batch, frames, tokens), time-major.
     """
     return y.transpose(1, 2) @ mu_x - 0.5 * mu_x.square().sum(1)[:, None]
 
@@ -50,13 +44,7 @@ def log_likelihood(mu_y: Tensor, y: Tensor) -> float:
 def search(value: Tensor, token_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
     """The durations of the most likely monotonic alignment that gives every token at least one frame.
 
-    Args:
-        value: log-likelihoods (batch, frames, tokens); padding is not read.
-        token_lengths: (batch,) integers ≥ 1.
-        frame_lengths: (batch,) integers ≥ ``token_lengths``.
-
-    Returns:
-        (batch, tokens) int64 on the device of ``value``; zero on padding.
+    From log-likelihoods (batch, frames, tokens), whose padding is not read: (batch, tokens) int64, zero on padding.
 
     Raises:
         BadInputError: an utterance has fewer frames than tokens.
@@ -104,14 +92,7 @@ def _search_batch(
     frame_lengths: NDArray[np.int64],
     durations: NDArray[np.int64],
 ) -> None:
-    """The durations of every utterance of a batch, written into ``durations``.
-
-    Args:
-        value: log-likelihoods (batch, frames, tokens).
-        token_lengths: (batch,).
-        frame_lengths: (batch,).
-        durations: (batch, tokens), zeros.
-    """
+    """Writes the durations of every utterance of a batch into (batch, tokens) zeros."""
     for item in range(value.shape[0]):
         _search_one(value[item], token_lengths[item], frame_lengths[item], durations[item])
 

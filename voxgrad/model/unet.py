@@ -203,18 +203,10 @@ class UNet(nn.Module):
         extent: Tensor | None = None,
         speaker: Tensor | None = None,
     ) -> Tensor:
-        """Estimates the score.
+        """Estimates the score: (batch, n_feats, frames), zero on padding. The frames of ``x_t`` are a multiple of 4.
 
-        Args:
-            x_t: (batch, n_feats, frames), frames a multiple of 4.
-            mu: the prior mean, same shape.
-            t: (batch,) in [0, 1].
-            mask: (batch, 1, frames) or None where every frame is real.
-            extent: (batch, 1, frames) frames for statistics; None: all, as the official network does.
-            speaker: (batch, spk_emb_dim) for a multi-speaker model.
-
-        Returns:
-            (batch, n_feats, frames), zero on padding.
+        ``mask`` (batch, 1, frames) is None where every frame is real. ``extent``, of the same shape, has the frames for
+        statistics: None for all, as in the official network. Times are (batch,), speakers (batch, spk_emb_dim).
         """
         time = self.mlp(time_embedding(t, self.dim, self.pe_scale))
         planes = [mu, x_t]
@@ -306,15 +298,9 @@ def _may_overflow(weight: Tensor, x: Tensor) -> bool:
 
 
 def _mix(weight: Tensor, x: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Mixes the channels of every position; in channels-last memory, this and the way back are views.
+    """Mixes the channels of every position by (batch, channels_out, channels).
 
-    Args:
-        weight: (batch, channels_out, channels).
-        x: (batch, channels, bands, frames).
-        bias: (channels_out,).
-
-    Returns:
-        (batch, channels_out, bands, frames).
+    In channels-last memory, (batch, channels, bands, frames) to positions and back are views.
     """
     positions = x.permute(0, 2, 3, 1).flatten(1, 2)
     mixed = positions @ weight.mT if bias is None else torch.baddbmm(bias, positions, weight.mT)

@@ -36,12 +36,8 @@ _REFUSED = 70  # exit code of the reading process where it tells a reason
 def read_untrusted_checkpoint(path: Path, entry: str | None = None) -> dict[str, Tensor]:
     """Reads a ``.pt``, ``.pth``, ``.ckpt`` or ``.safetensors`` file, trusting nothing in it.
 
-    Args:
-        path: the file.
-        entry: name of the entry that holds the state dict where the file has more; one without it is one itself.
-
-    Returns:
-        By name, dense tensors with memory of their own, every number finite.
+    The state dict is the file's, or that of its ``entry`` if it has one: dense tensors with memory of their own, all
+    finite.
 
     Raises:
         BadInputError: no such file, not a checkpoint, a pickle that wants more than tensors, or tensors that no model

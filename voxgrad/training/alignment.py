@@ -28,9 +28,6 @@ class Durations(nn.Module):
 
     They depend on what the model was at the last search, so a checkpoint must carry them: hence a module, though
     nothing in it learns.
-
-    Args:
-        clips: everything that may be aligned.
     """
 
     frames: Tensor
@@ -103,14 +100,8 @@ def align_corpus(
 ) -> dict[str, Alignment]:
     """The means and durations of every clip with the model as it is: by clip id, on the CPU.
 
-    Args:
-        model: left in evaluation mode.
-        corpus: what is aligned.
-        speaker_rows: speaker → row of the embedding.
-        device: where the model is.
-        known: durations that are taken, not searched.
-        offsets: speaker → (n_feats,), taken off the mels before the search.
-        advance: told of frames that are done.
+    ``known`` durations are taken, not searched. A speaker's ``offsets``, (n_feats,), are taken off the mels before the
+    search. ``advance`` is told of frames that are done. The model is left in evaluation mode.
     """
     model.eval()
     found = {}
@@ -243,14 +234,7 @@ class SpokenWord:
 
 
 def clip_grid(clip: Clip, durations: Sequence[int], words: Sequence[SpokenWord], seconds_per_frame: float) -> str:
-    """An aligned clip as a TextGrid in Praat's long text format.
-
-    Args:
-        clip: what was aligned.
-        durations: frames of every token.
-        words: in order.
-        seconds_per_frame: of the mel.
-    """
+    """An aligned clip, with its words in order, as a TextGrid in Praat's long text format."""
     # The samples after the last whole frame belong to the last token.
     seconds = max(clip.seconds, clip.frames * seconds_per_frame)
     border = [round(frame * seconds_per_frame, 6) for frame in accumulate(durations, initial=0)]
@@ -347,11 +331,7 @@ def _durations(path: Path, clip: Clip, seconds_per_frame: float) -> Tensor:
 
 
 def whole_frames(borders: Sequence[float], frames: int) -> Tensor:
-    """Durations of at least one frame each between borders that may lie anywhere.
-
-    Args:
-        borders: between tokens, in frames, rising.
-        frames: of all tokens together; not fewer than tokens.
+    """Durations of at least one frame each between rising borders that may lie anywhere, ``frames`` together.
 
     >>> whole_frames([0.2, 4.6, 4.7], 6).tolist()
     [1, 3, 1, 1]

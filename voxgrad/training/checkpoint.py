@@ -182,13 +182,7 @@ class StopRequest:
 
 
 def stopped_by(number: int, reached: str, resume: str) -> VoxgradError:
-    """What ends a run that was asked to stop by a signal and has saved its state.
-
-    Args:
-        number: of the signal.
-        reached: the steps that are done.
-        resume: the command that goes on.
-    """
+    """What ends a run that a signal asked to stop, once its state is saved; ``resume`` is the command that goes on."""
     code = _EXITS[signal.Signals(number)]
     return VoxgradError(f"stopped after step {reached}, saved", f"Resume with: {resume}", code)
 

@@ -266,13 +266,9 @@ def generator_for(*key: int) -> torch.Generator:
 
 
 def batch_of_step(clips: Sequence[Clip], size: int, step: int, seed: int) -> list[Clip]:
-    """The clips of a step: every epoch is a new permutation, in batches of similar length.
+    """The clips of a step, counted from 0: every epoch is a new permutation, in batches of similar length.
 
-    Args:
-        clips: all training clips.
-        size: clips in a batch; all of them where there are fewer.
-        step: counted from 0.
-        seed: of the run and stage.
+    All clips where there are fewer than ``size``.
     """
     size = min(size, len(clips))
     in_epoch = len(clips) // size

@@ -63,16 +63,10 @@ def duration_loss(prior: Prior, durations: Tensor) -> Tensor:
 
 
 def encoder_loss(kind: Literal["gaussian", "l1", "l2"], mu_y: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """A distance of mel and mu, mean over real elements.
+    """A distance of mel and mu (batch, n_feats, frames), mean over what ``mask`` (batch, 1, frames) says is real.
 
     ``gaussian`` is the negative log-likelihood of the mel under N(mu, I) (equation 4): half of ``l2`` and a constant.
     ``l1`` draws mu to the median of a token's frames, where the others draw it to their mean.
-
-    Args:
-        kind: which distance.
-        mu_y: (batch, n_feats, frames).
-        y: the mels, same shape.
-        mask: (batch, 1, frames).
     """
     error = y - mu_y
     distance = error.abs() if kind == "l1" else error.square()
@@ -145,16 +139,9 @@ def full_losses(
 ) -> tuple[Losses, Tensor]:
     """The losses of complete utterances; the decoder, where it is trained, sees a crop of each.
 
-    The decoder's gradient goes through the means into the encoder, where that is trained.
-
-    Args:
-        model: in training mode.
-        batch: complete utterances, of which this process computes its rows; losses are weighted by what they count.
-        stage: what is trained, and the crop.
-        distance: the encoder's loss; ``none`` leaves it to the decoder.
-        durations: (batch, tokens), or None to search now.
-        generator: of crops, times and noise.
-        group: the processes.
+    The decoder's gradient goes through the means into the encoder, where that is trained. Of the batch this process
+    computes its rows; losses are weighted by what they count. The encoder's ``distance`` may be ``none``, which leaves
+    it to the decoder. ``durations`` are (batch, tokens), or None to search now.
 
     Returns:
         The losses, and the durations of this process's rows that they were computed under.
@@ -231,15 +218,10 @@ def validate(
     decoder: bool,
     known: Durations | None = None,
 ) -> dict[str, float]:
-    """Figures on held-out clips, under the model's own alignments of them or under known durations.
+    """Figures on the first few held-out clips, under the model's own alignments of them or under known durations.
 
-    Args:
-        model: in any mode; left in evaluation mode.
-        held_out: only its first few clips are used, in the order of their ids.
-        speaker_rows: speaker → row of the embedding.
-        device: where the model is.
-        decoder: evaluate the score network too, which takes most of the time.
-        known: durations that are not searched.
+    The score network, which takes most of the time, is evaluated where ``decoder`` says so. The model is left in
+    evaluation mode.
 
     Returns:
         ``prior_distance`` (mean absolute difference of mel and mean), ``duration`` loss, ``duration_error`` in
@@ -283,15 +265,9 @@ def _duration_error(prior: Prior, durations: Tensor, tokens: Tensor) -> float:
 
 
 def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Losses:
-    """The losses of crops under recorded durations and pitch.
+    """The losses of crops under recorded durations and pitch, at times t (batch,).
 
     The score network sees the mean detached: its gradient would move the mean, which the prior is around.
-
-    Args:
-        model: with a frame prior.
-        crops: with hidden, position and log_f0.
-        t: (batch,) times.
-        noise: like ``crops.y``.
     """
     mask = length_mask(crops.lengths, crops.y.shape[2])
     mean, inputs, pitch = frame_mean(model, crops)

@@ -43,14 +43,7 @@ def train_and_publish(
 ) -> Artifact:
     """Trains, from the newest checkpoint where there is one; the first process publishes, all return the artifact.
 
-    Args:
-        trainer: of the run.
-        store: where the artifact goes.
-        request: what the run is asked to do.
-        key: fingerprint of the artifact.
-        options: a budget, TensorBoard.
-        write: called in the first process alone.
-        draw: called with every checkpoint, beside the drawing of the curves.
+    Its fingerprint is ``key``. ``write`` is called in the first process alone, ``draw`` with every checkpoint.
 
     Raises:
         BadInputError: the budget is too small.
@@ -141,11 +134,7 @@ class Cost:
 def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, emit: Emit) -> tuple[float, ...]:
     """Times a few steps of every stage, and divides what is left of a budget among the stages.
 
-    Args:
-        task: whose networks are used for measuring, and left as they were.
-        settings: of the run.
-        options: with a budget.
-        emit: called with the choice.
+    The task's networks are left as they were.
 
     Raises:
         BadInputError: there are several processes, which would measure different things; or not even one step of every
@@ -173,10 +162,7 @@ def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, em
 def shared_out(costs: Sequence[Cost], stages: Sequence[ScheduleSpec], seconds: float) -> tuple[float, ...] | None:
     """Seconds of every stage, in the proportions that their steps would take; None where a stage would get no step.
 
-    Args:
-        costs: of every stage.
-        stages: whose steps count.
-        seconds: what is left of the budget, with the last validations and checkpoints.
+    What is shared out of ``seconds`` is what the last validations and checkpoints leave.
     """
     # Every stage ends with a validation; the run begins with one, of the last stage.
     left = seconds - FINISHING - costs[-1].validation - sum(cost.validation + _SAVING for cost in costs)

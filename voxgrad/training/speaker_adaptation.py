@@ -67,14 +67,7 @@ def nearest_row(
 
     Where the text encoder is told the speaker, its means tell. The shortest clip is tried on rows all over the
     embedding, and then on rows near the best of them; each further clip on a quarter of the rows, those that explain
-    the clips before it best. Else the decoder tells.
-
-    Args:
-        model: the base.
-        corpus: clips of the new speaker.
-        speaker: their name in it.
-        device: where to compute.
-        advance: told of frames that are done.
+    the clips before it best. Else the decoder tells. ``advance`` is told of frames that are done.
     """
     if model.spec.n_spks == 1:
         return 0
@@ -145,16 +138,10 @@ def _row_distances(
 
 
 def fit_embedding(acoustic: AcousticModel, corpus: Corpus, device: torch.device, advance: Advance = uncounted) -> None:
-    """Moves the new speaker's embedding alone to where it explains the recordings best.
+    """Moves the new speaker's embedding alone, in the row that was chosen, to where it explains the recordings best.
 
     The weights stay, so that a minute of speech cannot unteach anything. What is minimised is the squared distance
     of the mel to the tokens' means and, where there is one, to the frame-level mean: the likelihood under N(mu, I).
-
-    Args:
-        acoustic: a base whose encoder is told the speaker, with the new speaker's row chosen.
-        corpus: recordings of the speaker, their pitch measured where the model follows it.
-        device: where the model is.
-        advance: told of frames that are done.
     """
     model, rows = acoustic.model, {clip.speaker: acoustic.row for clip in corpus.clips}
     known = align_unknown_speakers(model, corpus, rows, device, advance)
@@ -221,12 +208,6 @@ def match_bands(acoustic: AcousticModel, corpus: Corpus, device: torch.device, a
     of the text encoder is linear and takes them in. It is the diagonal form of Leggetter and Woodland's maximum
     likelihood linear regression of means (Computer Speech and Language 9, 1995), except for the stretch: see
     :func:`_fitted`.
-
-    Args:
-        acoustic: a base with the new speaker's row chosen; its means are moved.
-        corpus: recordings of the speaker.
-        device: where the model is.
-        advance: told of frames that are done.
     """
     means = acoustic.model.encoder.proj_m
     bias = cast("Tensor", means.bias)

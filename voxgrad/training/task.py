@@ -230,16 +230,8 @@ def train_grad_tts(
 ) -> Artifact:
     """Trains a Grad-TTS, from the newest checkpoint where there is one; publishes weights, pictures and the log.
 
-    Args:
-        store: where the artifact goes.
-        request: what is asked for.
-        key: fingerprint of the artifact: the same work, begun again, goes on where it stopped.
-        acoustic: what is trained.
-        dataset: recordings; some of the sentences are held out.
-        settings: of the training.
-        options: a budget, TensorBoard.
-        emit: called with progress events.
-        step_settings: what the manifest records besides model and training.
+    The same work, begun again with the same ``key``, goes on where it stopped. The manifest records ``step_settings``
+    besides model and training.
 
     Raises:
         BadInputError: nothing to train on, or too little to hold any out.

@@ -59,13 +59,9 @@ class TrainingTask(Protocol):
         ...
 
     def step(self, stage: int, step: int, seed: int, generator: torch.Generator) -> dict[str, float]:
-        """Learn from one batch; the losses.
+        """Learn from the batch of a step, counted from 0 in its stage; the losses.
 
-        Args:
-            stage: counted from 0.
-            step: of the stage, counted from 0.
-            seed: of the stage's order of clips.
-            generator: of all noise of this step.
+        The clips depend on ``seed`` and the step, all noise comes from ``generator``.
 
         Raises:
             DivergedError: see :func:`voxgrad.training.optim.optimizer_step`.

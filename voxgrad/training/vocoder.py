@@ -191,12 +191,7 @@ Judged = tuple[Tensor, list[Tensor]]
 def multi_resolution_stft_loss(made: Tensor, real: Tensor) -> Tensor:
     """Multi-resolution distance of magnitudes: Yamamoto, Song and Kim (2020), equations 5 to 8.
 
-    Args:
-        made: (batch, samples).
-        real: same shape.
-
-    Returns:
-        Log-magnitude distance plus spectral convergence, the mean over resolutions: ().
+    Log-magnitude distance plus spectral convergence of (batch, samples), the mean over resolutions: ().
     """
     total = torch.zeros((), device=made.device)
     for size, hop in RESOLUTIONS:
@@ -302,11 +297,8 @@ def feature_matching_loss(real: list[Judged], made: list[Judged]) -> Tensor:
 def pitch_loss(voicing: Tensor, logits: Tensor, pitch: Tensor, centres: Tensor) -> Tensor:
     """Cross-entropy of voicing and of bins of pitch, blurred around the true one as in CREPE (Kim et al., 2018): ().
 
-    Args:
-        voicing: logits, (batch, frames).
-        logits: of bins of pitch, (batch, frames, bins).
-        pitch: Hz, 0 where unvoiced, (batch, frames).
-        centres: ln Hz of the bins, evenly spaced, (bins,).
+    Logits are (batch, frames) and (batch, frames, bins), the pitch (batch, frames) in Hz, 0 where unvoiced; the centres
+    of the bins (bins,) in ln Hz, evenly spaced.
     """
     voiced = (pitch > 0).float()
     at = (pitch.clamp(min=1.0).log() - centres[0]) / (centres[1] - centres[0])

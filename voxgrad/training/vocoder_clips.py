@@ -61,16 +61,9 @@ class AudioClips:
         return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(_FULL)
 
     def batch(self, size: int, length: int, seed: int, step: int) -> Tensor:
-        """Random pieces, each as loud and coloured as chance has it; a clip that is shorter ends in silence.
+        """Random pieces, each as loud and coloured as chance has it: (size, length).
 
-        Args:
-            size: pieces.
-            length: samples of each.
-            seed: of the run and stage.
-            step: counted from 0; the same step always gives the same batch.
-
-        Returns:
-            (size, length).
+        The same step gives the same batch. A clip that is shorter ends in silence.
         """
         drawn = torch.randint(2**62, (), generator=generator_for(seed, step, 2))
         generator = np.random.default_rng(int(drawn))
@@ -87,14 +80,7 @@ class AudioClips:
 
 
 def augmented_copies(clips: AudioClips, count: int, seed: int, cache: Path, emit: Emit) -> AudioClips:
-    """Makes every clip ``count`` times another speaker, or reads what was made before for this run.
-
-    Args:
-        clips: of one speaker or more.
-        count: copies of each.
-        seed: of all that is drawn.
-        cache: a file of the run.
-        emit: called with progress events.
+    """Makes every clip ``count`` times another speaker, or reads from ``cache`` what was made before for this run.
 
     Raises:
         BadInputError: no clip could be shifted.
@@ -135,21 +121,13 @@ def _bounded(samples: Samples) -> Samples:
 
 
 def shifted(waveform: Waveform, pitch: float, formants: float) -> Waveform:
-    """Make another speaker of a speaker, by Praat's overlap-add ("Change gender").
+    """Make another speaker of a speaker, by Praat's overlap-add ("Change gender"): as many samples.
 
     The pitch of an unvoiced clip stays as it is; its formants move. Formants that move down leave the top of the
     spectrum empty, above ``formants * rate / 2``: there the original's is kept, because recordings are not empty.
 
-    Args:
-        waveform: speech, at least 60 ms of it.
-        pitch: factor of the median fundamental frequency.
-        formants: factor of the formants, below 1 for a longer vocal tract.
-
-    Returns:
-        As many samples at the same rate; peaks may pass full scale.
-
     Raises:
-        BadInputError: the clip is too short.
+        BadInputError: the clip is shorter than 60 ms.
     """
     if waveform.seconds < _SHORTEST:
         message = f"a clip of {waveform.seconds:.3f} s is too short to be shifted"

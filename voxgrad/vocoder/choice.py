@@ -15,17 +15,10 @@ GRIFFIN_LIM = "griffinlim"
 
 
 def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> Artifact | None:
-    """Find the vocoder that is meant.
+    """Find a vocoder: None for Griffin-Lim, which needs no weights.
 
-    Args:
-        store: where vocoders are, those that came with the package too.
-        ref: a reference, or ``griffinlim``. None means the newest that understands ``mel``, the user's own before
-            those that came with the package.
-        mel: what it shall speak.
-        emit: called with a remark where nothing fits.
-
-    Returns:
-        None for Griffin-Lim, which needs no weights.
+    Without a reference, it is the newest that understands ``mel``, the user's own before those that came with the
+    package; where nothing fits, ``emit`` is told.
 
     Raises:
         BadInputError: nothing answers to ``ref``.

@@ -155,11 +155,7 @@ class HiFiGAN:
 
 
 def import_checkpoint(path: Path, config: Path) -> HiFiGAN:
-    """Read an official HiFi-GAN checkpoint: a state dict, bare or under ``generator``, weight norm or none.
-
-    Args:
-        path: the checkpoint.
-        config: the ``config.json`` that it was trained with.
+    """Read an official HiFi-GAN checkpoint, whose state dict is bare or under ``generator``, and its ``config.json``.
 
     Raises:
         BadInputError: one of the two cannot be read, or they do not belong together.

@@ -69,15 +69,7 @@ class Corrector(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, found: PhaseEstimate, log_mel: Tensor) -> Tensor:
-        """Correct a spectrum.
-
-        Args:
-            found: complex spectra (batch, frames, bins).
-            log_mel: (batch, n_mels, frames).
-
-        Returns:
-            Complex (batch, frames, bins).
-        """
+        """Correct a spectrum of a mel (batch, n_mels, frames): complex (batch, frames, bins)."""
         x = self.enter_norm(self.enter(self._features(found, log_mel)))
         for block in self.blocks:
             x = block(x)
@@ -129,13 +121,9 @@ class ISTFTVocoder:
         return reach(self.mel) * (iterations + 1) + 1 + backbone
 
     def corrected(self, log_mel: Tensor) -> Tensor:
-        """The spectrum as the network leaves it, differentiable in its parameters: what training looks at.
+        """The spectrum as the network leaves it, differentiable in its parameters, which training looks at.
 
-        Args:
-            log_mel: (batch, n_mels, frames).
-
-        Returns:
-            Complex (batch, frames, bins).
+        (batch, n_mels, frames) → complex (batch, frames, bins).
         """
         # The network alone may compute in half precision: the search would end elsewhere.
         with torch.no_grad(), torch.autocast(log_mel.device.type, enabled=False):
@@ -170,10 +158,7 @@ class ISTFTVocoder:
             return istft(spectrum, self.mel)
 
     def stream(self, mels: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Speak a mel while it comes, piece by piece; together the same audio as in one piece.
-
-        Args:
-            mels: (batch, n_mels, any number of frames) each.
+        """Speak a mel while it comes, (batch, n_mels, some frames) each time; together the same audio as in one piece.
 
         Yields:
             (batch, samples): what is settled, ``context`` frames behind the last that came.

@@ -58,12 +58,7 @@ def reach(mel: MelSpec) -> int:
 def stft(samples: Tensor, mel: MelSpec) -> Tensor:
     """Spectra of frames that are centred as the mel's, silence around the audio.
 
-    Args:
-        samples: (batch, frames * hop_length).
-        mel: sizes of the frames.
-
-    Returns:
-        Complex (batch, frames, n_fft // 2 + 1).
+    (batch, frames * hop_length) → complex (batch, frames, n_fft // 2 + 1).
     """
     padding = mel.n_fft - mel.hop_length
     padded = F.pad(samples, (padding // 2, padding - padding // 2))
@@ -74,12 +69,7 @@ def stft(samples: Tensor, mel: MelSpec) -> Tensor:
 def istft(spectrum: Tensor, mel: MelSpec) -> Tensor:
     """The audio whose spectra come nearest: Griffin and Lim (1984), equation 6. The reverse of `stft`.
 
-    Args:
-        spectrum: complex (batch, frames, n_fft // 2 + 1).
-        mel: sizes of the frames; its hop divides its n_fft.
-
-    Returns:
-        (batch, frames * hop_length).
+    Complex (batch, frames, n_fft // 2 + 1) → (batch, frames * hop_length); the hop divides n_fft.
     """
     frames = spectrum.shape[1]
     window = window_of(mel, spectrum.device)
@@ -103,16 +93,10 @@ def zero_phase_spectrum(log_mel: Tensor, mel: MelSpec) -> Tensor:
 
 
 def reconstruct_phase(spectrum: Tensor, log_mel: Tensor, mel: MelSpec, iterations: int) -> PhaseEstimate:
-    """Bring a spectrum nearer to one that has the mel and is consistent with audio.
+    """Bring a spectrum, complex (batch, frames, bins), nearer to one that has the mel and is consistent with audio.
 
     Fast Griffin-Lim, Perraudin, Balazs and Søndergaard (2013), algorithm 2, with the magnitudes set free: they
-    become the mean of the consistent spectrum's and those before, moved to the mel once more.
-
-    Args:
-        spectrum: complex (batch, frames, bins).
-        log_mel: (batch, n_mels, frames).
-        mel: what it is.
-        iterations: at least one.
+    become the mean of the consistent spectrum's and those before, moved to the mel once more. At least one iteration.
     """
     wanted = _linear(log_mel)
     kept = power(spectrum)
@@ -149,11 +133,7 @@ def power(spectrum: Tensor) -> Tensor:
 def _towards(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
     """Multiplicative updates that lower the Kullback-Leibler divergence: Lee and Seung (2001), equation 5.
 
-    Args:
-        magnitudes: (batch, frames, bins), positive.
-        wanted: (batch, frames, n_mels), linear.
-        mel: what it is.
-        updates: how many.
+    Positive magnitudes (batch, frames, bins) come nearer to a linear mel (batch, frames, n_mels).
     """
     filters = mel_filters(mel, magnitudes.device, magnitudes.dtype)
     shares = filters / (filters.sum(0) + _TINY)
@@ -232,18 +212,11 @@ class GriffinLim:
 
 
 def mel_to_linear(mel: Tensor, spec: MelSpec) -> Tensor:
-    """Find non-negative linear magnitudes whose log-mel is ``mel``.
+    """Non-negative linear magnitudes whose log-mel is ``mel``: (..., n_mels, frames) → (..., n_fft // 2 + 1, frames).
 
     Multiplicative updates that lower the Kullback-Leibler divergence: Lee and Seung (2001), equation 5. From
     an even start they keep each band smooth. The sound then comes nearer to the mel asked for than after
     a pseudo-inverse.
-
-    Args:
-        mel: (..., n_mels, frames), natural logarithm.
-        spec: what the mel is.
-
-    Returns:
-        (..., n_fft // 2 + 1, frames).
     """
     wanted = mel.exp()
     filters = mel_filters(spec, mel.device, mel.dtype)

@@ -87,13 +87,7 @@ class _Record(Spec):
 
 
 def save(vocoder: Vocoder, directory: Path, dtype: torch.dtype | None = None) -> None:
-    """Write ``vocoder.json`` and, where there are any, ``weights.safetensors`` into an existing directory.
-
-    Args:
-        vocoder: what to write.
-        directory: where to.
-        dtype: of the stored weights, such as ``torch.float16`` to halve the file; None keeps theirs.
-    """
+    """Write ``vocoder.json`` and, if there are any, ``weights.safetensors`` into a directory, in ``dtype`` if given."""
     if vocoder.network is not None:
         save_weights(directory / WEIGHTS, vocoder.network.state_dict(), dtype)
     record = _Record(type=vocoder.name, spec=vocoder.spec.model_dump(mode="json"), mel=vocoder.mel)
@@ -132,12 +126,7 @@ def load(directory: Path, device: torch.device) -> Vocoder:
 
 
 def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder:
-    """Load a vocoder to speak on the processor, every digest verified.
-
-    Args:
-        artifact: None for Griffin-Lim.
-        mel: what it shall speak.
-        whose: mel that is, such as ``voice alice@v1``.
+    """Load a vocoder, None for Griffin-Lim, to speak the mel of ``whose`` on the processor; every digest is verified.
 
     Raises:
         BadInputError: it understands another mel; both sides are named.
@@ -153,16 +142,10 @@ def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder
 
 
 def require_mel(vocoder: Vocoder, mel: MelSpec, called: str | None = None, whose: str = "its input") -> None:
-    """Make sure that ``vocoder`` understands ``mel``.
-
-    Args:
-        vocoder: what shall speak it.
-        mel: what the mel is.
-        called: what the error calls the vocoder, such as ``vocoder mine@v1``.
-        whose: what the error calls the mel, such as ``voice alice@v1``.
+    """Make sure that ``vocoder`` understands ``mel``; errors name both, and each setting on both sides.
 
     Raises:
-        BadInputError: they differ; the message names both, and each setting on both sides.
+        BadInputError: they differ.
     """
     theirs, ours = vocoder.mel.model_dump(), mel.model_dump()
     differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]

@@ -48,14 +48,7 @@ class PitchEstimator(nn.Module):
         self.register_buffer("centres", torch.from_numpy(centres), persistent=False)
 
     def forward(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of voicing and of bins of pitch.
-
-        Args:
-            log_mel: (batch, n_mels, frames).
-
-        Returns:
-            (batch, frames) and (batch, frames, bins).
-        """
+        """(batch, n_mels, frames) → logits of voicing, (batch, frames), and of bins of pitch, (batch, frames, bins)."""
         # What the level is tells nothing of the pitch.
         level = log_mel.amax((1, 2), keepdim=True)
         x = self.enter((log_mel - level) * _MEL_SCALE).transpose(1, 2)
@@ -95,18 +88,10 @@ class Filter(nn.Module):
     def forward(
         self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, pulses: Tensor, noise: Tensor, envelope: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Filter.
+        """Filter spectra of the pulses and the noise, complex (batch, frames, bins), multiplied by ``envelope`` first.
 
-        Args:
-            log_mel: (batch, frames, n_mels).
-            pitch: Hz, (batch, frames).
-            voicing: probabilities, (batch, frames).
-            pulses: their spectra, complex (batch, frames, bins).
-            noise: same shape.
-            envelope: what both are multiplied by first, positive (batch, frames, bins).
-
-        Returns:
-            Complex (batch, frames, bins), and the mel that it should have, (batch, frames, n_mels).
+        Pitch, in Hz, and probabilities of voicing are (batch, frames). Returns the spectrum, and the mel that it should
+        have; mels are (batch, frames, n_mels).
         """
         levels = (_modulus(spectrum) * envelope + TINY for spectrum in (pulses, noise))
         gain, turn, hiss, revised = self.controls(log_mel, pitch, voicing, *levels)
@@ -168,16 +153,10 @@ class SourceFilterVocoder:
         return cls(spec, mel, SourceFilter(spec, mel).eval())
 
     def filtered(self, log_mel: Tensor, pitch: Tensor, voicing: Tensor, start: Tensor | None = None) -> Tensor:
-        """The spectrum, differentiable in the filter's parameters: what training looks at.
+        """The spectrum, complex (batch, frames, bins), differentiable in the filter's parameters, as for training.
 
-        Args:
-            log_mel: (batch, n_mels, frames).
-            pitch: Hz, positive in unvoiced frames too, (batch, frames).
-            voicing: from 0 to 1, (batch, frames).
-            start: where in the noise and in the first period each row begins, from 0 to 1, (batch,); None: at 0.
-
-        Returns:
-            Complex (batch, frames, bins).
+        Pitch in Hz, positive in unvoiced frames too, and voicing, from 0 to 1, are (batch, frames). ``start``, (batch,)
+        from 0 to 1, is where in the noise and in the first period each row begins; None: at 0.
         """
         mel = log_mel.transpose(1, 2).contiguous()
         wanted, share = mel.exp(), voicing[..., None]
@@ -224,17 +203,10 @@ class SourceFilterVocoder:
 
 
 def excitation(pitch: Tensor, mel: MelSpec, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Pulses, one a period, and white noise, both of power 1.
+    """Pulses, one a period, and white noise, both of power 1: Hz (batch, frames) → (batch, frames * hop_length) each.
 
-    A pulse that falls between two samples is shared by them, so that the period is right on average.
-
-    Args:
-        pitch: Hz, (batch, frames).
-        mel: for its hop and rate.
-        start: see :meth:`SourceFilterVocoder.filtered`.
-
-    Returns:
-        (batch, frames * hop_length) each.
+    A pulse that falls between two samples is shared by them, so that the period is right on average. For ``start``, see
+    :meth:`SourceFilterVocoder.filtered`.
     """
     batch, frames = pitch.shape
     length = frames * mel.hop_length
@@ -260,11 +232,7 @@ def _modulus(spectrum: Tensor) -> Tensor:
 def _correction(magnitudes: Tensor, wanted: Tensor, mel: MelSpec, updates: int) -> Tensor:
     """Factors that move magnitudes to a mel: Lee and Seung (2001), equation 5, ``updates`` times.
 
-    Args:
-        magnitudes: (batch, frames, bins).
-        wanted: linear mel, (batch, frames, n_mels).
-        mel: what it is.
-        updates: how many.
+    Magnitudes are (batch, frames, bins), the linear mel is (batch, frames, n_mels).
     """
     filters, shares = correction_tables(mel, magnitudes.device)
     factors = torch.ones_like(magnitudes)

@@ -204,12 +204,10 @@ def changes_pitch(passage: Passage) -> bool:
 
 
 def token_prosody(passage: Passage, mean_pitch: float | None, rise: Sequence[float] | None = None) -> TokenChanges:
-    """What is asked of every token.
+    """What is asked of every token; blanks and marks take after the word before them.
 
-    Args:
-        passage: its blanks and marks take after the word before them.
-        mean_pitch: the voice's, in Hz, which pitches in Hz are relative to; None where nothing of it is voiced.
-        rise: of every token, see `voxgrad.text.intonation`.
+    Pitches in Hz are relative to the voice's ``mean_pitch``, None where nothing of it is voiced. For ``rise``, see
+    `voxgrad.text.intonation`.
     """
     of_token = _by_token(passage)
     rate = [float(np.clip(prosody.rate, *_RATES)) for prosody in of_token]

@@ -108,14 +108,7 @@ class Recipe(_Record):
 
 
 def read_recipe(remark: str, owner: str) -> Recipe | None:
-    """Find the recipe in the remark of an audio file.
-
-    Args:
-        remark: as `Recipe.remark` wrote it.
-        owner: what errors call the file.
-
-    Returns:
-        None where there is only the mark.
+    """Find the recipe in the remark of an audio file, which errors call ``owner``; None where there is only the mark.
 
     Raises:
         BadInputError: the remark is not ours.

@@ -29,11 +29,7 @@ class OnnxEngine(LocalEngine):
 
     @classmethod
     def load(cls, graph: Artifact, threads: int | None = None) -> "OnnxEngine":
-        """Load a graph, its digest verified.
-
-        Args:
-            graph: its artifact.
-            threads: to compute with; None: as many as torch would.
+        """Load a graph, its digest verified, to compute with so many threads, or as many as torch would.
 
         Raises:
             BadInputError: ONNX Runtime is not installed.

@@ -62,12 +62,10 @@ class Cuts:
         return sample + shift
 
     def borders(self, edges: Sequence[int], gaps: Sequence[tuple[int, int]]) -> list[float]:
-        """Where the borders between tokens lie afterwards.
+        """Where the borders between tokens lie afterwards, in samples.
 
-        Args:
-            edges: samples at which tokens begin, and the last one ends.
-            gaps: of every pause, the edges that it lies between: no sound before it ends later than it begins, and none
-                after it begins before it ends.
+        Every pause lies in a gap between two edges: no sound before it ends later than it begins, and none after it
+        begins before it ends.
         """
         moved = [self.moved(edge) for edge in edges]
         shift = 0
@@ -87,12 +85,8 @@ def cuts_for(samples: Samples, rate: int, pauses: Sequence[tuple[float, float, f
     """Cut off the silence at both ends, and make the pauses within last as long as they are asked to.
 
     Silent is what lies 40 dB below the loudest 5 ms. Beside every sound up to 15 ms of it are left, as a part of the
-    silence that was asked for; at the ends `Cuts.lead` and `Cuts.tail` tell how much.
-
-    Args:
-        samples: (n,) of a passage.
-        rate: Hz.
-        pauses: in order: seconds between which a pause lies by the durations, and its length.
+    silence that was asked for; at the ends `Cuts.lead` and `Cuts.tail` tell how much. Of every pause, in order, come
+    the seconds between which it lies by the durations, and its length.
     """
     window = round(_WINDOW * rate)
     levels = _levels(samples, window)

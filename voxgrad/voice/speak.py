@@ -76,16 +76,10 @@ def speak(
     seed: int,
     after: Resumption,
 ) -> Iterator[SpokenPassage]:
-    """Speak a script piece by piece, in memory that does not grow with it.
+    """Speak a script, which may still be coming, piece by piece, in memory that does not grow with it.
 
-    Args:
-        items: they may still be coming.
-        front_end: how each voice reads.
-        speak_item: gives the audio of an item, at ``rate``.
-        rate: Hz.
-        delivery: silences.
-        seed: of all noise; a passage's depends on its number too, not on what was said before.
-        after: pieces that are left out, because they were spoken before.
+    What was spoken before, ``after`` which it begins, is left out. A passage's noise depends on the seed and on its
+    number, not on what was said before.
 
     Raises:
         BadInputError: something cannot be read or played, or there is nothing to say.

@@ -70,10 +70,7 @@ _TIMINGS: Final = TypeAdapter(list[TimedPassage])
 def timed(passage: Passage, borders: Sequence[float], start: float) -> TimedPassage:
     """Find when the words of a passage are said, and when its marks are passed.
 
-    Args:
-        passage: what is said.
-        borders: seconds from its beginning at which its tokens begin, and the last one ends.
-        start: seconds before it.
+    ``borders`` are seconds from its beginning, ``start`` seconds later: its tokens begin, and the last one ends.
     """
     border = [round(start + seconds, 4) for seconds in borders]
     labels, words = passage.encoded.phones, passage.encoded.words

@@ -57,11 +57,7 @@ class Speech:
         return len(self.samples) / self.rate
 
     def save(self, path: str | Path, *, metadata: bool = True) -> None:
-        """Write an audio file: .wav, .flac, .ogg or .mp3.
-
-        Args:
-            path: where to.
-            metadata: False leaves only the mark that it is synthetic.
+        """Write an audio file: .wav, .flac, .ogg or .mp3; without metadata it has only the mark that it is synthetic.
 
         Raises:
             BadInputError: the name ends in none of these, or its folder does not exist.
@@ -182,14 +178,7 @@ class Voice:
         seed: int = 0,
         cast: "Cast | None" = None,
     ) -> Iterator[SpokenPassage]:
-        """Speak texts passage by passage, in memory that does not grow with them.
-
-        Args:
-            texts: a paragraph each, plain or SSML; they may still be coming.
-            synthesis: steps, temperature, speed.
-            delivery: pitch, volume, silences.
-            seed: of all noise.
-            cast: the voices that SSML names; None: the speakers of this one.
+        """Speak texts, a paragraph each, which may still be coming, in memory that does not grow with them.
 
         Raises:
             BadInputError: a text cannot be read, or none of them holds anything to say. What could be said has
@@ -367,11 +356,7 @@ class SpeechJob:
         return self.voice.resolve_defaults(self.synthesis)
 
     def pieces(self, texts: Iterable[str] | None = None, after: Resumption = NOTHING_YET) -> Iterator[SpokenPassage]:
-        """Speak the text, or those that still come, in memory that does not grow with them.
-
-        Args:
-            texts: a paragraph each.
-            after: pieces that are left out, because they were spoken before.
+        """Speak the text, or paragraphs that still come, ``after`` what was spoken, in memory that does not grow.
 
         Raises:
             BadInputError: as `Voice.stream`.
