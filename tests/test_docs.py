@@ -175,7 +175,7 @@ def workplace(chain, recordings: Path, tmp_path: Path, monkeypatch: pytest.Monke
     shutil.copy(chain.sound, tmp_path / "in.wav")
     shutil.copy(recordings / "wavs" / "r07.wav", tmp_path / "take.wav")
     # A voice of a few steps knows no text from another.
-    monkeypatch.setattr("voxgrad.conversion.source.LEAST_MARGIN", -1e6)
+    monkeypatch.setattr("voxgrad.conversion.durations.LEAST_MARGIN", -1e6)
     Path("takes").mkdir()
     shutil.copy(tmp_path / "take.wav", tmp_path / "takes" / "one.wav")
     Path("takes/one.txt").write_text("Snow covers the hill.", encoding="utf-8")

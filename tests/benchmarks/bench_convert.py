@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.praat import f0_track
-from voxgrad.conversion.convert import convert
-from voxgrad.conversion.source import read_source
+from voxgrad.conversion.convert import convert, read_source
 from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
 from voxgrad.settings import ConversionSpec, SynthesisSpec
 from voxgrad.store import Store

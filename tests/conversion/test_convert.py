@@ -12,9 +12,8 @@ import torch
 from voxgrad.audio.io import Waveform, read_audio, write_audio
 from voxgrad.audio.measures import snr
 from voxgrad.audio.writers import read_comment
-from voxgrad.conversion.convert import _bent, _gains
-from voxgrad.conversion.durations import _cost, _search
-from voxgrad.conversion.source import pitch_of, require_fit, sustained
+from voxgrad.conversion.convert import _bent, _gains, pitch_of, sustained
+from voxgrad.conversion.durations import _cost, _search, require_fit
 from voxgrad.errors import BadInputError
 from voxgrad.model.frame_prior import frame_positions
 from voxgrad.model.gradtts import Performance
@@ -29,7 +28,7 @@ RATE = 22050
 @pytest.fixture(autouse=True)
 def any_text_fits(monkeypatch: pytest.MonkeyPatch):
     """A voice of a few steps knows no text from another; `test_a_text_that_does_not_fit` has the bound back."""
-    monkeypatch.setattr("voxgrad.conversion.source.LEAST_MARGIN", -1e6)
+    monkeypatch.setattr("voxgrad.conversion.durations.LEAST_MARGIN", -1e6)
 
 
 @pytest.fixture
@@ -114,8 +113,8 @@ def test_one_bad_recording_of_several_is_named_and_the_others_are_converted(take
 
 
 def test_a_long_recording_is_cut_at_pauses_and_joined_again(takes, command, monkeypatch):
-    monkeypatch.setattr("voxgrad.conversion.source._LONGEST", 2.5)
-    monkeypatch.setattr("voxgrad.conversion.source._PAUSE", 0.4)
+    monkeypatch.setattr("voxgrad.conversion.convert._LONGEST", 2.5)
+    monkeypatch.setattr("voxgrad.conversion.convert._PAUSE", 0.4)
     parts = [read_audio(takes / f"{name}.wav").samples for name in ("one", "two")]
     pause = np.random.default_rng(0).normal(0, 1e-4, round(0.8 * RATE)).astype(np.float32)
     write_audio(Path("long.wav"), Waveform(np.concatenate([parts[0], pause, parts[1]]), RATE))
@@ -158,7 +157,7 @@ def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
     one = takes / "one.wav"
     long = " ".join([TEXT] * 9)
     assert "which is too short for it" in refused("convert", one, "--text", long, *HOW, "-o", "out.wav")
-    monkeypatch.setattr("voxgrad.conversion.source.LEAST_MARGIN", 1e6)
+    monkeypatch.setattr("voxgrad.conversion.durations.LEAST_MARGIN", 1e6)
     assert "does not fit one.wav" in refused("convert", one, *HOW, "-o", "out.wav")
     assert "is SSML" in refused("convert", one, "--text", "<speak>Hi</speak>", *HOW, "-o", "out.wav")
     (takes / "one.txt").write_text(" \n", encoding="utf-8")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from voxgrad.evaluation import metrics
+from voxgrad.evaluation.clips import lines, summarised
 from voxgrad.evaluation.metrics import distances, phone_seconds, warp
-from voxgrad.evaluation.summary import lines, summarised
 from voxgrad.settings import MelSpec
 from voxgrad.text.tokens import BLANK, PHONE_IDS
 

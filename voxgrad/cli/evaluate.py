@@ -53,7 +53,7 @@ def evaluate(
 def evaluation_table(made: "Artifact") -> "Table":
     """An evaluation as a table that can be read at 80 columns."""
     from voxgrad.cli.terminal import table
-    from voxgrad.evaluation.summary import COLUMNS, lines
+    from voxgrad.evaluation.clips import COLUMNS, lines
 
     parents, metrics = made.parent_refs, made.manifest.metrics
     columns = [column.replace("_", " ") for column in COLUMNS]

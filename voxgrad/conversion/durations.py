@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
+from voxgrad.errors import BadInputError
 from voxgrad.model.mas import log_prior
 from voxgrad.preparation.alignment import means
 from voxgrad.text.tokens import Encoded
@@ -28,6 +29,10 @@ _DEVIATION: Final = 0.5
 _WEIGHT: Final = 100.0
 """Of the durations against the mel. The log-likelihood of a frame sums 80 bands as if they knew nothing of each other,
 so that a weight of 1 would never be noticed; `docs/convert.md` has what was measured."""
+LEAST_MARGIN: Final = 4.5
+"""Nats a frame by which a text must explain a recording better than its words backwards."""
+FASTEST, SLOWEST = 0.6, 3.0
+"""Times as long as the voice would take for the words."""
 _FEWEST_WORDS: Final = 3
 _ROUNDS: Final = (0.0, 0.0, _WEIGHT, _WEIGHT)
 _NEVER: Final = -1e30
@@ -156,3 +161,22 @@ def _search(value: Floats, cost: Floats) -> NDArray[np.int64]:
         durations[token] = chosen[token, stop]
         stop -= durations[token]
     return durations
+
+
+def require_fit(margin: float, tempo: float, text: str, name: str) -> None:
+    """See that a text is what is said; for margin and tempo, see `AlignedPiece`.
+
+    Raises:
+        BadInputError: it is hardly better than its words backwards, or nobody speaks so fast or slowly.
+    """
+    if not FASTEST <= tempo <= SLOWEST:
+        raise BadInputError(
+            f"the text {text[:40]!r} does not fit {name}: it is said {1 / tempo:.2g} times as fast as the voice would",
+            "Write exactly what is said in the recording.",
+        )
+    if margin < LEAST_MARGIN:
+        raise BadInputError(
+            f"the text {text[:40]!r} does not fit {name}: it explains the recording only {margin:.0f} better than the "
+            f"same words in reverse order, but must be at least {LEAST_MARGIN:g} better",
+            "Write exactly what is said in the recording.",
+        )

@@ -6,8 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voxgrad.audio.io import Samples
-from voxgrad.evaluation.clips import Figures, alignments, held_out, measured, recording, speak
-from voxgrad.evaluation.summary import MEASURES, VOICE, summarised, verdict
+from voxgrad.evaluation.clips import (
+    MEASURES,
+    VOICE,
+    Figures,
+    alignments,
+    held_out,
+    measured,
+    recording,
+    speak,
+    summarised,
+    verdict,
+)
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
 from voxgrad.pictures import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec

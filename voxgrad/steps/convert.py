@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxgrad.conversion.convert import conversion_recipe
+from voxgrad.conversion.convert import conversion_recipe, read_source
 from voxgrad.conversion.convert import convert as spoken
-from voxgrad.conversion.source import read_source
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.files import sha256_of

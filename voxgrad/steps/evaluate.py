@@ -11,9 +11,22 @@ import torch
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform
-from voxgrad.evaluation.clips import Figures, alignments, held_out, measured, perceptual, recording, speak, speaker_of
+from voxgrad.evaluation.clips import (
+    RECORDINGS,
+    VOCODED,
+    VOICE,
+    Figures,
+    alignments,
+    held_out,
+    markdown,
+    measured,
+    perceptual,
+    recording,
+    speak,
+    speaker_of,
+    summarised,
+)
 from voxgrad.evaluation.metrics import INSTALL, PerceptualMetrics, distances, missing, similarity
-from voxgrad.evaluation.summary import RECORDINGS, VOCODED, VOICE, markdown, summarised
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact

@@ -108,8 +108,11 @@ def _converted(
     source: Path, job: SpeechJob, known: Recording, recording: Path | None
 ) -> tuple[Recipe, Iterator[SpokenPassage]]:
     # Only here, because they need torch and Praat.
-    from voxgrad.conversion.convert import conversion_recipe, convert  # noqa: PLC0415
-    from voxgrad.conversion.source import read_source  # noqa: PLC0415
+    from voxgrad.conversion.convert import (  # noqa: PLC0415
+        conversion_recipe,
+        convert,
+        read_source,
+    )
     from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415
 
     voice, engine, text = job.voice, job.voice.engine, job.text
