@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.settings import ConversionSpec, SynthesisSpec
     from voxgrad.steps.convert import ConversionJob
-    from voxgrad.voice.metadata import AudioTarget
+    from voxgrad.voice.speak import AudioTarget
 
 
 @command(kept="voxgrad.settings.ConversionSpec", synthesis="voxgrad.settings.SynthesisSpec")
@@ -93,7 +93,7 @@ class _Places:
 
     def target(self, recording: Path) -> "AudioTarget":
         """The audio file of a recording."""
-        from voxgrad.voice.metadata import AudioTarget
+        from voxgrad.voice.speak import AudioTarget
 
         path = Path(f"{recording.stem}-{self.voice}.{self.ending}")
         if self.output is not None:

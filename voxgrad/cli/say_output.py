@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voxgrad.steps.say import SpokenFile
     from voxgrad.store import Artifact
     from voxgrad.voice.load import EngineName
-    from voxgrad.voice.metadata import AudioTarget
+    from voxgrad.voice.speak import AudioTarget
     from voxgrad.voice.timings import TimedPassage
     from voxgrad.voice.voice import SpeechJob, Voice
 
@@ -68,7 +68,7 @@ class SayRequest:
 
     def target(self, path: Path) -> "AudioTarget":
         """An audio file, and the timings beside it."""
-        from voxgrad.voice.metadata import AudioTarget
+        from voxgrad.voice.speak import AudioTarget
 
         return AudioTarget.at(path, self.timings, metadata=self.metadata)
 

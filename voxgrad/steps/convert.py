@@ -11,8 +11,8 @@ from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.files import sha256_of
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import ConversionSpec, SynthesisSpec
-from voxgrad.voice.metadata import AudioTarget, Recording
-from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.metadata import Recording
+from voxgrad.voice.speak import AudioTarget, SpokenPassage
 from voxgrad.voice.torch_engine import TorchEngine
 from voxgrad.voice.voice import Voice
 

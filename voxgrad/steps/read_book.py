@@ -19,8 +19,8 @@ from voxgrad.documents.epub import Chapter
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.files import explain_os_errors
-from voxgrad.voice.metadata import MARK, AudioTarget
-from voxgrad.voice.speak import Resumption, SpokenPassage, warn_unknown, warn_unread, with_progress
+from voxgrad.voice.metadata import MARK
+from voxgrad.voice.speak import AudioTarget, Resumption, SpokenPassage, warn_unknown, warn_unread, with_progress
 from voxgrad.voice.timings import TimedPassage
 from voxgrad.voice.voice import SpeechJob, TextSummary
 

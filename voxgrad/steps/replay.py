@@ -18,8 +18,8 @@ from voxgrad.settings import ConversionSpec, DeliverySpec, OnnxSpec, SynthesisSp
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.voice.load import find_lexicon, open_voice, require_torch
-from voxgrad.voice.metadata import AudioTarget, CastMember, Recipe, Recording, Source
-from voxgrad.voice.speak import SpokenPassage, with_progress
+from voxgrad.voice.metadata import CastMember, Recipe, Recording, Source
+from voxgrad.voice.speak import AudioTarget, SpokenPassage, with_progress
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOSSLESS = {"WAV", "FLAC"}

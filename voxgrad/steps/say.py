@@ -16,8 +16,8 @@ from voxgrad.store.store import Store
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import require_unicode
-from voxgrad.voice.metadata import MARK, AudioTarget
-from voxgrad.voice.speak import warn_unknown, warn_unread, with_progress, write_pieces
+from voxgrad.voice.metadata import MARK
+from voxgrad.voice.speak import AudioTarget, warn_unknown, warn_unread, with_progress, write_pieces
 from voxgrad.voice.timings import TimedPassage
 from voxgrad.voice.voice import SpeechJob
 

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from voxgrad import pictures
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.settings import RunSpec, Spec
@@ -306,6 +305,8 @@ class TrainingLog:
                     steps.append(entry["step"])
                     values.append(value)
         if panels:
+            from voxgrad import pictures  # noqa: PLC0415 - matplotlib takes long to load
+
             pictures.draw_curves(path, panels, title)
 
 

@@ -1,18 +1,14 @@
-"""Audio files, and what they say of themselves: that they are synthetic, and all that is needed to make them again."""
+"""What an audio file says of itself: that it is synthetic, and all that is needed to make it again."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from voxgrad.audio.writers import open_writer, read_comment
+from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
 from voxgrad.store.artifact import Artifact
-from voxgrad.voice.speak import SpokenPassage, write_pieces
-from voxgrad.voice.timings import TimedPassage, TimingsFile, timings_file
 
 MARK: Final = "synthetic speech"
 """What every remark begins with; all of it where no more shall be said."""
@@ -131,38 +127,3 @@ def recipe_of(target: Path) -> Recipe | None:
         return read_recipe(read_comment(target), str(target)) if target.is_file() else None
     except VoxgradError:
         return None
-
-
-@dataclass(frozen=True)
-class AudioTarget:
-    """An audio file to write."""
-
-    path: Path
-    """Its name ends in the format."""
-    timings: TimingsFile | None = None
-    """Written too; None: they are not."""
-    metadata: bool = True
-    """False leaves only the mark that it is synthetic, and makes the file anew."""
-
-    @classmethod
-    def at(cls, path: Path, timings: Path | None, *, metadata: bool) -> "AudioTarget":
-        """An audio file, and the timings that are asked for, beside it or by their name."""
-        return cls(path, None if timings is None else timings_file(timings, path), metadata)
-
-    def was_made_by(self, recipe: Recipe) -> bool:
-        """Whether all of it is there, and says of itself that it was made just so."""
-        return self.metadata and (self.timings is None or self.timings.path.exists()) and recipe_of(self.path) == recipe
-
-    def write(self, pieces: Iterable[SpokenPassage], recipe: Recipe, rate: int) -> float:
-        """Write what is spoken; it appears complete. Returns its seconds.
-
-        Raises:
-            BadInputError: it cannot be said.
-            EnvironmentFailureError: the disk refuses.
-        """
-        timings: list[TimedPassage] = []
-        with open_writer(self.path, rate, recipe.remark if self.metadata else MARK) as sink:
-            seconds = write_pieces(pieces, sink, timings.append) / rate
-        if self.timings is not None:
-            self.timings.write(timings, seconds)
-        return seconds

@@ -1,13 +1,14 @@
-"""A script, spoken passage by passage: the silences between, when each is said, progress, and warnings about it."""
+"""A script, spoken passage by passage: the silences between, when each is said, and the audio file that it becomes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from voxgrad.audio.io import Samples
-from voxgrad.audio.writers import AudioWriter
+from voxgrad.audio.writers import AudioWriter, open_writer
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Emit, Ended, Said
 from voxgrad.settings import DeliverySpec
@@ -19,7 +20,8 @@ from voxgrad.text.passages import NO_MARKS, FrontEnd, Passage, segment_passages,
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.tokens import Encoded, require_unicode
 from voxgrad.voice.engine import PassageAudio, Pauses
-from voxgrad.voice.timings import TimedPassage, timed
+from voxgrad.voice.metadata import MARK, Recipe, recipe_of
+from voxgrad.voice.timings import TimedPassage, TimingsFile, timed, timings_file
 
 SILENCES: Final = {
     Break.PARAGRAPH: 2.0,
@@ -180,6 +182,41 @@ def readable(text: str) -> Iterable[Segment | Sound]:
     """
     require_unicode(text)
     return read_script(text).items if is_ssml(text) else plain_segments(text)
+
+
+@dataclass(frozen=True)
+class AudioTarget:
+    """An audio file to write."""
+
+    path: Path
+    """Its name ends in the format."""
+    timings: TimingsFile | None = None
+    """Written too; None: they are not."""
+    metadata: bool = True
+    """False leaves only the mark that it is synthetic, and makes the file anew."""
+
+    @classmethod
+    def at(cls, path: Path, timings: Path | None, *, metadata: bool) -> "AudioTarget":
+        """An audio file, and the timings that are asked for, beside it or by their name."""
+        return cls(path, None if timings is None else timings_file(timings, path), metadata)
+
+    def was_made_by(self, recipe: Recipe) -> bool:
+        """Whether all of it is there, and says of itself that it was made just so."""
+        return self.metadata and (self.timings is None or self.timings.path.exists()) and recipe_of(self.path) == recipe
+
+    def write(self, pieces: Iterable[SpokenPassage], recipe: Recipe, rate: int) -> float:
+        """Write what is spoken; it appears complete. Returns its seconds.
+
+        Raises:
+            BadInputError: it cannot be said.
+            EnvironmentFailureError: the disk refuses.
+        """
+        timings: list[TimedPassage] = []
+        with open_writer(self.path, rate, recipe.remark if self.metadata else MARK) as sink:
+            seconds = write_pieces(pieces, sink, timings.append) / rate
+        if self.timings is not None:
+            self.timings.write(timings, seconds)
+        return seconds
 
 
 def write_pieces(pieces: Iterable[SpokenPassage], sink: AudioWriter, note: Callable[[TimedPassage], object]) -> int:
