@@ -29,10 +29,6 @@ class AcousticModel:
         """The embedding row of the voice that it speaks with."""
         return self.spec.speakers[self.spec.voice]
 
-    def row_of(self, speaker: str | None) -> int:
-        """The embedding row of a speaker; see `AcousticSpec.row_of`."""
-        return self.spec.row_of(speaker)
-
     def speaking(self, precision: str) -> GradTTS:
         """The model to synthesize with in a precision; one whose weights are not to change any more."""
         rounded = precision != "float32" and computes_bfloat16(torch.device("cpu"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from voxgrad.errors import GO_ON, BadInputError, EnvironmentFailureError, VoxgradError, is_disk_full, os_error
@@ -114,13 +115,24 @@ def explained(error: OSError, doing: str) -> EnvironmentFailureError:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> None:
+    def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> None:
+    def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    """Whether a file is ours now, until it is closed; on a file system that has no locks, it is."""
+    try:
+        _lock(file.fileno())
+    except (BlockingIOError, PermissionError):  # how POSIX and Windows say that it is held
+        return False
+    except OSError:
+        pass
+    return True
 
 
 @contextmanager
@@ -131,14 +143,8 @@ def advisory_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
     """
     deadline = time.monotonic() + patience
     with path.open("ab") as file:
-        while time.monotonic() < deadline:
-            try:
-                _try_lock(file.fileno())
-                break
-            except (BlockingIOError, PermissionError):  # how POSIX and Windows say that it is held
-                time.sleep(0.005)
-            except OSError:  # this file system has no locks
-                break
+        while time.monotonic() < deadline and not _try_lock(file):
+            time.sleep(0.005)
         yield
 
 
@@ -149,23 +155,13 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
     Where the file system has no locks, it counts as held by us.
     """
     with path.open("ab") as file:
-        free = True
-        try:
-            _try_lock(file.fileno())
-        except (BlockingIOError, PermissionError):
-            free = False
-        except OSError:  # this file system has no locks
-            pass
-        yield free
+        yield _try_lock(file)
 
 
 def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock file ``path``; False where it is missing, or nothing can be locked."""
     try:
         with path.open("rb+") as file:
-            _try_lock(file.fileno())
-    except (BlockingIOError, PermissionError):
-        return True
-    except OSError:
-        return False
-    return False
+            return not _try_lock(file)
+    except OSError as error:
+        return isinstance(error, PermissionError)

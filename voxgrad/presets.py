@@ -37,20 +37,12 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
 
 
 def load_prepare_preset(name: str, overrides: Iterable[str] = ()) -> PrepareSpec:
-    """The same for `prepare`.
-
-    Raises:
-        BadInputError: as in :func:`load_preset`.
-    """
+    """The same for `prepare`."""
     return load_settings(PrepareSpec, name, overrides)
 
 
 def load_settings(spec: type[T], name: str, overrides: Iterable[str] = ()) -> T:
-    """A preset of any sort.
-
-    Raises:
-        BadInputError: as in :func:`load_preset`.
-    """
+    """The same for a preset of any sort."""
     shipped = {stem: _directory() / f"{stem}.yaml" for stem in preset_names(spec)}
     path = Path(name) if name.endswith((".yaml", ".yml")) else shipped.get(name)
     if path is None or not path.is_file():

@@ -5,20 +5,12 @@ import torch
 from torch import nn
 
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.model.checkpoint import build_strict, read_checkpoint, read_weights, save_weights
+from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 
 
 @pytest.fixture
 def state():
     return nn.Linear(3, 2).state_dict()
-
-
-def test_pickles_and_safetensors_come_back(tmp_path, state):
-    torch.save(state, tmp_path / "model.pt")
-    save_weights(tmp_path / "model.safetensors", state)
-    for name in ("model.pt", "model.safetensors"):
-        read = read_checkpoint(tmp_path / name)
-        assert all(torch.equal(read[key], state[key]) for key in state)
 
 
 def test_half_precision_comes_back_as_float32(tmp_path, state):
@@ -28,16 +20,11 @@ def test_half_precision_comes_back_as_float32(tmp_path, state):
     assert all((read[key] - state[key]).abs().max() < 1e-3 for key in state)
 
 
-def test_a_missing_file_and_a_cut_one(tmp_path, state):
-    with pytest.raises(BadInputError, match="no checkpoint"):
-        read_checkpoint(tmp_path / "nowhere.pt")
-    for name, save in (("a.pt", torch.save), ("b.safetensors", lambda s, p: save_weights(p, s))):
-        save(state, tmp_path / name)
-        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-20])
-        with pytest.raises(BadInputError):
-            read_checkpoint(tmp_path / name)
+def test_a_cut_file_is_damaged(tmp_path, state):
+    save_weights(tmp_path / "a.safetensors", state)
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-20])
     with pytest.raises(IntegrityError):
-        read_weights(tmp_path / "b.safetensors")
+        read_weights(tmp_path / "a.safetensors")
 
 
 def linear(weights):

@@ -50,9 +50,14 @@ def f0_track(waveform: Waveform, times: NDArray[np.float64]) -> NDArray[np.float
     return np.asarray(frequencies[nearest.clip(0, len(frequencies) - 1)], np.float64)
 
 
+def f0_of_frames(waveform: Waveform, frames: int, seconds_per_frame: float) -> NDArray[np.float64]:
+    """Hz at the centre of every frame: (frames,), 0 where not voiced."""
+    return f0_track(waveform, (np.arange(frames, dtype=np.float64) + 0.5) * seconds_per_frame)
+
+
 def log_f0_track(waveform: Waveform, frames: int, seconds_per_frame: float) -> NDArray[np.float64]:
     """Ln F0 at the centre of every frame: (frames,), 0 where not voiced."""
-    f0 = f0_track(waveform, (np.arange(frames, dtype=np.float64) + 0.5) * seconds_per_frame)
+    f0 = f0_of_frames(waveform, frames, seconds_per_frame)
     return np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), 0.0)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.praat import f0_track
+from voxgrad.audio.praat import f0_of_frames
 from voxgrad.preparation.speech_recognition import Recogniser, hear, sphinx_samples
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.text.tokens import encode
@@ -59,7 +59,10 @@ def distances(audio: Samples, recording: Samples, spec: MelSpec) -> Distances:
     """
     said, meant = (mel_cepstrum(samples, spec) for samples in (audio, recording))
     pairs = warp(said, meant)
-    here, there = (_f0(waveform, spec, frames) for waveform, frames in ((audio, len(said)), (recording, len(meant))))
+    here, there = (
+        f0_of_frames(Waveform(samples, spec.sample_rate), len(cepstra), spec.seconds_per_frame)
+        for samples, cepstra in ((audio, said), (recording, meant))
+    )
     along, beside = here[pairs[:, 0]], there[pairs[:, 1]]
     both = (along > 0) & (beside > 0)
     cents = 1200 * np.log2(along[both] / beside[both])
@@ -125,12 +128,6 @@ def phone_seconds(tokens: Sequence[int], durations: Sequence[int], spec: MelSpec
         if seconds:
             seconds[-1] += frames * spec.seconds_per_frame
     return np.array(seconds)
-
-
-def _f0(samples: Samples, spec: MelSpec, frames: int) -> NDArray[np.float64]:
-    """Hz at the centre of every mel frame, 0 where it is not voiced."""
-    times = (np.arange(frames, dtype=np.float64) + 0.5) * spec.seconds_per_frame
-    return f0_track(Waveform(samples, spec.sample_rate), times)
 
 
 def warp(first: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:

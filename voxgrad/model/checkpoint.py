@@ -1,6 +1,5 @@
 """Weights from and to files that this program wrote; `voxgrad.model.untrusted` reads those of others."""
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,33 +24,6 @@ _RANDOM_FILLS = {
     nn.init.kaiming_normal_,
 }
 _SHOWN = 3  # names listed in an error before it says how many more there are
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint of a run: a state dict, pickled or in safetensors.
-
-    No code in it runs (``weights_only=True``), but it may take any amount of memory: untrusted files go through
-    `voxgrad.model.untrusted.read_untrusted_checkpoint`.
-
-    Raises:
-        BadInputError: no such file, not a checkpoint, or a pickle that wants more than tensors.
-    """
-    if not path.is_file():
-        raise BadInputError(f"there is no checkpoint {path}", "Give the path of a file.")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BadInputError(
-            f"{path.name} is not a checkpoint of plain tensors",
-            "Export its state dict with torch.save(model.state_dict(), FILE) and import that.",
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, SafetensorError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path.name} is not a checkpoint, or is damaged", "Download or copy it again.") from error
-    if not isinstance(content, dict):
-        raise BadInputError(f"{path.name} contains no state dict", "Give a file made by torch.save(state_dict).")
-    return content
 
 
 def build_strict(

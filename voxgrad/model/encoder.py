@@ -4,6 +4,7 @@ Parameter names are the official state dict's.
 """
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +39,7 @@ class Prenet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.proj = nn.Conv1d(channels, channels, 1)
         nn.init.zeros_(self.proj.weight)
-        nn.init.zeros_(_bias(self.proj))
+        nn.init.zeros_(cast("Tensor", self.proj.bias))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(batch, channels, tokens), (batch, 1, tokens) → (batch, channels, tokens)."""
@@ -199,9 +200,3 @@ class TextEncoder(nn.Module):
             x = torch.cat([x, speaker[:, :, None].expand(-1, -1, x.shape[2])], 1)
         x = self.encoder(x, mask)
         return self.proj_m(x) * mask, self.proj_w(x.detach(), mask), x
-
-
-def _bias(layer: nn.Conv1d) -> Tensor:
-    if layer.bias is None:
-        raise ValueError("this layer has a bias by construction")
-    return layer.bias

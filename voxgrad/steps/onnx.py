@@ -90,7 +90,7 @@ def export_sherpa(
     emit(Said(f"making the graph of {voice.ref} for sherpa-onnx"))
     description = describe(voice, sound, acoustic, spec)
     graph = speech_graph(acoustic, model, spec)
-    content = exported_for_sherpa(graph, spec, description, acoustic.row_of(speaker))
+    content = exported_for_sherpa(graph, spec, description, acoustic.spec.row_of(speaker))
     words = find_lexicon(store, voice)
     write_folder(target, sherpa_files(content, description, words))
     return len(content)

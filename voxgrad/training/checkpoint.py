@@ -26,7 +26,7 @@ from torch import Tensor
 from voxgrad.errors import ExitCode, IntegrityError, VoxgradError
 from voxgrad.events import Emit, Said
 from voxgrad.files import explain_os_errors, sync_directory, sync_file, write_file
-from voxgrad.model.checkpoint import read_checkpoint, read_weights, save_weights
+from voxgrad.model.checkpoint import read_weights, save_weights
 
 POSITION = "position.json"
 _KEPT = 2
@@ -153,7 +153,7 @@ def _read(directory: Path) -> Checkpoint:
     return Checkpoint(
         TypeAdapter(TrainerState).validate_python(index["position"]),
         {name.stem: read_weights(directory / name) for name in names if name.suffix == ".safetensors"},
-        {name.stem: read_checkpoint(directory / name) for name in names if name.suffix == ".pt"},
+        {name.stem: torch.load(directory / name, weights_only=True) for name in names if name.suffix == ".pt"},
     )
 
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
-from voxgrad.audio.praat import f0_track
+from voxgrad.audio.praat import f0_of_frames
 from voxgrad.device import autocast
 from voxgrad.settings import MelSpec, VocoderStageSpec, VocoderTrainSpec
 from voxgrad.training.optim import ProcessGroup, optimizer_step
@@ -171,9 +170,8 @@ class VocoderTask:
 
 def _praat_pitch(samples: Tensor, mel: MelSpec) -> Tensor:
     """Hz of every frame of (samples,), 0 where unvoiced: (frames,)."""
-    times = (np.arange(len(samples) // mel.hop_length, dtype=np.float64) + 0.5) * mel.seconds_per_frame
-    track = f0_track(Waveform(samples.cpu().numpy(), mel.sample_rate), times)
-    return torch.from_numpy(np.nan_to_num(track).astype(np.float32))
+    waveform = Waveform(samples.cpu().numpy(), mel.sample_rate)
+    return torch.from_numpy(f0_of_frames(waveform, len(samples) // mel.hop_length, mel.seconds_per_frame)).float()
 
 
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
