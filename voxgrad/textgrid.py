@@ -3,7 +3,7 @@
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,16 +58,23 @@ def _intervals(text: str, start: int, stop: int) -> list[Interval]:
     ]
 
 
+def without_gaps(intervals: Iterable[Interval], seconds: float) -> list[Interval]:
+    """The same intervals with empty ones between, so that a tier runs from 0 to ``seconds``."""
+    filled, end = [], 0.0
+    for interval in intervals:
+        if interval.start > end:
+            filled.append(Interval(end, interval.start, ""))
+        filled.append(interval)
+        end = interval.stop
+    return [*filled, Interval(end, seconds, "")] if end < seconds else filled
+
+
 def text_grid(tiers: Mapping[str, Sequence[Interval]], seconds: float) -> str:
-    """Interval tiers as Praat's long text format; each must run from 0 to ``seconds`` without a gap."""
+    """Interval tiers as Praat's long text format; each must be `without_gaps`."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
     lines += ["xmin = 0", f"xmax = {seconds}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, intervals) in enumerate(tiers.items(), 1):
-        lines += [
-            f"    item [{number}]:",
-            '        class = "IntervalTier"',
-            f"        name = {_quoted(name)}",
-        ]
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
         lines += ["        xmin = 0", f"        xmax = {seconds}"]
         lines += [f"        intervals: size = {len(intervals)}"]
         for index, interval in enumerate(intervals, 1):

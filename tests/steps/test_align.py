@@ -112,10 +112,10 @@ def test_nothing_is_left_where_a_grid_fails(chain, tmp_path, monkeypatch):
 def test_an_old_pronunciation_still_has_its_words(chain):
     opened = Dataset.open(chain.dataset)
     clip = next(one for one in opened.corpus.clips if one.text == "The sun is warm.")
-    expected = [word.word for word in step._words(opened, clip)]
+    expected = [word for word, *_ in step._words(opened, clip)]
     assert expected == ["the", "sun", "is", "warm"]
     tokens = list(clip.tokens)
     tokens[3] = tokens[1]  # another vowel: as many words
-    assert [word.word for word in step._words(opened, replace(clip, tokens=tuple(tokens)))] == expected
+    assert [word for word, *_ in step._words(opened, replace(clip, tokens=tuple(tokens)))] == expected
     fewer = replace(clip, tokens=clip.tokens[:-14])
-    assert step._words(opened, fewer)[0].word == "{DH AH0}"
+    assert step._words(opened, fewer)[0][0] == "{DH AH0}"

@@ -137,12 +137,12 @@ def _words(dataset: Dataset, clip: Clip) -> list[SpokenWord]:
     """The words of a clip; where an earlier version read the text as other words, these are shown as phones."""
     encoded = encode(clip.text, dataset.text, dataset.lexicon)
     if encoded.tokens == clip.tokens:
-        return [SpokenWord(word.word, word.start, word.stop) for word in encoded.words]
+        return [(word.word, word.start, word.stop) for word in encoded.words]
     spans, said = word_spans(clip.tokens), labels(clip.tokens)
     names = [word.word for word in encoded.words]
     if len(names) != len(spans):
         names = [f"{{{' '.join(filter(None, said[start:stop]))}}}" for start, stop in spans]
-    return [SpokenWord(name, *span) for name, span in zip(names, spans, strict=True)]
+    return [(name, *span) for name, span in zip(names, spans, strict=True)]
 
 
 def _replace(staging: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from voxgrad.events import Advance, uncounted
 from voxgrad.model import mas
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.text.tokens import BLANK, PHONE_IDS, SYMBOLS
-from voxgrad.textgrid import Interval, read_tiers, text_grid
+from voxgrad.textgrid import Interval, read_tiers, text_grid, without_gaps
 from voxgrad.training.dataset import Alignment, Clip, Corpus, collate
 
 ALIGNMENTS, PHONES = "alignments.jsonl", "phones.json"
@@ -224,13 +224,8 @@ _ALIGN = "Write TextGrids with `voxgrad align`, move boundaries in Praat, and sa
 _PHONE_TOKENS = frozenset(PHONE_IDS.values())
 
 
-@dataclass(frozen=True, slots=True)
-class SpokenWord:
-    """A word and its tokens, ``start`` to before ``stop``."""
-
-    word: str
-    start: int
-    stop: int
+SpokenWord = tuple[str, int, int]
+"""A word, its first token and the one after its last."""
 
 
 def clip_grid(clip: Clip, durations: Sequence[int], words: Sequence[SpokenWord], seconds_per_frame: float) -> str:
@@ -242,15 +237,8 @@ def clip_grid(clip: Clip, durations: Sequence[int], words: Sequence[SpokenWord],
     phones = [
         Interval(start, stop, label) for (start, stop), label in zip(pairwise(border), labels(clip.tokens), strict=True)
     ]
-    spoken, end = [], 0
-    for word in words:
-        if word.start > end:
-            spoken.append(Interval(border[end], border[word.start], ""))
-        spoken.append(Interval(border[word.start], border[word.stop], word.word))
-        end = word.stop
-    if end < len(durations):
-        spoken.append(Interval(border[end], seconds, ""))
-    return text_grid({_WORDS: spoken, _PHONES: phones}, seconds)
+    spoken = [Interval(border[start], border[stop], word) for word, start, stop in words]
+    return text_grid({_WORDS: without_gaps(spoken, seconds), _PHONES: phones}, seconds)
 
 
 def word_spans(tokens: Sequence[int]) -> list[tuple[int, int]]:

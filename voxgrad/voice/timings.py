@@ -13,7 +13,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.text.marked_text import Mark
 from voxgrad.text.passages import Passage
 from voxgrad.text.tokens import as_written
-from voxgrad.textgrid import Interval, text_grid
+from voxgrad.textgrid import Interval, text_grid, without_gaps
 
 FORMATS: Final = ("json", "srt", "vtt", "TextGrid")
 _LINE: Final = 42  # characters, as subtitles have it
@@ -143,24 +143,12 @@ def _vtt(passages: Iterable[TimedPassage]) -> Iterator[str]:
 
 
 def _text_grid(passages: Sequence[TimedPassage], seconds: float) -> str:
-    def tier(labelled: Iterable[tuple[float, float, str]]) -> list[Interval]:
-        intervals, end = [], 0.0
-        for start, stop, label in labelled:
-            if start > end:
-                intervals.append(Interval(end, start, ""))
-            intervals.append(Interval(start, stop, label))
-            end = stop
-        return [*intervals, Interval(end, seconds, "")] if end < seconds else intervals
-
     words = [word for passage in passages for word in passage.words]
-    phones = [phone for word in words for phone in word.phones]
-    return text_grid(
-        {
-            "words": tier((word.start, word.stop, word.word) for word in words),
-            "phones": tier((phone.start, phone.stop, phone.phone) for phone in phones),
-        },
-        seconds,
-    )
+    tiers = {
+        "words": [Interval(word.start, word.stop, word.word) for word in words],
+        "phones": [Interval(phone.start, phone.stop, phone.phone) for word in words for phone in word.phones],
+    }
+    return text_grid({name: without_gaps(tier, seconds) for name, tier in tiers.items()}, seconds)
 
 
 def _clock(seconds: float, point: str) -> str:
