@@ -1,10 +1,12 @@
 """The log-mel, against one written a second time from its definition."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
 from formant_synthesis import speak_phones
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from voxgrad.audio.mel import log_mel, read_mel
 from voxgrad.errors import BadInputError
@@ -145,32 +147,26 @@ def test_pickles_are_refused_with_the_reason(tmp_path, name):
         read_mel(tmp_path / name, SPEC)
 
 
-def test_an_array_of_objects_is_refused_unread(tmp_path):
-    np.save(tmp_path / "mel.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(BadInputError, match="contains no array"):
-        read_mel(tmp_path / "mel.npy", SPEC)
+def stored(save, *arguments, **options) -> bytes:
+    """What a function writes into a file."""
+    file = io.BytesIO()
+    save(file, *arguments, **options)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("name", ["mel.npy", "mel.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"nothing of the kind" * 10, b"PK\x03\x04"])
-def test_damaged_files_are_refused(tmp_path, name, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"\x93NUMPY", b"nothing of the kind" * 10, b"PK\x03\x04", stored(np.savez, MEL.numpy())),
+        *(stored(np.save, MEL.numpy())[:-9], save({"mel": MEL})[:-9], stored(np.save, np.array(["a", "b"]))),
+        stored(np.save, np.array([{}], dtype=object), allow_pickle=True),
+    ],
+)
+def test_what_is_damaged_or_no_array_is_refused_unread(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadInputError, match="is damaged"):
         read_mel(tmp_path / name, SPEC)
-
-
-def test_an_archive_of_arrays_is_refused(tmp_path):
-    np.savez(tmp_path / "mel.npz", MEL.numpy())
-    (tmp_path / "mel.npz").rename(tmp_path / "mel.npy")
-    with pytest.raises(BadInputError, match="contains no array"):
-        read_mel(tmp_path / "mel.npy", SPEC)
-
-
-def test_a_truncated_file_is_refused(tmp_path):
-    for path in (put(tmp_path / "a.npy", MEL.numpy()), put(tmp_path / "a.safetensors", {"mel": MEL})):
-        path.write_bytes(path.read_bytes()[:-9])
-        with pytest.raises(BadInputError, match="is damaged"):
-            read_mel(path, SPEC)
 
 
 @pytest.mark.parametrize("name", ["mel.npy", "mel.safetensors"])
@@ -210,9 +206,3 @@ def test_what_is_no_such_mel_is_refused(tmp_path, array, complaint):
     with pytest.raises(BadInputError) as caught:
         read_mel(put(tmp_path / "mel.npy", array), SPEC)
     assert complaint in str(caught.value)
-
-
-def test_words_are_no_mel(tmp_path):
-    np.save(tmp_path / "mel.npy", np.array(["a", "b"]))
-    with pytest.raises(BadInputError, match="contains no array"):
-        read_mel(tmp_path / "mel.npy", SPEC)

@@ -111,24 +111,6 @@ def test_its_loss_is_one_of_a_gaussian_of_its_own_deviation():
     assert loss.item() == pytest.approx(1.0, abs=0.03)
 
 
-@pytest.mark.parametrize("sampler", ["unipc", "euler", "ml"])
-def test_a_batch_gives_every_utterance_what_it_gets_alone(model, sampler):
-    settings = SynthesisSpec(sampler=sampler, steps=3, precision="float32")
-    tokens = torch.randint(1, 148, (3, 30), generator=torch.Generator().manual_seed(0))
-    lengths, rows = torch.tensor([30, 17, 9]), torch.tensor([0, 1, 2])
-    together = model.synthesize(tokens, lengths, settings, [torch.Generator().manual_seed(i) for i in range(3)], rows)
-    for row, length in enumerate(lengths.tolist()):
-        alone = model.synthesize(
-            tokens[row : row + 1, :length],
-            lengths[row : row + 1],
-            settings,
-            torch.Generator().manual_seed(row),
-            rows[row : row + 1],
-        )
-        frames = int(alone.lengths)
-        assert (together.mel[row, :, :frames] - alone.mel[0]).abs().max() < 1e-3
-
-
 def test_a_range_of_zero_is_monotone(model):
     tokens, lengths = torch.randint(1, 148, (1, 20)), torch.tensor([20])
     prior = model.encode(tokens, lengths, torch.tensor([1]))

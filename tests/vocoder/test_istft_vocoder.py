@@ -1,19 +1,13 @@
 """The package's own vocoder."""
 
-import json
-
 import pytest
 import torch
 from formant_synthesis import speak_phones
-from pydantic import ValidationError
 
 from voxgrad.audio.mel import log_mel
-from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.settings import ISTFTSpec, MelSpec
-from voxgrad.vocoder.choice import DESCRIPTION
 from voxgrad.vocoder.istft import ISTFTVocoder
 from voxgrad.vocoder.phase import istft, reconstruct_phase, zero_phase_spectrum
-from voxgrad.vocoder.registry import load, save
 
 CPU = torch.device("cpu")
 MEL = MelSpec()
@@ -99,27 +93,3 @@ def test_training_reaches_every_parameter_but_not_the_search(vocoder, mel):
     for name, parameter in vocoder.network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
-
-
-def test_it_comes_back_as_it_was(vocoder, mel, tmp_path):
-    save(vocoder, tmp_path)
-    loaded = load(tmp_path, CPU)
-    assert isinstance(loaded, ISTFTVocoder)
-    assert (loaded.spec, loaded.mel) == (SPEC, MEL)
-    torch.testing.assert_close(loaded(mel), vocoder(mel), rtol=0, atol=0)
-
-
-def test_a_flipped_description_is_refused(vocoder, tmp_path):
-    save(vocoder, tmp_path)
-    record = json.loads((tmp_path / DESCRIPTION).read_text())
-    record["spec"]["kernel"] = 4
-    (tmp_path / DESCRIPTION).write_text(json.dumps(record))
-    with pytest.raises(IntegrityError, match="kernel must be odd"):
-        load(tmp_path, CPU)
-
-
-def test_sizes_that_cannot_be(vocoder):
-    with pytest.raises(ValidationError, match="odd"):
-        ISTFTSpec(kernel=4)
-    with pytest.raises(BadInputError, match="does not divide"):
-        ISTFTVocoder.build(SPEC, MelSpec(hop_length=300))

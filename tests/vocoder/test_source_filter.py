@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from voxgrad.audio.mel import log_mel
-from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec, SourceFilterSpec
 from voxgrad.vocoder.phase import istft
-from voxgrad.vocoder.registry import load, save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder, excitation
 
 MEL = MelSpec()
@@ -90,17 +88,6 @@ def test_gradients_reach_every_weight_of_the_filter(vocoder):
     gradients = [one.grad for one in vocoder.network.filter.parameters()]
     assert all(one is not None and one.isfinite().all() for one in gradients)
     assert sum(float(one.abs().sum()) > 0 for one in gradients) == len(gradients)
-
-
-def test_what_is_saved_speaks_the_same(vocoder, tmp_path):
-    save(vocoder, tmp_path)
-    mel = log_mel(vowel(), MEL)
-    assert torch.equal(load(tmp_path, torch.device("cpu"))(mel), vocoder(mel))
-
-
-def test_a_hop_that_does_not_divide_the_frame_is_refused():
-    with pytest.raises(BadInputError, match="does not divide"):
-        SourceFilterVocoder.build(SMALL, MEL.model_copy(update={"hop_length": 300}))
 
 
 def test_a_revised_mel_is_what_the_iterations_move_to():
