@@ -1,6 +1,6 @@
 """A corpus that can be learnt: every token has a mel of its own, and a little noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,20 @@ def corpus(shared: Callable[..., Path]) -> Corpus:
         write_corpus(folder, clips, mels)
 
     folder = shared("corpus", make)
+    return Corpus.open(folder / CLIPS, folder / MELS)
+
+
+def random_corpus(folder: Path, sizes: Iterable[tuple[int, int]], takes: int = 1) -> Corpus:
+    """Clips of so many tokens and frames of noise; so many takes of every sentence."""
+    generator = torch.Generator().manual_seed(0)
+    clips, mels = [], {}
+    for number, (tokens, frames) in enumerate(sizes):
+        name, text = f"c{number:02}", f"text {number // takes}."
+        mels[name] = torch.randn(80, frames, generator=generator)
+        ids = tuple(torch.randint(1, 20, (tokens,), generator=generator).tolist())
+        clips.append(Clip(name, text, text, ids, "ann", frames, 1.0))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_corpus(folder, clips, mels)
     return Corpus.open(folder / CLIPS, folder / MELS)
 
 

@@ -14,29 +14,18 @@ from pathlib import Path
 
 import torch
 
+from tests.training.conftest import SPEC, random_corpus
 from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
+from voxgrad.settings import StageSpec, TrainSpec
 from voxgrad.training import checkpoint
-from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.training.dataset import Corpus
 from voxgrad.training.task import GradTTSTask
 from voxgrad.training.trainer import LOG
 
-SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
+MODEL = SPEC.model_copy(update={"enc_dropout": 0.1})
 INTERVAL = 3
-
-
-def corpus(folder: Path) -> Corpus:
-    generator = torch.Generator().manual_seed(0)
-    clips, mels = [], {}
-    for number in range(8):
-        mels[f"c{number}"] = torch.randn(80, 24, generator=generator)
-        tokens = tuple(int(token) for token in torch.randint(1, 20, (6,), generator=generator))
-        clips.append(Clip(f"c{number}", f"t{number}", f"t{number}", tokens, "ann", 24, 1.0))
-    folder.mkdir(exist_ok=True)
-    write_corpus(folder, clips, mels)
-    return Corpus.open(folder / CLIPS, folder / MELS)
 
 
 def train(data: Corpus, run: Path, steps: int) -> None:
@@ -48,7 +37,7 @@ def train(data: Corpus, run: Path, steps: int) -> None:
     )
     settings = TrainSpec(stages=stages, validate_every=5, checkpoint_every=INTERVAL, precision="float32", ema_decay=0.9)
     training, held_out = data.divide(0.2)
-    GradTTSTask(GradTTS(SPEC), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), ignore).train()
+    GradTTSTask(GradTTS(MODEL), training, held_out, {"ann": 0}, settings, run, torch.device("cpu"), ignore).train()
 
 
 def attempt(data: Corpus, run: Path, steps: int, kill: int | None, after: float) -> int:
@@ -88,7 +77,7 @@ def steps_logged(run: Path) -> int:
 def main(folder: Path, number: int, times: int, seed: int) -> None:
     chance = random.Random(seed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    data, run, steps = corpus(folder / "data"), folder / "run", 20 + 15 * times
+    data, run, steps = random_corpus(folder / "data", [(6, 24)] * 8), folder / "run", 20 + 15 * times
     exits, lost, torn = [], [], []
     for _ in range(times):
         exits.append(attempt(data, run, steps, number, chance.uniform(0.0, 0.4)))

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from tests.training.conftest import random_corpus
 from voxgrad.errors import IntegrityError
 from voxgrad.training.dataset import (
     CLIPS,
     MELS,
     Alignment,
-    Clip,
     Corpus,
     batch_of_step,
     collate,
@@ -16,21 +16,13 @@ from voxgrad.training.dataset import (
     crop_starts,
     generator_for,
     mean_mel,
-    write_corpus,
 )
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    generator = torch.Generator().manual_seed(0)
-    clips, mels = [], {}
-    for number in range(23):
-        frames = int(torch.randint(20, 90, (), generator=generator))
-        tokens = tuple(range(1, 6 + number % 7))
-        clips.append(Clip(f"c{number:02}", f"Text {number // 2}.", f"text {number // 2}.", tokens, "ann", frames, 1.0))
-        mels[f"c{number:02}"] = torch.randn(80, frames, generator=generator)
-    write_corpus(tmp_path, clips, mels)
-    return Corpus.open(tmp_path / CLIPS, tmp_path / MELS)
+    frames = torch.randint(20, 90, (23,), generator=torch.Generator().manual_seed(0)).tolist()
+    return random_corpus(tmp_path, ((5 + number % 7, count) for number, count in enumerate(frames)), takes=2)
 
 
 def test_a_corpus_comes_back_as_it_was_written(corpus, tmp_path):

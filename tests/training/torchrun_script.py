@@ -11,35 +11,22 @@ from pathlib import Path
 
 import torch
 
+from tests.training.conftest import SPEC, random_corpus
 from voxgrad.errors import VoxgradError
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import ModelSpec, StageSpec, TrainSpec
-from voxgrad.training.dataset import CLIPS, MELS, Clip, Corpus, write_corpus
+from voxgrad.settings import StageSpec, TrainSpec
 from voxgrad.training.optim import open_process_group
 from voxgrad.training.task import GradTTSTask
 
-SPEC = ModelSpec(n_enc_channels=16, filter_channels=16, filter_channels_dp=16, n_enc_layers=1, dec_dim=8)
+SIZES = [(4 + number, 17 + 5 * number) for number in range(8)]
+"""Some clips are shorter than a crop: every process has another number of frames."""
 ALL = ("encoder", "durations", "decoder")
 STAGES = (
     StageSpec(train=("encoder", "durations"), alignment="every_step", steps=1, batch_size=6),
     StageSpec(train=ALL, alignment="every_step", steps=1, batch_size=6, crop=24),
     StageSpec(train=("decoder",), steps=1, batch_size=6, crop=24),
 )
-
-
-def corpus(folder: Path) -> Corpus:
-    """Clips of different lengths, some shorter than a crop: every process has another number of frames."""
-    generator = torch.Generator().manual_seed(0)
-    clips, mels = [], {}
-    for number in range(8):
-        frames, tokens = 17 + 5 * number, 4 + number
-        mels[f"c{number}"] = torch.randn(80, frames, generator=generator)
-        text = tuple(int(token) for token in torch.randint(1, 20, (tokens,), generator=generator))
-        clips.append(Clip(f"c{number}", f"t{number}", f"t{number}", text, "ann", frames, 1.0))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_corpus(folder, clips, mels)
-    return Corpus.open(folder / CLIPS, folder / MELS)
 
 
 def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> GradTTSTask:
@@ -54,7 +41,7 @@ def trainer(folder: Path, stages: tuple[StageSpec, ...]) -> GradTTSTask:
     )
     group = open_process_group()
     with group.main_process_first():
-        training, held_out = corpus(folder / f"data-{group.rank}").divide(0.2)
+        training, held_out = random_corpus(folder / f"data-{group.rank}", SIZES).divide(0.2)
     device = torch.device("cpu")
     return GradTTSTask(model, training, held_out, {"ann": 0}, settings, folder / "run", device, ignore, group=group)
 
