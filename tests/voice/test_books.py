@@ -24,7 +24,7 @@ from books import write_epub
 ROOT = Path(__file__).parents[2]
 av = pytest.importorskip("av", reason="needs the extra books")
 TEXTS = ROOT.parent / "shared" / "data" / "texts" / "ljspeech.txt"
-FAST = ("--voice", "robot", "--vocoder", "quick", "--steps", "1", "--speed", "3")
+FAST = ("--voice", "robot", "--vocoder", "quick", "--steps", "1", "--speed", "3", "--precision", "float32")
 PAGES = {
     "a.xhtml": "<h1>One</h1><p>The sun is warm. Rain fell all day.</p>",
     "b.xhtml": "<h1>Two</h1><p>Two dogs ran home.</p><p>She reads a book. Snow fell.</p>",
@@ -87,10 +87,14 @@ def test_an_audiobook_has_chapters_tags_and_cover(name, book, command):
     assert tags["comment"].startswith(MARK)
     assert not Path(f"{name}.part").exists()
     assert Path(name).with_suffix(".srt").read_text(encoding="utf-8").count("-->") == 9
-    again = command("replay", name, "-o", "again.wav", "--json")
+    assert read_comment(Path(name)) == tags["comment"]
+
+
+def test_a_chapter_of_an_audiobook_is_replayed(book, command):
+    spoken = command("say", book, "-o", "b.m4b", "--chapters", "3", *FAST, "--json")
+    again = command("replay", "b.m4b", "-o", "again.wav", "--json")
     assert again.code == 0, again.err
-    assert json.loads(again.out)["seconds"] == answer["seconds"]
-    assert "not compared, because the format is lossy" not in command("info", name).err
+    assert json.loads(again.out)["seconds"] == json.loads(spoken.out)["seconds"]
 
 
 def test_a_chapter_begins_where_its_words_do(book, command):
@@ -231,18 +235,9 @@ def _long_book(path: Path) -> Path:
 @pytest.mark.skipif(not TEXTS.is_file(), reason="the shared texts are not here")
 def test_a_book_of_thirty_thousand_characters_that_was_killed_ends_the_same(tmp_path):
     book = _long_book(tmp_path / "long.epub")
-    program = [
-        sys.executable,
-        "-c",
-        "from voxgrad.cli.main import run; run()",
-        "say",
-        str(book),
-        "--voice",
-        "english",
-        "--vocoder",
-        "kathleen",
-    ]
-    program += ["--steps", "1", "--speed", "5", "--home", str(tmp_path / "home")]
+    program = [sys.executable, "-c", "from voxgrad.cli.main import run; run()", "say", str(book)]
+    how = ("--voice", "english", "--vocoder", "kathleen", "--steps", "1", "--speed", "5")
+    program += [*how, "--home", str(tmp_path / "home")]
     subprocess.run([*program, "-o", str(tmp_path / "whole.m4b")], cwd=ROOT, check=True, capture_output=True)
     killed = subprocess.Popen([*program, "-o", str(tmp_path / "b.m4b")], cwd=ROOT, stderr=subprocess.DEVNULL)
     pieces = tmp_path / "b.m4b.part" / "passages.jsonl"

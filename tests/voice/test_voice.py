@@ -89,14 +89,13 @@ def test_joints_do_not_click(robot):
 
 
 @pytest.mark.parametrize("silence", [0.0, 0.35])
-def test_no_joint_of_real_speech_steps_as_far_as_the_speech_does(silence):
-    speaker = voxgrad.load("base/english", vocoder="vocoder/kathleen")
+def test_no_joint_of_real_speech_steps_as_far_as_the_speech_does(silence, english):
     texts = ["The road ran along the river;", "it turned away from the water. Nobody used it."]
-    pieces = list(speaker.stream(texts, SynthesisSpec(steps=4), DeliverySpec(sentence_silence=silence)))
+    pieces = list(english.stream(texts, SynthesisSpec(steps=2), DeliverySpec(sentence_silence=silence)))
     pieces = [piece for piece in pieces if piece.durations]
     assert len(pieces) == 3
     furthest = max(np.abs(np.diff(piece.samples)).max() for piece in pieces)
-    near = speaker.rate // 100
+    near = english.rate // 100
     for before, after in pairwise(pieces):
         joint = np.concatenate([before.samples[-near:], after.samples[: near + 1]])
         assert np.abs(np.diff(joint)).max() < 0.1 * furthest
@@ -114,9 +113,8 @@ def test_volume_is_a_factor_and_never_clips(robot):
     assert np.abs(robot.say("Hello there.", steps=1, volume=10).samples).max() <= 1
 
 
-def test_pitch_is_raised_by_semitones(tmp_path):
-    speaker = voxgrad.load("english", vocoder="kathleen", home=str(tmp_path))
-    plain, raised = (speaker.say("No more of this.", steps=1, sampler="euler", pitch=pitch) for pitch in (0, 4))
+def test_pitch_is_raised_by_semitones(english):
+    plain, raised = (english.say("No more of this.", steps=1, sampler="euler", pitch=pitch) for pitch in (0, 4))
     assert len(raised.samples) == len(plain.samples)
     before, after = (median_f0(Waveform(one.samples, one.rate)) for one in (plain, raised))
     assert before is not None
