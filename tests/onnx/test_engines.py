@@ -17,8 +17,8 @@ from voxgrad.errors import BadInputError
 from voxgrad.onnx.runtime import MODEL
 from voxgrad.settings import SynthesisSpec
 from voxgrad.voice import load
+from voxgrad.voice.engine import OnnxEngine
 from voxgrad.voice.metadata import read_recipe
-from voxgrad.voice.onnx_engine import OnnxEngine
 from voxgrad.voice.torch_engine import TorchEngine
 
 PAGE = Path(__file__).parents[2] / "docs" / "anywhere.md"

@@ -24,7 +24,7 @@ from voxgrad.events import Emit, Said, ignore, tracked
 from voxgrad.model.diffusion import padded_length
 from voxgrad.model.frame_prior import POSITION_FEATURES, frame_positions
 from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
-from voxgrad.store.artifact import Artifact
+from voxgrad.store import Artifact
 from voxgrad.text.lexicon import LEXICON, NONE, Lexicon
 
 CLIPS, MELS = "clips.jsonl", "mels.safetensors"

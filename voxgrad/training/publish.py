@@ -14,8 +14,7 @@ from voxgrad.device import memory_explained, pick_device, precision_name
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import Emit, Said, tracked
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.store import Store
+from voxgrad.store import Artifact, Store
 from voxgrad.training.dataset import generator_for
 from voxgrad.training.run import LOG, RunInProgress, RunOptions, RunRequest, TrainingLog, tensorboard_writer
 from voxgrad.training.trainer import Trainer, TrainingTask

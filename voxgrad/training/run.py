@@ -20,9 +20,7 @@ from pydantic import ValidationError
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.settings import RunSpec, Spec
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import Parent, fingerprint
-from voxgrad.store.store import Store
+from voxgrad.store import Artifact, Parent, Store, fingerprint
 
 RECORD = "run.json"
 _CARD = 12.0

@@ -16,8 +16,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Advance, Emit, Said, percent
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import Preset, StageSpec, TrainSpec
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.store import Store
+from voxgrad.store import Artifact, Store
 from voxgrad.text.lexicon import LEXICON
 from voxgrad.training.alignment import (
     Durations,

@@ -10,12 +10,11 @@ from voxgrad.events import Emit, ignore
 from voxgrad.onnx.runtime import KIND, find_graph, has_runtime, settings_of
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
-from voxgrad.store.artifact import Artifact
-from voxgrad.store.store import Store
+from voxgrad.store import Artifact, Store
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
-from voxgrad.voice.engine import Engine
-from voxgrad.voice.onnx_engine import (
+from voxgrad.voice.engine import (
+    Engine,
     OnnxEngine,
     require_settings,
     require_suited,

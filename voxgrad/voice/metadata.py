@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from voxgrad.audio.writers import read_comment
 from voxgrad.errors import BadInputError, IntegrityError, VoxgradError
-from voxgrad.store.artifact import Artifact
+from voxgrad.store import Artifact
 
 MARK: Final = "synthetic speech"
 """What every remark begins with; all of it where no more shall be said."""

@@ -13,7 +13,7 @@ from voxgrad.device import autocast, keep_freed_memory
 from voxgrad.model.gradtts import Performance, TokenProsody
 from voxgrad.onnx.runtime import NetworkOutput
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
-from voxgrad.store.artifact import Artifact
+from voxgrad.store import Artifact
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
 from voxgrad.voice.engine import LocalEngine, TokenChanges, finite
 from voxgrad.voice.pauses import faded

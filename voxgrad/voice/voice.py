@@ -17,15 +17,14 @@ from voxgrad.onnx.runtime import settings_of
 from voxgrad.options import takes_options
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
-from voxgrad.store.artifact import Artifact
+from voxgrad.store import Artifact
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.unicode import on_disk
-from voxgrad.voice.engine import Engine, PassageAudio, Pauses
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses, resolve_graph_defaults
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
-from voxgrad.voice.onnx_engine import resolve_graph_defaults
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
 
