@@ -32,7 +32,7 @@ def whole(tmp_path_factory):
     return outcome(one)
 
 
-@pytest.mark.parametrize("step", range(1, 18) if LONG else (1, 4, 8, 9, 13, 17))
+@pytest.mark.parametrize("step", range(1, 18) if LONG else (4, 8, 13))
 def test_a_stopped_run_goes_on_bitwise(step, whole, tmp_path):
     stopped_at(tmp_path, step, compares=True)
     torch.manual_seed(99)  # nothing may depend on where torch's own generator stands
@@ -140,9 +140,17 @@ def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch)
     assert any(differs(saved) for saved in history[:: -1 if LONG else -2]) == bool(part)
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that was stopped after its checkpoints of steps 9 and 13."""
+    run = tmp_path_factory.mktemp("stopped")
+    stopped_at(run, 15, compares=True)
+    return run
+
+
 @pytest.mark.parametrize("damage", ["truncated", "missing", "changed", "position cut", "no position", "moved"])
-def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
-    stopped_at(tmp_path, 15, compares=True)
+def test_a_damaged_checkpoint_is_passed_over(damage, stopped, whole, tmp_path):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
     before, newest = checkpoint.checkpoints(tmp_path)
     weights, position = newest / "average.safetensors", newest / "position.json"
     content = weights.read_bytes()
@@ -160,16 +168,18 @@ def test_a_damaged_checkpoint_is_passed_over(damage, whole, tmp_path):
         position.write_text(position.read_text().replace('"total": 13', '"total": 12'))
         position.write_text(position.read_text().replace('"step": 3', '"step": 2'))
     said = []
-    resumed = engine(tmp_path, emit=said.append, compares=True)
-    resumed.train()
-    warning = Said(f"checkpoint {newest.name} is damaged; resuming from the one before it", "warning")
-    assert warning in said
-    assert Said(f"resuming from step {int(before.name.removeprefix('step-'))}") in said
-    assert outcome(resumed) == whole
+    found = checkpoint.load_checkpoint(tmp_path, said.append)
+    assert said == [Said(f"checkpoint {newest.name} is damaged; resuming from the one before it", "warning")]
+    assert found.position.total == int(before.name.removeprefix("step-"))
+    assert checkpoint.checkpoints(tmp_path) == [before]
+    if damage == "truncated":
+        resumed = engine(tmp_path, compares=True)
+        resumed.train()
+        assert outcome(resumed) == whole
 
 
-def test_where_no_checkpoint_is_whole_it_says_so_once(tmp_path):
-    stopped_at(tmp_path, 15)
+def test_where_no_checkpoint_is_whole_it_says_so_once(stopped, tmp_path):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
     for saved in checkpoint.checkpoints(tmp_path):
         (saved / "model.safetensors").unlink()
     with pytest.raises(IntegrityError, match=f"no checkpoint of {tmp_path.name} is intact") as caught:
@@ -190,8 +200,10 @@ def test_what_a_killed_process_left_behind_is_cleared_away(whole, tmp_path):
     assert len(list((tmp_path / "ckpt").iterdir())) == 2
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("step", [1, 9, 17])
+@pytest.mark.parametrize(
+    ("number", "code", "step"),
+    [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 9), (signal.SIGINT, 130, 17)],
+)
 def test_the_first_signal_finishes_the_step_and_saves(number, code, step, whole, tmp_path):
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 

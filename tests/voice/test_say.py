@@ -195,6 +195,7 @@ def test_what_is_left_out_is_told_with_its_line(way, furnished, command, typed, 
         ('{"text": "a", "speed": 99}', "list.jsonl:1, speed"),
         ('{"text": "a", "seed": -1}', "list.jsonl:1, seed"),
         ('{"text": "a"}\n{"text": "b", "voice": "robt"}', "Did you mean robot?"),
+        ('{"text": "a", "out": "a.wav"}\n{"text": "b", "out": "a.wav"}', "two utterances would be written to a.wav"),
         ('{"text": "a", "out": "a.mid"}', "does not have a supported audio ending"),
         ('{"text": "a", "out": "nowhere/a.wav"}', "does not exist"),
     ],
@@ -203,13 +204,6 @@ def test_a_list_that_cannot_be_said_is_refused(content, complaint, furnished, re
     Path("list.jsonl").write_text(content, encoding="utf-8")
     assert complaint in refused("say", "-f", "list.jsonl", *FAST)
     assert names() == ["list.jsonl"]
-
-
-def test_two_utterances_cannot_be_one_file(furnished, command):
-    Path("list.jsonl").write_text('{"text": "Hello.", "out": "a.wav"}\n' * 2, encoding="utf-8")
-    outcome = command("say", "-f", "list.jsonl", *FAST)
-    assert outcome.code == 2
-    assert "two utterances would be written to a.wav" in outcome.err
 
 
 @pytest.mark.parametrize("text", [b"", b" \n\n", b"\xff\xfe"])
