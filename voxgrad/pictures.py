@@ -80,13 +80,14 @@ def draw_curves(path: Path, panels: Mapping[str, Mapping[str, Curve]], title: st
     figure.savefig(path)
 
 
-def _figure(rows: int, height: float) -> tuple[Figure, list[Axes]]:
+def _figure(rows: int, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure and its axes, row by row; those of a single column share what they show across."""
     figure = Figure(figsize=(9.0, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)
-    for axis in axes[:, 0]:
+    axes = list(figure.subplots(rows, columns, sharex=columns == 1, squeeze=False).flat)
+    for axis in axes:
         axis.tick_params(labelsize=8)
-    return figure, list(axes[:, 0])
+    return figure, axes
 
 
 def _mel(axis: Axes, mel: NDArray[np.float32], spec: MelSpec) -> None:
@@ -117,26 +118,21 @@ def draw_coverage(path: Path, phones: Sequence[str], here: Sequence[float], engl
 
 def draw_distributions(path: Path, values: Mapping[str, Sequence[float]]) -> None:
     """Draws a histogram for every name, two in a row."""
-    figure = Figure(figsize=(9.0, 4.4), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    for axis, (name, numbers) in zip(figure.subplots(2, 2).flat, values.items(), strict=False):
+    figure, axes = _figure(2, 4.4, columns=2)
+    for axis, (name, numbers) in zip(axes, values.items(), strict=False):
         axis.hist(numbers, bins=30)
         axis.set_xlabel(name, fontsize=9)
         axis.set_ylabel("clips", fontsize=9)
-        axis.tick_params(labelsize=8)
     figure.savefig(path)
 
 
 def draw_compared(path: Path, rows: Sequence[Mapping[str, NDArray[np.float32]]], spec: MelSpec) -> None:
     """Draws mels side by side: a line for each sentence, a labelled column for each speaker."""
-    figure = Figure(figsize=(9.0, 0.5 + 1.9 * len(rows)), dpi=_DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
-    for line, mels in zip(grid, rows, strict=True):
-        for axis, (name, mel) in zip(line, mels.items(), strict=True):
-            _mel(axis, mel, spec)
-            axis.set_title(name, fontsize=9)
-            axis.tick_params(labelsize=7)
+    figure, axes = _figure(len(rows), 0.5 + 1.9 * len(rows), columns=len(rows[0]))
+    labelled = (named for mels in rows for named in mels.items())
+    for axis, (name, mel) in zip(axes, labelled, strict=True):
+        _mel(axis, mel, spec)
+        axis.set_title(name, fontsize=9)
     figure.savefig(path)
 
 
