@@ -64,7 +64,7 @@ def main() -> None:
         missed = [edits(words, heard(whisper, one)) for one in (source.waveform, converted)]
         if arguments.errors:
             print(path.name, missed, len(words), " ".join(heard(whisper, converted)))
-        before, after = (metrics.word_times(one, text) for one in (source.waveform, converted))
+        before, after = (metrics.aligner.word_times(one, text) for one in (source.waveform, converted))
         embedded = [metrics.voice(one) for one in (source.waveform, converted)]
         row = {
             "words": float(len(words)),

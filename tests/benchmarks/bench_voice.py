@@ -58,7 +58,7 @@ def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: st
         rows[name].append(
             (
                 metrics_by_models.words_misheard(waveform, clip.normalised),
-                metrics_by_models.words_wrong(waveform, clip.text),
+                metrics_by_models.aligner.words_wrong(waveform, clip.text),
                 similarity(metrics_by_models.voice(waveform), known),
                 metrics_by_models.quality(waveform),
             )

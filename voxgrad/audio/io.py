@@ -260,7 +260,9 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
     """
     start = _first_bytes(path)
     with tempfile.TemporaryDirectory() as scratch:
-        readable = _decoded(path, Path(scratch)) if _needs_ffmpeg(path, start) else path
+        # libsndfile does not know MPEG-4, under whatever ending.
+        by_ffmpeg = path.suffix.lower() in FFMPEG_ENDINGS or start[4:8] == b"ftyp"
+        readable = _decoded(path, Path(scratch)) if by_ffmpeg else path
         try:
             with soundfile.SoundFile(readable) as file:
                 if file.frames == 0:
@@ -268,11 +270,6 @@ def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
                 yield file
         except soundfile.LibsndfileError as error:
             raise _no_sound(path, start, error) from error
-
-
-def _needs_ffmpeg(path: Path, start: bytes) -> bool:
-    """Whether a file is of a format that libsndfile does not know: by its ending, or MPEG-4 under any."""
-    return path.suffix.lower() in FFMPEG_ENDINGS or start[4:8] == b"ftyp"
 
 
 def _decoded(path: Path, scratch: Path) -> Path:

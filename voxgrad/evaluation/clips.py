@@ -132,10 +132,10 @@ def measured(take: Take, clip: Clip, recorded: Waveform, engine: TorchEngine, al
 
 def perceptual(metrics_by_models: PerceptualMetrics, audio: Waveform, clip: Clip) -> Figures:
     """Metrics by other models of an utterance: words misheard, and quality."""
-    misheard = metrics_by_models.words_misheard(audio, clip.normalised)
+    misheard, aligner = metrics_by_models.words_misheard(audio, clip.normalised), metrics_by_models.aligner
     found: Mapping[str, float | None] = {
         "misheard": misheard,
-        "wrong": metrics_by_models.words_wrong(audio, clip.text),
+        "wrong": None if aligner is None else aligner.words_wrong(audio, clip.text),
         "words": len(words(clip.normalised)),
         "dnsmos": metrics_by_models.quality(audio),
     }

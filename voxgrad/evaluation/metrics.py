@@ -181,7 +181,7 @@ class PerceptualMetrics:
     def __init__(self) -> None:
         lacking = missing()
         self.recognises = "word error" not in lacking
-        self._aligner = ForcedAligner() if self.recognises else None
+        self.aligner = ForcedAligner() if self.recognises else None
         self._encoder: Any = None
         if "speaker similarity" not in lacking:
             self._encoder = import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
@@ -192,14 +192,6 @@ class PerceptualMetrics:
         if not self.recognises:
             return None
         return edits(words(normalised), words(hear(Recogniser("pocketsphinx"), waveform).text))
-
-    def words_wrong(self, waveform: Waveform, text: str) -> int | None:
-        """See `voxgrad.evaluation.metrics.ForcedAligner`."""
-        return None if self._aligner is None else self._aligner.words_wrong(waveform, text)
-
-    def word_times(self, waveform: Waveform, text: str) -> NDArray[np.float64] | None:
-        """See `voxgrad.evaluation.metrics.ForcedAligner`."""
-        return None if self._aligner is None else self._aligner.word_times(waveform, text)
 
     def voice(self, waveform: Waveform) -> NDArray[np.float32] | None:
         """The speaker's embedding (Wan et al., 2018), of length one: (256,)."""

@@ -55,6 +55,8 @@ class GradTTSTask:
     known: Mapping[str, Tensor] = field(default_factory=dict)
     """Durations of all clips, held-out ones too, where they are read from TextGrids; by clip id."""
     group: ProcessGroup = field(default_factory=ProcessGroup)
+    stages: tuple[StageSpec, ...] = field(init=False)
+    modules: dict[str, nn.Module] = field(init=False)
     durations: Durations = field(init=False)
     trainer: Trainer = field(init=False)
     _frozen: dict[str, Alignment] = field(init=False, default_factory=dict)
@@ -65,6 +67,8 @@ class GradTTSTask:
         self.model.to(self.device)
         self.durations = Durations(self._all.clips)
         self.durations.update(self.known)
+        self.stages = self.settings.stages
+        self.modules = {"model": self.model, "durations": self.durations}
         self.trainer = Trainer(self, self.settings, self.run, self.emit)
 
     @property
@@ -75,16 +79,6 @@ class GradTTSTask:
     def train(self) -> dict[str, float]:
         """Runs all stages; see :meth:`Trainer.train`."""
         return self.trainer.train()
-
-    @property
-    def stages(self) -> tuple[StageSpec, ...]:
-        """See :class:`TrainingTask`."""
-        return self.settings.stages
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """See :class:`TrainingTask`."""
-        return {"model": self.model, "durations": self.durations}
 
     def name(self, stage: int) -> str:
         """See :class:`TrainingTask`."""

@@ -40,27 +40,20 @@ class VocoderTask:
     settings: VocoderTrainSpec
     device: torch.device
     group: ProcessGroup = field(default_factory=ProcessGroup)
+    stages: tuple[VocoderStageSpec, ...] = field(init=False)
+    modules: dict[str, nn.Module] = field(init=False)
+    """See :class:`TrainingTask`; discriminators are kept only where a stage needs them."""
     _discriminators: "Discriminators" = field(init=False)
     _optimizers: dict[str, torch.optim.Optimizer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.stages = self.settings.stages
         for stage in range(len(self.stages)):
             self._learner(stage)  # which refuses what the vocoder has not
-        self.vocoder.network.to(self.device)
+        self.modules = {"model": self.vocoder.network.to(self.device)}
         self._discriminators = Discriminators().to(self.device)
-
-    @property
-    def stages(self) -> tuple[VocoderStageSpec, ...]:
-        """See :class:`TrainingTask`."""
-        return self.settings.stages
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """See :class:`TrainingTask`; discriminators are kept only where a stage needs them."""
-        modules: dict[str, nn.Module] = {"model": self.vocoder.network}
         if any(stage.adversarial for stage in self.stages):
-            modules["discriminators"] = self._discriminators
-        return modules
+            self.modules["discriminators"] = self._discriminators
 
     def name(self, stage: int) -> str:
         """See :class:`TrainingTask`."""
