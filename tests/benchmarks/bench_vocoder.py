@@ -131,7 +131,7 @@ def opened(ref: str) -> Vocoder:
     if ref == GRIFFIN_LIM:
         return load_vocoder(None, MelSpec(), "nobody's")
     if Path(ref).is_dir():
-        return load(Path(ref), torch.device("cpu"))
+        return load(Path(ref))
     artifact = Store.open().find(ref, "vocoder")
     return load_vocoder(artifact, mel_of(artifact), "its own")
 

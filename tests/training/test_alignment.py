@@ -63,19 +63,13 @@ def test_every_step_tells_of_clips_that_it_has_seen_before(corpus, tmp_path):
     assert max(moves(tmp_path / "run")) == 9
 
 
-def test_alignments_settle_once_they_keep_still(corpus, tmp_path):
+def test_alignments_settle_once_they_keep_still_for_a_stage(corpus, tmp_path):
     said = []
-    one = trainer(corpus, tmp_path / "run", (stage(3, 10, settled=0.99),), said.append)
-    one.train()
-    assert list(moves(tmp_path / "run")) == [4]  # no search after the first that moved little
-    assert [entry["step"] for entry in logged(tmp_path / "run") if "settled" in entry] == [4]
-    assert sum("settled" in event.text for event in said if isinstance(event, Said)) == 1
-
-
-def test_settling_holds_for_a_stage_only(corpus, tmp_path):
     stages = (stage(3, 7, settled=0.99), stage(3, 7, settled=0.99))
-    trainer(corpus, tmp_path / "run", stages).train()
-    assert list(moves(tmp_path / "run")) == [4, 11]
+    trainer(corpus, tmp_path / "run", stages, said.append).train()
+    assert list(moves(tmp_path / "run")) == [4, 11]  # no search after the first that moved little
+    assert [entry["step"] for entry in logged(tmp_path / "run") if "settled" in entry] == [4, 11]
+    assert sum("settled" in event.text for event in said if isinstance(event, Said)) == 2
 
 
 @pytest.mark.parametrize("stop", [7, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (4, 10, 13))])

@@ -17,7 +17,6 @@ from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.registry import load, load_vocoder, save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
-CPU = torch.device("cpu")
 SPEC = HiFiGANSpec(
     upsample_initial_channel=16, resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 2),), resblock="2"
 )
@@ -42,7 +41,7 @@ def test_each_kind_comes_back_as_it_was(tmp_path, kind, spec):
     vocoder = kind.build(spec, MelSpec())
     save(vocoder, tmp_path)
     assert (tmp_path / "weights.safetensors").exists() == (vocoder.network is not None)
-    loaded = load(tmp_path, CPU)
+    loaded = load(tmp_path)
     assert isinstance(loaded, kind)
     assert (loaded.name, loaded.spec, loaded.mel) == (kind.name, spec, MelSpec())
     mel = torch.randn(1, 80, 12) - 4
@@ -66,14 +65,14 @@ def test_half_precision_halves_the_file_and_nearly_keeps_the_sound(tmp_path, hif
         sizes.append((directory / "weights.safetensors").stat().st_size)
     assert sizes[1] < 0.6 * sizes[0]
     mel = torch.randn(1, 80, 5)
-    torch.testing.assert_close(load(tmp_path / "half", CPU)(mel), hifigan(mel), atol=1e-3, rtol=0)
+    torch.testing.assert_close(load(tmp_path / "half")(mel), hifigan(mel), atol=1e-3, rtol=0)
 
 
 def test_a_directory_without_a_vocoder_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="contains no vocoder"):
-        load(tmp_path, CPU)
+        load(tmp_path)
     with pytest.raises(BadInputError, match="contains no vocoder"):
-        load(tmp_path / "missing", CPU)
+        load(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,7 @@ def test_a_directory_without_a_vocoder_is_refused(tmp_path):
 def test_a_description_that_cannot_be_read_is_refused(tmp_path, content):
     (tmp_path / "vocoder.json").write_text(content)
     with pytest.raises(IntegrityError, match="a vocoder that this version does not know"):
-        load(tmp_path, CPU)
+        load(tmp_path)
 
 
 def test_an_unknown_setting_is_named(tmp_path, hifigan):
@@ -91,7 +90,7 @@ def test_an_unknown_setting_is_named(tmp_path, hifigan):
     record["spec"]["activation"] = "snake"
     (tmp_path / "vocoder.json").write_text(json.dumps(record))
     with pytest.raises(IntegrityError, match="activation"):
-        load(tmp_path, CPU)
+        load(tmp_path)
 
 
 def test_missing_damaged_and_foreign_weights_are_refused(tmp_path, hifigan):
@@ -100,16 +99,16 @@ def test_missing_damaged_and_foreign_weights_are_refused(tmp_path, hifigan):
     content = weights.read_bytes()
     weights.write_bytes(content[: len(content) // 2])
     with pytest.raises(IntegrityError):
-        load(tmp_path, CPU)
+        load(tmp_path)
     weights.unlink()
     with pytest.raises(IntegrityError):
-        load(tmp_path, CPU)
+        load(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     save(HiFiGAN.build(HiFiGANSpec(upsample_initial_channel=32), MelSpec()), other)
     (other / "weights.safetensors").replace(weights)
     with pytest.raises(BadInputError, match="resblocks"):
-        load(tmp_path, CPU)
+        load(tmp_path)
 
 
 OTHER = MelSpec(sample_rate=24000, f_max=12000)

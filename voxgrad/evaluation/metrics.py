@@ -180,8 +180,7 @@ class PerceptualMetrics:
 
     def __init__(self) -> None:
         lacking = missing()
-        self.recognises = "word error" not in lacking
-        self.aligner = ForcedAligner() if self.recognises else None
+        self.aligner = None if "word error" in lacking else ForcedAligner()
         self._encoder: Any = None
         if "speaker similarity" not in lacking:
             self._encoder = import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
@@ -189,7 +188,7 @@ class PerceptualMetrics:
 
     def words_misheard(self, waveform: Waveform, normalised: str) -> int | None:
         """How many words pocketsphinx takes for others, leaves out or adds (Levenshtein's distance)."""
-        if not self.recognises:
+        if self.aligner is None:
             return None
         return edits(words(normalised), words(hear(Recogniser("pocketsphinx"), waveform).text))
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self, cast
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import torch
 from pydantic import ValidationError
@@ -94,8 +94,8 @@ def save(vocoder: Vocoder, directory: Path, dtype: torch.dtype | None = None) ->
     (directory / DESCRIPTION).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def load(directory: Path, device: torch.device) -> Vocoder:
-    """Read what `save` wrote, ready to speak on ``device``.
+def load(directory: Path) -> Vocoder:
+    """Read what `save` wrote, ready to speak on the processor.
 
     Raises:
         BadInputError: the directory holds no vocoder, or weights that do not fit its description.
@@ -116,13 +116,7 @@ def load(directory: Path, device: torch.device) -> Vocoder:
     if kind.name == GRIFFIN_LIM:
         return build()
     weights = read_weights(directory / WEIGHTS)
-
-    def network_of(vocoder: Any) -> nn.Module:
-        return cast("nn.Module", vocoder.network)
-
-    vocoder = build_strict(build, weights, f"the vocoder in {directory}", network_of)
-    network_of(vocoder).to(device)
-    return vocoder
+    return build_strict(build, weights, f"the vocoder in {directory}", lambda vocoder: vocoder.network)
 
 
 def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder:
@@ -136,7 +130,7 @@ def load_vocoder(artifact: Artifact | None, mel: MelSpec, whose: str) -> Vocoder
         return GriffinLim(GriffinLimSpec(), mel)
     for entry in artifact.manifest.files:
         artifact.path(entry.path)  # verifies it
-    vocoder = load(artifact.directory, torch.device("cpu"))
+    vocoder = load(artifact.directory)
     require_mel(vocoder, mel, str(artifact), whose)
     return vocoder
 
