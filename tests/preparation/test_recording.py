@@ -14,8 +14,8 @@ import soundfile
 from formant_synthesis import speak_phones
 
 from tests.preparation.conftest import TEXTS, rows
-from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.clean import into_silence, part, speech_span
+from voxgrad.audio.io import Waveform, resample
 from voxgrad.settings import AudioSpec, TextSpec
 from voxgrad.text.tokens import encode
 
