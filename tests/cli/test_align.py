@@ -60,7 +60,7 @@ def test_what_cannot_be_is_refused(furnished, refused, arguments, word):
 
 def test_a_file_in_the_way_is_refused(furnished, refused, tmp_path):
     (tmp_path / "grids").write_text("")
-    assert "is a file" in refused("align", "robot", "-o", "grids")
+    assert "grids already exists" in refused("align", "robot", "-o", "grids")
 
 
 def test_a_voice_from_before_alignments_were_kept(furnished, command, refused):

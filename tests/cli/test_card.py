@@ -10,7 +10,7 @@ from PIL import Image
 from voxgrad.cli.main import Terminated
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
-from voxgrad.steps import card as card_step
+from voxgrad.steps import evaluate as card_step
 from voxgrad.training.dataset import Dataset
 
 FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--name", "robot")
@@ -20,7 +20,7 @@ FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--name", "robot"
 def trained(furnished, monkeypatch):
     """A home where fine-tuning is done at once: what follows it is tested here."""
     voice = furnished.find("robot", "voice")
-    monkeypatch.setattr("voxgrad.steps.finetune.finetune", lambda *_, **__: voice)
+    monkeypatch.setattr("voxgrad.steps.train.finetune", lambda *_, **__: voice)
     return furnished
 
 

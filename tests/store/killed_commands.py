@@ -24,7 +24,7 @@ from voxgrad.audio import praat
 from voxgrad.cli import terminal
 from voxgrad.cli.main import main
 from voxgrad.events import ignore
-from voxgrad.steps import finetune, import_checkpoint, prepare, say
+from voxgrad.steps import prepare, say, train, weights
 from voxgrad.store import Artifact, Lineage, Store, archive, maintenance
 from voxgrad.store.artifact import entries
 from voxgrad.store.lineage import verify
@@ -36,10 +36,10 @@ IMPORTED = (
     PngImagePlugin,
     terminal,
     praat,
-    import_checkpoint,
-    finetune,
     prepare,
     say,
+    train,
+    weights,
     archive,
     maintenance,
 )

@@ -84,8 +84,8 @@ def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", con
     from voxgrad.preparation.consent import not_needed
     from voxgrad.presets import load_preset
     from voxgrad.settings import PrepareSpec, TextSpec
-    from voxgrad.steps.finetune import finetune
     from voxgrad.steps.prepare import Options, prepare
+    from voxgrad.steps.train import finetune
     from voxgrad.store.artifact import plain_name
 
     dataset = prepare(

@@ -83,7 +83,7 @@ def card(
 ) -> None:
     """Compare a voice with its base on one HTML page. An existing page is reused."""
     session.loading()
-    from voxgrad.steps.card import card as step
+    from voxgrad.steps.evaluate import card as step
 
     with session.progress() as progress:
         made = step(session.store, session.store.find(voice, "voice"), progress.emit)
@@ -100,7 +100,7 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: floa
     """
     from voxgrad.cli.main import Terminated
     from voxgrad.events import Said
-    from voxgrad.steps.card import card
+    from voxgrad.steps.evaluate import card
 
     again = f"write it with: voxgrad card {voice.ref}"
     try:

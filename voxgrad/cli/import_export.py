@@ -307,7 +307,7 @@ def _import_checkpoint(
     config: Path | None,
     licence: str | None,
 ) -> "Artifact":
-    from voxgrad.steps.import_checkpoint import import_base, import_vocoder
+    from voxgrad.steps.weights import import_base, import_vocoder
 
     if kind is None:
         raise BadInputError("the kind of this checkpoint is unknown", "Give --kind base or --kind vocoder.")

@@ -157,13 +157,13 @@ def finetune(
     """Fine-tune a base to a speaker. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import Preset
-    from voxgrad.steps.finetune import STEP
-    from voxgrad.steps.finetune import finetune as step
+    from voxgrad.steps.train import FINETUNE
+    from voxgrad.steps.train import finetune as step
     from voxgrad.training.run import with_time_for_card
 
     if any(override.partition("=")[0].partition(".")[0] == "model" for override in training.overrides):
         raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
-    begun = begin_or_resume(session, STEP, run, training, Preset, preset)
+    begun = begin_or_resume(session, FINETUNE, run, training, Preset, preset)
     start = begun.parent(session, "base", base, "base")
     if begun.record is not None:
         (speaker,) = begun.record.options["speakers"]
@@ -191,10 +191,10 @@ def pretrain(
     """Train a base from scratch. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import Preset
-    from voxgrad.steps.pretrain import STEP
-    from voxgrad.steps.pretrain import pretrain as step
+    from voxgrad.steps.train import PRETRAIN
+    from voxgrad.steps.train import pretrain as step
 
-    begun = begin_or_resume(session, STEP, run, training, Preset, preset)
+    begun = begin_or_resume(session, PRETRAIN, run, training, Preset, preset)
     with session.progress() as progress:
         base = step(
             session.store, begun.dataset, name=begun.name, preset=begun.settings, emit=progress.emit, options=begun.how
@@ -217,8 +217,8 @@ def train_vocoder(
     """Train a vocoder. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import VocoderPreset
-    from voxgrad.steps.train_vocoder import STEP
-    from voxgrad.steps.train_vocoder import train_vocoder as step
+    from voxgrad.steps.vocoder import STEP
+    from voxgrad.steps.vocoder import train_vocoder as step
 
     begun = begin_or_resume(session, STEP, run, training, VocoderPreset, preset)
     record = begun.record

@@ -26,9 +26,9 @@ from voxgrad.preparation.speech_recognition import Recogniser, choose_recogniser
 from voxgrad.presets import load_prepare_preset, load_preset
 from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
-from voxgrad.steps.card import card
-from voxgrad.steps.finetune import finetune
+from voxgrad.steps.evaluate import card
 from voxgrad.steps.prepare import Options, prepare
+from voxgrad.steps.train import finetune
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error

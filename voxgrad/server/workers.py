@@ -22,7 +22,7 @@ from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.metrics import Metrics
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.steps.card import card
+from voxgrad.steps.evaluate import card
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.system_errors import as_voxgrad_error

@@ -14,6 +14,7 @@ from uuid import uuid4
 from platformdirs import user_data_path
 
 from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.events import Emit, Said, ignore
 from voxgrad.files import advisory_lock, explain_os_errors, explained, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
@@ -136,10 +137,13 @@ class Store:
         """What can be read, by kind, name and version; see `scan` for the rest."""
         return tuple(entry for entry in self.scan(kind) if isinstance(entry, Artifact))
 
-    def matching(self, kind: str, fingerprint: str) -> Artifact | None:
-        """The newest artifact that answers to a fingerprint, with all its files; None if there is none."""
+    def matching(self, kind: str, fingerprint: str, emit: Emit = ignore) -> Artifact | None:
+        """The newest artifact that answers to a fingerprint, with all its files; that there is one is told."""
         same = (artifact for artifact in self.list(kind) if artifact.manifest.fingerprint == fingerprint)
-        return max((artifact for artifact in same if artifact.has_all_files()), key=_age, default=None)
+        known = max((artifact for artifact in same if artifact.has_all_files()), key=_age, default=None)
+        if known is not None:
+            emit(Said(f"{known.ref} is up to date"))
+        return known
 
     def find(self, ref: str | None, kind: str | None = None) -> Artifact:
         """Resolve a reference: ``alice``, ``alice@v3``, ``alice@latest``, ``voice/alice``, ``@sha256:1f2e``.
