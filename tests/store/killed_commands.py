@@ -27,8 +27,7 @@ from voxgrad.events import ignore
 from voxgrad.steps import prepare, say, train, weights
 from voxgrad.store import Artifact, Lineage, Store, archive, maintenance
 from voxgrad.store.artifact import entries
-from voxgrad.store.lineage import verify
-from voxgrad.store.maintenance import remove
+from voxgrad.store.maintenance import remove, verify
 
 IMPORTED = (
     numba,
@@ -91,7 +90,7 @@ def attempt(arguments: list[str], home: Path, after: float | None) -> tuple[bool
 
 
 def torn(store: Store) -> list[str]:
-    lineage = Lineage.of(store)
+    lineage = Lineage(store)
     own = [one for one in lineage.everything if not one.embedded]
     return [str(found.artifact) for found in verify(lineage, own, full=True, emit=ignore)]
 

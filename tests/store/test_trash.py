@@ -24,7 +24,7 @@ def age(path: Path, by: timedelta) -> None:
 
 
 def test_lineage_is_read_from_the_manifests(store: Store, family):
-    lineage = Lineage.of(store)
+    lineage = Lineage(store)
     assert refs(lineage.children(family.dataset)) == ["base narrator@v1", "voice alice@v1"]
     assert refs(lineage.descendants(family.dataset))[:2] == ["base narrator@v1", "voice alice@v1"]
     assert len(lineage.descendants(family.dataset)) == 4
@@ -36,7 +36,7 @@ def test_lineage_is_read_from_the_manifests(store: Store, family):
 @pytest.mark.parametrize("file", ["manifest.json", "manifest.sha256"])
 def test_a_damaged_parent_keeps_its_children(store: Store, family, file: str, overwrite):
     overwrite(family.dataset.directory / file, b"nonsense")
-    lineage = Lineage.of(store)
+    lineage = Lineage(store)
     damaged = store.locate("lj")
     assert refs(lineage.children(damaged)) == ["base narrator@v1", "voice alice@v1"]
     with pytest.raises(BadInputError, match="needed by base"):
@@ -84,7 +84,7 @@ def test_a_cascade_takes_children_first_and_comes_back_with_parents(store: Store
     assert store.scan() == ()
     back = refs(restore(store, "speech/alice@v2"))
     assert back == ["dataset lj@v1", "base narrator@v1", "voice alice@v1", "speech alice@v2"]
-    assert refs(Lineage.of(store).descendants(store.find("lj")))[-1] == "speech alice@v2"
+    assert refs(Lineage(store).descendants(store.find("lj")))[-1] == "speech alice@v2"
     assert refs(one.location for one in in_trash(store)) == ["speech alice@v1"]
 
 

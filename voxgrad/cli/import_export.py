@@ -162,7 +162,7 @@ def _archive(session: Session, ref: str, output: Path | None, *, with_parents: b
 
     artifact = _halved(session, ref) if half else session.store.find(ref)
     packed = [artifact]
-    for ancestor in reversed(Lineage.of(session.store).ancestors(artifact) if with_parents else ()):
+    for ancestor in reversed(Lineage(session.store).ancestors(artifact) if with_parents else ()):
         if isinstance(ancestor, DamagedArtifact):
             raise ancestor.error
         packed.append(ancestor)

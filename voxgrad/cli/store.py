@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from voxgrad.store import Artifact, Lineage, Parent, StoreEntry
-    from voxgrad.store.lineage import Finding
-    from voxgrad.store.maintenance import Trashed
+    from voxgrad.store.maintenance import Finding, Trashed
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
 _FILES_SHOWN = 20
@@ -45,7 +44,7 @@ def ls(
     if tree and kind is not None:
         raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
     entries = store.scan(kind)
-    shown = forest(Lineage.of(store)) if tree else entries_table(entries)
+    shown = forest(Lineage(store)) if tree else entries_table(entries)
     session.answer(
         {"home": str(store.home), "artifacts": [_listed(entry) for entry in entries]},
         shown if entries else f"Nothing yet in {store.home}",
@@ -121,7 +120,7 @@ def show(session: Session, ref: Reference) -> None:
     from voxgrad.store import Artifact, Lineage
 
     artifact = session.store.find(ref)
-    lineage = Lineage.of(session.store)
+    lineage = Lineage(session.store)
     known = [ancestor for ancestor in lineage.ancestors(artifact) if isinstance(ancestor, Artifact)]
     whole = artifact.size + sum(ancestor.size for ancestor in known)
     made = lineage.children(artifact)
@@ -233,9 +232,9 @@ def verify(
 ) -> None:
     """Check artifacts for damage. Also lists what depends on damaged ones; repairs nothing."""
     from voxgrad.store import Lineage
-    from voxgrad.store.lineage import verify as look
+    from voxgrad.store.maintenance import verify as look
 
-    lineage = Lineage.of(session.store)
+    lineage = Lineage(session.store)
     chosen = lineage.everything if ref is None else (session.store.locate(ref),)
     with session.progress() as progress:
         findings = look(lineage, chosen, full=full, emit=progress.emit)

@@ -28,9 +28,8 @@ from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_api import described
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
-from voxgrad.store.lineage import Lineage
 from voxgrad.store.maintenance import in_trash, remove, restore
-from voxgrad.store.store import Store
+from voxgrad.store.store import Lineage, Store
 
 T = TypeVar("T")
 _FOLDER: Final = "recordings"
@@ -303,7 +302,7 @@ async def delete(request: Request) -> Response:
 
 def _check_removable(store: Store, voice: Artifact) -> None:
     """See that nothing goes along that cannot be made again, such as another voice."""
-    needed = [child for child in Lineage.of(store).descendants(voice) if child.kind not in _MADE_AGAIN]
+    needed = [child for child in Lineage(store).descendants(voice) if child.kind not in _MADE_AGAIN]
     if needed:
         raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")
 

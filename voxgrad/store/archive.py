@@ -77,12 +77,7 @@ class ArchivedArtifact:
 
 
 def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
-    """Write an archive, complete or not at all.
-
-    Args:
-        artifacts: the one that it is about, then those that it was made from.
-        target: the file; one that lies there is replaced.
-        emit: called with progress events.
+    """Write an archive, complete or not at all: of the artifact that it is about, then those that it was made from.
 
     Raises:
         IntegrityError: a file is not what was published.
@@ -132,14 +127,8 @@ def import_archive(
     """Publish what is in an archive, and what is here already only once.
 
     An artifact keeps its number, and so its digest, unless another has that number here; then it gets the next one,
-    and those that were made from it name it so. A damaged artifact is replaced by its intact copy.
-
-    Args:
-        store: where it goes.
-        path: of the archive.
-        name: for the artifact that it is about; None keeps its own.
-        limit: bytes that all of it may unpack to.
-        emit: called with progress events.
+    and those that were made from it name it so. A damaged artifact is replaced by its intact copy. ``name`` is for the
+    artifact that the archive is about; all of it may unpack to ``limit`` bytes.
 
     Returns:
         The artifact that the archive is about, then those that it was made from.
@@ -292,11 +281,7 @@ def _damage_told(file: str) -> Iterator[None]:
 
 
 def plan(archive: zipfile.ZipFile, file: str) -> list[ArchivedArtifact]:
-    """What an archive says that it holds, the artifact that it is about first.
-
-    Args:
-        archive: an open one.
-        file: what errors call it.
+    """What an archive, which errors call ``file``, says that it holds; the artifact that it is about first.
 
     Raises:
         BadInputError: it holds a member that no manifest lists, one twice, a link, another path than ours …
