@@ -36,9 +36,8 @@ from voxgrad.errors import EnvironmentFailureError
 from voxgrad.files import explained
 from voxgrad.server import uploads, workers
 from voxgrad.server.http import HTTPError, as_http
-from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import Limits
-from voxgrad.server.workers import WorkerPool
+from voxgrad.server.workers import Metrics, WorkerPool
 
 LONG = "The sun is warm today, and birds sing. " * 60
 QUICK = {"steps": 1, "speed": 4.0}

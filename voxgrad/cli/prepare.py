@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
     from voxgrad.transcripts.find import TranscriptSpec
 
-_OWN_BASE = "english"
 Frontend = Literal["voxgrad", "official"]
 
 
@@ -130,13 +129,11 @@ _UNSAID = "cannot be cloned yet: repeat prepare with --no-consent-needed WHY, or
 
 
 def _base(store: "Store", wanted: str | None) -> "Artifact | None":
-    """The base that is named, or voxgrad's own: a dataset does not change with what is pretrained."""
+    from voxgrad.steps.prepare import own_base
+
     if wanted == "none":
         return None
-    if wanted is not None:
-        return store.find(wanted, "base")
-    embedded = [base for base in store.list("base") if base.embedded]
-    return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
+    return own_base(store) if wanted is None else store.find(wanted, "base")
 
 
 def _statement(

@@ -30,7 +30,7 @@ from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.formats import Entry, Problem
 
 VERSION = 5
-_TASK = "prepare"
+_TASK, _OWN_BASE = "prepare", "english"
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,12 @@ def _judged(
     rejected = sorted(name for name, verdict in verdicts.items() if verdict.word == "rejected")
     left_out += [Problem(name, "; ".join(verdicts[name].reasons)) for name in rejected]
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
+
+
+def own_base(store: Store) -> Artifact | None:
+    """The base that comes with voxgrad: a dataset does not change with what is pretrained."""
+    embedded = [base for base in store.list("base") if base.embedded]
+    return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
 
 
 def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:
