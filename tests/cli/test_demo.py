@@ -6,7 +6,7 @@ import json
 import pytest
 
 demo = importlib.import_module("voxgrad.cli.demo")
-evaluate = importlib.import_module("voxgrad.cli.evaluate")
+train = importlib.import_module("voxgrad.cli.train")
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def quick(furnished, monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "_clone", lambda *_, **__: voice)
     (tmp_path / "said.wav").touch()
     monkeypatch.setattr(demo, "_say", lambda *_: tmp_path / "said.wav")
-    monkeypatch.setattr(evaluate, "card_or_none", lambda *_: str(voice.directory / "card.html"))
+    monkeypatch.setattr(train, "card_or_none", lambda *_: str(voice.directory / "card.html"))
     return voice
 
 

@@ -17,8 +17,7 @@ from safetensors.numpy import save_file
 from tests.cli.test_main import ROOT, RUN
 from tests.documents.books import write_epub
 from voxgrad import system_errors
-from voxgrad.cli.main import main
-from voxgrad.cli.standard_streams import UnfailingStream
+from voxgrad.cli.main import UnfailingStream, main
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.store import Store
 from voxgrad.training.checkpoint import Checkpoint, TrainerState, save_checkpoint

@@ -30,8 +30,8 @@ def demo(
 ) -> None:
     """Run all steps: prepare recordings, clone a voice, speak."""
     from voxgrad.audio.io import copy_audio
-    from voxgrad.cli.evaluate import card_or_none
     from voxgrad.cli.terminal import shown_path
+    from voxgrad.cli.train import card_or_none
     from voxgrad.store import Store
 
     output.mkdir(parents=True, exist_ok=True)

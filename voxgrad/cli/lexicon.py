@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.shared_options import Pronunciations, Session, Strict, command
+from voxgrad.cli.shared_options import Pronunciations, Session, Strict, Voice, command
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.unicode import clean
@@ -30,7 +30,7 @@ def g2p(
     strict: Strict = False,
 ) -> None:
     """Show how a text is read: its phones, and where they come from."""
-    from voxgrad.cli.standard_streams import input_lines
+    from voxgrad.cli.say_input import input_lines
     from voxgrad.settings import TextSpec
     from voxgrad.text.characters import unread
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
@@ -156,9 +156,7 @@ def try_word(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Speak it to an audio file.")
     ] = None,
-    voice: Annotated[
-        str | None, typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
-    ] = None,
+    voice: Voice = None,
 ) -> None:
     """Show how a word is pronounced, and speak it."""
     import voxgrad

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Pronunciations, Session, command
+from voxgrad.cli.shared_options import PresetName, Pronunciations, Session, command
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def prepare(
             help="Base that aligns texts with recordings (default: the included one); none: do not align.",
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")] = "prepare",
+    preset: PresetName = "prepare",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable.")
     ] = None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from voxgrad.store import Artifact, Lineage, Parent, StoreEntry
+    from voxgrad.store.artifact import ArtifactLocation
     from voxgrad.store.maintenance import Finding, Trashed
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
@@ -104,6 +105,10 @@ def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
     return Text(f"{entry}, {size(entry.size)}{missing}{note}")
 
 
+def _place(location: "ArtifactLocation") -> dict[str, Any]:
+    return {"kind": location.kind, "ref": location.ref}
+
+
 def _listed(entry: "StoreEntry") -> dict[str, Any]:
     from voxgrad.store import DamagedArtifact
 
@@ -133,7 +138,7 @@ def show(session: Session, ref: Reference) -> None:
             "size": artifact.size,
             "size_with_lineage": whole,
             "lineage": _ancestors(lineage, artifact),
-            "made_from_it": [{"kind": entry.kind, "ref": entry.ref, "digest": entry.digest} for entry in made],
+            "made_from_it": [{**_place(entry), "digest": entry.digest} for entry in made],
         },
         _page(artifact, lineage, made, whole),
     )
@@ -240,8 +245,7 @@ def verify(
         findings = look(lineage, chosen, full=full, emit=progress.emit)
     damaged = [
         {
-            "kind": finding.artifact.kind,
-            "ref": finding.artifact.ref,
+            **_place(finding.artifact),
             "problems": [problem.message for problem in finding.problems],
             "dependents": [str(dependent) for dependent in finding.dependents],
         }
@@ -288,8 +292,7 @@ def rm(
 
 
 def _tell(session: Session, what: str, entries: "Sequence[StoreEntry]") -> None:
-    places = [{"kind": entry.kind, "ref": entry.ref} for entry in entries]
-    session.answer({what: places}, "\n".join(f"{what} {entry}" for entry in entries))
+    session.answer({what: [_place(entry) for entry in entries]}, "\n".join(f"{what} {entry}" for entry in entries))
 
 
 @command()
@@ -315,14 +318,7 @@ def restore(
 
 
 def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": trashed.location.kind,
-            "ref": trashed.location.ref,
-            "removed": f"{trashed.removed:%Y-%m-%dT%H:%M:%SZ}",
-        }
-        for trashed in trash
-    ]
+    return [{**_place(lost.location), "removed": f"{lost.removed:%Y-%m-%dT%H:%M:%SZ}"} for lost in trash]
 
 
 @command()

@@ -138,13 +138,7 @@ class _Task:
 
 
 class Renderer:
-    """Shows events on standard error: bars on a terminal, a line now and then elsewhere.
-
-    Args:
-        session: how much to say.
-        stream: where to; None is standard error.
-        clock: seconds that only grow.
-    """
+    """Shows events on standard error, or another stream: bars on a terminal, a line now and then elsewhere."""
 
     def __init__(
         self, session: Session, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
