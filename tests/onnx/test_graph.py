@@ -8,8 +8,7 @@ import torch
 
 from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import TokenProsody
-from voxgrad.onnx.derive import agreement
-from voxgrad.onnx.export import exported, require_exportable, speech_graph
+from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription, check
 from voxgrad.onnx.graph import FourierTransform, VocoderGraph, with_products
 from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of, torch_normal

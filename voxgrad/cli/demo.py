@@ -67,7 +67,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit") -> Pat
     """Recordings of another speaker: what the base says, with pitch and formants lowered; and their list."""
     from voxgrad.audio.io import read_audio, write_audio
     from voxgrad.audio.praat import shift
-    from voxgrad.onnx.derive import SENTENCES
+    from voxgrad.onnx.export import SENTENCES
 
     folder = output / "wavs"
     folder.mkdir(exist_ok=True)

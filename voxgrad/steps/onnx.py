@@ -68,7 +68,7 @@ def export_onnx(
     graph = voice
     if voice.kind != KIND:
         require_torch()
-        from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
 
         graph = graph_of(store, voice, find_vocoder(store, vocoder, voice, emit), spec, emit)
     content = graph.path(MODEL).read_bytes()
@@ -96,8 +96,7 @@ def export_sherpa(
             f"{voice} has inputs that sherpa-onnx does not support", "Use the voice that it was made from."
         )
     require_torch()
-    from voxgrad.onnx.derive import describe, loaded  # noqa: PLC0415 - they need torch
-    from voxgrad.onnx.export import exported_for_sherpa, speech_graph  # noqa: PLC0415
+    from voxgrad.onnx.export import describe, exported_for_sherpa, loaded, speech_graph  # noqa: PLC0415 - torch
 
     sound = find_vocoder(store, vocoder, voice, emit)
     acoustic, model = loaded(voice, sound)

@@ -190,7 +190,7 @@ class _Made:
                 return graph
         voice, vocoder = self._find(member.voice), self._find(member.vocoder)
         require_torch()
-        from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
 
         return graph_of(self.store, voice, vocoder, spec, self.emit)
 
