@@ -55,10 +55,7 @@ def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, command, steps
     assert sorted(speakers.values()) == [0, 1]
     (kept,) = set(speakers) - {"robot"}
     assert speakers[kept] == {"ann": 0, "bob": 1}[kept]
-    acoustic = load_acoustic_model(voice)
-    assert acoustic.row == speakers["robot"]
-    spoken = ("say", "Hello.", "--voice", "third", "--vocoder", "griffinlim", "--steps", "1")
-    assert command(*spoken).code == 0
+    assert load_acoustic_model(voice).row == speakers["robot"]
 
 
 def test_one_speaker_of_a_dataset_becomes_a_voice(two, command, steps):

@@ -45,10 +45,10 @@ class Trial:
         seed: of the first clip's noise; each further clip has the next.
     """
 
-    clips: int = 60
-    speaker: str | None = None
-    synthesis: SynthesisSpec = SynthesisSpec()  # noqa: RUF009 (frozen)
-    seed: int = 0
+    clips: int
+    speaker: str | None
+    synthesis: SynthesisSpec
+    seed: int
 
 
 def evaluate(

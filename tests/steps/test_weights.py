@@ -1,18 +1,24 @@
-"""Checkpoints of others become bases and vocoders, or are refused in one line."""
+"""Checkpoints of others become bases and vocoders, or are refused in one line; weights in half precision."""
 
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save_file
+from safetensors.torch import load, load_file, save_file
 
 from tests.reference.golden import read
 from voxgrad.acoustic_model import load_acoustic_model
+from voxgrad.errors import BadInputError
+from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec
+from voxgrad.steps.weights import halve_weights
 from voxgrad.store import Store
+from voxgrad.voice.load import load_voice
 
+WEIGHTS = "weights.safetensors"
 SPEC = ModelSpec(
     n_spks=3, n_enc_channels=32, filter_channels=48, filter_channels_dp=24, n_enc_layers=2, dec_dim=16, pe_scale=1
 )
@@ -86,3 +92,50 @@ def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, command, re
     spoken = command("say", "Hello.", "--voice", "voice/robot", "--steps", "1", "--vocoder", "hifi", "--json")
     assert spoken.code == 0
     assert '"vocoder": "hifi@v1"' in spoken.out
+
+
+def test_a_voice_is_half_as_large_speaks_almost_the_same_and_all_else_stays(furnished):
+    voice = furnished.find("robot", "voice")
+    half = halve_weights(furnished, voice, ignore)
+    assert half.ref == f"robot@v{voice.version + 1}"
+    assert half.path(WEIGHTS).stat().st_size < 0.6 * voice.path(WEIGHTS).stat().st_size
+    assert all(one.dtype != torch.float32 for one in load_file(half.path(WEIGHTS)).values())
+    before, after = voice.manifest, half.manifest
+    assert after.settings == {**before.settings, "half_precision": True}
+    assert (after.consent, after.licence, after.metrics) == (before.consent, before.licence, before.metrics)
+    assert after.parents == {**before.parents, "source": voice.as_parent()}
+    others, also = ({one.path: one.sha256 for one in files.files if one.path != WEIGHTS} for files in (before, after))
+    assert others == also
+    speaking = (load_voice(furnished, f"voice/{one.ref}", "griffinlim", engine="torch") for one in (voice, half))
+    mels = [next(one.stream(["Hello there."])).mel for one in speaking]
+    assert mels[0].shape == mels[1].shape
+    assert 0 < float(np.abs(mels[0] - mels[1]).mean()) < 0.05
+    # The same work is done once, and what is half stays.
+    assert halve_weights(furnished, voice, ignore).digest == half.digest
+    said = []
+    assert halve_weights(furnished, half, said.append).digest == half.digest
+    assert "already in half precision" in said[0].text
+    with pytest.raises(BadInputError, match="has no weights"):
+        halve_weights(furnished, furnished.find("robot", "dataset"), ignore)
+
+
+def test_what_half_precision_cannot_hold_is_refused_and_nothing_left(furnished, tmp_path):
+    voice = furnished.find("robot", "voice")
+    weights = load_file(voice.path(WEIGHTS))
+    name = next(name for name, one in weights.items() if one.dtype == torch.float32)
+    with furnished.stage("voice", "loud") as staged:
+        save_file({**weights, name: torch.full_like(weights[name], 1e6)}, staged.directory / WEIGHTS)
+        loud = staged.publish(fingerprint="0" * 64, settings=voice.manifest.settings)
+    with pytest.raises(BadInputError, match="too large for half precision"):
+        halve_weights(furnished, loud, ignore)
+    assert [one.ref for one in furnished.list("voice") if one.name == "loud"] == ["loud@v1"]
+
+
+def test_export_halves_and_packs(furnished, command, tmp_path):
+    done = command("export", "voice/robot", "--half", "-o", tmp_path / "robot.voxgrad", "-q")
+    assert done.code == 0, done.err
+    assert furnished.find("robot", "voice").manifest.settings["half_precision"] is True
+    assert (tmp_path / "robot.voxgrad").stat().st_size > 1000
+    refused = command("export", "voice/robot", "--half", "--format", "safetensors")
+    assert refused.code == 2
+    assert "--half works only for archives" in refused.err
