@@ -39,10 +39,10 @@ def test_another_seed_begins_with_other_weights(chain, furnished, monkeypatch):
     assert not torch.equal(*weights)
 
 
-def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, command, refused, steps):
+def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, done, refused, steps):
     record(tmp_path / "one", {"a": "The sun is warm.", "b": "The sun is warm."})
     (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm.\nb|The sun is warm.\n")
-    assert command("prepare", tmp_path / "one").code == 0
+    done("prepare", tmp_path / "one")
     assert "fewer than two different sentences" in refused("pretrain", "--data", "one", *steps)
 
 

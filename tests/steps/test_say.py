@@ -61,11 +61,10 @@ def test_what_cannot_be_said_is_refused(arguments, word, furnished, refused):
     assert not [path for path in Path().iterdir() if path.name != "home"]
 
 
-def test_a_name_means_the_voice_before_base_and_dataset(chain, furnished, command):
+def test_a_name_means_the_voice_before_base_and_dataset(chain, furnished, done):
     """Unless told otherwise, dataset, base, voice and speech all have one name."""
     shutil.copytree(furnished.home / "artifacts" / "base" / "robots", furnished.home / "artifacts" / "base" / "robot")
-    outcome = command("say", "Hello there.", "--voice", "robot", *FAST, "--json")
-    assert outcome.code == 0
+    outcome = done("say", "Hello there.", "--voice", "robot", *FAST, "--json")
     assert json.loads(outcome.out)["parents"] == {"voice": "robot@v1"}
     speech = furnished.find(json.loads(outcome.out)["speech"], "speech")
     assert speech.parent("voice").digest == chain.voice.digest
@@ -87,13 +86,12 @@ def test_the_newest_vocoder_is_used_unless_one_is_named(furnished, command, add_
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "manifest.json"])
-def test_a_damaged_voice_does_not_speak(file, furnished, command):
+def test_a_damaged_voice_does_not_speak(file, furnished, done):
     path = furnished.find("robot", "voice").directory / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(content)
-    outcome = command("say", "Hello.", "--voice", "robot", *FAST, "-q")
-    assert outcome.code == 3
+    outcome = done("say", "Hello.", "--voice", "robot", *FAST, "-q", code=3)
     assert "voice robot@v1" in outcome.err
     assert list((furnished.home / "tmp").iterdir()) == []

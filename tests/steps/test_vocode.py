@@ -24,9 +24,8 @@ def spoken(tmp_path: Path) -> Path:
     return tmp_path / "spoken.wav"
 
 
-def test_the_copy_is_as_long_and_nearly_the_same(command, spoken):
-    outcome = command("vocode", spoken, "-o", "copy.wav", *LIM, "--json")
-    assert outcome.code == 0, outcome.err
+def test_the_copy_is_as_long_and_nearly_the_same(done, spoken):
+    outcome = done("vocode", spoken, "-o", "copy.wav", *LIM, "--json")
     answer = json.loads(outcome.out)
     assert (answer["file"], answer["vocoder"]) == ("copy.wav", "griffinlim")
     assert answer["seconds"] == pytest.approx(SPOKEN.seconds, abs=1e-4)
@@ -39,17 +38,17 @@ def test_the_copy_is_as_long_and_nearly_the_same(command, spoken):
     assert float((mels[0] - mels[1]).abs().mean()) == pytest.approx(answer["mel_l1"], rel=0.3)
 
 
-def test_every_sample_counts(command):
+def test_every_sample_counts(done):
     for length in (6143, 6144, 6145):
         write_audio(Path("part.wav"), Waveform(SPOKEN.samples[4000 : 4000 + length], 22050))
-        assert command("vocode", "part.wav", "-o", "copy.wav", *LIM).code == 0
+        done("vocode", "part.wav", "-o", "copy.wav", *LIM)
         assert soundfile.info("copy.wav").frames == length
 
 
 @pytest.mark.parametrize(("rate", "ending"), [(8000, "flac"), (48000, "ogg")])
-def test_any_recording_and_any_format(command, tmp_path, rate, ending):
+def test_any_recording_and_any_format(done, tmp_path, rate, ending):
     write_audio(tmp_path / "in.flac", resample(SPOKEN, rate))
-    assert command("vocode", "in.flac", "-o", f"copy.{ending}", *LIM).code == 0
+    done("vocode", "in.flac", "-o", f"copy.{ending}", *LIM)
     info = soundfile.info(f"copy.{ending}")
     assert (info.samplerate, info.channels, info.format) == (22050, 1, ending.upper())
     assert info.duration == pytest.approx(SPOKEN.seconds, abs=1e-3)
@@ -65,7 +64,7 @@ def test_without_a_name_the_copy_lies_in_the_working_folder(command, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["npy", "safetensors"])
-def test_a_mel_file_sounds_like_its_recording(command, spoken, ending):
+def test_a_mel_file_sounds_like_its_recording(done, spoken, ending):
     whole = SPOKEN.samples[: len(SPOKEN.samples) // 256 * 256]
     write_audio(Path("whole.wav"), Waveform(whole, 22050))
     mel = log_mel(torch.from_numpy(read_audio(Path("whole.wav")).samples), MelSpec())
@@ -73,8 +72,8 @@ def test_a_mel_file_sounds_like_its_recording(command, spoken, ending):
         np.save("mel.npy", mel.numpy())
     else:
         save_file({"mel": mel}, "mel.safetensors", {"mel": MelSpec().model_dump_json()})
-    assert command("vocode", f"mel.{ending}", "-o", "a.wav", *LIM).code == 0
-    assert command("vocode", "whole.wav", "-o", "b.wav", *LIM).code == 0
+    done("vocode", f"mel.{ending}", "-o", "a.wav", *LIM)
+    done("vocode", "whole.wav", "-o", "b.wav", *LIM)
     assert np.array_equal(read_audio(Path("a.wav")).samples, read_audio(Path("b.wav")).samples)
 
 

@@ -33,10 +33,10 @@ def state() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("ending", ["pt", "safetensors"])
-def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_path: Path, command):
+def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_path: Path, done):
     file = tmp_path / f"Grad TTS.{ending}"
     torch.save(state, file) if ending == "pt" else save_file(state, file)
-    assert command("import", file, *ASKED, "--licence", "MIT").code == 0
+    done("import", file, *ASKED, "--licence", "MIT")
     base = Store.open(tmp_path / "home").find(None, "base")
     assert base.manifest.licence == "MIT"
     assert base.manifest.settings["imported"]["file"] == file.name
@@ -44,8 +44,7 @@ def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_
     assert acoustic.spec.model == SPEC
     assert acoustic.spec.text.frontend == "official"
     assert all(torch.equal(value, state[name]) for name, value in acoustic.model.state_dict().items())
-    again = command("import", file, *ASKED, "--licence", "MIT")
-    assert again.code == 0
+    again = done("import", file, *ASKED, "--licence", "MIT")
     assert base.ref in again.out
     assert [one.ref for one in Store.open(tmp_path / "home").list("base") if not one.embedded] == [base.ref]
 
@@ -80,17 +79,16 @@ def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refu
 
 
 @pytest.mark.usefixtures("untrusted_read_in_process")
-def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, command, refused):
+def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, done, refused):
     save_file(read(REFERENCE / "hifigan_tiny.weights.safetensors"), tmp_path / "hifi.safetensors")
     shutil.copy(REFERENCE / "hifigan_tiny.config.json", tmp_path / "config.json")
     arguments = ("import", tmp_path / "hifi.safetensors", "--kind", "vocoder")
     assert "--config config.json" in refused(*arguments)
-    assert command(*arguments, "--config", tmp_path / "config.json").code == 0
+    done(*arguments, "--config", tmp_path / "config.json")
     (vocoder,) = [one for one in furnished.list("vocoder") if not one.embedded]
     stored = load(vocoder.path("weights.safetensors").read_bytes())
     assert not any(name.endswith(("weight_g", "weight_v")) for name in stored)
-    spoken = command("say", "Hello.", "--voice", "voice/robot", "--steps", "1", "--vocoder", "hifi", "--json")
-    assert spoken.code == 0
+    spoken = done("say", "Hello.", "--voice", "voice/robot", "--steps", "1", "--vocoder", "hifi", "--json")
     assert '"vocoder": "hifi@v1"' in spoken.out
 
 
@@ -131,11 +129,9 @@ def test_what_half_precision_cannot_hold_is_refused_and_nothing_left(furnished, 
     assert [one.ref for one in furnished.list("voice") if one.name == "loud"] == ["loud@v1"]
 
 
-def test_export_halves_and_packs(furnished, command, tmp_path):
-    done = command("export", "voice/robot", "--half", "-o", tmp_path / "robot.voxgrad", "-q")
-    assert done.code == 0, done.err
+def test_export_halves_and_packs(furnished, done, tmp_path):
+    done("export", "voice/robot", "--half", "-o", tmp_path / "robot.voxgrad", "-q")
     assert furnished.find("robot", "voice").manifest.settings["half_precision"] is True
     assert (tmp_path / "robot.voxgrad").stat().st_size > 1000
-    refused = command("export", "voice/robot", "--half", "--format", "safetensors")
-    assert refused.code == 2
+    refused = done("export", "voice/robot", "--half", "--format", "safetensors", code=2)
     assert "--half works only for archives" in refused.err
