@@ -35,7 +35,7 @@ def duet(tmp_path_factory: pytest.TempPathFactory, record, steps) -> Duet:
     (place / "duet" / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
     home = place / "home"
     for command in (
-        ["prepare", str(place / "duet"), "--no-consent-needed", "synthetic"],
+        ["prepare", str(place / "duet"), "--base", "none", "--no-consent-needed", "synthetic"],
         ["pretrain", "--data", "duet", *steps, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1"],
     ):
         assert main([*command, "--home", str(home), "-q"]) == 0

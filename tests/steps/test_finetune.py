@@ -30,7 +30,7 @@ def test_a_voice_is_its_base_moved_a_little(chain):
 
 
 def test_other_front_ends_are_refused_and_both_are_named(chain, furnished, done, refused, steps, synthetic):
-    done("prepare", chain.recordings, "--name", "off", "--text-frontend", "official", *synthetic)
+    done("prepare", chain.recordings, "--name", "off", "--text-frontend", "official", "--base", "none", *synthetic)
     line = refused("finetune", "--data", "off", "--base", "robots", *steps)
     assert "robots@v1 uses the text front end voxgrad, off@v1 official" in line
     assert "--text-frontend voxgrad" in line
@@ -46,7 +46,7 @@ def test_of_two_speakers_one_must_be_chosen(two, refused, steps):
 
 
 def test_a_voice_takes_one_row_of_a_base_with_several(chain, two, done, steps, synthetic):
-    done("prepare", chain.recordings, *synthetic)
+    done("prepare", chain.recordings, "--base", "none", *synthetic)
     arguments = ("finetune", "--no-card", "--base", "duet", *steps, *FEW)
     done(*arguments, "--data", "robot", "--name", "third")
     voice = two.find("third", "voice")
@@ -72,7 +72,7 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
 ):
     record(tmp_path / "one", {"a": "The sun is warm and the wind is still."})
     (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm and the wind is still.\n")
-    done("prepare", tmp_path / "one", *synthetic)
+    done("prepare", tmp_path / "one", "--base", "none", *synthetic)
     told = done("finetune", "--data", "one", "--base", "robots", "--name", "one", *steps, *FEW)
     assert "nothing is held out" in told.err
     assert "on its training data (nothing could be held out)" in told.out

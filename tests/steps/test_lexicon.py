@@ -29,7 +29,7 @@ def mine(tmp_path: Path) -> Path:
 
 
 def dataset(done, tmp_path, *arguments):
-    outcome = done("prepare", *arguments, "--json")
+    outcome = done("prepare", *arguments, "--base", "none", "--json")
     return Store.open(tmp_path / "home").find(json.loads(outcome.out)["dataset"], "dataset")
 
 
@@ -38,7 +38,7 @@ def files(artifact):
 
 
 def test_unknown_words_are_listed_and_can_be_filled_in(folder, command, tmp_path, done):
-    outcome = done("prepare", folder)
+    outcome = done("prepare", folder, "--base", "none")
     assert "warning: 2 words are in no dictionary" in outcome.err
     assert "  zzyzxq (2), snizzles (1)" in outcome.err
     made = Store.open(tmp_path / "home").find("voice", "dataset")
@@ -98,7 +98,7 @@ def test_strict_refuses_before_any_work(folder, mine, refused, tmp_path):
 
 
 def test_a_voice_brings_its_lexicon(furnished, folder, mine, done, steps, synthetic):
-    done("prepare", folder, "--lexicon", mine, "--name", "spoken", *synthetic)
+    done("prepare", folder, "--lexicon", mine, "--name", "spoken", "--base", "none", *synthetic)
     done("finetune", "--no-card", "--data", "spoken", "--base", "robots", *steps, *FEW)
     voice = furnished.find("spoken", "voice")
     assert voice.manifest.settings["lexicon"] == Lexicon.read(mine).sha256

@@ -42,7 +42,7 @@ def test_another_seed_begins_with_other_weights(chain, furnished, monkeypatch):
 def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, done, refused, steps):
     record(tmp_path / "one", {"a": "The sun is warm.", "b": "The sun is warm."})
     (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm.\nb|The sun is warm.\n")
-    done("prepare", tmp_path / "one")
+    done("prepare", tmp_path / "one", "--base", "none")
     assert "fewer than two different sentences" in refused("pretrain", "--data", "one", *steps)
 
 

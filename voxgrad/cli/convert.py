@@ -1,7 +1,6 @@
 """`voxgrad convert`, `vocode`, `replay` and `info`: audio files said again, and how one was made."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,12 +60,19 @@ def convert(
     from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
+    from voxgrad.voice.job import AudioTarget
     from voxgrad.voice.load import find_voice, load_voice
 
     options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
     artifact = find_voice(session.store, voice)
-    places = _Places(output, directory, format_, artifact.name, timings, not no_metadata)
-    jobs = _jobs(recordings, text, places)
+
+    def target(recording: Path) -> "AudioTarget":
+        path = output or Path(f"{recording.stem}-{artifact.name}.{format_}")
+        if directory is not None:
+            path = directory / f"{recording.stem}.{format_}"
+        return AudioTarget.at(path, timings, metadata=not no_metadata)
+
+    jobs = _jobs(recordings, text, output, directory, timings, target)
     if artifact.kind == KIND:
         raise BadInputError(
             f"{artifact} is an ONNX graph, which cannot follow timing or melody", "Use the voice that it was made from."
@@ -80,30 +86,14 @@ def convert(
             answer_file(session, job.target.path, job.seconds, seed, parents, **more)
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Where the speech goes; see the options of `voxgrad convert`."""
-
-    output: Path | None
-    directory: Path | None
-    ending: str
-    voice: str
-    timings: Path | None
-    metadata: bool
-
-    def target(self, recording: Path) -> "AudioTarget":
-        """The audio file of a recording."""
-        from voxgrad.voice.job import AudioTarget
-
-        path = Path(f"{recording.stem}-{self.voice}.{self.ending}")
-        if self.output is not None:
-            path = self.output
-        elif self.directory is not None:
-            path = self.directory / f"{recording.stem}.{self.ending}"
-        return AudioTarget.at(path, self.timings, metadata=self.metadata)
-
-
-def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[ConversionJob]":
+def _jobs(
+    named: Sequence[Path],
+    text: str | None,
+    output: Path | None,
+    directory: Path | None,
+    timings: Path | None,
+    target_of: Callable[[Path], "AudioTarget"],
+) -> "list[ConversionJob]":
     """What is converted into what, looked at before anything is.
 
     Raises:
@@ -114,22 +104,22 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Con
     from voxgrad.steps.convert import ConversionJob
     from voxgrad.transcripts.beside import script_beside
 
-    if places.output is not None and places.directory is not None:
+    if output is not None and directory is not None:
         raise BadInputError("-o and -d cannot be used together", "Give one of them.")
     recordings = [recording for path in named for recording in recordings_of(path)]
-    one_file_of_timings = places.timings is not None and places.timings.suffix
-    single = {"--text": text, "-o": places.output, "--timings FILE": one_file_of_timings or None}
+    one_file_of_timings = timings is not None and timings.suffix
+    single = {"--text": text, "-o": output, "--timings FILE": one_file_of_timings or None}
     option = next((name for name, value in single.items() if value is not None), None)
     if len(recordings) > 1 and option is not None:
         raise BadInputError(
             f"{option} works for one recording, but there are {len(recordings)}",
             "Write the texts to .txt files beside them, and give -d DIR and --timings srt.",
         )
-    if places.directory is not None:
-        make_directory(places.directory)
+    if directory is not None:
+        make_directory(directory)
     jobs: dict[Path, ConversionJob] = {}
     for recording in recordings:
-        target = places.target(recording)
+        target = target_of(recording)
         path = target.path
         if path.absolute() in jobs:
             raise BadInputError(f"two recordings would be written to {path}", "Give them different names.")
