@@ -8,6 +8,7 @@ import typer
 
 from voxgrad.cli.say import Format
 from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, command
+from voxgrad.cli.terminal import section
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -224,7 +225,6 @@ def info(session: Session, file: MadeFile) -> None:
     from voxgrad.audio.io import open_audio
     from voxgrad.audio.writers import read_comment
     from voxgrad.cli.store import flattened
-    from voxgrad.cli.terminal import section
     from voxgrad.voice.metadata import read_recipe
 
     recipe = read_recipe(read_comment(file), str(file))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.shared_options import Session, command
+from voxgrad.cli.terminal import shown_path
+from voxgrad.events import Emit
 
 if TYPE_CHECKING:
-    from voxgrad.events import Emit
     from voxgrad.store import Artifact, Store
 
 SENTENCE = "This voice was made on this machine."
@@ -30,7 +31,6 @@ def demo(
 ) -> None:
     """Run all steps: prepare recordings, clone a voice, speak."""
     from voxgrad.audio.io import copy_audio
-    from voxgrad.cli.terminal import shown_path
     from voxgrad.cli.train import card_or_none
     from voxgrad.store import Store
 

@@ -8,6 +8,7 @@ import typer
 
 from voxgrad.cli.prepare import Frontend
 from voxgrad.cli.shared_options import Pronunciations, Session, Strict, Voice, command
+from voxgrad.cli.terminal import table
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.unicode import clean
@@ -73,8 +74,6 @@ def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]
     from rich.console import Group
     from rich.text import Text
 
-    from voxgrad.cli.terminal import table
-
     shown = table("written", "read", "phones", "source")
     for word, origin in zip(encoded.words, origins, strict=True):
         source = f"{word.source}: {word.sense}" if word.sense else word.source
@@ -131,7 +130,6 @@ def list_words(session: Session) -> None:
     """List your words."""
     from rich.text import Text
 
-    from voxgrad.cli.terminal import table
     from voxgrad.text.lexicon import Lexicon
 
     known = Lexicon.gather(session.store.home)

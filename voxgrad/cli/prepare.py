@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voxgrad.cli.shared_options import PresetName, Pronunciations, Session, command
+from voxgrad.cli.terminal import duration, identity
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ def prepare(
 
 
 def _answer(session: Session, dataset: "Artifact") -> None:
-    from voxgrad.cli.terminal import duration, identity
-
     metrics = dataset.manifest.metrics
     warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""
     rejected = f", {metrics['rejected']} left out" if metrics["rejected"] else ""

@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from voxgrad.errors import BadInputError
+from voxgrad.events import Said
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,8 +72,6 @@ class Session:
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Show warnings."""
-        from voxgrad.events import Said
-
         with self.progress() as progress:
             for warning in warnings:
                 progress.emit(Said(warning, "warning"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voxgrad.cli.shared_options import Session, command
+from voxgrad.cli.terminal import section, size, table
 from voxgrad.errors import BadInputError, ExitCode
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def ls(
 
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
-    from voxgrad.cli.terminal import size, table
     from voxgrad.store import DamagedArtifact
 
     shown = table(*("kind", "ref", "created", "size", "from"), no_wrap={"kind", "created", "size"}, right={"size"})
@@ -94,7 +94,6 @@ def forest(lineage: "Lineage") -> "Group":
 def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
     from rich.text import Text
 
-    from voxgrad.cli.terminal import size
     from voxgrad.store import DamagedArtifact
 
     if isinstance(entry, DamagedArtifact):
@@ -164,8 +163,6 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
     from rich.text import Text
     from rich.tree import Tree
 
-    from voxgrad.cli.terminal import section, size
-
     manifest = artifact.manifest
     about = {
         "created": manifest.created,
@@ -201,8 +198,6 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
 
 def _grow(tree: "Tree", ancestors: "Sequence[dict[str, Any]]") -> None:
     from rich.text import Text
-
-    from voxgrad.cli.terminal import size
 
     for ancestor in ancestors:
         here = ancestor["size"] is not None
@@ -303,7 +298,6 @@ def restore(
     ] = None,
 ) -> None:
     """Bring an artifact back from the trash. What it was made from comes back too."""
-    from voxgrad.cli.terminal import table
     from voxgrad.store.maintenance import in_trash
     from voxgrad.store.maintenance import restore as bring_back
 
@@ -331,7 +325,6 @@ def gc(
     ] = 14,
 ) -> None:
     """Delete old trash, temporary files and leftovers of prepare. Never touches artifacts or runs."""
-    from voxgrad.cli.terminal import size
     from voxgrad.store.maintenance import collect
 
     done = collect(session.store, dry_run=dry_run, trash_age=timedelta(days=days))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from voxgrad.cli.shared_options import RANK, SHARED, PresetName, Session, Vocoder, command
+from voxgrad.cli.terminal import duration, identity, size, table
 from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.events import Emit, Said
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from voxgrad.events import Emit
     from voxgrad.settings import Preset, SynthesisSpec, TrainingOptions, VocoderPreset
     from voxgrad.store import Artifact, Store
     from voxgrad.training.run import RunInProgress, RunOptions, RunRecord
@@ -51,8 +52,6 @@ def _described(run: "RunInProgress") -> dict[str, Any]:
 
 def runs_table(unfinished_runs: "Sequence[RunInProgress]") -> "Table":
     """Runs as lines of a table that can be read at 80 columns."""
-    from voxgrad.cli.terminal import duration, size, table
-
     lines = table("run", "command", "stage", "step", "losses", "saved", "size", no_wrap={"saved", "size"})
     for run in unfinished_runs:
         progress = run.progress()
@@ -225,15 +224,11 @@ def train_vocoder(
 
 def described(trained: "Artifact") -> dict[str, Any]:
     """What training made, for --json."""
-    from voxgrad.cli.terminal import identity
-
     return {**identity(trained), "parents": trained.parent_refs, "metrics": trained.manifest.metrics}
 
 
 def summary(trained: "Artifact") -> str:
     """What training made, in a few lines."""
-    from voxgrad.cli.terminal import duration
-
     metrics = trained.manifest.metrics
     vocoder = trained.kind == "vocoder"
     figures = (
@@ -276,7 +271,6 @@ def evaluate(
 ) -> None:
     """Evaluate a voice on recordings that it was not trained on."""
     session.loading()
-    from voxgrad.cli.terminal import identity
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
@@ -294,7 +288,6 @@ def evaluate(
 
 def evaluation_table(made: "Artifact") -> "Table":
     """An evaluation as a table that can be read at 80 columns."""
-    from voxgrad.cli.terminal import table
     from voxgrad.evaluation.summary import COLUMNS, lines
 
     parents, metrics = made.parent_refs, made.manifest.metrics
@@ -341,7 +334,6 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: floa
         Terminated: the process was asked to end; the same command, given again, makes the page.
     """
     from voxgrad.cli.main import Terminated
-    from voxgrad.events import Said
     from voxgrad.steps.evaluate import card
 
     again = f"write it with: voxgrad card {voice.ref}"
