@@ -327,14 +327,17 @@ class Lineage:
 
 def _depth_first(start: StoreEntry, next_to: Callable[[StoreEntry], tuple[Any, ...]]) -> tuple[Any, ...]:
     """All that can be reached from ``start``, each once, the farthest first."""
-    # No circle is possible: a manifest would have to contain its own digest. A damaged one has no parents.
+    # No circle is possible: a manifest would have to contain its own digest. A damaged one has no parents. But an
+    # archive from elsewhere may hold a lineage that is longer than Python's stack.
     found: dict[Path, StoreEntry] = {}
-
-    def visit(here: StoreEntry) -> None:
-        for other in next_to(here):
-            if other.directory not in found:
-                visit(other)
-                found[other.directory] = other
-
-    visit(start)
+    path = [(start, iter(next_to(start)))]
+    while path:
+        here, others = path[-1]
+        other = next((other for other in others if other.directory not in found), None)
+        if other is not None:
+            path.append((other, iter(next_to(other))))
+        else:
+            found[here.directory] = here
+            path.pop()
+    del found[start.directory]
     return tuple(found.values())
