@@ -207,6 +207,18 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable
 
 
 @pytest.fixture
+def done(command: Callable[..., RecordingOutcome]) -> Callable[..., RecordingOutcome]:
+    """Runs a command that must succeed, or fail with ``code``."""
+
+    def done(*arguments: object, code: int = 0) -> RecordingOutcome:
+        outcome = command(*arguments)
+        assert outcome.code == code, outcome.err
+        return outcome
+
+    return done
+
+
+@pytest.fixture
 def furnished(chain: Chain, tmp_path: Path, command: Callable[..., RecordingOutcome]) -> Store:
     """A copy of the chain's home that a test may change; ``command`` works in it."""
     shutil.copytree(chain.home, tmp_path / "home", dirs_exist_ok=True)

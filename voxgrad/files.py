@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -45,6 +46,43 @@ def atomic_write(path: Path) -> Iterator[Path]:
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic_write`, for a folder: a temporary one takes the place of ``path``, which comes back if that fails.
+
+    Raises:
+        EnvironmentFailureError: the operating system refuses.
+    """
+    target = path.absolute()
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}")
+    old = temporary.with_name(f"{temporary.name}.old")
+    with explain_os_errors(f"write {path}"):
+        try:
+            temporary.mkdir()
+            yield temporary
+            if target.exists():
+                target.rename(old)
+            temporary.rename(target)
+            sync_directory(target.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if old.exists() and not target.exists():
+                old.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """See that a new folder can be written, before work is spent on what goes into it.
+
+    Raises:
+        BadInputError: something lies there already, or its parent is missing.
+    """
+    if not folder.absolute().parent.is_dir():
+        raise BadInputError(f"the folder {folder.parent} does not exist", "Create it, or choose another.")
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise BadInputError(f"{folder} already exists", "Choose a new folder, or remove this one.")
 
 
 def sha256_of(path: Path) -> str:

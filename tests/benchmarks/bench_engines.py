@@ -52,7 +52,7 @@ def cold(engine: str, quantize: str, options: list[str], seed: int) -> tuple[flo
 
 def factor(store: Store, engine: str, quantize: str, given: argparse.Namespace) -> float:
     """Processor seconds for a second of sound."""
-    from voxgrad.onnx.derive import SENTENCES
+    from voxgrad.onnx.export import SENTENCES
 
     load.QUANTIZE = quantize
     synthesis = SynthesisSpec(steps=given.steps)

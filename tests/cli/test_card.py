@@ -9,8 +9,7 @@ from PIL import Image
 
 from voxgrad.cli.main import Terminated
 from voxgrad.errors import EnvironmentFailureError
-from voxgrad.events import ignore
-from voxgrad.steps import card as card_step
+from voxgrad.steps import evaluate as card_step
 from voxgrad.training.dataset import Dataset
 
 FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--name", "robot")
@@ -20,7 +19,7 @@ FINETUNE = ("finetune", "--data", "robot", "--base", "robots", "--name", "robot"
 def trained(furnished, monkeypatch):
     """A home where fine-tuning is done at once: what follows it is tested here."""
     voice = furnished.find("robot", "voice")
-    monkeypatch.setattr("voxgrad.steps.finetune.finetune", lambda *_, **__: voice)
+    monkeypatch.setattr("voxgrad.steps.train.finetune", lambda *_, **__: voice)
     return furnished
 
 
@@ -35,7 +34,7 @@ def failing(monkeypatch):
     return fail
 
 
-def test_it_has_fewer_sentences_where_the_time_is_over(furnished, command, monkeypatch):
+def test_it_is_one_page_with_fewer_sentences_where_the_time_is_over(furnished, done, monkeypatch):
     voice, dataset = furnished.find("voice/robot"), furnished.find("dataset/robot")
     clips = Dataset.open(dataset).corpus.clips[:2]
     monkeypatch.setattr(card_step, "held_out", lambda *_: list(clips))
@@ -43,55 +42,45 @@ def test_it_has_fewer_sentences_where_the_time_is_over(furnished, command, monke
     made = card_step.card(furnished, voice, said.append, deadline=0.0)
     assert len(made.manifest.settings["sentences"]) == 1
     assert "the card has 1 of 2 sentences, because the time ran out" in [getattr(event, "text", "") for event in said]
-    whole = card_step.card(furnished, voice, ignore)  # which the short one is not taken for
-    assert len(whole.manifest.settings["sentences"]) == 2
-
-
-def test_it_is_one_page_that_asks_nobody_for_anything(furnished, command):
-    told = command("card", "robot", "--json")
-    assert told.code == 0, told.err
-    made = furnished.find(None, "card")
-    assert json.loads(told.out)["card"] == made.ref
+    # The whole one, which the short one is not taken for: one page that asks nobody for anything.
+    told = json.loads(done("card", "robot", "--json").out)
+    made = furnished.find(told["card"], "card")
     page = made.path("card.html").read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert sources
     assert all(source.startswith("data:") for source in sources)
     assert "default-src 'none'" in page
-    sentences = page.count("<h2>")
-    assert sentences >= 1
+    assert len(made.manifest.settings["sentences"]) == page.count("<h2>") == 2
     # The recording, the base and the voice: each to see and to hear.
-    assert page.count("<audio") == page.count("<figure>") == 3 * sentences
+    assert page.count("<audio") == page.count("<figure>") == 3 * 2
     assert Image.open(BytesIO(made.path("card.png").read_bytes())).width > 400
     verdict = made.manifest.metrics["verdict"]
     assert verdict in page
     assert re.match(r"Fine-tuning (helped|did not help): mel-cepstral distortion .* → .* dB", verdict)
-    assert command("card", "robot").code == 0
-    assert len(furnished.list("card")) == 1
+    done("card", "robot")
+    assert len(furnished.list("card")) == 2
 
 
 @pytest.mark.parametrize("error", [EnvironmentFailureError("the disk is full", "Make room."), KeyboardInterrupt()])
-def test_a_voice_outlives_a_card_that_cannot_be_made(error, trained, command, failing):
+def test_a_voice_outlives_a_card_that_cannot_be_made(error, trained, done, failing):
     failing(error)
-    told = command(*FINETUNE)
-    assert told.code == 0
+    told = done(*FINETUNE)
     assert "voice robot@v1" in told.out
     assert "no card" in told.err
     assert "voxgrad card robot@v1" in told.err
     assert not trained.list("card")
 
 
-def test_a_voice_outlives_a_request_to_end_while_its_card_is_made(trained, command, failing):
+def test_a_voice_outlives_a_request_to_end_while_its_card_is_made(trained, command, failing, done):
     failing(Terminated())
-    told = command(*FINETUNE)
-    assert told.code == 143
+    told = done(*FINETUNE, code=143)
     assert trained.find("robot", "voice")
     assert told.err.splitlines()[-1] == "error: terminated. Run the same command again to continue."
     assert told.out == ""
 
 
-def test_without_a_card_nothing_is_said_of_one(trained, command):
-    told = command(*FINETUNE, "--no-card")
-    assert told.code == 0
+def test_without_a_card_nothing_is_said_of_one(trained, done):
+    told = done(*FINETUNE, "--no-card")
     assert "card:" not in told.out
     assert "no card" not in told.err
     assert not trained.list("card")

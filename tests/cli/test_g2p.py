@@ -11,11 +11,10 @@ def words(outcome):
     return {word["word"]: word for word in json.loads(outcome.out)["words"]}
 
 
-def test_every_source_is_told(command, tmp_path):
+def test_every_source_is_told(done, tmp_path):
     (tmp_path / "mine.txt").write_text("snizzle  S N IH Z AH L\n", encoding="utf-8")
     text = "They object: snizzle {HH AH L OW} blorp's housemaid 😀 costs the PRS $5."
-    outcome = command("g2p", text, "--lexicon", "mine.txt", "--json")
-    assert outcome.code == 0
+    outcome = done("g2p", text, "--lexicon", "mine.txt", "--json")
     assert outcome.err == ""
     assert outcome.out.count("\n") == 1
     found = words(outcome)
@@ -41,9 +40,8 @@ def test_every_source_is_told(command, tmp_path):
     assert len(answer["tokens"]) > 40
 
 
-def test_the_table_can_be_read(command):
-    outcome = command("g2p", "They object to blorptastic 😀 objects.")
-    assert outcome.code == 0
+def test_the_table_can_be_read(done):
+    outcome = done("g2p", "They object to blorptastic 😀 objects.")
     lines = outcome.out.splitlines()
     assert lines[0].split() == ["written", "read", "phones", "source"]
     assert lines[2].split() == ["object", "object", "AH0", "B", "JH", "EH1", "K", "T", "homograph:", "verb"]
@@ -116,9 +114,8 @@ def test_what_cannot_be_read_is_refused_in_one_line(arguments, complaint, refuse
     assert complaint in refused("g2p", *arguments)
 
 
-def test_a_bad_lexicon_in_the_store_is_refused_by_name(command, home):
+def test_a_bad_lexicon_in_the_store_is_refused_by_name(done, home):
     home.mkdir()
     (home / "lexicon.txt").write_text("word\n", encoding="utf-8")
-    outcome = command("g2p", "Hello.")
-    assert outcome.code == 2
+    outcome = done("g2p", "Hello.", code=2)
     assert "lexicon.txt:1: word has no phones" in outcome.err

@@ -17,8 +17,7 @@ from safetensors.numpy import save_file
 from tests.cli.test_main import ROOT, RUN
 from tests.documents.books import write_epub
 from voxgrad import errors
-from voxgrad.cli.main import main
-from voxgrad.cli.standard_streams import UnfailingStream
+from voxgrad.cli.main import UnfailingStream, main
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.store import Store
 from voxgrad.training.checkpoint import Checkpoint, TrainerState, save_checkpoint
@@ -49,23 +48,21 @@ def full_disk(room: int) -> Iterator[None]:
 
 
 @pytest.fixture
-def supplied(furnished, command):
+def supplied(furnished, done):
     """A home and a working folder with something to do for each of `FULL`."""
     Path("lines.txt").write_text("Hello.\nGood bye.\n", encoding="utf-8")
     write_epub(Path("book.epub"), {"a.xhtml": f"<p>{TEXT}</p>"})
-    assert command("export", "base/robots", "-o", "given.voxgrad").code == 0
+    done("export", "base/robots", "-o", "given.voxgrad")
 
 
 @pytest.mark.parametrize("name", FULL)
-def test_a_full_disk_is_told_and_the_same_command_goes_on(name, supplied, command):
+def test_a_full_disk_is_told_and_the_same_command_goes_on(name, supplied, command, done):
     with full_disk(10):
-        outcome = command(*FULL[name], "-q")
-    assert outcome.code == 4, outcome.err
+        outcome = done(*FULL[name], "-q", code=4)
     line = outcome.err.splitlines()[-1]
     assert line.startswith("error: ")
     assert "run the same command again" in line
-    again = command(*FULL[name], "-q")
-    assert again.code == 0, again.err
+    done(*FULL[name], "-q")
 
 
 def test_what_libraries_make_of_a_full_disk_is_told_as_one(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.onnx.derive import graph_of
+from voxgrad.onnx.export import graph_of
 from voxgrad.onnx.runtime import KIND
 from voxgrad.settings import OnnxSpec
 from voxgrad.store import Store

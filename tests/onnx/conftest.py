@@ -87,7 +87,7 @@ def onnx_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with store.stage("vocoder", "pulses") as staged:
         save(_vocoder(), staged.directory)
         sound = staged.publish(fingerprint="1" * 64, settings={})
-    from voxgrad.onnx.derive import graph_of
+    from voxgrad.onnx.export import graph_of
 
     graph_of(store, base, sound, OnnxSpec(), ignore)
     return store.home

@@ -34,13 +34,13 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @pytest.mark.slow
-def test_a_browser_speaks(own, command, tmp_path):
+def test_a_browser_speaks(own, done, tmp_path):
     browser, runtime = shutil.which("chromium"), os.environ.get("VOXGRAD_ORT_WEB")
     if browser is None or runtime is None:
         pytest.skip("needs chromium, and onnxruntime-web in VOXGRAD_ORT_WEB")
     place = tmp_path / "web"
     place.mkdir()
-    assert command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", place / "alice-onnx").code == 0
+    done("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", place / "alice-onnx")
     (place / "dist").symlink_to(Path(runtime).resolve())
     page = re.search(r"```html\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     (place / "index.html").write_text(page.rstrip().removesuffix("</script>") + AUTOMATIC, encoding="utf-8")

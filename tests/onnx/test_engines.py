@@ -36,10 +36,10 @@ def samples(path: str) -> np.ndarray:
     return soundfile.read(path, dtype="float32")[0]
 
 
-def test_both_engines_say_the_same(own, command):
-    assert command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "onnx.wav").code == 0
+def test_both_engines_say_the_same(own, done):
+    done("say", TEXT, *SMALL, "--engine", "onnx", "-o", "onnx.wav")
     precise = ("--precision", "float32")
-    assert command("say", TEXT, *SMALL, *precise, "--engine", "torch", "-o", "torch.wav").code == 0
+    done("say", TEXT, *SMALL, *precise, "--engine", "torch", "-o", "torch.wav")
     by_onnx, by_torch = samples("onnx.wav"), samples("torch.wav")
     assert len(by_onnx) == len(by_torch)
     assert np.sqrt(np.square(by_onnx - by_torch).mean()) < 1e-3
@@ -48,14 +48,14 @@ def test_both_engines_say_the_same(own, command):
     assert read_recipe(read_comment(Path("torch.wav")), "torch.wav").engine == "torch"
 
 
-def test_both_engines_read_ssml_alike(own, command):
+def test_both_engines_read_ssml_alike(own, command, done):
     text = (
         '<speak>Rain <prosody rate="slow" pitch="+3st">fell all</prosody> day.<break time="200ms"/> '
         '<voice name="s2">Two dogs.</voice></speak>'
     )
     for engine in ("onnx", "torch"):
         options = ("--engine", engine, "--precision", "float32", "-o", f"{engine}.wav")
-        assert command("say", text, *SMALL, *options).code == 0
+        done("say", text, *SMALL, *options)
     by_onnx, by_torch = samples("onnx.wav"), samples("torch.wav")
     assert abs(len(by_onnx) - len(by_torch)) < 2
     size = min(len(by_onnx), len(by_torch))
@@ -77,19 +77,18 @@ def loaded(store, engine, **settings):
 
 
 @pytest.mark.slow
-def test_a_removed_graph_is_made_again_for_replay(own, command):
+def test_a_removed_graph_is_made_again_for_replay(own, command, done):
     command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")
-    assert command("rm", "speech/small", "-q").code == 0
-    assert command("rm", "onnx/small", "-q").code == 0
-    outcome = command("--json", "replay", "a.wav", "-o", "b.wav", "-q")
-    assert outcome.code == 0, outcome.err
+    done("rm", "speech/small", "-q")
+    done("rm", "onnx/small", "-q")
+    outcome = done("--json", "replay", "a.wav", "-o", "b.wav", "-q")
     assert json.loads(outcome.out)["identical"] is True
 
 
-def test_a_graph_goes_along_with_its_voice(own, command):
-    assert command("rm", "base/small", "-q").code == 0
+def test_a_graph_goes_along_with_its_voice(own, done):
+    done("rm", "base/small", "-q")
     assert [one.kind for one in own.list("onnx")] == []
-    assert command("restore", "base/small", "-q").code == 0
+    done("restore", "base/small", "-q")
 
 
 @pytest.mark.parametrize(
@@ -106,11 +105,11 @@ def test_what_a_graph_cannot_do_is_refused(own, refused, options, complaint):
     assert complaint in refused("say", "hello", "--voice", "small", "--engine", "onnx", *options)
 
 
-def test_an_imported_graph_speaks(own, command, refused, graph):
-    assert command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "small.onnx", "-q").code == 0
+def test_an_imported_graph_speaks(own, command, refused, graph, done):
+    done("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "small.onnx", "-q")
     assert Path("small.onnx").read_bytes() == graph.path(MODEL).read_bytes()
     command("import", "small.onnx", "--name", "carried", "-q")
-    assert command("say", "hello", "--voice", "carried", "-o", "hello.wav", "-q").code == 0
+    done("say", "hello", "--voice", "carried", "-o", "hello.wav", "-q")
     recipe = read_recipe(read_comment(Path("hello.wav")), "hello.wav")
     assert recipe.engine == "onnx"
     assert recipe.voice.digest == own.find("base/small").digest
@@ -121,19 +120,19 @@ def test_an_imported_graph_speaks(own, command, refused, graph):
     content[len(content) // 2] ^= 1
     Path("bad.onnx").write_bytes(content)
     assert "--trust" in refused("import", "bad.onnx")
-    assert command("import", "bad.onnx", "--name", "bad", "--trust", "-q").code == 0
+    done("import", "bad.onnx", "--name", "bad", "--trust", "-q")
     assert "Leave out --kind" in refused("import", "small.onnx", "--kind", "base")
 
 
-def test_a_damaged_graph_does_not_speak(own, command):
+def test_a_damaged_graph_does_not_speak(own, done):
     path = own.find("onnx/small").directory / MODEL
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    assert command("say", "hello", *SMALL, "-o", "a.wav").code == 3
+    done("say", "hello", *SMALL, "-o", "a.wav", code=3)
 
 
-def test_folders_for_other_programs(own, command, refused):
-    assert command("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "folder", "-q").code == 0
+def test_folders_for_other_programs(own, done, refused):
+    done("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "folder", "-q")
     assert {path.name for path in Path("folder").iterdir()} == {
         "model.onnx",
         "tokens.txt",
@@ -172,17 +171,16 @@ def test_sherpa_onnx_speaks(own, command):
     assert np.isfinite(audio.samples).all()
 
 
-def test_speech_dispatcher_gets_a_module(own, command):
-    outcome = command("export", "small", "--for", "speech-dispatcher")
-    assert outcome.code == 0
+def test_speech_dispatcher_gets_a_module(own, done):
+    outcome = done("export", "small", "--for", "speech-dispatcher")
     assert "GenericExecuteSynth" in outcome.out
     assert f"--home {own.home}" in outcome.out
     assert "base/small@v1" in outcome.out
 
 
-def test_weights_come_back_from_a_folder(own, command, refused):
-    assert command("export", "small", "--format", "safetensors", "-o", "weights", "-q").code == 0
-    assert command("import", "weights", "--name", "again", "-q").code == 0
+def test_weights_come_back_from_a_folder(own, done, refused):
+    done("export", "small", "--format", "safetensors", "-o", "weights", "-q")
+    done("import", "weights", "--name", "again", "-q")
     one, other = own.find("base/small"), own.find("base/again")
     assert one.path("weights.safetensors").read_bytes() == other.path("weights.safetensors").read_bytes()
     assert (other.manifest.licence, other.manifest.consent) == ("CC0-1.0", "mine")
@@ -231,11 +229,11 @@ def test_no_engine_without_its_package(own, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_graph_of_an_older_export_is_replaced(own, command, monkeypatch):
+def test_a_graph_of_an_older_export_is_replaced(own, done, monkeypatch):
     from voxgrad.onnx import runtime
 
     old = own.find("onnx/small")
     monkeypatch.setattr(runtime, "VERSION", runtime.VERSION + 1)
-    assert command("say", "hello", *SMALL, "--engine", "onnx", "-o", "a.wav").code == 0
+    done("say", "hello", *SMALL, "--engine", "onnx", "-o", "a.wav")
     (new,) = own.list("onnx")
     assert new.version == old.version + 1

@@ -1,21 +1,23 @@
 """The graph's parts against torch's, and the whole of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import TokenProsody
-from voxgrad.onnx.derive import agreement
-from voxgrad.onnx.export import exported, require_exportable, speech_graph
+from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription, check
 from voxgrad.onnx.graph import FourierTransform, VocoderGraph, with_products
 from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of, torch_normal
 from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
 from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, istft, stft
+from voxgrad.vocoder.registry import Vocoder
 
 
 @pytest.mark.parametrize(
@@ -115,17 +117,22 @@ def test_a_question_rises_as_by_torch(graph, acoustic, vocoder):
     assert np.abs(risen.mel - said(graph, tokens).mel).max() > 0.01
 
 
+def written(place: Path, model: AcousticModel, vocoder: Vocoder, spec: OnnxSpec) -> Path:
+    """A graph that says what it is."""
+    path, pitch = place / "model.onnx", (120.0,) * model.spec.model.n_spks
+    description = GraphDescription(model.spec, spec, "one", "voice", {}, None, None, pitch)
+    path.write_bytes(exported(speech_graph(model, vocoder, spec), spec, description))
+    assert check(path.read_bytes()) == description
+    return path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "spec", [OnnxSpec(steps=1), OnnxSpec(steps=3, sampler="dpmpp"), OnnxSpec(steps=4, sampler="euler")]
 )
 def test_steps_and_samplers_are_unrolled(spec: OnnxSpec, tmp_path, acoustic, vocoder):
-    model, sound = acoustic(n_spks=1), vocoder
-    path = tmp_path / "model.onnx"
-    description = GraphDescription(model.spec, spec, "one", "voice", {}, None, None, (120.0,))
-    path.write_bytes(exported(speech_graph(model, sound, spec), spec, description))
-    assert check(path.read_bytes()) == description
-    assert agreement(model, sound, spec, path).same_durations == 1
+    model = acoustic(n_spks=1)
+    assert agreement(model, vocoder, spec, written(tmp_path, model, vocoder, spec)).same_durations == 1
 
 
 @pytest.mark.slow
@@ -140,22 +147,15 @@ def test_hifigan_can_be_in_a_graph(tmp_path, acoustic):
     )
     torch.manual_seed(2)
     model, sound, spec = acoustic(n_spks=1), HiFiGAN.build(sizes, MelSpec()), OnnxSpec(steps=1)
-    path = tmp_path / "model.onnx"
-    description = GraphDescription(model.spec, spec, "one", "voice", {}, None, None, (120.0,))
-    path.write_bytes(exported(speech_graph(model, sound, spec), spec, description))
-    assert check(path.read_bytes()) == description
-    assert agreement(model, sound, spec, path).sample_largest < 1e-3
+    assert agreement(model, sound, spec, written(tmp_path, model, sound, spec)).sample_largest < 1e-3
 
 
 @pytest.mark.parametrize("quantize", [pytest.param("half", marks=pytest.mark.slow), "int8"])
 def test_quantised_graphs_are_smaller_and_near(graph, tmp_path, acoustic, vocoder, quantize):
-    model, sound, spec = acoustic(), vocoder, OnnxSpec(quantize=quantize, steps=1)
-    path = tmp_path / "model.onnx"
-    description = GraphDescription(model.spec, spec, "small", "base", {}, None, None, (1.0, 2.0, 3.0))
-    path.write_bytes(exported(speech_graph(model, sound, spec), spec, description))
-    check(path.read_bytes())
+    model, spec = acoustic(), OnnxSpec(quantize=quantize, steps=1)
+    path = written(tmp_path, model, vocoder, spec)
     assert path.stat().st_size < 0.8 * graph.path(MODEL).stat().st_size  # the tables stay as they are
-    found = agreement(model, sound, spec, path)
+    found = agreement(model, vocoder, spec, path)
     assert found.mel_mean < (1e-3 if quantize == "half" else 0.1)
 
 

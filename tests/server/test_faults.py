@@ -14,7 +14,6 @@ import select
 import shutil
 import signal
 import socket
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -36,9 +35,8 @@ from voxgrad.errors import EnvironmentFailureError
 from voxgrad.files import explained
 from voxgrad.server import uploads, workers
 from voxgrad.server.http import HTTPError, as_http
-from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import Limits
-from voxgrad.server.workers import WorkerPool
+from voxgrad.server.workers import Metrics, WorkerPool
 
 LONG = "The sun is warm today, and birds sing. " * 60
 QUICK = {"steps": 1, "speed": 4.0}
@@ -222,28 +220,6 @@ def test_the_work_of_a_killed_worker_is_given_to_another_but_to_no_third(tmp_pat
     assert answers == [0, 1]
     assert isinstance(refused, EnvironmentFailureError)
     assert metrics.registry.get_sample_value("voxgrad_workers_lost_total") == 3
-
-
-@needs_proc
-@pytest.mark.slow
-def test_a_worker_that_is_killed_is_replaced_and_no_request_lost(served):
-    def kill() -> None:
-        time.sleep(0.3)
-        os.kill(served.workers()[0], signal.SIGKILL)
-
-    texts = [f"Sentence number {number}." for number in range(3)]
-    expected = [served.say(text, steps=2).content for text in texts]
-    lost = served.metric("voxgrad_workers_lost_total")
-    killer = threading.Thread(target=kill)
-    killer.start()
-    with ThreadPoolExecutor(3) as threads:
-        answers = list(threads.map(lambda text: served.say(text, steps=2).content, texts))
-    killer.join()
-    assert answers == expected
-    served.eventually(
-        lambda: served.say("Hi.", **QUICK).status_code == 200 and served.metric("voxgrad_workers_lost_total") > lost
-    )
-    assert len(served.workers()) == 1
 
 
 def test_beyond_the_queue_a_client_is_told_to_come_back(served):

@@ -135,7 +135,7 @@ def test_there_is_no_such_prompt(session, number):
 @pytest.mark.skipif(not LJ.is_dir(), reason="needs ../shared/data/lj")
 def test_every_fault_of_a_take_is_named(chain, tmp_path):
     from voxgrad.acoustic_model import load_acoustic_model
-    from voxgrad.server.clone import own_base
+    from voxgrad.steps.prepare import own_base
     from voxgrad.store import Store
 
     base, preset = load_acoustic_model(own_base(Store.open(chain.home))), load_prepare_preset("prepare")

@@ -15,10 +15,9 @@ from starlette.responses import PlainTextResponse
 
 from voxgrad.errors import BadInputError
 from voxgrad.server.app import timed_protocol
-from voxgrad.server.http import HTTPError, chunks
-from voxgrad.server.metrics import Metrics
-from voxgrad.server.security import CONTENT_SECURITY_POLICY, Protection, check_settings
+from voxgrad.server.http import CONTENT_SECURITY_POLICY, HTTPError, Protection, check_settings, chunks
 from voxgrad.server.settings import Limits, ServerSettings
+from voxgrad.server.workers import Metrics
 
 TOKEN = "a token of 24 characters"  # noqa: S105 - of nothing
 JSON = {"content-type": "application/json"}
@@ -246,7 +245,7 @@ PREFLIGHT = {
 )
 def test_pages_of_an_allowed_origin_are_let_in_with_their_token(method, headers, code, readable):
     settings = ServerSettings(token=TOKEN, allowed_origins=(CHAT,))
-    app = Protection(PlainTextResponse("in"), settings, Metrics())
+    app = Protection(PlainTextResponse("in"), settings, Metrics().requests)
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)
@@ -265,7 +264,7 @@ def test_pages_of_an_allowed_origin_are_let_in_with_their_token(method, headers,
 
 def test_a_token_opens_everything_but_nothing_else_does():
     settings = ServerSettings(token=TOKEN)
-    app = Protection(PlainTextResponse("in"), settings, Metrics())
+    app = Protection(PlainTextResponse("in"), settings, Metrics().requests)
 
     async def statuses() -> dict[tuple[str, bytes | None], int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:

@@ -17,10 +17,9 @@ import soundfile
 from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.writers import read_comment
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
-from voxgrad.server.metrics import Metrics
 from voxgrad.server.service import UnknownVoiceError
 from voxgrad.server.speech_api import _find
-from voxgrad.server.workers import WorkerPool
+from voxgrad.server.workers import Metrics, WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.voice.metadata import read_recipe
 

@@ -17,22 +17,35 @@ from voxgrad.audio.io import to_pcm
 from voxgrad.settings import DeliverySpec
 
 
-async def conversation(port: int, *events) -> list:
-    answers = []
-    async with AsyncTcpClient("127.0.0.1", port) as client:
-        for event in events:
-            await client.write_event(event.event())
-            while (answer := await asyncio.wait_for(client.read_event(), 60)) is not None:
-                answers.append(answer)
-                if Info.is_type(answer.type) or AudioStop.is_type(answer.type) or Error.is_type(answer.type):
-                    break
-    return answers
+def talk(port: int, *groups: list, ends: tuple = (Info, AudioStop, Error)) -> list:
+    """What is answered to events, up to one of ``ends`` for each group of them."""
+
+    async def answers() -> list:
+        found = []
+        async with AsyncTcpClient("127.0.0.1", port) as client:
+            for events in groups:
+                for event in events:
+                    await client.write_event(event.event())
+                while (answer := await asyncio.wait_for(client.read_event(), 60)) is not None:
+                    found.append(answer)
+                    if any(kind.is_type(answer.type) for kind in ends):
+                        break
+        return found
+
+    return asyncio.run(answers())
+
+
+def streamed(port: int, *pieces: str, voice: str = "robot") -> list:
+    """What is answered to a text in pieces, as Home Assistant sends it."""
+    chunks = [SynthesizeChunk(text=piece) for piece in pieces]
+    events = [*chunks, Synthesize(text="".join(pieces)), SynthesizeStop()]
+    return talk(port, [SynthesizeStart(voice=SynthesizeVoice(name=voice)), *events], ends=(SynthesizeStopped,))
 
 
 def test_home_assistant_finds_the_voices_and_speaks(served, robot):
     text = "Hello there. The sun is warm."
     asked = Synthesize(text=text.replace("sun", "{sun} (λόγος)"), voice=SynthesizeVoice(name="robot"))
-    info, *audio = asyncio.run(conversation(served.wyoming, Describe(), asked))
+    info, *audio = talk(served.wyoming, [Describe()], [asked])
     (program,) = Info.from_event(info).tts
     assert {"robot", "english"} <= {voice.name for voice in program.voices}
     assert all(voice.languages == ["en_US"] for voice in program.voices)
@@ -54,7 +67,7 @@ def test_home_assistant_finds_the_voices_and_speaks(served, robot):
     ids=range(4),
 )
 def test_what_cannot_be_said_is_an_error_and_the_connection_stays(served, asked, word):
-    answers = asyncio.run(conversation(served.wyoming, asked, Describe()))
+    answers = talk(served.wyoming, [asked], [Describe()])
     assert word in Error.from_event(answers[0]).text
     assert Info.is_type(answers[1].type)
 
@@ -127,28 +140,11 @@ def test_after_a_malformed_piece_nothing_is_said_but_that(served, malformed):
 def test_half_an_event_harms_nobody(served):
     with socket.create_connection(("127.0.0.1", served.wyoming), timeout=10) as connection:
         connection.sendall(event("synthesize", data_length=1000, more=b'{"text": '))
-    assert Info.is_type(asyncio.run(conversation(served.wyoming, Describe()))[0].type)
-
-
-async def streamed(port: int, *pieces: str, voice: str = "robot") -> list:
-    answers = []
-    async with AsyncTcpClient("127.0.0.1", port) as client:
-        await client.write_event(SynthesizeStart(voice=SynthesizeVoice(name=voice)).event())
-        for piece in pieces:
-            await client.write_event(SynthesizeChunk(text=piece).event())
-        await client.write_event(Synthesize(text="".join(pieces)).event())
-        await client.write_event(SynthesizeStop().event())
-        while (answer := await asyncio.wait_for(client.read_event(), 60)) is not None:
-            answers.append(answer)
-            if SynthesizeStopped.is_type(answer.type):
-                break
-    return answers
+    assert Info.is_type(talk(served.wyoming, [Describe()])[0].type)
 
 
 def test_a_text_that_comes_in_pieces_is_spoken_once_sentence_by_sentence(served, robot):
-    answers = asyncio.run(
-        streamed(served.wyoming, "Hel", "lo there. The s", "un is", " warm. ", "It is 3.", "5 today.")
-    )
+    answers = streamed(served.wyoming, "Hel", "lo there. The s", "un is", " warm. ", "It is 3.", "5 today.")
     start, *chunks, stop, stopped = answers
     assert AudioStart.from_event(start).rate == 22050
     assert AudioStop.is_type(stop.type)
@@ -186,7 +182,7 @@ def test_the_first_sentence_is_heard_while_the_rest_is_written(served):
     ids=range(3),
 )
 def test_pieces_that_cannot_be_said_are_one_error(served, pieces, voice, word):
-    answers = asyncio.run(streamed(served.wyoming, *pieces, voice=voice))
+    answers = streamed(served.wyoming, *pieces, voice=voice)
     (error,) = [Error.from_event(one) for one in answers if Error.is_type(one.type)]
     assert word in error.text
     assert SynthesizeStopped.is_type(answers[-1].type)

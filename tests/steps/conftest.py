@@ -1,12 +1,16 @@
-"""Two speakers, and a base that knows both."""
+"""Two speakers, and a base that knows both; and vocoders without weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from voxgrad.cli.main import main
-from voxgrad.store import Artifact, Store
+from voxgrad.settings import MelSpec
+from voxgrad.store import Artifact, Store, fingerprint
+from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
+from voxgrad.vocoder.registry import save
 
 TEXTS = ("The sun is warm.", "Rain fell all day.", "Two dogs ran home.", "She reads a book.")
 
@@ -31,9 +35,21 @@ def duet(tmp_path_factory: pytest.TempPathFactory, record, steps) -> Duet:
     (place / "duet" / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
     home = place / "home"
     for command in (
-        ["prepare", str(place / "duet"), "--no-consent-needed", "synthetic"],
+        ["prepare", str(place / "duet"), "--base", "none", "--no-consent-needed", "synthetic"],
         ["pretrain", "--data", "duet", *steps, "--set", "stages.0.steps=2", "--set", "stages.1.steps=1"],
     ):
         assert main([*command, "--home", str(home), "-q"]) == 0
     store = Store.open(home)
     return Duet(home, store.find("duet", "dataset"), store.find("duet", "base"))
+
+
+@pytest.fixture
+def add_vocoder(command) -> Callable[[str, MelSpec], None]:
+    """A function that adds a vocoder to the home that ``command`` works in."""
+
+    def add(name: str, mel: MelSpec) -> None:
+        with Store.open().stage("vocoder", name) as staged:
+            save(GriffinLim(GriffinLimSpec(n_iter=2), mel), staged.directory)
+            staged.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
+
+    return add

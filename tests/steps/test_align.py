@@ -1,4 +1,4 @@
-"""What a voice keeps of its alignments, grids of it, and training from them."""
+"""`voxgrad align`; what a voice keeps of its alignments, and training from grids."""
 
 import json
 from dataclasses import replace
@@ -46,14 +46,13 @@ def test_grids_of_a_voice_are_its_stored_alignments(chain, furnished, tmp_path):
         assert grid.xmax == pytest.approx(clip.seconds)
 
 
-def test_training_from_grids_keeps_their_durations(chain, furnished, command, steps, tmp_path):
+def test_training_from_grids_keeps_their_durations(chain, furnished, command, steps, tmp_path, done):
     grids = tmp_path / "grids"
     step.align(chain.dataset, chain.base, grids, force=False, emit=ignore)
     few = ("--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
     joint = ("--set", "stages.0.train=[encoder,durations,decoder]", "--set", "encoder_loss=none")
     arguments = ("finetune", "--no-card", "--base", "robots", "--name", "given", *steps, *few, *joint)
-    made = command(*arguments, "--set", f"durations=textgrid:{grids}")
-    assert made.code == 0, made.err
+    done(*arguments, "--set", f"durations=textgrid:{grids}")
     voice = furnished.find("given", "voice")
     stored = read_alignments(voice.path(ALIGNMENTS))
     expected = read_durations(grids, corpus(chain).clips, 256 / 22050)
@@ -66,8 +65,7 @@ def test_training_from_grids_keeps_their_durations(chain, furnished, command, st
     again = command(*arguments, "--set", f"durations=textgrid:{tmp_path / 'moved'}")
     assert "given@v1 is up to date" in again.err
     (tmp_path / "moved" / "r00.TextGrid").write_text("")
-    other = command(*arguments, "--set", f"durations=textgrid:{tmp_path / 'moved'}")
-    assert other.code == 2
+    other = done(*arguments, "--set", f"durations=textgrid:{tmp_path / 'moved'}", code=2)
     assert "r00.TextGrid cannot be read as a TextGrid" in other.err
     assert not list((furnished.home / "runs").glob("*"))
 
@@ -119,3 +117,57 @@ def test_an_old_pronunciation_still_has_its_words(chain):
     assert [word for word, *_ in step._words(opened, replace(clip, tokens=tuple(tokens)))] == expected
     fewer = replace(clip, tokens=clip.tokens[:-14])
     assert step._words(opened, fewer)[0][0] == "{DH AH0}"
+
+
+def test_a_dataset_is_aligned_by_the_newest_voice(furnished, done, tmp_path):
+    answer = json.loads(done("align", "robot", "-o", "grids", "--json", "-q").out)
+    assert answer["files"] == 10 == len(list((tmp_path / "grids").glob("*.TextGrid")))
+    assert (answer["source"], answer["voice"]) == ("robot@v1", "robot@v1")
+    assert answer["log_likelihood"] < 0
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "grids"}
+    again = done("align", "dataset/robot", "-o", "grids", "--voice", "robots", "--force", "-q")
+    assert "10 TextGrids of robot@v1 by base robots@v1" in again.out
+
+
+def test_only_grids_are_replaced_and_only_when_asked(furnished, refused, tmp_path, done):
+    (tmp_path / "grids").mkdir()
+    done("align", "voice/robot", "-o", "grids", "-q")  # an empty folder is no obstacle
+    (tmp_path / "grids" / "extra.TextGrid").write_text("")
+    assert "Replace them with --force" in refused("align", "robot", "-o", "grids")
+    done("align", "robots", "-o", "grids", "--force", "-q")
+    assert not (tmp_path / "grids" / "extra.TextGrid").exists()
+    (tmp_path / "file").touch()
+    assert "file already exists" in refused("align", "robot", "-o", "file")
+    (tmp_path / "grids" / "notes.txt").write_text("mine")
+    assert "notes.txt" in refused("align", "robot", "-o", "grids", "--force")
+    assert (tmp_path / "grids" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["robt", "-o", "grids"], "Did you mean robot?"),
+        (["speech/robot", "-o", "grids"], "is a speech"),
+        (["robot", "-o", "no/grids"], "the folder no does not exist"),
+        (["robot", "-o", "home"], "which is not a TextGrid"),
+        (["voice/robot", "-o", "grids", "--voice", "robots"], "Leave out --voice"),
+        (["robot", "-o", "grids", "--voice", "dataset/robot"], "is a dataset"),
+        (["robot", "-o", "grids", "--voice", "nobody"], "nobody"),
+        (["robot"], "output"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_aligned_is_refused(furnished, refused, arguments, word):
+    assert word in refused("align", *arguments)
+
+
+def test_a_voice_from_before_alignments_were_kept_and_one_whose_dataset_is_gone(furnished, refused):
+    voice = furnished.find("robot", "voice")
+    with furnished.stage("voice", "older") as staged:
+        (staged.directory / "weights.safetensors").write_bytes(voice.path("weights.safetensors").read_bytes())
+        staged.publish(fingerprint="0" * 64, settings=voice.manifest.settings, parents=voice.manifest.parents)
+    line = refused("align", "older", "-o", "grids")
+    assert "has no stored alignments" in line
+    assert "--voice voice/older@v1" in line
+    furnished.find("robot", "dataset").directory.rename(furnished.home / "elsewhere")
+    assert "The dataset robot@v1 is not in this store" in refused("align", "voice/robot", "-o", "grids")

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from voxgrad.acoustic_model import load_acoustic_model
+from voxgrad.events import ignore
+from voxgrad.presets import load_preset
+from voxgrad.steps import train as step
+from voxgrad.steps.train import pretrain
 
 
 def test_a_base_carries_all_that_is_needed_to_use_it(chain):
@@ -28,21 +31,18 @@ def test_the_log_has_every_step(chain):
     assert trained[7]["prior"] < trained[0]["prior"]
 
 
-def test_another_seed_gives_other_weights(furnished, command, steps):
+def test_another_seed_begins_with_other_weights(chain, furnished, monkeypatch):
     """The same gives the same: cli/test_training_runs.py."""
-    asked = ("--data", "robot", "--name", "other", *steps, "--set", "seed=1")
-    assert command("pretrain", *asked).code == 0
-    weights = [
-        load_file(furnished.find(name, "base").path("weights.safetensors"))["encoder.emb.weight"]
-        for name in ("robots", "other")
-    ]
+    monkeypatch.setattr(step, "train_grad_tts", lambda *given: given[3].model.encoder.emb.weight)
+    presets = [load_preset("tiny", [f"seed={seed}"]) for seed in (0, 1)]
+    weights = [pretrain(furnished, chain.dataset, name="x", preset=preset, emit=ignore) for preset in presets]
     assert not torch.equal(*weights)
 
 
-def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, command, refused, steps):
+def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, done, refused, steps):
     record(tmp_path / "one", {"a": "The sun is warm.", "b": "The sun is warm."})
     (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm.\nb|The sun is warm.\n")
-    assert command("prepare", tmp_path / "one").code == 0
+    done("prepare", tmp_path / "one", "--base", "none")
     assert "fewer than two different sentences" in refused("pretrain", "--data", "one", *steps)
 
 

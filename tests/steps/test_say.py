@@ -4,49 +4,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from voxgrad.settings import MelSpec
-from voxgrad.store import Store, fingerprint
-from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.registry import save
+from voxgrad.voice.load import load_voice
 
 FAST = ("--vocoder", "griffinlim", "--steps", "1")
 
 
-@pytest.fixture
-def speak(furnished, command):
-    """Speaks as robot and gives the samples."""
-
-    def speak(*arguments: object) -> np.ndarray:
-        outcome = command("say", *arguments, "--voice", "robot", *FAST, "-o", "spoken.wav")
-        assert outcome.code == 0, outcome.err
-        samples, _ = soundfile.read("spoken.wav")
-        return samples
-
-    return speak
-
-
-def add_vocoder(store: Store, name: str, mel: MelSpec) -> None:
-    with store.stage("vocoder", name) as staged:
-        save(GriffinLim(GriffinLimSpec(n_iter=2), mel), staged.directory)
-        staged.publish(fingerprint=fingerprint("test", 1, {"name": name}, {}, {}), settings={})
-
-
-def test_speed_is_the_share_of_the_length(speak):
+def test_speed_is_the_share_of_the_length_and_temperature_zero_needs_no_seed(furnished):
+    robot = load_voice(furnished, "robot", "griffinlim")
     # Slow on both sides, for no token is shorter than a frame.
-    slow = speak("A somewhat longer sentence, to measure.", "--speed", "0.3")
-    twice = speak("A somewhat longer sentence, to measure.", "--speed", "0.6")
-    assert len(twice) == pytest.approx(len(slow) / 2, rel=0.05)
-    assert len(speak("A somewhat longer sentence, to measure.", "--speed", "5")) > 256
+    slow, twice, quick = (robot.say("A sentence, to measure.", steps=1, speed=speed) for speed in (0.3, 0.6, 5))
+    assert twice.seconds == pytest.approx(slow.seconds / 2, rel=0.05)
+    assert len(quick.samples) > 256
+    still = [robot.say("Hello.", steps=1, temperature=0.0, seed=seed).samples for seed in (1, 2)]
+    assert np.array_equal(*still)
 
 
-def test_temperature_zero_needs_no_seed(speak):
-    first = speak("Hello.", "--temperature", "0", "--seed", "1")
-    assert np.array_equal(first, speak("Hello.", "--temperature", "0", "--seed", "2"))
-
-
-def test_the_timings_of_the_words_follow_each_other(chain):
+def test_the_manifest_says_what_was_said_and_that_it_is_synthetic_and_the_words_follow_each_other(chain):
+    settings = chain.speech.manifest.settings
+    assert (settings["text"], settings["synthetic"], settings["synthesis"]["steps"]) == ("Hello there.", True, 2)
+    assert chain.speech.manifest.seed == 0
     passages = json.loads(chain.speech.path("timings.json").read_text(encoding="utf-8"))
     words = [word for passage in passages for word in passage["words"]]
     assert [word["word"] for word in words] == ["hello", "there"]
@@ -54,14 +32,6 @@ def test_the_timings_of_the_words_follow_each_other(chain):
     borders = [border for word in words for border in (word["start"], word["stop"])]
     assert borders == sorted(borders)
     assert 0 < borders[0] < borders[-1] < seconds
-
-
-def test_the_manifest_says_what_was_said_and_that_it_is_synthetic(chain):
-    settings = chain.speech.manifest.settings
-    assert settings["text"] == "Hello there."
-    assert settings["synthetic"] is True
-    assert settings["synthesis"]["steps"] == 2
-    assert chain.speech.manifest.seed == 0
 
 
 @pytest.mark.parametrize(
@@ -91,43 +61,37 @@ def test_what_cannot_be_said_is_refused(arguments, word, furnished, refused):
     assert not [path for path in Path().iterdir() if path.name != "home"]
 
 
-def test_a_name_means_the_voice_before_base_and_dataset(chain, furnished, command):
+def test_a_name_means_the_voice_before_base_and_dataset(chain, furnished, done):
     """Unless told otherwise, dataset, base, voice and speech all have one name."""
     shutil.copytree(furnished.home / "artifacts" / "base" / "robots", furnished.home / "artifacts" / "base" / "robot")
-    outcome = command("say", "Hello there.", "--voice", "robot", *FAST, "--json")
-    assert outcome.code == 0
+    outcome = done("say", "Hello there.", "--voice", "robot", *FAST, "--json")
     assert json.loads(outcome.out)["parents"] == {"voice": "robot@v1"}
     speech = furnished.find(json.loads(outcome.out)["speech"], "speech")
     assert speech.parent("voice").digest == chain.voice.digest
 
 
-def test_a_base_can_speak_too(chain, furnished, command):
+def test_a_base_can_speak_but_a_dataset_cannot(chain, furnished, command, refused):
     for ref in ("robots", "base/robots@v1", f"@sha256:{chain.base.digest[:12]}"):
         outcome = command("say", "Hello there.", "--voice", ref, *FAST, "--json")
-        assert outcome.code == 0
         assert json.loads(outcome.out)["parents"] == {"voice": "robots@v1"}
-
-
-def test_only_a_dataset_of_that_name_cannot_speak(furnished, refused):
     shutil.rmtree(furnished.home / "artifacts" / "voice")
     assert "robot is a dataset and cannot speak" in refused("say", "Hello.", "--voice", "robot", *FAST)
 
 
-def test_the_newest_vocoder_is_used_unless_one_is_named(furnished, command):
-    add_vocoder(furnished, "mine", MelSpec())
+def test_the_newest_vocoder_is_used_unless_one_is_named(furnished, command, add_vocoder):
+    add_vocoder("mine", MelSpec())
     said = ("say", "Hello.", "--voice", "robot", "--steps", "1", "--json")
     assert json.loads(command(*said).out)["parents"] == {"voice": "robot@v1", "vocoder": "mine@v1"}
     assert json.loads(command(*said, "--vocoder", "griffinlim").out)["parents"] == {"voice": "robot@v1"}
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "manifest.json"])
-def test_a_damaged_voice_does_not_speak(file, furnished, command):
+def test_a_damaged_voice_does_not_speak(file, furnished, done):
     path = furnished.find("robot", "voice").directory / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(content)
-    outcome = command("say", "Hello.", "--voice", "robot", *FAST, "-q")
-    assert outcome.code == 3
+    outcome = done("say", "Hello.", "--voice", "robot", *FAST, "-q", code=3)
     assert "voice robot@v1" in outcome.err
     assert list((furnished.home / "tmp").iterdir()) == []

@@ -96,6 +96,6 @@ def other(tmp_path: Path) -> Store:
 @pytest.fixture
 def lineage(store: Store, family, tmp_path: Path) -> Path:
     """An archive of an utterance with everything that it was made from."""
-    ancestors = Lineage.of(store).ancestors(family.first)
+    ancestors = Lineage(store).ancestors(family.first)
     export([family.first, *reversed(ancestors)], tmp_path / "all.voxgrad", ignore)
     return tmp_path / "all.voxgrad"

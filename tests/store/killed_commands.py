@@ -24,11 +24,10 @@ from voxgrad.audio import praat
 from voxgrad.cli import terminal
 from voxgrad.cli.main import main
 from voxgrad.events import ignore
-from voxgrad.steps import finetune, import_checkpoint, prepare, say
+from voxgrad.steps import prepare, say, train, weights
 from voxgrad.store import Artifact, Lineage, Store, archive, maintenance
 from voxgrad.store.artifact import entries
-from voxgrad.store.lineage import verify
-from voxgrad.store.maintenance import remove
+from voxgrad.store.maintenance import remove, verify
 
 IMPORTED = (
     numba,
@@ -36,10 +35,10 @@ IMPORTED = (
     PngImagePlugin,
     terminal,
     praat,
-    import_checkpoint,
-    finetune,
     prepare,
     say,
+    train,
+    weights,
     archive,
     maintenance,
 )
@@ -91,7 +90,7 @@ def attempt(arguments: list[str], home: Path, after: float | None) -> tuple[bool
 
 
 def torn(store: Store) -> list[str]:
-    lineage = Lineage.of(store)
+    lineage = Lineage(store)
     own = [one for one in lineage.everything if not one.embedded]
     return [str(found.artifact) for found in verify(lineage, own, full=True, emit=ignore)]
 

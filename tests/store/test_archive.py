@@ -47,7 +47,7 @@ def test_a_taken_number_gives_way_and_children_follow(store, other, lineage, pub
         "speech": "alice@v1",
     }
     assert arrivals["base"].parent("dataset") == arrivals["dataset"].as_parent()
-    assert len(Lineage.of(other).ancestors(arrivals["speech"])) == 3
+    assert len(Lineage(other).ancestors(arrivals["speech"])) == 3
     assert not any(one.new for one in taken_in(other, lineage))
     assert len(other.list()) == 5
 

@@ -155,7 +155,7 @@ def check(store: Store, before: set[str]) -> None:
 def test_a_refusal_of_any_operation_leaves_all_or_nothing(furnished: Store, tmp_path, path, code):
     names = {str(one) for one in furnished.scan()} | ({"voice gone@v1"} if path != "gc" else set())
     shutil.copytree(tmp_path / "home", tmp_path / "pristine")
-    for number in range(1, 500, 1 if LONG else 5):
+    for number in range(1, 500, 1 if LONG else 7):
         shutil.rmtree(tmp_path / "home")
         shutil.copytree(tmp_path / "pristine", tmp_path / "home")
         met = None
@@ -175,7 +175,7 @@ def test_a_refusal_of_any_operation_leaves_all_or_nothing(furnished: Store, tmp_
             PATHS[path](furnished)
         check(furnished, names)
     assert {"rename", "replace"} & set(faults.asked)
-    assert number > 5 or path == "gc"
+    assert number > 7 or path == "gc"
 
 
 def killed(path: str, store: Store, number: int) -> bool:
@@ -197,7 +197,7 @@ def test_a_kill_before_any_operation_loses_nothing_and_nothing_is_done_twice(fur
     """Before each write, sync, rename … of every publishing path; then the same command again, and a tidy-up."""
     names = {str(one) for one in furnished.scan()} | ({"voice gone@v1"} if path != "gc" else set())
     shutil.copytree(tmp_path / "home", tmp_path / "pristine")
-    for number in range(1, 500, 1 if LONG else 8):
+    for number in range(1, 500, 1 if LONG else 11):
         shutil.rmtree(tmp_path / "home")
         shutil.copytree(tmp_path / "pristine", tmp_path / "home")
         came_so_far = killed(path, furnished, number)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from voxgrad.cli.main import main
 from voxgrad.errors import IntegrityError
 from voxgrad.store import Artifact, FileEntry, Manifest, Parent, Store, canonical_json, fingerprint
 
@@ -88,15 +87,12 @@ def test_a_path_stays_inside_the_artifact(path: str):
         FileEntry(path=path, size=1, sha256=DIGEST)
 
 
-@pytest.mark.parametrize("path", ["a", "a/b.wav", "..a", "clip 1.wav", "Zoë.png"])
-def test_a_plain_path_is_kept(path: str):
-    assert FileEntry(path=path, size=1, sha256=DIGEST).path == path
-
-
-def test_a_path_is_listed_once():
-    entry = FileEntry(path="a", size=0, sha256=DIGEST)
+def test_a_plain_path_is_kept_and_listed_once():
+    paths = ["a", "a/b.wav", "..a", "clip 1.wav", "Zoë.png"]
+    entries = tuple(FileEntry(path=path, size=1, sha256=DIGEST) for path in paths)
+    assert [entry.path for entry in manifest(files=entries).files] == paths
     with pytest.raises(ValidationError, match="twice"):
-        manifest(files=(entry, entry))
+        manifest(files=(*entries, entries[0]))
 
 
 json_values = st.recursive(
@@ -117,21 +113,12 @@ def test_canonical_json_says_the_same_and_writes_it_in_one_way(value):
     assert canonical_json(json.loads(text)) == text
 
 
-def test_what_is_no_json_value_is_never_written_as_text():
+def test_what_is_no_json_value_is_never_written():
     with pytest.raises(TypeError, match="is not JSON serializable"):
         manifest(settings={"place": Path("home")}).to_bytes()
-
-
-def test_canonical_json_forgets_the_order_of_keys():
-    assert canonical_json({"a": 1, "b": {"c": 2, "d": 3}}) == canonical_json({"b": {"d": 3, "c": 2}, "a": 1})
-
-
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_a_number_that_is_not_finite_is_never_written(number: float):
-    with pytest.raises(ValueError, match="JSON compliant"):
-        canonical_json({"loss": number})
-    with pytest.raises(ValueError, match="JSON compliant"):
-        manifest(metrics={"loss": number}).to_bytes()
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON compliant"):
+            manifest(metrics={"loss": number}).to_bytes()
 
 
 WORK = {
@@ -189,14 +176,13 @@ def as_of(artifact: Artifact, overwrite, **changes: object) -> None:
     overwrite(artifact.directory / "manifest.sha256", line.encode())
 
 
-def test_a_newer_minor_version_is_read_and_its_fields_travel(home: Path, family, store, overwrite, capsys):
+def test_a_newer_minor_version_is_read_and_its_fields_travel(home: Path, family, store, overwrite, done):
     files = [{**entry.model_dump(), "packing": "none"} for entry in family.first.manifest.files]
     as_of(family.first, overwrite, schema_version="1.9", watermark={"bits": 16}, files=files)
     overwrite(home / "store.json", b'{"schema_version": "1.9", "colour": "blue"}')
-    assert main(["show", "speech/alice@v1", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["manifest"]["watermark"] == {"bits": 16}
-    assert main(["export", "speech/alice@v1", "-o", "out.voxgrad", "-q"]) == 0
-    assert main(["import", "out.voxgrad", "--name", "renamed", "-q"]) == 0
+    assert json.loads(done("show", "speech/alice@v1", "--json").out)["manifest"]["watermark"] == {"bits": 16}
+    done("export", "speech/alice@v1", "-o", "out.voxgrad", "-q")
+    done("import", "out.voxgrad", "--name", "renamed", "-q")
     renamed = store.find("renamed").manifest
     assert (renamed.schema_version, renamed.to_bytes().count(b"watermark")) == ("1.9", 1)
     assert renamed.to_bytes().count(b"packing") == len(files)
@@ -210,25 +196,19 @@ def test_a_newer_minor_version_is_read_and_its_fields_travel(home: Path, family,
         ("0.9", "which no release wrote"),
     ],
 )
-def test_another_major_version_is_one_line_and_the_rest_still_works(
-    home: Path, family, overwrite, capsys, version, told
-):
+def test_another_major_version_is_one_line_and_the_rest_still_works(home: Path, family, overwrite, version, told, done):
     as_of(family.voice, overwrite, schema_version=version, files="another form")
-    assert main(["show", "voice/alice"]) == 3
-    out, err = capsys.readouterr()
+    answer = done("show", "voice/alice", code=3)
+    out, err = answer.out, answer.err
     assert (out, err.count("\n")) == ("", 1)
     assert f"schema {version}, {told}" in err
-    assert main(["say", "Hello.", "--voice", "voice/alice"]) == 3
-    assert main(["gc"]) == 3
-    capsys.readouterr()
-    assert main(["ls"]) == 0
-    assert ("newer" in capsys.readouterr().out) == (version == "2.0")
-    assert main(["show", "dataset/lj"]) == 0
+    done("say", "Hello.", "--voice", "voice/alice", code=3)
+    done("gc", code=3)
+    assert ("newer" in done("ls").out) == (version == "2.0")
+    done("show", "dataset/lj")
 
 
-def test_a_store_of_a_newer_major_version_can_still_be_listed(home: Path, overwrite, capsys):
+def test_a_store_of_a_newer_major_version_can_still_be_listed(home: Path, overwrite, done):
     overwrite(home / "store.json", b'{"schema_version": "2.0"}')
-    assert main(["show", "voice/alice"]) == 3
-    assert capsys.readouterr().err.count("\n") == 1
-    assert main(["ls"]) == 0
-    assert "narrator@v1" in capsys.readouterr().out
+    assert done("show", "voice/alice", code=3).err.count("\n") == 1
+    assert "narrator@v1" in done("ls").out

@@ -8,19 +8,19 @@ import pytest
 
 from voxgrad.events import ignore
 from voxgrad.store import Lineage, Store
-from voxgrad.store.lineage import Finding, verify
+from voxgrad.store.maintenance import Finding, verify
 
 LONG = bool(os.environ.get("VOXGRAD_LONG"))
 
 
 def findings(store: Store, *, full: bool = True) -> tuple[Finding, ...]:
-    lineage = Lineage.of(store)
+    lineage = Lineage(store)
     return verify(lineage, lineage.everything, full=full, emit=ignore)
 
 
 def test_a_whole_store_is_whole(store: Store, family):
     events = []
-    lineage = Lineage.of(store)
+    lineage = Lineage(store)
     assert verify(lineage, lineage.everything, full=True, emit=events.append) == ()
     assert len(events) == 7
     assert findings(store, full=False) == ()

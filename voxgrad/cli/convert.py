@@ -1,7 +1,6 @@
-"""`voxgrad convert`: recordings become the same speech in another voice."""
+"""`voxgrad convert`, `vocode`, `replay` and `info`: audio files said again, and how one was made."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from voxgrad.cli.say import Format
 from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, command
+from voxgrad.cli.terminal import section
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -62,11 +62,18 @@ def convert(
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
     from voxgrad.voice.load import find_voice, load_voice
+    from voxgrad.voice.speak import AudioTarget
 
     options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
     artifact = find_voice(session.store, voice)
-    places = _Places(output, directory, format_, artifact.name, timings, not no_metadata)
-    jobs = _jobs(recordings, text, places)
+
+    def target(recording: Path) -> "AudioTarget":
+        path = output or Path(f"{recording.stem}-{artifact.name}.{format_}")
+        if directory is not None:
+            path = directory / f"{recording.stem}.{format_}"
+        return AudioTarget.at(path, timings, metadata=not no_metadata)
+
+    jobs = _jobs(recordings, text, output, directory, timings, target)
     if artifact.kind == KIND:
         raise BadInputError(
             f"{artifact} is an ONNX graph, which cannot follow timing or melody", "Use the voice that it was made from."
@@ -80,30 +87,14 @@ def convert(
             answer_file(session, job.target.path, job.seconds, seed, parents, **more)
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Where the speech goes; see the options of `voxgrad convert`."""
-
-    output: Path | None
-    directory: Path | None
-    ending: str
-    voice: str
-    timings: Path | None
-    metadata: bool
-
-    def target(self, recording: Path) -> "AudioTarget":
-        """The audio file of a recording."""
-        from voxgrad.voice.speak import AudioTarget
-
-        path = Path(f"{recording.stem}-{self.voice}.{self.ending}")
-        if self.output is not None:
-            path = self.output
-        elif self.directory is not None:
-            path = self.directory / f"{recording.stem}.{self.ending}"
-        return AudioTarget.at(path, self.timings, metadata=self.metadata)
-
-
-def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[ConversionJob]":
+def _jobs(
+    named: Sequence[Path],
+    text: str | None,
+    output: Path | None,
+    directory: Path | None,
+    timings: Path | None,
+    target_of: Callable[[Path], "AudioTarget"],
+) -> "list[ConversionJob]":
     """What is converted into what, looked at before anything is.
 
     Raises:
@@ -114,22 +105,22 @@ def _jobs(named: Sequence[Path], text: str | None, places: _Places) -> "list[Con
     from voxgrad.steps.convert import ConversionJob
     from voxgrad.transcripts.beside import script_beside
 
-    if places.output is not None and places.directory is not None:
+    if output is not None and directory is not None:
         raise BadInputError("-o and -d cannot be used together", "Give one of them.")
     recordings = [recording for path in named for recording in recordings_of(path)]
-    one_file_of_timings = places.timings is not None and places.timings.suffix
-    single = {"--text": text, "-o": places.output, "--timings FILE": one_file_of_timings or None}
+    one_file_of_timings = timings is not None and timings.suffix
+    single = {"--text": text, "-o": output, "--timings FILE": one_file_of_timings or None}
     option = next((name for name, value in single.items() if value is not None), None)
     if len(recordings) > 1 and option is not None:
         raise BadInputError(
             f"{option} works for one recording, but there are {len(recordings)}",
             "Write the texts to .txt files beside them, and give -d DIR and --timings srt.",
         )
-    if places.directory is not None:
-        make_directory(places.directory)
+    if directory is not None:
+        make_directory(directory)
     jobs: dict[Path, ConversionJob] = {}
     for recording in recordings:
-        target = places.target(recording)
+        target = target_of(recording)
         path = target.path
         if path.absolute() in jobs:
             raise BadInputError(f"two recordings would be written to {path}", "Give them different names.")
@@ -170,3 +161,126 @@ def _recogniser(model: Path | None) -> "Recogniser | None":
         return choose_recogniser("auto")
     except BadInputError:
         return None
+
+
+MadeFile = Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")]
+
+
+@command()
+def replay(
+    session: Session,
+    *,
+    file: MadeFile,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac, .ogg or .mp3 (default: FILE-replay.wav)."),
+    ] = None,
+    lexicon: Annotated[Path | None, typer.Option(metavar="FILE", help="Lexicon that `say` used.")] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Recording that `convert` used (default: searched beside FILE and in the working directory).",
+        ),
+    ] = None,
+) -> None:
+    """Reproduce an audio file from its metadata."""
+    from voxgrad.audio.writers import check_writable_audio, read_comment
+    from voxgrad.steps.replay import replay as step
+    from voxgrad.voice.metadata import read_recipe
+
+    recipe = read_recipe(read_comment(file), str(file))
+    if recipe is None:
+        raise BadInputError(
+            f"{file} does not say how it was made", "Files written with --no-metadata cannot be replayed."
+        )
+    target = _other_file(file, f"{file.stem}-replay.wav", output)
+    check_writable_audio(target)
+    with session.progress() as progress:
+        again = step(session.store, file, recipe, target, lexicon=lexicon, recording=recording, emit=progress.emit)
+    outcome = {
+        True: "the same samples",
+        False: "NOT the same samples",
+        None: "not compared, because the format is lossy",
+    }
+    session.answer(
+        {"file": str(target), "seconds": round(again.seconds, 4), "identical": again.identical},
+        f"{target}: {again.seconds:.2f} s, {outcome[again.identical]}",
+    )
+
+
+def _other_file(source: Path, default: str, output: Path | None) -> Path:
+    target = Path(default) if output is None else output
+    if target.exists() and source.exists() and target.samefile(source):
+        raise BadInputError(f"{target} is the input file", "Name another file with -o.")
+    return target
+
+
+@command()
+def info(session: Session, file: MadeFile) -> None:
+    """Show the metadata of an audio file: voice, settings and text."""
+    from rich.console import Group
+
+    from voxgrad.audio.codecs import read_tags
+    from voxgrad.audio.io import open_audio
+    from voxgrad.audio.writers import read_comment
+    from voxgrad.cli.store import flattened
+    from voxgrad.voice.metadata import read_recipe
+
+    recipe = read_recipe(read_comment(file), str(file))
+    about = {"synthetic": "yes"}
+    if file.suffix.lower() in {".m4b", ".m4a", ".opus"}:
+        seconds = read_tags(file)[1]
+        about["seconds"] = f"{seconds:.2f}"
+    else:
+        with open_audio(file) as audio:
+            seconds = audio.frames / audio.samplerate
+            about |= {"seconds": f"{seconds:.2f}", "rate": f"{audio.samplerate} Hz"}
+    known = {} if recipe is None else recipe.model_dump()
+    rows = {
+        name: f"{value[:400]}…" if len(value) > 400 else value
+        for name, value in flattened(known).items()
+        if value != "None"
+    }
+    session.answer(
+        {"file": str(file), "synthetic": True, "seconds": round(seconds, 4), "recipe": known},
+        Group(section(str(file), about), section("made from", rows)),
+    )
+
+
+@command()
+def vocode(
+    session: Session,
+    *,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file, or a log-mel: .npy or .safetensors.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg (default: FILE-vocoded.wav)."),
+    ] = None,
+    vocoder: Annotated[
+        str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: as for say).")
+    ] = None,
+) -> None:
+    """Resynthesise a recording, to hear what a vocoder loses."""
+    from voxgrad.audio.io import check_writable, write_audio
+    from voxgrad.settings import MelSpec
+    from voxgrad.steps.vocoder import vocode as step
+    from voxgrad.vocoder.choice import GRIFFIN_LIM, choose_vocoder
+
+    target = _other_file(source, f"{source.stem}-vocoded.wav", output)
+    check_writable(target)
+    with session.progress() as progress:
+        chosen = choose_vocoder(session.store, vocoder, MelSpec(), progress.emit)
+        copy = step(source, chosen, progress.emit)
+    write_audio(target, copy.waveform)
+    called = GRIFFIN_LIM if chosen is None else chosen.ref
+    figures = {
+        "seconds": copy.waveform.seconds,
+        "mel_l1": copy.mel_l1,
+        "real_time_factor": copy.real_time_factor,
+    }
+    session.answer(
+        {"file": str(target), "vocoder": called, **{name: round(value, 4) for name, value in figures.items()}},
+        f"{target}: {copy.waveform.seconds:.2f} s by {called}, "
+        f"mel L1 {copy.mel_l1:.3f}, real-time factor {copy.real_time_factor:.3f}",
+    )

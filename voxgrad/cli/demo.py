@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.shared_options import Session, command
+from voxgrad.cli.terminal import shown_path
+from voxgrad.events import Emit
 
 if TYPE_CHECKING:
-    from voxgrad.events import Emit
     from voxgrad.store import Artifact, Store
 
 SENTENCE = "This voice was made on this machine."
@@ -30,8 +31,7 @@ def demo(
 ) -> None:
     """Run all steps: prepare recordings, clone a voice, speak."""
     from voxgrad.audio.io import copy_audio
-    from voxgrad.cli.evaluate import card_or_none
-    from voxgrad.cli.terminal import shown_path
+    from voxgrad.cli.train import card_or_none
     from voxgrad.store import Store
 
     output.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit") -> Pat
     """Recordings of another speaker: what the base says, with pitch and formants lowered; and their list."""
     from voxgrad.audio.io import read_audio, write_audio
     from voxgrad.audio.praat import shift
-    from voxgrad.onnx.derive import SENTENCES
+    from voxgrad.onnx.export import SENTENCES
 
     folder = output / "wavs"
     folder.mkdir(exist_ok=True)
@@ -84,8 +84,8 @@ def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", con
     from voxgrad.preparation.consent import not_needed
     from voxgrad.presets import load_preset
     from voxgrad.settings import PrepareSpec, TextSpec
-    from voxgrad.steps.finetune import finetune
     from voxgrad.steps.prepare import Options, prepare
+    from voxgrad.steps.train import finetune
     from voxgrad.store.artifact import plain_name
 
     dataset = prepare(

@@ -11,6 +11,7 @@ import typer
 from voxgrad.cli.prepare import Frontend
 from voxgrad.cli.shared_options import Session, command
 from voxgrad.cli.store import Reference
+from voxgrad.cli.terminal import identity, section, size
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -114,7 +115,6 @@ def _graph(
     *,
     sherpa: bool,
 ) -> None:
-    from voxgrad.cli.terminal import section, size
     from voxgrad.onnx.runtime import KIND, MODEL
     from voxgrad.steps.onnx import SUFFIX, export_onnx, export_sherpa
     from voxgrad.voice.load import find_voice
@@ -155,14 +155,13 @@ def terms(artifact: "Artifact") -> dict[str, str]:
 
 
 def _archive(session: Session, ref: str, output: Path | None, *, with_parents: bool, half: bool) -> None:
-    from voxgrad.cli.terminal import section, size
     from voxgrad.store import DamagedArtifact, Lineage
     from voxgrad.store.archive import SUFFIX
     from voxgrad.store.archive import export as write
 
     artifact = _halved(session, ref) if half else session.store.find(ref)
     packed = [artifact]
-    for ancestor in reversed(Lineage.of(session.store).ancestors(artifact) if with_parents else ()):
+    for ancestor in reversed(Lineage(session.store).ancestors(artifact) if with_parents else ()):
         if isinstance(ancestor, DamagedArtifact):
             raise ancestor.error
         packed.append(ancestor)
@@ -190,7 +189,6 @@ def _halved(session: Session, ref: str) -> "Artifact":
 
 
 def _weights(session: Session, ref: str, output: Path | None) -> None:
-    from voxgrad.cli.terminal import section
     from voxgrad.voice.load import find_voice, require_torch
 
     voice = find_voice(session.store, ref)
@@ -272,7 +270,6 @@ def import_artifact(
         _refuse(session, ("limit",), "a checkpoint is never larger than its file")
         called = plain_name(file.stem) if name is None else name
         imported = _import_checkpoint(session, file, called, kind, pe_scale, text_frontend, config, licence)
-    from voxgrad.cli.terminal import identity, section
 
     session.answer(identity(imported), section(f"{imported} from {file.name}", terms(imported)))
 
@@ -280,7 +277,6 @@ def import_artifact(
 def _import_archive(session: Session, file: Path, name: str | None, limit: float | None) -> None:
     from rich.console import Group
 
-    from voxgrad.cli.terminal import section
     from voxgrad.store.archive import LIMIT, import_archive
 
     allowed = LIMIT if limit is None else int(limit * 1e9)
@@ -307,7 +303,7 @@ def _import_checkpoint(
     config: Path | None,
     licence: str | None,
 ) -> "Artifact":
-    from voxgrad.steps.import_checkpoint import import_base, import_vocoder
+    from voxgrad.steps.weights import import_base, import_vocoder
 
     if kind is None:
         raise BadInputError("the kind of this checkpoint is unknown", "Give --kind base or --kind vocoder.")

@@ -1,12 +1,14 @@
 """`voxgrad g2p` and `voxgrad lexicon`: how words are read, and a person's own pronunciations of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.shared_options import Pronunciations, Session, Strict, command
+from voxgrad.cli.shared_options import Pronunciations, Session, Strict, Voice, command
+from voxgrad.cli.terminal import table
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.unicode import clean
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from voxgrad.text.lexicon import Lexicon
     from voxgrad.text.tokens import Encoded
 
 
@@ -30,7 +31,7 @@ def g2p(
     strict: Strict = False,
 ) -> None:
     """Show how a text is read: its phones, and where they come from."""
-    from voxgrad.cli.standard_streams import input_lines
+    from voxgrad.cli.say_input import input_lines
     from voxgrad.settings import TextSpec
     from voxgrad.text.characters import unread
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
@@ -73,8 +74,6 @@ def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]
     from rich.console import Group
     from rich.text import Text
 
-    from voxgrad.cli.terminal import table
-
     shown = table("written", "read", "phones", "source")
     for word, origin in zip(encoded.words, origins, strict=True):
         source = f"{word.source}: {word.sense}" if word.sense else word.source
@@ -104,11 +103,9 @@ def add_word(
     from voxgrad.text.lexicon import read_phones, with_entry
 
     phones = read_phones(pronunciation)
-    path = _path(session)
-    shown = " ".join(phones)
     remark = "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
-    _change(path, with_entry(_content(path), word, phones, remark))
-    session.answer({"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {shown}")
+    path = _edit(session, lambda content: with_entry(content, word, phones, remark))
+    session.answer({"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {' '.join(phones)}")
 
 
 @command()
@@ -116,14 +113,15 @@ def remove_word(
     session: Session, *, word: Annotated[str, typer.Argument(metavar="WORD", help="A word of the lexicon.")]
 ) -> None:
     """Remove a word."""
-    from voxgrad.text.lexicon import without_entry
+    from voxgrad.text.lexicon import LEXICON, without_entry
 
-    path = _path(session)
-    before = _content(path)
-    after = without_entry(before, word)
-    if after == before:
-        raise BadInputError(f"{word} is not in {path.name}", "`voxgrad lexicon list` shows all words.")
-    _change(path, after)
+    def change(content: str) -> str:
+        after = without_entry(content, word)
+        if after == content:
+            raise BadInputError(f"{word} is not in {LEXICON}", "`voxgrad lexicon list` shows all words.")
+        return after
+
+    _edit(session, change)
     session.answer({"removed": word.lower()}, f"{word} is removed")
 
 
@@ -132,9 +130,9 @@ def list_words(session: Session) -> None:
     """List your words."""
     from rich.text import Text
 
-    from voxgrad.cli.terminal import table
+    from voxgrad.text.lexicon import Lexicon
 
-    known = _lexicon(_path(session))
+    known = Lexicon.gather(session.store.home)
     shown = table("", "")
     for word, phones in known.entries:
         shown.add_row(Text(word), Text(" ".join(phones)))
@@ -156,19 +154,17 @@ def try_word(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Speak it to an audio file.")
     ] = None,
-    voice: Annotated[
-        str | None, typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
-    ] = None,
+    voice: Voice = None,
 ) -> None:
     """Show how a word is pronounced, and speak it."""
     import voxgrad
     from voxgrad.audio.writers import check_writable_audio
     from voxgrad.settings import TextSpec
-    from voxgrad.text.lexicon import read_phones
+    from voxgrad.text.lexicon import Lexicon, read_phones
     from voxgrad.text.tokens import encode
 
     text = word if pronunciation is None else f"{{{' '.join(read_phones(pronunciation))}}}"
-    encoded = encode(text, TextSpec(add_blank=False), _lexicon(_path(session)))
+    encoded = encode(text, TextSpec(add_blank=False), Lexicon.gather(session.store.home))
     if output is not None:
         check_writable_audio(output)
         voxgrad.load(voice, home=session.home).say(text).save(output)
@@ -184,30 +180,18 @@ def try_word(
     )
 
 
-def _path(session: Session) -> Path:
-    from voxgrad.text.lexicon import LEXICON
+def _edit(session: Session, change: Callable[[str], str]) -> Path:
+    """Replace the store's lexicon as a whole; it stays as it was where that fails."""
+    from voxgrad.text.lexicon import LEXICON, Lexicon
 
-    return session.store.home / LEXICON
-
-
-def _content(path: Path) -> str:
-    from voxgrad.text.lexicon import Lexicon
-
-    if not path.exists():
-        return ""
-    Lexicon.read(path)  # a broken one is not made worse
-    return path.read_text(encoding="utf-8-sig")
-
-
-def _lexicon(path: Path) -> "Lexicon":
-    from voxgrad.text.lexicon import NONE, Lexicon
-
-    return Lexicon.read(path) if path.exists() else NONE
-
-
-def _change(path: Path, content: str) -> None:
-    """Replace the file as a whole; it stays as it was where that fails."""
+    path = session.store.home / LEXICON
+    before = ""
+    if path.exists():
+        Lexicon.read(path)  # a broken one is not made worse
+        before = path.read_text(encoding="utf-8-sig")
+    after = change(before)
     with explain_os_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_text(after, encoding="utf-8")
+    return path

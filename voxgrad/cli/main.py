@@ -1,33 +1,31 @@
-"""The `voxgrad` command: the options that all commands share, and the one place where failures end."""
+"""The `voxgrad` command: the options that all commands share, its streams, and the one place where failures end."""
 
 import gc as garbage
 import json
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
 from typer.main import get_command
 
 import voxgrad
-from voxgrad.cli.audio_files import info, replay, vocode
-from voxgrad.cli.convert import convert
+from voxgrad.cli.convert import convert, info, replay, vocode
 from voxgrad.cli.demo import demo
-from voxgrad.cli.evaluate import card, evaluate
 from voxgrad.cli.import_export import export, import_artifact
 from voxgrad.cli.lexicon import add_word, g2p, list_words, remove_word, try_word
 from voxgrad.cli.prepare import align, prepare
-from voxgrad.cli.say import say
-from voxgrad.cli.serve import serve
+from voxgrad.cli.say import say, serve
 from voxgrad.cli.shared_options import RANK, Command, Group, Session
-from voxgrad.cli.standard_streams import secure_standard_streams, silence
 from voxgrad.cli.store import gc, ls, restore, rm, show, verify
-from voxgrad.cli.train import finetune, pretrain, runs, train_vocoder
+from voxgrad.cli.train import card, evaluate, finetune, pretrain, runs, train_vocoder
 from voxgrad.errors import ExitCode, VoxgradError, as_voxgrad_error
 from voxgrad.threads import set_threads
 
@@ -120,31 +118,6 @@ def shared(
     context.obj = Session(home=home, quiet=quiet, verbose=verbose, json=json)
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "prepare": prepare,
-    "finetune": finetune,
-    "say": say,
-    "convert": convert,
-    "serve": serve,
-    "replay": replay,
-    "info": info,
-    "evaluate": evaluate,
-    "card": card,
-    "align": align,
-    "vocode": vocode,
-    "pretrain": pretrain,
-    "import": import_artifact,
-    "export": export,
-    "demo": demo,
-    "g2p": g2p,
-    "ls": ls,
-    "runs": runs,
-    "show": show,
-    "verify": verify,
-    "rm": rm,
-    "restore": restore,
-    "gc": gc,
-}
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "vocoder": ("Train a vocoder.", {"train": train_vocoder}),
     "lexicon": (
@@ -152,8 +125,11 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
         {"add": add_word, "remove": remove_word, "list": list_words, "test": try_word},
     ),
 }
-for _name, _function in _COMMANDS.items():
-    app.command(_name, cls=Command)(_function)
+for _function in (
+    *(prepare, finetune, say, convert, serve, replay, info, evaluate, card, align, vocode, pretrain),
+    *(import_artifact, export, demo, g2p, ls, runs, show, verify, rm, restore, gc),
+):
+    app.command(_function.__name__.removesuffix("_artifact"), cls=Command)(_function)
 for _name, (_help, _commands) in _GROUPS.items():
     _group = typer.Typer(cls=Group, help=_help, **_STYLE)
     for _word, _function in _commands.items():
@@ -178,6 +154,52 @@ def main(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where all failures end)
         return report(error, Session.glimpsed(words))
     return 0
+
+
+class UnfailingStream:
+    """Standard error as a log: what cannot be written to it is lost, and the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write as far as possible."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush as far as possible."""
+        try:
+            self._stream.flush()
+        except OSError:
+            silence(self._stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is and will be written to a stream nowhere. Python would complain of it once more while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def secure_standard_streams() -> None:
+    """Open the null device for every stream that is closed, and let a standard error that refuses stop nothing.
+
+    Were their numbers left free, the next files to be opened would take them, and what a library writes to standard
+    output would land in a file of ours.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - as long as the process lives
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+    # A name of a file, or a word, that the terminal's encoding cannot write is written by its numbers.
+    cast("TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
+    sys.stderr = cast("TextIO", UnfailingStream(sys.stderr))
 
 
 def run() -> NoReturn:

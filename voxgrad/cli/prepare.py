@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import Pronunciations, Session, command
+from voxgrad.cli.shared_options import PresetName, Pronunciations, Session, command
+from voxgrad.cli.terminal import duration, identity
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.store import Artifact, Store
     from voxgrad.transcripts.find import TranscriptSpec
 
-_OWN_BASE = "english"
 Frontend = Literal["voxgrad", "official"]
 
 
@@ -65,7 +65,7 @@ def prepare(
             help="Base that aligns texts with recordings (default: the included one); none: do not align.",
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")] = "prepare",
+    preset: PresetName = "prepare",
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the preset; repeatable.")
     ] = None,
@@ -113,8 +113,6 @@ def prepare(
 
 
 def _answer(session: Session, dataset: "Artifact") -> None:
-    from voxgrad.cli.terminal import duration, identity
-
     metrics = dataset.manifest.metrics
     warned = f", {metrics['warnings']} of them with a warning" if metrics["warnings"] else ""
     rejected = f", {metrics['rejected']} left out" if metrics["rejected"] else ""
@@ -130,13 +128,11 @@ _UNSAID = "cannot be cloned yet: repeat prepare with --no-consent-needed WHY, or
 
 
 def _base(store: "Store", wanted: str | None) -> "Artifact | None":
-    """The base that is named, or voxgrad's own: a dataset does not change with what is pretrained."""
+    from voxgrad.steps.prepare import own_base
+
     if wanted == "none":
         return None
-    if wanted is not None:
-        return store.find(wanted, "base")
-    embedded = [base for base in store.list("base") if base.embedded]
-    return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
+    return own_base(store) if wanted is None else store.find(wanted, "base")
 
 
 def _statement(

@@ -1,5 +1,6 @@
-"""`voxgrad say`: texts become speech."""
+"""`voxgrad say` and `serve`: texts become speech, here and for other programs."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,6 +20,7 @@ from voxgrad.cli.shared_options import (
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
+    from voxgrad.server.settings import ServerSettings
     from voxgrad.settings import DeliverySpec, SynthesisSpec
 
 Format = Literal["wav", "flac", "ogg", "mp3", "m4b", "opus"]
@@ -155,3 +157,32 @@ def say(
         request.to_one_file(source.joined(), output)
     else:
         request.to_files(source, directory)
+
+
+@command(settings="voxgrad.server.settings.ServerSettings")
+def serve(session: Session, *, settings: "ServerSettings") -> None:
+    """Speak for other programs, and clone voices on a web page. Stop it with Ctrl-C."""
+    missing = [
+        name for name in ("starlette", "uvicorn", "prometheus_client", "wyoming", "av") if find_spec(name) is None
+    ]
+    if missing:
+        raise BadInputError(
+            f"voxgrad serve needs {', '.join(missing)}", "Install it with: pip install 'voxgrad[serve]'."
+        )
+    import logging
+
+    from voxgrad.server.app import serve as run
+
+    logging.basicConfig(
+        level=logging.INFO if session.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if settings.log_text:
+        logging.getLogger("voxgrad.server").setLevel(logging.INFO)
+
+    def ready(address: str, wyoming_port: int | None) -> None:
+        beside = "" if wyoming_port is None else f", and for Wyoming on port {wyoming_port}"
+        told = {"address": address, "wyoming": wyoming_port, "workers": settings.workers}
+        session.answer(told, f"voxgrad listens at {address}{beside}; Ctrl-C ends it")
+
+    run(session.store, settings, ready)

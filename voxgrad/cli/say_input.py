@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,11 +11,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from voxgrad.cli.standard_streams import input_lines
 from voxgrad.errors import BadInputError
 from voxgrad.presets import validated
 from voxgrad.settings import Spec, Speed
-from voxgrad.unicode import PARAGRAPH, clean, read_text, whole_characters
+from voxgrad.unicode import PARAGRAPH, clean, read_lines, read_text, whole_characters
 
 Markup = Literal["plain", "ssml", "markdown", "html"]
 _ENDINGS: Final[dict[str, Markup]] = {
@@ -51,23 +50,20 @@ class Utterance(Spec):
 
 @dataclass(frozen=True)
 class SayInput:
-    """What shall be said.
-
-    Attributes:
-        texts: one document, or lines of standard input, which may still be coming.
-        listed: utterances with settings of their own, instead.
-        one: all of it is one text.
-        coming: nobody knows how it ends.
-        warnings: what of a document is left out.
-        folder: where the sounds of SSML lie.
-    """
+    """What shall be said."""
 
     texts: Iterable[str]
+    """One document, or lines of standard input, which may still be coming."""
     listed: list[Utterance] | None = None
+    """Utterances with settings of their own, instead."""
     one: bool = True
+    """All of it is one text."""
     coming: bool = False
+    """Nobody knows how it ends."""
     warnings: tuple[str, ...] = ()
+    """What of a document is left out."""
     folder: Path = Path()
+    """Where the sounds of SSML lie."""
 
     def joined(self) -> str:
         """All of it as one text, each part a paragraph, with no more lines than there are."""
@@ -97,13 +93,8 @@ def read_input(
 ) -> SayInput:
     """Find what shall be said: a text, a file, or standard input, which is ``-``, and as a file is one text.
 
-    Args:
-        text: itself.
-        file: that holds it, instead.
-        markup: what it is written in; None: as its file is called.
-        names: of the speakers of a dialogue.
-        one: all goes into one sound.
-        lines: every line has a file of its own.
+    The markup, unless it is given, is as the file is called; ``names`` are those of the speakers of a dialogue. All of
+    it goes into ``one`` sound, or each of its ``lines`` into one of its own.
 
     Raises:
         BadInputError: there is nothing, or too much, or it cannot be read.
@@ -134,6 +125,18 @@ def read_input(
     if marked or names:
         return _document(first + "".join(coming), markup, names, one=not lines)
     return SayInput(chain([first], coming) if first else (), one=one, coming=True)
+
+
+def input_lines() -> Iterator[str]:
+    """The lines of standard input as they come, in any of the usual encodings.
+
+    Raises:
+        BadInputError: it is no text, or cannot be read.
+    """
+    try:
+        yield from read_lines(sys.stdin.buffer, "standard input")
+    except OSError as error:
+        raise BadInputError(f"standard input cannot be read ({error.strerror})", "Give a text.") from error
 
 
 def _document(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from voxgrad.cli.say_input import SayInput, Utterance
 from voxgrad.cli.shared_options import Session
+from voxgrad.cli.terminal import duration, table
 from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
+from voxgrad.events import Emit, Said, counted
 
 if TYPE_CHECKING:
     from voxgrad.documents.epub import Book
-    from voxgrad.events import Emit
     from voxgrad.settings import DeliverySpec, SynthesisSpec
     from voxgrad.steps.read_book import BookPart, ReadBook
     from voxgrad.steps.say import SpokenFile
@@ -167,7 +168,6 @@ class SayRequest:
     def to_stream(self, source: SayInput, *, raw: bool) -> None:
         """Everything into standard output, as it comes."""
         from voxgrad.audio.writers import RawWriter, WaveWriter
-        from voxgrad.events import Said
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.speak import with_progress, write_pieces
         from voxgrad.voice.timings import timings_file
@@ -258,7 +258,6 @@ def list_book(session: Session, path: Path) -> None:
     """Show the chapters of a book."""
     from rich.text import Text
 
-    from voxgrad.cli.terminal import table
     from voxgrad.documents.epub import open_book
 
     book = open_book(path)
@@ -312,7 +311,6 @@ def say_book(
 def _read_parts(
     request: SayRequest, parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: "Emit"
 ) -> None:
-    from voxgrad.events import Said
     from voxgrad.steps.read_book import NoChapterError, read_book
 
     job = request.job("", request.load(request.voice, emit), emit)
@@ -334,8 +332,6 @@ def _read_parts(
 
 
 def _answer(request: SayRequest, path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]) -> None:
-    from voxgrad.cli.terminal import duration
-    from voxgrad.events import counted
 
     if done is None:
         request.session.answer({"file": str(path), "seconds": None}, f"{path}: already spoken by {voice}")

@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from voxgrad.errors import BadInputError
+from voxgrad.events import Said
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,8 +72,6 @@ class Session:
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Show warnings."""
-        from voxgrad.events import Said
-
         with self.progress() as progress:
             for warning in warnings:
                 progress.emit(Said(warning, "warning"))
@@ -126,6 +125,7 @@ Timings = Annotated[
         "names the file after the audio.",
     ),
 ]
+PresetName = Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Reject words that are in no dictionary, and what cannot be read.")
 ]
@@ -135,12 +135,9 @@ NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Write no metada
 def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command: it gets the session, and an option for every field of settings classes.
 
-    The function gets the validated settings; `model_fields_set` tells which of their fields were given. A field that
-    has the name of another parameter of the function is no option.
-
-    Args:
-        specs: the dotted path of each class, by the function's parameter. They are imported when the command runs or
-            shows its help, not before.
+    The classes are named by their dotted paths, by the function's parameters, and imported when the command runs or
+    shows its help, not before. The function gets the validated settings; `model_fields_set` tells which of their fields
+    were given. A field that has the name of another parameter of the function is no option.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voxgrad.cli.shared_options import Session, command
+from voxgrad.cli.terminal import section, size, table
 from voxgrad.errors import BadInputError, ExitCode
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from voxgrad.store import Artifact, Lineage, Parent, StoreEntry
-    from voxgrad.store.lineage import Finding
-    from voxgrad.store.maintenance import Trashed
+    from voxgrad.store.artifact import ArtifactLocation
+    from voxgrad.store.maintenance import Finding, Trashed
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
 _FILES_SHOWN = 20
@@ -45,7 +46,7 @@ def ls(
     if tree and kind is not None:
         raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
     entries = store.scan(kind)
-    shown = forest(Lineage.of(store)) if tree else entries_table(entries)
+    shown = forest(Lineage(store)) if tree else entries_table(entries)
     session.answer(
         {"home": str(store.home), "artifacts": [_listed(entry) for entry in entries]},
         shown if entries else f"Nothing yet in {store.home}",
@@ -54,7 +55,6 @@ def ls(
 
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
-    from voxgrad.cli.terminal import size, table
     from voxgrad.store import DamagedArtifact
 
     shown = table(*("kind", "ref", "created", "size", "from"), no_wrap={"kind", "created", "size"}, right={"size"})
@@ -94,7 +94,6 @@ def forest(lineage: "Lineage") -> "Group":
 def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
     from rich.text import Text
 
-    from voxgrad.cli.terminal import size
     from voxgrad.store import DamagedArtifact
 
     if isinstance(entry, DamagedArtifact):
@@ -103,6 +102,10 @@ def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
     gone = [f"{role} {parent.ref}" for role, parent in parents if lineage.origin(parent) is None]
     missing = f" (missing: {', '.join(gone)})" if gone else ""
     return Text(f"{entry}, {size(entry.size)}{missing}{note}")
+
+
+def _place(location: "ArtifactLocation") -> dict[str, Any]:
+    return {"kind": location.kind, "ref": location.ref}
 
 
 def _listed(entry: "StoreEntry") -> dict[str, Any]:
@@ -121,7 +124,7 @@ def show(session: Session, ref: Reference) -> None:
     from voxgrad.store import Artifact, Lineage
 
     artifact = session.store.find(ref)
-    lineage = Lineage.of(session.store)
+    lineage = Lineage(session.store)
     known = [ancestor for ancestor in lineage.ancestors(artifact) if isinstance(ancestor, Artifact)]
     whole = artifact.size + sum(ancestor.size for ancestor in known)
     made = lineage.children(artifact)
@@ -134,7 +137,7 @@ def show(session: Session, ref: Reference) -> None:
             "size": artifact.size,
             "size_with_lineage": whole,
             "lineage": _ancestors(lineage, artifact),
-            "made_from_it": [{"kind": entry.kind, "ref": entry.ref, "digest": entry.digest} for entry in made],
+            "made_from_it": [{**_place(entry), "digest": entry.digest} for entry in made],
         },
         _page(artifact, lineage, made, whole),
     )
@@ -159,8 +162,6 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
     from rich.console import Group
     from rich.text import Text
     from rich.tree import Tree
-
-    from voxgrad.cli.terminal import section, size
 
     manifest = artifact.manifest
     about = {
@@ -198,8 +199,6 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
 def _grow(tree: "Tree", ancestors: "Sequence[dict[str, Any]]") -> None:
     from rich.text import Text
 
-    from voxgrad.cli.terminal import size
-
     for ancestor in ancestors:
         here = ancestor["size"] is not None
         mark = f", {size(ancestor['size'])}" if here else f" ({ancestor['state']})"
@@ -233,16 +232,15 @@ def verify(
 ) -> None:
     """Check artifacts for damage. Also lists what depends on damaged ones; repairs nothing."""
     from voxgrad.store import Lineage
-    from voxgrad.store.lineage import verify as look
+    from voxgrad.store.maintenance import verify as look
 
-    lineage = Lineage.of(session.store)
+    lineage = Lineage(session.store)
     chosen = lineage.everything if ref is None else (session.store.locate(ref),)
     with session.progress() as progress:
         findings = look(lineage, chosen, full=full, emit=progress.emit)
     damaged = [
         {
-            "kind": finding.artifact.kind,
-            "ref": finding.artifact.ref,
+            **_place(finding.artifact),
             "problems": [problem.message for problem in finding.problems],
             "dependents": [str(dependent) for dependent in finding.dependents],
         }
@@ -289,8 +287,7 @@ def rm(
 
 
 def _tell(session: Session, what: str, entries: "Sequence[StoreEntry]") -> None:
-    places = [{"kind": entry.kind, "ref": entry.ref} for entry in entries]
-    session.answer({what: places}, "\n".join(f"{what} {entry}" for entry in entries))
+    session.answer({what: [_place(entry) for entry in entries]}, "\n".join(f"{what} {entry}" for entry in entries))
 
 
 @command()
@@ -301,7 +298,6 @@ def restore(
     ] = None,
 ) -> None:
     """Bring an artifact back from the trash. What it was made from comes back too."""
-    from voxgrad.cli.terminal import table
     from voxgrad.store.maintenance import in_trash
     from voxgrad.store.maintenance import restore as bring_back
 
@@ -316,14 +312,7 @@ def restore(
 
 
 def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": trashed.location.kind,
-            "ref": trashed.location.ref,
-            "removed": f"{trashed.removed:%Y-%m-%dT%H:%M:%SZ}",
-        }
-        for trashed in trash
-    ]
+    return [{**_place(lost.location), "removed": f"{lost.removed:%Y-%m-%dT%H:%M:%SZ}"} for lost in trash]
 
 
 @command()
@@ -336,7 +325,6 @@ def gc(
     ] = 14,
 ) -> None:
     """Delete old trash, temporary files and leftovers of prepare. Never touches artifacts or runs."""
-    from voxgrad.cli.terminal import size
     from voxgrad.store.maintenance import collect
 
     done = collect(session.store, dry_run=dry_run, trash_age=timedelta(days=days))

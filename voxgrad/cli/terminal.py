@@ -10,26 +10,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
-from rich.text import Text
-
 from voxgrad.cli.shared_options import RANK, Session
 from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said, counted
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import TaskID
+    from rich.table import Table
+
     from voxgrad.store import Artifact
 
 _WINDOW = 30.0
 """Seconds that a rate is measured over."""
 
 
-def answer(content: RenderableType | dict[str, Any]) -> None:
+def answer(content: "RenderableType | dict[str, Any]") -> None:
     """Print a command's result on standard output, a dictionary as JSON."""
     if isinstance(content, dict):
         sys.stdout.write(f"{json.dumps(content, allow_nan=False)}\n")
         return
+    from rich.console import Console
+
     # A pipe has no edge to wrap at, and no use for the padding of tables.
     width = None if sys.stdout.isatty() else 1000
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
@@ -48,8 +49,12 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def section(title: str, rows: dict[str, str]) -> RenderableType:
+def section(title: str, rows: dict[str, str]) -> "RenderableType":
     """A heading over names and values; nothing at all where there are none."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -58,8 +63,10 @@ def section(title: str, rows: dict[str, str]) -> RenderableType:
     return Group(Text(title, style="bold"), grid, "") if rows else Group()
 
 
-def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = ()) -> Table:
+def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = ()) -> "Table":
     """A table without borders; columns fold, but for those of ``no_wrap``, and those of ``right`` are aligned so."""
+    from rich.table import Table
+
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headings))
     for heading in headings:
         justify: Literal["left", "right"] = "right" if heading in right else "left"
@@ -138,17 +145,14 @@ class _Task:
 
 
 class Renderer:
-    """Shows events on standard error: bars on a terminal, a line now and then elsewhere.
-
-    Args:
-        session: how much to say.
-        stream: where to; None is standard error.
-        clock: seconds that only grow.
-    """
+    """Shows events on standard error, or another stream: bars on a terminal, a line now and then elsewhere."""
 
     def __init__(
         self, session: Session, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self._session = session
         self._clock = clock
         self._console = Console(

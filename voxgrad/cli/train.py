@@ -1,25 +1,27 @@
-"""`voxgrad finetune`, `pretrain`, `vocoder train` and `runs`."""
+"""`voxgrad finetune`, `pretrain`, `vocoder train` and `runs`; `evaluate` and `card`: how good a voice is."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from voxgrad.cli.evaluate import card_or_none
-from voxgrad.cli.shared_options import RANK, SHARED, Session, command
-from voxgrad.errors import BadInputError
+from voxgrad.cli.shared_options import RANK, SHARED, PresetName, Session, Vocoder, command
+from voxgrad.cli.terminal import duration, identity, size, table
+from voxgrad.errors import BadInputError, VoxgradError
+from voxgrad.events import Emit, Said
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from voxgrad.settings import Preset, TrainingOptions, VocoderPreset
-    from voxgrad.store import Artifact
+    from voxgrad.settings import Preset, SynthesisSpec, TrainingOptions, VocoderPreset
+    from voxgrad.store import Artifact, Store
     from voxgrad.training.run import RunInProgress, RunOptions, RunRecord
 
 Settings = TypeVar("Settings", "Preset", "VocoderPreset")
 RunId = Annotated[str | None, typer.Argument(metavar="RUN", help="With --resume: a run from `voxgrad runs`.")]
-PresetName = Annotated[str, typer.Option(metavar="P", help="Name of a preset, or a YAML file.")]
+Speaker = Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")]
 
 _BESIDE_RESUME = SHARED | {"resume", "run", "tensorboard", "no_card"}
 
@@ -50,8 +52,6 @@ def _described(run: "RunInProgress") -> dict[str, Any]:
 
 def runs_table(unfinished_runs: "Sequence[RunInProgress]") -> "Table":
     """Runs as lines of a table that can be read at 80 columns."""
-    from voxgrad.cli.terminal import duration, size, table
-
     lines = table("run", "command", "stage", "step", "losses", "saved", "size", no_wrap={"saved", "size"})
     for run in unfinished_runs:
         progress = run.progress()
@@ -70,20 +70,15 @@ def runs_table(unfinished_runs: "Sequence[RunInProgress]") -> "Table":
 
 @dataclass(frozen=True)
 class Run(Generic[Settings]):
-    """A training run that is about to begin or to go on.
-
-    Attributes:
-        record: of the run that is resumed; None: it is a new one.
-        settings: the preset, with what was changed in it.
-        dataset: that it learns from.
-        name: of its result.
-        how: budget and the like.
-    """
+    """A training run that is about to begin or to go on."""
 
     record: "RunRecord | None"
+    """Of the run that is resumed; None: it is a new one."""
     settings: Settings
+    """The preset, with what was changed in it."""
     dataset: "Artifact"
     name: str
+    """Of its result."""
     how: "RunOptions"
 
     def parent(self, session: Session, role: str, wanted: str | None, kind: str) -> "Artifact":
@@ -100,15 +95,7 @@ class Run(Generic[Settings]):
 def begin_or_resume(
     session: Session, step: str, run: str | None, training: "TrainingOptions", spec: type[Settings], preset: str
 ) -> Run[Settings]:
-    """The run that the options of a training command mean.
-
-    Args:
-        session: of the command.
-        step: the command's name.
-        run: the id of the run that is resumed.
-        training: the shared options.
-        spec: of the preset.
-        preset: its name or file.
+    """The run that the options of the training command ``step`` mean; ``run`` is the id of one that is resumed.
 
     Raises:
         BadInputError: no such run, settings beside --resume, or a run without it.
@@ -125,10 +112,8 @@ def begin_or_resume(
                 f"--resume takes all settings from the run, so {beside} cannot be used", "Remove one of them."
             )
         record = find_run(session.store, step, run).record
-        settings, dataset = (
-            spec.model_validate(record.settings),
-            session.store.origin(record.parents["dataset"], "dataset"),
-        )
+        dataset = session.store.origin(record.parents["dataset"], "dataset")
+        settings = spec.model_validate(record.settings)
         return Run(record, settings, dataset, record.name, replace(how, budget=record.budget))
     if run is not None:
         raise BadInputError(
@@ -147,7 +132,7 @@ def finetune(
     run: RunId = None,
     base: Annotated[str | None, typer.Option(metavar="REF", help="Base to start from (default: the newest).")] = None,
     preset: PresetName = "fast",
-    speaker: Annotated[str | None, typer.Option(metavar="NAME", help="Speaker, if the dataset has several.")] = None,
+    speaker: Speaker = None,
     training: "TrainingOptions",
     no_card: Annotated[
         bool, typer.Option("--no-card", help="Do not write the card that compares base and voice.")
@@ -156,13 +141,13 @@ def finetune(
     """Fine-tune a base to a speaker. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import Preset
-    from voxgrad.steps.finetune import STEP
-    from voxgrad.steps.finetune import finetune as step
+    from voxgrad.steps.train import FINETUNE
+    from voxgrad.steps.train import finetune as step
     from voxgrad.training.run import with_time_for_card
 
     if any(override.partition("=")[0].partition(".")[0] == "model" for override in training.overrides):
         raise BadInputError("a voice keeps the model of its base", "Remove --set model, or pretrain a base.")
-    begun = begin_or_resume(session, STEP, run, training, Preset, preset)
+    begun = begin_or_resume(session, FINETUNE, run, training, Preset, preset)
     start = begun.parent(session, "base", base, "base")
     if begun.record is not None:
         (speaker,) = begun.record.options["speakers"]
@@ -190,10 +175,10 @@ def pretrain(
     """Train a base from scratch. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import Preset
-    from voxgrad.steps.pretrain import STEP
-    from voxgrad.steps.pretrain import pretrain as step
+    from voxgrad.steps.train import PRETRAIN
+    from voxgrad.steps.train import pretrain as step
 
-    begun = begin_or_resume(session, STEP, run, training, Preset, preset)
+    begun = begin_or_resume(session, PRETRAIN, run, training, Preset, preset)
     with session.progress() as progress:
         base = step(
             session.store, begun.dataset, name=begun.name, preset=begun.settings, emit=progress.emit, options=begun.how
@@ -216,8 +201,8 @@ def train_vocoder(
     """Train a vocoder. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import VocoderPreset
-    from voxgrad.steps.train_vocoder import STEP
-    from voxgrad.steps.train_vocoder import train_vocoder as step
+    from voxgrad.steps.vocoder import STEP
+    from voxgrad.steps.vocoder import train_vocoder as step
 
     begun = begin_or_resume(session, STEP, run, training, VocoderPreset, preset)
     record = begun.record
@@ -238,15 +223,11 @@ def train_vocoder(
 
 def described(trained: "Artifact") -> dict[str, Any]:
     """What training made, for --json."""
-    from voxgrad.cli.terminal import identity
-
     return {**identity(trained), "parents": trained.parent_refs, "metrics": trained.manifest.metrics}
 
 
 def summary(trained: "Artifact") -> str:
     """What training made, in a few lines."""
-    from voxgrad.cli.terminal import duration
-
     metrics = trained.manifest.metrics
     vocoder = trained.kind == "vocoder"
     figures = (
@@ -269,3 +250,98 @@ def summary(trained: "Artifact") -> str:
         return "\n".join([*lines, f"  picture: {trained.directory / 'curves.png'}"])
     pictures = (trained.directory / name for name in ("curves.png", "alignment.png"))
     return "\n".join([*lines, "  pictures: {}\n            {}".format(*pictures)])
+
+
+@command(synthesis="voxgrad.settings.SynthesisSpec")
+def evaluate(
+    session: Session,
+    *,
+    voice: Annotated[
+        str | None, typer.Argument(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="REF", help="Dataset (default: the one that the voice was trained on).")
+    ] = None,
+    speaker: Speaker = None,
+    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of sentences.")] = 60,
+    vocoder: Vocoder = None,
+    synthesis: "SynthesisSpec",
+    seed: Annotated[int, typer.Option(min=0, max=2**62, metavar="N", help="Random seed of the first clip.")] = 0,
+) -> None:
+    """Evaluate a voice on recordings that it was not trained on."""
+    session.loading()
+    from voxgrad.steps.evaluate import Trial
+    from voxgrad.steps.evaluate import evaluate as step
+    from voxgrad.vocoder.choice import choose_vocoder, mel_of
+    from voxgrad.voice.load import find_voice
+
+    trial = Trial(clips, speaker, synthesis, seed)
+    artifact = find_voice(session.store, voice)
+    dataset = session.store.find(data, "dataset") if data is not None else _own(session.store, artifact)
+    with session.progress() as progress:
+        chosen = choose_vocoder(session.store, vocoder, mel_of(artifact), progress.emit)
+        made = step(session.store, artifact, dataset, chosen, trial=trial, emit=progress.emit)
+    about = {**identity(made), "parents": made.parent_refs, "metrics": made.manifest.metrics}
+    session.answer(about, "" if session.json else evaluation_table(made))
+
+
+def evaluation_table(made: "Artifact") -> "Table":
+    """An evaluation as a table that can be read at 80 columns."""
+    from voxgrad.evaluation.clips import COLUMNS, lines
+
+    parents, metrics = made.parent_refs, made.manifest.metrics
+    columns = [column.replace("_", " ") for column in COLUMNS]
+    shown = table("", "", *columns, right=columns)
+    shown.title, shown.title_justify = f"{parents['voice']} on {metrics['clips']} clips of {parents['dataset']}", "left"
+    shown.caption, shown.caption_justify = str(made.directory), "left"
+    for title, unit, figures in lines({column: metrics.get(column, {}) for column in COLUMNS}):
+        shown.add_row(title, unit, *figures)
+    return shown
+
+
+def _own(store: "Store", voice: "Artifact") -> "Artifact":
+    parent = voice.manifest.parents.get("dataset")
+    if parent is None:
+        raise BadInputError(f"{voice.ref} does not record its training data", "Choose a dataset with --data.")
+    try:
+        return store.origin(parent, "dataset")
+    except BadInputError as error:
+        message = f"the dataset {parent.ref} that {voice.ref} was trained on is not in this store"
+        raise BadInputError(message, "Choose another dataset with --data.") from error
+
+
+@command()
+def card(
+    session: Session,
+    voice: Annotated[str | None, typer.Argument(metavar="REF", help="Voice (default: the newest).")] = None,
+) -> None:
+    """Compare a voice with its base on one HTML page. An existing page is reused."""
+    session.loading()
+    from voxgrad.steps.evaluate import card as step
+
+    with session.progress() as progress:
+        made = step(session.store, session.store.find(voice, "voice"), progress.emit)
+    metrics = made.manifest.metrics
+    page = str(made.directory / "card.html")
+    session.answer({"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}")
+
+
+def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> str | None:
+    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only reported.
+
+    Raises:
+        Terminated: the process was asked to end; the same command, given again, makes the page.
+    """
+    from voxgrad.cli.main import Terminated
+    from voxgrad.steps.evaluate import card
+
+    again = f"write it with: voxgrad card {voice.ref}"
+    try:
+        return str(card(store, voice, emit, deadline).directory / "card.html")
+    except VoxgradError as error:
+        emit(Said(f"no card: {error.message}; {again}", "warning"))
+    except Terminated:
+        raise
+    except KeyboardInterrupt:
+        emit(Said(f"no card: interrupted; {again}", "warning"))
+    return None

@@ -14,8 +14,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.evaluation.metrics import PerceptualMetrics, distances, phone_seconds, words
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact, Reference
-from voxgrad.store.lineage import Lineage
-from voxgrad.store.store import Store
+from voxgrad.store.store import Lineage, Store
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset
 from voxgrad.voice.torch_engine import TorchEngine
@@ -63,7 +62,7 @@ def speaker_of(dataset: Dataset, voice: str, wanted: str | None) -> str:
 
 
 def _trained_on(store: Store, voice: Artifact, dataset: Artifact) -> Iterator[Artifact]:
-    ancestors = [artifact for artifact in Lineage.of(store).ancestors(voice) if isinstance(artifact, Artifact)]
+    ancestors = [artifact for artifact in Lineage(store).ancestors(voice) if isinstance(artifact, Artifact)]
     for artifact in (voice, *ancestors):
         parent = artifact.manifest.parents.get("dataset")
         known = parent is not None and dataset.digest == parent.digest

@@ -1,29 +1,75 @@
-"""A voice and its vocoder → an ONNX file: traced, simplified, quantised, with metadata."""
+"""A voice and a vocoder → their graph: traced, with metadata; made once, kept in the store, checked against torch."""
 
 import logging
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.onnx import symbolic_helper
 from torch.onnx.utils import register_custom_op_symbolic
 
-from voxgrad.acoustic_model import AcousticModel
+from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
-from voxgrad.onnx.file import DIGEST, INPUTS, OUTPUTS, SPEAKER_INPUT, GraphDescription, digest
+from voxgrad.events import Began, Emit, Ended, Said, ignore, tracked
+from voxgrad.onnx.file import (
+    DIGEST,
+    INPUTS,
+    OUTPUTS,
+    SPEAKER_INPUT,
+    GraphDescription,
+    digest,
+    quantized,
+    simplified,
+)
 from voxgrad.onnx.graph import SherpaGraph, SpeechGraph, VocoderGraph
-from voxgrad.onnx.runtime import require_onnx
+from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.settings.model import either
-from voxgrad.settings.synthesis import Quantize
-from voxgrad.text.tokens import BLANK
-from voxgrad.vocoder.registry import Vocoder
+from voxgrad.store.artifact import Artifact
+from voxgrad.store.maintenance import move_to_trash
+from voxgrad.store.manifest import Identified
+from voxgrad.store.store import Store
+from voxgrad.text.lexicon import LEXICON
+from voxgrad.text.tokens import BLANK, encode
+from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
+_TASK, _COMPARISON = "export", "compare with torch"
+TOLERANCE = 1e-3
+"""Between torch and an unquantised graph: of the largest difference of a log-mel, and of full scale for the root mean
+square of the audio's. Not of single samples: a pulse between two samples moves with the last digit of the pitch, so
+that a mel changed by 1e-7 of itself changes samples of torch's own audio by up to 2e-3."""
+SENTENCES = (
+    "The birch canoe slid on the smooth planks.",
+    "Glue the sheet to the dark blue background.",
+    "It's easy to tell the depth of a well.",
+    "These days a chicken leg is a rare dish.",
+    "Rice is often served in round bowls.",
+    "The juice of lemons makes fine punch.",
+    "The box was thrown beside the parked truck.",
+    "The hogs were fed chopped corn and garbage.",
+    "Four hours of steady work faced us.",
+    "A large size in stockings is hard to sell.",
+    "The boy was there when the sun rose.",
+    "A rod is used to catch pink salmon.",
+    "The source of the huge river is the clear spring.",
+    "Kick the ball straight and follow through.",
+    "Help the woman get back to her feet.",
+    "A pot of tea helps to pass the evening.",
+    "Smoky fires lack flame and heat.",
+    "The soft cushion broke the man's fall.",
+    "The salt breeze came across from the sea.",
+    "Hello!",
+)
+"""On which graphs are checked; all but the last are of the Harvard sentences (IEEE, 1969)."""
 OPSET = 20
 """The first with `Gelu`."""
 _VOCODERS: Final[dict[str, Callable[[Any], nn.Module]]] = {
@@ -33,6 +79,93 @@ _VOCODERS: Final[dict[str, Callable[[Any], nn.Module]]] = {
 """What speaks in a graph, by kind of vocoder."""
 _FLOAT, _LONG, _DOUBLE = 1, 7, 11
 _FILE = "model.onnx"
+
+
+def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: OnnxSpec, emit: Emit) -> Artifact:
+    """The graph of a voice or a base, found or made.
+
+    Raises:
+        BadInputError: it cannot become a graph; the message says why.
+    """
+    if vocoder is not None and (known := find_graph(store, voice, vocoder, spec)) is not None:
+        return known
+    require_onnx()
+    acoustic, sound = loaded(voice, vocoder)
+    assert vocoder is not None  # noqa: S101 - `loaded` refuses it
+    emit(Said(f"making the ONNX graph of {voice.ref}; this happens once"))
+    emit(Began(_TASK, None, ""))
+    with store.stage(KIND, voice.name) as staged:
+        path = staged.directory / MODEL
+        path.write_bytes(exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec)))
+        emit(Ended(_TASK))
+        compared = agreement(acoustic, sound, spec, path, emit)
+        if any(file.path == LEXICON for file in voice.manifest.files):
+            shutil.copyfile(voice.path(LEXICON), staged.directory / LEXICON)
+        graph = staged.publish(
+            fingerprint=graph_key(voice, vocoder, spec),
+            parents={"voice": voice, "vocoder": vocoder},
+            settings={
+                "acoustic": acoustic.spec.model_dump(),
+                "onnx": spec.model_dump(),
+                "kind": voice.kind,
+                "pitch": mean_pitches(acoustic),
+            },
+            tools={"torch": torch.__version__, "onnxruntime": version("onnxruntime")},
+            metrics={"against_torch": compared.rounded()},
+            consent=voice.manifest.consent,
+            licence=voice.manifest.licence,
+        )
+    for old in _superseded(store, graph):
+        move_to_trash(store, old)
+    return graph
+
+
+def _superseded(store: Store, graph: Artifact) -> list[Artifact]:
+    """Graphs that an older version of the export made of the same."""
+    return [
+        older
+        for older in store.list(KIND)
+        if not older.embedded
+        and older.digest != graph.digest
+        and "imported" not in older.manifest.settings
+        and older.manifest.parents == graph.manifest.parents
+        and older.manifest.settings.get("onnx") == graph.manifest.settings["onnx"]
+    ]
+
+
+def loaded(voice: Artifact, vocoder: Artifact | None) -> tuple[AcousticModel, Vocoder]:
+    """Both, if they can become a graph.
+
+    Raises:
+        BadInputError: they cannot, or do not fit.
+    """
+    acoustic = load_acoustic_model(voice)
+    sound = load_vocoder(vocoder, acoustic.spec.mel, str(voice))
+    require_exportable(acoustic, sound, "vocoder Griffin-Lim" if vocoder is None else str(vocoder))
+    return acoustic, sound
+
+
+def describe(voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, spec: OnnxSpec) -> GraphDescription:
+    """What a graph says of itself."""
+    lineage: dict[str, Identified] = {"voice": voice, "vocoder": vocoder, **voice.manifest.parents}
+    return GraphDescription(
+        acoustic=acoustic.spec,
+        spec=spec,
+        name=voice.name,
+        kind=voice.kind,
+        lineage={role: {"ref": parent.ref, "digest": parent.digest} for role, parent in lineage.items()},
+        consent=voice.manifest.consent,
+        licence=voice.manifest.licence,
+        pitch=mean_pitches(acoustic),
+    )
+
+
+def mean_pitches(acoustic: AcousticModel) -> tuple[float, ...]:
+    """Hz of every speaker, by row."""
+    prior = acoustic.model.frame_prior
+    if prior is None:
+        raise ValueError("a model that predicts no pitch is refused before")
+    return tuple(round(value, 3) for value in prior.pitch_statistics[:, 0].exp().tolist())
 
 
 def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) -> None:
@@ -89,14 +222,7 @@ def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) 
 
 
 def exported_for_sherpa(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription, row: int) -> bytes:
-    """The content of an ONNX file with the inputs that sherpa-onnx gives a VITS model.
-
-    Args:
-        graph: of `speech_graph`.
-        spec: how it is quantised.
-        description: for the metadata.
-        row: of the speaker.
-    """
+    """The content of an ONNX file with the inputs that sherpa-onnx gives a VITS model; ``row`` is the speaker's."""
     outer = SherpaGraph(graph, row).eval()
     names = ["x", "x_length", "noise_scale", "length_scale", "noise_scale_w"]
     example = (torch.arange(2, 43)[None], torch.tensor([41]), torch.full((1,), 0.5), torch.ones(1), torch.ones(1))
@@ -180,112 +306,76 @@ def _expm1(g: Any, x: Any) -> Any:
     return g.op("Cast", g.op("Sub", g.op("Exp", g.op("Cast", x, to_i=_DOUBLE)), one), to_i=_FLOAT)
 
 
-_LARGE = 16384
-"""Elements of a weight that is worth quantising."""
-_NOISE = "noise"
-"""A table, for which sixteen bits are enough."""
-_EXACT = ("filters", "shares", "envelope")
-"""Tables of the vocoder, not weights, by the last part of their names: what is computed with them is to be right."""
+@dataclass(frozen=True)
+class Agreement:
+    """How far a graph is from torch over `SENTENCES`.
 
-
-def simplified(model: Any) -> Any:
-    """A model whose constants ONNX Runtime has folded, in operators of ONNX alone: it loads in a third of the time."""
-    import onnxruntime  # noqa: PLC0415
-
-    onnx = require_onnx()
-    with tempfile.TemporaryDirectory() as scratch:
-        target = Path(scratch) / "model.onnx"
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(target)
-        options.log_severity_level = 3
-        onnxruntime.InferenceSession(
-            model.SerializeToString(),
-            options,
-            providers=["CPUExecutionProvider"],
-            disabled_optimizers=["MatMulAddFusion"],  # its Gemm is not quantised
-        )
-        optimised = onnx.load(target)
-    # ONNX Runtime lists the domains of all its operators, whether they are used or not.
-    used = {node.domain for node in optimised.graph.node}
-    kept = [opset for opset in optimised.opset_import if opset.domain in used]
-    del optimised.opset_import[:]
-    optimised.opset_import.extend(kept)
-    return optimised
-
-
-def quantized(model: Any, how: Quantize) -> Any:
-    """A model with weights of another type.
-
-    ``int8``: matrix products by constants become products of 8-bit integers, a scale for every column of the weight
-    and one for the input; all other large weights are kept as 8-bit integers and computed with in float32.
-    ``half``: all large weights are kept as float16 and computed with in float32.
+    What is of audio and mel is of the sentences with the same durations, and None where rounded weights left none.
     """
-    if how == "int8":
-        model = _integer_products(model)
-    if how != "none":
-        _small_weights(model, how)
-    return model
+
+    same_durations: float
+    """Share of the sentences with the same durations."""
+    mel_largest: float | None = None
+    """Difference of the log-mel."""
+    mel_mean: float | None = None
+    audio_rms: float | None = None
+    """Root mean square of the audio's difference, of the worst sentence."""
+    sample_largest: float | None = None
+
+    def rounded(self) -> dict[str, float | None]:
+        """For a manifest."""
+        return {name: None if value is None else round(value, 6) for name, value in asdict(self).items()}
 
 
-def _integer_products(model: Any) -> Any:
-    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
+def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path, emit: Emit = ignore) -> Agreement:
+    """Compare a graph with what torch says on `SENTENCES`, and tell of each.
 
-    onnx = require_onnx()
-    sizes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    chosen = [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "MatMul"
-        and not node.input[1].endswith(_EXACT)
-        and len(sizes.get(node.input[1], ())) == 2
-        and np.prod(sizes[node.input[1]]) >= _LARGE
-    ]
-    onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})  # else it warns of it
-    with tempfile.TemporaryDirectory() as scratch:
-        target = Path(scratch) / "model.onnx"
-        quantize_dynamic(
-            model,
-            target,
-            op_types_to_quantize=["MatMul"],
-            nodes_to_quantize=chosen,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
-        return onnx.load(target)
+    Raises:
+        BadInputError: an unquantised graph differs by more than `TOLERANCE`.
+    """
+    runtime = OnnxGraph.load(path, acoustic.spec, spec)
+    synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
+    differences: list[tuple[float, ...]] = []
+    for seed, sentence in enumerate(tracked(SENTENCES, _COMPARISON, "sentences", emit)):
+        tokens = encode(sentence, acoustic.spec.text).tokens
+        samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
+        said = runtime.speak(tokens, synthesis, seed)
+        if said.durations == durations:
+            sound, shape = np.abs(said.samples - samples), np.abs(said.mel - mel)
+            differences.append((shape.max(), shape.mean(), np.sqrt(np.square(sound).mean()), sound.max()))
+    if not differences:
+        result = Agreement(0.0)
+    else:
+        worst = np.array(differences).max(0).tolist()
+        mean = float(np.mean([pair[1] for pair in differences]))
+        result = Agreement(len(differences) / len(SENTENCES), worst[0], mean, worst[2], worst[3])
+    if spec.quantize == "none":
+        _require_agreement(result)
+    return result
 
 
-def _small_weights(model: Any, how: Literal["half", "int8"]) -> None:
-    """Keeps large float32 weights as float16 or 8-bit integers, and puts float32 back in the graph."""
-    onnx = require_onnx()
-    nodes = []
-    for weight in list(model.graph.initializer):
-        noise = weight.name.endswith(_NOISE)
-        if (
-            weight.data_type != onnx.TensorProto.FLOAT
-            or np.prod(weight.dims) < _LARGE
-            or (len(weight.dims) < 2 and not noise)
-            or weight.name.endswith(_EXACT)
-        ):
-            continue
-        values = onnx.numpy_helper.to_array(weight)
-        small = f"{weight.name}.{how}"
-        if how == "half" or noise:
-            added = [onnx.numpy_helper.from_array(values.astype(np.float16), small)]
-            node = onnx.helper.make_node("Cast", [small], [weight.name], name=f"{small}.cast", to=1)
-        else:
-            scale = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True).clip(1e-9) / 127
-            rounded = np.rint(values / scale).astype(np.int8)
-            added = [
-                onnx.numpy_helper.from_array(rounded, small),
-                onnx.numpy_helper.from_array(scale.reshape(-1).astype(np.float32), f"{small}.scale"),
-            ]
-            node = onnx.helper.make_node(
-                "DequantizeLinear", [small, f"{small}.scale"], [weight.name], name=f"{small}.restore", axis=0
-            )
-        model.graph.initializer.extend(added)
-        model.graph.initializer.remove(weight)
-        nodes.append(node)
-    rest = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend([*nodes, *rest])
+def _require_agreement(compared: Agreement) -> None:
+    apart = max(compared.mel_largest or 0.0, compared.audio_rms or 0.0)
+    if compared.same_durations < 1:
+        message = f"{1 - compared.same_durations:.0%} of the sentences have other durations in the graph than in torch"
+    elif apart > TOLERANCE:
+        message = f"the graph differs from torch by {apart:.2g}; the limit is {TOLERANCE:g}"
+    else:
+        return
+    raise BadInputError(message, "Please report this: it is a bug in the export or in ONNX Runtime.")
+
+
+def _by_torch(
+    acoustic: AcousticModel, vocoder: Vocoder, tokens: tuple[int, ...], synthesis: SynthesisSpec, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, ...]]:
+    ids = torch.tensor([tokens])
+    spoken = acoustic.model.synthesize(
+        ids,
+        torch.tensor([ids.shape[1]]),
+        synthesis,
+        torch.Generator().manual_seed(seed),
+        torch.tensor([acoustic.row]),
+        acoustic.spec.duration_scale,
+    )
+    mel = spoken.mel.clamp(*acoustic.spec.mel.range)
+    return vocoder(mel)[0].numpy(), mel[0].numpy(), tuple(spoken.durations[0].tolist())

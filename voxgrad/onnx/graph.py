@@ -116,14 +116,10 @@ def with_products(model: _Module) -> _Module:
 
 
 class SherpaGraph(nn.Module):
-    """The same with the inputs of a VITS model, as sherpa-onnx gives them; one speaker, noise inside.
-
-    Args:
-        graph: what speaks.
-        row: of the speaker.
-    """
+    """The same with the inputs of a VITS model, as sherpa-onnx gives them; one speaker, noise inside."""
 
     noise: Tensor
+    marks: Tensor
 
     def __init__(self, graph: SpeechGraph, row: int) -> None:
         super().__init__()
@@ -131,8 +127,6 @@ class SherpaGraph(nn.Module):
         frames = _NOISE_FRAMES * graph.spec.model.n_feats
         self.register_buffer("noise", torch.randn(frames, generator=torch.Generator().manual_seed(0)))
         self.register_buffer("marks", torch.tensor([1 + CHARACTER_IDS[mark] for mark in PUNCTUATION if mark != " "]))
-
-    marks: Tensor
 
     def forward(
         self, x: Tensor, x_length: Tensor, noise_scale: Tensor, length_scale: Tensor, noise_scale_w: Tensor

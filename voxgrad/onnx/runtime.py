@@ -80,32 +80,22 @@ def _required(module: str, called: str) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """One utterance, as a network says it.
-
-    Attributes:
-        samples: (n,) float32, of any level.
-        mel: (n_mels, frames) float32.
-        durations: frames of every token.
-    """
+    """One utterance, as a network says it."""
 
     samples: NDArray[np.float32]
+    """(n,), of any level."""
     mel: NDArray[np.float32]
+    """(n_mels, frames)."""
     durations: tuple[int, ...]
+    """Frames of every token."""
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxGraph:
-    """An exported graph, loaded.
-
-    Attributes:
-        session: of ONNX Runtime.
-        acoustic: what the voice carries.
-        spec: how it was exported.
-        threads: that it computes with.
-        version: of ONNX Runtime.
-    """
+    """An exported graph, loaded."""
 
     session: Any
+    """Of ONNX Runtime, as is the version."""
     acoustic: AcousticSpec
     spec: OnnxSpec
     threads: int
@@ -115,11 +105,7 @@ class OnnxGraph:
     def load(cls, path: Path, acoustic: AcousticSpec, spec: OnnxSpec, threads: int | None = None) -> "OnnxGraph":
         """Load a graph that is known to be ours.
 
-        Args:
-            path: the file.
-            acoustic: what the voice carries.
-            spec: how it was exported.
-            threads: to compute with; None: one for every processor, or as many as ``OMP_NUM_THREADS`` says.
+        It computes with so many ``threads``; None: one for every processor, or as many as ``OMP_NUM_THREADS`` says.
 
         Raises:
             BadInputError: ONNX Runtime is not installed, or does not understand the file.

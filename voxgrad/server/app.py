@@ -24,12 +24,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.server import page_api, speech_api, workers
 from voxgrad.server.clone import CloneJobs
-from voxgrad.server.http import ClientLeftError, HTTPError, as_http, error_response
-from voxgrad.server.metrics import Metrics
-from voxgrad.server.security import Protection, check_settings
-from voxgrad.server.service import SpeechService
+from voxgrad.server.http import ClientLeftError, HTTPError, Protection, as_http, check_settings, error_response
+from voxgrad.server.service import SpeechService, locations
 from voxgrad.server.settings import Limits, ServerSettings
-from voxgrad.server.workers import WorkerPool
+from voxgrad.server.workers import Metrics, WorkerPool
 from voxgrad.server.wyoming import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.store import Store
@@ -79,7 +77,7 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", metrics_text, methods=["GET"]),
         ],
-        middleware=[Middleware(Protection, settings=settings, metrics=metrics)],
+        middleware=[Middleware(Protection, settings=settings, answered=metrics.requests)],
         exception_handlers=dict.fromkeys((HTTPError, VoxgradError, TimeoutError, Exception), _failed)
         | {HTTPException: _not_routed, ClientLeftError: _left},
         lifespan=lifespan,
@@ -93,7 +91,7 @@ async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
     voice = service.find(None)
     passage = next(Cast(voice).passages([_FIRST_WORDS]))
-    await service.pool.start(workers.speak, *workers.locations(voice), passage, SynthesisSpec(), DeliverySpec(), 0, ())
+    await service.pool.start(workers.speak, *locations(voice), passage, SynthesisSpec(), DeliverySpec(), 0, ())
 
 
 async def page(_: Request) -> Response:
@@ -133,10 +131,7 @@ async def _left(request: Request, _: Exception) -> Response:
 def serve(store: Store, settings: ServerSettings, ready: Callable[[str, int | None], None]) -> None:
     """Serve until SIGINT or SIGTERM, then end the answers in progress.
 
-    Args:
-        store: voices, recordings and runs.
-        settings: of the server.
-        ready: called with the address, and the port of Wyoming, once requests are taken.
+    ``ready`` is called with the address, and the port of Wyoming, once requests are taken.
 
     Raises:
         BadInputError: the address cannot be listened to, or other machines would need no token.

@@ -26,10 +26,9 @@ from voxgrad.preparation.speech_recognition import Recogniser, choose_recogniser
 from voxgrad.presets import load_prepare_preset, load_preset
 from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
-from voxgrad.steps.card import card
-from voxgrad.steps.finetune import finetune
-from voxgrad.steps.prepare import Options, prepare
-from voxgrad.store.artifact import Artifact
+from voxgrad.steps.evaluate import card
+from voxgrad.steps.prepare import Options, own_base, prepare
+from voxgrad.steps.train import finetune
 from voxgrad.store.store import Store
 from voxgrad.training.run import RunOptions, with_time_for_card
 
@@ -59,11 +58,6 @@ class CloneRequest(Spec):
     """Of training; None: as many as the preset takes."""
     overrides: tuple[str, ...] = ()
     """``key=value`` for the preset."""
-
-
-def own_base(store: Store) -> Artifact | None:
-    """The base that comes with voxgrad, which aligns texts with recordings as `prepare` does by default."""
-    return max((base for base in store.list("base") if base.embedded), key=lambda base: base.version, default=None)
 
 
 def whisper() -> Recogniser | None:

@@ -44,13 +44,9 @@ class Encoder(ABC):
 
 
 def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
-    """An encoder.
+    """An encoder of one of `MEDIA_TYPES` for samples at ``rate`` Hz, with a remark where the format can hold one.
 
-    Args:
-        kind: one of `MEDIA_TYPES`.
-        rate: of the samples, Hz.
-        remark: metadata, where the format can hold it.
-        whole: nothing is ready before the end, so that the header tells the length.
+    Where it is ``whole``, nothing is ready before the end, so that the header tells the length.
 
     Raises:
         EnvironmentFailureError: PyAV is missing.

@@ -21,16 +21,16 @@ from voxgrad.files import explain_os_errors
 from voxgrad.preparation.recording_session import MOST_PROMPTS, RecordingSession, read_prompts, sessions
 from voxgrad.presets import preset_names
 from voxgrad.server import uploads, workers
-from voxgrad.server.clone import CloneJobs, CloneRequest, own_base
+from voxgrad.server.clone import CloneJobs, CloneRequest
 from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
 from voxgrad.server.service import SpeechService, UnknownVoiceError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_api import described
+from voxgrad.steps.prepare import own_base
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
-from voxgrad.store.lineage import Lineage
 from voxgrad.store.maintenance import in_trash, remove, restore
-from voxgrad.store.store import Store
+from voxgrad.store.store import Lineage, Store
 
 T = TypeVar("T")
 _FOLDER: Final = "recordings"
@@ -126,7 +126,7 @@ async def list_sessions(request: Request) -> Response:
 
 async def begin_session(request: Request) -> Response:
     """POST /api/recordings."""
-    body = await parsed(request, SessionBody, request.app.state.settings.limits)
+    body = await parsed(request, SessionBody)
     prompts: tuple[str, ...] | None = None
     if body.kind == "files":
         prompts = ()
@@ -218,7 +218,7 @@ async def start_clone(request: Request) -> Response:
     """POST /api/recordings/{session}/clone: begins, or goes on where it stopped."""
     session, jobs = _session(request), request.app.state.clones
     settings: ServerSettings = request.app.state.settings
-    body = await parsed(request, CloneBody, settings.limits)
+    body = await parsed(request, CloneBody)
     if body.preset not in preset_names():
         message = f"There is no preset {body.preset!r}. There are: {', '.join(preset_names())}."
         raise HTTPError(400, message, code="invalid_value", parameter="preset")
@@ -272,7 +272,7 @@ async def _with_voice(request: Request, function: Callable[[Store, Artifact], T]
 
 async def rename(request: Request) -> Response:
     """POST /api/voices/{voice}/rename: the same voice under another name; the old one goes to the trash."""
-    body = await parsed(request, NameBody, request.app.state.settings.limits)
+    body = await parsed(request, NameBody)
     renamed = await _with_voice(request, lambda store, voice: _renamed(store, voice, body.name))
     return JSONResponse(described(renamed))
 
@@ -303,7 +303,7 @@ async def delete(request: Request) -> Response:
 
 def _check_removable(store: Store, voice: Artifact) -> None:
     """See that nothing goes along that cannot be made again, such as another voice."""
-    needed = [child for child in Lineage.of(store).descendants(voice) if child.kind not in _MADE_AGAIN]
+    needed = [child for child in Lineage(store).descendants(voice) if child.kind not in _MADE_AGAIN]
     if needed:
         raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")
 
@@ -320,7 +320,7 @@ async def trash(request: Request) -> Response:
 
 async def bring_back(request: Request) -> Response:
     """POST /api/trash/restore: a voice, and the cards that went with it."""
-    body = await parsed(request, RefBody, request.app.state.settings.limits)
+    body = await parsed(request, RefBody)
     store = _store(request)
 
     def work() -> list[str]:

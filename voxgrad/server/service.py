@@ -3,27 +3,27 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.server.http import HTTPError
-from voxgrad.server.metrics import Metrics
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.workers import RemoteEngine, WorkerPool
-from voxgrad.store.artifact import Artifact
+from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
+from voxgrad.settings import DeliverySpec, SynthesisSpec
+from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.text.marked_text import Sound
-from voxgrad.text.passages import unread_remarks
+from voxgrad.text.passages import Passage, unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
-from voxgrad.voice.engine import Engine
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses
 from voxgrad.voice.load import find_lexicon
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
@@ -68,9 +68,8 @@ class SpeechService:
     def find(self, wanted: str | None) -> Voice:
         """The voice or base that is meant; reads the store, so call it in a thread.
 
-        Args:
-            wanted: a reference such as ``alice`` or ``alice@v2``, or ``english:kathleen`` for a speaker of a base;
-                None: the newest voice, else the newest base.
+        It is a reference such as ``alice`` or ``alice@v2``, or ``english:kathleen`` for a speaker of a base; None is
+        the newest voice, else the newest base.
 
         Raises:
             UnknownVoiceError: there is none.
@@ -165,7 +164,7 @@ class SpeechService:
         finally:
             engine.leave()
 
-    def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, RemoteEngine]:
+    def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, "RemoteEngine"]:
         engine = RemoteEngine(asked.voice, self.pool, self.metrics, asyncio.get_running_loop())
         return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
 
@@ -182,3 +181,61 @@ def _no_engine() -> Engine:
 def _is_one_passage(asked: SpeechJob) -> bool:
     items = asked.cast.passages([asked.text])
     return len(list(islice((item for item in items if isinstance(item, Sound) or item.encoded.words), 2))) == 1
+
+
+class LeftError(Exception):
+    """Nobody waits for the passage any more."""
+
+
+@dataclass(eq=False)
+class RemoteEngine:
+    """An `Engine` without weights: `speak` has a worker do it, and waits; so it is called in a thread.
+
+    ``loop`` is the one that the pool runs in.
+    """
+
+    voice: Voice
+    pool: WorkerPool
+    metrics: Metrics
+    loop: asyncio.AbstractEventLoop
+    threads: ClassVar[int] = THREADS
+    tools: ClassVar[Mapping[str, str]] = {}
+    _left: bool = False
+    _waiting: "Future[tuple[PassageAudio, float]] | None" = None
+
+    def speak(
+        self, passage: Passage, synthesis: SynthesisSpec, delivery: DeliverySpec, seed: int, pauses: Pauses = ()
+    ) -> PassageAudio:
+        """See `Engine.speak`.
+
+        Raises:
+            LeftError: `leave` was called.
+            VoxgradError: as the worker raises it.
+        """
+        if self._left:
+            raise LeftError
+        arguments = (*locations(self.voice), passage, synthesis, delivery, seed, tuple(pauses))
+        call = self.pool.call(speak, *arguments, later=self._waiting is not None)
+        self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
+        if self._left:  # in the meantime
+            waiting.cancel()
+        try:
+            spoken, seconds = waiting.result()
+        except CancelledError as error:
+            raise LeftError from error
+        length = len(spoken.samples) / self.voice.rate
+        self.metrics.audio_seconds.inc(length)
+        self.metrics.work_seconds.inc(seconds)
+        self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
+        return spoken
+
+    def leave(self) -> None:
+        """Nobody listens any more: what waits is not begun."""
+        self._left = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+
+def locations(voice: Voice) -> tuple[ArtifactLocation, ArtifactLocation | None]:
+    """Where voice and vocoder lie."""
+    return voice.artifact.location, None if voice.vocoder is None else voice.vocoder.location

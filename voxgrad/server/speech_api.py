@@ -23,9 +23,9 @@ from voxgrad.options import given, request_body
 from voxgrad.presets import validated
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
 from voxgrad.server.http import HTTPError, as_http, parsed, unless_left
-from voxgrad.server.metrics import Metrics
 from voxgrad.server.service import SpeechService, UnknownVoiceError, log_text
 from voxgrad.server.settings import Limits, ServerSettings
+from voxgrad.server.workers import Metrics
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.voice.speak import SpokenPassage
@@ -80,7 +80,7 @@ async def speech(request: Request) -> Response:
     """POST /v1/audio/speech."""
     service: SpeechService = request.app.state.service
     settings: ServerSettings = request.app.state.settings
-    body = await parsed(request, _SPEECH_BODY, settings.limits)
+    body = await parsed(request, _SPEECH_BODY)
     most = settings.limits.text_characters
     if len(body.input) > most:
         message = f"input has {len(body.input)} characters, but at most {most} are allowed: send it in parts."

@@ -6,29 +6,29 @@ import signal
 import time
 import traceback
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from voxgrad.errors import EnvironmentFailureError, as_voxgrad_error
 from voxgrad.events import ignore
 from voxgrad.preparation.alignment import loaded
 from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
-from voxgrad.server.metrics import Metrics
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.steps.card import card
+from voxgrad.steps.evaluate import card
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.text.passages import Passage
-from voxgrad.voice.engine import PassageAudio, Pauses
+from voxgrad.voice.engine import PassageAudio
 from voxgrad.voice.torch_engine import TorchEngine
-from voxgrad.voice.voice import Voice
 
 THREADS = 1
 """Of every worker: more processes do more work than more threads."""
@@ -46,9 +46,7 @@ class WorkerBugError(Exception):
 def run(connection: Connection, megabytes: int) -> None:
     """The life of a worker: answer calls until the other side closes the connection.
 
-    Args:
-        connection: each message is ``(function, arguments)``, each answer ``(done, value)``.
-        megabytes: of memory for loaded voices.
+    Each message is ``(function, arguments)``, each answer ``(done, value)``; ``megabytes`` are for loaded voices.
     """
     global _limit  # noqa: PLW0603 - one worker is one process
     _limit = megabytes * 1_000_000
@@ -124,10 +122,37 @@ def make_card(home: Path, voice: ArtifactLocation) -> str:
 
 
 T = TypeVar("T")
+_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2)
 _SPAWN: Final = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
 _TRIES: Final = 2  # work that ends a worker twice is not given to a third
 _FIRST_IN_ROW: Final = 3  # first passages that may go before a later one that waits
 _PATIENCE: Final = 5.0  # seconds for a worker to end
+
+
+class Metrics:
+    """What a server counts, in Prometheus' text format."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
+        self.requests = counter("voxgrad_requests", "Requests by route and status.", ["route", "status"])
+        self.audio_seconds = counter("voxgrad_audio_seconds", "Seconds of audio that were spoken.")
+        self.work_seconds = counter(
+            "voxgrad_synthesis_seconds",
+            "Seconds from giving a passage to a worker until it was spoken, waiting excluded.",
+        )
+        self.real_time_factor = gauge("voxgrad_real_time_factor", "Real-time factor of the last passage.")
+        self.first_audio = Histogram(
+            "voxgrad_first_audio_seconds",
+            "Seconds from a request to its first audio.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.active = gauge("voxgrad_requests_active", "Speech requests in progress or waiting.")
+        self.waiting = gauge("voxgrad_queue_passages", "Passages and checks that wait for a worker.")
+        self.refused = counter("voxgrad_requests_refused", "Requests refused because the queue was full.")
+        self.cancelled = counter("voxgrad_requests_cancelled", "Requests whose client disconnected before the end.")
+        self.workers_lost = counter("voxgrad_workers_lost", "Worker processes that ended unexpectedly.")
 
 
 class WorkerDiedError(Exception):
@@ -215,12 +240,9 @@ class WorkerPool:
         self._servers = [asyncio.create_task(self._serve(number)) for number in range(self.workers)]
 
     async def call(self, function: Callable[..., T], *arguments: Any, later: bool = False) -> T:
-        """Have a worker call a function; cancelled, what waits is not begun.
+        """Have a worker call a function of a module; cancelled, what waits is not begun.
 
-        Args:
-            function: of a module.
-            arguments: that can be pickled, as the answer must be.
-            later: it goes on with something that has begun.
+        Arguments and answer must be such as can be pickled; ``later`` calls go on with something that has begun.
 
         Raises:
             VoxgradError: as the function raises it.
@@ -295,68 +317,6 @@ class WorkerPool:
                     self._firsts_in_row = self._firsts_in_row + 1 if first else 0
                     self._metrics.waiting.set(self.waiting)
                     return task
-
-
-class LeftError(Exception):
-    """Nobody waits for the passage any more."""
-
-
-@dataclass(eq=False)
-class RemoteEngine:
-    """An `Engine` without weights: `speak` has a worker do it, and waits; so it is called in a thread.
-
-    Attributes:
-        voice: whose passages it speaks.
-        pool: of the workers.
-        metrics: where audio and work are counted.
-        loop: that the pool runs in.
-    """
-
-    voice: Voice
-    pool: WorkerPool
-    metrics: Metrics
-    loop: asyncio.AbstractEventLoop
-    threads: ClassVar[int] = THREADS
-    tools: ClassVar[Mapping[str, str]] = {}
-    _left: bool = False
-    _waiting: "Future[tuple[PassageAudio, float]] | None" = None
-
-    def speak(
-        self, passage: Passage, synthesis: SynthesisSpec, delivery: DeliverySpec, seed: int, pauses: Pauses = ()
-    ) -> PassageAudio:
-        """See `Engine.speak`.
-
-        Raises:
-            LeftError: `leave` was called.
-            VoxgradError: as the worker raises it.
-        """
-        if self._left:
-            raise LeftError
-        arguments = (*locations(self.voice), passage, synthesis, delivery, seed, tuple(pauses))
-        call = self.pool.call(speak, *arguments, later=self._waiting is not None)
-        self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
-        if self._left:  # in the meantime
-            waiting.cancel()
-        try:
-            spoken, seconds = waiting.result()
-        except CancelledError as error:
-            raise LeftError from error
-        length = len(spoken.samples) / self.voice.rate
-        self.metrics.audio_seconds.inc(length)
-        self.metrics.work_seconds.inc(seconds)
-        self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
-        return spoken
-
-    def leave(self) -> None:
-        """Nobody listens any more: what waits is not begun."""
-        self._left = True
-        if self._waiting is not None:
-            self._waiting.cancel()
-
-
-def locations(voice: Voice) -> tuple[ArtifactLocation, ArtifactLocation | None]:
-    """Where voice and vocoder lie."""
-    return voice.artifact.location, None if voice.vocoder is None else voice.vocoder.location
 
 
 def _given_up() -> EnvironmentFailureError:

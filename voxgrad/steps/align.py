@@ -1,16 +1,14 @@
 """Clips and a model that can align them → Praat TextGrids."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit, tracked
-from voxgrad.files import explain_os_errors
+from voxgrad.files import atomic_folder, check_folder
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import encode
@@ -29,8 +27,6 @@ from voxgrad.training.alignment import (
 )
 from voxgrad.training.dataset import Clip, Dataset, check_fits
 
-_TASK = "align"
-
 
 @dataclass(frozen=True)
 class Written:
@@ -45,17 +41,13 @@ class Written:
 def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
     """Searches the alignments of a dataset, and writes a TextGrid for every clip.
 
-    Args:
-        dataset: what is aligned.
-        model: a voice or a base; speakers that it does not know are taken for its own voice.
-        output: a folder that is not there yet, or empty.
-        force: replace TextGrids that lie in it.
-        emit: called with progress events.
+    Speakers that the voice or base does not know are taken for its own voice. ``output`` is a folder that is not there
+    yet, or empty; with ``force``, TextGrids that lie in it are replaced.
 
     Raises:
         BadInputError: dataset and model do not fit, or the folder is in use.
     """
-    check_output(output, force=force)
+    _check_output(output, force=force)
     opened, acoustic = Dataset.open(dataset), load_acoustic_model(model)
     check_fits(acoustic.spec, opened, model.ref)
     device = pick_device()
@@ -67,40 +59,24 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
 
 
 def stored_alignments(store: Store, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
-    """Writes the alignments that a voice or a base ended its training with.
-
-    Args:
-        store: where its dataset is.
-        model: a voice or a base.
-        output: see :func:`align`.
-        force: see :func:`align`.
-        emit: called with progress events.
+    """Writes the alignments that a voice or a base ended its training with; see :func:`align`.
 
     Raises:
         BadInputError: it keeps no alignments, its dataset is gone, or the folder is in use.
     """
-    check_output(output, force=force)
+    _check_output(output, force=force)
     if not any(file.path == ALIGNMENTS for file in model.manifest.files):
         raise BadInputError(
             f"{model.kind} {model.ref} has no stored alignments",
             f"Align a dataset with it: voxgrad align DATASET --voice {model.kind}/{model.ref}.",
         )
     opened = Dataset.open(store.origin(model.parent("dataset"), "dataset"))
-    stored = read_alignments(model.path(ALIGNMENTS))
-    clips = [clip for clip in opened.corpus.clips if clip.id in stored]  # of one speaker, maybe
-    return _write(opened, {clip.id: stored[clip.id] for clip in clips}, output, emit)
+    return _write(opened, read_alignments(model.path(ALIGNMENTS)), output, emit)
 
 
-def check_output(output: Path, *, force: bool) -> None:
-    """See that a folder of TextGrids can be written.
-
-    Raises:
-        BadInputError: it is in use, or its parent does not exist.
-    """
-    if not output.absolute().parent.is_dir():
-        raise BadInputError(f"the folder {output.parent} does not exist", "Create it, or choose another.")
-    if output.exists() and not output.is_dir():
-        raise BadInputError(f"{output} is a file", "Name a folder.")
+def _check_output(output: Path, *, force: bool) -> None:
+    if not output.is_dir():
+        check_folder(output)
     inside = sorted(output.iterdir()) if output.exists() else []
     others = [path.name for path in inside if path.suffix != SUFFIX or not path.is_file()]
     if others:
@@ -110,19 +86,10 @@ def check_output(output: Path, *, force: bool) -> None:
 
 
 def _write(dataset: Dataset, stored: Mapping[str, StoredAlignment], output: Path, emit: Emit) -> Written:
-    """All grids beside the folder, then in its place."""
-    clips = [clip for clip in dataset.corpus.clips if clip.id in stored]
-    target = output.absolute()
-    staging = target.with_name(f".{target.name}.{uuid4().hex}")
-    with explain_os_errors(f"write {output}"):
-        staging.mkdir()
-        try:
-            for clip in tracked(clips, _TASK, "clips", emit):
-                grid = _grid(dataset, clip, stored[clip.id])
-                (staging / f"{clip.id}{SUFFIX}").write_text(grid, encoding="utf-8")
-            _replace(staging, target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    clips = [clip for clip in dataset.corpus.clips if clip.id in stored]  # of one speaker, maybe
+    with atomic_folder(output) as folder:
+        for clip in tracked(clips, "align", "clips", emit):
+            (folder / f"{clip.id}{SUFFIX}").write_text(_grid(dataset, clip, stored[clip.id]), encoding="utf-8")
     likelihood = sum(stored[clip.id].log_likelihood for clip in clips) / len(clips)
     return Written(output, len(clips), round(likelihood, 3))
 
@@ -143,19 +110,3 @@ def _words(dataset: Dataset, clip: Clip) -> list[SpokenWord]:
     if len(names) != len(spans):
         names = [f"{{{' '.join(filter(None, said[start:stop]))}}}" for start, stop in spans]
     return [(name, *span) for name, span in zip(names, spans, strict=True)]
-
-
-def _replace(staging: Path, target: Path) -> None:
-    """Puts a folder in the place of another, which comes back where that fails."""
-    old = target.with_name(f"{staging.name}.old")
-    existed = target.exists()
-    if existed:
-        target.rename(old)
-    try:
-        staging.rename(target)
-    except OSError:
-        if existed:
-            old.rename(target)
-        raise
-    if existed:
-        shutil.rmtree(old)

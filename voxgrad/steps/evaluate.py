@@ -1,7 +1,9 @@
-"""A voice and held-out recordings → metrics."""
+"""A voice and held-out recordings → metrics; a voice and its base → a page that compares them."""
 
 import json
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxgrad.audio.io import Waveform
+from voxgrad.audio.io import Samples, Waveform
 from voxgrad.evaluation.clips import (
+    MEASURES,
     RECORDINGS,
     VOCODED,
     VOICE,
@@ -25,21 +28,25 @@ from voxgrad.evaluation.clips import (
     speak,
     speaker_of,
     summarised,
+    verdict,
 )
 from voxgrad.evaluation.metrics import INSTALL, PerceptualMetrics, distances, missing, similarity
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
+from voxgrad.pictures import mel_picture, mp3, template
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
-from voxgrad.training.dataset import Clip, Dataset, check_fits
+from voxgrad.training.dataset import Alignment, Clip, Dataset, check_fits
+from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.torch_engine import TorchEngine
 
-VERSION = 2
-TABLE, FIGURES, PICTURE = "evaluation.md", "evaluation.json", "clips.png"
-_TASK = "evaluate"
+EVALUATE, EVALUATE_VERSION = "evaluate", 2
+CARD, CARD_VERSION = "card", 1
 _COMPARED = 40
 """Recordings that a speaker's mean embedding is made of."""
+_SENTENCES = 4  # of a card
+_SECONDS = 4.0  # of each, if possible
 
 
 @dataclass(frozen=True)
@@ -53,24 +60,16 @@ class Trial:
         seed: of the first clip's noise; each further clip has the next.
     """
 
-    clips: int = 60
-    speaker: str | None = None
-    synthesis: SynthesisSpec = SynthesisSpec()  # noqa: RUF009 (frozen)
-    seed: int = 0
+    clips: int
+    speaker: str | None
+    synthesis: SynthesisSpec
+    seed: int
 
 
 def evaluate(
     store: Store, voice: Artifact, dataset: Artifact, vocoder: Artifact | None, *, trial: Trial, emit: Emit
 ) -> Artifact:
     """Measures a voice on clips that it never trained on, or finds the evaluation that the same work made before.
-
-    Args:
-        store: where the evaluation goes.
-        voice: a voice or a base.
-        dataset: recordings.
-        vocoder: None for Griffin-Lim.
-        trial: how many clips, whose, and how they are spoken.
-        emit: called with progress events.
 
     Raises:
         BadInputError: voice, dataset and vocoder do not fit, or no clip is left to judge by.
@@ -87,9 +86,8 @@ def evaluate(
         emit(Said(f"not measured: {', '.join(lacking)} ({INSTALL})"))
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
     settings: dict[str, Any] = {"synthesis": trial.synthesis.model_dump(), "clips": trial.clips, "speaker": whose}
-    key = fingerprint(_TASK, VERSION, settings, parents, {"seed": trial.seed, "missing": sorted(lacking)})
-    if (known := store.matching("evaluation", key)) is not None:
-        emit(Said(f"{known.ref} is up to date"))
+    key = fingerprint(EVALUATE, EVALUATE_VERSION, settings, parents, {"seed": trial.seed, "missing": sorted(lacking)})
+    if (known := store.matching("evaluation", key, emit)) is not None:
         return known
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     rows = _rows(opened, clips, engine, trial, emit)
@@ -97,10 +95,10 @@ def evaluate(
     with store.stage("evaluation", voice.name) as staged:
         content = {"clips": [clip.id for clip in clips], "summary": summary, "figures": rows}
         text = json.dumps(content, indent=1, allow_nan=False)
-        (staged.directory / FIGURES).write_text(f"{text}\n", encoding="utf-8")
+        (staged.directory / "evaluation.json").write_text(f"{text}\n", encoding="utf-8")
         title = f"{voice} on {len(clips)} clips of {dataset.ref}"
-        (staged.directory / TABLE).write_text(markdown(title, summary), encoding="utf-8")
-        _draw(staged.directory / PICTURE, rows[VOICE])
+        (staged.directory / "evaluation.md").write_text(markdown(title, summary), encoding="utf-8")
+        _draw(staged.directory / "clips.png", rows[VOICE])
         return staged.publish(
             fingerprint=key,
             parents=parents,
@@ -117,7 +115,7 @@ def evaluate(
 def _rows(
     dataset: Dataset, clips: Sequence[Clip], engine: TorchEngine, trial: Trial, emit: Emit
 ) -> dict[str, list[Figures]]:
-    emit(Began(_TASK, len(clips), "clips"))
+    emit(Began(EVALUATE, len(clips), "clips"))
     metrics_by_models = PerceptualMetrics()
     aligned = alignments(engine, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
@@ -148,8 +146,8 @@ def _rows(
                     "similarity": like,
                 }
             )
-        emit(Advanced(_TASK, number + 1))
-    emit(Ended(_TASK))
+        emit(Advanced(EVALUATE, number + 1))
+    emit(Ended(EVALUATE))
     return rows
 
 
@@ -176,3 +174,91 @@ def _draw(path: Path, clips: Sequence[Figures]) -> None:
     }
     values = {name: [v for clip in clips if (v := clip.get(key)) is not None] for name, key in shown.items()}
     pictures.draw_distributions(path, values)
+
+
+def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) -> Artifact:
+    """Compares a voice with its base on the same held-out sentences and seeds, or finds the card made before.
+
+    After the ``deadline`` of `time.monotonic`, no further sentence is begun; there is always one.
+
+    Raises:
+        BadInputError: its base or its dataset is gone, or no clip was held out.
+        EnvironmentFailureError: the disk refuses.
+    """
+    base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
+    vocoder = choose_vocoder(store, None, mel_of(voice), emit)
+    parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
+    key = fingerprint(CARD, CARD_VERSION, {}, parents, {})
+    if (known := store.matching(CARD, key)) is not None:
+        return known
+    emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
+    opened = Dataset.open(dataset)
+    engines = {"base": TorchEngine.load(base, vocoder), "voice": TorchEngine.load(voice, vocoder)}
+    whose = engines["voice"].acoustic.spec.voice
+    theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
+    learnt = opened.corpus.with_clips(theirs).has_one_sentence
+    clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
+    clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
+    aligned = alignments(engines["voice"], opened, clips)
+    rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
+    if len(sentences) < len(clips):
+        emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time ran out"))
+        key = fingerprint(CARD, CARD_VERSION, {"sentences": len(sentences)}, parents, {})
+    summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
+    outcome = verdict(summary["base"], summary["voice"])
+    emit(Said(outcome))
+    # Only here, because matplotlib takes long to load.
+    from voxgrad import pictures  # noqa: PLC0415
+
+    with store.stage(CARD, voice.name) as staged:
+        pictures.draw_compared(staged.directory / "card.png", mels, opened.mel)
+        page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
+            title=f"{voice.ref} beside its base {base.ref}",
+            corner="on the one sentence that it learnt from"
+            if learnt
+            else f"on {counted(len(sentences), 'held-out sentences')}",
+            columns=("base", "voice"),
+            verdict=outcome,
+            measures=[measure for measure in MEASURES if measure.key in summary["voice"]],
+            summary=summary,
+            sentences=sentences,
+        )
+        (staged.directory / "card.html").write_text(page, encoding="utf-8")
+        return staged.publish(
+            fingerprint=key,
+            parents=parents,
+            settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
+            seed=0,
+            metrics={"verdict": outcome, **summary},
+            consent=voice.manifest.consent,
+            licence=voice.manifest.licence,
+        )
+
+
+def _compare(
+    engines: Mapping[str, TorchEngine],
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    aligned: Mapping[str, Alignment],
+    emit: Emit,
+    deadline: float,
+) -> tuple[dict[str, list[Figures]], list[tuple[str, list[tuple[str, str, str]]]], list[dict[str, Samples]]]:
+    """Base and voice say the sentences: metrics by speaker, players with pictures by sentence, and mels."""
+    rows: dict[str, list[Figures]] = {name: [] for name in engines}
+    sentences, mels = [], []
+    emit(Began(CARD, len(clips), "sentences"))
+    for seed, clip in enumerate(clips):
+        if seed and time.monotonic() > deadline:
+            break
+        recorded = recording(dataset, clip)
+        audio = {"recording": (recorded.samples, dataset.corpus.mel(clip).numpy())}
+        for name, engine in engines.items():
+            take = speak(engine, clip, SynthesisSpec(), seed)
+            rows[name].append(measured(take, clip, recorded, engine, aligned[clip.id]))
+            audio[name] = (take.audio, take.mel)
+        takes = [(name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()]
+        sentences.append((clip.text, takes))
+        mels.append({name: mel for name, (_, mel) in audio.items()})
+        emit(Advanced(CARD, seed + 1))
+    emit(Ended(CARD))
+    return rows, sentences, mels

@@ -1,22 +1,51 @@
-"""A voice with its vocoder as an ONNX graph: export and import."""
+"""A voice with its vocoder as an ONNX graph: export, for other programs too, and import."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
-from voxgrad.files import atomic_write
-from voxgrad.onnx.file import check, check_folder, described, graph_files, read, sherpa_files, write_folder
+from voxgrad.files import atomic_folder, atomic_write, check_folder
+from voxgrad.onnx.file import GraphDescription, check, described, read
 from voxgrad.onnx.runtime import KIND, MODEL
 from voxgrad.settings import OnnxSpec
 from voxgrad.store.artifact import Artifact, check_name, plain_name
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
+from voxgrad.text.dictionary import words
+from voxgrad.text.lexicon import LEXICON, Lexicon
+from voxgrad.text.pronounce import find
+from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, SPACE
 from voxgrad.voice.load import find_lexicon, find_vocoder, require_torch
 
-SUFFIX = ".onnx"
+SUFFIX, IMPORT_VERSION = ".onnx", 1
+_SHERPA_README: Final = """\
+# {name}, for sherpa-onnx
+
+    pip install sherpa-onnx soundfile
+    python say.py "Hello there."
+    sherpa-onnx-offline-tts --vits-model=model.onnx --vits-lexicon=lexicon.txt --vits-tokens=tokens.txt \\
+        --output-filename=hello.wav "Hello there."
+
+{terms}
+sherpa-onnx reads words by `lexicon.txt` alone: write numbers and abbreviations as words, and add a line for every word
+that is not in it. Its `noise_scale` of 0.667, the default, is this voice's own temperature.
+"""
+_SHERPA_SAY: Final = """\
+import sys
+import sherpa_onnx
+import soundfile
+
+vits = sherpa_onnx.OfflineTtsVitsModelConfig(model="model.onnx", lexicon="lexicon.txt", tokens="tokens.txt")
+speaker = sherpa_onnx.OfflineTts(sherpa_onnx.OfflineTtsConfig(model=sherpa_onnx.OfflineTtsModelConfig(vits=vits)))
+audio = speaker.generate(sys.argv[1])
+soundfile.write("hello.wav", audio.samples, audio.sample_rate)
+"""
 
 
 def export_onnx(
@@ -24,13 +53,8 @@ def export_onnx(
 ) -> Artifact:
     """Writes a voice with its vocoder as one graph, which is checked against torch; returns the graph's artifact.
 
-    Args:
-        store: where the voice is, and where the graph is kept.
-        voice: a voice or a base; or a graph, which is written as it is.
-        vocoder: a reference; None: the newest that fits.
-        target: a name in .onnx, or a folder, in which tokens and pronunciations lie beside the graph.
-        spec: sampler, steps and quantisation.
-        emit: called with progress events.
+    A target that does not end in .onnx is a folder, in which tokens and pronunciations lie beside the graph, as
+    ``docs/anywhere.md`` reads them. A graph is written as it is.
 
     Raises:
         BadInputError: the voice cannot become a graph, or the target cannot be written.
@@ -44,7 +68,7 @@ def export_onnx(
     graph = voice
     if voice.kind != KIND:
         require_torch()
-        from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
 
         graph = graph_of(store, voice, find_vocoder(store, vocoder, voice, emit), spec, emit)
     content = graph.path(MODEL).read_bytes()
@@ -52,8 +76,8 @@ def export_onnx(
         with atomic_write(target) as temporary:
             temporary.write_bytes(content)
     else:
-        words = find_lexicon(store, graph)
-        write_folder(target, graph_files(content, described(content)[0], words))
+        config = json.dumps(_config(described(content)[0]), indent=1, sort_keys=True) + "\n"
+        _write_folder(target, content, find_lexicon(store, graph), 0, {"config.json": config})
     return graph
 
 
@@ -61,15 +85,6 @@ def export_sherpa(
     store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, speaker: str | None, emit: Emit
 ) -> int:
     """Writes the folder that sherpa-onnx loads as a VITS model; returns the model's bytes.
-
-    Args:
-        store: where the voice is.
-        voice: a voice or a base.
-        vocoder: a reference; None: the newest that fits.
-        target: a folder, which must not exist.
-        spec: sampler, steps and quantisation.
-        speaker: of a base; None: its default.
-        emit: called with progress events.
 
     Raises:
         BadInputError: the voice cannot become a graph, or the target cannot be written.
@@ -81,8 +96,7 @@ def export_sherpa(
             f"{voice} has inputs that sherpa-onnx does not support", "Use the voice that it was made from."
         )
     require_torch()
-    from voxgrad.onnx.derive import describe, loaded  # noqa: PLC0415 - they need torch
-    from voxgrad.onnx.export import exported_for_sherpa, speech_graph  # noqa: PLC0415
+    from voxgrad.onnx.export import describe, exported_for_sherpa, loaded, speech_graph  # noqa: PLC0415 - torch
 
     sound = find_vocoder(store, vocoder, voice, emit)
     acoustic, model = loaded(voice, sound)
@@ -91,22 +105,58 @@ def export_sherpa(
     description = describe(voice, sound, acoustic, spec)
     graph = speech_graph(acoustic, model, spec)
     content = exported_for_sherpa(graph, spec, description, acoustic.spec.row_of(speaker))
-    words = find_lexicon(store, voice)
-    write_folder(target, sherpa_files(content, description, words))
+    stated = {"Licence": description.licence, "Consent": description.consent}
+    terms = "".join(f"{name}: {value}\n" for name, value in stated.items() if value is not None)
+    readme = _SHERPA_README.format(name=description.name, terms=terms)
+    # sherpa-onnx's ids are one higher: id 0 is the blank.
+    _write_folder(target, content, find_lexicon(store, voice), 1, {"README.md": readme, "say.py": _SHERPA_SAY})
     return len(content)
 
 
-VERSION = 1
+def _write_folder(folder: Path, model: bytes, lexicon: Lexicon, offset: int, more: Mapping[str, str]) -> None:
+    """A model, its tokens with ids that are higher by ``offset``, pronunciations of all known words, and more."""
+    ids = {mark: CHARACTER_IDS[mark] for mark in PUNCTUATION} | PHONE_IDS
+    lines = [f"{symbol} {index + offset}" for symbol, index in ids.items() if symbol != " "]
+    lines.append(f" {SPACE + offset}")  # a line of nothing but a number is the space
+    known = {word: found.phones for word in words() if (found := find(word)) is not None and found.phones}
+    entries = sorted({**known, **dict(lexicon.entries)}.items())
+    texts = {
+        "tokens.txt": "".join(f"{line}\n" for line in lines),
+        LEXICON: "".join(f"{word} {' '.join(phones)}\n" for word, phones in entries),
+        **more,
+    }
+    with atomic_folder(folder) as staged:
+        (staged / MODEL).write_bytes(model)
+        for name, text in texts.items():
+            (staged / name).write_text(text, encoding="utf-8")
+
+
+def _config(description: GraphDescription) -> dict[str, Any]:
+    acoustic = description.acoustic
+    several = acoustic.model.n_spks > 1
+    return {
+        "name": description.name,
+        "sample_rate": acoustic.mel.sample_rate,
+        "temperature": acoustic.model.temperature,
+        "n_feats": acoustic.model.n_feats,
+        "add_blank": acoustic.text.add_blank,
+        "blank": BLANK,
+        "space": SPACE,
+        "punctuation": PUNCTUATION.strip(),
+        "speakers": acoustic.speakers if several else {},
+        "speaker": acoustic.speakers[acoustic.voice] if several else None,
+        "onnx": description.spec.model_dump(),
+        "licence": description.licence,
+        "consent": description.consent,
+        "lineage": description.lineage,
+        "synthetic": "What this voice says is synthetic speech.",
+    }
 
 
 def import_onnx(store: Store, file: Path, *, name: str | None, trust: bool) -> Artifact:
-    """Imports a graph; nothing of it is run.
+    """Imports a graph, under the voice's own name unless another is given; nothing of it is run.
 
-    Args:
-        store: where it goes.
-        file: the ONNX file.
-        name: of the artifact; None: the voice's own.
-        trust: take it although it is not as `export` makes it.
+    With ``trust``, it is taken although it is not as `export` makes it.
 
     Raises:
         BadInputError: it is not as `export` makes it, or says nothing of a voice.
@@ -125,7 +175,7 @@ def import_onnx(store: Store, file: Path, *, name: str | None, trust: bool) -> A
         "pitch": description.pitch,
         "imported": {"file": file.name, "sha256": hashlib.sha256(content).hexdigest(), "trusted": trust},
     }
-    key = fingerprint("import", VERSION, settings, parents, {"name": called})
+    key = fingerprint("import", IMPORT_VERSION, settings, parents, {"name": called})
     if (known := store.matching(KIND, key)) is not None:
         return known
     with store.stage(KIND, called) as staged:

@@ -30,7 +30,7 @@ from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.formats import Entry, Problem
 
 VERSION = 5
-_TASK = "prepare"
+_TASK, _OWN_BASE = "prepare", "english"
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,6 @@ def prepare(
     Only what is new or has changed since the dataset's last version is worked on. What an interrupted run has done
     lies in the store's folder ``prepared`` until a run is through.
 
-    Args:
-        store: where the dataset goes.
-        folder: of recordings.
-        name: of the dataset.
-        preset: how recordings become clips, and what is expected of them.
-        text: how texts become tokens.
-        options: all else.
-        emit: called with progress events.
-
     Raises:
         BadInputError: nothing usable was found, a list or lexicon cannot be read, or strict found unknown words.
         EnvironmentFailureError: the disk refuses, or a cluster does not answer.
@@ -110,8 +101,7 @@ def prepare(
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
     parents = {} if options.base is None or base is None else {"base": options.base}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
-    if (known := store.matching("dataset", key)) is not None:
-        emit(Said(f"{known.ref} is up to date"))
+    if (known := store.matching("dataset", key, emit)) is not None:
         return known
     versions = [dataset for dataset in store.list("dataset") if dataset.name == name]
     cache = RecordingCache(store.prepared, max(versions, key=lambda dataset: dataset.version, default=None))
@@ -215,6 +205,12 @@ def _judged(
     rejected = sorted(name for name, verdict in verdicts.items() if verdict.word == "rejected")
     left_out += [Problem(name, "; ".join(verdicts[name].reasons)) for name in rejected]
     return JudgedRecordings(tuple(unique), tuple(left_out), verdicts)
+
+
+def own_base(store: Store) -> Artifact | None:
+    """The base that comes with voxgrad: a dataset does not change with what is pretrained."""
+    embedded = [base for base in store.list("base") if base.embedded]
+    return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
 
 
 def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:

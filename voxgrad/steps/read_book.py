@@ -71,14 +71,9 @@ class NoChapterError(BadInputError):
 def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bool, emit: Emit) -> ReadBook | None:
     """Read chapters aloud into one file, which appears complete at the end.
 
-    A chapter that cannot be read is left out with a warning if there are others.
-
-    Args:
-        part: what is read.
-        job: how; its text is replaced.
-        target: an .m4b, .mp3 or .opus with chapters; or a .wav, .flac or .ogg without.
-        strict: refuse what `say` does, and chapters that cannot be read.
-        emit: called with progress events.
+    The target is an .m4b, .mp3 or .opus with chapters, or a .wav, .flac or .ogg without. A chapter that cannot be read
+    is left out with a warning if there are others; ``strict`` refuses it, and what `say` refuses. The text of ``job``
+    is replaced.
 
     Returns:
         None where the target was there already; with timings, it is always made anew.

@@ -49,16 +49,10 @@ def replay(
     recording: Path | None = None,
     emit: Emit,
 ) -> Replayed:
-    """Speak again what a file says of itself, and compare.
+    """Speak again what a file says of itself, its ``recipe``, into another file, and compare.
 
-    Args:
-        store: where the voice and the vocoder are.
-        source: the file, which says ``recipe``.
-        recipe: all that it says of itself.
-        target: another audio file.
-        lexicon: pronunciations that were given when it was made.
-        recording: what was converted; None: it is looked for beside the file and in the working folder.
-        emit: called with progress events.
+    ``lexicon`` has the pronunciations that were given when it was made. What was converted is looked for beside the
+    file and in the working folder, unless ``recording`` names it.
 
     Raises:
         BadInputError: the recipe holds no text, or voice, vocoder, lexicon or recording are not there.
@@ -198,7 +192,7 @@ class _Made:
                 return graph
         voice, vocoder = self._find(member.voice), self._find(member.vocoder)
         require_torch()
-        from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
 
         return graph_of(self.store, voice, vocoder, spec, self.emit)
 

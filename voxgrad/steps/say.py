@@ -38,15 +38,9 @@ def say(
 ) -> Artifact:
     """Speaks a text, or finds the speech that the same work made before.
 
-    Audio and timings are written passage by passage, so that memory does not grow with the text.
-
-    Args:
-        store: where the speech goes.
-        job: what is said; its settings are resolved.
-        name: of the speech artifact; None: the voice's.
-        strict: refuse words that no dictionary has, and what nothing is said for.
-        rescue: an audio file for what is finished, where the work is interrupted.
-        emit: called with progress events.
+    Audio and timings are written passage by passage, so that memory does not grow with the text. Where the work is
+    interrupted, what is finished goes into the audio file ``rescue``. The artifact has the voice's name, unless another
+    is given; ``strict`` refuses words that no dictionary has, and what nothing is said for.
 
     Raises:
         BadInputError: the text cannot be read, voice and vocoder do not fit, or strict found something.
@@ -133,14 +127,9 @@ class SpokenFile:
 def say_to_files(jobs: Iterable[SpokenFile], total: int | None, *, strict: bool, emit: Emit) -> Iterator[SpokenFile]:
     """Speak utterances one after another, each into a file that appears complete.
 
-    A file that says of itself that it was made just so is left as it is, so that an interrupted list goes on where it
-    stopped. One without a word to speak is left out with a warning, unless ``strict`` forbids it.
-
-    Args:
-        jobs: they may still be coming.
-        total: how many, if that is known.
-        strict: as `say`.
-        emit: called with progress events.
+    The jobs may still be coming, and ``total`` be unknown. A file that says of itself that it was made just so is left
+    as it is, so that an interrupted list goes on where it stopped. One without a word to speak is left out with a
+    warning, unless ``strict`` forbids it.
 
     Raises:
         BadInputError: one of them cannot be said; it is named, and those before it are done.

@@ -1,10 +1,9 @@
 """Versioned, immutable artifact directories and the manifests that describe them."""
 
 from voxgrad.store.artifact import KINDS, Artifact, DamagedArtifact, StoreEntry, check_name, plain_name
-from voxgrad.store.lineage import Lineage
 from voxgrad.store.manifest import FileEntry, Manifest, Parent, canonical_json, fingerprint
 from voxgrad.store.publish import StagedArtifact
-from voxgrad.store.store import Store
+from voxgrad.store.store import Lineage, Store
 
 __all__ = [
     "KINDS",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
-from voxgrad.events import Advanced, Began, Emit, Ended
+from voxgrad.events import Emit, tracked
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.store.artifact import KINDS, Artifact, StoreEntry, check_name, digest_line, is_name, possible_digests
 from voxgrad.store.maintenance import move_to_trash
@@ -77,24 +77,17 @@ class ArchivedArtifact:
 
 
 def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
-    """Write an archive, complete or not at all.
-
-    Args:
-        artifacts: the one that it is about, then those that it was made from.
-        target: the file; one that lies there is replaced.
-        emit: called with progress events.
+    """Write an archive, complete or not at all: of the artifact that it is about, then those that it was made from.
 
     Raises:
         IntegrityError: a file is not what was published.
         EnvironmentFailureError: the disk is full, or the place may not be written.
     """
     total = sum(len(artifact.manifest.files) for artifact in artifacts)
-    emit(Began("export", total, "files"))
     # Stored, for audio and weights hardly shrink.
     with atomic_write(target) as temporary, zipfile.ZipFile(temporary, "x", zipfile.ZIP_STORED) as archive:
-        for number, path in enumerate(_packed(archive, artifacts), 1):
-            emit(Advanced("export", number, path))
-    emit(Ended("export"))
+        for _ in tracked(_packed(archive, artifacts), "export", "files", emit, total, note=str):
+            pass
 
 
 def _packed(archive: zipfile.ZipFile, artifacts: Iterable[Artifact]) -> Iterator[str]:
@@ -132,14 +125,8 @@ def import_archive(
     """Publish what is in an archive, and what is here already only once.
 
     An artifact keeps its number, and so its digest, unless another has that number here; then it gets the next one,
-    and those that were made from it name it so. A damaged artifact is replaced by its intact copy.
-
-    Args:
-        store: where it goes.
-        path: of the archive.
-        name: for the artifact that it is about; None keeps its own.
-        limit: bytes that all of it may unpack to.
-        emit: called with progress events.
+    and those that were made from it name it so. A damaged artifact is replaced by its intact copy. ``name`` is for the
+    artifact that the archive is about; all of it may unpack to ``limit`` bytes.
 
     Returns:
         The artifact that the archive is about, then those that it was made from.
@@ -160,8 +147,7 @@ def import_archive(
             ordered = _parents_first(contents)
             arrived: dict[str, ImportedArtifact] = {}
             staged_by_digest: dict[str, StagedArtifact] = {}
-            emit(Began("import", len(contents), "artifacts"))
-            for number, packed in enumerate(ordered, 1):
+            for packed in tracked(ordered, "import", "artifacts", emit, note=str):
                 known = _known(store, packed) or _known(store, _rewritten(packed, arrived))
                 if known is None:
                     staged = stack.enter_context(store.stage(packed.manifest.kind, packed.manifest.name))
@@ -169,11 +155,9 @@ def import_archive(
                     unpack(archive, packed, staged.directory, path.name)
                 else:
                     arrived[packed.digest] = ImportedArtifact(known, packed.ref, new=False)
-                emit(Advanced("import", number, str(packed)))
             for packed in ordered:
                 if packed.digest in staged_by_digest:
                     arrived[packed.digest] = _published(store, staged_by_digest[packed.digest], packed, arrived)
-            emit(Ended("import"))
     return tuple(arrived[packed.digest] for packed in contents)
 
 
@@ -292,11 +276,7 @@ def _damage_told(file: str) -> Iterator[None]:
 
 
 def plan(archive: zipfile.ZipFile, file: str) -> list[ArchivedArtifact]:
-    """What an archive says that it holds, the artifact that it is about first.
-
-    Args:
-        archive: an open one.
-        file: what errors call it.
+    """What an archive, which errors call ``file``, says that it holds; the artifact that it is about first.
 
     Raises:
         BadInputError: it holds a member that no manifest lists, one twice, a link, another path than ours …

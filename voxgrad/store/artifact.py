@@ -121,9 +121,14 @@ class ArtifactLocation:
         return f"{self.name}@v{self.version}"
 
     @property
+    def fields(self) -> tuple[str, str, int, Path, bool]:
+        """All of it."""
+        return self.kind, self.name, self.version, self.directory, self.embedded
+
+    @property
     def location(self) -> "ArtifactLocation":
         """This alone, without a manifest: what travels between processes."""
-        return ArtifactLocation(self.kind, self.name, self.version, self.directory, self.embedded)
+        return ArtifactLocation(*self.fields)
 
     def __str__(self) -> str:
         """What errors call it, such as ``voice alice@v1``."""
@@ -242,8 +247,7 @@ class Artifact(ArtifactLocation):
                 f"The directory of {location} contains {manifest.kind} {manifest.name}@v{manifest.version}",
                 "Move it back to its own directory.",
             )
-        place = (location.kind, location.name, location.version, location.directory, location.embedded)
-        return cls(*place, manifest, digest)
+        return cls(*location.fields, manifest, digest)
 
     @property
     def digests(self) -> frozenset[str]:
@@ -275,10 +279,7 @@ class Artifact(ArtifactLocation):
         return self.manifest.parents[role]
 
     def path(self, relative: str) -> Path:
-        """Where a payload file lies; the first time, its size and digest are verified.
-
-        Args:
-            relative: as the manifest lists it, with ``/`` between its parts.
+        """Where a payload file lies, by its path in the manifest; the first time, size and digest are verified.
 
         Raises:
             IntegrityError: the file is not listed, missing, or not what was published.
@@ -301,11 +302,7 @@ class Artifact(ArtifactLocation):
             return False
 
     def problems(self, *, full: bool) -> Iterator[VoxgradError]:
-        """What is wrong with its files, one by one; nothing where it is intact.
-
-        Args:
-            full: read every byte; otherwise sizes alone are compared.
-        """
+        """What is wrong with its files, one by one: with any byte if ``full``, else with their sizes."""
         for entry in self.manifest.files:
             try:
                 self._verify(entry, self.directory / entry.path, content=full)
@@ -340,8 +337,7 @@ def load_entry(location: ArtifactLocation) -> StoreEntry:
     try:
         return Artifact.load(location)
     except VoxgradError as error:
-        place = (location.kind, location.name, location.version, location.directory, location.embedded)
-        return DamagedArtifact(*place, error)
+        return DamagedArtifact(*location.fields, error)
 
 
 def digest_line(digest: str) -> bytes:

@@ -1,5 +1,6 @@
-"""Removal, restoring and garbage collection: an artifact goes to the trash in one rename, and returns in one."""
+"""Verification, removal, restoring, garbage collection: an artifact goes to the trash in one rename, and returns so."""
 
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from voxgrad.errors import BadInputError, IntegrityError, is_disk_full
+from voxgrad.errors import BadInputError, IntegrityError, VoxgradError, is_disk_full
+from voxgrad.events import Emit, tracked
 from voxgrad.files import advisory_lock, explain_os_errors, is_locked, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
@@ -25,8 +27,7 @@ from voxgrad.store.artifact import (
     load_entry,
     possible_digests,
 )
-from voxgrad.store.lineage import Lineage, runs_from
-from voxgrad.store.store import Store
+from voxgrad.store.store import Lineage, Store
 
 DERIVED = "onnx"
 """The kind of what was only made so that something else is quicker."""
@@ -35,6 +36,26 @@ _NAME = re.compile(
     rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>.+)\.v(?P<version>[1-9]\d{{0,8}})\.(?P<removed>[^.]+)\.[0-9a-f]{{8}}"
 )
 """What a directory in the trash is called: all that restoring needs, and nothing that takes space to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An artifact that is not what was published."""
+
+    artifact: StoreEntry
+    problems: tuple[VoxgradError, ...]
+    dependents: tuple[Artifact, ...]
+    """Everything that was made from it."""
+
+
+def verify(lineage: Lineage, chosen: Iterable[StoreEntry], *, full: bool, emit: Emit) -> tuple[Finding, ...]:
+    """What is damaged of what is ``chosen``, by every byte if ``full``, else by manifests, digests and sizes."""
+    findings = []
+    for entry in tracked(tuple(chosen), "verify", "artifacts", emit, note=str):
+        problems = tuple(entry.problems(full=full))
+        if problems:
+            findings.append(Finding(entry, problems, lineage.descendants(entry)))
+    return tuple(findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +74,9 @@ class Trashed:
 
 
 def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[StoreEntry, ...]:
-    """Move an artifact to the trash, where it stays until it is collected; its number is never used again.
+    """Move an artifact, intact or damaged, to the trash, where it stays until it is collected.
 
-    Args:
-        store: that it is in.
-        entry: what to remove, intact or damaged.
-        cascade: also everything that was made from it.
+    Its number is never used again. With ``cascade``, everything that was made from it goes too.
 
     Returns:
         What was removed, in that order: what was made from a thing goes before the thing.
@@ -69,8 +87,8 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
     """
     if entry.embedded:
         raise BadInputError(f"{entry} is included in voxgrad and cannot be removed", "Choose another artifact.")
-    dependents = [made for made in Lineage.of(store).descendants(entry) if not made.embedded]
-    runs = runs_from(store, [entry, *dependents])
+    dependents = [made for made in Lineage(store).descendants(entry) if not made.embedded]
+    runs = _runs_from(store, [entry, *dependents])
     if runs:
         raise BadInputError(
             f"{entry} is needed by the training run {_few(runs)}", "Finish the run first: see `voxgrad runs`."
@@ -86,6 +104,21 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
     for each in going:
         move_to_trash(store, each)
     return going
+
+
+def _runs_from(store: Store, artifacts: Iterable[StoreEntry]) -> list[str]:
+    """Training runs in progress that began with one of these, sorted."""
+    digests = {digest for entry in artifacts for digest in entry.digests}
+    runs = []
+    for record in (store.home / "runs").glob("*/run.json"):
+        try:
+            parents = json.loads(record.read_bytes())["parents"].values()
+            needed = {parent["digest"] for parent in parents}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # a run that cannot be read can need nothing
+        if needed & digests:
+            runs.append(record.parent.name)
+    return sorted(runs)
 
 
 def _few(names: list[str]) -> str:
@@ -125,9 +158,7 @@ def _mark(tombstone: Path, digests: frozenset[str]) -> None:
 def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
     """Bring an artifact back from the trash, with what it was made from where that lies there too.
 
-    Args:
-        store: that it was in.
-        ref: as for `Store.find`; without a number, what was removed last.
+    ``ref`` is as for `Store.find`; without a number, it is what was removed last.
 
     Returns:
         What came back, parents first.
@@ -223,12 +254,9 @@ class Collected:
 
 
 def collect(store: Store, *, dry_run: bool = False, trash_age: timedelta = TRASH_AGE) -> Collected:
-    """Delete abandoned staging, prepared recordings that no dataset needs, and what was removed long ago.
+    """Delete abandoned staging, prepared recordings that no dataset needs, and what was removed so long ago.
 
-    Args:
-        store: to tidy.
-        dry_run: only say what would be deleted.
-        trash_age: of the youngest trash that is deleted.
+    With ``dry_run``, only say what would be deleted.
 
     Raises:
         IntegrityError: a manifest cannot be read; what is in the trash may be what mends it.

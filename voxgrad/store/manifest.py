@@ -112,11 +112,7 @@ class Manifest(_Record):
 
     @classmethod
     def from_bytes(cls, text: bytes, owner: str) -> Self:
-        """Read a ``manifest.json``.
-
-        Args:
-            text: the file's content.
-            owner: what errors call the artifact, such as ``voice alice@v1``.
+        """Read a ``manifest.json``, whose artifact errors call ``owner``, such as ``voice alice@v1``.
 
         Raises:
             IntegrityError: it is not a manifest.
@@ -138,10 +134,6 @@ class Manifest(_Record):
 
 def check_schema(version: str, owner: str) -> None:
     """Refuse a schema that this version does not read: another major version; a newer minor one only adds fields.
-
-    Args:
-        version: such as ``1.0``.
-        owner: what the error calls the file.
 
     Raises:
         NewerSchemaError: the major version is newer than ours.

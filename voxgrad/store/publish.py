@@ -44,18 +44,10 @@ class StagedArtifact:
         consent: str | None = None,
         licence: str | None = None,
     ) -> Artifact:
-        """Make the staged files an artifact, for good.
+        """Make the staged files an artifact, for good; `Manifest` says what is what.
 
-        Args:
-            fingerprint: see `voxgrad.store.manifest.fingerprint`.
-            settings: resolved in full, as JSON values; no absolute paths.
-            parents: artifacts that it was made from, by role.
-            seed: of the random numbers.
-            device: that it was computed on.
-            tools: versions of libraries; those of voxgrad and Python are added.
-            metrics: as JSON values.
-            consent: who allowed this voice to be used, and for what.
-            licence: of the content.
+        Settings and metrics are JSON values without absolute paths. Versions of voxgrad and Python are added to those
+        of ``tools``.
 
         Raises:
             EnvironmentFailureError: the disk is full, or the place may not be written.
@@ -83,15 +75,11 @@ class StagedArtifact:
     def publish_copy(
         self, manifest: Manifest, content: bytes, known: Callable[[], Artifact | None]
     ) -> tuple[Artifact, bool]:
-        """Make the staged files an artifact that was described elsewhere, unless it is here already.
+        """Make the staged files an artifact that was described elsewhere, by ``content``, unless it is here already.
 
-        It keeps its number, and with it its digest, where no other artifact ever had that number here.
-
-        Args:
-            manifest: under the artifact's kind and name.
-            content: ``manifest`` as it was read, byte for byte.
-            known: finds the same artifact in the store; asked under the store's lock, so that two imports of one
-                archive at the same moment leave one copy.
+        It keeps its number, and with it its digest, where no other artifact ever had that number here. ``known`` finds
+        the same artifact in the store; it is asked under the store's lock, so that two imports of one archive at the
+        same moment leave one copy.
 
         Returns:
             The artifact, and whether it is new.

@@ -1,19 +1,24 @@
-"""The store: finds artifacts in their directories and stages new ones."""
+"""The store: finds artifacts in their directories, stages new ones, and knows what was made from what.
+
+Only the manifests are asked, so that there is nothing to go out of date.
+"""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from platformdirs import user_data_path
 
 from voxgrad.errors import BadInputError, IntegrityError, is_disk_full, os_error
+from voxgrad.events import Emit, Said, ignore
 from voxgrad.files import advisory_lock, explain_os_errors, explained, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
@@ -56,9 +61,7 @@ class Store:
     def open(cls, home: Path | None = None, *, newer_too: bool = False) -> Self:
         """The store at ``home``, else at ``$VOXGRAD_HOME``, else in the user's data folder. Writes nothing.
 
-        Args:
-            home: its directory.
-            newer_too: also one that a newer major version wrote; only to look at what it holds.
+        With ``newer_too``, also one that a newer major version wrote; only to look at what it holds.
 
         Raises:
             BadInputError: a file lies in its place.
@@ -135,17 +138,18 @@ class Store:
         """What can be read, by kind, name and version; see `scan` for the rest."""
         return tuple(entry for entry in self.scan(kind) if isinstance(entry, Artifact))
 
-    def matching(self, kind: str, fingerprint: str) -> Artifact | None:
-        """The newest artifact that answers to a fingerprint, with all its files; None if there is none."""
+    def matching(self, kind: str, fingerprint: str, emit: Emit = ignore) -> Artifact | None:
+        """The newest artifact that answers to a fingerprint, with all its files; that there is one is told."""
         same = (artifact for artifact in self.list(kind) if artifact.manifest.fingerprint == fingerprint)
-        return max((artifact for artifact in same if artifact.has_all_files()), key=_age, default=None)
+        known = max((artifact for artifact in same if artifact.has_all_files()), key=_age, default=None)
+        if known is not None:
+            emit(Said(f"{known.ref} is up to date"))
+        return known
 
     def find(self, ref: str | None, kind: str | None = None) -> Artifact:
         """Resolve a reference: ``alice``, ``alice@v3``, ``alice@latest``, ``voice/alice``, ``@sha256:1f2e``.
 
-        Args:
-            ref: the reference; None means the newest, the user's own before those that came with the package.
-            kind: the kind that is wanted; None leaves it to the reference.
+        None means the newest of a kind, the user's own before those that came with the package.
 
         Raises:
             BadInputError: nothing or several things answer to it; the hint names the nearest.
@@ -282,3 +286,57 @@ def _listing(kind: str | None) -> str:
 
 def _how_to_make(kind: str | None) -> str:
     return f"Make one with {_MADE_BY['dataset' if kind is None else kind]}."
+
+
+class Lineage:
+    """Everything in a store, by kind, name and version, with who was made from whom."""
+
+    def __init__(self, store: Store) -> None:
+        self.everything = store.scan()
+        damaged_first = sorted(self.everything, key=lambda entry: isinstance(entry, Artifact))
+        self._by_digest = {digest: entry for entry in damaged_first for digest in entry.digests}
+        # A manifest that cannot be read may not tell its digest.
+        self._damaged = {entry.ref: entry for entry in self.everything if isinstance(entry, DamagedArtifact)}
+        self._children = defaultdict[Path, list[Artifact]](list)
+        for entry in self.everything:
+            if isinstance(entry, Artifact):
+                for directory in {origin.directory for origin in self._origins(entry)}:
+                    self._children[directory].append(entry)
+
+    def origin(self, parent: Parent) -> StoreEntry | None:
+        """What a manifest names as a parent; None where it is no longer here."""
+        return self._by_digest.get(parent.digest, self._damaged.get(parent.ref))
+
+    def children(self, entry: StoreEntry) -> tuple[Artifact, ...]:
+        """What was made from it directly."""
+        return tuple(self._children.get(entry.directory, ()))
+
+    def descendants(self, entry: StoreEntry) -> tuple[Artifact, ...]:
+        """Everything that was made from it, each once, before what was made from that in turn."""
+        return tuple(reversed(_depth_first(entry, self.children)))
+
+    def ancestors(self, entry: StoreEntry) -> tuple[StoreEntry, ...]:
+        """Everything here that it was made from, each once, after what that was made from in turn."""
+        return _depth_first(entry, self._origins)
+
+    def _origins(self, entry: StoreEntry) -> tuple[StoreEntry, ...]:
+        parents = entry.manifest.parents.values() if isinstance(entry, Artifact) else ()
+        return tuple(origin for parent in parents if (origin := self.origin(parent)) is not None)
+
+
+def _depth_first(start: StoreEntry, next_to: Callable[[StoreEntry], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """All that can be reached from ``start``, each once, the farthest first."""
+    # No circle is possible: a manifest would have to contain its own digest. A damaged one has no parents. But an
+    # archive from elsewhere may hold a lineage that is longer than Python's stack.
+    found: dict[Path, StoreEntry] = {}
+    path = [(start, iter(next_to(start)))]
+    while path:
+        here, others = path[-1]
+        other = next((other for other in others if other.directory not in found), None)
+        if other is not None:
+            path.append((other, iter(next_to(other))))
+        else:
+            found[here.directory] = here
+            path.pop()
+    del found[start.directory]
+    return tuple(found.values())

@@ -143,7 +143,7 @@ def _choose_graph(
     graph = None if vocoder is None else find_graph(store, voice, vocoder, spec)
     if graph is None and engine == "onnx":
         require_torch()
-        from voxgrad.onnx.derive import graph_of  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
 
         graph = graph_of(store, voice, vocoder, spec, emit)
     return graph

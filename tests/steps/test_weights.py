@@ -1,18 +1,24 @@
-"""Checkpoints of others become bases and vocoders, or are refused in one line."""
+"""Checkpoints of others become bases and vocoders, or are refused in one line; weights in half precision."""
 
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save_file
+from safetensors.torch import load, load_file, save_file
 
 from tests.reference.golden import read
 from voxgrad.acoustic_model import load_acoustic_model
+from voxgrad.errors import BadInputError
+from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec
+from voxgrad.steps.weights import halve_weights
 from voxgrad.store import Store
+from voxgrad.voice.load import load_voice
 
+WEIGHTS = "weights.safetensors"
 SPEC = ModelSpec(
     n_spks=3, n_enc_channels=32, filter_channels=48, filter_channels_dp=24, n_enc_layers=2, dec_dim=16, pe_scale=1
 )
@@ -27,10 +33,10 @@ def state() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("ending", ["pt", "safetensors"])
-def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_path: Path, command):
+def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_path: Path, done):
     file = tmp_path / f"Grad TTS.{ending}"
     torch.save(state, file) if ending == "pt" else save_file(state, file)
-    assert command("import", file, *ASKED, "--licence", "MIT").code == 0
+    done("import", file, *ASKED, "--licence", "MIT")
     base = Store.open(tmp_path / "home").find(None, "base")
     assert base.manifest.licence == "MIT"
     assert base.manifest.settings["imported"]["file"] == file.name
@@ -38,8 +44,7 @@ def test_sizes_follow_from_shapes(untrusted_read_in_process, state, ending, tmp_
     assert acoustic.spec.model == SPEC
     assert acoustic.spec.text.frontend == "official"
     assert all(torch.equal(value, state[name]) for name, value in acoustic.model.state_dict().items())
-    again = command("import", file, *ASKED, "--licence", "MIT")
-    assert again.code == 0
+    again = done("import", file, *ASKED, "--licence", "MIT")
     assert base.ref in again.out
     assert [one.ref for one in Store.open(tmp_path / "home").list("base") if not one.embedded] == [base.ref]
 
@@ -74,15 +79,59 @@ def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refu
 
 
 @pytest.mark.usefixtures("untrusted_read_in_process")
-def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, command, refused):
+def test_a_hifigan_is_imported_and_speaks(furnished, tmp_path: Path, done, refused):
     save_file(read(REFERENCE / "hifigan_tiny.weights.safetensors"), tmp_path / "hifi.safetensors")
     shutil.copy(REFERENCE / "hifigan_tiny.config.json", tmp_path / "config.json")
     arguments = ("import", tmp_path / "hifi.safetensors", "--kind", "vocoder")
     assert "--config config.json" in refused(*arguments)
-    assert command(*arguments, "--config", tmp_path / "config.json").code == 0
+    done(*arguments, "--config", tmp_path / "config.json")
     (vocoder,) = [one for one in furnished.list("vocoder") if not one.embedded]
     stored = load(vocoder.path("weights.safetensors").read_bytes())
     assert not any(name.endswith(("weight_g", "weight_v")) for name in stored)
-    spoken = command("say", "Hello.", "--voice", "voice/robot", "--steps", "1", "--vocoder", "hifi", "--json")
-    assert spoken.code == 0
+    spoken = done("say", "Hello.", "--voice", "voice/robot", "--steps", "1", "--vocoder", "hifi", "--json")
     assert '"vocoder": "hifi@v1"' in spoken.out
+
+
+def test_a_voice_is_half_as_large_speaks_almost_the_same_and_all_else_stays(furnished):
+    voice = furnished.find("robot", "voice")
+    half = halve_weights(furnished, voice, ignore)
+    assert half.ref == f"robot@v{voice.version + 1}"
+    assert half.path(WEIGHTS).stat().st_size < 0.6 * voice.path(WEIGHTS).stat().st_size
+    assert all(one.dtype != torch.float32 for one in load_file(half.path(WEIGHTS)).values())
+    before, after = voice.manifest, half.manifest
+    assert after.settings == {**before.settings, "half_precision": True}
+    assert (after.consent, after.licence, after.metrics) == (before.consent, before.licence, before.metrics)
+    assert after.parents == {**before.parents, "source": voice.as_parent()}
+    others, also = ({one.path: one.sha256 for one in files.files if one.path != WEIGHTS} for files in (before, after))
+    assert others == also
+    speaking = (load_voice(furnished, f"voice/{one.ref}", "griffinlim", engine="torch") for one in (voice, half))
+    mels = [next(one.stream(["Hello there."])).mel for one in speaking]
+    assert mels[0].shape == mels[1].shape
+    assert 0 < float(np.abs(mels[0] - mels[1]).mean()) < 0.05
+    # The same work is done once, and what is half stays.
+    assert halve_weights(furnished, voice, ignore).digest == half.digest
+    said = []
+    assert halve_weights(furnished, half, said.append).digest == half.digest
+    assert "already in half precision" in said[0].text
+    with pytest.raises(BadInputError, match="has no weights"):
+        halve_weights(furnished, furnished.find("robot", "dataset"), ignore)
+
+
+def test_what_half_precision_cannot_hold_is_refused_and_nothing_left(furnished, tmp_path):
+    voice = furnished.find("robot", "voice")
+    weights = load_file(voice.path(WEIGHTS))
+    name = next(name for name, one in weights.items() if one.dtype == torch.float32)
+    with furnished.stage("voice", "loud") as staged:
+        save_file({**weights, name: torch.full_like(weights[name], 1e6)}, staged.directory / WEIGHTS)
+        loud = staged.publish(fingerprint="0" * 64, settings=voice.manifest.settings)
+    with pytest.raises(BadInputError, match="too large for half precision"):
+        halve_weights(furnished, loud, ignore)
+    assert [one.ref for one in furnished.list("voice") if one.name == "loud"] == ["loud@v1"]
+
+
+def test_export_halves_and_packs(furnished, done, tmp_path):
+    done("export", "voice/robot", "--half", "-o", tmp_path / "robot.voxgrad", "-q")
+    assert furnished.find("robot", "voice").manifest.settings["half_precision"] is True
+    assert (tmp_path / "robot.voxgrad").stat().st_size > 1000
+    refused = done("export", "voice/robot", "--half", "--format", "safetensors", code=2)
+    assert "--half works only for archives" in refused.err

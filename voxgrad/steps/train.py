@@ -1,21 +1,93 @@
-"""A dataset and a base → a voice."""
+"""A dataset → a base, and a dataset and a base → a voice."""
 
+from collections import Counter
 from dataclasses import replace
 
+import torch
+
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
+from voxgrad.audio.mel import mel_filters
 from voxgrad.device import pick_device
 from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, Said, percent
+from voxgrad.events import Emit, percent
+from voxgrad.model.frame_prior import harmonic_table
+from voxgrad.model.gradtts import GradTTS
 from voxgrad.preparation.consent import require
 from voxgrad.settings import AcousticSpec, Preset
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, measure_pitch
+from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, mean_mel, measure_pitch
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_bands, match_pitch, nearest_row
 from voxgrad.training.task import manifest_settings, train_grad_tts
 
-STEP, VERSION = "finetune", 3
+PRETRAIN, PRETRAIN_VERSION = "pretrain", 2
+FINETUNE, FINETUNE_VERSION = "finetune", 3
+
+
+def pretrain(
+    store: Store, dataset: Artifact, *, name: str, preset: Preset, emit: Emit, options: RunOptions = NO_OPTIONS
+) -> Artifact:
+    """Trains a base from nothing, or finds the one that the same work made before.
+
+    Raises:
+        BadInputError: too few clips, no way to durations, or too small a budget.
+        DivergedError: a number was not finite.
+    """
+    if preset.durations == "frozen":
+        raise BadInputError(
+            "durations cannot be frozen before the model has learnt them", "Set durations to mas, or to textgrid:DIR."
+        )
+    opened = Dataset.open(dataset)
+    if opened.corpus.has_one_sentence:
+        raise BadInputError(
+            f"{dataset.ref} has fewer than two different sentences, so none can be held out",
+            "Prepare recordings of many different texts.",
+        )
+    if preset.model.decoder == "convnext":
+        opened = measure_pitch(opened, emit)
+    request = RunRequest(PRETRAIN, PRETRAIN_VERSION, "base", name, {"dataset": dataset}, {})
+    spec = _spec(opened, preset)
+    settings = {"acoustic": spec.model_dump(), "training": manifest_settings(preset), **options.settings}
+    key = request.key(settings)
+    if (known := store.matching("base", key, emit)) is not None:
+        return known
+    acoustic, recorded = _untrained(opened, preset, spec), {"preset": preset.description}
+    return train_grad_tts(store, request, key, acoustic, opened, preset, options, emit, recorded)
+
+
+def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:
+    speakers = dataset.corpus.speakers
+    milliseconds = Counter[str]()
+    for clip in dataset.corpus.clips:
+        milliseconds[clip.speaker] += round(clip.seconds * 1000)
+    sizes = {
+        "n_vocab": VOCABULARY_SIZE,
+        "n_feats": dataset.mel.n_mels,
+        "n_spks": max(preset.model.n_spks, len(speakers)),
+    }
+    return AcousticSpec(
+        model=preset.model.model_copy(update=sizes),
+        mel=dataset.mel,
+        text=dataset.text,
+        speakers={speaker: row for row, speaker in enumerate(speakers)},
+        voice=milliseconds.most_common(1)[0][0],
+    )
+
+
+def _untrained(dataset: Dataset, preset: Preset, spec: AcousticSpec) -> AcousticModel:
+    torch.manual_seed(preset.seed)  # initial weights are drawn from torch's own generator
+    model = GradTTS(spec.model)
+    with torch.no_grad():
+        # Every mean starts at the average mel, so that the first alignments are already about the mel's shape.
+        model.encoder.proj_m.bias.copy_(mean_mel(dataset.corpus))  # type: ignore[union-attr]
+        if model.frame_prior is not None:
+            filters = mel_filters(dataset.mel, torch.device("cpu"), torch.float32)
+            model.frame_prior.harmonics.copy_(harmonic_table(dataset.mel, filters))
+    acoustic = AcousticModel(model, spec)
+    match_pitch(acoustic, dataset.corpus)
+    return acoustic
 
 
 def finetune(
@@ -31,15 +103,7 @@ def finetune(
 ) -> Artifact:
     """Adapts a base, or a voice, to one speaker, or finds the voice that the same work made before.
 
-    Args:
-        store: where the voice goes.
-        dataset: recordings of the speaker.
-        base: what is adapted.
-        name: of the voice.
-        speaker: whose clips, where the dataset has several speakers.
-        preset: training settings; its model is not used.
-        emit: called with progress events.
-        options: a budget, TensorBoard.
+    ``speaker`` may be None where the dataset has only one; the model of ``preset`` is not used.
 
     Raises:
         BadInputError: nobody has said that the voice may be cloned, dataset and base do not fit, it is unclear whose
@@ -53,10 +117,10 @@ def finetune(
     if opened.corpus.has_one_sentence:
         emit(ONE_SENTENCE)
     speakers = {"speakers": list(opened.corpus.speakers)}
-    request = RunRequest(STEP, VERSION, "voice", name, {"dataset": dataset, "base": base}, speakers)
+    parents = {"dataset": dataset, "base": base}
+    request = RunRequest(FINETUNE, FINETUNE_VERSION, "voice", name, parents, speakers)
     key = request.key({"training": manifest_settings(preset), **options.settings})
-    if (known := store.matching("voice", key)) is not None:
-        emit(Said(f"{known.ref} is up to date"))
+    if (known := store.matching("voice", key, emit)) is not None:
         return known
     if acoustic.model.frame_prior is not None:
         opened = measure_pitch(opened, emit)

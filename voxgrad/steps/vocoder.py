@@ -1,15 +1,21 @@
-"""A dataset, and perhaps a vocoder → a vocoder."""
+"""A dataset, and perhaps a vocoder → a vocoder; a recording or a mel → the audio that a vocoder makes of it."""
 
+import math
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
-from voxgrad.audio.io import read_audio
+from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.audio.mel import ENDINGS, PICKLES, log_mel, read_mel
 from voxgrad.device import pick_device
-from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, Said, ignore
-from voxgrad.settings import VocoderPreset, VocoderTrainSpec
+from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.events import Advanced, Began, Emit, Ended, ignore
+from voxgrad.settings import MelSpec, VocoderPreset, VocoderTrainSpec
 from voxgrad.settings.model import either
 from voxgrad.settings.training import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
@@ -21,9 +27,11 @@ from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.trainer import Trainer
 from voxgrad.training.vocoder import VocoderTask
 from voxgrad.training.vocoder_clips import AudioClips, augmented_copies
+from voxgrad.vocoder.choice import mel_of
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
 
 STEP, VERSION = "vocoder train", 2
+_VOCODE = "vocode"
 
 
 def train_vocoder(
@@ -39,18 +47,10 @@ def train_vocoder(
 ) -> Artifact:
     """Trains a vocoder, or finds the one that the same work made before.
 
-    Args:
-        store: where the vocoder goes.
-        dataset: whose audio it learns from; a tenth of the sentences are held out.
-        start: the vocoder to go on from; None: from nothing.
-        name: of the vocoder.
-        preset: model and training; the model is that of ``start`` where there is one.
-        half: store the weights in half precision.
-        emit: called with progress events.
-        options: a budget, TensorBoard.
+    Where it goes on from the vocoder ``start``, it keeps the model of that. ``half`` stores half precision.
 
     Raises:
-        BadInputError: too few clips, or ``start`` cannot be trained speaks another mel, or the budget is too small.
+        BadInputError: too few clips, or ``start`` cannot be trained or speaks another mel, or the budget is too small.
         DivergedError: a number was not finite.
     """
     opened = Dataset.open(dataset)
@@ -59,7 +59,6 @@ def train_vocoder(
     vocoder = _vocoder(start, opened, preset)
     parents = {"dataset": dataset, **({"start": start} if start is not None else {})}
     request = RunRequest(STEP, VERSION, "vocoder", name, parents, {"half_precision": half})
-
     settings = {
         "spec": vocoder.spec.model_dump(mode="json"),
         "mel": vocoder.mel.model_dump(),
@@ -68,8 +67,7 @@ def train_vocoder(
         **options.settings,
     }
     key = request.key(settings)
-    if (known := store.matching("vocoder", key)) is not None:
-        emit(Said(f"{known.ref} is up to date"))
+    if (known := store.matching("vocoder", key, emit)) is not None:
         return known
     run = request.run_directory(store, key)
     task = _task(vocoder, opened, preset, run, emit)
@@ -118,3 +116,58 @@ def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Em
         run.mkdir(parents=True, exist_ok=True)
         training = training.joined(augmented_copies(training, preset.copies, preset.seed, run / "copies.npz", emit))
     return training, held_out
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What became of a recording.
+
+    Attributes:
+        waveform: as long as the recording, or ``frames * hop_length`` samples of a mel.
+        mel_l1: mean absolute difference of the log-mels that went in and came out.
+        real_time_factor: seconds that the vocoder took for a second of sound.
+    """
+
+    waveform: Waveform
+    mel_l1: float
+    real_time_factor: float
+
+
+def vocode(source: Path, vocoder: Artifact | None, emit: Emit) -> Copy:
+    """Copy a recording through a vocoder, so that the vocoder can be judged.
+
+    A recording is read as any other, and resampled to the vocoder's rate; it is neither trimmed nor levelled. Unlike
+    other steps this one writes no artifact: a copy judges a vocoder and is no speech, so nothing is made from it. A
+    log-mel, as `read_mel` takes it, is copied too; without a vocoder, Griffin-Lim speaks.
+
+    Raises:
+        BadInputError: the file cannot be used, or is another mel than the vocoder's.
+        IntegrityError: the vocoder is damaged, or gives numbers that are not finite.
+    """
+    spec = MelSpec() if vocoder is None else mel_of(vocoder)
+    mel, spec, samples = _read(source, spec)
+    speaker = load_vocoder(vocoder, spec, str(source))
+    emit(Began(_VOCODE, mel.shape[1], "frames"))
+    with torch.inference_mode():
+        started = time.perf_counter()
+        audio = speaker(mel[None])[0]
+        taken = time.perf_counter() - started
+        difference = float((log_mel(audio, spec) - mel).abs().mean())
+    emit(Advanced(_VOCODE, mel.shape[1]))
+    emit(Ended(_VOCODE))
+    if not math.isfinite(difference):
+        called = "Griffin-Lim" if vocoder is None else str(vocoder)
+        raise IntegrityError(f"{called} produced values that are not finite", "Use another vocoder.")
+    waveform = Waveform(audio[:samples].numpy(), spec.sample_rate)
+    return Copy(waveform, difference, taken * spec.sample_rate / len(audio))
+
+
+def _read(source: Path, spec: MelSpec) -> tuple[Tensor, MelSpec, int]:
+    """Give the mel (n_mels, frames), what it is, and how many samples to make of it."""
+    if source.suffix.lower() in ENDINGS | PICKLES:
+        mel, spec = read_mel(source, spec)
+        return mel, spec, mel.shape[1] * spec.hop_length
+    recording = torch.from_numpy(resample(read_audio(source), spec.sample_rate).samples)
+    # What does not fill a frame would have none.
+    padded = F.pad(recording, (0, -len(recording) % spec.hop_length))
+    return log_mel(padded, spec), spec, len(recording)
