@@ -199,6 +199,68 @@ def _through(entry: _Doubles, leave: _Doubles, free: _Doubles, shortest: int) ->
     return float(((leave + free)[shortest:] + arrived[: len(arrived) - shortest]).max())
 
 
+_MOST_WORDS = 3
+"""That are left out or said twice together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a recording was read, by the phone classifier.
+
+    Attributes:
+        distance: nats a frame by which the text is less likely than the likeliest phones.
+        other: nats by which the likeliest other text is likelier than this one; None where none can be said so fast.
+        left_out: the words that the likeliest were not read, and the nats by which the recording is likelier so.
+        repeated: likewise, the words that were read twice.
+    """
+
+    distance: float
+    other: float | None
+    left_out: tuple[str, float]
+    repeated: tuple[str, float]
+
+
+def reading(text: str, mel: Tensor, others: Sequence[str], lexicon: Lexicon) -> Reading | None:
+    """Compares a recording with its text, with other texts, and with the text read carelessly.
+
+    ``mel`` is a log-mel of the default settings, (80, frames). None where the text has more phones than the classifier
+    has frames, or none.
+    """
+    phones, words = _graph(text, lexicon)
+    likelihoods = phone_likelihoods(mel)
+    spoken = int((phones > 0).sum())
+    if not spoken or spoken + 1 > len(likelihoods):
+        return None
+    before, after = _passes(likelihoods[:, phones], phones == 0)
+    whole = float(before[-1, -2:].max())
+    left_out = repeated = ("", _IMPOSSIBLE)
+    for first in range(len(words)):
+        for last in range(first, min(first + _MOST_WORDS, len(words))):
+            said = " ".join(word for word, _, _ in words[first : last + 1])
+            start, stop = words[first][1], words[last][2]
+            if last - first + 1 < len(words):
+                gain = float((_ends(before, start) + _begins(after, stop)).max()) - whole
+                left_out = max(left_out, (said, gain), key=lambda one: one[1])
+            gain = _likelihood(likelihoods, np.concatenate([phones[: stop + 1], phones[start:]])) - whole
+            if stop - start > 1:  # a single phone that is said twice is a long one
+                repeated = max(repeated, (said, gain), key=lambda one: one[1])
+    other = max((_likelihood(likelihoods, _graph(one, lexicon)[0]) for one in others), default=_IMPOSSIBLE)
+    distance = float(likelihoods.max(1).mean()) - whole / len(likelihoods)
+    return Reading(
+        round(distance, 3),
+        None if other == _IMPOSSIBLE else round(other - whole, 1),
+        (left_out[0], round(left_out[1], 1)),
+        (repeated[0], round(repeated[1], 1)),
+    )
+
+
+def _likelihood(likelihoods: _Doubles, phones: NDArray[np.int64]) -> float:
+    """Of the best path through all phones, in nats."""
+    if (phones > 0).sum() + 1 > len(likelihoods):
+        return _IMPOSSIBLE
+    return float(_forward(likelihoods[:, phones], phones == 0)[-1, -2:].max())
+
+
 _FEWEST_WORDS = 3
 
 

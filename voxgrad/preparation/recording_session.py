@@ -20,12 +20,11 @@ import soundfile
 import torch
 from pydantic import Field, ValidationError
 
-from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.clean import CleanedClip, cut_clip, open_recording
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors, sync_directory, sync_file
-from voxgrad.preparation.alignment import score_transcript
+from voxgrad.preparation.alignment import Reading, reading
 from voxgrad.preparation.consent import agreed
 from voxgrad.settings import PrepareSpec, Spec, TextSpec
 from voxgrad.store.artifact import check_name
@@ -34,8 +33,11 @@ from voxgrad.text.lexicon import NONE
 from voxgrad.text.tokens import encode_transcript
 from voxgrad.transcripts.formats import one_line
 
-_LEAST_FIT = 0.2
-"""Of a text: its margin over its words backwards, as a share of its likelihood. docs/serve.md has figures."""
+_FARTHEST: Final = 1.0
+"""Nats a frame from the likeliest phones; docs/research/preparation.md has the figures of this and the next two."""
+_LEFT_OUT: Final = 6.0
+_REPEATED: Final = 8.0
+"""Nats, for one nat of distance: a voice that the classifier hears less well gains more by chance."""
 ALL_PHONES = frozenset((*VOWELS, *CONSONANTS))
 """The phones of English, without stress."""
 
@@ -72,7 +74,7 @@ class TakeReport:
         clipped: share of its samples that stand at its limit.
         gain_db: that would bring it to the loudness of a clip.
         phones_per_second: rate of speech, by the text.
-        fit: how well text and recording fit, about 0 to 1; None where that was not asked.
+        reading: how the text was read; None where it was too long or too short to be compared.
     """
 
     problems: tuple[TakeProblem, ...]
@@ -81,13 +83,13 @@ class TakeReport:
     clipped: float = 0.0
     gain_db: float = 0.0
     phones_per_second: float = 0.0
-    fit: float | None = None
+    reading: Reading | None = None
 
 
-def check_take(path: Path, text: str, base: AcousticModel | None, preset: PrepareSpec) -> TakeReport:
+def check_take(path: Path, text: str, others: Sequence[str], preset: PrepareSpec) -> TakeReport:
     """Check one recording of the text of a prompt, as ``preset`` will clean it and warn of it.
 
-    ``base`` aligns text and recording; None: nothing does.
+    ``others`` are texts that may have been read by mistake.
 
     Raises:
         BadInputError: the text cannot be read.
@@ -100,24 +102,23 @@ def check_take(path: Path, text: str, base: AcousticModel | None, preset: Prepar
         code = "silent" if "silent" in error.message else "unreadable"
         message = "Nothing was heard: check the microphone." if code == "silent" else f"{error.message}."
         return TakeReport((TakeProblem(code, message.replace(str(path), "The recording")),))
-    fitted = None
-    if base is not None and clip.waveform.seconds <= preset.audio.max_seconds:
+    found = None
+    if clip.waveform.seconds <= preset.audio.max_seconds:
         mel = log_mel(torch.from_numpy(clip.waveform.samples), preset.audio.mel)
-        found = score_transcript(base, text, mel, NONE)
-        fitted = 0.0 if found is None else round(found.margin / max(abs(found.likelihood), 1e-6), 3)
+        found = reading(text, mel, others, NONE)
     rate = spoken / clip.waveform.seconds
     return TakeReport(
-        tuple(_problems(clip, rate, fitted, preset)),
+        tuple(_problems(clip, rate, found, preset)),
         round(clip.waveform.seconds, 2),
         clip.measures.snr_db,
         clip.source.clipped,
         round(clip.gain, 1),
         round(rate, 1),
-        fitted,
+        found,
     )
 
 
-def _problems(clip: CleanedClip, rate: float, fitted: float | None, preset: PrepareSpec) -> Iterator[TakeProblem]:
+def _problems(clip: CleanedClip, rate: float, found: Reading | None, preset: PrepareSpec) -> Iterator[TakeProblem]:
     checks = preset.checks
     slow, fast = checks.warn_phones_per_second
     if clip.source.clipped > checks.warn_clipped:
@@ -134,8 +135,20 @@ def _problems(clip: CleanedClip, rate: float, fitted: float | None, preset: Prep
         yield TakeProblem("long", "It is too long for its text: read it without long pauses.")
     elif rate > fast:
         yield TakeProblem("short", "It is too short for its text: read all of it, more slowly.")
-    elif fitted is not None and fitted < _LEAST_FIT:
-        yield TakeProblem("text", "It does not sound like its text: read exactly what is shown.")
+    elif found is not None:
+        yield from _misread(found, clip.waveform.seconds)
+
+
+def _misread(found: Reading, seconds: float) -> Iterator[TakeProblem]:
+    exactly = "read exactly what is shown."
+    words, gain = found.left_out
+    again, likelier = found.repeated
+    if found.distance > _FARTHEST or (found.other is not None and found.other > 0):
+        yield TakeProblem("text", f"It does not sound like its text: {exactly}")
+    elif gain > max(_LEFT_OUT, _LEFT_OUT * seconds / 6):  # more words, more chances
+        yield TakeProblem("left_out", f"“{words}” seems to be missing: {exactly}")
+    elif likelier > _REPEATED * (found.distance + 0.15):
+        yield TakeProblem("repeated", f"“{again}” seems to be said twice: {exactly}")
 
 
 RECORD: Final = "session.json"
@@ -251,6 +264,12 @@ class RecordingSession:
         if not 1 <= number <= len(self.record.prompts):
             raise BadInputError(f"there is no prompt {number}", f"There are {len(self.record.prompts)}.")
         return self.record.prompts[number - 1]
+
+    def confusable(self, number: int) -> tuple[str, ...]:
+        """The fifty other prompts whose lengths are nearest, any of which may be read by mistake."""
+        text = self.prompt(number)
+        others = (other for other in self.record.prompts if other != text)
+        return tuple(sorted(others, key=lambda other: abs(len(other) - len(text)))[:50])
 
     def take(self, number: int) -> Path:
         """Where the take of a prompt lies, or would."""

@@ -26,7 +26,6 @@ from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
 from voxgrad.server.service import SpeechService, UnknownVoiceError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.speech_api import described
-from voxgrad.steps.prepare import own_base
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.maintenance import in_trash, remove, restore
@@ -174,8 +173,7 @@ async def put_take(request: Request) -> Response:
         if (head[:4], head[8:12]) != _WAVE:
             raise HTTPError(415, "A take must be a WAV file.", code="unsupported_media_type")
         service: SpeechService = request.app.state.service
-        base = own_base(service.store)
-        call = service.pool.call(workers.check, incoming, text, None if base is None else base.location)
+        call = service.pool.call(workers.check, incoming, text, session.confusable(number))
         report = await unless_left(request, call)
         unusable = {problem["code"] for problem in report["problems"]} & {"silent", "unreadable"}
         kept = not report["problems"] or (request.query_params.get("keep") == "1" and not unusable)

@@ -19,7 +19,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from voxgrad.errors import EnvironmentFailureError, as_voxgrad_error
 from voxgrad.events import ignore
-from voxgrad.preparation.alignment import loaded
 from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.settings import DeliverySpec, SynthesisSpec
@@ -106,10 +105,9 @@ def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> TorchE
     return _voices[key][0]
 
 
-def check(recording: Path, text: str, base: ArtifactLocation | None) -> dict[str, Any]:
+def check(recording: Path, text: str, others: Sequence[str]) -> dict[str, Any]:
     """A recording of a prompt, checked; see `voxgrad.preparation.recording_session.check_take`."""
-    acoustic = None if base is None else loaded(base)
-    return asdict(check_take(recording, text, acoustic, load_prepare_preset("prepare")))
+    return asdict(check_take(recording, text, others, load_prepare_preset("prepare")))
 
 
 def make_card(home: Path, voice: ArtifactLocation) -> str:
