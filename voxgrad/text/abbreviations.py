@@ -280,13 +280,19 @@ _LETTER_BEFORE: Final = (
 )
 
 
+_GREEK: Final = {"μ": "mu", "Ω": "omega", "ω": "omega"}
+"""Those that units are written with, and that no other rule has read."""
+
+
 def letter(character: str) -> str:
     """One letter by its name; the full stop tells the letter A from the article, as in a person's initial."""
-    return "A." if character in "aA" else character.upper()
+    return "A." if character in "aA" else _GREEK.get(character, character.upper())
 
 
 def spelt(letters: str) -> str:
     """Letters that are to be read one by one: a run in capitals, or apart where that would be a word."""
+    if not _GREEK.keys().isdisjoint(letters):
+        return " ".join(map(letter, letters))
     run = letters.upper()
     if len(run) > 1 and _is_spelt(run, shouted=False):
         return run
