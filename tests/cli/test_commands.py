@@ -113,8 +113,8 @@ def test_the_ending_chooses_the_format(ending, kind, furnished, done):
 
 def test_without_a_name_the_sound_is_called_like_the_speech(furnished, done):
     outcome = done("say", "Another text.", "--voice", "robot", "--vocoder", "griffinlim", "--steps", "1")
-    assert outcome.out.startswith("robot-v2.wav: ")
-    check_sound(Path("robot-v2.wav"))
+    assert outcome.out.startswith("robot-2.wav: ")
+    check_sound(Path("robot-2.wav"))
 
 
 def test_quiet_says_nothing_but_the_answer(chain, furnished, command):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from voxgrad.cli.main import main
 from voxgrad.cli.store import entries_table
 from voxgrad.store import Artifact, Store
 
@@ -220,3 +221,26 @@ def test_what_a_stranger_wrote_cannot_speak_to_the_terminal(tmp_path: Path, done
 def test_a_home_that_may_not_be_written_is_the_machines_fault(alice: Artifact, home: Path, done):
     (home / "artifacts" / "voice" / "alice").chmod(0o555)
     assert done("rm", "alice", code=4).err.count("\n") == 1
+
+
+def test_a_name_that_a_voice_shares_means_the_voice(furnished, done):
+    assert done("show", "robot").out.startswith("voice robot@v1")
+
+
+def test_speakers_are_listed_as_voice_takes_them(furnished, done, command, tmp_path):
+    assert json.loads(done("ls", "speakers", "--json").out)["speakers"] == ["robot", "robots", "robots:robot"]
+    plain = "--vocoder", "griffinlim", "--steps", "1", "-o", str(tmp_path / "out.wav")
+    done("say", "Hello.", "--voice", "robots:robot", *plain)
+    refused = command("say", "Hello.", "--voice", "robots:nobody", *plain)
+    assert refused.code == 2
+    assert "no speaker nobody" in refused.err
+    refused = command("say", "Hello.", "--voice", "robots:robot", "--speaker", "other", *plain)
+    assert "two speakers are given" in refused.err
+
+
+def test_a_shell_completes_commands(monkeypatch, capsys):
+    for name, value in {"VOXGRAD_COMPLETE": "complete_bash", "COMP_WORDS": "voxgrad fi", "COMP_CWORD": "1"}.items():
+        monkeypatch.setenv(name if name.startswith("COMP") else f"_{name}", value)
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out == "finetune\n"

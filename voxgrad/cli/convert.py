@@ -61,11 +61,13 @@ def convert(
     from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
-    from voxgrad.voice.load import find_voice, load_voice
+    from voxgrad.voice.load import find_voice, load_voice, split_speaker
     from voxgrad.voice.speak import AudioTarget
 
+    artifact, speaker = find_voice(session.store, voice), split_speaker(voice)[1]
+    if speaker is not None:
+        synthesis = synthesis.model_copy(update={"speaker": speaker})
     options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
-    artifact = find_voice(session.store, voice)
 
     def target(recording: Path) -> "AudioTarget":
         path = output or Path(f"{recording.stem}-{artifact.name}.{format_}")

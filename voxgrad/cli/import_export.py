@@ -159,7 +159,7 @@ def _archive(session: Session, ref: str, output: Path | None, *, with_parents: b
     from voxgrad.store.archive import SUFFIX
     from voxgrad.store.archive import export as write
 
-    artifact = _halved(session, ref) if half else session.store.find(ref)
+    artifact = _halved(session, ref) if half else session.store.find_of(ref)
     packed = [artifact]
     for ancestor in reversed(Lineage(session.store).ancestors(artifact) if with_parents else ()):
         if isinstance(ancestor, DamagedArtifact):
@@ -185,7 +185,7 @@ def _halved(session: Session, ref: str) -> "Artifact":
     from voxgrad.steps.weights import halve_weights
 
     with session.progress() as progress:
-        return halve_weights(session.store, session.store.find(ref), progress.emit)
+        return halve_weights(session.store, session.store.find_of(ref), progress.emit)
 
 
 def _weights(session: Session, ref: str, output: Path | None) -> None:

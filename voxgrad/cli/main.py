@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn, TextIO, cast
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 import voxgrad
@@ -83,11 +84,32 @@ def report(error: BaseException, session: Session) -> int:
 
 
 _STYLE: dict[str, Any] = {
-    "add_completion": False,
     "rich_markup_mode": None,  # plain help comes in half the time
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
-app = typer.Typer(name="voxgrad", **_STYLE)
+_SECTIONS: dict[str, tuple[str, ...]] = {
+    "Make a voice": ("prepare", "finetune", "evaluate", "card", "demo"),
+    "Speak": ("say", "convert", "serve", "info", "replay"),
+    "Text": ("g2p", "lexicon"),
+    "Store": ("ls", "show", "export", "import", "verify", "rm", "restore", "gc"),
+    "Training": ("runs", "align", "pretrain", "vocoder", "vocode"),
+}
+
+
+class Commands(TyperGroup):
+    """All commands, listed in sections."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a list of commands below the title of each section."""
+        del ctx
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(66)) for name in names])
+
+
+app = typer.Typer(name="voxgrad", cls=Commands, **_STYLE)
+_COMPLETE = "_VOXGRAD_COMPLETE"
+"""The environment variable by which a shell asks for completions, with the words so far in others."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -131,7 +153,7 @@ for _function in (
 ):
     app.command(_function.__name__.removesuffix("_artifact"), cls=Command)(_function)
 for _name, (_help, _commands) in _GROUPS.items():
-    _group = typer.Typer(cls=Group, help=_help, **_STYLE)
+    _group = typer.Typer(cls=Group, help=_help, add_completion=False, **_STYLE)
     for _word, _function in _commands.items():
         _group.command(_word, cls=Command)(_function)
     app.add_typer(_group, name=_name)
@@ -143,6 +165,8 @@ def main(arguments: Sequence[str]) -> int:
     words = list(arguments) if arguments else ["--help"]
     command = get_command(app)
     try:
+        if _COMPLETE in os.environ:
+            command.main(list(words), prog_name="voxgrad", complete_var=_COMPLETE)
         with command.make_context("voxgrad", list(words)) as context:
             command.invoke(context)
         sys.stdout.flush()

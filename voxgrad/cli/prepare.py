@@ -121,6 +121,7 @@ def _answer(session: Session, dataset: "Artifact") -> None:
         {**identity(dataset), "consent": dataset.manifest.consent, **metrics},
         f"dataset {dataset.ref}: {metrics['clips']} clips, {duration(metrics['seconds'])}{warned}{rejected}\n"
         f"  report: {dataset.directory / 'report.html'}{unsaid}",
+        None if unsaid else f"finetune --data {dataset.name}",
     )
 
 

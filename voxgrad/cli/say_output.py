@@ -97,11 +97,11 @@ class SayRequest:
         path = Path(f"{artifact.name}.{self.ending}") if output is None else output
         check_writable_audio(path)
         with self.session.progress() as progress:
-            job = self.job(text, self.load(artifact, progress.emit), progress.emit)
+            job = self.job(text, self.load(self.voice, progress.emit), progress.emit)
             rescue = path.with_stem(f"{path.stem}.part")
             speech = say(self.session.store, job, strict=self.strict, rescue=rescue, emit=progress.emit)
         if output is None:
-            path = path.with_stem(f"{speech.name}-v{speech.version}")
+            path = path.with_stem(f"{speech.name}-{speech.version}")
         audio, seconds, target = speech.path(AUDIO), speech.manifest.metrics["seconds"], self.target(path)
         convert(audio, path, read_comment(audio) if self.metadata else MARK)
         if target.timings is not None:

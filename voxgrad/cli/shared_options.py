@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,12 +77,14 @@ class Session:
             for warning in warnings:
                 progress.emit(Said(warning, "warning"))
 
-    def answer(self, data: dict[str, Any], human: "RenderableType") -> None:
-        """Give a command's result: ``data`` as one JSON object with --json, else ``human``."""
+    def answer(self, data: dict[str, Any], human: "RenderableType", then: str | None = None) -> None:
+        """Give a command's result: ``data`` as one JSON object with --json, else ``human``; and what to type next."""
         from voxgrad.cli.terminal import answer
 
         if not RANK:
             answer(data if self.json else human)
+        if then is not None:
+            self.tell(f"  next: voxgrad {then}{'' if self.home is None else f' --home {shlex.quote(str(self.home))}'}")
 
     def tell(self, text: str) -> None:
         """Say on standard error what is done, before anything is loaded that says it better."""

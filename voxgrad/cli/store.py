@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from rich.text import Text
     from rich.tree import Tree
 
-    from voxgrad.store import Artifact, Lineage, Parent, StoreEntry
+    from voxgrad.store import Artifact, Lineage, Parent, Store, StoreEntry
     from voxgrad.store.artifact import ArtifactLocation
     from voxgrad.store.maintenance import Finding, Trashed
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
+_SPEAKERS = "speakers"
 _FILES_SHOWN = 20
 """A dataset has thousands; --json lists them all."""
 
@@ -32,7 +33,10 @@ def ls(
     session: Session,
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="KIND", help="base, vocoder, dataset, voice, speech, evaluation, card or onnx."),
+        typer.Argument(
+            metavar="KIND",
+            help="base, vocoder, dataset, voice, speech, evaluation, card, onnx, or speakers: all names for --voice.",
+        ),
     ] = None,
     *,
     tree: Annotated[
@@ -43,6 +47,10 @@ def ls(
     from voxgrad.store import Lineage, Store
 
     store = Store.open(session.home, newer_too=True)
+    if kind == _SPEAKERS:
+        names = speakers(store)
+        session.answer({"speakers": names}, "\n".join(names))
+        return
     if tree and kind is not None:
         raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
     entries = store.scan(kind)
@@ -51,6 +59,16 @@ def ls(
         {"home": str(store.home), "artifacts": [_listed(entry) for entry in entries]},
         shown if entries else f"Nothing yet in {store.home}",
     )
+
+
+def speakers(store: "Store") -> list[str]:
+    """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
+    newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
+    return [
+        name if speaker is None else f"{name}:{speaker}"
+        for name, artifact in newest.items()
+        for speaker in (None, *(artifact.manifest.settings["acoustic"]["speakers"] if artifact.kind == "base" else ()))
+    ]
 
 
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
@@ -123,7 +141,7 @@ def show(session: Session, ref: Reference) -> None:
     """Show an artifact, its files, and what it was made from."""
     from voxgrad.store import Artifact, Lineage
 
-    artifact = session.store.find(ref)
+    artifact = session.store.find_of(ref)
     lineage = Lineage(session.store)
     known = [ancestor for ancestor in lineage.ancestors(artifact) if isinstance(ancestor, Artifact)]
     whole = artifact.size + sum(ancestor.size for ancestor in known)

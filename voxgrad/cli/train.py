@@ -165,7 +165,8 @@ def finetune(
         )
         page = None if no_card or RANK else card_or_none(session.store, voice, progress.emit, how.end)
     shown = "" if page is None else f"\n  card: {page}"
-    session.answer({**described(voice), "card": page}, f"{summary(voice)}{shown}")
+    then = f'say "hello" --voice {voice.name} -o hello.wav'
+    session.answer({**described(voice), "card": page}, f"{summary(voice)}{shown}", then)
 
 
 @command(training="voxgrad.settings.TrainingOptions")
@@ -183,7 +184,7 @@ def pretrain(
         base = step(
             session.store, begun.dataset, name=begun.name, preset=begun.settings, emit=progress.emit, options=begun.how
         )
-    session.answer(described(base), summary(base))
+    session.answer(described(base), summary(base), f"finetune --base {base.name}")
 
 
 @command(training="voxgrad.settings.TrainingOptions")
@@ -218,7 +219,7 @@ def train_vocoder(
             emit=progress.emit,
             options=begun.how,
         )
-    session.answer(described(made), summary(made))
+    session.answer(described(made), summary(made), f'say "hello" --vocoder {made.name} -o hello.wav')
 
 
 def described(trained: "Artifact") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 from platformdirs import user_data_path
@@ -37,6 +37,7 @@ from voxgrad.store.publish import StagedArtifact
 EMBEDDED = Path(__file__).parent.parent / "pretrained"
 """The artifacts that come with the package."""
 
+_PREFERRED: Final = ("voice", "base", "vocoder", "dataset")
 _MADE_BY = {
     "base": "`voxgrad pretrain`, or `voxgrad import`",
     "vocoder": "`voxgrad vocoder train`, or `voxgrad import`",
@@ -160,8 +161,10 @@ class Store:
             raise entry.error
         return entry
 
-    def find_of(self, ref: str | None, kinds: Sequence[str]) -> Artifact:
+    def find_of(self, ref: str | None, kinds: Sequence[str] = ()) -> Artifact:
         """As `find`; where several kinds have a name, the first of ``kinds`` is meant, and None is the newest of it.
+
+        Without ``kinds``, a voice is meant before a base, a vocoder or a dataset.
 
         A voice has the name of its dataset by default, and so is its speech.
 
@@ -174,7 +177,9 @@ class Store:
             if named.kind is not None or named.digest is not None:
                 return self.find(ref, named.kind)
             if there := [each for each in KINDS if self.layout.locations(each, str(named.name))]:
-                return self.find(ref, next((each for each in kinds if each in there), there[0]))
+                return self.find(ref, next((each for each in kinds or _PREFERRED if each in there), there[0]))
+        if not kinds:
+            return self.find(ref)
         kind = next((each for each in kinds if self.list(each)), kinds[0])
         return self.find(ref, kind)
 

@@ -29,13 +29,19 @@ QUANTIZE: Final = "int8"
 _SPEAKERS: Final = ("voice", "base", KIND)
 
 
+def split_speaker(ref: str | None) -> tuple[str | None, str | None]:
+    """The voice and the speaker that ``english:kathleen`` names; without a colon, the speaker is None."""
+    voice, colon, speaker = (ref or "").rpartition(":")
+    return (voice, speaker) if colon and not voice.endswith("@sha256") else (ref, None)
+
+
 def find_voice(store: Store, ref: str | None) -> Artifact:
     """The voice, base or graph that is named; else the newest voice, and a base or graph only where there is none.
 
     Raises:
         BadInputError: nothing that can speak answers to it.
     """
-    artifact = store.find_of(ref, _SPEAKERS)
+    artifact = store.find_of(split_speaker(ref)[0], _SPEAKERS)
     if artifact.kind not in _SPEAKERS:
         raise BadInputError(f"{ref} is a {artifact.kind} and cannot speak", "Give a voice or a base.")
     return artifact
@@ -74,7 +80,8 @@ def load_voice(
 
     Args:
         store: where they are.
-        ref: a reference to a voice, a base or a graph, or what `find_voice` found; None means the newest.
+        ref: a reference to a voice, a base or a graph, with ``:NAME`` one of its speakers; or what `find_voice` found;
+            None means the newest.
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         emit: called with progress events, and with a remark where no vocoder fits.
@@ -86,10 +93,15 @@ def load_voice(
         BadInputError: something is not there, or does not fit.
         IntegrityError: something is damaged.
     """
-    voice = ref if isinstance(ref, Artifact) else find_voice(store, ref)
-    sound = find_vocoder(store, vocoder, voice, emit)
-    words = find_lexicon(store, voice, lexicon)
-    return open_voice(voice, sound, words, _choose_graph(store, engine, voice, sound, synthesis, emit))
+    artifact, speaker = (ref, None) if isinstance(ref, Artifact) else (find_voice(store, ref), split_speaker(ref)[1])
+    if speaker is not None and synthesis.speaker not in {None, speaker}:
+        raise BadInputError("two speakers are given, with the voice and with --speaker", "Leave out one of them.")
+    sound = find_vocoder(store, vocoder, artifact, emit)
+    words = find_lexicon(store, artifact, lexicon)
+    voice = open_voice(artifact, sound, words, _choose_graph(store, engine, artifact, sound, synthesis, emit))
+    if speaker is not None:
+        voice.spec.row_of(speaker)
+    return voice.of_speaker(speaker)
 
 
 def open_voice(

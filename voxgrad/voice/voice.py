@@ -1,8 +1,10 @@
 """A voice that says texts, whichever engine computes, and the cast of a script: several by name."""
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
@@ -35,7 +37,7 @@ _LONGEST_SOUND: Final = 600.0
 _SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Speech:
     """A text, spoken."""
 
@@ -54,6 +56,17 @@ class Speech:
     def seconds(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.rate
+
+    def __repr__(self) -> str:
+        return f"<Speech: {self.seconds:.1f} s at {self.rate} Hz>"
+
+    def _repr_html_(self) -> str:
+        """A player, for notebooks."""
+        import soundfile  # noqa: PLC0415 - only notebooks need it
+
+        content = BytesIO()
+        soundfile.write(content, self.samples, self.rate, format="WAV")
+        return f'<audio controls src="data:audio/wav;base64,{b64encode(content.getvalue()).decode()}"></audio>'
 
     def save(self, path: str | Path, *, metadata: bool = True) -> None:
         """Write an audio file: .wav, .flac, .ogg or .mp3; without metadata it has only the mark that it is synthetic.
@@ -78,7 +91,7 @@ class TextSummary:
     """Words that no dictionary has, each once."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Voice:
     """A voice that is ready to speak."""
 
@@ -94,6 +107,9 @@ class Voice:
     """Of the voice, where ONNX Runtime computes."""
     speaker: str | None = None
     """Whose voice of a base it is; None: the one that is asked for, or the base's own."""
+
+    def __repr__(self) -> str:
+        return f"<Voice {self.artifact.ref}, speaker {self.speaker or self.spec.voice}>"
 
     @property
     def engine(self) -> Engine:
