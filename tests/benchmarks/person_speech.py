@@ -135,14 +135,14 @@ def divided(whole: Recording) -> tuple[list[Recording], list[Recording]]:
     return pieces[:1], pieces[1:]
 
 
-def known_speech(given: argparse.Namespace) -> Known:
-    """A clip of every second reader that the base learnt from, and of every second plain voice of Kokoro."""
-    cached, rows = given.work / "known.pt", base().spec.speakers
+def known_speech(given: argparse.Namespace, every: int = 2) -> Known:
+    """A clip of every second (or so) reader that the base learnt from, and of every second plain voice of Kokoro."""
+    cached, rows = given.work / f"known-{every}.pt", base().spec.speakers
     if not cached.exists():
         chosen = [(path, text, f"libri-{name}") for path, text, name in listed(given.speech / "libri")]
         voices = {row[2]: row for row in reversed(listed(given.speech / "kokoro")) if "mix" not in row[2]}
         taken = [row for row in (*chosen, *voices.values()) if row[2] in rows]
-        found = [one for one in (recorded(*row) for row in taken[::2]) if one.clip.frames >= len(one.clip.tokens)]
+        found = [one for one in (recorded(*row) for row in taken[::every]) if one.clip.frames >= len(one.clip.tokens)]
         torch.save((found, align_corpus(base().model, Recordings(found), rows, CPU)), cached)
     found, alignments = torch.load(cached, weights_only=False)
     return Known(Recordings(found), alignments, rows)
