@@ -79,7 +79,7 @@ class DivergedError(VoxgradError):
     exit_code = ExitCode.DIVERGED
 
 
-GO_ON: Final = "Free some space, and run the same command again to go on."
+GO_ON: Final = "Free some space, then run the same command again to continue."
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_MEMORY: Final = re.compile(
     r"(can't|cannot) allocate memory|not enough memory|bad_alloc|bad allocation|failed to allocate memory"
@@ -103,7 +103,7 @@ _HINTS: Final = {
 }
 _NAMES: Final = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP})
 """What is wrong with the name of a file that was given."""
-_OTHER_HINT: Final = "See that its folder is there and nothing else moves it, and run the same command again."
+_OTHER_HINT: Final = "Check that its folder exists and nothing else moves it, then run the same command again."
 _OF_TRAINING: Final = {
     "torch",
     "torchaudio",
@@ -175,7 +175,7 @@ def _shortage(error: BaseException) -> EnvironmentFailureError | None:
         )
     if type(error).__name__ in _ENDED:
         return EnvironmentFailureError(
-            "A worker process was ended, as the system does where memory is short",
+            "A worker process ended unexpectedly, probably because memory ran out",
             "Close other programs, or use fewer processes.",
         )
     return None
@@ -212,7 +212,7 @@ def _broken_library(error: Exception) -> EnvironmentFailureError | None:
     how = "--upgrade" if others else "--force-reinstall"
     return EnvironmentFailureError(
         f"{first} does not load{' with ' if others else ''}{', '.join(others)} ({reason or type(error).__name__})",
-        f"Mend it with: pip install {how} {' '.join(wanted)}.",
+        f"Repair it with: pip install {how} {' '.join(wanted)}.",
     )
 
 

@@ -140,14 +140,14 @@ def explain_os_errors(doing: str) -> Iterator[None]:
 def explained(error: OSError, doing: str) -> EnvironmentFailureError:
     """The error that people see for ``error``, met while ``doing`` something."""
     if is_disk_full(error):
-        return EnvironmentFailureError(f"The disk is full, cannot {doing}", GO_ON)
+        return EnvironmentFailureError(f"The disk is full: cannot {doing}", GO_ON)
     if error.errno in _FORBIDDEN:
         where = f" in {error.filename}" if error.filename is not None else ""
         return EnvironmentFailureError(
             f"There is no permission to {doing}{where}",
             "Change the permissions, or choose another place.",
         )
-    return EnvironmentFailureError(f"Cannot {doing}: {error}", "Check the disk, and run the same command again.")
+    return EnvironmentFailureError(f"Cannot {doing}: {error}", "Check the disk, then run the same command again.")
 
 
 if sys.platform == "win32":

@@ -134,7 +134,7 @@ def test_independent_channels_are_averaged(tmp_path):
 def test_what_lasts_too_long_is_refused_by_its_header(tmp_path):
     path = tmp_path / "long.wav"
     soundfile.write(path, tone(), 22050)
-    with pytest.raises(BadInputError, match="and a recording may last"):
+    with pytest.raises(BadInputError, match="but a recording may last"):
         read_recording(path, 0.4)
 
 

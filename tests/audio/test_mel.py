@@ -187,10 +187,10 @@ def test_one_tensor_is_wanted(tmp_path, tensors):
 @pytest.mark.parametrize(
     ("array", "complaint"),
     [
-        (MEL.numpy().T, "has 7 mel bands, and the vocoder takes 80"),
+        (MEL.numpy().T, "has 7 mel bands, but the vocoder takes 80"),
         (np.zeros((7, 80)) - 1, "transposed"),
-        (np.zeros(80), "no mel but 80 numbers"),
-        (np.zeros((2, 80, 7)), "no mel but 2 by 80 by 7 numbers"),
+        (np.zeros(80), "does not hold a mel, but 80 numbers"),
+        (np.zeros((2, 80, 7)), "does not hold a mel, but 2 by 80 by 7 numbers"),
         (np.zeros((80, 7), np.int32), "80 by 7 numbers of int32"),
         (np.zeros((80, 7), np.complex64), "numbers of complex64"),
         (np.zeros((80, 0)), "has no frames"),
@@ -199,7 +199,7 @@ def test_one_tensor_is_wanted(tmp_path, tensors):
         (MEL.numpy() * 8.7, "has values from -100 to 17.4"),
         (np.exp(MEL.numpy()), "has values from 1.013e-05 to 7.389"),
         (np.zeros((80, 7)), "has values from 0 to 0"),
-        (MEL.numpy() + 5, "and the natural logarithm of audio lies between -11.51 and 5.545"),
+        (MEL.numpy() + 5, "but the log-mel of audio lies between -11.51 and 5.545"),
     ],
 )
 def test_what_is_no_such_mel_is_refused(tmp_path, array, complaint):

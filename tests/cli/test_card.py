@@ -41,7 +41,7 @@ def test_it_is_one_page_with_fewer_sentences_where_the_time_is_over(furnished, d
     said = []
     made = card_step.card(furnished, voice, said.append, deadline=0.0)
     assert len(made.manifest.settings["sentences"]) == 1
-    assert "the card has 1 of 2 sentences, because the time ran out" in [getattr(event, "text", "") for event in said]
+    assert "the card has 1 of 2 sentences, because time ran out" in [getattr(event, "text", "") for event in said]
     # The whole one, which the short one is not taken for: one page that asks nobody for anything.
     told = json.loads(done("card", "robot", "--json").out)
     made = furnished.find(told["card"], "card")

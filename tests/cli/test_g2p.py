@@ -99,7 +99,7 @@ def test_a_text_may_begin_with_a_dash(command, refused):
     [
         (["A blorptastic cat.", "--strict"], "not in any dictionary: blorptastic. Add them to a lexicon"),
         (["A blorptastic.", "--strict", "--text-frontend", "official"], "not in any dictionary: blorptastic"),
-        (["Say {HH AX0}.", "--strict"], "read as text, for not all of it is phones: {HH AX0}. Leave it out"),
+        (["Say {HH AX0}.", "--strict"], "read as text, because not all of it is phones: {HH AX0}. Leave it out"),
         (["Say 你好.", "--strict"], "not read: 你好 (Chinese). Leave it out"),
         (["Hello.", "--lexicon", "nowhere.txt"], "the lexicon nowhere.txt cannot be read"),
         (["Hello.", "--lexicon", "bad.txt"], "bad.txt:2: QQ is not a phone"),

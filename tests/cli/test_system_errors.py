@@ -69,9 +69,9 @@ def test_what_libraries_make_of_a_full_disk_is_told_as_one(tmp_path):
     tensors = {"model": {"a": torch.zeros(9000)}}
     states = {"optimizer": {"a": torch.zeros(9000)}}
     for networks, optimizers in ((tensors, {}), ({}, states)):
-        with full_disk(9000), pytest.raises(EnvironmentFailureError, match="disk is full, cannot save"):
+        with full_disk(9000), pytest.raises(EnvironmentFailureError, match="disk is full: cannot save"):
             save_checkpoint(tmp_path, Checkpoint(TrainerState(0, 0, 0), networks, optimizers))
-    refused = pytest.raises(EnvironmentFailureError, match="disk is full, cannot write dataset")
+    refused = pytest.raises(EnvironmentFailureError, match="disk is full: cannot write dataset")
     with full_disk(9000), refused, Store(tmp_path / "home").stage("dataset", "new") as staged:
         save_file({"a": np.zeros(9000)}, staged.directory / "mels.safetensors")
 
@@ -93,7 +93,7 @@ def stand_in(place: Path, name: str, content: str) -> None:
         ),
         (
             "raise ImportError('Needs NumPy 1')",
-            "broken_one 1.2 does not load (Needs NumPy 1). Mend it with: pip install --force-reinstall broken_one.",
+            "broken_one 1.2 does not load (Needs NumPy 1). Repair it with: pip install --force-reinstall broken_one.",
         ),
         (
             "import numpy; numpy.array_split([1], 0)",
@@ -120,7 +120,7 @@ def test_an_extension_module_that_does_not_load_is_named_too():
     assert errors.as_voxgrad_error(ImportError("no name", name="voxgrad.store")) is None
     # Of an extra, the extra mends it: it also names what its packages need and do not ask for.
     error = errors.as_voxgrad_error(ImportError("no name", name="wyoming"))
-    assert str(error).endswith("Mend it with: pip install --force-reinstall 'voxgrad[serve]'.")
+    assert str(error).endswith("Repair it with: pip install --force-reinstall 'voxgrad[serve]'.")
 
 
 def shell(words: str, *arguments: str) -> subprocess.CompletedProcess:

@@ -172,7 +172,7 @@ def test_without_runs_it_says_so(command, furnished):
         (["finetune", "--resume", "--data", "robot"], "so --data cannot be used. Remove one of them."),
         (["pretrain", "--resume", "--set", "seed=1"], "so --set cannot be used"),
         (["vocoder", "train", "--resume", "--budget", "20m"], "so --budget cannot be used"),
-        ([*FINETUNE, "--budget", "soon"], "'soon' is not a duration. Write it as in 90s, 20m, 1h30m or 2h."),
+        ([*FINETUNE, "--budget", "soon"], "'soon' is not a duration. Write it like 90s, 20m, 1h30m or 2h."),
         ([*VOCODER, "--preset", "fast"], "there is no preset fast"),
         ([*VOCODER, "--set", "stages.0.crop=8"], "stages.0.crop"),
         ([*VOCODER, "--from", "nobody"], "no vocoder 'nobody'"),

@@ -97,8 +97,8 @@ def test_a_graph_goes_along_with_its_voice(own, done):
         (["--start", "zero"], "start=zero"),
         (["--sampler", "sde"], "sampler sde"),
         (["--precision", "bfloat16"], "bfloat16"),
-        (["--vocoder", "griffinlim"], "looks for phases"),
-        (["--vocoder", "kathleen"], "looks for phases"),
+        (["--vocoder", "griffinlim"], "estimates phases"),
+        (["--vocoder", "kathleen"], "estimates phases"),
     ],
 )
 def test_what_a_graph_cannot_do_is_refused(own, refused, options, complaint):

@@ -71,7 +71,7 @@ def test_nothing_usable_is_refused_with_the_first_reason(folder: Path, refused):
         (folder / f"{name}.wav").write_bytes(b"RIFF but no more")
     line = refused("prepare", folder)
     assert "none of the 3 recordings in " in line
-    assert "the first for this: a: a.wav is truncated" in line
+    assert "first problem: a: a.wav is truncated" in line
     for name in TEXTS:
         (folder / f"{name}.wav").unlink()
     assert "no recording a in the folder" in refused("prepare", folder)

@@ -141,8 +141,8 @@ KINDS = (
     Kind("braces", written(speech()), "rejected", "sun is not a phone", text="The {sun} is warm."),
     Kind("nothing to say", written(speech()), "rejected", "no words to speak", text="?!"),
     Kind("endless word", written(speech()), "rejected", "too short for its text", text="a" * 3000),
-    Kind("m4a without ffmpeg", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg", ending="m4a"),
-    Kind("m4a called wav", content(b"\0\0\0 ftypM4A "), "rejected", "needs ffmpeg"),
+    Kind("m4a without ffmpeg", content(b"\0\0\0 ftypM4A "), "rejected", "can only be read with ffmpeg", ending="m4a"),
+    Kind("m4a called wav", content(b"\0\0\0 ftypM4A "), "rejected", "can only be read with ffmpeg"),
     Kind("missing", lambda path: None, "rejected", "there is no recording"),
     Kind("folder", lambda path: path.mkdir(), "rejected", "there is no recording"),
 )
@@ -255,7 +255,7 @@ def test_a_label_track_cuts_the_recording_into_its_clips(book, prepare):
     for (start, stop), clip in zip(spans, rows(dataset, "clips.jsonl"), strict=True):
         assert clip["seconds"] == pytest.approx(stop - start + 0.1, abs=0.1)  # what was cut off is there, and a margin
     assert "book.txt" in {row["made"][0]["record"]["text_from"] for row in rows(dataset, "recordings.jsonl")}
-    assert "3 texts in the form audacity" in prepare.err
+    assert "3 texts in the format audacity" in prepare.err
     assert prepare(folder, "--base", "none").ref == dataset.ref
     labelled(folder, spans)
     assert prepare(folder, "--base", "none").ref != dataset.ref

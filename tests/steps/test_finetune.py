@@ -32,7 +32,7 @@ def test_a_voice_is_its_base_moved_a_little(chain):
 def test_other_front_ends_are_refused_and_both_are_named(chain, furnished, done, refused, steps, synthetic):
     done("prepare", chain.recordings, "--name", "off", "--text-frontend", "official", "--base", "none", *synthetic)
     line = refused("finetune", "--data", "off", "--base", "robots", *steps)
-    assert "robots@v1 uses the text front end voxgrad, off@v1 official" in line
+    assert "robots@v1 uses the text front end voxgrad, but off@v1 uses official" in line
     assert "--text-frontend voxgrad" in line
 
 
@@ -79,7 +79,7 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
     metrics = furnished.find("one", "voice").manifest.metrics
     assert (metrics["clips"], metrics["held_out_clips"]) == (1, 0)
     page = furnished.find("one", "card").path("card.html").read_text(encoding="utf-8")
-    assert "on the one sentence that it learnt from" in page
+    assert "on the one sentence that it was trained on" in page
     assert "has no clips that were left out of the training of one@v1" in refused("evaluate", "one")
     few = ("--preset", "vocoder-tiny", "--set", "stages.0.steps=1", "--set", "copies=0")
     done("vocoder", "train", "--data", "one", "--name", "one", *few)

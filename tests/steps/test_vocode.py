@@ -92,8 +92,8 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(refused, add_
     save_file({"mel": torch.zeros(80, 9) - 1}, "mel.safetensors", {"mel": other.model_dump_json()})
     add_vocoder("mine", MelSpec())
     line = refused("vocode", "mel.safetensors", "--vocoder", "mine")
-    assert "vocoder mine@v1 expects another mel than that of mel.safetensors" in line
-    assert "sample_rate 22050 against 24000" in line
+    assert "vocoder mine@v1 does not fit the mel of mel.safetensors" in line
+    assert "sample_rate 22050 instead of 24000" in line
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_mel_of_another_kind_is_refused_and_both_sides_are_named(refused, add_
         (["missing.wav"], "does not exist"),
         (["."], "is not a file"),
         (["missing.npy"], "there is no mel file"),
-        (["bands.npy"], "has 40 mel bands, and the vocoder takes 80"),
+        (["bands.npy"], "has 40 mel bands, but the vocoder takes 80"),
         (["decibels.npy"], "natural logarithm"),
         (["mel.pt"], "could run arbitrary code"),
         (["silent.wav"], "silent"),

@@ -135,7 +135,7 @@ def test_the_last_removed_comes_back_first_and_a_name_may_have_dots(store: Store
 def test_a_place_that_is_taken_is_not_overwritten(store: Store, family):
     remove(store, family.second)
     family.second.directory.mkdir()
-    with pytest.raises(BadInputError, match="is taken"):
+    with pytest.raises(BadInputError, match="Another artifact is called"):
         restore(store, "alice@v2")
     assert len(in_trash(store)) == 1
 

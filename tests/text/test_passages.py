@@ -125,7 +125,7 @@ def test_what_is_left_out_is_told_with_its_place():
     text = "First.\n<p>\nSo 你好 &#20320;.\n\n😀 {HH AX0 L OW1} 😀 {name}"
     assert list(unread_remarks(text)) == [
         "not read: 你好 你 (Chinese, line 3), 😀 (line 5, 2 times)",
-        "read as text, for not all of it is phones: {HH AX0 L OW1}",
+        "read as text, because not all of it is phones: {HH AX0 L OW1}",
     ]
     assert list(unread_remarks("So 你好.", line=7)) == ["not read: 你好 (Chinese, line 7)"]
     assert list(unread_remarks("So 😀.")) == ["not read: 😀"]

@@ -114,7 +114,7 @@ def test_a_document_is_known_by_its_beginning(text, expected):
 def test_ssml_with_signs_that_xml_lacks_is_read_with_a_warning(document, said):
     script = read_script(document)
     assert [item.content.text for item in script.items] == [said]
-    assert script.warnings == ("& and < that are no markup are read as text",)
+    assert script.warnings == ("& and < that are not markup are read as text",)
 
 
 def bomb() -> str:

@@ -149,8 +149,8 @@ def changed(path, old, new, count=1):
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ('"AH1"', '"AH0"', "its phone 20 is 'AH0', where the clip has 'AH1'"),
-        ('"EH1"', '""', "its phone 4 is empty, where the clip has 'EH1'"),
+        ('"AH1"', '"AH0"', "its phone 20 is 'AH0', but that of the clip is 'AH1'"),
+        ('"EH1"', '""', "its phone 4 is empty, but that of the clip is 'EH1'"),
         ('name = "phones"', 'name = "phone"', "has no tier"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_grid_with_fewer_phones_is_refused(tmp_path):
     folder.mkdir()
     grid = clip_grid(shorter, durations_of(shorter), [], SECOND)
     (folder / f"c0{SUFFIX}").write_text(grid)
-    with pytest.raises(BadInputError, match=f"it has {len(shorter.tokens)} phones, and the clip {len(one.tokens)}"):
+    with pytest.raises(BadInputError, match=f"it has {len(shorter.tokens)} phones, but the clip has {len(one.tokens)}"):
         read_durations(folder, [one], SECOND)
 
 
@@ -188,7 +188,7 @@ def test_intervals_must_follow_one_another(tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (clip(name="c1"), r"there is not a TextGrid .*c1\.TextGrid"),
+        (clip(name="c1"), r"there is no TextGrid .*c1\.TextGrid"),
         (replace(clip(), frames=140, seconds=1.629), r"ends at 1\.397 s, but clip c0 ends at 1\.629 s"),
     ],
 )

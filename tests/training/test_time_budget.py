@@ -24,7 +24,7 @@ def test_a_time_is_understood(text, seconds):
 def test_anything_else_is_refused(text):
     with pytest.raises(BadInputError, match="is not a duration") as caught:
         parse_budget(text)
-    assert caught.value.hint == "Write it as in 90s, 20m, 1h30m or 2h."
+    assert caught.value.hint == "Write it like 90s, 20m, 1h30m or 2h."
 
 
 @pytest.mark.parametrize("seconds", [60, 300, 7200])

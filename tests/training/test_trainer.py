@@ -63,7 +63,7 @@ def test_patience_ends_a_stage_early(tmp_path):
     one.train()
     # One validation sets the mark (at step 2); three more find nothing better.
     assert one.total == 8 + 9
-    assert Said("stage 0 ends at step 8: nothing better since 2") in said
+    assert Said("stage 0 ends at step 8: no improvement since step 2") in said
 
 
 def test_figures_from_before_the_first_step_are_kept_where_asked_for(tmp_path):
@@ -149,6 +149,6 @@ def test_a_full_disk_is_explained(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "write_file", full)
-    with pytest.raises(EnvironmentFailureError, match="The disk is full, cannot save a checkpoint"):
+    with pytest.raises(EnvironmentFailureError, match="The disk is full: cannot save a checkpoint"):
         engine(tmp_path).train()
     assert list((tmp_path / "ckpt").iterdir()) == []

@@ -133,12 +133,12 @@ def test_a_label_that_cannot_be_is_named_with_its_line(labels: str, reason: str,
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "a.eaf cannot be read as ELAN's XML"),
         ("a.eaf", "<svg/>", "a.eaf is not an ELAN file"),
         ("a.eaf", "<ANNOTATION_DOCUMENT/>", "a.eaf has no tier of utterances"),
-        ("a.txt", "0.5 2.0 Alpha\n2.0 3.0 Beta\n", "a.txt is no script: its lines begin with two numbers"),
+        ("a.txt", "0.5 2.0 Alpha\n2.0 3.0 Beta\n", "a.txt is not a script: its lines begin with two numbers"),
         ("a.txt", "1\t2\t3\n4\t5\tx\n6\t7\t\n", ""),
-        ("a.txt", "10\n11\n12\n", "a.txt is no script: it holds more numbers than words"),
-        ("a.txt", "a|Alpha.\nb|Beta.\n", "a.txt is no script: it looks like a list; give it with --transcripts"),
-        ("a.txt", SRT, "a.txt is no script: it looks like subtitles; call it .srt or .vtt"),
-        ("a.txt", grid({"text": [(0, 9, "x")]}), "a.txt is no script: it looks like a TextGrid"),
+        ("a.txt", "10\n11\n12\n", "a.txt is not a script: it holds more numbers than words"),
+        ("a.txt", "a|Alpha.\nb|Beta.\n", "a.txt is not a script: it looks like a list; give it with --transcripts"),
+        ("a.txt", SRT, "a.txt is not a script: it looks like subtitles; call it .srt or .vtt"),
+        ("a.txt", grid({"text": [(0, 9, "x")]}), "a.txt is not a script: it looks like a TextGrid"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, content: str, reason: str, make: Make):
@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_named(name: str, content: str, reason: str, make
 def test_a_label_track_is_no_script_even_where_a_script_is_asked_for(make: Make):
     found = find_transcripts(make("book.wav", files={"book.txt": LABELS}), form="beside")
     assert reasons(found) == (
-        "book: book.txt is no script: it looks like a label track; read it with --format audacity"
+        "book: book.txt is not a script: it looks like a label track; read it with --format audacity"
     )
 
 
@@ -205,7 +205,7 @@ def test_another_form_is_named_where_many_lines_fail(make: Make):
     folder = make("a.wav", "b.wav", listed="a.wav|ann|en|Alpha.\nb.wav|ann|en|Beta.\n")
     (notice,) = find_transcripts(folder, form="paths").notices
     assert notice == (
-        "2 of 2 lines of metadata.csv cannot be used; it was read as paths, and looks like gpt-sovits: "
+        "2 of 2 lines of metadata.csv cannot be used; it was read as paths, but looks like gpt-sovits: "
         "try --format gpt-sovits"
     )
 

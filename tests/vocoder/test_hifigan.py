@@ -143,7 +143,7 @@ def test_what_is_no_checkpoint_of_a_generator_is_refused(tmp_path, content, reas
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"hop_size": 300}, "multiply to 256, and the hop is 300"),
+        ({"hop_size": 300}, "multiply to 256, but the hop is 300"),
         ({"upsample_rates": [8, 8, 2]}, "same length"),
         ({"upsample_kernel_sizes": [15, 16, 4, 4]}, "even number"),
         ({"upsample_kernel_sizes": [4, 16, 4, 4]}, "even number"),

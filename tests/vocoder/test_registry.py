@@ -173,8 +173,8 @@ def test_another_mel_is_refused_and_both_sides_are_named(store):
     with pytest.raises(BadInputError) as caught:
         load_vocoder(mine, MelSpec(), "voice alice@v1")
     assert caught.value.message == (
-        "the vocoder mine@v1 expects another mel than that of voice alice@v1: "
-        "sample_rate 24000 against 22050, f_max 12000 against 8000"
+        "the vocoder mine@v1 does not fit the mel of voice alice@v1: "
+        "sample_rate 24000 instead of 22050, f_max 12000 instead of 8000"
     )
 
 

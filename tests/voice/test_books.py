@@ -189,7 +189,7 @@ def test_a_book_that_was_stopped_ends_the_same(after, book, command, monkeypatch
         lines.write('{"samples": 100, "tail')
     outcome = command("say", book, "-o", "b.m4b", *FAST)
     assert outcome.code == 0
-    assert f"going on after {after} of 9 passages" in outcome.err
+    assert f"continuing after {after} of 9 passages" in outcome.err
     assert np.array_equal(decoded("b.m4b"), decoded("whole.m4b"))
     assert described("b.m4b")[1] == described("whole.m4b")[1]
     assert not part.exists()
@@ -249,7 +249,7 @@ def test_a_book_of_thirty_thousand_characters_that_was_killed_ends_the_same(tmp_
     done = subprocess.run(
         [*program, "-o", str(tmp_path / "b.m4b")], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert "going on after" in done.stderr
+    assert "continuing after" in done.stderr
     assert np.array_equal(decoded(tmp_path / "b.m4b"), decoded(tmp_path / "whole.m4b"))
     _, chapters, seconds, _ = described(str(tmp_path / "b.m4b"))
     assert [title for title, _, _ in chapters] == [f"Part {number}" for number in range(1, len(chapters) + 1)]

@@ -115,7 +115,7 @@ def clean(path: Path, spec: AudioSpec) -> CleanedClip:
     opened = open_recording(path, spec)
     cleaned = cut_clip(opened, (0.0, opened.waveform.seconds), spec, str(path))
     if cleaned.waveform.seconds > spec.max_seconds:
-        message = f"{path} lasts {cleaned.waveform.seconds:.1f} s, more than the {spec.max_seconds:g} s that a clip may"
+        message = f"{path} lasts {cleaned.waveform.seconds:.1f} s, but a clip may last {spec.max_seconds:g} s at most"
         raise BadInputError(message, "Split it into sentences, or raise max_seconds.")
     return cleaned
 
@@ -161,7 +161,7 @@ def cut_clip(opened: OpenedRecording, span: Span, spec: AudioSpec, name: str) ->
     start, stop = speech_span(analysed, spec) if spec.trim else (0.0, piece.seconds)
     clip = part(piece, (start, stop))
     if clip.seconds < spec.min_seconds:
-        message = f"{name} has {clip.seconds:.2f} s of audio, and a clip needs {spec.min_seconds:g} s"
+        message = f"{name} has {clip.seconds:.2f} s of audio, but a clip needs {spec.min_seconds:g} s"
         raise BadInputError(message, "Leave it out, or lower min_seconds.")
     measured = loudness(clip)
     gain = level_gain(clip, measured, spec)

@@ -80,7 +80,9 @@ def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
     with open_audio(path) as file:
         rate, channels, seconds = file.samplerate, file.channels, file.frames / file.samplerate
         if seconds > max_seconds:
-            message = f"{path} lasts {seconds / 60:.0f} minutes, and a recording may last {max_seconds / 60:.0f}"
+            message = (
+                f"{path} lasts {seconds / 60:.0f} minutes, but a recording may last {max_seconds / 60:.0f} at most"
+            )
             raise BadInputError(message, "Split it into files, or raise audio.max_minutes.")
         mono, powers = _mixed(file, path)
         cancelling = channels > 1 and _power(mono) < _CANCELLED * powers.mean() / channels
@@ -202,7 +204,7 @@ def atomic_audio(path: Path) -> Iterator[Path]:
             yield temporary
     except soundfile.LibsndfileError as error:
         refused = os_error(error)
-        hint = "Check the disk's space and the folder's permissions, and run the same command again."
+        hint = "Check the free space and the folder's permissions, then run the same command again."
         if refused is not None and is_disk_full(refused):
             hint = GO_ON
         raise EnvironmentFailureError(f"{path} could not be written ({error})", hint) from error
@@ -276,7 +278,7 @@ def _decoded(path: Path, scratch: Path) -> Path:
     """Let ffmpeg write the audio as a float WAV into ``scratch``."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
-        message = f"{path} needs ffmpeg to be read, and that is not installed"
+        message = f"{path} can only be read with ffmpeg, which is not installed"
         raise BadInputError(message, "Install ffmpeg, or export it as WAV.")
     target = scratch / "decoded.wav"
     # The protocols are limited, so that no playlist can have ffmpeg fetch something.

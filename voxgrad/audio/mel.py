@@ -121,7 +121,7 @@ def _read_safetensors(path: Path) -> tuple[Tensor, MelSpec | None]:
         declared = metadata.get("mel") if metadata is not None else None
         return tensor, None if declared is None else MelSpec.model_validate_json(declared)
     except (SafetensorError, OSError) as error:
-        raise BadInputError(f"{path} is damaged or no safetensors file", "Copy or save it again.") from error
+        raise BadInputError(f"{path} is damaged or not a safetensors file", "Copy or save it again.") from error
     except ValidationError as error:
         message = f"{path} has invalid mel settings ({error.errors()[0]['msg']})"
         raise BadInputError(message, "Write a MelSpec as JSON, or nothing, under mel in its metadata.") from error
@@ -131,11 +131,11 @@ def _check(path: Path, mel: Tensor, spec: MelSpec) -> None:
     hint = f"Give the natural logarithm of {spec.n_mels} mel bands, ({spec.n_mels}, frames)."
     if not mel.is_floating_point() or mel.dim() != 2:
         shape = " by ".join(str(size) for size in mel.shape)
-        raise BadInputError(f"{path} holds no mel but {shape} numbers of {str(mel.dtype).split('.')[-1]}", hint)
+        raise BadInputError(f"{path} does not hold a mel, but {shape} numbers of {str(mel.dtype).split('.')[-1]}", hint)
     bands, frames = mel.shape
     if bands != spec.n_mels:
         turned = " It seems to be transposed." if frames == spec.n_mels else ""
-        raise BadInputError(f"{path} has {bands} mel bands, and the vocoder takes {spec.n_mels}", hint + turned)
+        raise BadInputError(f"{path} has {bands} mel bands, but the vocoder takes {spec.n_mels}", hint + turned)
     if frames == 0 or not torch.isfinite(mel).all():
         found = "has no frames" if frames == 0 else "has numbers that are not finite"
         raise BadInputError(f"{path} {found}", "Create it again.")
@@ -143,6 +143,8 @@ def _check(path: Path, mel: Tensor, spec: MelSpec) -> None:
     if lowest < low - _MARGIN or highest > high + _MARGIN or lowest >= 0:
         message = (
             f"{path} has values from {lowest:.4g} to {highest:.4g}, "
-            f"and the natural logarithm of audio lies between {low:.4g} and {high:.4g}"
+            f"but the log-mel of audio lies between {low:.4g} and {high:.4g}"
         )
-        raise BadInputError(message, "Undo its scaling: decibels, base 10 and normalised mels are others.")
+        raise BadInputError(
+            message, "Save the natural logarithm, without scaling: not decibels, base 10 or normalised values."
+        )

@@ -182,7 +182,7 @@ def replay(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Recording that `convert` used (default: searched beside FILE and in the working directory).",
+            help="Recording that `convert` used (default: the one beside FILE or in the working directory).",
         ),
     ] = None,
 ) -> None:

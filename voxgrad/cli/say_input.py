@@ -104,7 +104,7 @@ def read_input(
     if file is not None:
         ending = file.suffix.lower()
         if ending in _OTHERS and markup is None:
-            raise BadInputError(f"{file} is no text", _OTHERS[ending])
+            raise BadInputError(f"{file} is not a text file", _OTHERS[ending])
         piped = str(file) == "-"
         content, folder = ("".join(input_lines()), Path()) if piped else (read_text(file).text, file.parent)
         markup = markup or _ENDINGS.get(ending)

@@ -302,7 +302,7 @@ def say_book(
         check_writable_audio(target.with_suffix(".wav") if audiobook else target)
     warnings = [f"{reason}: it is left out" for reason in book.missing] + list(book.warnings)
     if book.language and not book.language.lower().startswith("en"):
-        warnings.append(f"the book is in {book.language}, and is read as English")
+        warnings.append(f"the book is in {book.language}, but is read as English")
     request.session.warn(warnings)
     with request.session.progress() as progress:
         _read_parts(request, parts, book.missing, progress.emit)

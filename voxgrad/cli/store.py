@@ -39,9 +39,7 @@ def ls(
         ),
     ] = None,
     *,
-    tree: Annotated[
-        bool, typer.Option("--tree", help="Show artifacts as a tree, below what they were made from.")
-    ] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Show each artifact below what it was made from.")] = False,
 ) -> None:
     """List artifacts, or those of one kind."""
     from voxgrad.store import Lineage, Store

@@ -118,7 +118,7 @@ def begin_or_resume(
     if run is not None:
         raise BadInputError(
             f"{run!r} was named without --resume",
-            f"Write --resume {run}, or leave it out to start a new run.",
+            f"Write --resume {run} to continue it, or leave {run} out to start a new run.",
         )
     dataset = session.store.find(training.data, "dataset")
     name = dataset.name if training.name is None else training.name

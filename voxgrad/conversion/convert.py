@@ -193,7 +193,7 @@ def _durations(
         if mel.shape[1] < len(passage.encoded.tokens):
             seconds = mel.shape[1] * acoustic.spec.mel.seconds_per_frame
             raise BadInputError(
-                f"{name} has {seconds:.1f} s for {passage.written[:40]!r}, which is too short for it",
+                f"{name} has only {seconds:.1f} s for {passage.written[:40]!r}, which is too short",
                 "Write exactly what is said in the recording.",
             )
     found = aligned(acoustic, [passage.encoded for passage in passages], mels)
@@ -231,14 +231,14 @@ def require_speech(waveform: Waveform, name: str) -> None:
     voiced = float((f0 > 0).mean())
     if voiced < LEAST_VOICED:
         raise BadInputError(
-            f"{name} has no voice in {1 - voiced:.0%} of it, so it is noise, a whisper or music",
+            f"{1 - voiced:.0%} of {name} has no voice, so it is noise, a whisper or music",
             "Use a recording of speech.",
         )
     notes = sustained(f0)
     if notes > MOST_SUSTAINED:
         raise BadInputError(
             f"{name} is sung or music: {notes:.0%} of its voiced frames are sustained notes; "
-            f"in speech it is at most {MOST_SUSTAINED:.0%}",
+            f"speech has at most {MOST_SUSTAINED:.0%}",
             "Speak the words.",
         )
     heard = snr(waveform)

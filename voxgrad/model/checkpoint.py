@@ -79,7 +79,7 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
     missing = [name for name in expected if name not in state]
     unexpected = [name for name in state if name not in expected]
     if missing or unexpected:
-        found = [f"misses {_few(missing)}"] * bool(missing) + [f"has unknown {_few(unexpected)}"] * bool(unexpected)
+        found = [f"lacks {_few(missing)}"] * bool(missing) + [f"has unknown {_few(unexpected)}"] * bool(unexpected)
         raise BadInputError(f"{what} {' and '.join(found)}", hint)
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor):

@@ -149,7 +149,7 @@ def _problem(name: object, tensor: object) -> str | None:
     if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.dtype not in TENSORS:
         return f"is not a plain tensor but {tensor.layout}, {tensor.dtype}, on {tensor.device}"
     if not tensor.is_contiguous():
-        return f"of shape {tuple(tensor.shape)} is not stored as such"
+        return f"is not stored contiguously in its shape {tuple(tensor.shape)}"
     if not torch.isfinite(tensor).all():
         return "contains values that are not finite"
     return None

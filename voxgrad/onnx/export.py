@@ -176,14 +176,14 @@ def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) ->
     """
     if vocoder.name not in _VOCODERS:
         message = (
-            f"the {named} looks for phases in many iterations of Fourier transforms of complex numbers, "
-            "which unrolled would be slower than in torch"
+            f"the {named} estimates phases in many iterations of complex Fourier transforms, "
+            "which would be slower in an unrolled graph than in torch"
         )
         raise BadInputError(message, f"Choose a feed-forward vocoder ({either(list(_VOCODERS))}) with --vocoder.")
     if acoustic.spec.model.decoder != "convnext":
         raise BadInputError(
             "this voice has the official U-Net as its score network, which cannot be exported",
-            "Speak it with --engine torch, or fine-tune one from the base `english`.",
+            "Use it with --engine torch, or fine-tune a voice from the base `english`.",
         )
 
 
@@ -357,7 +357,9 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
 def _require_agreement(compared: Agreement) -> None:
     apart = max(compared.mel_largest or 0.0, compared.audio_rms or 0.0)
     if compared.same_durations < 1:
-        message = f"{1 - compared.same_durations:.0%} of the sentences have other durations in the graph than in torch"
+        message = (
+            f"{1 - compared.same_durations:.0%} of the sentences have different durations in the graph and in torch"
+        )
     elif apart > TOLERANCE:
         message = f"the graph differs from torch by {apart:.2g}; the limit is {TOLERANCE:g}"
     else:

@@ -131,7 +131,7 @@ def _problem(content: bytes, metadata: dict[str, str], description: GraphDescrip
     numbers = [number for number, _ in _fields(content)]
     graphs = [value for number, value in _fields(content) if number == _MODEL_GRAPH]
     if len(graphs) != 1 or _MODEL_FUNCTIONS in numbers:
-        return "it holds functions, or not one graph"
+        return "it contains functions, or not exactly one graph"
     wanted = INPUTS | (SPEAKER_INPUT if description.acoustic.model.n_spks > 1 else {})
     signature: dict[int, dict[str, int]] = {_GRAPH_INPUT: {}, _GRAPH_OUTPUT: {}}
     for number, value in _fields(graphs[0]):

@@ -73,7 +73,7 @@ def match_script(base: AcousticModel, text: str, mel: Tensor, pauses: Sequence[S
     script = _script(base, text, lexicon)
     tokens, frames = script.mu.shape[1], mel.shape[1]
     if tokens > frames:
-        raise BadInputError("its text is too long for it", "Check that the text belongs to this recording.")
+        raise BadInputError("its text is too long for the recording", "Check that the text belongs to this recording.")
     cuts = _cut_frames(pauses, base.spec.mel.seconds_per_frame, frames)
     loud = mel.mean(0) > mel.mean(0).median() - 1.0
     weight = script.frames[None]

@@ -228,7 +228,7 @@ def _warnings(record: dict[str, Any], checks: CheckSpec) -> Iterator[str]:
     if record["gain_db"] > checks.warn_gain_db:
         yield f"it was quiet: amplified by {record['gain_db']:.0f} dB"
     if abs(source["offset"]) > checks.warn_offset:
-        yield f"its samples had an offset of {source['offset']:.3f}, removed"
+        yield f"its samples had an offset of {source['offset']:.3f}, which was removed"
     if source["cancelling"]:
         yield "its channels are out of phase: only the loudest was taken"
 

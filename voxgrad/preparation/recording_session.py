@@ -251,9 +251,9 @@ class RecordingSession:
         try:
             return cls(directory, SessionRecord.model_validate_json((directory / RECORD).read_bytes()))
         except FileNotFoundError as error:
-            raise BadInputError(f"{directory.name} holds no recording session", "Begin one.") from error
+            raise BadInputError(f"{directory.name} contains no recording session", "Start one.") from error
         except (OSError, ValidationError) as error:
-            raise IntegrityError(f"the session {directory.name} cannot be read", "Begin another.") from error
+            raise IntegrityError(f"the session {directory.name} cannot be read", "Start another.") from error
 
     def prompt(self, number: int) -> str:
         """The text of a prompt; the first is 1.

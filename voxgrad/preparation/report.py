@@ -43,7 +43,7 @@ def report_form(transcripts: Transcripts, emit: Emit) -> None:
     if transcripts.form == BESIDE and not transcripts.source:
         emit(Said(f"{transcripts.texts} texts beside their recordings", "detail"))
     else:
-        emit(Said(f"{where}{transcripts.texts} texts in the form {transcripts.form}{as_encoded}"))
+        emit(Said(f"{where}{transcripts.texts} texts in the format {transcripts.form}{as_encoded}"))
     if transcripts.others:
         others = ", ".join(transcripts.others)
         emit(Said(f"also found, but not used: {others}; choose another with --format or --transcripts"))
@@ -107,7 +107,7 @@ def _two_voices(voices: MixedVoices) -> str:
     some = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
     return (
         f"the clips of {voices.speaker} seem to have two voices: {len(voices.clips)} of {voices.of} sound like "
-        f"another ({some}); name the speakers in the list, or take these clips out"
+        f"another speaker ({some}); name the speakers in the list, or leave these clips out"
     )
 
 
@@ -188,7 +188,7 @@ def write_report(
 
 
 _PICTURES = (
-    (COVERAGE, "How often each phone is said, beside English"),
+    (COVERAGE, "How often each phone occurs, compared with English"),
     (DISTRIBUTIONS, "Durations, pitch, loudness and noise of the clips"),
 )
 

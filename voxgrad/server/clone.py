@@ -296,7 +296,7 @@ class CloneJobs:
         """
         job = self._jobs.get(session)
         if job is None or job.process is None:
-            raise BadInputError("no voice of this session is being made", "Start it first.")
+            raise BadInputError("no voice is being made from this session", "Start one first.")
         job.terminate()
 
     async def close(self) -> None:

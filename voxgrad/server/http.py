@@ -79,7 +79,7 @@ def as_http(error: Exception) -> HTTPError:
     if isinstance(error, HTTPError):
         return error
     if isinstance(error, TimeoutError):
-        message = "It took too long until there was audio: try again later, or send less text."
+        message = "The audio took too long to begin: try again later, or send less text."
         return HTTPError(503, message, code="timeout", headers={"Retry-After": "10"})
     known = as_voxgrad_error(error)
     if known is None:
@@ -110,7 +110,7 @@ async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[b
             async with asyncio.timeout(limits.idle_seconds):
                 content = await anext(body, None)
         except TimeoutError as error:
-            message = f"The request stopped for {limits.idle_seconds:g} s: send it again."
+            message = f"The request sent nothing for {limits.idle_seconds:g} s: send it again."
             raise HTTPError(408, message, code="request_timeout", headers={"Connection": "close"}) from error
         except ClientDisconnect as error:
             raise ClientLeftError from error

@@ -154,7 +154,7 @@ async def delete_session(request: Request) -> Response:
     """DELETE /api/recordings/{session}: recordings are gone for good; voices made of them stay."""
     session, busy = _session(request), request.app.state.clones.running
     if busy is not None and busy.directory == session.directory:
-        raise HTTPError(409, "Its voice is being made: cancel that first.", code="busy")
+        raise HTTPError(409, "A voice is being made from it: stop that first.", code="busy")
     with explain_os_errors("delete recordings"):
         await asyncio.to_thread(shutil.rmtree, session.directory)
     return Response(status_code=204)
@@ -206,7 +206,7 @@ async def put_file(request: Request) -> Response:
     """PUT /api/recordings/{session}/files?name=NAME: a recording, a text, a list, or a zip of them."""
     session, limits = _session(request), request.app.state.settings.limits
     if session.record.kind != "files":
-        raise HTTPError(409, "This session records prompts: begin another for files.", code="wrong_kind")
+        raise HTTPError(409, "This session records prompts: start another one for files.", code="wrong_kind")
     content = chunks(request, limits.upload_bytes, limits)
     await uploads.take(session.directory, request.query_params.get("name", ""), content, limits)
     return await _shown(request, session, 201)
@@ -243,7 +243,7 @@ async def show_clone(request: Request) -> Response:
     """GET /api/recordings/{session}/clone."""
     shown = request.app.state.clones.shown(_session(request).directory)
     if shown is None:
-        raise HTTPError(404, "No voice of this session was begun.", code="not_found")
+        raise HTTPError(404, "No voice was started from this session.", code="not_found")
     return JSONResponse(shown)
 
 

@@ -22,7 +22,7 @@ def _origin(given: str) -> str:
     """
     origin = given.lower().removesuffix("/")
     if _ORIGIN.fullmatch(origin) is None:
-        raise ValueError(f"{given} is no origin; write --allow-origin https://chat.example.org")
+        raise ValueError(f"{given} is not an origin; write --allow-origin https://chat.example.org")
     return origin.removesuffix(_PORTS.get(origin.partition(":")[0], "/"))
 
 
@@ -33,7 +33,7 @@ def _pairs(given: object) -> object:
     pairs = [str(option).partition("=") for option in given]
     for name, _, value in pairs:
         if not (name and value):
-            raise ValueError(f"{name} names no voice; write --voice-name alloy=alice")
+            raise ValueError(f"{name} has no voice; write --voice-name alloy=alice")
     return {name: value for name, _, value in pairs}
 
 

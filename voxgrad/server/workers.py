@@ -319,6 +319,6 @@ class WorkerPool:
 
 def _given_up() -> EnvironmentFailureError:
     return EnvironmentFailureError(
-        "the process that computed this ended, or took too long",
-        "Try again; if it happens again, check the memory of the server.",
+        "the worker process ended, or took too long",
+        "Try again. If it happens again, check the memory of the server.",
     )

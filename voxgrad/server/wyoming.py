@@ -103,7 +103,7 @@ async def _read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | N
             raise _NoEndError(400, str(error), code="bad_input") from error
         raise
     if header.data_length + header.payload_length > limits.json_bytes:
-        message = f"The event is larger than the {limits.json_bytes} bytes that are taken here."
+        message = f"The event is larger than the limit of {limits.json_bytes} bytes."
         raise _NoEndError(400, message, code="too_large")
     async with asyncio.timeout(limits.idle_seconds):
         data = await reader.readexactly(header.data_length)

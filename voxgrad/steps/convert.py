@@ -97,7 +97,7 @@ def _convert_one(job: ConversionJob, voice: Voice, options: ConversionOptions, e
         raise TypeError(f"{voice.artifact} is not spoken by torch")
     source = read_source(job.recording, job.text, engine.acoustic, synthesis.speaker, voice.lexicon, options.recogniser)
     if source.skipped:
-        message = f"{source.skipped:.1f} s of {source.name} are silent: no words were found there"
+        message = f"no words were found in {source.skipped:.1f} s of {source.name}, so these are silent"
         emit(Said(message, "warning"))
 
     def pieces() -> Iterator[SpokenPassage]:

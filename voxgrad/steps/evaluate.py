@@ -202,7 +202,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     aligned = alignments(engines["voice"], opened, clips)
     rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
-        emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because the time ran out"))
+        emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because time ran out"))
         key = fingerprint(CARD, CARD_VERSION, {"sentences": len(sentences)}, parents, {})
     summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
     outcome = verdict(summary["base"], summary["voice"])
@@ -214,7 +214,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
         pictures.draw_compared(staged.directory / "card.png", mels, opened.mel)
         page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
             title=f"{voice.ref} beside its base {base.ref}",
-            corner="on the one sentence that it learnt from"
+            corner="on the one sentence that it was trained on"
             if learnt
             else f"on {counted(len(sentences), 'held-out sentences')}",
             columns=("base", "voice"),

@@ -111,7 +111,7 @@ def prepare(
         cache.clear(keys)
         first = f"{judged.problems[0].id}: {judged.problems[0].reason}"
         raise BadInputError(
-            f"none of the {len(judged.problems)} recordings in {folder} can be used, the first for this: {first}",
+            f"none of the {len(judged.problems)} recordings in {folder} can be used; first problem: {first}",
             ". ".join(["Fix the recordings or their transcripts", *transcripts.notices]) + ".",
         )
     try:

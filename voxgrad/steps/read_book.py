@@ -105,7 +105,7 @@ def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bo
     work = _Work.open(target.path.with_name(f"{target.path.name}.part"), job.recipe.remark)
     before = sum(bool(piece.timing.words) for piece in work.pieces)
     if before:
-        emit(Said(f"going on after {before} of {summary.passages} passages"))
+        emit(Said(f"continuing after {before} of {summary.passages} passages"))
     work.add(with_progress(job.pieces(after=work.resumption), _TASK, summary.passages, emit, before))
     comment = job.recipe.remark if target.metadata else MARK
     tags = AudiobookTags(part.title, part.author, comment, part.cover)

@@ -59,7 +59,7 @@ def replay(
         EnvironmentFailureError: the disk refuses.
     """
     if recipe.text is None:
-        message = f"{source} was streamed from standard input and does not contain its text"
+        message = f"{source} was streamed from standard input, so its metadata do not contain the text"
         raise BadInputError(message, "Speak the text again.")
     made = _Made(store, source, recipe, lexicon, emit)
     job = made.job(recipe.text)
@@ -117,10 +117,10 @@ def _converted(
     path = next((place for place in places if place.is_file()), None)
     if path is None or sha256_of(path) != known.sha256:
         raise BadInputError(
-            f"{known.file} that {source} was converted from is not here"
+            f"{known.file}, from which {source} was converted, is missing"
             if path is None
             else f"{path.name} is not the recording that {source} was converted from",
-            "Name it with --recording.",
+            "Give its path with --recording.",
         )
     taken = read_source(path, text, engine.acoustic, job.synthesis.speaker, voice.lexicon, None)
     again = conversion_recipe(voice, text, known, job.synthesis, job.seed)

@@ -315,11 +315,11 @@ def _read(archive: zipfile.ZipFile, root: str, members: dict[str, zipfile.ZipInf
     stray = listed.keys() ^ (members.keys() - {MANIFEST_FILE, DIGEST_FILE})
     if stray:
         held = "misses" if min(stray) in listed else "holds"
-        raise _refused(file, f"{held} {min(stray)!r} of {root}, against its manifest")
+        raise _refused(file, f"{held} {min(stray)!r} of {root}, unlike its manifest")
     _check_paths(listed, file)
     for path, size in listed.items():
         if members[path].file_size != size:
-            raise _refused(file, f"gives another size for {path!r} than the manifest of {root}")
+            raise _refused(file, f"and the manifest of {root} give different sizes for {path!r}")
     return ArchivedArtifact(manifest, content, members)
 
 

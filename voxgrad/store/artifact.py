@@ -94,7 +94,7 @@ class Reference:
         parts = _REFERENCE.fullmatch(text)
         if parts is None:
             raise BadInputError(
-                f"{text!r} is not a reference", "Write it as in alice, alice@v3, voice/alice@v3 or @sha256:1f2e3d."
+                f"{text!r} is not a reference", "Write it like alice, alice@v3, voice/alice@v3 or @sha256:1f2e3d."
             )
         kind, version = parts["kind"], parts["version"]
         return cls(

@@ -222,7 +222,9 @@ def _return(store: Store, removed: Trashed) -> StoreEntry:
     target = versions / f"v{location.version}"
     with explain_os_errors(f"restore {location}"), advisory_lock(store.home / "store.lock"):
         if target.exists():
-            raise BadInputError(f"The place of {location} is taken", f"Remove what lies there: {location.ref}.")
+            raise BadInputError(
+                f"Another artifact is called {location}", f"Remove it first: voxgrad rm {location.kind}/{location.ref}."
+            )
         versions.mkdir(parents=True, exist_ok=True)
         location.directory.rename(target)
         for directory in (versions, versions.parent, versions.parent.parent, location.directory.parent):

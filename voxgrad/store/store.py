@@ -192,7 +192,7 @@ class Store:
         try:
             return self._with_digest(parent.digest, None)
         except BadInputError as error:
-            message = f"The {role} {parent.ref} is not in this store, or damaged"
+            message = f"The {role} {parent.ref} is not in this store, or is damaged"
             raise BadInputError(message, "Import it, or use --home with the store that contains it.") from error
 
     def locate(self, ref: str | None, kind: str | None = None) -> StoreEntry:

@@ -50,7 +50,7 @@ def package_file(package: str, name: str) -> Path:
     path = next((path for folder in folders or () if (path := Path(folder) / name).is_file()), None)
     if path is None:
         message = f"The package {package} or its file {name} is missing"
-        raise EnvironmentFailureError(message, "Reinstall voxgrad with its dependencies")
+        raise EnvironmentFailureError(message, "Reinstall voxgrad with its dependencies.")
     return path
 
 

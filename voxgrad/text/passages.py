@@ -338,7 +338,7 @@ def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] 
     if described:
         yield _listed("not read", [_described(part, told, counts[part]) for part, told in described.items()])
     if misspelt := list(dict.fromkeys(misspelt_phones(plain))):
-        yield _listed("read as text, for not all of it is phones", misspelt)
+        yield _listed("read as text, because not all of it is phones", misspelt)
 
 
 def _listed(message: str, named: list[str]) -> str:

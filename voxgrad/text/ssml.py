@@ -94,7 +94,7 @@ def read_script(text: str) -> Script:
             script = None
         if script is None:  # the places in the first error are those of the text
             raise
-    return replace(script, warnings=(*script.warnings, "& and < that are no markup are read as text"))
+    return replace(script, warnings=(*script.warnings, "& and < that are not markup are read as text"))
 
 
 def _parsed(document: str) -> Script:
@@ -157,7 +157,7 @@ class _Handler(ContentHandler):
         place = f"line {self._locator.getLineNumber()}, column {self._locator.getColumnNumber() + 1}"
         outer, attributes = self._stack[-1], dict(attrs.items())
         if len(self._stack) > _DEEPEST:
-            raise self._refusal(place, f"elements are nested more than {_DEEPEST} deep", "Write it flatter.")
+            raise self._refusal(place, f"elements are nested more than {_DEEPEST} deep", "Nest fewer elements.")
         if len(self._stack) == 1 and name != "speak":
             raise self._refusal(place, f"the outermost element is <{name}>", "Put all of it into <speak>.")
         frame = _Frame(name, outer.prosody, outer.voice, attributes, place)
@@ -359,7 +359,7 @@ class _Handler(ContentHandler):
         else:
             of = f" of the format {format_}" if format_ else ""
             try:
-                with self._refusing(frame, f"{text!r} is no {kind}{of}", "Correct it, or leave <say-as> out."):
+                with self._refusing(frame, f"{text!r} is not a valid {kind}{of}", "Correct it, or leave <say-as> out."):
                     words = say_as(text, kind, format_)
             except NothingToSayError as error:
                 raise self._refusal(frame.place, error.message, error.hint) from error

@@ -266,7 +266,7 @@ def read_tier(path: Path, name: str) -> list[Interval]:
         BadInputError: no such file or tier.
     """
     if not path.is_file():
-        raise BadInputError(f"there is not a TextGrid {path}", _ALIGN)
+        raise BadInputError(f"there is no TextGrid {path}", _ALIGN)
     tiers = dict(read_tiers(path))
     if name not in tiers:
         raise BadInputError(f"{path} has no tier {name}", _ALIGN)
@@ -334,8 +334,8 @@ def whole_frames(borders: Sequence[float], frames: int) -> Tensor:
 def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
     for index, (phone, other) in enumerate(zip(found, expected, strict=False), 1):
         if phone != other:
-            return f"its phone {index} is {_shown(phone)}, where the clip has {_shown(other)}"
-    return f"it has {len(found)} phones, and the clip {len(expected)}"
+            return f"its phone {index} is {_shown(phone)}, but that of the clip is {_shown(other)}"
+    return f"it has {len(found)} phones, but the clip has {len(expected)}"
 
 
 def _shown(label: str) -> str:

@@ -175,12 +175,14 @@ def check_fits(spec: AcousticSpec, dataset: Dataset, base: str) -> None:
     """
     if spec.mel != dataset.mel:
         raise BadInputError(
-            f"{base} was trained on mel {spec.mel.fingerprint}, {dataset.artifact.ref} holds {dataset.mel.fingerprint}",
+            f"{base} was trained with mel {spec.mel.fingerprint}, "
+            f"but {dataset.artifact.ref} has {dataset.mel.fingerprint}",
             "Prepare the recordings again with the base's mel settings.",
         )
     if spec.text != dataset.text:
         raise BadInputError(
-            f"{base} uses the text front end {spec.text.frontend}, {dataset.artifact.ref} {dataset.text.frontend}",
+            f"{base} uses the text front end {spec.text.frontend}, "
+            f"but {dataset.artifact.ref} uses {dataset.text.frontend}",
             f"Prepare the recordings again with --text-frontend {spec.text.frontend}.",
         )
 

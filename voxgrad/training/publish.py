@@ -151,7 +151,7 @@ def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, em
             f"Give at least {1.2 * least + 10 + options.reserved:.0f}s, or fewer stages.",
         )
     shares = (
-        f"{task.name(number)}: {limit:.0f} s, of {cost.step:.2g} s per step"
+        f"{task.name(number)}: {limit:.0f} s, at {cost.step:.2g} s per step"
         for number, (limit, cost) in enumerate(zip(seconds, costs, strict=True))
     )
     emit(Said(f"time for {', '.join(shares)}"))

@@ -161,7 +161,7 @@ def parse_budget(text: str) -> float:
     hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
     total = 3600.0 * hours + 60.0 * minutes + seconds
     if total <= 0:
-        raise BadInputError(f"{text!r} is not a duration", "Write it as in 90s, 20m, 1h30m or 2h.")
+        raise BadInputError(f"{text!r} is not a duration", "Write it like 90s, 20m, 1h30m or 2h.")
     return total
 
 

@@ -284,7 +284,7 @@ class Trainer:
         best, patience = self.position.best, self.settings.patience
         if best is None or patience is None or best.waited < patience:
             return False
-        self.emit(Said(f"{self.task.name(number)} ends at step {self.total}: nothing better since {best.step}"))
+        self.emit(Said(f"{self.task.name(number)} ends at step {self.total}: no improvement since step {best.step}"))
         return True
 
     def _end(self, number: int) -> None:

@@ -220,7 +220,7 @@ def _script(path: Path) -> Iterator[str]:
     """The text of a file that holds nothing else."""
     content = read_text(path).text
     text = one_line(content)
-    reason = f"is no script: {other}" if (other := _other_form(content)) else "" if text else "is empty"
+    reason = f"is not a script: {other}" if (other := _other_form(content)) else "" if text else "is empty"
     if reason:
         raise BadInputError(f"{path.name} {reason}", "Write exactly what is said.")
     yield text

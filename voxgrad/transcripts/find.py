@@ -187,7 +187,7 @@ def _from_file(folder: Folder, path: Path, form: str | None) -> Transcripts:
     meant = folder.called_as(PurePosixPath(path.name)) or folder.recordings
     if len(meant) != 1:
         raise BadInputError(
-            f"{path.name} has no recording of its own called as it", "Call both the same, as a.wav and a.wav.srt."
+            f"no recording has the same name as {path.name}", "Give both the same name, such as a.wav and a.wav.srt."
         )
     name, segments = clip_name(folder.name_of(meant[0])), FORMATS[timed].read(path)
     return Transcripts(*timed_entry(name, folder.path / meant[0], segments, path.name), timed, path.name)
@@ -236,7 +236,7 @@ def _failing(name: str, content: str, chosen: str, failed: int, lines: int) -> s
         form: sum(isinstance(row, Row) and bool(row.text) for row in rows(content, form)) for form in of_kind("list")
     }
     nearest = max(fits, key=lambda form: (fits[form], form == chosen))
-    advice = f"and looks like {nearest}: try --format {nearest}" if nearest != chosen else "which fits it best"
+    advice = f"but looks like {nearest}: try --format {nearest}" if nearest != chosen else "which fits it best"
     return f"{failed} of {lines} lines of {name} cannot be used; it was read as {chosen}, {advice}"
 
 

@@ -99,7 +99,7 @@ class Folder:
             return f"{file.name} cannot be read ({error.strerror})"
         if path.is_symlink():
             return f"{file.name} is a link to a file that is not there (fetch it with `dvc pull` or `git annex get`)"
-        return f"{file.name} is no file"
+        return f"{file.name} is not a file"
 
     def find(self, name: str, base: str = "") -> tuple[Path, PurePosixPath] | str:
         """The recording that a transcript means by a path or an id without ending, or why there is none.

@@ -144,7 +144,7 @@ class HiFiGAN:
         """
         upsampling = prod(spec.upsample_rates)
         if upsampling != mel.hop_length:
-            message = f"upsample_rates multiply to {upsampling}, and the hop is {mel.hop_length} samples"
+            message = f"upsample_rates multiply to {upsampling}, but the hop is {mel.hop_length} samples"
             raise BadInputError(message, "Use the config that came with the checkpoint.")
         return cls(spec, mel, Generator(spec, mel.n_mels).eval())
 

@@ -142,8 +142,8 @@ def require_mel(vocoder: Vocoder, mel: MelSpec, called: str | None = None, whose
         BadInputError: they differ.
     """
     theirs, ours = vocoder.mel.model_dump(), mel.model_dump()
-    differing = [f"{key} {theirs[key]:g} against {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
+    differing = [f"{key} {theirs[key]:g} instead of {ours[key]:g}" for key in ours if theirs[key] != ours[key]]
     if differing:
         name = f"vocoder {vocoder.name}" if called is None else called
-        message = f"the {name} expects another mel than that of {whose}: {', '.join(differing)}"
+        message = f"the {name} does not fit the mel of {whose}: {', '.join(differing)}"
         raise BadInputError(message, "Choose a vocoder trained with these mel settings.")
