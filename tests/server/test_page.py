@@ -176,7 +176,7 @@ def test_from_nothing_to_a_voice(page):
     page.until(lambda: "All sentences" in page["take-status"].text, 120)
     page.picture("recorded")
     page["undo"].click()
-    page.until(lambda: "not recorded any more" in page["take-status"].text)
+    page.until(lambda: "is deleted" in page["take-status"].text)
     page["make"].click()
     if page["question"].is_displayed():  # less than half a minute
         page.click("OK")

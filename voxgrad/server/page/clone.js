@@ -15,9 +15,9 @@ const SAYS = {
   load: "Getting ready",
   prepare: "Listening to the recordings",
   measure: "Measuring the speed of this computer",
-  "measure pitch": "Following the melody",
-  adapt: "Finding the voice",
-  align: "Finding each sound",
+  "measure pitch": "Measuring the pitch",
+  adapt: "Adapting to the voice",
+  align: "Aligning the sounds with the texts",
   train: "Learning the voice",
   card: "Comparing the clone with you",
 };
@@ -36,7 +36,7 @@ export async function cloneView(place, id) {
     "section",
     {},
     el("fieldset", {}, el("legend", { textContent: "How much time may it take?" }), ...kinds.map(([name, text, about]) => choice("kind", name, text, about, name === "fast")), el("small", { textContent: "Times are for two processor cores." })),
-    details("Details", field("Preset", preset), field("Minutes of training", time, "Without a number, as many as the preset takes.")),
+    details("Details", field("Preset", preset), field("Minutes of training", time, "Leave this empty for as many as the preset takes.")),
   );
   const start = button("Make the voice", begin, { className: "primary", id: "clone" });
   const cancel = button("Stop", stop, { id: "cancel" });
@@ -56,7 +56,7 @@ export async function cloneView(place, id) {
 
   async function stop() {
     show(await json("DELETE", path));
-    status.textContent = "Stopping. What is done is saved …";
+    status.textContent = "Saving and stopping …";
   }
 
   function show(job) {
@@ -67,7 +67,7 @@ export async function cloneView(place, id) {
     working.hidden = false;
     bar.hidden = !running;
     start.hidden = running || state === "done";
-    start.textContent = state === "stopped" ? "Go on" : "Make the voice";
+    start.textContent = state === "stopped" ? "Continue" : "Make the voice";
     cancel.hidden = !running;
     more.hidden = running;
     const { done, left } = progress(job);
@@ -76,7 +76,7 @@ export async function cloneView(place, id) {
     status.className = state === "failed" ? "bad" : "";
     status.textContent = {
       running: `${SAYS[job.task] ?? "Working"}.${left === null ? "" : ` ${left[0].toUpperCase()}${left.slice(1)} left.`}`,
-      stopped: "Stopped. It goes on where it stopped.",
+      stopped: "Stopped. Press Continue to resume.",
       failed: job.message,
       done: "",
     }[state];

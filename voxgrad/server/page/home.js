@@ -2,7 +2,7 @@
 
 import { ask, attempt, button, choice, chosen, clock, details, el, field, heading, json, playButton, preview } from "./common.js";
 
-const STATEMENT = "I agree that my voice is cloned on this computer, for my own use.";
+const STATEMENT = "I agree that my voice may be cloned on this computer, for my own use.";
 
 export async function homeView(place) {
   const [{ sessions }, { voices }] = await Promise.all([json("GET", "/api/recordings"), json("GET", "/v1/audio/voices")]);
@@ -11,11 +11,11 @@ export async function homeView(place) {
   const running = open.find((one) => one.clone?.state === "running");
   const hero = el("section", { className: "hero" });
   if (running) {
-    hero.append(heading(`The voice of ${running.speaker} is being made`), el("p", { textContent: "You can close this page. The work goes on." }));
-    hero.append(link("See how it goes", `#/clone/${running.id}`, "primary"));
+    hero.append(heading(`The voice of ${running.speaker} is being made`), el("p", { textContent: "You can close this page. The work continues." }));
+    hero.append(link("See the progress", `#/clone/${running.id}`, "primary"));
   } else if (open.length) {
-    hero.append(heading(`Go on with ${open[0].speaker}`), el("p", { textContent: progress(open[0]) }));
-    hero.append(link("Go on", address(open[0]), "primary"));
+    hero.append(heading(`Continue with ${open[0].speaker}`), el("p", { textContent: progress(open[0]) }));
+    hero.append(link("Continue", address(open[0]), "primary"));
   } else if (own.length) {
     hero.append(heading("What should it say?"), el("p", { textContent: `${own[0].name} is ready to speak.` }));
     hero.append(link(`Speak with ${own[0].name}`, `#/speak?voice=${encodeURIComponent(own[0].id)}`, "primary"));
@@ -59,14 +59,14 @@ const address = (session) => `#/${session.clone || session.seconds > 180 ? "clon
 
 function progress(session) {
   if (session.clone?.state === "failed") return "The voice could not be made.";
-  if (session.clone) return "The work was stopped. It goes on where it stopped.";
+  if (session.clone) return "The work was stopped. You can continue it.";
   if (session.kind === "files") return "Recordings were added.";
   return session.takes ? `${session.takes} sentences are recorded, ${clock(session.seconds)} minutes.` : "Nothing is recorded yet.";
 }
 
 function sessionCard(session, place) {
   const remove = async () => {
-    if ((await ask(`Delete the recordings of ${session.speaker} for good? Voices that were made of them stay.`)) === null) return;
+    if ((await ask(`Delete the recordings of ${session.speaker} for good? Voices made from them stay.`)) === null) return;
     await json("DELETE", `/api/recordings/${session.id}`);
     place.replaceChildren();
     await homeView(place);
@@ -76,7 +76,7 @@ function sessionCard(session, place) {
     { className: "card" },
     el("strong", { textContent: session.speaker }),
     el("small", { textContent: progress(session) }),
-    el("div", { className: "buttons" }, link("Go on", address(session)), button("Delete", remove, { ariaLabel: `Delete the recordings of ${session.speaker}` })),
+    el("div", { className: "buttons" }, link("Continue", address(session)), button("Delete", remove, { ariaLabel: `Delete the recordings of ${session.speaker}` })),
   );
 }
 
@@ -110,9 +110,9 @@ export async function newView(place) {
     ),
     details(
       "Details",
-      field("Name of the voice", name, "For other programs. Small letters, digits, . _ and -."),
+      field("Name of the voice", name, "For other programs. Lowercase letters, digits, . _ and -."),
       field("What the person agrees to", statement),
-      field("Sentences of your own", own, "One a line. Without them, fifty sentences that have all sounds of English."),
+      field("Sentences of your own", own, "One per line. If you leave this empty, you read fifty sentences with all sounds of English."),
     ),
     el("div", { className: "buttons" }, el("button", { className: "primary", textContent: "Continue" })),
   );

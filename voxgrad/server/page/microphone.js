@@ -23,7 +23,7 @@ export class Microphone {
   /** Opens the device, or the one that is chosen; `device` is "" for the system's own. */
   async open(device = "") {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error("The browser gives the microphone to pages at localhost or over https only.");
+      throw new Error("Browsers allow the microphone only on pages at localhost or over https.");
     }
     await this.close();
     const audio = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };

@@ -48,7 +48,7 @@ function prompts(place, session) {
   const level = el("meter", { id: "level", min: 0, max: 1, low: 0.1, high: 0.9, optimum: 0.5, value: 0, ariaLabel: "Level of the microphone" });
   const advice = el("p", { role: "status", className: "quiet" });
   const start = button("Start", toggle, { id: "record" });
-  const hear = playButton("Play the refused take", async () => paused(() => play(URL.createObjectURL(refused.take))), { hidden: true, id: "hear" });
+  const hear = playButton("Play the failed take", async () => paused(() => play(URL.createObjectURL(refused.take))), { hidden: true, id: "hear" });
   const keep = button("Keep it anyway", () => send(refused.take, refused.number, true), { hidden: true, id: "keep" });
   const replay = playButton("Play", async () => paused(async () => play(await objectUrl(path(current)))), { id: "play-take" });
   const undo = button("Undo", takeBack, { id: "undo" });
@@ -107,7 +107,7 @@ function prompts(place, session) {
 
   function listen() {
     mic.arm();
-    tell("Listening. Read the sentence aloud; it stops by itself.", "", true);
+    tell("Listening. Read the sentence aloud; recording stops by itself.", "", true);
   }
 
   /** Plays something while the microphone does not listen, and listens again if it did. */
@@ -192,11 +192,11 @@ function prompts(place, session) {
     const number = accepted.pop() ?? current;
     state = await json("DELETE", path(number));
     go(number);
-    tell(`Sentence ${number} is not recorded any more.`);
+    tell(`The recording of sentence ${number} is deleted.`);
   }
 
   async function makeVoice() {
-    const short = `Only ${Math.round(state.seconds)} seconds are recorded. The voice will hardly be like ${state.speaker}: 30 seconds are the least, a minute is better. Make it anyway?`;
+    const short = `Only ${Math.round(state.seconds)} seconds are recorded. The voice will hardly sound like ${state.speaker}: record at least 30 seconds, better a minute. Make it anyway?`;
     if (state.seconds < GOALS[0][0] && (await ask(short)) === null) return;
     location.hash = `#/clone/${session.id}`;
   }
@@ -257,12 +257,12 @@ function files(place, session) {
   const area = el(
     "section",
     { className: "card drop" },
-    el("p", { textContent: "Drop recordings here, or choose them. One to three minutes of one person are enough." }),
+    el("p", { textContent: "Drop recordings here, or choose them. One to three minutes of one person's speech are enough." }),
     el("div", { className: "row" }, field("Files, or a zip", some), field("A folder", folder)),
     listed,
     details(
       "Texts of the recordings",
-      el("p", { textContent: "A text file of the same name beside each recording, such as hello.wav and hello.txt; or one metadata.csv with lines of name|text. Recordings without a text are written down by Whisper, if it is installed with voxgrad." }),
+      el("p", { textContent: "Add a text file with the same name for each recording, such as hello.txt for hello.wav, or one metadata.csv with lines of name|text. Whisper transcribes recordings without a text, if it is installed." }),
     ),
   );
   area.ondragover = (event) => event.preventDefault();

@@ -27,7 +27,7 @@ function catalogue(voices) {
   const included = voices
     .filter((one) => one.kind === "base")
     .flatMap((one) => [
-      { id: one.id, title: `${one.name[0].toUpperCase()}${one.name.slice(1)}, the usual voice`, tags: ["Usual"] },
+      { id: one.id, title: `${one.name[0].toUpperCase()}${one.name.slice(1)}, the default voice`, tags: ["Default"] },
       ...one.speakers.filter((name) => one.speakers.length > 1).map((name) => ({ id: `${one.id}:${name}`, ...about(name) })),
     ]);
   return [...own, ...included];
@@ -232,7 +232,7 @@ function voicePicker(all, pick) {
       "div",
       { className: `card${used ? " used" : ""}` },
       el("strong", { textContent: one.title }),
-      el("small", { textContent: one.tags.filter((tag) => tag !== "Usual").join(" · ") }),
+      el("small", { textContent: one.tags.filter((tag) => tag !== "Default").join(" · ") }),
       el(
         "div",
         { className: "buttons" },

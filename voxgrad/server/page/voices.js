@@ -30,7 +30,7 @@ function entry(voice, again) {
     if (!result.hidden) await showResult(voice.ref, result);
   };
   const rename = async () => {
-    const name = await ask(`Another name for ${voice.name}`, voice.name);
+    const name = await ask(`New name for ${voice.name}`, voice.name);
     if (name === null || name === voice.name) return;
     await json("POST", `${path}/rename`, { name });
     await again();
