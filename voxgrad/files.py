@@ -1,4 +1,4 @@
-"""Files: durable and atomic writes, digests, locks, and the operating system's errors explained."""
+"""Files: durable and atomic writes, digests, locks, and messages for failures such as a full disk."""
 
 import errno
 import hashlib

@@ -21,7 +21,7 @@ from voxgrad.settings import AudioSpec, CheckSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.transcripts.find import find_transcripts
-from voxgrad.transcripts.formats import Entry
+from voxgrad.transcripts.registry import Entry
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SETS = (("kokoro/heldout", None), ("kathleen", 200), ("lj", None))

@@ -8,8 +8,8 @@ from tests.tables import rows
 from voxgrad.errors import BadInputError
 from voxgrad.transcripts.beside import script_beside
 from voxgrad.transcripts.find import find_transcripts
-from voxgrad.transcripts.formats import BadRow
 from voxgrad.transcripts.lists import rows as lines_of
+from voxgrad.transcripts.registry import BadRow
 
 Make = Callable[..., Path]
 

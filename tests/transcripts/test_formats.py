@@ -12,7 +12,7 @@ from tests.tables import rows
 from voxgrad.cli.main import main
 from voxgrad.errors import BadInputError
 from voxgrad.transcripts.find import find_transcripts
-from voxgrad.transcripts.formats import FORMATS, Transcripts, of_kind
+from voxgrad.transcripts.registry import FORMATS, Transcripts, of_kind
 
 sys.path.insert(0, str(Path(__file__).parent))
 from small_corpora import SAMPLES, grid

@@ -17,7 +17,7 @@ from voxgrad.audio.io import Waveform, write_audio
 from voxgrad.audio.praat import bend, median_f0
 from voxgrad.errors import BadInputError
 from voxgrad.evaluation.metrics import spectral_detail
-from voxgrad.voice.pauses import Cut, Cuts, cuts_for
+from voxgrad.voice.silence_cuts import Cut, Cuts, cuts_for
 from voxgrad.voice.torch_engine import TorchEngine
 from voxgrad.voice.voice import Speech
 

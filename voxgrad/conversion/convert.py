@@ -33,7 +33,7 @@ from voxgrad.text.passages import Passage
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import encode_transcript
 from voxgrad.voice.metadata import Recipe, Recording
-from voxgrad.voice.pauses import faded
+from voxgrad.voice.silence_cuts import faded
 from voxgrad.voice.speak import SpokenPassage, piece_seed, silence_at_end
 from voxgrad.voice.timings import timed
 from voxgrad.voice.torch_engine import TorchEngine

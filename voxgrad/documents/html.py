@@ -1,4 +1,4 @@
-"""HTML, Markdown and dialogues as SSML: what a reader would read aloud.
+"""HTML (pages, and chapters of EPUB), Markdown and dialogues to SSML; notes and page numbers are left out.
 
 HTML is read by the standard library's tolerant parser, Markdown (CommonMark, with tables) by markdown-it-py. A dialogue
 is lines of ``name: what is said``, each in that voice.

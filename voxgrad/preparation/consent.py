@@ -1,7 +1,7 @@
 """Whose voice it is, and why it may be used: the statement that travels with a dataset to voice and speech."""
 
 from voxgrad.errors import BadInputError
-from voxgrad.transcripts.formats import one_line
+from voxgrad.transcripts.registry import one_line
 
 
 def agreed(speaker: str | None, words: str) -> str:

@@ -24,7 +24,7 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.pronounce import pronounce
 from voxgrad.training.dataset import CLIPS, MELS, Clip, write_corpus
-from voxgrad.transcripts.formats import Problem
+from voxgrad.transcripts.registry import Problem
 
 RECORDINGS, AUDIO, REJECTED = "recordings.jsonl", "audio", "rejected"
 REJECTED_MELS = "rejected.safetensors"

@@ -39,7 +39,7 @@ from voxgrad.text.dictionary import is_vowel
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.tokens import Encoded, encode_transcript
 from voxgrad.training.dataset import Clip
-from voxgrad.transcripts.formats import Entry, Problem
+from voxgrad.transcripts.registry import Entry, Problem
 
 _OF_THE_RECORDING = (BadInputError, IntegrityError)
 """What is wrong with one recording; others go on."""

@@ -31,7 +31,7 @@ from voxgrad.store.artifact import check_name
 from voxgrad.text.dictionary import CONSONANTS, VOWELS
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.tokens import encode_transcript
-from voxgrad.transcripts.formats import one_line
+from voxgrad.transcripts.registry import one_line
 
 _FARTHEST: Final = 1.0
 """Nats a frame from the likeliest phones; docs/research/preparation.md has the figures of this and the next two."""

@@ -23,7 +23,7 @@ from voxgrad.settings import PrepareSpec
 from voxgrad.training.alignment import labels
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.beside import BESIDE
-from voxgrad.transcripts.formats import Problem, Transcripts
+from voxgrad.transcripts.registry import Problem, Transcripts
 
 _SHOWN = 20  # rejections that are reported one by one
 _WARNED = 8

@@ -27,7 +27,7 @@ from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.transcripts.find import find_transcripts
-from voxgrad.transcripts.formats import Entry, Problem
+from voxgrad.transcripts.registry import Entry, Problem
 
 VERSION = 5
 _TASK, _OWN_BASE = "prepare", "english"

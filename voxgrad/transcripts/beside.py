@@ -1,7 +1,4 @@
-"""Texts in files beside the recordings: scripts, and transcripts with times.
-
-Those with times are label tracks, subtitles, TextGrids and ELAN's annotations.
-"""
+"""Readers of text files beside the recordings: scripts, label tracks, subtitles, TextGrids and ELAN annotations."""
 
 import csv
 import html
@@ -20,7 +17,8 @@ from webvtt.models import Timestamp
 
 from voxgrad.errors import BadInputError
 from voxgrad.textgrid import read_tiers
-from voxgrad.transcripts.formats import (
+from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, folded
+from voxgrad.transcripts.registry import (
     FORMATS,
     OVERLAP,
     Entry,
@@ -35,7 +33,6 @@ from voxgrad.transcripts.formats import (
     register,
     timed_entry,
 )
-from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, folded
 from voxgrad.unicode import read_text
 
 _PHONES = re.compile(r"(?i)\b(phones?|phonemes?|segments?|syllables?|mau|kas|kan|sampa|ipa|tones?|breaks?)$")

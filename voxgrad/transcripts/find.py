@@ -11,7 +11,9 @@ from pydantic import Field
 from voxgrad.errors import BadInputError
 from voxgrad.settings import Spec
 from voxgrad.transcripts.beside import is_label_track, read_beside
-from voxgrad.transcripts.formats import (
+from voxgrad.transcripts.lists import corpus_rows, no_lines, recognise, rows
+from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, public_name
+from voxgrad.transcripts.registry import (
     FORMATS,
     BadRow,
     Entry,
@@ -23,8 +25,6 @@ from voxgrad.transcripts.formats import (
     of_kind,
     timed_entry,
 )
-from voxgrad.transcripts.lists import corpus_rows, no_lines, recognise, rows
-from voxgrad.transcripts.recordings import Folder, by_folded_name, clip_name, public_name
 from voxgrad.unicode import read_text
 
 

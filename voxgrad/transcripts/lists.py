@@ -1,7 +1,4 @@
-"""Lists of recordings and their texts, in the formats that other programs write.
-
-And corpora that are known by their folders: LibriSpeech, VCTK, CMU Arctic, Kaldi, Common Voice and others.
-"""
+"""Readers of lists of recordings and texts, and of corpora: LibriSpeech, VCTK, CMU Arctic, Kaldi and others."""
 
 import csv
 import json
@@ -13,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.transcripts.formats import FORMATS, BadRow, Row, Rows, one_line, register
 from voxgrad.transcripts.recordings import Folder, is_sound
+from voxgrad.transcripts.registry import FORMATS, BadRow, Row, Rows, one_line, register
 from voxgrad.unicode import read_text
 
 _FEW_SPEAKERS: Final = 0.5  # names of speakers repeat; texts hardly do

@@ -22,7 +22,7 @@ from voxgrad.store import Artifact
 from voxgrad.text.intonation import question_rises
 from voxgrad.text.marked_text import PLAIN, Prosody
 from voxgrad.text.passages import Passage
-from voxgrad.voice.pauses import Cuts, cuts_for
+from voxgrad.voice.silence_cuts import Cuts, cuts_for
 
 _PEAK: Final = 0.99
 _FREE: Final = {

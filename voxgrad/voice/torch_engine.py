@@ -16,7 +16,7 @@ from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store import Artifact
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
 from voxgrad.voice.engine import LocalEngine, TokenChanges, finite
-from voxgrad.voice.pauses import faded
+from voxgrad.voice.silence_cuts import faded
 
 _DELIVERY = DeliverySpec()
 

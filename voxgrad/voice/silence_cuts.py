@@ -1,4 +1,4 @@
-"""Pauses in synthesised audio: where a passage sounds, and silences of a given length in place of its own."""
+"""Cuts in synthesised audio that give its silences the lengths that were asked for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The registry of the formats of transcripts, what their readers yield, and what of it can be used."""
+"""The registry of transcript formats, the rows and segments that their readers yield, and checks of these.
+
+The readers are in `voxgrad.transcripts.lists` and `voxgrad.transcripts.beside`.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
