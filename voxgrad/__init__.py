@@ -32,12 +32,12 @@ def load(
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: a file of pronunciations.
         home: the store's folder; None means ``$VOXGRAD_HOME``, or the user's data folder.
-        engine: ``torch``, ``onnx`` for ONNX Runtime, or ``auto``, which is ONNX Runtime where the voice's graph was
-            made before and torch otherwise; see docs/anywhere.md.
+        engine: ``torch``, ``onnx`` for ONNX Runtime, or ``auto``, which is ONNX Runtime if the voice's graph exists,
+            else torch; see docs/anywhere.md.
 
     Raises:
-        BadInputError: nothing answers to a reference, or voice and vocoder do not fit.
-        IntegrityError: something is damaged.
+        BadInputError: a reference does not exist, or voice and vocoder do not fit.
+        IntegrityError: voice or vocoder is damaged.
     """
     # Nothing is imported before it is needed: torch takes seconds.
     import warnings  # noqa: PLC0415

@@ -30,7 +30,7 @@ class AcousticModel:
         return self.spec.speakers[self.spec.voice]
 
     def speaking(self, precision: str) -> GradTTS:
-        """The model to synthesize with in a precision; one whose weights are not to change any more."""
+        """The model for synthesis in a precision; its weights must not change afterwards."""
         rounded = precision != "float32" and computes_bfloat16(torch.device("cpu"))
         # The sampler compares a U-Net's two precisions, for which it needs its weights as they are.
         return self._rounded if rounded and self.model.frame_prior is not None else self.model
@@ -40,7 +40,7 @@ class AcousticModel:
         return rounded_copy(self.model)
 
     def write(self, directory: Path, *, half: bool = False) -> None:
-        """Writes the weights into an artifact's directory; the spec belongs into its manifest."""
+        """Writes the weights into an artifact's directory; the spec goes into its manifest."""
         save_weights(directory / WEIGHTS, self.model.state_dict(), torch.float16 if half else None)
 
 
@@ -48,7 +48,7 @@ def load_acoustic_model(artifact: Artifact) -> AcousticModel:
     """Loads a base or a voice, ready to speak on the processor.
 
     Raises:
-        IntegrityError: its files or settings are not what was published.
+        IntegrityError: its files or settings have changed since they were published.
     """
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):

@@ -22,14 +22,14 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 
 def pick_device() -> torch.device:
-    """The first GPU, or the one that ``torchrun`` gives this process; else the processor."""
+    """The GPU that ``torchrun`` assigned to this process, else the first GPU, else the processor."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def precision_name(device: torch.device, settings: RunSpec) -> str:
-    """What ``auto`` comes to, for the manifest."""
+    """The precision that ``auto`` chooses, for the manifest."""
     if settings.precision != "auto":
         return settings.precision
     return "bfloat16" if computes_bfloat16(device) else "float32"
@@ -37,7 +37,7 @@ def precision_name(device: torch.device, settings: RunSpec) -> str:
 
 @contextmanager
 def memory_explained(number: int, stage: ScheduleSpec) -> Iterator[None]:
-    """Names the setting to lower where the body of stage ``number`` wants more memory than there is.
+    """Turns a lack of memory in stage ``number`` into an error that names the setting to lower.
 
     Raises:
         EnvironmentFailureError: the processor's or the GPU's memory is used up.
@@ -66,7 +66,7 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """A context in which matrices are multiplied in ``float32``, ``bfloat16``, or what the device is faster at."""
+    """A context that multiplies matrices in ``float32``, ``bfloat16``, or the faster of the two on the device."""
     half = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
@@ -93,7 +93,7 @@ def copy_with(module: _Module, replaced: Mapping[int, object]) -> _Module:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed for what is asked for next, instead of giving it back to the system.
+    """Let glibc reuse freed memory instead of returning it to the system.
 
     Every step of the diffusion asks for the same memory, and to get its pages anew takes about a tenth of the step.
     Does nothing with another C library.

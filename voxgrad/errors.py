@@ -1,4 +1,4 @@
-"""The errors that a person sees: a line that says what is wrong, and one that says how to mend it.
+"""The errors that users see: a message that says what is wrong, and a hint that says what to do.
 
 Libraries have errors of their own for a full disk, for too little memory and for shared libraries that do not fit.
 `as_voxgrad_error` tells them without importing any of these libraries, which would take seconds.
@@ -16,7 +16,7 @@ from typing import Final, Self
 
 
 class ExitCode(IntEnum):
-    """What the process answers to the shell."""
+    """Exit codes of the process."""
 
     OK = 0
     BUG = 1
@@ -29,11 +29,11 @@ class ExitCode(IntEnum):
 
 
 class VoxgradError(Exception):
-    """Something that the person can mend.
+    """An error that the user can fix.
 
     Args:
         message: what is wrong, one sentence without a final full stop.
-        hint: how to mend it, one sentence in the imperative.
+        hint: how to fix it, one sentence in the imperative.
         exit_code: overrides the class's own.
     """
 
@@ -56,25 +56,25 @@ class VoxgradError(Exception):
 
 
 class BadInputError(VoxgradError):
-    """What was given cannot be used: a file, a text, a setting, a reference."""
+    """An unusable input: a file, a text, a setting, a reference."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
 class IntegrityError(VoxgradError):
-    """What is stored does not agree with its digest, or has a schema that this version cannot read."""
+    """Stored data that do not match their digest, or have a schema that this version cannot read."""
 
     exit_code = ExitCode.INTEGRITY
 
 
 class EnvironmentFailureError(VoxgradError):
-    """The machine refuses: a full disk, a lock that is held, no permission, no memory."""
+    """A failure of the machine: a full disk, a held lock, no permission, no memory."""
 
     exit_code = ExitCode.ENVIRONMENT
 
 
 class DivergedError(VoxgradError):
-    """Training met a number that is not finite."""
+    """A loss or gradient of training is not finite."""
 
     exit_code = ExitCode.DIVERGED
 
@@ -123,7 +123,7 @@ _LONGEST_REASON: Final = 200
 
 
 def as_voxgrad_error(error: BaseException) -> VoxgradError | None:
-    """An exception of any kind as what a person is told; None for an interruption and for what can only be a bug."""
+    """Any exception as an error for the user; None for an interruption, and for what can only be a bug."""
     if isinstance(error, VoxgradError):
         return error
     if isinstance(error, ModuleNotFoundError) and _package(error.name) in _OF_TRAINING:
@@ -142,7 +142,7 @@ def as_voxgrad_error(error: BaseException) -> VoxgradError | None:
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether a write failed for want of space."""
+    """Whether a write failed because the disk is full."""
     return error.errno in _DISK_FULL
 
 
@@ -156,7 +156,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def os_error(error: BaseException) -> OSError | None:
-    """The refusal of the system that an exception stands for, if it is one."""
+    """The operating system's error behind an exception, if there is one."""
     if isinstance(error, OSError) and error.errno is not None:
         return error
     if (told := _RUST.search(str(error))) is not None:

@@ -1,4 +1,4 @@
-"""Progress as values: the core emits them, the terminal renders them."""
+"""Progress events: the steps emit them, the terminal renders them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -57,7 +57,7 @@ Advance = Callable[[float], None]
 
 
 def ignore(event: Event) -> None:
-    """An emitter for callers who do not watch."""
+    """An emitter for callers that do not need events."""
     del event
 
 
@@ -69,7 +69,7 @@ def tracked(
     total: int | None = None,
     note: Callable[[T], str] | None = None,
 ) -> Iterator[T]:
-    """Hand items on, which may still be coming, and tell of each, with a note on it, once it is worked on.
+    """Pass items on, which may still be arriving, and report each with a note once it is done.
 
     ``unit`` is the plural of an item. Without a total, it is the number of a collection's items, else unknown.
     """
@@ -81,7 +81,7 @@ def tracked(
 
 
 def uncounted(part: float) -> None:
-    """An `Advance` for callers who do not watch."""
+    """An `Advance` for callers that do not need progress."""
     del part
 
 

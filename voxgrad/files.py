@@ -74,7 +74,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def check_folder(folder: Path) -> None:
-    """See that a new folder can be written, before work is spent on what goes into it.
+    """Check that a new folder can be written, before work is spent on what goes into it.
 
     Raises:
         BadInputError: something lies there already, or its parent is missing.
@@ -123,7 +123,7 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def explain_os_errors(doing: str) -> Iterator[None]:
-    """Turn what the operating system refuses, ``doing`` ``publish voice alice``, into an error that can be mended.
+    """Turn failures of the operating system while ``doing`` (``publish voice alice``) into an error with a hint.
 
     Raises:
         EnvironmentFailureError: an ``OSError`` came from the body, or what a library makes of one.
@@ -138,7 +138,7 @@ def explain_os_errors(doing: str) -> Iterator[None]:
 
 
 def explained(error: OSError, doing: str) -> EnvironmentFailureError:
-    """The error that people see for ``error``, met while ``doing`` something."""
+    """The error that users see for ``error``, which occurred while ``doing`` something."""
     if is_disk_full(error):
         return EnvironmentFailureError(f"The disk is full: cannot {doing}", GO_ON)
     if error.errno in _FORBIDDEN:
@@ -175,7 +175,7 @@ def _try_lock(file: BinaryIO) -> bool:
 
 @contextmanager
 def advisory_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
-    """Hold the lock file ``path``, created where it is missing; the body runs in any case, after ``patience`` seconds.
+    """Hold the lock file ``path``, created if missing; after ``patience`` seconds, the body runs without the lock.
 
     The file is left behind, since removing it would let two holders in.
     """
@@ -188,7 +188,7 @@ def advisory_lock(path: Path, patience: float = 10.0) -> Iterator[None]:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock file ``path`` if nobody else does: False where another process holds it.
+    """Hold the lock file ``path``; yields False if another process holds it.
 
     Where the file system has no locks, it counts as held by us.
     """
@@ -197,7 +197,7 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock file ``path``; False where it is missing, or nothing can be locked."""
+    """Whether a running process holds the lock file ``path``; False if it is missing or cannot be locked."""
     try:
         with path.open("rb+") as file:
             return not _try_lock(file)

@@ -1,4 +1,4 @@
-"""An option is one documented field of a settings class; everything that offers it is made from that field.
+"""Options, each made from one documented field of a settings class.
 
 The command line (`voxgrad.cli.shared_options`), the body of a request, the signature of `Voice.say`, the controls of
 the page and the tables in the documentation read the field's type, range, default and docstring here.
@@ -37,7 +37,7 @@ class Option:
 
     @property
     def default(self) -> Any:
-        """The value where none is given; None where something else decides it."""
+        """The default value; None if it depends on something else."""
         return None if self.field.default_factory is not None else self.field.default
 
     @property
@@ -61,7 +61,7 @@ class Option:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values that there are; empty for numbers and texts."""
+        """The valid values; empty for numbers and texts."""
         return tuple(self.extra.get("enum", get_args(self.kind) if get_origin(self.kind) is Literal else ()))
 
     @property
@@ -76,7 +76,7 @@ class Option:
 
     @property
     def metavar(self) -> str:
-        """What stands for the value."""
+        """The placeholder of the value."""
         unit = self.extra.get("unit")
         return str(self.extra.get("metavar", unit.upper() if unit else "N" if self.kind is int else "X"))
 
@@ -110,7 +110,7 @@ def options_of(spec: type[BaseModel], without: Collection[str] = ()) -> Iterator
 
 
 def spec_named(path: str) -> type[BaseModel]:
-    """A settings class by its dotted path, so that whoever names it need not import it yet."""
+    """A settings class by its dotted path, so that it is imported only when it is used."""
     spec = locate(path)
     if not (isinstance(spec, type) and issubclass(spec, BaseModel)):
         raise TypeError(f"{path} is no settings class")
@@ -131,7 +131,7 @@ def request_body(base: type[Body], *specs: type[BaseModel], without: Collection[
 
 
 def given(spec: type[BaseModel], body: BaseModel) -> dict[str, Any]:
-    """What a body from `request_body` holds of some settings, without what was left to the default."""
+    """The fields of some settings in a body from `request_body`, without those left to the default."""
     values = {name: getattr(body, name, None) for name in spec.model_fields}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -214,7 +214,7 @@ _MARKS: Final = "<!-- options: written by `python -m voxgrad.options` -->\n", "<
 
 
 def with_table(page: str, name: str) -> str:
-    """A page of the documentation with its table as the fields are now."""
+    """A page of the documentation with an up-to-date table."""
     begin, end = _MARKS
     before, _, rest = page.partition(begin)
     return f"{before}{begin}{table(*map(spec_named, TABLES[name]))}{end}{rest.partition(end)[2]}"

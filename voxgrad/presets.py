@@ -62,7 +62,7 @@ def load_settings(spec: type[T], name: str, overrides: Iterable[str] = ()) -> T:
 
 
 def validated(spec: type[T], content: dict[str, Any], source: str) -> T:
-    """Builds ``spec``, turning pydantic's report into one line that names the nearest key.
+    """Builds ``spec``; pydantic's report becomes one line that names the nearest key.
 
     Raises:
         BadInputError: with the dotted key, what is wrong and, for an unknown key, the nearest known one.

@@ -26,7 +26,7 @@ def read_tiers(path: Path) -> list[tuple[str, list[Interval]]]:
     """The names and intervals of all interval tiers of a TextGrid, in any of Praat's formats.
 
     Raises:
-        BadInputError: it is none.
+        BadInputError: it is not a TextGrid.
     """
     import parselmouth  # noqa: PLC0415 (it takes a while, and few folders hold grids)
 

@@ -93,7 +93,7 @@ def read_text(path: Path) -> Decoded:
     Latin-1 is read as Windows-1252, which adds the curly quotes that most such files have.
 
     Raises:
-        BadInputError: it cannot be read, or is no text in any of these.
+        BadInputError: it cannot be read, or is not text in any of these encodings.
     """
     try:
         if path.stat().st_size > _LIMIT:
@@ -109,7 +109,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     """The lines of a stream, which errors call ``name``, as they come, in any encoding that `read_text` knows.
 
     Raises:
-        BadInputError: it is no text.
+        BadInputError: it is not text.
     """
     first = stream.readline()
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in first:

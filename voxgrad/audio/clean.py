@@ -1,4 +1,4 @@
-"""From a recording to clips that can be learnt from, with a record of what was done; silences, and cutting at them."""
+"""From a recording to clips for training, with a record of what was done; pauses, and cutting at them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ class OpenedRecording:
     """What it was before its noise was suppressed; None where that was not done."""
 
     def part(self, span: Span) -> "OpenedRecording":
-        """What lies between two times, in seconds."""
+        """The part between two times, in seconds."""
         noisy = None if self.noisy is None else part(self.noisy, span)
         return OpenedRecording(part(self.waveform, span), self.source, noisy)
 
@@ -149,7 +149,7 @@ def open_recording(path: Path, spec: AudioSpec) -> OpenedRecording:
 
 
 def cut_clip(opened: OpenedRecording, span: Span, spec: AudioSpec, name: str) -> CleanedClip:
-    """Trim, level and measure what lies in ``span`` seconds of a recording, which errors call ``name``.
+    """Trim, level and measure the part ``span`` (seconds) of a recording; errors call it ``name``.
 
     Raises:
         BadInputError: it is too short once trimmed, or silent.
@@ -202,7 +202,7 @@ _DENOISER_RATE = 48000
 
 
 def require_denoiser() -> None:
-    """See that noise can be suppressed.
+    """Check that noise can be suppressed.
 
     Raises:
         BadInputError: pyrnnoise is not installed.
@@ -247,7 +247,7 @@ def speech_span(waveform: Waveform, spec: AudioSpec) -> Span:
 
 
 def part(waveform: Waveform, span: Span) -> Waveform:
-    """What lies between two times, as a copy, so that the rest is not kept in memory by it."""
+    """The part between two times, as a copy, so that it does not keep the rest in memory."""
     first, last = (round(time * waveform.rate) for time in span)
     return Waveform(waveform.samples[first : max(last, first + 1)].copy(), waveform.rate)
 
@@ -308,7 +308,7 @@ def into_silence(span: Span, silences: Sequence[Span], around: Span) -> Span:
 
 
 def pieces(cuts: Sequence[Span], seconds: float) -> list[Span]:
-    """What lies between the middles of pauses.
+    """The spans between the middles of the pauses.
 
     >>> pieces([(1.0, 2.0)], 4.0)
     [(0.0, 1.5), (1.5, 4.0)]

@@ -23,7 +23,7 @@ _COVER_SIDE: Final = 1400  # pixels
 
 @dataclass(frozen=True)
 class Codec:
-    """How FFmpeg calls a container and the codec in it; bit/s, None where the codec is lossless."""
+    """FFmpeg's names of a container and its codec; bit/s, None for a lossless codec."""
 
     container: str
     name: str
@@ -121,7 +121,7 @@ def read_tags(path: Path) -> tuple[dict[str, str], float]:
 
 @dataclass(frozen=True)
 class AudiobookChapter:
-    """A chapter: its title, and the samples that it begins and ends at."""
+    """A chapter: its title, and the samples where it begins and ends."""
 
     title: str
     start: int
@@ -130,7 +130,7 @@ class AudiobookChapter:
 
 @dataclass(frozen=True)
 class AudiobookTags:
-    """What an audiobook says of itself."""
+    """The metadata of an audiobook."""
 
     title: str
     """Of the book."""
@@ -148,7 +148,7 @@ def write_audiobook(
     """Write blocks of samples as an audiobook, as its name ends. It appears complete at the end, or not at all.
 
     Raises:
-        EnvironmentFailureError: PyAV is missing, or the disk refuses.
+        EnvironmentFailureError: PyAV is missing, or the disk is full or cannot be written.
     """
     av = require_av()
     kind = target.suffix.lower().removeprefix(".")
@@ -190,7 +190,7 @@ def write_audiobook(
 
 
 def readable_cover(content: bytes) -> bytes | None:
-    """A picture as a JPEG of at most 1400 pixels a side; None where it is none, or far too large."""
+    """A picture as a JPEG of at most 1400 pixels a side; None if it is not a picture, or far too large."""
     # Only here, because those who only speak do without it.
     from PIL import Image  # noqa: PLC0415
 

@@ -146,7 +146,7 @@ def write_audio(path: Path, waveform: Waveform) -> None:
 
     Raises:
         BadInputError: the name ends in none of these, its folder does not exist, or a sample is not finite.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     kind = check_writable(path)
     if not np.isfinite(waveform.samples).all():
@@ -166,7 +166,7 @@ def copy_audio(source: Path, target: Path) -> None:
 
     Raises:
         BadInputError: the target cannot be an audio file.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     check_writable(target)
     if source.suffix.lower() != target.suffix.lower():
@@ -177,7 +177,7 @@ def copy_audio(source: Path, target: Path) -> None:
 
 
 def check_writable(path: Path) -> str:
-    """See that ``path`` can become an audio file; returns its format, such as ``wav``.
+    """Check that ``path`` can become an audio file; returns its format, such as ``wav``.
 
     Raises:
         BadInputError: the name ends in no format that can be written, or its folder does not exist.
@@ -197,7 +197,7 @@ def atomic_audio(path: Path) -> Iterator[Path]:
     """`voxgrad.files.atomic_write` of an audio file, whose library has errors of its own.
 
     Raises:
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     try:
         with atomic_write(path) as temporary:
@@ -301,7 +301,7 @@ def _no_sound(path: Path, start: bytes, error: soundfile.LibsndfileError) -> Bad
 
 
 def _first_bytes(path: Path) -> bytes:
-    """Refuse what is no regular file, what is empty, and what is shorter than its own header says."""
+    """Refuse a file that is not regular, is empty, or is shorter than its own header says."""
     if not path.exists():
         raise BadInputError(f"{path} does not exist", "Check the path.")
     if not path.is_file():
@@ -327,5 +327,5 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def cut_short(path: Path) -> BadInputError:
-    """What to say of a file that ends too early."""
+    """The error for a file that ends too early."""
     return BadInputError(f"{path} is truncated: it is shorter than its header says", "Copy or export it again.")

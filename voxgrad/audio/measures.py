@@ -1,4 +1,4 @@
-"""What a clip is like: Praat's measures of the voice, numpy's of the recording; loudness, gain and reverberation."""
+"""Measures of a clip: of the voice by Praat, of the recording by numpy; loudness, gain and reverberation."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _FLATS = 3
 
 @dataclass(frozen=True)
 class Measures:
-    """Of one clip, before it was levelled."""
+    """The measures of a clip before it was levelled."""
 
     f0_hz: float | None
     """Median fundamental frequency; None where nothing is voiced."""

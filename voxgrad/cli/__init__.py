@@ -1,1 +1,1 @@
-"""The terminal: one file a command, each of which parses, calls one step and renders."""
+"""The command line: every command parses its options, calls one step and prints the answer."""

@@ -1,4 +1,4 @@
-"""`voxgrad convert`, `vocode`, `replay` and `info`: audio files said again, and how one was made."""
+"""`voxgrad convert`, `vocode`, `replay` and `info`: commands that take audio files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -154,7 +154,7 @@ def recordings_of(path: Path) -> Iterator[Path]:
 
 
 def _recogniser(model: Path | None) -> "Recogniser | None":
-    """What is installed; nothing is no failure before a recording lacks its text."""
+    """The installed recogniser; without one, only a recording without a text is an error."""
     from voxgrad.preparation.speech_recognition import choose_recogniser
 
     if model is not None:

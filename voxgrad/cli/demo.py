@@ -1,4 +1,4 @@
-"""`voxgrad demo`: the whole chain, on recordings of one's own or on speech that it makes itself."""
+"""`voxgrad demo`: all steps, on the user's recordings or on synthetic ones."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

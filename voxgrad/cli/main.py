@@ -32,12 +32,12 @@ from voxgrad.threads import set_threads
 
 
 class Terminated(KeyboardInterrupt):
-    """Somebody asked the process to end (SIGTERM); what handles an interruption handles this too."""
+    """The process received SIGTERM; handled like an interruption."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is shown of an exception."""
+    """An exception as it is shown."""
 
     message: str
     """Without a final full stop."""
@@ -46,7 +46,7 @@ class Failure:
 
     @property
     def line(self) -> str:
-        """The whole of it on one line; what it quotes of an untrusted file cannot control the terminal."""
+        """All of it on one line, without control characters that a quoted file may contain."""
         stop = "" if self.message.endswith(("?", "!")) else "."
         words = " ".join(f"error: {self.message}{stop} {self.hint}".split())
         return "".join(sign if sign.isprintable() else "�" for sign in words)
@@ -206,7 +206,7 @@ class UnfailingStream:
 
 
 def silence(stream: TextIO) -> None:
-    """Send what is and will be written to a stream nowhere. Python would complain of it once more while it ends."""
+    """Discard what is written to a stream from now on. Otherwise Python would complain again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -1,4 +1,4 @@
-"""What `voxgrad say` is given to say: a text, a file, standard input, a list of JSON lines."""
+"""The input of `voxgrad say`: a text, a file, standard input, or a list of JSON lines."""
 
 import json
 import re
@@ -34,7 +34,7 @@ _TEXTS: Final = (".txt", ".jsonl", ".epub", *_ENDINGS, *_OTHERS)
 
 
 class Utterance(Spec):
-    """A line of a list; what is None is as for the whole list."""
+    """A line of a list; None means the value of the whole list."""
 
     text: Annotated[str, Field(min_length=1)]
     """Written English."""
@@ -50,7 +50,7 @@ class Utterance(Spec):
 
 @dataclass(frozen=True)
 class SayInput:
-    """What shall be said."""
+    """What is to be spoken."""
 
     texts: Iterable[str]
     """One document, or lines of standard input, which may still be coming."""
@@ -66,11 +66,11 @@ class SayInput:
     """Where the sounds of SSML lie."""
 
     def joined(self) -> str:
-        """All of it as one text, each part a paragraph, with no more lines than there are."""
+        """All of it as one text with a paragraph for each part, without additional lines."""
         return PARAGRAPH.join(self.texts)
 
     def utterances(self) -> Iterable[Utterance]:
-        """A line an utterance; SSML is one, and empty lines are left out."""
+        """One utterance per line, without empty lines; SSML is one utterance."""
         from voxgrad.text.ssml import is_ssml
 
         if self.listed is not None:
@@ -82,7 +82,7 @@ class SayInput:
 
 
 def file_named(text: str | None) -> Path | None:
-    """The file that a text is the name of, rather than a text to speak."""
+    """The file that a text names; None if it is a text to speak."""
     if text is None or len(text) > _LONGEST_NAME or not text.lower().endswith(_TEXTS):
         return None
     return path if (path := Path(text)).is_file() else None
@@ -131,7 +131,7 @@ def input_lines() -> Iterator[str]:
     """The lines of standard input as they come, in any of the usual encodings.
 
     Raises:
-        BadInputError: it is no text, or cannot be read.
+        BadInputError: it is not text, or cannot be read.
     """
     try:
         yield from read_lines(sys.stdin.buffer, "standard input")
@@ -173,10 +173,10 @@ def is_jsonl(text: str) -> bool:
 
 
 def read_jsonl(text: str, source: str) -> list[Utterance]:
-    """A JSON object a line; empty lines are left out.
+    """Read one JSON object per line, without empty lines.
 
     Raises:
-        BadInputError: a line is none; ``source`` and line are named.
+        BadInputError: a line is not a JSON object; the message names ``source`` and the line.
     """
     utterances = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -215,7 +215,7 @@ def read_cast(written: list[str] | None) -> dict[str, str]:
     """The voices of a script by name, as ``--cast`` has them, in one or several.
 
     Raises:
-        BadInputError: something in it is no pair.
+        BadInputError: something in it is not a pair.
 
     >>> read_cast(["alice=alice@v2,bob=english:kathleen"])
     {'alice': 'alice@v2', 'bob': 'english:kathleen'}

@@ -1,4 +1,4 @@
-"""What `voxgrad say` writes: one file, a file for each text, a stream, or an audiobook."""
+"""The output of `voxgrad say`: one file, a file for each text, a stream, or an audiobook."""
 
 import re
 import sys
@@ -35,7 +35,7 @@ _RANGE: Final = re.compile(r"(\d{1,5})(?:(-)(\d{1,5})?)?")
 
 @dataclass(frozen=True)
 class SayRequest:
-    """What all of it has in common; see the options of `voxgrad say`."""
+    """The options that all outputs share; see `voxgrad say -h`."""
 
     session: Session
     voice: str | None
@@ -53,7 +53,7 @@ class SayRequest:
     folder: Path
 
     def load(self, voice: "str | Artifact | None", emit: "Emit") -> "Voice":
-        """A voice with the vocoder, the lexicon and the engine that were asked for."""
+        """Load a voice with the requested vocoder, lexicon and engine."""
         from voxgrad.voice.load import load_voice
 
         return load_voice(
@@ -74,7 +74,7 @@ class SayRequest:
         return AudioTarget.at(path, self.timings, metadata=self.metadata)
 
     def require_timings_beside(self) -> None:
-        """See that timings can be written beside each of several files.
+        """Check that timings can be written beside each of several files.
 
         Raises:
             BadInputError: one file of them was named.
@@ -86,7 +86,7 @@ class SayRequest:
             )
 
     def to_one_file(self, text: str, output: Path | None) -> None:
-        """One text into one file, by way of an artifact."""
+        """Speak one text to one file, through an artifact."""
         from voxgrad.audio.writers import check_writable_audio, convert, read_comment
         from voxgrad.steps.say import AUDIO, TIMINGS, say
         from voxgrad.voice.load import find_voice
@@ -112,7 +112,7 @@ class SayRequest:
         answer_file(self.session, path, seconds, self.seed, parents, **more)
 
     def to_files(self, source: SayInput, directory: Path | None) -> None:
-        """Utterances into a file each."""
+        """Speak each utterance to a file of its own."""
         from voxgrad.steps.say import say_to_files
 
         self.require_timings_beside()
@@ -166,7 +166,7 @@ class SayRequest:
             yield SpokenFile(f"utterance {number}", job, self.target(path))
 
     def to_stream(self, source: SayInput, *, raw: bool) -> None:
-        """Everything into standard output, as it comes."""
+        """Stream everything to standard output while it is spoken."""
         from voxgrad.audio.writers import RawWriter, WaveWriter
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.speak import with_progress, write_pieces
@@ -210,7 +210,7 @@ class SayRequest:
 def answer_file(
     session: Session, path: Path, seconds: float | None, seed: int, parents: Mapping[str, str], **more: str | None
 ) -> None:
-    """Tell of an audio file that was written, or, without seconds, was there already; ``more`` is for JSON."""
+    """Report an audio file that was written, or that existed already (no seconds); ``more`` is for JSON."""
     length = "there already" if seconds is None else f"{seconds:.2f} s"
     told = {**more, "file": str(path), "seconds": seconds, "seed": seed, "parents": dict(parents)}
     session.answer(told, f"{path}: {length} by {made_by(parents)}, seed {seed}")
@@ -239,7 +239,7 @@ def _last_used() -> int:
 
 
 def made_by(parents: Mapping[str, str]) -> str:
-    """The voice, and what else computed.
+    """The voice, and the vocoder or graph.
 
     >>> made_by({"vocoder": "english@v2", "voice": "alice@v1"})
     'alice@v1, vocoder english@v2'

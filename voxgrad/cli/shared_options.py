@@ -1,4 +1,4 @@
-"""What commands share: the session with its store and its answer, and options that are fields of a settings class."""
+"""What commands share: the session with store and answer, and options made from the fields of settings classes."""
 
 import inspect
 import os
@@ -87,12 +87,12 @@ class Session:
             self.tell(f"  next: voxgrad {then}{'' if self.home is None else f' --home {shlex.quote(str(self.home))}'}")
 
     def tell(self, text: str) -> None:
-        """Say on standard error what is done, before anything is loaded that says it better."""
+        """Show a message on standard error before the progress display is loaded."""
         if not self.quiet and not RANK:
             sys.stderr.write(f"{text}\n")
 
     def loading(self) -> None:
-        """Say that a library is loaded that takes seconds, longer where the disk is slow."""
+        """Show that a library is being loaded, which takes seconds, or longer on a slow disk."""
         self.tell("loading PyTorch …")
 
     def joined(self, after: "Session") -> "Session":
@@ -140,7 +140,7 @@ def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
     The classes are named by their dotted paths, by the function's parameters, and imported when the command runs or
     shows its help, not before. The function gets the validated settings; `model_fields_set` tells which of their fields
-    were given. A field that has the name of another parameter of the function is no option.
+    were given. A field with the name of another parameter of the function does not become an option.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -214,7 +214,7 @@ class Command(TyperCommand):
         return [*ordered, *rest.values(), *_shared_parameters(ctx)]
 
     def make_parser(self, ctx: Any) -> Any:
-        """A parser that takes for an argument what has a space or begins with a number, and is no option."""
+        """A parser that takes a text with a space or a leading number for an argument, unless it is an option."""
         parser: Any = super().make_parser(ctx)
         process = parser._process_opts  # noqa: SLF001 - its public switch would take mistyped options too
 

@@ -1,4 +1,4 @@
-"""What a person sees: progress on standard error, the answer on standard output."""
+"""Output for users: progress on standard error, the answer on standard output."""
 
 import json
 import sys
@@ -75,7 +75,7 @@ def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = 
 
 
 def identity(artifact: "Artifact") -> dict[str, Any]:
-    """What --json says of an artifact that a command made."""
+    """An artifact that a command made, for --json."""
     return {artifact.kind: artifact.ref, "digest": artifact.digest, "directory": str(artifact.directory)}
 
 
@@ -91,7 +91,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as people read them.
+    """Bytes in readable units.
 
     >>> size(999), size(1500), size(61_400_000)
     ('999 B', '1.5 kB', '61.4 MB')
@@ -126,7 +126,7 @@ class _Task:
             self.samples.popleft()
 
     def due(self, now: float) -> bool:
-        """Whether a plain line is wanted: every ten seconds, or at each tenth of the work."""
+        """Whether to print a plain line: every ten seconds, or at each tenth of the work."""
         tenth = self.total is not None and 10 * (self.done - self.shown_done) >= self.total
         return now - self.shown >= (1 if tenth else 10)
 

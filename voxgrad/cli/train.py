@@ -70,7 +70,7 @@ def runs_table(unfinished_runs: "Sequence[RunInProgress]") -> "Table":
 
 @dataclass(frozen=True)
 class Run(Generic[Settings]):
-    """A training run that is about to begin or to go on."""
+    """A training run to start or resume."""
 
     record: "RunRecord | None"
     """Of the run that is resumed; None: it is a new one."""
@@ -82,7 +82,7 @@ class Run(Generic[Settings]):
     how: "RunOptions"
 
     def parent(self, session: Session, role: str, wanted: str | None, kind: str) -> "Artifact":
-        """What the run begins with, apart from the dataset; of a run that is resumed, the very same artifact.
+        """The artifact that the run starts from, besides the dataset; a resumed run gets the same one.
 
         Raises:
             BadInputError: there is none.
@@ -223,12 +223,12 @@ def train_vocoder(
 
 
 def described(trained: "Artifact") -> dict[str, Any]:
-    """What training made, for --json."""
+    """The result of training, for --json."""
     return {**identity(trained), "parents": trained.parent_refs, "metrics": trained.manifest.metrics}
 
 
 def summary(trained: "Artifact") -> str:
-    """What training made, in a few lines."""
+    """The result of training, in a few lines."""
     metrics = trained.manifest.metrics
     vocoder = trained.kind == "vocoder"
     figures = (
@@ -328,7 +328,7 @@ def card(
 
 
 def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> str | None:
-    """The page of a voice that is safe already; a failure of it, or Ctrl-C, is only reported.
+    """The card of a published voice; a failure of it, or Ctrl-C, is only reported.
 
     Raises:
         Terminated: the process was asked to end; the same command, given again, makes the page.

@@ -1,1 +1,1 @@
-"""A recording in another voice: what is taken from it, what is refused, and how it is spoken again."""
+"""Voice conversion: analysis of a recording, its checks, and its synthesis in another voice."""

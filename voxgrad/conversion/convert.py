@@ -1,6 +1,6 @@
-"""A recording, taken apart into words, durations, pitch and loudness, and spoken again, piece by piece, by a voice.
+"""Analyses a recording into words, durations, pitch and loudness, and speaks it again with a voice, piece by piece.
 
-Recordings that are no speech are refused, and those in which something else is said than the text has.
+Recordings that are not speech are refused, and so are those that do not say their text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ _MOST_GAIN: Final = 12.0
 
 @dataclass(frozen=True, eq=False)
 class SourcePiece:
-    """What is said in one breath, and how."""
+    """A piece between two pauses: its words, and how they are spoken."""
 
     passage: Passage
     """What is said."""
@@ -85,7 +85,7 @@ class SourcePiece:
 
 @dataclass(frozen=True, eq=False)
 class SourceSpeech:
-    """A recording, taken apart."""
+    """An analysed recording."""
 
     name: str
     """Of the file."""
@@ -120,13 +120,13 @@ def read_source(
     lexicon: Lexicon,
     recogniser: Recogniser | None,
 ) -> SourceSpeech:
-    """Take a recording apart.
+    """Analyse a recording.
 
     Without a text, the recogniser writes it down. The recording is converted to ``speaker``, or the default one of the
     model, whose text encoder aligns it.
 
     Raises:
-        BadInputError: it cannot be read, is no speech, or the text is not what is said.
+        BadInputError: it cannot be read, is not speech, or does not say the text.
     """
     if text is not None and is_ssml(text):
         raise BadInputError(f"the text of {path} is SSML", "Write down what is said in the recording.")
@@ -216,10 +216,10 @@ def levels(samples: Samples, spec: MelSpec) -> NDArray[np.float64]:
 
 
 def require_speech(waveform: Waveform, name: str) -> None:
-    """See that somebody speaks in a recording, which errors call ``name``, loud enough above its noise.
+    """Check that a recording contains speech, loud enough above its noise; errors call it ``name``.
 
     Raises:
-        BadInputError: it is too short, too noisy, nobody's voice, or sung.
+        BadInputError: it is too short, too noisy, sung, or has no voice.
     """
     start, stop = speech_span(waveform, AudioSpec())
     if stop - start < SHORTEST:
@@ -264,7 +264,7 @@ def sustained(f0: NDArray[np.float64]) -> float:
 def convert(
     engine: TorchEngine, source: SourceSpeech, kept: ConversionSpec, synthesis: SynthesisSpec, seed: int
 ) -> Iterator[SpokenPassage]:
-    """Speak a recording again; what lies between its pieces becomes silence of the same length.
+    """Speak a recording again; the gaps between its pieces become silence of the same length.
 
     Yields:
         A passage for every piece, with the silence before it, and the silence at the end.
@@ -283,7 +283,7 @@ def convert(
 
 
 def conversion_recipe(voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int) -> Recipe:
-    """All that is needed to convert a recording again, but for the recording."""
+    """All that is needed to convert a recording again, except the recording."""
     job = SpeechJob(text, Cast(voice), synthesis, _DELIVERY, seed)
     return job.recipe.model_copy(update={"recording": recording})
 

@@ -63,7 +63,7 @@ class _Expected:
 
     @property
     def usual(self) -> float:
-        """Frames that the voice takes for the words."""
+        """Frames that the voice would take for the words."""
         return float(self.lengths[self.inside].exp().sum())
 
     def spent(self, durations: Tensor) -> float:
@@ -164,10 +164,10 @@ def _search(value: Floats, cost: Floats) -> NDArray[np.int64]:
 
 
 def require_fit(margin: float, tempo: float, text: str, name: str) -> None:
-    """See that a text is what is said; for margin and tempo, see `AlignedPiece`.
+    """Check that a text fits a recording; for margin and tempo, see `AlignedPiece`.
 
     Raises:
-        BadInputError: it is hardly better than its words backwards, or nobody speaks so fast or slowly.
+        BadInputError: it fits hardly better than its words in reverse order, or is too fast or slow for speech.
     """
     if not FASTEST <= tempo <= SLOWEST:
         raise BadInputError(

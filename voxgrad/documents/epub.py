@@ -37,7 +37,7 @@ _FONTS: Final = re.compile(r"\.(?:ttf|otf|woff2?)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter: its title is that of the navigation, else its first heading, else a number."""
+    """A chapter; its title is from the navigation, else its first heading, else a number."""
 
     title: str
     ssml: str
@@ -63,10 +63,10 @@ class Book:
 
 
 def open_book(path: Path) -> Book:
-    """Read an EPUB. A chapter that cannot be read is left out, and told of.
+    """Read an EPUB. A chapter that cannot be read is left out and reported.
 
     Raises:
-        BadInputError: it is no EPUB, is protected, larger than a book, or so damaged that no chapter can be read.
+        BadInputError: it is not an EPUB, is protected, too large, or too damaged to read any chapter.
     """
     try:
         if _members(path) > MOST_MEMBERS:

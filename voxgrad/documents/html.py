@@ -88,7 +88,7 @@ class Converted:
 def html_to_ssml(
     html: str, *, emphasis: bool = True, anchors: Collection[str] = (), notes: Collection[str] | None = None
 ) -> Converted:
-    """What is read of a page.
+    """Convert a page to SSML.
 
     Headings are followed by a longer pause, code blocks are left out, tables are read row by row with the heads of
     their columns; page numbers, notes and the references to them are left out.
@@ -117,7 +117,7 @@ def _closed(html: str) -> frozenset[str]:
 
 
 def markdown_to_ssml(markdown: str) -> Converted:
-    """What is read of a text in Markdown; see `html_to_ssml`."""
+    """Convert Markdown to SSML; see `html_to_ssml`."""
     from markdown_it import MarkdownIt  # noqa: PLC0415 - only Markdown needs it
 
     text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
@@ -146,7 +146,7 @@ class _Table:
 
 
 class PageParser(HTMLParser):
-    """The standard library's parser, which reads any markup but the beginning of a marked section that is none."""
+    """The standard library's parser; unlike that, it accepts an invalid marked section."""
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: FBT001, FBT002 - as it is called
         """``<![…>`` is a comment, as in HTML 5."""
@@ -388,7 +388,7 @@ def is_dialogue(text: str, names: Collection[str]) -> bool:
 
 
 def dialogue_to_ssml(text: str, names: Collection[str]) -> str:
-    r"""Turns in the voices of their speakers, a paragraph each; capitals of names do not count.
+    r"""Convert a dialogue to SSML: a paragraph for each turn, in the speaker's voice; names match in any case.
 
     A line without a name goes on with the turn before it; after an empty line it is the narrator's, who has no name.
 

@@ -1,1 +1,1 @@
-"""How near a voice comes to recordings: distances of audio, and metrics by other models."""
+"""Evaluation of a voice against recordings: distances of audio, and metrics by other models."""

@@ -1,4 +1,4 @@
-"""Clips that a voice is judged by, which nothing in its ancestry was trained on: spoken, measured, and summed up."""
+"""Held-out clips, on which neither the voice nor its base was trained: speaking, measuring and summing them up."""
 
 import math
 import statistics
@@ -44,10 +44,10 @@ def held_out(store: Store, voice: Artifact, dataset: Dataset, speaker: str) -> l
 
 
 def speaker_of(dataset: Dataset, voice: str, wanted: str | None) -> str:
-    """Whose recordings a voice is compared with: the wanted speaker's, its own, or the only one's.
+    """The speaker with whose recordings a voice is compared: the requested one, its own, or the only one.
 
     Raises:
-        BadInputError: that is nobody, or unclear.
+        BadInputError: there is no such speaker, or the choice is ambiguous.
     """
     speakers = dataset.corpus.speakers
     chosen = wanted if wanted is not None else voice if voice in speakers else speakers[0]
@@ -83,7 +83,7 @@ Figures = dict[str, float | None]
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """A sentence, said."""
+    """A synthesised sentence."""
 
     audio: Samples
     """(n,) samples."""
@@ -101,7 +101,7 @@ def recording(dataset: Dataset, clip: Clip) -> Waveform:
 
 
 def alignments(engine: TorchEngine, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
-    """The voice's own alignments of recordings, of a speaker that it knows or not."""
+    """Alignments of recordings by the voice, whether it knows their speaker or not."""
     corpus = dataset.corpus.with_clips(clips).alignable()
     known = engine.acoustic.spec.speakers
     rows = {name: known.get(name, engine.acoustic.row) for name in corpus.speakers}
@@ -110,7 +110,7 @@ def alignments(engine: TorchEngine, dataset: Dataset, clips: Sequence[Clip]) -> 
 
 
 def speak(engine: TorchEngine, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:
-    """Say the tokens of a clip as one utterance."""
+    """Synthesise the tokens of a clip as one utterance."""
     started = time.perf_counter()
     mel, durations = engine.mel(clip.tokens, settings, torch.Generator().manual_seed(seed))
     audio = engine.vocode(mel)
@@ -200,7 +200,7 @@ def _figures(clips: Sequence[Figures]) -> Figures:
 
 
 def lines(summary: Mapping[str, Figures]) -> list[tuple[str, str, list[str]]]:
-    """Title, unit and the shown figures of every measure that was taken."""
+    """Title, unit and formatted figures of every measure with a value."""
     table = []
     for measure in MEASURES:
         shown = [_shown(summary.get(column, {}).get(measure.key), measure) for column in COLUMNS]

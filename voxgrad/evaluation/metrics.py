@@ -1,4 +1,4 @@
-"""Metrics of a spoken sentence: its distances from a recording, and what other models hear.
+"""Metrics of a synthesised sentence: distances from a recording, and judgements of other models.
 
 Spectrum, pitch, voicing and durations need no model. Where the extra ``eval`` is installed, pocketsphinx tells word
 errors, Resemblyzer speaker similarity, and DNSMOS quality.
@@ -171,7 +171,7 @@ _RATE = 16000
 
 
 def missing() -> dict[str, str]:
-    """The measures that cannot be taken here, and the package that each lacks."""
+    """The metrics that are not available here, and the package that each needs."""
     return {measure: package for measure, package in PACKAGES.items() if find_spec(package) is None}
 
 
@@ -187,7 +187,7 @@ class PerceptualMetrics:
         self._judge: Any = None if "DNSMOS" in lacking else import_module("speechmos.dnsmos")
 
     def words_misheard(self, waveform: Waveform, normalised: str) -> int | None:
-        """How many words pocketsphinx takes for others, leaves out or adds (Levenshtein's distance)."""
+        """How many words pocketsphinx replaces, deletes or inserts (Levenshtein distance)."""
         if self.aligner is None:
             return None
         return edits(words(normalised), words(hear(Recogniser("pocketsphinx"), waveform).text))

@@ -1,1 +1,1 @@
-"""Voices as ONNX files: the graph, how it is written and checked, and ONNX Runtime, which needs no torch."""
+"""Voices as ONNX graphs: exporting, checking, and running them with ONNX Runtime, which needs no torch."""

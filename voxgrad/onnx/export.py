@@ -1,4 +1,4 @@
-"""A voice and a vocoder → their graph: traced, with metadata; made once, kept in the store, checked against torch."""
+"""Exports a voice with its vocoder as one graph: traced, with metadata, kept in the store, checked against torch."""
 
 import logging
 import shutil
@@ -82,7 +82,7 @@ _FILE = "model.onnx"
 
 
 def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: OnnxSpec, emit: Emit) -> Artifact:
-    """The graph of a voice or a base, found or made.
+    """Find or make the graph of a voice or a base.
 
     Raises:
         BadInputError: it cannot become a graph; the message says why.
@@ -134,7 +134,7 @@ def _superseded(store: Store, graph: Artifact) -> list[Artifact]:
 
 
 def loaded(voice: Artifact, vocoder: Artifact | None) -> tuple[AcousticModel, Vocoder]:
-    """Both, if they can become a graph.
+    """Load voice and vocoder, if they can be exported.
 
     Raises:
         BadInputError: they cannot, or do not fit.
@@ -146,7 +146,7 @@ def loaded(voice: Artifact, vocoder: Artifact | None) -> tuple[AcousticModel, Vo
 
 
 def describe(voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, spec: OnnxSpec) -> GraphDescription:
-    """What a graph says of itself."""
+    """The description that a graph carries in its metadata."""
     lineage: dict[str, Identified] = {"voice": voice, "vocoder": vocoder, **voice.manifest.parents}
     return GraphDescription(
         acoustic=acoustic.spec,
@@ -169,7 +169,7 @@ def mean_pitches(acoustic: AcousticModel) -> tuple[float, ...]:
 
 
 def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) -> None:
-    """See that a voice can become a graph.
+    """Check that a voice can be exported.
 
     Raises:
         BadInputError: it cannot; the message says why.
@@ -243,7 +243,7 @@ def exported_for_sherpa(graph: SpeechGraph, spec: OnnxSpec, description: GraphDe
 
 
 def with_metadata(model: Any, metadata: dict[str, str]) -> bytes:
-    """A model with metadata, and with the digest of all but that."""
+    """A model with metadata, including the digest of everything else."""
     del model.metadata_props[:]
     marked = {**metadata, DIGEST: digest(model.SerializeToString(deterministic=True))}
     for key, value in marked.items():
@@ -308,7 +308,7 @@ def _expm1(g: Any, x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far a graph is from torch over `SENTENCES`.
+    """The differences between a graph and torch over `SENTENCES`.
 
     What is of audio and mel is of the sentences with the same durations, and None where rounded weights left none.
     """
@@ -328,7 +328,7 @@ class Agreement:
 
 
 def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: Path, emit: Emit = ignore) -> Agreement:
-    """Compare a graph with what torch says on `SENTENCES`, and tell of each.
+    """Compare a graph with torch on `SENTENCES`, reporting progress.
 
     Raises:
         BadInputError: an unquantised graph differs by more than `TOLERANCE`.

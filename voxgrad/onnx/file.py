@@ -1,4 +1,4 @@
-"""ONNX files: what one says of itself, whether it is one that `voxgrad export` makes, and how it is made smaller.
+"""ONNX files: their metadata, the check that `voxgrad export` wrote them, simplification and quantisation.
 
 Files from elsewhere are not loaded: ONNX Runtime is a large program in C++, and a graph can name files to read as
 weights, loop for ever, or ask for all memory. Here the file is taken apart as what it is, a protocol buffer
@@ -48,7 +48,7 @@ _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS = 5, 6, 11
 
 @dataclass(frozen=True)
 class GraphDescription:
-    """What an exported graph says of itself.
+    """The description that an exported graph carries in its metadata.
 
     Attributes:
         acoustic: what the voice carries.
@@ -75,7 +75,7 @@ class GraphDescription:
             raise ValueError("a pitch for each speaker")
 
     def metadata(self) -> dict[str, str]:
-        """As an ONNX file carries it."""
+        """The metadata of an ONNX file."""
         return {DESCRIPTION: json.dumps(_ADAPTER.dump_python(self), sort_keys=True, ensure_ascii=True)}
 
 
@@ -83,10 +83,10 @@ _ADAPTER = TypeAdapter(GraphDescription)
 
 
 def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
-    """What a file says of itself, believed as it stands, and all its metadata.
+    """The description in a file, unchecked, and all its metadata.
 
     Raises:
-        BadInputError: it is no ONNX file, or says nothing of a voice.
+        BadInputError: it is not an ONNX file, or does not describe a voice.
     """
     try:
         metadata = dict(_entry(value) for number, value in _fields(content) if number == _MODEL_METADATA)
@@ -99,7 +99,7 @@ def described(content: bytes) -> tuple[GraphDescription, dict[str, str]]:
 
 
 def check(content: bytes) -> GraphDescription:
-    """See that a file is what `voxgrad export` writes: its digest, its inputs and outputs, and its operators.
+    """Check that `voxgrad export` wrote a file: its digest, inputs, outputs and operators.
 
     Raises:
         BadInputError: it is something else; the message says what.
@@ -199,7 +199,7 @@ def _fields(message: Any) -> Iterator[tuple[int, Any]]:
     """Numbers and values of a protocol buffer's fields: memory views of what has a length, else integers.
 
     Raises:
-        ValueError, TypeError: it is no protocol buffer.
+        ValueError, TypeError: it is not a protocol buffer.
     """
     if isinstance(message, int):
         raise TypeError("a number stands where a message belongs")

@@ -30,15 +30,15 @@ def graph_key(voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> str:
 
 
 def find_graph(store: Store, voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> Artifact | None:
-    """The graph that was made before; None if there is none."""
+    """An existing graph; None if there is none."""
     return store.matching(KIND, graph_key(voice, vocoder, spec))
 
 
 def settings_of(graph: Artifact) -> tuple[AcousticSpec, OnnxSpec]:
-    """What a graph's voice carries, and how it was exported.
+    """The settings of a graph's voice, and of its export.
 
     Raises:
-        IntegrityError: its manifest does not say.
+        IntegrityError: its manifest does not have them.
     """
     settings: dict[str, Any] = graph.manifest.settings
     try:
@@ -80,7 +80,7 @@ def _required(module: str, called: str) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class NetworkOutput:
-    """One utterance, as a network says it."""
+    """One utterance from a network."""
 
     samples: NDArray[np.float32]
     """(n,), of any level."""
@@ -103,7 +103,7 @@ class OnnxGraph:
 
     @classmethod
     def load(cls, path: Path, acoustic: AcousticSpec, spec: OnnxSpec, threads: int | None = None) -> "OnnxGraph":
-        """Load a graph that is known to be ours.
+        """Load a graph that is known to be written by voxgrad.
 
         It computes with so many ``threads``; None: one for every processor, or as many as ``OMP_NUM_THREADS`` says.
 
@@ -139,7 +139,7 @@ class OnnxGraph:
         semitones: NDArray[np.float32] | None = None,
         rise: NDArray[np.float32] | None = None,
     ) -> NetworkOutput:
-        """Say one utterance.
+        """Speak one utterance.
 
         Args:
             tokens: ids.

@@ -1,4 +1,4 @@
-"""How well a text fits a recording: by the alignment of a base, and by a phone classifier, word by word."""
+"""Scores of how well a text fits a recording: by alignment with a base, and word by word by a phone classifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -287,7 +287,7 @@ class TranscriptScore:
         duration_deviation: mean distance of the phones' log-durations from those that the base predicts, with the
             difference in tempo taken off.
         words: in order.
-        suspects: the likeliest wrong word of each kind; none where nothing listens for it.
+        suspects: the likeliest wrong word of each kind; none without the phone classifier.
     """
 
     likelihood: float

@@ -21,7 +21,7 @@ def agreed(speaker: str | None, words: str) -> str:
 
 
 def not_needed(why: str) -> str:
-    """Why nobody has to be asked.
+    """The statement that no consent is needed, and why.
 
     >>> not_needed("public domain")
     'not needed: public domain'
@@ -33,10 +33,10 @@ def not_needed(why: str) -> str:
 
 
 def require(consent: str | None, dataset: str, name: str) -> None:
-    """See that a dataset may become a voice.
+    """Check that a dataset may become a voice.
 
     Raises:
-        BadInputError: nobody has said why its voice may be cloned; the hint is one line that mends it.
+        BadInputError: there is no statement that its voice may be cloned; the hint says how to add one.
     """
     if consent is None:
         raise BadInputError(

@@ -1,4 +1,4 @@
-"""The files of a dataset, and what was prepared before: by its last version, and by a run that was interrupted."""
+"""The files of a dataset, and a cache of recordings prepared by its last version or an interrupted run."""
 
 import json
 from collections import Counter
@@ -69,7 +69,7 @@ class RecordingCache:
     """The open files of the dataset before."""
 
     def get(self, key: str) -> RecordingOutcome | None:
-        """What was made of a recording, byte by byte as it was; None where it has to be made."""
+        """The stored outcome of a recording, byte for byte; None if it has to be prepared."""
         for found in (self._unpublished, self._published):
             with suppress(*_UNREADABLE):
                 if (outcome := found(key)) is not None:
@@ -77,10 +77,10 @@ class RecordingCache:
         return None
 
     def put(self, outcome: RecordingOutcome) -> None:
-        """Keeps an outcome for a run that goes on after this one.
+        """Keeps an outcome for a later run.
 
         Raises:
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         tensors: dict[str, np.ndarray] = {}
         for prepared in outcome.made:
@@ -92,7 +92,7 @@ class RecordingCache:
             save_file(tensors, temporary, {_META: json.dumps(as_json(outcome))})
 
     def clear(self, keys: list[str]) -> None:
-        """Removes what is in a published dataset by now."""
+        """Removes outcomes that are now in a published dataset."""
         for key in keys:
             self._file(key).unlink(missing_ok=True)
         with suppress(OSError):  # it holds recordings of another dataset, or is gone
@@ -145,7 +145,7 @@ VERDICTS, PROBLEMS, UNKNOWN = "verdicts.jsonl", "rejected.jsonl", "unknown.txt"
 
 @dataclass(frozen=True, eq=False)
 class JudgedRecordings:
-    """All that was made of a folder of recordings, and what is thought of it."""
+    """The outcomes of all recordings of a folder, and the verdicts on their clips."""
 
     outcomes: tuple[RecordingOutcome, ...]
     problems: tuple[Problem, ...]
@@ -167,22 +167,22 @@ class JudgedRecordings:
 
     @cached_property
     def duplicates(self) -> Duplicates:
-        """Clips that are there more than once."""
+        """Clips that occur more than once."""
         return duplicates(self.made)
 
     @cached_property
     def mixed_voices(self) -> list[MixedVoices]:
-        """The speakers among whose clips there are two voices."""
+        """The speakers whose clips seem to have two voices."""
         return mixed_voices(self.made)
 
     @property
     def unknown(self) -> dict[str, int]:
-        """Words that no dictionary has, and the number of kept clips that have them; the most frequent first."""
+        """Words in no dictionary, with the number of kept clips that contain them; the most frequent first."""
         counts = Counter(word for prepared in self.kept for word in prepared.unknown)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def metrics(self) -> dict[str, object]:
-        """What the manifest counts."""
+        """The metrics for the manifest."""
         kept = [prepared.clip for prepared in self.kept]
         return {
             "clips": len(kept),

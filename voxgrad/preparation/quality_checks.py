@@ -28,7 +28,7 @@ _UNUSUAL_RHYTHM = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """How a clip stands among its peers."""
+    """How far a clip deviates from the other clips of its speaker."""
 
     deviations: float
     """Robust standard deviations by which its likelihood lies below their median."""
@@ -117,7 +117,7 @@ Word = Literal["kept", "warning", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is done with a clip; ``warning``: it is kept with one."""
+    """The decision on a clip; ``warning``: it is kept with one."""
 
     word: Word
     reasons: tuple[str, ...]
@@ -249,7 +249,7 @@ class Duplicates:
     """One text of clips whose lengths differ too much for it, so that some of them say something else."""
 
     def reasons(self, made: Sequence[PreparedClip]) -> dict[str, list[str]]:
-        """What is to be said of clips, by id; of the first of several with the same audio nothing."""
+        """Reasons by clip id; of several clips with the same audio, the first has none."""
         clips = {prepared.clip.id: prepared.clip for prepared in made}
         found: dict[str, list[str]] = defaultdict(list)
         for first, *others in self.audio:

@@ -1,4 +1,4 @@
-"""One recording is prepared, in any process: its clips, their mels and measures, or why there are none."""
+"""Prepares one recording, in any process: its clips with mels and measures, or the reason why there are none."""
 
 import io
 import os
@@ -81,7 +81,7 @@ class PreparedClip:
 
 @dataclass(frozen=True, eq=False)
 class RecordingOutcome:
-    """What became of one recording: clips, and what could not become one."""
+    """The result of one recording: its clips, and its problems."""
 
     key: str
     made: tuple[PreparedClip, ...]
@@ -89,7 +89,7 @@ class RecordingOutcome:
 
 
 def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> RecordingOutcome:
-    """Prepares one recording. What is wrong with it comes back as a value, for other recordings go on.
+    """Prepares one recording. Problems are returned, not raised, because the other recordings continue.
 
     Raises:
         EnvironmentFailureError: the recogniser does not work here, which no other recording would change.
@@ -259,7 +259,7 @@ _SECONDS_TO_CONNECT = "10s"
 
 
 def check_engine(engine: str) -> None:
-    """See that an engine can be used.
+    """Check that an engine can be used.
 
     Raises:
         BadInputError: it is neither ``local`` nor ``dask://HOST:PORT``, or Dask is not installed.
@@ -276,7 +276,7 @@ def check_engine(engine: str) -> None:
 def prepare_recordings(
     entries: Sequence[Entry], keys: Sequence[str], how: RecordingSettings, *, engine: str, jobs: int | None
 ) -> Iterator[RecordingOutcome]:
-    """What becomes of every recording, in their order; ``keys`` are those of the outcomes.
+    """The outcome of every recording, in order; ``keys`` are those of the outcomes.
 
     ``engine`` is ``local`` or ``dask://HOST:PORT``, a cluster whose workers must see the files under the same paths. Of
     ``jobs``, the number of processes, None is one for every processor where that pays.

@@ -1,4 +1,4 @@
-"""A folder of takes in the making: who speaks, that they agree, the prompts, and a recording of some of them.
+"""A recording session: a folder with the speaker, their consent, the prompts, and takes of some of them.
 
 DIR/session.json          speaker, statement, prompts
 DIR/wavs/001.wav          a take of the first prompt
@@ -43,7 +43,7 @@ ALL_PHONES = frozenset((*VOWELS, *CONSONANTS))
 
 
 def phones_of(text: str) -> list[str]:
-    """The phones that a text is read with, without stress.
+    """The phones of a text, without stress.
 
     >>> phones_of("Hello.")
     ['HH', 'AH', 'L', 'OW']
@@ -57,7 +57,7 @@ def phones_of(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class TakeProblem:
-    """What is wrong with a take: a word for programs, and a sentence that says how to mend it."""
+    """A problem of a take: a code for programs, and a sentence that says what to do."""
 
     code: str
     message: str
@@ -158,7 +158,7 @@ _TAKE: Final = re.compile(r"(?P<number>\d{3,5})\.wav")
 
 
 def default_prompts() -> tuple[str, ...]:
-    """Fifty sentences that have all phones of English, the rare ones as early and as often as can be."""
+    """Fifty sentences that contain all phones of English, the rare ones as early and as often as possible."""
     content = (Path(__file__).parent / "prompts.txt").read_text(encoding="utf-8")
     return tuple(content.splitlines())
 
@@ -174,7 +174,7 @@ class SessionRecord(Spec):
     created: str
     """UTC, ISO 8601."""
     kind: Literal["prompts", "files"] = "prompts"
-    """Whether prompts are recorded, or recordings were brought along."""
+    """Whether prompts are recorded, or existing recordings were added."""
     prompts: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(max_length=MOST_PROMPTS)
 
     @property
@@ -185,7 +185,7 @@ class SessionRecord(Spec):
 
 @dataclass(frozen=True)
 class RecordingSession:
-    """A folder that takes come into; what was put into it survives a crash."""
+    """The folder of a session; what was saved in it survives a crash."""
 
     directory: Path
     record: SessionRecord
@@ -207,7 +207,7 @@ class RecordingSession:
 
         Raises:
             BadInputError: speaker or statement is empty, a name or prompt cannot be used, or something is there.
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         check_name(name)
         agreed(speaker, statement)
@@ -272,11 +272,11 @@ class RecordingSession:
         return tuple(sorted(others, key=lambda other: abs(len(other) - len(text)))[:50])
 
     def take(self, number: int) -> Path:
-        """Where the take of a prompt lies, or would."""
+        """The path of a prompt's take, whether it exists or not."""
         return self.directory / _WAVS / f"{number:03}.wav"
 
     def incoming(self) -> Path:
-        """A place for a take that is not checked yet; the caller removes it."""
+        """A path for a take that is not checked yet; the caller removes the file."""
         return self.directory / f"{uuid4().hex}.incoming.wav"
 
     def takes(self) -> dict[int, float]:
@@ -293,7 +293,7 @@ class RecordingSession:
         """Make a file in the session's folder the take of a prompt, in place of an earlier one.
 
         Raises:
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         self.prompt(number)
         with explain_os_errors("keep a take"):
@@ -306,14 +306,14 @@ class RecordingSession:
         """Delete the take of a prompt, if there is one.
 
         Raises:
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         with explain_os_errors("remove a take"):
             self.take(number).unlink(missing_ok=True)
         self.write_list()
 
     def coverage(self) -> dict[str, int]:
-        """How often the takes so far have every phone, those that are missing with 0."""
+        """How often each phone occurs in the takes so far; missing phones have 0."""
         counts = Counter(phone for number in self.takes() for phone in phones_of(self.prompt(number)))
         return {phone: counts[phone] for phone in sorted(ALL_PHONES)}
 
@@ -321,7 +321,7 @@ class RecordingSession:
         """List all takes for `prepare`; done with every take, and again before one counts on it.
 
         Raises:
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         lines = (f"{number:03}|{self.prompt(number)}\n" for number in self.takes())
         with atomic_write(self.directory / _LIST) as temporary:

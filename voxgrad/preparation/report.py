@@ -1,4 +1,4 @@
-"""What `prepare` says of a dataset: messages, and a page that needs nothing else, with its pictures."""
+"""The messages of `prepare` about a dataset, and its self-contained report with pictures."""
 
 import io
 import re
@@ -35,7 +35,7 @@ _ROOM_SECONDS = 0.33  # of speech in a dry room it is 0.15 to 0.25
 
 
 def report_form(transcripts: Transcripts, emit: Emit) -> None:
-    """In what form the texts were found, and what else was there; where nothing was, the error says so."""
+    """Report the format of the transcripts and other lists that were found; if there are none, the error says so."""
     if not transcripts.entries:
         return
     as_encoded = "" if transcripts.encoding == "UTF-8" else f", read as {transcripts.encoding}"
@@ -53,7 +53,7 @@ def report_form(transcripts: Transcripts, emit: Emit) -> None:
 
 
 def report_recordings(judged: JudgedRecordings, emit: Emit) -> None:
-    """What was left out, what is kept with a warning, and what is odd about all of them together."""
+    """Report what was left out, what is kept with a warning, and problems of the whole set."""
     _warn(_problems(judged.problems), emit)
     _warn(_duplicates(judged.duplicates), emit)
     _warn(map(_two_voices, judged.mixed_voices), emit)
@@ -167,7 +167,7 @@ def _phone_counts(clips: Iterable[Clip]) -> dict[str, int]:
 def write_report(
     directory: Path, judged: JudgedRecordings, name: str, preset: PrepareSpec, consent: str | None
 ) -> None:
-    """Writes the page and its pictures into a dataset's directory, whose audio is there already."""
+    """Writes the report and its pictures into a dataset's directory, which already holds the audio."""
     counts = _phone_counts(prepared.clip for prepared in judged.kept)
     of_a_thousand = [1000 * count / max(1, sum(counts.values())) for count in counts.values()]
     shown = judged.kept[0]

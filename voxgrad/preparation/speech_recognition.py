@@ -23,7 +23,7 @@ _PACKAGES = {"faster-whisper": "faster_whisper", "pocketsphinx": "pocketsphinx"}
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
-    """What writes speech down."""
+    """A speech recogniser."""
 
     name: str
     """``faster-whisper`` or ``pocketsphinx``."""
@@ -32,7 +32,7 @@ class Recogniser:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What its texts depend on: not where the model lies, but what it is."""
+        """What its texts depend on: the content of the model, not its path."""
         if self.model is None:
             return {"recogniser": self.name}
         return {"recogniser": self.name, "model": sha256_of(self.model / "model.bin")}
@@ -40,7 +40,7 @@ class Recogniser:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was understood."""
+    """The recognised text."""
 
     text: str
     """With punctuation and case as the recogniser writes them; empty where nothing was understood."""
@@ -49,10 +49,10 @@ class Heard:
 
 
 def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
-    """Finds a recogniser that is installed: ``auto`` is any.
+    """Finds an installed recogniser; ``auto`` means any.
 
     Raises:
-        BadInputError: it is not installed, or none is; the folder is no converted Whisper, or it takes none.
+        BadInputError: it is not installed, or no recogniser is; the folder does not hold a converted Whisper.
     """
     if model is not None:
         missing_files = [name for name in _MODEL_FILES if not (model / name).is_file()]
@@ -75,7 +75,7 @@ def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
 
 
 def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
-    """Writes down what is said.
+    """Transcribes a recording.
 
     Raises:
         BadInputError: nothing was understood.
@@ -90,7 +90,7 @@ def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
 
 
 def hear(recogniser: Recogniser, waveform: Waveform) -> Heard:
-    """As `recognise`, with an empty text where nothing was understood."""
+    """As `recognise`, but with an empty text if nothing was understood."""
     samples = resample(waveform, _RATE).samples
     try:
         return _loaded(recogniser)(samples)
@@ -138,7 +138,7 @@ def _pocketsphinx(module: Any) -> Callable[[Samples], Heard]:
 
 
 def sphinx_samples(waveform: Waveform) -> bytes:
-    """Audio as pocketsphinx takes it: 16 bits at 16 kHz."""
+    """Audio in the format of pocketsphinx: 16 bits at 16 kHz."""
     return _sixteen_bits(resample(waveform, _RATE).samples)
 
 

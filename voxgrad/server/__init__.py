@@ -1,1 +1,1 @@
-"""`voxgrad serve`: OpenAI's speech route, the Wyoming protocol, and a page on which a person makes a voice."""
+"""`voxgrad serve`: OpenAI's speech route, the Wyoming protocol, and a web page for cloning voices."""

@@ -1,4 +1,4 @@
-"""The server: its application, sockets, timeouts of connections, and an orderly end."""
+"""The server: application, sockets, timeouts of connections, and shutdown."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
     """The server as an ASGI application.
 
     Raises:
-        BadInputError: it would be open to other machines without a token.
+        BadInputError: other machines could use it without a token.
     """
     check_settings(settings)
     metrics = Metrics()

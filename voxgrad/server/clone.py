@@ -1,4 +1,4 @@
-"""Voices in the making: the process that makes one, its progress, and what is left of it when the server ends.
+"""Clone jobs of the page: the process that makes a voice, its progress, and its record for the next server start.
 
 The process is ``python -m voxgrad.server.clone``. It reads one `CloneRequest` on standard input, and writes its
 progress as JSON lines to standard output. SIGTERM stops it with all that it has done saved; the same request goes on
@@ -43,7 +43,7 @@ State = Literal["running", "stopped", "failed", "done"]
 
 
 class CloneRequest(Spec):
-    """What a voice is made of, and how."""
+    """The input of a clone job: recordings, consent, preset."""
 
     home: str
     folder: str
@@ -61,17 +61,17 @@ class CloneRequest(Spec):
 
 
 def whisper() -> Recogniser | None:
-    """What writes down recordings that come without a text, if it is installed."""
+    """The recogniser for recordings without a text, if it is installed."""
     with suppress(BadInputError):
         return choose_recogniser("faster-whisper")
     return None
 
 
 def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
-    """Make a voice, or go on with it; what exists already is found.
+    """Make a voice, or continue with it; existing results are reused.
 
     Raises:
-        VoxgradError: the recordings cannot be used, the disk refuses, or SIGTERM stopped it.
+        VoxgradError: the recordings cannot be used, the disk is full, or SIGTERM stopped it.
     """
     store = Store.open(Path(asked.home))
     options = Options(base=own_base(store), recogniser=whisper(), speaker=asked.speaker, consent=asked.consent, jobs=1)
@@ -106,7 +106,7 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
 
 
 class CloneRecord(Spec):
-    """``clone.json`` in a session's folder: what was asked for, and what came of it."""
+    """``clone.json`` in a session's folder: the request and its result."""
 
     preset: str
     minutes: float | None
@@ -137,7 +137,7 @@ class _Task:
 
 @dataclass
 class CloneJob:
-    """One voice in the making."""
+    """One clone job."""
 
     directory: Path
     """Of the session."""
@@ -158,7 +158,7 @@ class CloneJob:
     began: float = field(default_factory=time.monotonic)
 
     def take(self, event: dict[str, Any]) -> None:
-        """Note one line of the process."""
+        """Handle one line from the process."""
         self.tasks.pop("load", None)  # what speaks is loaded
         match event:
             case {"event": "began", "task": task, "total": total}:
@@ -178,7 +178,7 @@ class CloneJob:
                 self.outcome, self.message = "stopped" if stopped else "failed", message
 
     def end(self, code: int) -> None:
-        """Note that the process has ended."""
+        """Handle the end of the process."""
         self.process = None
         if self.outcome is not None:
             self.state = self.outcome
@@ -212,7 +212,7 @@ class CloneJob:
         """Write the record.
 
         Raises:
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         with atomic_write(self.directory / _RECORD) as temporary:
             temporary.write_text(self._record.model_dump_json(), encoding="utf-8")
@@ -226,7 +226,7 @@ class CloneJob:
 
 
 class CloneJobs:
-    """The voice in the making, and those that were made or stopped before, by their sessions."""
+    """The running clone job, and finished or stopped ones, by session."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, CloneJob] = {}
@@ -234,11 +234,11 @@ class CloneJobs:
 
     @property
     def running(self) -> CloneJob | None:
-        """The one that is in work."""
+        """The running job, if there is one."""
         return next((job for job in self._jobs.values() if job.state == "running"), None)
 
     def require_idle(self) -> None:
-        """See that no voice is in the making: two would take twice as long.
+        """Check that no job is running: two at once would take twice as long.
 
         Raises:
             HTTPError: 409, one is.
@@ -248,11 +248,11 @@ class CloneJobs:
             raise HTTPError(409, message, code="busy")
 
     async def start(self, directory: Path, request: CloneRequest) -> CloneJob:
-        """Begin, or go on where the same request of a session stopped.
+        """Start a job, or continue where the same request of the session stopped.
 
         Raises:
             HTTPError: see `require_idle`.
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         self.require_idle()
         job = self._jobs[directory.name] = CloneJob(directory, request)
@@ -289,10 +289,10 @@ class CloneJobs:
             _LOG.exception("the record of a clone could not be written")
 
     def stop(self, session: str) -> None:
-        """Stop a voice in the making; what is done of it is saved.
+        """Stop the running job and save its state.
 
         Raises:
-            BadInputError: it is not in the making.
+            BadInputError: it is not running.
         """
         job = self._jobs.get(session)
         if job is None or job.process is None:
@@ -300,7 +300,7 @@ class CloneJobs:
         job.terminate()
 
     async def close(self) -> None:
-        """Stop what is in the making, and wait until it is saved."""
+        """Stop the running job, and wait until its state is saved."""
         for job in self._jobs.values():
             job.terminate()
         if self._watchers:
@@ -310,7 +310,7 @@ class CloneJobs:
                 job.process.kill()
 
     def shown(self, directory: Path) -> dict[str, Any] | None:
-        """What is known of a session's voice: from memory, or from before the server was started."""
+        """The state of a session's job, from memory or from its record."""
         job = self._jobs.get(directory.name)
         if job is not None:
             return job.shown()
@@ -324,7 +324,7 @@ class CloneJobs:
 
 
 def main() -> int:
-    """Read a request, and tell how it goes; returns the exit code."""
+    """Read a request and report its progress; returns the exit code."""
 
     def stop(*_: object) -> NoReturn:
         raise KeyboardInterrupt

@@ -40,7 +40,7 @@ class Encoder(ABC):
         """The rest of the file."""
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Free what the encoder holds, finished or not."""
+        """Free the encoder, finished or not."""
 
 
 def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:

@@ -1,4 +1,4 @@
-"""What all routes share: who is let in, bodies within limits, clients that leave, and failures as answers."""
+"""What all routes share: access checks, limits of bodies, clients that disconnect, and errors as responses."""
 
 import asyncio
 import hmac
@@ -48,11 +48,11 @@ _LOOPBACK: Final = "localhost"
 
 
 class ClientLeftError(Exception):
-    """Nobody listens any more."""
+    """The client has disconnected."""
 
 
 class HTTPError(Exception):
-    """What a route refuses: one line that says what is wrong and how to mend it, and a ``code`` for programs.
+    """An error response: one line that says what is wrong and what to do, and a ``code`` for programs.
 
     ``parameter`` is the field of the request that is wrong.
     """
@@ -75,7 +75,7 @@ class HTTPError(Exception):
 
 
 def as_http(error: Exception) -> HTTPError:
-    """Any failure as what a client is answered; of a bug, nothing but that it is one."""
+    """Any exception as an error response; a bug is reported without details."""
     if isinstance(error, HTTPError):
         return error
     if isinstance(error, TimeoutError):
@@ -95,10 +95,10 @@ def error_response(error: HTTPError) -> JSONResponse:
 
 
 async def chunks(request: Request, most: int, limits: Limits) -> AsyncIterator[bytes]:
-    """A body of at most ``most`` bytes, as it comes.
+    """A body of at most ``most`` bytes, in chunks as they arrive.
 
     Raises:
-        HTTPError: 413, it is larger; 408, it stopped coming.
+        HTTPError: 413, it is larger; 408, it stopped arriving.
         ClientLeftError: the client left.
     """
     size, body = 0, request.stream()
@@ -140,7 +140,7 @@ async def parsed(request: Request, kind: type[Body]) -> Body:
     """A JSON body.
 
     Raises:
-        HTTPError: 400, it is no JSON object, or a field does not fit; 415, it is not said to be JSON; or as `chunks`.
+        HTTPError: 400, it is not a JSON object, or a field is invalid; 415, it is not declared as JSON; or as `chunks`.
     """
     # A page of another site can send a form or plain text unasked, but not this.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -161,7 +161,7 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
     """A JSON object without the fields that are null, which mean the default; ``what`` begins the message.
 
     Raises:
-        HTTPError: 400, it is none.
+        HTTPError: 400, it is not a JSON object.
     """
     try:
         value: Any = json.loads(content, parse_constant=_no_number)
@@ -205,10 +205,10 @@ async def unless(left: Coroutine[Any, Any, Any], awaited: Awaitable[T]) -> T:
 
 
 def check_settings(settings: ServerSettings) -> None:
-    """See that nobody is let in from other machines by mistake.
+    """Check that other machines do not get access by mistake.
 
     Raises:
-        BadInputError: the server would be open to other machines without a token.
+        BadInputError: other machines could use the server without a token.
     """
     try:
         is_loopback = ipaddress.ip_address(settings.host.strip("[]")).is_loopback

@@ -1,4 +1,4 @@
-"""Routes of the page: recording sessions, the voices made of them, and what becomes of these."""
+"""Routes of the page: recording sessions, clone jobs, voices and the trash."""
 
 import asyncio
 import re
@@ -41,7 +41,7 @@ _MADE_AGAIN: Final = frozenset({"card", "speech", "evaluation"})
 
 
 class SessionBody(BaseModel):
-    """Who speaks, and that they agree: nobody is recorded without."""
+    """The speaker and their consent, which every session needs."""
 
     name: Annotated[str, Field(max_length=64)]
     speaker: Annotated[str, Field(max_length=200)]
@@ -52,7 +52,7 @@ class SessionBody(BaseModel):
 
 
 class CloneBody(BaseModel):
-    """How a voice is made."""
+    """The preset and time limit of a clone job."""
 
     preset: Annotated[str, Field(max_length=64)] = "fast"
     minutes: Annotated[float, Field(ge=1, le=1440)] | None = None
@@ -300,7 +300,7 @@ async def delete(request: Request) -> Response:
 
 
 def _check_removable(store: Store, voice: Artifact) -> None:
-    """See that nothing goes along that cannot be made again, such as another voice."""
+    """Check that nothing goes along that cannot be made again, such as another voice."""
     needed = [child for child in Lineage(store).descendants(voice) if child.kind not in _MADE_AGAIN]
     if needed:
         raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")

@@ -1,4 +1,4 @@
-"""Texts become speech passage by passage, in whatever worker is free, beside all other texts."""
+"""Speaks texts passage by passage in the free workers; the passages of all requests are interleaved."""
 
 import asyncio
 import logging
@@ -37,14 +37,14 @@ _KEPT: Final = 0.8  # of the mean that each further request leaves
 
 
 class UnknownVoiceError(HTTPError):
-    """No voice answers to a name; ``there_are`` lists those that do, or tells what else to ask for."""
+    """No voice has the requested name; ``there_are`` lists the names, or says what else to do."""
 
     def __init__(self, message: str, there_are: str) -> None:
         super().__init__(404, f"{message}. {there_are}", code="voice_not_found", parameter="voice")
 
 
 def log_text(asked: SpeechJob) -> None:
-    """Log what is said, and what of it is left out.
+    """Log a text, and what of it is left out.
 
     Raises:
         BadInputError: it is SSML that cannot be read.
@@ -107,10 +107,10 @@ class SpeechService:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place in the queue, for as long as the body takes.
+        """Hold a place in the queue while the body runs.
 
         Raises:
-            HTTPError: 429, all are taken.
+            HTTPError: 429, the queue is full.
         """
         if self._active >= self._queue:
             self.metrics.refused.inc()
@@ -169,7 +169,7 @@ class SpeechService:
         return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
 
     async def recipe(self, asked: SpeechJob) -> Recipe:
-        """What the audio says of itself."""
+        """The recipe for the audio's metadata."""
         job, _ = self._remote(asked)
         return await asyncio.to_thread(lambda: job.recipe)
 
@@ -184,7 +184,7 @@ def _is_one_passage(asked: SpeechJob) -> bool:
 
 
 class LeftError(Exception):
-    """Nobody waits for the passage any more."""
+    """The request was cancelled while its passage waited."""
 
 
 @dataclass(eq=False)
@@ -230,12 +230,12 @@ class RemoteEngine:
         return spoken
 
     def leave(self) -> None:
-        """Nobody listens any more: what waits is not begun."""
+        """Cancel: passages that wait are not started."""
         self._left = True
         if self._waiting is not None:
             self._waiting.cancel()
 
 
 def locations(voice: Voice) -> tuple[ArtifactLocation, ArtifactLocation | None]:
-    """Where voice and vocoder lie."""
+    """The locations of voice and vocoder."""
     return voice.artifact.location, None if voice.vocoder is None else voice.vocoder.location

@@ -67,7 +67,7 @@ class Limits(Spec):
 
 
 class ServerSettings(Spec):
-    """How the server runs."""
+    """The options of `voxgrad serve`."""
 
     host: str = Field(default="127.0.0.1", json_schema_extra={"metavar": "ADDRESS"})
     """Address to listen on. An address that other computers reach needs a token."""

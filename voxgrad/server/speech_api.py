@@ -261,7 +261,7 @@ async def voices(request: Request) -> Response:
 
 
 def described(voice: Artifact) -> dict[str, Any]:
-    """A voice as clients see it."""
+    """A voice as JSON for clients."""
     manifest = voice.manifest
     speakers = manifest.settings.get("acoustic", {}).get("speakers", {})
     return {

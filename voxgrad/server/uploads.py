@@ -1,4 +1,4 @@
-"""Recordings that a person brings along: files and zips, none of which is trusted."""
+"""Uploaded recordings: files and zips, none of which is trusted."""
 
 import asyncio
 import re
@@ -25,10 +25,10 @@ _DAMAGE: Final = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFErro
 
 
 async def store(path: Path, content: AsyncIterator[bytes]) -> None:
-    """Write a body to a file as it comes.
+    """Write a body to a file while it arrives.
 
     Raises:
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
         HTTPError: as the body does; the caller removes the file.
     """
     with explain_os_errors("keep an upload"), path.open("xb") as file:
@@ -43,14 +43,14 @@ def listed(directory: Path) -> list[str]:
 
 
 async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits: Limits) -> None:
-    """Keep an uploaded file in a session's folder: a recording, a text, a list, or what a zip holds of these.
+    """Store an uploaded file in a session's folder: a recording, a text, a list, or a zip of these.
 
     Only the last part of a name counts, and it is made of letters, digits and a few marks.
 
     Raises:
-        BadInputError: the name tells no kind of file that is taken, or the zip is damaged or too large.
+        BadInputError: files of this kind are not accepted, or the zip is damaged or too large.
         HTTPError: the body is too large, or stopped; 507, the disk is nearly full.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     zipped = name.lower().endswith(".zip")
     target = None if zipped else _target(directory, name)
@@ -72,7 +72,7 @@ async def take(directory: Path, name: str, content: AsyncIterator[bytes], limits
 
 
 def _target(directory: Path, name: str) -> Path | None:
-    """Where a file of this name goes; None where it is none that is taken."""
+    """Where a file of this name goes; None for a kind that is not accepted."""
     last = name.replace("\\", "/").rpartition("/")[2]
     ending = PurePosixPath(last).suffix.lower()
     if _NAME.fullmatch(last) is None:

@@ -1,4 +1,4 @@
-"""Worker processes: what they compute, and the order in which they are given work."""
+"""Worker processes: their functions, and the order of their work."""
 
 import asyncio
 import multiprocessing
@@ -39,11 +39,11 @@ _SYNTHESIS = SynthesisSpec()
 
 
 class WorkerBugError(Exception):
-    """An exception in a worker that nobody can mend by another request; its text is the traceback."""
+    """A bug in a worker; the text is the traceback."""
 
 
 def run(connection: Connection, megabytes: int) -> None:
-    """The life of a worker: answer calls until the other side closes the connection.
+    """Run a worker: answer calls until the other side closes the connection.
 
     Each message is ``(function, arguments)``, each answer ``(done, value)``; ``megabytes`` are for loaded voices.
     """
@@ -128,7 +128,7 @@ _PATIENCE: Final = 5.0  # seconds for a worker to end
 
 
 class Metrics:
-    """What a server counts, in Prometheus' text format."""
+    """The metrics of a server, in Prometheus' text format."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -167,7 +167,7 @@ class _Process:
         theirs.close()
 
     def exchange(self, message: tuple[Any, tuple[Any, ...]], patience: float) -> Any:
-        """Have a function called; raises what it raises."""
+        """Call a function in the process; raises what it raises."""
         try:
             self._connection.send(message)
             if not self._connection.poll(patience):
@@ -195,7 +195,7 @@ class _Task:
 
 
 class WorkerPool:
-    """As many processes as compute at once.
+    """The worker processes and their queue.
 
     What is asked first of a request goes before what is asked later, so that a short sentence need not wait for the
     passages of a book; but after three such, a later one has its turn, so that the book goes on too.
@@ -257,11 +257,11 @@ class WorkerPool:
 
     @property
     def waiting(self) -> int:
-        """Calls that no worker has begun."""
+        """The number of calls that no worker has started."""
         return sum(not task.done.done() for queue in (self._first, self._later) for task in queue)
 
     async def close(self) -> None:
-        """End all workers; calls that wait or are in work fail."""
+        """End all workers; calls that wait or run fail."""
         for server in self._servers:
             server.cancel()
         await asyncio.to_thread(self._end_processes)

@@ -84,7 +84,7 @@ async def _read_event(reader: asyncio.StreamReader, limits: Limits) -> Event | N
         None where the client has left.
 
     Raises:
-        HTTPError: what came is no event; the next one can be read.
+        HTTPError: the data are not an event; the next one can be read.
         _NoEndError: nor can the next one.
         TimeoutError: nothing came for too long.
     """

@@ -1,4 +1,4 @@
-"""What all settings have in common; and what a base, voice or vocoder carries: mel, text, sizes of networks."""
+"""The base class of all settings, and the settings of a base, voice or vocoder: mel, text, sizes of networks."""
 
 import difflib
 import hashlib
@@ -15,7 +15,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 def either(names: Sequence[str]) -> str:
-    """Names to choose from, as a sentence has them.
+    """Names to choose from, joined for a sentence.
 
     >>> either(["a", "b", "c"])
     'a, b or c'
@@ -70,7 +70,7 @@ class MelSpec(Spec):
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hex digits that two mels share exactly when they mean the same."""
+        """Twelve hex digits, equal exactly for equal settings."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -155,17 +155,17 @@ class ModelSpec(Spec):
         return self
 
     def steps(self, quality: Quality) -> int:
-        """Evaluations of the score network that a quality takes."""
+        """The number of diffusion steps of a quality."""
         return _STEPS[self.decoder][quality]
 
     @property
     def postfilter(self) -> float:
-        """What `SynthesisSpec.postfilter` is where nothing else is asked for."""
+        """The default of `SynthesisSpec.postfilter`."""
         return _POSTFILTER[self.decoder]
 
 
 class AcousticSpec(Spec):
-    """What a base or a voice carries in its manifest, so that nothing else is needed to use it."""
+    """The settings in the manifest of a base or a voice, all that is needed to use it."""
 
     model: ModelSpec
     mel: MelSpec

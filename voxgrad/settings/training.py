@@ -9,7 +9,7 @@ from voxgrad.settings.model import ISTFTSpec, ModelSpec, Positive, SourceFilterS
 
 
 class ScheduleSpec(Spec):
-    """How long a stage of any training run lasts, and how fast it learns."""
+    """The number of steps of a training stage, and its learning rate."""
 
     steps: Positive
     batch_size: Positive = 16
@@ -52,7 +52,7 @@ class StageSpec(ScheduleSpec):
 
 
 class RunSpec(Spec):
-    """What the stages of any training run share."""
+    """The settings that all stages of a training run share."""
 
     seed: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
@@ -72,7 +72,7 @@ class RunSpec(Spec):
 
 
 class TrainingOptions(Spec):
-    """What the commands that train share, apart from their presets."""
+    """The options of all training commands, besides their presets."""
 
     data: str | None = Field(default=None, json_schema_extra={"metavar": "REF"})
     """Dataset to train on (default: the newest)."""
@@ -89,7 +89,7 @@ class TrainingOptions(Spec):
 
 
 class LossWeights(Spec):
-    """What each loss of a Grad-TTS counts; to leave one out, leave its part out of ``train``."""
+    """The weight of each loss of a Grad-TTS; to leave a loss out, leave its part out of ``train``."""
 
     prior: float = Field(default=1.0, gt=0)
     """Of the encoder's own loss."""

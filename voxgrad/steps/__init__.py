@@ -1,1 +1,1 @@
-"""One file a step: artifacts in, one artifact out."""
+"""The steps, one per file: each reads artifacts and writes one."""

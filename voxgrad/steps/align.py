@@ -30,7 +30,7 @@ from voxgrad.training.dataset import Clip, Dataset, check_fits
 
 @dataclass(frozen=True)
 class Written:
-    """What became of it."""
+    """The result of `align`."""
 
     folder: Path
     files: int
@@ -62,7 +62,7 @@ def stored_alignments(store: Store, model: Artifact, output: Path, *, force: boo
     """Writes the alignments that a voice or a base ended its training with; see :func:`align`.
 
     Raises:
-        BadInputError: it keeps no alignments, its dataset is gone, or the folder is in use.
+        BadInputError: it has no alignments, its dataset is missing, or the folder is in use.
     """
     _check_output(output, force=force)
     if not any(file.path == ALIGNMENTS for file in model.manifest.files):

@@ -1,4 +1,4 @@
-"""Recordings and a voice → the same said by the voice, an audio file each."""
+"""Recordings and a voice → audio files in which the voice says the same."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class ConversionJob:
 
 @dataclass(frozen=True)
 class ConversionOptions:
-    """How all of them are converted.
+    """The options of a conversion.
 
     Attributes:
         kept: what is kept of the recordings.
@@ -63,7 +63,7 @@ def convert(
 
     Raises:
         BadInputError: one of them cannot be converted.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     emit(Began(_TASK, len(jobs), "recordings"))
     refused = 0

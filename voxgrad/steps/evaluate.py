@@ -51,7 +51,7 @@ _SECONDS = 4.0  # of each, if possible
 
 @dataclass(frozen=True)
 class Trial:
-    """What is asked for.
+    """The options of an evaluation.
 
     Attributes:
         clips: at most so many sentences.
@@ -73,7 +73,7 @@ def evaluate(
 
     Raises:
         BadInputError: voice, dataset and vocoder do not fit, or no clip is left to judge by.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     opened = Dataset.open(dataset)
     engine = TorchEngine.load(voice, vocoder)
@@ -183,7 +183,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
 
     Raises:
         BadInputError: its base or its dataset is gone, or no clip was held out.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
     vocoder = choose_vocoder(store, None, mel_of(voice), emit)

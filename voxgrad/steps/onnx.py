@@ -58,7 +58,7 @@ def export_onnx(
 
     Raises:
         BadInputError: the voice cannot become a graph, or the target cannot be written.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     single = target.suffix == SUFFIX
     if not single:
@@ -88,7 +88,7 @@ def export_sherpa(
 
     Raises:
         BadInputError: the voice cannot become a graph, or the target cannot be written.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     check_folder(target)
     if voice.kind == KIND:
@@ -156,10 +156,10 @@ def _config(description: GraphDescription) -> dict[str, Any]:
 def import_onnx(store: Store, file: Path, *, name: str | None, trust: bool) -> Artifact:
     """Imports a graph, under the voice's own name unless another is given; nothing of it is run.
 
-    With ``trust``, it is taken although it is not as `export` makes it.
+    With ``trust``, it may differ from what `export` writes.
 
     Raises:
-        BadInputError: it is not as `export` makes it, or says nothing of a voice.
+        BadInputError: it differs from what `export` writes, or does not describe a voice.
     """
     content = read(file)
     description = described(content)[0] if trust else check(content)

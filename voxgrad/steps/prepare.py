@@ -74,7 +74,7 @@ def prepare(
 
     Raises:
         BadInputError: nothing usable was found, a list or lexicon cannot be read, or strict found unknown words.
-        EnvironmentFailureError: the disk refuses, or a cluster does not answer.
+        EnvironmentFailureError: the disk is full or cannot be written, or a cluster does not answer.
     """
     check_name(name)  # before the work, not after it
     check_engine(options.engine)

@@ -34,7 +34,7 @@ _TASK: Final = "say"
 
 @dataclass(frozen=True)
 class BookPart:
-    """What is read into one file.
+    """The part of a book that is read into one file.
 
     Attributes:
         title: of the file.
@@ -51,7 +51,7 @@ class BookPart:
 
 @dataclass(frozen=True)
 class ReadBook:
-    """What came of it.
+    """The result of `read_book`.
 
     Attributes:
         seconds: of all of it.
@@ -81,7 +81,7 @@ def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bo
     Raises:
         NoChapterError: no chapter can be read.
         BadInputError: ``strict`` forbids what there is.
-        EnvironmentFailureError: PyAV is missing, or the disk refuses.
+        EnvironmentFailureError: PyAV is missing, or the disk is full or cannot be written.
     """
     if _is_audiobook(target.path):
         require_av()

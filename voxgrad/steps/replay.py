@@ -28,7 +28,7 @@ _TASK = "replay"
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of it.
+    """The result of `replay`.
 
     Attributes:
         seconds: of sound.
@@ -49,14 +49,14 @@ def replay(
     recording: Path | None = None,
     emit: Emit,
 ) -> Replayed:
-    """Speak again what a file says of itself, its ``recipe``, into another file, and compare.
+    """Speak the ``recipe`` of an audio file again, into another file, and compare the samples.
 
     ``lexicon`` has the pronunciations that were given when it was made. What was converted is looked for beside the
     file and in the working folder, unless ``recording`` names it.
 
     Raises:
         BadInputError: the recipe holds no text, or voice, vocoder, lexicon or recording are not there.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     if recipe.text is None:
         message = f"{source} was streamed from standard input, so its metadata do not contain the text"

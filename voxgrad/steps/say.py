@@ -133,7 +133,7 @@ def say_to_files(jobs: Iterable[SpokenFile], total: int | None, *, strict: bool,
 
     Raises:
         BadInputError: one of them cannot be said; it is named, and those before it are done.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     for job in tracked(jobs, _TASK, "utterances", emit, total):
         try:

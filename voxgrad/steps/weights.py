@@ -1,4 +1,4 @@
-"""Weights of official checkpoints and exported folders become ours, ours a folder; and weights in half precision."""
+"""Import of official checkpoints and exported folders, export of weights, and weights in half precision."""
 
 import json
 import shutil
@@ -165,7 +165,7 @@ def export_weights(voice: Artifact, folder: Path) -> None:
 
     Raises:
         BadInputError: the voice is a graph, or the folder cannot be written.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     check_folder(folder)
     if voice.kind not in {"voice", "base"}:

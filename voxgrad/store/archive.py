@@ -1,4 +1,4 @@
-"""Archives: artifacts in one file to give away.
+"""Archives: artifacts in one file, for backup or sharing.
 
 All of an archive is checked before any of it is published; what is not exactly as we write it is refused.
 """
@@ -48,7 +48,7 @@ _PLAIN_FILE = 0o100644 << 16
 
 @dataclass(frozen=True, slots=True)
 class ArchivedArtifact:
-    """An artifact in an archive; its manifest agrees with its digest, its files are not yet read."""
+    """An artifact in an archive; its manifest matches its digest, its files are not yet read."""
 
     manifest: Manifest
     content: bytes
@@ -67,7 +67,7 @@ class ArchivedArtifact:
         return f"{self.manifest.name}@v{self.manifest.version}"
 
     def changed(self, changes: dict[str, Any]) -> Self:
-        """With other fields in its manifest, and so another digest."""
+        """The same with other fields in its manifest, so with another digest."""
         manifest = self.manifest.model_copy(update=changes)
         return type(self)(manifest, manifest.to_bytes(), self.members)
 
@@ -81,7 +81,7 @@ def export(artifacts: Sequence[Artifact], target: Path, emit: Emit) -> None:
 
     Raises:
         IntegrityError: a file is not what was published.
-        EnvironmentFailureError: the disk is full, or the place may not be written.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     total = sum(len(artifact.manifest.files) for artifact in artifacts)
     # Stored, for audio and weights hardly shrink.
@@ -122,7 +122,7 @@ class ImportedArtifact:
 def import_archive(
     store: Store, path: Path, *, name: str | None, limit: int, emit: Emit
 ) -> tuple[ImportedArtifact, ...]:
-    """Publish what is in an archive, and what is here already only once.
+    """Publish the artifacts of an archive; those that the store has already are reused.
 
     An artifact keeps its number, and so its digest, unless another has that number here; then it gets the next one,
     and those that were made from it name it so. A damaged artifact is replaced by its intact copy. ``name`` is for the
@@ -132,9 +132,9 @@ def import_archive(
         The artifact that the archive is about, then those that it was made from.
 
     Raises:
-        BadInputError: it is no archive, or holds what no archive of ours holds.
+        BadInputError: it is not an archive, or contains what voxgrad does not write.
         IntegrityError: something in it does not agree with its digest, or a newer version wrote it.
-        EnvironmentFailureError: the disk is full, or the place may not be written.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     with opened(path) as archive:
         contents = plan(archive, path.name)
@@ -236,7 +236,7 @@ class _BoundedReader(io.BufferedReader):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file calls itself an archive of ours, or begins like one."""
+    """Whether a file is named like an archive, or begins like one."""
     try:
         with path.open("rb") as file:
             head = file.read(200)
@@ -251,7 +251,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive.
 
     Raises:
-        BadInputError: it is none, or cannot be read.
+        BadInputError: it is not an archive, or cannot be read.
     """
     if not path.is_file():
         raise BadInputError(f"there is no archive {path}", "Give the path of a file.")

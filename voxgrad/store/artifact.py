@@ -1,4 +1,4 @@
-"""Artifacts: names, references, where they lie, and manifests that vouch for every byte.
+"""Artifacts: names, references, locations, and manifests with the digest of every file.
 
 The directories are the only record: there is no index that could disagree.
 """
@@ -26,12 +26,12 @@ _HINT = "Import a copy of it, or create it again."
 
 
 def is_name(text: str) -> bool:
-    """Whether an artifact can be called this."""
+    """Whether this is a valid name of an artifact."""
     return _NAME.fullmatch(text) is not None
 
 
 def check_name(text: str, what: str = "name") -> str:
-    """Return ``text`` if an artifact can be called this.
+    """Return ``text`` if it is a valid name of an artifact.
 
     Raises:
         BadInputError: it has other characters, or is too long; the hint proposes one that will do.
@@ -106,7 +106,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactLocation:
-    """Where an artifact lies, before anything in it is believed."""
+    """The location of an artifact, before anything in it is read."""
 
     kind: str
     name: str
@@ -191,7 +191,7 @@ def _versions(versions: Path) -> Iterator[tuple[int, bool]]:
 
 
 def entries(directory: Path) -> list[Path]:
-    """What lies in a directory; nothing where there is none."""
+    """The entries of a directory; empty if it does not exist."""
     try:
         return sorted(directory.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -200,7 +200,7 @@ def entries(directory: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class DamagedArtifact(ArtifactLocation):
-    """An artifact whose manifest cannot be read or believed."""
+    """An artifact whose manifest cannot be read or does not match its digest."""
 
     error: VoxgradError
 
@@ -215,14 +215,14 @@ class DamagedArtifact(ArtifactLocation):
         return possible_digests(self)
 
     def problems(self, *, full: bool) -> Iterator[VoxgradError]:
-        """Why it cannot be believed."""
+        """What is wrong with it."""
         del full
         yield self.error
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact(ArtifactLocation):
-    """An artifact whose manifest agrees with its digest; its files are checked when they are asked for."""
+    """An artifact whose manifest matches its digest; its files are checked when they are first used."""
 
     manifest: Manifest = field(compare=False)
     digest: str
@@ -231,7 +231,7 @@ class Artifact(ArtifactLocation):
 
     @classmethod
     def load(cls, location: ArtifactLocation) -> Self:
-        """Read and check the manifest that lies there.
+        """Read and check the manifest.
 
         Raises:
             IntegrityError: it is missing, damaged, of another major schema, or describes another artifact.
@@ -251,7 +251,7 @@ class Artifact(ArtifactLocation):
 
     @property
     def digests(self) -> frozenset[str]:
-        """What other manifests may name it by."""
+        """The digests by which other manifests may name it."""
         return frozenset({self.digest})
 
     @property
@@ -333,7 +333,7 @@ StoreEntry = Artifact | DamagedArtifact
 
 
 def load_entry(location: ArtifactLocation) -> StoreEntry:
-    """What lies at a location, believed or not."""
+    """The artifact at a location, intact or damaged."""
     try:
         return Artifact.load(location)
     except VoxgradError as error:
@@ -346,7 +346,7 @@ def digest_line(digest: str) -> bytes:
 
 
 def possible_digests(location: ArtifactLocation) -> frozenset[str]:
-    """The digests that an artifact may have had when it was published, damaged as it may be now."""
+    """The digests that a possibly damaged artifact may have had when it was published."""
     digests = set()
     with suppress(OSError):
         digests.add(hashlib.sha256((location.directory / MANIFEST_FILE).read_bytes()).hexdigest())

@@ -1,4 +1,4 @@
-"""Verification, removal, restoring, garbage collection: an artifact goes to the trash in one rename, and returns so."""
+"""Verification, trash and garbage collection; an artifact moves to the trash and back in one rename."""
 
 import json
 import os
@@ -40,7 +40,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An artifact that is not what was published."""
+    """An artifact that has changed since it was published."""
 
     artifact: StoreEntry
     problems: tuple[VoxgradError, ...]
@@ -49,7 +49,7 @@ class Finding:
 
 
 def verify(lineage: Lineage, chosen: Iterable[StoreEntry], *, full: bool, emit: Emit) -> tuple[Finding, ...]:
-    """What is damaged of what is ``chosen``, by every byte if ``full``, else by manifests, digests and sizes."""
+    """The damaged ones of ``chosen``: checks every byte if ``full``, else manifests, digests and sizes."""
     findings = []
     for entry in tracked(tuple(chosen), "verify", "artifacts", emit, note=str):
         problems = tuple(entry.problems(full=full))
@@ -83,7 +83,7 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
 
     Raises:
         BadInputError: it came with the package, or something needs it.
-        EnvironmentFailureError: the disk is full, or the place may not be written.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
     if entry.embedded:
         raise BadInputError(f"{entry} is included in voxgrad and cannot be removed", "Choose another artifact.")
@@ -164,7 +164,7 @@ def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
         What came back, parents first.
 
     Raises:
-        BadInputError: nothing in the trash answers to it, or its place is taken.
+        BadInputError: it is not in the trash, or its number is taken.
         EnvironmentFailureError: the place may not be written.
     """
     trashed = in_trash(store)
@@ -182,7 +182,7 @@ def restore(store: Store, ref: str) -> tuple[StoreEntry, ...]:
 
 
 def in_trash(store: Store) -> list[Trashed]:
-    """What was removed and can still be brought back, the last removed first."""
+    """Removed artifacts that can be restored, the last removed first."""
     trash = (_trashed(path) for path in entries(store.home / "trash"))
     return sorted(filter(None, trash), key=lambda trashed: trashed.removed, reverse=True)
 
@@ -200,7 +200,7 @@ def _trashed(path: Path) -> Trashed | None:
 
 
 def _chosen(trashed: list[Trashed], reference: Reference, ref: str) -> Trashed:
-    """The last removed that answers to a reference."""
+    """The last removed artifact with a reference."""
     for removed in trashed:
         location = removed.location
         by_name = (
@@ -304,7 +304,7 @@ def _superseded(store: Store, artifacts: Iterable[Artifact]) -> dict[Path, int]:
 
 
 def discard(store: Store, path: Path) -> None:
-    """Delete a directory of the store: first from its place, so that nobody ever meets half of it."""
+    """Delete a directory of the store, after a rename, so that no process sees half of it."""
     if path.suffix != _DOOMED:
         gone = store.home / "tmp" / f"{uuid4().hex}{_DOOMED}"
         gone.parent.mkdir(exist_ok=True)

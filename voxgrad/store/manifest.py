@@ -20,7 +20,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class NewerSchemaError(IntegrityError):
-    """A newer major version of voxgrad wrote it: whole, but not ours to read."""
+    """A newer major version of voxgrad wrote it; this one cannot read it."""
 
 
 class _Record(BaseModel):
@@ -38,7 +38,7 @@ class Parent(_Record):
 
 
 class Identified(Protocol):
-    """What has a reference and a digest: an artifact, or a `Parent` that names one."""
+    """Something with a reference and a digest: an artifact, or a `Parent` that names one."""
 
     @property
     def ref(self) -> str:
@@ -162,7 +162,7 @@ def canonical_json(value: Any) -> bytes:
 
     Raises:
         ValueError: a number is not finite.
-        TypeError: something in it is no JSON value.
+        TypeError: something in it is not a JSON value.
     """
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
     return f"{text}\n".encode()

@@ -1,4 +1,4 @@
-"""Publishing: a staged directory becomes an artifact by one rename, or does not become one at all."""
+"""Publishing: one rename turns a staged directory into an artifact."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class StagedArtifact:
-    """An artifact in the making. Write its payload into ``directory``, then call `publish` once."""
+    """An unpublished artifact. Write its payload into ``directory``, then call `publish` once."""
 
     kind: str
     name: str
@@ -50,7 +50,7 @@ class StagedArtifact:
         of ``tools``.
 
         Raises:
-            EnvironmentFailureError: the disk is full, or the place may not be written.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         with explain_os_errors(f"publish {self.kind} {self.name}"):
             manifest = Manifest(
@@ -86,7 +86,7 @@ class StagedArtifact:
 
         Raises:
             IntegrityError: the staged files are not those that it lists.
-            EnvironmentFailureError: the disk is full, or the place may not be written.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         with explain_os_errors(f"publish {self.kind} {self.name}"):
             # What a newer minor version may tell of a file beside these three is no business of ours.

@@ -1,6 +1,6 @@
 """The store: finds artifacts in their directories, stages new ones, and knows what was made from what.
 
-Only the manifests are asked, so that there is nothing to go out of date.
+It reads only the manifests, so there is no index that could be out of date.
 """
 
 import json
@@ -88,7 +88,7 @@ class Store:
 
         Raises:
             BadInputError: no artifact can have that kind or name.
-            EnvironmentFailureError: the disk is full, or the place may not be written.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         check_kind(kind)
         check_name(name)
@@ -125,7 +125,7 @@ class Store:
         return self.home / "prepared"
 
     def scan(self, kind: str | None = None) -> tuple[StoreEntry, ...]:
-        """Everything there is, the damaged too, by kind, name and version."""
+        """All artifacts, damaged ones too, by kind, name and version."""
         locations = [
             location
             for each in _kinds(kind)
@@ -136,11 +136,11 @@ class Store:
         return tuple(load_entry(location) for location in locations)
 
     def list(self, kind: str | None = None) -> tuple[Artifact, ...]:
-        """What can be read, by kind, name and version; see `scan` for the rest."""
+        """All readable artifacts, by kind, name and version; see `scan` for the rest."""
         return tuple(entry for entry in self.scan(kind) if isinstance(entry, Artifact))
 
     def matching(self, kind: str, fingerprint: str, emit: Emit = ignore) -> Artifact | None:
-        """The newest artifact that answers to a fingerprint, with all its files; that there is one is told."""
+        """The newest artifact with a fingerprint and all its files; reports it if there is one."""
         same = (artifact for artifact in self.list(kind) if artifact.manifest.fingerprint == fingerprint)
         known = max((artifact for artifact in same if artifact.has_all_files()), key=_age, default=None)
         if known is not None:
@@ -169,8 +169,8 @@ class Store:
         A voice has the name of its dataset by default, and so is its speech.
 
         Raises:
-            BadInputError: nothing answers to it.
-            IntegrityError: what answers to it is damaged.
+            BadInputError: there is no such artifact.
+            IntegrityError: it is damaged.
         """
         if ref is not None:
             named = Reference.parse(ref)
@@ -184,7 +184,7 @@ class Store:
         return self.find(ref, kind)
 
     def origin(self, parent: Parent, role: str) -> Artifact:
-        """The very artifact that a manifest names as a parent.
+        """The artifact that a manifest names as a parent.
 
         Raises:
             BadInputError: it is no longer here.
@@ -294,7 +294,7 @@ def _how_to_make(kind: str | None) -> str:
 
 
 class Lineage:
-    """Everything in a store, by kind, name and version, with who was made from whom."""
+    """All artifacts of a store, by kind, name and version, with their parents and children."""
 
     def __init__(self, store: Store) -> None:
         self.everything = store.scan()

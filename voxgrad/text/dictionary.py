@@ -34,7 +34,7 @@ def is_vowel(phone: str) -> bool:
 
 
 _CARRIED: Final = Path(__file__).parent.parent / "_packages"
-"""Files of other packages that the small distribution brings along, so that it needs not all of them."""
+"""Files of other packages that the small distribution contains, so that it does not need the packages."""
 
 
 def package_file(package: str, name: str) -> Path:

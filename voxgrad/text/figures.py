@@ -1,4 +1,4 @@
-"""Figures and signs that are no date, sum or measure: fractions, ranges, scores, powers, equations and codes."""
+"""Numbers and signs other than dates, sums and measures: fractions, ranges, scores, powers, equations, codes."""
 
 import re
 from typing import Final

@@ -41,7 +41,7 @@ def is_one_of(word: str, *classes: str) -> bool:
 
 
 def is_open(word: str) -> bool:
-    """Whether a word belongs to no class of small words, and is none of the marks."""
+    """Whether a word belongs to no class of small words, and is not a mark."""
     return word[:1].isalpha() and word != "to" and not is_one_of(word, *_SMALL) and not is_modal(word)
 
 
@@ -70,7 +70,7 @@ def is_plural(word: str) -> bool:
 
 Part = Literal["adjective", "either", "noun", "past", "verb"]
 """``past`` is a participle after have, or what follows he or she without an -s; ``either`` leans to noun, for
-a verb could stand there too: "the road winds through", "oil exports through"."""
+a verb is also possible there: "the road winds through", "oil exports through"."""
 
 
 def part_of_speech(words: Sequence[str], at: int, parts: frozenset[str]) -> Part | None:
@@ -311,7 +311,7 @@ def senses() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def choose(words: Sequence[str], at: int, *, capital: bool = False) -> Pronunciation | None:
-    """The sense of a word in its context; None where it is no homograph, or where the context does not tell.
+    """The sense of a word in its context; None if it is not a homograph, or the context does not decide.
 
     ``words`` are in lower case, with marks; ``capital``: it was written with one within a sentence.
     """

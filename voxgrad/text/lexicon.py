@@ -183,7 +183,7 @@ def inline(braced: str) -> tuple[str, ...]:
     ('HH', 'AH0', 'L', 'OW1')
 
     Raises:
-        BadInputError: something in it is no phone, or it is empty.
+        BadInputError: something in it is not a phone, or it is empty.
     """
     return checked(braced.strip("{}").split(), braced)
 
@@ -259,7 +259,7 @@ def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
     ``alphabet`` is ``ipa``, ``x-sampa`` (and ASCII IPA where it agrees), or ``x-arpabet``, whose phones spaces part.
 
     Raises:
-        BadInputError: something in it is no sound of English; it is named, and where it stands.
+        BadInputError: it contains a sound that English does not have; the message gives it and its place.
 
     >>> to_phones("ʃɪˈvɔːn", "ipa"), to_phones("SI'vO:n", "x-sampa")
     (('SH', 'IH0', 'V', 'AO1', 'N'), ('SH', 'IH0', 'V', 'AO1', 'N'))

@@ -78,7 +78,7 @@ def read_script(text: str) -> Script:
     """Read an SSML document, whose root is ``speak``.
 
     Raises:
-        BadInputError: it is no XML, has entities of its own, or an element has a value that cannot be used; line and
+        BadInputError: it is not XML, has entities of its own, or an element has a value that cannot be used; line and
             column are named.
     """
     # It is text already, whatever it declares of its encoding; and a document type elsewhere is not needed.

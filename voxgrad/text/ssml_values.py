@@ -176,7 +176,7 @@ def changed(prosody: Prosody, name: str, value: str) -> Prosody:
     """A prosody under one more attribute, with a value as SSML 1.0 and 1.1 write them.
 
     Raises:
-        ValueError: it is none; says what can be given.
+        ValueError: the value is invalid; the message says which are valid.
 
     >>> changed(Prosody(), "rate", "80%").rate, changed(Prosody(), "pitch", "+2st").semitones
     (0.8, 2.0)
@@ -202,7 +202,7 @@ def pause_seconds(time: str) -> float:
     """The seconds of a break's ``time``.
 
     Raises:
-        ValueError: it is no time, or longer than a pause may be.
+        ValueError: it is not a time, or longer than a pause may be.
 
     >>> pause_seconds("500ms"), pause_seconds("1.5s")
     (0.5, 1.5)

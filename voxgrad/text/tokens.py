@@ -112,7 +112,7 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
     """Encode what is said in a recording, of which nothing may be left out; see `encode`.
 
     Raises:
-        BadInputError: as `encode`; letters of another script, or braces around what is no phones.
+        BadInputError: as `encode`; letters of another script, or braces that do not hold phones.
     """
     written = clean(text)
     for part in unread(written):

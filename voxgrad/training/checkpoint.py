@@ -34,7 +34,7 @@ _KEPT = 2
 
 @dataclass(frozen=True, slots=True)
 class BestValidation:
-    """The validation of a stage that went best so far; the average of that moment is kept."""
+    """The best validation of a stage so far; the averaged weights of that step are kept."""
 
     step: int
     """Of all stages."""
@@ -48,7 +48,7 @@ class BestValidation:
 
 @dataclass(frozen=True, slots=True)
 class TrainerState:
-    """Where a run stands: ``step`` steps of stage ``stage`` are done, ``total`` of all stages."""
+    """The progress of a run: ``step`` steps of stage ``stage`` are done, ``total`` of all stages."""
 
     stage: int
     step: int
@@ -175,7 +175,7 @@ Handler = Callable[[int, FrameType | None], object] | int | None
 
 @dataclass
 class StopRequest:
-    """Whether somebody asked the run to stop."""
+    """Whether a signal asked the run to stop."""
 
     signal: int = 0
     """Its number; 0: nobody has."""

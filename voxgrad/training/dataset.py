@@ -1,4 +1,4 @@
-"""What a dataset artifact holds, how it is divided into training and held-out clips, and batches of them.
+"""The contents of a dataset artifact, its division into training and held-out clips, and batches of them.
 
 What is in the batch of a step depends on a seed and the step's number alone.
 """
@@ -192,7 +192,7 @@ _POOL = 8  # batches that are sorted by length together: little padding, yet eno
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """What a frozen encoder says of one clip."""
+    """The output of a frozen encoder for one clip."""
 
     mu_x: Tensor
     """(n_feats, tokens)."""
@@ -236,7 +236,7 @@ class Batch(_Tensors):
 
 @dataclass(frozen=True, slots=True)
 class Crops(_Tensors):
-    """What the decoder trains on: pieces of mels with the prior mean beside them."""
+    """The decoder's training data: pieces of mels with their prior means."""
 
     y: Tensor
     """(batch, n_feats, frames)."""

@@ -1,4 +1,4 @@
-"""What a stage of a Grad-TTS trains, the losses of a step, and validation on held-out clips."""
+"""The trained parameters of a Grad-TTS stage, the losses of a step, and validation on held-out clips."""
 
 import math
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Losses:
     mean: Tensor | None = None
 
     def named(self) -> dict[str, Tensor]:
-        """Those that there are."""
+        """The losses that are not None."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 

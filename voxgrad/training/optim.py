@@ -105,7 +105,7 @@ class _AccelerateGroup(ProcessGroup):
 
 
 def open_process_group() -> ProcessGroup:
-    """All processes that ``torchrun`` has begun, or one.
+    """The group of all processes that ``torchrun`` started, or of one.
 
     Raises:
         EnvironmentFailureError: there are several, and Accelerate is not installed.

@@ -1,4 +1,4 @@
-"""A run from its beginning to the artifact that it ends in: its time under a budget, its record, what is published."""
+"""A run from start to published artifact: its record, and its time under a budget."""
 
 import shutil
 import time

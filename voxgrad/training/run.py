@@ -1,4 +1,4 @@
-"""Runs in progress: ``run.json`` says what a run is, and the log how far it has come.
+"""Runs in progress: ``run.json`` describes a run, and the log its progress.
 
 Nothing here needs torch, so that a list of runs comes at once.
 """
@@ -28,7 +28,7 @@ _CARD = 12.0
 
 
 class RunRecord(Spec):
-    """``run.json``: what was asked for, in full, so that it can be asked for again."""
+    """``run.json``: the complete request, so that the run can be resumed."""
 
     step: str
     """The command, such as ``finetune``."""
@@ -62,7 +62,7 @@ class RunRecord(Spec):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a training command is asked to do, apart from the settings."""
+    """The request of a training command, besides the settings."""
 
     step: str
     version: int
@@ -105,7 +105,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is done, apart from what comes of it."""
+    """Options of a run that do not change its result, except the budget."""
 
     budget: float | None = None
     """Seconds that the whole command may take."""
@@ -192,7 +192,7 @@ class RunInProgress:
         return self.directory.name
 
     def progress(self) -> dict[str, Any]:
-        """How far it has come.
+        """The progress of the run.
 
         Returns:
             ``stage``, ``step`` of ``steps`` (None under a budget), last ``losses``, ``checkpoint`` (its step, or None)
@@ -248,7 +248,7 @@ def find_run(store: Store, step: str, run_id: str | None) -> RunInProgress:
 
 
 def resume_command(store: Store, step: str, run_id: str) -> str:
-    """What a person types to go on with a run."""
+    """The command that resumes a run."""
     home = "" if Store.open().home == store.home else f" --home {shlex.quote(str(store.home))}"
     return f"voxgrad {step} --resume {run_id}{home}"
 

@@ -1,4 +1,4 @@
-"""A base is adapted to a new speaker before it is trained: the row of the embedding, and the means of the mel bands."""
+"""Adapts a base to a new speaker before training: the row of the embedding, and the means of the mel bands."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate

@@ -36,13 +36,13 @@ _LONGEST_INTERVAL = 300.0
 
 
 class TrainingTask(Protocol):
-    """What is trained: it knows its networks, data and losses, and nothing of runs."""
+    """A training task: networks, data and losses, independent of runs."""
 
     group: ProcessGroup
 
     @property
     def stages(self) -> tuple[ScheduleSpec, ...]:
-        """What is done one after another."""
+        """The stages, in order."""
         ...
 
     @property
@@ -51,7 +51,7 @@ class TrainingTask(Protocol):
         ...
 
     def name(self, stage: int) -> str:
-        """What a stage is called in the log."""
+        """The name of a stage in the log."""
         ...
 
     def begin(self, stage: int) -> Mapping[str, torch.optim.Optimizer]:
@@ -73,7 +73,7 @@ class TrainingTask(Protocol):
         ...
 
     def judged_by(self, stage: int) -> str:
-        """Which of the figures of a stage's validations is the one that should be low."""
+        """The validation figure by which a stage is judged; lower is better."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a vocoder is trained on: clips, and copies of them with another pitch, formants, speed and equalisation."""
+"""Training data of a vocoder: clips, and copies with another pitch, formants, speed and equalisation."""
 
 import os
 import warnings

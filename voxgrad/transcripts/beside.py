@@ -264,10 +264,10 @@ def read_beside(folder: Folder, forms: Sequence[str] = (), *, untold: bool) -> T
 
 
 def script_beside(recording: Path) -> str | None:
-    """The script of a recording, in a ``.txt`` or ``.lab`` called as it; None where there is none.
+    """The script of a recording, in a ``.txt`` or ``.lab`` of the same name; None if there is none.
 
     Raises:
-        BadInputError: it is empty, or no script.
+        BadInputError: it is empty, or not a script.
     """
     there = by_folded_name(recording.parent)
     for name in (f"{label}{ending}" for label in (recording.name, recording.stem) for ending in _SCRIPT):

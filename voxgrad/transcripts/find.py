@@ -29,7 +29,7 @@ from voxgrad.unicode import read_text
 
 
 class TranscriptSpec(Spec):
-    """Where the texts of recordings are."""
+    """Where the transcripts are, and their format."""
 
     transcripts: Path | None = Field(default=None, json_schema_extra={"metavar": "FILE"})
     """File of the transcripts (default: found in the folder)."""
@@ -61,7 +61,7 @@ def find_transcripts(
         untold: recordings without a text are entries with an empty one.
 
     Raises:
-        BadInputError: no such folder, list or form, several lists, no transcripts at all, or a list that is no text.
+        BadInputError: no such folder, list or format; several lists; no transcripts; or a list that is not text.
     """
     if not folder.is_dir():
         raise BadInputError(f"there is no folder {folder}", "Give the folder with the recordings.")

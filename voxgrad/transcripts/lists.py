@@ -32,7 +32,7 @@ _KEYS: Final = {
 
 
 def recognise(content: str, name: str) -> str:
-    """Tell the format of a list by its ending and its lines.
+    """Detect the format of a list from its file extension and its lines.
 
     Raises:
         BadInputError: it has no lines.
@@ -64,7 +64,7 @@ def no_lines(name: str) -> BadInputError:
 
 
 def rows(content: str, form: str) -> Rows:
-    """Take the lines of a list apart.
+    """Parse the lines of a list.
 
     Args:
         content: of the file.

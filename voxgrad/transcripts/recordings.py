@@ -1,4 +1,4 @@
-"""A folder of recordings, and the one among them that a transcript means."""
+"""A folder of recordings, and the lookup of a recording by the name in a transcript."""
 
 import os
 import re
@@ -22,13 +22,13 @@ _WAVS = ("wavs", "wav", "clips", "audio", "wav48", "wav48_silence_trimmed")
 
 
 def is_sound(name: str) -> bool:
-    """Whether a name ends as an audio file's."""
+    """Whether a name has the extension of an audio file."""
     return PurePosixPath(name).suffix.lower() in SOUND | OTHER_SOUND
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder, with an absolute path, and all that lies in it."""
+    """A folder, with an absolute path, and its files."""
 
     path: Path
 
@@ -90,7 +90,7 @@ class Folder:
         return file if len(alike) > 1 else _without_ending(file)
 
     def missing(self, file: PurePosixPath) -> str:
-        """Why what is listed cannot be opened as a file; empty where it can."""
+        """Why a listed file cannot be opened; empty if it can."""
         path = self.path / file
         try:
             if path.is_file():
@@ -223,6 +223,6 @@ def _plain(folder: Path, name: str, base: str) -> PurePosixPath:
 
 
 def clip_name(name: PurePosixPath) -> str:
-    """A clip's name: the parts of a relative path joined by ``-``, composed, bytes that are no UTF-8 replaced."""
+    """A clip's name: the parts of a relative path joined by ``-``, composed (NFC), invalid UTF-8 replaced."""
     joined = composed("-".join(part for part in name.parts if part != ".."))
     return joined.encode("utf-8", "replace").decode()

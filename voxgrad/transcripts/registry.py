@@ -88,9 +88,9 @@ class Transcripts:
         form: a key of `FORMATS`; several are joined by " and ".
         source: name of the list; empty where there is none.
         encoding: of the list.
-        others: forms that are there too, and were not chosen.
+        others: other formats that were found, but not used.
         unlisted: how many recordings of the folder the list does not name.
-        notices: what is odd, in sentences.
+        notices: remarks for the user, in sentences.
     """
 
     entries: list[Entry]
@@ -104,7 +104,7 @@ class Transcripts:
 
     @classmethod
     def of(cls, entries: list[Entry], problems: list[Problem], *told: Any, **more: Any) -> "Transcripts":
-        """Transcripts in which entries that are called as one before are problems."""
+        """Transcripts in which a second entry with the same id is a problem."""
         kept: dict[str, Entry] = {}
         for entry in entries:
             if entry.id in kept:
@@ -154,7 +154,7 @@ _Reader = TypeVar("_Reader", bound=Callable[..., Iterator[Any]])
 def register(
     name: str, kind: Kind, expects: str = "", signs: Callable[[Folder], list[PurePosixPath]] = lambda _: []
 ) -> Callable[[_Reader], _Reader]:
-    """Registers a reader as that of a `Format`."""
+    """Register a reader as a `Format`."""
 
     def add(read: _Reader) -> _Reader:
         FORMATS[name] = Format(kind, read, expects, signs)

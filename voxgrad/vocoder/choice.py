@@ -1,4 +1,4 @@
-"""Which vocoder speaks: found by its settings alone, without loading it or torch."""
+"""The choice of a vocoder, by its settings alone, without loading it or torch."""
 
 import json
 from typing import Any
@@ -21,8 +21,8 @@ def choose_vocoder(store: Store, ref: str | None, mel: MelSpec, emit: Emit) -> A
     package; where nothing fits, ``emit`` is told.
 
     Raises:
-        BadInputError: nothing answers to ``ref``.
-        IntegrityError: what answers is damaged.
+        BadInputError: there is no vocoder ``ref``.
+        IntegrityError: it is damaged.
     """
     if ref == GRIFFIN_LIM:
         return None
@@ -42,7 +42,7 @@ def mel_of(artifact: Artifact) -> MelSpec:
     """Find the mel that a vocoder, base or voice was made for.
 
     Raises:
-        IntegrityError: it is damaged, or says nothing of a mel.
+        IntegrityError: it is damaged, or does not record its mel.
     """
     settings: Any = artifact.manifest.settings.get("acoustic")
     if artifact.kind == "vocoder":

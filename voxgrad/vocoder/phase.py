@@ -31,7 +31,7 @@ EDGE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class PhaseEstimate:
-    """Where a search stands."""
+    """The state of a search."""
 
     spectrum: Tensor
     """Complex (batch, frames, bins): has the mel."""
@@ -161,7 +161,7 @@ def window_of(mel: MelSpec, device: torch.device) -> Tensor:
 
 
 class GriffinLimSpec(Spec):
-    """How hard the phases are looked for."""
+    """The settings of Griffin-Lim."""
 
     n_iter: Positive = 32
     """Iterations: more sound better and take longer."""

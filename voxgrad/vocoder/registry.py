@@ -1,4 +1,4 @@
-"""The vocoders: what each is, one table of them, and how they are stored and loaded."""
+"""The vocoders: their interface, a table of all, and how they are stored and loaded."""
 
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ class Vocoder(Protocol):
 
     @property
     def mel(self) -> MelSpec:
-        """The spectrogram that it understands."""
+        """The mel settings that it expects."""
 
     @property
     def network(self) -> nn.Module | None:

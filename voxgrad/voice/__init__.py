@@ -1,1 +1,1 @@
-"""A voice that speaks: text → passages → audio, as `voxgrad.load` and all commands use it."""
+"""Speaking with a voice: text → passages → audio, for `voxgrad.load` and all commands."""

@@ -1,4 +1,4 @@
-"""What computes a voice's audio; what SSML, question marks and settings change in it, whichever computes.
+"""Engines, which compute a voice's audio, and what SSML, question marks and settings change in any engine.
 
 It needs no torch.
 """
@@ -329,7 +329,7 @@ def unsuited(synthesis: SynthesisSpec) -> str | None:
 
 
 def require_suited(synthesis: SynthesisSpec) -> None:
-    """See that a graph can speak with these settings.
+    """Check that a graph can speak with these settings.
 
     Raises:
         BadInputError: none can.
@@ -349,7 +349,7 @@ def resolve_graph_defaults(spec: OnnxSpec, synthesis: SynthesisSpec) -> Synthesi
 
 
 def require_settings(spec: OnnxSpec, synthesis: SynthesisSpec) -> None:
-    """See that a graph was exported with what is asked for.
+    """Check that a graph was exported with what is asked for.
 
     Raises:
         BadInputError: it was not.

@@ -1,4 +1,4 @@
-"""Which voice speaks, by the words that people use for it, and what computes: torch or ONNX Runtime."""
+"""Loads the voice that a reference names, for torch or ONNX Runtime."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -39,7 +39,7 @@ def find_voice(store: Store, ref: str | None) -> Artifact:
     """The voice, base or graph that is named; else the newest voice, and a base or graph only where there is none.
 
     Raises:
-        BadInputError: nothing that can speak answers to it.
+        BadInputError: there is no such voice or base.
     """
     artifact = store.find_of(split_speaker(ref)[0], _SPEAKERS)
     if artifact.kind not in _SPEAKERS:
@@ -51,7 +51,7 @@ def find_vocoder(store: Store, ref: str | None, voice: Artifact, emit: Emit) -> 
     """The vocoder that speaks what a voice says; None for Griffin-Lim, and for a graph, which holds its own.
 
     Raises:
-        BadInputError: nothing answers to ``ref``, or one was named for a graph.
+        BadInputError: there is no vocoder ``ref``, or one was given for a graph.
     """
     if voice.kind != KIND:
         return choose_vocoder(store, ref, mel_of(voice), emit)
@@ -162,7 +162,7 @@ def _choose_graph(
 
 
 def require_torch() -> None:
-    """See that torch is there.
+    """Check that torch is installed.
 
     Raises:
         BadInputError: this is the small install.

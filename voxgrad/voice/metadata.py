@@ -1,4 +1,4 @@
-"""What an audio file says of itself: that it is synthetic, and all that is needed to make it again."""
+"""The metadata of an audio file: that it is synthetic, and the recipe to reproduce it."""
 
 import json
 from pathlib import Path

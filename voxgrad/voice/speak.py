@@ -1,4 +1,4 @@
-"""A script, spoken passage by passage: the silences between, when each is said, and the audio file that it becomes."""
+"""Speaks a script passage by passage, with the silences between passages, their times, and the audio file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,7 +209,7 @@ class AudioTarget:
 
         Raises:
             BadInputError: it cannot be said.
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         timings: list[TimedPassage] = []
         with open_writer(self.path, rate, recipe.remark if self.metadata else MARK) as sink:
@@ -220,7 +220,7 @@ class AudioTarget:
 
 
 def write_pieces(pieces: Iterable[SpokenPassage], sink: AudioWriter, note: Callable[[TimedPassage], object]) -> int:
-    """Write pieces as they come; ``note`` is told when each is said. Returns how many samples."""
+    """Write pieces as they arrive; ``note`` gets the timing of each. Returns the number of samples."""
     samples = 0
     for piece in pieces:
         sink.write(piece.samples)
@@ -232,7 +232,7 @@ def write_pieces(pieces: Iterable[SpokenPassage], sink: AudioWriter, note: Calla
 def with_progress(
     pieces: Iterable[SpokenPassage], task: str, total: int | None, emit: Emit, done: int = 0
 ) -> Iterator[SpokenPassage]:
-    """Hand pieces on, and tell of each of them once it was taken; ``done`` were spoken before."""
+    """Pass pieces on, and report each once it was taken; ``done`` were spoken before."""
     emit(Began(task, total, "passages"))
     for piece in pieces:
         yield piece

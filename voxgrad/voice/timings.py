@@ -1,4 +1,4 @@
-"""When every word and phone is said, and the forms that other programs read."""
+"""Times of words and phones, and the file formats for them: JSON, TextGrid, SubRip and WebVTT subtitles."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -108,7 +108,7 @@ class TimingsFile:
 
 
 def timings_file(asked: Path, audio: Path | None = None) -> TimingsFile:
-    """The file of timings that is asked for: by its name, or by a bare ``srt``, which lies beside an audio file.
+    """The requested file of timings: a file name, or a format such as ``srt`` for a file beside the audio.
 
     Raises:
         BadInputError: the name ends in no format that can be written.

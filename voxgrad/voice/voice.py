@@ -1,4 +1,4 @@
-"""A voice that says texts, whichever engine computes, and the cast of a script: several by name."""
+"""A voice that speaks texts with any engine, and the cast of a script: several voices by name."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,7 +73,7 @@ class Speech:
 
         Raises:
             BadInputError: the name ends in none of these, or its folder does not exist.
-            EnvironmentFailureError: the disk refuses.
+            EnvironmentFailureError: the disk is full or cannot be written.
         """
         with open_writer(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
             sink.write(self.samples)
@@ -262,7 +262,7 @@ class Cast:
         """Who speaks under a name; None is the narrator.
 
         Raises:
-            BadInputError: nobody answers to it.
+            BadInputError: there is no such voice.
         """
         if name is None:
             return self.narrator
@@ -297,7 +297,7 @@ class Cast:
         """The passages and sounds of texts, each read as its voice reads.
 
         Raises:
-            BadInputError: as `segment_passages`, or nobody answers to the name of a voice.
+            BadInputError: as `segment_passages`, or a voice that it names does not exist.
         """
         return segment_passages((item for text in texts for item in readable(text)), self.front_end)
 
