@@ -7,7 +7,7 @@ WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY presets presets
 COPY voxgrad voxgrad
-# The processor's build of torch is a tenth of the GPU's.
+# The CPU build of torch is a tenth of the size of the GPU build.
 RUN python -m venv /opt/voxgrad \
     && /opt/voxgrad/bin/pip install --no-cache-dir -c constraints.txt \
         --index-url https://download.pytorch.org/whl/cpu torch torchaudio \
@@ -27,5 +27,5 @@ VOLUME /data
 EXPOSE 8020 10200
 HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8020/healthz', timeout=5)"]
 STOPSIGNAL SIGTERM
-# Other machines reach it, so that it does not start without VOXGRAD_TOKEN.
+# Other machines can reach it, so it does not start without VOXGRAD_TOKEN.
 ENTRYPOINT ["voxgrad", "serve", "--host", "0.0.0.0"]

@@ -235,7 +235,7 @@ def test_speakers_are_listed_as_voice_takes_them(furnished, done, command, tmp_p
     assert refused.code == 2
     assert "no speaker nobody" in refused.err
     refused = command("say", "Hello.", "--voice", "robots:robot", "--speaker", "other", *plain)
-    assert "two speakers are given" in refused.err
+    assert "--voice and --speaker both name a speaker" in refused.err
 
 
 def test_a_shell_completes_commands(monkeypatch, capsys):

@@ -95,7 +95,7 @@ def load_voice(
     """
     artifact, speaker = (ref, None) if isinstance(ref, Artifact) else (find_voice(store, ref), split_speaker(ref)[1])
     if speaker is not None and synthesis.speaker not in {None, speaker}:
-        raise BadInputError("two speakers are given, with the voice and with --speaker", "Leave out one of them.")
+        raise BadInputError("--voice and --speaker both name a speaker", "Leave out one of them.")
     sound = find_vocoder(store, vocoder, artifact, emit)
     words = find_lexicon(store, artifact, lexicon)
     voice = open_voice(artifact, sound, words, _choose_graph(store, engine, artifact, sound, synthesis, emit))
