@@ -23,7 +23,7 @@ _COVER_SIDE: Final = 1400  # pixels
 
 @dataclass(frozen=True)
 class Codec:
-    """FFmpeg's names of a container and its codec; bit/s, None for a lossless codec."""
+    """How FFmpeg calls a container and the codec in it; bit/s, None where the codec is lossless."""
 
     container: str
     name: str

@@ -177,7 +177,7 @@ def copy_audio(source: Path, target: Path) -> None:
 
 
 def check_writable(path: Path) -> str:
-    """Check that ``path`` can become an audio file; returns its format, such as ``wav``.
+    """See that ``path`` can become an audio file; returns its format, such as ``wav``.
 
     Raises:
         BadInputError: the name ends in no format that can be written, or its folder does not exist.

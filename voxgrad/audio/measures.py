@@ -1,4 +1,4 @@
-"""Measures of a clip: of the voice by Praat, of the recording by numpy; loudness, gain and reverberation."""
+"""What a clip is like: Praat's measures of the voice, numpy's of the recording; loudness, gain and reverberation."""
 
 from dataclasses import dataclass
 

@@ -83,7 +83,7 @@ def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
 
     Raises:
         BadInputError: the name ends in none of these, or its folder does not exist.
-        EnvironmentFailureError: the disk is full or cannot be written.
+        EnvironmentFailureError: the disk refuses.
     """
     kind = check_writable(path)
     with atomic_audio(path) as place:
@@ -99,7 +99,7 @@ def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
 
 
 def check_writable_audio(path: Path) -> None:
-    """Check that an audio file can be written to ``path`` before any work is done for it.
+    """See that an audio file can be written to ``path`` before any work is done for it.
 
     Raises:
         BadInputError: as `check_writable`.
@@ -116,11 +116,11 @@ def check_writable_audio(path: Path) -> None:
 
 
 def convert(source: Path, target: Path, remark: str) -> None:
-    """Convert an audio file that voxgrad wrote to the format of the target's name, block by block.
+    """Write an audio file of ours again, in the format of the target's name, block by block.
 
     Raises:
         BadInputError: the target cannot be an audio file.
-        EnvironmentFailureError: the disk is full or cannot be written.
+        EnvironmentFailureError: the disk refuses.
     """
     with soundfile.SoundFile(source) as file, open_writer(target, file.samplerate, remark) as sink:
         for block in file.blocks(_BLOCK, dtype="float32"):

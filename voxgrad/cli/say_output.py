@@ -166,7 +166,7 @@ class SayRequest:
             yield SpokenFile(f"utterance {number}", job, self.target(path))
 
     def to_stream(self, source: SayInput, *, raw: bool) -> None:
-        """Stream everything to standard output while it is spoken."""
+        """Everything into standard output, as it comes."""
         from voxgrad.audio.writers import RawWriter, WaveWriter
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.speak import with_progress, write_pieces

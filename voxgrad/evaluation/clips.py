@@ -101,7 +101,7 @@ def recording(dataset: Dataset, clip: Clip) -> Waveform:
 
 
 def alignments(engine: TorchEngine, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
-    """Alignments of recordings by the voice, whether it knows their speaker or not."""
+    """The voice's own alignments of recordings, of a speaker that it knows or not."""
     corpus = dataset.corpus.with_clips(clips).alignable()
     known = engine.acoustic.spec.speakers
     rows = {name: known.get(name, engine.acoustic.row) for name in corpus.speakers}

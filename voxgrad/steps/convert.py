@@ -1,4 +1,4 @@
-"""Recordings and a voice → audio files in which the voice says the same."""
+"""Recordings and a voice → the same said by the voice, an audio file each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A dataset, and perhaps a vocoder → a vocoder; a recording or a mel → audio from a vocoder."""
+"""A dataset, and perhaps a vocoder → a vocoder; a recording or a mel → the audio that a vocoder makes of it."""
 
 import math
 import time
@@ -120,7 +120,7 @@ def _training_clips(dataset: Dataset, preset: VocoderPreset, run: Path, emit: Em
 
 @dataclass(frozen=True)
 class Copy:
-    """The result of `vocode`.
+    """What became of a recording.
 
     Attributes:
         waveform: as long as the recording, or ``frames * hop_length`` samples of a mel.

@@ -62,7 +62,7 @@ class RunRecord(Spec):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """The request of a training command, besides the settings."""
+    """What a training command is asked to do, apart from the settings."""
 
     step: str
     version: int

@@ -73,7 +73,7 @@ class Speech:
 
         Raises:
             BadInputError: the name ends in none of these, or its folder does not exist.
-            EnvironmentFailureError: the disk is full or cannot be written.
+            EnvironmentFailureError: the disk refuses.
         """
         with open_writer(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
             sink.write(self.samples)
