@@ -47,6 +47,7 @@ NOT_RUN = {
     ("README.md", "make demo"): "installs packages from the network, then trains for minutes",
     ("README.md", "make test"): _SUITE,
     ("README.md", "make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu"): _NETWORK,
+    ("README.md", ".venv/bin/pip install '.[serve]'"): _NETWORK,
     ("CONTRIBUTING.md", "make setup"): _NETWORK,
     ("CONTRIBUTING.md", "make check"): _SUITE,
     ("CONTRIBUTING.md", ".venv/bin/python -m pytest tests/text"): _SUITE,
