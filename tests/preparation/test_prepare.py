@@ -104,17 +104,6 @@ def test_a_line_separator_within_a_text_does_not_split_the_dataset(folder: Path,
     assert [clip["text"] for clip in rows(prepare(folder), "clips.jsonl")] == list(TEXTS.values())[:2]
 
 
-def test_another_text_or_recording_is_another_dataset(folder: Path, prepare, record):
-    assert prepare(folder).version == 1
-    assert prepare(folder).version == 1
-    write_list(folder, TEXTS, "gone|Text.")
-    assert prepare(folder).version == 2
-    record(folder, {"a": TEXTS["a"]}, f0=200.0)
-    assert prepare(folder).version == 3
-    (folder / "unlisted.wav").touch()
-    assert prepare(folder).version == 3
-
-
 def test_a_recording_that_may_not_be_read_is_left_out(folder: Path, prepare, monkeypatch: pytest.MonkeyPatch):
     opened = Path.open
 
@@ -125,8 +114,3 @@ def test_a_recording_that_may_not_be_read_is_left_out(folder: Path, prepare, mon
 
     monkeypatch.setattr(Path, "open", deny)
     assert reasons(prepare(folder)) == {"b": "b.wav cannot be read (Permission denied)"}
-
-
-def test_unknown_words_are_counted(folder: Path, prepare):
-    write_list(folder, {"a": "Sun zzyzxq.", "b": "Rain.", "c": "Zzyzxq."})
-    assert prepare(folder).manifest.metrics["unknown_words"] == {"zzyzxq": 2}

@@ -79,34 +79,6 @@ def test_writers_with_a_collector_in_a_loop(store: Store, tmp_path: Path, monkey
     assert list((store.home / "tmp").iterdir()) == []
 
 
-def write_on(home: Path, times: int) -> list[str]:
-    """As `write`, going on where a collector took the room away; what was acknowledged."""
-    done = []
-    for _ in range(times):
-        try:
-            done += [mine for _, mine in write(home, 1)]
-        except (VoxgradError, FileNotFoundError):
-            continue
-    return done
-
-
-def test_a_collector_without_any_patience_refuses_but_never_tears(store: Store, tmp_path: Path, monkeypatch):
-    """Staging counts as abandoned at once and locks do nothing: all that protects is that each step is one rename."""
-    without_locks(monkeypatch)
-    monkeypatch.setattr("voxgrad.store.maintenance.STAGING_AGE", timedelta(seconds=-1))
-    with ProcessPoolExecutor(3, mp_context=FORK) as pool:
-        collector = pool.submit(tidy, store.home, tmp_path / "stop")
-        try:
-            done = list(pool.map(write_on, [store.home] * 2, [5 * TIMES] * 2))
-        finally:
-            (tmp_path / "stop").touch()
-        assert collector.result() > 0
-    found = store.scan()
-    assert all(isinstance(one, Artifact) and not list(one.problems(full=True)) for one in found)
-    there = [one.path("payload").read_text() for one in store.list()]
-    assert all(there.count(mine) >= 1 for mines in done for mine in mines)
-
-
 def shuffle(home: Path, name: str, times: int) -> list[int]:
     """Removes and restores, whatever the others do meanwhile; exit codes where somebody else was faster."""
     store, codes = Store(home), []

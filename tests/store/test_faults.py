@@ -219,26 +219,6 @@ def test_a_kill_before_any_operation_loses_nothing_and_nothing_is_done_twice(fur
             break
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("path", ["publish", "import"])
-def test_a_commit_that_nobody_heard_of_is_found_and_not_made_again(furnished, tmp_path, path):
-    """Killed right after the rename, before anything was said: the same command answers with the same artifact."""
-    shutil.copytree(tmp_path / "home", tmp_path / "pristine")
-    with pytest.MonkeyPatch.context() as patch:
-        faults = Faults(patch, 0, code=None)
-        PATHS[path](furnished)
-    last = len(faults.asked) - faults.asked[::-1].index("rename")
-    shutil.rmtree(tmp_path / "home")
-    (tmp_path / "pristine").rename(tmp_path / "home")
-    before = {one.digest for one in furnished.scan()}
-    assert killed(path, furnished, last + 1)
-    committed = {one.digest for one in furnished.scan()}
-    assert len(committed - before) == {"publish": 1, "import": 2}[path]
-    PATHS[path](furnished)
-    assert {one.digest for one in furnished.scan()} == committed
-    assert len(furnished.scan()) == len(committed)
-
-
 class Order:
     """Watches that everything is on the disk before it is renamed, and the directories afterwards."""
 

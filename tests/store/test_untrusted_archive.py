@@ -164,16 +164,6 @@ def test_an_edit_without_its_digest_is_refused(other, alice):
     assert refused(other, alice).exit_code == 3
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"PK\3\4", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n", b"\x80\x02."]
-)
-def test_what_is_no_archive_is_refused(other, tmp_path, content):
-    (tmp_path / "in").mkdir()
-    path = tmp_path / "in" / "alice.voxgrad"
-    path.write_bytes(content)
-    assert "not a complete voxgrad archive" in refused(other, path).message
-
-
 def test_a_cut_archive_and_a_missing_one_are_refused(other, alice, tmp_path):
     content = alice.read_bytes()
     for size in range(0, len(content), len(content) // 20):

@@ -18,14 +18,6 @@ def findings(store: Store, *, full: bool = True) -> tuple[Finding, ...]:
     return verify(lineage, lineage.everything, full=full, emit=ignore)
 
 
-def test_a_whole_store_is_whole(store: Store, family):
-    events = []
-    lineage = Lineage(store)
-    assert verify(lineage, lineage.everything, full=True, emit=events.append) == ()
-    assert len(events) == 7
-    assert findings(store, full=False) == ()
-
-
 def test_what_depends_on_damage_is_named(store: Store, family, contents, overwrite):
     overwrite(family.base.directory / "model.bin", b"weighty")
     before = contents(store.home)

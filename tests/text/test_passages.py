@@ -9,10 +9,7 @@ from tests.tables import rows
 from tests.text.plain import passages
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import MOST_TOKENS, Break, sentences, unread_remarks
-from voxgrad.text.ssml import is_ssml
-from voxgrad.text.tokens import encode
 
 SPEC = TextSpec()
 
@@ -98,7 +95,7 @@ def test_a_stray_brace_cuts_no_word():
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.text(alphabet="aB1 .,;:!?-–—()[]\"'“”…\n{}%$😀é", max_size=700))
+@given(st.text(alphabet="aB1 .,;:!?-–—()[]<>/\"'“”…\n{}%$😀é你", max_size=700))
 def test_passages_are_short_and_in_order_and_lose_no_letter(text):
     found = list(passages([text], SPEC))
     assert all(len(one.encoded.tokens) <= MOST_TOKENS or len(one.written) < 8 for one in found)
@@ -107,6 +104,7 @@ def test_passages_are_short_and_in_order_and_lose_no_letter(text):
         position = text.index(one.written, position) + len(one.written)
     said = "".join(one.written for one in found)
     assert said.count("B") == text.count("B")
+    list(unread_remarks(text))
 
 
 @pytest.mark.parametrize(
@@ -140,24 +138,3 @@ def test_what_is_left_out_is_told_with_its_place():
         )
     ]
     assert list(unread_remarks("Plain “words” — café, 5 °C.")) == []
-
-
-WRITTEN = (
-    'Hello word. {name} {HH AH0} { } [pause [pause 1s] < > & &amp; &#0; </b> <b> <p> <speak <break time="1s"/> <break'
-    " <mark <![ <!-- ]]> <![CDATA[ <script> ``` * _ \\frac{1}{2} $5 1/2 λόγος π 你好 😀 👨\u200d👩 é e\u0301 \u00ad"
-    " \u200b \u2028 \x00 \x1b[31m \U000e0041 ٣ ½ … “”"
-)
-PIECES = st.text(max_size=6) | st.sampled_from(WRITTEN.split(" "))
-TEXTS = st.lists(PIECES, max_size=12).map("".join) | st.lists(PIECES, max_size=12).map(" ".join)
-
-
-@settings(max_examples=60, deadline=None)
-@given(TEXTS)
-def test_any_text_is_read_or_has_nothing_to_say(text):
-    list(passages([text], SPEC))
-    list(unread_remarks(text if not is_ssml(text) else f"a {text}"))
-    for spec in (SPEC, TextSpec(frontend="official")):
-        try:
-            assert encode(text, spec).words
-        except NothingToSayError:
-            continue

@@ -80,11 +80,6 @@ def test_what_a_document_comes_to(kind, document, expected):
         assert outcome(document, plain=kind == "plain text") == expected
 
 
-def test_the_table_is_large_and_has_every_row_once():
-    assert len(ROWS) >= 150
-    assert len({row[1] for row in ROWS}) == len(ROWS)
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -47,10 +47,6 @@ def test_momentum_helps(speech):
     assert distance(copy(speech), speech) < distance(copy(speech, momentum=0.0), speech)
 
 
-def test_it_is_deterministic(speech):
-    torch.testing.assert_close(copy(speech), copy(speech), rtol=0, atol=0)
-
-
 @pytest.mark.parametrize("hop", [256, 200])
 def test_a_copy_lies_where_the_original_lay(hop):
     spec = MelSpec(hop_length=hop)
@@ -78,12 +74,6 @@ def test_each_frame_becomes_a_hop(batch, frames):
     assert sound.shape == (batch, frames * 256)
     assert torch.isfinite(sound).all()
     assert sound.is_inference()
-
-
-def test_a_batch_is_its_members(speech):
-    mels = log_mel(torch.stack([speech[:12800], speech[12800:25600]]), MEL)
-    vocoder = GriffinLim(GriffinLimSpec(n_iter=4), MEL)
-    torch.testing.assert_close(vocoder(mels)[1:], vocoder(mels[1:]), atol=1e-4, rtol=1e-3)
 
 
 def test_other_mels_are_spoken_too(speech):
@@ -169,10 +159,3 @@ def test_reach_is_how_far_overlapping_frames_touch():
     spectrum[0, 10, 50] = 1.0
     touched = modulus(stft(istft(spectrum, MEL), MEL))[0].amax(1) > 1e-6
     assert touched.nonzero().flatten().tolist() == list(range(10 - reach(MEL), 11 + reach(MEL)))
-
-
-def test_silence_stays_finite_and_silent():
-    mel = torch.full((1, 80, 12), float(torch.tensor(MEL.floor).log()))
-    sound = istft(reconstruct_phase(zero_phase_spectrum(mel, MEL), mel, MEL, 4).spectrum, MEL)
-    assert sound.isfinite().all()
-    assert sound.abs().max() < 1e-2
