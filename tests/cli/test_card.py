@@ -84,7 +84,3 @@ def test_without_a_card_nothing_is_said_of_one(trained, done):
     assert "card:" not in told.out
     assert "no card" not in told.err
     assert not trained.list("card")
-
-
-def test_a_base_has_no_card(furnished, refused):
-    assert "robots" in refused("card", "robots")

@@ -139,19 +139,3 @@ def test_the_installed_command_does_the_same(chain, furnished, tmp_path):
     )
     assert json.loads(done.stdout)["file"] == "own.wav"
     assert (tmp_path / "own.wav").read_bytes() == chain.sound.read_bytes()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["prepare", "nowhere"],
-        ["finetune", "--data", "nobody"],
-        ["import", "nowhere.pt", "--kind", "piano"],
-        ["prepare", "RECORDINGS", "--text-frontend", "french"],
-        ["prepare", "RECORDINGS", "--jobs", "0"],
-        ["prepare", "RECORDINGS", "--name", "My Dataset"],
-        ["say"],
-    ],
-)
-def test_what_is_not_there_is_refused_in_one_line(arguments, chain, furnished, refused):
-    refused(*[chain.recordings if word == "RECORDINGS" else word for word in arguments])

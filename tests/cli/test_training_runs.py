@@ -162,27 +162,6 @@ def test_without_runs_it_says_so(command, furnished):
     assert outcome.out == f"No run in progress in {furnished.home}\n"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["finetune", "--resume"], "there is no unfinished run of finetune. See all with `voxgrad runs`."),
-        (["pretrain", "--resume", "nobody-1"], "there is no unfinished run nobody-1"),
-        (["pretrain", "--resume", "../x"], "'../x' cannot be a run id"),
-        (["finetune", "carol-1"], "'carol-1' was named without --resume. Write --resume carol-1"),
-        (["finetune", "--resume", "--data", "robot"], "so --data cannot be used. Remove one of them."),
-        (["pretrain", "--resume", "--set", "seed=1"], "so --set cannot be used"),
-        (["vocoder", "train", "--resume", "--budget", "20m"], "so --budget cannot be used"),
-        ([*FINETUNE, "--budget", "soon"], "'soon' is not a duration. Write it like 90s, 20m, 1h30m or 2h."),
-        ([*VOCODER, "--preset", "fast"], "there is no preset fast"),
-        ([*VOCODER, "--set", "stages.0.crop=8"], "stages.0.crop"),
-        ([*VOCODER, "--from", "nobody"], "no vocoder 'nobody'"),
-        ([*VOCODER, "--set", "copies=-1"], "copies"),
-    ],
-)
-def test_what_cannot_be_is_refused_in_one_line(arguments, says, furnished, refused):
-    assert says in refused(*arguments)
-
-
 def test_a_run_of_another_command_is_named(command, refused, stopped):
     line = refused("pretrain", "--resume", stopped)
     assert f"run {stopped} was started by finetune, not by pretrain" in line

@@ -95,10 +95,3 @@ def test_an_evaluation_is_an_artifact_and_is_found_again(furnished, command, alo
 def test_only_held_out_clips_are_used(furnished, command, alone, chain):
     made = json.loads(command("evaluate", "--vocoder", "griffinlim", "--steps", "1", "--json").out)
     assert made["metrics"]["clips"] == chain.voice.manifest.metrics["held_out_clips"]
-
-
-def test_what_cannot_be_evaluated_is_said(furnished, refused, alone):
-    assert "nobody" in refused("evaluate", "nobody")
-    assert "is a dataset" in refused("evaluate", "dataset/robot")
-    assert "no speaker eve" in refused("evaluate", "voice/robot", "--speaker", "eve")
-    assert "There is no dataset 'none'" in refused("evaluate", "voice/robot", "--data", "none")

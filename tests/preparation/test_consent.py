@@ -26,26 +26,6 @@ def test_the_statement_is_the_speakers_or_a_reason(folder, command):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--consent", "Yes."), "Give the speaker's name with --speaker NAME"),
-        (("--consent", " ", "--speaker", "Ann"), "--consent is empty"),
-        (("--no-consent-needed", ""), "--no-consent-needed is empty"),
-        (("--consent", "a", "--speaker", "b", "--no-consent-needed", "c"), "cannot be used together"),
-        (("--strict", "--keep-all"), "cannot be used together"),
-        (("--drop-worst", "100"), "100 % is not a share that can be dropped"),
-        (("--drop-worst", "-1"), "-1 % is not a share that can be dropped"),
-        (("--base", "nobody"), "no base 'nobody'"),
-        (("--preset", "fast"), "there is no preset fast"),
-        (("--set", "audio.loudness=-20"), "Did you mean loudness_lufs?"),
-        (("--format", "cassette"), "cassette"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(arguments, message, folder, refused):
-    assert message in refused("prepare", folder, *arguments)
-
-
-@pytest.mark.parametrize(
     ("answers", "expected"),
     [
         (["1"], "not needed: my own voice"),

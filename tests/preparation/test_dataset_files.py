@@ -96,13 +96,6 @@ def test_a_dask_cluster_gives_the_same_dataset(folder, prepare, tmp_path):
     assert there.manifest.fingerprint == local.manifest.fingerprint
 
 
-@pytest.mark.parametrize("engine", ["spark", "dask://nowhere"])
-def test_an_engine_that_cannot_be_is_refused(engine, folder, refused):
-    assert f"unknown engine {engine}. Choose local or dask://HOST:PORT." in refused(
-        "prepare", folder, "--engine", engine
-    )
-
-
 def test_a_cluster_that_does_not_answer_is_told_of(folder, command, monkeypatch):
     pytest.importorskip("distributed", reason="Dask is an extra")
     monkeypatch.setattr(recording, "_SECONDS_TO_CONNECT", "1s")

@@ -70,24 +70,6 @@ def test_training_from_grids_keeps_their_durations(chain, furnished, command, st
     assert not list((furnished.home / "runs").glob("*"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["--set", "durations=textgrid:nowhere"], "the folder nowhere contains no TextGrids"),
-        (["--set", "encoder_loss=none"], "the search needs mu near the mel"),
-        (["--set", "encoder_loss=none", "--set", "durations=frozen"], "learns from the decoder alone"),
-    ],
-    ids=["nowhere", "none", "none-frozen"],
-)
-def test_durations_that_cannot_be_are_refused(furnished, refused, steps, arguments, word):
-    assert word in refused("finetune", "--data", "robot", "--base", "robots", *steps, *arguments)
-
-
-def test_a_base_from_nothing_cannot_freeze_durations(furnished, refused, steps):
-    line = refused("pretrain", "--data", "robot", *steps, "--set", "durations=frozen")
-    assert "durations cannot be frozen" in line
-
-
 def test_nothing_is_left_where_a_grid_fails(chain, tmp_path, monkeypatch):
     grid, count = step.clip_grid, iter(range(100))
 
@@ -141,24 +123,6 @@ def test_only_grids_are_replaced_and_only_when_asked(furnished, refused, tmp_pat
     (tmp_path / "grids" / "notes.txt").write_text("mine")
     assert "notes.txt" in refused("align", "robot", "-o", "grids", "--force")
     assert (tmp_path / "grids" / "notes.txt").read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["robt", "-o", "grids"], "Did you mean robot?"),
-        (["speech/robot", "-o", "grids"], "is a speech"),
-        (["robot", "-o", "no/grids"], "the folder no does not exist"),
-        (["robot", "-o", "home"], "which is not a TextGrid"),
-        (["voice/robot", "-o", "grids", "--voice", "robots"], "Leave out --voice"),
-        (["robot", "-o", "grids", "--voice", "dataset/robot"], "is a dataset"),
-        (["robot", "-o", "grids", "--voice", "nobody"], "nobody"),
-        (["robot"], "output"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_what_cannot_be_aligned_is_refused(furnished, refused, arguments, word):
-    assert word in refused("align", *arguments)
 
 
 def test_a_voice_from_before_alignments_were_kept_and_one_whose_dataset_is_gone(furnished, refused):

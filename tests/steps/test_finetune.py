@@ -84,18 +84,3 @@ def test_one_recording_is_enough_and_its_figures_say_what_they_are_of(
     few = ("--preset", "vocoder-tiny", "--set", "stages.0.steps=1", "--set", "copies=0")
     done("vocoder", "train", "--data", "one", "--name", "one", *few)
     assert furnished.find("one", "vocoder").manifest.metrics["held_out_clips"] == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["--set", "model.dec_dim=32"], "a voice keeps the model of its base"),
-        (["--set", "model=5"], "a voice keeps the model of its base"),
-        (["--preset", "fst"], "Did you mean fast?"),
-        (["--base", "robt"], "robots"),
-        (["--base", "dataset/robot"], "is not a base"),
-        (["--speaker", "nobody"], "has no speaker nobody"),
-    ],
-)
-def test_bad_settings_are_refused_before_any_work(arguments, word, furnished, refused, steps):
-    assert word in refused("finetune", "--data", "robot", "--base", "robots", *steps, *arguments)

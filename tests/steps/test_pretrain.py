@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import pytest
 import torch
 
 from voxgrad.acoustic_model import load_acoustic_model
@@ -36,21 +35,6 @@ def test_too_little_to_learn_from_is_refused(tmp_path: Path, record, done, refus
     (tmp_path / "one" / "metadata.csv").write_text("a|The sun is warm.\nb|The sun is warm.\n")
     done("prepare", tmp_path / "one", "--base", "none")
     assert "fewer than two different sentences" in refused("pretrain", "--data", "one", *steps)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["--set", "stages.0.stesp=3"], "Did you mean steps?"),
-        (["--set", "model.dec_dim=12"], "multiple of 8"),
-        (["--preset", "tinny"], "Did you mean tiny?"),
-        (["--data", "robt"], "Did you mean robot?"),
-        (["--data", "voice/robot"], "is not a dataset"),
-        (["--name", "A Base"], "cannot be"),
-    ],
-)
-def test_bad_settings_are_refused_before_any_work(arguments, word, furnished, refused, steps):
-    assert word in refused("pretrain", "--data", "robot", *steps, *arguments)
 
 
 def test_a_base_of_several_speakers(duet):
