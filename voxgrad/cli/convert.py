@@ -266,7 +266,7 @@ def vocode(
     """Resynthesise a recording, to hear what a vocoder loses."""
     from voxgrad.audio.io import check_writable, write_audio
     from voxgrad.settings import MelSpec
-    from voxgrad.steps.vocoder import vocode as step
+    from voxgrad.steps.convert import vocode as step
     from voxgrad.vocoder.choice import GRIFFIN_LIM, choose_vocoder
 
     target = _other_file(source, f"{source.stem}-vocoded.wav", output)

@@ -202,10 +202,10 @@ def train_vocoder(
     """Train a vocoder. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import VocoderPreset
-    from voxgrad.steps.vocoder import STEP
-    from voxgrad.steps.vocoder import train_vocoder as step
+    from voxgrad.steps.train import TRAIN_VOCODER
+    from voxgrad.steps.train import train_vocoder as step
 
-    begun = begin_or_resume(session, STEP, run, training, VocoderPreset, preset)
+    begun = begin_or_resume(session, TRAIN_VOCODER, run, training, VocoderPreset, preset)
     record = begun.record
     begins = start is not None if record is None else "start" in record.parents
     with session.progress() as progress:
