@@ -38,7 +38,7 @@ test: setup  ## Run the tests, in WORKERS=2 processes
 	$(PYTEST)
 
 test-long: setup  ## Run the tests, the long forms of them too: kills, faults, concurrency, mutations
-	VOXGRAD_LONG=1 VOXGRAD_INTERRUPTIONS=50 $(PYTEST)
+	VOXGRAD_LONG=1 $(PYTEST)
 
 test-latest:  ## Run the tests with the newest release of every package, extras too, in .venv-latest
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=--upgrade EXTRAS=dev,all

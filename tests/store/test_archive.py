@@ -91,11 +91,6 @@ def test_what_was_removed_can_be_imported_again_under_its_number(store, alice, p
     assert taken_in(store, alice)[0].artifact.version == 1
 
 
-def test_a_removed_number_is_not_given_to_another(store, other, alice, publish):
-    remove(other, publish(where=other, content=b"another"))
-    assert taken_in(other, alice)[0].artifact.ref == "alice@v2"
-
-
 def test_a_damaged_artifact_is_not_exported(store, publish, tmp_path, overwrite):
     voice = publish()
     overwrite(voice.directory / "model.bin", b"rotten!")

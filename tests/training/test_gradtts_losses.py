@@ -114,21 +114,6 @@ def test_what_cannot_be_is_refused(settings, word):
     assert word in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ["stages.0.alignment=50", "stages.0.settled=0"],
-        ["encoder_loss=l1", "weights.diffusion=2.5"],
-        ["durations=frozen"],
-        ["durations=textgrid:grids", "encoder_loss=none", "stages.0.train=[encoder,durations,decoder]"],
-        ["durations=frozen", "encoder_loss=none", "stages.0.train=[durations]", "stages.0.alignment=frozen"],
-    ],
-    ids=" ".join,
-)
-def test_what_can_be(settings):
-    load_preset("fast", settings)
-
-
 def test_only_durations_of_text_grids_name_a_folder():
     assert TrainSpec(stages=(ENCODER,)).grids is None
     assert str(TrainSpec(stages=(ENCODER,), durations="textgrid:a/b:c").grids) == "a/b:c"

@@ -6,8 +6,6 @@ import shutil
 import signal
 import time
 from collections import Counter
-from copy import deepcopy
-from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
@@ -22,7 +20,7 @@ from voxgrad.training import checkpoint
 from voxgrad.training.run import LOG
 from voxgrad.training.trainer import LOCK
 
-LONG = "VOXGRAD_INTERRUPTIONS" in os.environ
+LONG = bool(os.environ.get("VOXGRAD_LONG"))
 
 
 @pytest.fixture(scope="module")
@@ -75,69 +73,17 @@ def test_stages_share_a_budget_and_a_stopped_run_has_the_rest_of_it(tmp_path, mo
     assert steps_of_stages(tmp_path / "stopped") == pytest.approx([first, second], abs=3)
 
 
-def without(saved: checkpoint.Checkpoint, part: str) -> checkpoint.Checkpoint:
-    """A checkpoint that lacks one thing: what a fresh engine has instead is in its place."""
-    position, fresh = saved.position, Regression()
-    if part in {"model", "average", "best", "start"}:
-        return replace(saved, tensors={**saved.tensors, part: fresh.network.state_dict()})
-    if part == "optimizer":
-        return replace(saved, optimizers={"optimizer": fresh.begin(0)["optimizer"].state_dict()})
-    if part.startswith("best."):
-        nothing = {"best.figure": {"figure": 1e9}, "best.waited": {"waited": 0}, "best.figures": {"figures": {}}}
-        best = replace(position.best, **nothing[part])
-        return replace(saved, position=replace(position, best=best))
-    empty = checkpoint.TrainerState(0, 0, 0)
-    return replace(saved, position=replace(position, **{part: getattr(empty, part)}))
-
-
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory):
-    """How to start a run that patience ends, what came of it, and all its checkpoints, one a step."""
+@pytest.mark.parametrize("step", range(1, 20) if LONG else (12, 17))
+def test_a_stopped_run_that_patience_ends_goes_on_bitwise(step, tmp_path):
     stages = (FIRST, SECOND.model_copy(update={"steps": 30, "learning_rate": 0.2}))
     settings = SETTINGS.model_copy(update={"patience": 2, "checkpoint_every": 1})
-    history = []
-
-    def start(folder):
-        return engine(folder, Regression(stages), settings=settings, compares=True)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "voxgrad.training.trainer.save_checkpoint", lambda run, checkpoint: history.append(deepcopy(checkpoint))
-        )
-        complete = start(tmp_path_factory.mktemp("patient"))
-        complete.train()
-    assert complete.total < 39, "patience must end the last stage"
-    return start, complete, history
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        "",  # nothing: so that the others mean something
-        *("model", "average", "best", "start", "optimizer", "stage", "step", "total", "updates"),
-        *("before", "figures", "best.figure", "best.figures", "best.waited"),
-    ],
-)
-def test_leaving_out_any_saved_state_shows(part, patient, tmp_path, monkeypatch):
-    start, complete, history = patient
-    expected = outcome(complete)
-    monkeypatch.setattr("voxgrad.training.trainer.save_checkpoint", lambda run, checkpoint: None)
-
-    def differs(saved):
-        if part.startswith("best") and saved.position.best is None:
-            return False
-        lacking = without(deepcopy(saved), part) if part else deepcopy(saved)
-        monkeypatch.setattr("voxgrad.training.trainer.load_checkpoint", lambda run, emit: lacking)
-        resumed = start(tmp_path)
-        shutil.copyfile(complete.run / LOG, tmp_path / LOG)
-        try:
-            resumed.train()
-        except (VoxgradError, RuntimeError, KeyError):
-            return True
-        return outcome(resumed) != expected
-
-    # A state need not matter at every step, but it does at one.
-    assert any(differs(saved) for saved in history[:: -1 if LONG else -2]) == bool(part)
+    whole = engine(tmp_path / "whole", Regression(stages), settings=settings)
+    whole.train()
+    assert step < whole.total < 39, "patience must end the last stage"
+    stopped_at(tmp_path / "run", step, settings, task=Regression(stages))
+    resumed = engine(tmp_path / "run", Regression(stages), settings=settings)
+    resumed.train()
+    assert outcome(resumed) == outcome(whole)
 
 
 @pytest.fixture(scope="module")

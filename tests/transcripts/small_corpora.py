@@ -7,42 +7,14 @@ from typing import Any
 
 import yaml
 
-Interval = tuple[float, float, str]
+from voxgrad.textgrid import Interval, text_grid
+
 Text = tuple[str, str, str | None]
 
-GRID = """File type = "ooTextFile"
-Object class = "TextGrid"
 
-xmin = 0
-xmax = 9
-tiers? <exists>
-size = {size}
-item []:
-{tiers}"""
-TIER = """    item [{number}]:
-        class = "IntervalTier"
-        name = "{name}"
-        xmin = 0
-        xmax = 9
-        intervals: size = {size}
-{intervals}"""
-INTERVAL = """        intervals [{number}]:
-            xmin = {start}
-            xmax = {stop}
-            text = "{text}"
-"""
-
-
-def grid(tiers: Mapping[str, Sequence[Interval]]) -> str:
+def grid(tiers: Mapping[str, Sequence[tuple[float, float, str]]]) -> str:
     """A TextGrid in Praat's long format."""
-    made = []
-    for number, (name, intervals) in enumerate(tiers.items(), 1):
-        lines = (
-            INTERVAL.format(number=index, start=start, stop=stop, text=text)
-            for index, (start, stop, text) in enumerate(intervals, 1)
-        )
-        made.append(TIER.format(number=number, name=name, size=len(intervals), intervals="".join(lines)))
-    return GRID.format(size=len(tiers), tiers="".join(made))
+    return text_grid({name: [Interval(*one) for one in intervals] for name, intervals in tiers.items()}, 9)
 
 
 @dataclass(frozen=True)

@@ -118,26 +118,13 @@ DIRECTION = torch.ones(16, 80, 7)
         ({"conv_pre.weight": None, "conv_pre.weight_g": torch.ones(16, 1, 1)}, "conv_pre"),
         ({"conv_pre.weight_g": torch.ones(15, 1, 1), "conv_pre.weight_v": DIRECTION}, "conv_pre"),
         ({"conv_pre.weight_g": torch.ones(16, 1, 1), "conv_pre.weight_v": 0 * DIRECTION}, "conv_pre.weight"),
+        ({"generator": 3}, "not a state dict"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, state, changes, reason):
     changed = {name: tensor for name, tensor in (state | changes).items() if tensor is not None}
     with pytest.raises(BadInputError, match=reason):
         imported(tmp_path, changed)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ({}, "conv_pre"),
-        ({"generator": 3}, "not a state dict"),
-        ({"discriminator": {}}, "discriminator is not a tensor"),
-        ([1, 2], "state dict"),
-    ],
-)
-def test_what_is_no_checkpoint_of_a_generator_is_refused(tmp_path, content, reason):
-    with pytest.raises(BadInputError, match=reason):
-        imported(tmp_path, content)
 
 
 @pytest.mark.parametrize(
@@ -161,19 +148,21 @@ def test_a_config_that_cannot_be_is_refused(tmp_path, state, change, reason):
         imported(tmp_path, state, CONFIG | change)
 
 
-def test_a_config_without_its_settings_is_refused(tmp_path, state):
-    with pytest.raises(BadInputError, match=r"upsample_rates, .*hop_size"):
-        imported(tmp_path, state, {"resblock": "1"})
-    with pytest.raises(BadInputError, match="not a HiFi-GAN config"):
-        imported(tmp_path, state, [1, 2])
-
-
-@pytest.mark.parametrize("content", [None, b"", b"not json", b"\xff\xfe"])
-def test_a_config_that_is_none_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read"),
+        (b"not json", "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[1, 2]", "not a HiFi-GAN config"),
+        (b'{"resblock": "1"}', "upsample_rates, .*hop_size"),
+    ],
+)
+def test_a_config_that_is_none_is_refused(tmp_path, content, reason):
     config = tmp_path / "config.json"
     if content is not None:
         config.write_bytes(content)
-    with pytest.raises(BadInputError, match="cannot be read" if content is None else "is not JSON"):
+    with pytest.raises(BadInputError, match=reason):
         import_checkpoint(tmp_path / "g", config)
 
 
