@@ -5,9 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from tests.training.conftest import SPEC
-from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.presets import load_preset
 from voxgrad.settings import LossWeights, StageSpec, TrainSpec
 from voxgrad.training.dataset import Batch, generator_for
 from voxgrad.training.losses import Losses, encoder_loss, full_losses
@@ -90,28 +88,6 @@ def test_the_losses_tell_which_durations_they_were_computed_under(model, batch):
     assert torch.equal(given, DURATIONS)
     _, found = full_losses(model, batch, ENCODER, "gaussian", None, generator_for(0), ProcessGroup())
     assert found.sum(1).tolist() == [30, 30]
-
-
-@pytest.mark.parametrize(
-    ("settings", "word"),
-    [
-        (["encoder_loss=none"], "the search needs mu near the mel"),
-        (["encoder_loss=none", "durations=frozen"], "the encoder learns from the decoder alone"),
-        (["encoder_loss=huber"], "encoder_loss"),
-        (["durations=mfa"], "durations is mas, frozen or textgrid:DIR"),
-        (["durations=textgrid"], "durations is mas, frozen or textgrid:DIR"),
-        (["weights.prior=0"], "weights.prior"),
-        (["weights.priro=1"], "Did you mean prior?"),
-        (["stages.0.alignment=1"], "stages.0.alignment"),
-        (["stages.0.settled=1"], "stages.0.settled"),
-        (["stages.1.alignment=50"], "alignment 50 needs the encoder in train"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else " ".join(value),
-)
-def test_what_cannot_be_is_refused(settings, word):
-    with pytest.raises(BadInputError) as refusal:
-        load_preset("fast", settings)
-    assert word in str(refusal.value)
 
 
 def test_only_durations_of_text_grids_name_a_folder():
