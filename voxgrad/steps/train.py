@@ -59,14 +59,14 @@ def pretrain(
         )
     if preset.model.decoder == "convnext":
         opened = measure_pitch(opened, emit)
-    request = RunRequest(PRETRAIN, PRETRAIN_VERSION, "base", name, {"dataset": dataset}, {})
     spec = _spec(opened, preset)
-    settings = {"acoustic": spec.model_dump(), "training": manifest_settings(preset), **options.settings}
-    key = request.key(settings)
-    if (known := store.matching("base", key, emit)) is not None:
+    settings = {"acoustic": spec.model_dump(), "training": manifest_settings(preset)}
+    parents = {"dataset": dataset}
+    request = RunRequest(store, PRETRAIN, PRETRAIN_VERSION, "base", name, parents, {}, settings, options)
+    if (known := request.made_before(emit)) is not None:
         return known
     acoustic, recorded = _untrained(opened, preset, spec), {"preset": preset.description}
-    return train_grad_tts(store, request, key, acoustic, opened, preset, options, emit, recorded)
+    return train_grad_tts(request, acoustic, opened, preset, emit, recorded)
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:
@@ -130,9 +130,9 @@ def finetune(
         emit(ONE_SENTENCE)
     speakers = {"speakers": list(opened.corpus.speakers)}
     parents = {"dataset": dataset, "base": base}
-    request = RunRequest(FINETUNE, FINETUNE_VERSION, "voice", name, parents, speakers)
-    key = request.key({"training": manifest_settings(preset), **options.settings})
-    if (known := store.matching("voice", key, emit)) is not None:
+    settings = {"training": manifest_settings(preset)}
+    request = RunRequest(store, FINETUNE, FINETUNE_VERSION, "voice", name, parents, speakers, settings, options)
+    if (known := request.made_before(emit)) is not None:
         return known
     if acoustic.model.frame_prior is not None:
         opened = measure_pitch(opened, emit)
@@ -140,7 +140,7 @@ def finetune(
     # Whoever has the voice shall know what its base was trained on.
     inherited = {name: value for name, value in base.manifest.settings.items() if name == "attribution"}
     recorded = {"preset": preset.description, **inherited}
-    return train_grad_tts(store, request, key, acoustic, opened, preset, options, emit, recorded)
+    return train_grad_tts(request, acoustic, opened, preset, emit, recorded)
 
 
 def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
@@ -204,28 +204,27 @@ def train_vocoder(
         emit(ONE_SENTENCE)
     vocoder = _vocoder(start, opened, preset)
     parents = {"dataset": dataset, **({"start": start} if start is not None else {})}
-    request = RunRequest(TRAIN_VOCODER, TRAIN_VOCODER_VERSION, "vocoder", name, parents, {"half_precision": half})
+    inputs = {"half_precision": half}
     settings = {
         "spec": vocoder.spec.model_dump(mode="json"),
         "mel": vocoder.mel.model_dump(),
         "training": preset.model_dump(mode="json", include=set(VocoderTrainSpec.model_fields)),
-        "half_precision": half,
-        **options.settings,
+        **inputs,
     }
-    key = request.key(settings)
-    if (known := store.matching("vocoder", key, emit)) is not None:
+    version = TRAIN_VOCODER_VERSION
+    request = RunRequest(store, TRAIN_VOCODER, version, "vocoder", name, parents, inputs, settings, options)
+    if (known := request.made_before(emit)) is not None:
         return known
-    run = request.run_directory(store, key)
-    task = _vocoder_task(vocoder, opened, preset, run, emit)
+    task = _vocoder_task(vocoder, opened, preset, request.directory, emit)
 
     def write(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         vocoder.network.to("cpu")
         save(vocoder, directory, torch.float16 if half else None)
         held_out = 0 if opened.corpus.has_one_sentence else len(task.held_out)
         metrics = {"clips": len(task.clips) // (1 + preset.copies), "held_out_clips": held_out}
-        return {**settings, "preset": preset.description}, metrics
+        return {**settings, **options.settings, "preset": preset.description}, metrics
 
-    return train_and_publish(Trainer(task, preset, run, emit), store, request, key, options, write)
+    return train_and_publish(Trainer(task, preset, request.directory, emit), request, write)
 
 
 def _vocoder_task(

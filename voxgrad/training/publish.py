@@ -14,7 +14,7 @@ from voxgrad.device import memory_explained, pick_device, precision_name
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import Emit, Said, tracked
 from voxgrad.settings import RunSpec, ScheduleSpec
-from voxgrad.store import Artifact, Store
+from voxgrad.store import Artifact
 from voxgrad.training.dataset import generator_for
 from voxgrad.training.run import LOG, RunInProgress, RunOptions, RunRequest, TrainingLog, tensorboard_writer
 from voxgrad.training.trainer import Trainer, TrainingTask
@@ -32,17 +32,11 @@ Write = Callable[[Path], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 def train_and_publish(
-    trainer: Trainer,
-    store: Store,
-    request: RunRequest,
-    key: str,
-    options: RunOptions,
-    write: Write,
-    draw: Callable[[], None] = lambda: None,
+    trainer: Trainer, request: RunRequest, write: Write, draw: Callable[[], None] = lambda: None
 ) -> Artifact:
     """Trains, from the newest checkpoint where there is one; the first process publishes, all return the artifact.
 
-    Its fingerprint is ``key``. ``write`` is called in the first process alone, ``draw`` with every checkpoint.
+    ``write`` is called in the first process alone, ``draw`` with every checkpoint.
 
     Raises:
         BadInputError: the budget is too small.
@@ -50,8 +44,8 @@ def train_and_publish(
         VoxgradError: stopped by a signal; the hint is the command that goes on.
         EnvironmentFailureError: the first process has published nothing.
     """
-    trainer.watch = tensorboard_writer(options.tensorboard)
-    _begin(trainer, store, request, options)
+    trainer.watch = tensorboard_writer(request.options.tensorboard)
+    _begin(trainer, request)
     log = TrainingLog(trainer.run / LOG)
 
     def draw_all() -> None:
@@ -64,18 +58,17 @@ def train_and_publish(
     with group.main_process_first():
         if group.is_main_process:
             trainer.emit(Said(f"writing {request.kind} {request.name}"))
-            return _publish(trainer, store, request, key, figures, write)
-    artifact = store.matching(request.kind, key)
+            return _publish(trainer, request, figures, write)
+    artifact = request.made_before()
     if artifact is None:
         raise EnvironmentFailureError("the first process did not finish", "See its output.")
     return artifact
 
 
-def _begin(trainer: Trainer, store: Store, request: RunRequest, options: RunOptions) -> None:
+def _begin(trainer: Trainer, request: RunRequest) -> None:
     """Writes ``run.json``, and divides the budget among the stages, where the run is new."""
-    task = trainer.task
-    steps = (stage.steps for stage in task.stages)
-    record = request.record(store, trainer.run, trainer.settings, steps, options.budget)
+    task, options = trainer.task, request.options
+    record = request.record(trainer.settings, (stage.steps for stage in task.stages))
     try:
         trainer.stage_seconds = RunInProgress.read(trainer.run).record.stage_seconds
     except IntegrityError:  # there is none, or half of one
@@ -91,9 +84,7 @@ def _begin(trainer: Trainer, store: Store, request: RunRequest, options: RunOpti
     trainer.compares = bool({"base", "start"} & record.parents.keys())
 
 
-def _publish(
-    trainer: Trainer, store: Store, request: RunRequest, key: str, figures: Mapping[str, float], write: Write
-) -> Artifact:
+def _publish(trainer: Trainer, request: RunRequest, figures: Mapping[str, float], write: Write) -> Artifact:
     log, device = TrainingLog(trainer.run / LOG), pick_device()
     dataset, before = request.parents["dataset"].manifest, trainer.position.before
     metrics: dict[str, Any] = {
@@ -102,12 +93,12 @@ def _publish(
     }
     if before is not None:
         metrics["before"] = {name: round(value, 5) for name, value in before.items()}
-    with store.stage(request.kind, request.name) as staged:
+    with request.store.stage(request.kind, request.name) as staged:
         settings, found = write(staged.directory)
         shutil.copyfile(log.path, staged.directory / LOG)
         log.draw(staged.directory / CURVES, f"{request.kind} {request.name}")
         artifact = staged.publish(
-            fingerprint=key,
+            fingerprint=request.key,
             parents=request.recorded_parents,
             settings=settings,
             seed=trainer.settings.seed,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
+from voxgrad.events import Emit, ignore
 from voxgrad.files import atomic_write, explain_os_errors
 from voxgrad.settings import RunSpec, Spec
 from voxgrad.store import Artifact, Parent, Store, fingerprint
@@ -58,49 +60,6 @@ class RunRecord(Spec):
             run.mkdir(parents=True, exist_ok=True)
         with atomic_write(run / RECORD) as temporary:
             temporary.write_text(f"{self.model_dump_json(indent=2)}\n", encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What a training command is asked to do, apart from the settings."""
-
-    step: str
-    version: int
-    kind: str
-    name: str
-    parents: Mapping[str, Artifact]
-    options: Mapping[str, Any]
-
-    @property
-    def recorded_parents(self) -> dict[str, Parent]:
-        """Its parents as records and manifests name them."""
-        return {role: parent.as_parent() for role, parent in self.parents.items()}
-
-    def key(self, settings: Mapping[str, Any]) -> str:
-        """Fingerprint of the work under ``settings``."""
-        options = {"name": self.name, **self.options}
-        return fingerprint(self.step, self.version, settings, self.recorded_parents, options)
-
-    def run_directory(self, store: Store, key: str) -> Path:
-        """Where the run with this key keeps its state."""
-        return store.run_directory(f"{self.name[:48]}-{key[:8]}")
-
-    def record(
-        self, store: Store, run: Path, settings: RunSpec, steps: Iterable[int], budget: float | None
-    ) -> RunRecord:
-        """Its ``run.json``; ``steps`` of each stage."""
-        return RunRecord(
-            step=self.step,
-            kind=self.kind,
-            name=self.name,
-            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            resume=resume_command(store, self.step, run.name),
-            parents=self.recorded_parents,
-            settings=settings.model_dump(mode="json"),
-            options=dict(self.options),
-            stages=tuple(steps),
-            budget=budget,
-        )
 
 
 @dataclass(frozen=True)
@@ -145,6 +104,60 @@ def with_time_for_card(options: RunOptions) -> RunOptions:
 
 NO_OPTIONS = RunOptions()
 """No budget, no TensorBoard."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a training command is asked to do."""
+
+    store: Store
+    step: str
+    version: int
+    kind: str
+    name: str
+    parents: Mapping[str, Artifact]
+    inputs: Mapping[str, Any]
+    """Other options of the command that its outcome depends on."""
+    settings: Mapping[str, Any]
+    """What its outcome depends on besides, but for the budget."""
+    options: RunOptions
+
+    @property
+    def recorded_parents(self) -> dict[str, Parent]:
+        """Its parents as records and manifests name them."""
+        return {role: parent.as_parent() for role, parent in self.parents.items()}
+
+    @cached_property
+    def key(self) -> str:
+        """Fingerprint of the work."""
+        settings, inputs = {**self.settings, **self.options.settings}, {"name": self.name, **self.inputs}
+        return fingerprint(self.step, self.version, settings, self.recorded_parents, inputs)
+
+    @property
+    def directory(self) -> Path:
+        """Where the run keeps its state."""
+        return self.store.run_directory(f"{self.name[:48]}-{self.key[:8]}")
+
+    def made_before(self, emit: Emit = ignore) -> Artifact | None:
+        """What the same work ended in, if it was done."""
+        return self.store.matching(self.kind, self.key, emit)
+
+    def record(self, settings: RunSpec, steps: Iterable[int]) -> RunRecord:
+        """Its ``run.json``; ``steps`` of each stage."""
+        return RunRecord(
+            step=self.step,
+            kind=self.kind,
+            name=self.name,
+            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            resume=resume_command(self.store, self.step, self.directory.name),
+            parents=self.recorded_parents,
+            settings=settings.model_dump(mode="json"),
+            options=dict(self.inputs),
+            stages=tuple(steps),
+            budget=self.options.budget,
+        )
+
+
 _DURATION = re.compile(r"(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,6})s)?")
 
 

@@ -16,7 +16,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Advance, Emit, Said, percent
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import Preset, StageSpec, TrainSpec
-from voxgrad.store import Artifact, Store
+from voxgrad.store import Artifact
 from voxgrad.text.lexicon import LEXICON
 from voxgrad.training.alignment import (
     Durations,
@@ -33,7 +33,7 @@ from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_
 from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.publish import train_and_publish
-from voxgrad.training.run import RunOptions, RunRequest
+from voxgrad.training.run import RunRequest
 from voxgrad.training.trainer import Trainer
 
 
@@ -211,19 +211,16 @@ class GradTTSTask:
 
 
 def train_grad_tts(
-    store: Store,
     request: RunRequest,
-    key: str,
     acoustic: AcousticModel,
     dataset: Dataset,
     settings: Preset,
-    options: RunOptions,
     emit: Emit,
     step_settings: Mapping[str, Any],
 ) -> Artifact:
     """Trains a Grad-TTS, from the newest checkpoint where there is one; publishes weights, pictures and the log.
 
-    The same work, begun again with the same ``key``, goes on where it stopped. The manifest records ``step_settings``
+    The same work, begun again, goes on where it stopped. The manifest records ``step_settings``
     besides model and training.
 
     Raises:
@@ -232,7 +229,7 @@ def train_grad_tts(
         VoxgradError: stopped by a signal; the hint is the command that goes on.
     """
     corpus, lexicon = dataset.corpus, dataset.lexicon
-    task = _task(acoustic, dataset, settings, request.run_directory(store, key), emit)
+    task = _task(acoustic, dataset, settings, request.directory, emit)
     # A clip of about three seconds.
     typical = min(task.held_out.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
 
@@ -257,7 +254,7 @@ def train_grad_tts(
         draw(directory, alignments[typical.id])
         spec = acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
         trained = {"acoustic": spec.model_dump(), "training": manifest_settings(settings)}
-        return {**trained, **options.settings, **step_settings, **lexicon.settings}, {
+        return {**trained, **request.options.settings, **step_settings, **lexicon.settings}, {
             "clips": len(task.training.clips),
             "held_out_clips": 0 if corpus.has_one_sentence else len(task.held_out.clips),
             "log_likelihood": write_alignments(directory, corpus, summarised(corpus, alignments)),
@@ -266,7 +263,7 @@ def train_grad_tts(
     def draw_progress() -> None:
         draw(task.run, task.alignment_of(typical))
 
-    return train_and_publish(task.trainer, store, request, key, options, write, draw_progress)
+    return train_and_publish(task.trainer, request, write, draw_progress)
 
 
 def manifest_settings(settings: TrainSpec) -> dict[str, Any]:
