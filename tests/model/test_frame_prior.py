@@ -95,7 +95,8 @@ def test_a_network_that_knows_nothing_gives_the_score_of_a_gaussian():
     t = torch.tensor([0.3, 0.8])
     integral = score.schedule.integral(t)[:, None, None]
     variance = torch.exp(-integral) * SPEC.sigma_data**2 - torch.expm1(-integral)
-    found = score(mu + r_t, mu, t, None, torch.zeros(2, SPEC.spk_emb_dim), torch.zeros(2, 8, SPEC.frame_channels))
+    condition = Condition(mu, speaker=torch.zeros(2, SPEC.spk_emb_dim), features=torch.zeros(2, 8, SPEC.frame_channels))
+    found = score(mu + r_t, t, condition)
     assert torch.allclose(found, -r_t / variance, atol=1e-4)
 
 

@@ -105,31 +105,22 @@ class ConvNeXtScore(nn.Module):
         total = kept.square() * data + variance
         return kept * data / total, self.sigma_data * (variance / total).sqrt(), total.rsqrt()
 
-    def network(
-        self,
-        scaled: Tensor,
-        mu: Tensor,
-        t: Tensor,
-        mask: Tensor | None,
-        speaker: Tensor | None,
-        features: Tensor,
-    ) -> Tensor:
-        """EDM's F: (batch, n_feats, frames) float32, from c_in r_t, ``scaled``, and from mu, both of that shape.
-
-        ``mask`` is (batch, 1, frames), or None where nothing is padded; speaker (batch, spk_emb_dim), features (batch,
-        frames, frame_channels).
-        """
+    def network(self, scaled: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """EDM's F: (batch, n_feats, frames) float32, from c_in r_t, ``scaled``, of that shape."""
+        if condition.features is None:
+            raise ValueError("this score network needs the features of the frame-level mean")
         # Half the logarithm of the noise's variance, with the times spread out where that no longer changes.
         integral = self.schedule.integral(t)
         level = 0.25 * (-torch.expm1(-integral)).clamp(min=1e-9).log() + 0.125 * integral
-        condition = self.time(_embedded(level))
-        if self.speaker is not None and speaker is not None:
-            condition = condition + self.speaker(speaker)
-        condition = F.silu(condition)
-        x = self.input(torch.cat([scaled.transpose(1, 2), mu.transpose(1, 2), features.to(mu.dtype)], 2))
-        by_frame = None if mask is None else mask.transpose(1, 2)
+        told = self.time(_embedded(level))
+        if self.speaker is not None and condition.speaker is not None:
+            told = told + self.speaker(condition.speaker)
+        told = F.silu(told)
+        mu = condition.mu
+        x = self.input(torch.cat([scaled.transpose(1, 2), mu.transpose(1, 2), condition.features.to(mu.dtype)], 2))
+        by_frame = None if condition.mask is None else condition.mask.transpose(1, 2)
         for block in self.blocks:
-            x = block(x, by_frame, condition)
+            x = block(x, by_frame, told)
         return self.output(self.norm(x)).float().transpose(1, 2)
 
     def error(self, x_0: Tensor, x_t: Tensor, condition: Condition, t: Tensor, mask: Tensor) -> Tensor:
@@ -140,38 +131,15 @@ class ConvNeXtScore(nn.Module):
         """
         skip, out, scale = self.scales(t)
         r_0, r_t = x_0 - condition.mu, (x_t - condition.mu) * mask
-        if condition.features is None:
-            raise ValueError("this score network needs the features of the frame-level mean")
-        found = self.network(scale * r_t, condition.mu, t, condition.mask, condition.speaker, condition.features)
-        return found - (r_0 - skip * r_t) / out
+        return self.network(scale * r_t, t, condition) - (r_0 - skip * r_t) / out
 
-    def denoise(
-        self,
-        residual: Tensor,
-        mu: Tensor,
-        t: Tensor,
-        mask: Tensor | None,
-        speaker: Tensor | None,
-        features: Tensor,
-    ) -> Tensor:
-        """r_0, the mel less mu, from r_t; arguments as of `network`, ``residual`` unscaled."""
+    def forward(self, x_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """The gradient of log p_t(x_t | mu), (batch, n_feats, frames), by Tweedie's formula from the predicted r_0."""
         skip, out, scale = self.scales(t)
-        return skip * residual + out * self.network(scale * residual, mu, t, mask, speaker, features)
-
-    def forward(
-        self,
-        x_t: Tensor,
-        mu: Tensor,
-        t: Tensor,
-        mask: Tensor | None,
-        speaker: Tensor | None,
-        features: Tensor,
-    ) -> Tensor:
-        """The gradient of log p_t(x_t | mu), (batch, n_feats, frames), by Tweedie's formula from `denoise`."""
         kept, variance = self._levels(t)
-        residual = x_t - mu
-        score = (kept * self.denoise(residual, mu, t, mask, speaker, features) - residual) / variance
-        return score if mask is None else score * mask
+        r_t = x_t - condition.mu
+        r_0 = skip * r_t + out * self.network(scale * r_t, t, condition)
+        return condition.clear((kept * r_0 - r_t) / variance)
 
     def _levels(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """a_t and σ_t², (batch, 1, 1) each."""

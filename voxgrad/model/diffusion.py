@@ -99,7 +99,7 @@ class Condition:
         if self.features is None:
             score = estimator(x_t, self.mu, t, self.mask, self.extent, self.speaker)
         else:
-            score = estimator(x_t, self.mu, t, self.mask, self.speaker, self.features)
+            score = estimator(x_t, t, self)
         return score
 
 
