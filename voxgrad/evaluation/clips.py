@@ -15,7 +15,7 @@ from voxgrad.evaluation.metrics import PerceptualMetrics, distances, phone_secon
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Lineage, Store
-from voxgrad.training.alignment import align_corpus, align_unknown_speakers
+from voxgrad.training.alignment import align_with
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset
 from voxgrad.voice.torch_engine import TorchEngine
 
@@ -102,11 +102,7 @@ def recording(dataset: Dataset, clip: Clip) -> Waveform:
 
 def alignments(engine: TorchEngine, dataset: Dataset, clips: Sequence[Clip]) -> dict[str, Alignment]:
     """The voice's own alignments of recordings, of a speaker that it knows or not."""
-    corpus = dataset.corpus.with_clips(clips).alignable()
-    known = engine.acoustic.spec.speakers
-    rows = {name: known.get(name, engine.acoustic.row) for name in corpus.speakers}
-    search = align_corpus if set(corpus.speakers) <= set(known) else align_unknown_speakers
-    return search(engine.acoustic.model, corpus, rows, torch.device("cpu"))
+    return align_with(engine.acoustic, dataset.corpus.with_clips(clips).alignable(), torch.device("cpu"))
 
 
 def speak(engine: TorchEngine, clip: Clip, settings: SynthesisSpec, seed: int) -> Take:

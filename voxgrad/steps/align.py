@@ -17,8 +17,7 @@ from voxgrad.training.alignment import (
     SUFFIX,
     SpokenWord,
     StoredAlignment,
-    align_corpus,
-    align_unknown_speakers,
+    align_with,
     clip_grid,
     labels,
     read_alignments,
@@ -50,11 +49,7 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
     _check_output(output, force=force)
     opened, acoustic = Dataset.open(dataset), load_acoustic_model(model)
     check_fits(acoustic.spec, opened, model.ref)
-    device = pick_device()
-    known, speakers = acoustic.spec.speakers, opened.corpus.speakers
-    rows = {speaker: known.get(speaker, acoustic.row) for speaker in speakers}
-    search = align_corpus if set(speakers) <= set(known) else align_unknown_speakers
-    alignments = search(acoustic.model.to(device), opened.corpus, rows, device)
+    alignments = align_with(acoustic, opened.corpus, pick_device())
     return _write(opened, summarised(opened.corpus, alignments), output, emit)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advance, uncounted
 from voxgrad.model import mas
@@ -143,6 +144,14 @@ def align_unknown_speakers(
         frames[clip.speaker] += clip.frames
     offsets = {speaker: total[speaker] / frames[speaker] for speaker in total}
     return align_corpus(model, corpus, speaker_rows, device, offsets=offsets, advance=advance)
+
+
+def align_with(acoustic: AcousticModel, corpus: Corpus, device: torch.device) -> dict[str, Alignment]:
+    """Aligns a corpus; speakers that the voice or base does not know are taken for its own voice."""
+    known, speakers = acoustic.spec.speakers, corpus.speakers
+    rows = {speaker: known.get(speaker, acoustic.row) for speaker in speakers}
+    search = align_corpus if set(speakers) <= set(known) else align_unknown_speakers
+    return search(acoustic.model.to(device), corpus, rows, device)
 
 
 def expanded(alignment: Alignment) -> Tensor:
