@@ -92,6 +92,17 @@ def copy_with(module: _Module, replaced: Mapping[int, object]) -> _Module:
     return copy.deepcopy(module, {**weights, **replaced})
 
 
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads of torch within the body: sums of other numbers of threads round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def keep_freed_memory() -> None:
     """Let glibc reuse freed memory instead of returning it to the system.
 

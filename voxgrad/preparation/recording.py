@@ -29,6 +29,7 @@ from voxgrad.audio.clean import (
 )
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
+from voxgrad.device import torch_threads
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
 from voxgrad.preparation.alignment import TranscriptScore, loaded, score_transcript, suspects
 from voxgrad.preparation.long_recordings import match_script
@@ -96,7 +97,7 @@ def prepare_recording(entry: Entry, key: str, how: RecordingSettings) -> Recordi
     """
     made: list[PreparedClip] = []
     problems: list[Problem] = []
-    with _one_thread():
+    with torch_threads(1):  # so that any number of processes makes the same dataset
         try:
             opened = open_recording(entry.recording, how.audio)
             if how.denoise:
@@ -239,17 +240,6 @@ def _flac(waveform: Waveform) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, np.clip(waveform.samples, -1.0, 1.0), waveform.rate, "PCM_16", format="FLAC")
     return file.getvalue()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in another order would give other last digits, and so another dataset for another number of processes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 LOCAL = "local"

@@ -1,7 +1,7 @@
 """An audio file that voxgrad made → the same audio, reproduced."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,18 +204,11 @@ class _Made:
             raise BadInputError(message, "Use --home with the store that contains it.") from error
 
 
-@contextmanager
-def _threads(count: int, voice: Voice) -> Iterator[None]:
-    """As many threads as were used then: sums of other numbers of threads round otherwise."""
+def _threads(count: int, voice: Voice) -> AbstractContextManager[None]:
+    """As many threads as were used then."""
     if voice.engine.threads == count:  # a graph was loaded for so many
-        yield
-        return
+        return nullcontext()
     # Only here, because those who only speak need no torch.
-    import torch  # noqa: PLC0415
+    from voxgrad.device import torch_threads  # noqa: PLC0415
 
-    ours = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(ours)
+    return torch_threads(count)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
+from voxgrad.acoustic_model import WEIGHTS, AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.files import atomic_folder, check_folder, sha256_of
@@ -29,7 +29,6 @@ from voxgrad.vocoder.hifigan import import_checkpoint
 
 IMPORT_VERSION, HALVE_VERSION = 1, 1
 _CONFIG, _MODEL = "config.json", "model.safetensors"  # of an exported folder
-_WEIGHTS: Final = "weights.safetensors"  # of an artifact
 _HALVED: Final = "half_precision"
 _OFFICIAL: Final = (
     *("n_vocab", "n_spks", "spk_emb_dim", "n_enc_channels", "filter_channels", "filter_channels_dp", "n_heads"),
@@ -226,7 +225,7 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
         BadInputError: it has no weights, or one of them is too large for half precision.
         IntegrityError: it is damaged.
     """
-    if not any(file.path == _WEIGHTS for file in artifact.manifest.files):
+    if not any(file.path == WEIGHTS for file in artifact.manifest.files):
         raise BadInputError(f"{artifact} has no weights", "Name a base, a voice or a vocoder.")
     if artifact.manifest.settings.get(_HALVED) is True:
         emit(Said(f"the weights of {artifact.ref} are already in half precision"))
@@ -237,7 +236,7 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
         return known
     weights = {
         name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in read_weights(artifact.path(_WEIGHTS)).items()
+        for name, tensor in read_weights(artifact.path(WEIGHTS)).items()
     }
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
@@ -246,11 +245,11 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
             )
     with store.stage(artifact.kind, artifact.name) as staged:
         for entry in artifact.manifest.files:
-            if entry.path != _WEIGHTS:
+            if entry.path != WEIGHTS:
                 target = staged.directory / entry.path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(artifact.path(entry.path), target)
-        save_file(weights, staged.directory / _WEIGHTS)
+        save_file(weights, staged.directory / WEIGHTS)
         manifest = artifact.manifest
         return staged.publish(
             fingerprint=key,
