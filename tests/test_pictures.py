@@ -25,17 +25,3 @@ def is_picture(path):
 def test_a_mel_with_its_text(tmp_path, title):
     pictures.draw_mel(tmp_path / "mel.png", MEL, MelSpec(), title)
     assert is_picture(tmp_path / "mel.png")
-
-
-def test_an_alignment(tmp_path):
-    phones, durations = ["", "HH", "", "AY1", ""], [5, 30, 5, 40, 10]
-    pictures.draw_alignment(tmp_path / "a.png", MEL, MEL, phones, durations, MelSpec(), "Hi.")
-    assert is_picture(tmp_path / "a.png")
-
-
-def test_curves(tmp_path):
-    curve = ([1, 2, 3], [0.3, 0.2, 0.1])
-    pictures.draw_curves(tmp_path / "c.png", {"prior": {"training": curve, "held out": curve}}, "voice x")
-    assert is_picture(tmp_path / "c.png")
-    pictures.draw_curves(tmp_path / "none.png", {}, "nothing yet")
-    assert is_picture(tmp_path / "none.png")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.preparation.conftest import rows
 from voxgrad.audio.io import Waveform
-from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.errors import BadInputError
 from voxgrad.preparation import speech_recognition
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, choose_recogniser, recognise
 
@@ -119,15 +119,6 @@ def test_whisper_is_loaded_from_its_folder_and_joins_its_segments_at_16_khz(inst
     name, samples = asked
     assert name == str(tmp_path)
     assert len(samples) == 16000
-
-
-def test_a_recogniser_that_fails_is_named(installed):
-    installed(pocketsphinx=SimpleNamespace(Decoder=broken))
-    with pytest.raises(EnvironmentFailureError, match=r"pocketsphinx failed \(no model here\)"):
-        recognise(Recogniser("pocketsphinx"), SOUND)
-    installed(faster_whisper=whisper())
-    with pytest.raises(BadInputError, match="faster-whisper recognised nothing"):
-        recognise(Recogniser("faster-whisper"), SOUND)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path, installed):

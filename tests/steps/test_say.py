@@ -4,7 +4,6 @@ import shutil
 import numpy as np
 import pytest
 
-from voxgrad.settings import MelSpec
 from voxgrad.voice.load import load_voice
 
 FAST = ("--vocoder", "griffinlim", "--steps", "1")
@@ -48,13 +47,6 @@ def test_a_base_can_speak_but_a_dataset_cannot(chain, furnished, command, refuse
         assert json.loads(outcome.out)["parents"] == {"voice": "robots@v1"}
     shutil.rmtree(furnished.home / "artifacts" / "voice")
     assert "robot is a dataset and cannot speak" in refused("say", "Hello.", "--voice", "robot", *FAST)
-
-
-def test_the_newest_vocoder_is_used_unless_one_is_named(furnished, command, add_vocoder):
-    add_vocoder("mine", MelSpec())
-    said = ("say", "Hello.", "--voice", "robot", "--steps", "1", "--json")
-    assert json.loads(command(*said).out)["parents"] == {"voice": "robot@v1", "vocoder": "mine@v1"}
-    assert json.loads(command(*said, "--vocoder", "griffinlim").out)["parents"] == {"voice": "robot@v1"}
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "manifest.json"])

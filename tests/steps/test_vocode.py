@@ -10,7 +10,7 @@ import torch
 from formant_synthesis import speak_phones
 from safetensors.torch import save_file
 
-from voxgrad.audio.io import Waveform, read_audio, resample, write_audio
+from voxgrad.audio.io import Waveform, read_audio, write_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.settings import MelSpec
 
@@ -43,15 +43,6 @@ def test_every_sample_counts(done):
         write_audio(Path("part.wav"), Waveform(SPOKEN.samples[4000 : 4000 + length], 22050))
         done("vocode", "part.wav", "-o", "copy.wav", *LIM)
         assert soundfile.info("copy.wav").frames == length
-
-
-@pytest.mark.parametrize(("rate", "ending"), [(8000, "flac"), (48000, "ogg")])
-def test_any_recording_and_any_format(done, tmp_path, rate, ending):
-    write_audio(tmp_path / "in.flac", resample(SPOKEN, rate))
-    done("vocode", "in.flac", "-o", f"copy.{ending}", *LIM)
-    info = soundfile.info(f"copy.{ending}")
-    assert (info.samplerate, info.channels, info.format) == (22050, 1, ending.upper())
-    assert info.duration == pytest.approx(SPOKEN.seconds, abs=1e-3)
 
 
 def test_without_a_name_the_copy_lies_in_the_working_folder(command, tmp_path):

@@ -79,12 +79,6 @@ def test_several_processes_without_accelerate_are_told_what_to_install(monkeypat
         optim.open_process_group()
 
 
-def test_one_process_needs_no_accelerate(monkeypatch):
-    monkeypatch.setattr(optim, "find_spec", lambda name: None)
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    assert optim.open_process_group().world_size == 1
-
-
 def test_shares_of_all_processes_make_up_the_whole():
     counts = torch.tensor([3.0, 1.0, 5.0, 2.0])
     parts = []
