@@ -49,7 +49,7 @@ def linear(weights):
 def test_exact_names_shapes_and_finite_numbers(state):
     module = linear(state)
     assert torch.equal(module.weight, state["weight"])
-    with pytest.raises(BadInputError, match="misses bias"):
+    with pytest.raises(BadInputError, match="lacks bias"):
         linear({"weight": state["weight"]})
     with pytest.raises(BadInputError, match="unknown extra"):
         linear({**state, "extra": state["bias"]})

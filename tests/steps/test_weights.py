@@ -68,7 +68,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(state, tmp_path: Path, refu
     name = "encoder.emb.weight"
     assert "is not a Grad-TTS checkpoint" in line({"weight": torch.zeros(2)})
     assert "is not a Grad-TTS checkpoint" in line({k: v for k, v in state.items() if k != name})
-    assert "misses encoder.proj_m.bias" in line({k: v for k, v in state.items() if k != "encoder.proj_m.bias"})
+    assert "lacks encoder.proj_m.bias" in line({k: v for k, v in state.items() if k != "encoder.proj_m.bias"})
     assert "English table" in line({**state, name: torch.zeros(40, 32)})
     file.write_bytes(b"no checkpoint at all")
     assert "is not a checkpoint" in refused("import", file, *ASKED)
