@@ -111,7 +111,7 @@ def test_two_voices_of_one_name_are_told(tmp_path, record, prepare):
     texts |= {f"s{name}": text for name, text in list(texts.items())[:4]}
     write_list(folder, texts)
     dataset = prepare(folder, "--base", "none")
-    assert "the clips of voice seem to have two voices: 4 of 12 sound like another (sr0" in prepare.err
+    assert "the clips of voice seem to have two voices: 4 of 12 sound like another speaker (sr0" in prepare.err
     assert "seem to have two voices" in dataset.path("report.html").read_text(encoding="utf-8")
     write_list(folder, {name: text for name, text in texts.items() if name[0] == "r"})
     prepare(folder, "--base", "none")
