@@ -98,8 +98,8 @@ def options_of(spec: type[BaseModel], without: Collection[str] = ()) -> Iterator
     """The options of a settings class; settings within settings are none.
 
     >>> from voxgrad.settings import DeliverySpec
-    >>> [option.flag for option in options_of(DeliverySpec)]
-    ['--pitch', '--volume', '--sentence-silence', '--edge-silence']
+    >>> [option.flag for option in options_of(DeliverySpec, without={"rate", "loudness", "peak", "stereo"})]
+    ['--pitch', '--volume', '--sentence-silence', '--edge-silence', '--for', '--bits', '--bit-rate']
     """
     for name, field in spec.model_fields.items():
         kind = field.annotation

@@ -7,7 +7,8 @@ from formant_synthesis import speak_phones
 
 from voxgrad.audio.clean import clean, part, speech_span
 from voxgrad.audio.io import Waveform, resample
-from voxgrad.audio.measures import amplify, clipped_share, level_gain, loudness, measure, true_peak
+from voxgrad.audio.loudness import amplify, level_gain, loudness, true_peak
+from voxgrad.audio.measures import clipped_share, measure
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec
 

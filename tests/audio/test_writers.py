@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from meter import examine
 
 from voxgrad.audio.io import read_audio, to_pcm
 from voxgrad.audio.writers import WaveWriter, check_writable_audio, convert, open_writer, read_comment
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.settings import DeliverySpec
 
 RATE = 22050
 TONE = (0.5 * np.sin(np.arange(RATE) * 0.05)).astype(np.float32)
@@ -36,6 +38,60 @@ def test_four_formats_keep_sound_and_remark(ending, kind, lossless, tmp_path: Pa
     else:
         assert np.corrcoef(read_audio(path).samples[: len(TONE)], TONE)[0, 1] > 0.9
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec", "asked"),
+    [
+        ("wav", "pcm_s24le", {"bits": 24, "stereo": True}),
+        ("wav", "pcm_f32le", {"bits": 32}),
+        ("flac", "flac", {"bits": 24, "stereo": True}),
+        ("ogg", "vorbis", {"stereo": True}),
+        ("mp3", "mp3float", {"bit_rate": 32}),
+        ("mp3", "mp3float", {"rate": 44100, "bit_rate": 192, "stereo": True}),
+        ("mp3", "mp3float", {"rate": 8000}),
+        ("m4a", "aac", {"rate": 44100, "bit_rate": 96, "stereo": True}),
+        ("opus", "opus", {"rate": 48000}),
+    ],
+)
+def test_files_are_as_they_are_asked_for(ending, codec, asked, tmp_path: Path):
+    path, delivery = tmp_path / f"a.{ending}", DeliverySpec(**asked)
+    rate = delivery.rate or RATE
+    check_writable_audio(path, delivery)
+    with open_writer(path, rate, REMARK, delivery) as sink:
+        for start in range(0, len(TONE), 1000):
+            sink.write(TONE[start : start + 1000])
+    found = examine(path)
+    assert (found.codec, found.rate, found.channels) == (codec, rate, delivery.channels)
+    assert ending != "mp3" or found.bit_rate == (delivery.bit_rate or 64)
+    assert found.peak == pytest.approx(-6, abs=0.4 if ending in {"ogg", "m4a"} else 0.1)
+    assert read_comment(path) == REMARK
+
+
+@pytest.mark.parametrize("asked", [{"bits": 24, "stereo": True}, {"bits": 32}])
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_more_bits_keep_more_of_the_sound(ending, asked, tmp_path: Path):
+    delivery = DeliverySpec(**asked)
+    with open_writer(tmp_path / "a.wav", RATE, "x", delivery) as sink:
+        sink.write(TONE)
+    convert(tmp_path / "a.wav", tmp_path / f"b.{ending}", "x", delivery)
+    first, second = (soundfile.read(tmp_path / name, always_2d=True)[0] for name in ("a.wav", f"b.{ending}"))
+    assert np.abs(first - TONE[:, None]).max() < (2**-23 if asked["bits"] == 24 else 1e-9)
+    assert np.abs(first - second).max() < (1e-9 if (ending, asked["bits"]) != ("flac", 32) else 2**-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "message"),
+    [
+        ("a.mp3", {"bits": 24}, "MP3 cannot hold samples of 24 bits"),
+        ("a.flac", {"bits": 32}, "FLAC cannot hold samples of 32 bits"),
+        ("a.opus", {"rate": 44100}, "Opus has no sample rate of 44100 Hz"),
+        ("a.mp3", {"bit_rate": 192}, "MP3 at 22050 Hz has at most 160 kbit/s, not 192"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused(name, asked, message, tmp_path: Path):
+    with pytest.raises(BadInputError, match=message):
+        check_writable_audio(tmp_path / name, DeliverySpec(**asked))
 
 
 def test_a_wav_is_what_others_read(tmp_path: Path):

@@ -15,7 +15,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.audio.clean import open_recording, part, speech_span
 from voxgrad.audio.io import Samples, Waveform, resample
-from voxgrad.audio.measures import amplify, level_gain, loudness
+from voxgrad.audio.loudness import amplify, level_gain, loudness
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import log_f0_track
 from voxgrad.settings import AudioSpec

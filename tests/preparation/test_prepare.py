@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tests.preparation.conftest import TEXTS, rows, write_list
 from voxgrad.audio.io import Waveform
-from voxgrad.audio.measures import loudness
+from voxgrad.audio.loudness import loudness
 from voxgrad.store import Artifact, Store
 from voxgrad.text.tokens import VOCABULARY_SIZE
 

@@ -14,16 +14,8 @@ import torch
 import torchaudio
 
 from voxgrad.audio.io import Waveform, read_recording, resample
-from voxgrad.audio.measures import (
-    Measures,
-    amplify,
-    clipped_share,
-    decay_times,
-    level_gain,
-    loudness,
-    measure,
-    snr,
-)
+from voxgrad.audio.loudness import amplify, level_gain, loudness
+from voxgrad.audio.measures import Measures, clipped_share, decay_times, measure, snr
 from voxgrad.audio.praat import ANALYSIS_RATE, to_praat
 from voxgrad.errors import BadInputError
 from voxgrad.settings import AudioSpec

@@ -4,7 +4,7 @@ import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,15 +18,16 @@ import soundfile
 
 from voxgrad.errors import GO_ON, BadInputError, EnvironmentFailureError, is_disk_full, os_error
 from voxgrad.files import atomic_write
+from voxgrad.settings.model import either
 
 if TYPE_CHECKING:
     import torchaudio
 
 Samples = npt.NDArray[np.float32]
-PCM = npt.NDArray[np.int16]
+PCM = npt.NDArray[np.int16 | np.int32 | np.float32]
 
 SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
-"""What a file of each ending holds."""
+"""What a file of each ending holds, which libsndfile writes."""
 _WRITE_BLOCK = 1 << 16
 _READ_BLOCK = 1 << 20
 _CANCELLED = 0.5  # of what the mean of independent channels keeps of their power
@@ -130,13 +131,18 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Samples]:
         yield block
 
 
-def to_pcm(samples: Samples) -> PCM:
-    """Round to 16 bits: the samples that every lossless file, and every stream, has.
+def to_pcm(samples: npt.NDArray[np.floating], bits: int = 16) -> PCM:
+    """Round to the samples that a lossless file has: int16, int32 of which the upper 24 bits count, or float32.
 
     >>> to_pcm(np.float32([0, 1, -1, 2])).tolist()
     [0, 32767, -32767, 32767]
     """
-    return np.rint(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+    clipped = np.clip(samples, -1.0, 1.0)
+    if bits == 32:
+        return clipped.astype(np.float32)
+    if bits == 24:
+        return np.rint(clipped.astype(np.float64) * 8388607).astype(np.int32) << 8
+    return np.rint(clipped * 32767).astype(np.int16)
 
 
 def write_audio(path: Path, waveform: Waveform) -> None:
@@ -176,15 +182,16 @@ def copy_audio(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def check_writable(path: Path) -> str:
-    """See that ``path`` can become an audio file; returns its format, such as ``wav``.
+def check_writable(path: Path, formats: Collection[str] = tuple(SUBTYPES)) -> str:
+    """See that ``path`` can become an audio file of one of some formats; returns it, such as ``wav``.
 
     Raises:
         BadInputError: the name ends in no format that can be written, or its folder does not exist.
     """
     kind = path.suffix.lower().removeprefix(".")
-    if kind not in SUBTYPES:
-        raise BadInputError(f"{path.name} does not have a supported audio ending", "Use .wav, .flac, .ogg or .mp3.")
+    if kind not in formats:
+        known = either([f".{ending}" for ending in formats])
+        raise BadInputError(f"{path.name} does not have a supported audio ending", f"Use {known}.")
     if not path.parent.is_dir():
         raise BadInputError(f"the folder {path.parent} does not exist", "Create it, or choose another.")
     if path.is_dir():

@@ -9,9 +9,10 @@ from typing import BinaryIO, Final, Protocol
 import numpy as np
 import soundfile
 
-from voxgrad.audio.codecs import read_tags
+from voxgrad.audio.codecs import Encoding, check_format, mp3_bit_rates, open_codec_writer, read_tags, require_av
 from voxgrad.audio.io import SUBTYPES, Samples, atomic_audio, check_writable, to_pcm
 from voxgrad.errors import BadInputError, EnvironmentFailureError
+from voxgrad.settings import DeliverySpec
 
 SOFTWARE: Final = "voxgrad"
 _BLOCK: Final = 1 << 16
@@ -19,6 +20,8 @@ _TAGGED: Final = frozenset((".m4b", ".m4a", ".opus"))
 """What libsndfile does not read, or not with a long comment."""
 _UNKNOWN: Final = 0xFFFFFFFF
 _MOST_REMARK: Final = 1 << 26  # bytes; a longer one is no remark of ours
+_FORMATS: Final = (*SUBTYPES, "m4a", "m4b", "opus")
+_AS_SPOKEN: Final = DeliverySpec()
 
 
 class AudioWriter(Protocol):
@@ -30,28 +33,36 @@ class AudioWriter(Protocol):
 
 
 class RawWriter:
-    """16-bit little-endian samples and nothing else."""
+    """Little-endian samples and nothing else."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, delivery: DeliverySpec = _AS_SPOKEN) -> None:
+        self._file, self._delivery = file, delivery
 
     def write(self, samples: Samples) -> None:
         """Take (n,) float32 samples, and hand them on at once."""
-        self._file.write(to_pcm(samples).astype("<i2").tobytes())
+        pcm = np.repeat(to_pcm(samples, self._delivery.bits), self._delivery.channels)
+        # Of a 24-bit sample, the lowest of its four bytes is none.
+        content = pcm.astype(pcm.dtype.newbyteorder("<")).view(np.uint8).reshape(-1, pcm.itemsize)
+        self._file.write(content[:, pcm.itemsize - self._delivery.bits // 8 :].tobytes())
         self._file.flush()
 
 
 class WaveWriter(RawWriter):
-    """A 16-bit mono WAV whose remark stands before the audio, so that it can be streamed; only `close` needs to seek.
+    """A WAV whose remark stands before the audio, so that it can be streamed; only `close` needs to seek.
 
     Until `close` its sizes say "unknown" (all ones), which readers take for "up to the end". The remark, in ASCII, is
     the ``ICMT`` of a ``LIST INFO`` chunk (RIFF MCI, 1991).
     """
 
-    def __init__(self, file: BinaryIO, rate: int, remark: str) -> None:
-        super().__init__(file)
+    def __init__(self, file: BinaryIO, rate: int, remark: str, delivery: DeliverySpec = _AS_SPOKEN) -> None:
+        super().__init__(file, delivery)
         info = b"INFO" + _chunk(b"ISFT", _text(SOFTWARE)) + _chunk(b"ICMT", _text(remark))
-        form = struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)
+        kind, channels, size = (
+            3 if delivery.bits == 32 else 1,
+            delivery.channels,
+            delivery.channels * delivery.bits // 8,
+        )
+        form = struct.pack("<HHIIHH", kind, channels, rate, size * rate, size, delivery.bits)
         self._header = b"WAVE" + _chunk(b"fmt ", form) + _chunk(b"LIST", info)
         file.write(b"RIFF" + struct.pack("<I", _UNKNOWN) + self._header + b"data" + struct.pack("<I", _UNKNOWN))
 
@@ -67,45 +78,59 @@ class WaveWriter(RawWriter):
 class _SoundfileWriter:
     """What libsndfile writes: FLAC, Ogg Vorbis, MP3."""
 
-    def __init__(self, file: soundfile.SoundFile) -> None:
-        self._file = file
+    def __init__(self, file: soundfile.SoundFile, encoding: Encoding) -> None:
+        self._file, self._encoding = file, encoding
 
     def write(self, samples: Samples) -> None:
-        pcm = to_pcm(samples)
+        pcm = self._encoding.frames(samples)
         # In blocks, because libsndfile's Vorbis encoder keeps what one call gives it on the stack.
         for start in range(0, len(pcm), _BLOCK):
             self._file.write(pcm[start : start + _BLOCK])
 
 
 @contextmanager
-def open_writer(path: Path, rate: int, remark: str) -> Iterator[AudioWriter]:
-    """Write a WAV, FLAC, Ogg Vorbis or MP3, as its name ends. It appears complete at the end, or not at all.
+def open_writer(path: Path, rate: int, remark: str, delivery: DeliverySpec = _AS_SPOKEN) -> Iterator[AudioWriter]:
+    """Write a WAV, FLAC, Ogg Vorbis, MP3, AAC or Opus, as its name ends. It appears complete at the end, or not at all.
 
     Raises:
         BadInputError: the name ends in none of these, or its folder does not exist.
-        EnvironmentFailureError: the disk refuses.
+        EnvironmentFailureError: PyAV is missing, or the disk refuses.
     """
-    kind = check_writable(path)
+    kind = check_writable(path, _FORMATS)
+    if kind not in SUBTYPES:
+        with open_codec_writer(path, rate, remark, delivery) as writer:
+            yield writer
+        return
     with atomic_audio(path) as place:
         if kind == "wav":
             with place.open("wb") as plain:
-                wave = WaveWriter(plain, rate, remark)
+                wave = WaveWriter(plain, rate, remark, delivery)
                 yield wave
                 wave.close()
             return
-        with soundfile.SoundFile(place, "w", rate, 1, SUBTYPES[kind], format=kind.upper()) as file:
+        encoding, options = Encoding(kind, rate, delivery), {}
+        if kind == "mp3":
+            lowest, highest = mp3_bit_rates(rate)
+            # libsndfile counts from the highest bit rate, 0, to the lowest, 1, which soundfile refuses.
+            level = min((highest - encoding.bit_rate) / (highest - lowest), 0.999)
+            options = {"bitrate_mode": "CONSTANT", "compression_level": level}
+        subtype = "PCM_24" if encoding.bits == 24 else SUBTYPES[kind]
+        with soundfile.SoundFile(place, "w", rate, delivery.channels, subtype, format=kind.upper(), **options) as file:
             file.software, file.comment = SOFTWARE, remark
-            yield _SoundfileWriter(file)
+            yield _SoundfileWriter(file, encoding)
 
 
-def check_writable_audio(path: Path) -> None:
+def check_writable_audio(path: Path, delivery: DeliverySpec = _AS_SPOKEN) -> None:
     """See that an audio file can be written to ``path`` before any work is done for it.
 
     Raises:
-        BadInputError: as `check_writable`.
-        EnvironmentFailureError: the folder may not be written.
+        BadInputError: as `check_writable`, or the format cannot hold what is asked for.
+        EnvironmentFailureError: PyAV is missing, or the folder may not be written.
     """
-    check_writable(path)
+    kind = check_writable(path, _FORMATS)
+    check_format(kind, delivery)
+    if kind not in SUBTYPES:
+        require_av()
     probe = path.with_name(f".{path.name}.probe")
     try:
         probe.touch()
@@ -115,16 +140,17 @@ def check_writable_audio(path: Path) -> None:
         raise EnvironmentFailureError(message, "Check the folder's permissions, or name another.") from error
 
 
-def convert(source: Path, target: Path, remark: str) -> None:
+def convert(source: Path, target: Path, remark: str, delivery: DeliverySpec = _AS_SPOKEN) -> None:
     """Write an audio file of ours again, in the format of the target's name, block by block.
 
     Raises:
         BadInputError: the target cannot be an audio file.
         EnvironmentFailureError: the disk refuses.
     """
-    with soundfile.SoundFile(source) as file, open_writer(target, file.samplerate, remark) as sink:
-        for block in file.blocks(_BLOCK, dtype="float32"):
-            sink.write(block * np.float32(32768 / 32767))
+    with soundfile.SoundFile(source) as file, open_writer(target, file.samplerate, remark, delivery) as sink:
+        full = {"PCM_16": 32768 / 32767, "PCM_24": 8388608 / 8388607}.get(file.subtype, 1.0)
+        for block in file.blocks(_BLOCK, dtype="float64", always_2d=True):
+            sink.write(block[:, 0] * full)
 
 
 def read_comment(path: Path) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from voxgrad.server.settings import ServerSettings
     from voxgrad.settings import DeliverySpec, SynthesisSpec
 
-Format = Literal["wav", "flac", "ogg", "mp3", "m4b", "opus"]
+Format = Literal["wav", "flac", "ogg", "mp3", "m4a", "m4b", "opus"]
 
 
 @command(synthesis="voxgrad.settings.SynthesisSpec", delivery="voxgrad.settings.DeliverySpec")
@@ -52,7 +52,7 @@ def say(
             "-o",
             "--output",
             metavar="FILE",
-            help="Output: .wav, .flac, .ogg or .mp3, for books also .m4b or .opus; - streams WAV to stdout.",
+            help="Output: .wav, .flac, .ogg, .mp3, .m4a, .m4b or .opus; - streams WAV to stdout.",
         ),
     ] = None,
     directory: Annotated[
@@ -64,10 +64,10 @@ def say(
     format_: Annotated[
         Format | None,
         typer.Option(
-            "--format",
-            help="Format of files that you do not name (default: wav; for books m4b). opus is for books only.",
+            "--format", help="Format of files that you do not name (default: that of --for, or wav; for books m4b)."
         ),
     ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play the speech while it is made; write no file.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
     voice: Voice = None,
     vocoder: Vocoder = None,
@@ -109,6 +109,8 @@ def say(
         raise BadInputError("--ssml and --markdown cannot be used together", "Give one of them.")
     if raw and str(output) not in {"None", "-"}:
         raise BadInputError("--raw streams to standard output", "Omit -o, or use -o -.")
+    if play and (output is not None or directory is not None or raw):
+        raise BadInputError("--play writes no file and no stream", "Omit -o, -d and --raw.")
     if timings is not None:
         timings_file(timings)
     members = read_cast(cast)
@@ -128,7 +130,7 @@ def say(
             *(text, file),
             markup="ssml" if ssml else "markdown" if markdown else None,
             names=tuple(members),
-            one=output is not None or raw,
+            one=output is not None or raw or play,
             lines=directory is not None,
         )
     )
@@ -144,15 +146,15 @@ def say(
         seed=seed,
         timings=timings,
         metadata=not no_metadata,
-        ending=format_ or ("wav" if book is None else "m4b"),
+        ending=format_ or delivery.format or ("wav" if book is None else "m4b"),
         cast=members,
         folder=source.folder,
     )
     session.warn(source.warnings)
     if book is not None:
-        say_book(request, book, output, directory, chapters)
-    elif raw or str(output) == "-":
-        request.to_stream(source, raw=raw)
+        say_book(request, book, Path("-") if play else output, directory, chapters)
+    elif raw or play or str(output) == "-":
+        request.to_stream(source, raw=raw, play=play)
     elif source.one:
         request.to_one_file(source.joined(), output)
     else:

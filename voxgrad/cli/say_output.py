@@ -1,18 +1,22 @@
 """The output of `voxgrad say`: one file, a file for each text, a stream, or an audiobook."""
 
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from voxgrad.cli.say_input import SayInput, Utterance
 from voxgrad.cli.shared_options import Session
 from voxgrad.cli.terminal import duration, table
 from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.events import Emit, Said, counted
+from voxgrad.settings.model import either
 
 if TYPE_CHECKING:
     from voxgrad.documents.epub import Book
@@ -28,6 +32,12 @@ if TYPE_CHECKING:
 _NUMBERED = re.compile(r".+-(\d{4,})\.\w+")
 _KNOWN_FIRST = 20_000  # characters; a shorter text is read to its end before it is streamed
 
+_PLAYERS: Final = (
+    ("aplay", "-q", "-"),
+    ("ffplay", "-v", "error", "-nodisp", "-autoexit", "-"),
+    ("mpv", "--no-terminal", "-"),
+    ("play", "-q", "-t", "wav", "-"),
+)
 _BOOK: Final = ".epub"
 _LONGEST_NAME: Final = 60
 _RANGE: Final = re.compile(r"(\d{1,5})(?:(-)(\d{1,5})?)?")
@@ -95,7 +105,7 @@ class SayRequest:
 
         artifact = find_voice(self.session.store, self.voice)
         path = Path(f"{artifact.name}.{self.ending}") if output is None else output
-        check_writable_audio(path)
+        check_writable_audio(path, self.delivery)
         with self.session.progress() as progress:
             job = self.job(text, self.load(self.voice, progress.emit), progress.emit)
             rescue = path.with_stem(f"{path.stem}.part")
@@ -103,7 +113,7 @@ class SayRequest:
         if output is None:
             path = path.with_stem(f"{speech.name}-{speech.version}")
         audio, seconds, target = speech.path(AUDIO), speech.manifest.metrics["seconds"], self.target(path)
-        convert(audio, path, read_comment(audio) if self.metadata else MARK)
+        convert(audio, path, read_comment(audio) if self.metadata else MARK, self.delivery)
         if target.timings is not None:
             passages = read_timings(speech.path(TIMINGS).read_text(encoding="utf-8"))
             target.timings.write(passages, seconds)
@@ -154,7 +164,7 @@ class SayRequest:
             if path.absolute() in paths:
                 raise BadInputError(f"two utterances would be written to {path}", "Give them different names.")
             paths.add(path.absolute())
-            check_writable_audio(path)
+            check_writable_audio(path, self.delivery)
             job = replace(
                 jobs[ref],
                 text=utterance.text,
@@ -165,17 +175,17 @@ class SayRequest:
             )
             yield SpokenFile(f"utterance {number}", job, self.target(path))
 
-    def to_stream(self, source: SayInput, *, raw: bool) -> None:
-        """Everything into standard output, as it comes."""
+    def to_stream(self, source: SayInput, *, raw: bool, play: bool) -> None:
+        """Everything into standard output or a player, as it comes."""
         from voxgrad.audio.writers import RawWriter, WaveWriter
         from voxgrad.voice.metadata import MARK
         from voxgrad.voice.speak import with_progress, write_pieces
         from voxgrad.voice.timings import timings_file
 
-        if self.session.json:
+        if self.session.json and not play:
             raise BadInputError("--json and -o - cannot be used together", "Both use standard output: choose one.")
-        if sys.stdout.isatty():
-            raise BadInputError("standard output is a terminal", "Pipe it into a player, or name a file with -o.")
+        if sys.stdout.isatty() and not play:
+            raise BadInputError("standard output is a terminal", "Use --play, or name a file with -o.")
         if self.timings is not None and not self.timings.suffix:
             raise BadInputError("a stream has no file for the timings to go beside", "Give --timings a file name.")
         timings: list[TimedPassage] = []
@@ -187,9 +197,9 @@ class SayRequest:
             texts = self._read(job, source.texts, progress.emit)
             pieces = with_progress(job.pieces(texts), "say", None, progress.emit)
             first = next(pieces)  # nothing is written where there is nothing to say
-            stream: BinaryIO = sys.stdout.buffer
-            sink = RawWriter(stream) if raw else WaveWriter(stream, voice.rate, remark)
-            seconds = write_pieces(chain([first], pieces), sink, timings.append) / voice.rate
+            with player() if play else nullcontext(sys.stdout.buffer) as stream:
+                writer = RawWriter(stream, job.delivery) if raw else WaveWriter(stream, job.rate, remark, job.delivery)
+                seconds = write_pieces(chain([first], pieces), writer, timings.append) / job.rate
             progress.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
         if self.timings is not None:
             timings_file(self.timings).write(timings, seconds)
@@ -205,6 +215,26 @@ class SayRequest:
                 warn_unknown(replace(job, text=text).summarize().unknown, emit, strict=self.strict)
             line += text.count("\n")
             yield text
+
+
+@contextmanager
+def player() -> Iterator[BinaryIO]:
+    """A program that plays the WAV that is written to it, and has played it at the end.
+
+    Raises:
+        EnvironmentFailureError: there is none, or it cannot play.
+    """
+    hint = "Write a file with -o, and play that."
+    command = next((command for command in _PLAYERS if shutil.which(command[0])), None)
+    if command is None:
+        names = either([name for name, *_ in _PLAYERS])
+        raise EnvironmentFailureError("there is no program that plays audio", f"Install {names}. {hint}")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with suppress(BrokenPipeError):  # its exit status tells why
+            yield cast("BinaryIO", process.stdin)
+        told = process.communicate()[1].decode(errors="replace").split("\n")
+    if process.returncode:
+        raise EnvironmentFailureError(f"{command[0]} cannot play: {told[0] or 'it gives no reason'}", hint)
 
 
 def answer_file(
@@ -280,7 +310,6 @@ def say_book(
         BadInputError: the book, the output or the chapters cannot be used; or ``--strict`` forbids that some are left
             out.
     """
-    from voxgrad.audio.codecs import AUDIOBOOKS
     from voxgrad.audio.writers import check_writable_audio
     from voxgrad.documents.epub import open_book
 
@@ -297,9 +326,7 @@ def say_book(
     if directory is not None:
         request.require_timings_beside()
     for target, _ in parts:
-        # What libsndfile does not write is checked by a name that it does.
-        audiobook = target.suffix.lower().removeprefix(".") in AUDIOBOOKS
-        check_writable_audio(target.with_suffix(".wav") if audiobook else target)
+        check_writable_audio(target, request.delivery)
     warnings = [f"{reason}: it is left out" for reason in book.missing] + list(book.warnings)
     if book.language and not book.language.lower().startswith("en"):
         warnings.append(f"the book is in {book.language}, but is read as English")

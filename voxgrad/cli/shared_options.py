@@ -279,8 +279,9 @@ def _declared(option: "Option") -> Iterator[inspect.Parameter]:
         shown |= {"metavar": option.metavar, "min": lowest, "max": highest}
     elif option.choices:
         kind = Literal[option.choices]
-        if len("|".join(option.choices)) > _LONGEST_METAVAR:
-            shown |= {"metavar": option.metavar, "help": f"{option.help} One of {', '.join(option.choices)}."}
+        written = [str(choice) for choice in option.choices]
+        if len("|".join(written)) > _LONGEST_METAVAR:
+            shown |= {"metavar": option.metavar, "help": f"{option.help} One of {', '.join(written)}."}
     else:
         shown["metavar"] = option.metavar
         kind = list[str] if get_origin(kind) in {tuple, dict} else kind

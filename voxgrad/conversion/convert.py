@@ -17,7 +17,8 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.clean import cutting_pauses, open_recording, part, pieces, speech_span
 from voxgrad.audio.io import Samples, Waveform
-from voxgrad.audio.measures import amplify, level_gain, loudness, snr
+from voxgrad.audio.loudness import amplify, level_gain, loudness
+from voxgrad.audio.measures import snr
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import bend, f0_track, log_f0_track
 from voxgrad.conversion.durations import aligned, require_fit

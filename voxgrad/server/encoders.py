@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from voxgrad.audio.codecs import CODECS, CodecWriter, require_av
-from voxgrad.audio.io import Samples, Waveform, resample, to_pcm
-from voxgrad.audio.writers import WaveWriter
+from voxgrad.audio.io import Samples, Waveform, resample
+from voxgrad.audio.writers import RawWriter, WaveWriter
+from voxgrad.settings import DeliverySpec
 
 MEDIA_TYPES: Final = {
     "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
     "opus": "audio/ogg",
     "aac": "audio/aac",
     "flac": "audio/flac",
@@ -21,8 +23,8 @@ MEDIA_TYPES: Final = {
 """Media type of every format; ``opus`` is in an Ogg container, ``aac`` in ADTS frames."""
 
 _PCM_RATE: Final = 24_000  # at which OpenAI's clients play ``pcm``
-_WITH_LENGTH: Final = frozenset({"flac"})
-"""Sent whole: libsndfile does not read a file whose header says that its length is unknown."""
+_WITH_LENGTH: Final = frozenset({"flac", "m4a"})
+"""Sent whole: libsndfile reads no FLAC whose header says that its length is unknown, and MPEG-4's has to be sought."""
 
 _BUFFER: Final = 1 << 16  # bytes
 _PAGE: Final = {"page_duration": "200000"}  # µs; Ogg is handed on page by page
@@ -43,7 +45,7 @@ class Encoder(ABC):
         """Free the encoder, finished or not."""
 
 
-def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
+def open_encoder(kind: str, rate: int, remark: str, delivery: DeliverySpec, *, whole: bool) -> Encoder:
     """An encoder of one of `MEDIA_TYPES` for samples at ``rate`` Hz, with a remark where the format can hold one.
 
     Where it is ``whole``, nothing is ready before the end, so that the header tells the length.
@@ -52,9 +54,11 @@ def open_encoder(kind: str, rate: int, remark: str, *, whole: bool) -> Encoder:
         EnvironmentFailureError: PyAV is missing.
     """
     if kind == "pcm":
-        return _PCM(rate)
+        return _PCM(rate, delivery)
     target = _Whole() if whole or kind in _WITH_LENGTH else _Stream()
-    return _Wave(target, rate, remark) if kind == "wav" else _Compressed(target, kind, rate, remark)
+    if kind == "wav":
+        return _Wave(target, rate, remark, delivery)
+    return _Compressed(target, kind, rate, remark, delivery)
 
 
 class EncoderThread:
@@ -111,20 +115,22 @@ class _Whole(io.BytesIO):
 class _PCM(Encoder):
     """Every piece is resampled by itself: it begins and ends in silence."""
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
+    def __init__(self, rate: int, delivery: DeliverySpec) -> None:
+        self._rate, self._goal, self._target = rate, delivery.rate or _PCM_RATE, _Stream()
+        self._writer = RawWriter(self._target, delivery)  # type: ignore[arg-type]
 
     def write(self, samples: Samples) -> bytes:
-        return to_pcm(resample(Waveform(samples, self._rate), _PCM_RATE).samples).astype("<i2").tobytes()
+        self._writer.write(resample(Waveform(samples, self._rate), self._goal).samples)
+        return self._target.take()
 
     def finish(self) -> bytes:
         return b""
 
 
 class _Wave(Encoder):
-    def __init__(self, target: _Whole | _Stream, rate: int, remark: str) -> None:
+    def __init__(self, target: _Whole | _Stream, rate: int, remark: str, delivery: DeliverySpec) -> None:
         self._target = target
-        self._writer = WaveWriter(target, rate, remark)  # type: ignore[arg-type]
+        self._writer = WaveWriter(target, rate, remark, delivery)  # type: ignore[arg-type]
 
     def write(self, samples: Samples) -> bytes:
         self._writer.write(samples)
@@ -137,7 +143,7 @@ class _Wave(Encoder):
 
 
 class _Compressed(Encoder):
-    def __init__(self, target: _Whole | _Stream, kind: str, rate: int, remark: str) -> None:
+    def __init__(self, target: _Whole | _Stream, kind: str, rate: int, remark: str, delivery: DeliverySpec) -> None:
         self._target = target
         self._container: Any = require_av().open(
             target,
@@ -148,10 +154,10 @@ class _Compressed(Encoder):
             # In a stream, the size of an ID3 tag can be filled in only while all of the tag is in the buffer.
             buffer_size=_BUFFER + len(remark.encode()),
         )
-        self._writer: Any = CodecWriter(self._container, kind, rate, remark)
+        self._writer: Any = CodecWriter(self._container, kind, rate, remark, delivery)
 
     def write(self, samples: Samples) -> bytes:
-        self._writer.write(to_pcm(samples))
+        self._writer.write(samples)
         return self._target.take()
 
     def finish(self) -> bytes:

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from voxgrad.audio.codecs import check_format
 from voxgrad.options import given, request_body
 from voxgrad.presets import validated
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
@@ -65,7 +66,8 @@ class SpeechBody(BaseModel):
     input: str
     voice: Annotated[str, Field(max_length=200)] | _NamedVoice | None = None
     """A reference such as ``alice``, ``english:kathleen``, or a name of OpenAI's; None: the newest voice."""
-    response_format: Annotated[Literal["mp3", "opus", "aac", "flac", "wav", "pcm"], _LOWER] = "mp3"
+    response_format: Annotated[Literal["mp3", "m4a", "opus", "aac", "flac", "wav", "pcm"] | None, _LOWER] = None
+    """None: that of the purpose, or mp3."""
     stream_format: Annotated[Literal["audio", "sse"], _LOWER] = "audio"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     include: list[Literal["words", "mel"]] = []
@@ -122,7 +124,9 @@ async def _speak(
 ) -> Response:
     """Speak for a client, from its place in the queue to the last byte."""
     began = time.monotonic()
-    kind, events = body.response_format, body.stream_format == "sse"
+    kind = body.response_format or asked.delivery.format or "mp3"
+    check_format(kind, asked.delivery)
+    events = body.stream_format == "sse"
     async with AsyncExitStack() as stack:
         stack.enter_context(service.admitted())
         pieces = await stack.enter_async_context(aclosing(service.stream(asked)))
@@ -131,7 +135,7 @@ async def _speak(
         service.metrics.first_audio.observe(time.monotonic() - began)
         recipe = await service.recipe(asked)
         whole = last and not events
-        encoder = EncoderThread(open_encoder(kind, asked.voice.rate, recipe.remark, whole=whole))
+        encoder = EncoderThread(open_encoder(kind, asked.rate, recipe.remark, asked.delivery, whole=whole))
         stack.callback(encoder.leave)
         if whole:
             file = await encoder.write(first.samples) + await encoder.finish()
@@ -190,7 +194,7 @@ async def _events(
     seconds = 0.0
     try:
         async for piece in pieces:
-            seconds += len(piece.samples) / asked.voice.rate
+            seconds += len(piece.samples) / asked.rate
             audio = _base64(await encoder.write(piece.samples))
             words = {"passage": _timing(piece)} if "words" in include else {}
             mel = {"mel": _mel(piece, asked)} if "mel" in include and piece.mel.size else {}

@@ -4,9 +4,9 @@ Every field of `SynthesisSpec`, `DeliverySpec` and `ConversionSpec` is an option
 page and Python, with its docstring as its help: the first sentence is what `-h` shows. See `voxgrad.options`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from voxgrad.samplers import DETERMINISTIC, SAMPLERS
 from voxgrad.settings.model import ModelSpec, Positive, Quality, Spec, one_of
@@ -65,6 +65,17 @@ class SynthesisSpec(Spec):
         return self.model_copy(update={name: value for name, value in found.items() if getattr(self, name) is None})
 
 
+PURPOSES: Final[dict[str, dict[str, Any]]] = {
+    "podcast": {"rate": 44100, "loudness": -16.0, "peak": -1.0, "bit_rate": 128},
+    "audiobook": {"rate": 44100, "loudness": -20.0, "peak": -3.0, "bit_rate": 192, "edge_silence": 1.0},
+    "phone": {"rate": 8000},
+}
+"""What a purpose sets: Apple's figures for podcasts, ACX's for audiobooks, and the sample rate of a telephone."""
+
+
+_ALWAYS: Final = ("pitch", "volume", "sentence_silence", "edge_silence")
+
+
 class DeliverySpec(Spec):
     """What is done to the audio of a text once it is synthesised."""
 
@@ -78,6 +89,55 @@ class DeliverySpec(Spec):
     edge_silence: float | None = Field(default=0.075, ge=0, le=10, json_schema_extra={"unit": "seconds"})
     """Silence before the first sound and after the last. In Python, None keeps the model's own silences, between
     passages too."""
+    purpose: Literal["podcast", "audiobook", "phone"] | None = Field(
+        default=None, exclude=True, json_schema_extra={"option": "--for"}
+    )
+    """Podcast (44.1 kHz, -16 LUFS, mp3), audiobook (ACX: 44.1 kHz, -20 LUFS, peak -3 dB, mp3) or phone (8 kHz, wav).
+    It also sets the bit rate, for audiobooks the silence at both ends, and the format where no file is named. Options
+    that you give yourself have priority."""
+    rate: Literal[8000, 16000, 24000, 44100, 48000] | None = None
+    """Sample rate in Hz (default: the voice's own, 22050). A higher one adds no frequencies above the 11 kHz of the
+    voice."""
+    loudness: float | None = Field(default=None, ge=-40, le=-10, json_schema_extra={"unit": "LUFS"})
+    """Loudness, such as -16 (default: as the voice speaks). Every passage is brought to it (ITU-R BS.1770), and the
+    volume that SSML asks for is relative to it."""
+    peak: float | None = Field(default=None, ge=-20, le=0, json_schema_extra={"unit": "dB"})
+    """Highest true peak, which a limiter keeps (default: -1 with `loudness`, otherwise no limiter). It is measured at
+    four times the sample rate, before the compression of a lossy format."""
+    stereo: bool = False
+    """Write two channels, which have the same sound."""
+    bits: Literal[16, 24, 32] = 16
+    """Bits of a sample of WAV, FLAC and raw audio. 32 is floating point, in WAV and raw audio only."""
+    bit_rate: Literal[32, 48, 64, 96, 128, 160, 192, 256, 320] | None = None
+    """Bit rate of MP3, AAC and Opus in kbit/s (default: 128, 64 and 32)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suited_to_purpose(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**PURPOSES.get(str(values.get("purpose")), {}), **values}
+
+    @model_validator(mode="after")
+    def _one_level(self) -> Self:
+        if self.loudness is not None and self.volume != 1:
+            raise ValueError("volume and loudness cannot be used together: give one of them")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As earlier releases wrote it where none of what they lack is asked for."""
+        content: dict[str, Any] = serialize(self)
+        usual = type(self).model_fields
+        return {name: value for name, value in content.items() if name in _ALWAYS or value != usual[name].default}
+
+    @property
+    def channels(self) -> int:
+        """Of the audio file."""
+        return 2 if self.stereo else 1
+
+    @property
+    def format(self) -> str | None:
+        """The usual format of the purpose."""
+        return {"podcast": "mp3", "audiobook": "mp3", "phone": "wav"}.get(str(self.purpose))
 
 
 class ConversionSpec(Spec):

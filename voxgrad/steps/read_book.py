@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from voxgrad.audio.codecs import AUDIOBOOKS, AudiobookChapter, AudiobookTags, require_av, write_audiobook
-from voxgrad.audio.io import PCM
-from voxgrad.audio.writers import RawWriter, open_writer
+from voxgrad.audio.io import Samples, to_pcm
+from voxgrad.audio.writers import open_writer
 from voxgrad.documents.epub import Chapter
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
@@ -102,7 +102,7 @@ def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bo
     names = {f"{_CHAPTER}{number}": f"chapter “{chapter.title}”" for number, chapter in enumerate(chapters, 1)}
     warn_unread(job.text, emit, strict=strict, marks=names)
     warn_unknown(summary.unknown, emit, strict=strict)
-    work = _Work.open(target.path.with_name(f"{target.path.name}.part"), job.recipe.remark)
+    work = _Work.open(target.path.with_name(f"{target.path.name}.part"), job)
     before = sum(bool(piece.timing.words) for piece in work.pieces)
     if before:
         emit(Said(f"continuing after {before} of {summary.passages} passages"))
@@ -110,8 +110,8 @@ def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bo
     comment = job.recipe.remark if target.metadata else MARK
     tags = AudiobookTags(part.title, part.author, comment, part.cover)
     placed = tuple(work.chapters(chapters))
-    work.write(target, job.voice.rate, placed, tags)
-    return ReadBook(work.samples / job.voice.rate, placed, left_out)
+    work.write(target, placed, tags)
+    return ReadBook(work.samples / job.rate, placed, left_out)
 
 
 def _readable(
@@ -170,12 +170,13 @@ _PIECE: Final = TypeAdapter(_Piece)
 @dataclass
 class _Work:
     folder: Path
+    job: SpeechJob
     pieces: list[_Piece]
 
     @classmethod
-    def open(cls, folder: Path, remark: str) -> "_Work":
+    def open(cls, folder: Path, job: SpeechJob) -> "_Work":
         """The folder of this very work, as far as it is whole; anything else there is left from other work."""
-        recipe = folder / _RECIPE
+        recipe, remark = folder / _RECIPE, job.recipe.remark
         with explain_os_errors(f"write to the folder {folder}"):
             if not recipe.is_file() or recipe.read_text(encoding="utf-8") != remark:
                 if folder.exists():
@@ -184,11 +185,17 @@ class _Work:
                 recipe.write_text(remark, encoding="utf-8")
                 (folder / _AUDIO).touch()
                 (folder / _PIECES).touch()
-            work = cls(folder, _whole_pieces(folder))
+            work = cls(folder, job, [])
+            work.pieces = _whole_pieces(folder, work.kind.itemsize)
             with (folder / _AUDIO).open("r+b") as audio:
-                audio.truncate(2 * work.samples)
+                audio.truncate(work.kind.itemsize * work.samples)
             (folder / _PIECES).write_bytes(b"".join(map(_line, work.pieces)))
         return work
+
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """Of the samples that are kept: no fewer bits than the file will have."""
+        return np.dtype("<i2" if self.job.delivery.bits == 16 else "<f4")
 
     @property
     def samples(self) -> int:
@@ -205,12 +212,13 @@ class _Work:
         # A chapter's mark lies before its first words, or after the last words before it.
         waiting = _chapters(self.pieces[-1].timing)[1] if self.pieces else None
         with (self.folder / _AUDIO).open("ab") as audio, (self.folder / _PIECES).open("ab") as lines:
-            sink = RawWriter(audio)
             for passage in spoken:
                 began, following = _chapters(passage.timing)
                 chapter = waiting if began is None else began
                 piece = _Piece(len(passage.samples), passage.tail, chapter, passage.timing)
-                sink.write(passage.samples)
+                samples = to_pcm(passage.samples) if self.kind.kind == "i" else passage.samples
+                audio.write(samples.astype(self.kind).tobytes())
+                audio.flush()
                 lines.write(_line(piece))
                 lines.flush()
                 self.pieces.append(piece)
@@ -227,29 +235,29 @@ class _Work:
         for (start, title), (stop, _) in zip(starts, [*starts[1:], (at, "")], strict=True):
             yield AudiobookChapter(title, 0 if start == starts[0][0] else start, stop)
 
-    def write(
-        self, target: AudioTarget, rate: int, chapters: tuple[AudiobookChapter, ...], tags: AudiobookTags
-    ) -> None:
+    def write(self, target: AudioTarget, chapters: tuple[AudiobookChapter, ...], tags: AudiobookTags) -> None:
         """Write the audiobook and its timings, and remove the folder."""
+        rate, delivery = self.job.rate, self.job.delivery
         if _is_audiobook(target.path):
-            write_audiobook(target.path, self._blocks(), rate, chapters, tags)
+            write_audiobook(target.path, self._blocks(), rate, chapters, tags, delivery)
         else:
-            with open_writer(target.path, rate, tags.comment) as sink:
+            with open_writer(target.path, rate, tags.comment, delivery) as sink:
                 for block in self._blocks():
-                    sink.write(block.astype(np.float32) / np.float32(32767))
+                    sink.write(block)
         shutil.rmtree(self.folder, ignore_errors=True)
         if target.timings is not None:
             target.timings.write([piece.timing for piece in self.pieces], self.samples / rate)
 
-    def _blocks(self) -> Iterator[PCM]:
+    def _blocks(self) -> Iterator[Samples]:
+        full = np.float32(32767 if self.kind.kind == "i" else 1)
         with (self.folder / _AUDIO).open("rb") as audio:
-            while content := audio.read(2 * _BLOCK):
-                yield np.frombuffer(content, "<i2").astype(np.int16)
+            while content := audio.read(self.kind.itemsize * _BLOCK):
+                yield np.frombuffer(content, self.kind).astype(np.float32) / full
 
 
-def _whole_pieces(folder: Path) -> list[_Piece]:
+def _whole_pieces(folder: Path, size: int) -> list[_Piece]:
     """The pieces whose lines and samples are all there: a kill may have left half of one."""
-    available = (folder / _AUDIO).stat().st_size // 2
+    available = (folder / _AUDIO).stat().st_size // size
     pieces: list[_Piece] = []
     for line in (folder / _PIECES).read_bytes().splitlines():
         try:

@@ -63,7 +63,7 @@ def replay(
         raise BadInputError(message, "Speak the text again.")
     made = _Made(store, source, recipe, lexicon, emit)
     job = made.job(recipe.text)
-    comparison = _Comparison()
+    comparison = _Comparison(job.delivery.bits)
     with _threads(recipe.threads, job.voice), _lossless(source) as before:
         if recipe.recording is None:
             again, pieces = job.recipe, job.pieces()
@@ -73,7 +73,7 @@ def replay(
         else:
             again, pieces = _converted(source, job, recipe.recording, recording)
         pieces = with_progress(comparison.of(pieces, before), _TASK, None, emit)
-        seconds = AudioTarget(target).write(pieces, again, job.voice.rate)
+        seconds = AudioTarget(target).write(pieces, again, job.rate)
     return Replayed(seconds, comparison.identical)
 
 
@@ -81,6 +81,7 @@ def replay(
 class _Comparison:
     """Whether all samples so far are those of before; None: there are none."""
 
+    bits: int
     identical: bool | None = None
 
     def of(self, pieces: Iterator[SpokenPassage], before: soundfile.SoundFile | None) -> Iterator[SpokenPassage]:
@@ -88,13 +89,14 @@ class _Comparison:
         if before is None:
             yield from pieces
             return
-        self.identical, samples = True, 0
+        self.identical, samples, kind = True, 0, to_pcm(np.zeros(0), self.bits).dtype.name
         for piece in pieces:
             yield piece
             samples += len(piece.samples)
             if self.identical:
-                expected = before.read(len(piece.samples), dtype="int16")
-                self.identical = np.array_equal(expected, to_pcm(piece.samples))
+                expected = before.read(len(piece.samples), dtype=kind, always_2d=True)
+                again = np.repeat(to_pcm(piece.samples, self.bits)[:, None], before.channels, axis=1)
+                self.identical = np.array_equal(expected, again)
         self.identical = self.identical and before.frames == samples
 
 

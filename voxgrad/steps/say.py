@@ -86,7 +86,7 @@ def say(
 
 
 def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, emit: Emit) -> float:
-    audio, rate, begun = directory / AUDIO, job.voice.rate, False
+    audio, rate, begun = directory / AUDIO, job.rate, False
     with audio.open("wb") as wave, (directory / TIMINGS).open("w", encoding="utf-8") as lines:
 
         def note(timing: TimedPassage) -> None:
@@ -94,7 +94,7 @@ def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, 
             lines.write(f"{',' if begun else '['}\n{timing.line}")
             begun = True
 
-        sink = WaveWriter(wave, rate, job.recipe.remark)
+        sink = WaveWriter(wave, rate, job.recipe.remark, job.delivery)
         try:
             samples = write_pieces(with_progress(job.pieces(), _TASK, passages, emit), sink, note)
             lines.write("\n]\n")
@@ -103,7 +103,7 @@ def _write(directory: Path, job: SpeechJob, passages: int, rescue: Path | None, 
             sink.close()
             wave.flush()
             if rescue is not None and begun:
-                convert(audio, rescue, MARK)
+                convert(audio, rescue, MARK, job.delivery)
                 emit(Said(f"the audio so far is in {rescue}", "warning"))
             raise
     return samples / rate
@@ -154,5 +154,5 @@ def _say_to_file(file: SpokenFile, *, strict: bool, emit: Emit) -> SpokenFile:
         return file
     warn_unread(job.text, emit_with_place, strict=strict)
     warn_unknown(job.summarize().unknown, emit, strict=strict)
-    seconds = file.target.write(job.pieces(), job.recipe, job.voice.rate)
+    seconds = file.target.write(job.pieces(), job.recipe, job.rate)
     return replace(file, seconds=round(seconds, 4))

@@ -287,6 +287,12 @@ def gains(passage: Passage, durations: tuple[int, ...], hop: int, length: int, r
     return smooth.astype(np.float32)
 
 
+def mean_decibels(passage: Passage) -> float:
+    """By how much SSML makes a passage louder, silent words aside."""
+    asked = [prosody.decibels for prosody in _by_token(passage) if math.isfinite(prosody.decibels)]
+    return float(np.mean(asked or [0.0]))
+
+
 def pitch_curve(
     prosody: TokenChanges, durations: tuple[int, ...], seconds_per_frame: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

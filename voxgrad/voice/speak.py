@@ -205,14 +205,15 @@ class AudioTarget:
         return self.metadata and (self.timings is None or self.timings.path.exists()) and recipe_of(self.path) == recipe
 
     def write(self, pieces: Iterable[SpokenPassage], recipe: Recipe, rate: int) -> float:
-        """Write what is spoken; it appears complete. Returns its seconds.
+        """Write what is spoken, at ``rate`` Hz; it appears complete. Returns its seconds.
 
         Raises:
             BadInputError: it cannot be said.
             EnvironmentFailureError: the disk is full or cannot be written.
         """
         timings: list[TimedPassage] = []
-        with open_writer(self.path, rate, recipe.remark if self.metadata else MARK) as sink:
+        remark = recipe.remark if self.metadata else MARK
+        with open_writer(self.path, rate, remark, DeliverySpec(**recipe.delivery)) as sink:
             seconds = write_pieces(pieces, sink, timings.append) / rate
         if self.timings is not None:
             self.timings.write(timings, seconds)

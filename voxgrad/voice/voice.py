@@ -1,5 +1,6 @@
 """A voice that speaks texts with any engine, and the cast of a script: several voices by name."""
 
+import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ import numpy as np
 
 import voxgrad
 from voxgrad.audio.io import Samples, Waveform, read_audio, resample
-from voxgrad.audio.writers import open_writer
+from voxgrad.audio.writers import check_writable_audio, open_writer
 from voxgrad.errors import BadInputError
 from voxgrad.files import sha256_of
 from voxgrad.onnx.runtime import settings_of
@@ -25,7 +26,7 @@ from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.unicode import on_disk
-from voxgrad.voice.engine import Engine, PassageAudio, Pauses, resolve_graph_defaults
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, resolve_graph_defaults
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
@@ -34,6 +35,7 @@ _TONE: Final = 1000.0  # Hz
 _TONE_LEVEL: Final = 0.1
 _TONE_FADE: Final = 0.01  # seconds
 _LONGEST_SOUND: Final = 600.0
+_PEAK: Final = -1.0  # dB, of what is brought to a loudness
 _SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
 
 
@@ -69,13 +71,16 @@ class Speech:
         return f'<audio controls src="data:audio/wav;base64,{b64encode(content.getvalue()).decode()}"></audio>'
 
     def save(self, path: str | Path, *, metadata: bool = True) -> None:
-        """Write an audio file: .wav, .flac, .ogg or .mp3; without metadata it has only the mark that it is synthetic.
+        """Write a .wav, .flac, .ogg, .mp3, .m4a or .opus; without metadata it has only the mark that it is synthetic.
 
         Raises:
-            BadInputError: the name ends in none of these, or its folder does not exist.
-            EnvironmentFailureError: the disk refuses.
+            BadInputError: the name ends in none of these, the format cannot hold what was asked for, or the folder
+                does not exist.
+            EnvironmentFailureError: PyAV is missing, or the disk refuses.
         """
-        with open_writer(Path(path), self.rate, self.recipe.remark if metadata else MARK) as sink:
+        path, delivery = Path(path), DeliverySpec(**self.recipe.delivery)
+        check_writable_audio(path, delivery)
+        with open_writer(path, self.rate, self.recipe.remark if metadata else MARK, delivery) as sink:
             sink.write(self.samples)
 
 
@@ -179,7 +184,7 @@ class Voice:
         pieces = list(job.pieces())
         return Speech(
             np.concatenate([piece.samples for piece in pieces]),
-            self.rate,
+            job.rate,
             tuple(piece.timing for piece in pieces),
             tuple(piece.durations for piece in pieces),
             job.recipe,
@@ -318,8 +323,8 @@ class Cast:
         """
         if not sound.file:
             return _tone(sound.seconds, rate)
-        # Only here, because it needs torch and Praat.
-        from voxgrad.audio.measures import amplify, level_gain, loudness  # noqa: PLC0415
+        # Only here, because it needs torch.
+        from voxgrad.audio.loudness import amplify, level_gain, loudness  # noqa: PLC0415
 
         audio = resample(read_audio(self._path(sound.file)), rate)
         if audio.seconds > _LONGEST_SOUND:
@@ -354,7 +359,7 @@ class SpeechJob:
     synthesis: SynthesisSpec = _SYNTHESIS
     """Steps, temperature, speed."""
     delivery: DeliverySpec = _DELIVERY
-    """Pitch, volume, silences."""
+    """Pitch, volume, silences, and what the audio file is like."""
     seed: int = 0
     """Of all noise."""
     coming: bool = False
@@ -364,6 +369,11 @@ class SpeechJob:
     def voice(self) -> Voice:
         """Whose voice."""
         return self.cast.narrator
+
+    @property
+    def rate(self) -> int:
+        """Samples per second."""
+        return self.delivery.rate or self.voice.rate
 
     @cached_property
     def settings(self) -> SynthesisSpec:
@@ -376,16 +386,33 @@ class SpeechJob:
         Raises:
             BadInputError: as `Voice.stream`.
         """
-        rate, cast = self.voice.rate, self.cast
+        rate, cast = self.rate, self.cast
 
         def speak_item(item: Passage | Sound, seed: int, pauses: Pauses) -> PassageAudio:
             if isinstance(item, Sound):
-                samples = cast.play(item, rate)
+                samples = self._level(item, cast.play(item, rate))
                 return PassageAudio(samples, NO_MEL, (), (0.0, len(samples) / rate))
-            return cast.voice(item.voice).speak(item, self.settings, self.delivery, seed, pauses, rate)
+            spoken = cast.voice(item.voice).speak(item, self.settings, self.delivery, seed, pauses, rate)
+            return replace(spoken, samples=self._level(item, spoken.samples))
 
         items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
         return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
+
+    def _level(self, item: Passage | Sound, samples: Samples) -> Samples:
+        """The samples of an item with the loudness and the peak that are asked for."""
+        loudness, peak = self.delivery.loudness, self.delivery.peak
+        if loudness is None and peak is None:
+            return samples
+        # Only here, because it needs torch.
+        from voxgrad.audio.loudness import amplify, level, limit  # noqa: PLC0415
+
+        waveform, peak = Waveform(samples, self.rate), _PEAK if peak is None else peak
+        if loudness is None:
+            return limit(waveform, peak).samples
+        loudness -= 10 * math.log10(self.delivery.channels)  # which add up
+        if isinstance(item, Sound):  # it comes at the loudness of a recording, or as much louder as is asked for
+            return limit(amplify(waveform, loudness - AudioSpec().loudness_lufs), peak).samples
+        return level(waveform, loudness + mean_decibels(item), peak).samples
 
     def summarize(self) -> TextSummary:
         """Read the text without speaking it, so that what cannot be said is found first.

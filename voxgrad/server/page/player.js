@@ -1,4 +1,4 @@
-// Plays speech while it is made: 16-bit pieces of a WAV, one after another, with pause and seek.
+// Plays speech while it is made: pieces of a WAV, one after another, with pause and seek.
 
 /** A WAV that grows, with the times of its words. */
 export class Speech {
@@ -7,18 +7,24 @@ export class Speech {
     this.size = 0;
     this.data = -1; // where the samples begin
     this.rate = 22050;
+    this.bits = 16;
+    this.step = 2; // bytes from a sample to the next one of the same channel
     this.words = [];
     this.seconds = 0;
   }
 
-  /** Takes a piece of the file; returns its samples. */
+  /** Takes a piece of the file; returns the samples of its first channel. */
   add(piece) {
     let samples = piece;
     if (this.data < 0) {
       const view = new DataView(piece.buffer);
       let place = 12;
       while (view.getUint32(place) !== 0x64617461) {
-        if (view.getUint32(place) === 0x666d7420) this.rate = view.getUint32(place + 12, true);
+        if (view.getUint32(place) === 0x666d7420) {
+          this.rate = view.getUint32(place + 12, true);
+          this.step = view.getUint16(place + 20, true);
+          this.bits = view.getUint16(place + 22, true);
+        }
         const size = view.getUint32(place + 4, true);
         place += 8 + size + (size % 2);
       }
@@ -27,8 +33,14 @@ export class Speech {
     }
     this.pieces.push(piece);
     this.size += piece.length;
-    this.seconds = (this.size - this.data) / 2 / this.rate;
-    return new Int16Array(samples.buffer, samples.byteOffset, samples.byteLength >> 1);
+    this.seconds = (this.size - this.data) / this.step / this.rate;
+    const view = new DataView(samples.buffer, samples.byteOffset);
+    const read = {
+      16: (place) => view.getInt16(place, true) / 2 ** 15,
+      24: (place) => (view.getInt16(place + 1, true) * 256 + view.getUint8(place)) / 2 ** 23,
+      32: (place) => view.getFloat32(place, true),
+    }[this.bits];
+    return Float32Array.from({ length: samples.length / this.step }, (_, n) => read(n * this.step));
   }
 
   /** The file, with its lengths filled in. */
@@ -54,7 +66,7 @@ export class Player {
     if (!samples.length) return;
     this.context ??= new AudioContext();
     const buffer = this.context.createBuffer(1, samples.length, rate);
-    buffer.getChannelData(0).set(Float32Array.from(samples, (value) => value / 32768));
+    buffer.getChannelData(0).set(samples);
     const piece = { start: this.length, buffer };
     // Speech that was waited for goes on from here.
     if (this.playing && this.clock >= this.length) this.begin(this.length);

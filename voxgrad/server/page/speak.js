@@ -253,7 +253,7 @@ function voicePicker(all, pick) {
 /** A control for a setting that the server knows; empty means its default. */
 function optionControl(name, property) {
   const kind = property.anyOf?.find((one) => one.type !== "null") ?? property;
-  const usual = property.default ?? "the voice's own";
+  const usual = property.default ?? "default";
   const named = { id: `option-${name}`, name };
   const choices = kind.enum ?? (kind.type === "boolean" ? [true, false] : null);
   const control = choices
