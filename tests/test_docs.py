@@ -63,6 +63,7 @@ NOT_RUN = {
         ),
     ): "needs recordings and models that are not shipped",
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
+    ("docs/say.md", 'voxgrad say "hello" --play'): "needs a player; tests/voice/test_delivery.py has a stand-in",
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
     ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",
     ("docs/serve.md", "from openai import OpenAI"): "needs a server; tests/server/test_speech_api.py has the same",

@@ -19,7 +19,8 @@ _REACH_SECONDS = 0.005  # that the limiter's gain falls before a peak, and rises
 _MARGIN = 0.1  # dB below the limit, for other filters find other peaks between samples
 _WIDTH = 32  # zero crossings of the limiter's filter, because speech may have sound up to half of the rate
 _CLOSE = 0.02  # LU
-_AROUND_SECONDS = 0.2  # of silence at both ends of a passage, which blocks of the measurement reach into
+_AROUND = 0.1  # of a passage's length: the silence at both ends of it that is measured too, as it is in a file
+_AROUND_SECONDS = 0.075, 0.15  # the least and the most of it
 _MOST_ROUNDS = 8
 
 
@@ -69,9 +70,10 @@ def level(waveform: Waveform, lufs: float, peak: float) -> Waveform:
     Limiting makes it quieter, so that the gain before it is raised until what comes out has the loudness.
     """
     limited, gain = limit(waveform, peak), 0.0
+    around = round(float(np.clip(_AROUND * waveform.seconds, *_AROUND_SECONDS)) * waveform.rate)
     for _ in range(_MOST_ROUNDS):
-        heard = np.pad(limited.samples, round(_AROUND_SECONDS * limited.rate))
-        lacking = lufs - _HEADROOM - loudness(amplify(Waveform(heard, limited.rate), -_HEADROOM))
+        heard = Waveform(np.pad(limited.samples, around), limited.rate)
+        lacking = lufs - _HEADROOM - loudness(amplify(heard, -_HEADROOM))
         if not np.isfinite(lacking) or abs(lacking) < _CLOSE:
             break
         gain += lacking
