@@ -68,7 +68,7 @@ def say(
         ),
     ] = None,
     play: Annotated[bool, typer.Option("--play", help="Play the speech while it is made; write no file.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Stream raw 16-bit samples without a header.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Stream raw samples without a header.")] = False,
     voice: Voice = None,
     vocoder: Vocoder = None,
     engine: Annotated[

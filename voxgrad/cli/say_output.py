@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -189,7 +189,8 @@ class SayRequest:
         if self.timings is not None and not self.timings.suffix:
             raise BadInputError("a stream has no file for the timings to go beside", "Give --timings a file name.")
         timings: list[TimedPassage] = []
-        with self.session.progress() as progress:
+        sink = player() if play else nullcontext(sys.stdout.buffer)
+        with self.session.progress() as progress, sink as stream:
             voice = self.load(self.voice, progress.emit)
             text = "" if source.coming else source.joined()
             job = self.job(text, voice, progress.emit, coming=source.coming)
@@ -197,9 +198,8 @@ class SayRequest:
             texts = self._read(job, source.texts, progress.emit)
             pieces = with_progress(job.pieces(texts), "say", None, progress.emit)
             first = next(pieces)  # nothing is written where there is nothing to say
-            with player() if play else nullcontext(sys.stdout.buffer) as stream:
-                writer = RawWriter(stream, job.delivery) if raw else WaveWriter(stream, job.rate, remark, job.delivery)
-                seconds = write_pieces(chain([first], pieces), writer, timings.append) / job.rate
+            writer = RawWriter(stream, job.delivery) if raw else WaveWriter(stream, job.rate, remark, job.delivery)
+            seconds = write_pieces(chain([first], pieces), writer, timings.append) / job.rate
             progress.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
         if self.timings is not None:
             timings_file(self.timings).write(timings, seconds)
@@ -230,8 +230,11 @@ def player() -> Iterator[BinaryIO]:
         names = either([name for name, *_ in _PLAYERS])
         raise EnvironmentFailureError("there is no program that plays audio", f"Install {names}. {hint}")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        with suppress(BrokenPipeError):  # its exit status tells why
+        try:
             yield cast("BinaryIO", process.stdin)
+        except BrokenPipeError:
+            if not process.wait():  # whoever listens has heard enough
+                raise
         told = process.communicate()[1].decode(errors="replace").split("\n")
     if process.returncode:
         raise EnvironmentFailureError(f"{command[0]} cannot play: {told[0] or 'it gives no reason'}", hint)
