@@ -72,8 +72,11 @@ class SayRequest:
 
     def job(self, text: str, voice: "Voice", emit: "Emit", *, coming: bool = False) -> "SpeechJob":
         """What is said, by a voice and those that the text names."""
+        from voxgrad.voice.load import require_torch
         from voxgrad.voice.voice import Cast, SpeechJob
 
+        if {self.delivery.rate, self.delivery.loudness, self.delivery.peak} != {None}:
+            require_torch()
         cast = Cast(voice, self.cast, lambda reference: self.load(reference, emit), self.folder)
         return SpeechJob(text, cast, self.synthesis, self.delivery, self.seed, coming)
 
