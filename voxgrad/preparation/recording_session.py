@@ -35,8 +35,8 @@ from voxgrad.transcripts.registry import one_line
 
 _FARTHEST: Final = 1.0
 """Nats a frame from the likeliest phones; docs/research/preparation.md has the figures of this and the next two."""
-_LEFT_OUT: Final = 4.5
-_REPEATED: Final = 3.0
+_LEFT_OUT: Final = 5.0
+_REPEATED: Final = 16.0
 """Nats, for one nat of distance: a voice that the classifier hears less well gains more by chance."""
 ALL_PHONES = frozenset((*VOWELS, *CONSONANTS))
 """The phones of English, without stress."""
