@@ -276,7 +276,7 @@ def test_a_source_filter_vocoder_learns_pitch_then_spectra(sounds, tmp_path):
 @pytest.mark.slow
 def test_the_pitch_stage_finds_the_pitch(sounds, tmp_path):
     vocoder = SourceFilterVocoder.build(SOURCE_FILTER, MEL)
-    stage = PITCH.model_copy(update={"steps": 80, "learning_rate": 1e-2, "batch_size": 4})
+    stage = PITCH.model_copy(update={"steps": 200, "learning_rate": 1e-2, "batch_size": 4})
     one = engine(sounds, tmp_path / "run", (stage,), vocoder, ema_decay=0.9)
     one.train()
     clip = sounds.clip(1)
