@@ -155,14 +155,9 @@ def recordings_of(path: Path) -> Iterator[Path]:
 
 def _recogniser(model: Path | None) -> "Recogniser | None":
     """The installed recogniser; without one, only a recording without a text is an error."""
-    from voxgrad.preparation.speech_recognition import choose_recogniser
+    from voxgrad.preparation.speech_recognition import choose_recogniser, installed_recogniser
 
-    if model is not None:
-        return choose_recogniser("auto", model)
-    try:
-        return choose_recogniser("auto")
-    except BadInputError:
-        return None
+    return installed_recogniser("auto") if model is None else choose_recogniser("auto", model)
 
 
 MadeFile = Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")]

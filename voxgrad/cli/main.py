@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -87,24 +87,19 @@ _STYLE: dict[str, Any] = {
     "rich_markup_mode": None,  # plain help comes in half the time
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
-_SECTIONS: dict[str, tuple[str, ...]] = {
-    "Make a voice": ("prepare", "finetune", "evaluate", "card", "demo"),
-    "Speak": ("say", "convert", "serve", "info", "replay"),
-    "Text": ("g2p", "lexicon"),
-    "Store": ("ls", "show", "export", "import", "verify", "rm", "restore", "gc"),
-    "Training": ("runs", "align", "pretrain", "vocoder", "vocode"),
-}
 
 
 class Commands(TyperGroup):
-    """All commands, listed in sections."""
+    """All commands, listed in sections, which are Typer's panels."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write a list of commands below the title of each section."""
         del ctx
-        for title, names in _SECTIONS.items():
+        commands: Mapping[str, Any] = self.commands
+        for title in _SECTIONS:
+            listed = [(name, command) for name, command in commands.items() if command.rich_help_panel == title]
             with formatter.section(title):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(66)) for name in names])
+                formatter.write_dl([(name, command.get_short_help_str(66)) for name, command in listed])
 
 
 app = typer.Typer(name="voxgrad", cls=Commands, **_STYLE)
@@ -140,23 +135,30 @@ def shared(
     context.obj = Session(home=home, quiet=quiet, verbose=verbose, json=json)
 
 
-_GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
-    "vocoder": ("Train a vocoder.", {"train": train_vocoder}),
+_SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Make a voice": (prepare, finetune, evaluate, card, demo),
+    "Speak": (say, convert, serve, info, replay),
+    "Text": (g2p,),
+    "Store": (ls, show, export, import_artifact, verify, rm, restore, gc),
+    "Training": (runs, align, pretrain, vocode),
+}
+_GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
+    "vocoder": ("Training", "Train a vocoder.", {"train": train_vocoder}),
     "lexicon": (
+        "Text",
         "Manage your own pronunciations of words.",
         {"add": add_word, "remove": remove_word, "list": list_words, "test": try_word},
     ),
 }
-for _function in (
-    *(prepare, finetune, say, convert, serve, replay, info, evaluate, card, align, vocode, pretrain),
-    *(import_artifact, export, demo, g2p, ls, runs, show, verify, rm, restore, gc),
-):
-    app.command(_function.__name__.removesuffix("_artifact"), cls=Command)(_function)
-for _name, (_help, _commands) in _GROUPS.items():
+for _section, _functions in _SECTIONS.items():
+    for _function in _functions:
+        _name = _function.__name__.removesuffix("_artifact")
+        app.command(_name, cls=Command, rich_help_panel=_section)(_function)
+for _name, (_section, _help, _commands) in _GROUPS.items():
     _group = typer.Typer(cls=Group, help=_help, add_completion=False, **_STYLE)
     for _word, _function in _commands.items():
         _group.command(_word, cls=Command)(_function)
-    app.add_typer(_group, name=_name)
+    app.add_typer(_group, name=_name, rich_help_panel=_section)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -111,13 +111,10 @@ def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
 
     ``mel`` is a log-mel of the default settings, (80, frames), in which ``text`` should be said.
     """
-    phones, words = _graph(text, lexicon)
-    likelihoods = phone_likelihoods(mel)
-    spoken = int((phones > 0).sum())
-    if not spoken or spoken + 1 > len(likelihoods):
+    aligned = _aligned_phones(text, mel, lexicon)
+    if aligned is None:
         return ()
-    before, after = _passes(likelihoods[:, phones], phones == 0)
-    whole = before[-1, -2:].max()
+    likelihoods, _, words, before, after, whole = aligned
     any_phone = np.concatenate([[0.0], np.cumsum(likelihoods.max(1) - _FREE)])
     any_sound = np.concatenate([[0.0], np.cumsum(likelihoods[:, 1:].max(1) - _FREE)])
     names = [word for word, _, _ in words]
@@ -133,6 +130,28 @@ def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
         _worst("added", names, added, whole),
         _worst("missing", ["", *names], missing, whole),
     )
+
+
+class _AlignedPhones(NamedTuple):
+    """See `phone_likelihoods`, `_graph` and `_passes`; ``whole`` is the score of the best path through all phones."""
+
+    likelihoods: _Doubles
+    phones: NDArray[np.int64]
+    words: list[tuple[str, int, int]]
+    before: _Doubles
+    after: _Doubles
+    whole: float
+
+
+def _aligned_phones(text: str, mel: Tensor, lexicon: Lexicon) -> _AlignedPhones | None:
+    """None where the text has no phones, or more than the classifier has frames."""
+    phones, words = _graph(text, lexicon)
+    likelihoods = phone_likelihoods(mel)
+    spoken = int((phones > 0).sum())
+    if not spoken or spoken + 1 > len(likelihoods):
+        return None
+    before, after = _passes(likelihoods[:, phones], phones == 0)
+    return _AlignedPhones(likelihoods, phones, words, before, after, float(before[-1, -2:].max()))
 
 
 def _worst(kind: Kind, names: Sequence[str], scores: Sequence[float], whole: float) -> Suspect:
@@ -226,13 +245,10 @@ def reading(text: str, mel: Tensor, others: Sequence[str], lexicon: Lexicon) -> 
     ``mel`` is a log-mel of the default settings, (80, frames). None where the text has more phones than the classifier
     has frames, or none.
     """
-    phones, words = _graph(text, lexicon)
-    likelihoods = phone_likelihoods(mel)
-    spoken = int((phones > 0).sum())
-    if not spoken or spoken + 1 > len(likelihoods):
+    aligned = _aligned_phones(text, mel, lexicon)
+    if aligned is None:
         return None
-    before, after = _passes(likelihoods[:, phones], phones == 0)
-    whole = float(before[-1, -2:].max())
+    likelihoods, phones, words, before, after, whole = aligned
     left_out = repeated = ("", _IMPOSSIBLE)
     for first in range(len(words)):
         for last in range(first, min(first + _MOST_WORDS, len(words))):
@@ -241,8 +257,8 @@ def reading(text: str, mel: Tensor, others: Sequence[str], lexicon: Lexicon) -> 
             if last - first + 1 < len(words):
                 gain = float((_ends(before, start) + _begins(after, stop)).max()) - whole
                 left_out = max(left_out, (said, gain), key=lambda one: one[1])
-            gain = _likelihood(likelihoods, np.concatenate([phones[: stop + 1], phones[start:]])) - whole
             if stop - start > 1:  # a single phone that is said twice is a long one
+                gain = _likelihood(likelihoods, np.concatenate([phones[: stop + 1], phones[start:]])) - whole
                 repeated = max(repeated, (said, gain), key=lambda one: one[1])
     other = max((_likelihood(likelihoods, _graph(one, lexicon)[0]) for one in others), default=_IMPOSSIBLE)
     distance = float(likelihoods.max(1).mean()) - whole / len(likelihoods)

@@ -1,6 +1,7 @@
 """Speech recognition for recordings without a transcript: whatever recogniser is installed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -72,6 +73,13 @@ def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
         f"{'neither ' if len(candidates) > 1 else ''}{missing} is installed",
         "Install one: pip install 'voxgrad[whisper]' or 'voxgrad[pocketsphinx]'.",
     )
+
+
+def installed_recogniser(wanted: str) -> Recogniser | None:
+    """Choose a recogniser as `choose_recogniser` does; None where it is not installed."""
+    with suppress(BadInputError):
+        return choose_recogniser(wanted)
+    return None
 
 
 def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:

@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from voxgrad.errors import BadInputError, ExitCode, VoxgradError, as_voxgrad_error
 from voxgrad.events import Emit, Event
 from voxgrad.files import atomic_write
-from voxgrad.preparation.speech_recognition import Recogniser, choose_recogniser
+from voxgrad.preparation.speech_recognition import installed_recogniser
 from voxgrad.presets import load_prepare_preset, load_preset
 from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
@@ -60,13 +60,6 @@ class CloneRequest(Spec):
     """``key=value`` for the preset."""
 
 
-def whisper() -> Recogniser | None:
-    """The recogniser for recordings without a text, if it is installed."""
-    with suppress(BadInputError):
-        return choose_recogniser("faster-whisper")
-    return None
-
-
 def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
     """Make a voice, or continue with it; existing results are reused.
 
@@ -74,7 +67,13 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
         VoxgradError: the recordings cannot be used, the disk is full, or SIGTERM stopped it.
     """
     store = Store.open(Path(asked.home))
-    options = Options(base=own_base(store), recogniser=whisper(), speaker=asked.speaker, consent=asked.consent, jobs=1)
+    options = Options(
+        base=own_base(store),
+        recogniser=installed_recogniser("faster-whisper"),
+        speaker=asked.speaker,
+        consent=asked.consent,
+        jobs=1,
+    )
     dataset = prepare(
         store,
         Path(asked.folder),

@@ -1,6 +1,6 @@
 // Clone: how long it may take, one bar, and at the end the person beside the clone.
 
-import { attempt, button, choice, chosen, details, el, field, heading, inWords, json, play, playButton, request } from "./common.js";
+import { attempt, button, choice, chosen, details, el, field, heading, inWords, json, play, playButton, request, spoken } from "./common.js";
 import { link } from "./home.js";
 
 const KINDS = [
@@ -146,10 +146,9 @@ export async function showResult(voice, place) {
   const status = el("p", { role: "status", className: "quiet" });
   const say = async () => {
     status.textContent = "Speaking …";
-    const body = JSON.stringify({ input: text.value, voice, response_format: "wav" });
-    const spoken = await (await request("/v1/audio/speech", { method: "POST", headers: { "Content-Type": "application/json" }, body })).blob();
+    const url = await spoken({ input: text.value, voice, response_format: "wav" });
     status.textContent = "";
-    await play(URL.createObjectURL(spoken));
+    await play(url);
   };
   const form = el("form", { className: "row" }, field("Hear the clone say anything", text), el("button", { className: "primary", id: "say", textContent: "Say it" }));
   form.onsubmit = (event) => {

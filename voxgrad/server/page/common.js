@@ -104,12 +104,7 @@ export async function request(path, options = {}) {
 
 /** A request with a JSON body, if any, and a JSON answer. */
 export async function json(method, path, body) {
-  const options = { method };
-  if (body !== undefined) {
-    options.headers = { "Content-Type": "application/json" };
-    options.body = JSON.stringify(body);
-  }
-  const answer = await request(path, options);
+  const answer = await request(path, body === undefined ? { method } : { ...posted(body), method });
   return answer.status === 204 ? null : answer.json();
 }
 
@@ -117,6 +112,14 @@ export async function json(method, path, body) {
 export async function objectUrl(path, options) {
   return URL.createObjectURL(await (await request(path, options)).blob());
 }
+
+/** Options of a request with a JSON body. */
+export function posted(body, signal) {
+  return { method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** A text, spoken, as something that can be played or saved. */
+export const spoken = (body) => objectUrl("/v1/audio/speech", posted(body));
 
 /** Saves something under a name, as a click on a link does. */
 export function download(url, name) {
@@ -162,8 +165,7 @@ const previews = new Map();
 /** A sentence in a voice, made once. */
 export async function preview(voice) {
   if (!previews.has(voice)) {
-    const body = JSON.stringify({ input: "Hello. This is how I sound.", voice, response_format: "wav" });
-    previews.set(voice, await objectUrl("/v1/audio/speech", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
+    previews.set(voice, await spoken({ input: "Hello. This is how I sound.", voice, response_format: "wav" }));
   }
   return play(previews.get(voice));
 }

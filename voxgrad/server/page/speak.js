@@ -1,6 +1,6 @@
 // Speak: a text, a voice, and a player that plays while speech is made.
 
-import { attempt, button, chosen, clock, details, download, el, field, heading, json, objectUrl, playButton, preview, request, silence } from "./common.js";
+import { attempt, button, chosen, clock, details, download, el, field, heading, json, playButton, posted, preview, request, silence, spoken } from "./common.js";
 import { Player, Speech } from "./player.js";
 
 const TEXT = "The sun is warm today, and the birds are singing.";
@@ -109,8 +109,6 @@ export async function speakView(place, _, query) {
     };
   }
 
-  const post = (body, signal) => ["/v1/audio/speech", { method: "POST", signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }];
-
   async function speak() {
     halt();
     silence();
@@ -123,7 +121,7 @@ export async function speakView(place, _, query) {
     stop.hidden = false;
     status.textContent = "Speaking …";
     try {
-      const answer = await request(...post({ ...said, response_format: "wav", stream_format: "sse", include: ["words"] }, signal));
+      const answer = await request("/v1/audio/speech", posted({ ...said, response_format: "wav", stream_format: "sse", include: ["words"] }, signal));
       for await (const event of events(answer)) {
         if (event.type === "error") throw new Error(event.error.message);
         if (event.type === "speech.audio.delta") take(event);
@@ -174,7 +172,7 @@ export async function speakView(place, _, query) {
 
   async function save(format) {
     status.textContent = "Saving …";
-    download(await objectUrl(...post({ ...said, response_format: format })), `${fileName()}.${format}`);
+    download(await spoken({ ...said, response_format: format }), `${fileName()}.${format}`);
     status.textContent = "";
   }
 
