@@ -39,9 +39,9 @@ class AcousticModel:
     def _rounded(self) -> GradTTS:
         return rounded_copy(self.model)
 
-    def write(self, directory: Path, *, half: bool = False) -> None:
-        """Writes the weights into an artifact's directory; the spec goes into its manifest."""
-        save_weights(directory / WEIGHTS, self.model.state_dict(), torch.float16 if half else None)
+    def write(self, directory: Path, *, packed: bool = False) -> None:
+        """Writes the weights into a directory, in 16 bits if ``packed``; the spec goes into the manifest."""
+        save_weights(directory / WEIGHTS, self.model.state_dict(), packed=packed)
 
 
 def load_acoustic_model(artifact: Artifact) -> AcousticModel:

@@ -5,16 +5,20 @@ Popov et al. (2021) draws x towards mu, so that r = x − mu obeys the usual var
 r_t = a_t r_0 + σ_t ε with a_t = exp(−½ ∫₀ᵗ β_s ds) and σ_t² = 1 − a_t² (equation 9). What is known of that one holds
 here for r.
 
-Nothing here imports torch, so that settings and commands know the samplers without it.
+Nothing here imports torch: ONNX Runtime's networks are asked in the same way, and settings and commands know the
+samplers without it.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Mel: TypeAlias = Any
+"""(batch, n_feats, frames), of torch or of NumPy."""
+Time: TypeAlias = Any
+"""A number, or several as a tensor."""
 
 _BEGIN = 0.97
 """Where ``unipc`` takes x_1 to be. Nearer to 1 a step adds next to nothing of the mel, and the errors of the score
@@ -22,10 +26,10 @@ are worth more than the score: the predicted mel is 1/a_t times them, 150 times 
 
 
 class Process(Protocol):
-    """A diffusion around mu; mels, scores and noise are (batch, n_feats, frames)."""
+    """A diffusion around mu."""
 
     @property
-    def mu(self) -> "Tensor":
+    def mu(self) -> Mel:
         """The prior mean."""
 
     def beta(self, t: float) -> float:
@@ -34,17 +38,38 @@ class Process(Protocol):
     def level(self, t: float) -> tuple[float, float]:
         """a_t and σ_t."""
 
-    def score(self, x: "Tensor", t: float) -> "Tensor":
+    def score(self, x: Mel, t: float) -> Mel:
         """The estimated gradient of log p_t(x | mu)."""
 
-    def noise(self) -> "Tensor":
+    def noise(self) -> Mel:
         """Draws from the standard normal distribution."""
 
-    def clear(self, x: "Tensor") -> "Tensor":
+    def clear(self, x: Mel) -> Mel:
         """Zeroes the padding."""
 
 
-Solver = Callable[[Process, "Tensor", Sequence[float]], "Tensor"]
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The linear noise schedule β_t = β_0 + (β_1 − β_0) t."""
+
+    beta_min: float
+    beta_max: float
+
+    def beta(self, t: Time) -> Time:
+        """β_t."""
+        return self.beta_min + (self.beta_max - self.beta_min) * t
+
+    def integral(self, t: Time) -> Time:
+        """∫₀ᵗ β_s ds."""
+        return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
+
+    def level(self, t: float) -> tuple[float, float]:
+        """a_t and σ_t."""
+        integral = self.integral(t)
+        return math.exp(-0.5 * integral), math.sqrt(-math.expm1(-integral))
+
+
+Solver = Callable[[Process, Mel, Sequence[float]], Mel]
 """Goes from x_1 through falling times to x_0, zero on padding."""
 SAMPLERS: dict[str, Solver] = {}
 """By name, in the order in which they are listed."""
@@ -74,7 +99,7 @@ def time_grid(steps: int, power: float = 1.0) -> list[float]:
 
 
 @register()
-def unipc(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
+def unipc(process: Process, start: Mel, times: Sequence[float]) -> Mel:
     """UniPC (Zhao et al., 2023, algorithms 5 and 7, B₂(h)), for the probability-flow ODE.
 
     The steps of `dpmpp`, each taken again as soon as the mel is predicted at its end, this time towards the mean of
@@ -82,7 +107,7 @@ def unipc(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor"
     beyond the last predicted mel as a line in t would lead.
     """
     residual = process.clear(start - process.mu)
-    earlier: tuple[Tensor, Tensor, float] | None = None
+    earlier: tuple[Mel, Mel, float] | None = None
     for t, following in pairwise([_BEGIN * t for t in times]):
         predicted = towards = _data(process, residual, t)
         if earlier is not None:
@@ -97,7 +122,7 @@ def unipc(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor"
 
 
 @register()
-def dpmpp(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
+def dpmpp(process: Process, start: Mel, times: Sequence[float]) -> Mel:
     """DPM-Solver++ (Lu et al., 2022, algorithm 2, "2M"), for the probability-flow ODE.
 
     Integrates the linear part exactly and takes the predicted mel as linear in λ = log(a/σ) between two evaluations.
@@ -108,14 +133,14 @@ def dpmpp(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor"
 
 
 @register()
-def ddim(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
+def ddim(process: Process, start: Mel, times: Sequence[float]) -> Mel:
     """DDIM (Song et al., 2021): `dpmpp` of order 1, with the predicted mel constant between two evaluations."""
     return _dpm_solver(process, start, times, order=1)
 
 
-def _dpm_solver(process: Process, start: "Tensor", times: Sequence[float], order: int) -> "Tensor":
+def _dpm_solver(process: Process, start: Mel, times: Sequence[float], order: int) -> Mel:
     residual = process.clear(start - process.mu)
-    earlier: tuple[Tensor, float] | None = None
+    earlier: tuple[Mel, float] | None = None
     for t, following in pairwise(times):
         predicted = towards = _data(process, residual, t)
         if order > 1 and following > 0:
@@ -128,7 +153,7 @@ def _dpm_solver(process: Process, start: "Tensor", times: Sequence[float], order
 
 
 @register()
-def euler(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
+def euler(process: Process, start: Mel, times: Sequence[float]) -> Mel:
     """Euler's method at midpoint times, as the official code does it.
 
     Solves the probability-flow ODE (Popov et al., 2021, equation 8), dX = ½(μ − X − s(X, μ, t)) β dt.
@@ -142,7 +167,7 @@ def euler(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor"
 
 
 @register(stochastic=True)
-def sde(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
+def sde(process: Process, start: Mel, times: Sequence[float]) -> Mel:
     """Euler–Maruyama at midpoint times, as the official code does it.
 
     Solves the reverse SDE (Popov et al., 2021, equation 6), dX = (½(μ − X) − s(X, μ, t)) β dt + √β dW̃.
@@ -157,7 +182,7 @@ def sde(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
 
 
 @register(stochastic=True)
-def ml(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
+def ml(process: Process, start: Mel, times: Sequence[float]) -> Mel:
     """The maximum-likelihood SDE solver: its discrete path is the likeliest (DiffVC, Popov et al., 2022, theorem 1).
 
     Its coefficients κ, ω and σ, put together, draw r_s from the posterior given r_t and the predicted r_0:
@@ -175,7 +200,7 @@ def ml(process: Process, start: "Tensor", times: Sequence[float]) -> "Tensor":
     return process.clear(process.mu + residual)
 
 
-def _advance(process: Process, residual: "Tensor", t: float, following: float, towards: "Tensor") -> "Tensor":
+def _advance(process: Process, residual: Mel, t: float, following: float, towards: Mel) -> Mel:
     """Where a step leads if the predicted mel stays the same: the linear part is integrated exactly."""
     (signal, deviation), (next_signal, next_deviation) = process.level(t), process.level(following)
     shrunk = next_deviation / deviation
@@ -188,7 +213,7 @@ def _reach(process: Process, t: float, following: float) -> float:
     return math.log(next_signal / next_deviation) - math.log(signal / deviation)
 
 
-def _data(process: Process, residual: "Tensor", t: float) -> "Tensor":
+def _data(process: Process, residual: Mel, t: float) -> Mel:
     """The mel that the score points to, less mu: r_0 = (r_t + σ_t² s)/a_t (Tweedie's formula)."""
     signal, deviation = process.level(t)
     return (residual + deviation**2 * process.score(process.mu + residual, t)) / signal

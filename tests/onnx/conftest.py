@@ -76,9 +76,15 @@ def vocoder() -> SourceFilterVocoder:
 
 @pytest.fixture(scope="session")
 def onnx_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the base ``small``, the vocoder ``pulses`` and their graph of two steps. For reading only."""
-    store = Store.open(tmp_path_factory.mktemp("onnx") / "home")
-    small = _acoustic()
+    """A home for reading only: the base ``small``, the vocoder ``pulses``, and what they were exported as, ``carried``.
+
+    The graphs of their architectures are there too, of float32, so that ONNX Runtime says what torch says.
+    """
+    from voxgrad.onnx.external import write_graphs
+    from voxgrad.steps.onnx import export_onnx, import_onnx
+
+    folder = tmp_path_factory.mktemp("onnx")
+    store, small = Store.open(folder / "home"), _acoustic()
     with store.stage("base", "small") as staged:
         small.write(staged.directory)
         base = staged.publish(
@@ -86,17 +92,17 @@ def onnx_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     with store.stage("vocoder", "pulses") as staged:
         save(_vocoder(), staged.directory)
-        sound = staged.publish(fingerprint="1" * 64, settings={})
-    from voxgrad.onnx.export import graph_of
-
-    graph_of(store, base, sound, OnnxSpec(), ignore)
+        staged.publish(fingerprint="1" * 64, settings={})
+    write_graphs(store.home, small, _vocoder(), "pulses", "none")
+    export_onnx(store, base, "pulses", folder / "small.onnx", OnnxSpec(), ignore)
+    import_onnx(store, folder / "small.onnx", name="carried", trust=False)
     return store.home
 
 
 @pytest.fixture(scope="session")
 def graph(onnx_home: Path) -> Artifact:
-    """The graph, unquantised."""
-    return Store.open(onnx_home).find("onnx/small")
+    """The exported graph, of two steps, unquantised."""
+    return Store.open(onnx_home).find("onnx/carried")
 
 
 @pytest.fixture

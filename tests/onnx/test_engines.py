@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ SMALL = ("--voice", "small", "--vocoder", "pulses", "--steps", "2", "-q")
 
 @pytest.fixture(autouse=True)
 def unquantised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that `say` finds the graph of the fixture, and says what torch says."""
+    """So that `say` finds the graphs of the fixture, and says what torch says."""
     monkeypatch.setattr(load, "QUANTIZE", "none")
 
 
@@ -53,38 +54,42 @@ def test_both_engines_say_the_same(own, command, done):
     assert json.loads(replayed.out)["identical"] is True, replayed.err
 
 
-def test_a_graph_that_is_there_is_used_by_itself(own):
+def test_graphs_that_are_there_are_used_by_themselves(own):
     speech = voxgrad.load("small", vocoder="pulses", home=own.home).say("Hello.")
-    assert speech.recipe.engine == "onnx"  # its steps are the default ones
-    assert isinstance(loaded(own, "auto", steps=2).engine, OnnxEngine)
-    assert isinstance(loaded(own, "torch", steps=2).engine, TorchEngine)
-    assert isinstance(loaded(own, "auto", steps=3).engine, TorchEngine)
+    assert (speech.recipe.engine, speech.recipe.quantize) == ("onnx", "none")
+    assert isinstance(loaded(own, "auto", steps=3, sampler="sde").engine, OnnxEngine)
+    assert isinstance(loaded(own, "torch").engine, TorchEngine)
+    assert isinstance(loaded(own, "auto", durations="official").engine, TorchEngine)
+    shutil.rmtree(own.home / "graphs")
+    assert isinstance(loaded(own, "auto").engine, TorchEngine)
 
 
 def loaded(store, engine, **settings):
     return load.load_voice(store, "small", "pulses", engine=engine, synthesis=SynthesisSpec(**settings))
 
 
-@pytest.mark.slow
-def test_a_removed_graph_is_made_again_for_replay(own, command, done):
-    command("say", TEXT, *SMALL, "--engine", "onnx", "-o", "a.wav")
-    done("rm", "speech/small", "-q")
-    done("rm", "onnx/small", "-q")
-    outcome = done("--json", "replay", "a.wav", "-o", "b.wav", "-q")
-    assert json.loads(outcome.out)["identical"] is True
+def test_graphs_are_made_where_they_are_asked_for(own, done, command):
+    done("say", TEXT, *SMALL, "-o", "a.wav")
+    shutil.rmtree(own.home / "graphs")
+    made = done("replay", "a.wav", "-o", "b.wav", "--json")
+    assert json.loads(made.out)["identical"] is True
+    assert "this happens once" in made.err
+    assert {path.name.partition("-")[0] for path in (own.home / "graphs").iterdir()} == {
+        "prior",
+        "score",
+        "source_filter",
+    }
 
 
-def test_a_graph_goes_along_with_its_voice(own, done):
+def test_an_exported_graph_outlives_its_voice(own, done):
     done("rm", "base/small", "-q")
-    assert [one.kind for one in own.list("onnx")] == []
-    done("restore", "base/small", "-q")
+    done("say", "hello", "--voice", "onnx/carried", "-o", "a.wav", "-q")
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--start", "zero"], "start=zero"),
-        (["--sampler", "sde"], "sampler sde"),
+        (["--durations", "official"], "durations=official"),
         (["--precision", "bfloat16"], "bfloat16"),
         (["--vocoder", "griffinlim"], "estimates phases"),
         (["--vocoder", "kathleen"], "estimates phases"),
@@ -94,14 +99,20 @@ def test_what_a_graph_cannot_do_is_refused(own, refused, options, complaint):
     assert complaint in refused("say", "hello", "--voice", "small", "--engine", "onnx", *options)
 
 
-def test_an_imported_graph_speaks(own, command, refused, graph, done):
-    done("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "small.onnx", "-q")
+def test_an_imported_graph_speaks(own, refused, graph, done):
+    agreement = json.loads(
+        done("export", "small", "--vocoder", "pulses", "--format", "onnx", "-o", "small.onnx", "--json").out
+    )["against_torch"]
+    assert agreement["same_durations"] == 1
+    assert max(agreement["mel_largest"], agreement["audio_rms"]) < 1e-3
     assert Path("small.onnx").read_bytes() == graph.path(MODEL).read_bytes()
-    command("import", "small.onnx", "--name", "carried", "-q")
     done("say", "hello", "--voice", "carried", "-o", "hello.wav", "-q")
     recipe = read_recipe(read_comment(Path("hello.wav")), "hello.wav")
     assert recipe.engine == "onnx"
     assert recipe.voice.digest == own.find("base/small").digest
+    assert recipe.graph.digest == graph.digest
+    assert json.loads(done("replay", "hello.wav", "-o", "again.wav", "--json").out)["identical"] is True
+    assert "cannot speak with start=zero" in refused("say", "hello", "--voice", "carried", "--start", "zero")
     assert "the graph has 2 steps" in refused("say", "hello", "--voice", "carried", "--steps", "5")
     assert "with its own vocoder" in refused("say", "hello", "--voice", "carried", "--vocoder", "pulses")
     assert "which torch cannot use" in refused("say", "hello", "--voice", "carried", "--engine", "torch")
@@ -114,10 +125,11 @@ def test_an_imported_graph_speaks(own, command, refused, graph, done):
 
 
 def test_a_damaged_graph_does_not_speak(own, done):
-    path = own.find("onnx/small").directory / MODEL
-    path.chmod(0o600)
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    done("say", "hello", *SMALL, "-o", "a.wav", code=3)
+    for ref, name in (("onnx/carried", MODEL), ("base/small", "weights.safetensors")):
+        path = own.find(ref).directory / name
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-1] + b"\0")
+        done("say", "hello", "--voice", ref, "-o", "a.wav", code=3)
 
 
 def test_folders_for_other_programs(own, done, refused):
@@ -179,11 +191,11 @@ def test_weights_come_back_from_a_folder(own, done, refused):
     assert "no weights that can be read" in refused("import", "weights")
 
 
-def test_a_graph_needs_no_torch(own, tmp_path):
+def test_speaking_needs_no_torch(own, tmp_path):
     """With torch and all other packages of training out of reach, as in the small install."""
     code = (
         "import json, sys\n"
-        "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'matplotlib', 'parselmouth', 'safetensors', 'joblib',"
+        "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'matplotlib', 'parselmouth', 'joblib',"
         " 'jinja2', 'onnx', 'PIL', 'webvtt', 'av'):\n"
         "    sys.modules[name] = None\n"
         "from voxgrad.voice import load\n"
@@ -192,7 +204,7 @@ def test_a_graph_needs_no_torch(own, tmp_path):
         "sys.exit(str([main(command) for command in json.loads(sys.argv[1])]))\n"
     )
     commands = (
-        ("say", "hello", "--voice", "onnx/small", "-o", "hello.wav", "-q"),
+        ("say", "hello", "--voice", "small", "-o", "hello.wav", "-q"),
         ("replay", "hello.wav", "-o", "again.wav", "-q"),
         ("g2p", "hello"),
         ("info", "hello.wav"),
@@ -215,14 +227,3 @@ def test_no_engine_without_its_package(own, monkeypatch):
     monkeypatch.setattr(load, "find_spec", lambda name: None)
     with pytest.raises(BadInputError, match="needs torch"):
         loaded(own, "torch")
-
-
-@pytest.mark.slow
-def test_a_graph_of_an_older_export_is_replaced(own, done, monkeypatch):
-    from voxgrad.onnx import runtime
-
-    old = own.find("onnx/small")
-    monkeypatch.setattr(runtime, "VERSION", runtime.VERSION + 1)
-    done("say", "hello", *SMALL, "--engine", "onnx", "-o", "a.wav")
-    (new,) = own.list("onnx")
-    assert new.version == old.version + 1

@@ -13,7 +13,7 @@ from voxgrad.model.gradtts import TokenProsody
 from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription, check
 from voxgrad.onnx.graph import FourierTransform, with_products
-from voxgrad.onnx.runtime import MODEL, OnnxGraph, settings_of, torch_normal
+from voxgrad.onnx.runtime import MODEL, Noise, OnnxGraph, settings_of
 from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec
 from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec, istft, stft
@@ -36,9 +36,10 @@ def test_fourier_transforms_are_those_of_torch(mel: MelSpec):
 @pytest.mark.parametrize("seed", [0, 7, 2**32 + 7, 2**63 - 1])
 def test_noise_is_that_of_torch(seed: int):
     wanted = torch.randn(80, 12, generator=torch.Generator().manual_seed(seed)).numpy().reshape(-1)
-    assert np.abs(torch_normal(seed, 4800)[:960] - wanted).max() < 2e-6
+    noise = Noise(seed)
+    assert np.abs(np.concatenate([noise.draw(320), noise.draw(4480)])[:960] - wanted).max() < 2e-6
     with pytest.raises(ValueError, match="17"):
-        torch_normal(seed, 17)
+        noise.draw(17)
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -55,11 +56,7 @@ def said(graph, tokens, seed=0, **synthesis):
     return runtime.speak(tokens, SynthesisSpec(steps=2, **synthesis), seed)
 
 
-def test_an_export_agrees_with_torch_and_says_so(graph):
-    found = graph.manifest.metrics["against_torch"]
-    assert found["same_durations"] == 1
-    assert found["mel_largest"] < 1e-3
-    assert found["audio_rms"] < 1e-3
+def test_an_imported_graph_keeps_what_it_may_be_used_for(graph):
     assert graph.manifest.consent == "mine"
     assert graph.manifest.licence == "CC0-1.0"
 

@@ -115,7 +115,7 @@ def _graph(
     *,
     sherpa: bool,
 ) -> None:
-    from voxgrad.onnx.runtime import KIND, MODEL
+    from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.onnx import SUFFIX, export_onnx, export_sherpa
     from voxgrad.voice.load import find_voice
 
@@ -124,13 +124,12 @@ def _graph(
         session.loading()
     default = f"{voice.name}-sherpa-onnx" if sherpa else f"{voice.name}-v{voice.version}{SUFFIX}"
     target = Path(default) if output is None else output
-    agreement: dict[str, Any] = {}
+    agreement: dict[str, float | None] = {}
     with session.progress() as progress:
         if sherpa:
             count = export_sherpa(session.store, voice, vocoder, target, spec, speaker, progress.emit)
         else:
-            graph = export_onnx(session.store, voice, vocoder, target, spec, progress.emit)
-            count, agreement = graph.path(MODEL).stat().st_size, dict(graph.manifest.metrics.get("against_torch", {}))
+            count, agreement = export_onnx(session.store, voice, vocoder, target, spec, progress.emit)
     rows = {"graph": f"{spec.steps} steps of {spec.sampler}, weights: {spec.quantize}, {size(count)}"}
     if agreement:
         figures = (f"{name} {value:g}" for name, value in agreement.items() if value is not None)

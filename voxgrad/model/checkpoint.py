@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from voxgrad.errors import BadInputError, IntegrityError
+from voxgrad.errors import BadInputError
+from voxgrad.packing import LOW, SCALE, Packed, unreadable, worth_packing
 
 Built = TypeVar("Built")
 
@@ -97,27 +98,38 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
             raise BadInputError(f"{what}: {name} contains values that are not finite", "Use another checkpoint.")
 
 
-def save_weights(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None = None) -> None:
-    """Writes a safetensors file; floating-point tensors become ``dtype`` where one is given."""
-    ready = {
-        name: (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
-        for name, tensor in state.items()
-    }
+def save_weights(
+    path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None = None, *, packed: bool = False
+) -> None:
+    """Writes a safetensors file; floating-point tensors become ``dtype`` where one is given.
+
+    If ``packed``, large matrices become pairs of 8-bit integers, which together have 16 bits: see `voxgrad.packing`.
+    """
+    ready: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        plain = (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        if packed and worth_packing(tuple(plain.shape)):
+            parts = Packed.of(plain.float().numpy()).parts(name)
+            ready |= {part: torch.from_numpy(values) for part, values in parts.items()}
+        else:
+            ready[name] = plain
     save_file(ready, path)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Reads a safetensors file that this program wrote; half precision comes back as float32.
+    """Reads a safetensors file that this program wrote; packed and half-precision tensors come back as float32.
 
     Raises:
         IntegrityError: the file is damaged.
     """
     try:
         state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise IntegrityError(
-            f"{path.name} does not contain readable weights", "Import a copy of the artifact."
-        ) from error
+        for name in [name.removesuffix(SCALE) for name in state if name.endswith(SCALE)]:
+            low = state.pop(name + LOW, None)
+            packed = Packed(state[name].numpy(), state.pop(name + SCALE).numpy(), None if low is None else low.numpy())
+            state[name] = torch.from_numpy(packed.values)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise unreadable(path) from error
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 

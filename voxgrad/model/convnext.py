@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from voxgrad.model.diffusion import Condition, Schedule
+from voxgrad.model.diffusion import Condition
+from voxgrad.samplers import Schedule
 from voxgrad.settings import ModelSpec
 
 _KERNEL = 7  # frames that the convolution spans

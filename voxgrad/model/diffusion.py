@@ -3,15 +3,14 @@
 Equations are those of Popov et al., 2021: dX_t = ½ Σ⁻¹(μ − X_t) β_t dt + √β_t dW_t with Σ = I.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from voxgrad.samplers import SAMPLERS, time_grid
+from voxgrad.samplers import SAMPLERS, Schedule, time_grid
 from voxgrad.settings import ModelSpec, SynthesisSpec
 
 TIME_MARGIN = 1e-5
@@ -22,8 +21,6 @@ _PROBE = 64
 """Frames on which half precision is compared with float32."""
 _PROBE_TIME = 0.97
 """When: near the noise, where it matters most."""
-
-Time = TypeVar("Time", Tensor, float)
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
@@ -52,26 +49,6 @@ def official_extent(lengths: Tensor, size: int) -> Tensor:
     """
     whole = torch.div(lengths + FRAME_MULTIPLE - 1, FRAME_MULTIPLE, rounding_mode="floor") * FRAME_MULTIPLE
     return length_mask(whole, size)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The linear noise schedule β_t = β_0 + (β_1 − β_0) t."""
-
-    beta_min: float
-    beta_max: float
-
-    def beta(self, t: Time) -> Time:
-        """β_t."""
-        return self.beta_min + (self.beta_max - self.beta_min) * t
-
-    def integral(self, t: Time) -> Time:
-        """∫₀ᵗ β_s ds."""
-        return self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t**2
-
-    def variance(self, t: Tensor) -> Tensor:
-        """λ_t, the variance of x_t given x_0 (equation 10)."""
-        return 1.0 - torch.exp(-self.integral(t))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +94,11 @@ class Diffusion(nn.Module):
         """Draws x_t given x_0 (equation 9): everything (batch, n_feats, frames), t (batch,)."""
         time = t[:, None, None]
         kept = torch.exp(-0.5 * self.schedule.integral(time))
-        return kept * x_0 + (1.0 - kept) * mu + noise * self.schedule.variance(time).sqrt()
+        return kept * x_0 + (1.0 - kept) * mu + noise * self.variance(time).sqrt()
+
+    def variance(self, t: Tensor) -> Tensor:
+        """λ_t, the variance of x_t given x_0 (equation 10)."""
+        return 1.0 - torch.exp(-self.schedule.integral(t))
 
     def loss(self, x_0: Tensor, condition: Condition, t: Tensor, noise: Tensor) -> Tensor:
         """Denoising score matching, weighted by the variance (equation 14) or, over frames, as EDM does.
@@ -132,7 +113,7 @@ class Diffusion(nn.Module):
             mask = x_0.new_ones(x_0.shape[0], 1, x_0.shape[2])
         if condition.features is None:
             score = condition.score(self.estimator, x_t * mask, t).float()
-            error = score * self.schedule.variance(t[:, None, None]).sqrt() + noise
+            error = score * self.variance(t[:, None, None]).sqrt() + noise
         else:
             error = self.estimator.error(x_0, x_t, condition, t, mask)
         return (error * mask).square().sum() / (mask.sum() * x_0.shape[1])
@@ -195,8 +176,7 @@ class ReverseDiffusion:
 
     def level(self, t: float) -> tuple[float, float]:
         """a_t and σ_t."""
-        integral = self.diffusion.schedule.integral(t)
-        return math.exp(-0.5 * integral), math.sqrt(-math.expm1(-integral))
+        return self.diffusion.schedule.level(t)
 
     def score(self, x: Tensor, t: float) -> Tensor:
         """The estimated score, float32."""

@@ -211,7 +211,7 @@ class GradTTS(nn.Module):
         mask: Tensor | None,
         extent: Tensor | None,
         speakers: Tensor | None,
-        pitch_range: float = 1.0,
+        pitch_range: float | Tensor = 1.0,
         prosody: FrameProsody | None = None,
         performance: Performance | None = None,
     ) -> Condition:

@@ -1,12 +1,10 @@
 """Exports a voice with its vocoder as one graph: traced, with metadata, kept in the store, checked against torch."""
 
 import logging
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +17,7 @@ from torch.onnx.utils import register_custom_op_symbolic
 
 from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
-from voxgrad.events import Began, Emit, Ended, Said, ignore, tracked
+from voxgrad.events import Began, Emit, Ended, ignore, tracked
 from voxgrad.onnx.file import (
     DIGEST,
     INPUTS,
@@ -31,14 +29,11 @@ from voxgrad.onnx.file import (
     simplified,
 )
 from voxgrad.onnx.graph import SherpaGraph, SpeechGraph, VocoderGraph
-from voxgrad.onnx.runtime import KIND, MODEL, OnnxGraph, find_graph, graph_key, require_onnx
+from voxgrad.onnx.runtime import OnnxGraph, require_onnx
 from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.settings.model import either
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.maintenance import move_to_trash
 from voxgrad.store.manifest import Identified
-from voxgrad.store.store import Store
-from voxgrad.text.lexicon import LEXICON
 from voxgrad.text.tokens import BLANK, encode
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
@@ -79,58 +74,6 @@ _VOCODERS: Final[dict[str, Callable[[Any], nn.Module]]] = {
 """What speaks in a graph, by kind of vocoder."""
 _FLOAT, _LONG, _DOUBLE = 1, 7, 11
 _FILE = "model.onnx"
-
-
-def graph_of(store: Store, voice: Artifact, vocoder: Artifact | None, spec: OnnxSpec, emit: Emit) -> Artifact:
-    """Find or make the graph of a voice or a base.
-
-    Raises:
-        BadInputError: it cannot become a graph; the message says why.
-    """
-    if vocoder is not None and (known := find_graph(store, voice, vocoder, spec)) is not None:
-        return known
-    require_onnx()
-    acoustic, sound = loaded(voice, vocoder)
-    assert vocoder is not None  # noqa: S101 - `loaded` refuses it
-    emit(Said(f"making the ONNX graph of {voice.ref}; this happens once"))
-    emit(Began(_TASK, None, ""))
-    with store.stage(KIND, voice.name) as staged:
-        path = staged.directory / MODEL
-        path.write_bytes(exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec)))
-        emit(Ended(_TASK))
-        compared = agreement(acoustic, sound, spec, path, emit)
-        if any(file.path == LEXICON for file in voice.manifest.files):
-            shutil.copyfile(voice.path(LEXICON), staged.directory / LEXICON)
-        graph = staged.publish(
-            fingerprint=graph_key(voice, vocoder, spec),
-            parents={"voice": voice, "vocoder": vocoder},
-            settings={
-                "acoustic": acoustic.spec.model_dump(),
-                "onnx": spec.model_dump(),
-                "kind": voice.kind,
-                "pitch": mean_pitches(acoustic),
-            },
-            tools={"torch": torch.__version__, "onnxruntime": version("onnxruntime")},
-            metrics={"against_torch": compared.rounded()},
-            consent=voice.manifest.consent,
-            licence=voice.manifest.licence,
-        )
-    for old in _superseded(store, graph):
-        move_to_trash(store, old)
-    return graph
-
-
-def _superseded(store: Store, graph: Artifact) -> list[Artifact]:
-    """Graphs that an older version of the export made of the same."""
-    return [
-        older
-        for older in store.list(KIND)
-        if not older.embedded
-        and older.digest != graph.digest
-        and "imported" not in older.manifest.settings
-        and older.manifest.parents == graph.manifest.parents
-        and older.manifest.settings.get("onnx") == graph.manifest.settings["onnx"]
-    ]
 
 
 def loaded(voice: Artifact, vocoder: Artifact | None) -> tuple[AcousticModel, Vocoder]:
@@ -190,7 +133,30 @@ def require_exportable(acoustic: AcousticModel, vocoder: Vocoder, named: str) ->
 def speech_graph(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec) -> SpeechGraph:
     """The network that is exported; see `require_exportable`."""
     settings = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
-    return SpeechGraph(acoustic, _VOCODERS[vocoder.name](vocoder), settings).eval()
+    return SpeechGraph(acoustic, vocoder_graph(vocoder), settings).eval()
+
+
+def vocoder_graph(vocoder: Vocoder) -> nn.Module:
+    """What speaks in a graph, (1, n_mels, frames) → samples."""
+    return _VOCODERS[vocoder.name](vocoder)
+
+
+def checked(
+    voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, sound: Vocoder, spec: OnnxSpec, emit: Emit
+) -> tuple[bytes, "Agreement"]:
+    """The content of an ONNX file of what `loaded` loaded, compared with torch.
+
+    Raises:
+        BadInputError: the extra ``onnx`` is not installed, or see `agreement`.
+    """
+    require_onnx()
+    emit(Began(_TASK, None, ""))
+    content = exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec))
+    emit(Ended(_TASK))
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / _FILE
+        path.write_bytes(content)
+        return content, agreement(acoustic, sound, spec, path, emit)
 
 
 def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) -> bytes:
@@ -215,7 +181,7 @@ def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) 
         "durations": {1: "tokens"},
         "mel": {2: "frames"},
     }
-    plain = _traced(graph, tuple(example), names, list(OUTPUTS), dynamic)
+    plain = traced(graph, tuple(example), names, list(OUTPUTS), dynamic)
     model = quantized(simplified(plain), spec.quantize)
     metadata = {**description.metadata(), "sample_rate": str(graph.spec.mel.sample_rate)}
     return with_metadata(model, metadata)
@@ -227,7 +193,7 @@ def exported_for_sherpa(graph: SpeechGraph, spec: OnnxSpec, description: GraphDe
     names = ["x", "x_length", "noise_scale", "length_scale", "noise_scale_w"]
     example = (torch.arange(2, 43)[None], torch.tensor([41]), torch.full((1,), 0.5), torch.ones(1), torch.ones(1))
     model = quantized(
-        simplified(_traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})), spec.quantize
+        simplified(traced(outer, example, names, ["y"], {"x": {1: "tokens"}, "y": {1: "samples"}})), spec.quantize
     )
     metadata = {
         **description.metadata(),
@@ -253,13 +219,16 @@ def with_metadata(model: Any, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def _traced(
+def traced(
     graph: nn.Module,
     example: tuple[Tensor, ...],
     inputs: list[str],
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
+    *,
+    fold: bool = True,
 ) -> Any:
+    """A network as a ``ModelProto``; without ``fold``, weights are as they are and under their names."""
     onnx = require_onnx()
     # The tracing exporter: the other one cannot export lengths that depend on values, such as those of durations.
     register_custom_op_symbolic("aten::searchsorted", _searchsorted, OPSET)
@@ -279,6 +248,8 @@ def _traced(
                 dynamic_axes=dynamic,
                 opset_version=OPSET,
                 dynamo=False,
+                do_constant_folding=fold,
+                keep_initializers_as_inputs=not fold,
             )
             return onnx.load(Path(scratch) / _FILE)
     finally:

@@ -42,7 +42,7 @@ _MOST_BYTES: Final = 2**31
 _MODEL_GRAPH, _MODEL_OPSET, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 8, 14, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_SPARSE = 1, 5, 11, 12, 15
 _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
-_TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+_TENSOR_DIMS, _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 8, 13, 14
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS = 5, 6, 11
 
 
@@ -234,6 +234,29 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
     raise ValueError("a number does not end")
+
+
+def external_initializers(content: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of the weights of a graph that lie outside it."""
+    for number, graph in _fields(content):
+        if number != _MODEL_GRAPH:
+            continue
+        for part, tensor in _fields(graph):
+            if part == _GRAPH_INITIALIZER and _external(tensor):
+                fields = list(_fields(tensor))
+                name = next(_text(value) for field, value in fields if field == _TENSOR_NAME)
+                yield name, tuple(size for field, value in fields if field == _TENSOR_DIMS for size in _sizes(value))
+
+
+def _sizes(value: Any) -> list[int]:
+    """One dimension, or all of them in a row."""
+    if isinstance(value, int):
+        return [value]
+    sizes, at = [], 0
+    while at < len(value):
+        size, at = _varint(value, at)
+        sizes.append(size)
+    return sizes
 
 
 def read(path: Path) -> bytes:

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import copy_with
-from voxgrad.model.diffusion import FRAME_MULTIPLE
-from voxgrad.model.gradtts import frame_prosody, predicted_durations, sharpen
+from voxgrad.model.diffusion import FRAME_MULTIPLE, Condition
+from voxgrad.model.gradtts import GradTTS, frame_prosody, predicted_durations, sharpen
 from voxgrad.settings import MelSpec, SynthesisSpec
 from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
 from voxgrad.vocoder.phase import EDGE, window_of
@@ -30,6 +30,61 @@ _SHERPA_NOISE = 0.667
 """What sherpa-onnx gives as noise_scale unless it is told another."""
 
 
+class PriorGraph(nn.Module):
+    """Text encoder, durations, pitch and frame-level mean: everything of an acoustic model before the diffusion."""
+
+    def __init__(self, model: GradTTS) -> None:
+        super().__init__()
+        self.model = with_products(model)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        scale: Tensor,
+        pitch: Tensor,
+        rise: Tensor,
+        pitch_range: Tensor,
+        speaker: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Reads one text.
+
+        Args:
+            tokens: (1, tokens) int64.
+            scale: (1,) float32 or (tokens,), factor of the predicted durations.
+            pitch: (1,) float32 or (tokens,), semitones up.
+            rise: (1,) float32 or (tokens,), how far a question rises, 0 to 1.
+            pitch_range: (1,) float32, of the melody around the speaker's mean.
+            speaker: (1,) int64, row of the speaker's embedding, in models of several.
+
+        Returns:
+            Durations (1, tokens) int64, mu (1, n_feats, frames), features (1, frames, frame_channels).
+        """
+        lengths = torch.zeros_like(tokens[:, 0]) + tokens.shape[1]
+        prior = self.model.encode(tokens, lengths, speaker)
+        durations = predicted_durations(prior, scale, "rounded")
+        more = -durations.sum(1, keepdim=True) % FRAME_MULTIPLE
+        durations = torch.cat((durations[:, :-1], durations[:, -1:] + more), 1)
+        frames: Any = durations.sum()  # stays a tensor: a number would become a constant of the graph
+        flat = torch.zeros_like(durations[0], dtype=torch.float32)
+        prosody = frame_prosody(flat + pitch, flat + rise, durations, frames)
+        condition = self.model.condition(prior, durations, frames, None, None, speaker, pitch_range, prosody)
+        assert condition.features is not None  # noqa: S101 - a U-Net is refused before
+        return durations, condition.mu, condition.features
+
+
+class ScoreGraph(nn.Module):
+    """The score network, asked once."""
+
+    def __init__(self, model: GradTTS) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, t: Tensor, mu: Tensor, features: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """The score (1, n_feats, frames) of ``x`` at the time t, (1,); see `PriorGraph` for the rest."""
+        condition = Condition(mu, speaker=self.model.speaker(speaker), features=features)
+        return condition.score(self.model.decoder.estimator, x, t)
+
+
 class SpeechGraph(nn.Module):
     """Acoustic model, unrolled sampler and vocoder.
 
@@ -41,7 +96,7 @@ class SpeechGraph(nn.Module):
 
     def __init__(self, acoustic: AcousticModel, vocoder: nn.Module, settings: SynthesisSpec) -> None:
         super().__init__()
-        self.model, self.spec, self.settings = with_products(acoustic.model), acoustic.spec, settings
+        self.prior, self.spec, self.settings = PriorGraph(acoustic.model), acoustic.spec, settings
         self.vocoder = vocoder
 
     def forward(
@@ -70,20 +125,14 @@ class SpeechGraph(nn.Module):
         Returns:
             Samples (1, frames * hop_length), durations (1, tokens) int64, log-mel (1, n_feats, frames).
         """
-        tokens = tokens[:, : lengths[0]]
-        prior = self.model.encode(tokens, lengths, speaker)
+        tokens, model = tokens[:, : lengths[0]], self.prior.model
         scale = (self.spec.duration_scale / speed.double()).float()
-        durations = predicted_durations(prior, scale, "rounded")
-        more = -durations.sum(1, keepdim=True) % FRAME_MULTIPLE
-        durations = torch.cat((durations[:, :-1], durations[:, -1:] + more), 1)
-        frames: Any = durations.sum()  # stays a tensor: a number would become a constant of the graph
-        flat = torch.zeros_like(durations[0], dtype=torch.float32)
-        prosody = frame_prosody(flat + pitch, flat + rise, durations, frames)
-        condition = self.model.condition(prior, durations, frames, None, None, speaker, prosody=prosody)
-        count = frames * self.spec.model.n_feats
+        durations, mu, features = self.prior(tokens, scale, pitch, rise, torch.ones_like(temperature), speaker)
+        condition = Condition(mu, speaker=model.speaker(speaker), features=features)
+        count = mu.shape[2] * self.spec.model.n_feats
         drawn = noise[torch.arange(count) % noise.shape[0]].reshape(1, self.spec.model.n_feats, -1)
-        start = temperature * drawn + condition.mu
-        mel = self.model.decoder.sample(start, condition, self.settings, lambda: drawn)
+        start = temperature * drawn + mu
+        mel = model.decoder.sample(start, condition, self.settings, lambda: drawn)
         mel = sharpen(mel, self.spec.model.postfilter).clamp(*self.spec.mel.range)
         return self.vocoder(mel).reshape(1, -1), durations, mel
 
@@ -91,10 +140,12 @@ class SpeechGraph(nn.Module):
 class _Product(nn.Module):
     """A convolution over tokens as one product of matrices, which can be one of integers."""
 
+    weight: Tensor
+
     def __init__(self, convolution: nn.Conv1d) -> None:
         super().__init__()
         (self.kernel,) = convolution.kernel_size
-        self.weight = convolution.weight.detach().transpose(1, 2).flatten(1)
+        self.register_buffer("weight", convolution.weight.detach().transpose(1, 2).flatten(1))
         self.bias = convolution.bias
 
     def forward(self, x: Tensor) -> Tensor:

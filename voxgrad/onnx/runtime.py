@@ -14,24 +14,10 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.store.manifest import fingerprint
-from voxgrad.store.store import Store
 from voxgrad.threads import usable_processors
 
 KIND: Final = "onnx"
 MODEL: Final = "model.onnx"
-VERSION: Final = 4
-"""Raised whenever the same voice would give another graph."""
-
-
-def graph_key(voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> str:
-    """The fingerprint of the graph of a voice and a vocoder."""
-    return fingerprint("onnx", VERSION, {"onnx": spec.model_dump()}, {"voice": voice, "vocoder": vocoder}, {})
-
-
-def find_graph(store: Store, voice: Artifact, vocoder: Artifact, spec: OnnxSpec) -> Artifact | None:
-    """An existing graph; None if there is none."""
-    return store.matching(KIND, graph_key(voice, vocoder, spec))
 
 
 def settings_of(graph: Artifact) -> tuple[AcousticSpec, OnnxSpec]:
@@ -90,6 +76,49 @@ class NetworkOutput:
     """Frames of every token."""
 
 
+def runtime() -> Any:
+    """ONNX Runtime.
+
+    Raises:
+        BadInputError: it is not installed.
+    """
+    return _required("onnxruntime", "ONNX Runtime")
+
+
+def open_session(
+    model: str | bytes, threads: int, names: Sequence[str] = (), values: Sequence[Any] = (), *, packed: bool = False
+) -> Any:
+    """A session of ONNX Runtime for a simplified graph: a path, or its content.
+
+    Args:
+        model: the graph.
+        threads: to compute with.
+        names: of the initializers that lie outside the graph.
+        values: of these, ``OrtValue``s of ONNX Runtime's own kind.
+        packed: whether matrices are copied into the order that products read them in.
+
+    Raises:
+        BadInputError: ONNX Runtime is not installed, or does not understand the graph.
+    """
+    options = runtime().SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # The graph is simplified already, and to optimise it again takes longer than a sentence.
+    options.graph_optimization_level = runtime().GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not packed:
+        # A second copy of the weights, which 8-bit products hardly gain from.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    if names:
+        options.add_external_initializers(list(names), list(values))
+    try:
+        return runtime().InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common class of their own
+        reason = str(error).strip().partition("\n")[0][:160]
+        message = f"ONNX Runtime cannot load the graph ({reason})"
+        raise BadInputError(message, "Export it again, or upgrade onnxruntime.") from error
+
+
 @dataclass(frozen=True, eq=False)
 class OnnxGraph:
     """An exported graph, loaded."""
@@ -110,24 +139,9 @@ class OnnxGraph:
         Raises:
             BadInputError: ONNX Runtime is not installed, or does not understand the file.
         """
-        runtime = _required("onnxruntime", "ONNX Runtime")
-        options = runtime.SessionOptions()
         count = default_threads() if threads is None else threads
-        options.intra_op_num_threads = count
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # The file is simplified already, and to optimise it again takes longer than a sentence.
-        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        if spec.quantize != "none":
-            # A second copy of the weights, which 8-bit products hardly gain from.
-            options.add_session_config_entry("session.disable_prepacking", "1")
-        try:
-            session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its errors have no common class of their own
-            reason = str(error).strip().partition("\n")[0][:160]
-            message = f"ONNX Runtime cannot load the graph ({reason})"
-            raise BadInputError(message, "Export it again, or upgrade onnxruntime.") from error
-        return cls(session, acoustic, spec, count, str(runtime.__version__))
+        session = open_session(str(path), count, packed=spec.quantize == "none")
+        return cls(session, acoustic, spec, count, str(runtime().__version__))
 
     def speak(
         self,
@@ -160,7 +174,7 @@ class OnnxGraph:
             "speed": speed,
             "pitch": np.zeros(1, np.float32) if semitones is None else semitones,
             "temperature": np.array([temperature], np.float32),
-            "noise": torch_normal(seed, model.n_feats * frames),
+            "noise": Noise(seed).draw(model.n_feats * frames),
             "rise": np.zeros(1, np.float32) if rise is None else rise,
         }
         if model.n_spks > 1:
@@ -181,24 +195,29 @@ def default_threads() -> int:
 _BLOCK = 16
 
 
-def torch_normal(seed: int, count: int) -> NDArray[np.float32]:
-    """What ``torch.randn(count, generator=torch.Generator().manual_seed(seed))`` gives on a processor.
+class Noise:
+    """What ``torch.randn(…, generator=torch.Generator().manual_seed(seed))`` draws on a processor, time after time.
 
     ATen fills blocks of 16 by Box and Muller's transform of 24-bit uniform numbers from a Mersenne Twister; the two
     agree to the rounding of logarithm and cosine.
 
     Args:
         seed: as torch takes it; the Twister looks at its lowest 32 bits.
-        count: a multiple of 16, of which every beginning is that of a longer row.
-
-    Raises:
-        ValueError: ``count`` is not a multiple of 16.
     """
-    if count % _BLOCK:
-        raise ValueError(f"{count} is not a multiple of {_BLOCK}")
-    twister = np.random.RandomState(seed & 0xFFFFFFFF)
-    bits = twister.randint(0, 1 << 32, count, np.uint32) & np.uint32((1 << 24) - 1)
-    uniform = (bits * np.float32(2.0**-24)).astype(np.float32).reshape(-1, 2, _BLOCK // 2)
-    radius = np.sqrt(-2 * np.log(1 - uniform[:, 0]))
-    angle = np.float32(2 * np.pi) * uniform[:, 1]
-    return np.stack((radius * np.cos(angle), radius * np.sin(angle)), 1).astype(np.float32).reshape(-1)
+
+    def __init__(self, seed: int) -> None:
+        self._twister = np.random.RandomState(seed & 0xFFFFFFFF)
+
+    def draw(self, count: int) -> NDArray[np.float32]:
+        """Standard normal numbers, (count,).
+
+        Raises:
+            ValueError: ``count`` is not a multiple of 16.
+        """
+        if count % _BLOCK:
+            raise ValueError(f"{count} is not a multiple of {_BLOCK}")
+        bits = self._twister.randint(0, 1 << 32, count, np.uint32) & np.uint32((1 << 24) - 1)
+        uniform = (bits * np.float32(2.0**-24)).astype(np.float32).reshape(-1, 2, _BLOCK // 2)
+        radius = np.sqrt(-2 * np.log(1 - uniform[:, 0]))
+        angle = np.float32(2 * np.pi) * uniform[:, 1]
+        return np.stack((radius * np.cos(angle), radius * np.sin(angle)), 1).astype(np.float32).reshape(-1)

@@ -50,11 +50,14 @@ soundfile.write("hello.wav", audio.samples, audio.sample_rate)
 
 def export_onnx(
     store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, emit: Emit
-) -> Artifact:
-    """Writes a voice with its vocoder as one graph, which is checked against torch; returns the graph's artifact.
+) -> tuple[int, dict[str, float | None]]:
+    """Writes a voice with its vocoder as one graph, which is checked against torch.
 
     A target that does not end in .onnx is a folder, in which tokens and pronunciations lie beside the graph, as
     ``docs/anywhere.md`` reads them. A graph is written as it is.
+
+    Returns:
+        Bytes of the graph, and how far it is from torch; nothing of a graph that is written as it is.
 
     Raises:
         BadInputError: the voice cannot become a graph, or the target cannot be written.
@@ -65,20 +68,25 @@ def export_onnx(
         check_folder(target)
     elif target.is_dir() or not target.parent.is_dir():
         raise BadInputError(f"{target} is not a path for a file", "Choose a file in an existing folder.")
-    graph = voice
-    if voice.kind != KIND:
+    agreement: dict[str, float | None] = {}
+    if voice.kind == KIND:
+        content = voice.path(MODEL).read_bytes()
+    else:
         require_torch()
-        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import checked, loaded  # noqa: PLC0415 - it needs torch
 
-        graph = graph_of(store, voice, find_vocoder(store, vocoder, voice, emit), spec, emit)
-    content = graph.path(MODEL).read_bytes()
+        sound = find_vocoder(store, vocoder, voice, emit)
+        acoustic, model = loaded(voice, sound)
+        assert sound is not None  # noqa: S101 - `loaded` refuses it
+        content, found = checked(voice, sound, acoustic, model, spec, emit)
+        agreement = found.rounded()
     if single:
         with atomic_write(target) as temporary:
             temporary.write_bytes(content)
     else:
         config = json.dumps(_config(described(content)[0]), indent=1, sort_keys=True) + "\n"
-        _write_folder(target, content, find_lexicon(store, graph), 0, {"config.json": config})
-    return graph
+        _write_folder(target, content, find_lexicon(store, voice), 0, {"config.json": config})
+    return len(content), agreement
 
 
 def export_sherpa(

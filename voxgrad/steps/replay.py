@@ -12,12 +12,11 @@ from voxgrad.audio.io import to_pcm
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Emit
 from voxgrad.files import sha256_of
-from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.presets import validated
-from voxgrad.settings import ConversionSpec, DeliverySpec, OnnxSpec, SynthesisSpec
+from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.voice.load import find_lexicon, open_voice, require_torch
+from voxgrad.voice.load import choose_graphs, find_lexicon, open_voice
 from voxgrad.voice.metadata import CastMember, Recipe, Recording, Source
 from voxgrad.voice.speak import AudioTarget, SpokenPassage, with_progress
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
@@ -167,36 +166,17 @@ class _Made:
         return validated(SynthesisSpec, self.recipe.synthesis, str(self.source))
 
     def _voice(self, member: Recipe | CastMember) -> Voice:
-        graph = self._graph(member) if self.recipe.engine == "onnx" else None
-        voice = self._find(member.voice) if graph is None else graph
-        vocoder = None if member.vocoder is None or graph is not None else self._find(member.vocoder)
+        voice = self._find(member.graph or member.voice)
+        vocoder = None if member.vocoder is None or member.graph is not None else self._find(member.vocoder)
         words = find_lexicon(self.store, voice, self.lexicon)
         if (words.sha256 if words else None) != member.lexicon:
             raise BadInputError(
                 f"{self.source} was made with another lexicon", "Pass the original lexicon with --lexicon."
             )
-        return open_voice(voice, vocoder, words, graph, self.recipe.threads).ready()
-
-    def _graph(self, member: Recipe | CastMember) -> Artifact:
-        """The graph that spoke: one made from the same voice and vocoder in the same way, or it is made again."""
-        if member.vocoder is None:
-            raise BadInputError(f"the recipe in {self.source} names no vocoder", "Use the original file.")
-        asked = self.synthesis
-        spec = validated(
-            OnnxSpec,
-            {"sampler": asked.sampler, "steps": asked.steps, "quantize": self.recipe.quantize},
-            str(self.source),
-        )
-        made_from = {"voice": member.voice.digest, "vocoder": member.vocoder.digest}
-        for graph in self.store.list(KIND):
-            parents = {role: parent.digest for role, parent in graph.manifest.parents.items()}
-            if parents == made_from and settings_of(graph)[1] == spec:
-                return graph
-        voice, vocoder = self._find(member.voice), self._find(member.vocoder)
-        require_torch()
-        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
-
-        return graph_of(self.store, voice, vocoder, spec, self.emit)
+        graphs = None
+        if self.recipe.engine == "onnx" and member.graph is None:
+            graphs = choose_graphs(self.store, "onnx", voice, vocoder, self.synthesis, self.emit)
+        return open_voice(voice, vocoder, words, graphs, self.recipe.threads).ready()
 
     def _find(self, source: Source) -> Artifact:
         try:

@@ -52,10 +52,10 @@ def say(
     heard = job.recipe.heard if is_ssml(text) else {}  # other voices and sounds count too
     parents = {
         **voice.parents,
-        **({} if voice.graph is None else {"onnx": voice.graph}),
         **{f"cast.{called}": other.artifact for called, other in job.cast.voices.items()},
     }
     settings = {"synthesis": job.settings.model_dump(), "delivery": job.delivery.model_dump(), **voice.lexicon.settings}
+    settings |= voice.engine_settings
     key = fingerprint("say", VERSION, settings, parents, {"text": text, "seed": job.seed, "name": name, **heard})
     if (known := store.matching("speech", key)) is not None:
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)

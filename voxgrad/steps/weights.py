@@ -18,6 +18,7 @@ from voxgrad.files import atomic_folder, check_folder, sha256_of
 from voxgrad.model.checkpoint import build_strict, read_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.untrusted import read_untrusted_checkpoint
+from voxgrad.packing import Packed, Weights
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
@@ -227,7 +228,8 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
     """
     if not any(file.path == WEIGHTS for file in artifact.manifest.files):
         raise BadInputError(f"{artifact} has no weights", "Name a base, a voice or a vocoder.")
-    if artifact.manifest.settings.get(_HALVED) is True:
+    packed = any(isinstance(weights, Packed) for weights in Weights(artifact.path(WEIGHTS)).values())
+    if packed or artifact.manifest.settings.get(_HALVED) is True:
         emit(Said(f"the weights of {artifact.ref} are already in half precision"))
         return artifact
     parents: dict[str, Identified] = {**artifact.manifest.parents, "source": artifact}

@@ -29,8 +29,6 @@ from voxgrad.store.artifact import (
 )
 from voxgrad.store.store import Lineage, Store
 
-DERIVED = "onnx"
-"""The kind of what was only made so that something else is quicker."""
 _TIME = "%Y%m%dT%H%M%S-%fZ"
 _NAME = re.compile(
     rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>.+)\.v(?P<version>[1-9]\d{{0,8}})\.(?P<removed>[^.]+)\.[0-9a-f]{{8}}"
@@ -87,17 +85,16 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
     """
     if entry.embedded:
         raise BadInputError(f"{entry} is included in voxgrad and cannot be removed", "Choose another artifact.")
-    dependents = [made for made in Lineage(store).descendants(entry) if not made.embedded]
+    # An imported graph holds all of the voice that it was exported from.
+    dependents = [made for made in Lineage(store).descendants(entry) if not made.embedded and made.kind != "onnx"]
     runs = _runs_from(store, [entry, *dependents])
     if runs:
         raise BadInputError(
             f"{entry} is needed by the training run {_few(runs)}", "Finish the run first: see `voxgrad runs`."
         )
-    # Graphs go along: they can be made again.
-    needing = [made for made in dependents if made.kind != DERIVED]
-    if needing and not cascade:
+    if dependents and not cascade:
         raise BadInputError(
-            f"{entry} is needed by {_few([str(made) for made in needing])}",
+            f"{entry} is needed by {_few([str(made) for made in dependents])}",
             "Remove that first, or remove everything with --cascade.",
         )
     going = (*reversed(dependents), entry)

@@ -248,7 +248,7 @@ def train_grad_tts(
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
         alignments = task.alignments()
         acoustic.model.to("cpu")
-        acoustic.write(directory)
+        acoustic.write(directory, packed=acoustic.spec.model.decoder == "convnext")
         if lexicon:
             (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
         draw(directory, alignments[typical.id])

@@ -5,9 +5,10 @@ It needs no torch.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -15,8 +16,9 @@ import numpy.typing as npt
 
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
+from voxgrad.onnx.networks import Networks
 from voxgrad.onnx.runtime import MODEL, NetworkOutput, OnnxGraph, settings_of
-from voxgrad.samplers import DETERMINISTIC
+from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, DeliverySpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store import Artifact
 from voxgrad.text.intonation import question_rises
@@ -24,6 +26,7 @@ from voxgrad.text.marked_text import PLAIN, Prosody
 from voxgrad.text.passages import Passage
 from voxgrad.voice.silence_cuts import Cuts, cuts_for
 
+WEIGHTS: Final = "weights.safetensors"
 _PEAK: Final = 0.99
 _FREE: Final = {
     *("sampler", "quality", "steps", "temperature", "speaker", "speed"),
@@ -185,10 +188,10 @@ class LocalEngine(ABC):
 
 @dataclass(frozen=True, eq=False)
 class OnnxEngine(LocalEngine):
-    """A graph, loaded."""
+    """A voice in ONNX Runtime: its networks, or one exported graph."""
 
-    graph: OnnxGraph
-    """Its session."""
+    network: Networks | OnnxGraph
+    """Loaded."""
     pitch: Sequence[float]
     """Mean pitch of every speaker, in Hz."""
 
@@ -203,28 +206,45 @@ class OnnxEngine(LocalEngine):
         loaded = OnnxGraph.load(graph.path(MODEL), *settings_of(graph), threads)
         return cls(loaded, graph.manifest.settings["pitch"])
 
+    @classmethod
+    def of_voice(
+        cls, voice: Artifact, vocoder: Artifact, graphs: tuple[Path, Path, Path], threads: int | None = None
+    ) -> "OnnxEngine":
+        """Load a voice and its vocoder, every digest verified; see `Networks.load`.
+
+        Raises:
+            BadInputError: ONNX Runtime is not installed.
+            IntegrityError: one of them is damaged.
+        """
+        acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
+        loaded = Networks.load(acoustic, (voice.path(WEIGHTS), vocoder.path(WEIGHTS)), graphs, threads)
+        return cls(loaded, loaded.pitch)
+
     @property
     def spec(self) -> AcousticSpec:
         """See `LocalEngine`."""
-        return self.graph.acoustic
+        return self.network.acoustic
 
     @property
     def threads(self) -> int:
         """See `Engine`."""
-        return self.graph.threads
+        return self.network.threads
 
     @property
     def tools(self) -> dict[str, str]:
         """See `Engine`."""
-        return {"onnxruntime": self.graph.version}
+        return {"onnxruntime": self.network.version}
 
     def run(
         self, tokens: Sequence[int], synthesis: SynthesisSpec, seed: int, prosody: TokenChanges | None
     ) -> NetworkOutput:
         """See `LocalEngine`."""
-        require_settings(self.graph.spec, synthesis)
+        if isinstance(self.network, OnnxGraph):
+            require_settings(self.network.spec, synthesis)
+        else:
+            require_suited(synthesis)
         changes = () if prosody is None else (prosody.rate, prosody.semitones, prosody.rise)
-        return self.graph.speak(tokens, synthesis, seed, self.spec.row_of(synthesis.speaker), *changes)
+        return self.network.speak(tokens, synthesis, seed, self.spec.row_of(synthesis.speaker), *changes)
 
     def mean_pitch(self, row: int) -> float | None:
         """See `LocalEngine`."""
@@ -322,26 +342,31 @@ def _semitones(prosody: Prosody, mean_pitch: float | None) -> float:
 
 
 def unsuited(synthesis: SynthesisSpec) -> str | None:
-    """Why no graph speaks with these settings; None where one can."""
+    """Why ONNX Runtime cannot speak with these settings; None where it can."""
+    if synthesis.durations != "rounded":
+        return f"durations={synthesis.durations}"
+    return "precision=bfloat16" if synthesis.precision == "bfloat16" else None
+
+
+def _unsuited_to_export(synthesis: SynthesisSpec) -> str | None:
+    """The same for an exported graph, which holds a sampler."""
     usual = SynthesisSpec()
     for name in SynthesisSpec.model_fields:
         if name not in _FREE and getattr(synthesis, name) != getattr(usual, name):
             return f"{name}={getattr(synthesis, name)}"
     if synthesis.postfilter not in {None, ModelSpec(decoder="convnext").postfilter}:
         return f"postfilter={synthesis.postfilter}"
-    if synthesis.sampler not in DETERMINISTIC:
-        return f"the sampler {synthesis.sampler}, which draws noise at every step"
-    return "precision=bfloat16" if synthesis.precision == "bfloat16" else None
+    return unsuited(synthesis)
 
 
-def require_suited(synthesis: SynthesisSpec) -> None:
-    """Check that a graph can speak with these settings.
+def require_suited(synthesis: SynthesisSpec, reason: Callable[[SynthesisSpec], str | None] = unsuited) -> None:
+    """Check that ONNX Runtime can speak with these settings.
 
     Raises:
-        BadInputError: none can.
+        BadInputError: it cannot, for a ``reason``.
     """
-    if (reason := unsuited(synthesis)) is not None:
-        raise BadInputError(f"an ONNX graph cannot speak with {reason}", "Remove it, or use --engine torch.")
+    if (why := reason(synthesis)) is not None:
+        raise BadInputError(f"ONNX Runtime cannot speak with {why}", "Remove it, or use --engine torch.")
 
 
 def resolve_graph_defaults(spec: OnnxSpec, synthesis: SynthesisSpec) -> SynthesisSpec:
@@ -360,7 +385,7 @@ def require_settings(spec: OnnxSpec, synthesis: SynthesisSpec) -> None:
     Raises:
         BadInputError: it was not.
     """
-    require_suited(synthesis)
+    require_suited(synthesis, _unsuited_to_export)
     if (spec.sampler, spec.steps) != (synthesis.sampler, synthesis.steps):
         raise BadInputError(
             f"the graph has {spec.steps} steps of {spec.sampler}",

@@ -1,18 +1,21 @@
 """Loads the voice that a reference names, for torch or ONNX Runtime."""
 
+import json
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
 from voxgrad.errors import BadInputError
-from voxgrad.events import Emit, ignore
-from voxgrad.onnx.runtime import KIND, find_graph, has_runtime, settings_of
+from voxgrad.events import Emit, Said, ignore
+from voxgrad.onnx import networks
+from voxgrad.onnx.runtime import KIND, has_runtime, settings_of
 from voxgrad.presets import validated
-from voxgrad.settings import AcousticSpec, OnnxSpec, SynthesisSpec
+from voxgrad.settings import AcousticSpec, SynthesisSpec
+from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact, Store
 from voxgrad.text.lexicon import LEXICON, Lexicon
-from voxgrad.vocoder.choice import choose_vocoder, mel_of
+from voxgrad.vocoder.choice import DESCRIPTION, choose_vocoder, mel_of
 from voxgrad.voice.engine import (
     Engine,
     OnnxEngine,
@@ -24,8 +27,10 @@ from voxgrad.voice.engine import (
 from voxgrad.voice.voice import Voice
 
 EngineName = Literal["auto", "torch", "onnx"]
-QUANTIZE: Final = "int8"
-"""Of the graphs that `say` makes for itself."""
+QUANTIZE: Final[Quantize] = "int8"
+"""Weights that ONNX Runtime multiplies by."""
+Graphs = tuple[Path, Path, Path]
+"""Of a voice: its prior, its score network and its vocoder."""
 _SPEAKERS: Final = ("voice", "base", KIND)
 
 
@@ -85,8 +90,8 @@ def load_voice(
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: pronunciations, which go before those of the voice, and these before the store's.
         emit: called with progress events, and with a remark where no vocoder fits.
-        engine: what computes. ``auto`` means ONNX Runtime where the graph was made before, else torch; with ``onnx``, a
-            graph is made where there is none yet.
+        engine: what computes. ``auto`` means ONNX Runtime where it can and has the graphs, as of `english` and all
+            voices that were made from it, else torch; with ``onnx``, graphs are made where there are none yet.
         synthesis: settings that it shall speak with.
 
     Raises:
@@ -98,7 +103,7 @@ def load_voice(
         raise BadInputError("--voice and --speaker both name a speaker", "Leave out one of them.")
     sound = find_vocoder(store, vocoder, artifact, emit)
     words = find_lexicon(store, artifact, lexicon)
-    voice = open_voice(artifact, sound, words, _choose_graph(store, engine, artifact, sound, synthesis, emit))
+    voice = open_voice(artifact, sound, words, choose_graphs(store, engine, artifact, sound, synthesis, emit))
     if speaker is not None:
         voice.spec.row_of(speaker)
     return voice.of_speaker(speaker)
@@ -108,33 +113,37 @@ def open_voice(
     voice: Artifact,
     vocoder: Artifact | None,
     lexicon: Lexicon,
-    graph: Artifact | None = None,
+    graphs: Graphs | None = None,
     threads: int | None = None,
 ) -> Voice:
-    """A voice that speaks through a graph, with so many threads; or through torch, where that is None."""
+    """A voice that speaks through ONNX Runtime, with so many threads; or through torch, where it has no graphs."""
+    exported = voice.kind == KIND
 
     @cache
     def open_engine() -> Engine:
-        if graph is not None:
-            return OnnxEngine.load(graph, threads)
+        if exported:
+            return OnnxEngine.load(voice, threads)
+        if graphs is not None and vocoder is not None:
+            return OnnxEngine.of_voice(voice, vocoder, graphs, threads)
         from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415 - it needs torch
 
         return TorchEngine.load(voice, vocoder)
 
-    if graph is None:
+    if not exported and graphs is None:
         require_torch()
-    return Voice(voice, vocoder, lexicon, open_engine, graph)
+    quantize = settings_of(voice)[1].quantize if exported else None if graphs is None else QUANTIZE
+    return Voice(voice, vocoder, lexicon, open_engine, quantize)
 
 
-def _choose_graph(
+def choose_graphs(
     store: Store,
     engine: EngineName,
     voice: Artifact,
     vocoder: Artifact | None,
     synthesis: SynthesisSpec,
     emit: Emit,
-) -> Artifact | None:
-    """The graph that ONNX Runtime shall compute; None: torch computes.
+) -> Graphs | None:
+    """The graphs that ONNX Runtime shall compute; None: torch computes, or the voice is a graph.
 
     Raises:
         BadInputError: the engine cannot do what is asked.
@@ -144,21 +153,45 @@ def _choose_graph(
             raise BadInputError(f"{voice} is an ONNX graph, which torch cannot use", "Leave out --engine torch.")
         exported = settings_of(voice)[1]
         require_settings(exported, resolve_graph_defaults(exported, synthesis))
-        return voice
-    acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-    if engine == "torch" or (engine == "auto" and (unsuited(synthesis) or vocoder is None or not has_runtime())):
+        return None
+    if engine == "torch" or (engine == "auto" and (unsuited(synthesis) or not has_runtime())):
         return None
     require_suited(synthesis)
-    steps = synthesis.resolve_defaults(acoustic.model).steps
-    # validated again, for a sampler that no graph has was refused above
-    spec = OnnxSpec.model_validate({"sampler": synthesis.sampler, "steps": steps, "quantize": QUANTIZE})
-    graph = None if vocoder is None else find_graph(store, voice, vocoder, spec)
-    if graph is None and engine == "onnx":
-        require_torch()
-        from voxgrad.onnx.export import graph_of  # noqa: PLC0415 - it needs torch
+    graphs = find_graphs(store, voice, vocoder)
+    if graphs is None and engine == "onnx":
+        make_graphs(store, voice, vocoder, emit)
+        graphs = find_graphs(store, voice, vocoder)
+    return graphs
 
-        graph = graph_of(store, voice, vocoder, spec, emit)
-    return graph
+
+def find_graphs(store: Store, voice: Artifact, vocoder: Artifact | None) -> Graphs | None:
+    """The graphs of a voice's and a vocoder's architecture; None where one is missing."""
+    if vocoder is None:
+        return None
+    acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
+    key = networks.acoustic_key(acoustic, QUANTIZE)
+    found = [networks.find_graph(store.home, name, key) for name in (networks.PRIOR, networks.SCORE)]
+    record = json.loads(vocoder.path(DESCRIPTION).read_text(encoding="utf-8"))
+    key = networks.vocoder_key(record["type"], record["spec"], record["mel"], QUANTIZE)
+    prior, score, sound = (*found, networks.find_graph(store.home, record["type"], key))
+    return None if prior is None or score is None or sound is None else (prior, score, sound)
+
+
+def make_graphs(store: Store, voice: Artifact, vocoder: Artifact | None, emit: Emit) -> None:
+    """Make the graphs of a voice's architecture in the store.
+
+    Raises:
+        BadInputError: it cannot become graphs; the message says why.
+    """
+    require_torch()
+    from voxgrad.acoustic_model import load_acoustic_model  # noqa: PLC0415 - as all of these need torch
+    from voxgrad.onnx.external import write_graphs  # noqa: PLC0415
+    from voxgrad.vocoder.registry import load_vocoder  # noqa: PLC0415
+
+    acoustic = load_acoustic_model(voice)
+    emit(Said(f"making ONNX graphs for voices such as {voice.ref}; this happens once"))
+    named = "vocoder Griffin-Lim" if vocoder is None else str(vocoder)
+    write_graphs(store.home, acoustic, load_vocoder(vocoder, acoustic.spec.mel, str(voice)), named, QUANTIZE)
 
 
 def require_torch() -> None:

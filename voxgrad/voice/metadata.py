@@ -43,6 +43,7 @@ class CastMember(_Record):
     lexicon: str | None
     consent: str | None = None
     licence: str | None = None
+    graph: Source | None = None
 
 
 class Recording(_Record):
@@ -77,6 +78,8 @@ class Recipe(_Record):
     """What computed."""
     quantize: str | None = None
     """Of the graph, where ONNX Runtime computed: see :class:`voxgrad.settings.OnnxSpec`."""
+    graph: Source | None = None
+    """The exported ONNX graph that spoke, which was made from voice and vocoder."""
     consent: str | None
     """The statement of the person whose voice it is, as the voice's manifest has it."""
     licence: str | None
@@ -97,7 +100,7 @@ class Recipe(_Record):
         """The recipe as an audio file carries it: the mark, then JSON in ASCII."""
         content = self.model_dump()
         # What most files lack is left out, as it was before there was any of it.
-        for name in ("cast", "sounds", "recording"):
+        for name in ("cast", "sounds", "recording", "graph"):
             if not content[name]:
                 del content[name]
         return f"{MARK} {json.dumps(content, separators=(',', ':'), allow_nan=False)}"

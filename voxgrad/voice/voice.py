@@ -16,10 +16,11 @@ from voxgrad.audio.io import Samples, Waveform, read_audio, resample
 from voxgrad.audio.writers import check_writable_audio, open_writer
 from voxgrad.errors import BadInputError
 from voxgrad.files import sha256_of
-from voxgrad.onnx.runtime import settings_of
+from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.options import takes_options
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
+from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
@@ -108,8 +109,8 @@ class Voice:
     """The user's pronunciations."""
     open_engine: Callable[[], Engine]
     """What computes; weights are read when it is first called."""
-    graph: Artifact | None = None
-    """Of the voice, where ONNX Runtime computes."""
+    quantize: Quantize | None = None
+    """Type of the weights where ONNX Runtime computes; None: torch does."""
     speaker: str | None = None
     """Whose voice of a base it is; None: the one that is asked for, or the base's own."""
 
@@ -135,11 +136,16 @@ class Voice:
         """One of the speakers of a base, with the same weights."""
         return replace(self, speaker=name)
 
+    @property
+    def is_graph(self) -> bool:
+        """Whether it is an exported graph."""
+        return self.artifact.kind == KIND
+
     @cached_property
     def spec(self) -> AcousticSpec:
         """What the voice carries."""
-        if self.graph is not None:
-            return settings_of(self.graph)[0]
+        if self.is_graph:
+            return settings_of(self.artifact)[0]
         return validated(AcousticSpec, self.artifact.manifest.settings.get("acoustic", {}), self.artifact.ref)
 
     @property
@@ -154,8 +160,8 @@ class Voice:
 
     def resolve_defaults(self, synthesis: SynthesisSpec) -> SynthesisSpec:
         """The settings with what was not given and only this voice can tell."""
-        if self.graph is not None and self.graph is self.artifact:
-            return resolve_graph_defaults(settings_of(self.graph)[1], synthesis)
+        if self.is_graph:
+            return resolve_graph_defaults(settings_of(self.artifact)[1], synthesis)
         return synthesis.resolve_defaults(self.spec.model)
 
     @takes_options(synthesis=SynthesisSpec, delivery=DeliverySpec)
@@ -224,17 +230,16 @@ class Voice:
     @property
     def engine_settings(self) -> dict[str, str]:
         """What a recipe says of the engine; nothing where it is torch."""
-        if self.graph is None:
-            return {}
-        return {"engine": "onnx", "quantize": settings_of(self.graph)[1].quantize}
+        return {} if self.quantize is None else {"engine": "onnx", "quantize": self.quantize}
 
     @property
     def credits(self) -> dict[str, Any]:
         """What a recipe says of a voice: of a graph, what it was made from."""
         manifest = self.artifact.manifest
         voice, vocoder = Source.of(self.artifact), None if self.vocoder is None else Source.of(self.vocoder)
-        if self.graph is not None:
-            made = self.graph.manifest
+        graph = voice if self.is_graph else None
+        if graph is not None:
+            made = manifest
             voice, vocoder = (
                 Source(kind=kind, ref=made.parents[role].ref, digest=made.parents[role].digest)
                 for role, kind in (("voice", str(made.settings["kind"])), ("vocoder", "vocoder"))
@@ -242,6 +247,7 @@ class Voice:
         return {
             "voice": voice,
             "vocoder": vocoder,
+            "graph": graph,
             "lexicon": self.lexicon.sha256 if self.lexicon else None,
             "consent": manifest.consent,
             "licence": manifest.licence,

@@ -1,0 +1,135 @@
+"""Weights in 16 bits: a matrix as two of 8-bit integers, of which ONNX Runtime multiplies by the first as it is.
+
+A row w of a matrix has the scale s = max|w| / 127. Its values are s (high + low / 254), where both are integers from
+-127 to 127: 16-bit fixed-point numbers, at most s / 508 away from w. The 8-bit value alone, s high, is w as symmetric
+quantisation by rows has it. Needs no torch.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from voxgrad.errors import IntegrityError
+
+LOW: Final = ":low"
+SCALE: Final = ":scale"
+"""Suffixes of the names of a packed tensor's other parts; the name itself is of the 8-bit values."""
+_LEVELS: Final = 127
+_STEPS: Final = 254
+"""Of the low part in one of the high part."""
+_TINY: Final = np.float32(1e-30)
+SMALLEST: Final = 16384
+"""Elements of a matrix that is worth packing."""
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A tensor in 16 bits; its first axis is that of the rows."""
+
+    high: NDArray[np.int8]
+    """(rows, …)."""
+    scale: Array
+    """(rows,)."""
+    low: NDArray[np.int8] | None = None
+    """(rows, …); None where 8 bits are enough."""
+
+    @classmethod
+    def of(cls, values: Array, *, low: bool = True) -> "Packed":
+        """Pack a tensor of at least two axes, in 16 bits or without ``low`` in 8."""
+        rows = values.reshape(len(values), -1)
+        scale = np.maximum(rows.max(1), -rows.min(1)).clip(_TINY) / np.float32(_LEVELS)
+        rest = rows / scale[:, None]
+        high = np.rint(rest)
+        integers = high.astype(np.int8).reshape(values.shape)
+        if not low:
+            return cls(integers, scale)
+        rest -= high
+        rest *= _STEPS
+        return cls(integers, scale, np.rint(rest).astype(np.int8).reshape(values.shape))
+
+    @property
+    def values(self) -> Array:
+        """The tensor, float32."""
+        values = self.high.astype(np.float32)
+        if self.low is not None:
+            values += self.low.astype(np.float32) * np.float32(1 / _STEPS)
+        values *= _by_row(self.scale, values.ndim)
+        return values
+
+    def parts(self, name: str) -> dict[str, NDArray[np.int8] | Array]:
+        """The tensors of a file that hold it."""
+        rest = {} if self.low is None else {name + LOW: self.low}
+        return {name: self.high, name + SCALE: self.scale, **rest}
+
+
+def _by_row(scale: Array, axes: int) -> Array:
+    return scale.reshape(-1, *[1] * (axes - 1))
+
+
+def worth_packing(shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of this shape is a large matrix.
+
+    >>> worth_packing((384, 416)), worth_packing((384,)), worth_packing((384, 1, 7))
+    (True, False, False)
+    """
+    return len(shape) > 1 and int(np.prod(shape)) >= SMALLEST
+
+
+def as_matrix(values: NDArray[Any]) -> NDArray[Any]:
+    """Weights of a linear layer or a convolution, (out, in) or (out, in, kernel), as (out, kernel * in)."""
+    return values.swapaxes(1, 2).reshape(len(values), -1) if values.ndim == 3 else values
+
+
+class Weights(Mapping[str, Packed | Array]):
+    """The tensors of a safetensors file, read when they are asked for.
+
+    Args:
+        path: the file.
+
+    Raises:
+        IntegrityError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            file: Any = safe_open(path, "numpy")
+            self._file, self._names = file, set(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise unreadable(path) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if not name.endswith((LOW, SCALE)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, name: str) -> Packed | Array:
+        if name not in self._names:
+            raise IntegrityError(f"{self.path.name} has no weights {name}", "Import a copy of the artifact.")
+        values = self._file.get_tensor(name)
+        return Packed(values, self._file.get_tensor(name + SCALE)) if name + SCALE in self._names else values
+
+    def floats(self, name: str) -> Array:
+        """A tensor in float32, with all bits that there are."""
+        found = self[name]
+        if isinstance(found, Packed):
+            low = self._file.get_tensor(name + LOW) if name + LOW in self._names else None
+            return Packed(found.high, found.scale, low).values
+        return np.asarray(found, np.float32)
+
+    def integers(self, name: str) -> Packed:
+        """A matrix in 8-bit integers."""
+        found = self[name]
+        return found if isinstance(found, Packed) else Packed.of(np.asarray(found, np.float32), low=False)
+
+
+def unreadable(path: Path) -> IntegrityError:
+    """What is raised of a file of weights that is damaged."""
+    return IntegrityError(f"{path.name} does not contain readable weights", "Import a copy of the artifact.")
