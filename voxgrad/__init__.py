@@ -32,8 +32,8 @@ def load(
         vocoder: a reference, or ``griffinlim``; None means the newest that fits.
         lexicon: a file of pronunciations.
         home: the store's folder; None means ``$VOXGRAD_HOME``, or the user's data folder.
-        engine: ``torch``, ``onnx`` for ONNX Runtime, or ``auto``, which is ONNX Runtime if the voice's graph exists,
-            else torch; see docs/anywhere.md.
+        engine: ``torch``, ``onnx`` for ONNX Runtime, or ``auto``, which is ONNX Runtime where it can speak with the
+            voice, else torch; see docs/anywhere.md.
 
     Raises:
         BadInputError: a reference does not exist, or voice and vocoder do not fit.

@@ -10,11 +10,10 @@ from voxgrad.device import computes_bfloat16, rounded_copy
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.packing import WEIGHTS
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 
 from voxgrad.errors import IntegrityError
 
+WEIGHTS: Final = "weights.safetensors"
+"""The file of a base, a voice or a vocoder."""
 LOW: Final = ":low"
 SCALE: Final = ":scale"
 """Suffixes of the names of a packed tensor's other parts; the name itself is of the 8-bit values."""
@@ -23,6 +25,7 @@ _LEVELS: Final = 127
 _STEPS: Final = 254
 """Of the low part in one of the high part."""
 _TINY: Final = np.float32(1e-30)
+_BLOCK: Final = 1 << 16
 SMALLEST: Final = 16384
 """Elements of a matrix that is worth packing."""
 Array = NDArray[np.float32]
@@ -40,18 +43,23 @@ class Packed:
     """(rows, …); None where 8 bits are enough."""
 
     @classmethod
-    def of(cls, values: Array, *, low: bool = True) -> "Packed":
+    def of(cls, values: NDArray[Any], *, low: bool = True) -> "Packed":
         """Pack a tensor of at least two axes, in 16 bits or without ``low`` in 8."""
         rows = values.reshape(len(values), -1)
-        scale = np.maximum(rows.max(1), -rows.min(1)).clip(_TINY) / np.float32(_LEVELS)
-        rest = rows / scale[:, None]
-        high = np.rint(rest)
-        integers = high.astype(np.int8).reshape(values.shape)
-        if not low:
-            return cls(integers, scale)
-        rest -= high
-        rest *= _STEPS
-        return cls(integers, scale, np.rint(rest).astype(np.int8).reshape(values.shape))
+        high, scale = np.empty(rows.shape, np.int8), np.empty(len(rows), np.float32)
+        fine = np.empty(rows.shape, np.int8) if low else None
+        step = max(1, _BLOCK // rows.shape[1])
+        for start in range(0, len(rows), step):  # blocks that stay in the processor's cache
+            block = slice(start, start + step)
+            rest = rows[block].astype(np.float32)
+            scale[block] = np.maximum(rest.max(1), -rest.min(1)).clip(_TINY) / np.float32(_LEVELS)
+            rest /= scale[block, None]
+            whole = np.rint(rest)
+            high[block] = whole
+            if fine is not None:
+                fine[block] = np.rint((rest - whole) * _STEPS)
+        shape = values.shape
+        return cls(high.reshape(shape), scale, None if fine is None else fine.reshape(shape))
 
     @property
     def values(self) -> Array:
@@ -127,7 +135,7 @@ class Weights(Mapping[str, Packed | Array]):
     def integers(self, name: str) -> Packed:
         """A matrix in 8-bit integers."""
         found = self[name]
-        return found if isinstance(found, Packed) else Packed.of(np.asarray(found, np.float32), low=False)
+        return found if isinstance(found, Packed) else Packed.of(found, low=False)
 
 
 def unreadable(path: Path) -> IntegrityError:

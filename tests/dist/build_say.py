@@ -1,8 +1,6 @@
-"""Build the wheel `voxgrad-say`: the same package, with the 8-bit graph of its base instead of weights for torch.
+"""Build the wheel `voxgrad-say`: the same package, whose base and vocoder have weights of 8 bits.
 
-Usage: build_say.py DIST [--steps N] [--home HOME]. Needs all of voxgrad, with the extra `onnx`.
-Where no vocoder that comes with the package can be in a graph, the wheel holds no voice, and speaks with those that are
-imported.
+Usage: build_say.py DIST. Needs all of voxgrad.
 """
 
 import argparse
@@ -12,24 +10,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-from voxgrad.errors import BadInputError
+import numpy as np
+from safetensors.numpy import save_file
+
 from voxgrad.events import ignore
-from voxgrad.onnx.export import graph_of
-from voxgrad.onnx.runtime import KIND
-from voxgrad.settings import OnnxSpec
-from voxgrad.store import Store
+from voxgrad.packing import WEIGHTS, Packed, Weights, worth_packing
+from voxgrad.store import Artifact, Store
+from voxgrad.store.manifest import fingerprint
 from voxgrad.text.dictionary import package_file
 from voxgrad.voice.load import find_vocoder
 
 ROOT = Path(__file__).parent.parent.parent
-BASE = "base/english"
 
 
 def copy_package(place: Path) -> None:
     """Everything but weights."""
-    shutil.copytree(
-        ROOT / "voxgrad", place / "voxgrad", ignore=shutil.ignore_patterns("__pycache__", "pretrained")
-    )
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return {"__pycache__"} | ({"base", "vocoder"} if Path(folder).name == "pretrained" else set())
+
+    shutil.copytree(ROOT / "voxgrad", place / "voxgrad", ignore=left_out)
     shutil.copytree(ROOT / "presets", place / "presets")
     for name in ("README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, place / name)
@@ -40,46 +39,53 @@ def copy_package(place: Path) -> None:
     shutil.copy(Path(__file__).with_name("voxgrad-say.toml"), place / "pyproject.toml")
 
 
-def add_graph(place: Path, home: Path, steps: int) -> str:
-    """The base's graph as an artifact that comes with the package; says what became of it."""
-    store = Store.open(home)
-    base = store.find(BASE)
-    try:
-        vocoder = find_vocoder(store, None, base, ignore)
-        graph = graph_of(store, base, vocoder, OnnxSpec(steps=steps, quantize="int8"), ignore)
-    except BadInputError as error:
-        return f"without a voice: {error.message}"
-    target = place / "voxgrad" / "pretrained" / KIND / graph.name / f"v{graph.version}"
-    shutil.copytree(graph.directory, target)
+def add_weights(place: Path, store: Store, source: Artifact) -> str:
+    """The weights of an artifact in 8 bits, under the same name and version; says how large they are."""
+    files = Weights(source.path(WEIGHTS))
+    tensors: dict[str, np.ndarray] = {}
+    for name, values in files.items():
+        if isinstance(values, Packed) or worth_packing(values.shape):
+            tensors |= Packed.of(files.floats(name), low=False).parts(name)
+        else:
+            tensors[name] = values
+    manifest = source.manifest
+    with store.stage(source.kind, source.name) as staged:
+        for file in manifest.files:
+            if file.path != WEIGHTS:
+                shutil.copy(source.path(file.path), staged.directory / file.path)
+        save_file(tensors, staged.directory / WEIGHTS)
+        small = staged.publish(
+            fingerprint=fingerprint("8 bits", 1, {}, {"source": source}, {}),
+            parents={**manifest.parents, "source": source},
+            settings=manifest.settings,
+            seed=manifest.seed,
+            device=manifest.device,
+            metrics=manifest.metrics,
+            consent=manifest.consent,
+            licence=manifest.licence,
+        )
+    target = place / "voxgrad" / "pretrained" / source.kind / source.name / f"v{small.version}"
+    shutil.copytree(small.directory, target)
     for path in target.rglob("*"):
         path.chmod(0o644)
-    return f"with {graph.ref}, {graph.size / 1e6:.1f} MB"
+    return f"{small}, {small.size / 1e6:.1f} MB"
 
 
 def main() -> None:
     """Builds it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("dist", type=Path)
-    parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument(
-        "--home", type=Path, help="a store with another vocoder; default: what comes with voxgrad"
-    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="voxgrad-say-") as folder:
         place = Path(folder) / "source"
         place.mkdir()
-        home = Path(folder) / "home" if given.home is None else given.home
         copy_package(place)
-        print(f"voxgrad-say, {add_graph(place, home, given.steps)}")
-        command = [
-            sys.executable,
-            "-m",
-            "build",
-            "--wheel",
-            "--outdir",
-            str(given.dist.resolve()),
-            str(place),
-        ]
+        store = Store.open(Path(folder) / "home")
+        base = store.find("base/english")
+        vocoder = find_vocoder(store, None, base, ignore)
+        for artifact in (base, vocoder):
+            print(f"voxgrad-say: {add_weights(place, store, artifact)}")
+        command = (sys.executable, "-m", "build", "--wheel", "--outdir", given.dist.resolve(), place)
         subprocess.run(command, check=True)
 
 

@@ -55,17 +55,16 @@ def check_wheel(path: Path) -> None:
 
 
 def check_small(path: Path) -> None:
-    """The small distribution has the same code, and neither weights for torch nor torch."""
+    """The small distribution has the same code, weights of 8 bits, and no torch."""
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
         (about,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(wheel.read(about))
     code = {name for name in sources() if name.endswith(".py")}
     assert code <= names, f"the small wheel lacks {sorted(code - names)}"
-    weights = [
-        name for name in names if name.startswith(("voxgrad/pretrained/base", "voxgrad/pretrained/vocoder"))
-    ]
-    assert not weights, f"the small wheel holds weights for torch: {weights}"
+    weights = {"/".join(name.split("/")[2:4]) for name in names if name.endswith("weights.safetensors")}
+    assert weights == {"base/english", "vocoder/english"}, f"the small wheel holds the weights of {weights}"
+    assert path.stat().st_size < 40e6, f"the small wheel has {path.stat().st_size / 1e6:.0f} MB"
     assert not any(need.startswith("torch") for need in metadata.get_all("Requires-Dist", []))
 
 

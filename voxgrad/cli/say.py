@@ -73,7 +73,7 @@ def say(
     vocoder: Vocoder = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx"],
-        typer.Option(help="Compute with torch or ONNX Runtime (onnx); auto: onnx if a graph exists."),
+        typer.Option(help="Compute with torch or ONNX Runtime (onnx); auto: onnx where it can."),
     ] = "auto",
     synthesis: "SynthesisSpec",
     delivery: "DeliverySpec",

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from voxgrad.acoustic_model import WEIGHTS, AcousticModel, load_acoustic_model
+from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.files import atomic_folder, check_folder, sha256_of
 from voxgrad.model.checkpoint import build_strict, read_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.untrusted import read_untrusted_checkpoint
-from voxgrad.packing import Packed, Weights
+from voxgrad.packing import WEIGHTS, Packed, Weights
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
+from voxgrad.packing import WEIGHTS
 from voxgrad.settings import MelSpec, Spec
 from voxgrad.store import Artifact
 from voxgrad.vocoder.choice import DESCRIPTION, GRIFFIN_LIM
@@ -17,8 +18,6 @@ from voxgrad.vocoder.hifigan import HiFiGAN, first_mistake
 from voxgrad.vocoder.istft import ISTFTVocoder
 from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
-
-WEIGHTS = "weights.safetensors"
 
 
 class Vocoder(Protocol):

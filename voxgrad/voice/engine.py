@@ -18,6 +18,7 @@ from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.networks import Networks
 from voxgrad.onnx.runtime import MODEL, NetworkOutput, OnnxGraph, settings_of
+from voxgrad.packing import WEIGHTS
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, DeliverySpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store import Artifact
@@ -26,7 +27,6 @@ from voxgrad.text.marked_text import PLAIN, Prosody
 from voxgrad.text.passages import Passage
 from voxgrad.voice.silence_cuts import Cuts, cuts_for
 
-WEIGHTS: Final = "weights.safetensors"
 _PEAK: Final = 0.99
 _FREE: Final = {
     *("sampler", "quality", "steps", "temperature", "speaker", "speed"),
