@@ -329,8 +329,10 @@ class FourierTransform(nn.Module):
     window: Tensor
     inner: Tensor
     outer: Tensor
+    outer_inverse: Tensor
     twiddle: Tensor
     weight: Tensor
+    power: Tensor
 
     def __init__(self, mel: MelSpec) -> None:
         super().__init__()
@@ -339,8 +341,13 @@ class FourierTransform(nn.Module):
         self.a, self.b = factors(mel.n_fft)
         window = window_of(mel, torch.device("cpu"))
         self.register_buffer("window", window)
+        # Of the spectrum of real samples, half of the columns is enough.
+        self.columns = -(-self.bins // self.a)
+        outer = _table(self.b)
+        kept = [*range(self.columns), *range(self.b, self.b + self.columns)]
         self.register_buffer("inner", _table(self.a))
-        self.register_buffer("outer", _table(self.b))
+        self.register_buffer("outer", outer[:, kept].contiguous())
+        self.register_buffer("outer_inverse", outer[kept].contiguous())
         angles = _angles(self.size, self.b, self.a)
         self.register_buffer("twiddle", torch.stack((angles.cos(), -angles.sin())).float())
         weight = torch.full((self.bins,), 2.0 / self.size)
@@ -348,6 +355,8 @@ class FourierTransform(nn.Module):
         if self.size % 2 == 0:
             weight[-1] = 1.0 / self.size
         self.register_buffer("weight", weight)
+        squares = window.double().square().reshape(-1, self.hop)
+        self.register_buffer("power", nn.functional.pad(squares.cumsum(0), (0, 0, 1, 0)).float())
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """(frames * hop_length,) → real and imaginary parts, (frames, bins) each."""
@@ -363,8 +372,8 @@ class FourierTransform(nn.Module):
         turned = torch.cat((real * c - imaginary * s, real * s + imaginary * c), 1)  # (frames, 2 n2, k1)
         both = turned.transpose(1, 2) @ self.outer  # (frames, k1, 2 k2)
         real, imaginary = (
-            half.transpose(1, 2).reshape(-1, self.size)[:, : self.bins]
-            for half in (both[..., : self.b], both[..., self.b :])
+            part.transpose(1, 2).reshape(-1, self.columns * self.a)[:, : self.bins]
+            for part in (both[..., : self.columns], both[..., self.columns :])
         )
         return real, imaginary
 
@@ -372,28 +381,31 @@ class FourierTransform(nn.Module):
         """The reverse: two of (frames, bins) → (frames * hop_length,)."""
         # The real part of the transform of twice the positive frequencies; k = a k2 + k1 and n = n1 + ... as above,
         # with time and frequency exchanged and the sign of every angle turned.
-        room = (0, self.size - self.bins)
+        room = (0, self.columns * self.a - self.bins)
         real, imaginary = (
-            nn.functional.pad(part * self.weight, room).reshape(-1, self.b, self.a).transpose(1, 2)
+            nn.functional.pad(part * self.weight, room).reshape(-1, self.columns, self.a).transpose(1, 2)
             for part in (real, -imaginary)
         )  # (frames, k1, k2) each, conjugated
-        x = torch.cat((real, imaginary), 2) @ self.outer  # (frames, k1, 2 n2)
+        x = torch.cat((real, imaginary), 2) @ self.outer_inverse  # (frames, k1, 2 n2)
         real, imaginary = x[..., : self.b], x[..., self.b :]
         c, s = self.twiddle[0].T, self.twiddle[1].T
         turned = torch.cat((real * c - imaginary * s, real * s + imaginary * c), 1)  # (frames, 2 k1, n2)
         frames = turned.transpose(1, 2) @ self.inner[:, : self.a]  # (frames, n2, n1): the real part alone
         frames = frames.transpose(1, 2).reshape(-1, self.size) * self.window
-        audio = self._added(frames) / self._added(torch.ones_like(frames[:, :1]) * self.window.square()).clamp(min=EDGE)
+        audio = self._added(frames)
         start = (self.size - self.hop) // 2
         return audio[start : audio.shape[0] - (self.size - self.hop - start)]
 
     def _added(self, frames: Tensor) -> Tensor:
-        """Overlap-add: (frames, n_fft) → ((frames - 1) * hop_length + n_fft,)."""
-        parts = self.size // self.hop
+        """Overlap-add, over the power of the windows: (frames, n_fft) → ((frames - 1) * hop_length + n_fft,)."""
+        parts, count = self.size // self.hop, frames.shape[0]
         blocks = frames.reshape(-1, parts, self.hop)
         total = sum(nn.functional.pad(blocks[:, part], (0, 0, part, parts - 1 - part)) for part in range(parts))
         assert isinstance(total, Tensor)  # noqa: S101 - `sum` of at least one
-        return total.reshape(-1)
+        # The blocks of windows that reach into each block of the sum: all of them, but at both ends.
+        at = torch.arange(count + parts - 1)
+        power = self.power[(at + 1).clamp(max=parts)] - self.power[(at + 1 - count).clamp(min=0)]
+        return (total / power.clamp(min=EDGE)).reshape(-1)
 
 
 def _angles(size: int, rows: int, columns: int) -> Tensor:

@@ -78,19 +78,17 @@ def initializer(weights: Weights, name: str, shape: tuple[int, ...]) -> NDArray[
     return np.ascontiguousarray(values.reshape(shape) if values.size == np.prod(shape) else values)
 
 
-def load_network(graph: Path, weights: Weights, threads: int) -> Any:
-    """A session of ONNX Runtime.
+def load_network(graph: Path, weights: Weights, threads: int) -> tuple[Any, int]:
+    """A session of ONNX Runtime, and the bytes of the weights that it holds.
 
     Raises:
         BadInputError: ONNX Runtime does not understand the graph.
         IntegrityError: the weights are not those of the architecture.
     """
     content = read(graph)
-    names, values = [], []
-    for name, shape in external_initializers(content):
-        names.append(name)
-        values.append(runtime().OrtValue.ortvalue_from_numpy(initializer(weights, name, shape)))
-    return open_session(content, threads, names, values)
+    arrays = {name: initializer(weights, name, shape) for name, shape in external_initializers(content)}
+    values = [runtime().OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    return open_session(content, threads, list(arrays), values), sum(array.nbytes for array in arrays.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +105,8 @@ class Networks:
     threads: int
     version: str
     """Of ONNX Runtime."""
+    size: int
+    """Bytes of the weights."""
 
     @classmethod
     def load(
@@ -127,9 +127,11 @@ class Networks:
         count = default_threads() if threads is None else threads
         voice, vocoder = (Weights(path) for path in weights)
         with ThreadPoolExecutor() as pool:
-            prior, score, sound = pool.map(load_network, graphs, (voice, voice, vocoder), [count] * len(graphs))
+            found = list(pool.map(load_network, graphs, (voice, voice, vocoder), [count] * len(graphs)))
         pitch = np.exp(voice.floats("frame_prior.pitch_statistics")[:, 0])
-        return cls(acoustic, prior, score, sound, tuple(pitch.tolist()), count, str(runtime().__version__))
+        (prior, _), (score, _), (sound, _) = found
+        size, version = sum(size for _, size in found), str(runtime().__version__)
+        return cls(acoustic, prior, score, sound, tuple(pitch.tolist()), count, version, size)
 
     def speak(
         self,

@@ -129,6 +129,8 @@ class OnnxGraph:
     spec: OnnxSpec
     threads: int
     version: str
+    size: int
+    """Bytes of the file."""
 
     @classmethod
     def load(cls, path: Path, acoustic: AcousticSpec, spec: OnnxSpec, threads: int | None = None) -> "OnnxGraph":
@@ -141,7 +143,7 @@ class OnnxGraph:
         """
         count = default_threads() if threads is None else threads
         session = open_session(str(path), count, packed=spec.quantize == "none")
-        return cls(session, acoustic, spec, count, str(runtime().__version__))
+        return cls(session, acoustic, spec, count, str(runtime().__version__), path.stat().st_size)
 
     def speak(
         self,

@@ -91,7 +91,9 @@ async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
     voice = service.find(None)
     passage = next(Cast(voice).passages([_FIRST_WORDS]))
-    await service.pool.start(workers.speak, *locations(voice), passage, SynthesisSpec(), DeliverySpec(), 0, ())
+    synthesis = SynthesisSpec()
+    located = (*locations(voice), service.graphs(voice, synthesis))
+    await service.pool.start(workers.speak, *located, passage, synthesis, DeliverySpec(), 0, ())
 
 
 async def page(_: Request) -> Response:

@@ -14,6 +14,7 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
+from voxgrad.onnx.runtime import has_runtime
 from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
@@ -23,8 +24,8 @@ from voxgrad.store.store import Store
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.passages import Passage, unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
-from voxgrad.voice.engine import Engine, PassageAudio, Pauses
-from voxgrad.voice.load import find_lexicon
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses, unsuited
+from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
@@ -165,8 +166,15 @@ class SpeechService:
             engine.leave()
 
     def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, "RemoteEngine"]:
-        engine = RemoteEngine(asked.voice, self.pool, self.metrics, asyncio.get_running_loop())
-        return replace(asked, cast=Cast(replace(asked.voice, open_engine=lambda: engine))), engine
+        voice, graphs = asked.voice, self.graphs(asked.voice, asked.synthesis)
+        engine = RemoteEngine(voice, graphs, self.pool, self.metrics, asyncio.get_running_loop())
+        speaking = replace(voice, open_engine=lambda: engine, quantize=None if graphs is None else QUANTIZE)
+        return replace(asked, cast=Cast(speaking)), engine
+
+    def graphs(self, voice: Voice, synthesis: SynthesisSpec) -> Graphs | None:
+        """The graphs that ONNX Runtime speaks with; None: torch speaks."""
+        possible = has_runtime() and not unsuited(synthesis)
+        return find_graphs(self.store, voice.artifact, voice.vocoder) if possible else None
 
     async def recipe(self, asked: SpeechJob) -> Recipe:
         """The recipe for the audio's metadata."""
@@ -195,6 +203,8 @@ class RemoteEngine:
     """
 
     voice: Voice
+    graphs: Graphs | None
+    """None: torch speaks."""
     pool: WorkerPool
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
@@ -214,7 +224,7 @@ class RemoteEngine:
         """
         if self._left:
             raise LeftError
-        arguments = (*locations(self.voice), passage, synthesis, delivery, seed, tuple(pauses))
+        arguments = (*locations(self.voice), self.graphs, passage, synthesis, delivery, seed, tuple(pauses))
         call = self.pool.call(speak, *arguments, later=self._waiting is not None)
         self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
         if self._left:  # in the meantime

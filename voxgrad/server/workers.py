@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import signal
 import time
 import traceback
@@ -14,28 +15,24 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import torch
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from voxgrad.errors import EnvironmentFailureError, as_voxgrad_error
 from voxgrad.events import ignore
-from voxgrad.preparation.recording_session import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.steps.evaluate import card
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.text.passages import Passage
-from voxgrad.voice.engine import PassageAudio
-from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.engine import LocalEngine, PassageAudio
+from voxgrad.voice.load import Graphs, load_engine
 
 THREADS = 1
 """Of every worker: more processes do more work than more threads."""
 _OVERHEAD = 1.5  # of a loaded voice over its weights: buffers, and what the first passages allocate
 
-_voices: "OrderedDict[tuple[ArtifactLocation, ArtifactLocation | None], tuple[TorchEngine, int]]" = OrderedDict()
+_voices: "OrderedDict[tuple[Any, ...], tuple[LocalEngine, int]]" = OrderedDict()
 _limit = 0
-_SYNTHESIS = SynthesisSpec()
 
 
 class WorkerBugError(Exception):
@@ -51,7 +48,7 @@ def run(connection: Connection, megabytes: int) -> None:
     _limit = megabytes * 1_000_000
     # Ctrl-C goes to all processes of a terminal; the server lets answers in progress end first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(THREADS)
+    os.environ["OMP_NUM_THREADS"] = str(THREADS)  # of torch, which is imported when something needs it
     while True:
         try:
             function, arguments = connection.recv()
@@ -70,34 +67,31 @@ def run(connection: Connection, megabytes: int) -> None:
 def speak(
     voice: ArtifactLocation,
     vocoder: ArtifactLocation | None,
+    graphs: Graphs | None,
     passage: Passage,
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
     seed: int,
     pauses: Sequence[tuple[int, float]],
 ) -> tuple[PassageAudio, float]:
-    """One passage of a text, and the seconds that it took; see `Engine.speak`.
+    """One passage of a text, and the seconds that it took; see `Engine.speak`. Without graphs, torch speaks.
 
     Raises:
         BadInputError: a setting cannot be used.
         IntegrityError: voice or vocoder is damaged, or was removed.
     """
     began = time.perf_counter()
-    spoken = _loaded(voice, vocoder).speak(passage, synthesis, delivery, seed, pauses)
+    spoken = _loaded(voice, vocoder, graphs).speak(passage, synthesis, delivery, seed, pauses)
     return spoken, time.perf_counter() - began
 
 
-def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> TorchEngine:
+def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None, graphs: Graphs | None) -> LocalEngine:
     """A voice with its vocoder, from memory or from the store; the least recently used make room for it."""
-    key = (voice, vocoder)
+    key = (voice, vocoder, graphs)
     if key not in _voices:
         sound = None if vocoder is None else Artifact.load(vocoder)
-        engine = TorchEngine.load(Artifact.load(voice), sound)
-        modules = engine.acoustic.model, engine.acoustic.speaking(_SYNTHESIS.precision)  # which share weights
-        weights = {id(each): each for module in modules for each in (*module.parameters(), *module.buffers())}
-        size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
-        # On the disk, a vocoder's weights may have half precision; Griffin-Lim has none.
-        size = int(_OVERHEAD * (size + (0 if sound is None else 2 * sound.size)))
+        engine = load_engine(Artifact.load(voice), sound, graphs, THREADS)
+        size = int(_OVERHEAD * engine.size)
         while _voices and size + sum(held for _, held in _voices.values()) > _limit:
             _voices.popitem(last=False)
         _voices[key] = (engine, size)
@@ -107,6 +101,8 @@ def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None) -> TorchE
 
 def check(recording: Path, text: str, others: Sequence[str]) -> dict[str, Any]:
     """A recording of a prompt, checked; see `voxgrad.preparation.recording_session.check_take`."""
+    from voxgrad.preparation.recording_session import check_take  # noqa: PLC0415 - it needs torch
+
     return asdict(check_take(recording, text, others, load_prepare_preset("prepare")))
 
 
@@ -116,6 +112,8 @@ def make_card(home: Path, voice: ArtifactLocation) -> str:
     Raises:
         BadInputError: base or dataset are not here any more.
     """
+    from voxgrad.steps.evaluate import card  # noqa: PLC0415 - it needs torch
+
     return card(Store.open(home), Artifact.load(voice), ignore).ref
 
 

@@ -106,6 +106,21 @@ class LocalEngine(ABC):
     def spec(self) -> AcousticSpec:
         """What the voice carries."""
 
+    @property
+    @abstractmethod
+    def threads(self) -> int:
+        """See `Engine`."""
+
+    @property
+    @abstractmethod
+    def tools(self) -> Mapping[str, str]:
+        """See `Engine`."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of its weights in memory."""
+
     @abstractmethod
     def run(
         self, tokens: Sequence[int], synthesis: SynthesisSpec, seed: int, prosody: TokenChanges | None
@@ -234,6 +249,11 @@ class OnnxEngine(LocalEngine):
     def tools(self) -> dict[str, str]:
         """See `Engine`."""
         return {"onnxruntime": self.network.version}
+
+    @property
+    def size(self) -> int:
+        """See `LocalEngine`."""
+        return self.network.size
 
     def run(
         self, tokens: Sequence[int], synthesis: SynthesisSpec, seed: int, prosody: TokenChanges | None

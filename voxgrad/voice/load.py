@@ -18,6 +18,7 @@ from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.vocoder.choice import DESCRIPTION, choose_vocoder, mel_of
 from voxgrad.voice.engine import (
     Engine,
+    LocalEngine,
     OnnxEngine,
     require_settings,
     require_suited,
@@ -121,18 +122,30 @@ def open_voice(
 
     @cache
     def open_engine() -> Engine:
-        if exported:
-            return OnnxEngine.load(voice, threads)
-        if graphs is not None and vocoder is not None:
-            return OnnxEngine.of_voice(voice, vocoder, graphs, threads)
-        from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415 - it needs torch
-
-        return TorchEngine.load(voice, vocoder)
+        return load_engine(voice, vocoder, graphs, threads)
 
     if not exported and graphs is None:
         require_torch()
     quantize = settings_of(voice)[1].quantize if exported else None if graphs is None else QUANTIZE
     return Voice(voice, vocoder, lexicon, open_engine, quantize)
+
+
+def load_engine(
+    voice: Artifact, vocoder: Artifact | None, graphs: Graphs | None, threads: int | None = None
+) -> LocalEngine:
+    """Load what `open_voice` opens, every digest verified.
+
+    Raises:
+        BadInputError: voice and vocoder do not fit, or the library is not installed.
+        IntegrityError: one of them is damaged.
+    """
+    if voice.kind == KIND:
+        return OnnxEngine.load(voice, threads)
+    if graphs is not None and vocoder is not None:
+        return OnnxEngine.of_voice(voice, vocoder, graphs, threads)
+    from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415 - it needs torch
+
+    return TorchEngine.load(voice, vocoder)
 
 
 def choose_graphs(

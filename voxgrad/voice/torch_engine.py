@@ -55,6 +55,13 @@ class TorchEngine(LocalEngine):
         """See `Engine`."""
         return {"torch": torch.__version__}
 
+    @property
+    def size(self) -> int:
+        """See `LocalEngine`."""
+        modules = [self.acoustic.model, self.acoustic.speaking("auto"), self.vocoder.network]  # some share weights
+        tensors = (tensor for each in modules if each is not None for tensor in (*each.parameters(), *each.buffers()))
+        return sum(tensor.nbytes for tensor in {id(tensor): tensor for tensor in tensors}.values())
+
     def run(
         self, tokens: Sequence[int], synthesis: SynthesisSpec, seed: int, prosody: TokenChanges | None
     ) -> NetworkOutput:
