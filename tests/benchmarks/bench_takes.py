@@ -19,7 +19,8 @@ from voxgrad.audio.clean import cut_clip, open_recording
 from voxgrad.audio.io import Samples
 from voxgrad.audio.mel import log_mel
 from voxgrad.preparation import alignment
-from voxgrad.preparation.recording_session import check_take, phones_of
+from voxgrad.preparation.recording_session import phones_of
+from voxgrad.preparation.take_checks import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.text.lexicon import NONE
 from voxgrad.transcripts.find import find_transcripts

@@ -14,7 +14,8 @@ import soundfile
 from voxgrad.audio.io import read_audio
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Ended, Event, Said
-from voxgrad.preparation.recording_session import ALL_PHONES, RecordingSession, check_take, default_prompts, phones_of
+from voxgrad.preparation.recording_session import ALL_PHONES, RecordingSession, default_prompts, phones_of
+from voxgrad.preparation.take_checks import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.clone import CloneJob, CloneRequest
 from voxgrad.store.maintenance import restore

@@ -26,11 +26,7 @@ from voxgrad.preparation.speech_recognition import installed_recogniser
 from voxgrad.presets import load_prepare_preset, load_preset
 from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
-from voxgrad.steps.evaluate import card
-from voxgrad.steps.prepare import Options, own_base, prepare
-from voxgrad.steps.train import finetune
 from voxgrad.store.store import Store
-from voxgrad.training.run import RunOptions, with_time_for_card
 
 _LOG = logging.getLogger("voxgrad.server")
 _NICER: Final = 5  # speech that somebody waits for goes before training
@@ -66,6 +62,12 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
     Raises:
         VoxgradError: the recordings cannot be used, the disk is full, or SIGTERM stopped it.
     """
+    # Only here, because the server itself needs no torch.
+    from voxgrad.steps.evaluate import card  # noqa: PLC0415
+    from voxgrad.steps.prepare import Options, own_base, prepare  # noqa: PLC0415
+    from voxgrad.steps.train import finetune  # noqa: PLC0415
+    from voxgrad.training.run import RunOptions, with_time_for_card  # noqa: PLC0415
+
     store = Store.open(Path(asked.home))
     options = Options(
         base=own_base(store),

@@ -100,8 +100,8 @@ def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None, graphs: G
 
 
 def check(recording: Path, text: str, others: Sequence[str]) -> dict[str, Any]:
-    """A recording of a prompt, checked; see `voxgrad.preparation.recording_session.check_take`."""
-    from voxgrad.preparation.recording_session import check_take  # noqa: PLC0415 - it needs torch
+    """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
+    from voxgrad.preparation.take_checks import check_take  # noqa: PLC0415 - it needs torch
 
     return asdict(check_take(recording, text, others, load_prepare_preset("prepare")))
 
