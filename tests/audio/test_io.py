@@ -5,6 +5,8 @@ import io
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +204,19 @@ def test_resampling_keeps_a_tone(rate):
     assert resampled.seconds == pytest.approx(0.5, abs=1e-3)
     middle = slice(2000, -2000)
     np.testing.assert_allclose(resampled.samples[middle], tone()[: len(resampled.samples)][middle], atol=2e-3)
+
+
+@pytest.mark.parametrize(("old", "new"), [(22050, 24000), (48000, 22050), (16000, 22050)])
+def test_resampling_is_that_of_torchaudio(old, new):
+    samples = np.random.default_rng(0).standard_normal(old // 3).astype(np.float32)
+    wanted = torchaudio.functional.resample(
+        torch.from_numpy(samples),
+        *(old, new, 64),
+        rolloff=0.9475937167399596,
+        resampling_method="sinc_interp_kaiser",
+        beta=14.769656459379492,
+    )
+    np.testing.assert_allclose(resample(Waveform(samples, old), new).samples, wanted.numpy(), atol=3e-5)
 
 
 def test_resampling_does_not_alias():
