@@ -1,6 +1,6 @@
 // Speak: a text, a voice, and a player that plays while speech is made.
 
-import { attempt, button, chosen, clock, details, download, el, field, heading, json, playButton, posted, preview, request, silence, spoken } from "./common.js";
+import { attempt, button, chosen, clock, details, download, duration, el, field, heading, json, playButton, posted, preview, request, silence, spoken } from "./common.js";
 import { Player, Speech } from "./player.js";
 
 const TEXT = "The sun is warm today, and the birds are singing.";
@@ -126,7 +126,7 @@ export async function speakView(place, _, query) {
         if (event.type === "error") throw new Error(event.error.message);
         if (event.type === "speech.audio.delta") take(event);
       }
-      status.textContent = `${speech.seconds.toFixed(1)} seconds of speech.`;
+      status.textContent = `${duration(speech.seconds)} of speech.`;
       saved.hidden = false;
     } catch (error) {
       status.textContent = "";
