@@ -42,7 +42,7 @@ def test_what_needs_nothing_heavy_starts_at_once():
 
     helped = started(["-h"], heavy | {"pydantic"})
     assert helped < 0.4
-    assert started(["g2p", "Hello there, close the door."], heavy) < 8 * helped
+    assert started(["g2p", "-q", "Hello there, close the door."], heavy) < 8 * helped
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"], ["ls", "-h"], ["lexicon", "-h"], ["vocoder", "-h"]])
@@ -183,7 +183,7 @@ def test_a_signal_ends_in_one_line_and_leaves_nothing(number: int, code: int, wo
     assert list((home / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["ls", "--json"], ["ls"], ["-h"]])
+@pytest.mark.parametrize("arguments", [["ls", "--json"], ["ls", "-q"], ["-h"]])
 def test_a_reader_that_leaves_is_no_error(arguments: list[str], alice: Artifact):
     process = start(*arguments)
     assert process.stdout is not None

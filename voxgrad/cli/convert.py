@@ -1,5 +1,6 @@
 """`voxgrad convert`, `vocode`, `replay` and `info`: commands that take audio files."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ import typer
 
 from voxgrad.cli.say import Format
 from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, command
-from voxgrad.cli.terminal import section
+from voxgrad.cli.terminal import length, section, use_of
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def convert(
     lexicon: Pronunciations = None,
     model: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Folder of a Whisper converted for faster-whisper, for recordings without a text."
-        ),
+        typer.Option(metavar="DIR", help="Whisper model (folder) for faster-whisper, for recordings without a text."),
     ] = None,
     seed: Seed = 0,
     timings: Timings = None,
@@ -87,6 +86,7 @@ def convert(
         for job in step(jobs, ready, options, progress.emit):
             more = {"recording": str(job.recording), "text": job.text}
             answer_file(session, job.target.path, job.seconds, seed, parents, **more)
+    session.then(f"info {shlex.quote(str(job.target.path))}")
 
 
 def _jobs(
@@ -202,7 +202,8 @@ def replay(
     }
     session.answer(
         {"file": str(target), "seconds": round(again.seconds, 4), "identical": again.identical},
-        f"{target}: {again.seconds:.2f} s, {outcome[again.identical]}",
+        f"{target}: {length(again.seconds)}, {outcome[again.identical]}",
+        f"info {shlex.quote(str(target))}",
     )
 
 
@@ -242,6 +243,7 @@ def info(session: Session, file: MadeFile) -> None:
     session.answer(
         {"file": str(file), "synthetic": True, "seconds": round(seconds, 4), "recipe": known},
         Group(section(str(file), about), section("made from", rows)),
+        None if recipe is None or recipe.text is None else f"replay {shlex.quote(str(file))}",
     )
 
 
@@ -252,7 +254,7 @@ def vocode(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file, or a log-mel: .npy or .safetensors.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg (default: FILE-vocoded.wav)."),
+        typer.Option("-o", "--output", metavar="FILE", help="Output: .wav, .flac or .ogg (default: FILE-vocoded.wav)."),
     ] = None,
     vocoder: Annotated[
         str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: as for say).")
@@ -278,6 +280,7 @@ def vocode(
     }
     session.answer(
         {"file": str(target), "vocoder": called, **{name: round(value, 4) for name, value in figures.items()}},
-        f"{target}: {copy.waveform.seconds:.2f} s by {called}, "
+        f"{target}: {length(copy.waveform.seconds)} by {called}, "
         f"mel L1 {copy.mel_l1:.3f}, real-time factor {copy.real_time_factor:.3f}",
+        None if chosen is None else use_of(chosen),
     )

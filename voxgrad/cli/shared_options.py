@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from voxgrad.store import Store
 
 _LONGEST_METAVAR = 60
+_TITLES = {"kept": "Recording", "synthesis": "Voice", "delivery": "Audio", "training": "Training"}
+"""Of groups of options in a command's help, by the parameters of settings classes."""
+_EVERYWHERE = "All commands"
 SHARED = frozenset({"home", "quiet", "verbose", "json"})
 RANK = int(os.environ.get("RANK", "0"))
 """Of the processes of one training, which ``torchrun`` numbers; only the first, 0, tells what goes well."""
@@ -84,7 +87,13 @@ class Session:
         if not RANK:
             answer(data if self.json else human)
         if then is not None:
-            self.tell(f"  next: voxgrad {then}{'' if self.home is None else f' --home {shlex.quote(str(self.home))}'}")
+            self.then(then)
+
+    def then(self, command: str) -> None:
+        """Show what to type next, on standard error."""
+        if not self.json:
+            home = "" if self.home is None else f" --home {shlex.quote(str(self.home))}"
+            self.tell(f"  next: voxgrad {command}{home}")
 
     def tell(self, text: str) -> None:
         """Show a message on standard error before the progress display is loaded."""
@@ -212,6 +221,25 @@ class Command(TyperCommand):
         for name in getattr(self.callback, "order", ()):
             ordered += self._parameters.get(name, [rest.pop(name)] if name in rest else [])
         return [*ordered, *rest.values(), *_shared_parameters(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The command's own options, those of its settings classes, and the shared ones, each below a title."""
+        roles = {parameter.name: role for role, listed in self._parameters.items() for parameter in listed}
+        sections: dict[str, list[Any]] = {
+            title: [] for title in ("Arguments", "Options", *_TITLES.values(), _EVERYWHERE)
+        }
+        for parameter in self.get_params(ctx):
+            title = _TITLES.get(roles.get(parameter.name, ""), "Options")
+            if parameter.param_type_name == "argument":
+                title = "Arguments"
+            elif parameter.name in SHARED | {"help"}:
+                title = _EVERYWHERE
+            if (record := parameter.get_help_record(ctx)) is not None:
+                sections[title].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def make_parser(self, ctx: Any) -> Any:
         """A parser that takes a text with a space or a leading number for an argument, unless it is an option."""

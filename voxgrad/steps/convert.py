@@ -15,7 +15,7 @@ from voxgrad.audio.mel import ENDINGS, PICKLES, log_mel, read_mel
 from voxgrad.conversion.convert import conversion_recipe, read_source
 from voxgrad.conversion.convert import convert as spoken
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, Skipped
 from voxgrad.files import sha256_of
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import ConversionSpec, MelSpec, SynthesisSpec
@@ -101,6 +101,7 @@ def _convert_one(job: ConversionJob, voice: Voice, options: ConversionOptions, e
     if job.text is not None:
         recipe = conversion_recipe(voice, job.text, recording, synthesis, seed)
         if job.target.was_made_by(recipe):
+            emit(Skipped(_CONVERT))
             return job
     emit(Advanced(_CONVERT, done, f"{name}: analysing"))
     engine = voice.engine
