@@ -138,7 +138,13 @@ def test_a_person_speaks_hears_and_saves(page):
 
 
 def test_every_view_has_an_address_a_title_and_names_for_its_fields(page):
-    for view, title in (("", "What should it say?"), ("new", "Clone a voice"), ("speak", "Speak"), ("voices", "Your")):
+    for view, title in (
+        ("", "What should it say?"),
+        ("new", "Clone a voice"),
+        ("speak", "Speak"),
+        ("voices", "Your"),
+        ("docs", "For"),
+    ):
         page.open(view)
         page.until(lambda title=title: page.browser.title.startswith(title))
         page.picture(f"view-{view}")
