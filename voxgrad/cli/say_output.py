@@ -246,6 +246,12 @@ def player() -> Iterator[BinaryIO]:
         raise EnvironmentFailureError(f"{command[0]} cannot play: {told[0] or 'it gives no reason'}", hint)
 
 
+def play_file(path: Path) -> None:
+    """Play a WAV."""
+    with player() as stream:
+        stream.write(path.read_bytes())
+
+
 def answer_file(
     session: Session, path: Path, seconds: float | None, seed: int, parents: Mapping[str, str], **more: str | None
 ) -> None:

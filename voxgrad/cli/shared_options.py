@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
@@ -144,12 +144,12 @@ Strict = Annotated[
 NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Write no metadata but the words `synthetic speech`.")]
 
 
-def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(*, without: Collection[str] = (), **specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command: it gets the session, and an option for every field of settings classes.
 
     The classes are named by their dotted paths, by the function's parameters, and imported when the command runs or
     shows its help, not before. The function gets the validated settings; `model_fields_set` tells which of their fields
-    were given. A field with the name of another parameter of the function does not become an option.
+    were given. A field with the name of another parameter of the function, or of ``without``, becomes no option.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -165,6 +165,7 @@ def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]
         run.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
         run.specs, run.order = specs, [parameter.name for parameter in parameters]  # type: ignore[attr-defined]
+        run.without = without  # type: ignore[attr-defined]
         return run
 
     return decorate
@@ -207,7 +208,7 @@ class Command(TyperCommand):
             return {}
         from voxgrad.options import options_of, spec_named
 
-        names = getattr(self.callback, "order", ())
+        names = (*getattr(self.callback, "order", ()), *getattr(self.callback, "without", ()))
         return {role: list(options_of(spec_named(path), names)) for role, path in specs.items()}
 
     @cached_property
