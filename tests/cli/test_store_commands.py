@@ -223,12 +223,12 @@ def test_a_home_that_may_not_be_written_is_the_machines_fault(alice: Artifact, h
     assert done("rm", "alice", code=4).err.count("\n") == 1
 
 
-def test_a_name_that_a_voice_shares_means_the_voice(furnished, done):
-    assert done("show", "robot").out.startswith("voice robot@v1")
-
-
 def test_speakers_are_listed_as_voice_takes_them(furnished, done, command, tmp_path):
-    assert json.loads(done("ls", "speakers", "--json").out)["speakers"] == ["robot", "robots", "robots:robot"]
+    assert [one["name"] for one in json.loads(done("ls", "speakers", "--json").out)["speakers"]] == [
+        "robot",
+        "robots",
+        "robots:robot",
+    ]
     plain = "--vocoder", "griffinlim", "--steps", "1", "-o", str(tmp_path / "out.wav")
     done("say", "Hello.", "--voice", "robots:robot", *plain)
     refused = command("say", "Hello.", "--voice", "robots:nobody", *plain)

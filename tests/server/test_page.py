@@ -58,6 +58,9 @@ class Page:
         found = self.browser.find_elements(By.CSS_SELECTOR, "button, a")
         next(one for one in found if one.text == text and one.is_displayed()).click()
 
+    def click_choice(self, name: str, value: str) -> None:
+        self.browser.find_element(By.CSS_SELECTOR, f"input[name={name}][value='{value}']").click()
+
     def log(self) -> list[str]:
         return [one["message"] for one in self.browser.get_log("browser") if one["level"] == "SEVERE"]
 
@@ -128,6 +131,13 @@ def test_a_person_speaks_hears_and_saves(page):
     assert page["voices"].text == ""
     page.fill("search", "rob")
     assert "robot" in page["voices"].text
+    page.fill("search", "")
+    page.click_choice("sex", "Male")
+    page.click_choice("pitch", "High pitch")
+    tags = [one.text for one in page["voices"].find_elements(By.TAG_NAME, "small")]
+    assert tags
+    assert all(tag.startswith("Male") and tag.endswith("High pitch") for tag in tags)
+    page.picture("filtered")
     page.open("speak")  # the text and the voice are kept
     assert page["text"].get_property("value") == "Hello there. The sun is warm."
     assert page["voice"].text == "robot"

@@ -1,5 +1,6 @@
 """Commands of the store: `ls`, `show`, `verify`, `rm`, `restore` and `gc`."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from voxgrad.store import Artifact, Lineage, Parent, Store, StoreEntry
     from voxgrad.store.artifact import ArtifactLocation
     from voxgrad.store.maintenance import Finding, Trashed
+    from voxgrad.voice.speakers import Speaker
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
 _SPEAKERS = "speakers"
@@ -46,8 +48,9 @@ def ls(
 
     store = Store.open(session.home, newer_too=True)
     if kind == _SPEAKERS:
-        names = speakers(store)
-        session.answer({"speakers": names}, "\n".join(names), f'say "hello" --voice {names[-1]} -o hello.wav')
+        listed = speakers(store)
+        then = f'say "hello" --voice {next(reversed(listed))} -o hello.wav'
+        session.answer({"speakers": [_about(*each) for each in listed.items()]}, speakers_table(listed), then)
         return
     if tree and kind is not None:
         raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
@@ -61,14 +64,32 @@ def ls(
     )
 
 
-def speakers(store: "Store") -> list[str]:
+def speakers(store: "Store") -> "dict[str, Speaker | None]":
     """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
+    from voxgrad.voice.speakers import speakers_of
+
+    listed: dict[str, Speaker | None] = {}
     newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
-    return [
-        name if speaker is None else f"{name}:{speaker}"
-        for name, artifact in newest.items()
-        for speaker in (None, *(artifact.manifest.settings["acoustic"]["speakers"] if artifact.kind == "base" else ()))
-    ]
+    for name, artifact in newest.items():
+        known = {speaker.name: speaker for speaker in speakers_of(artifact)}
+        listed[name] = known.get(artifact.manifest.settings.get("acoustic", {}).get("voice"))
+        if artifact.kind == "base":
+            listed |= {f"{name}:{speaker}": about for speaker, about in known.items()}
+    return listed
+
+
+def _about(name: str, speaker: "Speaker | None") -> dict[str, Any]:
+    about = {"sex": None, "accent": None, "hertz": None} if speaker is None else asdict(speaker)
+    return {**about, "name": name, "pitch": None if speaker is None else speaker.pitch}
+
+
+def speakers_table(listed: "dict[str, Speaker | None]") -> "Table":
+    """Names for --voice, with what is known of each."""
+    shown = table("name", "sex", "accent", "pitch", no_wrap={"name"})
+    for name, speaker in listed.items():
+        known = () if speaker is None else (speaker.sex, speaker.accent, speaker.pitch)
+        shown.add_row(name, *(value or "" for value in known))
+    return shown
 
 
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":

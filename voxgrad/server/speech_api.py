@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from voxgrad.server.workers import Metrics
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.speakers import speakers_of
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
@@ -151,6 +153,17 @@ class ModelList(_Documented):
     data: list[ModelInfo]
 
 
+class SpeakerInfo(_Documented):
+    """A speaker; null is what nobody knows."""
+
+    name: str
+    sex: Literal["female", "male"] | None
+    accent: str | None
+    hertz: int | None
+    """Mean pitch."""
+    pitch: Literal["low", "middle", "high"] | None
+
+
 class VoiceInfo(_Documented):
     """A voice or base."""
 
@@ -171,6 +184,8 @@ class VoiceInfo(_Documented):
     """In bytes."""
     speakers: list[str]
     """Of a base; a request names one as base:speaker."""
+    speaker_details: list[SpeakerInfo]
+    """What is known of them, or of the one speaker of a voice."""
 
 
 class VoiceList(_Documented):
@@ -365,8 +380,7 @@ async def voices(request: Request) -> Response:
 
 def described(voice: Artifact) -> VoiceInfo:
     """A voice for clients."""
-    manifest = voice.manifest
-    speakers = manifest.settings.get("acoustic", {}).get("speakers", {})
+    manifest, speakers = voice.manifest, speakers_of(voice)
     return VoiceInfo(
         id=voice.name,
         name=voice.name,
@@ -377,7 +391,8 @@ def described(voice: Artifact) -> VoiceInfo:
         licence=manifest.licence,
         embedded=voice.embedded,
         size=voice.size,
-        speakers=list(speakers) if voice.kind == "base" else [],
+        speakers=[speaker.name for speaker in speakers] if voice.kind == "base" else [],
+        speaker_details=[SpeakerInfo(**asdict(speaker), pitch=speaker.pitch) for speaker in speakers],
     )
 
 
