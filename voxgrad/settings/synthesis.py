@@ -20,7 +20,7 @@ class SynthesisSpec(Spec):
     """How a text is spoken."""
 
     speaker: str | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
-    """Speaker of a base, such as kathleen (default: the base's own). `voxgrad show` lists them."""
+    """Speaker of a base, such as kathleen (default: the base's own). `voxgrad ls speakers` lists them."""
     speed: Speed = 1.0
     """Speaking rate: 2 is twice as fast."""
     temperature: float | None = Field(default=None, ge=0, le=2)

@@ -23,8 +23,9 @@ function about({ name, sex, accent, pitch }) {
   const reader = /^libri-(\d+)$/.exec(name);
   const blend = /^(?:mix|new)(\d+)$/.exec(name);
   const title = reader ? `Reader ${reader[1]}` : blend ? `Blend ${blend[1]}` : capital(name.replace(/^[a-z]{2}_/, ""));
+  const origin = accent && !["American", "British"].includes(accent) ? `${accent} accent` : accent;
   const kind = reader ? "Real reader" : blend ? "Blend of two voices" : null;
-  return { title, tags: [sex && capital(sex), accent, kind, pitch && `${capital(pitch)} pitch`].filter(Boolean) };
+  return { title, tags: [sex && capital(sex), origin, kind, pitch && `${capital(pitch)} pitch`].filter(Boolean) };
 }
 
 function catalogue(voices) {
