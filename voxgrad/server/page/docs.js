@@ -21,7 +21,7 @@ function operation({ path, method, summary, requestBody, responses }, api) {
     { className: "card" },
     el("h2", {}, el("code", { textContent: `${method} ${path}` })),
     el("p", { textContent: summary }),
-    path.includes("{") ? null : el("pre", { tabIndex: 0, role: "region", ariaLabel: "Example", textContent: command.join(" \\\n  ") }),
+    path.includes("{") ? null : el("pre", { tabIndex: 0, role: "region", ariaLabel: `Example of ${method} ${path}`, textContent: command.join(" \\\n  ") }),
     sent ? details("Fields", ...fields(sent.schema, api)) : null,
     details("Answer", el("p", { className: "quiet", textContent: Object.keys(answer).join(", ") }), ...Object.values(answer).flatMap(({ schema }) => fields(schema, api))),
     details("Errors", ...Object.entries(responses).filter(([status]) => status !== "200").map(([status, { description }]) => entry(status, "", description))),
