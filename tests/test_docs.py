@@ -67,6 +67,14 @@ NOT_RUN = {
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
     ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",
     ("docs/serve.md", "from openai import OpenAI"): "needs a server; tests/server/test_speech_api.py has the same",
+    **{
+        ("docs/serve.md", first): "needs a server; tests/server/test_speech_api.py runs it"
+        for first in (
+            "curl http://127.0.0.1:8020/v1/audio/speech -H 'Content-Type: application/json' \\",
+            "curl -sN http://127.0.0.1:8020/v1/audio/speech -H 'Content-Type: application/json' \\",
+            "import httpx",
+        )
+    },
     ("docs/serve.md", "[Unit]"): _CONFIGURATION,
     ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
     ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose -f docs/compose.yaml up -d"): _CONFIGURATION,

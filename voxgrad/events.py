@@ -10,11 +10,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Work of ``total`` units (None: unknown) has begun."""
+    """Work of ``total`` units (None: unknown) has begun; ``done`` of them were finished by an earlier command."""
 
     task: str
     total: int | None
     unit: str
+    done: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,13 @@ class Advanced:
     task: str
     done: float
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The unit that stands finished next was finished by an earlier command."""
+
+    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Measured:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-Event = Began | Advanced | Ended | Said | Measured
+Event = Began | Advanced | Skipped | Ended | Said | Measured
 Emit = Callable[[Event], None]
 Advance = Callable[[float], None]
 """Told the cost of a part that is done; see `percent`."""
@@ -68,13 +76,15 @@ def tracked(
     emit: Emit,
     total: int | None = None,
     note: Callable[[T], str] | None = None,
+    before: int = 0,
 ) -> Iterator[T]:
     """Pass items on, which may still be arriving, and report each with a note once it is done.
 
-    ``unit`` is the plural of an item. Without a total, it is the number of a collection's items, else unknown.
+    ``unit`` is the plural of an item. Without a total, it is the number of a collection's items, else unknown. An
+    earlier command did ``before`` others of the total.
     """
-    emit(Began(task, len(items) if total is None and isinstance(items, Sized) else total, unit))
-    for done, item in enumerate(items, 1):
+    emit(Began(task, len(items) if total is None and isinstance(items, Sized) else total, unit, before))
+    for done, item in enumerate(items, before + 1):
         yield item
         emit(Advanced(task, done, "" if note is None else note(item)))
     emit(Ended(task))

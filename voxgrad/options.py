@@ -120,14 +120,17 @@ def spec_named(path: str) -> type[BaseModel]:
 def request_body(base: type[Body], *specs: type[BaseModel], without: Collection[str] = ()) -> type[Body]:
     """The body of a request: the fields of ``base``, then those of settings, where ``null`` means the default."""
     fields: dict[str, Any] = {
-        option.name: (
-            Annotated[option.kind | None, Field(description=option.description), *option.field.metadata],
-            None,
-        )
+        option.name: (Annotated[option.kind | None, _in_body(option), *option.field.metadata], None)
         for spec in specs
         for option in options_of(spec, without)
     }
-    return create_model(base.__name__, __base__=base, __module__=base.__module__, **fields)
+    return create_model(base.__name__, __base__=base, __doc__=base.__doc__, __module__=base.__module__, **fields)
+
+
+def _in_body(option: Option) -> Any:
+    """What a JSON Schema says of an option."""
+    told = {"default": option.default} | ({"enum": [*option.choices, None]} if "enum" in option.extra else {})
+    return Field(description=option.description, json_schema_extra=told)
 
 
 def given(spec: type[BaseModel], body: BaseModel) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     pip install 'voxgrad[eval,whisper]'
     python tests/benchmarks/bench_convert.py RECORDINGS --voice base/english --speaker kathleen --whisper DIR
-        --like DIR [--errors] [--no-timing] [--melody X] [--no-loudness]
+        --like DIR [--errors] [--no-timing] [--melody X] [--no-dynamics]
 
 RECORDINGS is a folder of audio files with a .txt beside each; --like one of the target speaker's own. Whisper is a
 model converted for faster-whisper; numbers count as words. Similarity is the cosine of Resemblyzer's embeddings: to the
@@ -43,7 +43,7 @@ def main() -> None:
     """Prints one row of figures, and the recordings of which words were misheard with --errors."""
     arguments = parsed()
     torch.set_num_threads(1)
-    kept = ConversionSpec(timing=arguments.timing, melody=arguments.melody, loudness=arguments.loudness)
+    kept = ConversionSpec(timing=arguments.timing, melody=arguments.melody, dynamics=arguments.dynamics)
     metrics = PerceptualMetrics()
     whisper = import_module("faster_whisper").WhisperModel(
         str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=1
@@ -137,7 +137,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--like", type=Path, required=True)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--timing", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--loudness", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--dynamics", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--melody", type=float, default=1.0)
     parser.add_argument("--errors", action="store_true")
     return parser.parse_args()

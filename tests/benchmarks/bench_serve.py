@@ -123,6 +123,7 @@ def main() -> int:
     report("load average at the start", f"{os.getloadavg()[0]:.1f} of {os.cpu_count()} processors")
     with serving(options) as (client, process):
         asker = Asker(client, options.voice)
+        report("first audio of the first request", f"{asker.ask(BOOK, 0)[0]:.3f} s")
         idle = [asker.ask(SHORT.format(number, "none"), number)[0] for number in range(20)]
         report("first audio, idle: median, worst", f"{statistics.median(idle):.3f} s, {max(idle):.3f} s")
 

@@ -57,7 +57,7 @@ def test_transcriptions_are_mapped(transcription, alphabet, phones):
 
 
 def test_words_are_kept_listed_and_removed(command, refused, done):
-    assert "no words" in command("lexicon", "list").out
+    assert "No words" in command("lexicon", "list").out
     done("lexicon", "add", "Siobhan", "shi VAWN")
     done("lexicon", "add", "Nguyen", "W IH1 N", "--json")
     (home() / "lexicon.txt").open("a", encoding="utf-8").write("# mine\nqux  K AH1 K S  # a remark\n")

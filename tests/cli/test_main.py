@@ -1,13 +1,15 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from voxgrad.cli.main import main
+from voxgrad.cli.main import app, main
 from voxgrad.errors import DivergedError, IntegrityError, VoxgradError
 from voxgrad.store import Artifact, Store
 
@@ -42,7 +44,18 @@ def test_what_needs_nothing_heavy_starts_at_once():
 
     helped = started(["-h"], heavy | {"pydantic"})
     assert helped < 0.4
-    assert started(["g2p", "Hello there, close the door."], heavy) < 8 * helped
+    assert started(["g2p", "-q", "Hello there, close the door."], heavy) < 8 * helped
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_help_has_a_long_line_or_breaks_a_word(width: int, monkeypatch, done):
+    monkeypatch.setenv("COLUMNS", str(width))
+    commands = get_command(app).commands
+    nested = [[name, word] for name, group in commands.items() for word in getattr(group, "commands", ())]
+    for words in ([], *([name] for name in commands), *nested):
+        for line in done(*words, "-h").out.splitlines():
+            assert len(line) <= width, words
+            assert re.search(r"[a-z]-$", line) is None, words
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"], ["ls", "-h"], ["lexicon", "-h"], ["vocoder", "-h"]])
@@ -183,7 +196,7 @@ def test_a_signal_ends_in_one_line_and_leaves_nothing(number: int, code: int, wo
     assert list((home / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["ls", "--json"], ["ls"], ["-h"]])
+@pytest.mark.parametrize("arguments", [["ls", "--json"], ["ls", "-q"], ["-h"]])
 def test_a_reader_that_leaves_is_no_error(arguments: list[str], alice: Artifact):
     process = start(*arguments)
     assert process.stdout is not None

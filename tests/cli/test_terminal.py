@@ -3,8 +3,8 @@ import io
 import pytest
 
 from voxgrad.cli.shared_options import Session
-from voxgrad.cli.terminal import Renderer
-from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said
+from voxgrad.cli.terminal import Renderer, filled
+from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said, Skipped
 
 
 class Terminal(io.StringIO):
@@ -49,7 +49,7 @@ def test_slow_work_is_heard_of_every_ten_seconds():
 
 def test_quick_work_does_not_flood():
     lines = shown(work(100, 100), Session(), seconds=0.001)
-    assert lines == ["Training (100 steps) …", "Training: 100 steps in 0:00"]
+    assert lines == ["Training (100 steps) …", "Training: 100 steps in 0 s"]
 
 
 def test_work_without_an_end_in_sight_tells_no_time_left():
@@ -59,9 +59,45 @@ def test_work_without_an_end_in_sight_tells_no_time_left():
 
 
 def test_a_resumed_run_is_not_credited_with_what_was_done_before():
-    lines = shown(work(1000, 920, first=901), Session())
-    assert lines[1].startswith("Training: 901/1000 steps")
-    assert lines[2] == "Training: 911/1000 steps · 1/s · 1:29 left · loss 1.2"
+    _, *advances = work(1000, 920, first=901)
+    lines = shown([Began("Training", 1000, "steps", 900), *advances], Session())
+    assert lines[0] == "Training (1000 steps) after 900/1000 steps …"
+    assert lines[1] == "Training: 910/1000 steps · 1/s · 1:30 left · loss 1.2"
+    assert lines[-1] == "Training: 20 steps in 21 s"
+
+
+def test_a_bar_begins_where_it_resumes(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    text = "\n".join(shown([Began("Training", 1000, "steps", 900)], Session(), stream=Terminal()))
+    assert text.count("━") >= 18
+    assert "900/1000 steps" in text
+
+
+def test_what_was_there_already_tells_no_pace():
+    there = [event for n in range(1, 51) for event in (Skipped("say"), Advanced("say", n))]
+    made = [Advanced("say", n) for n in range(51, 62)]
+    lines = shown([Began("say", 100, "texts"), *there, *made, Ended("say")], Session())
+    assert not any("left" in line for line in lines[:-2])
+    assert lines[-2] == "say: 60/100 texts · 1/s · 40 s left"
+    assert lines[-1].startswith("say: 11 texts in ")
+
+
+def test_seconds_of_a_budget_are_shown_as_times():
+    lines = shown([Began("Training", 1200, "seconds"), *(Advanced("Training", n) for n in range(1, 12))], Session())
+    assert lines[1] == "Training: 10 s of 20:00 · 19:50 left"
+
+
+def test_long_lines_are_broken_between_words_at_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "  one two three `voxgrad show alice` four-and-twenty /a/very/long/path/that/stays"
+    assert filled(text, Terminal()).splitlines() == [
+        "  one two three",
+        "  `voxgrad show alice`",
+        "  four-and-twenty",
+        "  /a/very/long/path/that/stays",
+    ]
+    assert filled(text, io.StringIO()) == text
 
 
 def test_the_rate_is_that_of_the_last_half_minute():
@@ -75,7 +111,7 @@ def test_the_rate_is_that_of_the_last_half_minute():
 def test_progress_that_was_never_announced_is_shown_all_the_same():
     assert shown([Advanced("Training", 3), Ended("Training"), Ended("Training")], Session()) == [
         "Training …",
-        "Training: 3 in 0:01",
+        "Training: 3 in 1 s",
     ]
 
 

@@ -1,13 +1,16 @@
 """`voxgrad convert` and `replay` on synthetic recordings and a tiny voice: what is kept, and what is refused."""
 
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from meter import examine
 
 from voxgrad.audio.io import Waveform, read_audio, write_audio
 from voxgrad.audio.measures import snr
@@ -60,7 +63,7 @@ def test_a_recording_keeps_its_length_and_says_where_it_comes_from(takes, comman
     assert recipe.recording is not None
     assert recipe.recording.file == "one.wav"
     assert len(recipe.recording.sha256) == 64
-    assert recipe.recording.conversion == {"timing": True, "melody": 1.0, "loudness": True}
+    assert recipe.recording.conversion == {"timing": True, "melody": 1.0, "dynamics": True}
     assert recipe.consent == "not needed: synthetic"
     (said, rest) = json.loads(Path("out.json").read_text(encoding="utf-8"))
     assert [word["word"] for word in said["words"]] == ["snow", "covers", "the", "hill"]
@@ -84,12 +87,44 @@ def test_replay_makes_the_same_samples(takes, command):
 
 def test_each_part_can_be_left_out(takes, command):
     made = []
-    for option in ((), ("--no-timing",), ("--no-loudness",)):
+    for option in ((), ("--no-timing",), ("--no-dynamics",)):
         outcome = command("convert", takes / "one.wav", *HOW, "-o", "out.wav", *option)
         assert outcome.code == 0, outcome.err
         made.append(read_audio(Path("out.wav")).samples)
     whole, *less = made
     assert not any(np.array_equal(whole, samples) for samples in less)
+
+
+def test_what_is_converted_is_delivered_as_it_is_asked_for(takes, command):
+    source = takes / "one.wav"
+    for arguments, codec, rate, channels, lufs, peak in (
+        (("--for", "podcast", "--no-dynamics"), "mp3float", 44100, 1, -16, -0.7),
+        (("--format", "m4a", "--stereo", "--loudness", "-23"), "aac", 22050, 2, -23, -1),
+        (("--rate", "16000", "--bits", "24", "--peak", "-12", "-o", "out.wav"), "pcm_s24le", 16000, 1, None, -12),
+    ):
+        outcome = command("convert", source, *HOW, *arguments, "--json")
+        assert outcome.code == 0, outcome.err
+        path = json.loads(outcome.out)["file"]
+        found = examine(path)
+        assert (found.codec, found.rate, found.channels) == (codec, rate, channels)
+        assert found.peak <= peak
+        assert lufs is None or found.lufs == pytest.approx(lufs, abs=0.5)
+    assert read_audio(Path("out.wav")).seconds == pytest.approx(read_audio(source).seconds, abs=0.002)
+    again = command("replay", "out.wav", "--recording", source, "--json")
+    assert json.loads(again.out)["identical"] is True
+    assert command("convert", source, *HOW, "--bits", "24", "-o", "out.mp3").code == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no sh")
+def test_what_is_converted_can_be_played(takes, command, tmp_path, monkeypatch):
+    (tmp_path / "aplay").write_text("#!/bin/sh\ncat > heard.wav\n", encoding="utf-8")
+    (tmp_path / "aplay").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    outcome = command("convert", takes / "one.wav", *HOW, "--play")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("takes/one.wav: ")
+    assert read_audio(Path("heard.wav")).seconds == pytest.approx(read_audio(takes / "one.wav").seconds, abs=0.002)
+    assert command("convert", takes / "one.wav", *HOW, "--play", "-o", "out.wav").code == 2
 
 
 def test_a_folder_becomes_a_folder_and_goes_on_where_it_stopped(takes, command):

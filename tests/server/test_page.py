@@ -58,6 +58,9 @@ class Page:
         found = self.browser.find_elements(By.CSS_SELECTOR, "button, a")
         next(one for one in found if one.text == text and one.is_displayed()).click()
 
+    def click_choice(self, name: str, value: str) -> None:
+        self.browser.find_element(By.CSS_SELECTOR, f"input[name={name}][value='{value}']").click()
+
     def log(self) -> list[str]:
         return [one["message"] for one in self.browser.get_log("browser") if one["level"] == "SEVERE"]
 
@@ -115,7 +118,7 @@ def test_a_person_speaks_hears_and_saves(page):
     assert page["voice"].text == "robot"
     page.fill("text", "Hello there. The sun is warm.")
     page["speak"].click()
-    page.until(lambda: "seconds of speech" in page["speak-status"].text)
+    page.until(lambda: " s of speech" in page["speak-status"].text)
     spoken = [word.strip(".") for word in page["words"].text.split()]
     assert spoken == ["Hello", "there", "The", "sun", "is", "warm"]
     page["words"].find_elements(By.TAG_NAME, "button")[4].click()  # plays from there
@@ -123,11 +126,18 @@ def test_a_person_speaks_hears_and_saves(page):
     assert page.browser.find_element(By.CSS_SELECTOR, "#words .now").text in {"is", "warm."}
     page.picture("speak")
     page["again"].click()
-    page.until(lambda: page["seed"].get_property("value") == "1" and "seconds" in page["speak-status"].text)
+    page.until(lambda: page["seed"].get_property("value") == "1" and " s of speech" in page["speak-status"].text)
     page.fill("search", "nobody")
     assert page["voices"].text == ""
     page.fill("search", "rob")
     assert "robot" in page["voices"].text
+    page.fill("search", "")
+    page.click_choice("sex", "Male")
+    page.click_choice("pitch", "High pitch")
+    tags = [one.text for one in page["voices"].find_elements(By.TAG_NAME, "small")]
+    assert tags
+    assert all(tag.startswith("Male") and tag.endswith("High pitch") for tag in tags)
+    page.picture("filtered")
     page.open("speak")  # the text and the voice are kept
     assert page["text"].get_property("value") == "Hello there. The sun is warm."
     assert page["voice"].text == "robot"
@@ -138,7 +148,13 @@ def test_a_person_speaks_hears_and_saves(page):
 
 
 def test_every_view_has_an_address_a_title_and_names_for_its_fields(page):
-    for view, title in (("", "What should it say?"), ("new", "Clone a voice"), ("speak", "Speak"), ("voices", "Your")):
+    for view, title in (
+        ("", "What should it say?"),
+        ("new", "Clone a voice"),
+        ("speak", "Speak"),
+        ("voices", "Your"),
+        ("docs", "For"),
+    ):
         page.open(view)
         page.until(lambda title=title: page.browser.title.startswith(title))
         page.picture(f"view-{view}")
@@ -192,7 +208,7 @@ def test_from_nothing_to_a_voice(page):
     page.click("Speak with this voice")
     page.until(lambda: page["voice"].text == "linda-johnson")
     page["speak"].click()
-    page.until(lambda: "seconds of speech" in page["speak-status"].text)
+    page.until(lambda: " s of speech" in page["speak-status"].text)
     page.open("voices")
     assert "Linda Johnson: I agree" in page["view"].text
     time.sleep(0.5)

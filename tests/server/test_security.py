@@ -281,7 +281,7 @@ def test_a_token_opens_everything_but_nothing_else_does():
         assert code == (200 if is_open else 401), (path, given)
 
 
-OPEN = ("/", "/healthz", "/page/app.js")
+OPEN = ("/", "/docs", "/openapi.json", "/healthz", "/page/app.js")
 CLOSED = ("/v1/models", "/v1/audio/voices", "/metrics", "/api/recordings", "/nowhere", "/pages", "/page")
 WRONG = (b"Bearer", b"Bearer wrong", f"Basic {TOKEN}".encode(), f"bearer {TOKEN}x".encode(), b"Bearer \xff")
 

@@ -4,9 +4,14 @@ import asyncio
 import base64
 import io
 import json
+import re
+import shutil
+import subprocess
+import sys
 import threading
 import time
 import wave
+from pathlib import Path
 from types import SimpleNamespace
 
 import av
@@ -18,11 +23,12 @@ from voxgrad.audio.io import Waveform, resample
 from voxgrad.audio.writers import read_comment
 from voxgrad.server.encoders import MEDIA_TYPES, EncoderThread, open_encoder
 from voxgrad.server.service import UnknownVoiceError
-from voxgrad.server.speech_api import _find
+from voxgrad.server.speech_api import ROUTES, _find
 from voxgrad.server.workers import Metrics, WorkerPool
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.voice.metadata import read_recipe
 
+ROOT = Path(__file__).parent.parent.parent
 LONG = "The sun is warm today, and birds sing. " * 3
 QUICK = {"steps": 1, "speed": 4.0}
 
@@ -238,6 +244,43 @@ def test_the_options_of_a_request_are_told(served):
     assert {*SynthesisSpec.model_fields, *DeliverySpec.model_fields} - {*options} == {"speaker"}
 
 
+def test_the_document_describes_every_route_and_its_example_works(served):
+    with served.client() as client:
+        document = client.get("/openapi.json").json()
+        assert client.get("/docs").headers["location"] == "/#/docs"
+        described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+        assert {(method, route.path) for route in ROUTES for method in route.methods - {"HEAD"}} <= described
+        schemas = document["components"]["schemas"]
+        named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+        assert named == set(schemas)
+        body = schemas["SpeechBody"]["properties"]
+        assert {*SynthesisSpec.model_fields, *DeliverySpec.model_fields, "input"} - {*body} == {"speaker"}
+        assert (body["speed"]["default"], body["bits"]["default"]) == (1.0, 16)
+        speech = document["paths"]["/v1/audio/speech"]["post"]
+        answer = client.post("/v1/audio/speech", json=speech["requestBody"]["content"]["application/json"]["example"])
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] in speech["responses"]["200"]["content"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_examples_of_the_documentation_run(served, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    page = page.replace("http://127.0.0.1:8020", served.address).replace("alice", "robot")
+    monkeypatch.chdir(tmp_path)
+    shell = re.findall(r"^```sh\n(curl.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for command in shell:
+        shortened = re.sub(r"\| ffplay.*", "> stream.wav", command)
+        subprocess.run(["bash", "-c", shortened], check=True, capture_output=True, timeout=60)  # noqa: S607
+    assert soundfile.info("morning.mp3").format == "MP3"
+    assert len(samples(Path("stream.wav").read_bytes())) > 2000
+    heard: list[bytes] = []
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(Audio=heard.append))
+    (notebook,) = re.findall(r"^```python\n(import httpx.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(compile(notebook, "docs", "exec"), {})  # noqa: S102 - our own page
+    assert heard[0][:4] == b"RIFF"
+
+
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -294,6 +337,13 @@ def test_lists_say_what_there_is(served):
         voices = {one["id"]: one for one in client.get("/v1/audio/voices").json()["voices"]}
         assert voices["robot"]["consent"] == "not needed: synthetic"
         assert "kathleen" in voices["english"]["speakers"]
+        about = {one.pop("name"): one for one in voices["english"]["speaker_details"]}
+        assert list(about) == voices["english"]["speakers"]
+        assert about["am_adam"] == {"sex": "male", "accent": "American", "hertz": 109, "pitch": "low"}
+        assert (about["libri-103"]["sex"], about["libri-103"]["pitch"]) == ("female", "high")
+        assert (about["mix00"]["sex"], about["mix00"]["accent"]) == (None, None)
+        assert {one["pitch"] for one in about.values()} == {"low", "middle", "high"}
+        assert [one["hertz"] for one in voices["robot"]["speaker_details"]] == [None]
         assert client.get("/healthz").json()["status"] == "ok"
         assert client.get("/v1/models/nothing").status_code == 404
         assert client.get("/v1/audio/speech").status_code == 405

@@ -14,7 +14,7 @@ import torch
 
 from tests.training.regression import FIRST, SECOND, SETTINGS, Regression, engine, outcome, stopped_at
 from voxgrad.errors import EnvironmentFailureError, ExitCode, IntegrityError, VoxgradError
-from voxgrad.events import Said
+from voxgrad.events import Began, Said
 from voxgrad.files import exclusive_lock
 from voxgrad.training import checkpoint
 from voxgrad.training.run import LOG
@@ -119,9 +119,12 @@ def test_a_damaged_checkpoint_is_passed_over(damage, stopped, whole, tmp_path):
     assert found.position.total == int(before.name.removeprefix("step-"))
     assert checkpoint.checkpoints(tmp_path) == [before]
     if damage == "truncated":
-        resumed = engine(tmp_path, compares=True)
+        events = []
+        resumed = engine(tmp_path, compares=True, emit=events.append)
         resumed.train()
         assert outcome(resumed) == whole
+        (began,) = (event for event in events if isinstance(event, Began))
+        assert began.done == int(before.name.removeprefix("step-"))
 
 
 def test_where_no_checkpoint_is_whole_it_says_so_once(stopped, tmp_path):

@@ -1,24 +1,31 @@
 """`voxgrad convert`, `vocode`, `replay` and `info`: commands that take audio files."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxgrad.cli.say import Format
 from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, command
-from voxgrad.cli.terminal import section
+from voxgrad.cli.terminal import length, section, use_of
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
     from voxgrad.preparation.speech_recognition import Recogniser
-    from voxgrad.settings import ConversionSpec, SynthesisSpec
+    from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
     from voxgrad.steps.convert import ConversionJob
     from voxgrad.voice.speak import AudioTarget
 
 
-@command(kept="voxgrad.settings.ConversionSpec", synthesis="voxgrad.settings.SynthesisSpec")
+@command(
+    without=("sentence_silence", "edge_silence"),  # which are the recording's
+    kept="voxgrad.settings.ConversionSpec",
+    synthesis="voxgrad.settings.SynthesisSpec",
+    delivery="voxgrad.settings.DeliverySpec",
+)
 def convert(
     session: Session,
     *,
@@ -32,24 +39,30 @@ def convert(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Output for a single recording: .wav, .flac, .ogg or .mp3."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Output for a single recording: .wav, .flac, .ogg, .mp3, .m4a or .opus.",
         ),
     ] = None,
     directory: Annotated[
         Path | None,
         typer.Option("-d", "--directory", metavar="DIR", help="Write an audio file for every recording to DIR."),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="Format of files that you do not name.")] = "wav",
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", help="Format of files that you do not name (default: that of --for, or wav)."),
+    ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play the converted speech; write no file.")] = False,
     voice: Voice = None,
     vocoder: Vocoder = None,
     kept: "ConversionSpec",
     synthesis: "SynthesisSpec",
+    delivery: "DeliverySpec",
     lexicon: Pronunciations = None,
     model: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Folder of a Whisper converted for faster-whisper, for recordings without a text."
-        ),
+        typer.Option(metavar="DIR", help="Whisper model (folder) for faster-whisper, for recordings without a text."),
     ] = None,
     seed: Seed = 0,
     timings: Timings = None,
@@ -57,36 +70,47 @@ def convert(
 ) -> None:
     """Speak the words of a recording in another voice. Timing, melody and loudness are kept."""
     session.loading()
-    from voxgrad.cli.say_output import answer_file
+    from voxgrad.cli.say_output import answer_file, play_file
     from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
     from voxgrad.voice.load import find_voice, load_voice, split_speaker
     from voxgrad.voice.speak import AudioTarget
 
+    if play and (output is not None or directory is not None):
+        raise BadInputError("--play writes no file", "Omit -o and -d.")
+    if play and timings is not None and not timings.suffix:
+        raise BadInputError("there is no file for the timings to go beside", "Give --timings a file name.")
     artifact, speaker = find_voice(session.store, voice), split_speaker(voice)[1]
-    if speaker is not None:
-        synthesis = synthesis.model_copy(update={"speaker": speaker})
-    options = ConversionOptions(kept, synthesis, seed, _recogniser(model))
-
-    def target(recording: Path) -> "AudioTarget":
-        path = output or Path(f"{recording.stem}-{artifact.name}.{format_}")
-        if directory is not None:
-            path = directory / f"{recording.stem}.{format_}"
-        return AudioTarget.at(path, timings, metadata=not no_metadata)
-
-    jobs = _jobs(recordings, text, output, directory, timings, target)
     if artifact.kind == KIND:
         raise BadInputError(
             f"{artifact} is an ONNX graph, which cannot follow timing or melody", "Use the voice that it was made from."
         )
-    with session.progress() as progress:
+    if speaker is not None:
+        synthesis = synthesis.model_copy(update={"speaker": speaker})
+    options = ConversionOptions(kept, synthesis, delivery, seed, _recogniser(model))
+    with TemporaryDirectory() as scratch, session.progress() as progress:
+
+        def target(recording: Path) -> "AudioTarget":
+            path = output or Path(f"{recording.stem}-{artifact.name}.{format_ or delivery.format or 'wav'}")
+            if directory is not None:
+                path = directory / f"{recording.stem}{path.suffix}"
+            if play:
+                path = Path(scratch) / f"{recording.name}.wav"
+            return AudioTarget.at(path, timings, metadata=not no_metadata)
+
+        jobs = _jobs(recordings, text, output, directory, timings, target, delivery)
         ready = load_voice(session.store, artifact, vocoder, lexicon, progress.emit, engine="torch").ready()
         ready.spec.row_of(synthesis.speaker)  # before the first recording is read
         parents = {role: artifact.ref for role, artifact in ready.parents.items()}
         for job in step(jobs, ready, options, progress.emit):
+            if play:
+                play_file(job.target.path)
+            path = job.recording if play else job.target.path
             more = {"recording": str(job.recording), "text": job.text}
-            answer_file(session, job.target.path, job.seconds, seed, parents, **more)
+            answer_file(session, path, job.seconds, seed, parents, **more)
+    if not play:
+        session.then(f"info {shlex.quote(str(path))}")
 
 
 def _jobs(
@@ -96,6 +120,7 @@ def _jobs(
     directory: Path | None,
     timings: Path | None,
     target_of: Callable[[Path], "AudioTarget"],
+    delivery: "DeliverySpec",
 ) -> "list[ConversionJob]":
     """What is converted into what, looked at before anything is.
 
@@ -128,7 +153,7 @@ def _jobs(
             raise BadInputError(f"two recordings would be written to {path}", "Give them different names.")
         if path.exists() and path.samefile(recording):
             raise BadInputError(f"{path} is the input recording", "Name another file with -o.")
-        check_writable_audio(path)
+        check_writable_audio(path, delivery)
         said = text if text is not None else script_beside(recording)
         jobs[path.absolute()] = ConversionJob(recording, said, target)
     return list(jobs.values())
@@ -202,7 +227,8 @@ def replay(
     }
     session.answer(
         {"file": str(target), "seconds": round(again.seconds, 4), "identical": again.identical},
-        f"{target}: {again.seconds:.2f} s, {outcome[again.identical]}",
+        f"{target}: {length(again.seconds)}, {outcome[again.identical]}",
+        f"info {shlex.quote(str(target))}",
     )
 
 
@@ -242,6 +268,7 @@ def info(session: Session, file: MadeFile) -> None:
     session.answer(
         {"file": str(file), "synthetic": True, "seconds": round(seconds, 4), "recipe": known},
         Group(section(str(file), about), section("made from", rows)),
+        None if recipe is None or recipe.text is None else f"replay {shlex.quote(str(file))}",
     )
 
 
@@ -252,7 +279,7 @@ def vocode(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file, or a log-mel: .npy or .safetensors.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .wav, .flac or .ogg (default: FILE-vocoded.wav)."),
+        typer.Option("-o", "--output", metavar="FILE", help="Output: .wav, .flac or .ogg (default: FILE-vocoded.wav)."),
     ] = None,
     vocoder: Annotated[
         str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: as for say).")
@@ -278,6 +305,7 @@ def vocode(
     }
     session.answer(
         {"file": str(target), "vocoder": called, **{name: round(value, 4) for name, value in figures.items()}},
-        f"{target}: {copy.waveform.seconds:.2f} s by {called}, "
+        f"{target}: {length(copy.waveform.seconds)} by {called}, "
         f"mel L1 {copy.mel_l1:.3f}, real-time factor {copy.real_time_factor:.3f}",
+        None if chosen is None else use_of(chosen),
     )

@@ -1,12 +1,13 @@
 """`voxgrad demo`: all steps, on the user's recordings or on synthetic ones."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxgrad.cli.shared_options import Session, command
-from voxgrad.cli.terminal import shown_path
+from voxgrad.cli.terminal import shown_path, use_of
 from voxgrad.events import Emit
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _ON_THIS_MACHINE = "a demonstration, by whoever gave it the recordings, on their
 def demo(
     session: Session,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Recordings to clone (default: synthetic ones).")
+        Path | None, typer.Argument(metavar="DIR", help="Recordings to clone (default: synthetic ones).")
     ] = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for audio files and the store.")
@@ -51,6 +52,7 @@ def demo(
         f"  pictures: {shown_path(voice.directory / 'curves.png')} and alignment.png beside it"
         + ("" if card is None else f"\n  both side by side: {shown_path(Path(card))}"),
     )
+    replace(session, home=store.home).then(f"{use_of(voice)}")
 
 
 def _say(store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None) -> Path:

@@ -11,7 +11,7 @@ import typer
 from voxgrad.cli.prepare import Frontend
 from voxgrad.cli.shared_options import Session, command
 from voxgrad.cli.store import Reference
-from voxgrad.cli.terminal import identity, section, size
+from voxgrad.cli.terminal import identity, section, size, use_of
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def _graph(
     session.answer(
         {**_written(target, [voice]), "size": count, "against_torch": agreement, **_terms(voice)},
         section(str(target), {**rows, **terms(voice)}),
+        None if sherpa else f"import {shlex.quote(str(target))}",
     )
 
 
@@ -173,6 +174,7 @@ def _archive(session: Session, ref: str, output: Path | None, *, with_parents: b
     session.answer(
         {**_written(target, packed), "size": count, **_terms(artifact)},
         section(f"{target}, {size(count)}", {"holds": ", ".join(map(str, packed)), **terms(artifact)}),
+        f"import {shlex.quote(str(target))}",
     )
 
 
@@ -197,7 +199,8 @@ def _weights(session: Session, ref: str, output: Path | None) -> None:
 
     target = Path(f"{voice.name}-safetensors") if output is None else output
     export_weights(voice, target)
-    session.answer(_written(target, [voice]), section(str(target), {"holds": str(voice), **terms(voice)}))
+    holds = section(str(target), {"holds": str(voice), **terms(voice)})
+    session.answer(_written(target, [voice]), holds, f"import {shlex.quote(str(target))}")
 
 
 def _speech_dispatcher(session: Session, ref: str) -> None:
@@ -232,7 +235,7 @@ def import_artifact(
     name: Annotated[
         str | None, typer.Option(help="Name of the artifact (default: from the archive, or the file's name).")
     ] = None,
-    pe_scale: Annotated[int | None, typer.Option(metavar="1|1000", help="Base: 1 for grad-tts-old, else 1000.")] = None,
+    pe_scale: Annotated[int | None, typer.Option(metavar="1|1000", help="Base: 1000, or 1 for grad-tts-old.")] = None,
     text_frontend: Annotated[
         Frontend | None, typer.Option(help="Base: text front end; official for the released checkpoints.")
     ] = None,
@@ -270,7 +273,7 @@ def import_artifact(
         called = plain_name(file.stem) if name is None else name
         imported = _import_checkpoint(session, file, called, kind, pe_scale, text_frontend, config, licence)
 
-    session.answer(identity(imported), section(f"{imported} from {file.name}", terms(imported)))
+    session.answer(identity(imported), section(f"{imported} from {file.name}", terms(imported)), use_of(imported))
 
 
 def _import_archive(session: Session, file: Path, name: str | None, limit: float | None) -> None:
@@ -289,7 +292,7 @@ def _import_archive(session: Session, file: Path, name: str | None, limit: float
         sections.append(section(f"{artifact}{called}{note}", terms(artifact)))
         about = {"kind": artifact.kind, "ref": artifact.ref, "was": arrival.was, "new": arrival.new}
         listed.append({**about, "digest": artifact.digest, **_terms(artifact)})
-    session.answer({"artifacts": listed}, Group(*sections))
+    session.answer({"artifacts": listed}, Group(*sections), use_of(arrivals[0].artifact))
 
 
 def _import_checkpoint(

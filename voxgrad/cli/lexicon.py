@@ -1,5 +1,6 @@
 """`voxgrad g2p` and `voxgrad lexicon`: how words are read, and a person's own pronunciations of them."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,12 @@ def g2p(
     spec = TextSpec(frontend=text_frontend, add_blank=False)
     encoded = encode(written, spec, known)
     remarks = list(unread_remarks(written))
+    strange = next(iter(encoded.unknown), None)
+    then = (
+        f"say {shlex.quote(text)} -o hello.wav"
+        if strange is None
+        else f"lexicon add {shlex.quote(strange)} PRONUNCIATION"
+    )
     if strict:
         refuse_unknown(encoded.unknown)
         if remarks:
@@ -67,6 +74,7 @@ def g2p(
             "dropped": list(dict.fromkeys(part.text for part in unread(written))),
         },
         _page(encoded, origins, remarks),
+        then,
     )
 
 
@@ -105,7 +113,8 @@ def add_word(
     phones = read_phones(pronunciation)
     remark = "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
     path = _edit(session, lambda content: with_entry(content, word, phones, remark))
-    session.answer({"word": word.lower(), "phones": list(phones), "file": str(path)}, f"{word}  {' '.join(phones)}")
+    told = {"word": word.lower(), "phones": list(phones), "file": str(path)}
+    session.answer(told, f"{word}  {' '.join(phones)}", f"lexicon test {shlex.quote(word)} -o word.wav")
 
 
 @command()
@@ -122,7 +131,7 @@ def remove_word(
         return after
 
     _edit(session, change)
-    session.answer({"removed": word.lower()}, f"{word} is removed")
+    session.answer({"removed": word.lower()}, f"{word} is removed", "lexicon list")
 
 
 @command()
@@ -137,7 +146,10 @@ def list_words(session: Session) -> None:
     for word, phones in known.entries:
         shown.add_row(Text(word), Text(" ".join(phones)))
     listed = [{"word": word, "phones": list(phones)} for word, phones in known.entries]
-    session.answer({"words": listed}, shown if known else "no words: add one with `voxgrad lexicon add`")
+    then = (
+        f"lexicon test {shlex.quote(known.entries[-1][0])} -o word.wav" if known else "lexicon add WORD PRONUNCIATION"
+    )
+    session.answer({"words": listed}, shown if known else "No words yet", then)
 
 
 @command()
@@ -177,6 +189,7 @@ def try_word(
             "file": None if output is None else str(output),
         },
         "\n".join(lines),
+        f"lexicon add {shlex.quote(word)} {'PRONUNCIATION' if pronunciation is None else shlex.quote(pronunciation)}",
     )
 
 

@@ -26,6 +26,7 @@ from voxgrad.cli.prepare import align, prepare
 from voxgrad.cli.say import say, serve
 from voxgrad.cli.shared_options import RANK, Command, Group, Session
 from voxgrad.cli.store import gc, ls, restore, rm, show, verify
+from voxgrad.cli.terminal import filled
 from voxgrad.cli.train import card, evaluate, finetune, pretrain, runs, train_vocoder
 from voxgrad.errors import ExitCode, VoxgradError, as_voxgrad_error
 from voxgrad.threads import set_threads
@@ -77,7 +78,8 @@ def report(error: BaseException, session: Session) -> int:
         traceback.print_exception(error)
     if RANK and failure.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return failure.exit_code  # the first process tells of it
-    sys.stderr.write(f"process {RANK}: {failure.line}\n" if RANK else f"{failure.line}\n")
+    line = f"process {RANK}: {failure.line}" if RANK else failure.line
+    sys.stderr.write(f"{filled(line, sys.stderr)}\n")
     if session.json:
         sys.stdout.write(f"{json.dumps({'error': asdict(failure)})}\n")
     return failure.exit_code

@@ -185,6 +185,6 @@ def serve(session: Session, *, settings: "ServerSettings") -> None:
     def ready(address: str, wyoming_port: int | None) -> None:
         beside = "" if wyoming_port is None else f", and for Wyoming on port {wyoming_port}"
         told = {"address": address, "wyoming": wyoming_port, "workers": settings.workers}
-        session.answer(told, f"voxgrad listens at {address}{beside}; press Ctrl-C to stop it")
+        session.answer(told, f"voxgrad listens at {address}{beside}; open it in a browser, or press Ctrl-C to stop it")
 
     run(session.store, settings, ready)

@@ -1,6 +1,7 @@
 """The output of `voxgrad say`: one file, a file for each text, a stream, or an audiobook."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from voxgrad.cli.say_input import SayInput, Utterance
 from voxgrad.cli.shared_options import Session
-from voxgrad.cli.terminal import duration, table
+from voxgrad.cli.terminal import duration, length, table
 from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.events import Emit, Said, counted
 from voxgrad.settings.model import either
@@ -123,6 +124,7 @@ class SayRequest:
         parents = {role: parent.ref for role, parent in speech.manifest.parents.items()}
         more = {"speech": speech.ref, "directory": str(speech.directory)}
         answer_file(self.session, path, seconds, self.seed, parents, **more)
+        self.session.then(f"info {shlex.quote(str(path))}")
 
     def to_files(self, source: SayInput, directory: Path | None) -> None:
         """Speak each utterance to a file of its own."""
@@ -146,6 +148,7 @@ class SayRequest:
                 sys.stdout.flush()
         if not said:
             raise BadInputError("the text has no words to speak", "Give at least one line with a word in it.")
+        self.session.then(f"info {shlex.quote(str(path))}")
 
     def _jobs(self, utterances: Iterable[Utterance], directory: Path | None, emit: "Emit") -> "Iterator[SpokenFile]":
         from voxgrad.audio.writers import check_writable_audio
@@ -203,7 +206,7 @@ class SayRequest:
             first = next(pieces)  # nothing is written where there is nothing to say
             writer = RawWriter(stream, job.delivery) if raw else WaveWriter(stream, job.rate, remark, job.delivery)
             seconds = write_pieces(chain([first], pieces), writer, timings.append) / job.rate
-            progress.emit(Said(f"{seconds:.2f} s by {voice.artifact.ref}, seed {self.seed}"))
+            progress.emit(Said(f"{length(seconds)} by {voice.artifact.ref}, seed {self.seed}"))
         if self.timings is not None:
             timings_file(self.timings).write(timings, seconds)
 
@@ -243,13 +246,19 @@ def player() -> Iterator[BinaryIO]:
         raise EnvironmentFailureError(f"{command[0]} cannot play: {told[0] or 'it gives no reason'}", hint)
 
 
+def play_file(path: Path) -> None:
+    """Play a WAV."""
+    with player() as stream:
+        stream.write(path.read_bytes())
+
+
 def answer_file(
     session: Session, path: Path, seconds: float | None, seed: int, parents: Mapping[str, str], **more: str | None
 ) -> None:
     """Report an audio file that was written, or that existed already (no seconds); ``more`` is for JSON."""
-    length = "there already" if seconds is None else f"{seconds:.2f} s"
+    lasts = "there already" if seconds is None else length(seconds)
     told = {**more, "file": str(path), "seconds": seconds, "seed": seed, "parents": dict(parents)}
-    session.answer(told, f"{path}: {length} by {made_by(parents)}, seed {seed}")
+    session.answer(told, f"{path}: {lasts} by {made_by(parents)}, seed {seed}")
 
 
 def make_directory(directory: Path) -> None:
@@ -299,12 +308,14 @@ def list_book(session: Session, path: Path) -> None:
     book = open_book(path)
     session.warn(book.missing)
     shown = table("", "chapter", "characters")
-    lengths = [len(re.sub(r"<[^>]*>", "", chapter.ssml)) for chapter in book.chapters]
     listed = []
-    for number, (chapter, length) in enumerate(zip(book.chapters, lengths, strict=True), 1):
-        shown.add_row(str(number), Text(chapter.title), str(length))
-        listed.append({"number": number, "title": chapter.title, "characters": length})
-    session.answer({"title": book.title, "authors": list(book.authors), "chapters": listed}, shown)
+    for number, chapter in enumerate(book.chapters, 1):
+        characters = len(re.sub(r"<[^>]*>", "", chapter.ssml))
+        shown.add_row(str(number), Text(chapter.title), str(characters))
+        listed.append({"number": number, "title": chapter.title, "characters": characters})
+    session.answer(
+        {"title": book.title, "authors": list(book.authors), "chapters": listed}, shown, f"say {shlex.quote(str(path))}"
+    )
 
 
 def say_book(
@@ -362,6 +373,7 @@ def _read_parts(
                 emit(Said(f"the speech so far is in {folder}: run the same command to continue", "warning"))
             raise
         _answer(request, path, done, job.voice.artifact.ref, missing)
+    request.session.then(f"info {shlex.quote(str(parts[-1][0]))}")
 
 
 def _answer(request: SayRequest, path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]) -> None:

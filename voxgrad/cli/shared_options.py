@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from voxgrad.store import Store
 
 _LONGEST_METAVAR = 60
+_TITLES = {"kept": "Recording", "synthesis": "Voice", "delivery": "Audio", "training": "Training"}
+"""Of groups of options in a command's help, by the parameters of settings classes."""
+_EVERYWHERE = "All commands"
 SHARED = frozenset({"home", "quiet", "verbose", "json"})
 RANK = int(os.environ.get("RANK", "0"))
 """Of the processes of one training, which ``torchrun`` numbers; only the first, 0, tells what goes well."""
@@ -84,7 +87,13 @@ class Session:
         if not RANK:
             answer(data if self.json else human)
         if then is not None:
-            self.tell(f"  next: voxgrad {then}{'' if self.home is None else f' --home {shlex.quote(str(self.home))}'}")
+            self.then(then)
+
+    def then(self, command: str) -> None:
+        """Show what to type next, on standard error."""
+        if not self.json:
+            home = "" if self.home is None else f" --home {shlex.quote(str(self.home))}"
+            self.tell(f"  next: voxgrad {command}{home}")
 
     def tell(self, text: str) -> None:
         """Show a message on standard error before the progress display is loaded."""
@@ -135,12 +144,12 @@ Strict = Annotated[
 NoMetadata = Annotated[bool, typer.Option("--no-metadata", help="Write no metadata but the words `synthetic speech`.")]
 
 
-def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(*, without: Collection[str] = (), **specs: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command: it gets the session, and an option for every field of settings classes.
 
     The classes are named by their dotted paths, by the function's parameters, and imported when the command runs or
     shows its help, not before. The function gets the validated settings; `model_fields_set` tells which of their fields
-    were given. A field with the name of another parameter of the function does not become an option.
+    were given. A field with the name of another parameter of the function, or of ``without``, becomes no option.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -156,6 +165,7 @@ def command(**specs: str) -> Callable[[Callable[..., None]], Callable[..., None]
         run.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
         run.specs, run.order = specs, [parameter.name for parameter in parameters]  # type: ignore[attr-defined]
+        run.without = without  # type: ignore[attr-defined]
         return run
 
     return decorate
@@ -198,7 +208,7 @@ class Command(TyperCommand):
             return {}
         from voxgrad.options import options_of, spec_named
 
-        names = getattr(self.callback, "order", ())
+        names = (*getattr(self.callback, "order", ()), *getattr(self.callback, "without", ()))
         return {role: list(options_of(spec_named(path), names)) for role, path in specs.items()}
 
     @cached_property
@@ -212,6 +222,25 @@ class Command(TyperCommand):
         for name in getattr(self.callback, "order", ()):
             ordered += self._parameters.get(name, [rest.pop(name)] if name in rest else [])
         return [*ordered, *rest.values(), *_shared_parameters(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The command's own options, those of its settings classes, and the shared ones, each below a title."""
+        roles = {parameter.name: role for role, listed in self._parameters.items() for parameter in listed}
+        sections: dict[str, list[Any]] = {
+            title: [] for title in ("Arguments", "Options", *_TITLES.values(), _EVERYWHERE)
+        }
+        for parameter in self.get_params(ctx):
+            title = _TITLES.get(roles.get(parameter.name, ""), "Options")
+            if parameter.param_type_name == "argument":
+                title = "Arguments"
+            elif parameter.name in SHARED | {"help"}:
+                title = _EVERYWHERE
+            if (record := parameter.get_help_record(ctx)) is not None:
+                sections[title].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def make_parser(self, ctx: Any) -> Any:
         """A parser that takes a text with a space or a leading number for an argument, unless it is an option."""

@@ -1,12 +1,13 @@
 """Commands of the store: `ls`, `show`, `verify`, `rm`, `restore` and `gc`."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voxgrad.cli.shared_options import Session, command
-from voxgrad.cli.terminal import section, size, table
+from voxgrad.cli.terminal import section, size, table, use_of
 from voxgrad.errors import BadInputError, ExitCode
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from voxgrad.store import Artifact, Lineage, Parent, Store, StoreEntry
     from voxgrad.store.artifact import ArtifactLocation
     from voxgrad.store.maintenance import Finding, Trashed
+    from voxgrad.voice.speakers import Speaker
 
 Reference = Annotated[str, typer.Argument(metavar="REF", help="Such as alice@v3 or voice/alice@v3.")]
 _SPEAKERS = "speakers"
@@ -42,44 +44,67 @@ def ls(
     tree: Annotated[bool, typer.Option("--tree", help="Show each artifact below what it was made from.")] = False,
 ) -> None:
     """List artifacts, or those of one kind."""
-    from voxgrad.store import Lineage, Store
+    from voxgrad.store import Artifact, Lineage, Store
 
     store = Store.open(session.home, newer_too=True)
     if kind == _SPEAKERS:
-        names = speakers(store)
-        session.answer({"speakers": names}, "\n".join(names))
+        listed = speakers(store)
+        then = f'say "hello" --voice {next(reversed(listed))} -o hello.wav'
+        session.answer({"speakers": [_about(*each) for each in listed.items()]}, speakers_table(listed), then)
         return
     if tree and kind is not None:
         raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
     entries = store.scan(kind)
     shown = forest(Lineage(store)) if tree else entries_table(entries)
+    own = [entry for entry in entries if isinstance(entry, Artifact) and not entry.embedded]
     session.answer(
         {"home": str(store.home), "artifacts": [_listed(entry) for entry in entries]},
         shown if entries else f"Nothing yet in {store.home}",
+        f"show {_named(max(own, key=lambda entry: entry.manifest.created))}" if own else 'say "hello" -o hello.wav',
     )
 
 
-def speakers(store: "Store") -> list[str]:
+def speakers(store: "Store") -> "dict[str, Speaker | None]":
     """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
+    from voxgrad.voice.speakers import speakers_of
+
+    listed: dict[str, Speaker | None] = {}
     newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
-    return [
-        name if speaker is None else f"{name}:{speaker}"
-        for name, artifact in newest.items()
-        for speaker in (None, *(artifact.manifest.settings["acoustic"]["speakers"] if artifact.kind == "base" else ()))
-    ]
+    for name, artifact in newest.items():
+        known = {speaker.name: speaker for speaker in speakers_of(artifact)}
+        listed[name] = known.get(artifact.manifest.settings.get("acoustic", {}).get("voice"))
+        if artifact.kind == "base":
+            listed |= {f"{name}:{speaker}": about for speaker, about in known.items()}
+    return listed
+
+
+def _about(name: str, speaker: "Speaker | None") -> dict[str, Any]:
+    about = {"sex": None, "accent": None, "hertz": None} if speaker is None else asdict(speaker)
+    return {**about, "name": name, "pitch": None if speaker is None else speaker.pitch}
+
+
+def speakers_table(listed: "dict[str, Speaker | None]") -> "Table":
+    """Names for --voice, with what is known of each."""
+    shown = table("name", "sex", "accent", "pitch", no_wrap={"name"})
+    for name, speaker in listed.items():
+        known = () if speaker is None else (speaker.sex, speaker.accent, speaker.pitch)
+        shown.add_row(name, *(value or "" for value in known))
+    return shown
 
 
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
     from voxgrad.store import DamagedArtifact
 
-    shown = table(*("kind", "ref", "created", "size", "from"), no_wrap={"kind", "created", "size"}, right={"size"})
+    shown = table(
+        *("kind", "ref", "created", "size", "from"), no_wrap={"kind", "ref", "created", "size"}, right={"size"}
+    )
     for entry in entries:
         if isinstance(entry, DamagedArtifact):
             shown.add_row(entry.kind, entry.ref, entry.state, "", entry.error.message, style="red")
             continue
         origin = [*entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
-        created = entry.manifest.created[:16].replace("T", " ")
+        created = entry.manifest.created[:10]
         shown.add_row(entry.kind, entry.ref, created, size(entry.size), ", ".join(origin))
     return shown
 
@@ -120,6 +145,10 @@ def _label(lineage: "Lineage", entry: "StoreEntry", note: str) -> "Text":
     return Text(f"{entry}, {size(entry.size)}{missing}{note}")
 
 
+def _named(location: "ArtifactLocation") -> str:
+    return f"{location.kind}/{location.ref}"
+
+
 def _place(location: "ArtifactLocation") -> dict[str, Any]:
     return {"kind": location.kind, "ref": location.ref}
 
@@ -156,6 +185,7 @@ def show(session: Session, ref: Reference) -> None:
             "made_from_it": [{**_place(entry), "digest": entry.digest} for entry in made],
         },
         _page(artifact, lineage, made, whole),
+        use_of(artifact),
     )
 
 
@@ -205,11 +235,19 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
     return Group(
         section(str(artifact), {name: str(value) for name, value in about.items() if value is not None}),
         section("metrics", flattened(manifest.metrics)),
-        section("settings", flattened(manifest.settings)),
+        section("settings", flattened(_without_long_list(manifest.settings))),
         section(f"files ({size(artifact.size)})", files),
         section("made from it", by_kind),
         tree,
     )
+
+
+def _without_long_list(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which the speakers of a large base are only counted."""
+    acoustic = settings.get("acoustic", {})
+    if len(speakers := acoustic.get("speakers", ())) <= _FILES_SHOWN:
+        return settings
+    return {**settings, "acoustic": {**acoustic, "speakers": f"{len(speakers)}: `voxgrad ls speakers` lists them"}}
 
 
 def _grow(tree: "Tree", ancestors: "Sequence[dict[str, Any]]") -> None:
@@ -299,11 +337,13 @@ def rm(
     """Move an artifact to the trash. Its number is never used again."""
     from voxgrad.store.maintenance import remove
 
-    _tell(session, "removed", remove(session.store, session.store.locate(ref), cascade=cascade))
+    removed = remove(session.store, session.store.locate(ref), cascade=cascade)
+    _tell(session, "removed", removed, f"restore {_named(removed[0])}")
 
 
-def _tell(session: Session, what: str, entries: "Sequence[StoreEntry]") -> None:
-    session.answer({what: [_place(entry) for entry in entries]}, "\n".join(f"{what} {entry}" for entry in entries))
+def _tell(session: Session, what: str, entries: "Sequence[StoreEntry]", then: str) -> None:
+    listed = "\n".join(f"{what} {entry}" for entry in entries)
+    session.answer({what: [_place(entry) for entry in entries]}, listed, then)
 
 
 @command()
@@ -318,13 +358,15 @@ def restore(
     from voxgrad.store.maintenance import restore as bring_back
 
     if ref is not None:
-        _tell(session, "restored", bring_back(session.store, ref))
+        restored = bring_back(session.store, ref)
+        _tell(session, "restored", restored, f"show {_named(restored[0])}")
         return
     trash = in_trash(session.store)
     shown = table("kind", "ref", "removed", no_wrap={"kind", "removed"})
     for trashed in trash:
         shown.add_row(trashed.location.kind, trashed.location.ref, f"{trashed.removed:%Y-%m-%d %H:%M}")
-    session.answer({"trash": _trash(trash)}, shown if trash else "Nothing in the trash")
+    then = f"restore {_named(trash[0].location)}" if trash else None
+    session.answer({"trash": _trash(trash)}, shown if trash else "Nothing in the trash", then)
 
 
 def _trash(trash: "Sequence[Trashed]") -> list[dict[str, Any]]:
@@ -358,4 +400,5 @@ def gc(
             "size": done.size,
         },
         "\n".join([*lines, f"{verb} {size(done.size)}"]),
+        f"gc --days {days}" if dry_run and done.size else None,
     )

@@ -1,6 +1,8 @@
 """Output for users: progress on standard error, the answer on standard output."""
 
 import json
+import re
+import shutil
 import sys
 import time
 from collections import deque
@@ -8,10 +10,10 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
+from typing import IO, TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from voxgrad.cli.shared_options import RANK, Session
-from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said, counted
+from voxgrad.events import Advanced, Began, Ended, Event, Measured, Said, Skipped, counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,14 +22,42 @@ if TYPE_CHECKING:
 
     from voxgrad.store import Artifact
 
+_WORD = re.compile(r"`[^`]*`\S*|\S+")
+_BAR = 20  # columns
 _WINDOW = 30.0
 """Seconds that a rate is measured over."""
+
+
+def filled(text: str, stream: IO[str], margin: int = 0) -> str:
+    """A text with its long lines broken between words, where a terminal would break them anywhere.
+
+    What stands in backticks, and a word that is longer than a line, can be copied whole. ``margin`` is the number of
+    columns before every line.
+    """
+    if not stream.isatty():
+        return text
+    width, lines = shutil.get_terminal_size().columns - margin, []
+    for line in text.splitlines():
+        row, indent = line, line[: len(line) - len(line.lstrip())]
+        if len(line) > width:
+            row = ""
+            for word in _WORD.findall(line):
+                if row and len(row) + 1 + len(word) > width:
+                    lines.append(row)
+                    row = ""
+                row = f"{row} {word}" if row else f"{indent}{word}"
+        lines.append(row)
+    return "\n".join(lines)
 
 
 def answer(content: "RenderableType | dict[str, Any]") -> None:
     """Print a command's result on standard output, a dictionary as JSON."""
     if isinstance(content, dict):
-        sys.stdout.write(f"{json.dumps(content, allow_nan=False)}\n")
+        content = json.dumps(content, allow_nan=False)
+    elif isinstance(content, str):
+        content = filled(content, sys.stdout)
+    if isinstance(content, str):
+        sys.stdout.write(f"{content}\n")
         return
     from rich.console import Console
 
@@ -36,7 +66,7 @@ def answer(content: "RenderableType | dict[str, Any]") -> None:
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False)
     # Written by ourselves, for rich would end the process where a pipe is closed.
     with console.capture() as capture:
-        console.print(content, soft_wrap=isinstance(content, str))
+        console.print(content, crop=False)
     text = capture.get()
     if width is not None:
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
@@ -52,15 +82,16 @@ def shown_path(path: Path) -> str:
 def section(title: str, rows: dict[str, str]) -> "RenderableType":
     """A heading over names and values; nothing at all where there are none."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows.items():
-        grid.add_row(Text(name), Text(value))
-    return Group(Text(title, style="bold"), grid, "") if rows else Group()
+    if not rows:
+        return Group()
+    margin = max(map(len, rows)) + 4
+    shown = [
+        f"{f'  {name}':{margin}}" + filled(value, sys.stdout, margin).replace("\n", f"\n{' ' * margin}")
+        for name, value in rows.items()
+    ]
+    return Group(Text(title, style="bold"), Text("\n".join(shown), no_wrap=True, overflow="ignore"), "")
 
 
 def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = ()) -> "Table":
@@ -74,20 +105,46 @@ def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = 
     return shown
 
 
+_USES = {
+    "dataset": "finetune --data {ref}",
+    "voice": 'say "hello" --voice {ref} -o hello.wav',
+    "base": 'say "hello" --voice {ref} -o hello.wav',
+    "onnx": 'say "hello" --voice onnx/{ref} -o hello.wav',
+    "vocoder": 'say "hello" --vocoder {ref} -o hello.wav',
+}
+
+
+def use_of(artifact: "Artifact") -> str | None:
+    """The command that one types next with an artifact, if there is a usual one."""
+    use = _USES.get(artifact.kind)
+    return None if use is None else use.format(ref=artifact.ref)
+
+
 def identity(artifact: "Artifact") -> dict[str, Any]:
     """An artifact that a command made, for --json."""
     return {artifact.kind: artifact.ref, "digest": artifact.digest, "directory": str(artifact.directory)}
 
 
 def duration(seconds: float) -> str:
-    """Seconds as ``1:05`` or ``2:01:05``.
+    """Seconds as ``36 s``, ``1:05`` or ``2:01:05``.
 
-    >>> duration(65.2), duration(7265)
-    ('1:05', '2:01:05')
+    >>> duration(36), duration(65.2), duration(7265)
+    ('36 s', '1:05', '2:01:05')
     """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+
+
+def length(seconds: float) -> str:
+    """How long speech lasts: `duration`, but exact under a minute.
+
+    >>> length(3.456), length(65.2)
+    ('3.46 s', '1:05')
+    """
+    return f"{seconds:.2f} s" if seconds < 59.995 else duration(seconds)
 
 
 def size(count: int) -> str:
@@ -113,6 +170,8 @@ class _Task:
     began: float
     """Seconds on the renderer's clock, as is every time here."""
     done: float = 0
+    before: float = 0
+    """Units that an earlier command finished."""
     samples: deque[tuple[float, float]] = field(default_factory=deque)
     shown: float = 0.0
     """When a line was last printed."""
@@ -125,20 +184,29 @@ class _Task:
         while now - self.samples[0][0] > _WINDOW and len(self.samples) > 2:
             self.samples.popleft()
 
+    def skip(self) -> None:
+        """The next unit was finished by an earlier command, and tells nothing of how long one takes."""
+        self.before += 1
+        self.samples.clear()
+
     def due(self, now: float) -> bool:
         """Whether to print a plain line: every ten seconds, or at each tenth of the work."""
         tenth = self.total is not None and 10 * (self.done - self.shown_done) >= self.total
         return now - self.shown >= (1 if tenth else 10)
 
     def status(self) -> str:
-        """Such as ``40/200 clips · 12.3/s · 0:13 left``."""
-        count = f"{round(self.done, 1):.16g}" + ("" if self.total is None else f"/{self.total}")
-        parts = [f"{count} {self.unit}".rstrip()]
+        """Such as ``40/200 clips · 12.3/s · 13 s left``; where seconds are counted, ``5:00 of 20:00 · 15:00 left``."""
+        timed = self.unit == "seconds" and self.total is not None
+        if timed:
+            parts = [f"{duration(self.done)} of {duration(self.total or 0)}"]
+        else:
+            count = f"{round(self.done, 1):.16g}" + ("" if self.total is None else f"/{self.total}")
+            parts = [f"{count} {self.unit}".rstrip()]
         # The first sample may stand far into the work, where a training run is resumed.
         (first, start), (last, end) = (self.samples[0], self.samples[-1]) if self.samples else ((0.0, 0), (0.0, 0))
         if last > first and end > start:
             rate = (end - start) / (last - first)
-            parts.append(f"{rate:.3g}/s")
+            parts += [] if timed else [f"{rate:.3g}/s"]
             if self.total is not None:
                 parts.append(f"{duration((self.total - self.done) / rate)} left")
         return " · ".join(parts)
@@ -164,7 +232,7 @@ class Renderer:
         if self._console.is_terminal and not self._console.is_dumb_terminal and not session.quiet:
             self._progress = Progress(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=20),
+                BarColumn(bar_width=_BAR),
                 TextColumn("{task.fields[status]}", markup=False),
                 console=self._console,
                 # Else answers that are piped would be shown on standard error instead.
@@ -196,8 +264,11 @@ class Renderer:
                 if self._session.verbose:
                     shown = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
                     self._print(f"{stage} {step}: {shown}")
-            case Began(task, total, unit):
-                self._begin(task, _Task(total, unit, began=self._clock(), shown=self._clock()))
+            case Began(task, total, unit, done):
+                now = self._clock()
+                self._begin(task, _Task(total, unit, now, done, done, shown=now, shown_done=done))
+            case Skipped(task):
+                self._tasks[task].skip()
             case Advanced(task, done, note):
                 self._advance(task, done, note)
             case Ended(task):
@@ -206,10 +277,12 @@ class Renderer:
     def _begin(self, name: str, task: _Task) -> None:
         self._tasks[name] = task
         if self._progress is not None:
-            self._bars[name] = self._progress.add_task(name, total=task.total, status=task.status())
+            self._bars[name] = self._progress.add_task(
+                name, total=task.total, completed=int(task.done), status=task.status()
+            )
         else:
-            amount = "" if task.total is None or task.unit == "%" else f" ({counted(task.total, task.unit)})"
-            self._print(f"{name}{amount} …")
+            total = "" if task.total is None or task.unit == "%" else f" ({counted(task.total, task.unit)})"
+            self._print(f"{name}{total}{f' after {task.status()}' if task.done else ''} …")
 
     def _advance(self, name: str, done: float, note: str) -> None:
         now = self._clock()
@@ -217,12 +290,15 @@ class Renderer:
             self._begin(name, _Task(None, "", began=now, shown=now))
         task = self._tasks[name]
         task.advance(done, now)
-        remark = f" · {note}" if note else ""
+        status, remark = task.status(), f" · {note}" if note else ""
         if self._progress is not None:
-            self._progress.update(self._bars[name], completed=done, status=task.status() + remark)
+            room = self._console.width - len(name) - len(status) - _BAR - 2
+            if len(remark) > room:  # the first of the losses
+                remark = remark[: max(room, 0)].rpartition("  ")[0]
+            self._progress.update(self._bars[name], completed=done, status=status + remark)
         elif task.due(now):
             task.shown, task.shown_done = now, done
-            self._print(f"{name}: {task.status()}{remark}")
+            self._print(f"{name}: {status}{remark}")
 
     def _end(self, name: str) -> None:
         task = self._tasks.pop(name, None)
@@ -230,8 +306,10 @@ class Renderer:
             return
         if self._progress is not None:
             self._progress.remove_task(self._bars.pop(name))
-        amount = f"{counted(round(task.done), task.unit).rstrip()} in " if task.done or task.unit else ""
+        done = round(task.done - task.before)
+        counts = (done or task.unit) and task.unit != "seconds"
+        amount = f"{counted(done, task.unit).rstrip()} in " if counts else ""
         self._print(f"{name}: {amount}{duration(self._clock() - task.began)}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(filled(text, self._console.file), soft_wrap=True)

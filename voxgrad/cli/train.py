@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from voxgrad.cli.shared_options import RANK, SHARED, PresetName, Session, Vocoder, command
-from voxgrad.cli.terminal import duration, identity, size, table
+from voxgrad.cli.terminal import duration, identity, size, table, use_of
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Emit, Said
 
@@ -35,6 +35,7 @@ def runs(session: Session) -> None:
     session.answer(
         {"home": str(session.store.home), "runs": [_described(run) for run in unfinished_runs]},
         runs_table(unfinished_runs) if unfinished_runs else f"No run in progress in {session.store.home}",
+        f"{unfinished_runs[-1].record.step} --resume {unfinished_runs[-1].id}" if unfinished_runs else None,
     )
 
 
@@ -283,7 +284,8 @@ def evaluate(
         chosen = choose_vocoder(session.store, vocoder, mel_of(artifact), progress.emit)
         made = step(session.store, artifact, dataset, chosen, trial=trial, emit=progress.emit)
     about = {**identity(made), "parents": made.parent_refs, "metrics": made.manifest.metrics}
-    session.answer(about, "" if session.json else evaluation_table(made))
+    then = f"card {artifact.ref}" if artifact.kind == "voice" else use_of(artifact)
+    session.answer(about, "" if session.json else evaluation_table(made), then)
 
 
 def evaluation_table(made: "Artifact") -> "Table":
@@ -324,7 +326,8 @@ def card(
         made = step(session.store, session.store.find(voice, "voice"), progress.emit)
     metrics = made.manifest.metrics
     page = str(made.directory / "card.html")
-    session.answer({"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}")
+    then = f'say "hello" --voice {made.parent_refs["voice"]} -o hello.wav'
+    session.answer({"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}", then)
 
 
 def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> str | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.clean import cutting_pauses, open_recording, part, pieces, speech_span
-from voxgrad.audio.io import Samples, Waveform
+from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.audio.loudness import amplify, level_gain, loudness
 from voxgrad.audio.measures import snr
 from voxgrad.audio.mel import log_mel
@@ -59,7 +59,7 @@ MOST_SUSTAINED: Final = 0.35
 _STEP: Final = 0.01
 _NOTE_FRAMES: Final = 25
 _NOTE_SEMITONES: Final = 1.0
-_DELIVERY: Final = DeliverySpec(edge_silence=None)
+_AS_VOCODED: Final = DeliverySpec()
 _SMOOTHED: Final = 13
 """Frames over which levels are averaged: 150 ms, a syllable."""
 _QUIETEST: Final = -35.0
@@ -262,30 +262,39 @@ def sustained(f0: NDArray[np.float64]) -> float:
     return float(held.sum() / voiced.sum())
 
 
-def convert(
-    engine: TorchEngine, source: SourceSpeech, kept: ConversionSpec, synthesis: SynthesisSpec, seed: int
-) -> Iterator[SpokenPassage]:
+def convert(engine: TorchEngine, source: SourceSpeech, kept: ConversionSpec, job: SpeechJob) -> Iterator[SpokenPassage]:
     """Speak a recording again; the gaps between its pieces become silence of the same length.
+
+    Each piece is brought to the rate, loudness and peak that the job asks for.
 
     Yields:
         A passage for every piece, with the silence before it, and the silence at the end.
     """
-    rate, hop, written, stop = engine.rate, engine.spec.mel.hop_length, 0, 0
+    rate, hop, written, stop = job.rate, engine.spec.mel.hop_length, 0, 0
+
+    def silence(samples: int) -> int:
+        return round(max(samples, 0) * rate / engine.rate)
+
     for number, piece in enumerate(source.pieces):
-        gap = max(piece.start - stop, 0)
-        samples, mel, durations = _spoken(engine, source, piece, kept, synthesis, piece_seed(seed, number))
-        edges = np.cumsum([0, *durations]) * hop / rate
+        gap = silence(piece.start - stop)
+        spoken, mel, durations = _spoken(engine, source, piece, kept, job, piece_seed(job.seed, number))
+        samples = job.level(piece.passage, resample(Waveform(spoken, engine.rate), rate).samples)
+        edges = np.cumsum([0, *durations]) * hop / engine.rate
         timing = timed(piece.passage, edges.tolist(), (written + gap) / rate)
         yield SpokenPassage(piece.passage, np.pad(samples, (gap, 0)), mel, durations, timing)
         written += gap + len(samples)
         stop = piece.start + len(piece.log_f0) * hop
-    left = max(len(source.waveform.samples) - stop, 0)
+    left = silence(len(source.waveform.samples) - stop)
     yield silence_at_end(left, written + left, rate)
 
 
-def conversion_recipe(voice: Voice, text: str, recording: Recording, synthesis: SynthesisSpec, seed: int) -> Recipe:
+def conversion_job(voice: Voice, text: str, synthesis: SynthesisSpec, delivery: DeliverySpec, seed: int) -> SpeechJob:
+    """How the words of a recording are spoken; its silences are those of the recording."""
+    return SpeechJob(text, Cast(voice), synthesis, delivery.model_copy(update={"edge_silence": None}), seed)
+
+
+def conversion_recipe(job: SpeechJob, recording: Recording) -> Recipe:
     """All that is needed to convert a recording again, except the recording."""
-    job = SpeechJob(text, Cast(voice), synthesis, _DELIVERY, seed)
     return job.recipe.model_copy(update={"recording": recording})
 
 
@@ -294,7 +303,7 @@ def _spoken(
     source: SourceSpeech,
     piece: SourcePiece,
     kept: ConversionSpec,
-    synthesis: SynthesisSpec,
+    job: SpeechJob,
     seed: int,
 ) -> tuple[Samples, Samples, tuple[int, ...]]:
     """Samples, mel and durations of one piece."""
@@ -302,16 +311,16 @@ def _spoken(
     voiced = torch.from_numpy(piece.log_f0 > 0)
     performance = Performance(piece.durations, source.scores(piece), voiced, kept.timing, kept.melody)
     generator = torch.Generator().manual_seed(seed)
-    mel, durations = engine.mel(piece.passage.encoded.tokens, synthesis, generator, performance=performance)
+    mel, durations = engine.mel(piece.passage.encoded.tokens, job.synthesis, generator, performance=performance)
     if kept.timing:  # without the frames that fill the network's last block
         mel, durations = mel[:, : len(piece.log_f0)], tuple(piece.durations.tolist())
-    samples = engine.vocode(mel, _DELIVERY)
+    samples = engine.vocode(mel, _AS_VOCODED)
     at = performance.source_frames(*frame_positions(torch.tensor([durations]), mel.shape[1]))[0].numpy()
     if kept.melody > 0 and engine.acoustic.model.frame_prior is None:
         samples = _bent(samples, spec, performance, at)
-    if kept.loudness:
+    if kept.dynamics:
         samples = samples * _gains(levels(samples, spec), piece.levels[at], spec.hop_length)
-    return faded(engine.deliver(samples, _DELIVERY), engine.rate), mel.numpy(), durations
+    return faded(engine.deliver(samples, job.delivery), engine.rate), mel.numpy(), durations
 
 
 def _bent(samples: Samples, spec: MelSpec, performance: Performance, at: NDArray[np.int64]) -> Samples:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,6 +25,7 @@ from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
 from voxgrad.server import page_api, speech_api, workers
 from voxgrad.server.clone import CloneJobs
 from voxgrad.server.http import ClientLeftError, HTTPError, Protection, as_http, check_settings, error_response
+from voxgrad.server.openapi import Health, document
 from voxgrad.server.service import SpeechService, locations
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.server.workers import Metrics, WorkerPool
@@ -74,6 +75,8 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             Mount("/page", StaticFiles(directory=_PAGE), name="page"),
             *speech_api.ROUTES,
             *page_api.ROUTES,
+            Route("/docs", RedirectResponse("/#/docs"), methods=["GET"]),
+            Route("/openapi.json", openapi, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", metrics_text, methods=["GET"]),
         ],
@@ -104,7 +107,12 @@ async def page(_: Request) -> Response:
 async def healthz(request: Request) -> Response:
     """GET /healthz: the server takes requests."""
     pool: WorkerPool = request.app.state.service.pool
-    return JSONResponse({"status": "ok", "workers": pool.workers, "waiting": pool.waiting})
+    return JSONResponse(Health(workers=pool.workers, waiting=pool.waiting).model_dump())
+
+
+async def openapi(_: Request) -> Response:
+    """GET /openapi.json: the speech routes, described."""
+    return JSONResponse(document())
 
 
 async def metrics_text(request: Request) -> Response:

@@ -120,6 +120,8 @@ class CloneRecord(Spec):
 class _Task:
     total: int | None
     done: float = 0
+    before: float = 0
+    """What an earlier process did."""
     began: float = 0.0
     first: float | None = None
 
@@ -162,8 +164,8 @@ class CloneJob:
         """Handle one line from the process."""
         self.tasks.pop("load", None)  # what speaks is loaded
         match event:
-            case {"event": "began", "task": task, "total": total}:
-                self.tasks[task] = _Task(total)
+            case {"event": "began", "task": task, "total": total, "done": done}:
+                self.tasks[task] = _Task(total, done, done)
             case {"event": "advanced", "task": task, "done": done} if task in self.tasks:
                 self.tasks[task].advance(done)
             case {"event": "ended", "task": task}:
@@ -204,6 +206,7 @@ class CloneJob:
             "task": name,
             "done": task.done,
             "total": task.total,
+            "before": task.before,
             "seconds_left": task.seconds_left(),
             "seconds": round(time.monotonic() - self.began, 1),
             "curve": self.curve,

@@ -27,9 +27,9 @@ _DISCARDING: Final = 5.0  # seconds
 _MOST_DISCARDED: Final = 64 << 20  # bytes
 _STATUSES: Final = {ExitCode.BAD_INPUT: 400, ExitCode.ENVIRONMENT: 503}
 _CODES: Final = {400: "bad_input", 503: "unavailable", 507: "disk_full"}
-_OPEN: Final = ("/", "/healthz")
+_OPEN: Final = ("/", "/docs", "/openapi.json", "/healthz")
 _OPEN_BELOW: Final = "/page/"
-"""What is answered without a token: the page itself, which has no secrets, and whether the server runs."""
+"""What is answered without a token: the page itself and the document, which have no secrets, and whether it runs."""
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -51,6 +51,21 @@ class ClientLeftError(Exception):
     """The client has disconnected."""
 
 
+class ErrorDetail(BaseModel):
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's form of an error."""
+
+    error: ErrorDetail
+
+
 class HTTPError(Exception):
     """An error response: one line that says what is wrong and what to do, and a ``code`` for programs.
 
@@ -70,8 +85,8 @@ class HTTPError(Exception):
         self.status, self.message, self.code, self.headers = status, message, code, headers
         kind = "rate_limit_error" if status == 429 else "invalid_request_error"
         kind = "server_error" if status >= 500 else kind
-        self.content = {"error": {"message": message, "type": kind, "param": parameter, "code": code}}
-        """OpenAI's form of an error."""
+        detail = ErrorDetail(message=message, type=kind, param=parameter, code=code)
+        self.content: dict[str, Any] = ErrorBody(error=detail).model_dump()
 
 
 def as_http(error: Exception) -> HTTPError:

@@ -272,7 +272,7 @@ async def rename(request: Request) -> Response:
     """POST /api/voices/{voice}/rename: the same voice under another name; the old one goes to the trash."""
     body = await parsed(request, NameBody)
     renamed = await _with_voice(request, lambda store, voice: _renamed(store, voice, body.name))
-    return JSONResponse(described(renamed))
+    return JSONResponse(described(renamed).model_dump())
 
 
 def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from voxgrad.server.workers import Metrics
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.speakers import speakers_of
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
@@ -53,42 +55,157 @@ _CHARACTERS_A_TOKEN: Final = 4  # of OpenAI's count, which nobody pays for here
 _LOWER: Final = BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)
 
 
-class _NamedVoice(BaseModel):
+class _Documented(BaseModel):
+    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+
+
+class NamedVoice(_Documented):
+    """A voice, as some of OpenAI's clients name it."""
+
     id: Annotated[str, Field(max_length=200)]
 
 
-class SpeechBody(BaseModel):
-    """The body of ``/v1/audio/speech`` apart from settings. What is not known, such as ``instructions``, is ignored."""
-
-    model_config = ConfigDict(extra="ignore")
+class SpeechBody(_Documented):
+    """What to speak, and how. Fields that are not known, such as `instructions`, are ignored; null is the default."""
 
     model: str = "voxgrad"
+    """voxgrad, voxgrad-draft (fast) or voxgrad-best (slow), or one of OpenAI's."""
     input: str
-    voice: Annotated[str, Field(max_length=200)] | _NamedVoice | None = None
-    """A reference such as ``alice``, ``english:kathleen``, or a name of OpenAI's; None: the newest voice."""
+    """The text, or SSML."""
+    voice: Annotated[str, Field(max_length=200)] | NamedVoice | None = None
+    """A reference such as alice or english:kathleen, or a name of OpenAI's (default: the newest voice)."""
     response_format: Annotated[Literal["mp3", "m4a", "opus", "aac", "flac", "wav", "pcm"] | None, _LOWER] = None
-    """None: that of the purpose, or mp3."""
+    """Format of the audio (default: that of the purpose, or mp3)."""
     stream_format: Annotated[Literal["audio", "sse"], _LOWER] = "audio"
+    """The audio file in pieces, or server-sent events."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Another number gives another reading."""
     include: list[Literal["words", "mel"]] = []
-    """What events bring beside the audio."""
+    """What events contain beside the audio."""
 
 
-_SPEECH_BODY = request_body(SpeechBody, SynthesisSpec, DeliverySpec, without={"speaker"})
+SpeechRequest = request_body(SpeechBody, SynthesisSpec, DeliverySpec, without={"speaker"})
 """With the settings of `say`; the voice names the speaker."""
+
+
+class WordTimes(_Documented):
+    """When a word is said, in seconds."""
+
+    text: str
+    start: float
+    stop: float
+
+
+class PassageTimes(_Documented):
+    """When a passage is said, in seconds."""
+
+    start: float
+    stop: float
+    words: list[WordTimes]
+
+
+class Mel(_Documented):
+    """A mel spectrogram."""
+
+    bands: int
+    frames: str
+    """Bytes from 0 to 255 in base64, frame by frame."""
+
+
+class AudioDelta(_Documented):
+    """The event of a passage that is spoken."""
+
+    type: Literal["speech.audio.delta"] = "speech.audio.delta"
+    audio: str
+    """The next bytes of the audio file, in base64."""
+    passage: PassageTimes | None = None
+    mel: Mel | None = None
+
+
+class Usage(_Documented):
+    """Counts as OpenAI's; nobody pays for them here."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class AudioDone(_Documented):
+    """The last event."""
+
+    type: Literal["speech.audio.done"] = "speech.audio.done"
+    usage: Usage
+
+
+class ModelInfo(_Documented):
+    """A model, which is a quality of speech."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "voxgrad"
+
+
+class ModelList(_Documented):
+    """The models."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelInfo]
+
+
+class SpeakerInfo(_Documented):
+    """A speaker; null is what nobody knows."""
+
+    name: str
+    sex: Literal["female", "male"] | None
+    accent: str | None
+    hertz: int | None
+    """Mean pitch."""
+    pitch: Literal["low", "middle", "high"] | None
+
+
+class VoiceInfo(_Documented):
+    """A voice or base."""
+
+    id: str
+    """What a request calls it."""
+    name: str
+    object: Literal["voice"] = "voice"
+    ref: str
+    """With its version."""
+    kind: str
+    created: str
+    consent: str | None
+    """Statement of the person whose voice it is."""
+    licence: str | None
+    embedded: bool
+    """It comes with voxgrad."""
+    size: int
+    """In bytes."""
+    speakers: list[str]
+    """Of a base; a request names one as base:speaker."""
+    speaker_details: list[SpeakerInfo]
+    """What is known of them, or of the one speaker of a voice."""
+
+
+class VoiceList(_Documented):
+    """The newest version of every voice and base."""
+
+    object: Literal["list"] = "list"
+    voices: list[VoiceInfo]
 
 
 async def speech(request: Request) -> Response:
     """POST /v1/audio/speech."""
     service: SpeechService = request.app.state.service
     settings: ServerSettings = request.app.state.settings
-    body = await parsed(request, _SPEECH_BODY)
+    body = await parsed(request, SpeechRequest)
     most = settings.limits.text_characters
     if len(body.input) > most:
         message = f"input has {len(body.input)} characters, but at most {most} are allowed: send it in parts."
         raise HTTPError(400, message, code="string_above_max_length", parameter="input")
     _require_model(body.model)
-    wanted = body.voice.id if isinstance(body.voice, _NamedVoice) else body.voice
+    wanted = body.voice.id if isinstance(body.voice, NamedVoice) else body.voice
     voice = await asyncio.to_thread(_find, service, wanted, settings.voice_names)
     synthesis = {"quality": MODELS[body.model], **given(SynthesisSpec, body), "speaker": voice.speaker}
     asked = SpeechJob(
@@ -196,41 +313,39 @@ async def _events(
         async for piece in pieces:
             seconds += len(piece.samples) / asked.rate
             audio = _base64(await encoder.write(piece.samples))
-            words = {"passage": _timing(piece)} if "words" in include else {}
-            mel = {"mel": _mel(piece, asked)} if "mel" in include and piece.mel.size else {}
-            yield _event("speech.audio.delta", audio=audio, **words, **mel)
+            times = _timing(piece) if "words" in include else None
+            mel = _mel(piece, asked) if "mel" in include and piece.mel.size else None
+            yield _event(AudioDelta(audio=audio, passage=times, mel=mel).model_dump(exclude_none=True))
         for block in _blocks(await encoder.finish()):
-            yield _event("speech.audio.delta", audio=_base64(block))
+            yield _event(AudioDelta(audio=_base64(block)).model_dump(exclude_none=True))
     except Exception as error:  # noqa: BLE001 - the status is sent: all that is left is an event
         shown = as_http(error)
         if shown.status >= 500:
             _LOG.exception("speech failed")
-        yield _event("error", **shown.content)
+        yield _event({"type": "error", **shown.content})
         return
     counts = len(asked.text) // _CHARACTERS_A_TOKEN, round(seconds * 20)
-    usage = {"input_tokens": counts[0], "output_tokens": counts[1], "total_tokens": sum(counts)}
-    yield _event("speech.audio.done", usage=usage)
+    usage = Usage(input_tokens=counts[0], output_tokens=counts[1], total_tokens=sum(counts))
+    yield _event(AudioDone(usage=usage).model_dump())
 
 
-def _timing(piece: SpokenPassage) -> dict[str, Any]:
-    """When a passage and its words are said."""
+def _timing(piece: SpokenPassage) -> PassageTimes:
     words = [
-        {"text": word.written, "start": round(word.start, 3), "stop": round(word.stop, 3)}
+        WordTimes(text=word.written, start=round(word.start, 3), stop=round(word.stop, 3))
         for word in piece.timing.words
         if word.written
     ]
-    return {"start": piece.timing.start, "stop": piece.timing.stop, "words": words}
+    return PassageTimes(start=piece.timing.start, stop=piece.timing.stop, words=words)
 
 
-def _mel(piece: SpokenPassage, asked: SpeechJob) -> dict[str, Any]:
-    """The mel as bytes, frame by frame."""
+def _mel(piece: SpokenPassage, asked: SpeechJob) -> Mel:
     low, high = asked.voice.spec.mel.range
     frames = (np.clip((piece.mel - low) / (high - low), 0, 1) * 255).T.astype(np.uint8)
-    return {"bands": frames.shape[1], "frames": _base64(frames.tobytes())}
+    return Mel(bands=frames.shape[1], frames=_base64(frames.tobytes()))
 
 
-def _event(kind: str, **content: object) -> bytes:
-    return f"data: {json.dumps({'type': kind, **content}, separators=(',', ':'))}\n\n".encode()
+def _event(content: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(content, separators=(',', ':'))}\n\n".encode()
 
 
 def _base64(content: bytes) -> str:
@@ -239,12 +354,11 @@ def _base64(content: bytes) -> str:
 
 async def models(request: Request) -> Response:
     """GET /v1/models, and one of them by its name."""
-    listed = {name: {"id": name, "object": "model", "created": 0, "owned_by": "voxgrad"} for name in MODELS}
     wanted = request.path_params.get("model")
     if wanted is None:
-        return JSONResponse({"object": "list", "data": list(listed.values())})
+        return JSONResponse(ModelList(data=[ModelInfo(id=name) for name in MODELS]).model_dump())
     _require_model(wanted)
-    return JSONResponse(listed[wanted])
+    return JSONResponse(ModelInfo(id=wanted).model_dump())
 
 
 async def options(_: Request) -> Response:
@@ -261,26 +375,25 @@ async def options(_: Request) -> Response:
 async def voices(request: Request) -> Response:
     """GET /v1/audio/voices: the newest version of every voice and base."""
     newest = await asyncio.to_thread(request.app.state.service.newest_speakers)
-    return JSONResponse({"object": "list", "voices": [described(voice) for voice in newest]})
+    return JSONResponse(VoiceList(voices=[described(voice) for voice in newest]).model_dump())
 
 
-def described(voice: Artifact) -> dict[str, Any]:
-    """A voice as JSON for clients."""
-    manifest = voice.manifest
-    speakers = manifest.settings.get("acoustic", {}).get("speakers", {})
-    return {
-        "id": voice.name,
-        "name": voice.name,
-        "object": "voice",
-        "ref": voice.ref,
-        "kind": voice.kind,
-        "created": manifest.created,
-        "consent": manifest.consent,
-        "licence": manifest.licence,
-        "embedded": voice.embedded,
-        "size": voice.size,
-        "speakers": list(speakers) if voice.kind == "base" else [],
-    }
+def described(voice: Artifact) -> VoiceInfo:
+    """A voice for clients."""
+    manifest, speakers = voice.manifest, speakers_of(voice)
+    return VoiceInfo(
+        id=voice.name,
+        name=voice.name,
+        ref=voice.ref,
+        kind=voice.kind,
+        created=manifest.created,
+        consent=manifest.consent,
+        licence=manifest.licence,
+        embedded=voice.embedded,
+        size=voice.size,
+        speakers=[speaker.name for speaker in speakers] if voice.kind == "base" else [],
+        speaker_details=[SpeakerInfo(**asdict(speaker), pitch=speaker.pitch) for speaker in speakers],
+    )
 
 
 ROUTES = [

@@ -197,7 +197,7 @@ class AcousticSpec(Spec):
         if speaker not in self.speakers:
             near = difflib.get_close_matches(speaker, self.speakers, cutoff=0.3) or [self.voice]
             message = f"there is no speaker {speaker} among the {len(self.speakers)} of this voice"
-            raise BadInputError(message, f"Similar: {', '.join(near)}. `voxgrad show` lists all.")
+            raise BadInputError(message, f"Similar: {', '.join(near)}. `voxgrad ls speakers` lists all.")
         return self.speakers[speaker]
 
 

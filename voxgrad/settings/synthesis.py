@@ -6,7 +6,7 @@ page and Python, with its docstring as its help: the first sentence is what `-h`
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AliasChoices, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from voxgrad.samplers import DETERMINISTIC, SAMPLERS
 from voxgrad.settings.model import ModelSpec, Positive, Quality, Spec, one_of
@@ -20,7 +20,7 @@ class SynthesisSpec(Spec):
     """How a text is spoken."""
 
     speaker: str | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
-    """Speaker of a base, such as kathleen (default: the base's own). `voxgrad show` lists them."""
+    """Speaker of a base, such as kathleen (default: the base's own). `voxgrad ls speakers` lists them."""
     speed: Speed = 1.0
     """Speaking rate: 2 is twice as fast."""
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -147,7 +147,7 @@ class ConversionSpec(Spec):
     """Keep the duration of every sound and pause; otherwise the voice's own."""
     melody: float = Field(default=1.0, ge=0, le=1)
     """Share of the recording's melody, moved to the voice's median and range: 0 is the voice's own melody."""
-    loudness: bool = True
+    dynamics: bool = Field(default=True, validation_alias=AliasChoices("dynamics", "loudness"))
     """Keep the recording's changes of loudness. The level follows in windows of 150 ms, with at most 12 dB of gain."""
 
 

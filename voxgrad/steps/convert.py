@@ -12,20 +12,20 @@ from torch.nn import functional as F
 
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.mel import ENDINGS, PICKLES, log_mel, read_mel
-from voxgrad.conversion.convert import conversion_recipe, read_source
+from voxgrad.conversion.convert import conversion_job, conversion_recipe, read_source
 from voxgrad.conversion.convert import convert as spoken
 from voxgrad.errors import BadInputError, IntegrityError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, Skipped
 from voxgrad.files import sha256_of
 from voxgrad.preparation.speech_recognition import Recogniser
-from voxgrad.settings import ConversionSpec, MelSpec, SynthesisSpec
+from voxgrad.settings import ConversionSpec, DeliverySpec, MelSpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.vocoder.choice import mel_of
 from voxgrad.vocoder.registry import load_vocoder
 from voxgrad.voice.metadata import Recording
 from voxgrad.voice.speak import AudioTarget, SpokenPassage
 from voxgrad.voice.torch_engine import TorchEngine
-from voxgrad.voice.voice import Voice
+from voxgrad.voice.voice import SpeechJob, Voice
 
 _CONVERT, _VOCODE = "convert", "vocode"
 
@@ -54,12 +54,14 @@ class ConversionOptions:
     Attributes:
         kept: what is kept of the recordings.
         synthesis: steps, temperature, speaker.
+        delivery: what the audio files are like.
         seed: of all noise.
         recogniser: for recordings without a text; None: there is none.
     """
 
     kept: ConversionSpec
     synthesis: SynthesisSpec
+    delivery: DeliverySpec
     seed: int
     recogniser: Recogniser | None
 
@@ -96,12 +98,15 @@ def convert(
 
 
 def _convert_one(job: ConversionJob, voice: Voice, options: ConversionOptions, emit: Emit, done: int) -> ConversionJob:
-    kept, synthesis, seed, name = options.kept, options.synthesis, options.seed, job.recording.name
+    kept, synthesis, name = options.kept, options.synthesis, job.recording.name
     recording = Recording(file=name, sha256=sha256_of(job.recording), conversion=kept.model_dump())
-    if job.text is not None:
-        recipe = conversion_recipe(voice, job.text, recording, synthesis, seed)
-        if job.target.was_made_by(recipe):
-            return job
+
+    def speech(text: str) -> SpeechJob:
+        return conversion_job(voice, text, synthesis, options.delivery, options.seed)
+
+    if job.text is not None and job.target.was_made_by(conversion_recipe(speech(job.text), recording)):
+        emit(Skipped(_CONVERT))
+        return job
     emit(Advanced(_CONVERT, done, f"{name}: analysing"))
     engine = voice.engine
     if not isinstance(engine, TorchEngine):
@@ -111,14 +116,15 @@ def _convert_one(job: ConversionJob, voice: Voice, options: ConversionOptions, e
         message = f"no words were found in {source.skipped:.1f} s of {source.name}, so these are silent"
         emit(Said(message, "warning"))
 
+    said = speech(source.text)
+
     def pieces() -> Iterator[SpokenPassage]:
         count = len(source.pieces) + 1  # the last is the silence at the end
-        for number, piece in enumerate(spoken(engine, source, kept, synthesis, seed), 1):
+        for number, piece in enumerate(spoken(engine, source, kept, said), 1):
             yield piece
             emit(Advanced(_CONVERT, done + number / count, name))
 
-    recipe = conversion_recipe(voice, source.text, recording, synthesis, seed)
-    seconds = job.target.write(pieces(), recipe, voice.rate)
+    seconds = job.target.write(pieces(), conversion_recipe(said, recording), said.rate)
     return replace(job, text=source.text, seconds=round(seconds, 4))
 
 

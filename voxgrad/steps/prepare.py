@@ -178,7 +178,7 @@ def _done(
     work = prepare_recordings(
         [entry for entry, _ in todo], [key for _, key in todo], how, engine=options.engine, jobs=options.jobs
     )
-    for outcome in tracked(work, _TASK, "recordings", emit, len(todo)):
+    for outcome in tracked(work, _TASK, "recordings", emit, len(keys), before=len(keys) - len(todo)):
         cache.put(outcome)
         known[outcome.key] = outcome
     return [known[key] for key in keys]

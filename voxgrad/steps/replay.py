@@ -124,8 +124,7 @@ def _converted(
             "Give its path with --recording.",
         )
     taken = read_source(path, text, engine.acoustic, job.synthesis.speaker, voice.lexicon, None)
-    again = conversion_recipe(voice, text, known, job.synthesis, job.seed)
-    return again, convert(engine, taken, kept, job.synthesis, job.seed)
+    return conversion_recipe(job, known), convert(engine, taken, kept, job)
 
 
 @contextmanager

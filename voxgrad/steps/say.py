@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voxgrad.audio.writers import WaveWriter, convert
 from voxgrad.errors import BadInputError, VoxgradError
-from voxgrad.events import Emit, Event, Said, tracked
+from voxgrad.events import Emit, Event, Said, Skipped, tracked
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
 from voxgrad.store.store import Store
@@ -151,6 +151,7 @@ def _say_to_file(file: SpokenFile, *, strict: bool, emit: Emit) -> SpokenFile:
         emit(replace(event, text=f"{file.where}: {event.text}") if isinstance(event, Said) else event)
 
     if file.target.was_made_by(job.recipe):
+        emit(Skipped(_TASK))
         return file
     warn_unread(job.text, emit_with_place, strict=strict)
     warn_unknown(job.summarize().unknown, emit, strict=strict)

@@ -147,7 +147,8 @@ class Trainer:
 
     def _train(self) -> dict[str, float]:
         checkpoint = self._load()
-        self.emit(Began(TASK, self._length, "seconds" if self.stage_seconds else "steps"))
+        self._began = time.monotonic() - self.position.elapsed
+        self.emit(Began(TASK, self._length, "seconds" if self.stage_seconds else "steps", self._done))
         with caught_signals() as self._stop:
             if self.compares and self.position.before is None:
                 last = len(self.task.stages) - 1

@@ -234,7 +234,7 @@ def with_progress(
     pieces: Iterable[SpokenPassage], task: str, total: int | None, emit: Emit, done: int = 0
 ) -> Iterator[SpokenPassage]:
     """Pass pieces on, and report each once it was taken; ``done`` were spoken before."""
-    emit(Began(task, total, "passages"))
+    emit(Began(task, total, "passages", done))
     for piece in pieces:
         yield piece
         done += bool(piece.durations)

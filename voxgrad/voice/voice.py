@@ -396,15 +396,15 @@ class SpeechJob:
 
         def speak_item(item: Passage | Sound, seed: int, pauses: Pauses) -> PassageAudio:
             if isinstance(item, Sound):
-                samples = self._level(item, cast.play(item, rate))
+                samples = self.level(item, cast.play(item, rate))
                 return PassageAudio(samples, NO_MEL, (), (0.0, len(samples) / rate))
             spoken = cast.voice(item.voice).speak(item, self.settings, self.delivery, seed, pauses, rate)
-            return replace(spoken, samples=self._level(item, spoken.samples))
+            return replace(spoken, samples=self.level(item, spoken.samples))
 
         items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
         return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
 
-    def _level(self, item: Passage | Sound, samples: Samples) -> Samples:
+    def level(self, item: Passage | Sound, samples: Samples) -> Samples:
         """The samples of an item with the loudness and the peak that are asked for."""
         loudness, peak = self.delivery.loudness, self.delivery.peak
         if loudness is None and peak is None:

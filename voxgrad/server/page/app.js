@@ -1,13 +1,14 @@
-// The views and their addresses: #/, #/new, #/record/ID, #/clone/ID, #/speak and #/voices.
+// The views and their addresses: #/, #/new, #/record/ID, #/clone/ID, #/speak, #/voices and #/docs.
 
 import { $, attempt } from "./common.js";
 import { cloneView } from "./clone.js";
+import { docsView } from "./docs.js";
 import { homeView, newView } from "./home.js";
 import { recordView } from "./record.js";
 import { speakView } from "./speak.js";
 import { voicesView } from "./voices.js";
 
-const VIEWS = { "": homeView, new: newView, record: recordView, clone: cloneView, speak: speakView, voices: voicesView };
+const VIEWS = { "": homeView, new: newView, record: recordView, clone: cloneView, speak: speakView, voices: voicesView, docs: docsView };
 const links = [...document.querySelectorAll("nav a")];
 let leave = () => {}; // ends what the open view runs
 let shown = 0;

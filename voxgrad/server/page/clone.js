@@ -1,6 +1,6 @@
 // Clone: how long it may take, one bar, and at the end the person beside the clone.
 
-import { attempt, button, choice, chosen, details, el, field, heading, inWords, json, play, playButton, request, spoken } from "./common.js";
+import { attempt, button, choice, chosen, details, duration, el, field, heading, json, play, playButton, request, spoken } from "./common.js";
 import { link } from "./home.js";
 
 const KINDS = [
@@ -75,7 +75,7 @@ export async function cloneView(place, id) {
     bar.value = reached;
     status.className = state === "failed" ? "bad" : "";
     status.textContent = {
-      running: `${SAYS[job.task] ?? "Working"}.${left === null ? "" : ` ${left[0].toUpperCase()}${left.slice(1)} left.`}`,
+      running: `${SAYS[job.task] ?? "Working"}.${left === null ? "" : ` ${duration(left)} left.`}`,
       stopped: "Stopped. Press Continue to resume.",
       failed: job.message,
       done: "",
@@ -97,7 +97,7 @@ export async function cloneView(place, id) {
   return () => clearTimeout(timer);
 }
 
-/** How much of the whole is done, 0 to 1, and the time left in words; null while nobody can tell. */
+/** How much of the whole is done, 0 to 1, and the seconds left; null while nobody can tell. */
 function progress(job) {
   const shares = SHARES_OF[job.preset] ?? SHARES;
   const names = Object.keys(shares);
@@ -107,9 +107,10 @@ function progress(job) {
   const before = names.slice(0, at).reduce((sum, name) => sum + shares[name], 0);
   const done = before + part * shares[job.task];
   if (job.seconds_left === null || job.seconds_left === undefined || !job.seconds) return { done, left: null };
-  // The task's own pace for what is left of it, and the pace of the whole so far for the tasks that come.
+  // For the tasks that come, the pace of the whole so far; where it was resumed, that of this task.
   const later = 1 - before - shares[job.task];
-  return { done, left: inWords(job.seconds_left + (later * job.seconds) / Math.max(done, 0.02)) };
+  const pace = job.before ? job.seconds_left / Math.max((1 - part) * shares[job.task], 0.001) : job.seconds / Math.max(done, 0.02);
+  return { done, left: job.seconds_left + later * pace };
 }
 
 /** The card of a voice, made where it is missing, as a document. */

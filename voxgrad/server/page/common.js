@@ -127,20 +127,16 @@ export function download(url, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
-/** Seconds as 1:05. */
+/** Seconds as 0:36, 1:05 or 2:01:05. */
 export function clock(seconds) {
   const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const shown = hours ? [hours, String(minutes).padStart(2, "0")] : [minutes];
+  return [...shown, String(whole % 60).padStart(2, "0")].join(":");
 }
 
-/** Seconds as a person says them. */
-export function inWords(seconds) {
-  if (seconds < 45) return "less than a minute";
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 2) return "about a minute";
-  if (minutes < 90) return `about ${minutes} minutes`;
-  return `about ${Math.round(minutes / 60)} hours`;
-}
+/** The same, but 36 s under a minute. */
+export const duration = (seconds) => (Math.round(seconds) < 60 ? `${Math.round(seconds)} s` : clock(seconds));
 
 let playing = null;
 

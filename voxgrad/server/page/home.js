@@ -1,6 +1,6 @@
 // The first view, with the next thing to do; and the beginning of a new voice: who speaks, and that they agree.
 
-import { ask, attempt, button, choice, chosen, clock, details, el, field, heading, json, playButton, preview } from "./common.js";
+import { ask, attempt, button, choice, chosen, details, duration, el, field, heading, json, playButton, preview } from "./common.js";
 
 const STATEMENT = "I agree that my voice may be cloned on this computer, for my own use.";
 
@@ -61,7 +61,7 @@ function progress(session) {
   if (session.clone?.state === "failed") return "The voice could not be made.";
   if (session.clone) return "The work was stopped. You can continue it.";
   if (session.kind === "files") return "Recordings were added.";
-  return session.takes ? `${session.takes} sentences are recorded, ${clock(session.seconds)} minutes.` : "Nothing is recorded yet.";
+  return session.takes ? `${session.takes} sentences are recorded, ${duration(session.seconds)}.` : "Nothing is recorded yet.";
 }
 
 function sessionCard(session, place) {

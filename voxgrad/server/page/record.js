@@ -1,6 +1,6 @@
 // Record: sentences are read one after another; each take is checked at once. Or recordings are brought along.
 
-import { ask, attempt, button, clock, details, el, field, heading, json, objectUrl, play, playButton, request } from "./common.js";
+import { ask, attempt, button, duration, details, el, field, heading, json, objectUrl, play, playButton, request } from "./common.js";
 import { link } from "./home.js";
 import { Microphone } from "./microphone.js";
 
@@ -21,12 +21,12 @@ export async function recordView(place, id) {
 /** How much is recorded, and what it is good for. */
 function goal(seconds) {
   const most = GOALS.at(-1)[0];
-  const bar = el("div", { className: "goal", role: "progressbar", "aria-label": "Recorded", "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": Math.round(Math.min(seconds, most)), "aria-valuetext": `${clock(seconds)} minutes` });
+  const bar = el("div", { className: "goal", role: "progressbar", "aria-label": "Recorded", "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": Math.round(Math.min(seconds, most)), "aria-valuetext": duration(seconds) });
   const filled = el("div", { className: "filled" });
   filled.style.width = `${Math.min(100, (100 * seconds) / most)}%`;
   bar.append(filled);
   const marks = GOALS.map(([needed, text]) => el("li", { className: seconds >= needed ? "reached" : "", textContent: `${seconds >= needed ? "✓ " : ""}${text}` }));
-  return [bar, el("ul", { className: "marks" }, el("li", { className: "so-far", textContent: `${clock(seconds)} recorded` }), ...marks)];
+  return [bar, el("ul", { className: "marks" }, el("li", { className: "so-far", textContent: `${duration(seconds)} recorded` }), ...marks)];
 }
 
 function prompts(place, session) {

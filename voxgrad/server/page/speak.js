@@ -1,6 +1,6 @@
 // Speak: a text, a voice, and a player that plays while speech is made.
 
-import { attempt, button, chosen, clock, details, download, el, field, heading, json, playButton, posted, preview, request, silence, spoken } from "./common.js";
+import { attempt, button, chosen, clock, details, download, duration, el, field, heading, json, playButton, posted, preview, request, silence, spoken } from "./common.js";
 import { Player, Speech } from "./player.js";
 
 const TEXT = "The sun is warm today, and the birds are singing.";
@@ -10,25 +10,31 @@ const TONES = [
   ["1.3", "Lively"],
 ];
 const PAGE = 24; // voices shown at once
-const ACCENTS = { a: "American", b: "British", e: "Spanish accent", f: "French accent", h: "Hindi accent", i: "Italian accent", j: "Japanese accent", p: "Portuguese accent", z: "Chinese accent" };
+const FILTERS = {
+  show: [["", "All"], ["Yours", "Yours"], ["American", "American"], ["British", "British"], ["Real reader", "Real readers"]],
+  sex: [["", "Any"], ["Female", "Female"], ["Male", "Male"]],
+  pitch: [["", "Any"], ["Low pitch", "Low"], ["Middle pitch", "Middle"], ["High pitch", "High"]],
+}; // tags, and what the buttons say
 
-/** What is known of an included voice from its name: Kokoro's say accent and sex. */
-function about(name) {
-  const known = /^([abefhijpz])([fm])_(\w+)$/.exec(name);
-  if (known) return { title: known[3][0].toUpperCase() + known[3].slice(1), tags: [known[2] === "f" ? "Female" : "Male", ACCENTS[known[1]]] };
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** An included speaker: what its name says, and what the server knows. */
+function about({ name, sex, accent, pitch }) {
   const reader = /^libri-(\d+)$/.exec(name);
-  if (reader) return { title: `Reader ${reader[1]}`, tags: ["Real reader"] };
-  if (/^(mix|new)/.test(name)) return { title: `Blend ${name.replace(/\D+/g, "")}`, tags: ["Blend of two voices"] };
-  return { title: name[0].toUpperCase() + name.slice(1), tags: [] };
+  const blend = /^(?:mix|new)(\d+)$/.exec(name);
+  const title = reader ? `Reader ${reader[1]}` : blend ? `Blend ${blend[1]}` : capital(name.replace(/^[a-z]{2}_/, ""));
+  const origin = accent && !["American", "British"].includes(accent) ? `${accent} accent` : accent;
+  const kind = reader ? "Real reader" : blend ? "Blend of two voices" : null;
+  return { title, tags: [sex && capital(sex), origin, kind, pitch && `${capital(pitch)} pitch`].filter(Boolean) };
 }
 
 function catalogue(voices) {
-  const own = voices.filter((one) => one.kind === "voice").map((one) => ({ id: one.id, title: one.name, tags: ["Yours"] }));
+  const own = voices.filter((one) => one.kind === "voice").map((one) => ({ id: one.id, title: one.name, tags: ["Yours", ...one.speaker_details.flatMap((speaker) => about(speaker).tags)] }));
   const included = voices
     .filter((one) => one.kind === "base")
     .flatMap((one) => [
-      { id: one.id, title: `${one.name[0].toUpperCase()}${one.name.slice(1)}, the default voice`, tags: ["Default"] },
-      ...one.speakers.filter((name) => one.speakers.length > 1).map((name) => ({ id: `${one.id}:${name}`, ...about(name) })),
+      { id: one.id, title: `${capital(one.name)}, the default voice`, tags: [] },
+      ...one.speaker_details.filter(() => one.speakers.length > 1).map((speaker) => ({ id: `${one.id}:${speaker.name}`, ...about(speaker) })),
     ]);
   return [...own, ...included];
 }
@@ -64,7 +70,7 @@ export async function speakView(place, _, query) {
   const paced = () => (pace.textContent = `${Number(speed.value).toFixed(2)} ×`);
   speed.oninput = paced;
   const tone = query.get("tone") ?? "1";
-  const tones = el("fieldset", { className: "segments" }, el("legend", { textContent: "Tone" }), ...TONES.map(([value, name]) => el("label", {}, el("input", { type: "radio", name: "tone", value, checked: value === tone }), el("span", { textContent: name }))));
+  const tones = segments("tone", TONES, tone);
   const seed = el("input", { id: "seed", type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, value: query.get("seed") ?? 0 });
   const options = el("div", { id: "options", className: "fields" }, ...Object.entries(properties).filter(([name]) => name !== "speed" && name !== "pitch_range").map(([name, property]) => optionControl(name, property)));
   const status = el("p", { role: "status", id: "speak-status" });
@@ -126,7 +132,7 @@ export async function speakView(place, _, query) {
         if (event.type === "error") throw new Error(event.error.message);
         if (event.type === "speech.audio.delta") take(event);
       }
-      status.textContent = `${speech.seconds.toFixed(1)} seconds of speech.`;
+      status.textContent = `${duration(speech.seconds)} of speech.`;
       saved.hidden = false;
     } catch (error) {
       status.textContent = "";
@@ -204,21 +210,27 @@ export async function speakView(place, _, query) {
   };
 }
 
+/** One of a few values, side by side. */
+function segments(name, values, checked) {
+  const choices = values.map(([value, text]) => el("label", {}, el("input", { type: "radio", name, value, checked: value === checked }), el("span", { textContent: text })));
+  return el("fieldset", { className: "segments" }, el("legend", { textContent: capital(name) }), ...choices);
+}
+
 /** Cards of all voices, with search and filters. */
 function voicePicker(all, pick) {
-  const tags = ["All", ...["Yours", "Female", "Male", "American", "British", "Real reader"].filter((tag) => all.some((one) => one.tags.includes(tag)))];
+  const known = new Set(all.flatMap((one) => one.tags));
   const search = el("input", { id: "search", type: "search", placeholder: "Name", autocomplete: "off" });
-  const filters = el("fieldset", { className: "segments" }, el("legend", { textContent: "Show" }), ...tags.map((tag, n) => el("label", {}, el("input", { type: "radio", name: "filter", value: tag, checked: n === 0 }), el("span", { textContent: tag }))));
+  const filters = el("div", { className: "filters" }, ...Object.entries(FILTERS).map(([name, choices]) => segments(name, choices.filter(([tag]) => !tag || known.has(tag)), "")));
   const cards = el("div", { className: "cards", id: "voices" });
   const more = button("Show more", () => draw((shown += PAGE)), { id: "more" });
-  const none = el("p", { className: "quiet", textContent: "No voice has this name." });
+  const none = el("p", { className: "quiet", textContent: "No voice is like this." });
   let shown = PAGE;
   let current = "";
 
   function draw() {
-    const tag = chosen(filters, "filter");
+    const tags = Object.keys(FILTERS).map((name) => chosen(filters, name)).filter(Boolean);
     const typed = search.value.trim().toLowerCase();
-    const found = all.filter((one) => (tag === "All" || one.tags.includes(tag)) && `${one.title} ${one.id}`.toLowerCase().includes(typed));
+    const found = all.filter((one) => tags.every((tag) => one.tags.includes(tag)) && `${one.title} ${one.id}`.toLowerCase().includes(typed));
     cards.replaceChildren(...found.slice(0, shown).map(card));
     none.hidden = found.length > 0;
     more.hidden = found.length <= shown;
@@ -230,7 +242,7 @@ function voicePicker(all, pick) {
       "div",
       { className: `card${used ? " used" : ""}` },
       el("strong", { textContent: one.title }),
-      el("small", { textContent: one.tags.filter((tag) => tag !== "Default").join(" · ") }),
+      el("small", { textContent: one.tags.join(" · ") }),
       el(
         "div",
         { className: "buttons" },
@@ -245,7 +257,7 @@ function voicePicker(all, pick) {
     current = id;
     draw();
   };
-  return { element: el("section", {}, el("div", { className: "row" }, field("Search", search), filters), none, cards, el("div", { className: "buttons center" }, more)), mark };
+  return { element: el("section", {}, field("Search", search), filters, none, cards, el("div", { className: "buttons center" }, more)), mark };
 }
 
 /** A control for a setting that the server knows; empty means its default. */

@@ -1,0 +1,81 @@
+"""What is known of the speakers of voices and bases: sex, accent, and how high they speak."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from voxgrad.store import Artifact
+
+Pitch = Literal["low", "middle", "high"]
+_BORDERS: Final = (135.0, 180.0)
+"""Hz of the mean pitch: a third of the included speakers each is low, middle and high."""
+_STATISTICS: Final = "frame_prior.pitch_statistics"
+_KOKORO: Final = re.compile(r"([abefhijpz])([fm])_\w+")
+_ACCENTS: Final = {
+    "a": "American", "b": "British", "e": "Spanish", "f": "French", "h": "Hindi", "i": "Italian", "j": "Japanese",
+    "p": "Portuguese", "z": "Chinese",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A speaker; None is what nobody knows."""
+
+    name: str
+    sex: Literal["female", "male"] | None
+    accent: str | None
+    hertz: int | None
+    """Mean pitch."""
+
+    @property
+    def pitch(self) -> Pitch | None:
+        """The mean pitch among that of the included speakers."""
+        if self.hertz is None:
+            return None
+        return "low" if self.hertz < _BORDERS[0] else "high" if self.hertz > _BORDERS[1] else "middle"
+
+
+def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
+    """The speakers of a base, or the one of a voice; sex and accent are known of included ones only."""
+    acoustic = voice.manifest.settings.get("acoustic", {})
+    rows: dict[str, int] = acoustic.get("speakers", {})
+    names = list(rows) if voice.kind == "base" else [name for name in rows if name == acoustic.get("voice")]
+    pitches = _pitches(voice.directory / "weights.safetensors", voice.digest)
+    listed = []
+    for name in names:
+        sex, accent = _known(name) if voice.embedded else (None, None)
+        listed.append(Speaker(name, sex, accent, pitches[rows[name]] if rows[name] < len(pitches) else None))
+    return tuple(listed)
+
+
+@cache
+def _pitches(weights: Path, digest: str) -> tuple[int, ...]:
+    """Mean pitch of every speaker, in Hz; nothing of a model that predicts none, or of a file that cannot be read."""
+    del digest  # with another one, it is another file
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            statistics = file.get_tensor(_STATISTICS)
+    except (OSError, SafetensorError):
+        return ()
+    return tuple(round(hertz) for hertz in np.exp(statistics[:, 0].astype(np.float64)).tolist())
+
+
+def _known(name: str) -> tuple[Literal["female", "male"] | None, str | None]:
+    """Sex and accent, as the names of Kokoro's voices tell them, and LibriSpeech of its readers."""
+    if (kokoro := _KOKORO.fullmatch(name)) is not None:
+        return "female" if kokoro[2] == "f" else "male", _ACCENTS[kokoro[1]]
+    number = name.removeprefix("libri-")
+    women, men = _readers()
+    return "female" if number in women else "male" if number in men else None, None
+
+
+@cache
+def _readers() -> tuple[frozenset[str], frozenset[str]]:
+    text = Path(__file__).with_name("readers.txt").read_text(encoding="utf-8")
+    women, _, men = text.partition("female")[2].partition("\nmale")
+    return frozenset({*women.split(), "kathleen"}), frozenset(men.split())
