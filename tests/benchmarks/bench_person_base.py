@@ -3,11 +3,12 @@
     python tests/benchmarks/bench_person_base.py SPEECH WORK plain,variants --seconds 70
     python tests/benchmarks/bench_person_base.py SPEECH WORK adversarial --seconds 280
     python tests/benchmarks/bench_person_base.py SPEECH WORK readers --seconds 1500
+    python tests/benchmarks/bench_person_base.py SPEECH WORK people --more FOLDER --seconds 1500
 
-`readers` trains mean and score network on every reader whom the base knows, and a third as often on voices of Kokoro.
-`plain` trains the frame-level mean on readers whom the base knows; `variants` on sixty of them twice more, with other
-formants and pitches, each a speaker of its own; `adversarial` trains the score network. One thread; seconds are the
-processor's.
+`readers` trains mean and score network on every reader whom the base knows, and a third as often on voices of Kokoro;
+`people` half on people whom the base does not know, of a FOLDER with a metadata.csv of `file|text|speaker`. `plain` trains
+the frame-level mean on readers whom the base knows; `variants` on sixty of them twice more, with other formants and
+pitches, each a speaker of its own; `adversarial` trains the score network. One thread; seconds are the processor's.
 """
 
 import argparse
@@ -30,14 +31,16 @@ from bench_person import (
     learning,
     mean_loss,
 )
-from person_speech import Known, Recordings, base, changed, known_speech
+from person_speech import CPU, Known, Recordings, base, changed, known_speech, listed, recorded
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from voxgrad.errors import VoxgradError
 from voxgrad.model.diffusion import ReverseDiffusion
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.samplers import time_grid, unipc
 from voxgrad.training import speaker_adaptation
+from voxgrad.training.alignment import align_unknown_speakers, expanded
 from voxgrad.training.dataset import generator_for
 
 
@@ -96,22 +99,33 @@ def train_mean(given: argparse.Namespace, arm: str) -> None:
     save(given, model, arm, "frame_prior.mean")
 
 
-def train_readers(given: argparse.Namespace) -> None:
-    """Continues mean and score network; three of four crops are of readers, so that voices are not unlearnt."""
+def train_readers(given: argparse.Namespace, arm: str) -> None:
+    """Continues mean and score network: on readers in three of four crops, so that voices are not unlearnt; or on
+    people whom the base does not know in half of them.
+    """
     model, known = copy.deepcopy(base().model), known_speech(given, every=1)
+    known = with_people(given, known, model) if arm == "people" else known
     parameters, _ = learning(model, ("mean", "score"), 0)
-    optimizer, average, step = torch.optim.AdamW([{"params": parameters}]), Average(parameters, 0.995), 0
-    of_readers = [clip for clip in known.corpus.clips if clip.speaker.startswith("libri")]
-    of_voices = [clip for clip in known.corpus.clips if not clip.speaker.startswith("libri")]
-    parts = [(known.corpus.with_clips(of_readers), 6), (known.corpus.with_clips(of_voices), 2)]
-    print(f"{len(of_readers)} clips of readers, {len(of_voices)} of voices", flush=True)
+    groups = [{"params": parameters}]
+    if arm == "people":
+        model.spk_emb.weight.requires_grad_()
+        groups.append({"params": [model.spk_emb.weight], "multiple": 5.0, "weight_decay": 0.0})
+    optimizer, average, step = torch.optim.AdamW(groups), Average(parameters, 0.995), 0
+    sorted_clips: dict[str, list] = {"people": [], "readers": [], "voices": []}
+    for clip in known.corpus.clips:
+        new = known.rows[clip.speaker] >= len(base().model.spk_emb.weight)
+        kind = "people" if new else "readers" if clip.speaker.startswith("libri") else "voices"
+        sorted_clips[kind].append(clip)
+    counts = {"people": 4, "readers": 2, "voices": 2} if arm == "people" else {"readers": 6, "voices": 2}
+    parts = [(known.corpus.with_clips(sorted_clips[kind]), count) for kind, count in counts.items()]
+    print({kind: len(clips) for kind, clips in sorted_clips.items()}, flush=True)
     torch.manual_seed(given.seed)
     began, sums = time.process_time(), torch.zeros(2)
     while (spent := time.process_time() - began) < given.seconds:
         model.train()
         loss = torch.zeros(())
         for place, (corpus, count) in enumerate(parts):
-            generator = generator_for(given.seed, 2 * step + place)
+            generator = generator_for(given.seed, len(parts) * step + place)
             crops = drawn_crops(corpus, known.alignments, known.rows, count, generator)
             losses = decoder_losses(model, crops, generator)
             loss = loss + (losses.mean + losses.diffusion) * count / 8
@@ -125,7 +139,49 @@ def train_readers(given: argparse.Namespace) -> None:
             print(f"{step} steps, {spent:.0f} s, mean {sums[0] / 50:.3f}, diffusion {sums[1] / 50:.3f}", flush=True)
             sums.zero_()
     average.apply()
-    save(given, model, "readers", ("frame_prior.mean", "decoder."))
+    save(given, model, arm, ("frame_prior.mean", "decoder."))
+
+
+def with_people(given: argparse.Namespace, known: Known, model: GradTTS) -> Known:
+    """Unknown people, each with a row that begins as the mean of the base's, and with its bands matched."""
+    cached = given.work / "people.pt"
+    embedding, prior = model.spk_emb.weight.detach(), model.frame_prior
+    if not cached.exists():
+        middle = len(embedding)
+        model.spk_emb = nn.Embedding.from_pretrained(torch.cat([embedding, embedding.mean(0, keepdim=True)]))
+        statistics = prior.pitch_statistics
+        prior.pitch_statistics = torch.cat([statistics, statistics.mean(0, keepdim=True)])
+        found = []
+        for path, text, speaker in listed(given.more):
+            try:
+                one = recorded(path, text, speaker)
+            except VoxgradError as error:
+                print(f"{path.name}: {error}", flush=True)
+                continue
+            if one.clip.frames >= len(one.clip.tokens) and (one.log_f0 > 0).sum() > 20:
+                found.append(one)
+        corpus = Recordings(found)
+        rows = dict.fromkeys(corpus.speakers, middle)
+        torch.save((found, align_unknown_speakers(model, corpus, rows, CPU)), cached)
+        prior.pitch_statistics = statistics
+    people, found = torch.load(cached, weights_only=False)
+    alignments, rows = dict(known.alignments), dict(known.rows)
+    by_speaker: dict[str, list] = {}
+    for one in people:
+        by_speaker.setdefault(one.clip.speaker, []).append(one)
+    for row, (speaker, own) in enumerate(by_speaker.items(), len(embedding)):
+        means = torch.cat([expanded(found[one.clip.id]) for one in own], 1)
+        stretch, shift = speaker_adaptation._fitted(means, torch.cat([one.mel for one in own], 1))
+        for one in own:
+            aligned = found[one.clip.id]
+            alignments[one.clip.id] = replace(aligned, mu_x=aligned.mu_x * stretch[:, None] + shift[:, None])
+        rows[speaker] = row
+        voiced = torch.cat([one.log_f0[one.log_f0 > 0] for one in own])
+        statistics = torch.stack([voiced.mean(), voiced.std().clamp(min=0.05)])
+        prior.pitch_statistics = torch.cat([prior.pitch_statistics, statistics[None]])
+    rest = embedding.mean(0, keepdim=True).expand(len(by_speaker), -1)
+    model.spk_emb = nn.Embedding.from_pretrained(torch.cat([embedding, rest]), freeze=False)
+    return Known(Recordings([*known.corpus.all.values(), *people]), alignments, rows)
 
 
 def save(given: argparse.Namespace, model: GradTTS, arm: str, part: str | tuple[str, ...]) -> None:
@@ -211,13 +267,14 @@ def main() -> None:
     parser.add_argument("arms")
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--more", type=Path, help="people for the arm of that name")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for arm in given.arms.split(","):
         if arm == "adversarial":
             train_adversarial(given)
-        elif arm == "readers":
-            train_readers(given)
+        elif arm in {"readers", "people"}:
+            train_readers(given, arm)
         else:
             train_mean(given, arm)
 
