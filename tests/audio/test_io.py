@@ -216,7 +216,8 @@ def test_resampling_is_that_of_torchaudio(old, new):
         resampling_method="sinc_interp_kaiser",
         beta=14.769656459379492,
     )
-    np.testing.assert_allclose(resample(Waveform(samples, old), new).samples, wanted.numpy(), atol=1e-4)  # its times are float32
+    # Its times are float32.
+    np.testing.assert_allclose(resample(Waveform(samples, old), new).samples, wanted.numpy(), atol=1e-4)
 
 
 def test_resampling_does_not_alias():

@@ -6,9 +6,9 @@
     python tests/benchmarks/bench_person_base.py SPEECH WORK people --more FOLDER --seconds 1500
 
 `readers` trains mean and score network on every reader whom the base knows, and a third as often on voices of Kokoro;
-`people` half on people whom the base does not know, of a FOLDER with a metadata.csv of `file|text|speaker`. `plain` trains
-the frame-level mean on readers whom the base knows; `variants` on sixty of them twice more, with other formants and
-pitches, each a speaker of its own; `adversarial` trains the score network. One thread; seconds are the processor's.
+`people` half on people whom the base does not know, of a FOLDER with a metadata.csv of `file|text|speaker`. `plain`
+trains the frame-level mean on readers whom the base knows; `variants` on sixty of them twice more, with other formants
+and pitches, each a speaker of its own; `adversarial` trains the score network. One thread; seconds are the processor's.
 """
 
 import argparse
