@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
+from voxgrad.errors import IntegrityError
+from voxgrad.packing import WEIGHTS, Weights
 from voxgrad.store import Artifact
 
 Pitch = Literal["low", "middle", "high"]
@@ -45,7 +46,7 @@ def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
     acoustic = voice.manifest.settings.get("acoustic", {})
     rows: dict[str, int] = acoustic.get("speakers", {})
     names = list(rows) if voice.kind == "base" else [name for name in rows if name == acoustic.get("voice")]
-    pitches = _pitches(voice.directory / "weights.safetensors", voice.digest)
+    pitches = _pitches(voice.directory / WEIGHTS, voice.digest)
     listed = []
     for name in names:
         sex, accent = _known(name) if voice.embedded else (None, None)
@@ -58,11 +59,10 @@ def _pitches(weights: Path, digest: str) -> tuple[int, ...]:
     """Mean pitch of every speaker, in Hz; nothing of a model that predicts none, or of a file that cannot be read."""
     del digest  # with another one, it is another file
     try:
-        with safe_open(weights, framework="numpy") as file:
-            statistics = file.get_tensor(_STATISTICS)
-    except (OSError, SafetensorError):
+        statistics = Weights(weights).floats(_STATISTICS)
+    except IntegrityError:
         return ()
-    return tuple(round(hertz) for hertz in np.exp(statistics[:, 0].astype(np.float64)).tolist())
+    return tuple(round(hertz) for hertz in np.exp(statistics[:, 0]).tolist())
 
 
 def _known(name: str) -> tuple[Literal["female", "male"] | None, str | None]:
