@@ -1,31 +1,32 @@
 """Preset files and ``--set key=value``: YAML in, validated settings out."""
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from voxgrad import settings
 from voxgrad.errors import BadInputError
-from voxgrad.settings import PrepareSpec, Preset, VocoderPreset
+
+if TYPE_CHECKING:
+    from voxgrad.settings import PrepareSpec, Preset
 
 _HERE = Path(__file__).parent
 _INSTALLED, _SOURCE = _HERE / "_presets", _HERE.parent / "presets"
 _COMPARE = "Compare it with an included preset."
-_SORTS: dict[str, type[BaseModel]] = {"vocoder": VocoderPreset, "prepare": PrepareSpec}
-"""By the first word of a preset's name; all others train a Grad-TTS."""
+_SORTS = {"vocoder": "VocoderPreset", "prepare": "PrepareSpec"}
+"""Settings by the first word of a preset's name; all others train a Grad-TTS."""
 T = TypeVar("T", bound=BaseModel)
 
 
-def preset_names(spec: type[BaseModel] = Preset) -> list[str]:
-    """The presets of one sort that ship with the package."""
+def preset_names(sort: str = "Preset") -> list[str]:
+    """The presets of one sort that ship with the package, by the name of their settings."""
     stems = sorted(path.stem for path in _directory().glob("*.yaml"))
-    return [stem for stem in stems if _SORTS.get(stem.partition("-")[0], Preset) is spec]
+    return [stem for stem in stems if _SORTS.get(stem.partition("-")[0], "Preset") == sort]
 
 
-def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
+def load_preset(name: str, overrides: Iterable[str] = ()) -> "Preset":
     """Reads a preset by name, or by the path of a YAML file, and applies ``key=value`` overrides.
 
     Keys are dotted paths such as ``seed``, ``model.dec_dim`` or ``stages.0.steps``.
@@ -33,17 +34,19 @@ def load_preset(name: str, overrides: Iterable[str] = ()) -> Preset:
     Raises:
         BadInputError: unknown preset or key (the nearest is named), or a value that does not fit.
     """
-    return load_settings(Preset, name, overrides)
+    return load_settings(settings.Preset, name, overrides)
 
 
-def load_prepare_preset(name: str, overrides: Iterable[str] = ()) -> PrepareSpec:
+def load_prepare_preset(name: str, overrides: Iterable[str] = ()) -> "PrepareSpec":
     """The same for `prepare`."""
-    return load_settings(PrepareSpec, name, overrides)
+    return load_settings(settings.PrepareSpec, name, overrides)
 
 
 def load_settings(spec: type[T], name: str, overrides: Iterable[str] = ()) -> T:
     """The same for a preset of any sort."""
-    shipped = {stem: _directory() / f"{stem}.yaml" for stem in preset_names(spec)}
+    import yaml  # noqa: PLC0415 - as in `_put`: those who only speak read no preset
+
+    shipped = {stem: _directory() / f"{stem}.yaml" for stem in preset_names(spec.__name__)}
     path = Path(name) if name.endswith((".yaml", ".yml")) else shipped.get(name)
     if path is None or not path.is_file():
         raise BadInputError(f"there is no preset {name}", _nearest(name, sorted(shipped)))
@@ -86,6 +89,8 @@ def _directory() -> Path:
 
 
 def _put(content: dict[str, Any], key: str, value: str) -> None:
+    import yaml  # noqa: PLC0415
+
     *parents, last = key.split(".")
     place: Any = content
     for part in parents:
@@ -127,5 +132,7 @@ def _fields(spec: type[BaseModel], location: tuple[int | str, ...]) -> list[str]
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1, 0.5)
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+    close = get_close_matches(word, known, 1, 0.5)
     return f"Did you mean {close[0]}?" if close else f"Choose from {', '.join(known)}."
