@@ -4,7 +4,7 @@
     python tests/benchmarks/bench_engines.py --voice base/english --vocoder REF [--steps 2] [--runs 5]
 
 A cold start is `voxgrad say "hello"` as a process of its own, each with another seed so that nothing is found; the
-graph was made before. Work is measured over the sentences on which graphs are checked, in processor time.
+graphs were made before. Work is measured over the sentences on which graphs are checked, in processor time.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         options = ["--voice", given.voice, "--vocoder", given.vocoder, "--steps", str(given.steps), "-q"]
         options += ["--home", str(store.home), "-o", f"{scratch}/hello.wav"]
-        for engine, quantize in (("torch", "none"), ("onnx", "none"), ("onnx", "half"), ("onnx", "int8")):
+        for engine, quantize in (("torch", "none"), ("onnx", "none"), ("onnx", "int8")):
             # In a process of its own: what starts another lends it the mark of its largest size.
             again = [sys.executable, __file__, *sys.argv[1:], "--work-of", engine, quantize]
             work = float(subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True).stdout)

@@ -106,6 +106,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--speaker")
     parser.add_argument("--vocoder")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--home", type=Path)
     parser.add_argument("--errors", action="store_true")
     return parser.parse_args()
@@ -116,7 +117,8 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
     if arguments.wavs is not None:
         files = sorted(path for path in arguments.wavs.iterdir() if path.suffix in {".wav", ".flac", ".ogg"})
         return [read_audio(path) for path in files[: len(sentences)]], None
-    voice = voxgrad.load(arguments.voice, vocoder=arguments.vocoder, home=arguments.home)
+    chosen = {"vocoder": arguments.vocoder, "engine": arguments.engine, "home": arguments.home}
+    voice = voxgrad.load(arguments.voice, **chosen)
     started = time.perf_counter()
     waveforms = []
     for seed, sentence in enumerate(sentences):

@@ -4,6 +4,7 @@ A list or a stream leaves no artifact: a list may be as long as one likes, and a
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,8 +62,11 @@ def say(
         warn_unknown(known.manifest.metrics["unknown_words"], emit, strict=strict)
         emit(Said(f"{known.ref} is up to date", "detail"))
         return known
-    engine = voice.engine
-    summary = job.summarize()
+    # The weights are read while the text is.
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(lambda: voice.engine)
+        summary = job.summarize()
+        engine = loading.result()
     warn_unknown(summary.unknown, emit, strict=strict)
     with store.stage("speech", name) as staged:
         seconds = _write(staged.directory, job, summary.passages, rescue, emit)
