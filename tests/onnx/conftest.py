@@ -93,7 +93,7 @@ def onnx_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with store.stage("vocoder", "pulses") as staged:
         save(_vocoder(), staged.directory)
         staged.publish(fingerprint="1" * 64, settings={})
-    write_graphs(store.home, small, _vocoder(), "pulses", "none")
+    write_graphs(store.home, small, _vocoder(), "none")
     export_onnx(store, base, "pulses", folder / "small.onnx", OnnxSpec(), ignore)
     import_onnx(store, folder / "small.onnx", name="carried", trust=False)
     return store.home

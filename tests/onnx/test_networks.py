@@ -76,7 +76,7 @@ def test_a_voice_of_one_speaker_and_integers(acoustic, vocoder, tmp_path):
 
         save(vocoder, staged.directory)
         staged.publish(fingerprint="1" * 64, settings={})
-    write_graphs(store.home, model, vocoder, "pulses", "int8")
+    write_graphs(store.home, model, vocoder, "int8")
     by_onnx, by_torch = (load.load_voice(store, "base/one", "pulses", engine=name).engine for name in ("onnx", "torch"))
     one, other = (engine.run(TOKENS, SynthesisSpec(precision="float32"), 0, None) for engine in (by_onnx, by_torch))
     assert abs(len(one.samples) - len(other.samples)) <= 4 * 256

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.files import atomic_write
-from voxgrad.onnx.export import require_exportable, traced, vocoder_graph
+from voxgrad.onnx.export import traced, vocoder_graph
 from voxgrad.onnx.file import simplified
 from voxgrad.onnx.graph import PriorGraph, ScoreGraph
 from voxgrad.onnx.networks import (
@@ -60,13 +60,13 @@ class _Network:
     """Names of the axes that may be of any length, by input or output."""
 
 
-def write_graphs(place: Path, acoustic: AcousticModel, vocoder: Vocoder, named: str, quantize: Quantize) -> None:
-    """Write the graphs of an acoustic model and of a vocoder, which errors call ``named``, where there are none yet.
+def write_graphs(place: Path, acoustic: AcousticModel, vocoder: Vocoder, quantize: Quantize) -> None:
+    """Write the graphs of an acoustic model and of a vocoder, where there are none yet; see `voxgrad.onnx.export.require_exportable`.
 
     Raises:
-        BadInputError: they cannot be exported, or the extra ``onnx`` is not installed.
+        BadInputError: the extra ``onnx`` is not installed.
+        EnvironmentFailureError: the disk is full or cannot be written.
     """
-    require_exportable(acoustic, vocoder, named)
     folder = graphs_in(place)
     for network in (*_acoustic(acoustic, quantize), _vocoder(vocoder, quantize)):
         path = folder / network.file

@@ -198,13 +198,15 @@ def make_graphs(store: Store, voice: Artifact, vocoder: Artifact | None, emit: E
     """
     require_torch()
     from voxgrad.acoustic_model import load_acoustic_model  # noqa: PLC0415 - as all of these need torch
+    from voxgrad.onnx.export import require_exportable  # noqa: PLC0415
     from voxgrad.onnx.external import write_graphs  # noqa: PLC0415
     from voxgrad.vocoder.registry import load_vocoder  # noqa: PLC0415
 
     acoustic = load_acoustic_model(voice)
+    network = load_vocoder(vocoder, acoustic.spec.mel, str(voice))
+    require_exportable(acoustic, network, "vocoder Griffin-Lim" if vocoder is None else str(vocoder))
     emit(Said(f"making ONNX graphs for voices such as {voice.ref}; this happens once"))
-    named = "vocoder Griffin-Lim" if vocoder is None else str(vocoder)
-    write_graphs(store.home, acoustic, load_vocoder(vocoder, acoustic.spec.mel, str(voice)), named, QUANTIZE)
+    write_graphs(store.home, acoustic, network, QUANTIZE)
 
 
 def require_torch() -> None:
