@@ -61,7 +61,9 @@ class _Network:
 
 
 def write_graphs(place: Path, acoustic: AcousticModel, vocoder: Vocoder, quantize: Quantize) -> None:
-    """Write the graphs of an acoustic model and of a vocoder, where there are none yet; see `voxgrad.onnx.export.require_exportable`.
+    """Write the graphs of an acoustic model and of a vocoder, where there are none yet.
+
+    They are such as `voxgrad.onnx.export.require_exportable` lets pass.
 
     Raises:
         BadInputError: the extra ``onnx`` is not installed.
