@@ -16,6 +16,7 @@ LEVELS = (
     {"", "errors", "events", "files", "settings", "options", "presets", "samplers", "textgrid", "device", "threads"}
     | {"packing", "unicode"},
     {"text", "transcripts", "audio", "model", "store", "documents", "pictures"},
+    {"weights"},
     {"acoustic_model"},
     {"vocoder"},
     {"training", "onnx"},

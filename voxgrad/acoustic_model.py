@@ -14,6 +14,7 @@ from voxgrad.packing import WEIGHTS
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.weights import weights_of
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,15 @@ def load_acoustic_model(artifact: Artifact) -> AcousticModel:
     """Loads a base or a voice, ready to speak on the processor.
 
     Raises:
+        BadInputError: it is the difference from a base that is not in the store.
         IntegrityError: its files or settings have changed since they were published.
     """
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):
         raise IntegrityError(f"the manifest of {artifact.ref} describes no model", "Import a copy of it.")
+    weights = read_weights(weights_of(artifact))
     try:
         spec = validated(AcousticSpec, settings, artifact.ref)
-        weights = read_weights(artifact.path(WEIGHTS))
         model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
     except BadInputError as error:
         # Nobody gave these: they were published as they are.

@@ -1,8 +1,13 @@
-"""Weights in 16 bits: a matrix as two of 8-bit integers, of which ONNX Runtime multiplies by the first as it is.
+"""Files of weights: in 16 bits, or as the difference from those of a base.
+
+In 16 bits, a matrix is two of 8-bit integers, of which ONNX Runtime multiplies by the first as it is.
 
 A row w of a matrix has the scale s = max|w| / 127. Its values are s (high + low / 254), where both are integers from
 -127 to 127: 16-bit fixed-point numbers, at most s / 508 away from w. The 8-bit value alone, s high, is w as symmetric
-quantisation by rows has it. Needs no torch.
+quantisation by rows has it.
+
+What fine-tuning adds to a matrix is nearly of low rank (Hu et al., 2021, LoRA). A file of differences has the largest
+singular vectors of every matrix, in 8 bits, and of everything else the difference itself. Needs no torch.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,13 +23,21 @@ from voxgrad.errors import IntegrityError
 
 WEIGHTS: Final = "weights.safetensors"
 """The file of a base, a voice or a vocoder."""
+DIFFERENCE: Final = "difference.safetensors"
+"""The file of a voice that needs the weights of its base."""
+RANK: Final = 32
+"""Of what is kept of a difference; docs/research/cloning.md has the figures of others."""
 LOW: Final = ":low"
 SCALE: Final = ":scale"
 """Suffixes of the names of a packed tensor's other parts; the name itself is of the 8-bit values."""
+_UP, _DOWN, _ADDED = ":up", ":down", ":added"
+"""Suffixes of the names of a difference's parts: two packed matrices whose product it is, or the difference itself."""
 _LEVELS: Final = 127
 _STEPS: Final = 254
 """Of the low part in one of the high part."""
 _TINY: Final = np.float32(1e-30)
+_NOTHING: Final = 1e-6
+"""Of the largest singular value: less is rounding."""
 _BLOCK: Final = 1 << 16
 SMALLEST: Final = 16384
 """Elements of a matrix that is worth packing."""
@@ -99,43 +112,87 @@ class Weights(Mapping[str, Packed | Array]):
 
     Args:
         path: the file.
+        base: the weights that it is the difference from; None: it is all that there is.
 
     Raises:
         IntegrityError: it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, base: "Weights | None" = None) -> None:
+        self.path, self.base = path, base
         try:
             file: Any = safe_open(path, "numpy")
-            self._file, self._names = file, set(file.keys())
+            self._file, self._held = file, set(file.keys())
         except (SafetensorError, OSError) as error:
             raise unreadable(path) from error
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._names if not name.endswith((LOW, SCALE)))
+        if self.base is not None:
+            return iter(self.base)
+        return (name for name in self._held if not name.endswith((LOW, SCALE)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __getitem__(self, name: str) -> Packed | Array:
-        if name not in self._names:
+        if self.base is not None:
+            return self.floats(name) if self._changes(name) else self.base[name]
+        if name not in self._held:
             raise IntegrityError(f"{self.path.name} has no weights {name}", "Import a copy of the artifact.")
-        values = self._file.get_tensor(name)
-        return Packed(values, self._file.get_tensor(name + SCALE)) if name + SCALE in self._names else values
+        return self._tensor(name)
 
     def floats(self, name: str) -> Array:
         """A tensor in float32, with all bits that there are."""
-        found = self[name]
-        if isinstance(found, Packed):
-            low = self._file.get_tensor(name + LOW) if name + LOW in self._names else None
-            return Packed(found.high, found.scale, low).values
-        return np.asarray(found, np.float32)
+        if self.base is None:
+            found = self[name]
+            return found.values if isinstance(found, Packed) else np.asarray(found, np.float32)
+        values = self.base.floats(name)
+        if name + _ADDED in self._held:
+            values = values + self._file.get_tensor(name + _ADDED).astype(np.float32)
+        elif name + _UP in self._held:
+            up, down = (self._tensor(name + part) for part in (_UP, _DOWN))
+            if isinstance(up, Packed) and isinstance(down, Packed):
+                values = values + (up.values.T @ down.values).reshape(values.shape)
+        return values
 
     def integers(self, name: str) -> Packed:
         """A matrix in 8-bit integers."""
         found = self[name]
         return found if isinstance(found, Packed) else Packed.of(found, low=False)
+
+    def _changes(self, name: str) -> bool:
+        return name + _UP in self._held or name + _ADDED in self._held
+
+    def _tensor(self, name: str) -> Packed | Array:
+        values: NDArray[Any] = self._file.get_tensor(name)
+        if name + SCALE not in self._held:
+            return values
+        low = self._file.get_tensor(name + LOW) if name + LOW in self._held else None
+        return Packed(values, self._file.get_tensor(name + SCALE), low)
+
+
+def difference(weights: Weights, base: Weights, rank: int = RANK) -> dict[str, NDArray[Any]]:
+    """The tensors of a file that holds the difference of weights from those of a base.
+
+    Raises:
+        ValueError: they are not of the same architecture.
+    """
+    if {*weights} != {*base}:
+        raise ValueError("the weights have other names than the base's")
+    tensors: dict[str, NDArray[Any]] = {}
+    for name in weights:
+        added = weights.floats(name) - base.floats(name)
+        if not added.any():
+            continue
+        if not worth_packing(added.shape):
+            tensors[name + _ADDED] = added.astype(np.float16)
+            continue
+        left, sizes, right = np.linalg.svd(added.reshape(len(added), -1), full_matrices=False)
+        kept = min(rank, int((sizes > _NOTHING * sizes[0]).sum()))
+        shares = np.sqrt(sizes[:kept, None])
+        for part, factor in ((_UP, left.T[:kept] * shares), (_DOWN, right[:kept] * shares)):
+            tensors |= Packed.of(factor.astype(np.float32), low=False).parts(name + part)
+    return tensors
 
 
 def unreadable(path: Path) -> IntegrityError:

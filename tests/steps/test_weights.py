@@ -14,7 +14,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import ModelSpec
-from voxgrad.steps.weights import halve_weights
+from voxgrad.steps.weights import halve_weights, shrink
 from voxgrad.store import Store
 from voxgrad.voice.load import load_voice
 
@@ -110,8 +110,36 @@ def test_a_voice_is_half_as_large_speaks_almost_the_same_and_all_else_stays(furn
     said = []
     assert halve_weights(furnished, half, said.append).digest == half.digest
     assert "already in half precision" in said[0].text
-    with pytest.raises(BadInputError, match="has no weights"):
+    with pytest.raises(BadInputError, match="has no weights of its own"):
         halve_weights(furnished, furnished.find("robot", "dataset"), ignore)
+
+
+def test_a_small_voice_needs_its_base_and_speaks_nearly_the_same(furnished, done, refused, tmp_path):
+    voice = furnished.find("robot", "voice")
+    home = ("--home", furnished.home)
+    done("export", "voice/robot", "--small", "-o", "small.voxgrad", "-q", *home)
+    small = furnished.find("robot", "voice")
+    assert small.ref == f"robot@v{voice.version + 1}"
+    assert {file.path for file in small.manifest.files} >= {"difference.safetensors", "phones.json"}
+    assert not any(file.path.endswith((".png", ".svg", WEIGHTS)) for file in small.manifest.files)
+    assert (small.manifest.consent, small.manifest.licence) == (voice.manifest.consent, voice.manifest.licence)
+    one, other = (load_acoustic_model(each).model.state_dict() for each in (voice, small))
+    assert max(float((other[name] - one[name]).abs().max()) for name in one) < 0.03
+    done("say", "Hello.", "--voice", f"voice/{small.ref}", "-o", "a.wav", "-q", *home)
+    assert shrink(furnished, small, ignore).digest == small.digest
+    # Elsewhere it speaks where the base is, and says so where it is not.
+    elsewhere = ("--home", tmp_path / "elsewhere")
+    done("import", "small.voxgrad", "-q", *elsewhere)
+    assert "which is not in this store" in refused("say", "Hello.", "--voice", "voice/robot", "-o", "b.wav", *elsewhere)
+    done("export", f"voice/{small.ref}", "--with-parents", "-o", "all.voxgrad", "-q", *home)
+    done("import", "all.voxgrad", "-q", *elsewhere)
+    done("say", "Hello.", "--voice", "voice/robot", "-o", "b.wav", "-q", *elsewhere)
+    assert Path("a.wav").stat().st_size == Path("b.wav").stat().st_size
+
+
+def test_what_is_no_clone_cannot_be_small(furnished, refused):
+    assert "was not made from a base" in refused("export", "base/english", "--small", "--home", furnished.home)
+    assert "without --half" in refused("export", "voice/robot", "--small", "--half", "--home", furnished.home)
 
 
 def test_what_half_precision_cannot_hold_is_refused_and_nothing_left(furnished, tmp_path):

@@ -57,6 +57,9 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Archive: store the weights in half precision, as a new version.")
     ] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="Archive: a voice as the difference from its base, as a new version.")
+    ] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="An archive, an ONNX graph of a voice, or its weights.")
     ] = "voxgrad",
@@ -86,6 +89,8 @@ def export(
         raise BadInputError("only archives can include parents", "Leave out --with-parents.")
     if half and not archive:
         raise BadInputError("--half works only for archives", "For a graph, use --quantize half.")
+    if small and (half or not archive):
+        raise BadInputError("--small works only for archives, without --half", "Leave one of them out.")
     for name, value in (("steps", steps), ("quantize", quantize), ("vocoder", vocoder)):
         if value is not None and not graph:
             raise BadInputError(f"--{name} works only for graphs", "Add --format onnx, or omit it.")
@@ -102,7 +107,8 @@ def export(
     elif format_ == "safetensors":
         _weights(session, ref, output)
     else:
-        _archive(session, ref, output, with_parents=with_parents, half=half)
+        artifact = _lighter(session, ref, small=small) if half or small else session.store.find_of(ref)
+        _archive(session, artifact, output, with_parents=with_parents)
 
 
 def _graph(
@@ -154,12 +160,11 @@ def terms(artifact: "Artifact") -> dict[str, str]:
     return {name: "none recorded" if value is None else value for name, value in _terms(artifact).items()}
 
 
-def _archive(session: Session, ref: str, output: Path | None, *, with_parents: bool, half: bool) -> None:
+def _archive(session: Session, artifact: "Artifact", output: Path | None, *, with_parents: bool) -> None:
     from voxgrad.store import DamagedArtifact, Lineage
     from voxgrad.store.archive import SUFFIX
     from voxgrad.store.archive import export as write
 
-    artifact = _halved(session, ref) if half else session.store.find_of(ref)
     packed = [artifact]
     for ancestor in reversed(Lineage(session.store).ancestors(artifact) if with_parents else ()):
         if isinstance(ancestor, DamagedArtifact):
@@ -178,15 +183,15 @@ def _archive(session: Session, ref: str, output: Path | None, *, with_parents: b
     )
 
 
-def _halved(session: Session, ref: str) -> "Artifact":
+def _lighter(session: Session, ref: str, *, small: bool) -> "Artifact":
     from voxgrad.voice.load import require_torch
 
     require_torch()
     session.loading()
-    from voxgrad.steps.weights import halve_weights
+    from voxgrad.steps.weights import halve_weights, shrink
 
     with session.progress() as progress:
-        return halve_weights(session.store, session.store.find_of(ref), progress.emit)
+        return (shrink if small else halve_weights)(session.store, session.store.find_of(ref), progress.emit)
 
 
 def _weights(session: Session, ref: str, output: Path | None) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from voxgrad.errors import BadInputError
-from voxgrad.packing import LOW, SCALE, Packed, unreadable, worth_packing
+from voxgrad.packing import Packed, Weights, worth_packing
 
 Built = TypeVar("Built")
 
@@ -116,21 +117,20 @@ def save_weights(
     save_file(ready, path)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(source: Path | Weights) -> dict[str, Tensor]:
     """Reads a safetensors file that this program wrote; packed and half-precision tensors come back as float32.
 
     Raises:
         IntegrityError: the file is damaged.
     """
-    try:
-        state = load_file(path)
-        for name in [name.removesuffix(SCALE) for name in state if name.endswith(SCALE)]:
-            low = state.pop(name + LOW, None)
-            packed = Packed(state[name].numpy(), state.pop(name + SCALE).numpy(), None if low is None else low.numpy())
-            state[name] = torch.from_numpy(packed.values)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise unreadable(path) from error
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    weights = source if isinstance(source, Weights) else Weights(source)
+    return {name: torch.from_numpy(_widened(value)) for name, value in weights.items()}
+
+
+def _widened(value: Packed | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(value, Packed):
+        return value.values
+    return value.astype(np.float32, copy=False) if value.dtype.kind == "f" else value
 
 
 def _few(names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Makes ONNX graphs of an architecture: traced without weights, which every voice or vocoder brings in its own file.
 
 `voxgrad.onnx.networks` loads them. The name of an initializer is that of a tensor in the weights, with what is done to
-it: see `voxgrad.onnx.networks.initializer`.
+it: see `voxgrad.onnx.networks.initializers`.
 """
 
 from collections import Counter

@@ -5,10 +5,10 @@ compute in NumPy, as they do on torch's tensors. Needs no torch.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from voxgrad.onnx.file import external_initializers, read
 from voxgrad.onnx.runtime import NetworkOutput, Noise, default_threads, open_session, runtime
-from voxgrad.packing import Array, Weights, as_matrix
+from voxgrad.packing import Array, Packed, Weights, as_matrix
 from voxgrad.samplers import SAMPLERS, Schedule, time_grid
 from voxgrad.settings import AcousticSpec, ModelSpec, SynthesisSpec
 from voxgrad.settings.synthesis import Quantize
@@ -65,13 +65,20 @@ def find_graph(home: Path, network: str, key: str) -> Path | None:
     return next((path for path in (EMBEDDED / name, graphs_in(home) / name) if path.is_file()), None)
 
 
-def initializer(weights: Weights, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """What an initializer is made of: a tensor of the weights, as its name in the graph says."""
+def initializers(weights: Weights, listed: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, NDArray[Any]]:
+    """What initializers are made of, by name, from their names and shapes: tensors of the weights, as the names say."""
+    integers = lru_cache(maxsize=1)(weights.integers)  # of which both halves are asked for, one after the other
+    return {name: _initializer(weights, integers, name, shape) for name, shape in listed}
+
+
+def _initializer(
+    weights: Weights, integers: Callable[[str], Packed], name: str, shape: tuple[int, ...]
+) -> NDArray[Any]:
     key, colon, form = name.partition(":")
     if colon + form == INTEGERS:
-        return np.ascontiguousarray(as_matrix(weights.integers(key).high).T)
+        return np.ascontiguousarray(as_matrix(integers(key).high).T)
     if colon + form == SCALES:
-        return weights.integers(key).scale
+        return integers(key).scale
     values: Array = weights.floats(key)
     if colon + form == TRANSPOSED:
         values = as_matrix(values).T
@@ -86,7 +93,7 @@ def load_network(graph: Path, weights: Weights, threads: int) -> tuple[Any, int]
         IntegrityError: the weights are not those of the architecture.
     """
     content = read(graph)
-    arrays = {name: initializer(weights, name, shape) for name, shape in external_initializers(content)}
+    arrays = initializers(weights, external_initializers(content))
     values = [runtime().OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
     return open_session(content, threads, list(arrays), values), sum(array.nbytes for array in arrays.values())
 
@@ -112,7 +119,7 @@ class Networks:
     def load(
         cls,
         acoustic: AcousticSpec,
-        weights: tuple[Path, Path],
+        weights: tuple[Weights, Weights],
         graphs: tuple[Path, Path, Path],
         threads: int | None = None,
     ) -> "Networks":
@@ -125,7 +132,7 @@ class Networks:
             IntegrityError: the weights are damaged.
         """
         count = default_threads() if threads is None else threads
-        voice, vocoder = (Weights(path) for path in weights)
+        voice, vocoder = weights
         with ThreadPoolExecutor() as pool:
             found = list(pool.map(load_network, graphs, (voice, voice, vocoder), [count] * len(graphs)))
         pitch = np.exp(voice.floats("frame_prior.pitch_statistics")[:, 0])

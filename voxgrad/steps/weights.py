@@ -1,13 +1,14 @@
-"""Import of official checkpoints and exported folders, export of weights, and weights in half precision."""
+"""Import of official checkpoints and exported folders, export of weights; weights in half precision and differences."""
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -15,20 +16,22 @@ from voxgrad.acoustic_model import AcousticModel, load_acoustic_model
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
 from voxgrad.files import atomic_folder, check_folder, sha256_of
-from voxgrad.model.checkpoint import build_strict, read_weights
+from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.untrusted import read_untrusted_checkpoint
-from voxgrad.packing import WEIGHTS, Packed, Weights
+from voxgrad.packing import DIFFERENCE, WEIGHTS, Packed, Weights, difference
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import Identified, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.training.run import LOG
 from voxgrad.vocoder import registry
 from voxgrad.vocoder.hifigan import import_checkpoint
+from voxgrad.weights import base_of, weights_of
 
-IMPORT_VERSION, HALVE_VERSION = 1, 1
+IMPORT_VERSION, HALVE_VERSION, SHRINK_VERSION = 1, 1, 1
 _CONFIG, _MODEL = "config.json", "model.safetensors"  # of an exported folder
 _HALVED: Final = "half_precision"
 _OFFICIAL: Final = (
@@ -226,37 +229,79 @@ def halve_weights(store: Store, artifact: Artifact, emit: Emit) -> Artifact:
         BadInputError: it has no weights, or one of them is too large for half precision.
         IntegrityError: it is damaged.
     """
-    if not any(file.path == WEIGHTS for file in artifact.manifest.files):
-        raise BadInputError(f"{artifact} has no weights", "Name a base, a voice or a vocoder.")
+    if not _has(artifact, WEIGHTS):
+        raise BadInputError(f"{artifact} has no weights of its own", "Name a base, a voice or a vocoder.")
     packed = any(isinstance(weights, Packed) for weights in Weights(artifact.path(WEIGHTS)).values())
     if packed or artifact.manifest.settings.get(_HALVED) is True:
         emit(Said(f"the weights of {artifact.ref} are already in half precision"))
         return artifact
-    parents: dict[str, Identified] = {**artifact.manifest.parents, "source": artifact}
-    key = fingerprint("halve weights", HALVE_VERSION, {}, {"source": artifact}, {})
+
+    def write(directory: Path) -> None:
+        weights = read_weights(artifact.path(WEIGHTS))
+        for name, tensor in weights.items():
+            if not tensor.half().isfinite().all():
+                message = f"{name} of {artifact.ref} is too large for half precision"
+                raise BadInputError(message, "Export it without --half.")
+        save_weights(directory / WEIGHTS, weights, torch.float16)
+
+    left_out = {WEIGHTS}
+    return _derived(store, artifact, ("halve weights", HALVE_VERSION), {_HALVED: True}, write, left_out)
+
+
+def shrink(store: Store, voice: Artifact, emit: Emit) -> Artifact:
+    """Stores a voice as the difference from its base, as its next version, or finds the one that was made before.
+
+    It needs the base to speak, and has no pictures and no log; everything else stays.
+
+    Raises:
+        BadInputError: it was not made from a base, or has other weights than that; or the base is not in the store.
+        IntegrityError: it is damaged.
+    """
+    if voice.kind != "voice" or "base" not in voice.manifest.parents:
+        raise BadInputError(f"{voice} was not made from a base", "Name a voice that `voxgrad finetune` made.")
+    if _has(voice, DIFFERENCE):
+        emit(Said(f"{voice.ref} is already the difference from its base"))
+        return voice
+    base, weights = weights_of(base_of(voice)), weights_of(voice)
+    if {*base} != {*weights}:
+        raise BadInputError(f"{voice} has other weights than its base", "Export it without --small.")
+    left_out = {WEIGHTS, *(file.path for file in voice.manifest.files if file.path.endswith((".png", ".svg", LOG)))}
+
+    def write(directory: Path) -> None:
+        save_numpy(difference(weights, base), directory / DIFFERENCE)
+
+    return _derived(store, voice, ("shrink", SHRINK_VERSION), {}, write, left_out)
+
+
+def _has(artifact: Artifact, path: str) -> bool:
+    return any(file.path == path for file in artifact.manifest.files)
+
+
+def _derived(
+    store: Store,
+    artifact: Artifact,
+    step: tuple[str, int],
+    settings: Mapping[str, Any],
+    write: Callable[[Path], object],
+    left_out: Collection[str],
+) -> Artifact:
+    """The next version of an artifact, or the one that was made before: with what ``write`` puts into a directory."""
+    key = fingerprint(*step, {}, {"source": artifact}, {})
     if (known := store.matching(artifact.kind, key)) is not None:
         return known
-    weights = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in read_weights(artifact.path(WEIGHTS)).items()
-    }
-    for name, tensor in weights.items():
-        if not torch.isfinite(tensor).all():
-            raise BadInputError(
-                f"{name} of {artifact.ref} is too large for half precision", "Export it without --half."
-            )
+    manifest = artifact.manifest
     with store.stage(artifact.kind, artifact.name) as staged:
-        for entry in artifact.manifest.files:
-            if entry.path != WEIGHTS:
+        for entry in manifest.files:
+            if entry.path not in left_out:
                 target = staged.directory / entry.path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(artifact.path(entry.path), target)
-        save_file(weights, staged.directory / WEIGHTS)
-        manifest = artifact.manifest
+        write(staged.directory)
+        parents: dict[str, Identified] = {**manifest.parents, "source": artifact}
         return staged.publish(
             fingerprint=key,
             parents=parents,
-            settings={**manifest.settings, _HALVED: True},
+            settings={**manifest.settings, **settings},
             seed=manifest.seed,
             device=manifest.device,
             tools={"torch": torch.__version__},

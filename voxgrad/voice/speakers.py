@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from voxgrad.errors import IntegrityError
-from voxgrad.packing import WEIGHTS, Weights
+from voxgrad.errors import VoxgradError
 from voxgrad.store import Artifact
+from voxgrad.weights import weights_of
 
 Pitch = Literal["low", "middle", "high"]
 _BORDERS: Final = (135.0, 180.0)
@@ -46,7 +46,7 @@ def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
     acoustic = voice.manifest.settings.get("acoustic", {})
     rows: dict[str, int] = acoustic.get("speakers", {})
     names = list(rows) if voice.kind == "base" else [name for name in rows if name == acoustic.get("voice")]
-    pitches = _pitches(voice.directory / WEIGHTS, voice.digest)
+    pitches = _pitches(voice)
     listed = []
     for name in names:
         sex, accent = _known(name) if voice.embedded else (None, None)
@@ -55,12 +55,11 @@ def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
 
 
 @cache
-def _pitches(weights: Path, digest: str) -> tuple[int, ...]:
-    """Mean pitch of every speaker, in Hz; nothing of a model that predicts none, or of a file that cannot be read."""
-    del digest  # with another one, it is another file
+def _pitches(voice: Artifact) -> tuple[int, ...]:
+    """Mean pitch of every speaker, in Hz; nothing of a model that predicts none, or whose weights cannot be read."""
     try:
-        statistics = Weights(weights).floats(_STATISTICS)
-    except IntegrityError:
+        statistics = weights_of(voice).floats(_STATISTICS)
+    except VoxgradError:
         return ()
     return tuple(round(hertz) for hertz in np.exp(statistics[:, 0]).tolist())
 
