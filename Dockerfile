@@ -20,7 +20,6 @@ COPY --from=build /opt/voxgrad /opt/voxgrad
 ENV PATH=/opt/voxgrad/bin:$PATH \
     VOXGRAD_HOME=/data \
     NUMBA_CACHE_DIR=/tmp/numba \
-    MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONUNBUFFERED=1
 USER voxgrad
 VOLUME /data

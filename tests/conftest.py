@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from voxgrad import pictures
 from voxgrad.audio.io import write_audio
 from voxgrad.cli.main import main
 from voxgrad.files import advisory_lock
@@ -51,7 +50,6 @@ SYNTHETIC = ("--no-consent-needed", "synthetic")
 """Options of prepare without which nothing can be cloned."""
 
 Record = Callable[..., None]
-Draw = Callable[..., None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,26 +88,8 @@ class RecordingOutcome:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def pictures_drawn_once(shared: Callable[..., Path]) -> Iterator[dict[str, Draw]]:
-    """Draws one picture of each kind, and copies it afterwards: most of a small prepare or training is drawing."""
-    plain: dict[str, Draw] = {name: draw for name, draw in vars(pictures).items() if name.startswith("draw_")}
-
-    def once(name: str) -> Draw:
-        def draw(path: Path, *arguments: object) -> None:
-            made = shared(name, lambda folder: plain[name](folder / "picture.png", *arguments))
-            shutil.copyfile(made / "picture.png", path)
-
-        return draw
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in plain:
-            patch.setattr(pictures, name, once(name))
-        yield plain
-
-
-@pytest.fixture(scope="session", autouse=True)
 def short_validation() -> Iterator[None]:
-    """Judges decoders on crops of 64 frames: most of a training of few steps, after the pictures, is validation."""
+    """Judges decoders on crops of 64 frames: most of a training of few steps is validation."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(losses, "_FRAMES", 64)
         yield

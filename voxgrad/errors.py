@@ -111,7 +111,6 @@ _OF_TRAINING: Final = {
     "parselmouth",
     "safetensors",
     "joblib",
-    "matplotlib",
     "jinja2",
     "PIL",
 }

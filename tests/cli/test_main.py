@@ -33,7 +33,7 @@ def start(*arguments: str, code: str = RUN, **options) -> subprocess.Popen:
 
 def test_what_needs_nothing_heavy_starts_at_once():
     """In its own processor time, which does not depend on what else the machine is doing."""
-    heavy = {"torch", "numba", "numpy", "matplotlib", "soundfile", "parselmouth"}
+    heavy = {"torch", "numba", "numpy", "soundfile", "parselmouth"}
 
     def started(arguments: list[str], unwanted: set[str]) -> float:
         code = f"import sys, time; from voxgrad.cli.main import main; main({arguments});"

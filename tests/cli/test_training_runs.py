@@ -78,7 +78,7 @@ def test_a_stop_is_one_line_with_the_command_that_goes_on(number, code, furnishe
     assert record["resume"] == f"voxgrad finetune --resume {run.name}"
     assert (record["step"], record["kind"], record["name"]) == ("finetune", "voice", "carol")
     assert record["parents"]["base"]["digest"] == furnished.find("robots", "base").digest
-    assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert (run / "curves.svg").read_bytes().startswith(b"<svg")
 
 
 def test_another_home_is_part_of_that_command(chain, furnished, done, steps, signal_at, tmp_path, monkeypatch):
@@ -121,7 +121,7 @@ def test_a_vocoder_goes_on_is_found_again_trained_further_and_speaks(furnished, 
     assert (told["vocoder"], told["metrics"]["steps"] > 3) == ("own@v1", True)
     assert set(told["metrics"]["held_out"]) == {"spectral", "mel"}
     files = {entry.path for entry in furnished.find("own", "vocoder").manifest.files}
-    assert files == {"vocoder.json", "weights.safetensors", "log.jsonl", "curves.png"}
+    assert files == {"vocoder.json", "weights.safetensors", "log.jsonl", "curves.svg"}
     assert list((furnished.home / "runs").iterdir()) == []
     assert "own@v1 is up to date" in done(*FEW, "--name", "own", "--half").err
     done(*FEW, "--name", "further", "--from", "own", "-q")

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from voxgrad.audio.io import Waveform
 from voxgrad.evaluation import metrics
 from voxgrad.evaluation.clips import lines, summarised
 from voxgrad.evaluation.metrics import distances, phone_seconds, warp
+from voxgrad.preparation import speech_recognition
 from voxgrad.settings import MelSpec
 from voxgrad.text.tokens import BLANK, PHONE_IDS
 
@@ -21,7 +23,8 @@ def tone(f0: float, seconds: float = 1.0) -> np.ndarray:
 
 @pytest.fixture
 def alone(monkeypatch) -> None:
-    monkeypatch.setattr(metrics, "find_spec", lambda name: None)
+    for module in (metrics, speech_recognition):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
 
 
 def test_warping_finds_the_frames_again():
@@ -71,15 +74,16 @@ def test_a_blank_belongs_to_the_phone_before():
 def test_shares_are_of_all_words():
     rows = {"voice": [{"misheard": 1, "words": 2, "length": 0.9}, {"misheard": 0, "words": 8, "length": 1.1}]}
     summary = summarised(rows)
-    assert summary["voice"] == {"length": 1.0, "length_error": 0.1, "word_error": 0.1}
-    assert [unit for _, unit, _ in lines(summary)] == ["", "%", "%"]
+    assert summary["voice"] == {"length": 1.0, "length_error": 0.1, "word_error": 0.1, "misheard": 1, "words": 10}
+    assert [unit for _, unit, _ in lines(summary)] == ["%", "", "%"]
 
 
 def test_an_evaluation_is_an_artifact_and_is_found_again(furnished, command, alone):
     asked = ("evaluate", "voice/robot", "--vocoder", "griffinlim", "--steps", "1", "--clips", "2")
     first = command(*asked)
     assert first.code == 0, first.err
-    assert "pip install 'voxgrad[eval]'" in first.err
+    missing = "Not measured: likeness, words understood, clearness. Install: pip install 'voxgrad[eval]'"
+    assert " ".join(first.out.split()).startswith(missing)
     assert "mel-cepstral distortion" in first.out
     assert "word error" not in first.out
     found = furnished.find("robot", "evaluation")
@@ -87,6 +91,7 @@ def test_an_evaluation_is_an_artifact_and_is_found_again(furnished, command, alo
     assert 1 <= len(content["clips"]) <= 2
     assert content["summary"]["voice"]["real_time_factor"] > 0
     assert found.path("evaluation.md").read_text().startswith("# voice robot@v1 on ")
+    assert "Not measured" in found.path("evaluation.md").read_text()
     assert set(found.manifest.parents) == {"voice", "dataset"}
     again = json.loads(command(*asked, "--json").out)
     assert again["evaluation"] == found.ref
@@ -95,3 +100,41 @@ def test_an_evaluation_is_an_artifact_and_is_found_again(furnished, command, alo
 def test_only_held_out_clips_are_used(furnished, command, alone, chain):
     made = json.loads(command("evaluate", "--vocoder", "griffinlim", "--steps", "1", "--json").out)
     assert made["metrics"]["clips"] == chain.voice.manifest.metrics["held_out_clips"]
+
+
+def test_models_that_cannot_be_imported_are_not_installed(monkeypatch):
+    """As Resemblyzer without pkg_resources, which setuptools no longer has."""
+
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "pocketsphinx" else name)
+    monkeypatch.setattr(metrics, "import_module", missing)
+    models = metrics.PerceptualMetrics()
+    assert sorted(models.lacking) == ["DNSMOS", "clearness", "likeness", "words understood"]
+    audio = Waveform(tone(120), RATE)
+    assert (models.speech([audio]), models.clearness(audio), models.quality(audio)) == (None, None, None)
+
+
+@pytest.mark.parametrize("failing", [ValueError("not here"), OSError("no network"), None])
+def test_whisper_recognises_where_its_model_is(failing, monkeypatch, tmp_path):
+    class Whisper:
+        @staticmethod
+        def download_model(name, *, local_files_only):
+            assert (name, local_files_only) == ("base.en", True)
+            if failing is not None:
+                raise failing
+            return str(tmp_path)
+
+    monkeypatch.setattr(speech_recognition, "find_spec", lambda name: name)
+    monkeypatch.setattr(speech_recognition, "import_module", lambda name: Whisper)
+    found = speech_recognition.best_recogniser(download=False)
+    expected = ("faster-whisper", tmp_path) if failing is None else ("pocketsphinx", None)
+    assert (found.name, found.model) == expected
+
+
+def test_numbers_that_are_recognised_as_digits_are_no_errors(monkeypatch, alone):
+    monkeypatch.setattr(metrics, "hear", lambda *_: speech_recognition.Heard("In 1455, the 42-line Bible.", None))
+    models = metrics.PerceptualMetrics(speech_recognition.Recogniser("faster-whisper"))
+    text = "in fourteen fifty five, the forty two line bible."
+    assert models.words_misheard(Waveform(tone(120), RATE), text) == 0

@@ -195,7 +195,7 @@ def test_speaking_needs_no_torch(own, tmp_path):
     """With torch and all other packages of training out of reach, as in the small install."""
     code = (
         "import json, sys\n"
-        "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'matplotlib', 'parselmouth', 'joblib',"
+        "for name in ('torch', 'torchaudio', 'numba', 'scipy', 'parselmouth', 'joblib',"
         " 'jinja2', 'onnx', 'PIL', 'webvtt', 'av'):\n"
         "    sys.modules[name] = None\n"
         "from voxgrad.voice import load\n"

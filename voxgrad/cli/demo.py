@@ -45,12 +45,18 @@ def demo(
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
             copy_audio(_say(store, speaker, SENTENCE, progress.emit), output / name)
         card = card_or_none(store, voice, progress.emit)
+        page = None if card is None else card.directory / "card.html"
     session.answer(
-        {"base": base.ref, "voice": voice.ref, "files": ["base.wav", "voice.wav"], "card": card},
+        {
+            "base": base.ref,
+            "voice": voice.ref,
+            "files": ["base.wav", "voice.wav"],
+            "card": None if page is None else str(page),
+        },
         f"{output / 'base.wav'}: {SENTENCE!r} by base {base.ref}\n"
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
-        f"  pictures: {shown_path(voice.directory / 'curves.png')} and alignment.png beside it"
-        + ("" if card is None else f"\n  both side by side: {shown_path(Path(card))}"),
+        f"  pictures: {shown_path(voice.directory / 'curves.svg')} and alignment.svg beside it"
+        + ("" if page is None else f"\n  both side by side: {shown_path(page)}"),
     )
     replace(session, home=store.home).then(f"{use_of(voice)}")
 

@@ -165,7 +165,7 @@ def _asked(speaker: str | None) -> str | None:
     if chosen == "2":
         name = speaker if speaker is not None else typer.prompt("Their name", err=True)
         return statements.agreed(name, typer.prompt("What they agreed to", err=True))
-    reasons = {"1": "my own voice", "3": "public domain or synthetic"}
+    reasons = {"1": statements.MY_OWN, "3": "public domain or synthetic"}
     return statements.not_needed(reasons[chosen]) if chosen in reasons else None
 
 

@@ -1,6 +1,7 @@
 """`voxgrad finetune`, `pretrain`, `vocoder train` and `runs`; `evaluate` and `card`: how good a voice is."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
@@ -164,10 +165,12 @@ def finetune(
             emit=progress.emit,
             options=how,
         )
-        page = None if no_card or RANK else card_or_none(session.store, voice, progress.emit, how.end)
-    shown = "" if page is None else f"\n  card: {page}"
+        made = None if no_card or RANK else card_or_none(session.store, voice, progress.emit, how.end)
+    page = None if made is None else str(made.directory / "card.html")
+    told = summary(voice) if made is None else f"{card_summary(made)}\n\n{summary(voice)}"
+    judged = {} if made is None else {"verdicts": judged_by(made)}
     then = f'say "hello" --voice {voice.name} -o hello.wav'
-    session.answer({**described(voice), "card": page}, f"{summary(voice)}{shown}", then)
+    session.answer({**described(voice), "card": page, **judged}, told, then)
 
 
 @command(training="voxgrad.settings.TrainingOptions")
@@ -239,9 +242,10 @@ def summary(trained: "Artifact") -> str:
     parents = " and ".join(trained.parent_refs.values())
     held_out = metrics.get("held_out_clips", 1)
     judged_on = "held-out clips" if held_out else "its training data (nothing could be held out)"
+    on = f"{'copies of' if vocoder else 'on'} {judged_on}: {', '.join(figures)}"
     lines = [
         f"{trained.kind} {trained.ref} from {parents}: {metrics['steps']} steps in {duration(metrics['seconds'])}",
-        f"  {'copies of' if vocoder else 'on'} {judged_on}: {', '.join(figures)}",
+        textwrap.fill(on, 79, initial_indent="  ", subsequent_indent="    "),
     ]
     if "before" in metrics:
         judge = metrics["judged_by"]
@@ -249,8 +253,8 @@ def summary(trained: "Artifact") -> str:
         verdict = "fine-tuning helped" if after < before else "fine-tuning did not help"
         lines.append(f"  {verdict}: {judge.replace('_', ' ')} was {before:.3f}, now {after:.3f}")
     if vocoder:
-        return "\n".join([*lines, f"  picture: {trained.directory / 'curves.png'}"])
-    pictures = (trained.directory / name for name in ("curves.png", "alignment.png"))
+        return "\n".join([*lines, f"  picture: {trained.directory / 'curves.svg'}"])
+    pictures = (trained.directory / name for name in ("curves.svg", "alignment.svg"))
     return "\n".join([*lines, "  pictures: {}\n            {}".format(*pictures)])
 
 
@@ -272,6 +276,8 @@ def evaluate(
 ) -> None:
     """Evaluate a voice on recordings that it was not trained on."""
     session.loading()
+    from rich.console import Group
+
     from voxgrad.steps.evaluate import Trial
     from voxgrad.steps.evaluate import evaluate as step
     from voxgrad.vocoder.choice import choose_vocoder, mel_of
@@ -284,12 +290,26 @@ def evaluate(
         chosen = choose_vocoder(session.store, vocoder, mel_of(artifact), progress.emit)
         made = step(session.store, artifact, dataset, chosen, trial=trial, emit=progress.emit)
     about = {**identity(made), "parents": made.parent_refs, "metrics": made.manifest.metrics}
+    about["verdicts"] = judged_by(made)
     then = f"card {artifact.ref}" if artifact.kind == "voice" else use_of(artifact)
-    session.answer(about, "" if session.json else evaluation_table(made), then)
+    session.answer(about, "" if session.json else Group(verdict_lines(made), "", evaluation_table(made)), then)
+
+
+def judged_by(made: "Artifact") -> list[str]:
+    """The verdicts of a card or an evaluation."""
+    from voxgrad.evaluation.verdicts import verdicts
+    from voxgrad.preparation.consent import is_own
+
+    return verdicts(made.manifest.metrics, to_speaker=is_own(made.manifest.consent))
+
+
+def verdict_lines(made: "Artifact") -> str:
+    """The same, at 80 columns."""
+    return "\n".join(textwrap.fill(sentence, 79, subsequent_indent="  ") for sentence in judged_by(made))
 
 
 def evaluation_table(made: "Artifact") -> "Table":
-    """An evaluation as a table that can be read at 80 columns."""
+    """The details of an evaluation as a table that can be read at 80 columns."""
     from voxgrad.evaluation.clips import COLUMNS, lines
 
     parents, metrics = made.parent_refs, made.manifest.metrics
@@ -324,13 +344,18 @@ def card(
 
     with session.progress() as progress:
         made = step(session.store, session.store.find(voice, "voice"), progress.emit)
-    metrics = made.manifest.metrics
     page = str(made.directory / "card.html")
-    then = f'say "hello" --voice {made.parent_refs["voice"]} -o hello.wav'
-    session.answer({"card": made.ref, "page": page, "metrics": metrics}, f"{metrics['verdict']}\n  card: {page}", then)
+    about = {"card": made.ref, "page": page, "verdicts": judged_by(made), "metrics": made.manifest.metrics}
+    told = f"{card_summary(made)}\n\n{textwrap.fill(made.manifest.metrics['verdict'], 79)}"
+    session.answer(about, told, f'say "hello" --voice {made.parent_refs["voice"]} -o hello.wav')
 
 
-def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> str | None:
+def card_summary(made: "Artifact") -> str:
+    """The verdicts of a card, and where it is."""
+    return f"{verdict_lines(made)}\n  card: {made.directory / 'card.html'}"
+
+
+def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: float = math.inf) -> "Artifact | None":
     """The card of a published voice; a failure of it, or Ctrl-C, is only reported.
 
     Raises:
@@ -341,7 +366,7 @@ def card_or_none(store: "Store", voice: "Artifact", emit: "Emit", deadline: floa
 
     again = f"write it with: voxgrad card {voice.ref}"
     try:
-        return str(card(store, voice, emit, deadline).directory / "card.html")
+        return card(store, voice, emit, deadline)
     except VoxgradError as error:
         emit(Said(f"no card: {error.message}; {again}", "warning"))
     except Terminated:

@@ -11,7 +11,8 @@ import torch
 
 from voxgrad.audio.io import Samples, Waveform, read_audio
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.metrics import PerceptualMetrics, distances, phone_seconds, words
+from voxgrad.evaluation.likeness import FEWEST, SHORTEST, Person, cut, other_speakers, piece_seconds
+from voxgrad.evaluation.metrics import SPEECH_RATE, PerceptualMetrics, distances, phone_seconds, words
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Lineage, Store
@@ -126,15 +127,46 @@ def measured(take: Take, clip: Clip, recorded: Waveform, engine: TorchEngine, al
 
 
 def perceptual(metrics_by_models: PerceptualMetrics, audio: Waveform, clip: Clip) -> Figures:
-    """Metrics by other models of an utterance: words misheard, and quality."""
+    """Metrics by other models of an utterance: words misheard, clearness and quality."""
     misheard, aligner = metrics_by_models.words_misheard(audio, clip.normalised), metrics_by_models.aligner
     found: Mapping[str, float | None] = {
         "misheard": misheard,
         "wrong": None if aligner is None else aligner.words_wrong(audio, clip.text),
         "words": len(words(clip.normalised)),
+        "distillmos": metrics_by_models.clearness(audio),
         "dnsmos": metrics_by_models.quality(audio),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def likeness(
+    models: PerceptualMetrics, recorded: Sequence[Waveform], said: Mapping[str, Sequence[Waveform]]
+) -> dict[str, Figures] | str | None:
+    """Identity and similarity of what each column says, and of the recordings; or why they cannot be measured.
+
+    ``recorded`` are recordings of the speaker, of other sentences if possible. None where the model is not installed.
+    """
+    own = models.speech(recorded)
+    speech = {name: found for name, waveforms in said.items() if (found := models.speech(waveforms)) is not None}
+    if own is None:
+        return None
+    lengths = [sum(map(len, found)) / SPEECH_RATE for found in (own, *speech.values())]
+    seconds = piece_seconds(lengths[0], min(lengths[1:]))
+    if seconds is None:
+        short = (
+            f"{FEWEST * SHORTEST:.0f} s of recordings" if lengths[0] < FEWEST * SHORTEST else f"{SHORTEST} s of speech"
+        )
+        return f"it takes {short}"
+    size = round(seconds * SPEECH_RATE)
+    spoken = {name: models.embed(cut(found, size)) for name, found in speech.items()}
+    person = Person.of(models.embed(cut(own, size)), other_speakers(), min(map(len, spoken.values())))
+    if person is None:
+        return "one of the speakers to compare with sounds just like the recordings"
+    figures: dict[str, Figures] = {
+        name: {"identity": person.identity(found), "similarity": person.similarity(found)}
+        for name, found in spoken.items()
+    }
+    return {**figures, RECORDINGS: {"similarity": person.own, "nearest": person.nearest}}
 
 
 VOICE, VOCODED, RECORDINGS = "voice", "through_vocoder", "recordings"
@@ -155,6 +187,13 @@ class Measure:
 
 
 MEASURES = (
+    Measure("identity", "identity", "", 1, 2),
+    Measure("similarity", "speaker similarity", "", 1, 3),
+    Measure("nearest", "nearest other speaker", "", 1, 3),
+    Measure("word_error", "word error", "%", 100, 1),
+    Measure("words_wrong", "words wrong by alignment", "%", 100, 1),
+    Measure("distillmos", "DistillMOS", "1 to 5", 1, 2),
+    Measure("dnsmos", "DNSMOS overall", "1 to 5", 1, 2),
     Measure("mel_cepstral_distortion", "mel-cepstral distortion", "dB", 1, 2),
     Measure("f0_error", "F0 error", "cents", 1, 0),
     Measure("f0_shift", "F0 shift", "semitones", 1, 2),
@@ -164,10 +203,6 @@ MEASURES = (
     Measure("length_error", "length error", "%", 100, 1),
     Measure("phone_error", "phone duration error", "ms", 1000, 0),
     Measure("real_time_factor", "real-time factor", "", 1, 3),
-    Measure("word_error", "word error", "%", 100, 1),
-    Measure("words_wrong", "words wrong by alignment", "%", 100, 1),
-    Measure("similarity", "speaker similarity", "", 1, 3),
-    Measure("dnsmos", "DNSMOS overall", "1 to 5", 1, 2),
 )
 _MEDIANS = {"f0_shift", "real_time_factor"}
 
@@ -190,8 +225,8 @@ def _figures(clips: Sequence[Figures]) -> Figures:
     for share, count in (("word_error", "misheard"), ("words_wrong", "wrong")):
         judged = [clip for clip in clips if clip.get(count) is not None]
         if judged:
-            words = sum(float(clip["words"] or 0) for clip in judged)
-            figures[share] = round(sum(float(clip[count] or 0) for clip in judged) / words, 5)
+            words, wrong = (sum(float(clip[name] or 0) for clip in judged) for name in ("words", count))
+            figures |= {"words": words, count: wrong, share: round(wrong / words, 5)}
     return figures
 
 
@@ -199,17 +234,18 @@ def lines(summary: Mapping[str, Figures]) -> list[tuple[str, str, list[str]]]:
     """Title, unit and formatted figures of every measure with a value."""
     table = []
     for measure in MEASURES:
-        shown = [_shown(summary.get(column, {}).get(measure.key), measure) for column in COLUMNS]
+        shown = [_shown(figures.get(measure.key), measure) for figures in summary.values()]
         if any(shown):
             table.append((measure.title, measure.unit, shown))
     return table
 
 
-def markdown(title: str, summary: Mapping[str, Figures]) -> str:
-    """The table as a document."""
+def markdown(title: str, sentences: Sequence[str], summary: Mapping[str, Figures]) -> str:
+    """The verdicts and the table as a document."""
     rows = [f"| {name}{f' ({unit})' if unit else ''} | {' | '.join(shown)} |" for name, unit, shown in lines(summary)]
-    head = f"| | {' | '.join(column.replace('_', ' ') for column in COLUMNS)} |\n|{' --- |' * (1 + len(COLUMNS))}"
-    return f"# {title}\n\n{head}\n" + "\n".join(rows) + "\n"
+    head = f"| | {' | '.join(column.replace('_', ' ') for column in summary)} |\n|{' --- |' * (1 + len(summary))}"
+    said = "".join(f"- {sentence}\n" for sentence in sentences)
+    return f"# {title}\n\n{said}\n## Details\n\n{head}\n" + "\n".join(rows) + "\n"
 
 
 def _shown(value: float | None, measure: Measure) -> str:

@@ -1,12 +1,14 @@
 """Metrics of a synthesised sentence: distances from a recording, and judgements of other models.
 
-Spectrum, pitch, voicing and durations need no model. Where the extra ``eval`` is installed, pocketsphinx tells word
-errors, Resemblyzer speaker similarity, and DNSMOS quality.
+Spectrum, pitch, voicing and durations need no model. Where the extra ``eval`` is installed, a recogniser tells word
+errors, Resemblyzer who speaks, DistillMOS and DNSMOS quality.
 """
 
+import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,6 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+import torchaudio
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Samples, Waveform, resample
@@ -22,6 +25,7 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import f0_of_frames
 from voxgrad.preparation.speech_recognition import Recogniser, hear, sphinx_samples
 from voxgrad.settings import MelSpec, TextSpec
+from voxgrad.text.normalize import normalize
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import labels
 
@@ -165,47 +169,86 @@ def _accumulated(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 INSTALL = "pip install 'voxgrad[eval]'"
-PACKAGES = {"word error": "pocketsphinx", "speaker similarity": "resemblyzer", "DNSMOS": "speechmos"}
-"""What each measure needs."""
-_RATE = 16000
+LIKENESS, UNDERSTOOD, CLEARNESS = "likeness", "words understood", "clearness"
+DNSMOS = "DNSMOS"
+_PACKAGES = {LIKENESS: "resemblyzer", CLEARNESS: "distillmos", DNSMOS: "speechmos"}
+"""What each measure needs; words need a recogniser."""
+SPEECH_RATE = 16000
+"""Samples a second that all these models hear."""
 
 
-def missing() -> dict[str, str]:
-    """The metrics that are not available here, and the package that each needs."""
-    return {measure: package for measure, package in PACKAGES.items() if find_spec(package) is None}
+def not_installed(recogniser: Recogniser | None) -> list[str]:
+    """The measures whose models are not installed."""
+    lacking = {measure for measure, package in _PACKAGES.items() if find_spec(package) is None}
+    if recogniser is None:
+        lacking.add(UNDERSTOOD)
+    return [measure for measure in (LIKENESS, UNDERSTOOD, CLEARNESS, DNSMOS) if measure in lacking]
 
 
 class PerceptualMetrics:
     """Models that are installed, each loaded once; a metric without its model is None."""
 
-    def __init__(self) -> None:
-        lacking = missing()
-        self.aligner = None if "word error" in lacking else ForcedAligner()
-        self._encoder: Any = None
-        if "speaker similarity" not in lacking:
-            self._encoder = import_module("resemblyzer").VoiceEncoder("cpu", verbose=False)
-        self._judge: Any = None if "DNSMOS" in lacking else import_module("speechmos.dnsmos")
+    def __init__(self, recogniser: Recogniser | None = None) -> None:
+        self.recogniser = recogniser
+        self.lacking = not_installed(recogniser)
+        """Measures without a model."""
+        self.aligner = None if find_spec("pocketsphinx") is None else ForcedAligner()
+        self._encoder = self._loaded(LIKENESS, lambda: import_module("resemblyzer").VoiceEncoder("cpu", verbose=False))
+        self._listener = self._loaded(CLEARNESS, lambda: import_module("distillmos").ConvTransformerSQAModel().eval())
+        self._judge = self._loaded(DNSMOS, lambda: import_module("speechmos.dnsmos"))
+
+    def _loaded(self, measure: str, load: Callable[[], Any]) -> Any:
+        """A model; None where it is not installed, or not all that it imports."""
+        if measure in self.lacking:
+            return None
+        try:
+            with redirect_stdout(io.StringIO()):  # some print where their weights are
+                return load()
+        except ImportError:
+            self.lacking.append(measure)
+            return None
 
     def words_misheard(self, waveform: Waveform, normalised: str) -> int | None:
-        """How many words pocketsphinx replaces, deletes or inserts (Levenshtein distance)."""
-        if self.aligner is None:
+        """How many words the recogniser replaces, deletes or inserts (Levenshtein distance)."""
+        if self.recogniser is None:
             return None
-        return edits(words(normalised), words(hear(Recogniser("pocketsphinx"), waveform).text))
+        # Whisper writes numbers in digits.
+        return edits(words(normalised), words(normalize(hear(self.recogniser, waveform).text)))
 
-    def voice(self, waveform: Waveform) -> NDArray[np.float32] | None:
-        """The speaker's embedding (Wan et al., 2018), of length one: (256,)."""
+    def speech(self, waveforms: Sequence[Waveform]) -> list[Samples] | None:
+        """Recordings at 16 kHz and of equal loudness, without their silences."""
         if self._encoder is None:
             return None
-        prepared = import_module("resemblyzer").preprocess_wav(waveform.samples, waveform.rate)
-        embedding: NDArray[np.float32] = self._encoder.embed_utterance(prepared)
-        return embedding
+        prepare = import_module("resemblyzer").preprocess_wav
+        return [prepare(waveform.samples, waveform.rate) for waveform in waveforms]
+
+    def embed(self, pieces: Sequence[Samples]) -> NDArray[np.float32]:
+        """Embeddings of `speech` (Wan et al., 2018), each of length one: (n, 256)."""
+        return np.stack([self._encoder.embed_utterance(piece) for piece in pieces])
+
+    def voice(self, waveform: Waveform) -> NDArray[np.float32] | None:
+        """The embedding of one recording: (256,)."""
+        speech = self.speech([waveform])
+        return None if speech is None else self.embed(speech)[0]
 
     def quality(self, waveform: Waveform) -> float | None:
         """DNSMOS P.835's overall opinion, 1 to 5 (Reddy et al., 2022)."""
         if self._judge is None:
             return None
-        samples = np.clip(resample(waveform, _RATE).samples, -1, 1)
-        return float(self._judge.run(samples, _RATE)["ovrl_mos"])
+        samples = np.clip(resample(waveform, SPEECH_RATE).samples, -1, 1)
+        return float(self._judge.run(samples, SPEECH_RATE)["ovrl_mos"])
+
+    @torch.no_grad()
+    def clearness(self, waveform: Waveform) -> float | None:
+        """DistillMOS (Stahl & Gamper, 2025), 1 to 5.
+
+        It hears what lies between 7 and 8 kHz, which torchaudio's default filter weakens and a sharp one keeps; figures
+        of others are made with the default.
+        """
+        if self._listener is None:
+            return None
+        samples = torchaudio.functional.resample(torch.from_numpy(waveform.samples), waveform.rate, SPEECH_RATE)
+        return float(self._listener(samples[None]))
 
 
 def words(text: str) -> list[str]:

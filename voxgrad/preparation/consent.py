@@ -32,6 +32,18 @@ def not_needed(why: str) -> str:
     return f"not needed: {_said(why, '--no-consent-needed')}"
 
 
+MY_OWN = "my own voice"
+
+
+def is_own(consent: str | None) -> bool:
+    """Whether whoever prepared a dataset stated that the voice is their own.
+
+    >>> is_own(not_needed(MY_OWN)), is_own(agreed("Ann", "My own voice is not for sale.")), is_own(None)
+    (True, False, False)
+    """
+    return consent == not_needed(MY_OWN)
+
+
 def require(consent: str | None, dataset: str, name: str) -> None:
     """Check that a dataset may become a voice.
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from voxgrad import pictures
 from voxgrad.events import Emit, Said, counted
-from voxgrad.pictures import mel_picture, mp3, png, template
+from voxgrad.pictures import mel_picture, mp3, template
 from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
-from voxgrad.settings import PrepareSpec
 from voxgrad.training.alignment import labels
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.beside import BESIDE
@@ -139,7 +138,7 @@ def _unknown_words(unknown: dict[str, int]) -> Iterator[str]:
     yield f"{count} in no dictionary; the pronunciation was guessed:\n{listed}\n  {mend}"
 
 
-PAGE, COVERAGE, DISTRIBUTIONS, MEL = "report.html", "coverage.png", "distributions.png", "mel.png"
+PAGE = "report.html"
 _TEMPLATE = "report.jinja"
 _EMBEDDED_SECONDS = 300.0
 """Of audio within the page, the worst clips first: a page of an hour would be too large to send."""
@@ -164,22 +163,16 @@ def _phone_counts(clips: Iterable[Clip]) -> dict[str, int]:
     return {phone: said[phone] for phone in sorted(ENGLISH, key=lambda phone: -ENGLISH[phone])}
 
 
-def write_report(
-    directory: Path, judged: JudgedRecordings, name: str, preset: PrepareSpec, consent: str | None
-) -> None:
+def write_report(directory: Path, judged: JudgedRecordings, name: str, consent: str | None) -> None:
     """Writes the report and its pictures into a dataset's directory, which already holds the audio."""
     counts = _phone_counts(prepared.clip for prepared in judged.kept)
-    of_a_thousand = [1000 * count / max(1, sum(counts.values())) for count in counts.values()]
-    shown = judged.kept[0]
-    pictures.draw_mel(directory / MEL, shown.mel, preset.audio.mel, shown.clip.text)
-    pictures.draw_coverage(directory / COVERAGE, list(counts), of_a_thousand, [ENGLISH[phone] for phone in counts])
-    pictures.draw_distributions(directory / DISTRIBUTIONS, _distributions(judged.kept))
     page = template(Path(__file__).parent, _TEMPLATE).render(
         name=name,
         metrics=judged.metrics(),
         consent=consent,
         advice=[_advice_on_phones(counts, judged.kept), *_advice(judged)],
-        pictures=[(png(directory / file), what) for file, what in _PICTURES],
+        coverage=_coverage(counts),
+        distributions=pictures.histograms(_distributions(judged.kept), "clips"),
         cards=_cards(judged),
         duplicates=judged.duplicates,
         problems=[problem for problem in judged.problems if problem.id not in judged.verdicts],
@@ -187,10 +180,19 @@ def write_report(
     (directory / PAGE).write_text(page, encoding="utf-8")
 
 
-_PICTURES = (
-    (COVERAGE, "How often each phone occurs, compared with English"),
-    (DISTRIBUTIONS, "Durations, pitch, loudness and noise of the clips"),
-)
+def _coverage(counts: dict[str, int]) -> list[str]:
+    """How often each phone is said, here and in English; frequent ones apart from rare ones, which need their scale."""
+    total, phones = max(1, sum(counts.values())), list(counts)
+    half = len(phones) // 2
+    return [
+        pictures.paired_bars(
+            some, [(1000 * counts[phone] / total, ENGLISH[phone]) for phone in some], ("here", "English"), title
+        )
+        for some, title in (
+            (phones[:half], "Frequent phones, of 1000 phones"),
+            (phones[half:], "Rare phones, of 1000 phones"),
+        )
+    ]
 
 
 def _advice_on_phones(counts: dict[str, int], kept: Sequence[PreparedClip]) -> str:

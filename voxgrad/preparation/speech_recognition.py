@@ -82,6 +82,15 @@ def installed_recogniser(wanted: str) -> Recogniser | None:
     return None
 
 
+def best_recogniser(*, download: bool) -> Recogniser | None:
+    """Whisper where its model is on this machine, or can be downloaded; else pocketsphinx; None where neither is."""
+    with suppress(BadInputError, OSError, RuntimeError, ValueError):
+        choose_recogniser("faster-whisper")
+        folder = import_module("faster_whisper").download_model(_MODEL, local_files_only=not download)
+        return Recogniser("faster-whisper", Path(folder))
+    return installed_recogniser("pocketsphinx")
+
+
 def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
     """Transcribes a recording.
 

@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from voxgrad.audio.io import Samples, Waveform
+from voxgrad.audio.io import Waveform
 from voxgrad.evaluation.clips import (
-    MEASURES,
+    COLUMNS,
     RECORDINGS,
     VOCODED,
     VOICE,
     Figures,
     alignments,
     held_out,
+    likeness,
+    lines,
     markdown,
     measured,
     perceptual,
@@ -30,9 +30,12 @@ from voxgrad.evaluation.clips import (
     summarised,
     verdict,
 )
-from voxgrad.evaluation.metrics import INSTALL, PerceptualMetrics, distances, missing, similarity
+from voxgrad.evaluation.metrics import PerceptualMetrics, distances, not_installed
+from voxgrad.evaluation.verdicts import verdicts
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
-from voxgrad.pictures import mel_picture, mp3, template
+from voxgrad.pictures import joined_histograms, mel_picture, mp3, template
+from voxgrad.preparation.consent import is_own
+from voxgrad.preparation.speech_recognition import best_recogniser
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import fingerprint
@@ -41,11 +44,15 @@ from voxgrad.training.dataset import Alignment, Clip, Dataset, check_fits
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.torch_engine import TorchEngine
 
-EVALUATE, EVALUATE_VERSION = "evaluate", 2
-CARD, CARD_VERSION = "card", 1
+EVALUATE, EVALUATE_VERSION = "evaluate", 3
+CARD, CARD_VERSION = "card", 2
 _COMPARED = 40
-"""Recordings that a speaker's mean embedding is made of."""
+"""Recordings that speech is compared with."""
+_ENOUGH_SECONDS = 30.0
 _SENTENCES = 4  # of a card
+BASE = "base"
+TAKES = {RECORDINGS: "recording", BASE: "base", VOICE: "voice"}
+"""Captions of a card's players, by column."""
 _SECONDS = 4.0  # of each, if possible
 
 
@@ -81,24 +88,27 @@ def evaluate(
     trial = replace(trial, synthesis=trial.synthesis.resolve_defaults(engine.acoustic.spec.model))
     whose = speaker_of(opened, engine.acoustic.spec.voice, trial.speaker)
     clips = held_out(store, voice, opened, whose)[: trial.clips]
-    lacking = missing()
-    if lacking:
-        emit(Said(f"not measured: {', '.join(lacking)} ({INSTALL})"))
+    recogniser = best_recogniser(download=True)
+    lacking = not_installed(recogniser)
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
     settings: dict[str, Any] = {"synthesis": trial.synthesis.model_dump(), "clips": trial.clips, "speaker": whose}
-    key = fingerprint(EVALUATE, EVALUATE_VERSION, settings, parents, {"seed": trial.seed, "missing": sorted(lacking)})
+    judges = {"missing": sorted(lacking), **({} if recogniser is None else recogniser.settings)}
+    key = fingerprint(EVALUATE, EVALUATE_VERSION, settings, parents, {"seed": trial.seed, **judges})
     if (known := store.matching("evaluation", key, emit)) is not None:
         return known
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
-    rows = _rows(opened, clips, engine, trial, emit)
-    summary = summarised(rows)
+    models = PerceptualMetrics(recogniser)
+    rows, audio = _rows(opened, clips, engine, models, trial, emit)
+    metrics = {"clips": len(clips), **_judged(models, opened, clips, rows, audio)}
+    summary = {column: metrics[column] for column in COLUMNS}
     with store.stage("evaluation", voice.name) as staged:
         content = {"clips": [clip.id for clip in clips], "summary": summary, "figures": rows}
         text = json.dumps(content, indent=1, allow_nan=False)
         (staged.directory / "evaluation.json").write_text(f"{text}\n", encoding="utf-8")
         title = f"{voice} on {len(clips)} clips of {dataset.ref}"
-        (staged.directory / "evaluation.md").write_text(markdown(title, summary), encoding="utf-8")
-        _draw(staged.directory / "clips.png", rows[VOICE])
+        (staged.directory / "evaluation.md").write_text(markdown(title, verdicts(metrics), summary), encoding="utf-8")
+        picture = joined_histograms(_distributions(rows[VOICE]), "clips", title)
+        (staged.directory / "clips.svg").write_text(picture, encoding="utf-8")
         return staged.publish(
             fingerprint=key,
             parents=parents,
@@ -106,74 +116,87 @@ def evaluate(
             seed=trial.seed,
             device=f"cpu, {torch.get_num_threads()} threads",
             tools={"torch": torch.__version__},
-            metrics={"clips": len(clips), "not_measured": sorted(lacking), **summary},
+            metrics=metrics,
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )
 
 
+Audio = Mapping[str, Sequence[Waveform]]
+"""By column, what is heard of every clip."""
+
+
 def _rows(
-    dataset: Dataset, clips: Sequence[Clip], engine: TorchEngine, trial: Trial, emit: Emit
-) -> dict[str, list[Figures]]:
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    engine: TorchEngine,
+    models: PerceptualMetrics,
+    trial: Trial,
+    emit: Emit,
+) -> tuple[dict[str, list[Figures]], Audio]:
     emit(Began(EVALUATE, len(clips), "clips"))
-    metrics_by_models = PerceptualMetrics()
     aligned = alignments(engine, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
-    rows: dict[str, list[Figures]] = {VOICE: [], VOCODED: [], RECORDINGS: []}
-    others = _reference(dataset, metrics_by_models)
+    rows: dict[str, list[Figures]] = {column: [] for column in COLUMNS}
+    heard: dict[str, list[Waveform]] = {column: [] for column in COLUMNS}
     speak(engine, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
     for number, clip in enumerate(clips):
         recorded = recording(dataset, clip)
         take = speak(engine, clip, trial.synthesis, trial.seed + number)
         copied = engine.vocode(dataset.corpus.mel(clip))
-        compared = [embedding for name, embedding in others.items() if name != clip.id]
         spec = dataset.mel
         against: dict[str, Figures] = {
             VOICE: measured(take, clip, recorded, engine, aligned[clip.id]),
             VOCODED: asdict(distances(copied, recorded.samples, spec)),
             RECORDINGS: {},
         }
-        audio_of = {VOICE: take.audio, VOCODED: copied, RECORDINGS: recorded.samples}
-        for column, samples in audio_of.items():
+        for column, samples in ((VOICE, take.audio), (VOCODED, copied), (RECORDINGS, recorded.samples)):
             audio = Waveform(samples, spec.sample_rate)
-            embedding = metrics_by_models.voice(audio)
-            like = None if embedding is None or not compared else similarity(embedding, compared)
-            rows[column].append(
-                {
-                    "seconds": audio.seconds,
-                    **against[column],
-                    **perceptual(metrics_by_models, audio, clip),
-                    "similarity": like,
-                }
-            )
+            heard[column].append(audio)
+            rows[column].append({"seconds": audio.seconds, **against[column], **perceptual(models, audio, clip)})
         emit(Advanced(EVALUATE, number + 1))
     emit(Ended(EVALUATE))
-    return rows
+    return rows, heard
 
 
-def _reference(dataset: Dataset, metrics_by_models: PerceptualMetrics) -> dict[str, NDArray[np.float32]]:
-    """Embeddings of some recordings of the speaker, by clip."""
-    own = [clip for clip in dataset.corpus.clips if clip.speaker in dataset.corpus.speakers]
-    embeddings = {}
-    for clip in sorted(own, key=lambda clip: (clip.rank, clip.id))[:_COMPARED]:
-        embedding = metrics_by_models.voice(recording(dataset, clip))
-        if embedding is not None:
-            embeddings[clip.id] = embedding
-    return embeddings
+def _judged(
+    models: PerceptualMetrics,
+    dataset: Dataset,
+    clips: Sequence[Clip],
+    rows: Mapping[str, Sequence[Figures]],
+    audio: Audio,
+) -> dict[str, Any]:
+    """The metrics of an evaluation or a card: every column's figures, with its likeness, and what is not measured."""
+    said = {column: waveforms for column, waveforms in audio.items() if column != RECORDINGS}
+    found = likeness(models, _reference(dataset, clips), said)
+    alike = found if isinstance(found, dict) else {}
+    summary: dict[str, Any] = {
+        column: {**figures, **alike.get(column, {})} for column, figures in summarised(rows).items()
+    }
+    lacking = models.lacking
+    heard_by = {} if models.recogniser is None else {"recogniser": models.recogniser.name}
+    reason = {"no_likeness": found} if isinstance(found, str) else {}
+    return {**({"not_installed": lacking} if lacking else {}), **reason, **heard_by, **summary}
 
 
-def _draw(path: Path, clips: Sequence[Figures]) -> None:
-    # Only here, because matplotlib takes long to load.
-    from voxgrad import pictures  # noqa: PLC0415
+def _reference(dataset: Dataset, said: Sequence[Clip]) -> list[Waveform]:
+    """Some recordings of the speaker; of other sentences than those that are said, if there are enough."""
+    own = sorted(dataset.corpus.clips, key=lambda clip: (clip.rank, clip.id))
+    own = [clip for clip in own if clip.speaker in dataset.corpus.speakers]
+    texts = {clip.normalised for clip in said}
+    others = [clip for clip in own if clip.normalised not in texts]
+    enough = sum(clip.seconds for clip in others) >= _ENOUGH_SECONDS
+    return [recording(dataset, clip) for clip in (others if enough else own)[:_COMPARED]]
 
+
+def _distributions(clips: Sequence[Figures]) -> dict[str, list[float]]:
     shown = {
         "mel-cepstral distortion (dB)": "mel_cepstral_distortion",
         "F0 shift (semitones)": "f0_shift",
         "length against recording": "length",
         "voicing error (share)": "voicing_error",
     }
-    values = {name: [v for clip in clips if (v := clip.get(key)) is not None] for name, key in shown.items()}
-    pictures.draw_distributions(path, values)
+    return {name: [v for clip in clips if (v := clip.get(key)) is not None] for name, key in shown.items()}
 
 
 def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) -> Artifact:
@@ -188,39 +211,42 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
     vocoder = choose_vocoder(store, None, mel_of(voice), emit)
     parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
-    key = fingerprint(CARD, CARD_VERSION, {}, parents, {})
+    recogniser = best_recogniser(download=False)
+    judges = {"missing": not_installed(recogniser), **({} if recogniser is None else recogniser.settings)}
+    key = fingerprint(CARD, CARD_VERSION, judges, parents, {})
     if (known := store.matching(CARD, key)) is not None:
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
     opened = Dataset.open(dataset)
-    engines = {"base": TorchEngine.load(base, vocoder), "voice": TorchEngine.load(voice, vocoder)}
-    whose = engines["voice"].acoustic.spec.voice
+    engines = {BASE: TorchEngine.load(base, vocoder), VOICE: TorchEngine.load(voice, vocoder)}
+    whose = engines[VOICE].acoustic.spec.voice
     theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
     learnt = opened.corpus.with_clips(theirs).has_one_sentence
     clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
-    aligned = alignments(engines["voice"], opened, clips)
-    rows, sentences, mels = _compare(engines, opened, clips, aligned, emit, deadline)
+    aligned = alignments(engines[VOICE], opened, clips)
+    models = PerceptualMetrics(recogniser)
+    rows, audio, sentences = _compare(engines, models, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because time ran out"))
-        key = fingerprint(CARD, CARD_VERSION, {"sentences": len(sentences)}, parents, {})
-    summary = {name: summarised({VOICE: figures})[VOICE] for name, figures in rows.items()}
-    outcome = verdict(summary["base"], summary["voice"])
-    emit(Said(outcome))
-    # Only here, because matplotlib takes long to load.
-    from voxgrad import pictures  # noqa: PLC0415
-
+        key = fingerprint(CARD, CARD_VERSION, {**judges, "sentences": len(sentences)}, parents, {})
+    opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
+    metrics = _judged(models, opened, clips[: len(sentences)], rows, audio)
+    summary = {column: metrics[column] for column in rows}
+    outcome = verdict(summary[BASE], summary[VOICE])
+    own = is_own(voice.manifest.consent)
     with store.stage(CARD, voice.name) as staged:
-        pictures.draw_compared(staged.directory / "card.png", mels, opened.mel)
         page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
-            title=f"{voice.ref} beside its base {base.ref}",
-            corner="on the one sentence that it was trained on"
+            title=f"The voice {voice.ref}",
+            verdicts=verdicts(metrics, to_speaker=own),
+            judged_on="the one sentence that it was trained on"
             if learnt
-            else f"on {counted(len(sentences), 'held-out sentences')}",
-            columns=("base", "voice"),
-            verdict=outcome,
-            measures=[measure for measure in MEASURES if measure.key in summary["voice"]],
-            summary=summary,
+            else counted(len(sentences), "sentences that it was not trained on"),
+            base=base.ref,
+            outcome=outcome,
+            recogniser=metrics.get("recogniser"),
+            columns=list(summary),
+            rows=lines(summary),
             sentences=sentences,
         )
         (staged.directory / "card.html").write_text(page, encoding="utf-8")
@@ -229,7 +255,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
             parents=parents,
             settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
             seed=0,
-            metrics={"verdict": outcome, **summary},
+            metrics={"verdict": outcome, **metrics},
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )
@@ -237,28 +263,38 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
 
 def _compare(
     engines: Mapping[str, TorchEngine],
+    models: PerceptualMetrics,
     dataset: Dataset,
     clips: Sequence[Clip],
     aligned: Mapping[str, Alignment],
     emit: Emit,
     deadline: float,
-) -> tuple[dict[str, list[Figures]], list[tuple[str, list[tuple[str, str, str]]]], list[dict[str, Samples]]]:
-    """Base and voice say the sentences: metrics by speaker, players with pictures by sentence, and mels."""
-    rows: dict[str, list[Figures]] = {name: [] for name in engines}
-    sentences, mels = [], []
+) -> tuple[dict[str, list[Figures]], Audio, list[tuple[str, list[tuple[str, str, str]]]]]:
+    """Base and voice say the sentences: metrics and audio by column, players with pictures by sentence."""
+    rows: dict[str, list[Figures]] = {column: [] for column in (*engines, RECORDINGS)}
+    heard: dict[str, list[Waveform]] = {column: [] for column in rows}
+    sentences = []
     emit(Began(CARD, len(clips), "sentences"))
     for seed, clip in enumerate(clips):
         if seed and time.monotonic() > deadline:
             break
         recorded = recording(dataset, clip)
-        audio = {"recording": (recorded.samples, dataset.corpus.mel(clip).numpy())}
-        for name, engine in engines.items():
+        rows[RECORDINGS].append(perceptual(models, recorded, clip))
+        heard[RECORDINGS].append(recorded)
+        mels = {RECORDINGS: dataset.corpus.mel(clip).numpy()}
+        for column, engine in engines.items():
             take = speak(engine, clip, SynthesisSpec(), seed)
-            rows[name].append(measured(take, clip, recorded, engine, aligned[clip.id]))
-            audio[name] = (take.audio, take.mel)
-        takes = [(name, mp3(samples, recorded.rate), mel_picture(mel)) for name, (samples, mel) in audio.items()]
+            mels[column] = take.mel
+            audio = Waveform(take.audio, recorded.rate)
+            heard[column].append(audio)
+            rows[column].append(
+                {**measured(take, clip, recorded, engine, aligned[clip.id]), **perceptual(models, audio, clip)}
+            )
+        takes = [
+            (TAKES[column], mp3(heard[column][-1].samples, recorded.rate), mel_picture(mel))
+            for column, mel in mels.items()
+        ]
         sentences.append((clip.text, takes))
-        mels.append({name: mel for name, (_, mel) in audio.items()})
         emit(Advanced(CARD, seed + 1))
     emit(Ended(CARD))
-    return rows, sentences, mels
+    return rows, heard, sentences

@@ -119,7 +119,7 @@ def prepare(
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
             emit(Said("writing the report", "detail"))
-            write_report(staged.directory, judged, name, preset, options.consent)
+            write_report(staged.directory, judged, name, options.consent)
             published = staged.publish(
                 fingerprint=key,
                 parents=parents,

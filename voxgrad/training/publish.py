@@ -19,7 +19,7 @@ from voxgrad.training.dataset import generator_for
 from voxgrad.training.run import LOG, RunInProgress, RunOptions, RunRequest, TrainingLog, tensorboard_writer
 from voxgrad.training.trainer import Trainer, TrainingTask
 
-CURVES = "curves.png"
+CURVES = "curves.svg"
 FINISHING = 5.0
 """Seconds for pictures and publishing."""
 _TIMED = 3

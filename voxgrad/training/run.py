@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.events import Emit, ignore
 from voxgrad.files import atomic_write, explain_os_errors
+from voxgrad.pictures import curves
 from voxgrad.settings import RunSpec, Spec
 from voxgrad.store import Artifact, Parent, Store, fingerprint
 
@@ -311,14 +312,12 @@ class TrainingLog:
         for entry in self.entries():
             for label, figures in (("training", losses(entry)), ("held out", entry.get("held_out", {}))):
                 for name, value in figures.items():
-                    curves = panels.setdefault(name.replace("_", " "), {})
-                    steps, values = curves.setdefault(label, ([], []))
+                    none_yet: dict[str, tuple[list[int], list[float]]] = {"training": ([], []), "held out": ([], [])}
+                    steps, values = panels.setdefault(name.replace("_", " "), none_yet)[label]
                     steps.append(entry["step"])
                     values.append(value)
         if panels:
-            from voxgrad import pictures  # noqa: PLC0415 - matplotlib takes long to load
-
-            pictures.draw_curves(path, panels, title)
+            path.write_text(curves(panels, title), encoding="utf-8")
 
 
 def losses(entry: dict[str, Any]) -> dict[str, float]:

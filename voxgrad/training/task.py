@@ -234,8 +234,7 @@ def train_grad_tts(
     typical = min(task.held_out.clips, key=lambda clip: (abs(clip.seconds - 3.0), clip.id))
 
     def draw(directory: Path, known: Alignment) -> None:
-        pictures.draw_alignment(
-            directory / "alignment.png",
+        picture = pictures.alignment(
             corpus.mel(typical).numpy(),
             expanded(known).numpy(),
             labels(typical.tokens),
@@ -243,6 +242,7 @@ def train_grad_tts(
             dataset.mel,
             typical.text,
         )
+        (directory / "alignment.svg").write_text(picture, encoding="utf-8")
 
     def write(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)

@@ -1,0 +1,85 @@
+"""What measurements mean: a sentence each, with a word of ITU-T P.800 that rates it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from voxgrad.evaluation.clips import RECORDINGS, VOICE, Figures
+from voxgrad.evaluation.metrics import CLEARNESS, INSTALL, LIKENESS, UNDERSTOOD
+
+RATINGS = ("excellent", "good", "fair", "poor")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The least values that are excellent, good and fair."""
+
+    excellent: float
+    good: float
+    fair: float
+
+    def rating(self, value: float) -> str:
+        """The word for a value.
+
+        >>> Scale(0.85, 0.65, 0.4).rating(0.85), Scale(0.85, 0.65, 0.4).rating(-0.2)
+        ('excellent', 'poor')
+        """
+        return RATINGS[sum(round(value, 4) < bound for bound in (self.excellent, self.good, self.fair))]
+
+
+SCALES = {LIKENESS: Scale(0.85, 0.65, 0.4), UNDERSTOOD: Scale(-0.01, -0.03, -0.08), CLEARNESS: Scale(-0.2, -0.5, -1.0)}
+"""Of identity; and of the share of words understood and of DistillMOS, each less that of the recordings. What is rated
+is the figure that is shown, which is rounded."""
+
+RELIABLE = 0.8
+"""Least share of the recordings' words that a recogniser must understand to rate a voice."""
+
+_ALIKE = {"fair": "Sounds somewhat like", "poor": "Does not sound like"}
+_CLEAR = {"fair": "Less clear than", "poor": "Much less clear than"}
+
+
+def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False) -> list[str]:
+    r"""Sentences on likeness, words understood and clearness of a voice; ``to_speaker`` calls its speaker "you".
+
+    ``metrics`` are those of an evaluation or a card.
+
+    >>> voice = {"identity": 0.88, "misheard": 4, "words": 200, "distillmos": 3.9}
+    >>> metrics = {"voice": voice, "recordings": {"misheard": 2, "words": 200, "distillmos": 4.1}}
+    >>> print("\n".join(verdicts(metrics, to_speaker=True)))
+    Sounds like you: 0.88 of 1 (the nearest other voice: 0). Excellent.
+    Understood: 98 of 100 words (your recordings: 99). Excellent.
+    As clear as your recordings: 3.9 of 4.1. Excellent.
+    >>> verdicts({"voice": {}, "recordings": {}, "not_installed": ["likeness", "clearness"]})
+    ["Not measured: likeness, clearness. Install: pip install 'voxgrad[eval]'"]
+    """
+    said = [*_measured(metrics[VOICE], metrics[RECORDINGS], *_NAMES[to_speaker])]
+    if "no_likeness" in metrics:
+        said.append(f"{LIKENESS.capitalize()} not measured: {metrics['no_likeness']}.")
+    if lacking := ", ".join(one for one in metrics.get("not_installed", ()) if one in SCALES):
+        how = "They need voxgrad's extra “eval”." if to_speaker else f"Install: {INSTALL}"
+        said.append(f"Not measured: {lacking}. {how}")
+    return said
+
+
+_NAMES = {True: ("you", "your recordings"), False: ("the speaker", "the recordings")}
+
+
+def _measured(voice: Figures, recorded: Figures, speaker: str, recordings: str) -> Iterator[str]:
+    identity = voice.get("identity")
+    if identity is not None:
+        rating = SCALES[LIKENESS].rating(round(identity, 2))
+        begun = _ALIKE.get(rating, "Sounds like")
+        yield f"{begun} {speaker}: {identity:.2f} of 1 (the nearest other voice: 0). {rating.capitalize()}."
+    misheard, own_misheard, words = voice.get("misheard"), recorded.get("misheard"), voice.get("words")
+    if misheard is not None and own_misheard is not None and words:
+        of = min(round(words), 100)
+        understood, own = (round(max(0.0, 1 - wrong / words) * of) for wrong in (misheard, own_misheard))
+        rating = SCALES[UNDERSTOOD].rating((understood - own) / of).capitalize()
+        if own < of * RELIABLE:
+            rating = "Not rated: the recogniser misses too many"
+        yield f"Understood: {understood} of {of} words ({recordings}: {own}). {rating}."
+    clear, own_clear = voice.get("distillmos"), recorded.get("distillmos")
+    if clear is not None and own_clear is not None:
+        rating = SCALES[CLEARNESS].rating(round(clear, 1) - round(own_clear, 1))
+        begun = _CLEAR.get(rating, "As clear as")
+        yield f"{begun} {recordings}: {clear:.1f} of {own_clear:.1f}. {rating.capitalize()}."
