@@ -20,7 +20,7 @@ from voxgrad.settings import MelSpec
 from voxgrad.theme import page_style, picture_style
 
 _MEL_QUALITY = 60
-_WIDTH, _HEIGHT = 360, 230
+_WIDTH, _HEIGHT = 360, 226
 """Units of a panel, which are pixels on a phone."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 338.0, 44.0, 186.0
 """Of the axes within a panel."""

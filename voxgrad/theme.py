@@ -33,7 +33,8 @@ figcaption {{ font-size: .9rem; font-weight: 600; }}
 summary {{ cursor: pointer; padding: .6rem 0; color: var(--quiet); }}
 .mel {{ display: block; width: 100%; height: 110px; border-radius: .3rem; }}
 .charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }}
-.charts svg {{ display: block; width: 100%; height: auto; max-width: 34rem; }}
+.pairs {{ grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }}
+.charts svg {{ display: block; width: 100%; height: auto; max-width: 30rem; }}
 .scroll {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: .9rem; }}
 td, th {{ text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }}

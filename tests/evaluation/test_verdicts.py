@@ -60,10 +60,11 @@ def test_clearness_is_claimed_only_where_it_is_there(clear, own, sentence):
 
 def test_what_cannot_be_measured_is_said_with_its_reason():
     missing = ["likeness", "words understood", "clearness", "DNSMOS"]
-    (sentence,) = said({}, not_installed=missing)
-    assert sentence == "Not measured: likeness, words understood, clearness. Install: pip install 'voxgrad[eval]'"
-    (sentence,) = verdicts({"voice": {}, "recordings": {}, "not_installed": missing}, to_speaker=True)
-    assert "pip" not in sentence
+    how = ["Not measured: likeness, words understood, clearness.", "What measures them: pip install 'voxgrad[eval]'"]
+    assert said({}, not_installed=missing) == how
+    assert said({}, not_installed=missing, verdict="Fine-tuning helped: a, b.") == ["Fine-tuning helped.", *how]
+    assert "pip" not in "".join(verdicts({"not_installed": missing}, on_page=True))
+    assert said({}, not_installed=["DNSMOS"]) == verdicts({}) == []
     assert said({}, no_likeness="it takes 13 s of recordings") == [
         "Likeness not measured: it takes 13 s of recordings."
     ]

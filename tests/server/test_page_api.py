@@ -253,7 +253,8 @@ def test_a_voice_is_made_compared_renamed_deleted_and_brought_back(session, serv
     assert job["curve"]
     voices = {one["id"]: one for one in client.get("/v1/audio/voices").json()["voices"]}
     assert voices["ann"]["consent"] == "Ann Lee: Bob may clone my voice."
-    assert "ann@v1" in client.get("/api/voices/ann/card").text
+    assert "ann@v1" in client.get("/api/voices/ann/card").json()["page"]
+    assert client.get("/api/voices/ann/card").json()["verdicts"]
     assert served.say("Hello there.", voice="ann").status_code == 200
     archive = client.get("/api/voices/ann/export")
     assert "ann-v1.voxgrad" in archive.headers["content-disposition"]

@@ -38,10 +38,10 @@ _ALIKE = {"fair": "Sounds somewhat like", "poor": "Does not sound like"}
 _CLEAR = {"fair": "Less clear than", "poor": "Much less clear than"}
 
 
-def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False) -> list[str]:
+def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False, on_page: bool = False) -> list[str]:
     r"""Sentences on likeness, words understood and clearness of a voice; ``to_speaker`` calls its speaker "you".
 
-    ``metrics`` are those of an evaluation or a card.
+    ``metrics`` are those of an evaluation or a card; ``on_page`` leaves out what is typed into a shell.
 
     >>> voice = {"identity": 0.88, "misheard": 4, "words": 200, "distillmos": 3.9}
     >>> metrics = {"voice": voice, "recordings": {"misheard": 2, "words": 200, "distillmos": 4.1}}
@@ -50,14 +50,17 @@ def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False) -> list[st
     Understood: 98 of 100 words (your recordings: 99). Excellent.
     As clear as your recordings: 3.9 of 4.1. Excellent.
     >>> verdicts({"voice": {}, "recordings": {}, "not_installed": ["likeness", "clearness"]})
-    ["Not measured: likeness, clearness. Install: pip install 'voxgrad[eval]'"]
+    ['Not measured: likeness, clearness.', "What measures them: pip install 'voxgrad[eval]'"]
     """
-    said = [*_measured(metrics[VOICE], metrics[RECORDINGS], *_NAMES[to_speaker])]
+    said = [*_measured(metrics.get(VOICE, {}), metrics.get(RECORDINGS, {}), *_NAMES[to_speaker])]
     if "no_likeness" in metrics:
         said.append(f"{LIKENESS.capitalize()} not measured: {metrics['no_likeness']}.")
-    if lacking := ", ".join(one for one in metrics.get("not_installed", ()) if one in SCALES):
-        how = "They need voxgrad's extra “eval”." if to_speaker else f"Install: {INSTALL}"
-        said.append(f"Not measured: {lacking}. {how}")
+    lacking = [measure for measure in metrics.get("not_installed", ()) if measure in SCALES]
+    if LIKENESS in lacking and "verdict" in metrics:
+        said.append(f"{metrics['verdict'].partition(':')[0]}.")
+    if lacking:
+        how = "voxgrad's extra “eval”" if on_page else INSTALL
+        said += [f"Not measured: {', '.join(lacking)}.", f"What measures them: {how}"]
     return said
 
 

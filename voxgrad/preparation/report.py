@@ -181,18 +181,14 @@ def write_report(directory: Path, judged: JudgedRecordings, name: str, consent: 
 
 
 def _coverage(counts: dict[str, int]) -> list[str]:
-    """How often each phone is said, here and in English; frequent ones apart from rare ones, which need their scale."""
+    """How often each phone is said, here and in English, in pictures of a third of the phones, each to its scale."""
     total, phones = max(1, sum(counts.values())), list(counts)
-    half = len(phones) // 2
-    return [
-        pictures.paired_bars(
-            some, [(1000 * counts[phone] / total, ENGLISH[phone]) for phone in some], ("here", "English"), title
-        )
-        for some, title in (
-            (phones[:half], "Frequent phones, of 1000 phones"),
-            (phones[half:], "Rare phones, of 1000 phones"),
-        )
-    ]
+    drawn = []
+    for title, part in zip(("Frequent phones", "Less frequent phones", "Rare phones"), range(0, 39, 13), strict=True):
+        shown = phones[part : part + 13]
+        pairs = [(1000 * counts[phone] / total, ENGLISH[phone]) for phone in shown]
+        drawn.append(pictures.paired_bars(shown, pairs, ("recordings", "English"), f"{title}, of 1000 phones"))
+    return drawn
 
 
 def _advice_on_phones(counts: dict[str, int], kept: Sequence[PreparedClip]) -> str:

@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from voxgrad.errors import BadInputError
+from voxgrad.evaluation.verdicts import verdicts
 from voxgrad.events import ignore
 from voxgrad.files import explain_os_errors
 from voxgrad.preparation.recording_session import MOST_PROMPTS, RecordingSession, read_prompts, sessions
@@ -363,16 +364,19 @@ def _voice_of(card: Artifact) -> str | None:
 
 
 async def card(request: Request) -> Response:
-    """GET /api/voices/{voice}/card: the page, as text, for ours to take what it shows from."""
+    """GET /api/voices/{voice}/card: verdicts, to its speaker, and the page, for ours to take what it shows from."""
 
-    def work(store: Store, voice: Artifact) -> Path | None:
+    def work(store: Store, voice: Artifact) -> dict[str, Any] | None:
         cards = [page for page in store.list("card") if _voice_of(page) == voice.digest]
-        return cards[-1].path("card.html") if cards else None
+        if not cards:
+            return None
+        page = cards[-1].path("card.html").read_text(encoding="utf-8")
+        return {"verdicts": verdicts(cards[-1].manifest.metrics, to_speaker=True, on_page=True), "page": page}
 
-    path = await _with_voice(request, work)
-    if path is None:
+    found = await _with_voice(request, work)
+    if found is None:
         raise HTTPError(404, "This voice has no card yet.", code="not_found")
-    return FileResponse(path, media_type="text/plain; charset=utf-8")
+    return JSONResponse(found)
 
 
 async def make_card(request: Request) -> Response:

@@ -232,7 +232,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
         key = fingerprint(CARD, CARD_VERSION, {**judges, "sentences": len(sentences)}, parents, {})
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     metrics = _judged(models, opened, clips[: len(sentences)], rows, audio)
-    summary = {column: metrics[column] for column in rows}
+    summary = {column: metrics[column] for column in (VOICE, BASE, RECORDINGS)}
     outcome = verdict(summary[BASE], summary[VOICE])
     own = is_own(voice.manifest.consent)
     with store.stage(CARD, voice.name) as staged:

@@ -1,6 +1,6 @@
 // Clone: how long it may take, one bar, and at the end the person beside the clone.
 
-import { attempt, button, choice, chosen, details, duration, el, field, heading, json, play, playButton, request, spoken } from "./common.js";
+import { attempt, button, choice, chosen, details, duration, el, field, heading, json, play, playButton, spoken } from "./common.js";
 import { link } from "./home.js";
 
 const KINDS = [
@@ -113,21 +113,21 @@ function progress(job) {
   return { done, left: job.seconds_left + later * pace };
 }
 
-/** The card of a voice, made where it is missing, as a document. */
+/** The card of a voice, made where it is missing: sentences that judge it, and its page as a document. */
 async function card(voice, place) {
   const path = `/api/voices/${encodeURIComponent(voice)}/card`;
-  let answer;
+  let found;
   try {
-    answer = await request(path);
+    found = await json("GET", path);
   } catch (error) {
     if (error.status !== 404) throw error;
     place.textContent = "Comparing the clone with you …";
     await json("POST", path, {});
-    answer = await request(path);
+    found = await json("GET", path);
   }
   // Its styles are its own, and our policy would refuse them.
-  const text = (await answer.text()).replace(/<style[^]*?<\/style>/gi, "");
-  return new DOMParser().parseFromString(text, "text/html");
+  const text = found.page.replace(/<style[^]*?<\/style>/gi, "");
+  return { verdicts: found.verdicts, page: new DOMParser().parseFromString(text, "text/html") };
 }
 
 const embedded = (element) => {
@@ -138,7 +138,7 @@ const embedded = (element) => {
 /** The person beside the clone, a text to try, and the figures behind "Details". */
 export async function showResult(voice, place) {
   place.replaceChildren(el("p", { className: "quiet", role: "status", textContent: "Comparing the clone with you …" }));
-  const page = await card(voice, place);
+  const { verdicts, page } = await card(voice, place);
   const [first] = page.querySelectorAll(".takes");
   const audio = Object.fromEntries([...(first?.querySelectorAll("figure") ?? [])].map((one) => [one.querySelector("figcaption")?.textContent.trim() ?? "", embedded(one.querySelector("audio"))]));
   const sentence = first?.previousElementSibling?.textContent ?? "";
@@ -161,6 +161,7 @@ export async function showResult(voice, place) {
     ["voice", "Your clone"],
   ].filter(([key]) => audio[key]);
   place.replaceChildren(
+    el("ul", { className: "verdicts" }, ...verdicts.map((text) => el("li", { textContent: text }))),
     el("p", { className: "quiet", textContent: sentence ? `“${sentence.trim()}”` : "" }),
     el("div", { className: "pair" }, ...pair.map(([key, title]) => playButton(title, () => play(audio[key]), { className: "large" }))),
     form,
@@ -173,7 +174,8 @@ export async function showResult(voice, place) {
 /** The card's words, figures and pictures, and nothing else of the file. */
 function figures(page) {
   const rows = [...page.querySelectorAll("table tr")].map((row) => el("tr", {}, ...[...row.cells].map((cell) => el(cell.tagName.toLowerCase(), { textContent: cell.textContent }))));
-  const parts = [el("p", { textContent: page.querySelector("h1")?.textContent ?? "" }), el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Figures" }, el("table", {}, ...rows))];
+  const words = [...page.querySelectorAll("h1, body > p, details > p")];
+  const parts = [...words.map((one) => el("p", { textContent: one.textContent })), el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Figures" }, el("table", {}, ...rows))];
   for (const takes of page.querySelectorAll(".takes")) {
     parts.push(el("h2", { textContent: takes.previousElementSibling?.textContent ?? "" }));
     parts.push(el("div", { className: "cards" }, ...[...takes.querySelectorAll("figure")].map(copied)));
