@@ -36,7 +36,7 @@ def texts(picture: str) -> list[str]:
 def test_a_title_is_text_in_lines_that_fit(title):
     shown = texts(pictures.compared({"recording": MEL}, title))
     assert " ".join(shown[:-1]).startswith(title[:40].strip())
-    assert all(len(line) <= 50 for line in shown)
+    assert all(len(line) <= 38 for line in shown)
 
 
 def test_curves_have_one_colour_for_each_kind_and_a_label_where_there_is_data():

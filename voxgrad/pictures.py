@@ -24,7 +24,7 @@ _WIDTH, _HEIGHT = 360, 226
 """Units of a panel, which are pixels on a phone."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 338.0, 44.0, 186.0
 """Of the axes within a panel."""
-_LETTERS = 50
+_LETTERS = 38
 """Of a title in a line."""
 _POINTS = 400
 """Of a curve; longer ones are averaged."""
@@ -130,22 +130,27 @@ def alignment(
     spec: MelSpec,
     title: str,
 ) -> str:
-    """A recording's mel above the mean along its alignment, with the borders of the phones, in rows of 1.2 s.
+    """A recording's mel above the mean along its alignment, with the borders of the phones, in rows of up to 1.2 s.
 
     Of every token come a label, which may be empty, and its frames.
     """
     borders = np.concatenate([[0], np.cumsum(durations)])
-    each = round(1.2 / spec.seconds_per_frame)
+    rows = math.ceil(mel.shape[1] * spec.seconds_per_frame / 1.2)
+    each = math.ceil(mel.shape[1] / rows)
     panels = []
     for first in range(0, mel.shape[1], each):
         x = _Axis(first, first + each, 8, _RIGHT)
         width = x(min(first + each, mel.shape[1])) - 8
         panel = [_text(8, 14, f"from {first * spec.seconds_per_frame:.1f} s: recording and mean", kind="quiet")]
-        panel += [_image(one[:, first : first + each], top, width, 75) for one, top in ((mel, 20), (mean, 115))]
-        for phone, start, stop in zip(phones, borders[:-1], borders[1:], strict=True):
-            if phone.strip() and first <= start < first + each:
-                panel += [_line("border", x(start), top, x(start), top + 75) for top in (20, 115)]
-                panel.append(_text(min(x((start + stop) / 2), _RIGHT - 10), 109, phone, "middle", size=11))
+        panel += [_image(one[:, first : first + each], top, width, 70) for one, top in ((mel, 20), (mean, 120))]
+        said = zip(phones, borders[:-1], borders[1:], strict=True)
+        here = [(phone, start, stop) for phone, start, stop in said if phone.strip() and first <= start < first + each]
+        for place, (phone, start, stop) in enumerate(here):
+            panel += [_line("border", x(start), top, x(start), top + 70) for top in (20, 120)]
+            # On two lines by turns, for some phones are shorter than their names.
+            height = 102 if place % 2 else 115
+            middle = min(max(x((start + stop) / 2), 20), _RIGHT - 10)
+            panel.append(_text(middle, height, phone, "middle", size=11))
         panels.append(panel)
     return _document(panels, title, height=205)
 

@@ -28,10 +28,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from pesq import pesq
 
+from voxgrad import pictures
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.mel import log_mel, mel_filters
 from voxgrad.audio.praat import median_f0, to_praat
@@ -241,15 +240,14 @@ def compare_precision(vocoder: Vocoder, clips: list[Waveform]) -> None:
 def draw(path: Path, vocoders: Mapping[str, Vocoder], clip: Waveform) -> None:
     """Two seconds up to 5 kHz, where harmonics show: the recording, then its copies."""
     sounds = {"recording": clip} | {name: copied(one, clip) for name, one in vocoders.items()}
-    figure = Figure(figsize=(9, 2.2 * len(sounds)), dpi=90, layout="constrained")
-    for axis, (name, sound) in zip(figure.subplots(len(sounds), sharex=True), sounds.items(), strict=True):
-        samples = sound.samples[: 2 * clip.rate]
-        axis.specgram(samples, NFFT=1024, Fs=clip.rate, noverlap=896, cmap="magma", vmin=-120, vmax=-30)
-        axis.set(ylim=(0, 5000), ylabel="Hz")
-        axis.set_title(name, loc="left", fontsize=9)
-    axis.set_xlabel("seconds")
-    FigureCanvasAgg(figure)
-    figure.savefig(path)
+    window = torch.hann_window(1024)
+    shown = {}
+    for name, sound in sounds.items():
+        samples = torch.from_numpy(sound.samples[: 2 * clip.rate])
+        power = torch.stft(samples, 1024, 128, window=window, return_complex=True).abs().square()
+        decibels = 10 * (power / power.max()).clamp_min(1e-9).log10()
+        shown[name] = decibels[: round(5000 * 1024 / clip.rate)].numpy()
+    path.write_text(pictures.compared(shown, "Two seconds, up to 5 kHz"), encoding="utf-8")
 
 
 def spread(values: list[float], digits: int) -> str:
