@@ -24,8 +24,8 @@ def page_style() -> str:
 :root {{ color-scheme: light dark; {day}}}
 {_DARK} {{ :root {{ {night}}} }}
 * {{ box-sizing: border-box; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word;
-  background: var(--ground); color: var(--text); }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem;
+  overflow-wrap: break-word; background: var(--ground); color: var(--text); }}
 h1 {{ font-size: 1.5rem; line-height: 1.25; margin: .2rem 0 .75rem; }}
 h2 {{ font-size: 1.15rem; line-height: 1.3; margin: 2rem 0 .5rem; }}
 figure {{ margin: 0; min-width: 0; }}

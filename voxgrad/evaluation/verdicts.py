@@ -27,7 +27,7 @@ class Scale:
         return RATINGS[sum(round(value, 4) < bound for bound in (self.excellent, self.good, self.fair))]
 
 
-SCALES = {LIKENESS: Scale(0.85, 0.65, 0.4), UNDERSTOOD: Scale(-0.01, -0.03, -0.08), CLEARNESS: Scale(-0.2, -0.5, -1.0)}
+SCALES = {LIKENESS: Scale(0.85, 0.65, 0.3), UNDERSTOOD: Scale(-0.01, -0.03, -0.08), CLEARNESS: Scale(-0.2, -0.5, -1.0)}
 """Of identity; and of the share of words understood and of DistillMOS, each less that of the recordings. What is rated
 is the figure that is shown, which is rounded."""
 
