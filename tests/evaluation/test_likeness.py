@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from voxgrad.audio.io import Waveform
-from voxgrad.evaluation.clips import RECORDINGS, VOICE, likeness
+from voxgrad.evaluation.clips import likeness
 from voxgrad.evaluation.likeness import Person, cut, other_speakers, piece_seconds
 from voxgrad.evaluation.metrics import SPEECH_RATE
+from voxgrad.evaluation.verdicts import RECORDINGS, VOICE
 
 DRAWN = np.random.default_rng(0)
 

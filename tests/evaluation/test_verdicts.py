@@ -63,7 +63,9 @@ def test_what_cannot_be_measured_is_said_with_its_reason():
     missing = ["likeness", "words understood", "clearness", "DNSMOS"]
     how = ["Not measured: likeness, words understood, clearness.", "What measures them: pip install 'voxgrad[eval]'"]
     assert said({}, not_installed=missing) == how
-    assert said({}, not_installed=missing, verdict="Fine-tuning helped: a, b.") == ["Fine-tuning helped.", *how]
+    training = "Training brought the voice nearer to the recordings."
+    assert said({}, not_installed=missing, helped=True) == [training, *how]
+    assert said({}, not_installed=missing[1:], helped=False) == [how[0].replace("likeness, ", ""), how[1]]
     assert "pip" not in "".join(verdicts({"not_installed": missing}, on_page=True))
     assert said({}, not_installed=["DNSMOS"]) == verdicts({}) == []
     assert said({}, no_likeness="it takes 13 s of recordings") == [

@@ -13,6 +13,7 @@ from voxgrad.audio.io import Samples, Waveform, read_audio
 from voxgrad.errors import BadInputError
 from voxgrad.evaluation.likeness import FEWEST, SHORTEST, Person, cut, other_speakers, piece_seconds
 from voxgrad.evaluation.metrics import SPEECH_RATE, PerceptualMetrics, distances, phone_seconds, words
+from voxgrad.evaluation.verdicts import RECORDINGS, VOICE
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store.artifact import Artifact, Reference
 from voxgrad.store.store import Lineage, Store
@@ -169,7 +170,7 @@ def likeness(
     return {**figures, RECORDINGS: {"similarity": person.own, "nearest": person.nearest}}
 
 
-VOICE, VOCODED, RECORDINGS = "voice", "through_vocoder", "recordings"
+VOCODED = "through_vocoder"
 COLUMNS = (VOICE, VOCODED, RECORDINGS)
 Rows = Mapping[str, Sequence[Figures]]
 """By column, the figures of every clip."""
@@ -262,6 +263,14 @@ _BESIDE = (
 )
 
 
+def helped(base: Figures, voice: Figures) -> bool:
+    """Whether a voice is nearer to its recordings than its base was, by its mel-cepstral distortion."""
+    before, after = base[_JUDGE], voice[_JUDGE]
+    if before is None or after is None:
+        raise ValueError("a summary without its judge")
+    return before - after >= _NOTICEABLE
+
+
 def verdict(base: Figures, voice: Figures) -> str:
     """Say whether a voice is nearer to its recordings than its base was, by its mel-cepstral distortion.
 
@@ -270,13 +279,10 @@ def verdict(base: Figures, voice: Figures) -> str:
     >>> verdict({"mel_cepstral_distortion": 6.0}, {"mel_cepstral_distortion": 6.1})
     'Fine-tuning did not help: mel-cepstral distortion 6.00 → 6.10 dB.'
     """
-    before, after = base[_JUDGE], voice[_JUDGE]
-    if before is None or after is None:
-        raise ValueError("a summary without its judge")
-    helped = before - after >= _NOTICEABLE
-    figures = [f"mel-cepstral distortion {before:.2f} → {after:.2f} dB"]
+    said = "helped" if helped(base, voice) else "did not help"
+    figures = [f"mel-cepstral distortion {base[_JUDGE]:.2f} → {voice[_JUDGE]:.2f} dB"]
     for key, title, unit, factor, digits in _BESIDE:
         was, now = base.get(key), voice.get(key)
         if was is not None and now is not None:
             figures.append(f"{title} {abs(was) * factor:.{digits}f} → {abs(now) * factor:.{digits}f} {unit}")
-    return f"Fine-tuning {'helped' if helped else 'did not help'}: {', '.join(figures)}."
+    return f"Fine-tuning {said}: {', '.join(figures)}."

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import f0_of_frames
+from voxgrad.evaluation.verdicts import CLEARNESS, LIKENESS, UNDERSTOOD
 from voxgrad.preparation.speech_recognition import Recogniser, hear, sphinx_samples
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.text.normalize import normalize
@@ -168,8 +169,6 @@ def _accumulated(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     return path[place:]
 
 
-INSTALL = "pip install 'voxgrad[eval]'"
-LIKENESS, UNDERSTOOD, CLEARNESS = "likeness", "words understood", "clearness"
 DNSMOS = "DNSMOS"
 _PACKAGES = {LIKENESS: "resemblyzer", CLEARNESS: "distillmos", DNSMOS: "speechmos"}
 """What each measure needs; words need a recogniser."""

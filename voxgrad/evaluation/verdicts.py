@@ -1,11 +1,18 @@
-"""What measurements mean: a sentence each, with a word of ITU-T P.800 that rates it."""
+"""What measurements mean: sentences, each with a word of ITU-T P.800 that rates it.
+
+The server says them: nothing here imports torch.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from voxgrad.evaluation.clips import RECORDINGS, VOICE, Figures
-from voxgrad.evaluation.metrics import CLEARNESS, INSTALL, LIKENESS, UNDERSTOOD
+Figures = Mapping[str, float | None]
+
+VOICE, RECORDINGS = "voice", "recordings"
+"""Columns of an evaluation."""
+LIKENESS, UNDERSTOOD, CLEARNESS = "likeness", "words understood", "clearness"
+INSTALL = "pip install 'voxgrad[eval]'"
 
 RATINGS = ("excellent", "good", "fair", "poor")
 
@@ -56,11 +63,13 @@ def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False, on_page: b
     if "no_likeness" in metrics:
         said.append(f"{LIKENESS.capitalize()} not measured: {metrics['no_likeness']}.")
     lacking = [measure for measure in metrics.get("not_installed", ()) if measure in SCALES]
-    if LIKENESS in lacking and "verdict" in metrics:
-        said.append(f"{metrics['verdict'].partition(':')[0]}.")
-    if lacking:
-        how = "voxgrad's extra “eval”" if on_page else INSTALL
-        said += [f"Not measured: {', '.join(lacking)}.", f"What measures them: {how}"]
+    if LIKENESS in lacking and "helped" in metrics:
+        brought = "brought the voice" if metrics["helped"] else "did not bring the voice"
+        said.append(f"Training {brought} nearer to {_NAMES[to_speaker][1]}.")
+    if lacking and on_page:
+        said.append(f"Not measured: {', '.join(lacking)}. That takes voxgrad's extra “eval”.")
+    elif lacking:
+        said += [f"Not measured: {', '.join(lacking)}.", f"What measures them: {INSTALL}"]
     return said
 
 

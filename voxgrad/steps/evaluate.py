@@ -13,12 +13,11 @@ import torch
 from voxgrad.audio.io import Waveform
 from voxgrad.evaluation.clips import (
     COLUMNS,
-    RECORDINGS,
     VOCODED,
-    VOICE,
     Figures,
     alignments,
     held_out,
+    helped,
     likeness,
     lines,
     markdown,
@@ -31,7 +30,7 @@ from voxgrad.evaluation.clips import (
     verdict,
 )
 from voxgrad.evaluation.metrics import PerceptualMetrics, distances, not_installed
-from voxgrad.evaluation.verdicts import verdicts
+from voxgrad.evaluation.verdicts import RECORDINGS, VOICE, verdicts
 from voxgrad.events import Advanced, Began, Emit, Ended, Said, counted
 from voxgrad.pictures import joined_histograms, mel_picture, mp3, template
 from voxgrad.preparation.consent import is_own
@@ -234,6 +233,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     metrics = _judged(models, opened, clips[: len(sentences)], rows, audio)
     summary = {column: metrics[column] for column in (VOICE, BASE, RECORDINGS)}
     outcome = verdict(summary[BASE], summary[VOICE])
+    metrics |= {"verdict": outcome, "helped": helped(summary[BASE], summary[VOICE])}
     own = is_own(voice.manifest.consent)
     with store.stage(CARD, voice.name) as staged:
         page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
@@ -241,7 +241,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
             verdicts=verdicts(metrics, to_speaker=own),
             judged_on="the one sentence that it was trained on"
             if learnt
-            else counted(len(sentences), "sentences that it was not trained on"),
+            else f"{counted(len(sentences), 'sentences')} that it was not trained on",
             base=base.ref,
             outcome=outcome,
             recogniser=metrics.get("recogniser"),
@@ -255,7 +255,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
             parents=parents,
             settings={"sentences": [clip.id for clip in clips[: len(sentences)]]},
             seed=0,
-            metrics={"verdict": outcome, **metrics},
+            metrics=metrics,
             consent=voice.manifest.consent,
             licence=voice.manifest.licence,
         )

@@ -26,8 +26,8 @@ from voxgrad.settings import RunSpec, Spec
 from voxgrad.store import Artifact, Parent, Store, fingerprint
 
 RECORD = "run.json"
-_CARD = 12.0
-"""Seconds for a card on two busy cores."""
+_CARD, _JUDGED_CARD = 12.0, 40.0
+"""Seconds for a card on two busy cores, without the models that judge it and with them."""
 
 
 class RunRecord(Spec):
@@ -100,7 +100,10 @@ class RunOptions:
 
 def with_time_for_card(options: RunOptions) -> RunOptions:
     """The same options, of whose budget a tenth, or as much as a card takes, is kept from training."""
-    return options if options.budget is None else replace(options, reserved=min(_CARD, 0.1 * options.budget))
+    if options.budget is None:
+        return options
+    card = _CARD if find_spec("resemblyzer") is None else _JUDGED_CARD
+    return replace(options, reserved=min(card, 0.1 * options.budget))
 
 
 NO_OPTIONS = RunOptions()
