@@ -21,6 +21,7 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.evaluation.metrics import PerceptualMetrics, similarity, words
 from voxgrad.events import ignore
+from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.tokens import encode
@@ -32,7 +33,7 @@ REFERENCE_CLIPS = 20
 
 
 def main(voice: str, dataset: str, count: int, vocoder_ref: str | None, like: str | None) -> None:
-    store, metrics_by_models = Store.open(), PerceptualMetrics()
+    store, metrics_by_models = Store.open(), PerceptualMetrics(Recogniser("pocketsphinx"))
     acoustic, data = load_acoustic_model(store.find(voice)), Dataset.open(store.find(dataset, "dataset"))
     training, held_out = data.corpus.divide(0.1)
     one_take = {clip.normalised: clip for clip in reversed(held_out.clips)}

@@ -18,8 +18,8 @@ def said(voice, recordings=None, **rest):
     ("identity", "sentence"),
     [
         (1.07, "Sounds like the speaker: 1.07 of 1 (the nearest other voice: 0). Excellent."),
-        (0.846, "Sounds like the speaker: 0.85 of 1 (the nearest other voice: 0). Excellent."),
-        (0.844, "Sounds like the speaker: 0.84 of 1 (the nearest other voice: 0). Good."),
+        (0.896, "Sounds like the speaker: 0.90 of 1 (the nearest other voice: 0). Excellent."),
+        (0.894, "Sounds like the speaker: 0.89 of 1 (the nearest other voice: 0). Good."),
         (0.5, "Sounds somewhat like the speaker: 0.50 of 1 (the nearest other voice: 0). Fair."),
         (0.3, "Sounds somewhat like the speaker: 0.30 of 1 (the nearest other voice: 0). Fair."),
         (-0.2, "Does not sound like the speaker: -0.20 of 1 (the nearest other voice: 0). Poor."),

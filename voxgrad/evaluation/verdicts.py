@@ -34,7 +34,7 @@ class Scale:
         return RATINGS[sum(round(value, 4) < bound for bound in (self.excellent, self.good, self.fair))]
 
 
-SCALES = {LIKENESS: Scale(0.85, 0.65, 0.3), UNDERSTOOD: Scale(-0.01, -0.03, -0.08), CLEARNESS: Scale(-0.2, -0.5, -1.0)}
+SCALES = {LIKENESS: Scale(0.9, 0.7, 0.3), UNDERSTOOD: Scale(-0.01, -0.03, -0.08), CLEARNESS: Scale(-0.2, -0.5, -1.0)}
 """Of identity; and of the share of words understood and of DistillMOS, each less that of the recordings. What is rated
 is the figure that is shown, which is rounded."""
 
@@ -53,7 +53,7 @@ def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False, on_page: b
     >>> voice = {"identity": 0.88, "misheard": 4, "words": 200, "distillmos": 3.9}
     >>> metrics = {"voice": voice, "recordings": {"misheard": 2, "words": 200, "distillmos": 4.1}}
     >>> print("\n".join(verdicts(metrics, to_speaker=True)))
-    Sounds like you: 0.88 of 1 (the nearest other voice: 0). Excellent.
+    Sounds like you: 0.88 of 1 (the nearest other voice: 0). Good.
     Understood: 98 of 100 words (your recordings: 99). Excellent.
     As clear as your recordings: 3.9 of 4.1. Excellent.
     >>> verdicts({"voice": {}, "recordings": {}, "not_installed": ["likeness", "clearness"]})
