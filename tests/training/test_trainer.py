@@ -12,7 +12,7 @@ from voxgrad.errors import DivergedError, EnvironmentFailureError, ExitCode
 from voxgrad.events import Said, ignore
 from voxgrad.settings import StageSpec
 from voxgrad.training import checkpoint
-from voxgrad.training.optim import ProcessGroup, optimizer_step
+from voxgrad.training.optim import ProcessGroup, between, optimizer_step
 from voxgrad.training.run import LOG
 
 
@@ -53,6 +53,22 @@ def test_a_stage_may_end_on_the_way_to_its_best_weights(tmp_path):
     for name, moved in best.items():
         assert moved.any()
         assert torch.allclose(quarter[name], 0.25 * moved, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(200, 100), (100, 40, 5)])
+def test_a_change_may_be_of_low_rank(shape):
+    generator = torch.Generator().manual_seed(0)
+    start = {"matrix": torch.randn(shape, generator=generator), "bias": torch.zeros(9), "count": torch.tensor(1)}
+    end = {"matrix": torch.randn(shape, generator=generator), "bias": torch.ones(9), "count": torch.tensor(2)}
+    stage = StageSpec(train=("decoder",), steps=1, rank=7, interpolation=0.5)
+    ended = between(start, end, stage)
+    change = 2 * (ended["matrix"] - start["matrix"]).flatten(1)
+    assert int(torch.linalg.matrix_rank(change, atol=1e-3)) == 7
+    left, sizes, right = torch.linalg.svd((end["matrix"] - start["matrix"]).flatten(1), full_matrices=False)
+    nearest = left[:, :7] * sizes[:7] @ right[:7]
+    assert torch.allclose(change, nearest, atol=1e-3)
+    assert ended["bias"].tolist() == [0.5] * 9
+    assert ended["count"] == 2
 
 
 def test_patience_ends_a_stage_early(tmp_path):

@@ -23,6 +23,9 @@ class ScheduleSpec(Spec):
     interpolation: float = Field(default=1.0, gt=0, le=1)
     """Share of the way from the weights that the stage began with to the best that it found. Below 1, what a few
     minutes of speech teach is mixed with what is known of many: α of Wortsman et al. (CVPR 2022, WiSE-FT)."""
+    rank: Positive | None = None
+    """Of what a stage changes in every large matrix (null: any). The largest singular vectors are what it learnt; much
+    of the rest is noise of few clips, which costs clearness."""
 
 
 class StageSpec(ScheduleSpec):

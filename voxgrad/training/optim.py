@@ -1,4 +1,4 @@
-"""The optimizer step, in one process or several; learning rates; averages of weights (EMA and interpolation).
+"""The optimizer step, in one process or several; learning rates; averages of weights; changes of low rank.
 
 Several processes, or machines, are begun by ``torchrun`` and held together by Hugging Face Accelerate. Every process
 makes the whole batch of a step with the same noise, and computes its own rows of it. Gradients are averaged, each
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError, DivergedError, EnvironmentFailureError
+from voxgrad.packing import worth_packing
 from voxgrad.settings import ScheduleSpec
 
 
@@ -204,12 +205,34 @@ class ExponentialMovingAverage:
             model.load_state_dict(own)
 
 
-def interpolate_weights(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """The weights at ``share`` of the way from ``start`` to ``end``; what is not a real number is the end's.
+def between(start: Mapping[str, Tensor], end: Mapping[str, Tensor], stage: ScheduleSpec) -> dict[str, Tensor]:
+    """The weights on the way from ``start`` to ``end`` that a stage ends with; what is not a real number is the end's.
 
-    Source: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3.
+    The change of every large matrix is brought to ``stage.rank`` and multiplied by ``stage.interpolation``.
+
+    Source of the latter: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3.
     """
-    return {
-        name: torch.lerp(start[name], value, share) if value.is_floating_point() else value.clone()
-        for name, value in end.items()
-    }
+    ended = {}
+    for name, value in end.items():
+        if not value.is_floating_point():
+            ended[name] = value.clone()
+            continue
+        change = value - start[name]
+        if stage.rank is not None and worth_packing(tuple(value.shape)):
+            change = of_rank(change, stage.rank)
+        ended[name] = start[name] + stage.interpolation * change
+    return ended
+
+
+def of_rank(matrix: Tensor, rank: int) -> Tensor:
+    """The nearest matrix of a rank (Eckart and Young, 1936); all axes but the first of ``matrix`` are one.
+
+    >>> of_rank(torch.diag(torch.tensor([3.0, 2.0, 1.0])), 2).diag().tolist()
+    [3.0, 2.0, 0.0]
+    """
+    rows = matrix.flatten(1).double()
+    wide = rows.shape[1] > rows.shape[0]
+    # By the eigenvectors of the smaller product with itself, which takes a tenth of a singular value decomposition.
+    vectors = torch.linalg.eigh(rows @ rows.T if wide else rows.T @ rows).eigenvectors[:, -rank:]
+    projected = vectors @ (vectors.T @ rows) if wide else (rows @ vectors) @ vectors.T
+    return projected.to(matrix.dtype).view_as(matrix)

@@ -26,7 +26,7 @@ from voxgrad.training.checkpoint import (
     stopped_by,
 )
 from voxgrad.training.dataset import generator_for
-from voxgrad.training.optim import ExponentialMovingAverage, ProcessGroup, interpolate_weights, learning_rate
+from voxgrad.training.optim import ExponentialMovingAverage, ProcessGroup, between, learning_rate
 from voxgrad.training.run import LOG, TrainingLog
 
 TASK = "train"
@@ -81,8 +81,8 @@ class TrainingTask(Protocol):
 class Trainer:
     """One run of a task, resumed from its newest checkpoint where there is one.
 
-    A stage ends with the averaged weights that did best on held-out clips, or on the way to them as far as its
-    ``interpolation`` says; the next one starts from there.
+    A stage ends with the averaged weights that did best on held-out clips, or on the way to them as its ``rank`` and
+    ``interpolation`` say; the next one starts from there.
     """
 
     task: TrainingTask
@@ -195,7 +195,7 @@ class Trainer:
         stage = self.task.stages[number]
         self._began = time.monotonic() - self.position.elapsed
         self._optimizers = self.task.begin(number)
-        if stage.interpolation < 1 and not self._start:
+        if (stage.interpolation < 1 or stage.rank is not None) and not self._start:
             self._start = {name: value.clone() for name, value in self._model.state_dict().items()}
         if checkpoint is not None and self.position.step:
             for name, optimizer in self._optimizers.items():
@@ -290,9 +290,9 @@ class Trainer:
 
     def _end(self, number: int) -> None:
         """Goes to the best weights of a stage, or so far on the way to them, and stands before the next one."""
-        best, share = self.position.best, self.task.stages[number].interpolation
+        best, stage = self.position.best, self.task.stages[number]
         if best is not None:
-            ended = interpolate_weights(self._start, self._best, share) if self._start else self._best
+            ended = between(self._start, self._best, stage) if self._start else self._best
             self.average.load(ended, self.average.updates)
             self._model.load_state_dict(ended)
             figures = self._validate(number, self.task.name(number)) if self._start else best.figures
