@@ -10,7 +10,7 @@ const KINDS = [
 ];
 // What the tasks take of the whole, in the order in which they come. Loading and measuring are short.
 const SHARES = { prepare: 0.05, "measure pitch": 0.02, adapt: 0.13, align: 0.02, train: 0.7, card: 0.08 };
-const SHARES_OF = { instant: { prepare: 0.1, "measure pitch": 0.04, adapt: 0.6, align: 0.02, train: 0.1, card: 0.14 } };
+const SHARES_OF = { instant: { prepare: 0.08, "measure pitch": 0.03, adapt: 0.45, align: 0.02, train: 0.28, card: 0.14 } };
 const SAYS = {
   load: "Getting ready",
   prepare: "Listening to the recordings",
