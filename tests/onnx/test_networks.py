@@ -10,6 +10,7 @@ from voxgrad.model.gradtts import TokenProsody
 from voxgrad.onnx import networks
 from voxgrad.onnx.external import write_graphs
 from voxgrad.onnx.networks import Networks
+from voxgrad.packing import WEIGHTS
 from voxgrad.settings import SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.voice import load
@@ -99,7 +100,17 @@ def test_the_package_has_the_graphs_of_its_base(tmp_path):
     assert sum(path.stat().st_size for path in networks.EMBEDDED.iterdir()) < 2e6
 
 
-def test_weights_of_another_architecture_are_refused(onnx_home):
-    weights = Store.open(onnx_home).find("vocoder/pulses").path("weights.safetensors")
+def test_other_weights_and_damaged_graphs_are_refused(onnx_home, tmp_path):
+    store = Store.open(onnx_home)
+    base, english = (networks.Weights(store.find(f"base/{name}").path(WEIGHTS)) for name in ("small", "english"))
+    embedded, made = (next(folder.glob("score-*")) for folder in (networks.EMBEDDED, onnx_home / "graphs"))
     with pytest.raises(IntegrityError, match="has no weights"):
-        networks.load_network(next(networks.EMBEDDED.glob("score-*")), networks.Weights(weights), 1)
+        networks.load_network(embedded, base, 1)
+    with pytest.raises(IntegrityError, match="do not fit"):
+        networks.load_network(made, english, 1)
+    for number, content in enumerate((b"nothing", made.read_bytes()[:-300])):
+        path = tmp_path / f"{number}.onnx"
+        path.write_bytes(content)
+        with pytest.raises(IntegrityError, match="damaged") as caught:
+            networks.load_network(path, base, 1)
+        assert caught.value.hint == f"Delete {path}."

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.onnx.file import external_initializers, read
 from voxgrad.onnx.runtime import NetworkOutput, Noise, default_threads, open_session, runtime
 from voxgrad.packing import Array, Packed, Weights, as_matrix
@@ -89,13 +90,17 @@ def load_network(graph: Path, weights: Weights, threads: int) -> tuple[Any, int]
     """A session of ONNX Runtime, and the bytes of the weights that it holds.
 
     Raises:
-        BadInputError: ONNX Runtime does not understand the graph.
-        IntegrityError: the weights are not those of the architecture.
+        BadInputError: ONNX Runtime is not installed.
+        IntegrityError: the weights are not those of the architecture, or the graph is damaged.
     """
-    content = read(graph)
-    arrays = initializers(weights, external_initializers(content))
-    values = [runtime().OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
-    return open_session(content, threads, list(arrays), values), sum(array.nbytes for array in arrays.values())
+    content, value_of = read(graph), runtime().OrtValue.ortvalue_from_numpy
+    try:
+        arrays = initializers(weights, external_initializers(content))
+        session = open_session(content, threads, list(arrays), [value_of(array) for array in arrays.values()])
+    except (BadInputError, ValueError, TypeError) as error:
+        again = "Install voxgrad again" if graph.parent == EMBEDDED else f"Delete {graph}"
+        raise IntegrityError(f"{graph.name} and {weights.path.name} do not fit, or are damaged", f"{again}.") from error
+    return session, sum(array.nbytes for array in arrays.values())
 
 
 @dataclass(frozen=True, eq=False)

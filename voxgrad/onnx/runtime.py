@@ -38,7 +38,6 @@ def settings_of(graph: Artifact) -> tuple[AcousticSpec, OnnxSpec]:
 
 _FRAMES_A_TOKEN = 24
 """Noise for so many is drawn; a longer utterance repeats it."""
-_INSTALL = "Install it: pip install 'voxgrad[onnx]'."
 
 
 def require_onnx() -> Any:
@@ -61,7 +60,7 @@ def _required(module: str, called: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise BadInputError(f"{called} is not installed", _INSTALL) from error
+        raise BadInputError(f"{called} is not installed", f"Install it: pip install {module}.") from error
 
 
 @dataclass(frozen=True, eq=False)
