@@ -46,7 +46,7 @@ def demo(
             copy_audio(_say(store, speaker, SENTENCE, progress.emit), output / name)
         card = card_or_none(store, voice, progress.emit)
         page = None if card is None else card.directory / "card.html"
-    session.answer(
+    replace(session, home=store.home).answer(
         {
             "base": base.ref,
             "voice": voice.ref,
@@ -57,8 +57,8 @@ def demo(
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
         f"  pictures: {shown_path(voice.directory / 'curves.svg')} and alignment.svg beside it"
         + ("" if page is None else f"\n  both side by side: {shown_path(page)}"),
+        use_of(voice),
     )
-    replace(session, home=store.home).then(f"{use_of(voice)}")
 
 
 def _say(store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None) -> Path:
