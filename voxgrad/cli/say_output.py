@@ -76,7 +76,7 @@ class SayRequest:
         from voxgrad.voice.load import require_torch
         from voxgrad.voice.voice import Cast, SpeechJob
 
-        if {self.delivery.rate, self.delivery.loudness, self.delivery.peak} != {None}:
+        if {self.delivery.loudness, self.delivery.peak} != {None}:
             require_torch()
         cast = Cast(voice, self.cast, lambda reference: self.load(reference, emit), self.folder)
         return SpeechJob(text, cast, self.synthesis, self.delivery, self.seed, coming)
@@ -377,7 +377,6 @@ def _read_parts(
 
 
 def _answer(request: SayRequest, path: Path, done: "ReadBook | None", voice: str, missing: tuple[str, ...]) -> None:
-
     if done is None:
         request.session.answer({"file": str(path), "seconds": None}, f"{path}: already spoken by {voice}")
         return
