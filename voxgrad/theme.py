@@ -43,7 +43,7 @@ audio {{ width: 100%; height: 40px; margin: .3rem 0; }}
 
 
 def picture_style() -> str:
-    """Classes of a picture; without variables, which many viewers of SVG do not know."""
+    """Classes of a picture; without variables, which many viewers of SVG do not support."""
     return f"{_rules(0)} {_DARK} {{ {_rules(1)} }}"
 
 

@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.audio.praat import f0_track
-from voxgrad.conversion.convert import convert, read_source
+from voxgrad.conversion.convert import conversion_job, convert, read_source
 from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
-from voxgrad.settings import ConversionSpec, SynthesisSpec
+from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
 from voxgrad.transcripts.beside import script_beside
-from voxgrad.voice.load import find_vocoder, find_voice
-from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.load import load_voice
 
 _STEP = 0.01
 _NEAR = 0.04
@@ -50,15 +49,15 @@ def main() -> None:
     )
     files = sorted(path for path in arguments.like.rglob("*") if path.suffix in {".wav", ".flac"})
     target = [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
-    store = Store.open(arguments.home)
-    voice = find_voice(store, arguments.voice)
-    engine = TorchEngine.load(voice, find_vocoder(store, None, voice, lambda _: None))
+    voice = load_voice(Store.open(arguments.home), arguments.voice, engine="torch")
+    engine = voice.engine
     synthesis = SynthesisSpec(speaker=arguments.speaker)
     figures: dict[str, list[float]] = {}
     for seed, path in enumerate(sorted(arguments.recordings.glob("*.wav"))):
         text = script_beside(path) or ""
         source = read_source(path, text, engine.acoustic, arguments.speaker, NONE, None)
-        pieces = [piece.samples for piece in convert(engine, source, kept, synthesis, seed)]
+        job = conversion_job(voice, text, synthesis, DeliverySpec(), seed)
+        pieces = [piece.samples for piece in convert(engine, source, kept, job)]
         converted = Waveform(np.concatenate(pieces), engine.rate)
         words = plain(normalize(text))
         missed = [edits(words, heard(whisper, one)) for one in (source.waveform, converted)]

@@ -182,7 +182,7 @@ class _Task:
             self.samples.popleft()
 
     def skip(self) -> None:
-        """The next unit was finished by an earlier command, and tells nothing of how long one takes."""
+        """The next unit was finished by an earlier command, so that the rate must leave it out."""
         self.before += 1
         self.samples.clear()
 

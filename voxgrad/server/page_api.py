@@ -364,7 +364,7 @@ def _voice_of(card: Artifact) -> str | None:
 
 
 async def card(request: Request) -> Response:
-    """GET /api/voices/{voice}/card: verdicts, to its speaker, and the page, for ours to take what it shows from."""
+    """GET /api/voices/{voice}/card: the verdicts, which call the speaker "you", and the card's HTML."""
 
     def work(store: Store, voice: Artifact) -> dict[str, Any] | None:
         cards = [page for page in store.list("card") if _voice_of(page) == voice.digest]

@@ -1,4 +1,4 @@
-"""What is known of the speakers of voices and bases: sex, accent, and how high they speak."""
+"""What is known of the speakers of voices and bases: sex, accent and pitch."""
 
 import re
 from dataclasses import dataclass
