@@ -147,7 +147,7 @@ def alignment(
         here = [(phone, start, stop) for phone, start, stop in said if phone.strip() and first <= start < first + each]
         for place, (phone, start, stop) in enumerate(here):
             panel += [_line("border", x(start), top, x(start), top + 70) for top in (20, 120)]
-            # On two lines by turns, for some phones are shorter than their names.
+            # On two alternating lines, because some phones are shorter than their names.
             height = 102 if place % 2 else 115
             middle = min(max(x((start + stop) / 2), 20), _RIGHT - 10)
             panel.append(_text(middle, height, phone, "middle", size=11))

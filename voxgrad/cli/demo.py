@@ -105,6 +105,6 @@ def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", con
         options=Options(consent=not_needed(consent)),
         emit=emit,
     )
-    # A part of the fast preset: a demonstration should not take longer than a coffee.
+    # Fewer steps than the preset has, so that the demonstration takes a few minutes.
     preset = load_preset("fast", ["stages.0.steps=120", "stages.1.steps=300"])
     return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)

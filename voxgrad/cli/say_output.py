@@ -239,7 +239,7 @@ def player() -> Iterator[BinaryIO]:
         try:
             yield cast("BinaryIO", process.stdin)
         except BrokenPipeError:
-            if not process.wait():  # whoever listens has heard enough
+            if not process.wait():  # the listener has closed the player
                 raise
         told = process.communicate()[1].decode(errors="replace").split("\n")
     if process.returncode:

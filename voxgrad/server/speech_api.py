@@ -50,7 +50,7 @@ VOICES: Final = frozenset((
 """OpenAI's voices, which many clients ask for unless told otherwise."""
 
 _BLOCK: Final = 1 << 16  # bytes
-_CHARACTERS_A_TOKEN: Final = 4  # of OpenAI's count, which nobody pays for here
+_CHARACTERS_A_TOKEN: Final = 4  # of OpenAI's count; here it costs nothing
 _LOWER: Final = BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)
 
 
@@ -122,7 +122,7 @@ class AudioDelta(_Documented):
 
 
 class Usage(_Documented):
-    """Counts as OpenAI's; nobody pays for them here."""
+    """Counts as OpenAI's; they cost nothing here."""
 
     input_tokens: int
     output_tokens: int
