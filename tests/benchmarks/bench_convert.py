@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_speech import REFERENCES, heard, plain
+from bench_speech import REFERENCES, heard, plain, similarity
 from numpy.typing import NDArray
 
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.praat import f0_track
 from voxgrad.conversion.convert import conversion_job, convert, read_source
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits
 from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE

@@ -26,7 +26,7 @@ import torch
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
@@ -134,6 +134,12 @@ def references(metrics: PerceptualMetrics, folder: Path | None) -> list[np.ndarr
     """Embeddings of the first recordings of a folder."""
     files = [] if folder is None else sorted(p for p in folder.rglob("*") if p.suffix in {".wav", ".flac", ".ogg"})
     return [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
+
+
+def similarity(embedding: np.ndarray, recordings: list[np.ndarray]) -> float:
+    """Cosine of an embedding and the mean of others."""
+    mean = np.mean(recordings, axis=0)
+    return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
 
 
 def heard(whisper: Any, waveform: Waveform) -> str:

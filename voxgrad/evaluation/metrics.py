@@ -273,12 +273,6 @@ def edits(reference: Sequence[str], found: Sequence[str]) -> int:
     return row[-1]
 
 
-def similarity(embedding: NDArray[np.float32], recordings: Sequence[NDArray[np.float32]]) -> float:
-    """Cosine of an embedding and the mean of others."""
-    mean = np.mean(recordings, axis=0)
-    return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
-
-
 BOUND = 6.5
 """Nats a frame. Of 603 words of natural recordings 3 % lie beyond it, of 54 words put in others' places 94 %."""
 _SPHINX_FRAMES = 100  # a second
