@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from voxgrad.audio.io import Waveform
+from voxgrad.audio.io import Samples, Waveform
 from voxgrad.evaluation.clips import (
     COLUMNS,
     VOCODED,
@@ -143,16 +143,15 @@ def _rows(
         recorded = recording(dataset, clip)
         take = speak(engine, clip, trial.synthesis, trial.seed + number)
         copied = engine.vocode(dataset.corpus.mel(clip))
-        spec = dataset.mel
-        against: dict[str, Figures] = {
-            VOICE: measured(take, clip, recorded, engine, aligned[clip.id]),
-            VOCODED: asdict(distances(copied, recorded.samples, spec)),
-            RECORDINGS: {},
+        compared: dict[str, tuple[Samples, Figures]] = {
+            VOICE: (take.audio, measured(take, clip, recorded, engine, aligned[clip.id])),
+            VOCODED: (copied, asdict(distances(copied, recorded.samples, dataset.mel))),
+            RECORDINGS: (recorded.samples, {}),
         }
-        for column, samples in ((VOICE, take.audio), (VOCODED, copied), (RECORDINGS, recorded.samples)):
-            audio = Waveform(samples, spec.sample_rate)
+        for column, (samples, figures) in compared.items():
+            audio = Waveform(samples, recorded.rate)
             audio_of[column].append(audio)
-            rows[column].append({"seconds": audio.seconds, **against[column], **perceptual(models, audio, clip)})
+            rows[column].append({"seconds": audio.seconds, **figures, **perceptual(models, audio, clip)})
         emit(Advanced(EVALUATE, number + 1))
     emit(Ended(EVALUATE))
     return rows, audio_of
