@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -221,6 +222,21 @@ def refused(command: Callable[..., RecordingOutcome]) -> Callable[..., str]:
         return outcome.err
 
     return refused
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], None]:
+    """Makes a program that is the only one there is."""
+
+    def program(name: str, script: str) -> None:
+        folder = tmp_path / "programs"
+        folder.mkdir()
+        monkeypatch.setenv("PATH", str(folder))
+        if name:
+            (folder / name).write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n", encoding="utf-8")
+            (folder / name).chmod(stat.S_IRWXU)
+
+    return program
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("mode", [0, 1])
 @pytest.mark.parametrize("name", ["text", "quiet", "first", "second", "good", "fair", "bad"])
-def test_text_can_be_read_by_day_and_by_night(mode, name):
+def test_text_can_be_read_in_light_and_dark_mode(mode, name):
     for ground in ("ground", "raised"):
         first, second = (luminance(theme.COLOURS[key][mode]) for key in (name, ground))
         assert (max(first, second) + 0.05) / (min(first, second) + 0.05) >= 4.5

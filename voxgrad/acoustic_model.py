@@ -59,6 +59,6 @@ def load_acoustic_model(artifact: Artifact) -> AcousticModel:
         spec = validated(AcousticSpec, settings, artifact.ref)
         model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
     except BadInputError as error:
-        # Nobody gave these: they were published as they are.
+        # They are no input of the user, but were published so.
         raise IntegrityError(error.message, "Create it again with this version of voxgrad.") from error
     return AcousticModel(model.eval(), spec)

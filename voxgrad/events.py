@@ -20,7 +20,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """``done`` units stand finished, the last perhaps in part; ``note`` is a short remark such as the losses."""
+    """``done`` units are finished, the last perhaps in part; ``note`` is a short remark such as the losses."""
 
     task: str
     done: float
@@ -29,7 +29,7 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """The unit that stands finished next was finished by an earlier command."""
+    """The next unit was finished by an earlier command."""
 
     task: str
 

@@ -85,7 +85,7 @@ def _histogram(name: str, values: Sequence[float], of: str) -> list[str]:
 
 
 def bins(values: Sequence[float]) -> list[float]:
-    """Round edges of a histogram, as far apart as the data ask for (Sturges, 1926; Freedman & Diaconis, 1981).
+    """Round edges of a histogram, whose distance depends on the data (Sturges, 1926; Freedman & Diaconis, 1981).
 
     >>> bins([1.2, 1.9, 2.4, 2.6, 3.1, 6.7])
     [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
@@ -93,22 +93,22 @@ def bins(values: Sequence[float]) -> list[float]:
     [6.0, 7.0, 8.0]
     """
     low, high = float(np.min(values)), float(np.max(values))
-    wished = float(np.diff(np.histogram_bin_edges(values, "auto")[:2])[0])
-    step = _round_step(max(wished, (high - low) / _BINS) if high > low else 0.0, up=False)
+    width = float(np.diff(np.histogram_bin_edges(values, "auto")[:2])[0])
+    step = _round_step(max(width, (high - low) / _BINS) if high > low else 0.0, up=False)
     first, last = math.floor(low / step), math.floor(high / step) + 1
     if first == last - 1:
         first -= 1
     return [round(place * step, 10) for place in range(first, last + 1)]
 
 
-def _round_step(wished: float, *, up: bool) -> float:
-    """1, 2 or 5 times a power of ten: the next above, or below, what is wished; 1 for nothing."""
-    if wished <= 0:
+def _round_step(step: float, *, up: bool) -> float:
+    """A step rounded up, or down, to 1, 2 or 5 times a power of ten; 0 becomes 1."""
+    if step <= 0:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(wished))
+    power = 10.0 ** math.floor(math.log10(step))
     if up:
-        return next(times * power for times in (1, 2, 5, 10) if times * power > wished * (1 - 1e-9))
-    return next(times * power for times in (5, 2, 1) if times * power < wished * (1 + 1e-9))
+        return next(times * power for times in (1, 2, 5, 10) if times * power > step * (1 - 1e-9))
+    return next(times * power for times in (5, 2, 1) if times * power < step * (1 + 1e-9))
 
 
 def paired_bars(names: Sequence[str], pairs: Sequence[tuple[float, float]], labels: Sequence[str], title: str) -> str:
@@ -147,7 +147,7 @@ def alignment(
         here = [(phone, start, stop) for phone, start, stop in said if phone.strip() and first <= start < first + each]
         for place, (phone, start, stop) in enumerate(here):
             panel += [_line("border", x(start), top, x(start), top + 70) for top in (20, 120)]
-            # On two lines by turns, for some phones are shorter than their names.
+            # On two alternating lines, because some phones are shorter than their names.
             height = 102 if place % 2 else 115
             middle = min(max(x((start + stop) / 2), 20), _RIGHT - 10)
             panel.append(_text(middle, height, phone, "middle", size=11))

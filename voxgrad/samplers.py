@@ -5,8 +5,7 @@ Popov et al. (2021) draws x towards mu, so that r = x − mu obeys the usual var
 r_t = a_t r_0 + σ_t ε with a_t = exp(−½ ∫₀ᵗ β_s ds) and σ_t² = 1 − a_t² (equation 9). What is known of that one holds
 here for r.
 
-Nothing here imports torch: ONNX Runtime's networks are asked in the same way, and settings and commands know the
-samplers without it.
+Nothing here imports torch, because ONNX Runtime's networks, settings and commands use the samplers without it.
 """
 
 import math

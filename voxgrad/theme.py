@@ -1,4 +1,4 @@
-"""Colours of the pages and pictures that voxgrad writes, by day and by night; the server's page has the same."""
+"""Colours of the pages and pictures that voxgrad writes, for light and dark mode; the server's page has the same."""
 
 COLOURS = {
     "ground": ("#ffffff", "#1e2025"),
@@ -19,10 +19,10 @@ _DARK = "@media (prefers-color-scheme: dark)"
 
 def page_style() -> str:
     """The colours as variables, and what all pages share."""
-    day, night = ("".join(f"--{name}: {pair[mode]}; " for name, pair in COLOURS.items()) for mode in (0, 1))
+    light, dark = ("".join(f"--{name}: {pair[mode]}; " for name, pair in COLOURS.items()) for mode in (0, 1))
     return f"""
-:root {{ color-scheme: light dark; {day}}}
-{_DARK} {{ :root {{ {night}}} }}
+:root {{ color-scheme: light dark; {light}}}
+{_DARK} {{ :root {{ {dark}}} }}
 * {{ box-sizing: border-box; }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem;
   overflow-wrap: break-word; background: var(--ground); color: var(--text); }}
@@ -43,7 +43,7 @@ audio {{ width: 100%; height: 40px; margin: .3rem 0; }}
 
 
 def picture_style() -> str:
-    """Classes of a picture; without variables, which many viewers of SVG do not know."""
+    """Classes of a picture; without variables, which many viewers of SVG do not support."""
     return f"{_rules(0)} {_DARK} {{ {_rules(1)} }}"
 
 

@@ -13,24 +13,22 @@ import argparse
 import statistics
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from bench_speech import RATE, REFERENCES, plain
+from bench_speech import REFERENCES, heard, plain, similarity
 from numpy.typing import NDArray
 
-from voxgrad.audio.io import Waveform, read_audio, resample
+from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.praat import f0_track
-from voxgrad.conversion.convert import convert, read_source
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
-from voxgrad.settings import ConversionSpec, SynthesisSpec
+from voxgrad.conversion.convert import conversion_job, convert, read_source
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits
+from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
 from voxgrad.text.normalize import normalize
 from voxgrad.transcripts.beside import script_beside
-from voxgrad.voice.load import find_vocoder, find_voice
-from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.voice.load import load_voice
 
 _STEP = 0.01
 _NEAR = 0.04
@@ -50,20 +48,21 @@ def main() -> None:
     )
     files = sorted(path for path in arguments.like.rglob("*") if path.suffix in {".wav", ".flac"})
     target = [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
-    store = Store.open(arguments.home)
-    voice = find_voice(store, arguments.voice)
-    engine = TorchEngine.load(voice, find_vocoder(store, None, voice, lambda _: None))
+    voice = load_voice(Store.open(arguments.home), arguments.voice, engine="torch")
+    engine = voice.engine
     synthesis = SynthesisSpec(speaker=arguments.speaker)
     figures: dict[str, list[float]] = {}
     for seed, path in enumerate(sorted(arguments.recordings.glob("*.wav"))):
         text = script_beside(path) or ""
         source = read_source(path, text, engine.acoustic, arguments.speaker, NONE, None)
-        pieces = [piece.samples for piece in convert(engine, source, kept, synthesis, seed)]
+        job = conversion_job(voice, text, synthesis, DeliverySpec(), seed)
+        pieces = [piece.samples for piece in convert(engine, source, kept, job)]
         converted = Waveform(np.concatenate(pieces), engine.rate)
         words = plain(normalize(text))
-        missed = [edits(words, heard(whisper, one)) for one in (source.waveform, converted)]
+        found = [plain(normalize(heard(whisper, one))) for one in (source.waveform, converted)]
+        missed = [edits(words, one) for one in found]
         if arguments.errors:
-            print(path.name, missed, len(words), " ".join(heard(whisper, converted)))
+            print(path.name, missed, len(words), " ".join(found[1]))
         before, after = (metrics.aligner.word_times(one, text) for one in (source.waveform, converted))
         embedded = [metrics.voice(one) for one in (source.waveform, converted)]
         row = {
@@ -84,18 +83,6 @@ def main() -> None:
     print(f"word error {wrong:.3f}, of the recordings {usual:.3f}")
     for name, values in list(figures.items())[3:]:
         print(f"{name} {statistics.fmean(values):.3f}, lowest {min(values):.3f}, of {len(values)} recordings")
-
-
-def heard(whisper: Any, waveform: Waveform) -> list[str]:
-    """The words that Whisper hears."""
-    segments, _ = whisper.transcribe(
-        resample(waveform, RATE).samples,
-        language="en",
-        beam_size=1,
-        condition_on_previous_text=False,
-        without_timestamps=True,
-    )
-    return plain(normalize(" ".join(segment.text for segment in segments)))
 
 
 def timing_kept(before: NDArray[np.float64] | None, after: NDArray[np.float64] | None) -> dict[str, float | None]:

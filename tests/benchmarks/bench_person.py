@@ -1,6 +1,6 @@
 """How near a base comes to a person whom it never heard, and what brings it nearer.
 
-    pip install 'voxgrad[eval]' distillmos xls-r-sqa
+    pip install 'voxgrad[eval]'
     python tests/benchmarks/bench_person.py SPEECH WORK --people lj,163 --arms none,full,low-rank [--judges]
     python tests/benchmarks/bench_person.py SPEECH WORK --people lj,163 --arms none,full --base adversarial
 
@@ -23,14 +23,12 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchaudio
 from person_speech import AUDIO, CPU, RATE, Recording, Recordings, base, changed, known_speech, recordings_of
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -282,13 +280,12 @@ def distances(person: Person, found: list[tuple[Tensor, Tensor]]) -> dict[str, f
 
 
 class Judges:
-    """Models that tell likeness, and with ``all_of_them`` quality."""
+    """Models that measure likeness, and with ``--judges`` quality."""
 
     def __init__(self, given: argparse.Namespace):
         self.given, self.metrics = given, PerceptualMetrics()
         artifact = choose_vocoder(Store.open(), None, AUDIO.mel, ignore)
         self.vocoder = load_vocoder(artifact, AUDIO.mel, "english")
-        self.distill = import_module("distillmos").ConvTransformerSQAModel().eval() if given.judges else None
 
     def centroid(self, samples: Sequence[Samples]) -> np.ndarray:
         mean = np.mean([self.metrics.voice(Waveform(one, RATE)) for one in samples], axis=0)
@@ -321,12 +318,10 @@ class Judges:
             "similarity": float(clone @ judged),
             "identity": (float(clone @ learnt) - nearest) / (own - nearest),
         }
-        if self.distill is None:
-            return figures
-        waves = [torchaudio.functional.resample(torch.from_numpy(one), RATE, 16000) for one in samples]
-        with torch.no_grad():
-            figures["DistillMOS"] = float(np.mean([float(self.distill(one[None])) for one in waves]))
-        figures["DNSMOS"] = float(np.mean([self.metrics.quality(Waveform(one, RATE)) for one in samples]))
+        if self.given.judges:
+            waveforms = [Waveform(one, RATE) for one in samples]
+            figures["DistillMOS"] = float(np.mean([self.metrics.clearness(one) for one in waveforms]))
+            figures["DNSMOS"] = float(np.mean([self.metrics.quality(one) for one in waveforms]))
         return figures
 
 

@@ -1,6 +1,6 @@
 """How clear, natural and alike the speech of any voice is, of ours or of another program.
 
-    pip install 'voxgrad[eval,whisper]' distillmos xls-r-sqa
+    pip install 'voxgrad[eval,whisper]'
     python tests/benchmarks/bench_speech.py --voice base/english --texts FILE --whisper DIR [--like RECORDINGS]
     python tests/benchmarks/bench_speech.py --wavs DIR --texts FILE --whisper DIR [--like RECORDINGS]
 
@@ -18,15 +18,15 @@ import statistics
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import torchaudio
 
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits, similarity
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
@@ -49,7 +49,7 @@ def main() -> None:
     sentences = sentences[: arguments.count]
     torch.set_num_threads(arguments.threads)
     waveforms, factor = spoken(arguments, sentences)
-    metrics, distill = PerceptualMetrics(), import_module("distillmos").ConvTransformerSQAModel().eval()
+    metrics = PerceptualMetrics()
     whisper = import_module("faster_whisper").WhisperModel(
         str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=arguments.threads
     )
@@ -57,18 +57,13 @@ def main() -> None:
     wrong = words = misheard = phones = 0
     natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
-        samples = resample(waveform, RATE).samples
-        segments, _ = whisper.transcribe(
-            samples, language="en", beam_size=1, condition_on_previous_text=False, without_timestamps=True
-        )
-        heard = " ".join(segment.text for segment in segments)
-        missed = edits(plain(sentence), plain(heard))
+        found = heard(whisper, waveform)
+        missed = edits(plain(sentence), plain(found))
         if missed and arguments.errors:
-            print(f"{missed} | {sentence} | {heard}")
+            print(f"{missed} | {sentence} | {found}")
         wrong, words = wrong + missed, words + len(plain(sentence))
-        misheard, phones = misheard + edits(sounds(sentence), sounds(heard)), phones + len(sounds(sentence))
-        with torch.no_grad():
-            natural.append(float(distill(softly_resampled(waveform)[None])))
+        misheard, phones = misheard + edits(sounds(sentence), sounds(found)), phones + len(sounds(sentence))
+        natural.append(metrics.clearness(waveform))
         quality.append(metrics.quality(waveform))
         if known:
             voice = metrics.voice(waveform)
@@ -141,13 +136,22 @@ def references(metrics: PerceptualMetrics, folder: Path | None) -> list[np.ndarr
     return [metrics.voice(read_audio(path)) for path in files[:REFERENCES]]
 
 
-def softly_resampled(waveform: Waveform) -> torch.Tensor:
-    """At 16 kHz by torchaudio's default filter, as the figures of others are made.
+def similarity(embedding: np.ndarray, recordings: list[np.ndarray]) -> float:
+    """Cosine of an embedding and the mean of others."""
+    mean = np.mean(recordings, axis=0)
+    return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
 
-    DistillMOS hears what lies between 7 and 8 kHz, which this filter weakens and a sharp one keeps: recordings of
-    LJSpeech score 4.06 by this one and 4.37 by ours, speech of the base 4.18 and 3.85.
-    """
-    return torchaudio.functional.resample(torch.from_numpy(waveform.samples), waveform.rate, RATE)
+
+def heard(whisper: Any, waveform: Waveform) -> str:
+    """What Whisper hears."""
+    segments, _ = whisper.transcribe(
+        resample(waveform, RATE).samples,
+        language="en",
+        beam_size=1,
+        condition_on_previous_text=False,
+        without_timestamps=True,
+    )
+    return " ".join(segment.text for segment in segments)
 
 
 def plain(text: str) -> list[str]:

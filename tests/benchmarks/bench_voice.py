@@ -16,10 +16,11 @@ import time
 from collections import Counter
 
 import torch
+from bench_speech import similarity
 
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.audio.io import Waveform, read_audio
-from voxgrad.evaluation.metrics import PerceptualMetrics, similarity, words
+from voxgrad.evaluation.metrics import PerceptualMetrics, words
 from voxgrad.events import ignore
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import SynthesisSpec

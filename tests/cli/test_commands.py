@@ -28,7 +28,7 @@ def check_sound(path: Path, shortest: float = 0.2, longest: float = 8.0) -> None
 
 
 def check_picture(path: Path) -> None:
-    """Well-formed, as wide as a phone, by day and by night, and no larger than it need be."""
+    """Well-formed, as wide as a phone, for light and dark mode, and no larger than it need be."""
     root = ElementTree.parse(path).getroot()
     assert root.get("width") == "360"
     assert "prefers-color-scheme: dark" in path.read_text(encoding="utf-8")

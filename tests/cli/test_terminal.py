@@ -74,7 +74,7 @@ def test_a_bar_begins_where_it_resumes(monkeypatch):
     assert "900/1000 steps" in text
 
 
-def test_what_was_there_already_tells_no_pace():
+def test_units_of_an_earlier_command_are_not_in_the_rate():
     there = [event for n in range(1, 51) for event in (Skipped("say"), Advanced("say", n))]
     made = [Advanced("say", n) for n in range(51, 62)]
     lines = shown([Began("say", 100, "texts"), *there, *made, Ended("say")], Session())

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import stat
 from pathlib import Path
 
 import numpy as np
@@ -116,10 +115,8 @@ def test_what_is_converted_is_delivered_as_it_is_asked_for(takes, command):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no sh")
-def test_what_is_converted_can_be_played(takes, command, tmp_path, monkeypatch):
-    (tmp_path / "aplay").write_text("#!/bin/sh\ncat > heard.wav\n", encoding="utf-8")
-    (tmp_path / "aplay").chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+def test_what_is_converted_can_be_played(takes, command, program):
+    program("aplay", "cat > heard.wav")
     outcome = command("convert", takes / "one.wav", *HOW, "--play")
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("takes/one.wav: ")

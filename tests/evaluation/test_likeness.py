@@ -39,7 +39,7 @@ def test_the_person_again_is_one_and_the_nearest_other_is_zero():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 20, 500])
-def test_little_speech_of_the_person_is_as_alike_as_much(count):
+def test_little_speech_of_the_person_is_as_similar_as_much(count):
     """The ceiling is made of as many pieces as are said: else few would never reach it."""
     found = [
         Person.of(voices(ME, 80, noise=0.8), OTHERS, count).identity(voices(ME, count, noise=0.8)) for _ in range(20)
@@ -47,7 +47,7 @@ def test_little_speech_of_the_person_is_as_alike_as_much(count):
     assert np.mean(found) == pytest.approx(1, abs=0.05)
 
 
-def test_who_is_among_the_others_is_not_measured():
+def test_a_person_who_is_among_the_others_is_not_measured():
     assert Person.of(voices(ME, 16), np.concatenate([OTHERS, voices(ME, 1)]), 4) is None
     assert Person.of(voices(ME, 16, noise=40), OTHERS, 4) is None
 

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import stat
 import sys
 from pathlib import Path
 
@@ -143,21 +142,6 @@ def test_a_book(said, name, asked, command):
     assert found.peak <= peak + 0.5 * (name != "b.wav")
     replayed = json.loads(command("replay", name, "-o", "again.wav", "--json").out)
     assert replayed["identical"] is (True if name == "b.wav" else None)
-
-
-@pytest.fixture
-def program(monkeypatch, tmp_path):
-    """Makes a program that is the only one there is."""
-
-    def program(name: str, script: str) -> None:
-        folder = tmp_path / "programs"
-        folder.mkdir()
-        monkeypatch.setenv("PATH", str(folder))
-        if name:
-            (folder / name).write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n", encoding="utf-8")
-            (folder / name).chmod(stat.S_IRWXU)
-
-    return program
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no sh")

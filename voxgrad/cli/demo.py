@@ -46,7 +46,7 @@ def demo(
             copy_audio(_say(store, speaker, SENTENCE, progress.emit), output / name)
         card = card_or_none(store, voice, progress.emit)
         page = None if card is None else card.directory / "card.html"
-    session.answer(
+    replace(session, home=store.home).answer(
         {
             "base": base.ref,
             "voice": voice.ref,
@@ -57,8 +57,8 @@ def demo(
         f"{output / 'voice.wav'}: the same by its clone {voice.ref}\n"
         f"  pictures: {shown_path(voice.directory / 'curves.svg')} and alignment.svg beside it"
         + ("" if page is None else f"\n  both side by side: {shown_path(page)}"),
+        use_of(voice),
     )
-    replace(session, home=store.home).then(f"{use_of(voice)}")
 
 
 def _say(store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None) -> Path:
@@ -105,6 +105,6 @@ def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", con
         options=Options(consent=not_needed(consent)),
         emit=emit,
     )
-    # A part of the fast preset: a demonstration should not take longer than a coffee.
+    # Fewer steps than the preset has, so that the demonstration takes a few minutes.
     preset = load_preset("fast", ["stages.0.steps=120", "stages.1.steps=300"])
     return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)

@@ -338,7 +338,7 @@ def _check_is_itself(file: Path) -> None:
     except FileNotFoundError as error:
         raise BadInputError(f"there is no {file}", "Give the path of a file or folder.") from error
     except OSError:
-        return  # whoever reads all of it will say so
+        return  # the reader of the whole file reports it
     if head.startswith(b"version https://git-lfs"):
         raise BadInputError(
             f"{file.name} is a Git LFS pointer, not the file itself", "Get the file with `git lfs pull`."

@@ -44,12 +44,9 @@ def g2p(
     spec = TextSpec(frontend=text_frontend, add_blank=False)
     encoded = encode(written, spec, known)
     remarks = list(unread_remarks(written))
-    strange = next(iter(encoded.unknown), None)
-    then = (
-        f"say {shlex.quote(text)} -o hello.wav"
-        if strange is None
-        else f"lexicon add {shlex.quote(strange)} PRONUNCIATION"
-    )
+    then = f"say {'-f -' if text == '-' else shlex.quote(text)} -o hello.wav"
+    if encoded.unknown:
+        then = f"lexicon add {shlex.quote(encoded.unknown[0])} PRONUNCIATION"
     if strict:
         refuse_unknown(encoded.unknown)
         if remarks:

@@ -99,8 +99,9 @@ def say(
     no_metadata: NoMetadata = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
+    from voxgrad.cli.say_book import is_book, list_book, say_book
     from voxgrad.cli.say_input import SayInput, file_named, read_cast, read_input
-    from voxgrad.cli.say_output import SayRequest, is_book, list_book, say_book
+    from voxgrad.cli.say_output import SayRequest
     from voxgrad.voice.timings import timings_file
 
     if output is not None and directory is not None:

@@ -30,7 +30,7 @@ _OTHERS: Final = {
     ".azw3": "Convert it to EPUB.",
 }
 _TEXTS: Final = (".txt", ".jsonl", ".epub", *_ENDINGS, *_OTHERS)
-"""How files that somebody wants to hear are called."""
+"""Endings of files that a user may want to hear."""
 
 
 class Utterance(Spec):
@@ -59,7 +59,7 @@ class SayInput:
     one: bool = True
     """All of it is one text."""
     coming: bool = False
-    """Nobody knows how it ends."""
+    """Whether its end is not known yet."""
     warnings: tuple[str, ...] = ()
     """What of a document is left out."""
     folder: Path = Path()

@@ -1,6 +1,6 @@
 """Commands of the store: `ls`, `show`, `verify`, `rm`, `restore` and `gc`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,8 +49,8 @@ def ls(
     store = Store.open(session.home, newer_too=True)
     if kind == _SPEAKERS:
         listed = speakers(store)
-        then = f'say "hello" --voice {next(reversed(listed))} -o hello.wav'
-        session.answer({"speakers": [_about(*each) for each in listed.items()]}, speakers_table(listed), then)
+        then = f'say "hello" --voice {listed[-1].name} -o hello.wav'
+        session.answer({"speakers": [asdict(speaker) for speaker in listed]}, speakers_table(listed), then)
         return
     if tree and kind is not None:
         raise BadInputError("--tree shows artifacts of all kinds", f"Leave out {kind}, or --tree.")
@@ -64,31 +64,26 @@ def ls(
     )
 
 
-def speakers(store: "Store") -> "dict[str, Speaker | None]":
+def speakers(store: "Store") -> "list[Speaker]":
     """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
-    from voxgrad.voice.speakers import speakers_of
+    from voxgrad.voice.speakers import Speaker, speakers_of
 
-    listed: dict[str, Speaker | None] = {}
+    listed = []
     newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
     for name, artifact in newest.items():
         known = {speaker.name: speaker for speaker in speakers_of(artifact)}
-        listed[name] = known.get(artifact.manifest.settings.get("acoustic", {}).get("voice"))
+        own = artifact.manifest.settings.get("acoustic", {}).get("voice")
+        listed.append(replace(known.get(own, Speaker(name, None, None, None, None)), name=name))
         if artifact.kind == "base":
-            listed |= {f"{name}:{speaker}": about for speaker, about in known.items()}
+            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in known.values()]
     return listed
 
 
-def _about(name: str, speaker: "Speaker | None") -> dict[str, Any]:
-    about = {"sex": None, "accent": None, "hertz": None} if speaker is None else asdict(speaker)
-    return {**about, "name": name, "pitch": None if speaker is None else speaker.pitch}
-
-
-def speakers_table(listed: "dict[str, Speaker | None]") -> "Table":
+def speakers_table(listed: "Sequence[Speaker]") -> "Table":
     """Names for --voice, with what is known of each."""
     shown = table("name", "sex", "accent", "pitch", no_wrap={"name"})
-    for name, speaker in listed.items():
-        known = () if speaker is None else (speaker.sex, speaker.accent, speaker.pitch)
-        shown.add_row(name, *(value or "" for value in known))
+    for speaker in listed:
+        shown.add_row(speaker.name, speaker.sex, speaker.accent, speaker.pitch)
     return shown
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Container
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from voxgrad.store import Artifact
 
-_WORD = re.compile(r"`[^`]*`\S*|\S+")
+_QUOTED = re.compile(r"`[^`]*`")
 _BAR = 20  # columns
 _WINDOW = 30.0
 """Seconds that a rate is measured over."""
@@ -31,23 +32,19 @@ _WINDOW = 30.0
 def filled(text: str, stream: IO[str], margin: int = 0) -> str:
     """A text with its long lines broken between words, where a terminal would break them anywhere.
 
-    What stands in backticks, and a word that is longer than a line, can be copied whole. ``margin`` is the number of
-    columns before every line.
+    What stands in backticks, and a word that is longer than a line, stays whole, so that it can be copied. ``margin``
+    is the number of columns before every line.
     """
     if not stream.isatty():
         return text
-    width, lines = shutil.get_terminal_size().columns - margin, []
-    for line in text.splitlines():
-        row, indent = line, line[: len(line) - len(line.lstrip())]
-        if len(line) > width:
-            row = ""
-            for word in _WORD.findall(line):
-                if row and len(row) + 1 + len(word) > width:
-                    lines.append(row)
-                    row = ""
-                row = f"{row} {word}" if row else f"{indent}{word}"
-        lines.append(row)
-    return "\n".join(lines)
+    wrapper = textwrap.TextWrapper(
+        shutil.get_terminal_size().columns - margin, break_long_words=False, break_on_hyphens=False
+    )
+    lines = []
+    for line in _QUOTED.sub(lambda quoted: quoted[0].replace(" ", "\0"), text).splitlines():
+        wrapper.subsequent_indent = line[: len(line) - len(line.lstrip())]
+        lines.append(wrapper.fill(line))
+    return "\n".join(lines).replace("\0", " ")
 
 
 def answer(content: "RenderableType | dict[str, Any]") -> None:
@@ -185,7 +182,7 @@ class _Task:
             self.samples.popleft()
 
     def skip(self) -> None:
-        """The next unit was finished by an earlier command, and tells nothing of how long one takes."""
+        """The next unit was finished by an earlier command, so that the rate must leave it out."""
         self.before += 1
         self.samples.clear()
 

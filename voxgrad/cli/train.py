@@ -169,8 +169,7 @@ def finetune(
     page = None if made is None else str(made.directory / "card.html")
     told = summary(voice) if made is None else f"{card_summary(made)}\n\n{summary(voice)}"
     judged = {} if made is None else {"verdicts": judged_by(made)}
-    then = f'say "hello" --voice {voice.name} -o hello.wav'
-    session.answer({**described(voice), "card": page, **judged}, told, then)
+    session.answer({**described(voice), "card": page, **judged}, told, use_of(voice))
 
 
 @command(training="voxgrad.settings.TrainingOptions")
@@ -223,11 +222,11 @@ def train_vocoder(
             emit=progress.emit,
             options=begun.how,
         )
-    session.answer(described(made), summary(made), f'say "hello" --vocoder {made.name} -o hello.wav')
+    session.answer(described(made), summary(made), use_of(made))
 
 
 def described(trained: "Artifact") -> dict[str, Any]:
-    """The result of training, for --json."""
+    """The result of training or an evaluation, for --json."""
     return {**identity(trained), "parents": trained.parent_refs, "metrics": trained.manifest.metrics}
 
 
@@ -289,8 +288,7 @@ def evaluate(
     with session.progress() as progress:
         chosen = choose_vocoder(session.store, vocoder, mel_of(artifact), progress.emit)
         made = step(session.store, artifact, dataset, chosen, trial=trial, emit=progress.emit)
-    about = {**identity(made), "parents": made.parent_refs, "metrics": made.manifest.metrics}
-    about["verdicts"] = judged_by(made)
+    about = {**described(made), "verdicts": judged_by(made)}
     then = f"card {artifact.ref}" if artifact.kind == "voice" else use_of(artifact)
     session.answer(about, "" if session.json else Group(verdict_lines(made), "", evaluation_table(made)), then)
 
@@ -342,12 +340,13 @@ def card(
     session.loading()
     from voxgrad.steps.evaluate import card as step
 
+    artifact = session.store.find(voice, "voice")
     with session.progress() as progress:
-        made = step(session.store, session.store.find(voice, "voice"), progress.emit)
+        made = step(session.store, artifact, progress.emit)
     page = str(made.directory / "card.html")
     about = {"card": made.ref, "page": page, "verdicts": judged_by(made), "metrics": made.manifest.metrics}
     told = f"{card_summary(made)}\n\n{textwrap.fill(made.manifest.metrics['verdict'], 79)}"
-    session.answer(about, told, f'say "hello" --voice {made.parent_refs["voice"]} -o hello.wav')
+    session.answer(about, told, use_of(artifact))
 
 
 def card_summary(made: "Artifact") -> str:

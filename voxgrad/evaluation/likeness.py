@@ -1,4 +1,4 @@
-"""Identity: how far speech is on the way from the most alike of other speakers (0) to the person again (1)."""
+"""Identity: likeness to a person, where 0 is that of the most similar other speaker, and 1 the person's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FEWEST = 8
 SHORTEST, LONGEST = 1.6, 3.0
 """Seconds of a piece. Resemblyzer looks at 1.6 s at a time."""
 _APART = 0.05
-"""Least distance between a person and the most alike of the others; of 12 people the least was 0.10."""
+"""Least distance between a person and the most similar of the others; of 12 people the least was 0.10."""
 
 
 def piece_seconds(recorded: float, said: float) -> float | None:
@@ -49,18 +49,18 @@ class Person:
     reference: Embeddings
     """The mean of half of the person's pieces, of length one: (256,)."""
     own: float
-    """Similarity of the reference and as many pieces of the other half as are said."""
+    """Similarity of the reference and the other half, in means of as many pieces as the speech has."""
     nearest: float
-    """Similarity of the reference and the most alike of the others."""
+    """Similarity of the reference and the most similar of the others."""
 
     @classmethod
     def of(cls, recorded: Embeddings, others: Embeddings, count: int) -> "Person | None":
         """The person of some pieces, to compare ``count`` pieces with.
 
-        A mean of few pieces is less alike than one of many, of the person's own speech too.
+        A mean of few pieces is less similar than one of many, in the person's own speech too.
 
         Returns:
-            None where one of the others is as alike as the person: who is among them cannot be measured.
+            None where one of the others is as similar as the person: the person may be among them.
         """
         reference, rest = _mean(recorded[::2]), recorded[1::2]
         count = min(count, len(rest))
@@ -74,7 +74,7 @@ class Person:
         return float(_mean(said) @ self.reference)
 
     def identity(self, said: Embeddings) -> float:
-        """1 for speech as alike as the person's own, 0 for speech as alike as the nearest other speaker's."""
+        """1 for speech as similar as the person's own, 0 for speech as similar as the nearest other speaker's."""
         return (self.similarity(said) - self.nearest) / (self.own - self.nearest)
 
 

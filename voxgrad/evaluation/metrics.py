@@ -1,7 +1,7 @@
 """Metrics of a synthesised sentence: distances from a recording, and judgements of other models.
 
-Spectrum, pitch, voicing and durations need no model. Where the extra ``eval`` is installed, a recogniser tells word
-errors, Resemblyzer who speaks, DistillMOS and DNSMOS quality.
+Spectrum, pitch, voicing and durations need no model. With the extra ``eval``, a recogniser finds word errors,
+Resemblyzer compares speakers, and DistillMOS and DNSMOS rate quality.
 """
 
 import io
@@ -173,7 +173,7 @@ DNSMOS = "DNSMOS"
 _PACKAGES = {LIKENESS: "resemblyzer", CLEARNESS: "distillmos", DNSMOS: "speechmos"}
 """What each measure needs; words need a recogniser."""
 SPEECH_RATE = 16000
-"""Samples a second that all these models hear."""
+"""Samples a second of their input."""
 
 
 def not_installed(recogniser: Recogniser | None) -> list[str]:
@@ -193,8 +193,8 @@ class PerceptualMetrics:
         """Measures without a model."""
         self.aligner = None if find_spec("pocketsphinx") is None else ForcedAligner()
         self._encoder = self._loaded(LIKENESS, lambda: import_module("resemblyzer").VoiceEncoder("cpu", verbose=False))
-        self._listener = self._loaded(CLEARNESS, lambda: import_module("distillmos").ConvTransformerSQAModel().eval())
-        self._judge = self._loaded(DNSMOS, lambda: import_module("speechmos.dnsmos"))
+        self._distillmos = self._loaded(CLEARNESS, lambda: import_module("distillmos").ConvTransformerSQAModel().eval())
+        self._dnsmos = self._loaded(DNSMOS, lambda: import_module("speechmos.dnsmos"))
 
     def _loaded(self, measure: str, load: Callable[[], Any]) -> Any:
         """A model; None where it is not installed, or not all that it imports."""
@@ -232,22 +232,22 @@ class PerceptualMetrics:
 
     def quality(self, waveform: Waveform) -> float | None:
         """DNSMOS P.835's overall opinion, 1 to 5 (Reddy et al., 2022)."""
-        if self._judge is None:
+        if self._dnsmos is None:
             return None
         samples = np.clip(resample(waveform, SPEECH_RATE).samples, -1, 1)
-        return float(self._judge.run(samples, SPEECH_RATE)["ovrl_mos"])
+        return float(self._dnsmos.run(samples, SPEECH_RATE)["ovrl_mos"])
 
     @torch.no_grad()
     def clearness(self, waveform: Waveform) -> float | None:
         """DistillMOS (Stahl & Gamper, 2025), 1 to 5.
 
-        It hears what lies between 7 and 8 kHz, which torchaudio's default filter weakens and a sharp one keeps; figures
-        of others are made with the default.
+        Its rating depends on what lies between 7 and 8 kHz, which torchaudio's default filter weakens and a sharp one
+        keeps; published figures are made with the default.
         """
-        if self._listener is None:
+        if self._distillmos is None:
             return None
         samples = torchaudio.functional.resample(torch.from_numpy(waveform.samples), waveform.rate, SPEECH_RATE)
-        return float(self._listener(samples[None]))
+        return float(self._distillmos(samples[None]))
 
 
 def words(text: str) -> list[str]:
@@ -271,12 +271,6 @@ def edits(reference: Sequence[str], found: Sequence[str]) -> int:
         for place, other in enumerate(found, 1):
             row[place] = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (word != other))
     return row[-1]
-
-
-def similarity(embedding: NDArray[np.float32], recordings: Sequence[NDArray[np.float32]]) -> float:
-    """Cosine of an embedding and the mean of others."""
-    mean = np.mean(recordings, axis=0)
-    return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
 
 
 BOUND = 6.5

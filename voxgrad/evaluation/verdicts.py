@@ -1,6 +1,6 @@
-"""What measurements mean: sentences, each with a word of ITU-T P.800 that rates it.
+"""Verdicts: sentences that say what measurements mean, each with a rating in a word of ITU-T P.800.
 
-The server says them: nothing here imports torch.
+The server shows them, so nothing here imports torch.
 """
 
 from collections.abc import Iterator, Mapping

@@ -177,7 +177,7 @@ def _numbered(name: str, number: int, of: int) -> str:
 
 
 def _problem(name: str, entry: Entry, error: VoxgradError) -> Problem:
-    # Full paths are nobody's business in a dataset that may be shared.
+    # Full paths are private, and a dataset may be shared.
     return Problem(name, error.message.replace(str(entry.recording), entry.recording.name))
 
 

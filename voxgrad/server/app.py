@@ -36,7 +36,7 @@ from voxgrad.voice.voice import Cast
 
 _FIRST_WORDS: Final = "This is the first sentence."
 _PAGE: Final = Path(__file__).parent / "page"
-_CLIENT_LEFT: Final = 499  # nginx's number; nobody is there to read it
+_CLIENT_LEFT: Final = 499  # nginx's number, for logs: the client does not read it
 _MOST_HEADER: Final = 32 * 1024  # bytes
 _BACKLOG: Final = 256
 

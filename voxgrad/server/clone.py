@@ -29,7 +29,7 @@ from voxgrad.settings import Spec, TextSpec
 from voxgrad.store.store import Store
 
 _LOG = logging.getLogger("voxgrad.server")
-_NICER: Final = 5  # speech that somebody waits for goes before training
+_NICER: Final = 5  # requests for speech have priority over training
 _RECORD: Final = "clone.json"
 _LINE: Final = 1 << 20  # bytes of one event at most
 _STOPPING: Final = 60.0  # seconds for a step to end and a checkpoint to be written
@@ -131,7 +131,7 @@ class _Task:
         self.done = done
 
     def seconds_left(self) -> float | None:
-        """None where nobody knows."""
+        """None where it cannot be estimated."""
         if self.first is None or self.total is None or self.done <= self.first:
             return None
         pace = (time.monotonic() - self.began) / (self.done - self.first)
@@ -322,7 +322,7 @@ class CloneJobs:
             record = CloneRecord.model_validate_json((directory / _RECORD).read_bytes())
         except (OSError, ValidationError):
             return None
-        # Nobody is at work on what was running when the server ended.
+        # What was running when the server ended does not run any more.
         state = "stopped" if record.state == "running" else record.state
         return {**record.model_dump(), "state": state, "session": directory.name, "curve": []}
 

@@ -38,7 +38,7 @@ _FOLDER: Final = "recordings"
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _WAVE: Final = (b"RIFF", b"WAVE")
 _MADE_AGAIN: Final = frozenset({"card", "speech", "evaluation"})
-"""What may go along with a voice: it can be made again."""
+"""Kinds that may be removed with a voice, because they can be made again."""
 
 
 class SessionBody(BaseModel):
@@ -301,7 +301,7 @@ async def delete(request: Request) -> Response:
 
 
 def _check_removable(store: Store, voice: Artifact) -> None:
-    """Check that nothing goes along that cannot be made again, such as another voice."""
+    """Check that nothing is removed with it that cannot be made again, such as another voice."""
     needed = [child for child in Lineage(store).descendants(voice) if child.kind not in _MADE_AGAIN]
     if needed:
         raise BadInputError(f"{voice} is needed by {needed[0]}", "Delete that first.")
@@ -364,7 +364,7 @@ def _voice_of(card: Artifact) -> str | None:
 
 
 async def card(request: Request) -> Response:
-    """GET /api/voices/{voice}/card: verdicts, to its speaker, and the page, for ours to take what it shows from."""
+    """GET /api/voices/{voice}/card: the verdicts, which call the speaker "you", and the card's HTML."""
 
     def work(store: Store, voice: Artifact) -> dict[str, Any] | None:
         cards = [page for page in store.list("card") if _voice_of(page) == voice.digest]

@@ -78,7 +78,7 @@ class SpeechService:
         """
         voice, speaker = self._artifact(wanted)
         speaking = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, speaker=speaker)
-        names = list(speaking.spec.speakers)  # which settings that are not ours refuse; whoever asks is told
+        names = list(speaking.spec.speakers)  # an error, which the client gets, where the settings are not ours
         if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
                 f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
@@ -131,7 +131,7 @@ class SpeechService:
     async def stream(self, asked: SpeechJob) -> AsyncGenerator[tuple[SpokenPassage, bool], None]:
         """Speak a text, passage by passage.
 
-        One passage at most is in work or waits, so that no text takes all workers; while whoever listens takes one,
+        One passage at most is in work or waits, so that no text takes all workers; while the client receives one,
         the next is made.
 
         Yields:
@@ -147,7 +147,7 @@ class SpeechService:
 
         def following() -> asyncio.Future[SpokenPassage | None]:
             future = loop.run_in_executor(self._threads, next, pieces, None)
-            # A failure that nobody waits for any more is not logged: it may quote the text.
+            # A failure after the client has left is not logged: it may quote the text.
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
             return future
 

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -31,7 +30,7 @@ from voxgrad.server.workers import Metrics
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.speakers import speakers_of
+from voxgrad.voice.speakers import Speaker, speakers_of
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
@@ -51,7 +50,7 @@ VOICES: Final = frozenset((
 """OpenAI's voices, which many clients ask for unless told otherwise."""
 
 _BLOCK: Final = 1 << 16  # bytes
-_CHARACTERS_A_TOKEN: Final = 4  # of OpenAI's count, which nobody pays for here
+_CHARACTERS_A_TOKEN: Final = 4  # of OpenAI's count; here it costs nothing
 _LOWER: Final = BeforeValidator(lambda given: given.lower() if isinstance(given, str) else given)
 
 
@@ -123,7 +122,7 @@ class AudioDelta(_Documented):
 
 
 class Usage(_Documented):
-    """Counts as OpenAI's; nobody pays for them here."""
+    """Counts as OpenAI's; they cost nothing here."""
 
     input_tokens: int
     output_tokens: int
@@ -153,17 +152,6 @@ class ModelList(_Documented):
     data: list[ModelInfo]
 
 
-class SpeakerInfo(_Documented):
-    """A speaker; null is what nobody knows."""
-
-    name: str
-    sex: Literal["female", "male"] | None
-    accent: str | None
-    hertz: int | None
-    """Mean pitch."""
-    pitch: Literal["low", "middle", "high"] | None
-
-
 class VoiceInfo(_Documented):
     """A voice or base."""
 
@@ -184,7 +172,7 @@ class VoiceInfo(_Documented):
     """In bytes."""
     speakers: list[str]
     """Of a base; a request names one as base:speaker."""
-    speaker_details: list[SpeakerInfo]
+    speaker_details: list[Speaker]
     """What is known of them, or of the one speaker of a voice."""
 
 
@@ -392,7 +380,7 @@ def described(voice: Artifact) -> VoiceInfo:
         embedded=voice.embedded,
         size=voice.size,
         speakers=[speaker.name for speaker in speakers] if voice.kind == "base" else [],
-        speaker_details=[SpeakerInfo(**asdict(speaker), pitch=speaker.pitch) for speaker in speakers],
+        speaker_details=list(speakers),
     )
 
 

@@ -285,7 +285,7 @@ class WorkerPool:
                 await asyncio.to_thread(process.end)
                 self.processes[number] = _Process(self._megabytes)
                 await self._try_again(task)
-            except Exception as error:  # noqa: BLE001 - whoever asked is told
+            except Exception as error:  # noqa: BLE001 - the caller gets it
                 if not task.done.done():
                     task.done.set_exception(error)
             else:
@@ -309,7 +309,7 @@ class WorkerPool:
                 await self._wake.wait_for(lambda: self._first or self._later)
                 first = bool(self._first) and not (self._later and self._firsts_in_row >= _FIRST_IN_ROW)
                 task = (self._first if first else self._later).popleft()
-                if not task.done.done():  # else whoever asked has left
+                if not task.done.done():  # else the caller has left
                     self._firsts_in_row = self._firsts_in_row + 1 if first else 0
                     self._metrics.waiting.set(self.waiting)
                     return task

@@ -176,7 +176,7 @@ class _Connection:
                 except (HTTPError, BadInputError) as error:
                     await self._tell(error)
                     goes_on = not isinstance(error, _NoEndError)
-                await asyncio.sleep(0)  # whoever sends many at once keeps nobody else waiting
+                await asyncio.sleep(0)  # a client that sends many at once does not block others
             await self._hang_up()
         except (OSError, EOFError, ClientLeftError, asyncio.CancelledError):
             self._service.metrics.cancelled.inc()

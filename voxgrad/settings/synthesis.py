@@ -57,7 +57,7 @@ class SynthesisSpec(Spec):
     durations: Literal["rounded", "official"] = "rounded"
     """Rounding of durations to frames: official rounds every token up, which lengthens speech by about a tenth."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the score network; auto is bfloat16 if the processor or GPU computes in it."""
+    """Precision of torch's score network; auto is bfloat16 if the processor or GPU computes in it."""
 
     def resolve_defaults(self, model: ModelSpec) -> Self:
         """The same with what depends on the model where it was not given."""

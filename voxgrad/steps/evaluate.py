@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from voxgrad.audio.io import Waveform
+from voxgrad.audio.io import Samples, Waveform
 from voxgrad.evaluation.clips import (
     COLUMNS,
     VOCODED,
@@ -49,9 +49,8 @@ _COMPARED = 40
 """Recordings that speech is compared with."""
 _ENOUGH_SECONDS = 30.0
 _SENTENCES = 4  # of a card
-BASE = "base"
-TAKES = {RECORDINGS: "recording", BASE: "base", VOICE: "voice"}
-"""Captions of a card's players, by column."""
+_BASE = "base"
+"""Column of a card."""
 _SECONDS = 4.0  # of each, if possible
 
 
@@ -88,10 +87,9 @@ def evaluate(
     whose = speaker_of(opened, engine.acoustic.spec.voice, trial.speaker)
     clips = held_out(store, voice, opened, whose)[: trial.clips]
     recogniser = best_recogniser(download=True)
-    lacking = not_installed(recogniser)
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
     settings: dict[str, Any] = {"synthesis": trial.synthesis.model_dump(), "clips": trial.clips, "speaker": whose}
-    judges = {"missing": sorted(lacking), **({} if recogniser is None else recogniser.settings)}
+    judges = {"missing": sorted(not_installed(recogniser)), **({} if recogniser is None else recogniser.settings)}
     key = fingerprint(EVALUATE, EVALUATE_VERSION, settings, parents, {"seed": trial.seed, **judges})
     if (known := store.matching("evaluation", key, emit)) is not None:
         return known
@@ -122,7 +120,9 @@ def evaluate(
 
 
 Audio = Mapping[str, Sequence[Waveform]]
-"""By column, what is heard of every clip."""
+"""By column, the audio of every clip."""
+Sentence = tuple[str, list[tuple[str, str, str]]]
+"""A text, and its takes: caption, audio and picture."""
 
 
 def _rows(
@@ -137,25 +137,24 @@ def _rows(
     aligned = alignments(engine, dataset, clips)
     clips = [clip for clip in clips if clip.id in aligned]
     rows: dict[str, list[Figures]] = {column: [] for column in COLUMNS}
-    heard: dict[str, list[Waveform]] = {column: [] for column in COLUMNS}
+    audio_of: dict[str, list[Waveform]] = {column: [] for column in COLUMNS}
     speak(engine, clips[0], trial.synthesis, trial.seed)  # the first call compiles and allocates
     for number, clip in enumerate(clips):
         recorded = recording(dataset, clip)
         take = speak(engine, clip, trial.synthesis, trial.seed + number)
         copied = engine.vocode(dataset.corpus.mel(clip))
-        spec = dataset.mel
-        against: dict[str, Figures] = {
-            VOICE: measured(take, clip, recorded, engine, aligned[clip.id]),
-            VOCODED: asdict(distances(copied, recorded.samples, spec)),
-            RECORDINGS: {},
+        compared: dict[str, tuple[Samples, Figures]] = {
+            VOICE: (take.audio, measured(take, clip, recorded, engine, aligned[clip.id])),
+            VOCODED: (copied, asdict(distances(copied, recorded.samples, dataset.mel))),
+            RECORDINGS: (recorded.samples, {}),
         }
-        for column, samples in ((VOICE, take.audio), (VOCODED, copied), (RECORDINGS, recorded.samples)):
-            audio = Waveform(samples, spec.sample_rate)
-            heard[column].append(audio)
-            rows[column].append({"seconds": audio.seconds, **against[column], **perceptual(models, audio, clip)})
+        for column, (samples, figures) in compared.items():
+            audio = Waveform(samples, recorded.rate)
+            audio_of[column].append(audio)
+            rows[column].append({"seconds": audio.seconds, **figures, **perceptual(models, audio, clip)})
         emit(Advanced(EVALUATE, number + 1))
     emit(Ended(EVALUATE))
-    return rows, heard
+    return rows, audio_of
 
 
 def _judged(
@@ -172,10 +171,12 @@ def _judged(
     summary: dict[str, Any] = {
         column: {**figures, **alike.get(column, {})} for column, figures in summarised(rows).items()
     }
-    lacking = models.lacking
-    heard_by = {} if models.recogniser is None else {"recogniser": models.recogniser.name}
-    reason = {"no_likeness": found} if isinstance(found, str) else {}
-    return {**({"not_installed": lacking} if lacking else {}), **reason, **heard_by, **summary}
+    about = {
+        "not_installed": models.lacking,
+        "no_likeness": found if isinstance(found, str) else None,
+        "recogniser": None if models.recogniser is None else models.recogniser.name,
+    }
+    return {**{name: value for name, value in about.items() if value}, **summary}
 
 
 def _reference(dataset: Dataset, said: Sequence[Clip]) -> list[Waveform]:
@@ -216,9 +217,10 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     if (known := store.matching(CARD, key)) is not None:
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
-    opened = Dataset.open(dataset)
-    engines = {BASE: TorchEngine.load(base, vocoder), VOICE: TorchEngine.load(voice, vocoder)}
+    engines = {_BASE: TorchEngine.load(base, vocoder), VOICE: TorchEngine.load(voice, vocoder)}
     whose = engines[VOICE].acoustic.spec.voice
+    opened = Dataset.open(dataset)
+    opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
     learnt = opened.corpus.with_clips(theirs).has_one_sentence
     clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
@@ -229,26 +231,13 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because time ran out"))
         key = fingerprint(CARD, CARD_VERSION, {**judges, "sentences": len(sentences)}, parents, {})
-    opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     metrics = _judged(models, opened, clips[: len(sentences)], rows, audio)
-    summary = {column: metrics[column] for column in (VOICE, BASE, RECORDINGS)}
-    outcome = verdict(summary[BASE], summary[VOICE])
-    metrics |= {"verdict": outcome, "helped": helped(summary[BASE], summary[VOICE])}
-    own = is_own(voice.manifest.consent)
+    compared = metrics[_BASE], metrics[VOICE]
+    metrics |= {"verdict": verdict(*compared), "helped": helped(*compared)}
+    held_out_sentences = f"{counted(len(sentences), 'sentences')} that it was not trained on"
+    judged_on = "the one sentence that it was trained on" if learnt else held_out_sentences
+    page = _page(voice, base, metrics, judged_on, sentences)
     with store.stage(CARD, voice.name) as staged:
-        page = template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
-            title=f"The voice {voice.ref}",
-            verdicts=verdicts(metrics, to_speaker=own),
-            judged_on="the one sentence that it was trained on"
-            if learnt
-            else f"{counted(len(sentences), 'sentences')} that it was not trained on",
-            base=base.ref,
-            outcome=outcome,
-            recogniser=metrics.get("recogniser"),
-            columns=list(summary),
-            rows=lines(summary),
-            sentences=sentences,
-        )
         (staged.directory / "card.html").write_text(page, encoding="utf-8")
         return staged.publish(
             fingerprint=key,
@@ -261,6 +250,23 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
         )
 
 
+def _page(
+    voice: Artifact, base: Artifact, metrics: Mapping[str, Any], judged_on: str, sentences: list[Sentence]
+) -> str:
+    summary = {column: metrics[column] for column in (VOICE, _BASE, RECORDINGS)}
+    return template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
+        title=f"The voice {voice.ref}",
+        verdicts=verdicts(metrics, to_speaker=is_own(voice.manifest.consent)),
+        judged_on=judged_on,
+        base=base.ref,
+        outcome=metrics["verdict"],
+        recogniser=metrics.get("recogniser"),
+        columns=list(summary),
+        rows=lines(summary),
+        sentences=sentences,
+    )
+
+
 def _compare(
     engines: Mapping[str, TorchEngine],
     models: PerceptualMetrics,
@@ -269,32 +275,36 @@ def _compare(
     aligned: Mapping[str, Alignment],
     emit: Emit,
     deadline: float,
-) -> tuple[dict[str, list[Figures]], Audio, list[tuple[str, list[tuple[str, str, str]]]]]:
-    """Base and voice say the sentences: metrics and audio by column, players with pictures by sentence."""
+) -> tuple[dict[str, list[Figures]], Audio, list[Sentence]]:
+    """Base and voice say the sentences: metrics and audio by column, and what the page shows."""
     rows: dict[str, list[Figures]] = {column: [] for column in (*engines, RECORDINGS)}
-    heard: dict[str, list[Waveform]] = {column: [] for column in rows}
-    sentences = []
+    audio_of: dict[str, list[Waveform]] = {column: [] for column in rows}
+    sentences: list[Sentence] = []
     emit(Began(CARD, len(clips), "sentences"))
     for seed, clip in enumerate(clips):
         if seed and time.monotonic() > deadline:
             break
         recorded = recording(dataset, clip)
         rows[RECORDINGS].append(perceptual(models, recorded, clip))
-        heard[RECORDINGS].append(recorded)
+        audio_of[RECORDINGS].append(recorded)
         mels = {RECORDINGS: dataset.corpus.mel(clip).numpy()}
         for column, engine in engines.items():
             take = speak(engine, clip, SynthesisSpec(), seed)
             mels[column] = take.mel
             audio = Waveform(take.audio, recorded.rate)
-            heard[column].append(audio)
+            audio_of[column].append(audio)
             rows[column].append(
                 {**measured(take, clip, recorded, engine, aligned[clip.id]), **perceptual(models, audio, clip)}
             )
         takes = [
-            (TAKES[column], mp3(heard[column][-1].samples, recorded.rate), mel_picture(mel))
+            (
+                "recording" if column == RECORDINGS else column,
+                mp3(audio_of[column][-1].samples, recorded.rate),
+                mel_picture(mel),
+            )
             for column, mel in mels.items()
         ]
         sentences.append((clip.text, takes))
         emit(Advanced(CARD, seed + 1))
     emit(Ended(CARD))
-    return rows, heard, sentences
+    return rows, audio_of, sentences

@@ -137,7 +137,7 @@ def finetune(
     if acoustic.model.frame_prior is not None:
         opened = measure_pitch(opened, emit)
     acoustic = _adapted(acoustic, opened, preset, emit)
-    # Whoever has the voice shall know what its base was trained on.
+    # The owner of a voice shall know what its base was trained on.
     inherited = {name: value for name, value in base.manifest.settings.items() if name == "attribution"}
     recorded = {"preset": preset.description, **inherited}
     return train_grad_tts(request, acoustic, opened, preset, emit, recorded)

@@ -146,7 +146,7 @@ def _mark(tombstone: Path, digests: frozenset[str]) -> None:
     try:
         write_file(tombstone, "\n".join(sorted(digests)).encode())
     except OSError as error:
-        # Whoever removes something from a full disk shall not be stopped by the want of space.
+        # To remove something must be possible on a full disk.
         if not is_disk_full(error):
             raise
         write_file(tombstone, b"")
@@ -230,7 +230,7 @@ def _return(store: Store, removed: Trashed) -> StoreEntry:
 
 
 STAGING_AGE = timedelta(hours=1)
-"""Staging that nothing was written to for so long, and that nobody has locked, is abandoned.
+"""Staging that nothing was written to for so long, and that no process has locked, is abandoned.
 
 Prepared recordings are old when none was written for so long: no `prepare` is at work."""
 TRASH_AGE = timedelta(days=14)
@@ -322,7 +322,7 @@ def _is_abandoned(directory: Path) -> bool:
     try:
         written = max(path.lstat().st_mtime for path in (directory, *directory.rglob("*")))
     except FileNotFoundError:
-        return False  # somebody is at work in it
+        return False  # another process works in it
     return time.time() - written > STAGING_AGE.total_seconds() and not is_locked(directory / "lock")
 
 

@@ -128,7 +128,7 @@ class StagedArtifact:
         return ArtifactLocation(self.kind, self.name, version, versions / f"v{version}", embedded=False)
 
     def _renamed(self, manifest: Manifest, content: bytes, version: int, target: Path) -> bool:
-        """Write the manifest with its number and rename; False where somebody else took the number."""
+        """Write the manifest with its number and rename; False where another process took the number."""
         if version != manifest.version:
             content = manifest.model_copy(update={"version": version}).to_bytes()
         write_file(self.directory / MANIFEST_FILE, content)

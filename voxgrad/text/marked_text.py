@@ -206,7 +206,7 @@ _ITEM: Final = re.compile(r"\s*(?:[-*+•‣◦·–—]|\(?(?:\d{1,2}|[a-z]|[iv
 _OPEN_END: Final = re.compile(r"[\w%°][\"'”’»)\]]*\s*$")
 _LINE_START: Final = re.compile(r"\s*[\"'“‘«(\[]*(\w)\S*")
 _NARROWEST: Final = 50
-"""Characters of a line; nobody wraps prose to less, but where lines begin with small letters."""
+"""Characters of a line: prose is not wrapped to less, except where lines begin with small letters."""
 
 
 def _parts(paragraph: str) -> Iterator[str]:

@@ -38,7 +38,7 @@ from voxgrad.unicode import read_text
 _PHONES = re.compile(r"(?i)\b(phones?|phonemes?|segments?|syllables?|mau|kas|kan|sampa|ipa|tones?|breaks?)$")
 _WORDS = re.compile(r"(?i)^(?:(.*?) - )?(words?|ort|ort-mau)$")
 _ASIDE = re.compile(r"(?i)^(notes?|comments?|noises?|events?|translations?|gloss|pos|pitch|misc|default-cp)$")
-_NOBODY = re.compile(
+_GENERIC_NAME = re.compile(
     r"(?i)^(utterances?|utt|text|transcript(ion)?s?|sentences?|phrases?|orthograph\w*|default(-lt)?|tier ?\d*|)$"
 )
 _WORDS_APART = 0.4  # seconds of silence between words that end an utterance
@@ -51,7 +51,7 @@ _CLOCK = re.compile(r"\d\d:\d\d:?\S*\s*-+>?")
 
 @register("textgrid", "timed", ".TextGrid")
 def _textgrid(path: Path) -> Segments:
-    """Praat's TextGrid, in any of its formats; tiers are speakers where their names are of nobody's form."""
+    """Praat's TextGrid, in any of its formats; tiers are speakers unless their names are generic."""
     tiers = []
     for name, intervals in read_tiers(path):
         source = f"{path.name}, tier {name!r}, interval"
@@ -195,7 +195,7 @@ def _of_tiers(name: str, tiers: list[tuple[str, list[Segment]]]) -> Segments:
     for tier, segments in utterances:
         words = _WORDS.match(tier.strip())
         who = (words[1] or "" if words else tier).strip()
-        speaker = None if _NOBODY.match(who) else who
+        speaker = None if _GENERIC_NAME.match(who) else who
         yield from (replace(segment, speaker=speaker) for segment in segments if segment.text)
 
 
@@ -371,7 +371,7 @@ def _entry(
 
 
 def _other_form(content: str) -> str:
-    """What a text looks like that nobody could read aloud; empty where somebody could."""
+    """What a text looks like that cannot be read aloud; empty where it can."""
     lines = [line for line in content.split("\n") if line.strip()]
     several = len(lines) > 1
     words = content.split()

@@ -57,5 +57,5 @@ def mel_of(artifact: Artifact) -> MelSpec:
     try:
         return validated(MelSpec, settings["mel"], str(artifact))
     except BadInputError as error:
-        # Nobody gave these: they were published as they are.
+        # They are no input of the user, but were published so.
         raise IntegrityError(error.message, "Create it again with this version of voxgrad.") from error

@@ -50,7 +50,7 @@ class Recording(_Record):
     """A recording that was converted."""
 
     file: str
-    """Its name, without folders, which are nobody's business."""
+    """Its name, without folders, which are private."""
     sha256: str
     """Of the file."""
     conversion: dict[str, Any]

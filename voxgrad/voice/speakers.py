@@ -1,17 +1,19 @@
-"""What is known of the speakers of voices and bases: sex, accent, and how high they speak."""
+"""What is known of the speakers of voices and bases: sex, accent and pitch."""
 
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
+from pydantic import Field
 
 from voxgrad.errors import VoxgradError
 from voxgrad.store import Artifact
 from voxgrad.weights import weights_of
 
+Sex = Literal["female", "male"]
 Pitch = Literal["low", "middle", "high"]
 _BORDERS: Final = (135.0, 180.0)
 """Hz of the mean pitch: a third of the included speakers each is low, middle and high."""
@@ -25,20 +27,13 @@ _ACCENTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A speaker; None is what nobody knows."""
+    """A speaker, as far as known."""
 
     name: str
-    sex: Literal["female", "male"] | None
+    sex: Sex | None
     accent: str | None
-    hertz: int | None
-    """Mean pitch."""
-
-    @property
-    def pitch(self) -> Pitch | None:
-        """The mean pitch among that of the included speakers."""
-        if self.hertz is None:
-            return None
-        return "low" if self.hertz < _BORDERS[0] else "high" if self.hertz > _BORDERS[1] else "middle"
+    hertz: Annotated[int | None, Field(description="Mean pitch.")]
+    pitch: Annotated[Pitch | None, Field(description="The mean pitch among that of the included speakers.")]
 
 
 def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
@@ -50,7 +45,8 @@ def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
     listed = []
     for name in names:
         sex, accent = _known(name) if voice.embedded else (None, None)
-        listed.append(Speaker(name, sex, accent, pitches[rows[name]] if rows[name] < len(pitches) else None))
+        hertz = pitches[rows[name]] if rows[name] < len(pitches) else None
+        listed.append(Speaker(name, sex, accent, hertz, None if hertz is None else _pitch(hertz)))
     return tuple(listed)
 
 
@@ -64,7 +60,11 @@ def _pitches(voice: Artifact) -> tuple[int, ...]:
     return tuple(round(hertz) for hertz in np.exp(statistics[:, 0]).tolist())
 
 
-def _known(name: str) -> tuple[Literal["female", "male"] | None, str | None]:
+def _pitch(hertz: int) -> Pitch:
+    return "low" if hertz < _BORDERS[0] else "high" if hertz > _BORDERS[1] else "middle"
+
+
+def _known(name: str) -> tuple[Sex | None, str | None]:
     """Sex and accent, as the names of Kokoro's voices tell them, and LibriSpeech of its readers."""
     if (kokoro := _KOKORO.fullmatch(name)) is not None:
         return "female" if kokoro[2] == "f" else "male", _ACCENTS[kokoro[1]]
