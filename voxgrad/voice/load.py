@@ -167,7 +167,8 @@ def choose_graphs(
         exported = settings_of(voice)[1]
         require_settings(exported, resolve_graph_defaults(exported, synthesis))
         return None
-    if engine == "torch" or (engine == "auto" and (unsuited(synthesis) or not has_runtime())):
+    exact = synthesis.precision != "auto"  # than 8-bit products
+    if engine == "torch" or (engine == "auto" and (exact or unsuited(synthesis) or not has_runtime())):
         return None
     require_suited(synthesis)
     graphs = find_graphs(store, voice, vocoder)
