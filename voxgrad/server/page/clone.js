@@ -35,7 +35,7 @@ export async function cloneView(place, id) {
   const settings = el(
     "section",
     {},
-    el("fieldset", {}, el("legend", { textContent: "How much time may it take?" }), ...kinds.map(([name, text, about]) => choice("kind", name, text, about, name === "fast")), el("small", { textContent: "Times are for two processor cores." })),
+    el("fieldset", {}, el("legend", { textContent: "How much time may it take?" }), ...kinds.map(([name, text, about]) => choice("kind", name, text, about, name === "fast")), el("small", { textContent: "On a small computer, with two processor cores. A larger one takes less time." })),
     details("Details", field("Preset", preset), field("Minutes of training", time, "Leave this empty for as many as the preset takes.")),
   );
   const start = button("Make the voice", begin, { className: "primary", id: "clone" });
@@ -143,7 +143,7 @@ export async function showResult(voice, place) {
   const audio = Object.fromEntries([...(first?.querySelectorAll("figure") ?? [])].map((one) => [one.querySelector("figcaption")?.textContent.trim() ?? "", embedded(one.querySelector("audio"))]));
   const sentence = first?.previousElementSibling?.textContent ?? "";
   const name = voice.split("@")[0];
-  const text = el("input", { id: "try", value: "This is my voice, and I never said this.", maxLength: 500 });
+  const text = el("input", { id: "try", value: "I never said these words.", maxLength: 500 });
   const status = el("p", { role: "status", className: "quiet" });
   const say = async () => {
     status.textContent = "Speaking …";
@@ -161,7 +161,7 @@ export async function showResult(voice, place) {
     ["voice", "Your clone"],
   ].filter(([key]) => audio[key]);
   place.replaceChildren(
-    el("ul", { className: "verdicts" }, ...verdicts.map((text) => el("li", { textContent: text }))),
+    el("ul", { className: "verdicts" }, ...verdicts.map((text) => el("li", { className: text.startsWith("Not measured") ? "aside" : "", textContent: text }))),
     el("p", { className: "quiet", textContent: sentence ? `“${sentence.trim()}”` : "" }),
     el("div", { className: "pair" }, ...pair.map(([key, title]) => playButton(title, () => play(audio[key]), { className: "large" }))),
     form,
