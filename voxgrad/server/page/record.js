@@ -175,7 +175,7 @@ function prompts(place, session) {
         const following = state.texts.find((one) => one.number > number && one.seconds === null) ?? state.texts.find((one) => one.seconds === null);
         current = following?.number ?? number;
         if (following && mic.state === "open") mic.arm();
-        const on = enough ? `Good, ${duration(state.seconds)}. Read on, or press “Make the voice” below.` : "Good. Now the next one.";
+        const on = enough ? `Good. ${duration(state.seconds)} recorded. Read on, or press “Make the voice” below.` : "Good. Now the next one.";
         tell(following ? on : "All sentences are recorded.", "good");
         return;
       }
