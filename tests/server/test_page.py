@@ -214,6 +214,10 @@ def test_from_nothing_to_a_voice(page):
     judged = [one.text for one in page.browser.find_elements(By.CSS_SELECTOR, ".verdicts li")]
     assert any(one.startswith(("Sounds", "Does not sound", "Training")) for one in judged), judged
     page["say"].click()
+    page["remake"].click()  # a voice that is there can be made again
+    assert page["clone"].is_displayed()
+    page.browser.refresh()
+    page.shown("say")
     page.click("Speak with this voice")
     page.until(lambda: page["voice"].text == "linda-johnson")
     page["speak"].click()

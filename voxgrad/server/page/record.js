@@ -200,7 +200,7 @@ function prompts(place, session) {
   async function makeVoice() {
     const short = `Only ${Math.round(state.seconds)} seconds are recorded. The voice will hardly sound like ${state.speaker}: record at least 30 seconds, better a minute. Make it anyway?`;
     if (state.seconds < GOALS[0][0] && (await ask(short)) === null) return;
-    location.hash = `#/clone/${session.id}`;
+    location.hash = `#/clone/${session.id}?again`;
   }
 
   const keys = (event) => {
@@ -238,7 +238,7 @@ function prompts(place, session) {
 
 function files(place, session) {
   const listed = el("p", { role: "status", id: "file-status" });
-  const make = link("Make the voice", `#/clone/${session.id}`, "primary");
+  const make = link("Make the voice", `#/clone/${session.id}?again`, "primary");
   const show = (state) => {
     const more = state.files.length > 6 ? ` and ${state.files.length - 6} more` : "";
     listed.textContent = state.files.length ? `${state.files.length} files: ${state.files.slice(0, 6).join(", ")}${more}` : "No files yet.";
