@@ -138,9 +138,16 @@ def test_a_person_speaks_hears_and_saves(page):
     assert tags
     assert all(tag.startswith("Male") and tag.endswith("High pitch") for tag in tags)
     page.picture("filtered")
-    page.open("speak")  # the text and the voice are kept
+    page.click("Choose")
+    taken = page["voice"].text
+    assert taken != "robot"
+    assert page.browser.switch_to.active_element.get_attribute("id") == "speak"
+    page.browser.refresh()  # the text and the voice are kept, although the address named another voice
+    page.until(lambda: page.browser.find_elements(By.ID, "voice"))
     assert page["text"].get_property("value") == "Hello there. The sun is warm."
-    assert page["voice"].text == "robot"
+    assert page["voice"].text == taken
+    page.open("speak?voice=nobody")
+    assert "no voice “nobody”" in page["speak-status"].text
     page.fill("text", "Привет")
     page["speak"].click()
     page.until(lambda: "Cyrillic" in page["notice"].text)
@@ -207,6 +214,10 @@ def test_from_nothing_to_a_voice(page):
     judged = [one.text for one in page.browser.find_elements(By.CSS_SELECTOR, ".verdicts li")]
     assert any(one.startswith(("Sounds", "Does not sound", "Training")) for one in judged), judged
     page["say"].click()
+    page["remake"].click()  # a voice that is there can be made again
+    assert page["clone"].is_displayed()
+    page.browser.refresh()
+    page.shown("say")
     page.click("Speak with this voice")
     page.until(lambda: page["voice"].text == "linda-johnson")
     page["speak"].click()

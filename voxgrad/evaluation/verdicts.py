@@ -67,7 +67,7 @@ def verdicts(metrics: Mapping[str, Any], *, to_speaker: bool = False, on_page: b
         brought = "brought the voice" if metrics["helped"] else "did not bring the voice"
         said.append(f"Training {brought} nearer to {_NAMES[to_speaker][1]}.")
     if lacking and on_page:
-        said.append(f"Not measured: {', '.join(lacking)}. That takes voxgrad's extra “eval”.")
+        said.append(f"Not measured: {', '.join(lacking)}. Whoever installed voxgrad can add that: its extra “eval”.")
     elif lacking:
         said += [f"Not measured: {', '.join(lacking)}.", f"What measures them: {INSTALL}"]
     return said

@@ -22,7 +22,7 @@ const SAYS = {
   card: "Comparing the clone with you",
 };
 
-export async function cloneView(place, id) {
+export async function cloneView(place, id, query) {
   const [session, { presets }] = await Promise.all([json("GET", `/api/recordings/${id}`), json("GET", "/api/recordings")]);
   const path = `/api/recordings/${id}/clone`;
   let timer = null;
@@ -35,22 +35,31 @@ export async function cloneView(place, id) {
   const settings = el(
     "section",
     {},
-    el("fieldset", {}, el("legend", { textContent: "How much time may it take?" }), ...kinds.map(([name, text, about]) => choice("kind", name, text, about, name === "fast")), el("small", { textContent: "Times are for two processor cores." })),
+    el("fieldset", {}, el("legend", { textContent: "How much time may it take?" }), ...kinds.map(([name, text, about]) => choice("kind", name, text, about, name === "fast")), el("small", { textContent: "On a small computer, with two processor cores. A larger one takes less time." })),
     details("Details", field("Preset", preset), field("Minutes of training", time, "Leave this empty for as many as the preset takes.")),
   );
   const start = button("Make the voice", begin, { className: "primary", id: "clone" });
   const cancel = button("Stop", stop, { id: "cancel" });
+  const again = button("Make it again", choose, { id: "remake", hidden: true });
   const more = link("Record more", `#/record/${id}`);
   const bar = el("progress", { max: 1, ariaLabel: "Progress" });
   const status = el("p", { role: "status", id: "clone-status" });
   const working = el("section", { className: "card", hidden: true }, bar, status);
   const result = el("section", { id: "result", hidden: true });
-  const buttons = el("div", { className: "buttons" }, start, cancel, more);
+  const buttons = el("div", { className: "buttons" }, start, cancel, again, more);
+
+  /** A voice that is there can be made anew, from more recordings or in more time. */
+  function choose() {
+    title.textContent = `The voice of ${session.speaker}`;
+    result.hidden = again.hidden = working.hidden = true;
+    settings.hidden = start.hidden = false;
+  }
 
   async function begin() {
     const body = { preset: preset.value || chosen(settings, "kind") };
     if (time.value) body.minutes = Number(time.value);
     reached = 0;
+    history.replaceState(null, "", `#/clone/${id}`);
     show(await json("POST", path, body));
   }
 
@@ -69,6 +78,7 @@ export async function cloneView(place, id) {
     start.hidden = running || state === "done";
     start.textContent = state === "stopped" ? "Continue" : "Make the voice";
     cancel.hidden = !running;
+    again.hidden = state !== "done";
     more.hidden = running;
     const { done, left } = progress(job);
     reached = Math.max(reached, done); // a bar that goes back is not believed
@@ -91,8 +101,9 @@ export async function cloneView(place, id) {
     await showResult(job.result.voice, result);
   }
 
-  if (session.clone) show(session.clone);
-  else cancel.hidden = true;
+  if (session.clone?.state === "done" && query.has("again")) choose();
+  else if (session.clone) show(session.clone);
+  cancel.hidden = session.clone?.state !== "running";
   place.append(title, settings, working, result, buttons);
   return () => clearTimeout(timer);
 }
@@ -143,7 +154,7 @@ export async function showResult(voice, place) {
   const audio = Object.fromEntries([...(first?.querySelectorAll("figure") ?? [])].map((one) => [one.querySelector("figcaption")?.textContent.trim() ?? "", embedded(one.querySelector("audio"))]));
   const sentence = first?.previousElementSibling?.textContent ?? "";
   const name = voice.split("@")[0];
-  const text = el("input", { id: "try", value: "This is my voice, and I never said this.", maxLength: 500 });
+  const text = el("input", { id: "try", value: "I never said these words.", maxLength: 500 });
   const status = el("p", { role: "status", className: "quiet" });
   const say = async () => {
     status.textContent = "Speaking …";
@@ -161,7 +172,7 @@ export async function showResult(voice, place) {
     ["voice", "Your clone"],
   ].filter(([key]) => audio[key]);
   place.replaceChildren(
-    el("ul", { className: "verdicts" }, ...verdicts.map((text) => el("li", { textContent: text }))),
+    el("ul", { className: "verdicts" }, ...verdicts.map((text) => el("li", { className: text.startsWith("Not measured") ? "aside" : "", textContent: text }))),
     el("p", { className: "quiet", textContent: sentence ? `“${sentence.trim()}”` : "" }),
     el("div", { className: "pair" }, ...pair.map(([key, title]) => playButton(title, () => play(audio[key]), { className: "large" }))),
     form,

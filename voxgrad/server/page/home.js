@@ -7,7 +7,7 @@ const STATEMENT = "I agree that my voice may be cloned on this computer, for my 
 export async function homeView(place) {
   const [{ sessions }, { voices }] = await Promise.all([json("GET", "/api/recordings"), json("GET", "/v1/audio/voices")]);
   const own = voices.filter((one) => one.kind === "voice");
-  const open = sessions.filter((one) => one.clone?.state !== "done").toReversed();
+  const open = begun(sessions);
   const running = open.find((one) => one.clone?.state === "running");
   const hero = el("section", { className: "hero" });
   if (running) {
@@ -26,7 +26,11 @@ export async function homeView(place) {
   }
   if (running || open.length || own.length) hero.append(link("Clone a new voice", "#/new"));
   place.append(hero);
-  if (open.length) place.append(el("h2", { textContent: "Not finished" }), el("div", { className: "cards" }, ...open.map((one) => sessionCard(one, place))));
+  const again = () => {
+    place.replaceChildren();
+    return homeView(place);
+  };
+  place.append(...unfinished(sessions, again));
   if (own.length) {
     const cards = own.map((one) =>
       el(
@@ -40,6 +44,14 @@ export async function homeView(place) {
   } else if (open.length === 0) {
     place.append(steps());
   }
+}
+
+const begun = (sessions) => sessions.filter((one) => one.clone?.state !== "done").toReversed();
+
+/** Recordings that no voice was made of yet; `again` draws the view anew. */
+export function unfinished(sessions, again) {
+  const cards = begun(sessions).map((one) => sessionCard(one, again));
+  return cards.length ? [el("h2", { textContent: "Not finished" }), el("div", { className: "cards" }, ...cards)] : [];
 }
 
 function steps() {
@@ -59,17 +71,17 @@ const address = (session) => `#/${session.clone || session.seconds > 180 ? "clon
 
 function progress(session) {
   if (session.clone?.state === "failed") return "The voice could not be made.";
+  if (session.clone?.state === "running") return "The voice is being made.";
   if (session.clone) return "The work was stopped. You can continue it.";
   if (session.kind === "files") return "Recordings were added.";
   return session.takes ? `${session.takes} sentences are recorded, ${duration(session.seconds)}.` : "Nothing is recorded yet.";
 }
 
-function sessionCard(session, place) {
+function sessionCard(session, again) {
   const remove = async () => {
     if ((await ask(`Delete the recordings of ${session.speaker} for good? Voices made from them stay.`)) === null) return;
     await json("DELETE", `/api/recordings/${session.id}`);
-    place.replaceChildren();
-    await homeView(place);
+    await again();
   };
   return el(
     "div",

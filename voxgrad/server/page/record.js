@@ -34,6 +34,7 @@ function prompts(place, session) {
   let current = (state.texts.find((one) => one.seconds === null) ?? state.texts[0]).number;
   let recording = 0; // the sentence that the running take is of
   let checking = false;
+  let waited = 0; // pieces of sound in which nobody spoke
   let refused = null; // a take that failed, to be heard or kept anyway
   const accepted = []; // numbers, to be undone
   const peaks = Array.from({ length: SHOWN }, () => ({ peak: 0, speech: false }));
@@ -46,7 +47,6 @@ function prompts(place, session) {
   const status = el("p", { role: "status", id: "take-status" });
   const chosen = el("select", { id: "device", onchange: () => attempt(() => mic.open(chosen.value).then(() => localStorage.setItem("microphone", chosen.value))) });
   const level = el("meter", { id: "level", min: 0, max: 1, low: 0.1, high: 0.9, optimum: 0.5, value: 0, ariaLabel: "Level of the microphone" });
-  const advice = el("p", { role: "status", className: "quiet" });
   const start = button("Start", toggle, { id: "record" });
   const hear = playButton("Play the failed take", async () => paused(() => play(URL.createObjectURL(refused.take))), { hidden: true, id: "hear" });
   const keep = button("Keep it anyway", () => send(refused.take, refused.number, true), { hidden: true, id: "keep" });
@@ -66,8 +66,7 @@ function prompts(place, session) {
     if ([...chosen.options].some((one) => one.value === used)) chosen.value = used;
     setup.hidden = true;
     ready.hidden = false;
-    advice.textContent = "Say something: the bar should move to the middle. Then press Start and read the sentence aloud.";
-    show();
+    tell("Say something: the line moves when you are heard. Then press Start and read the sentence aloud.");
     start.focus();
   }
 
@@ -76,8 +75,9 @@ function prompts(place, session) {
     peaks.push({ peak, state: mic.state });
     if (peaks.length > SHOWN) peaks.shift();
     level.value = peak;
+    waited = mic.state === "armed" ? waited + 1 : 0;
+    if (waited === SHOWN) tell("Nothing is heard yet. Speak up, come closer, or choose another microphone below.", "", true);
     if (mic.state === "speaking" && was === "armed") {
-      advice.hidden = true;
       recording = current; // what is heard belongs to this sentence, whatever is shown later
       show();
     }
@@ -166,6 +166,7 @@ function prompts(place, session) {
     try {
       const options = { method: "PUT", body: take, headers: { "Content-Type": "audio/wav" } };
       const answer = await (await request(`${path(number)}${anyway ? "?keep=1" : ""}`, options)).json();
+      const enough = GOALS.some(([needed]) => state.seconds < needed && answer.session.seconds >= needed);
       state = answer.session;
       checking = false;
       if (answer.kept) {
@@ -174,7 +175,8 @@ function prompts(place, session) {
         const following = state.texts.find((one) => one.number > number && one.seconds === null) ?? state.texts.find((one) => one.seconds === null);
         current = following?.number ?? number;
         if (following && mic.state === "open") mic.arm();
-        tell(following ? "Good. Now the next one." : "All sentences are recorded.", "good");
+        const on = enough ? `Good. ${duration(state.seconds)} recorded. Read on, or press “Make the voice” below.` : "Good. Now the next one.";
+        tell(following ? on : "All sentences are recorded.", "good");
         return;
       }
       refused = { take, number };
@@ -198,7 +200,7 @@ function prompts(place, session) {
   async function makeVoice() {
     const short = `Only ${Math.round(state.seconds)} seconds are recorded. The voice will hardly sound like ${state.speaker}: record at least 30 seconds, better a minute. Make it anyway?`;
     if (state.seconds < GOALS[0][0] && (await ask(short)) === null) return;
-    location.hash = `#/clone/${session.id}`;
+    location.hash = `#/clone/${session.id}?again`;
   }
 
   const keys = (event) => {
@@ -223,9 +225,8 @@ function prompts(place, session) {
     status,
     el("div", { className: "buttons center" }, previous, start, next),
     el("div", { className: "buttons center" }, hear, keep, replay, undo),
-    advice,
     el("div", { className: "row" }, field("Microphone", chosen), el("div", { className: "field" }, el("label", { for: "level", textContent: "Level" }), level)),
-    el("small", { textContent: "Space bar: start, pause or stop." }),
+    el("small", { className: "keys", textContent: "Space bar: start, pause or stop." }),
   );
   place.append(reached, setup, ready, el("div", { className: "buttons" }, make), details("All sentences", list));
   show();
@@ -237,7 +238,7 @@ function prompts(place, session) {
 
 function files(place, session) {
   const listed = el("p", { role: "status", id: "file-status" });
-  const make = link("Make the voice", `#/clone/${session.id}`, "primary");
+  const make = link("Make the voice", `#/clone/${session.id}?again`, "primary");
   const show = (state) => {
     const more = state.files.length > 6 ? ` and ${state.files.length - 6} more` : "";
     listed.textContent = state.files.length ? `${state.files.length} files: ${state.files.slice(0, 6).join(", ")}${more}` : "No files yet.";

@@ -56,15 +56,17 @@ const decoded = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(
 export async function speakView(place, _, query) {
   const [{ voices }, { properties }] = await Promise.all([json("GET", "/v1/audio/voices"), json("GET", "/v1/audio/options")]);
   const all = catalogue(voices);
-  const wanted = query.get("voice") ?? localStorage.getItem("voice");
+  const named = query.get("voice");
+  const wanted = named ?? localStorage.getItem("voice");
   let voice = all.find((one) => one.id === wanted) ?? all[0];
   let controller = null; // of the request that runs
   let speech = null;
   let player = null;
   let said = null; // what was asked for
+  let speaker = ""; // the title of the voice that said it
 
   const text = el("textarea", { id: "text", rows: 5, required: true, maxLength: 100000, value: query.get("text") ?? localStorage.getItem("text") ?? TEXT });
-  text.oninput = () => localStorage.setItem("text", text.value);
+  text.oninput = () => remember("text", text.value);
   const speed = el("input", { id: "speed", type: "range", min: 0.6, max: 1.6, step: 0.05, value: query.get("speed") ?? 1 });
   const pace = el("output", { for: "speed" });
   const paced = () => (pace.textContent = `${Number(speed.value).toFixed(2)} ×`);
@@ -74,6 +76,7 @@ export async function speakView(place, _, query) {
   const seed = el("input", { id: "seed", type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, value: query.get("seed") ?? 0 });
   const options = el("div", { id: "options", className: "fields" }, ...Object.entries(properties).filter(([name]) => name !== "speed" && name !== "pitch_range").map(([name, property]) => optionControl(name, property)));
   const status = el("p", { role: "status", id: "speak-status" });
+  if (named && voice.id !== named) status.textContent = `There is no voice “${named}” here: ${voice.title} is chosen.`;
   const words = el("p", { id: "words" });
   const toggle = button("Pause", () => (player.playing && player.position < player.length ? player.pause() : player.play(player.position >= player.length ? 0 : player.position)), { id: "toggle" });
   const seek = el("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, ariaLabel: "Position", id: "seek" });
@@ -89,18 +92,28 @@ export async function speakView(place, _, query) {
     button("Say it another way", () => ((seed.value = Number(seed.value) + 1), speak()), { id: "again" }),
   );
   heard.append(saved);
+  const start = el("button", { className: "primary", id: "speak", textContent: "Speak" });
   const stop = button("Stop", halt, { id: "stop", hidden: true });
   const now = el("strong", { id: "voice" });
   const picker = voicePicker(all, (one) => {
     voice = one;
-    localStorage.setItem("voice", one.id);
+    remember("voice", one.id);
     picked();
+    status.textContent = "";
+    start.focus(); // the card that was pressed is drawn anew, and this is what comes next
   });
   const picked = () => {
     now.textContent = voice.title;
     picker.mark(voice.id);
   };
-  const fileName = () => `${voice.title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-${said.seed}`;
+  const fileName = () => `${speaker.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-${said.seed}`;
+
+  /** Keeps what was changed, also over that of the address, for when the page is loaded again. */
+  function remember(name, value) {
+    localStorage.setItem(name, value);
+    query.delete(name);
+    history.replaceState(null, "", `#/speak${query.size ? `?${query}` : ""}`);
+  }
 
   function asked() {
     const given = [...options.querySelectorAll("input, select")].filter((control) => control.value !== "");
@@ -121,7 +134,7 @@ export async function speakView(place, _, query) {
     controller = new AbortController();
     const { signal } = controller;
     player?.close();
-    [speech, player, said] = [new Speech(), new Player(), asked()];
+    [speech, player, said, speaker] = [new Speech(), new Player(), asked(), voice.title];
     words.replaceChildren();
     saved.hidden = true;
     stop.hidden = false;
@@ -153,6 +166,7 @@ export async function speakView(place, _, query) {
     }
     if (!first) return;
     heard.hidden = false;
+    if (matchMedia("(max-width: 40rem)").matches) start.scrollIntoView(); // the player would be below the screen of a phone
     player.play(0);
     requestAnimationFrame(follow);
   }
@@ -194,7 +208,7 @@ export async function speakView(place, _, query) {
     field("Text", text),
     el("div", { className: "row" }, tones, el("div", { className: "field" }, el("label", { for: "speed", textContent: "Speed" }), el("div", { className: "inline" }, speed, pace))),
     details("Details", field("Seed", seed, "Another number says the same text slightly differently."), options),
-    el("div", { className: "buttons" }, el("button", { className: "primary", id: "speak", textContent: "Speak" }), stop, el("span", { className: "quiet" }, "Voice: ", now)),
+    el("div", { className: "buttons" }, start, stop, el("span", { className: "quiet" }, "Voice: ", now)),
   );
   form.onsubmit = (event) => {
     event.preventDefault();

@@ -2,10 +2,10 @@
 
 import { ask, button, details, download, el, heading, json, objectUrl, playButton, preview } from "./common.js";
 import { showResult } from "./clone.js";
-import { link } from "./home.js";
+import { link, unfinished } from "./home.js";
 
 export async function voicesView(place) {
-  const [{ voices }, deleted] = await Promise.all([json("GET", "/v1/audio/voices"), json("GET", "/api/trash")]);
+  const [{ voices }, { sessions }, deleted] = await Promise.all(["/v1/audio/voices", "/api/recordings", "/api/trash"].map((path) => json("GET", path)));
   const again = () => {
     place.replaceChildren();
     return voicesView(place);
@@ -14,6 +14,7 @@ export async function voicesView(place) {
   place.append(heading("Your voices"));
   if (own.length) place.append(...own.map((one) => entry(one, again)));
   else place.append(el("div", { className: "card center" }, el("p", { textContent: "You have no voice of your own yet." }), link("Clone a voice", "#/new", "primary")));
+  place.append(...unfinished(sessions, again));
   const back = async (ref) => {
     await json("POST", "/api/trash/restore", { ref });
     await again();
