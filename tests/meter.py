@@ -19,6 +19,8 @@ class Found:
 
 def examine(path: Path | str) -> Found:
     av = pytest.importorskip("av")
+    if not hasattr(av.AudioFrame, "metadata"):
+        pytest.skip("the meter's figures can be read from PyAV 18.1 on")
     last = {}
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]

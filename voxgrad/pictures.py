@@ -87,7 +87,7 @@ def _histogram(name: str, values: Sequence[float], of: str) -> list[str]:
 def bins(values: Sequence[float]) -> list[float]:
     """Round edges of a histogram, whose distance depends on the data (Sturges, 1926; Freedman & Diaconis, 1981).
 
-    >>> bins([1.2, 1.9, 2.4, 2.6, 3.1, 6.7])
+    >>> bins([1.2, 2.3, 3.1, 4.6, 5.2, 6.7])
     [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     >>> bins([7.0, 7.0])
     [6.0, 7.0, 8.0]
