@@ -12,7 +12,8 @@ from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import TokenProsody
 from voxgrad.onnx.export import agreement, exported, require_exportable, speech_graph
 from voxgrad.onnx.file import GraphDescription, check
-from voxgrad.onnx.graph import FourierTransform, with_products
+from voxgrad.onnx.fourier import FourierTransform
+from voxgrad.onnx.graph import with_products
 from voxgrad.onnx.runtime import MODEL, Noise, OnnxGraph, settings_of
 from voxgrad.settings import MelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.vocoder.hifigan import HiFiGAN, HiFiGANSpec

@@ -1,4 +1,4 @@
-"""Exports a voice with its vocoder as one graph: traced, with metadata, kept in the store, checked against torch."""
+"""Exports a voice with its vocoder as one graph: traced, with metadata, checked against torch."""
 
 import logging
 import tempfile
