@@ -69,6 +69,16 @@ def test_a_difference_brings_the_voice_back(files):
     assert not np.array_equal(again.integers("matrix").high, base.integers("matrix").high)
 
 
+def test_low_halves_are_read_only_for_all_bits(files):
+    packed = Packed.of(normal(200, 100))
+    save_file(packed.parts("matrix"), files / "packed")
+    weights = Weights(files / "packed")
+    assert list(weights) == ["matrix"]
+    assert np.array_equal(weights.floats("matrix"), packed.values)
+    assert np.array_equal(weights.integers("matrix").high, packed.high)
+    assert weights.integers("matrix").low is None
+
+
 def test_no_more_than_the_rank_is_kept(files):
     tensors = difference(Weights(files / "voice"), Weights(files / "base"), rank=2)
     assert tensors["matrix:up"].shape == (2, 200)

@@ -27,8 +27,8 @@ DIFFERENCE: Final = "difference.safetensors"
 """The file of a voice that needs the weights of its base."""
 RANK: Final = 32
 """Of what is kept of a difference; docs/research/cloning.md has the figures of others."""
-LOW: Final = ":low"
-SCALE: Final = ":scale"
+_LOW: Final = ":low"
+_SCALE: Final = ":scale"
 """Suffixes of the names of a packed tensor's other parts; the name itself is of the 8-bit values."""
 _UP, _DOWN, _ADDED = ":up", ":down", ":added"
 """Suffixes of the names of a difference's parts: two packed matrices whose product it is, or the difference itself."""
@@ -39,7 +39,7 @@ _TINY: Final = np.float32(1e-30)
 _NOTHING: Final = 1e-6
 """Of the largest singular value: less is rounding."""
 _BLOCK: Final = 1 << 16
-SMALLEST: Final = 16384
+_SMALLEST: Final = 16384
 """Elements of a matrix that is worth packing."""
 Array = NDArray[np.float32]
 
@@ -80,17 +80,13 @@ class Packed:
         values = self.high.astype(np.float32)
         if self.low is not None:
             values += self.low.astype(np.float32) * np.float32(1 / _STEPS)
-        values *= _by_row(self.scale, values.ndim)
+        values *= self.scale.reshape(-1, *[1] * (values.ndim - 1))
         return values
 
     def parts(self, name: str) -> dict[str, NDArray[np.int8] | Array]:
         """The tensors of a file that hold it."""
-        rest = {} if self.low is None else {name + LOW: self.low}
-        return {name: self.high, name + SCALE: self.scale, **rest}
-
-
-def _by_row(scale: Array, axes: int) -> Array:
-    return scale.reshape(-1, *[1] * (axes - 1))
+        rest = {} if self.low is None else {name + _LOW: self.low}
+        return {name: self.high, name + _SCALE: self.scale, **rest}
 
 
 def worth_packing(shape: tuple[int, ...]) -> bool:
@@ -99,7 +95,7 @@ def worth_packing(shape: tuple[int, ...]) -> bool:
     >>> worth_packing((384, 416)), worth_packing((384,)), worth_packing((384, 1, 7))
     (True, False, False)
     """
-    return len(shape) > 1 and int(np.prod(shape)) >= SMALLEST
+    return len(shape) > 1 and int(np.prod(shape)) >= _SMALLEST
 
 
 def as_matrix(values: NDArray[Any]) -> NDArray[Any]:
@@ -124,12 +120,13 @@ class Weights(Mapping[str, Packed | Array]):
             file: Any = safe_open(path, "numpy")
             self._file, self._held = file, set(file.keys())
         except (SafetensorError, OSError) as error:
-            raise unreadable(path) from error
+            message = f"{path.name} does not contain readable weights"
+            raise IntegrityError(message, "Import a copy of the artifact.") from error
 
     def __iter__(self) -> Iterator[str]:
         if self.base is not None:
             return iter(self.base)
-        return (name for name in self._held if not name.endswith((LOW, SCALE)))
+        return (name for name in self._held if not name.endswith((_LOW, _SCALE)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -137,8 +134,6 @@ class Weights(Mapping[str, Packed | Array]):
     def __getitem__(self, name: str) -> Packed | Array:
         if self.base is not None:
             return self.floats(name) if self._changes(name) else self.base[name]
-        if name not in self._held:
-            raise IntegrityError(f"{self.path.name} has no weights {name}", "Import a copy of the artifact.")
         return self._tensor(name)
 
     def floats(self, name: str) -> Array:
@@ -156,19 +151,23 @@ class Weights(Mapping[str, Packed | Array]):
         return values
 
     def integers(self, name: str) -> Packed:
-        """A matrix in 8-bit integers."""
-        found = self[name]
+        """A matrix in 8-bit integers; of a packed one, the low halves are not read."""
+        if self.base is not None and not self._changes(name):
+            return self.base.integers(name)
+        found = self._tensor(name, low=False) if self.base is None else self.floats(name)
         return found if isinstance(found, Packed) else Packed.of(found, low=False)
 
     def _changes(self, name: str) -> bool:
         return name + _UP in self._held or name + _ADDED in self._held
 
-    def _tensor(self, name: str) -> Packed | Array:
+    def _tensor(self, name: str, *, low: bool = True) -> Packed | Array:
+        if name not in self._held:
+            raise IntegrityError(f"{self.path.name} has no weights {name}", "Import a copy of the artifact.")
         values: NDArray[Any] = self._file.get_tensor(name)
-        if name + SCALE not in self._held:
+        if name + _SCALE not in self._held:
             return values
-        low = self._file.get_tensor(name + LOW) if name + LOW in self._held else None
-        return Packed(values, self._file.get_tensor(name + SCALE), low)
+        fine = self._file.get_tensor(name + _LOW) if low and name + _LOW in self._held else None
+        return Packed(values, self._file.get_tensor(name + _SCALE), fine)
 
 
 def difference(weights: Weights, base: Weights, rank: int = RANK) -> dict[str, NDArray[Any]]:
@@ -193,8 +192,3 @@ def difference(weights: Weights, base: Weights, rank: int = RANK) -> dict[str, N
         for part, factor in ((_UP, left.T[:kept] * shares), (_DOWN, right[:kept] * shares)):
             tensors |= Packed.of(factor.astype(np.float32), low=False).parts(name + part)
     return tensors
-
-
-def unreadable(path: Path) -> IntegrityError:
-    """What is raised of a file of weights that is damaged."""
-    return IntegrityError(f"{path.name} does not contain readable weights", "Import a copy of the artifact.")
