@@ -60,6 +60,7 @@ def test_graphs_that_are_there_are_used_by_themselves(own):
     assert isinstance(loaded(own, "auto", steps=3, sampler="sde").engine, OnnxEngine)
     assert isinstance(loaded(own, "torch").engine, TorchEngine)
     assert isinstance(loaded(own, "auto", durations="official").engine, TorchEngine)
+    assert isinstance(loaded(own, "auto", precision="float32").engine, TorchEngine)
     shutil.rmtree(own.home / "graphs")
     assert isinstance(loaded(own, "auto").engine, TorchEngine)
 

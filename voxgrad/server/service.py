@@ -14,7 +14,6 @@ import numpy as np
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import ignore
-from voxgrad.onnx.runtime import has_runtime
 from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
@@ -24,8 +23,8 @@ from voxgrad.store.store import Store
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.passages import Passage, unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
-from voxgrad.voice.engine import Engine, PassageAudio, Pauses, unsuited
-from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses
+from voxgrad.voice.load import QUANTIZE, Graphs, find_lexicon, usual_graphs
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
@@ -173,8 +172,7 @@ class SpeechService:
 
     def graphs(self, voice: Voice, synthesis: SynthesisSpec) -> Graphs | None:
         """The graphs that ONNX Runtime speaks with; None: torch speaks."""
-        possible = has_runtime() and not unsuited(synthesis)
-        return find_graphs(self.store, voice.artifact, voice.vocoder) if possible else None
+        return usual_graphs(self.store, voice.artifact, voice.vocoder, synthesis)
 
     async def recipe(self, asked: SpeechJob) -> Recipe:
         """The recipe for the audio's metadata."""

@@ -18,14 +18,13 @@ from voxgrad.audio.io import Samples, Waveform
 from voxgrad.errors import BadInputError
 from voxgrad.onnx.networks import Networks
 from voxgrad.onnx.runtime import MODEL, NetworkOutput, OnnxGraph, settings_of
-from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, DeliverySpec, ModelSpec, OnnxSpec, SynthesisSpec
 from voxgrad.store import Artifact
 from voxgrad.text.intonation import question_rises
 from voxgrad.text.marked_text import PLAIN, Prosody
 from voxgrad.text.passages import Passage
 from voxgrad.voice.silence_cuts import Cuts, cuts_for
-from voxgrad.weights import weights_of
+from voxgrad.weights import acoustic_spec_of, weights_of
 
 _PEAK: Final = 0.99
 _FREE: Final = {
@@ -231,8 +230,7 @@ class OnnxEngine(LocalEngine):
             BadInputError: ONNX Runtime is not installed.
             IntegrityError: one of them is damaged.
         """
-        acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-        loaded = Networks.load(acoustic, (weights_of(voice), weights_of(vocoder)), graphs, threads)
+        loaded = Networks.load(acoustic_spec_of(voice), (weights_of(voice), weights_of(vocoder)), graphs, threads)
         return cls(loaded, loaded.pitch)
 
     @property

@@ -10,8 +10,7 @@ from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said, ignore
 from voxgrad.onnx import networks
 from voxgrad.onnx.runtime import KIND, has_runtime, settings_of
-from voxgrad.presets import validated
-from voxgrad.settings import AcousticSpec, SynthesisSpec
+from voxgrad.settings import SynthesisSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact, Store
 from voxgrad.text.lexicon import LEXICON, Lexicon
@@ -26,6 +25,7 @@ from voxgrad.voice.engine import (
     unsuited,
 )
 from voxgrad.voice.voice import Voice
+from voxgrad.weights import acoustic_spec_of
 
 EngineName = Literal["auto", "torch", "onnx"]
 QUANTIZE: Final[Quantize] = "int8"
@@ -167,23 +167,32 @@ def choose_graphs(
         exported = settings_of(voice)[1]
         require_settings(exported, resolve_graph_defaults(exported, synthesis))
         return None
-    exact = synthesis.precision != "auto"  # than 8-bit products
-    if engine == "torch" or (engine == "auto" and (exact or unsuited(synthesis) or not has_runtime())):
+    if engine == "torch":
         return None
+    if engine == "auto":
+        return usual_graphs(store, voice, vocoder, synthesis)
     require_suited(synthesis)
     graphs = find_graphs(store, voice, vocoder)
-    if graphs is None and engine == "onnx":
+    if graphs is None:
         make_graphs(store, voice, vocoder, emit)
         graphs = find_graphs(store, voice, vocoder)
     return graphs
+
+
+def usual_graphs(store: Store, voice: Artifact, vocoder: Artifact | None, synthesis: SynthesisSpec) -> Graphs | None:
+    """The graphs that compute where no engine is asked for; None: torch does.
+
+    It also does where a precision is asked for, because ONNX Runtime multiplies 8-bit integers.
+    """
+    possible = synthesis.precision == "auto" and not unsuited(synthesis) and has_runtime()
+    return find_graphs(store, voice, vocoder) if possible else None
 
 
 def find_graphs(store: Store, voice: Artifact, vocoder: Artifact | None) -> Graphs | None:
     """The graphs of a voice's and a vocoder's architecture; None where one is missing."""
     if vocoder is None:
         return None
-    acoustic = validated(AcousticSpec, voice.manifest.settings.get("acoustic", {}), voice.ref)
-    key = networks.acoustic_key(acoustic, QUANTIZE)
+    key = networks.acoustic_key(acoustic_spec_of(voice), QUANTIZE)
     found = [networks.find_graph(store.home, name, key) for name in (networks.PRIOR, networks.SCORE)]
     record = json.loads(vocoder.path(DESCRIPTION).read_text(encoding="utf-8"))
     key = networks.vocoder_key(record["type"], record["spec"], record["mel"], QUANTIZE)

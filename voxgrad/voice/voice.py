@@ -18,7 +18,6 @@ from voxgrad.errors import BadInputError
 from voxgrad.files import sha256_of
 from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.options import takes_options
-from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
@@ -31,6 +30,7 @@ from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, re
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
+from voxgrad.weights import acoustic_spec_of
 
 _TONE: Final = 1000.0  # Hz
 _TONE_LEVEL: Final = 0.1
@@ -146,7 +146,7 @@ class Voice:
         """What the voice carries."""
         if self.is_graph:
             return settings_of(self.artifact)[0]
-        return validated(AcousticSpec, self.artifact.manifest.settings.get("acoustic", {}), self.artifact.ref)
+        return acoustic_spec_of(self.artifact)
 
     @property
     def rate(self) -> int:
