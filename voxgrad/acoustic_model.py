@@ -23,6 +23,8 @@ class AcousticModel:
 
     model: GradTTS
     spec: AcousticSpec
+    language: Artifact | None = None
+    """What was added to the weights; None: the model speaks English."""
 
     @property
     def row(self) -> int:

@@ -1,4 +1,12 @@
-"""The settings and the weights of a base or a voice, wherever these lie."""
+"""The settings and the weights of a base or a voice, wherever these lie, and in every language that it speaks.
+
+Languages are the difference that training on them made to the weights of a base (Ilharco et al., "Editing models with
+task arithmetic", ICLR 2023). Added to the weights of a voice that was made from that base, it makes the voice speak
+them; in English, nothing of it is used.
+"""
+
+from collections.abc import Iterator
+from typing import Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights
@@ -6,6 +14,9 @@ from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
+
+LANGUAGE: Final = "language"
+"""The kind of artifact that holds languages: several that were trained together."""
 
 
 def acoustic_spec_of(artifact: Artifact) -> AcousticSpec:
@@ -49,3 +60,52 @@ def base_of(artifact: Artifact) -> Artifact:
         f"{artifact} needs the weights of {parent.ref}, which is not in this store",
         "Import that base too, or a copy of the voice that was exported without --small.",
     )
+
+
+def origins(artifact: Artifact, store: Store) -> Iterator[str]:
+    """The digests of what an artifact was made from by training, itself first."""
+    known = {digest: made for kind in ("base", "voice") for made in store.list(kind) for digest in made.digests}
+    digest: str | None = artifact.digest
+    made: Artifact | None = artifact
+    while digest is not None:
+        yield digest
+        parent = None if made is None else made.manifest.parents.get("base")
+        digest = None if parent is None else parent.digest
+        made = None if digest is None else known.get(digest)
+
+
+def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:
+    """Who teaches a base or a voice each of its languages beside English, by code: the newest artifact that does."""
+    found: dict[str, Artifact] = {}
+    taught = [language for language in store.list(LANGUAGE) if "base" in language.manifest.parents]
+    if not taught:
+        return found
+    bases = set(origins(artifact, store))
+    for language in sorted(taught, key=lambda made: (not made.embedded, made.manifest.created)):
+        if language.parent("base").digest in bases:
+            found |= dict.fromkeys(language.manifest.settings["languages"], language)
+    return found
+
+
+def spec_in_language(spec: AcousticSpec, language: Artifact, code: str) -> AcousticSpec:
+    """The settings of a base or a voice where it speaks a language, whose speakers it has beside its own."""
+    taught = acoustic_spec_of(language)
+    model = spec.model.model_copy(update={"n_vocab": taught.model.n_vocab, "n_spks": taught.model.n_spks})
+    new = {name: row for name, row in taught.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
+    return spec.model_copy(
+        update={
+            "model": model,
+            "text": spec.text.model_copy(update={"language": code}),
+            "speakers": {**spec.speakers, **new},
+            "duration_scale": taught.duration_scale,
+        }
+    )
+
+
+def weights_in_language(weights: Weights, language: Artifact, *, verify: bool = True) -> Weights:
+    """The weights of a base or a voice where it speaks the languages of an artifact.
+
+    Raises:
+        IntegrityError: a file is damaged.
+    """
+    return Weights(language.path(DIFFERENCE) if verify else language.directory / DIFFERENCE, weights)

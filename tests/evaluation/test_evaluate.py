@@ -11,7 +11,7 @@ from voxgrad.evaluation.clips import lines, summarised
 from voxgrad.evaluation.metrics import distances, phone_seconds, warp
 from voxgrad.preparation import speech_recognition
 from voxgrad.settings import MelSpec
-from voxgrad.text.tokens import BLANK, PHONE_IDS
+from voxgrad.text.symbols import BLANK, PHONE_IDS
 
 RATE = 22050
 

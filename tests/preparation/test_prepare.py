@@ -13,7 +13,7 @@ from tests.preparation.conftest import TEXTS, rows, write_list
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.loudness import loudness
 from voxgrad.store import Artifact, Store
-from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.text.symbols import VOCABULARY_SIZE
 
 
 def reasons(dataset: Artifact) -> dict[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from voxgrad.text.tokens import Encoded
+    from voxgrad.text.symbols import Encoded
 
 
 @command()

@@ -48,6 +48,9 @@ def prepare(
         bool,
         typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."),
     ] = False,
+    language: Annotated[
+        str, typer.Option(metavar="CODE", help="Language of the texts: en, or with voxgrad[languages] es, fr, it, …")
+    ] = "en",
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Annotated[
@@ -83,6 +86,7 @@ def prepare(
     from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
     from voxgrad.store.artifact import plain_name
+    from voxgrad.text.languages import known_language
 
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
@@ -105,7 +109,7 @@ def prepare(
             folder,
             name=plain_name(called) if name is None else name,
             preset=load_prepare_preset(preset, [] if overrides is None else overrides),
-            text=TextSpec(frontend=text_frontend),
+            text=TextSpec(language=known_language(language), frontend=text_frontend),
             options=options,
             emit=progress.emit,
         )

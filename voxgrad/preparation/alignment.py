@@ -20,7 +20,8 @@ from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.dictionary import CONSONANTS, VOWELS
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import encode
 
 CLASSES: Final = ("", *VOWELS, *CONSONANTS)
 """Silence, and the 39 phones without stress."""

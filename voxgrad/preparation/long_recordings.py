@@ -16,7 +16,8 @@ from voxgrad.errors import BadInputError
 from voxgrad.model import mas
 from voxgrad.preparation.alignment import means, searched
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE, encode
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
+from voxgrad.text.tokens import encode
 
 Floats = NDArray[np.float32]
 

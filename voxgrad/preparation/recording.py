@@ -38,7 +38,8 @@ from voxgrad.settings import AudioSpec, MelSpec, TextSpec
 from voxgrad.store.artifact import ArtifactLocation
 from voxgrad.text.dictionary import is_vowel
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.tokens import Encoded, encode_transcript
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import encode_transcript
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.registry import Entry, Problem
 

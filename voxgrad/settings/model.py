@@ -95,7 +95,10 @@ _POSTFILTER: Final = {"unet": 0.0, "convnext": 0.2}
 
 
 class TextSpec(Spec):
-    """How written English becomes token ids."""
+    """How a text becomes token ids."""
+
+    language: str = "en"
+    """Its code, such as ``es``; languages other than English need the extra ``languages``."""
 
     frontend: Literal["voxgrad", "official"] = "voxgrad"
     """``official`` repeats what the released checkpoints were trained on, quirks included."""

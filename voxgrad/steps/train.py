@@ -21,8 +21,9 @@ from voxgrad.settings.model import either
 from voxgrad.settings.training import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.text.symbols import VOCABULARY_SIZE
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, mean_mel, measure_pitch
+from voxgrad.training.languages import codes, joined, taught
 from voxgrad.training.optim import open_process_group
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
@@ -32,8 +33,10 @@ from voxgrad.training.trainer import Trainer
 from voxgrad.training.vocoder import VocoderTask
 from voxgrad.training.vocoder_clips import AudioClips, augmented_copies
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
+from voxgrad.weights import LANGUAGE, acoustic_spec_of, weights_of
 
 PRETRAIN, PRETRAIN_VERSION = "pretrain", 2
+TEACH_VERSION = 1
 FINETUNE, FINETUNE_VERSION = "finetune", 3
 TRAIN_VOCODER, TRAIN_VOCODER_VERSION = "vocoder train", 2
 
@@ -67,6 +70,41 @@ def pretrain(
         return known
     acoustic, recorded = _untrained(opened, preset, spec), {"preset": preset.description}
     return train_grad_tts(request, acoustic, opened, preset, emit, recorded)
+
+
+def teach(
+    store: Store,
+    datasets: list[Artifact],
+    base: Artifact,
+    *,
+    name: str,
+    preset: Preset,
+    emit: Emit,
+    options: RunOptions = NO_OPTIONS,
+) -> Artifact:
+    """Teaches a base the languages of datasets, or finds those that the same work taught it before.
+
+    Raises:
+        BadInputError: a dataset is in English, or they do not fit together or to the base.
+        DivergedError: a number was not finite.
+    """
+    opened = [Dataset.open(dataset) for dataset in datasets]
+    acoustic = load_acoustic_model(base)
+    if acoustic.model.frame_prior is None or acoustic.spec.text.frontend != "voxgrad":
+        raise BadInputError(f"{base} cannot learn languages", "Name a base such as english.")
+    corpus = joined(opened).corpus
+    first, *others = datasets
+    parents = {"dataset": first, **{f"dataset-{other.name}": other for other in others}, "base": base}
+    settings = {"training": manifest_settings(preset)}
+    request = RunRequest(store, PRETRAIN, TEACH_VERSION, LANGUAGE, name, parents, {}, settings, options)
+    if (known := request.made_before(emit)) is not None:
+        return known
+    acoustic = taught(acoustic, corpus)
+    whole = joined([measure_pitch(dataset, emit) for dataset in opened])
+    new = [clip for clip in whole.corpus.clips if clip.speaker not in acoustic_spec_of(base).speakers]
+    match_pitch(acoustic, whole.corpus.with_clips(new))
+    recorded = {"preset": preset.description, "languages": codes(opened)}
+    return train_grad_tts(request, acoustic, whole, preset, emit, recorded, weights_of(base))
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:

@@ -43,6 +43,7 @@ _MADE_BY = {
     "vocoder": "`voxgrad vocoder train`, or `voxgrad import`",
     "dataset": "`voxgrad prepare`",
     "voice": "`voxgrad finetune`",
+    "language": "`voxgrad pretrain --base BASE`",
     "speech": "`voxgrad say`",
     "evaluation": "`voxgrad evaluate`",
     "card": "`voxgrad card VOICE`",

@@ -111,6 +111,10 @@ class Lexicon:
         base = self._by_word.get(lower[:-2]) if lower.endswith("'s") else None
         return None if base is None else with_s(base)
 
+    def lookup_in(self, language: str, word: str) -> tuple[str, ...] | None:
+        """The phones of a word of another language than English, whose entries begin with its code: ``es:hola``."""
+        return self._by_word.get(f"{language}:{word.lower()}") if self.entries else None
+
     def knows(self, word: str) -> bool:
         """Whether ``word``, in lower case, has an entry of its own; not for a letter, which may stand for itself."""
         return len(word) > 1 and word in self._by_word

@@ -18,7 +18,8 @@ from voxgrad.text.lexicon import BRACED, Lexicon, is_inline, misspelt_phones
 from voxgrad.text.marked_text import PLAIN, Break, Event, Mark, MarkedText, Pause, Prosody, Segment, Sound, without_tags
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.ssml import Script, is_ssml, read_script
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import encode
 
 MOST_TOKENS: Final = 200
 """Tokens of one passage, blanks counted: about eight seconds of speech."""

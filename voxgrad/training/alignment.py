@@ -16,7 +16,8 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advance, uncounted
 from voxgrad.model import mas
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.text.tokens import BLANK, PHONE_IDS, SYMBOLS
+from voxgrad.text.ipa import label_of
+from voxgrad.text.symbols import BLANK, PHONE_IDS
 from voxgrad.textgrid import Interval, read_tiers, text_grid, without_gaps
 from voxgrad.training.dataset import Alignment, Clip, Corpus, collate
 
@@ -224,7 +225,7 @@ def labels(tokens: Iterable[int]) -> list[str]:
     >>> labels([BLANK, SYMBOLS.index("@AH0"), BLANK, SYMBOLS.index(" "), SYMBOLS.index(",")])
     ['', 'AH0', '', '', ',']
     """
-    return ["" if token == BLANK else SYMBOLS[token].removeprefix("@").strip() for token in tokens]
+    return [label_of(token).strip().strip("_") for token in tokens]
 
 
 SUFFIX = ".TextGrid"

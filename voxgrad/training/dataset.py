@@ -6,7 +6,7 @@ What is in the batch of a step depends on a seed and the step's number alone.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -60,6 +60,8 @@ class Corpus:
     speakers: tuple[str, ...]
     pitch: Mapping[str, Tensor] | None = None
     """By clip id (frames,) ln Hz, 0 where not voiced; None until `measure_pitch`."""
+    parts: Mapping[str, "Corpus"] = field(default_factory=dict)
+    """What it was joined from, by what the ids of their clips begin with."""
 
     @classmethod
     def open(cls, clips: Path, mels: Path) -> "Corpus":
@@ -74,8 +76,23 @@ class Corpus:
             raise IntegrityError(f"{clips.name} cannot be read as a clip list", "Prepare the dataset again.") from error
         return cls(read, mels, tuple(sorted({clip.speaker for clip in read})))
 
+    @classmethod
+    def joined(cls, parts: Mapping[str, "Corpus"]) -> "Corpus":
+        """Several as one, in which the id of a clip begins with the name of its part."""
+        clips: list[Clip] = []
+        pitch: dict[str, Tensor] = {}
+        for name, part in parts.items():
+            clips += (replace(clip, id=f"{name}/{clip.id}") for clip in part.clips)
+            pitch |= {f"{name}/{clip}": track for clip, track in (part.pitch or {}).items()}
+        first = next(iter(parts.values()))
+        speakers = tuple(sorted({speaker for part in parts.values() for speaker in part.speakers}))
+        return cls(tuple(clips), first.mels, speakers, pitch or None, parts)
+
     def mel(self, clip: Clip) -> Tensor:
         """The log-mel of a clip: (n_feats, frames) float32."""
+        if self.parts:
+            part, _, name = clip.id.partition("/")
+            return self.parts[part].mel(replace(clip, id=name))
         mel: Tensor = self._file.get_tensor(clip.id)  # type: ignore[no-untyped-call]
         return mel
 

@@ -22,7 +22,8 @@ from voxgrad.model.frame_prior import (
 )
 from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.settings import LossWeights, StageSpec
-from voxgrad.text.tokens import BLANK, SPACE
+from voxgrad.text.ipa import BLANKS
+from voxgrad.text.symbols import SPACE
 from voxgrad.training.alignment import Durations
 from voxgrad.training.dataset import Batch, Corpus, Crops, collate, crop_starts, generator_for
 from voxgrad.training.optim import ProcessGroup
@@ -260,7 +261,8 @@ def validate(
 
 
 def _duration_error(prior: Prior, durations: Tensor, tokens: Tensor) -> float:
-    real = (prior.mask.squeeze(1) > 0) & (tokens != BLANK) & (tokens != SPACE)
+    blank = (tokens >= BLANKS.start) & (tokens < BLANKS.stop)
+    real = (prior.mask.squeeze(1) > 0) & ~blank & (tokens != SPACE)
     return float((prior.logw.exp() - durations).abs()[real].mean())
 
 

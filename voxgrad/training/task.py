@@ -15,6 +15,7 @@ from voxgrad.device import autocast, pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advance, Emit, Said, percent
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.packing import Weights
 from voxgrad.settings import Preset, StageSpec, TrainSpec
 from voxgrad.store import Artifact
 from voxgrad.text.lexicon import LEXICON
@@ -30,6 +31,7 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_step, collate, collate_crops
+from voxgrad.training.languages import write_difference
 from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.publish import train_and_publish
@@ -217,11 +219,12 @@ def train_grad_tts(
     settings: Preset,
     emit: Emit,
     step_settings: Mapping[str, Any],
+    base: Weights | None = None,
 ) -> Artifact:
     """Trains a Grad-TTS, from the newest checkpoint where there is one; publishes weights, pictures and the log.
 
     The same work, begun again, goes on where it stopped. The manifest records ``step_settings``
-    besides model and training.
+    besides model and training. With a ``base``, the difference from its weights is published.
 
     Raises:
         BadInputError: nothing to train on, or too little to hold any out.
@@ -248,7 +251,9 @@ def train_grad_tts(
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
         alignments = task.alignments()
         acoustic.model.to("cpu")
-        acoustic.write(directory, packed=acoustic.spec.model.decoder == "convnext")
+        acoustic.write(directory, packed=base is None and acoustic.spec.model.decoder == "convnext")
+        if base is not None:
+            write_difference(directory, base)
         if lexicon:
             (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
         draw(directory, alignments[typical.id])

@@ -18,7 +18,8 @@ from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segment
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import NO_MARKS, FrontEnd, Passage, segment_passages, unread_remarks
 from voxgrad.text.ssml import is_ssml, read_script
-from voxgrad.text.tokens import Encoded, require_unicode
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import require_unicode
 from voxgrad.voice.engine import PassageAudio, Pauses
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
 from voxgrad.voice.timings import TimedPassage, TimingsFile, timed, timings_file

@@ -1,0 +1,88 @@
+"""Teaches a base languages beside English: more tokens and speakers, and what is published of the training.
+
+The whole network learns; what is kept is the difference from the base, of `RANK` in every large matrix. So English, and
+every voice that was made from the base, stay as they are.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from voxgrad.acoustic_model import AcousticModel
+from voxgrad.errors import BadInputError
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights, difference
+from voxgrad.settings import AcousticSpec
+from voxgrad.text.ipa import IPA_IDS, IPA_VOCABULARY_SIZE, NEAREST
+from voxgrad.text.languages import languages
+from voxgrad.text.symbols import BLANK, ENGLISH, PHONE_IDS, VOCABULARY_SIZE
+from voxgrad.training.dataset import Corpus, Dataset
+
+RANK: Final = 64
+
+
+def joined(datasets: list[Dataset]) -> Dataset:
+    """Datasets of languages as one; the ids of its clips begin with the names of their datasets.
+
+    Raises:
+        BadInputError: two have the same name, or another mel, or one is in English.
+    """
+    first = datasets[0]
+    names = [dataset.artifact.name for dataset in datasets]
+    if len(set(names)) < len(names):
+        raise BadInputError(f"the dataset {max(names, key=names.count)} is named twice", "Name each once.")
+    for dataset in datasets:
+        if dataset.text.language == ENGLISH:
+            message = f"{dataset.artifact.ref} is in English, which the base speaks"
+            raise BadInputError(message, "Prepare recordings of another language with `prepare --language`.")
+        if dataset.mel != first.mel:
+            raise BadInputError(f"{dataset.artifact.ref} has another mel", "Prepare all with the same preset.")
+    parts = {dataset.artifact.name: dataset.corpus for dataset in datasets}
+    return replace(first, corpus=Corpus.joined(parts))
+
+
+def taught(acoustic: AcousticModel, corpus: Corpus) -> AcousticModel:
+    """The model with the tokens of all languages and a row for every speaker that it does not know.
+
+    New tokens begin as the nearest phones of English, new speakers as the mean of all.
+    """
+    spec, known = acoustic.spec, acoustic.model.state_dict()
+    new = [speaker for speaker in corpus.speakers if speaker not in spec.speakers]
+    rows = spec.model.n_spks
+    speakers = {**spec.speakers, **{speaker: rows + index for index, speaker in enumerate(new)}}
+    sizes = {"n_vocab": IPA_VOCABULARY_SIZE, "n_spks": rows + len(new)}
+    model = GradTTS(spec.model.model_copy(update=sizes))
+    weights = dict(known)
+    weights["encoder.emb.weight"] = _embedded(known["encoder.emb.weight"])
+    for name in ("spk_emb.weight", "frame_prior.pitch_statistics"):
+        if name in known:
+            mean = known[name].mean(0, keepdim=True)
+            weights[name] = torch.cat([known[name], mean.expand(len(new), -1)])
+    model.load_state_dict(weights)
+    content = {**spec.model_dump(), "model": model.spec.model_dump(), "speakers": speakers}
+    return AcousticModel(model, AcousticSpec.model_validate(content))
+
+
+def _embedded(english: Tensor) -> Tensor:
+    """The rows of all tokens, from those of English, (VOCABULARY_SIZE, channels)."""
+    rows = english[BLANK].repeat(IPA_VOCABULARY_SIZE, 1)
+    rows[:VOCABULARY_SIZE] = english[:VOCABULARY_SIZE]
+    for phone, token in IPA_IDS.items():
+        rows[token] = english[PHONE_IDS[NEAREST[phone]]]
+    return rows
+
+
+def write_difference(directory: Path, base: Weights) -> None:
+    """Puts the difference from a base in the place of weights that lie in a directory."""
+    save_file(difference(Weights(directory / WEIGHTS), base, RANK), directory / DIFFERENCE)
+    (directory / WEIGHTS).unlink()
+
+
+def codes(datasets: list[Dataset]) -> list[str]:
+    """The languages of datasets, in the order of the table."""
+    spoken = {dataset.text.language for dataset in datasets}
+    return [code for code in languages() if code in spoken]
