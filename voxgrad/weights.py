@@ -19,17 +19,36 @@ LANGUAGE: Final = "language"
 """The kind of artifact that holds languages: several that were trained together."""
 
 
-def acoustic_spec_of(artifact: Artifact) -> AcousticSpec:
-    """What a base or a voice carries.
+InLanguage = tuple[Artifact, str]
+"""What teaches a language, and its code."""
+
+
+def acoustic_spec_of(artifact: Artifact, language: InLanguage | None = None) -> AcousticSpec:
+    """What a base or a voice carries; in a language beside English, with the speakers that were learnt with it.
 
     Raises:
         BadInputError: its manifest holds other settings.
     """
-    return validated(AcousticSpec, artifact.manifest.settings.get("acoustic", {}), artifact.ref)
+    spec = validated(AcousticSpec, artifact.manifest.settings.get("acoustic", {}), artifact.ref)
+    if language is None:
+        return spec
+    taught, code = acoustic_spec_of(language[0]), language[1]
+    model = spec.model.model_copy(update={"n_vocab": taught.model.n_vocab, "n_spks": taught.model.n_spks})
+    new = {name: row for name, row in taught.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
+    own = artifact.kind == "voice" or spec.text.language == code
+    return spec.model_copy(
+        update={
+            "model": model,
+            "text": spec.text.model_copy(update={"language": code}),
+            "speakers": {**spec.speakers, **new},
+            "voice": spec.voice if own else language[0].manifest.settings["voices"][code],
+            "duration_scale": spec.duration_scale if spec.text.language == code else taught.duration_scale,
+        }
+    )
 
 
-def weights_of(artifact: Artifact, *, verify: bool = True) -> Weights:
-    """The weights of an artifact, with those of its base where it is the difference from them.
+def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify: bool = True) -> Weights:
+    """The weights of an artifact, with those of its base where it is the difference from them, and those of a language.
 
     Where they are to speak, their digests are verified, which reads all of them.
 
@@ -37,7 +56,10 @@ def weights_of(artifact: Artifact, *, verify: bool = True) -> Weights:
         BadInputError: the base is not in the store.
         IntegrityError: a file is damaged.
     """
-    place = artifact.path if verify else artifact.directory.joinpath
+    made = artifact if language is None else language[0]
+    place = made.path if verify else made.directory.joinpath
+    if language is not None:
+        return Weights(place(DIFFERENCE), weights_of(artifact, verify=verify))
     if not any(file.path == DIFFERENCE for file in artifact.manifest.files):
         return Weights(place(WEIGHTS))
     return Weights(place(DIFFERENCE), weights_of(base_of(artifact), verify=verify))
@@ -85,27 +107,3 @@ def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:
         if language.parent("base").digest in bases:
             found |= dict.fromkeys(language.manifest.settings["languages"], language)
     return found
-
-
-def spec_in_language(spec: AcousticSpec, language: Artifact, code: str) -> AcousticSpec:
-    """The settings of a base or a voice where it speaks a language, whose speakers it has beside its own."""
-    taught = acoustic_spec_of(language)
-    model = spec.model.model_copy(update={"n_vocab": taught.model.n_vocab, "n_spks": taught.model.n_spks})
-    new = {name: row for name, row in taught.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
-    return spec.model_copy(
-        update={
-            "model": model,
-            "text": spec.text.model_copy(update={"language": code}),
-            "speakers": {**spec.speakers, **new},
-            "duration_scale": taught.duration_scale,
-        }
-    )
-
-
-def weights_in_language(weights: Weights, language: Artifact, *, verify: bool = True) -> Weights:
-    """The weights of a base or a voice where it speaks the languages of an artifact.
-
-    Raises:
-        IntegrityError: a file is damaged.
-    """
-    return Weights(language.path(DIFFERENCE) if verify else language.directory / DIFFERENCE, weights)

@@ -175,7 +175,7 @@ class _Made:
         graphs = None
         if self.recipe.engine == "onnx" and member.graph is None:
             graphs = choose_graphs(self.store, "onnx", voice, vocoder, self.synthesis, self.emit)
-        return open_voice(voice, vocoder, words, graphs, self.recipe.threads).ready()
+        return open_voice(self.store, voice, vocoder, words, graphs, self.recipe.threads).ready()
 
     def _find(self, source: Source) -> Artifact:
         try:

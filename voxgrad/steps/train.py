@@ -23,7 +23,8 @@ from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
 from voxgrad.text.symbols import VOCABULARY_SIZE
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, mean_mel, measure_pitch
-from voxgrad.training.languages import codes, joined, taught
+from voxgrad.training.languages import joined, taught
+from voxgrad.training.languages import settings_of as languages_of_datasets
 from voxgrad.training.optim import open_process_group
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
@@ -103,7 +104,7 @@ def teach(
     whole = joined([measure_pitch(dataset, emit) for dataset in opened])
     new = [clip for clip in whole.corpus.clips if clip.speaker not in acoustic_spec_of(base).speakers]
     match_pitch(acoustic, whole.corpus.with_clips(new))
-    recorded = {"preset": preset.description, "languages": codes(opened)}
+    recorded = {"preset": preset.description, **languages_of_datasets(opened)}
     return train_grad_tts(request, acoustic, whole, preset, emit, recorded, weights_of(base))
 
 

@@ -128,6 +128,17 @@ def phones(transcription: str, replaced: dict[str, str] | None = None) -> tuple[
     return tuple(found)
 
 
+def inline_ipa(transcription: str) -> str:
+    """A transcription as it is written within a text: between slashes, which braces enclose.
+
+    Raises:
+        BadInputError: as `phones`, or there are none.
+    """
+    if not phones(transcription):
+        raise BadInputError("there are no phones", "Write phones in IPA, such as ˈola.")
+    return f"/{transcription}/"
+
+
 def _of_sign(written: str, replaced: dict[str, str]) -> Iterator[str]:
     """The phones that a letter with its marks stands for."""
     base = re.match(rf"[td]{_TIE}.|.", written)

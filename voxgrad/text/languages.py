@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cache, cached_property, lru_cache
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -50,13 +51,19 @@ class Language:
     @cached_property
     def abbreviated(self) -> re.Pattern[str]:
         """Finds its abbreviations."""
-        longest_first = sorted(self.abbreviations, key=len, reverse=True)
+        longest_first = sorted(self.spelt_out, key=len, reverse=True)
         return re.compile(rf"(?<![\w.])(?:{'|'.join(map(_spaced, longest_first))})(?!\w)")
+
+    @cached_property
+    def spelt_out(self) -> dict[str, str]:
+        """Its abbreviations, with those that a sentence begins with."""
+        first = {key[0].upper() + key[1:]: said[0].upper() + said[1:] for key, said in self.abbreviations.items()}
+        return {**first, **self.abbreviations}
 
     @cached_property
     def never_last(self) -> frozenset[str]:
         """Abbreviations that end no sentence, without their last full stop."""
-        dotted = (key.removesuffix(".") for key in self.abbreviations if key.endswith("."))
+        dotted = (key.removesuffix(".") for key in self.spelt_out if key.endswith("."))
         return frozenset(dotted) - {"etc", "usw", "ecc", "enz"}
 
     @cached_property
@@ -92,6 +99,34 @@ def language_of(code: str) -> Language:
     if plain not in known:
         raise BadInputError(f"there is no language {code}", f"Give one of {', '.join((ENGLISH, *known))}.")
     return known[plain]
+
+
+AUTO: Final = "auto"
+"""In place of a code: the language of each paragraph is guessed."""
+
+
+def guessed(text: str, possible: Sequence[str]) -> str:
+    """The language of a text, one of those that are possible, by py3langid (Lui and Baldwin, 2012, langid.py).
+
+    Raises:
+        BadInputError: the package is not installed.
+    """
+    if len(possible) == 1:
+        return possible[0]
+    if find_spec("py3langid") is None:
+        message = "to guess languages needs py3langid, which is not installed"
+        raise BadInputError(message, "Install it: pip install 'voxgrad[languages]'.")
+    found: str = _identifier(tuple(possible)).classify(text)[0]
+    return found
+
+
+@cache
+def _identifier(possible: tuple[str, ...]) -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - of an extra
+
+    identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE)
+    identifier.set_languages(list(possible))
+    return identifier
 
 
 def known_language(code: str) -> str:
@@ -139,7 +174,7 @@ _QUOTES: Final = str.maketrans({**dict.fromkeys('«»“”„‟"‹›', " "),
 _DASH: Final = re.compile(r"\s+[-–—]+\s+|—|(?<!\d)–(?!\d)")
 _DATE: Final = re.compile(r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?![\d./-]*\d)")
 _TIME: Final = re.compile(
-    r"(?<![\d:.,])([01]?\d|2[0-4])(?:[:h]|\s?h\s?)([0-5]\d)?(?!\d)(?:\s?(?:Uhr|uur|h|horas|heures))?\b"
+    r"(?<![\d:.,])([01]?\d|2[0-4])(?:[:h]|\s?h\s?|\.(?=\d\d\s(?:uur|Uhr)))([0-5]\d)?(?!\d)(?:\s?(?:Uhr|uur|h|horas|heures))?\b"
 )
 _YEAR: Final = re.compile(r"(?<![\d.,])(1[1-9])(\d\d)(?![\d.,]*\d)")
 _ORDINAL: Final = re.compile(r"(?<![\d.,])(\d{1,3})\.(?=\s+(?:[a-zäöü]|(?P<name>[A-ZÄÖÜ][a-zäöü]+)))")
@@ -171,7 +206,7 @@ def normalize(text: str, language: Language) -> str:
 
 def _abbreviation(match: re.Match[str], language: Language) -> str:
     plain = re.sub(r"\s", "", match[0])
-    word = next(said for key, said in language.abbreviations.items() if key.replace(" ", "") == plain)
+    word = next(said for key, said in language.spelt_out.items() if key.replace(" ", "") == plain)
     ends = match[0].endswith(".") and match.end() == len(match.string.rstrip())
     return f"{word}." if ends else word
 

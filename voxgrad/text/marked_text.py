@@ -116,12 +116,14 @@ class Segment:
         ends: what comes after it.
         voice: a name; None is the voice that was asked for.
         whole: it is one sentence, whatever stands in it.
+        language: its code; None is the language that was asked for.
     """
 
     content: MarkedText
     ends: Break = Break.PARAGRAPH
     voice: str | None = None
     whole: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

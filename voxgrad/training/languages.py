@@ -4,9 +4,10 @@ The whole network learns; what is kept is the difference from the base, of `RANK
 every voice that was made from the base, stay as they are.
 """
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from safetensors.numpy import save_file
@@ -82,7 +83,11 @@ def write_difference(directory: Path, base: Weights) -> None:
     (directory / WEIGHTS).unlink()
 
 
-def codes(datasets: list[Dataset]) -> list[str]:
-    """The languages of datasets, in the order of the table."""
-    spoken = {dataset.text.language for dataset in datasets}
-    return [code for code in languages() if code in spoken]
+def settings_of(datasets: list[Dataset]) -> dict[str, Any]:
+    """What a manifest says of the languages of datasets: their codes, and who speaks most of each."""
+    seconds: dict[str, Counter[str]] = {}
+    for dataset in datasets:
+        for clip in dataset.corpus.clips:
+            seconds.setdefault(dataset.text.language, Counter())[clip.speaker] += round(clip.seconds * 1000)
+    spoken = [code for code in languages() if code in seconds]
+    return {"languages": spoken, "voices": {code: seconds[code].most_common(1)[0][0] for code in spoken}}

@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -21,10 +21,12 @@ from voxgrad.options import takes_options
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
+from voxgrad.text.languages import AUTO, guessed, known_language, language_of
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import on_disk
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, resolve_graph_defaults
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
@@ -107,12 +109,14 @@ class Voice:
     """None for Griffin-Lim, and for a graph, which holds its own."""
     lexicon: Lexicon
     """The user's pronunciations."""
-    open_engine: Callable[[], Engine]
-    """What computes; weights are read when it is first called."""
+    open_engine: Callable[[str], Engine]
+    """What computes in a language; weights are read when it is first called."""
     quantize: Quantize | None = None
     """Type of the weights where ONNX Runtime computes; None: torch does."""
     speaker: str | None = None
     """Whose voice of a base it is; None: the one that is asked for, or the base's own."""
+    languages: Mapping[str, Artifact] = field(default_factory=dict)
+    """Who taught its base each language beside English, by code; see `voxgrad.weights.languages_of`."""
 
     def __repr__(self) -> str:
         return f"<Voice {self.artifact.ref}, speaker {self.speaker or self.spec.voice}>"
@@ -125,11 +129,11 @@ class Voice:
             BadInputError: voice and vocoder do not fit.
             IntegrityError: one of them is damaged.
         """
-        return self.open_engine()
+        return self.open_engine(self.spec.text.language)
 
     def ready(self) -> "Voice":
         """The same, with its weights read; see `engine`."""
-        self.open_engine()
+        self.open_engine(self.spec.text.language)
         return self
 
     def of_speaker(self, name: str | None) -> "Voice":
@@ -147,6 +151,25 @@ class Voice:
         if self.is_graph:
             return settings_of(self.artifact)[0]
         return acoustic_spec_of(self.artifact)
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The codes of the languages that it speaks, its own first."""
+        return tuple(dict.fromkeys((self.spec.text.language, ENGLISH, *self.languages)))
+
+    def text_in(self, language: str) -> TextSpec:
+        """How it reads a language, by a code such as ``pt-BR``.
+
+        Raises:
+            BadInputError: it does not speak it.
+        """
+        code = known_language(language)
+        if code not in self.spoken:
+            raise BadInputError(
+                f"{self.artifact.ref} does not speak {language_of(code).name}",
+                f"It speaks {', '.join(self.spoken)}." if self.languages else "Use a voice of the base english.",
+            )
+        return self.spec.text.model_copy(update={"language": code})
 
     @property
     def rate(self) -> int:
@@ -224,7 +247,7 @@ class Voice:
         """Speak one passage, at a rate in Hz."""
         if self.speaker is not None:
             synthesis = synthesis.model_copy(update={"speaker": self.speaker})
-        spoken = self.engine.speak(passage, synthesis, delivery, seed, pauses)
+        spoken = self.open_engine(passage.encoded.language).speak(passage, synthesis, delivery, seed, pauses)
         return replace(spoken, samples=resample(Waveform(spoken.samples, self.rate), rate).samples)
 
     @property
@@ -299,18 +322,24 @@ class Cast:
         same = (other for other in others if other.artifact.digest == voice.artifact.digest)
         return next(same, voice).ready().of_speaker(speaker or voice.spec.voice)
 
-    def front_end(self, name: str | None) -> tuple[TextSpec, Lexicon]:
-        """How the voice of a name reads."""
-        voice = self.voice(name)
-        return voice.spec.text, voice.lexicon
+    def front_end(self, language: str | None, segment: Segment) -> tuple[TextSpec, Lexicon]:
+        """How the voice of a segment reads it, where nothing else is said in a ``language``.
 
-    def passages(self, texts: Iterable[str]) -> Iterator[Passage | Sound]:
-        """The passages and sounds of texts, each read as its voice reads.
+        Raises:
+            BadInputError: the voice does not speak the segment's language.
+        """
+        voice = self.voice(segment.voice)
+        asked = segment.language or language or voice.spec.text.language
+        return voice.text_in(guessed(segment.content.text, voice.spoken) if asked == AUTO else asked), voice.lexicon
+
+    def passages(self, texts: Iterable[str], language: str | None = None) -> Iterator[Passage | Sound]:
+        """The passages and sounds of texts, each read as its voice reads; ``language`` as in `front_end`.
 
         Raises:
             BadInputError: as `segment_passages`, or a voice that it names does not exist.
         """
-        return segment_passages((item for text in texts for item in readable(text)), self.front_end)
+        items = (item for text in texts for item in readable(text))
+        return segment_passages(items, partial(self.front_end, language))
 
     def sounds(self, items: Iterable[Segment | Sound]) -> dict[str, str]:
         """SHA-256 of every file that a script plays.
@@ -402,7 +431,8 @@ class SpeechJob:
             return replace(spoken, samples=self.level(item, spoken.samples))
 
         items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
-        return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
+        front_end = partial(cast.front_end, self.synthesis.language)
+        return speak(items, front_end, speak_item, rate, self.delivery, self.seed, after)
 
     def level(self, item: Passage | Sound, samples: Samples) -> Samples:
         """The samples of an item with the loudness and the peak that are asked for."""
@@ -428,7 +458,7 @@ class SpeechJob:
         """
         count = tokens = 0
         unknown: dict[str, None] = {}
-        for passage in self.cast.passages([self.text]):
+        for passage in self.cast.passages([self.text], self.synthesis.language):
             if isinstance(passage, Passage):
                 count += bool(passage.encoded.words)
                 tokens += len(passage.encoded.tokens)
