@@ -64,7 +64,7 @@ def say(
         return known
     # The weights are read while the text is.
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(lambda: voice.engine)
+        loading = pool.submit(lambda: job.engine)
         summary = job.summarize()
         engine = loading.result()
     warn_unknown(summary.unknown, emit, strict=strict)

@@ -12,7 +12,7 @@ from functools import cache, cached_property, lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -116,17 +116,11 @@ def guessed(text: str, possible: Sequence[str]) -> str:
     if find_spec("py3langid") is None:
         message = "to guess languages needs py3langid, which is not installed"
         raise BadInputError(message, "Install it: pip install 'voxgrad[languages]'.")
-    found: str = _identifier(tuple(possible)).classify(text)[0]
+    import py3langid  # noqa: PLC0415 - of an extra
+
+    py3langid.set_languages(list(possible))
+    found: str = py3langid.classify(text)[0]
     return found
-
-
-@cache
-def _identifier(possible: tuple[str, ...]) -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - of an extra
-
-    identifier = LanguageIdentifier.from_pickled_model(MODEL_FILE)
-    identifier.set_languages(list(possible))
-    return identifier
 
 
 def known_language(code: str) -> str:

@@ -410,6 +410,14 @@ class SpeechJob:
         """Samples per second."""
         return self.delivery.rate or self.voice.rate
 
+    @property
+    def engine(self) -> Engine:
+        """What speaks the language that was asked for, loaded."""
+        asked = self.synthesis.language
+        return (
+            self.voice.engine if asked in {None, AUTO} else self.voice.open_engine(self.voice.text_in(asked).language)
+        )
+
     @cached_property
     def settings(self) -> SynthesisSpec:
         """The settings with what was not given and only the voice can tell."""
@@ -481,7 +489,7 @@ class SpeechJob:
             seed=self.seed,
             synthesis=self.settings.model_dump(),
             delivery=self.delivery.model_dump(),
-            threads=self.voice.engine.threads,
+            threads=self.engine.threads,
             cast={name: CastMember(speaker=voice.speaker, **voice.credits) for name, voice in members.items()},
             sounds=self.cast.sounds(items),
             **self.voice.credits,
