@@ -414,9 +414,9 @@ class SpeechJob:
     def engine(self) -> Engine:
         """What speaks the language that was asked for, loaded."""
         asked = self.synthesis.language
-        return (
-            self.voice.engine if asked in {None, AUTO} else self.voice.open_engine(self.voice.text_in(asked).language)
-        )
+        if asked is None or asked == AUTO:
+            return self.voice.engine
+        return self.voice.open_engine(self.voice.text_in(asked).language)
 
     @cached_property
     def settings(self) -> SynthesisSpec:
