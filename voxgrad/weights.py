@@ -14,11 +14,11 @@ from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
+from voxgrad.text.languages import language_of
+from voxgrad.text.symbols import ENGLISH
 
 LANGUAGE: Final = "language"
 """The kind of artifact that holds languages: several that were trained together."""
-
-
 InLanguage = tuple[Artifact, str]
 """What teaches a language, and its code."""
 
@@ -45,6 +45,21 @@ def acoustic_spec_of(artifact: Artifact, language: InLanguage | None = None) -> 
             "duration_scale": spec.duration_scale if spec.text.language == code else taught.duration_scale,
         }
     )
+
+
+def taught(artifact: Artifact, store: Store, code: str) -> InLanguage | None:
+    """Who teaches a base or a voice a language; None for English.
+
+    Raises:
+        BadInputError: it does not speak it.
+    """
+    if code == ENGLISH:
+        return None
+    found = languages_of(artifact, store)
+    if code not in found:
+        known = ", ".join((ENGLISH, *found))
+        raise BadInputError(f"{artifact} does not speak {language_of(code).name}", f"It speaks {known}.")
+    return found[code], code
 
 
 def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify: bool = True) -> Weights:

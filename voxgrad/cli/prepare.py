@@ -88,6 +88,7 @@ def prepare(
     from voxgrad.store.artifact import plain_name
     from voxgrad.text.languages import known_language
 
+    spoken = known_language(language)
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
     options = Options(
@@ -95,7 +96,7 @@ def prepare(
         texts.form,
         lexicon,
         _base(session.store, base),
-        None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model),
+        None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model, spoken),
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
@@ -109,7 +110,7 @@ def prepare(
             folder,
             name=plain_name(called) if name is None else name,
             preset=load_prepare_preset(preset, [] if overrides is None else overrides),
-            text=TextSpec(language=known_language(language), frontend=text_frontend),
+            text=TextSpec(language=spoken, frontend=text_frontend),
             options=options,
             emit=progress.emit,
         )
@@ -200,7 +201,7 @@ def align(
     if artifact.kind == "dataset":
         model = _find(store, voice, _MODELS)
         with session.progress() as progress:
-            written = search(artifact, model, output, force=force, emit=progress.emit)
+            written = search(store, artifact, model, output, force=force, emit=progress.emit)
     elif voice is not None:
         raise BadInputError(
             f"{artifact.kind} {artifact.ref} is not a dataset, so --voice does not apply", "Leave out --voice."

@@ -15,19 +15,21 @@ from voxgrad.audio.clean import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Emit, Said, tracked
 from voxgrad.files import sha256_of
+from voxgrad.preparation.alignment import Aligner
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
 from voxgrad.preparation.quality_checks import Policy, classify
 from voxgrad.preparation.recording import LOCAL, RecordingOutcome, RecordingSettings, check_engine, prepare_recordings
 from voxgrad.preparation.report import report_form, report_recordings, write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
-from voxgrad.store.artifact import Artifact, ArtifactLocation, check_name
+from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.registry import Entry, Problem
+from voxgrad.weights import taught
 
 VERSION = 5
 _TASK, _OWN_BASE = "prepare", "english"
@@ -85,7 +87,7 @@ def prepare(
     words = Lexicon.gather(store.home, options.lexicon)
     if options.policy.strict:
         refuse_unknown(_unknown(transcripts.entries, text, words))
-    base = _fitting(options.base, preset.audio, emit)
+    base = _aligner(store, options.base, preset.audio, text.language, emit)
     how = RecordingSettings(
         name if options.speaker is None else options.speaker,
         preset.audio,
@@ -95,11 +97,13 @@ def prepare(
         options.recogniser,
         options.denoise,
     )
-    settings = _settings(how, preset, options, words)
+    teacher = None if base is None or base[1] is None else Artifact.load(base[1][0])
+    settings = _settings(how, preset, options, words, teacher)
     keys = [_key(entry, settings) for entry in transcripts.entries]
     refused = [asdict(problem) for problem in transcripts.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
     parents = {} if options.base is None or base is None else {"base": options.base}
+    parents |= {} if teacher is None else {"language": teacher}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
     if (known := store.matching("dataset", key, emit)) is not None:
         return known
@@ -135,7 +139,9 @@ def prepare(
     return published
 
 
-def _settings(how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon) -> dict[str, Any]:
+def _settings(
+    how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon, teacher: Artifact | None
+) -> dict[str, Any]:
     return {
         "audio": preset.audio.model_dump(),
         "checks": preset.checks.model_dump(mode="json"),
@@ -145,12 +151,13 @@ def _settings(how: RecordingSettings, preset: PrepareSpec, options: Options, wor
         **({} if options.recogniser is None else options.recogniser.settings),
         "policy": asdict(options.policy),
         "base": None if options.base is None or how.base is None else options.base.digest,
+        **({} if teacher is None else {"language": teacher.digest}),
         **({"denoise": True} if options.denoise else {}),
         **words.settings,
     }
 
 
-_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "denoise", "base", "lexicon")
+_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "denoise", "base", "language", "lexicon")
 
 
 def _key(entry: Entry, settings: dict[str, Any]) -> str:
@@ -213,14 +220,19 @@ def own_base(store: Store) -> Artifact | None:
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
 
 
-def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:
-    """Where a base lies that was trained on mels like these."""
+def _aligner(store: Store, base: Artifact | None, audio: AudioSpec, language: str, emit: Emit) -> Aligner | None:
+    """Where a base lies that was trained on mels like these, and speaks the language."""
     if base is None:
         return None
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
         emit(Said(f"base {base.ref} has other mel settings, so transcripts are not checked", "warning"))
         return None
-    return base.location
+    try:
+        known = taught(base, store, language)
+    except BadInputError as error:
+        emit(Said(f"{error.message}, so transcripts are not checked", "warning"))
+        return None
+    return base.location, known and (known[0].location, known[1])
 
 
 def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:

@@ -89,6 +89,15 @@ def is_vowel(phone: str) -> bool:
     return phone.strip("ˈˌ") in _VOWELS
 
 
+def is_phone(label: str) -> bool:
+    """Whether a label of an encoded text is a phone of English or another language.
+
+    >>> is_phone("AH0"), is_phone("ˈo"), is_phone(","), is_phone("_")
+    (True, True, False, False)
+    """
+    return label in PHONE_IDS or label in NEAREST
+
+
 def phones(transcription: str, replaced: dict[str, str] | None = None) -> tuple[str, ...]:
     """The phones of a transcription, each a key of `IPA_IDS`; a long consonant is two.
 

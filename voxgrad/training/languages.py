@@ -18,10 +18,13 @@ from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights, difference
 from voxgrad.settings import AcousticSpec
+from voxgrad.store import Artifact
 from voxgrad.text.ipa import IPA_IDS, IPA_VOCABULARY_SIZE, NEAREST
 from voxgrad.text.languages import languages
 from voxgrad.text.symbols import BLANK, ENGLISH, PHONE_IDS, VOCABULARY_SIZE
 from voxgrad.training.dataset import Corpus, Dataset
+from voxgrad.training.task import write_voice
+from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
 RANK: Final = 64
 
@@ -46,7 +49,7 @@ def joined(datasets: list[Dataset]) -> Dataset:
     return replace(first, corpus=Corpus.joined(parts))
 
 
-def taught(acoustic: AcousticModel, corpus: Corpus) -> AcousticModel:
+def extended(acoustic: AcousticModel, corpus: Corpus) -> AcousticModel:
     """The model with the tokens of all languages and a row for every speaker that it does not know.
 
     New tokens begin as the nearest phones of English, new speakers as the mean of all.
@@ -77,10 +80,35 @@ def _embedded(english: Tensor) -> Tensor:
     return rows
 
 
-def write_difference(directory: Path, base: Weights) -> None:
-    """Puts the difference from a base in the place of weights that lie in a directory."""
-    save_file(difference(Weights(directory / WEIGHTS), base, RANK), directory / DIFFERENCE)
+def write_language(acoustic: AcousticModel, directory: Path, *, base: Artifact) -> AcousticSpec:
+    """Writes the difference that learning languages made to the weights of a base."""
+    acoustic.write(directory)
+    tensors = difference(Weights(directory / WEIGHTS), weights_of(base), RANK)
+    save_file(tensors, directory / DIFFERENCE)
     (directory / WEIGHTS).unlink()
+    return acoustic.spec
+
+
+def write_without_language(
+    acoustic: AcousticModel, directory: Path, *, base: Artifact, language: InLanguage
+) -> AcousticSpec:
+    """Writes the weights of a voice that learnt from another language than English, less those of the language.
+
+    So it speaks every language of its base, as a voice that learnt from English does.
+    """
+    english, taught = weights_of(base), weights_of(base, language)
+    spec = acoustic_spec_of(base)
+    state = {}
+    for name, value in acoustic.model.state_dict().items():
+        plain = torch.from_numpy(english.floats(name))
+        rows = len(plain) if plain.ndim else None
+        added = torch.from_numpy(taught.floats(name))[:rows] - plain if rows else torch.zeros(())
+        state[name] = value[:rows].cpu() - added if rows else value.cpu()
+    model = GradTTS(spec.model)
+    model.load_state_dict(state)
+    speakers = {name: row for name, row in acoustic.spec.speakers.items() if row < spec.model.n_spks}
+    content = {**acoustic.spec.model_dump(), "model": spec.model.model_dump(), "speakers": speakers}
+    return write_voice(AcousticModel(model, AcousticSpec.model_validate(content)), directory)
 
 
 def settings_of(datasets: list[Dataset]) -> dict[str, Any]:

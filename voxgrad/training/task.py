@@ -1,6 +1,6 @@
 """Training of a Grad-TTS: the task, and a run of it from a dataset and a model to a published base or voice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,7 @@ from voxgrad.device import autocast, pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advance, Emit, Said, percent
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.packing import Weights
-from voxgrad.settings import Preset, StageSpec, TrainSpec
+from voxgrad.settings import AcousticSpec, Preset, StageSpec, TrainSpec
 from voxgrad.store import Artifact
 from voxgrad.text.lexicon import LEXICON
 from voxgrad.training.alignment import (
@@ -31,12 +30,20 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_step, collate, collate_crops
-from voxgrad.training.languages import write_difference
 from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import RunRequest
 from voxgrad.training.trainer import Trainer
+
+Publish = Callable[[AcousticModel, Path], AcousticSpec]
+"""Writes the weights of a trained model into an artifact's directory; returns the settings that go with them."""
+
+
+def write_voice(acoustic: AcousticModel, directory: Path) -> AcousticSpec:
+    """Writes all weights, of a base or a voice."""
+    acoustic.write(directory, packed=acoustic.spec.model.decoder == "convnext")
+    return acoustic.spec
 
 
 @dataclass
@@ -219,12 +226,12 @@ def train_grad_tts(
     settings: Preset,
     emit: Emit,
     step_settings: Mapping[str, Any],
-    base: Weights | None = None,
+    publish: Publish,
 ) -> Artifact:
     """Trains a Grad-TTS, from the newest checkpoint where there is one; publishes weights, pictures and the log.
 
     The same work, begun again, goes on where it stopped. The manifest records ``step_settings``
-    besides model and training. With a ``base``, the difference from its weights is published.
+    besides model and training. ``publish`` writes the weights.
 
     Raises:
         BadInputError: nothing to train on, or too little to hold any out.
@@ -251,13 +258,11 @@ def train_grad_tts(
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
         alignments = task.alignments()
         acoustic.model.to("cpu")
-        acoustic.write(directory, packed=base is None and acoustic.spec.model.decoder == "convnext")
-        if base is not None:
-            write_difference(directory, base)
+        written = publish(acoustic, directory)
         if lexicon:
             (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
         draw(directory, alignments[typical.id])
-        spec = acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
+        spec = written.model_copy(update={"duration_scale": round(scale, 4)})
         trained = {"acoustic": spec.model_dump(), "training": manifest_settings(settings)}
         return {**trained, **request.options.settings, **step_settings, **lexicon.settings}, {
             "clips": len(task.training.clips),
