@@ -106,7 +106,8 @@ def origins(artifact: Artifact, store: Store) -> Iterator[str]:
     made: Artifact | None = artifact
     while digest is not None:
         yield digest
-        parent = None if made is None else made.manifest.parents.get("base")
+        parents = {} if made is None else made.manifest.parents
+        parent = parents.get("base", parents.get("source"))  # of which it is a copy in 8 bits
         digest = None if parent is None else parent.digest
         made = None if digest is None else known.get(digest)
 

@@ -187,6 +187,9 @@ def pretrain(
     base: Annotated[
         str | None, typer.Option(metavar="REF", help="Teach this base the languages of the datasets (REF,REF,…).")
     ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="REF", help="With --base: languages to go on from.")
+    ] = None,
     preset: PresetName = "base-small",
     training: "TrainingOptions",
 ) -> None:
@@ -200,8 +203,10 @@ def pretrain(
     settings: dict[str, Any] = {"name": begun.name, "preset": begun.settings, "options": begun.how}
     with session.progress() as progress:
         if base is not None or (begun.record is not None and "base" in begun.record.parents):
-            start = begun.parent(session, "base", base, "base")
-            made = teach(session.store, [begun.dataset, *begun.others], start, emit=progress.emit, **settings)
+            datasets, english = [begun.dataset, *begun.others], begun.parent(session, "base", base, "base")
+            known = begun.record.parents if begun.record is not None else {"start": start} if start is not None else {}
+            before = begun.parent(session, "start", start, "language") if "start" in known else None
+            made = teach(session.store, datasets, english, before, emit=progress.emit, **settings)
         elif begun.others:
             raise BadInputError("a base is trained on one dataset", "Name one, or give --base to teach it languages.")
         else:

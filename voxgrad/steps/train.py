@@ -78,6 +78,7 @@ def teach(
     store: Store,
     datasets: list[Artifact],
     base: Artifact,
+    start: Artifact | None,
     *,
     name: str,
     preset: Preset,
@@ -86,24 +87,30 @@ def teach(
 ) -> Artifact:
     """Teaches a base the languages of datasets, or finds those that the same work taught it before.
 
+    It goes on from the languages ``start``, where they are given: of those, it keeps what the datasets hold.
+
     Raises:
         BadInputError: a dataset is in English, or they do not fit together or to the base.
         DivergedError: a number was not finite.
     """
     opened = [Dataset.open(dataset) for dataset in datasets]
-    acoustic = load_acoustic_model(base)
+    if start is not None and start.parent("base").digest != base.digest:
+        raise BadInputError(f"{start} was not taught to {base}", f"Name languages that were made from {base}.")
+    acoustic = load_acoustic_model(base, None if start is None else (start, start.manifest.settings["languages"][0]))
     if acoustic.model.frame_prior is None or acoustic.spec.text.frontend != "voxgrad":
         raise BadInputError(f"{base} cannot learn languages", "Name a base such as english.")
     corpus = joined(opened).corpus
     first, *others = datasets
     parents = {"dataset": first, **{f"dataset-{other.name}": other for other in others}, "base": base}
+    parents |= {} if start is None else {"start": start}
     settings = {"training": manifest_settings(preset)}
     request = RunRequest(store, PRETRAIN, TEACH_VERSION, LANGUAGE, name, parents, {}, settings, options)
     if (known := request.made_before(emit)) is not None:
         return known
+    known_speakers = acoustic.spec.speakers
     acoustic = extended(acoustic, corpus)
     whole = joined([measure_pitch(dataset, emit) for dataset in opened])
-    new = [clip for clip in whole.corpus.clips if clip.speaker not in acoustic_spec_of(base).speakers]
+    new = [clip for clip in whole.corpus.clips if clip.speaker not in known_speakers]
     match_pitch(acoustic, whole.corpus.with_clips(new))
     recorded = {"preset": preset.description, **languages_of_datasets(opened)}
     return train_grad_tts(request, acoustic, whole, preset, emit, recorded, partial(write_language, base=base))

@@ -72,7 +72,9 @@ def extended(acoustic: AcousticModel, corpus: Corpus) -> AcousticModel:
 
 
 def _embedded(english: Tensor) -> Tensor:
-    """The rows of all tokens, from those of English, (VOCABULARY_SIZE, channels)."""
+    """The rows of all tokens, from those of English, (VOCABULARY_SIZE, channels); or as they are, if all are there."""
+    if len(english) == IPA_VOCABULARY_SIZE:
+        return english
     rows = english[BLANK].repeat(IPA_VOCABULARY_SIZE, 1)
     rows[:VOCABULARY_SIZE] = english[:VOCABULARY_SIZE]
     for phone, token in IPA_IDS.items():
