@@ -10,6 +10,7 @@ faster-whisper. RECORDINGS is a folder of the speaker's own; similarity is the c
 mean of 20 of them. With --other, a folder of another person's recordings, ABX is the share of the sentences that are
 more alike to the speaker's recordings than to that person's. Phone error is the word error's counterpart for phones, of
 what was heard as this package pronounces it: "eleven thousand" and "11,000", "moat" and "mote" are the same there.
+With --language, words are compared by their phones too, so that numbers may be written in digits.
 """
 
 import argparse
@@ -57,12 +58,14 @@ def main() -> None:
     wrong = words = misheard = phones = 0
     natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
-        found = heard(whisper, waveform)
-        missed = edits(plain(sentence), plain(found))
+        found = heard(whisper, waveform, arguments.language)
+        said, understood = (plain(text, arguments.language) for text in (sentence, found))
+        missed = edits(said, understood)
         if missed and arguments.errors:
             print(f"{missed} | {sentence} | {found}")
-        wrong, words = wrong + missed, words + len(plain(sentence))
-        misheard, phones = misheard + edits(sounds(sentence), sounds(found)), phones + len(sounds(sentence))
+        wrong, words = wrong + missed, words + len(said)
+        expected, pronounced = (sounds(text, arguments.language) for text in (sentence, found))
+        misheard, phones = misheard + edits(expected, pronounced), phones + len(expected)
         natural.append(metrics.clearness(waveform))
         quality.append(metrics.quality(waveform))
         if known:
@@ -100,6 +103,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sampler")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--speaker")
+    parser.add_argument("--language", default="en")
     parser.add_argument("--vocoder")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--home", type=Path)
@@ -124,6 +128,7 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
             sampler=arguments.sampler,
             temperature=arguments.temperature,
             speaker=arguments.speaker,
+            language=arguments.language,
         )
         waveforms.append(Waveform(speech.samples, voice.rate))
     seconds = sum(one.seconds for one in waveforms)
@@ -142,11 +147,11 @@ def similarity(embedding: np.ndarray, recordings: list[np.ndarray]) -> float:
     return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
 
 
-def heard(whisper: Any, waveform: Waveform) -> str:
+def heard(whisper: Any, waveform: Waveform, language: str) -> str:
     """What Whisper hears."""
     segments, _ = whisper.transcribe(
         resample(waveform, RATE).samples,
-        language="en",
+        language=language,
         beam_size=1,
         condition_on_previous_text=False,
         without_timestamps=True,
@@ -154,19 +159,26 @@ def heard(whisper: Any, waveform: Waveform) -> str:
     return " ".join(segment.text for segment in segments)
 
 
-def plain(text: str) -> list[str]:
-    """Words in lower case, small numbers and titles in letters, hyphens as spaces."""
+def plain(text: str, language: str) -> list[str]:
+    """Words in lower case, small numbers and titles in letters, hyphens as spaces; of other languages, their phones."""
+    if language != "en":
+        parts = ("".join(word).split(" ") for word in pronounced(text, language))
+        return [re.sub("[ˈˌ]", "", part) for word in parts for part in word]
     found = re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
     return [TITLES.get(word, DIGITS.get(word, word)) for word in found]
 
 
-def sounds(text: str) -> list[str]:
+def sounds(text: str, language: str) -> list[str]:
     """The phones of a text in order, without stress and without borders of words."""
+    return [phone.rstrip("012").lstrip("ˈˌ") for word in pronounced(text, language) for phone in word if phone != " "]
+
+
+def pronounced(text: str, language: str) -> list[tuple[str, ...]]:
+    """The phones of every word; a number is one word, whose parts spaces part."""
     try:
-        words = encode(text, TextSpec()).words
+        return [word.phones for word in encode(text, TextSpec(language=language)).words]
     except BadInputError:
         return []
-    return [phone.rstrip("012") for word in words for phone in word.phones]
 
 
 def mean(values: list[float | None]) -> float:
