@@ -110,7 +110,7 @@ def _converted(
     )
     from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415
 
-    voice, engine, text = job.voice, job.voice.engine, job.text
+    voice, engine, text = job.voice, job.engine, job.text
     if not isinstance(engine, TorchEngine):
         raise IntegrityError(f"the recipe in {source} is damaged", "Use the original file.")
     kept = validated(ConversionSpec, known.conversion, str(source))

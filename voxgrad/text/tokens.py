@@ -67,7 +67,7 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
     for part in unread(written):
         if part.script:
             message = f"the text contains {part.script} letters ({part.text[:40]!r})"
-            raise BadInputError(message, "Write it in English, with Latin letters.")
+            raise BadInputError(message, "Write it with Latin letters.")
     for braced in BRACED.finditer(written):
         inline(braced[0])
     return encode(text, spec, lexicon)
