@@ -33,6 +33,9 @@ def prepare(
         str | None,
         typer.Option(metavar="WHY", help="Why no consent is needed, such as 'my own voice' or 'public domain'."),
     ] = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, such as 'CC BY 4.0'.")
+    ] = None,
     texts: "TranscriptSpec",
     transcribe: Annotated[
         Literal["auto", "faster-whisper", "pocketsphinx"] | None,
@@ -100,6 +103,7 @@ def prepare(
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
+        licence,
         denoise,
         engine,
         jobs,

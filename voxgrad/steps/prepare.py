@@ -48,6 +48,7 @@ class Options:
         policy: how strict to be. ``strict`` refuses words that no dictionary has, too, before any work.
         speaker: who speaks where the transcripts name nobody; None: the dataset's name.
         consent: why this voice may be cloned; None where nobody has said it yet.
+        licence: of the recordings, which the manifests of all that is made from them keep.
         denoise: suppress the noise of the recordings, in the dataset.
         engine: ``local``, or ``dask://HOST:PORT``.
         jobs: processes; None: one for every processor where that pays.
@@ -61,6 +62,7 @@ class Options:
     policy: Policy = Policy()  # noqa: RUF009 (frozen)
     speaker: str | None = None
     consent: str | None = None
+    licence: str | None = None
     denoise: bool = False
     engine: str = LOCAL
     jobs: int | None = None
@@ -102,6 +104,7 @@ def prepare(
     keys = [_key(entry, settings) for entry in transcripts.entries]
     refused = [asdict(problem) for problem in transcripts.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
+    inputs |= {} if options.licence is None else {"licence": options.licence}
     parents = {} if options.base is None or base is None else {"base": options.base}
     parents |= {} if teacher is None else {"language": teacher}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
@@ -131,6 +134,7 @@ def prepare(
                 metrics=judged.metrics(),
                 tools={"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__},
                 consent=options.consent,
+                licence=options.licence,
             )
     except BadInputError:
         cache.clear(keys)
