@@ -198,7 +198,7 @@ def _is_end_in(language: str, before: str, mark: str, following: str) -> bool:
     if mark != "." or not word:
         return True
     written = language_of(language)
-    is_ordinal = written.ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
+    is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
     return not (is_ordinal or word in written.never_last or _INITIALS.fullmatch(word) is not None)
 
 
