@@ -11,7 +11,10 @@ from typing import Final
 import yaml
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.rules import word_set
 from voxgrad.text.symbols import ENGLISH
+
+_MAY_BE_LAST: Final = word_set("etc usw ecc enz itd itp UU m C Chr a.m p.m a.C d.C v.Chr n.Chr n.e p.n.e J.-C a.u.b")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Language:
     def abbreviated(self) -> re.Pattern[str]:
         """Finds its abbreviations."""
         longest_first = sorted(self.spelt_out, key=len, reverse=True)
-        return re.compile(rf"(?<![\w.])(?:{'|'.join(map(_spaced, longest_first))})(?!\w)")
+        return re.compile(rf"(?<![\w.&])(?:{'|'.join(map(_spaced, longest_first))})(?!\w)")
 
     @cached_property
     def spelt_out(self) -> dict[str, str]:
@@ -65,9 +68,9 @@ class Language:
 
     @cached_property
     def never_last(self) -> frozenset[str]:
-        """Abbreviations that end no sentence, without their last full stop."""
-        dotted = (key.removesuffix(".") for key in self.spelt_out if key.endswith("."))
-        return frozenset(dotted) - {"etc", "usw", "ecc", "enz"}
+        """Words of its abbreviations that end no sentence, without their last full stop."""
+        words = (word for key in self.spelt_out for word in key.split())
+        return frozenset(word.removesuffix(".") for word in words if word.endswith(".")) - _MAY_BE_LAST
 
     @cached_property
     def has_dotted_ordinals(self) -> bool:
@@ -95,6 +98,11 @@ class Language:
             rf"(?:(?P<before>{signs})\s?(?P<a>{number})(?:,(?P<b>\d\d?))?(?![\d.,]*\d)(?:\s(?P<scale>{scale}))?"
             rf"|(?<![\d.,])(?P<c>{number})(?:,(?P<d>\d\d?))?(?:\s(?P<scale_after>{scale}))?\s?(?P<after>{signs}))"
         )
+
+    @cached_property
+    def currencies(self) -> re.Pattern[str]:
+        """Finds signs of money without a sum."""
+        return re.compile(rf"(?:{_any_of(self.money)})(?!\w)")
 
     @cached_property
     def quantities(self) -> re.Pattern[str]:
@@ -149,8 +157,18 @@ def language_of(code: str) -> Language:
     known = languages()
     plain = re.split("[-_]", code.lower())[0]
     if plain not in known:
-        raise BadInputError(f"there is no language {code}", f"Give one of {', '.join((ENGLISH, *known))}.")
+        raise BadInputError(f"there is no language {code!r}", f"Give one of {named((ENGLISH, *known))}.")
     return known[plain]
+
+
+def named(codes: Iterable[str]) -> str:
+    """Languages for people.
+
+    >>> named(["en", "es"])
+    'en (English), es (Spanish)'
+    """
+    names = {ENGLISH: "English", **{code: language.name for code, language in languages().items()}}
+    return ", ".join(f"{code} ({names[code]})" for code in codes)
 
 
 AUTO: Final = "auto"

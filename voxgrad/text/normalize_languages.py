@@ -77,6 +77,7 @@ def _rules(language: Language) -> Iterator[_Rule]:
     if language.code == "de":
         yield _YEAR, lambda match: f"{match[1]} hundert {match[2].lstrip('0')} "
     yield language.sums, lambda match: _money(match, language)
+    yield language.currencies, lambda match: language.money[match[0]][1]
     yield language.quantities, lambda match: _quantity(match, language)
     yield _ROMAN, lambda match: _roman(match, language)
     if language.code == "it":

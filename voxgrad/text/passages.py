@@ -33,7 +33,9 @@ _REACH: Final = 150
 _SHORTEST: Final = 8
 _LONGEST_ORDINAL: Final = 2  # digits
 
-_STOP: Final = re.compile(r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«]*(?P<next>\S))")
+_STOP: Final = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)(?:[\"')\]’”“»]|\s»)*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«„]*(?P<next>\S))"
+)
 _NATURAL: Final = re.compile(
     r"(?<=[\w.,!?\"'’”)])(?:(?P<dots>\.{3,}|\s?…)[\"'’”)\]]*\s+|\s?(?:—|(?<!-)--(?!-))\s?|(?<![\d%])\s[–-]\s(?!\d))"
     r"(?=[\"'“‘(]?\w)"

@@ -21,7 +21,7 @@ from voxgrad.options import takes_options
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
-from voxgrad.text.languages import AUTO, guessed, known_language, language_of
+from voxgrad.text.languages import AUTO, guessed, known_language, language_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
@@ -167,7 +167,7 @@ class Voice:
         if code not in self.spoken:
             raise BadInputError(
                 f"{self.artifact.ref} does not speak {language_of(code).name}",
-                f"It speaks {', '.join(self.spoken)}." if self.languages else "Use a voice of the base english.",
+                f"It speaks {named(self.spoken)}." if self.languages else "Use a voice of the base english.",
             )
         return self.spec.text.model_copy(update={"language": code})
 
