@@ -167,8 +167,12 @@ def named(codes: Iterable[str]) -> str:
     >>> named(["en", "es"])
     'en (English), es (Spanish)'
     """
-    names = {ENGLISH: "English", **{code: language.name for code, language in languages().items()}}
-    return ", ".join(f"{code} ({names[code]})" for code in codes)
+    return ", ".join(f"{code} ({name_of(code)})" for code in codes)
+
+
+def name_of(code: str) -> str:
+    """The English name of a language, English included."""
+    return "English" if code == ENGLISH else language_of(code).name
 
 
 AUTO: Final = "auto"
