@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import PresetName, Pronunciations, Session, command
+from voxgrad.cli.shared_options import Language, PresetName, Pronunciations, Session, command
 from voxgrad.cli.terminal import duration, identity
 from voxgrad.errors import BadInputError
 
@@ -51,9 +51,7 @@ def prepare(
         bool,
         typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."),
     ] = False,
-    language: Annotated[
-        str, typer.Option(metavar="CODE", help="Language of the texts: en, or with voxgrad[languages] es, fr, it, …")
-    ] = "en",
+    language: Language = "en",
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Annotated[

@@ -25,6 +25,7 @@ from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
 from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
+from voxgrad.text.languages import name_of
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.transcripts.find import find_transcripts
@@ -84,7 +85,8 @@ def prepare(
     check_engine(options.engine)
     if options.denoise:
         require_denoiser()
-    transcripts = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    transcripts = found.in_language(text.language, name_of(text.language))
     report_form(transcripts, emit)
     words = Lexicon.gather(store.home, options.lexicon)
     if options.policy.strict:

@@ -19,6 +19,8 @@ _IPA_WITH_TIES: Final = 0x82 | 0x361 << 8
 """Phonemes in IPA; the letters of one phoneme are joined by U+0361."""
 _OTHER_LANGUAGE: Final = re.compile(r"\([^()]*\)")
 """Where espeak-ng says that it reads a word by the rules of another language."""
+_NOT_IPA: Final = re.compile("[0-9A-Z_#?*;:|]")
+"""Left where a phoneme has no letter of IPA, as in German "aneinander"."""
 _LOCK: Final = Lock()
 """The library reads one text at a time."""
 
@@ -71,5 +73,5 @@ def transcribe(text: str, voice: str) -> tuple[str, ...]:
         while position.value:
             clause = library.espeak_TextToPhonemes(ctypes.byref(position), _UTF_8, _IPA_WITH_TIES)
             clauses.append((clause or b"").decode("utf-8", "ignore"))
-    said = _OTHER_LANGUAGE.sub(" ", " ".join(clauses))
+    said = _NOT_IPA.sub("", _OTHER_LANGUAGE.sub(" ", " ".join(clauses)))
     return tuple(said.split())

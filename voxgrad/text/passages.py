@@ -33,7 +33,9 @@ _REACH: Final = 150
 _SHORTEST: Final = 8
 _LONGEST_ORDINAL: Final = 2  # digits
 
-_STOP: Final = re.compile(r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«]*(?P<next>\S))")
+_STOP: Final = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)(?:[\"')\]’”“»]|\s»)*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«„]*(?P<next>\S))"
+)
 _NATURAL: Final = re.compile(
     r"(?<=[\w.,!?\"'’”)])(?:(?P<dots>\.{3,}|\s?…)[\"'’”)\]]*\s+|\s?(?:—|(?<!-)--(?!-))\s?|(?<![\d%])\s[–-]\s(?!\d))"
     r"(?=[\"'“‘(]?\w)"
@@ -198,7 +200,7 @@ def _is_end_in(language: str, before: str, mark: str, following: str) -> bool:
     if mark != "." or not word:
         return True
     written = language_of(language)
-    is_ordinal = written.ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
+    is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
     return not (is_ordinal or word in written.never_last or _INITIALS.fullmatch(word) is not None)
 
 

@@ -187,12 +187,13 @@ class _Handler(ContentHandler):
         if name in _CAPTURED:
             self._captured = None
         end = getattr(self, f"_end_{name.replace('-', '_')}", None)
+        outer = self._stack[-1]
+        self._stack[-1] = replace(outer, language=frame.language)  # of what is still to be said within the element
         if end is not None:
             end(frame, held)
-        if frame.language != self._stack[-1].language:
-            self._stack.append(frame)
+        if frame.language != outer.language:
             self._flush(Break.WORD)
-            self._stack.pop()
+        self._stack[-1] = outer
 
     def characters(self, content: str) -> None:
         self._gathered.append(content)

@@ -16,8 +16,8 @@ from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread, without_unread
 from voxgrad.text.dictionary import is_vowel, lookup
+from voxgrad.text.espeak_tokens import encode as encode_language
 from voxgrad.text.homographs import capitals, choose
-from voxgrad.text.languages import encode as encode_language
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.pronounce import Pronunciation, find, is_stutter, pronounce, stuttered, without_accents

@@ -21,11 +21,12 @@ from voxgrad.options import takes_options
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
-from voxgrad.text.languages import AUTO, guessed, known_language, language_of
+from voxgrad.text.espeak import is_installed
+from voxgrad.text.languages import AUTO, guessed, known_language, language_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
-from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.text.ssml import Script, is_ssml, read_script
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import on_disk
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, resolve_graph_defaults
@@ -157,6 +158,10 @@ class Voice:
         """The codes of the languages that it speaks, its own first."""
         return tuple(dict.fromkeys((self.spec.text.language, ENGLISH, *self.languages)))
 
+    def reads(self, code: str) -> bool:
+        """Whether it speaks a language, and what reads that is installed."""
+        return code == ENGLISH or (code in self.spoken and is_installed())
+
     def text_in(self, language: str) -> TextSpec:
         """How it reads a language, by a code such as ``pt-BR``.
 
@@ -167,7 +172,7 @@ class Voice:
         if code not in self.spoken:
             raise BadInputError(
                 f"{self.artifact.ref} does not speak {language_of(code).name}",
-                f"It speaks {', '.join(self.spoken)}." if self.languages else "Use a voice of the base english.",
+                f"It speaks {named(self.spoken)}." if self.languages else "Use a voice of the base english.",
             )
         return self.spec.text.model_copy(update={"language": code})
 
@@ -323,14 +328,26 @@ class Cast:
         return next(same, voice).ready().of_speaker(speaker or voice.spec.voice)
 
     def front_end(self, language: str | None, segment: Segment) -> tuple[TextSpec, Lexicon]:
-        """How the voice of a segment reads it, where nothing else is said in a ``language``.
+        """How the voice of a segment reads it: in its language if the voice speaks that, else in ``language``.
 
         Raises:
-            BadInputError: the voice does not speak the segment's language.
+            BadInputError: the voice does not speak ``language``.
         """
         voice = self.voice(segment.voice)
-        asked = segment.language or language or voice.spec.text.language
+        marked = segment.language if segment.language is not None and voice.reads(segment.language) else None
+        asked = marked or language or voice.spec.text.language
         return voice.text_in(guessed(segment.content.text, voice.spoken) if asked == AUTO else asked), voice.lexicon
+
+    def not_spoken(self, script: Script) -> list[str]:
+        """That what a script marks as other languages is read as the text around it, where a voice lacks these."""
+        marked = [item for item in script.items if isinstance(item, Segment) and item.language is not None]
+        pairs = dict.fromkeys((item.voice, item.language) for item in marked)
+        voices = [(self.voice(name), language_of(code)) for name, code in pairs if code not in {None, ENGLISH}]
+        return [
+            f"{voice.artifact.ref} does not speak {language.name}: it is read as the text around it"
+            for voice, language in voices
+            if not voice.reads(language.code)
+        ]
 
     def passages(self, texts: Iterable[str], language: str | None = None) -> Iterator[Passage | Sound]:
         """The passages and sounds of texts, each read as its voice reads; ``language`` as in `front_end`.
