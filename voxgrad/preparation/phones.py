@@ -10,6 +10,7 @@ import yaml
 
 from voxgrad.settings import TextSpec
 from voxgrad.text.ipa import IPA_IDS, is_phone
+from voxgrad.text.languages import language_of
 from voxgrad.text.symbols import ENGLISH, PHONE_IDS
 from voxgrad.text.tokens import encode_transcript
 
@@ -18,14 +19,19 @@ _STRESSES: Final = "ˈˌ012"
 
 @cache
 def frequencies(language: str = ENGLISH) -> dict[str, float]:
-    """The phones of a language, and how often each is said of a thousand, the most frequent first.
+    """The phones of a language, and how often each is said of a thousand, the most frequent first; {}: not known.
 
     >>> list(frequencies("es"))[:3]
     ['e', 'a', 'o']
     """
     tables = yaml.safe_load(Path(__file__).with_name("phones.yaml").read_text(encoding="utf-8"))
-    fields = tables[language].split()
+    fields = tables.get(language, "").split()
     return dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
+
+
+def name_of(language: str) -> str:
+    """The English name of a language, by its code."""
+    return "English" if language == ENGLISH else language_of(language).name
 
 
 def phones_of(text: str, language: str = ENGLISH) -> list[str]:

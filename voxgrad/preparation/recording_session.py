@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors, sync_directory, sync_file
 from voxgrad.preparation.consent import agreed
-from voxgrad.preparation.phones import frequencies, phones_of
+from voxgrad.preparation.phones import frequencies, name_of, phones_of
 from voxgrad.settings import Spec
 from voxgrad.store.artifact import check_name
 from voxgrad.text.languages import known_language
@@ -36,9 +36,15 @@ _TAKE: Final = re.compile(r"(?P<number>\d{3,5})\.wav")
 
 
 def default_prompts(language: str = ENGLISH) -> tuple[str, ...]:
-    """Fifty sentences that contain all phones of a language, the rare ones as early and as often as possible."""
-    name = "prompts.txt" if language == ENGLISH else f"prompts.{language}.txt"
-    return tuple(Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines())
+    """Fifty sentences that contain all phones of a language, the rare ones as early and as often as possible.
+
+    Raises:
+        BadInputError: there are none in that language.
+    """
+    place = Path(__file__).with_name("prompts.txt" if language == ENGLISH else f"prompts.{language}.txt")
+    if not place.exists():
+        raise BadInputError(f"there are no prompts in {name_of(language)}", "Give sentences of your own.")
+    return tuple(place.read_text(encoding="utf-8").splitlines())
 
 
 class SessionRecord(Spec):

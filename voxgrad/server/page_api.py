@@ -4,7 +4,7 @@ import asyncio
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -20,6 +20,7 @@ from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.evaluation.verdicts import verdicts
 from voxgrad.events import ignore
 from voxgrad.files import explain_os_errors
+from voxgrad.preparation.phones import name_of
 from voxgrad.preparation.recording_session import MOST_PROMPTS, RecordingSession, read_prompts, sessions
 from voxgrad.presets import preset_names
 from voxgrad.server import uploads, workers
@@ -32,7 +33,7 @@ from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.maintenance import in_trash, remove, restore
 from voxgrad.store.store import Lineage, Store
-from voxgrad.text.languages import known_language, language_of
+from voxgrad.text.languages import known_language
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.weights import languages_of
 
@@ -134,10 +135,10 @@ async def list_sessions(request: Request) -> Response:
 
 def _languages(store: Store) -> dict[str, str]:
     """The languages that a voice can be made in, by code, with their English names."""
-    codes: Iterable[str] = ()
+    codes = [ENGLISH]
     with suppress(VoxgradError):  # without a base, recordings are listed all the same
-        codes = languages_of(store.find(None, "base"), store)
-    return {ENGLISH: "English", **{code: language_of(code).name for code in codes}}
+        codes += languages_of(store.find(None, "base"), store)
+    return {code: name_of(code) for code in codes}
 
 
 async def begin_session(request: Request) -> Response:
@@ -153,7 +154,7 @@ async def begin_session(request: Request) -> Response:
     language, store = known_language(body.language), _store(request)
     spoken = await asyncio.to_thread(_languages, store)
     if language not in spoken:
-        raise BadInputError(f"no voice can be made in {language_of(language).name}", f"There are {', '.join(spoken)}.")
+        raise BadInputError(f"no voice can be made in {name_of(language)}", f"There are {', '.join(spoken)}.")
     session = await asyncio.to_thread(
         RecordingSession.create,
         store.home / _FOLDER / uuid4().hex,
