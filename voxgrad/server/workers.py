@@ -106,11 +106,11 @@ def _loaded(
     return _voices[key][0]
 
 
-def check(recording: Path, text: str, others: Sequence[str]) -> dict[str, Any]:
+def check(recording: Path, text: str, others: Sequence[str], language: str) -> dict[str, Any]:
     """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
     from voxgrad.preparation.take_checks import check_take  # noqa: PLC0415 - it needs torch
 
-    return asdict(check_take(recording, text, others, load_prepare_preset("prepare")))
+    return asdict(check_take(recording, text, others, load_prepare_preset("prepare"), language))
 
 
 def make_card(home: Path, voice: ArtifactLocation) -> str:

@@ -128,7 +128,7 @@ def prepare(
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
             emit(Said("writing the report", "detail"))
-            write_report(staged.directory, judged, name, options.consent)
+            write_report(staged.directory, judged, name, text.language, options.consent)
             published = staged.publish(
                 fingerprint=key,
                 parents=parents,
