@@ -27,10 +27,12 @@ from voxgrad.training.task import write_voice
 from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
 RANK: Final = 64
+_MOST: Final = 4
+"""Times that a clip occurs at most."""
 
 
 def joined(datasets: list[Dataset]) -> Dataset:
-    """Datasets of languages as one; the ids of its clips begin with the names of their datasets.
+    """Datasets of languages as one, `balanced`; the ids of its clips begin with the names of their datasets.
 
     Raises:
         BadInputError: two have the same name, or another mel, or one is in English.
@@ -46,7 +48,14 @@ def joined(datasets: list[Dataset]) -> Dataset:
         if dataset.mel != first.mel:
             raise BadInputError(f"{dataset.artifact.ref} has another mel", "Prepare all with the same preset.")
     parts = {dataset.artifact.name: dataset.corpus for dataset in datasets}
-    return replace(first, corpus=Corpus.joined(parts))
+    return replace(first, corpus=balanced(Corpus.joined(parts)))
+
+
+def balanced(corpus: Corpus) -> Corpus:
+    """A joined corpus whose small parts occur several times, so that each is heard about as often as the largest."""
+    seconds = {name: sum(clip.seconds for clip in part.clips) for name, part in corpus.parts.items()}
+    times = {name: min(max(1, round(max(seconds.values()) / of_part)), _MOST) for name, of_part in seconds.items()}
+    return corpus.with_clips(clip for clip in corpus.clips for _ in range(times[clip.id.partition("/")[0]]))
 
 
 def extended(acoustic: AcousticModel, corpus: Corpus) -> AcousticModel:

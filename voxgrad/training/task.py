@@ -265,7 +265,7 @@ def train_grad_tts(
         spec = written.model_copy(update={"duration_scale": round(scale, 4)})
         trained = {"acoustic": spec.model_dump(), "training": manifest_settings(settings)}
         return {**trained, **request.options.settings, **step_settings, **lexicon.settings}, {
-            "clips": len(task.training.clips),
+            "clips": len({clip.id for clip in task.training.clips}),
             "held_out_clips": 0 if corpus.has_one_sentence else len(task.held_out.clips),
             "log_likelihood": write_alignments(directory, corpus, summarised(corpus, alignments)),
         }
