@@ -8,8 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from voxgrad.errors import BadInputError
 from voxgrad.text.rules import word_set
 from voxgrad.text.symbols import ENGLISH
@@ -144,6 +142,8 @@ def _spaced(abbreviation: str) -> str:
 @cache
 def languages() -> dict[str, Language]:
     """All languages beside English, by their codes."""
+    import yaml  # noqa: PLC0415 - English needs none of it
+
     content = yaml.safe_load(Path(__file__).with_name("languages.yaml").read_text(encoding="utf-8"))
     return {code: Language(code=code, number=number, **entry) for number, (code, entry) in enumerate(content.items())}
 

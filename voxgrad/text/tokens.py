@@ -16,7 +16,6 @@ from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread, without_unread
 from voxgrad.text.dictionary import is_vowel, lookup
-from voxgrad.text.espeak_tokens import encode as encode_language
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
@@ -38,7 +37,10 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     """
     require_unicode(text)
     if spec.language != ENGLISH:
-        return encode_language(text, spec, lexicon)
+        # Only here, because English needs none of it.
+        from voxgrad.text import espeak_tokens  # noqa: PLC0415
+
+        return espeak_tokens.encode(text, spec, lexicon)
     normalised = normalize(text, known=lexicon.knows)
     if spec.frontend == "voxgrad":
         labels, words = _separated(normalised, text, lexicon)
