@@ -114,8 +114,9 @@ def origins(artifact: Artifact, store: Store) -> Iterator[str]:
 
 def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
     """The codes of the languages that a base or a voice speaks, its own first; ``languages`` are those of its base."""
-    own: str = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
-    return tuple(dict.fromkeys((own, ENGLISH, *languages)))
+    own = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
+    known = dict.fromkeys((ENGLISH, *languages))
+    return tuple(dict.fromkeys((own, *known) if own in known else known))
 
 
 def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:

@@ -22,7 +22,7 @@ from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpe
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
 from voxgrad.text.espeak import is_installed
-from voxgrad.text.languages import AUTO, guessed, known_language, language_of, named
+from voxgrad.text.languages import AUTO, guessed, known_language, language_of, name_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
@@ -156,6 +156,8 @@ class Voice:
     @property
     def spoken(self) -> tuple[str, ...]:
         """The codes of the languages that it speaks, its own first."""
+        if self.is_graph:
+            return (self.spec.text.language,)
         return spoken_by(self.artifact, self.languages)
 
     @property
@@ -188,9 +190,12 @@ class Voice:
         """
         code = known_language(language)
         if code not in self.spoken:
+            learnt = self.artifact.manifest.parents.get("language")
+            if learnt is not None and code == self.spec.text.language:
+                message = f"{self.artifact.ref} speaks {name_of(code)} by {learnt.ref}, which is not in this store"
+                raise BadInputError(message, f"Import language {learnt.ref}, or speak {named(self.spoken)}.")
             raise BadInputError(
-                f"{self.artifact.ref} does not speak {language_of(code).name}",
-                f"It speaks {named(self.spoken)}." if self.languages else "Use a voice of the base english.",
+                f"{self.artifact.ref} does not speak {name_of(code)}", f"It speaks {named(self.spoken)}."
             )
         return self.spec.text.model_copy(update={"language": code})
 
