@@ -96,9 +96,13 @@ class SpeechService:
         listed = (artifact for kind in SPEAKERS for artifact in self.store.list(kind))
         return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
 
+    def languages(self, voice: Artifact) -> dict[str, Artifact]:
+        """Who teaches a voice each language beside English, where anything is installed that reads these."""
+        return languages_of(voice, self.store) if is_installed() else {}
+
     def spoken(self, voice: Artifact) -> tuple[str, ...]:
         """The codes of the languages that a voice speaks here, its own first."""
-        return spoken_by(voice, languages_of(voice, self.store)) if is_installed() else (ENGLISH,)
+        return spoken_by(voice, self.languages(voice))
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)
