@@ -5,7 +5,7 @@ task arithmetic", ICLR 2023). Added to the weights of a voice that was made from
 them; in English, nothing of it is used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from voxgrad.errors import BadInputError
@@ -110,6 +110,13 @@ def origins(artifact: Artifact, store: Store) -> Iterator[str]:
         parent = parents.get("base", parents.get("source"))  # of which it is a copy in 8 bits
         digest = None if parent is None else parent.digest
         made = None if digest is None else known.get(digest)
+
+
+def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
+    """The codes of the languages that a base or a voice speaks, its own first; ``languages`` are those of its base."""
+    own = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
+    known = dict.fromkeys((ENGLISH, *languages))
+    return tuple(dict.fromkeys((own, *known) if own in known else known))
 
 
 def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:

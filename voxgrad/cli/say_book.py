@@ -93,7 +93,7 @@ def _in_its_language(request: SayRequest, book: "Book", voice: "Voice", emit: Em
     try:
         language = voice.text_in(known_language(book.language)).language
     except BadInputError:
-        read = named([voice.spec.text.language])
+        read = named([voice.own_language])
         message = f"the book is in {book.language}, which {voice.artifact.ref} does not speak: it is read as {read}"
         emit(Said(message, "warning"))
         return request

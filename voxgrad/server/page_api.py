@@ -28,7 +28,7 @@ from voxgrad.server.clone import CloneJobs, CloneRequest
 from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
 from voxgrad.server.service import SpeechService, UnknownVoiceError
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.speech_api import described
+from voxgrad.server.speech_api import VoiceInfo, described
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.maintenance import in_trash, remove, restore
@@ -296,8 +296,12 @@ async def _with_voice(request: Request, function: Callable[[Store, Artifact], T]
 async def rename(request: Request) -> Response:
     """POST /api/voices/{voice}/rename: the same voice under another name; the old one goes to the trash."""
     body = await parsed(request, NameBody)
-    renamed = await _with_voice(request, lambda store, voice: _renamed(store, voice, body.name))
-    return JSONResponse(described(renamed).model_dump())
+    service: SpeechService = request.app.state.service
+
+    def work(store: Store, voice: Artifact) -> VoiceInfo:
+        return described(_renamed(store, voice, body.name), service)
+
+    return JSONResponse((await _with_voice(request, work)).model_dump())
 
 
 def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:

@@ -21,6 +21,7 @@ from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
+from voxgrad.text.espeak import is_installed
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.passages import Passage, unread_remarks
 from voxgrad.text.symbols import ENGLISH
@@ -30,7 +31,7 @@ from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon, usua
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
-from voxgrad.weights import languages_of
+from voxgrad.weights import acoustic_spec_of, languages_of, spoken_by
 
 _LOG = logging.getLogger("voxgrad.server")
 SPEAKERS: Final = ("voice", "base")
@@ -82,6 +83,8 @@ class SpeechService:
         languages = languages_of(voice, self.store)
         speaking = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, None, speaker, languages)
         names = list(speaking.spec.speakers)  # an error, which the client gets, where the settings are not ours
+        taught = {language.digest: language for language in languages.values()}
+        names += [name for language in taught.values() for name in acoustic_spec_of(language).speakers]
         if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
                 f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
@@ -92,6 +95,14 @@ class SpeechService:
         """The newest version of every voice, then of every base."""
         listed = (artifact for kind in SPEAKERS for artifact in self.store.list(kind))
         return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
+
+    def languages(self, voice: Artifact) -> dict[str, Artifact]:
+        """Who teaches a voice each language beside English, where anything is installed that reads these."""
+        return languages_of(voice, self.store) if is_installed() else {}
+
+    def spoken(self, voice: Artifact) -> tuple[str, ...]:
+        """The codes of the languages that a voice speaks here, its own first."""
+        return spoken_by(voice, self.languages(voice))
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)

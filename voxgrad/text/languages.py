@@ -24,6 +24,8 @@ class Language:
     number: int
     """Of its blank; see `voxgrad.text.ipa.language_blank`."""
     espeak: str
+    country: str = field(default="", kw_only=True)
+    """Whose variety it is, where that has another code than the language."""
     months: str
     date: str
     time: Sequence[str]
@@ -173,6 +175,15 @@ def named(codes: Iterable[str]) -> str:
 def name_of(code: str) -> str:
     """The English name of a language, English included."""
     return "English" if code == ENGLISH else language_of(code).name
+
+
+def locale_of(code: str) -> str:
+    """A language with the country whose variety is spoken, English included.
+
+    >>> locale_of("en"), locale_of("pt"), locale_of("de")
+    ('en_US', 'pt_BR', 'de_DE')
+    """
+    return "en_US" if code == ENGLISH else f"{code}_{language_of(code).country or code.upper()}"
 
 
 AUTO: Final = "auto"

@@ -6,7 +6,7 @@ And where a text holds what nothing is said for, in sentences for people.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from operator import itemgetter
 from types import MappingProxyType
@@ -109,11 +109,11 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
         BadInputError: as `encode`, but for passages without a word; earlier passages have been given by then.
     """
     first, waiting = True, list[Event]()
-    for segment in segments:
-        if isinstance(segment, Sound):
-            yield segment
+    for item in _read_alike(segments, front_end):
+        if isinstance(item, Sound):
+            yield item
             continue
-        reading = front_end(segment)
+        segment, reading = item
         limit = _FIRST_TOKENS if first and len(segment.content.text) > _LONG else MOST_TOKENS
         for sentence, ends in _with_ends(segment, reading[0].language):
             if waiting:
@@ -127,6 +127,33 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
                     waiting.extend(found)
     if waiting:
         yield Passage("", _NOTHING, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
+
+
+Reading = tuple[TextSpec, Lexicon]
+
+
+def _read_alike(segments: Iterable[Segment | Sound], front_end: FrontEnd) -> Iterator[tuple[Segment, Reading] | Sound]:
+    """Segments with how they are read.
+
+    Parts of a sentence that were marked as other languages, and are read alike, are one.
+    """
+    held: tuple[Segment, Reading] | None = None
+    for segment in segments:
+        if isinstance(segment, Sound):
+            yield from () if held is None else (held,)
+            held = None
+            yield segment
+            continue
+        reading = front_end(segment)
+        if held is not None and held[0].voice == segment.voice and held[1] == reading and not segment.whole:
+            segment = replace(segment, content=held[0].content.followed_by(segment.content))  # noqa: PLW2901 - with what was held
+        elif held is not None:
+            yield held
+        held = (segment, reading) if segment.ends is Break.WORD else None
+        if held is None:
+            yield segment, reading
+    if held is not None:
+        yield held
 
 
 _NOTHING: Final = Encoded((), "", (), (), ())

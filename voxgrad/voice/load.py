@@ -108,7 +108,7 @@ def load_voice(
     graphs = choose_graphs(store, engine, artifact, sound, synthesis, emit)
     voice = open_voice(store, artifact, sound, words, graphs)
     if speaker is not None:
-        voice.spec.row_of(speaker)
+        voice.check_speaker(speaker)
     return voice.of_speaker(speaker)
 
 

@@ -1,6 +1,7 @@
 """What is known of the speakers of voices and bases: sex, accent and pitch."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from voxgrad.errors import VoxgradError
 from voxgrad.store import Artifact
-from voxgrad.weights import weights_of
+from voxgrad.weights import acoustic_spec_of, weights_of
 
 Sex = Literal["female", "male"]
 Pitch = Literal["low", "middle", "high"]
@@ -34,6 +35,7 @@ class Speaker:
     accent: str | None
     hertz: Annotated[int | None, Field(description="Mean pitch.")]
     pitch: Annotated[Pitch | None, Field(description="The mean pitch among that of the included speakers.")]
+    language: Annotated[str | None, Field(description="The only one that it speaks; null: all of its base.")] = None
 
 
 def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
@@ -48,6 +50,18 @@ def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
         hertz = pitches[rows[name]] if rows[name] < len(pitches) else None
         listed.append(Speaker(name, sex, accent, hertz, None if hertz is None else _pitch(hertz)))
     return tuple(listed)
+
+
+def speakers_in(languages: Mapping[str, Artifact], base: Artifact) -> tuple[Speaker, ...]:
+    """The speakers that a base has in its other languages alone, each once."""
+    known = acoustic_spec_of(base).speakers
+    found: dict[str, Speaker] = {}
+    for code, taught in languages.items():
+        mostly = taught.manifest.settings["voices"]
+        for name in acoustic_spec_of(taught).speakers:
+            if name not in known and mostly.get(code) == name:
+                found.setdefault(name, Speaker(name, None, None, None, None, code))
+    return tuple(found.values())
 
 
 @cache

@@ -22,7 +22,7 @@ from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpe
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
 from voxgrad.text.espeak import is_installed
-from voxgrad.text.languages import AUTO, guessed, known_language, language_of, named
+from voxgrad.text.languages import AUTO, guessed, known_language, language_of, name_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
@@ -33,7 +33,7 @@ from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, re
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
-from voxgrad.weights import acoustic_spec_of
+from voxgrad.weights import acoustic_spec_of, spoken_by
 
 _TONE: Final = 1000.0  # Hz
 _TONE_LEVEL: Final = 0.1
@@ -130,11 +130,11 @@ class Voice:
             BadInputError: voice and vocoder do not fit.
             IntegrityError: one of them is damaged.
         """
-        return self.open_engine(self.spec.text.language)
+        return self.open_engine(self.own_language)
 
     def ready(self) -> "Voice":
         """The same, with its weights read; see `engine`."""
-        self.open_engine(self.spec.text.language)
+        self.open_engine(self.own_language)
         return self
 
     def of_speaker(self, name: str | None) -> "Voice":
@@ -156,7 +156,27 @@ class Voice:
     @property
     def spoken(self) -> tuple[str, ...]:
         """The codes of the languages that it speaks, its own first."""
-        return tuple(dict.fromkeys((self.spec.text.language, ENGLISH, *self.languages)))
+        if self.is_graph:
+            return (self.spec.text.language,)
+        return spoken_by(self.artifact, self.languages)
+
+    @property
+    def own_language(self) -> str:
+        """What it speaks where nothing else is asked for: a speaker that was learnt with a language speaks that."""
+        if self.speaker is None or self.speaker in self.spec.speakers:
+            return self.spec.text.language
+        taught = [code for code, by in self.languages.items() if self.speaker in acoustic_spec_of(by).speakers]
+        mostly = [code for code in taught if self.languages[code].manifest.settings["voices"][code] == self.speaker]
+        return next(iter((*mostly, *taught)), self.spec.text.language)
+
+    def check_speaker(self, name: str) -> None:
+        """Check that it has a speaker, in English or another language.
+
+        Raises:
+            BadInputError: it has none of that name.
+        """
+        if not any(name in acoustic_spec_of(language).speakers for language in self.languages.values()):
+            self.spec.row_of(name)
 
     def reads(self, code: str) -> bool:
         """Whether it speaks a language, and what reads that is installed."""
@@ -170,9 +190,12 @@ class Voice:
         """
         code = known_language(language)
         if code not in self.spoken:
+            learnt = self.artifact.manifest.parents.get("language")
+            if learnt is not None and code == self.spec.text.language:
+                message = f"{self.artifact.ref} speaks {name_of(code)} by {learnt.ref}, which is not in this store"
+                raise BadInputError(message, f"Import language {learnt.ref}, or speak {named(self.spoken)}.")
             raise BadInputError(
-                f"{self.artifact.ref} does not speak {language_of(code).name}",
-                f"It speaks {named(self.spoken)}." if self.languages else "Use a voice of the base english.",
+                f"{self.artifact.ref} does not speak {name_of(code)}", f"It speaks {named(self.spoken)}."
             )
         return self.spec.text.model_copy(update={"language": code})
 
@@ -321,7 +344,7 @@ class Cast:
         except BadInputError as error:
             raise BadInputError(f"{name} is not a voice: {error.message}", hint) from error
         if speaker:
-            voice.spec.row_of(speaker)
+            voice.check_speaker(speaker)
         # Of which several references may speak: it is loaded once.
         others = (self.narrator, *self.voices.values())
         same = (other for other in others if other.artifact.digest == voice.artifact.digest)
@@ -335,7 +358,7 @@ class Cast:
         """
         voice = self.voice(segment.voice)
         marked = segment.language if segment.language is not None and voice.reads(segment.language) else None
-        asked = marked or language or voice.spec.text.language
+        asked = marked or language or voice.own_language
         return voice.text_in(guessed(segment.content.text, voice.spoken) if asked == AUTO else asked), voice.lexicon
 
     def not_spoken(self, script: Script) -> list[str]:

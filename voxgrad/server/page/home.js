@@ -37,7 +37,7 @@ export async function homeView(place) {
         "div",
         { className: "card" },
         el("strong", { textContent: one.name }),
-        el("div", { className: "buttons" }, playButton("Play", () => preview(one.id), { ariaLabel: `Play ${one.name}` }), link("Speak", `#/speak?voice=${encodeURIComponent(one.id)}`)),
+        el("div", { className: "buttons" }, playButton("Play", () => preview(one.id, one.languages[0]), { ariaLabel: `Play ${one.name}` }), link("Speak", `#/speak?voice=${encodeURIComponent(one.id)}`)),
       ),
     );
     place.append(el("h2", { textContent: "Your voices" }), el("div", { className: "cards" }, ...cards));
