@@ -64,6 +64,22 @@ def test_the_prompts_have_all_phones_and_the_rare_ones_early(language, least):
     assert {phone for text in prompts[:5] for phone in phones_of(text, language)} >= phones
 
 
+def test_a_session_keeps_its_language_and_earlier_ones_are_english(tmp_path):
+    begun = {"name": "a", "speaker": "A", "statement": "Yes."}
+    session = RecordingSession.create(tmp_path / "s", language="pt-BR", prompts=["Que saudade!"], **begun)
+    session.take(1).write_bytes(wav(np.zeros(480)))
+    opened = RecordingSession.open(tmp_path / "s")
+    assert opened.record.language == "pt"
+    assert {phone for phone, count in opened.coverage().items() if count} == set(phones_of("Que saudade!", "pt"))
+    content = json.loads((tmp_path / "s" / "session.json").read_text())
+    del content["language"]
+    (tmp_path / "s" / "session.json").write_text(json.dumps(content))
+    assert RecordingSession.open(tmp_path / "s").record.language == "en"
+    for wrong, word in (({"language": "xx"}, "language"), ({"language": "de", "prompts": ["…"]}, "words")):
+        with pytest.raises(BadInputError, match=word):
+            RecordingSession.create(tmp_path / "other", **begun, **wrong)
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
@@ -77,6 +93,8 @@ def test_the_prompts_have_all_phones_and_the_rare_ones_early(language, least):
         ({"prompts": ["…"]}, "words"),
         ({"prompts": ["x" * 1001]}, "prompts"),
         ({"kind": "video"}, "kind"),
+        ({"language": "es"}, "Spanish"),
+        ({"language": "xx"}, "language"),
     ],
 )
 def test_nobody_is_recorded_without_consent_or_with_a_bad_name(session, served, fields, word):

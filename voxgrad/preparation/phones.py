@@ -10,7 +10,6 @@ import yaml
 
 from voxgrad.settings import TextSpec
 from voxgrad.text.ipa import IPA_IDS, is_phone
-from voxgrad.text.languages import language_of
 from voxgrad.text.symbols import ENGLISH, PHONE_IDS
 from voxgrad.text.tokens import encode_transcript
 
@@ -27,11 +26,6 @@ def frequencies(language: str = ENGLISH) -> dict[str, float]:
     tables = yaml.safe_load(Path(__file__).with_name("phones.yaml").read_text(encoding="utf-8"))
     fields = tables.get(language, "").split()
     return dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
-
-
-def name_of(language: str) -> str:
-    """The English name of a language, by its code."""
-    return "English" if language == ENGLISH else language_of(language).name
 
 
 def phones_of(text: str, language: str = ENGLISH) -> list[str]:

@@ -22,10 +22,10 @@ from pydantic import Field, ValidationError
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors, sync_directory, sync_file
 from voxgrad.preparation.consent import agreed
-from voxgrad.preparation.phones import frequencies, name_of, phones_of
+from voxgrad.preparation.phones import frequencies, phones_of
 from voxgrad.settings import Spec
 from voxgrad.store.artifact import check_name
-from voxgrad.text.languages import known_language
+from voxgrad.text.languages import known_language, name_of
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.transcripts.registry import one_line
 

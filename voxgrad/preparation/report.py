@@ -20,6 +20,7 @@ from voxgrad.preparation import phones
 from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
+from voxgrad.text.languages import name_of
 from voxgrad.transcripts.beside import BESIDE
 from voxgrad.transcripts.registry import Problem, Transcripts
 
@@ -154,7 +155,7 @@ def write_report(directory: Path, judged: JudgedRecordings, name: str, language:
     page = template(Path(__file__).parent, _TEMPLATE).render(
         name=name,
         language=language,
-        language_name=phones.name_of(language),
+        language_name=name_of(language),
         metrics=judged.metrics(),
         consent=consent,
         advice=[*_advice_on_phones(said, judged.kept, language), *_advice(judged)],
@@ -174,7 +175,7 @@ def _coverage(said: dict[str, int], language: str) -> list[str]:
     """How often each phone is said, here and in the language, in pictures of a third of them, each to its scale."""
     total, usual = max(1, sum(said.values())), phones.frequencies(language)
     each = max(1, math.ceil(len(said) / len(_RARITIES)))
-    labels = ("recordings", phones.name_of(language))
+    labels = ("recordings", name_of(language))
     drawn = []
     for title, first in zip(_RARITIES, range(0, len(said), each), strict=False):  # of none, there is no picture
         shown = list(said)[first : first + each]
@@ -196,7 +197,7 @@ def _advice_on_phones(said: dict[str, int], kept: Sequence[PreparedClip], langua
             f"Rare now: {', '.join(f'{phone} ({said[phone]})' for phone in rare)}."
         )
     elif said:
-        yield f"Every phone of {phones.name_of(language)} is said at least {ENOUGH} times."
+        yield f"Every phone of {name_of(language)} is said at least {ENOUGH} times."
 
 
 def _advice(judged: JudgedRecordings) -> Iterator[str]:

@@ -20,7 +20,6 @@ from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.evaluation.verdicts import verdicts
 from voxgrad.events import ignore
 from voxgrad.files import explain_os_errors
-from voxgrad.preparation.phones import name_of
 from voxgrad.preparation.recording_session import MOST_PROMPTS, RecordingSession, read_prompts, sessions
 from voxgrad.presets import preset_names
 from voxgrad.server import uploads, workers
@@ -33,7 +32,7 @@ from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.maintenance import in_trash, remove, restore
 from voxgrad.store.store import Lineage, Store
-from voxgrad.text.languages import known_language
+from voxgrad.text.languages import known_language, name_of, named
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.weights import languages_of
 
@@ -154,7 +153,7 @@ async def begin_session(request: Request) -> Response:
     language, store = known_language(body.language), _store(request)
     spoken = await asyncio.to_thread(_languages, store)
     if language not in spoken:
-        raise BadInputError(f"no voice can be made in {name_of(language)}", f"There are {', '.join(spoken)}.")
+        raise BadInputError(f"no voice can be made in {name_of(language)}", f"There are {named(spoken)}.")
     session = await asyncio.to_thread(
         RecordingSession.create,
         store.home / _FOLDER / uuid4().hex,

@@ -96,7 +96,7 @@ def evaluate(
     if (known := store.matching("evaluation", key, emit)) is not None:
         return known
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
-    models = PerceptualMetrics(recogniser)
+    models = PerceptualMetrics(recogniser, spoken)
     rows, audio = _rows(opened, clips, engine, models, trial, emit)
     metrics = {"clips": len(clips), **_judged(models, opened, clips, rows, audio)}
     summary = {column: metrics[column] for column in COLUMNS}
@@ -232,7 +232,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
     aligned = alignments(engines[VOICE], opened, clips)
-    models = PerceptualMetrics(recogniser)
+    models = PerceptualMetrics(recogniser, spoken)
     rows, audio, sentences = _compare(engines, models, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because time ran out"))
@@ -242,7 +242,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     metrics |= {"verdict": verdict(*compared), "helped": helped(*compared)}
     held_out_sentences = f"{counted(len(sentences), 'sentences')} that it was not trained on"
     judged_on = "the one sentence that it was trained on" if learnt else held_out_sentences
-    page = _page(voice, base, metrics, judged_on, sentences)
+    page = _page(voice, base, metrics, judged_on, spoken, sentences)
     with store.stage(CARD, voice.name) as staged:
         (staged.directory / "card.html").write_text(page, encoding="utf-8")
         return staged.publish(
@@ -257,7 +257,12 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
 
 
 def _page(
-    voice: Artifact, base: Artifact, metrics: Mapping[str, Any], judged_on: str, sentences: list[Sentence]
+    voice: Artifact,
+    base: Artifact,
+    metrics: Mapping[str, Any],
+    judged_on: str,
+    spoken: str,
+    sentences: list[Sentence],
 ) -> str:
     summary = {column: metrics[column] for column in (VOICE, _BASE, RECORDINGS)}
     return template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
@@ -269,6 +274,7 @@ def _page(
         recogniser=metrics.get("recogniser"),
         columns=list(summary),
         rows=lines(summary),
+        language=spoken,
         sentences=sentences,
     )
 
