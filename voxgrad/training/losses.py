@@ -229,7 +229,7 @@ def validate(
         frames of a phone (mean absolute) and, for the decoder, ``diffusion`` loss averaged over fixed times.
     """
     model.eval()
-    clips = sorted(held_out.clips, key=lambda clip: clip.id)[:_CLIPS]
+    clips = held_out.first(_CLIPS)
     batch = collate(held_out, clips, speaker_rows).to(device)
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
     durations = model.align(prior, batch.y, batch.frame_lengths) if known is None else known.stacked(clips).to(device)
