@@ -42,9 +42,17 @@ def acoustic_spec_of(artifact: Artifact, language: InLanguage | None = None) -> 
             "text": spec.text.model_copy(update={"language": code}),
             "speakers": {**spec.speakers, **new},
             "voice": spec.voice if own else language[0].manifest.settings["voices"][code],
-            "duration_scale": spec.duration_scale if spec.text.language == code else taught.duration_scale,
+            "duration_scale": _duration_scale(spec, language[0], code),
         }
     )
+
+
+def _duration_scale(spec: AcousticSpec, language: Artifact, code: str) -> float:
+    """Of what speaks a language: what it learnt itself, or what those who taught it did."""
+    if spec.text.language == code:
+        return spec.duration_scale
+    scales: dict[str, float] = language.manifest.settings.get("duration_scales", {})
+    return scales.get(code, acoustic_spec_of(language).duration_scale)
 
 
 def taught(artifact: Artifact, store: Store, code: str) -> InLanguage | None:

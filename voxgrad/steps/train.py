@@ -113,7 +113,9 @@ def teach(
     new = [clip for clip in whole.corpus.clips if clip.speaker not in known_speakers]
     match_pitch(acoustic, whole.corpus.with_clips(new))
     recorded = {"preset": preset.description, **languages_of_datasets(opened)}
-    return train_grad_tts(request, acoustic, whole, preset, emit, recorded, partial(write_language, base=base))
+    return train_grad_tts(
+        request, acoustic, whole, preset, emit, recorded, partial(write_language, base=base, corpus=whole.corpus)
+    )
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:

@@ -22,7 +22,8 @@ from voxgrad.store import Artifact
 from voxgrad.text.ipa import IPA_IDS, IPA_VOCABULARY_SIZE, NEAREST
 from voxgrad.text.languages import languages
 from voxgrad.text.symbols import BLANK, ENGLISH, PHONE_IDS, VOCABULARY_SIZE
-from voxgrad.training.dataset import Corpus, Dataset
+from voxgrad.training.dataset import Clip, Corpus, Dataset
+from voxgrad.training.losses import duration_scale
 from voxgrad.training.task import write_voice
 from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
@@ -32,7 +33,7 @@ _MOST: Final = 4
 
 
 def joined(datasets: list[Dataset]) -> Dataset:
-    """Datasets of languages as one, `balanced`; the ids of its clips begin with the names of their datasets.
+    """Datasets of languages as one, `balanced`; the ids of its clips begin with language and name of their datasets.
 
     Raises:
         BadInputError: two have the same name, or another mel, or one is in English.
@@ -47,8 +48,13 @@ def joined(datasets: list[Dataset]) -> Dataset:
             raise BadInputError(message, "Prepare recordings of another language with `prepare --language`.")
         if dataset.mel != first.mel:
             raise BadInputError(f"{dataset.artifact.ref} has another mel", "Prepare all with the same preset.")
-    parts = {dataset.artifact.name: dataset.corpus for dataset in datasets}
+    parts = {f"{dataset.text.language}-{dataset.artifact.name}": dataset.corpus for dataset in datasets}
     return replace(first, corpus=balanced(Corpus.joined(parts)))
+
+
+def _code(clip: Clip) -> str:
+    """The language of a clip of a joined corpus."""
+    return clip.id.partition("-")[0]
 
 
 def balanced(corpus: Corpus) -> Corpus:
@@ -91,18 +97,37 @@ def _embedded(english: Tensor) -> Tensor:
     return rows
 
 
-def write_language(acoustic: AcousticModel, directory: Path, *, base: Artifact) -> AcousticSpec:
-    """Writes the difference that learning languages made to the weights of a base."""
+def write_language(
+    acoustic: AcousticModel, directory: Path, *, base: Artifact, corpus: Corpus
+) -> tuple[AcousticSpec, dict[str, Any]]:
+    """Writes the difference that learning the languages of a corpus made to the weights of a base.
+
+    Languages differ in how much too short durations are predicted, so that each has a scale.
+    """
+    codes = sorted({_code(clip) for clip in corpus.clips})
+    device = next(acoustic.model.parameters()).device
+    scales = {
+        code: round(
+            duration_scale(
+                acoustic.model,
+                corpus.with_clips(clip for clip in corpus.clips if _code(clip) == code),
+                acoustic.spec.speakers,
+                device,
+            ),
+            4,
+        )
+        for code in codes
+    }
     acoustic.write(directory)
     tensors = difference(Weights(directory / WEIGHTS), weights_of(base), RANK)
     save_file(tensors, directory / DIFFERENCE)
     (directory / WEIGHTS).unlink()
-    return acoustic.spec
+    return acoustic.spec, {"duration_scales": scales}
 
 
 def write_without_language(
     acoustic: AcousticModel, directory: Path, *, base: Artifact, language: InLanguage
-) -> AcousticSpec:
+) -> tuple[AcousticSpec, dict[str, Any]]:
     """Writes the weights of a voice that learnt from another language than English, less those of the language.
 
     So it speaks every language of its base, as a voice that learnt from English does.

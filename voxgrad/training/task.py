@@ -36,14 +36,15 @@ from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import RunRequest
 from voxgrad.training.trainer import Trainer
 
-Publish = Callable[[AcousticModel, Path], AcousticSpec]
-"""Writes the weights of a trained model into an artifact's directory; returns the settings that go with them."""
+Publish = Callable[[AcousticModel, Path], tuple[AcousticSpec, dict[str, Any]]]
+"""Writes the weights of a trained model into an artifact's directory; returns the settings that go with them, and what
+else the manifest says."""
 
 
-def write_voice(acoustic: AcousticModel, directory: Path) -> AcousticSpec:
+def write_voice(acoustic: AcousticModel, directory: Path) -> tuple[AcousticSpec, dict[str, Any]]:
     """Writes all weights, of a base or a voice."""
     acoustic.write(directory, packed=acoustic.spec.model.decoder == "convnext")
-    return acoustic.spec
+    return acoustic.spec, {}
 
 
 @dataclass
@@ -258,13 +259,13 @@ def train_grad_tts(
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
         alignments = task.alignments()
         acoustic.model.to("cpu")
-        written = publish(acoustic, directory)
+        written, more = publish(acoustic, directory)
         if lexicon:
             (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
         draw(directory, alignments[typical.id])
         spec = written.model_copy(update={"duration_scale": round(scale, 4)})
         trained = {"acoustic": spec.model_dump(), "training": manifest_settings(settings)}
-        return {**trained, **request.options.settings, **step_settings, **lexicon.settings}, {
+        return {**trained, **request.options.settings, **step_settings, **more, **lexicon.settings}, {
             "clips": len({clip.id for clip in task.training.clips}),
             "held_out_clips": 0 if corpus.has_one_sentence else len(task.held_out.clips),
             "log_likelihood": write_alignments(directory, corpus, summarised(corpus, alignments)),
