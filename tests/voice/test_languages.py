@@ -1,63 +1,27 @@
 """A base that was taught languages, and a voice that was made from it."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
-from tests.voice.conftest import CONSENT, MODEL
-from voxgrad.acoustic_model import AcousticModel
+from tests.documents.books import write_epub
+from tests.voice.taught import taught_store
 from voxgrad.errors import BadInputError
-from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import AcousticSpec, MelSpec, TextSpec
-from voxgrad.store import Store
-from voxgrad.text.ipa import IPA_VOCABULARY_SIZE, language_blank
-from voxgrad.training.dataset import Corpus
-from voxgrad.training.languages import extended, write_language
-from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
-from voxgrad.vocoder.registry import save
+from voxgrad.packing import WEIGHTS
+from voxgrad.text.ipa import IPA_VOCABULARY_SIZE
 from voxgrad.voice import voice as voice_module
 from voxgrad.voice.load import load_voice
 from voxgrad.voice.speak import warn_unread
 from voxgrad.voice.voice import Cast, SpeechJob
 from voxgrad.weights import languages_of, weights_of
 
-CHOIR = MODEL.model_copy(update={"n_spks": 2})
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A base choir, a voice ann of it, and the languages es and de that it was taught, with the speaker sol."""
-    store = Store(tmp_path_factory.mktemp("taught") / "home")
-    torch.manual_seed(0)
-    spec = AcousticSpec(
-        model=CHOIR, mel=MelSpec(), text=TextSpec(), speakers={"ann": 0, "bob": 1}, voice="ann", duration_scale=3.0
-    )
-    acoustic = AcousticModel(GradTTS(CHOIR), spec)
-    with store.stage("base", "choir") as staged:
-        acoustic.write(staged.directory)
-        base = staged.publish(fingerprint="0" * 64, settings={"acoustic": spec.model_dump()}, consent=CONSENT)
-    with store.stage("voice", "ann") as staged:
-        acoustic.write(staged.directory)
-        settings = {"acoustic": spec.model_dump()}
-        staged.publish(fingerprint="1" * 64, settings=settings, parents={"base": base}, consent=CONSENT)
-    taught = extended(acoustic, Corpus((), staged.directory, ("sol",)))
-    with torch.no_grad():
-        taught.model.encoder.emb.weight[language_blank(0)] += 1
-    with store.stage("language", "some") as staged:
-        learnt = write_language(taught, staged.directory, base=base)
-        staged.publish(
-            fingerprint="2" * 64,
-            settings={
-                "acoustic": learnt.model_dump(),
-                "languages": ["es", "de"],
-                "voices": {"es": "sol", "de": "bob"},
-            },
-            parents={"base": base},
-            consent=CONSENT,
-        )
-    with store.stage("vocoder", "quick") as staged:
-        save(GriffinLim(GriffinLimSpec(n_iter=1), MelSpec()), staged.directory)
-        staged.publish(fingerprint="3" * 64, settings={})
-    return store
+    return taught_store(tmp_path_factory.mktemp("taught") / "home")
 
 
 def load(store, ref):
@@ -118,3 +82,48 @@ def test_speakers_that_were_learnt_with_a_language(store):
     assert load(store, "choir:bob").own_language == "en"
     with pytest.raises(BadInputError, match="nobody"):
         load(store, "choir:nobody")
+
+
+def test_a_book_is_read_in_its_language(store, command, monkeypatch):
+    monkeypatch.setenv("VOXGRAD_HOME", str(store.home))
+
+    def said(language, *more):
+        book = write_epub(Path("b.epub"), {"a.xhtml": "<p>Am 3. Mai.</p>"}, language=language)
+        outcome = command(
+            "say", book, "-o", "b.wav", "--voice", "ann", "--steps", "1", "--timings", "json", "-q", *more
+        )
+        assert outcome.code == 0, outcome.err
+        timings = json.loads(Path("b.json").read_text("utf-8"))
+        return " ".join(word["word"] for one in timings for word in one["words"]), outcome.err
+
+    assert said("de-AT") == ("Am dritten Mai", "")
+    assert said("de", "--language", "en") == ("am three mai", "")
+    words, warning = said("fr")
+    assert words == "am three mai"
+    assert warning == "warning: the book is in fr, which ann@v1 does not speak: it is read as en (English)\n"
+
+
+def test_commands_name_languages(store, command, refused, monkeypatch):
+    monkeypatch.setenv("VOXGRAD_HOME", str(store.home))
+    assert "es (Spanish), de (German), choir@v1" in command("ls", "language").out
+    assert "es (Spanish) by sol, de (German) by bob" in command("show", "language/some").out
+    assert "en (English), es (Spanish), de (German)" in command("show", "voice/ann").out
+    assert "speaks Spanish" in command("ls", "speakers").out
+    assert "does not speak French. It speaks en (English)" in refused("say", "Oui.", "--language", "fr", "-o", "a.wav")
+    assert "there is no language 'xx'. Give one of en (English)" in refused("say", "Oui.", "--language", "xx")
+
+
+def test_a_voice_that_learnt_from_another_language_needs_what_taught_that(store, tmp_path):
+    with store.stage("voice", "eva") as staged:
+        spec = store.find("ann", "voice").manifest.settings["acoustic"]
+        (staged.directory / WEIGHTS).write_bytes(store.find("ann", "voice").path(WEIGHTS).read_bytes())
+        settings = {"acoustic": {**spec, "text": {**spec["text"], "language": "es"}}}
+        parents = {"base": store.find("choir", "base"), "language": store.find("some", "language")}
+        staged.publish(fingerprint="4" * 64, settings=settings, parents=parents, consent="eva agreed")
+    eva = load(store, "eva")
+    assert eva.spoken == ("es", "en", "de")
+    assert passages(eva, "Hola.") == ["es"]
+    alone = replace(eva, languages={})
+    with pytest.raises(BadInputError, match="eva@v1 speaks Spanish by some@v1, which is not in this store"):
+        passages(alone, "Hola.")
+    assert passages(alone, "Hello.", "en") == ["en"]

@@ -258,8 +258,8 @@ def _spoken(artifact: "Artifact", lineage: "Lineage") -> str | None:
     from voxgrad.weights import languages_of, spoken_by
 
     if artifact.kind == "language":
-        voices = artifact.manifest.settings["voices"]
-        return ", ".join(f"{named([code])} by {voice}" for code, voice in voices.items())
+        taught = artifact.manifest.settings
+        return ", ".join(f"{named([code])} by {taught['voices'][code]}" for code in taught["languages"])
     if artifact.kind not in {"voice", "base"}:
         return None
     return named(spoken_by(artifact, languages_of(artifact, lineage.store)))

@@ -30,6 +30,7 @@ from voxgrad.voice.engine import Engine, PassageAudio, Pauses
 from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon, usual_graphs
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.speakers import speakers_in
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 from voxgrad.weights import acoustic_spec_of, languages_of, spoken_by
 
@@ -103,6 +104,11 @@ class SpeechService:
     def spoken(self, voice: Artifact) -> tuple[str, ...]:
         """The codes of the languages that a voice speaks here, its own first."""
         return spoken_by(voice, self.languages(voice))
+
+    def speakers(self, base: Artifact, code: str) -> list[str]:
+        """The names of a base's speakers, with those that were learnt with a language."""
+        others = speakers_in(self.languages(base), base)
+        return [*acoustic_spec_of(base).speakers, *(one.name for one in others if one.language == code)]
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)

@@ -340,7 +340,7 @@ def _info(service: SpeechService) -> Info:
             description=f"{voice.kind} {voice.ref}" if number == 0 else f"{voice.kind} {voice.ref} in {name_of(code)}",
             version=str(voice.version),
             languages=[locale_of(code)],
-            speakers=[TtsVoiceSpeaker(name) for name in voice.manifest.settings["acoustic"]["speakers"]]
+            speakers=[TtsVoiceSpeaker(name) for name in service.speakers(voice, code)]
             if voice.kind == "base"
             else None,
             **by,
