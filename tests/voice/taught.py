@@ -32,14 +32,15 @@ def taught_store(home: Path) -> Store:
     with store.stage("voice", "ann") as staged:
         acoustic.write(staged.directory)
         staged.publish(fingerprint="1" * 64, settings=settings, parents={"base": base}, consent=CONSENT)
-    taught = extended(acoustic, Corpus((), home, ("sol",)))
+    corpus = Corpus((), home, ("sol",))
+    taught = extended(acoustic, corpus)
     with torch.no_grad():
         taught.model.encoder.emb.weight[language_blank(0)] += 1
     with store.stage("language", "some") as staged:
-        learnt = write_language(taught, staged.directory, base=base).model_dump()
+        learnt, _ = write_language(taught, staged.directory, base=base, corpus=corpus)
         staged.publish(
             fingerprint="2" * 64,
-            settings={"acoustic": learnt, "languages": ["es", "de"], "voices": {"es": "sol", "de": "bob"}},
+            settings={"acoustic": learnt.model_dump(), "languages": ["es", "de"], "voices": {"es": "sol", "de": "bob"}},
             parents={"base": base},
             consent=CONSENT,
         )
