@@ -13,7 +13,7 @@ from voxgrad.text.ipa import (
     NEAREST,
     inline_ipa,
     is_vowel,
-    label_of,
+    labels_of,
     language_blank,
     phones,
 )
@@ -66,7 +66,8 @@ def test_ids():
     new = sorted(token for token in IPA_IDS.values() if token >= VOCABULARY_SIZE)
     assert new == list(range(BLANKS.stop, IPA_VOCABULARY_SIZE))
     assert set(NEAREST.values()) <= set(PHONES)
-    assert (label_of(IPA_IDS["ˈo"]), label_of(IPA_IDS["p"]), label_of(BLANKS[1])) == ("ˈo", "P", "_")
+    assert labels_of([IPA_IDS["ˈo"], IPA_IDS["p"], BLANKS[1]]) == ["ˈo", "p", "_"]
+    assert labels_of([IPA_IDS["p"], BLANKS[0]]) == ["P", "_"]
     assert is_vowel("ˌɔ̃")
     assert not is_vowel("ʁ")
     assert language_blank(0) == VOCABULARY_SIZE

@@ -7,7 +7,7 @@ tokens and so tells the network the language.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from voxgrad.errors import BadInputError
@@ -58,19 +58,27 @@ _PHONE: Final = re.compile(rf"(?:t{_TIE}ʃ|d{_TIE}ʒ|[^\W\d_])[{_LONG}ˑ{_PALATA
 _SILENT: Final = frozenset(" .‿|-'ʰʷˤ˞\u0361")
 
 
-_LABELS: Final = {token: phone for phone, token in IPA_IDS.items()}
+_LABELS: Final[dict[int, str]] = {token: phone for phone, token in IPA_IDS.items()}
 
 
-def label_of(token: int) -> str:
-    """What a token of any language stands for: a phone, a letter, a mark, a space, or ``_`` for a blank.
+def labels_of(tokens: Sequence[int]) -> list[str]:
+    """What tokens stand for: phones, letters, marks, spaces, and ``_`` for blanks.
 
-    >>> label_of(PHONE_IDS["AH0"]), label_of(IPA_IDS["ˈo"]), label_of(BLANK)
-    ('AH0', 'ˈo', '_')
+    The blanks tell the language, and so whether a consonant is written as in English.
+
+    >>> labels_of([BLANK, PHONE_IDS["P"], BLANK]), labels_of([language_blank(0), IPA_IDS["p"], IPA_IDS["ˈo"]])
+    (['_', 'P', '_'], ['_', 'p', 'ˈo'])
     """
-    if token < BLANK:
-        return str(SYMBOLS[token]).removeprefix("@")
-    label: str = _LABELS.get(token, BLANK_LABEL)
-    return label
+    in_ipa = any(token > BLANK for token in tokens)
+    return [_label(token, in_ipa=in_ipa) for token in tokens]
+
+
+def _label(token: int, *, in_ipa: bool) -> str:
+    if token in BLANKS:
+        return BLANK_LABEL
+    if token > BLANK or (in_ipa and token in _LABELS):
+        return _LABELS[token]
+    return str(SYMBOLS[token]).removeprefix("@")
 
 
 def language_blank(index: int) -> int:
