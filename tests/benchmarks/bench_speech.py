@@ -10,7 +10,7 @@ faster-whisper. RECORDINGS is a folder of the speaker's own; similarity is the c
 mean of 20 of them. With --other, a folder of another person's recordings, ABX is the share of the sentences that are
 more alike to the speaker's recordings than to that person's. Phone error is the word error's counterpart for phones, of
 what was heard as this package pronounces it: "eleven thousand" and "11,000", "moat" and "mote" are the same there.
-With --language, words are compared by their phones too, so that numbers may be written in digits.
+With --language, words that sound alike are the same in the word error too.
 """
 
 import argparse
@@ -27,7 +27,8 @@ import torch
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits, misheard
+from voxgrad.evaluation.metrics import words as spoken_words
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
@@ -59,8 +60,13 @@ def main() -> None:
     natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
         found = heard(whisper, waveform, arguments.language)
-        said, understood = (plain(text, arguments.language) for text in (sentence, found))
-        missed = edits(said, understood)
+        if arguments.language == "en":
+            said = plain(sentence)
+            missed = edits(said, plain(found))
+        else:
+            normalised = encode(sentence, TextSpec(language=arguments.language)).normalised
+            said = spoken_words(normalised, arguments.language)
+            missed = misheard(normalised, found, arguments.language)
         if missed and arguments.errors:
             print(f"{missed} | {sentence} | {found}")
         wrong, words = wrong + missed, words + len(said)
@@ -159,11 +165,8 @@ def heard(whisper: Any, waveform: Waveform, language: str) -> str:
     return " ".join(segment.text for segment in segments)
 
 
-def plain(text: str, language: str) -> list[str]:
-    """Words in lower case, small numbers and titles in letters, hyphens as spaces; of other languages, their phones."""
-    if language != "en":
-        parts = ("".join(word).split(" ") for word in pronounced(text, language))
-        return [re.sub("[ˈˌ]", "", part) for word in parts for part in word]
+def plain(text: str) -> list[str]:
+    """Words in lower case, small numbers and titles in letters, hyphens as spaces."""
     found = re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
     return [TITLES.get(word, DIGITS.get(word, word)) for word in found]
 
