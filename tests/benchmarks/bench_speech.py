@@ -56,7 +56,7 @@ def main() -> None:
         str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=arguments.threads
     )
     known, others = references(metrics, arguments.like), references(metrics, arguments.other)
-    wrong = words = misheard = phones = 0
+    wrong = words = wrong_phones = phones = 0
     natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
         found = heard(whisper, waveform, arguments.language)
@@ -71,7 +71,7 @@ def main() -> None:
             print(f"{missed} | {sentence} | {found}")
         wrong, words = wrong + missed, words + len(said)
         expected, pronounced = (sounds(text, arguments.language) for text in (sentence, found))
-        misheard, phones = misheard + edits(expected, pronounced), phones + len(expected)
+        wrong_phones, phones = wrong_phones + edits(expected, pronounced), phones + len(expected)
         natural.append(metrics.clearness(waveform))
         quality.append(metrics.quality(waveform))
         if known:
@@ -81,7 +81,7 @@ def main() -> None:
                 preferred.append(float(alike[-1] > similarity(voice, others)))
     row = {
         "word error": wrong / words,
-        "phone error": misheard / phones,
+        "phone error": wrong_phones / phones,
         "DistillMOS": mean(natural),
         "DNSMOS": mean(quality),
     }
