@@ -124,7 +124,7 @@ def _script(base: AcousticModel, text: str, lexicon: Lexicon) -> _Script:
 def _at_the_ends(tokens: list[int]) -> list[bool]:
     """Which tokens of a chunk lie before its first phone or after its last.
 
-    >>> _at_the_ends([BLANK, 99, BLANK, 98, BLANK, SPACE])
+    >>> _at_the_ends([BLANKS[0], 99, BLANKS[0], 98, BLANKS[0], SPACE])
     [True, False, False, False, True, True]
     """
     spoken = [index for index, token in enumerate(tokens) if token not in _MARKS]

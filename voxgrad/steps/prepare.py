@@ -27,7 +27,6 @@ from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.languages import name_of
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
-from voxgrad.text.symbols import ENGLISH
 from voxgrad.text.tokens import encode
 from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.registry import Entry, Problem
@@ -152,8 +151,7 @@ def _settings(
     return {
         "audio": preset.audio.model_dump(),
         "checks": preset.checks.model_dump(mode="json"),
-        # English is not named, so that recordings keep the keys that they had before there were languages.
-        "text": how.text.model_dump(exclude={"language"} if how.text.language == ENGLISH else None),
+        "text": how.text.model_dump(),
         "speaker": how.speaker,
         "recogniser": None,
         **({} if options.recogniser is None else options.recogniser.settings),

@@ -221,7 +221,7 @@ def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, rows: in
     fits = model.spec.condition_encoder and model.spec.n_spks > 1
     cost = adaptation_cost(model, dataset.corpus, training, fit=fits, match=preset.match_bands)
     with percent(emit, "adapt", cost) as advance:
-        row = nearest_row(model.to(device), dataset.corpus, speaker, rows, device, advance)
+        row = nearest_row(model.to(device), dataset.corpus, speaker, device, advance, rows)
         known = acoustic.spec.speakers.items()
         others = {name: taken for name, taken in known if taken != row and name != speaker}
         content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}

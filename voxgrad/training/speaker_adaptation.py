@@ -61,9 +61,16 @@ def _short_clips(corpus: Corpus) -> list[Clip]:
 
 
 def nearest_row(
-    model: GradTTS, corpus: Corpus, speaker: str, rows: int, device: torch.device, advance: Advance = uncounted
+    model: GradTTS,
+    corpus: Corpus,
+    speaker: str,
+    device: torch.device,
+    advance: Advance = uncounted,
+    rows: int | None = None,
 ) -> int:
-    """The one of the first ``rows`` of speakers that explains a few clips of a new one best; 0 in a one-speaker base.
+    """The speaker row that explains a few clips of a new speaker best; 0 in a one-speaker base.
+
+    It is one of the first ``rows``; None: of all.
 
     Where the text encoder is told the speaker, its means tell. The shortest clip is tried on rows all over the
     embedding, and then on rows near the best of them; each further clip on a quarter of the rows, those that explain
@@ -72,10 +79,11 @@ def nearest_row(
     if model.spec.n_spks == 1:
         return 0
     some = corpus.with_clips(_short_clips(corpus))
+    count = model.spec.n_spks if rows is None else rows
     if model.spec.condition_encoder:
-        return _row_by_means(model, some, rows, device, advance)
+        return _row_by_means(model, some, count, device, advance)
     loss = []
-    for row in range(rows):
+    for row in range(count):
         loss.append(validate(model, some, {speaker: row}, device, decoder=True)["diffusion"])
         advance(_frames(some.clips))
     return min(range(len(loss)), key=loss.__getitem__)
