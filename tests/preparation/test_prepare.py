@@ -57,8 +57,9 @@ def test_the_frontend_is_kept(folder: Path, prepare):
 
 def test_texts_in_another_language_and_its_phones_in_the_report(folder: Path, prepare):
     (folder / "metadata.csv").write_text("a|Die Sonne ist schön.\nb|Es regnet.", encoding="utf-8")
-    dataset = prepare(folder, "--language", "de")
-    assert "does not speak German, so transcripts are not checked" in prepare.err
+    prepare(folder, "--language", "pl")
+    assert "does not speak Polish, so transcripts are not checked" in prepare.err
+    dataset = prepare(folder, "--language", "de", "--keep-all")
     assert dataset.manifest.settings["text"]["language"] == "de"
     report = dataset.path("report.html").read_text(encoding="utf-8")
     assert "Phones, compared with German" in report

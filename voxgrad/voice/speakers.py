@@ -12,7 +12,7 @@ from pydantic import Field
 
 from voxgrad.errors import VoxgradError
 from voxgrad.store import Artifact
-from voxgrad.weights import acoustic_spec_of, weights_of
+from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
 Sex = Literal["female", "male"]
 Pitch = Literal["low", "middle", "high"]
@@ -57,18 +57,21 @@ def speakers_in(languages: Mapping[str, Artifact], base: Artifact) -> tuple[Spea
     known = acoustic_spec_of(base).speakers
     found: dict[str, Speaker] = {}
     for code, taught in languages.items():
-        mostly = taught.manifest.settings["voices"]
-        for name in acoustic_spec_of(taught).speakers:
+        mostly, pitches = taught.manifest.settings["voices"], _pitches(base, (taught, code))
+        for name, row in acoustic_spec_of(taught).speakers.items():
             if name not in known and mostly.get(code) == name:
-                found.setdefault(name, Speaker(name, None, None, None, None, code))
+                sex, accent = _known(name) if taught.embedded else (None, None)
+                hertz = pitches[row] if row < len(pitches) else None
+                pitch = None if hertz is None else _pitch(hertz)
+                found.setdefault(name, Speaker(name, sex, accent, hertz, pitch, code))
     return tuple(found.values())
 
 
 @cache
-def _pitches(voice: Artifact) -> tuple[int, ...]:
+def _pitches(voice: Artifact, language: InLanguage | None = None) -> tuple[int, ...]:
     """Mean pitch of every speaker, in Hz; nothing of a model that predicts none, or whose weights cannot be read."""
     try:
-        statistics = weights_of(voice, verify=False).floats(_STATISTICS)
+        statistics = weights_of(voice, language, verify=False).floats(_STATISTICS)
     except VoxgradError:
         return ()
     return tuple(round(hertz) for hertz in np.exp(statistics[:, 0]).tolist())
@@ -91,4 +94,4 @@ def _known(name: str) -> tuple[Sex | None, str | None]:
 def _readers() -> tuple[frozenset[str], frozenset[str]]:
     text = Path(__file__).with_name("readers.txt").read_text(encoding="utf-8")
     women, _, men = text.partition("female")[2].partition("\nmale")
-    return frozenset({*women.split(), "kathleen"}), frozenset(men.split())
+    return frozenset({*women.split(), "kathleen", "kerstin", "nathalie"}), frozenset(men.split())
