@@ -110,16 +110,18 @@ class Weights(Mapping[str, Packed | Array]):
     Args:
         path: the file.
         base: the weights that it is the difference from; None: it is all that there is.
+        left_out: what the names of tensors begin with that are the base's all the same.
 
     Raises:
         IntegrityError: it cannot be read.
     """
 
-    def __init__(self, path: Path, base: "Weights | None" = None) -> None:
+    def __init__(self, path: Path, base: "Weights | None" = None, left_out: tuple[str, ...] = ()) -> None:
         self.path, self.base = path, base
         try:
             file: Any = safe_open(path, "numpy")
-            self._file, self._held = file, set(file.keys())
+            names = set(file.keys())
+            self._file, self._held = file, {name for name in names if not name.startswith(left_out)}
         except (SafetensorError, OSError) as error:
             message = f"{path.name} does not contain readable weights"
             raise IntegrityError(message, "Import a copy of the artifact.") from error

@@ -19,6 +19,12 @@ from voxgrad.text.symbols import ENGLISH
 
 LANGUAGE: Final = "language"
 """The kind of artifact that holds languages: several that were trained together."""
+SOUND: Final = ("encoder.proj_m.", "frame_prior.mean_", "decoder.")
+"""What the names of the parameters begin with that make the sound: the means and the score network.
+
+In a voice, they are the person's in every language, and only what reads, times and intonates is the language's: see
+docs/research/languages.md.
+"""
 InLanguage = tuple[Artifact, str]
 """What teaches a language, and its code."""
 
@@ -82,7 +88,8 @@ def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify
     made = artifact if language is None else language[0]
     place = made.path if verify else made.directory.joinpath
     if language is not None:
-        return Weights(place(DIFFERENCE), weights_of(artifact, verify=verify))
+        left_out = SOUND if artifact.kind == "voice" else ()
+        return Weights(place(DIFFERENCE), weights_of(artifact, verify=verify), left_out)
     if not any(file.path == DIFFERENCE for file in artifact.manifest.files):
         return Weights(place(WEIGHTS))
     return Weights(place(DIFFERENCE), weights_of(base_of(artifact), verify=verify))

@@ -111,11 +111,12 @@ def test_a_clone_in_one_language_speaks_all(taught, done, tmp_path):
     assert voice.manifest.settings["acoustic"]["text"]["language"] == "es"
     assert voice.manifest.settings["acoustic"]["model"]["n_vocab"] == VOCABULARY_SIZE
     base, language = taught.find("base/small"), taught.find("language/two")
-    # What it learnt is the same in every language: the difference of two of them is that of the base.
-    for name in ("encoder.proj_m.weight", "decoder.estimator.output.weight"):
+    # What it learnt of reading is the same in every language, and what makes its sound is its own in all.
+    for name in ("encoder.proj_w.conv_1.weight", "frame_prior.pitch_output.weight", "decoder.estimator.output.weight"):
         of_voice = weights_of(voice, (language, "es")).floats(name) - weights_of(voice).floats(name)
         of_base = weights_of(base, (language, "es")).floats(name) - weights_of(base).floats(name)
-        np.testing.assert_allclose(of_voice, of_base, atol=1e-5)
+        assert of_base.any()
+        np.testing.assert_allclose(of_voice, 0 if name.startswith("decoder") else of_base, atol=1e-5)
     speaking = ("--voice", "es", "--vocoder", "griffinlim", "-q")
     done("say", "El sol es cálido.", "-o", "own.wav", *speaking)
     done("say", "The sun is warm.", "--language", "en", "-o", "english.wav", *speaking)

@@ -25,7 +25,7 @@ from voxgrad.text.symbols import BLANK, ENGLISH, PHONE_IDS, VOCABULARY_SIZE
 from voxgrad.training.dataset import Clip, Corpus, Dataset
 from voxgrad.training.losses import duration_scale
 from voxgrad.training.task import write_voice
-from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
+from voxgrad.weights import SOUND, InLanguage, acoustic_spec_of, weights_of
 
 RANK: Final = 64
 _MOST: Final = 4
@@ -130,7 +130,7 @@ def write_without_language(
 ) -> tuple[AcousticSpec, dict[str, Any]]:
     """Writes the weights of a voice that learnt from another language than English, less those of the language.
 
-    So it speaks every language of its base, as a voice that learnt from English does.
+    So it speaks every language of its base, as a voice that learnt from English does; what makes the sound stays.
     """
     english, taught = weights_of(base), weights_of(base, language)
     spec = acoustic_spec_of(base)
@@ -138,7 +138,8 @@ def write_without_language(
     for name, value in acoustic.model.state_dict().items():
         plain = torch.from_numpy(english.floats(name))
         rows = len(plain) if plain.ndim else None
-        added = torch.from_numpy(taught.floats(name))[:rows] - plain if rows else torch.zeros(())
+        removed = rows is not None and not name.startswith(SOUND)
+        added = torch.from_numpy(taught.floats(name))[:rows] - plain if removed else torch.zeros(())
         state[name] = value[:rows].cpu() - added if rows else value.cpu()
     model = GradTTS(spec.model)
     model.load_state_dict(state)
