@@ -63,6 +63,25 @@ NOT_RUN = {
         ),
     ): "needs recordings and models that are not shipped",
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
+    ("docs/languages.md", "pip install 'voxgrad[languages]'"): _NETWORK,
+    (
+        "docs/languages.md",
+        'python -c "import espeakng_loader; print(espeakng_loader.get_data_path())"',
+    ): "of another package",
+    **{
+        ("docs/languages.md", command): "needs a base that was taught it; tests/voice/test_languages.py has one"
+        for command in (
+            'voxgrad say --language es "Hola, ¿qué tal?" -o hola.wav',
+            "voxgrad say --language auto -f mixed.txt -o mixed.wav",
+            "voxgrad say \"<speak>She said <lang xml:lang='fr'>au revoir</lang>.</speak>\" -o bye.wav",
+            "voxgrad prepare ./wavs --language de --consent-file consent.txt --name anna",
+            "voxgrad finetune --data anna",
+            'voxgrad say "Guten Morgen." -o morgen.wav',
+            "voxgrad prepare ./wavs-pl --language pl --name pl",
+            "voxgrad pretrain --base english --preset languages --data pl --name polish",
+            'voxgrad say --language pl "Dzień dobry." -o dzien.wav',
+        )
+    },
     ("docs/say.md", 'voxgrad say "hello" --play'): "needs a player; tests/voice/test_delivery.py has a stand-in",
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
     ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",

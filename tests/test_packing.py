@@ -69,6 +69,19 @@ def test_a_difference_brings_the_voice_back(files):
     assert not np.array_equal(again.integers("matrix").high, base.integers("matrix").high)
 
 
+def test_rows_that_the_base_does_not_have(files):
+    base = Weights(files / "base")
+    more = {name: base.floats(name) for name in base if name != "count"} | {"count": np.arange(3)}
+    more |= {"matrix": np.concatenate([more["matrix"], normal(4, 100)]), "vector": normal(53)}
+    save_file(more, files / "more")
+    tensors = difference(Weights(files / "more"), base)
+    assert set(tensors) == {"matrix:rows", "vector:rows", "vector:added"}
+    save_file(tensors, files / "difference")
+    again = Weights(files / "difference", base)
+    for name in ("matrix", "vector"):
+        np.testing.assert_allclose(again.floats(name), more[name], atol=2e-3)
+
+
 def test_low_halves_are_read_only_for_all_bits(files):
     packed = Packed.of(normal(200, 100))
     save_file(packed.parts("matrix"), files / "packed")

@@ -11,10 +11,9 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.packing import WEIGHTS
-from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
-from voxgrad.weights import weights_of
+from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class AcousticModel:
         save_weights(directory / WEIGHTS, self.model.state_dict(), packed=packed)
 
 
-def load_acoustic_model(artifact: Artifact) -> AcousticModel:
-    """Loads a base or a voice, ready to speak on the processor.
+def load_acoustic_model(artifact: Artifact, language: InLanguage | None = None) -> AcousticModel:
+    """Loads a base or a voice, ready to speak English or another language on the processor.
 
     Raises:
         BadInputError: it is the difference from a base that is not in the store.
@@ -54,9 +53,9 @@ def load_acoustic_model(artifact: Artifact) -> AcousticModel:
     settings = artifact.manifest.settings.get("acoustic")
     if not isinstance(settings, dict):
         raise IntegrityError(f"the manifest of {artifact.ref} describes no model", "Import a copy of it.")
-    weights = read_weights(weights_of(artifact))
+    weights = read_weights(weights_of(artifact, language))
     try:
-        spec = validated(AcousticSpec, settings, artifact.ref)
+        spec = acoustic_spec_of(artifact, language)
         model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
     except BadInputError as error:
         # They are no input of the user, but were published so.

@@ -30,8 +30,9 @@ RANK: Final = 32
 _LOW: Final = ":low"
 _SCALE: Final = ":scale"
 """Suffixes of the names of a packed tensor's other parts; the name itself is of the 8-bit values."""
-_UP, _DOWN, _ADDED = ":up", ":down", ":added"
-"""Suffixes of the names of a difference's parts: two packed matrices whose product it is, or the difference itself."""
+_UP, _DOWN, _ADDED, _ROWS = ":up", ":down", ":added", ":rows"
+"""Suffixes of the names of a difference's parts: two packed matrices whose product it is, or the difference itself; and
+rows that the base does not have."""
 _LEVELS: Final = 127
 _STEPS: Final = 254
 """Of the low part in one of the high part."""
@@ -109,16 +110,18 @@ class Weights(Mapping[str, Packed | Array]):
     Args:
         path: the file.
         base: the weights that it is the difference from; None: it is all that there is.
+        left_out: what the names of tensors begin with that are the base's all the same.
 
     Raises:
         IntegrityError: it cannot be read.
     """
 
-    def __init__(self, path: Path, base: "Weights | None" = None) -> None:
+    def __init__(self, path: Path, base: "Weights | None" = None, left_out: tuple[str, ...] = ()) -> None:
         self.path, self.base = path, base
         try:
             file: Any = safe_open(path, "numpy")
-            self._file, self._held = file, set(file.keys())
+            names = set(file.keys())
+            self._file, self._held = file, {name for name in names if not name.startswith(left_out)}
         except (SafetensorError, OSError) as error:
             message = f"{path.name} does not contain readable weights"
             raise IntegrityError(message, "Import a copy of the artifact.") from error
@@ -148,6 +151,8 @@ class Weights(Mapping[str, Packed | Array]):
             up, down = (self._tensor(name + part) for part in (_UP, _DOWN))
             if isinstance(up, Packed) and isinstance(down, Packed):
                 values = values + (up.values.T @ down.values).reshape(values.shape)
+        if name + _ROWS in self._held:
+            values = np.concatenate([values, self._file.get_tensor(name + _ROWS).astype(np.float32)])
         return values
 
     def integers(self, name: str) -> Packed:
@@ -158,7 +163,7 @@ class Weights(Mapping[str, Packed | Array]):
         return found if isinstance(found, Packed) else Packed.of(found, low=False)
 
     def _changes(self, name: str) -> bool:
-        return name + _UP in self._held or name + _ADDED in self._held
+        return any(name + part in self._held for part in (_UP, _ADDED, _ROWS))
 
     def _tensor(self, name: str, *, low: bool = True) -> Packed | Array:
         if name not in self._held:
@@ -171,7 +176,7 @@ class Weights(Mapping[str, Packed | Array]):
 
 
 def difference(weights: Weights, base: Weights, rank: int = RANK) -> dict[str, NDArray[Any]]:
-    """The tensors of a file that holds the difference of weights from those of a base.
+    """The tensors of a file that holds the difference of weights from those of a base, which may have fewer rows.
 
     Raises:
         ValueError: they are not of the same architecture.
@@ -180,7 +185,10 @@ def difference(weights: Weights, base: Weights, rank: int = RANK) -> dict[str, N
         raise ValueError("the weights have other names than the base's")
     tensors: dict[str, NDArray[Any]] = {}
     for name in weights:
-        added = weights.floats(name) - base.floats(name)
+        ours, theirs = weights.floats(name), base.floats(name)
+        added = ours[: len(theirs)] - theirs if theirs.ndim else ours - theirs
+        if theirs.ndim and len(ours) > len(theirs):
+            tensors[name + _ROWS] = ours[len(theirs) :].astype(np.float16)
         if not added.any():
             continue
         if not worth_packing(added.shape):

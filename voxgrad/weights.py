@@ -1,4 +1,12 @@
-"""The settings and the weights of a base or a voice, wherever these lie."""
+"""The settings and the weights of a base or a voice, wherever these lie, and in every language that it speaks.
+
+Languages are the difference that training on them made to the weights of a base (Ilharco et al., "Editing models with
+task arithmetic", ICLR 2023). Added to the weights of a voice that was made from that base, it makes the voice speak
+them; in English, nothing of it is used.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights
@@ -6,19 +14,70 @@ from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
+from voxgrad.text.languages import language_of
+from voxgrad.text.symbols import ENGLISH
+
+LANGUAGE: Final = "language"
+"""The kind of artifact that holds languages: several that were trained together."""
+SOUND: Final = ("encoder.proj_m.", "frame_prior.mean_", "decoder.")
+"""What the names of the parameters begin with that make the sound: the means and the score network.
+
+In a voice, they are the person's in every language, and only what reads, times and intonates is the language's: see
+docs/research/languages.md.
+"""
+InLanguage = tuple[Artifact, str]
+"""What teaches a language, and its code."""
 
 
-def acoustic_spec_of(artifact: Artifact) -> AcousticSpec:
-    """What a base or a voice carries.
+def acoustic_spec_of(artifact: Artifact, language: InLanguage | None = None) -> AcousticSpec:
+    """What a base or a voice carries; in a language beside English, with the speakers that were learnt with it.
 
     Raises:
         BadInputError: its manifest holds other settings.
     """
-    return validated(AcousticSpec, artifact.manifest.settings.get("acoustic", {}), artifact.ref)
+    spec = validated(AcousticSpec, artifact.manifest.settings.get("acoustic", {}), artifact.ref)
+    if language is None:
+        return spec
+    taught, code = acoustic_spec_of(language[0]), language[1]
+    model = spec.model.model_copy(update={"n_vocab": taught.model.n_vocab, "n_spks": taught.model.n_spks})
+    new = {name: row for name, row in taught.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
+    own = artifact.kind == "voice" or spec.text.language == code
+    return spec.model_copy(
+        update={
+            "model": model,
+            "text": spec.text.model_copy(update={"language": code}),
+            "speakers": {**spec.speakers, **new},
+            "voice": spec.voice if own else language[0].manifest.settings["voices"][code],
+            "duration_scale": _duration_scale(spec, language[0], code),
+        }
+    )
 
 
-def weights_of(artifact: Artifact, *, verify: bool = True) -> Weights:
-    """The weights of an artifact, with those of its base where it is the difference from them.
+def _duration_scale(spec: AcousticSpec, language: Artifact, code: str) -> float:
+    """Of what speaks a language: what it learnt itself, or what those who taught it did."""
+    if spec.text.language == code:
+        return spec.duration_scale
+    scales: dict[str, float] = language.manifest.settings.get("duration_scales", {})
+    return scales.get(code, acoustic_spec_of(language).duration_scale)
+
+
+def taught(artifact: Artifact, store: Store, code: str) -> InLanguage | None:
+    """Who teaches a base or a voice a language; None for English.
+
+    Raises:
+        BadInputError: it does not speak it.
+    """
+    if code == ENGLISH:
+        return None
+    found = languages_of(artifact, store)
+    if code not in found:
+        known = ", ".join((ENGLISH, *found))
+        raise BadInputError(f"{artifact} does not speak {language_of(code).name}", f"It speaks {known}.")
+    return found[code], code
+
+
+def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify: bool = True) -> Weights:
+    """The weights of an artifact, with those of its base where it is the difference from them, and those of a language.
 
     Where they are to speak, their digests are verified, which reads all of them.
 
@@ -26,7 +85,11 @@ def weights_of(artifact: Artifact, *, verify: bool = True) -> Weights:
         BadInputError: the base is not in the store.
         IntegrityError: a file is damaged.
     """
-    place = artifact.path if verify else artifact.directory.joinpath
+    made = artifact if language is None else language[0]
+    place = made.path if verify else made.directory.joinpath
+    if language is not None:
+        left_out = SOUND if artifact.kind == "voice" else ()
+        return Weights(place(DIFFERENCE), weights_of(artifact, verify=verify), left_out)
     if not any(file.path == DIFFERENCE for file in artifact.manifest.files):
         return Weights(place(WEIGHTS))
     return Weights(place(DIFFERENCE), weights_of(base_of(artifact), verify=verify))
@@ -49,3 +112,36 @@ def base_of(artifact: Artifact) -> Artifact:
         f"{artifact} needs the weights of {parent.ref}, which is not in this store",
         "Import that base too, or a copy of the voice that was exported without --small.",
     )
+
+
+def origins(artifact: Artifact, store: Store) -> Iterator[str]:
+    """The digests of what an artifact was made from by training, itself first."""
+    known = {digest: made for kind in ("base", "voice") for made in store.list(kind) for digest in made.digests}
+    digest: str | None = artifact.digest
+    made: Artifact | None = artifact
+    while digest is not None:
+        yield digest
+        parents = {} if made is None else made.manifest.parents
+        parent = parents.get("base", parents.get("source"))  # of which it is a copy in 8 bits
+        digest = None if parent is None else parent.digest
+        made = None if digest is None else known.get(digest)
+
+
+def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
+    """The codes of the languages that a base or a voice speaks, its own first; ``languages`` are those of its base."""
+    own = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
+    known = dict.fromkeys((ENGLISH, *languages))
+    return tuple(dict.fromkeys((own, *known) if own in known else known))
+
+
+def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:
+    """Who teaches a base or a voice each of its languages beside English, by code: the newest artifact that does."""
+    found: dict[str, Artifact] = {}
+    taught = [language for language in store.list(LANGUAGE) if "base" in language.manifest.parents]
+    if not taught:
+        return found
+    bases = set(origins(artifact, store))
+    for language in sorted(taught, key=lambda made: (not made.embedded, made.manifest.created)):
+        if language.parent("base").digest in bases:
+            found |= dict.fromkeys(language.manifest.settings["languages"], language)
+    return found

@@ -10,6 +10,7 @@ faster-whisper. RECORDINGS is a folder of the speaker's own; similarity is the c
 mean of 20 of them. With --other, a folder of another person's recordings, ABX is the share of the sentences that are
 more alike to the speaker's recordings than to that person's. Phone error is the word error's counterpart for phones, of
 what was heard as this package pronounces it: "eleven thousand" and "11,000", "moat" and "mote" are the same there.
+With --language, words that sound alike are the same in the word error too.
 """
 
 import argparse
@@ -26,7 +27,8 @@ import torch
 import voxgrad
 from voxgrad.audio.io import Waveform, read_audio, resample
 from voxgrad.errors import BadInputError
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits
+from voxgrad.evaluation.metrics import PerceptualMetrics, edits, misheard
+from voxgrad.evaluation.metrics import words as spoken_words
 from voxgrad.settings import TextSpec
 from voxgrad.text.tokens import encode
 
@@ -54,15 +56,22 @@ def main() -> None:
         str(arguments.whisper), device="cpu", compute_type="int8", cpu_threads=arguments.threads
     )
     known, others = references(metrics, arguments.like), references(metrics, arguments.other)
-    wrong = words = misheard = phones = 0
+    wrong = words = wrong_phones = phones = 0
     natural, quality, alike, preferred = [], [], [], []
     for sentence, waveform in zip(sentences, waveforms, strict=True):
-        found = heard(whisper, waveform)
-        missed = edits(plain(sentence), plain(found))
+        found = heard(whisper, waveform, arguments.language)
+        if arguments.language == "en":
+            said = plain(sentence)
+            missed = edits(said, plain(found))
+        else:
+            normalised = encode(sentence, TextSpec(language=arguments.language)).normalised
+            said = spoken_words(normalised, arguments.language)
+            missed = misheard(normalised, found, arguments.language)
         if missed and arguments.errors:
             print(f"{missed} | {sentence} | {found}")
-        wrong, words = wrong + missed, words + len(plain(sentence))
-        misheard, phones = misheard + edits(sounds(sentence), sounds(found)), phones + len(sounds(sentence))
+        wrong, words = wrong + missed, words + len(said)
+        expected, pronounced = (sounds(text, arguments.language) for text in (sentence, found))
+        wrong_phones, phones = wrong_phones + edits(expected, pronounced), phones + len(expected)
         natural.append(metrics.clearness(waveform))
         quality.append(metrics.quality(waveform))
         if known:
@@ -72,7 +81,7 @@ def main() -> None:
                 preferred.append(float(alike[-1] > similarity(voice, others)))
     row = {
         "word error": wrong / words,
-        "phone error": misheard / phones,
+        "phone error": wrong_phones / phones,
         "DistillMOS": mean(natural),
         "DNSMOS": mean(quality),
     }
@@ -100,6 +109,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sampler")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--speaker")
+    parser.add_argument("--language", default="en")
     parser.add_argument("--vocoder")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--home", type=Path)
@@ -124,6 +134,7 @@ def spoken(arguments: argparse.Namespace, sentences: list[str]) -> tuple[list[Wa
             sampler=arguments.sampler,
             temperature=arguments.temperature,
             speaker=arguments.speaker,
+            language=arguments.language,
         )
         waveforms.append(Waveform(speech.samples, voice.rate))
     seconds = sum(one.seconds for one in waveforms)
@@ -142,11 +153,11 @@ def similarity(embedding: np.ndarray, recordings: list[np.ndarray]) -> float:
     return float(embedding @ mean / np.linalg.norm(embedding) / np.linalg.norm(mean))
 
 
-def heard(whisper: Any, waveform: Waveform) -> str:
+def heard(whisper: Any, waveform: Waveform, language: str) -> str:
     """What Whisper hears."""
     segments, _ = whisper.transcribe(
         resample(waveform, RATE).samples,
-        language="en",
+        language=language,
         beam_size=1,
         condition_on_previous_text=False,
         without_timestamps=True,
@@ -160,13 +171,17 @@ def plain(text: str) -> list[str]:
     return [TITLES.get(word, DIGITS.get(word, word)) for word in found]
 
 
-def sounds(text: str) -> list[str]:
+def sounds(text: str, language: str) -> list[str]:
     """The phones of a text in order, without stress and without borders of words."""
+    return [phone.rstrip("012").lstrip("ˈˌ") for word in pronounced(text, language) for phone in word if phone != " "]
+
+
+def pronounced(text: str, language: str) -> list[tuple[str, ...]]:
+    """The phones of every word; a number is one word, whose parts spaces part."""
     try:
-        words = encode(text, TextSpec()).words
+        return [word.phones for word in encode(text, TextSpec(language=language)).words]
     except BadInputError:
         return []
-    return [phone.rstrip("012") for word in words for phone in word.phones]
 
 
 def mean(values: list[float | None]) -> float:

@@ -1,11 +1,13 @@
 """Texts with one word wrong: how many are found at one false alarm in fifty.
 
-python tests/benchmarks/bench_words.py
+python tests/benchmarks/bench_words.py [FOLDER --language CODE]
 
 200 texts of each speaker have one word replaced by another of the speaker's texts, left out, or added. A clip is found
-by the gain of its most suspect word beyond its peers', as `prepare` does, and by its likelihood, as without that.
+by the gain of its most suspect word beyond its peers', as `prepare` does, and by its likelihood, as without that. With
+a folder of recordings in another language, 200 of them are tried, and each with the text of another of like length.
 """
 
+import argparse
 import random
 from pathlib import Path
 
@@ -30,17 +32,22 @@ KINDS = ("replaced", "missing", "added")
 
 
 def main() -> None:
-    """Prints recall by kind, for three sets of recordings and for all."""
+    """Prints recall by kind, for three sets of recordings and for all, or for one folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--language", default="en")
+    given = parser.parse_args()
+    sets = SETS if given.folder is None else ((given.folder, ALTERED),)
     torch.set_num_threads(1)
     usual, deviations, kinds = [], [], []
-    for folder, count in SETS:
+    for folder, count in sets:
         entries = find_transcripts(DATA / folder).entries
         entries = entries if count is None else random.Random(0).sample(entries, count)
         mels = [
             log_mel(torch.from_numpy(clean(entry.recording, AudioSpec()).waveform.samples), AudioSpec().mel)
             for entry in entries
         ]
-        known = [suspects(entry.text, mel, NONE) for entry, mel in zip(entries, mels, strict=True)]
+        known = [suspects(entry.text, mel, NONE, given.language) for entry, mel in zip(entries, mels, strict=True)]
         draw = random.Random(1)
         altered = [(index % len(entries), *alter(entries, index % len(entries), draw)) for index in range(ALTERED)]
         speakers = [entry.speaker for entry in entries]
@@ -49,10 +56,18 @@ def main() -> None:
             for name in set(speakers)
         }
         usual.append(np.array([beyond_usual(one, gains[who]) for one, who in zip(known, speakers, strict=True)]))
-        found = [(speakers[index], suspects(text, mels[index], NONE)) for index, _, text in altered]
+        found = [(speakers[index], suspects(text, mels[index], NONE, given.language)) for index, _, text in altered]
         deviations.append(np.array([beyond_usual(one, gains[who]) for who, one in found]))
         kinds.append(np.array([kind for _, kind, _ in altered]))
         report(folder, usual[-1], deviations[-1], kinds[-1], CheckSpec().doubt_word)
+    if given.folder is not None:
+        order = sorted(range(len(entries)), key=lambda index: len(entries[index].text))
+        beyond = 0
+        for one, other in zip(order, order[1:] + order[:1], strict=True):
+            words = suspects(entries[other].text, mels[one], NONE, given.language)
+            beyond += not words or beyond_usual(words, gains[speakers[one]]) > CheckSpec().doubt_word
+        print(f"texts of others of like length: {beyond} of {len(order)} found")
+        return
     joined = [np.concatenate(one) for one in (usual, deviations, kinds)]
     report("all", *joined, CheckSpec().doubt_word)
     report("all", *joined, np.sort(joined[0])[::-1][len(joined[0]) // 50])

@@ -20,7 +20,8 @@ from voxgrad.audio.mel import log_mel
 from voxgrad.audio.praat import log_f0_track
 from voxgrad.settings import AudioSpec
 from voxgrad.store import Store
-from voxgrad.text.tokens import SPACE, encode
+from voxgrad.text.symbols import SPACE
+from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers
 from voxgrad.training.dataset import Alignment, Clip, Corpus
 from voxgrad.training.vocoder_clips import shifted

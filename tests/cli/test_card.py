@@ -48,7 +48,7 @@ def test_it_is_one_page_with_fewer_sentences_where_the_time_is_over(furnished, d
     assert sources
     assert all(source.startswith("data:") for source in sources)
     assert "default-src 'none'" in page
-    assert len(made.manifest.settings["sentences"]) == page.count("<h2>") == 2
+    assert len(made.manifest.settings["sentences"]) == page.count("<h2 ") == 2
     # The recording, the base and the voice: each to see and to hear.
     assert page.count("<audio") == page.count("<figure>") == 3 * 2
     verdict = made.manifest.metrics["verdict"]

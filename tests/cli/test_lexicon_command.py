@@ -89,3 +89,14 @@ def test_a_word_is_spoken_as_it_was_added(done):
     assert [phone["phone"] for phone in word["phones"]] == ["K", "W", "IH1", "K", "S"]
     done("lexicon", "test", "qux", "-o", "qux.wav", "--voice", "english")
     assert Path("qux.wav").stat().st_size > 1000
+
+
+def test_words_of_other_languages(command, done, refused):
+    assert done("lexicon", "add", "es:Xàtiva", "/ˈʃativa/").out == "es:Xàtiva  /ʃˈativa/\n"
+    assert done("lexicon", "add", "fr:Leclerc", "le clair").out == "fr:Leclerc  /ləklˈɛʁ/\n"
+    assert command("lexicon", "list").out.split() == ["es:xàtiva", "/ʃˈativa/", "fr:leclerc", "/ləklˈɛʁ/"]
+    assert command("g2p", "--language", "es", "Xàtiva").out.splitlines()[-1].split()[-1] == "lexicon"
+    assert command("lexicon", "test", "es:Xàtiva", "/ˈkasa/").out == "/kˈasa/  /kˈasa/  (inline)\n"
+    assert "no language 'xx'" in refused("lexicon", "add", "xx:hola", "/ˈola/")
+    done("lexicon", "remove", "ES:xàtiva")
+    assert command("lexicon", "list").out.split() == ["fr:leclerc", "/ləklˈɛʁ/"]

@@ -1,4 +1,4 @@
-"""Make the ONNX graphs that come with the package: of the architectures of `english`, its base and its vocoder.
+"""Make the ONNX graphs that come with the package: of `english`, its base in every language, and its vocoder.
 
 Usage: build_graphs.py. To be run after a change of `voxgrad.onnx.graph` or of the networks, with a raised
 `voxgrad.onnx.networks.VERSION`; tests/onnx/test_networks.py compares what is there with torch.
@@ -15,6 +15,7 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.store import Store
 from voxgrad.vocoder.registry import load_vocoder
 from voxgrad.voice.load import QUANTIZE, find_vocoder
+from voxgrad.weights import acoustic_spec_of, languages_of
 
 
 def main() -> None:
@@ -22,10 +23,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         store = Store.open(Path(home))
         base = store.find("base/english")
-        acoustic, vocoder = load_acoustic_model(base), find_vocoder(store, None, base, ignore)
+        vocoder = find_vocoder(store, None, base, ignore)
+        network = load_vocoder(vocoder, acoustic_spec_of(base).mel, str(base))
         shutil.rmtree(networks.EMBEDDED, ignore_errors=True)
-        network = load_vocoder(vocoder, acoustic.spec.mel, str(base))
-        write_graphs(networks.EMBEDDED.parent, acoustic, network, QUANTIZE)
+        languages = languages_of(base, store).values()
+        taught = dict.fromkeys((made, made.manifest.settings["languages"][0]) for made in languages)
+        for language in (None, *taught):
+            write_graphs(networks.EMBEDDED.parent, load_acoustic_model(base, language), network, QUANTIZE)
     for path in sorted(networks.EMBEDDED.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 

@@ -33,6 +33,7 @@ def write_epub(
     *,
     ncx: bool = False,
     extra: Mapping[str, str | bytes] | None = None,
+    language: str = "en",
 ) -> Path:
     """Write a book: pages by file name, in order; titles as pairs of target and title."""
     manifest = "".join(
@@ -54,7 +55,7 @@ def write_epub(
         '<package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
         '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
         "<dc:title>A Book &amp; More</dc:title><dc:creator>Ann Author</dc:creator>"
-        "<dc:language>en</dc:language></metadata>"
+        f"<dc:language>{language}</dc:language></metadata>"
         f'<manifest>{manifest}<item id="c" href="cover.png" media-type="image/png" properties="cover-image"/>'
         "</manifest>"
         f"<spine{' toc=' + chr(34) + 'toc' + chr(34) if ncx else ''}>{spine}</spine></package>"

@@ -21,6 +21,13 @@ def test_what_is_read_of_a_page(kind, html, read):
     assert html_to_ssml(html).ssml == f"<speak>{read}</speak>"
 
 
+def test_a_page_in_another_language():
+    html = '<html lang="fr-FR"><body><p>Oui, <i lang="en">well</i>, <i lang="fr">non</i>.</p></body></html>'
+    assert html_to_ssml(html).ssml == (
+        '<speak xml:lang="fr-FR"><p>Oui, <lang xml:lang="en">well</lang>, non.</p></speak>'
+    )
+
+
 def test_code_blocks_are_left_out_with_one_warning():
     assert html_to_ssml("<pre>a</pre><p>b</p><pre>c</pre>").warnings == ("code blocks are left out",)
     assert html_to_ssml("<p>b</p>").warnings == ()

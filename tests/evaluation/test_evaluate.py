@@ -8,10 +8,10 @@ import pytest
 from voxgrad.audio.io import Waveform
 from voxgrad.evaluation import metrics
 from voxgrad.evaluation.clips import lines, summarised
-from voxgrad.evaluation.metrics import distances, phone_seconds, warp
+from voxgrad.evaluation.metrics import distances, misheard, phone_seconds, warp
 from voxgrad.preparation import speech_recognition
 from voxgrad.settings import MelSpec
-from voxgrad.text.tokens import BLANK, PHONE_IDS
+from voxgrad.text.symbols import BLANK, PHONE_IDS
 
 RATE = 22050
 
@@ -49,6 +49,23 @@ def test_harmonics_that_the_bands_resolve_are_detail_and_a_smooth_spectrum_has_n
     assert distances(high, low, MelSpec()).spectral_detail > 5
     assert distances(low, high, MelSpec()).spectral_detail < 0.2
     assert distances(high, np.zeros(RATE, np.float32), MelSpec()).spectral_detail is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "heard", "wrong"),
+    [
+        ("en", "twenty cats ran", "20 cats ran.", 0),
+        ("es", "Los tres pagaron 12 euros el 3 de mayo de 1998.", "los tres pagaron doce euros el 3/5/1998", 0),
+        ("es", "Hola, de Madrid a Toledo.", "¡Hola de Madrid! ¿A Toledo?", 0),
+        ("es", "El perro come pan.", "El berro come un pan.", 2),
+        ("fr", "Les amis, ils ont vingt et un ans.", "Les amis ils ont 21 ans", 0),
+        ("de", "Er kam am dritten Mai.", "Er kam am 3. Mai", 0),
+        ("de", "Schöne Grüße!", "", 2),
+        ("nl", "Wij fietsten langs het kanaal.", "Ja", 5),
+    ],
+)
+def test_a_word_is_misheard_where_it_neither_reads_nor_sounds_the_same(language, text, heard, wrong):
+    assert misheard(text, heard, language) == wrong
 
 
 def test_a_tone_an_octave_higher_is_twelve_semitones_away():

@@ -12,7 +12,7 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, OnnxSpec, SourceFilterSpec, TextSpec
 from voxgrad.store import Artifact, Store
-from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.text.symbols import VOCABULARY_SIZE
 from voxgrad.vocoder.registry import save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 

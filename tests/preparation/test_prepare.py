@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from safetensors.torch import load_file
 from tests.preparation.conftest import TEXTS, rows, write_list
 from voxgrad.audio.io import Waveform
 from voxgrad.audio.loudness import loudness
+from voxgrad.preparation.phones import counts, frequencies, phones_of
+from voxgrad.settings import TextSpec
 from voxgrad.store import Artifact, Store
-from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.text.symbols import VOCABULARY_SIZE
+from voxgrad.text.tokens import encode
 
 
 def reasons(dataset: Artifact) -> dict[str, str]:
@@ -49,6 +53,28 @@ def test_the_frontend_is_kept(folder: Path, prepare):
     assert official.manifest.settings["text"]["frontend"] == "official"
     assert official.version != ours.version
     assert rows(official, "clips.jsonl")[0]["tokens"] != rows(ours, "clips.jsonl")[0]["tokens"]
+
+
+def test_texts_in_another_language_and_its_phones_in_the_report(folder: Path, prepare):
+    (folder / "metadata.csv").write_text("a|Die Sonne ist schön.\nb|Es regnet.", encoding="utf-8")
+    prepare(folder, "--language", "pl")
+    assert "does not speak Polish, so transcripts are not checked" in prepare.err
+    dataset = prepare(folder, "--language", "de", "--keep-all")
+    assert dataset.manifest.settings["text"]["language"] == "de"
+    report = dataset.path("report.html").read_text(encoding="utf-8")
+    assert "Phones, compared with German" in report
+    assert '<p class="text" lang="de">Die Sonne ist schön.</p>' in report
+    assert "Rare now: " in report
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "phone"), [("en", "Measure it.", "ZH"), ("es", "El niño.", "ɲ"), ("de", "Zwölf Köche.", "œ")]
+)
+def test_phones_are_counted_from_tokens_as_from_the_text(language, text, phone):
+    found = counts(encode(text, TextSpec(language=language)).tokens, language)
+    assert found[phone] == 1 + (phone == "œ")
+    assert {name: count for name, count in found.items() if count} == Counter(phones_of(text, language))
+    assert list(found) == list(frequencies(language))
 
 
 def test_two_jobs_make_the_same_dataset_as_one(chain, prepare):

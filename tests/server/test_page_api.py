@@ -4,6 +4,7 @@ import io
 import json
 import time
 import zipfile
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import soundfile
 from voxgrad.audio.io import read_audio
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advanced, Began, Ended, Event, Said
-from voxgrad.preparation.recording_session import ALL_PHONES, RecordingSession, default_prompts, phones_of
+from voxgrad.preparation.phones import frequencies, phones_of
+from voxgrad.preparation.recording_session import RecordingSession, default_prompts
 from voxgrad.preparation.take_checks import check_take
 from voxgrad.presets import load_prepare_preset
 from voxgrad.server.clone import CloneJob, CloneRequest
@@ -50,12 +52,32 @@ def session(served):
     client.close()
 
 
-def test_the_prompts_have_all_phones_and_the_rare_ones_early():
-    prompts = default_prompts()
+@pytest.mark.parametrize(
+    ("language", "least"), [("en", 10), ("es", 6), ("fr", 3), ("it", 2), ("pt", 5), ("de", 4), ("nl", 3)]
+)
+def test_the_prompts_have_all_phones_and_the_rare_ones_early(language, least):
+    prompts, phones = default_prompts(language), set(frequencies(language))
     assert len(prompts) == len(set(prompts)) == 50
-    counts = {phone: sum(phones_of(text).count(phone) for text in prompts) for phone in ALL_PHONES}
-    assert min(counts.values()) >= 10, counts
-    assert {phone for text in prompts[:5] for phone in phones_of(text)} == ALL_PHONES
+    assert all(6 <= len(text.split()) <= 14 for text in prompts)
+    counts = Counter(phone for text in prompts for phone in phones_of(text, language))
+    assert min(counts[phone] for phone in phones) >= least, counts
+    assert {phone for text in prompts[:5] for phone in phones_of(text, language)} >= phones
+
+
+def test_a_session_keeps_its_language_and_earlier_ones_are_english(tmp_path):
+    begun = {"name": "a", "speaker": "A", "statement": "Yes."}
+    session = RecordingSession.create(tmp_path / "s", language="pt-BR", prompts=["Que saudade!"], **begun)
+    session.take(1).write_bytes(wav(np.zeros(480)))
+    opened = RecordingSession.open(tmp_path / "s")
+    assert opened.record.language == "pt"
+    assert {phone for phone, count in opened.coverage().items() if count} == set(phones_of("Que saudade!", "pt"))
+    content = json.loads((tmp_path / "s" / "session.json").read_text())
+    del content["language"]
+    (tmp_path / "s" / "session.json").write_text(json.dumps(content))
+    assert RecordingSession.open(tmp_path / "s").record.language == "en"
+    for wrong, word in (({"language": "xx"}, "language"), ({"language": "de", "prompts": ["…"]}, "words")):
+        with pytest.raises(BadInputError, match=word):
+            RecordingSession.create(tmp_path / "other", **begun, **wrong)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +93,8 @@ def test_the_prompts_have_all_phones_and_the_rare_ones_early():
         ({"prompts": ["…"]}, "words"),
         ({"prompts": ["x" * 1001]}, "prompts"),
         ({"kind": "video"}, "kind"),
+        ({"language": "es"}, "Spanish"),
+        ({"language": "xx"}, "language"),
     ],
 )
 def test_nobody_is_recorded_without_consent_or_with_a_bad_name(session, served, fields, word):

@@ -339,11 +339,13 @@ def test_lists_say_what_there_is(served):
         assert "kathleen" in voices["english"]["speakers"]
         about = {one.pop("name"): one for one in voices["english"]["speaker_details"]}
         assert list(about) == voices["english"]["speakers"]
-        assert about["am_adam"] == {"sex": "male", "accent": "American", "hertz": 109, "pitch": "low"}
+        adam = {"sex": "male", "accent": "American", "hertz": 109, "pitch": "low", "language": None}
+        assert about["am_adam"] == adam
         assert (about["libri-103"]["sex"], about["libri-103"]["pitch"]) == ("female", "high")
         assert (about["mix00"]["sex"], about["mix00"]["accent"]) == (None, None)
         assert {one["pitch"] for one in about.values()} == {"low", "middle", "high"}
         assert [one["hertz"] for one in voices["robot"]["speaker_details"]] == [None]
+        assert voices["english"]["languages"][0] == voices["robot"]["languages"][0] == "en"
         assert client.get("/healthz").json()["status"] == "ok"
         assert client.get("/v1/models/nothing").status_code == 404
         assert client.get("/v1/audio/speech").status_code == 405

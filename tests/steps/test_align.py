@@ -11,6 +11,7 @@ from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.errors import EnvironmentFailureError
 from voxgrad.events import ignore
 from voxgrad.steps import align as step
+from voxgrad.store import Store
 from voxgrad.training.alignment import ALIGNMENTS, PHONES, align_corpus, read_alignments, read_durations
 from voxgrad.training.dataset import Dataset
 
@@ -48,7 +49,7 @@ def test_grids_of_a_voice_are_its_stored_alignments(chain, furnished, tmp_path):
 
 def test_training_from_grids_keeps_their_durations(chain, furnished, command, steps, tmp_path, done):
     grids = tmp_path / "grids"
-    step.align(chain.dataset, chain.base, grids, force=False, emit=ignore)
+    step.align(Store.open(chain.home), chain.dataset, chain.base, grids, force=False, emit=ignore)
     few = ("--set", "stages.0.steps=2", "--set", "stages.1.steps=1")
     joint = ("--set", "stages.0.train=[encoder,durations,decoder]", "--set", "encoder_loss=none")
     arguments = ("finetune", "--no-card", "--base", "robots", "--name", "given", *steps, *few, *joint)
@@ -84,7 +85,7 @@ def test_nothing_is_left_where_a_grid_fails(chain, tmp_path, monkeypatch):
     for folder, force in (("new", False), ("old", True)):
         count = iter(range(100))
         with pytest.raises(EnvironmentFailureError, match="disk is full"):
-            step.align(chain.dataset, chain.voice, tmp_path / folder, force=force, emit=ignore)
+            step.align(Store.open(chain.home), chain.dataset, chain.voice, tmp_path / folder, force=force, emit=ignore)
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert [path.read_text() for path in (tmp_path / "old").iterdir()] == ["kept"]
 

@@ -6,7 +6,8 @@ from tests.tables import rows
 from voxgrad.settings import TextSpec
 from voxgrad.text.homographs import choose, cues, senses
 from voxgrad.text.pronounce import find
-from voxgrad.text.tokens import PHONE_IDS, encode
+from voxgrad.text.symbols import PHONE_IDS
+from voxgrad.text.tokens import encode
 
 
 def said(sentence, word):

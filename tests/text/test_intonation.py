@@ -5,7 +5,8 @@ import pytest
 from tests.tables import rows
 from voxgrad.settings import TextSpec
 from voxgrad.text.intonation import question_rises
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import encode
 
 ROWS = rows("text/questions.tsv")
 

@@ -40,6 +40,14 @@ def test_the_same_line_twice_is_no_harm():
     assert parse("a AH0", "a AH0").entries == (("a", ("AH0",)),)
 
 
+def test_words_of_other_languages():
+    lexicon = parse("es:Xàtiva  /ˈʃativa/  # a town", "de:Roggen  /ˈrɔɡən/")
+    assert lexicon.lookup_in("es", "XÀTIVA") == ("ʃ", "ˈa", "t", "i", "v", "a")
+    assert lexicon.lookup_in("de", "Roggen")[0] == "ʁ"  # as German has it
+    assert lexicon.lookup_in("fr", "Xàtiva") is lexicon.lookup("Xàtiva") is None
+    assert Lexicon.parse(lexicon.text, "again") == lexicon
+
+
 def test_a_file(tmp_path):
     path = tmp_path / "words.txt"
     path.write_bytes(b"\xef\xbb\xbfsnizzle S N IH1 Z\r\nblorp B L AO1 R P")

@@ -11,27 +11,35 @@ from hypothesis import strategies as st
 from tests.tables import rows
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
-from voxgrad.text.lexicon import NONE
-from voxgrad.text.marked_text import PLAIN, Mark, Prosody, Sound, plain_segments, without_html
+from voxgrad.text.lexicon import NONE, Lexicon
+from voxgrad.text.marked_text import PLAIN, Mark, Prosody, Segment, Sound, plain_segments, without_html
 from voxgrad.text.passages import Passage, segment_passages
 from voxgrad.text.ssml import Script, is_ssml, read_script
+from voxgrad.text.symbols import ENGLISH
 
 ROWS = rows("text/ssml.tsv")
 EXAMPLES = 10_000 if os.environ.get("VOXGRAD_LONG") else 300
 
 
 def outcome(text: str, *, plain: bool = False) -> str:
-    """Passages between bars: words, ``[1s]`` and ``[x0.5]`` for pauses, ``@name`` for marks, ``(…)`` for prosody."""
+    """Passages between bars: words, ``[1s]`` and ``[x0.5]`` for pauses, ``@name`` for marks, ``(…)`` for prosody.
+
+    A language other than English comes first.
+    """
     try:
         script = Script(tuple(plain_segments(text)), ()) if plain else read_script(text)
         found = [
             _passage(one) if isinstance(one, Passage) else _sound(one)
-            for one in segment_passages(script.items, lambda _: (TextSpec(), NONE))
+            for one in segment_passages(script.items, _front_end)
         ]
     except BadInputError as error:
         return f"ERROR {error.message}"
     warnings = "".join(f" !{warning}" for warning in script.warnings)
     return f"{' | '.join(found)}{warnings}"
+
+
+def _front_end(segment: Segment) -> tuple[TextSpec, Lexicon]:
+    return TextSpec(language=segment.language or ENGLISH), NONE
 
 
 def _passage(passage: Passage) -> str:
@@ -46,6 +54,8 @@ def _passage(passage: Passage) -> str:
                 current = prosody
         parts += words[at : at + 1]
     voice = "" if passage.voice is None else f"{passage.voice}: "
+    if passage.encoded.language != ENGLISH:
+        voice += f"[{passage.encoded.language}] "
     return f"{voice}{' '.join(parts)} /{passage.ends.value}"
 
 

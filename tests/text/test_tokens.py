@@ -14,7 +14,8 @@ from tests.tables import rows
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import NONE, Lexicon
-from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE, encode, encode_transcript
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, SYMBOLS, VOCABULARY_SIZE
+from voxgrad.text.tokens import encode, encode_transcript
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "tests" / "reference" / "text_ids_subset.json"

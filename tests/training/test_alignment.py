@@ -12,7 +12,7 @@ from voxgrad.errors import IntegrityError
 from voxgrad.events import Said
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import StageSpec
-from voxgrad.text.tokens import BLANK
+from voxgrad.text.symbols import BLANK
 from voxgrad.training.alignment import (
     ALIGNMENTS,
     PHONES,

@@ -201,6 +201,15 @@ def test_a_bad_line_loses_no_other(recordings, name, content, why, expected, mak
     assert texts(found) == expected
 
 
+def test_texts_in_another_language_are_problems(make: Make):
+    listed = "file_name,text,language\na.wav,Alpha.,en-GB\nb.wav,Beta.,\nc.wav,Gamma.,English\nd.wav,Delta.,de\n"
+    found = find_transcripts(make("a.wav", "b.wav", "c.wav", "d.wav", files={"metadata.csv": listed}))
+    english, german = found.in_language("en", "English"), found.in_language("de", "German")
+    assert [entry.id for entry in english.entries] == ["a", "b", "c"]
+    assert [problem.reason for problem in english.problems] == ["metadata.csv:5 is in de, but was to be in English"]
+    assert [entry.id for entry in german.entries] == ["b", "d"]
+
+
 def test_another_form_is_named_where_many_lines_fail(make: Make):
     folder = make("a.wav", "b.wav", listed="a.wav|ann|en|Alpha.\nb.wav|ann|en|Beta.\n")
     (notice,) = find_transcripts(folder, form="paths").notices

@@ -16,6 +16,7 @@ from voxgrad.vocoder.phase import GriffinLim, GriffinLimSpec
 from voxgrad.vocoder.registry import save
 from voxgrad.voice.torch_engine import TorchEngine
 from voxgrad.voice.voice import Voice
+from voxgrad.weights import InLanguage
 
 MODEL = ModelSpec(
     n_enc_channels=16, filter_channels=32, filter_channels_dp=16, n_enc_layers=1, dec_dim=8, spk_emb_dim=8
@@ -23,7 +24,7 @@ MODEL = ModelSpec(
 CONSENT = "Robot agreed — on 1 May."
 
 
-_ENGINES: dict[tuple[str, str | None], TorchEngine] = {}
+_ENGINES: dict[tuple[object, ...], TorchEngine] = {}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,10 +32,13 @@ def engines_loaded_once() -> Iterator[None]:
     """Loads each voice with its vocoder once: that is half of what it takes to say a few words."""
     load = TorchEngine.load.__func__
 
-    def once(cls: type[TorchEngine], voice: Artifact, vocoder: Artifact | None) -> TorchEngine:
-        key = voice.digest, None if vocoder is None else vocoder.digest
+    def once(
+        cls: type[TorchEngine], voice: Artifact, vocoder: Artifact | None, language: InLanguage | None = None
+    ) -> TorchEngine:
+        taught = None if language is None else (language[0].digest, language[1])
+        key = voice.digest, None if vocoder is None else vocoder.digest, taught
         if key not in _ENGINES:
-            _ENGINES[key] = load(cls, voice, vocoder)
+            _ENGINES[key] = load(cls, voice, vocoder, language)
         return _ENGINES[key]
 
     with pytest.MonkeyPatch.context() as patch:

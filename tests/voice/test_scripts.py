@@ -216,9 +216,9 @@ def test_a_dialogue_has_one_file_and_loads_each_voice_once(furnished, command, m
     loaded = []
     load = TorchEngine.load.__func__
 
-    def counted(cls, voice, vocoder):
+    def counted(cls, voice, vocoder, language=None):
         loaded.append(voice.ref)
-        return load(cls, voice, vocoder)
+        return load(cls, voice, vocoder, language)
 
     monkeypatch.setattr(TorchEngine, "load", classmethod(counted))
     cast = "ann=robot,bob=robots@v1,cid=robots"

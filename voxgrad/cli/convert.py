@@ -74,8 +74,10 @@ def convert(
     from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
+    from voxgrad.text.languages import known_language
     from voxgrad.voice.load import find_voice, load_voice, split_speaker
     from voxgrad.voice.speak import AudioTarget
+    from voxgrad.weights import acoustic_spec_of
 
     if play and (output is not None or directory is not None):
         raise BadInputError("--play writes no file", "Omit -o and -d.")
@@ -88,7 +90,8 @@ def convert(
         )
     if speaker is not None:
         synthesis = synthesis.model_copy(update={"speaker": speaker})
-    options = ConversionOptions(kept, synthesis, delivery, seed, _recogniser(model))
+    spoken = known_language(synthesis.language or acoustic_spec_of(artifact).text.language)
+    options = ConversionOptions(kept, synthesis, delivery, seed, _recogniser(model, spoken))
     with TemporaryDirectory() as scratch, session.progress() as progress:
 
         def target(recording: Path) -> "AudioTarget":
@@ -178,11 +181,11 @@ def recordings_of(path: Path) -> Iterator[Path]:
     yield from (path / file for file in recordings)
 
 
-def _recogniser(model: Path | None) -> "Recogniser | None":
+def _recogniser(model: Path | None, language: str) -> "Recogniser | None":
     """The installed recogniser; without one, only a recording without a text is an error."""
     from voxgrad.preparation.speech_recognition import choose_recogniser, installed_recogniser
 
-    return installed_recogniser("auto") if model is None else choose_recogniser("auto", model)
+    return installed_recogniser("auto", language) if model is None else choose_recogniser("auto", model, language)
 
 
 MadeFile = Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")]

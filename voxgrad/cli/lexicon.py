@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.prepare import Frontend
-from voxgrad.cli.shared_options import Pronunciations, Session, Strict, Voice, command
+from voxgrad.cli.shared_options import Language, Pronunciations, Session, Strict, Voice, command
 from voxgrad.cli.terminal import table
 from voxgrad.errors import BadInputError
 from voxgrad.files import atomic_write, explain_os_errors
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from voxgrad.text.tokens import Encoded
+    from voxgrad.text.symbols import Encoded
 
 
 @command()
 def g2p(
     session: Session,
     *,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="English text; - reads standard input.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Text; - reads standard input.")],
+    language: Language = "en",
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Strict = False,
@@ -35,27 +36,32 @@ def g2p(
     from voxgrad.cli.say_input import input_lines
     from voxgrad.settings import TextSpec
     from voxgrad.text.characters import unread
+    from voxgrad.text.languages import known_language
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
     from voxgrad.text.passages import unread_remarks
+    from voxgrad.text.symbols import ENGLISH
     from voxgrad.text.tokens import as_written, encode
 
     known = Lexicon.gather(session.store.home, lexicon)
     written = clean("".join(input_lines()) if text == "-" else text)
-    spec = TextSpec(frontend=text_frontend, add_blank=False)
+    code = known_language(language)
+    spec = TextSpec(language=code, frontend=text_frontend, add_blank=False)
     encoded = encode(written, spec, known)
     remarks = list(unread_remarks(written))
-    then = f"say {'-f -' if text == '-' else shlex.quote(text)} -o hello.wav"
+    spoken = "" if code == ENGLISH else f"--language {code} "
+    then = f"say {spoken}{'-f -' if text == '-' else shlex.quote(text)} -o hello.wav"
     if encoded.unknown:
         then = f"lexicon add {shlex.quote(encoded.unknown[0])} PRONUNCIATION"
     if strict:
         refuse_unknown(encoded.unknown)
         if remarks:
-            raise BadInputError(remarks[0], "Leave it out, or write it in English.")
+            raise BadInputError(remarks[0], "Leave it out, or write it in Latin letters.")
     origins = as_written(written, [word.word for word in encoded.words])
     session.answer(
         {
             "normalised": encoded.normalised,
             "frontend": text_frontend,
+            "language": code,
             "words": [
                 {
                     "written": origin,
@@ -94,7 +100,9 @@ def _page(encoded: "Encoded", origins: "Sequence[str]", not_read: "Sequence[str]
 def add_word(
     session: Session,
     *,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="A word, such as Siobhan.")],
+    word: Annotated[
+        str, typer.Argument(metavar="WORD", help="A word, such as Siobhan, or es:Xàtiva of another language.")
+    ],
     pronunciation: Annotated[
         str,
         typer.Argument(
@@ -105,13 +113,15 @@ def add_word(
     ],
 ) -> None:
     """Add a word, or change how it is pronounced."""
-    from voxgrad.text.lexicon import read_phones, with_entry
+    from voxgrad.text.lexicon import language_and_word, read_phones, read_phones_in, with_entry, written_phones
 
-    phones = read_phones(pronunciation)
-    remark = "" if pronunciation.split() == list(phones) else " ".join(pronunciation.replace("#", " ").split())
+    language, _ = language_and_word(word)
+    phones = read_phones_in(language, pronunciation) if language else read_phones(pronunciation)
+    written = written_phones(word, phones)
+    remark = "" if pronunciation.split() == written.split() else " ".join(pronunciation.replace("#", " ").split())
     path = _edit(session, lambda content: with_entry(content, word, phones, remark))
     told = {"word": word.lower(), "phones": list(phones), "file": str(path)}
-    session.answer(told, f"{word}  {' '.join(phones)}", f"lexicon test {shlex.quote(word)} -o word.wav")
+    session.answer(told, f"{word}  {written}", f"lexicon test {shlex.quote(word)} -o word.wav")
 
 
 @command()
@@ -136,12 +146,12 @@ def list_words(session: Session) -> None:
     """List your words."""
     from rich.text import Text
 
-    from voxgrad.text.lexicon import Lexicon
+    from voxgrad.text.lexicon import Lexicon, written_phones
 
     known = Lexicon.gather(session.store.home)
     shown = table("", "")
     for word, phones in known.entries:
-        shown.add_row(Text(word), Text(" ".join(phones)))
+        shown.add_row(Text(word), Text(written_phones(word, phones)))
     listed = [{"word": word, "phones": list(phones)} for word, phones in known.entries]
     then = (
         f"lexicon test {shlex.quote(known.entries[-1][0])} -o word.wav" if known else "lexicon add WORD PRONUNCIATION"
@@ -169,15 +179,27 @@ def try_word(
     import voxgrad
     from voxgrad.audio.writers import check_writable_audio
     from voxgrad.settings import TextSpec
-    from voxgrad.text.lexicon import Lexicon, read_phones
+    from voxgrad.text.lexicon import (
+        Lexicon,
+        language_and_word,
+        read_phones,
+        read_phones_in,
+        written_phones,
+    )
+    from voxgrad.text.symbols import ENGLISH
     from voxgrad.text.tokens import encode
 
-    text = word if pronunciation is None else f"{{{' '.join(read_phones(pronunciation))}}}"
-    encoded = encode(text, TextSpec(add_blank=False), Lexicon.gather(session.store.home))
+    language, text = language_and_word(word)
+    if pronunciation is not None:
+        tried = read_phones_in(language, pronunciation) if language else read_phones(pronunciation)
+        text = f"{{{written_phones(word, tried)}}}"
+    spec = TextSpec(language=language or ENGLISH, add_blank=False)
+    encoded = encode(text, spec, Lexicon.gather(session.store.home))
     if output is not None:
         check_writable_audio(output)
-        voxgrad.load(voice, home=session.home).say(text).save(output)
-    lines = [f"{entry.word}  {' '.join(entry.phones)}  ({entry.source})" for entry in encoded.words]
+        voxgrad.load(voice, home=session.home).say(text, language=language or None).save(output)
+    shown = [written_phones(f"{language}:" if language else "", entry.phones) for entry in encoded.words]
+    lines = [f"{entry.word}  {phones}  ({entry.source})" for entry, phones in zip(encoded.words, shown, strict=True)]
     session.answer(
         {
             "words": [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from voxgrad.cli.shared_options import PresetName, Pronunciations, Session, command
+from voxgrad.cli.shared_options import Language, PresetName, Pronunciations, Session, command
 from voxgrad.cli.terminal import duration, identity
 from voxgrad.errors import BadInputError
 
@@ -33,6 +33,9 @@ def prepare(
         str | None,
         typer.Option(metavar="WHY", help="Why no consent is needed, such as 'my own voice' or 'public domain'."),
     ] = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, such as 'CC BY 4.0'.")
+    ] = None,
     texts: "TranscriptSpec",
     transcribe: Annotated[
         Literal["auto", "faster-whisper", "pocketsphinx"] | None,
@@ -48,6 +51,7 @@ def prepare(
         bool,
         typer.Option("--denoise", help="Suppress noise with RNNoise, in the dataset only; needs voxgrad[denoise]."),
     ] = False,
+    language: Language = "en",
     text_frontend: Annotated[Frontend, typer.Option(help="Text front end; must match the base's.")] = "voxgrad",
     lexicon: Pronunciations = None,
     strict: Annotated[
@@ -83,7 +87,9 @@ def prepare(
     from voxgrad.steps.prepare import Options
     from voxgrad.steps.prepare import prepare as step
     from voxgrad.store.artifact import plain_name
+    from voxgrad.text.languages import known_language
 
+    spoken = known_language(language)
     whole = folder.resolve()  # "." and ".." have names too
     called = whole.parent.name if whole.name == "wavs" and name is None else whole.name
     options = Options(
@@ -91,10 +97,11 @@ def prepare(
         texts.form,
         lexicon,
         _base(session.store, base),
-        None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model),
+        None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model, spoken),
         Policy(strict, keep_all, drop_worst),
         speaker,
         _statement(session, folder, consent, speaker, no_consent_needed),
+        licence,
         denoise,
         engine,
         jobs,
@@ -105,7 +112,7 @@ def prepare(
             folder,
             name=plain_name(called) if name is None else name,
             preset=load_prepare_preset(preset, [] if overrides is None else overrides),
-            text=TextSpec(frontend=text_frontend),
+            text=TextSpec(language=spoken, frontend=text_frontend),
             options=options,
             emit=progress.emit,
         )
@@ -196,7 +203,7 @@ def align(
     if artifact.kind == "dataset":
         model = _find(store, voice, _MODELS)
         with session.progress() as progress:
-            written = search(artifact, model, output, force=force, emit=progress.emit)
+            written = search(store, artifact, model, output, force=force, emit=progress.emit)
     elif voice is not None:
         raise BadInputError(
             f"{artifact.kind} {artifact.ref} is not a dataset, so --voice does not apply", "Leave out --voice."

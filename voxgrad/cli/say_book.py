@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from voxgrad.events import Emit, Said, counted
 if TYPE_CHECKING:
     from voxgrad.documents.epub import Book
     from voxgrad.steps.read_book import BookPart, ReadBook
+    from voxgrad.voice.voice import Voice
 
 _BOOK: Final = ".epub"
 _LONGEST_NAME: Final = 60
@@ -43,7 +45,9 @@ def list_book(session: Session, path: Path) -> None:
         shown.add_row(str(number), Text(chapter.title), str(characters))
         listed.append({"number": number, "title": chapter.title, "characters": characters})
     session.answer(
-        {"title": book.title, "authors": list(book.authors), "chapters": listed}, shown, f"say {shlex.quote(str(path))}"
+        {"title": book.title, "authors": list(book.authors), "language": book.language, "chapters": listed},
+        shown,
+        f"say {shlex.quote(str(path))}",
     )
 
 
@@ -73,20 +77,35 @@ def say_book(
         request.require_timings_beside()
     for target, _ in parts:
         check_writable_audio(target, request.delivery)
-    warnings = [f"{reason}: it is left out" for reason in book.missing] + list(book.warnings)
-    if book.language and not book.language.lower().startswith("en"):
-        warnings.append(f"the book is in {book.language}, but is read as English")
-    request.session.warn(warnings)
+    request.session.warn([f"{reason}: it is left out" for reason in book.missing] + list(book.warnings))
     with request.session.progress() as progress:
-        _read_parts(request, parts, book.missing, progress.emit)
+        voice = request.load(request.voice, progress.emit)
+        request = _in_its_language(request, book, voice, progress.emit)
+        _read_parts(request, voice, parts, book.missing, progress.emit)
+
+
+def _in_its_language(request: SayRequest, book: "Book", voice: "Voice", emit: Emit) -> SayRequest:
+    """The request in the book's language, unless another is asked for, or the voice does not speak it."""
+    from voxgrad.text.languages import known_language, named
+
+    if request.synthesis.language is not None or not book.language:
+        return request
+    try:
+        language = voice.text_in(known_language(book.language)).language
+    except BadInputError:
+        read = named([voice.own_language])
+        message = f"the book is in {book.language}, which {voice.artifact.ref} does not speak: it is read as {read}"
+        emit(Said(message, "warning"))
+        return request
+    return replace(request, synthesis=request.synthesis.model_copy(update={"language": language}))
 
 
 def _read_parts(
-    request: SayRequest, parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: Emit
+    request: SayRequest, voice: "Voice", parts: "list[tuple[Path, BookPart]]", missing: tuple[str, ...], emit: Emit
 ) -> None:
     from voxgrad.steps.read_book import NoChapterError, read_book
 
-    job = request.job("", request.load(request.voice, emit), emit)
+    job = request.job("", voice, emit)
     unreadable = 0
     for path, part in parts:
         try:

@@ -211,9 +211,10 @@ class SayRequest:
 
         line = 1
         for text in texts:
-            warn_unread(text, emit, strict=self.strict, line=line if line > 1 else None)
+            said = replace(job, text=text)
+            warn_unread(said, emit, strict=self.strict, line=line if line > 1 else None)
             if self.strict or len(text) < _KNOWN_FIRST:
-                warn_unknown(replace(job, text=text).summarize().unknown, emit, strict=self.strict)
+                warn_unknown(said.summarize().unknown, emit, strict=self.strict)
             line += text.count("\n")
             yield text
 

@@ -125,6 +125,9 @@ Vocoder = Annotated[
 Seed = Annotated[
     int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Random seed: another seed gives another reading.")
 ]
+Language = Annotated[
+    str, typer.Option(metavar="CODE", help="Language of the text: en, or with voxgrad[languages] es, fr, it, …")
+]
 Pronunciations = Annotated[
     Path | None,
     typer.Option("--lexicon", metavar="FILE", help="Your own pronunciations: a file with lines of `word  PHONES`."),

@@ -37,7 +37,8 @@ def ls(
         str | None,
         typer.Argument(
             metavar="KIND",
-            help="base, vocoder, dataset, voice, speech, evaluation, card, onnx, or speakers: all names for --voice.",
+            help="base, vocoder, dataset, voice, speech, evaluation, card, onnx, language, or speakers: all names for "
+            "--voice.",
         ),
     ] = None,
     *,
@@ -66,7 +67,8 @@ def ls(
 
 def speakers(store: "Store") -> "list[Speaker]":
     """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
-    from voxgrad.voice.speakers import Speaker, speakers_of
+    from voxgrad.voice.speakers import Speaker, speakers_in, speakers_of
+    from voxgrad.weights import languages_of
 
     listed = []
     newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
@@ -75,15 +77,19 @@ def speakers(store: "Store") -> "list[Speaker]":
         own = artifact.manifest.settings.get("acoustic", {}).get("voice")
         listed.append(replace(known.get(own, Speaker(name, None, None, None, None)), name=name))
         if artifact.kind == "base":
-            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in known.values()]
+            others = speakers_in(languages_of(artifact, store), artifact)
+            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in (*known.values(), *others)]
     return listed
 
 
 def speakers_table(listed: "Sequence[Speaker]") -> "Table":
     """Names for --voice, with what is known of each."""
+    from voxgrad.text.languages import name_of
+
     shown = table("name", "sex", "accent", "pitch", no_wrap={"name"})
     for speaker in listed:
-        shown.add_row(speaker.name, speaker.sex, speaker.accent, speaker.pitch)
+        only = None if speaker.language is None else f"speaks {name_of(speaker.language)}"
+        shown.add_row(speaker.name, speaker.sex, speaker.accent or only, speaker.pitch)
     return shown
 
 
@@ -98,10 +104,18 @@ def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
         if isinstance(entry, DamagedArtifact):
             shown.add_row(entry.kind, entry.ref, entry.state, "", entry.error.message, style="red")
             continue
-        origin = [*entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
+        origin = [*_taught(entry), *entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
         created = entry.manifest.created[:10]
         shown.add_row(entry.kind, entry.ref, created, size(entry.size), ", ".join(origin))
     return shown
+
+
+def _taught(artifact: "Artifact") -> list[str]:
+    """The languages that an artifact teaches, for people."""
+    from voxgrad.text.languages import named
+
+    codes = artifact.manifest.settings["languages"] if artifact.kind == "language" else ()
+    return [named([code]) for code in codes]
 
 
 def forest(lineage: "Lineage") -> "Group":
@@ -206,6 +220,7 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
 
     manifest = artifact.manifest
     about = {
+        "languages": _spoken(artifact, lineage),
         "created": manifest.created,
         "directory": str(artifact.directory),
         "digest": artifact.digest,
@@ -235,6 +250,19 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
         section("made from it", by_kind),
         tree,
     )
+
+
+def _spoken(artifact: "Artifact", lineage: "Lineage") -> str | None:
+    """The languages that an artifact speaks or teaches, for people; None for what does not speak."""
+    from voxgrad.text.languages import named
+    from voxgrad.weights import languages_of, spoken_by
+
+    if artifact.kind == "language":
+        taught = artifact.manifest.settings
+        return ", ".join(f"{named([code])} by {taught['voices'][code]}" for code in taught["languages"])
+    if artifact.kind not in {"voice", "base"}:
+        return None
+    return named(spoken_by(artifact, languages_of(artifact, lineage.store)))
 
 
 def _without_long_list(settings: dict[str, Any]) -> dict[str, Any]:

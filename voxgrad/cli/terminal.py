@@ -113,6 +113,8 @@ _USES = {
 
 def use_of(artifact: "Artifact") -> str | None:
     """The command that one types next with an artifact, if there is a usual one."""
+    if artifact.kind == "language":
+        return f"say --language {artifact.manifest.settings['languages'][0]} TEXT -o hello.wav"
     use = _USES.get(artifact.kind)
     return None if use is None else use.format(ref=artifact.ref)
 

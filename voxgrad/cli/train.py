@@ -82,6 +82,8 @@ class Run(Generic[Settings]):
     name: str
     """Of its result."""
     how: "RunOptions"
+    others: "tuple[Artifact, ...]" = ()
+    """Datasets beside the first."""
 
     def parent(self, session: Session, role: str, wanted: str | None, kind: str) -> "Artifact":
         """The artifact that the run starts from, besides the dataset; a resumed run gets the same one.
@@ -114,17 +116,22 @@ def begin_or_resume(
                 f"--resume takes all settings from the run, so {beside} cannot be used", "Remove one of them."
             )
         record = find_run(session.store, step, run).record
-        dataset = session.store.origin(record.parents["dataset"], "dataset")
+        dataset, *others = (
+            session.store.origin(parent, "dataset")
+            for role, parent in record.parents.items()
+            if role.partition("-")[0] == "dataset"
+        )
         settings = spec.model_validate(record.settings)
-        return Run(record, settings, dataset, record.name, replace(how, budget=record.budget))
+        return Run(record, settings, dataset, record.name, replace(how, budget=record.budget), tuple(others))
     if run is not None:
         raise BadInputError(
             f"{run!r} was named without --resume",
             f"Write --resume {run} to continue it, or leave {run} out to start a new run.",
         )
-    dataset = session.store.find(training.data, "dataset")
+    wanted = [None] if training.data is None else training.data.split(",")
+    dataset, *others = (session.store.find(ref, "dataset") for ref in wanted)
     name = dataset.name if training.name is None else training.name
-    return Run(None, load_settings(spec, preset, training.overrides), dataset, name, how)
+    return Run(None, load_settings(spec, preset, training.overrides), dataset, name, how, tuple(others))
 
 
 @command(training="voxgrad.settings.TrainingOptions")
@@ -174,20 +181,37 @@ def finetune(
 
 @command(training="voxgrad.settings.TrainingOptions")
 def pretrain(
-    session: Session, *, run: RunId = None, preset: PresetName = "base-small", training: "TrainingOptions"
+    session: Session,
+    *,
+    run: RunId = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="REF", help="Teach this base the languages of the datasets (REF,REF,…).")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="REF", help="With --base: languages to go on from.")
+    ] = None,
+    preset: PresetName = "base-small",
+    training: "TrainingOptions",
 ) -> None:
     """Train a base from scratch. After an interruption, the same command resumes from the last checkpoint."""
     session.loading()
     from voxgrad.settings import Preset
-    from voxgrad.steps.train import PRETRAIN
+    from voxgrad.steps.train import PRETRAIN, teach
     from voxgrad.steps.train import pretrain as step
 
     begun = begin_or_resume(session, PRETRAIN, run, training, Preset, preset)
+    settings: dict[str, Any] = {"name": begun.name, "preset": begun.settings, "options": begun.how}
     with session.progress() as progress:
-        base = step(
-            session.store, begun.dataset, name=begun.name, preset=begun.settings, emit=progress.emit, options=begun.how
-        )
-    session.answer(described(base), summary(base), f"finetune --base {base.name}")
+        if base is not None or (begun.record is not None and "base" in begun.record.parents):
+            datasets, english = [begun.dataset, *begun.others], begun.parent(session, "base", base, "base")
+            known = begun.record.parents if begun.record is not None else {"start": start} if start is not None else {}
+            before = begun.parent(session, "start", start, "language") if "start" in known else None
+            made = teach(session.store, datasets, english, before, emit=progress.emit, **settings)
+        elif begun.others:
+            raise BadInputError("a base is trained on one dataset", "Name one, or give --base to teach it languages.")
+        else:
+            made = step(session.store, begun.dataset, emit=progress.emit, **settings)
+    session.answer(described(made), summary(made), f"finetune --base {made.name}" if made.kind == "base" else None)
 
 
 @command(training="voxgrad.settings.TrainingOptions")

@@ -20,7 +20,7 @@ from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.model.mas import log_prior
 from voxgrad.preparation.alignment import means
-from voxgrad.text.tokens import Encoded
+from voxgrad.text.symbols import Encoded
 
 _LONGEST: Final = 300
 """Frames of a token, 3.5 s."""

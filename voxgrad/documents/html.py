@@ -54,6 +54,8 @@ _MARKDOWN_NOTE: Final = re.compile(
 _OPTIONAL_END: Final = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
 _NO_TEXT: Final = re.compile(r"\s*|\d+\. |[\x01-\x06<].*", re.DOTALL)
 _NO_XML: Final = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENGLISH: Final = "en"
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_]\w{1,8})*")
 _EMPHASES: Final = {"em": "moderate", "strong": "strong"}
 
 
@@ -78,11 +80,13 @@ class Converted:
     """What is left out, in sentences."""
     notes: tuple[str, ...] = ()
     """Targets of the note references, as ``notes.xhtml#n1``."""
+    language: str = ""
+    """Of all of it; empty for English, and where nothing is said of it."""
 
     @property
     def ssml(self) -> str:
         """All of it as one document."""
-        return f"<speak>{''.join(part.ssml for part in self.parts)}</speak>"
+        return f"<speak{_in_language(self.language)}>{''.join(part.ssml for part in self.parts)}</speak>"
 
 
 def html_to_ssml(
@@ -102,7 +106,8 @@ def html_to_ssml(
     reader = _Reader(emphasis=emphasis, anchors=anchors, notes=notes or (), closed=_closed(html))
     reader.feed(html)
     reader.close()
-    converted = Converted(tuple(reader.finished()), tuple(reader.warnings), tuple(reader.references))
+    parts = tuple(reader.finished())
+    converted = Converted(parts, tuple(reader.warnings), tuple(reader.references), reader.language)
     own = [unquote(target[1:]) for target in converted.notes if target.startswith("#") and target != "#"]
     if notes is None and own:
         return html_to_ssml(html, emphasis=emphasis, anchors=anchors, notes=own)
@@ -133,6 +138,16 @@ def escaped(text: str) -> str:
     'a &lt; b &amp; c'
     """
     return escape(_NO_XML.sub(" ", text), quote=False)
+
+
+def _primary(language: str) -> str:
+    """The code of a language without that of a country."""
+    return re.split("[-_]", language.lower())[0]
+
+
+def _in_language(language: str) -> str:
+    """The attribute that marks a language; nothing for none."""
+    return f' xml:lang="{escaped(language)}"' if _LANGUAGE.fullmatch(language) else ""
 
 
 @dataclass
@@ -169,6 +184,9 @@ class _Reader(PageParser):
         self._open: list[str] = []
         self._skipped: tuple[str, int] | None = None
         self._heading = False
+        self.language = ""
+        self._languages: list[tuple[str, str]] = []  # of open elements, from the first on that names one
+        self._marked = ""  # the language that is open in the paragraph
         self._lists: list[int | None] = []
         self._tables: list[_Table] = []
         self._linked = False
@@ -180,6 +198,7 @@ class _Reader(PageParser):
                 self._skipped = (tag, self._skipped[1] + 1)
             return
         attributes = {name: value or "" for name, value in attrs}
+        self._begin_language(tag, attributes.get("lang") or attributes.get("xml:lang", ""))
         name = attributes.get("id") or (attributes.get("name", "") if tag == "a" else "")
         if name in self._anchors:
             self._begin_part(name)
@@ -200,7 +219,10 @@ class _Reader(PageParser):
             name, depth = self._skipped
             if tag == name:
                 self._skipped = (name, depth - 1) if depth > 1 else None
+                if self._skipped is None:
+                    self._leave_language(tag)
             return
+        self._leave_language(tag)
         if tag in _BLOCKS:
             self._end_block(tag)
         elif tag in {"td", "th"}:
@@ -226,6 +248,37 @@ class _Reader(PageParser):
             for anchor, written, heading in self._parts
             if any(element.startswith("<p>") for element in written) or anchor
         ]
+
+    def _begin_language(self, tag: str, language: str) -> None:
+        """An element, and its language; those without one have that of the element around them."""
+        if tag in {"html", "body"}:
+            self.language = self.language or ("" if _primary(language) == _ENGLISH else language)
+            return
+        if (
+            self._languages
+            and self._languages[-1][0] in _OPTIONAL_END
+            and (self._languages[-1][0] == tag or (self._languages[-1][0] == "p" and tag in _BLOCKS))
+        ):
+            self._languages.pop()
+        if (language or self._languages) and tag not in _VOID:
+            self._languages.append((tag, language or self._spoken_here))
+
+    def _leave_language(self, tag: str) -> None:
+        at = next((at for at in reversed(range(len(self._languages))) if self._languages[at][0] == tag), None)
+        if at is not None:
+            del self._languages[at:]
+
+    @property
+    def _spoken_here(self) -> str:
+        """The language of what is read, where that is not the page's."""
+        language = self._languages[-1][1] if self._languages else self.language
+        same = _primary(language) == (_primary(self.language) or _ENGLISH)
+        return "" if same or _LANGUAGE.fullmatch(language) is None else language
+
+    def _end_language(self) -> None:
+        if self._marked:
+            self._paragraph.append("</lang>")
+        self._marked = ""
 
     def _is_silent(self, tag: str, attributes: dict[str, str]) -> bool:
         kinds = f"{attributes.get('epub:type', '')} {attributes.get('role', '')}"
@@ -298,17 +351,25 @@ class _Reader(PageParser):
         elif tag == "q":
             self._write("“")
         elif tag in _EMPHASES and self._emphasis and tag not in self._open:
+            self._end_language()
             self._open.append(tag)
             self._paragraph.append(f'<emphasis level="{_EMPHASES[tag]}">')
 
     def _end_emphasis(self, tag: str | None = None) -> None:
         """End an emphasis with all that is within it; None: all that are open."""
+        self._end_language()
         while self._open:
             self._paragraph.append("</emphasis>")
             if self._open.pop() == tag:
                 return
 
     def _write(self, text: str) -> None:
+        here = self._spoken_here
+        if text.strip() and here != self._marked:
+            self._end_language()
+            if here:
+                self._paragraph.append(f"<lang{_in_language(here)}>")
+            self._marked = here
         self._paragraph.append(escaped(text))
 
     def _end_link(self) -> None:

@@ -133,7 +133,7 @@ def perceptual(metrics_by_models: PerceptualMetrics, audio: Waveform, clip: Clip
     found: Mapping[str, float | None] = {
         "misheard": misheard,
         "wrong": None if aligner is None else aligner.words_wrong(audio, clip.text),
-        "words": len(words(clip.normalised)),
+        "words": len(words(clip.normalised, metrics_by_models.language)),
         "distillmos": metrics_by_models.clearness(audio),
         "dnsmos": metrics_by_models.quality(audio),
     }

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -26,7 +27,8 @@ from voxgrad.audio.praat import f0_of_frames
 from voxgrad.evaluation.verdicts import CLEARNESS, LIKENESS, UNDERSTOOD
 from voxgrad.preparation.speech_recognition import Recogniser, hear, sphinx_samples
 from voxgrad.settings import MelSpec, TextSpec
-from voxgrad.text.normalize import normalize
+from voxgrad.text.normalize import NothingToSayError, normalize
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.text.tokens import encode
 from voxgrad.training.alignment import labels
 
@@ -185,13 +187,15 @@ def not_installed(recogniser: Recogniser | None) -> list[str]:
 
 
 class PerceptualMetrics:
-    """Models that are installed, each loaded once; a metric without its model is None."""
+    """Models that are installed, each loaded once; a metric without one that knows the language is None."""
 
-    def __init__(self, recogniser: Recogniser | None = None) -> None:
+    def __init__(self, recogniser: Recogniser | None = None, language: str = ENGLISH) -> None:
         self.recogniser = recogniser
+        self.language = language
         self.lacking = not_installed(recogniser)
         """Measures without a model."""
-        self.aligner = None if find_spec("pocketsphinx") is None else ForcedAligner()
+        english = language == ENGLISH  # all that pocketsphinx knows
+        self.aligner = ForcedAligner() if english and find_spec("pocketsphinx") is not None else None
         self._encoder = self._loaded(LIKENESS, lambda: import_module("resemblyzer").VoiceEncoder("cpu", verbose=False))
         self._distillmos = self._loaded(CLEARNESS, lambda: import_module("distillmos").ConvTransformerSQAModel().eval())
         self._dnsmos = self._loaded(DNSMOS, lambda: import_module("speechmos.dnsmos"))
@@ -211,8 +215,8 @@ class PerceptualMetrics:
         """How many words the recogniser replaces, deletes or inserts (Levenshtein distance)."""
         if self.recogniser is None:
             return None
-        # Whisper writes numbers in digits.
-        return edits(words(normalised), words(normalize(hear(self.recogniser, waveform).text)))
+        heard = hear(self.recogniser, waveform).text
+        return misheard(normalised, heard, self.language)
 
     def speech(self, waveforms: Sequence[Waveform]) -> list[Samples] | None:
         """Recordings at 16 kHz and of equal loudness, without their silences."""
@@ -250,13 +254,37 @@ class PerceptualMetrics:
         return float(self._distillmos(samples[None]))
 
 
-def words(text: str) -> list[str]:
+def words(text: str, language: str = ENGLISH) -> list[str]:
     """The words of a text, without marks.
 
-    >>> words("It's warm, isn't it?")
-    ["it's", 'warm', "isn't", 'it']
+    >>> words("It's warm, isn't it?"), words("Él pagó 12,50 euros.", "es")
+    (["it's", 'warm', "isn't", 'it'], ['él', 'pagó', '12,50', 'euros'])
     """
-    return re.findall(r"[a-z']+", text.lower())
+    return re.findall(r"[a-z']+" if language == ENGLISH else r"[^\W_]+(?:['.,:][^\W_]+)*", text.lower())
+
+
+def misheard(normalised: str, heard: str, language: str) -> int:
+    """How many words of a text a recogniser replaced, deleted or inserted; it may write numbers in digits.
+
+    >>> misheard("a cat of twenty", "A hat of 20.", "en"), misheard("un gato de veinte", "Un pato de 20.", "es")
+    (1, 1)
+    """
+    if language == ENGLISH:
+        return edits(words(normalised), words(normalize(heard)))
+    said, found = words(normalised, language), words(_read(heard, language)[0], language)
+    blocks = SequenceMatcher(None, said, found, autojunk=False).get_opcodes()
+    differing = [(said[a:b], found[c:d]) for kind, a, b, c, d in blocks if kind != "equal"]
+    # Numbers are the same if they sound alike.
+    return sum(edits(*pair) for pair in differing if len({_read(" ".join(side), language)[1] for side in pair}) == 2)
+
+
+def _read(text: str, language: str) -> tuple[str, str]:
+    """A text as it is normalised, and as it sounds, in phones without stress."""
+    try:
+        read = encode(text, TextSpec(language=language, add_blank=False))
+    except NothingToSayError:
+        return "", ""
+    return read.normalised, re.sub("[ ˈˌ]", "", "".join(read.phones))
 
 
 def edits(reference: Sequence[str], found: Sequence[str]) -> int:

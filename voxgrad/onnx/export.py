@@ -34,7 +34,8 @@ from voxgrad.settings import OnnxSpec, SynthesisSpec
 from voxgrad.settings.model import either
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import Identified
-from voxgrad.text.tokens import BLANK, encode
+from voxgrad.text.symbols import BLANK
+from voxgrad.text.tokens import encode
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
 
 _TASK, _COMPARISON = "export", "compare with torch"

@@ -12,7 +12,7 @@ from voxgrad.model.diffusion import FRAME_MULTIPLE, Condition
 from voxgrad.model.gradtts import GradTTS, frame_prosody, predicted_durations, sharpen
 from voxgrad.onnx.fourier import FourierTransform
 from voxgrad.settings import SynthesisSpec
-from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
 from voxgrad.vocoder.source_filter import (
     MOMENTUM,
     TINY,

@@ -19,8 +19,10 @@ from voxgrad.model import mas
 from voxgrad.settings import MelSpec, TextSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.text.dictionary import CONSONANTS, VOWELS
+from voxgrad.text.ipa import NEAREST
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.symbols import ENGLISH, Encoded
+from voxgrad.text.tokens import encode
 
 CLASSES: Final = ("", *VOWELS, *CONSONANTS)
 """Silence, and the 39 phones without stress."""
@@ -106,12 +108,12 @@ class Suspect:
     gain: float
 
 
-def suspects(text: str, mel: Tensor, lexicon: Lexicon) -> tuple[Suspect, ...]:
+def suspects(text: str, mel: Tensor, lexicon: Lexicon, language: str = ENGLISH) -> tuple[Suspect, ...]:
     """The likeliest wrong word of each kind; none where the text has more phones than the classifier has frames.
 
     ``mel`` is a log-mel of the default settings, (80, frames), in which ``text`` should be said.
     """
-    aligned = _aligned_phones(text, mel, lexicon)
+    aligned = _aligned_phones(text, mel, lexicon, language)
     if aligned is None:
         return ()
     likelihoods, _, words, before, after, whole = aligned
@@ -143,9 +145,9 @@ class _AlignedPhones(NamedTuple):
     whole: float
 
 
-def _aligned_phones(text: str, mel: Tensor, lexicon: Lexicon) -> _AlignedPhones | None:
+def _aligned_phones(text: str, mel: Tensor, lexicon: Lexicon, language: str) -> _AlignedPhones | None:
     """None where the text has no phones, or more than the classifier has frames."""
-    phones, words = _graph(text, lexicon)
+    phones, words = _graph(text, lexicon, language)
     likelihoods = phone_likelihoods(mel)
     spoken = int((phones > 0).sum())
     if not spoken or spoken + 1 > len(likelihoods):
@@ -159,15 +161,16 @@ def _worst(kind: Kind, names: Sequence[str], scores: Sequence[float], whole: flo
     return Suspect(kind, names[index], round(float(scores[index] - whole), 2))
 
 
-def _graph(text: str, lexicon: Lexicon) -> tuple[NDArray[np.int64], list[tuple[str, int, int]]]:
+def _graph(text: str, lexicon: Lexicon, language: str) -> tuple[NDArray[np.int64], list[tuple[str, int, int]]]:
     """Phones in a row, as (states,) indices of `CLASSES`, and the words with their first states and those after them.
 
-    Before and after every word is a silence, which may be left out.
+    Before and after every word is a silence, which may be left out. Phones of other languages are taken for the nearest
+    of English.
     """
-    encoded = encode(text, TextSpec(add_blank=False), lexicon)
+    encoded = encode(text, TextSpec(language=language, add_blank=False), lexicon)
     phones, words = [0], []
     for word in encoded.words:
-        labels = [label.rstrip("012") for label in encoded.phones[word.start : word.stop]]
+        labels = [NEAREST.get(label, label).rstrip("012") for label in encoded.phones[word.start : word.stop]]
         states = [CLASSES.index(label) for label in labels if label in CLASSES[1:]]
         words.append((word.word, len(phones), len(phones) + len(states)))
         phones += [*states, 0]
@@ -239,13 +242,13 @@ class Reading:
     repeated: tuple[str, float]
 
 
-def reading(text: str, mel: Tensor, others: Sequence[str], lexicon: Lexicon) -> Reading | None:
+def reading(text: str, mel: Tensor, others: Sequence[str], lexicon: Lexicon, language: str = ENGLISH) -> Reading | None:
     """Compares a recording with its text, with other texts, and with the text read carelessly.
 
     ``mel`` is a log-mel of the default settings, (80, frames). None where the text has more phones than the classifier
     has frames, or none.
     """
-    aligned = _aligned_phones(text, mel, lexicon)
+    aligned = _aligned_phones(text, mel, lexicon, language)
     if aligned is None:
         return None
     likelihoods, phones, words, before, after, whole = aligned
@@ -260,7 +263,7 @@ def reading(text: str, mel: Tensor, others: Sequence[str], lexicon: Lexicon) -> 
             if stop - start > 1:  # a single phone that is said twice is a long one
                 gain = _likelihood(likelihoods, np.concatenate([phones[: stop + 1], phones[start:]])) - whole
                 repeated = max(repeated, (said, gain), key=lambda one: one[1])
-    other = max((_likelihood(likelihoods, _graph(one, lexicon)[0]) for one in others), default=_IMPOSSIBLE)
+    other = max((_likelihood(likelihoods, _graph(one, lexicon, language)[0]) for one in others), default=_IMPOSSIBLE)
     distance = float(likelihoods.max(1).mean()) - whole / len(likelihoods)
     return Reading(
         round(distance, 3),
@@ -318,10 +321,15 @@ class TranscriptScore:
         return self.likelihood - self.backwards
 
 
+Aligner = tuple[ArtifactLocation, tuple[ArtifactLocation, str] | None]
+"""Where a base lies, and what teaches it the language of the texts, with its code; None: English."""
+
+
 @lru_cache(maxsize=2)
-def loaded(slot: ArtifactLocation) -> AcousticModel:
+def loaded(aligner: Aligner) -> AcousticModel:
     """The base that lies somewhere, loaded once in every process."""
-    return load_acoustic_model(Artifact.load(slot))
+    base, language = aligner
+    return load_acoustic_model(Artifact.load(base), language and (Artifact.load(language[0]), language[1]))
 
 
 @torch.inference_mode()

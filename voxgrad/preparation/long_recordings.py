@@ -15,8 +15,10 @@ from voxgrad.audio.clean import Span
 from voxgrad.errors import BadInputError
 from voxgrad.model import mas
 from voxgrad.preparation.alignment import means, searched
+from voxgrad.text.ipa import BLANKS
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE, encode
+from voxgrad.text.symbols import CHARACTER_IDS, PUNCTUATION, SPACE
+from voxgrad.text.tokens import encode
 
 Floats = NDArray[np.float32]
 
@@ -27,7 +29,7 @@ _REACH = 800
 _FORBIDDEN = 1e6
 _FADING = 3  # frames
 _ENDS = (".", "!", "?")
-_MARKS = frozenset({BLANK, *(CHARACTER_IDS[mark] for mark in PUNCTUATION)})
+_MARKS = frozenset({*BLANKS, *(CHARACTER_IDS[mark] for mark in PUNCTUATION)})
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _script(base: AcousticModel, text: str, lexicon: Lexicon) -> _Script:
             chunks.append(chunk)
             said.append(tokens)
     if not chunks:
-        raise BadInputError("its text has no words to speak", "Give at least one word in English.")
+        raise BadInputError("its text has no words to speak", "Give at least one word.")
     joined = [[*tokens, SPACE] for tokens in said[:-1]] + [said[-1]]
     parts = [means(base, tokens) for tokens in _groups(chunks, joined)]
     return _Script(
@@ -122,7 +124,7 @@ def _script(base: AcousticModel, text: str, lexicon: Lexicon) -> _Script:
 def _at_the_ends(tokens: list[int]) -> list[bool]:
     """Which tokens of a chunk lie before its first phone or after its last.
 
-    >>> _at_the_ends([BLANK, 99, BLANK, 98, BLANK, SPACE])
+    >>> _at_the_ends([BLANKS[0], 99, BLANKS[0], 98, BLANKS[0], SPACE])
     [True, False, False, False, True, True]
     """
     spoken = [index for index, token in enumerate(tokens) if token not in _MARKS]

@@ -31,14 +31,14 @@ from voxgrad.audio.io import Waveform
 from voxgrad.audio.mel import log_mel
 from voxgrad.device import torch_threads
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
-from voxgrad.preparation.alignment import TranscriptScore, loaded, score_transcript, suspects
+from voxgrad.preparation.alignment import Aligner, TranscriptScore, loaded, score_transcript, suspects
 from voxgrad.preparation.long_recordings import match_script
 from voxgrad.preparation.speech_recognition import Heard, Recogniser, recognise
 from voxgrad.settings import AudioSpec, MelSpec, TextSpec
-from voxgrad.store.artifact import ArtifactLocation
-from voxgrad.text.dictionary import is_vowel
+from voxgrad.text.ipa import is_phone
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.tokens import Encoded, encode_transcript
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import encode_transcript
 from voxgrad.training.dataset import Clip
 from voxgrad.transcripts.registry import Entry, Problem
 
@@ -57,7 +57,7 @@ class RecordingSettings:
     audio: AudioSpec
     text: TextSpec
     lexicon: Lexicon
-    base: ArtifactLocation | None
+    base: Aligner | None
     """What aligns; None: nothing is aligned, and long recordings cannot be matched."""
     recogniser: Recogniser | None
     """What writes down recordings without a text; None: nothing does."""
@@ -211,15 +211,15 @@ def _made(entry: Entry, cleaned: CleanedClip, how: RecordingSettings) -> Prepare
     )
 
 
-def _fit(base: ArtifactLocation, text: str, mel: Tensor, how: RecordingSettings) -> TranscriptScore | None:
+def _fit(base: Aligner, text: str, mel: Tensor, how: RecordingSettings) -> TranscriptScore | None:
     found = score_transcript(loaded(base), text, mel, how.lexicon)
     if found is None or how.audio.mel != MelSpec():  # the classifier knows no other mel
         return found
-    return replace(found, suspects=suspects(text, mel, how.lexicon))
+    return replace(found, suspects=suspects(text, mel, how.lexicon, how.text.language))
 
 
 def _record(entry: Entry, cleaned: CleanedClip, encoded: Encoded, heard: Heard | None) -> dict[str, Any]:
-    phones = sum(is_vowel(label) or (len(label) <= 2 and label.isupper()) for label in encoded.phones)
+    phones = sum(is_phone(label) for label in encoded.phones)
     return {
         "recording": entry.recording.name,
         "text_from": entry.source.partition(":")[0],

@@ -22,28 +22,12 @@ from pydantic import Field, ValidationError
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError
 from voxgrad.files import atomic_write, explain_os_errors, sync_directory, sync_file
 from voxgrad.preparation.consent import agreed
-from voxgrad.settings import Spec, TextSpec
+from voxgrad.preparation.phones import frequencies, phones_of
+from voxgrad.settings import Spec
 from voxgrad.store.artifact import check_name
-from voxgrad.text.dictionary import CONSONANTS, VOWELS
-from voxgrad.text.tokens import encode_transcript
+from voxgrad.text.languages import known_language, name_of
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.transcripts.registry import one_line
-
-ALL_PHONES = frozenset((*VOWELS, *CONSONANTS))
-"""The phones of English, without stress."""
-
-
-def phones_of(text: str) -> list[str]:
-    """The phones of a text, without stress.
-
-    >>> phones_of("Hello.")
-    ['HH', 'AH', 'L', 'OW']
-
-    Raises:
-        BadInputError: it cannot be read.
-    """
-    labels = (label.rstrip("012") for label in encode_transcript(text, TextSpec(add_blank=False)).phones)
-    return [label for label in labels if label in ALL_PHONES]
-
 
 RECORD: Final = "session.json"
 MOST_PROMPTS: Final = 2000
@@ -51,10 +35,16 @@ _LIST, _WAVS = "metadata.csv", "wavs"
 _TAKE: Final = re.compile(r"(?P<number>\d{3,5})\.wav")
 
 
-def default_prompts() -> tuple[str, ...]:
-    """Fifty sentences that contain all phones of English, the rare ones as early and as often as possible."""
-    content = (Path(__file__).parent / "prompts.txt").read_text(encoding="utf-8")
-    return tuple(content.splitlines())
+def default_prompts(language: str = ENGLISH) -> tuple[str, ...]:
+    """Fifty sentences that contain all phones of a language, the rare ones as early and as often as possible.
+
+    Raises:
+        BadInputError: there are none in that language.
+    """
+    place = Path(__file__).with_name("prompts.txt" if language == ENGLISH else f"prompts.{language}.txt")
+    if not place.exists():
+        raise BadInputError(f"there are no prompts in {name_of(language)}", "Give sentences of your own.")
+    return tuple(place.read_text(encoding="utf-8").splitlines())
 
 
 class SessionRecord(Spec):
@@ -62,6 +52,8 @@ class SessionRecord(Spec):
 
     name: str
     """Of the voice."""
+    language: str = ENGLISH
+    """What is spoken."""
     speaker: Annotated[str, Field(max_length=200)]
     statement: Annotated[str, Field(max_length=2000)]
     """What the speaker agreed to."""
@@ -92,26 +84,30 @@ class RecordingSession:
         name: str,
         speaker: str,
         statement: str,
+        language: str = ENGLISH,
         prompts: Sequence[str] | None = None,
         kind: Literal["prompts", "files"] = "prompts",
     ) -> "RecordingSession":
         """Begin a session in a new or empty folder; nobody is recorded who has not agreed to ``statement``.
 
-        ``prompts`` are sentences to read; None: fifty that cover all phones.
+        ``prompts`` are sentences to read; None: fifty that cover all phones of the language.
 
         Raises:
-            BadInputError: speaker or statement is empty, a name or prompt cannot be used, or something is there.
+            BadInputError: speaker or statement is empty, a name, language or prompt cannot be used, or something is
+                there.
             EnvironmentFailureError: the disk is full or cannot be written.
         """
         check_name(name)
         agreed(speaker, statement)
-        chosen = default_prompts() if prompts is None else tuple(_one_line(text) for text in prompts)
+        spoken = known_language(language)
+        chosen = default_prompts(spoken) if prompts is None else tuple(_one_line(text) for text in prompts)
         for text in chosen:
-            if not phones_of(text):
-                raise BadInputError(f"the prompt {text[:60]!r} has no words", "Write English sentences.")
+            if not phones_of(text, spoken):
+                raise BadInputError(f"the prompt {text[:60]!r} has no words", "Write whole sentences.")
         try:
             record = SessionRecord(
                 name=name,
+                language=spoken,
                 speaker=_one_line(speaker),
                 statement=_one_line(statement),
                 created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -207,9 +203,10 @@ class RecordingSession:
         self.write_list()
 
     def coverage(self) -> dict[str, int]:
-        """How often each phone occurs in the takes so far; missing phones have 0."""
-        counts = Counter(phone for number in self.takes() for phone in phones_of(self.prompt(number)))
-        return {phone: counts[phone] for phone in sorted(ALL_PHONES)}
+        """How often each phone of the language occurs in the takes so far; missing phones have 0."""
+        spoken = self.record.language
+        counts = Counter(phone for number in self.takes() for phone in phones_of(self.prompt(number), spoken))
+        return {phone: counts[phone] for phone in sorted(frequencies(spoken))}
 
     def write_list(self) -> None:
         """List all takes for `prepare`; done with every take, and again before one counts on it.

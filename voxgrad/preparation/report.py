@@ -1,9 +1,9 @@
 """The messages of `prepare` about a dataset, and its self-contained report with pictures."""
 
 import io
-import re
+import math
 import textwrap
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from voxgrad import pictures
 from voxgrad.events import Emit, Said, counted
 from voxgrad.pictures import mel_picture, mp3, template
+from voxgrad.preparation import phones
 from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
 from voxgrad.preparation.quality_checks import Duplicates, MixedVoices, Verdict
 from voxgrad.preparation.recording import PreparedClip
-from voxgrad.training.alignment import labels
-from voxgrad.training.dataset import Clip
+from voxgrad.text.languages import name_of
 from voxgrad.transcripts.beside import BESIDE
 from voxgrad.transcripts.registry import Problem, Transcripts
 
@@ -148,30 +148,18 @@ _ENVELOPE = 160
 ENOUGH = 20
 """Times that each phone should be said: fewer leave its sound to chance."""
 
-_FREQUENCIES = """
-    AA 18.8 AE 23.8 AH 110.7 AO 17.7 AW 4.7 AY 13.4 B 17.4 CH 5.3 D 48.5 DH 32.6 EH 29.9 ER 26.4 EY 16.4 F 18.9
-    G 6.6 HH 15.4 IH 59.6 IY 35.1 JH 5.4 K 31.1 L 36.6 M 26.5 N 76.1 NG 8.0 OW 11.3 OY 1.0 P 22.5 R 44.9 S 48.6
-    SH 8.8 T 73.2 TH 4.0 UH 3.1 UW 17.1 V 21.7 W 22.6 Y 4.9 Z 31.0 ZH 0.7
-"""
-ENGLISH = {phone: float(count) for phone, count in re.findall(r"([A-Z]+) ([\d.]+)", _FREQUENCIES)}
-"""Of a thousand phones in the 13,100 transcripts of LJSpeech, as `voxgrad.text` reads them."""
 
-
-def _phone_counts(clips: Iterable[Clip]) -> dict[str, int]:
-    """How often every phone of English is said, the most frequent one of English first."""
-    said = Counter(label.rstrip("012") for clip in clips for label in labels(clip.tokens))
-    return {phone: said[phone] for phone in sorted(ENGLISH, key=lambda phone: -ENGLISH[phone])}
-
-
-def write_report(directory: Path, judged: JudgedRecordings, name: str, consent: str | None) -> None:
+def write_report(directory: Path, judged: JudgedRecordings, name: str, language: str, consent: str | None) -> None:
     """Writes the report and its pictures into a dataset's directory, which already holds the audio."""
-    counts = _phone_counts(prepared.clip for prepared in judged.kept)
+    said = phones.counts((token for prepared in judged.kept for token in prepared.clip.tokens), language)
     page = template(Path(__file__).parent, _TEMPLATE).render(
         name=name,
+        language=language,
+        language_name=name_of(language),
         metrics=judged.metrics(),
         consent=consent,
-        advice=[_advice_on_phones(counts, judged.kept), *_advice(judged)],
-        coverage=_coverage(counts),
+        advice=[*_advice_on_phones(said, judged.kept, language), *_advice(judged)],
+        coverage=_coverage(said, language),
         distributions=pictures.histograms(_distributions(judged.kept), "clips"),
         cards=_cards(judged),
         duplicates=judged.duplicates,
@@ -180,28 +168,36 @@ def write_report(directory: Path, judged: JudgedRecordings, name: str, consent: 
     (directory / PAGE).write_text(page, encoding="utf-8")
 
 
-def _coverage(counts: dict[str, int]) -> list[str]:
-    """How often each phone is said, here and in English, in pictures of a third of the phones, each to its scale."""
-    total, phones = max(1, sum(counts.values())), list(counts)
+_RARITIES = ("Frequent phones", "Less frequent phones", "Rare phones")
+
+
+def _coverage(said: dict[str, int], language: str) -> list[str]:
+    """How often each phone is said, here and in the language, in pictures of a third of them, each to its scale."""
+    total, usual = max(1, sum(said.values())), phones.frequencies(language)
+    each = max(1, math.ceil(len(said) / len(_RARITIES)))
+    labels = ("recordings", name_of(language))
     drawn = []
-    for title, part in zip(("Frequent phones", "Less frequent phones", "Rare phones"), range(0, 39, 13), strict=True):
-        shown = phones[part : part + 13]
-        pairs = [(1000 * counts[phone] / total, ENGLISH[phone]) for phone in shown]
-        drawn.append(pictures.paired_bars(shown, pairs, ("recordings", "English"), f"{title}, of 1000 phones"))
+    for title, first in zip(_RARITIES, range(0, len(said), each), strict=False):  # of none, there is no picture
+        shown = list(said)[first : first + each]
+        pairs = [(1000 * said[phone] / total, usual[phone]) for phone in shown]
+        drawn.append(pictures.paired_bars(shown, pairs, labels, f"{title}, of 1000 phones"))
     return drawn
 
 
-def _advice_on_phones(counts: dict[str, int], kept: Sequence[PreparedClip]) -> str:
-    """How much more text would bring every phone to `ENOUGH`, in a sentence."""
-    rare = sorted((phone for phone in counts if counts[phone] < ENOUGH), key=counts.__getitem__)
-    if not rare:
-        return f"Every phone of English is said at least {ENOUGH} times."
-    per_minute = 60 * max(1, sum(counts.values())) / sum(prepared.clip.seconds for prepared in kept)
-    minutes = max((ENOUGH - counts[phone]) / (ENGLISH[phone] / 1000 * per_minute) for phone in rare)
-    return (
-        f"About {max(1, round(minutes))} more minutes of ordinary text would bring every phone to {ENOUGH}; sentences "
-        f"chosen for it need fewer. Rare now: {', '.join(f'{phone} ({counts[phone]})' for phone in rare)}."
-    )
+def _advice_on_phones(said: dict[str, int], kept: Sequence[PreparedClip], language: str) -> Iterator[str]:
+    """How much more text would bring every phone to `ENOUGH`, in a sentence; none where its phones are not known."""
+    rare = sorted((phone for phone in said if said[phone] < ENOUGH), key=said.__getitem__)
+    if rare:
+        usual = phones.frequencies(language)
+        per_minute = 60 * max(1, sum(said.values())) / sum(prepared.clip.seconds for prepared in kept)
+        minutes = max((ENOUGH - said[phone]) / (usual[phone] / 1000 * per_minute) for phone in rare)
+        yield (
+            f"About {max(1, round(minutes))} more minutes of ordinary text would bring every phone to {ENOUGH}; "
+            f"sentences chosen for it need fewer. "
+            f"Rare now: {', '.join(f'{phone} ({said[phone]})' for phone in rare)}."
+        )
+    elif said:
+        yield f"Every phone of {name_of(language)} is said at least {ENOUGH} times."
 
 
 def _advice(judged: JudgedRecordings) -> Iterator[str]:

@@ -14,9 +14,11 @@ import numpy as np
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.errors import BadInputError, EnvironmentFailureError
 from voxgrad.files import sha256_of
+from voxgrad.text.symbols import ENGLISH
 
 _RATE = 16000
-_MODEL = "base.en"
+_MODELS = {True: "base.en", False: "base"}
+"""Of Whisper, for English and for all languages."""
 _MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 _PACKAGES = {"faster-whisper": "faster_whisper", "pocketsphinx": "pocketsphinx"}
 """The better one first."""
@@ -29,14 +31,17 @@ class Recogniser:
     name: str
     """``faster-whisper`` or ``pocketsphinx``."""
     model: Path | None = None
-    """The folder of a converted Whisper; None: its base.en, which is downloaded once."""
+    """The folder of a converted Whisper; None: its base model, which is downloaded once."""
+    language: str = ENGLISH
+    """What is spoken."""
 
     @property
     def settings(self) -> dict[str, str]:
         """What its texts depend on: the content of the model, not its path."""
+        spoken = {} if self.language == ENGLISH else {"recognised_language": self.language}
         if self.model is None:
-            return {"recogniser": self.name}
-        return {"recogniser": self.name, "model": sha256_of(self.model / "model.bin")}
+            return {"recogniser": self.name, **spoken}
+        return {"recogniser": self.name, "model": sha256_of(self.model / "model.bin"), **spoken}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class Heard:
     """Mean over its tokens; None where the recogniser does not say."""
 
 
-def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
-    """Finds an installed recogniser; ``auto`` means any.
+def choose_recogniser(wanted: str, model: Path | None = None, language: str = ENGLISH) -> Recogniser:
+    """Finds an installed recogniser; ``auto`` means any that knows the language.
 
     Raises:
         BadInputError: it is not installed, or no recogniser is; the folder does not hold a converted Whisper.
@@ -64,31 +69,37 @@ def choose_recogniser(wanted: str, model: Path | None = None) -> Recogniser:
             )
         if wanted == "pocketsphinx":
             raise BadInputError("--model applies to Whisper, not to pocketsphinx", "Leave one of the two out.")
-    candidates = [wanted] if wanted != "auto" else list(_PACKAGES) if model is None else ["faster-whisper"]
+    if wanted == "pocketsphinx" and language != ENGLISH:
+        raise BadInputError("pocketsphinx knows only English", "Use faster-whisper.")
+    only_whisper = model is not None or language != ENGLISH
+    candidates = [wanted] if wanted != "auto" else ["faster-whisper"] if only_whisper else list(_PACKAGES)
     for name in candidates:
         if name in _PACKAGES and find_spec(_PACKAGES[name]) is not None:
-            return Recogniser(name, model)
+            return Recogniser(name, model, language)
     missing = " nor ".join(candidates)
     raise BadInputError(
         f"{'neither ' if len(candidates) > 1 else ''}{missing} is installed",
-        "Install one: pip install 'voxgrad[whisper]' or 'voxgrad[pocketsphinx]'.",
+        "Install it: pip install 'voxgrad[whisper]'."
+        if only_whisper
+        else "Install one: pip install 'voxgrad[whisper]' or 'voxgrad[pocketsphinx]'.",
     )
 
 
-def installed_recogniser(wanted: str) -> Recogniser | None:
+def installed_recogniser(wanted: str, language: str = ENGLISH) -> Recogniser | None:
     """Choose a recogniser as `choose_recogniser` does; None where it is not installed."""
     with suppress(BadInputError):
-        return choose_recogniser(wanted)
+        return choose_recogniser(wanted, language=language)
     return None
 
 
-def best_recogniser(*, download: bool) -> Recogniser | None:
+def best_recogniser(language: str = ENGLISH, *, download: bool) -> Recogniser | None:
     """Whisper where its model is on this machine, or can be downloaded; else pocketsphinx; None where neither is."""
     with suppress(BadInputError, OSError, RuntimeError, ValueError):
         choose_recogniser("faster-whisper")
-        folder = import_module("faster_whisper").download_model(_MODEL, local_files_only=not download)
-        return Recogniser("faster-whisper", Path(folder))
-    return installed_recogniser("pocketsphinx")
+        name = _MODELS[language == ENGLISH]
+        folder = import_module("faster_whisper").download_model(name, local_files_only=not download)
+        return Recogniser("faster-whisper", Path(folder), language)
+    return installed_recogniser("pocketsphinx", language)
 
 
 def recognise(recogniser: Recogniser, waveform: Waveform) -> Heard:
@@ -124,15 +135,15 @@ _OFFLINE = "Try another --transcribe; without a network, give a converted Whispe
 def _loaded(recogniser: Recogniser) -> Callable[[Samples], Heard]:
     """What turns samples at 16 kHz into text; its model is loaded once in every process."""
     module: Any = import_module(_PACKAGES[recogniser.name])
-    return _whisper(module, recogniser.model) if recogniser.name == "faster-whisper" else _pocketsphinx(module)
+    return _whisper(module, recogniser) if recogniser.name == "faster-whisper" else _pocketsphinx(module)
 
 
-def _whisper(module: Any, folder: Path | None) -> Callable[[Samples], Heard]:
-    name = _MODEL if folder is None else str(folder)
+def _whisper(module: Any, recogniser: Recogniser) -> Callable[[Samples], Heard]:
+    name = _MODELS[recogniser.language == ENGLISH] if recogniser.model is None else str(recogniser.model)
     model = module.WhisperModel(name, device="cpu", compute_type="int8", cpu_threads=1)
 
     def transcribe(samples: Samples) -> Heard:
-        found, _ = model.transcribe(samples, language="en", beam_size=5)
+        found, _ = model.transcribe(samples, language=recogniser.language, beam_size=5)
         segments = list(found)
         text = " ".join(segment.text.strip() for segment in segments)
         # Segments of one window share its mean; of several, the worst tells most.

@@ -11,13 +11,27 @@ from voxgrad.audio.clean import CleanedClip, cut_clip, open_recording
 from voxgrad.audio.mel import log_mel
 from voxgrad.errors import BadInputError
 from voxgrad.preparation.alignment import Reading, reading
-from voxgrad.preparation.recording_session import phones_of
+from voxgrad.preparation.phones import phones_of
 from voxgrad.settings import PrepareSpec
 from voxgrad.text.lexicon import NONE
+from voxgrad.text.symbols import ENGLISH
 
-_FARTHEST: Final = 1.0
-"""Nats a frame from the likeliest phones; docs/research/preparation.md has the figures of this and the next two."""
-_LEFT_OUT: Final = 5.0
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Of a right take; docs/research/preparation.md has the figures."""
+
+    distance: float
+    """Nats a frame from the likeliest phones."""
+    other: float
+    """Nats by which another text may be likelier."""
+    left_out: float
+    """Nats by which the text may be likelier without some of its words."""
+
+
+_ENGLISH: Final = _Bounds(1.0, 0.0, 5.0)
+_NEAREST: Final = _Bounds(1.7, 10.0, 18.0)
+"""Of the phones of other languages, which are heard as the nearest ones of English."""
 _REPEATED: Final = 16.0
 """Nats, for one nat of distance: a voice that the classifier hears less well gains more by chance."""
 
@@ -53,7 +67,9 @@ class TakeReport:
     reading: Reading | None = None
 
 
-def check_take(path: Path, text: str, others: Sequence[str], preset: PrepareSpec) -> TakeReport:
+def check_take(
+    path: Path, text: str, others: Sequence[str], preset: PrepareSpec, language: str = ENGLISH
+) -> TakeReport:
     """Check one recording of the text of a prompt, as ``preset`` will clean it and warn of it.
 
     ``others`` are texts that may have been read by mistake.
@@ -61,7 +77,7 @@ def check_take(path: Path, text: str, others: Sequence[str], preset: PrepareSpec
     Raises:
         BadInputError: the text cannot be read.
     """
-    spoken = len(phones_of(text))
+    spoken = len(phones_of(text, language))
     try:
         opened = open_recording(path, preset.audio)
         clip = cut_clip(opened, (0.0, opened.waveform.seconds), preset.audio, path.name)
@@ -72,10 +88,10 @@ def check_take(path: Path, text: str, others: Sequence[str], preset: PrepareSpec
     found = None
     if clip.waveform.seconds <= preset.audio.max_seconds:
         mel = log_mel(torch.from_numpy(clip.waveform.samples), preset.audio.mel)
-        found = reading(text, mel, others, NONE)
+        found = reading(text, mel, others, NONE, language)
     rate = spoken / clip.waveform.seconds
     return TakeReport(
-        tuple(_problems(clip, rate, found, preset)),
+        tuple(_problems(clip, rate, found, preset, _ENGLISH if language == ENGLISH else _NEAREST)),
         round(clip.waveform.seconds, 2),
         clip.measures.snr_db,
         clip.source.clipped,
@@ -85,7 +101,9 @@ def check_take(path: Path, text: str, others: Sequence[str], preset: PrepareSpec
     )
 
 
-def _problems(clip: CleanedClip, rate: float, found: Reading | None, preset: PrepareSpec) -> Iterator[TakeProblem]:
+def _problems(
+    clip: CleanedClip, rate: float, found: Reading | None, preset: PrepareSpec, bounds: _Bounds
+) -> Iterator[TakeProblem]:
     checks = preset.checks
     slow, fast = checks.warn_phones_per_second
     if clip.source.clipped > checks.warn_clipped:
@@ -103,16 +121,16 @@ def _problems(clip: CleanedClip, rate: float, found: Reading | None, preset: Pre
     elif rate > fast:
         yield TakeProblem("short", "It is too short for its text: read all of it, more slowly.")
     elif found is not None:
-        yield from _misread(found, clip.waveform.seconds)
+        yield from _misread(found, clip.waveform.seconds, bounds)
 
 
-def _misread(found: Reading, seconds: float) -> Iterator[TakeProblem]:
+def _misread(found: Reading, seconds: float, bounds: _Bounds) -> Iterator[TakeProblem]:
     exactly = "read exactly what is shown."
     words, gain = found.left_out
     again, likelier = found.repeated
-    if found.distance > _FARTHEST or (found.other is not None and found.other > 0):
+    if found.distance > bounds.distance or (found.other is not None and found.other > bounds.other):
         yield TakeProblem("text", f"It does not sound like its text: {exactly}")
-    elif gain > max(_LEFT_OUT, _LEFT_OUT * seconds / 6):  # more words, more chances
+    elif gain > bounds.left_out * max(1, seconds / 6):  # more words, more chances
         yield TakeProblem("left_out", f"“{words}” seems to be missing: {exactly}")
     elif likelier > _REPEATED * (found.distance + 0.15):
         yield TakeProblem("repeated", f"“{again}” seems to be said twice: {exactly}")

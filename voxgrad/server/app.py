@@ -32,6 +32,7 @@ from voxgrad.server.workers import Metrics, WorkerPool
 from voxgrad.server.wyoming import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.store import Store
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.voice.voice import Cast
 
 _FIRST_WORDS: Final = "This is the first sentence."
@@ -93,9 +94,9 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
 async def _warm(service: SpeechService) -> None:
     """Start the workers; each says a sentence, so that the first client waits no longer than the second."""
     voice = service.find(None)
-    passage = next(Cast(voice).passages([_FIRST_WORDS]))
+    passage = next(Cast(voice).passages([_FIRST_WORDS], ENGLISH))
     synthesis = SynthesisSpec()
-    located = (*locations(voice), service.graphs(voice, synthesis))
+    located = (*locations(voice), service.graphs(voice, synthesis), None)
     await service.pool.start(workers.speak, *located, passage, synthesis, DeliverySpec(), 0, ())
 
 

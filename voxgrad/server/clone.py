@@ -27,6 +27,7 @@ from voxgrad.presets import load_prepare_preset, load_preset
 from voxgrad.server.http import HTTPError
 from voxgrad.settings import Spec, TextSpec
 from voxgrad.store.store import Store
+from voxgrad.text.symbols import ENGLISH
 
 _LOG = logging.getLogger("voxgrad.server")
 _NICER: Final = 5  # requests for speech have priority over training
@@ -49,6 +50,8 @@ class CloneRequest(Spec):
     speaker: str
     consent: str
     """As the manifest will have it."""
+    language: str = ENGLISH
+    """Of the recordings."""
     preset: str = "fast"
     minutes: float | None = None
     """Of training; None: as many as the preset takes."""
@@ -71,7 +74,7 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
     store = Store.open(Path(asked.home))
     options = Options(
         base=own_base(store),
-        recogniser=installed_recogniser("faster-whisper"),
+        recogniser=installed_recogniser("faster-whisper", asked.language),
         speaker=asked.speaker,
         consent=asked.consent,
         jobs=1,
@@ -81,7 +84,7 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
         Path(asked.folder),
         name=asked.name,
         preset=load_prepare_preset("prepare"),
-        text=TextSpec(),
+        text=TextSpec(language=asked.language),
         options=options,
         emit=emit,
     )

@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import uuid4
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from voxgrad.errors import BadInputError
+from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.evaluation.verdicts import verdicts
 from voxgrad.events import ignore
 from voxgrad.files import explain_os_errors
@@ -26,11 +27,14 @@ from voxgrad.server.clone import CloneJobs, CloneRequest
 from voxgrad.server.http import HTTPError, chunks, parsed, unless_left
 from voxgrad.server.service import SpeechService, UnknownVoiceError
 from voxgrad.server.settings import ServerSettings
-from voxgrad.server.speech_api import described
+from voxgrad.server.speech_api import VoiceInfo, described
 from voxgrad.store.archive import LIMIT, SUFFIX, export, import_archive
 from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.maintenance import in_trash, remove, restore
 from voxgrad.store.store import Lineage, Store
+from voxgrad.text.languages import known_language, name_of, named
+from voxgrad.text.symbols import ENGLISH
+from voxgrad.weights import languages_of
 
 T = TypeVar("T")
 _FOLDER: Final = "recordings"
@@ -48,6 +52,7 @@ class SessionBody(BaseModel):
     speaker: Annotated[str, Field(max_length=200)]
     statement: Annotated[str, Field(max_length=2000)]
     agreed: Literal[True]
+    language: Annotated[str, Field(max_length=16)] = ENGLISH
     kind: Literal["prompts", "files"] = "prompts"
     prompts: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MOST_PROMPTS)] | None = None
 
@@ -88,7 +93,7 @@ def _brief(session: RecordingSession, jobs: CloneJobs) -> dict[str, Any]:
     record, takes = session.record, session.takes()
     return {
         "id": session.directory.name,
-        **{name: getattr(record, name) for name in ("name", "speaker", "kind", "created")},
+        **{name: getattr(record, name) for name in ("name", "speaker", "language", "kind", "created")},
         "prompts": len(record.prompts),
         "takes": len(takes),
         "seconds": round(sum(takes.values()), 1),
@@ -118,10 +123,21 @@ async def list_sessions(request: Request) -> Response:
     """GET /api/recordings."""
     folder, jobs = _store(request).home / _FOLDER, request.app.state.clones
 
-    def listed() -> list[dict[str, Any]]:
-        return [_brief(session, jobs) for session in sessions(folder)]
+    def listed() -> dict[str, Any]:
+        return {
+            "sessions": [_brief(session, jobs) for session in sessions(folder)],
+            "languages": _languages(_store(request)),
+        }
 
-    return JSONResponse({"sessions": await asyncio.to_thread(listed), "presets": preset_names()})
+    return JSONResponse({**await asyncio.to_thread(listed), "presets": preset_names()})
+
+
+def _languages(store: Store) -> dict[str, str]:
+    """The languages that a voice can be made in, by code, with their English names."""
+    codes = [ENGLISH]
+    with suppress(VoxgradError):  # without a base, recordings are listed all the same
+        codes += languages_of(store.find(None, "base"), store)
+    return {code: name_of(code) for code in codes}
 
 
 async def begin_session(request: Request) -> Response:
@@ -134,12 +150,17 @@ async def begin_session(request: Request) -> Response:
         prompts = read_prompts(body.prompts)
         if not prompts:
             raise BadInputError("there are no prompts", "Give sentences, one a line, or leave them out.")
+    language, store = known_language(body.language), _store(request)
+    spoken = await asyncio.to_thread(_languages, store)
+    if language not in spoken:
+        raise BadInputError(f"no voice can be made in {name_of(language)}", f"There are {named(spoken)}.")
     session = await asyncio.to_thread(
         RecordingSession.create,
-        _store(request).home / _FOLDER / uuid4().hex,
+        store.home / _FOLDER / uuid4().hex,
         name=body.name,
         speaker=body.speaker,
         statement=body.statement,
+        language=language,
         prompts=prompts,
         kind=body.kind,
     )
@@ -174,7 +195,8 @@ async def put_take(request: Request) -> Response:
         if (head[:4], head[8:12]) != _WAVE:
             raise HTTPError(415, "A take must be a WAV file.", code="unsupported_media_type")
         service: SpeechService = request.app.state.service
-        call = service.pool.call(workers.check, incoming, text, session.confusable(number))
+        others = session.confusable(number)
+        call = service.pool.call(workers.check, incoming, text, others, session.record.language)
         report = await unless_left(request, call)
         unusable = {problem["code"] for problem in report["problems"]} & {"silent", "unreadable"}
         kept = not report["problems"] or (request.query_params.get("keep") == "1" and not unusable)
@@ -232,6 +254,7 @@ async def start_clone(request: Request) -> Response:
         name=session.record.name,
         speaker=session.record.speaker,
         consent=session.record.consent,
+        language=session.record.language,
         preset=body.preset,
         minutes=body.minutes,
         overrides=settings.training_overrides,
@@ -272,8 +295,12 @@ async def _with_voice(request: Request, function: Callable[[Store, Artifact], T]
 async def rename(request: Request) -> Response:
     """POST /api/voices/{voice}/rename: the same voice under another name; the old one goes to the trash."""
     body = await parsed(request, NameBody)
-    renamed = await _with_voice(request, lambda store, voice: _renamed(store, voice, body.name))
-    return JSONResponse(described(renamed).model_dump())
+    service: SpeechService = request.app.state.service
+
+    def work(store: Store, voice: Artifact) -> VoiceInfo:
+        return described(_renamed(store, voice, body.name), service)
+
+    return JSONResponse((await _with_voice(request, work)).model_dump())
 
 
 def _renamed(store: Store, voice: Artifact, name: str) -> Artifact:

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
@@ -20,14 +21,18 @@ from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
+from voxgrad.text.espeak import is_installed
 from voxgrad.text.marked_text import Sound
 from voxgrad.text.passages import Passage, unread_remarks
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses
-from voxgrad.voice.load import QUANTIZE, Graphs, find_lexicon, usual_graphs
+from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon, usual_graphs
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
+from voxgrad.voice.speakers import speakers_in
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.weights import acoustic_spec_of, languages_of, spoken_by
 
 _LOG = logging.getLogger("voxgrad.server")
 SPEAKERS: Final = ("voice", "base")
@@ -76,8 +81,11 @@ class SpeechService:
             VoxgradError: it is damaged, or no vocoder fits.
         """
         voice, speaker = self._artifact(wanted)
-        speaking = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, speaker=speaker)
+        languages = languages_of(voice, self.store)
+        speaking = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, None, speaker, languages)
         names = list(speaking.spec.speakers)  # an error, which the client gets, where the settings are not ours
+        taught = {language.digest: language for language in languages.values()}
+        names += [name for language in taught.values() for name in acoustic_spec_of(language).speakers]
         if speaker is not None and speaker not in names:
             raise UnknownVoiceError(
                 f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
@@ -88,6 +96,19 @@ class SpeechService:
         """The newest version of every voice, then of every base."""
         listed = (artifact for kind in SPEAKERS for artifact in self.store.list(kind))
         return list({(artifact.kind, artifact.name): artifact for artifact in listed}.values())
+
+    def languages(self, voice: Artifact) -> dict[str, Artifact]:
+        """Who teaches a voice each language beside English, where anything is installed that reads these."""
+        return languages_of(voice, self.store) if is_installed() else {}
+
+    def spoken(self, voice: Artifact) -> tuple[str, ...]:
+        """The codes of the languages that a voice speaks here, its own first."""
+        return spoken_by(voice, self.languages(voice))
+
+    def speakers(self, base: Artifact, code: str) -> list[str]:
+        """The names of a base's speakers, with those that were learnt with a language."""
+        others = speakers_in(self.languages(base), base)
+        return [*acoustic_spec_of(base).speakers, *(one.name for one in others if one.language == code)]
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)
@@ -166,8 +187,8 @@ class SpeechService:
 
     def _remote(self, asked: SpeechJob) -> tuple[SpeechJob, "RemoteEngine"]:
         voice, graphs = asked.voice, self.graphs(asked.voice, asked.synthesis)
-        engine = RemoteEngine(voice, graphs, self.pool, self.metrics, asyncio.get_running_loop())
-        speaking = replace(voice, open_engine=lambda: engine, quantize=None if graphs is None else QUANTIZE)
+        engine = RemoteEngine(voice, graphs, self.store.home, self.pool, self.metrics, asyncio.get_running_loop())
+        speaking = replace(voice, open_engine=lambda _: engine, quantize=None if graphs is None else QUANTIZE)
         return replace(asked, cast=Cast(speaking)), engine
 
     def graphs(self, voice: Voice, synthesis: SynthesisSpec) -> Graphs | None:
@@ -180,12 +201,12 @@ class SpeechService:
         return await asyncio.to_thread(lambda: job.recipe)
 
 
-def _no_engine() -> Engine:
+def _no_engine(_language: str) -> Engine:
     raise AssertionError("a worker speaks")
 
 
 def _is_one_passage(asked: SpeechJob) -> bool:
-    items = asked.cast.passages([asked.text])
+    items = asked.cast.passages([asked.text], asked.synthesis.language)
     return len(list(islice((item for item in items if isinstance(item, Sound) or item.encoded.words), 2))) == 1
 
 
@@ -203,6 +224,8 @@ class RemoteEngine:
     voice: Voice
     graphs: Graphs | None
     """None: torch speaks."""
+    home: Path
+    """Of the store."""
     pool: WorkerPool
     metrics: Metrics
     loop: asyncio.AbstractEventLoop
@@ -222,7 +245,8 @@ class RemoteEngine:
         """
         if self._left:
             raise LeftError
-        arguments = (*locations(self.voice), self.graphs, passage, synthesis, delivery, seed, tuple(pauses))
+        language, graphs = self._in_language(passage.encoded.language)
+        arguments = (*locations(self.voice), graphs, language, passage, synthesis, delivery, seed, tuple(pauses))
         call = self.pool.call(speak, *arguments, later=self._waiting is not None)
         self._waiting = waiting = asyncio.run_coroutine_threadsafe(call, self.loop)
         if self._left:  # in the meantime
@@ -236,6 +260,15 @@ class RemoteEngine:
         self.metrics.work_seconds.inc(seconds)
         self.metrics.real_time_factor.set(seconds / max(length, 1e-6))
         return spoken
+
+    def _in_language(self, code: str) -> tuple[tuple[ArtifactLocation, str] | None, Graphs | None]:
+        """What a worker needs to speak a language, and the graphs."""
+        if code == ENGLISH:
+            return None, self.graphs
+        language = self.voice.languages[code]
+        voice, vocoder = self.voice.artifact, self.voice.vocoder
+        graphs = None if self.graphs is None else find_graphs(self.home, voice, vocoder, (language, code))
+        return (language.location, code), graphs
 
     def leave(self) -> None:
         """Cancel: passages that wait are not started."""

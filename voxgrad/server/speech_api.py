@@ -30,7 +30,7 @@ from voxgrad.server.workers import Metrics
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.speakers import Speaker, speakers_of
+from voxgrad.voice.speakers import Speaker, speakers_in, speakers_of
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
@@ -174,6 +174,8 @@ class VoiceInfo(_Documented):
     """Of a base; a request names one as base:speaker."""
     speaker_details: list[Speaker]
     """What is known of them, or of the one speaker of a voice."""
+    languages: list[str]
+    """Codes for `language` that it speaks, its own first."""
 
 
 class VoiceList(_Documented):
@@ -362,13 +364,19 @@ async def options(_: Request) -> Response:
 
 async def voices(request: Request) -> Response:
     """GET /v1/audio/voices: the newest version of every voice and base."""
-    newest = await asyncio.to_thread(request.app.state.service.newest_speakers)
-    return JSONResponse(VoiceList(voices=[described(voice) for voice in newest]).model_dump())
+    service: SpeechService = request.app.state.service
+
+    def listed() -> VoiceList:
+        return VoiceList(voices=[described(voice, service) for voice in service.newest_speakers()])
+
+    return JSONResponse((await asyncio.to_thread(listed)).model_dump())
 
 
-def described(voice: Artifact) -> VoiceInfo:
+def described(voice: Artifact, service: SpeechService) -> VoiceInfo:
     """A voice for clients."""
     manifest, speakers = voice.manifest, speakers_of(voice)
+    if voice.kind == "base":
+        speakers += speakers_in(service.languages(voice), voice)
     return VoiceInfo(
         id=voice.name,
         name=voice.name,
@@ -381,6 +389,7 @@ def described(voice: Artifact) -> VoiceInfo:
         size=voice.size,
         speakers=[speaker.name for speaker in speakers] if voice.kind == "base" else [],
         speaker_details=list(speakers),
+        languages=list(service.spoken(voice)),
     )
 
 

@@ -68,6 +68,7 @@ def speak(
     voice: ArtifactLocation,
     vocoder: ArtifactLocation | None,
     graphs: Graphs | None,
+    language: tuple[ArtifactLocation, str] | None,
     passage: Passage,
     synthesis: SynthesisSpec,
     delivery: DeliverySpec,
@@ -81,16 +82,22 @@ def speak(
         IntegrityError: voice or vocoder is damaged, or was removed.
     """
     began = time.perf_counter()
-    spoken = _loaded(voice, vocoder, graphs).speak(passage, synthesis, delivery, seed, pauses)
+    spoken = _loaded(voice, vocoder, graphs, language).speak(passage, synthesis, delivery, seed, pauses)
     return spoken, time.perf_counter() - began
 
 
-def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None, graphs: Graphs | None) -> LocalEngine:
+def _loaded(
+    voice: ArtifactLocation,
+    vocoder: ArtifactLocation | None,
+    graphs: Graphs | None,
+    language: tuple[ArtifactLocation, str] | None,
+) -> LocalEngine:
     """A voice with its vocoder, from memory or from the store; the least recently used make room for it."""
-    key = (voice, vocoder, graphs)
+    key = (voice, vocoder, graphs, language)
     if key not in _voices:
         sound = None if vocoder is None else Artifact.load(vocoder)
-        engine = load_engine(Artifact.load(voice), sound, graphs, THREADS)
+        taught = None if language is None else (Artifact.load(language[0]), language[1])
+        engine = load_engine(Artifact.load(voice), sound, graphs, THREADS, taught)
         size = int(_OVERHEAD * engine.size)
         while _voices and size + sum(held for _, held in _voices.values()) > _limit:
             _voices.popitem(last=False)
@@ -99,11 +106,11 @@ def _loaded(voice: ArtifactLocation, vocoder: ArtifactLocation | None, graphs: G
     return _voices[key][0]
 
 
-def check(recording: Path, text: str, others: Sequence[str]) -> dict[str, Any]:
+def check(recording: Path, text: str, others: Sequence[str], language: str) -> dict[str, Any]:
     """A recording of a prompt, checked; see `voxgrad.preparation.take_checks.check_take`."""
     from voxgrad.preparation.take_checks import check_take  # noqa: PLC0415 - it needs torch
 
-    return asdict(check_take(recording, text, others, load_prepare_preset("prepare")))
+    return asdict(check_take(recording, text, others, load_prepare_preset("prepare"), language))
 
 
 def make_card(home: Path, voice: ArtifactLocation) -> str:

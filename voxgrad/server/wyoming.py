@@ -25,10 +25,11 @@ from voxgrad.server.http import ClientLeftError, HTTPError, as_http, json_object
 from voxgrad.server.service import SpeechService, log_text
 from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.settings import DeliverySpec, SynthesisSpec
-from voxgrad.store.artifact import Artifact
+from voxgrad.text.languages import known_language, locale_of, name_of
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import sentences
 from voxgrad.text.ssml import is_ssml
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.voice.voice import Cast, SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
@@ -36,6 +37,8 @@ _IDLE_SECONDS: Final = 60.0  # between two events of a client
 _WIDTH: Final = 2  # bytes of a sample
 _PIECE: Final = 4096  # samples of one audio chunk
 _ASKED: Final = (Synthesize, SynthesizeStart, SynthesizeChunk, SynthesizeStop)
+_IN: Final = "/"
+"""Between the name of a voice and the language that it is listed for: Home Assistant sends only the name."""
 _BY: Final = Attribution(name="voxgrad", url="https://pypi.org/project/voxgrad/")
 
 _Name = Annotated[str, Field(max_length=200)]
@@ -43,15 +46,28 @@ _Length = Annotated[int, Field(ge=0)]
 
 
 class _VoiceData(BaseModel):
-    """A voice that is asked for: one of those that the server has told."""
+    """A voice that is asked for: one of those that the server has told, or any that speaks a language."""
 
     name: _Name | None = None
     speaker: _Name | None = None
+    language: _Name | None = None
 
     @property
     def reference(self) -> str | None:
         """As `SpeechService.find` understands it."""
-        return self.name if self.name is None or self.speaker is None else f"{self.name}:{self.speaker}"
+        name = None if self.name is None else self.name.partition(_IN)[0]
+        return name if name is None or self.speaker is None else f"{name}:{self.speaker}"
+
+    @property
+    def spoken(self) -> str | None:
+        """The language's code, if one is asked for: clients send either a name or a language.
+
+        Raises:
+            BadInputError: there is no such language.
+        """
+        asked = "" if self.name is None else self.name.partition(_IN)[2]
+        asked = asked or self.language or ""
+        return known_language(asked) if asked else None
 
 
 class _StartData(BaseModel):
@@ -150,7 +166,8 @@ class _Text:
 
     def complete(self) -> str:
         """Takes the sentences that another one has begun after: what the last one says is not known yet."""
-        whole = [] if is_ssml(self.waiting) else list(sentences(self.waiting))
+        language = (None if self.voice is None else self.voice.spoken) or ENGLISH
+        whole = [] if is_ssml(self.waiting) else list(sentences(self.waiting, language))
         at = self.waiting.rfind(whole[-1]) if len(whole) > 1 else 0
         done, self.waiting = self.waiting[:at], self.waiting[at:]
         return done
@@ -186,7 +203,7 @@ class _Connection:
         """Answer one event; what is not asked of a speaker is ignored."""
         try:
             if Describe.is_type(event.type):
-                await self._send(_info(await asyncio.to_thread(self._service.newest_speakers)))
+                await self._send(await asyncio.to_thread(_info, self._service))
             elif any(kind.is_type(event.type) for kind in _ASKED):
                 async with asyncio.timeout(self._settings.limits.request_seconds):
                     await unless(self._reader.left.wait(), self._answer(event))
@@ -247,10 +264,10 @@ class _Connection:
 
     async def _speak(self, streamed: _Text, text: str) -> None:
         if streamed.speaker is None:
-            wanted = None if streamed.voice is None else streamed.voice.reference
-            streamed.speaker = await asyncio.to_thread(self._service.find, wanted)
+            streamed.speaker = await asyncio.to_thread(self._find, streamed.voice or _VoiceData())
         speaker, delivery = streamed.speaker, DeliverySpec()
-        synthesis = SynthesisSpec(speaker=speaker.speaker)
+        language = None if streamed.voice is None else streamed.voice.spoken
+        synthesis = SynthesisSpec(speaker=speaker.speaker, language=language)
         request = SpeechJob(text, Cast(speaker), synthesis, delivery, seed=streamed.parts)
         if self._settings.log_text:
             log_text(request)
@@ -268,6 +285,14 @@ class _Connection:
                     for place in range(0, len(pcm), _PIECE):
                         await self._send(AudioChunk(audio=pcm[place : place + _PIECE].tobytes(), **form))
         streamed.parts += 1
+
+    def _find(self, asked: _VoiceData) -> Voice:
+        """The voice that is asked for; where only a language is, the newest that speaks it."""
+        wanted, language = asked.reference, asked.spoken
+        if wanted is None and language is not None:
+            able = (voice for voice in self._service.newest_speakers() if language in self._service.spoken(voice))
+            wanted = next((voice.name for voice in able), None)
+        return self._service.find(wanted)
 
     async def _send(self, what: Eventable) -> None:
         async with asyncio.timeout(self._settings.limits.idle_seconds):
@@ -306,20 +331,22 @@ async def start_wyoming(service: SpeechService, settings: ServerSettings) -> asy
         ) from error
 
 
-def _info(voices: list[Artifact]) -> Info:
+def _info(service: SpeechService) -> Info:
+    """Every voice in each of its languages, a base with its speakers."""
     by: dict[str, Any] = {"attribution": _BY, "installed": True}
     listed = [
         TtsVoice(
-            name=voice.name,
-            description=f"{voice.kind} {voice.ref}",
+            name=voice.name if number == 0 else f"{voice.name}{_IN}{code}",
+            description=f"{voice.kind} {voice.ref}" if number == 0 else f"{voice.kind} {voice.ref} in {name_of(code)}",
             version=str(voice.version),
-            languages=["en_US"],
-            speakers=[TtsVoiceSpeaker(name) for name in voice.manifest.settings["acoustic"]["speakers"]]
+            languages=[locale_of(code)],
+            speakers=[TtsVoiceSpeaker(name) for name in service.speakers(voice, code)]
             if voice.kind == "base"
             else None,
             **by,
         )
-        for voice in voices
+        for voice in service.newest_speakers()
+        for number, code in enumerate(service.spoken(voice))
     ]
     program = TtsProgram(
         name="voxgrad",

@@ -5,9 +5,17 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Sequence
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from voxgrad.errors import BadInputError
 
@@ -95,12 +103,22 @@ _POSTFILTER: Final = {"unet": 0.0, "convnext": 0.2}
 
 
 class TextSpec(Spec):
-    """How written English becomes token ids."""
+    """How a text becomes token ids."""
+
+    language: str = "en"
+    """Its code, such as ``es``; languages other than English need the extra ``languages``."""
 
     frontend: Literal["voxgrad", "official"] = "voxgrad"
     """``official`` repeats what the released checkpoints were trained on, quirks included."""
     add_blank: bool = True
     """Put a blank token between all tokens and at both ends."""
+
+    @model_serializer(mode="wrap")
+    def _english_unnamed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was written before there were languages where it is English."""
+        content: dict[str, Any] = serialize(self)
+        usual = type(self).model_fields["language"].default
+        return {name: value for name, value in content.items() if name != "language" or value != usual}
 
 
 class ModelSpec(Spec):

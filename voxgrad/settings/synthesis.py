@@ -21,6 +21,9 @@ class SynthesisSpec(Spec):
 
     speaker: str | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
     """Speaker of a base, such as kathleen (default: the base's own). `voxgrad ls speakers` lists them."""
+    language: str | None = Field(default=None, json_schema_extra={"metavar": "CODE"})
+    """Language of the text: en, es, fr, it, pt, de or nl (default: the voice's own). auto guesses it for every
+    paragraph. Needs voxgrad[languages]."""
     speed: Speed = 1.0
     """Speaking rate: 2 is twice as fast."""
     temperature: float | None = Field(default=None, ge=0, le=2)

@@ -25,6 +25,7 @@ from voxgrad.training.alignment import (
     word_spans,
 )
 from voxgrad.training.dataset import Clip, Dataset, check_fits
+from voxgrad.weights import taught
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Written:
     """Of a frame under N(mu, I), mean over the clips."""
 
 
-def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
+def align(store: Store, dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit: Emit) -> Written:
     """Searches the alignments of a dataset, and writes a TextGrid for every clip.
 
     Speakers that the voice or base does not know are taken for its own voice. ``output`` is a folder that is not there
@@ -47,7 +48,8 @@ def align(dataset: Artifact, model: Artifact, output: Path, *, force: bool, emit
         BadInputError: dataset and model do not fit, or the folder is in use.
     """
     _check_output(output, force=force)
-    opened, acoustic = Dataset.open(dataset), load_acoustic_model(model)
+    opened = Dataset.open(dataset)
+    acoustic = load_acoustic_model(model, taught(model, store, opened.text.language))
     check_fits(acoustic.spec, opened, model.ref)
     alignments = align_with(acoustic, opened.corpus, pick_device())
     return _write(opened, summarised(opened.corpus, alignments), output, emit)

@@ -108,7 +108,7 @@ def _convert_one(job: ConversionJob, voice: Voice, options: ConversionOptions, e
         emit(Skipped(_CONVERT))
         return job
     emit(Advanced(_CONVERT, done, f"{name}: analysing"))
-    engine = voice.engine
+    engine = speech("").engine
     if not isinstance(engine, TorchEngine):
         raise TypeError(f"{voice.artifact} is not spoken by torch")
     source = read_source(job.recording, job.text, engine.acoustic, synthesis.speaker, voice.lexicon, options.recogniser)

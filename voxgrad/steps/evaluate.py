@@ -42,6 +42,7 @@ from voxgrad.store.store import Store
 from voxgrad.training.dataset import Alignment, Clip, Dataset, check_fits
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.torch_engine import TorchEngine
+from voxgrad.weights import taught
 
 EVALUATE, EVALUATE_VERSION = "evaluate", 3
 CARD, CARD_VERSION = "card", 2
@@ -81,12 +82,13 @@ def evaluate(
         EnvironmentFailureError: the disk is full or cannot be written.
     """
     opened = Dataset.open(dataset)
-    engine = TorchEngine.load(voice, vocoder)
+    spoken = opened.text.language
+    engine = TorchEngine.load(voice, vocoder, taught(voice, store, spoken))
     check_fits(engine.acoustic.spec, opened, voice.ref)
     trial = replace(trial, synthesis=trial.synthesis.resolve_defaults(engine.acoustic.spec.model))
     whose = speaker_of(opened, engine.acoustic.spec.voice, trial.speaker)
     clips = held_out(store, voice, opened, whose)[: trial.clips]
-    recogniser = best_recogniser(download=True)
+    recogniser = best_recogniser(spoken, download=True)
     parents = {"voice": voice, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
     settings: dict[str, Any] = {"synthesis": trial.synthesis.model_dump(), "clips": trial.clips, "speaker": whose}
     judges = {"missing": sorted(not_installed(recogniser)), **({} if recogniser is None else recogniser.settings)}
@@ -94,7 +96,7 @@ def evaluate(
     if (known := store.matching("evaluation", key, emit)) is not None:
         return known
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
-    models = PerceptualMetrics(recogniser)
+    models = PerceptualMetrics(recogniser, spoken)
     rows, audio = _rows(opened, clips, engine, models, trial, emit)
     metrics = {"clips": len(clips), **_judged(models, opened, clips, rows, audio)}
     summary = {column: metrics[column] for column in COLUMNS}
@@ -211,22 +213,26 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     base, dataset = (store.origin(voice.parent(role), role) for role in ("base", "dataset"))
     vocoder = choose_vocoder(store, None, mel_of(voice), emit)
     parents = {"voice": voice, "base": base, "dataset": dataset, **({} if vocoder is None else {"vocoder": vocoder})}
-    recogniser = best_recogniser(download=False)
+    opened = Dataset.open(dataset)
+    spoken = opened.text.language
+    recogniser = best_recogniser(spoken, download=False)
     judges = {"missing": not_installed(recogniser), **({} if recogniser is None else recogniser.settings)}
     key = fingerprint(CARD, CARD_VERSION, judges, parents, {})
     if (known := store.matching(CARD, key)) is not None:
         return known
     emit(Said(f"comparing {voice.ref} with its base {base.ref}"))
-    engines = {_BASE: TorchEngine.load(base, vocoder), VOICE: TorchEngine.load(voice, vocoder)}
+    engines = {
+        column: TorchEngine.load(speaking, vocoder, taught(speaking, store, spoken))
+        for column, speaking in ((_BASE, base), (VOICE, voice))
+    }
     whose = engines[VOICE].acoustic.spec.voice
-    opened = Dataset.open(dataset)
     opened = replace(opened, corpus=replace(opened.corpus, speakers=(whose,)))
     theirs = [clip for clip in opened.corpus.clips if clip.speaker == whose]
     learnt = opened.corpus.with_clips(theirs).has_one_sentence
     clips = theirs[:1] if learnt else held_out(store, voice, opened, whose)
     clips = sorted(clips, key=lambda clip: (abs(clip.seconds - _SECONDS), clip.id))[:_SENTENCES]
     aligned = alignments(engines[VOICE], opened, clips)
-    models = PerceptualMetrics(recogniser)
+    models = PerceptualMetrics(recogniser, spoken)
     rows, audio, sentences = _compare(engines, models, opened, clips, aligned, emit, deadline)
     if len(sentences) < len(clips):
         emit(Said(f"the card has {len(sentences)} of {len(clips)} sentences, because time ran out"))
@@ -236,7 +242,7 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
     metrics |= {"verdict": verdict(*compared), "helped": helped(*compared)}
     held_out_sentences = f"{counted(len(sentences), 'sentences')} that it was not trained on"
     judged_on = "the one sentence that it was trained on" if learnt else held_out_sentences
-    page = _page(voice, base, metrics, judged_on, sentences)
+    page = _page(voice, base, metrics, judged_on, spoken, sentences)
     with store.stage(CARD, voice.name) as staged:
         (staged.directory / "card.html").write_text(page, encoding="utf-8")
         return staged.publish(
@@ -251,7 +257,12 @@ def card(store: Store, voice: Artifact, emit: Emit, deadline: float = math.inf) 
 
 
 def _page(
-    voice: Artifact, base: Artifact, metrics: Mapping[str, Any], judged_on: str, sentences: list[Sentence]
+    voice: Artifact,
+    base: Artifact,
+    metrics: Mapping[str, Any],
+    judged_on: str,
+    spoken: str,
+    sentences: list[Sentence],
 ) -> str:
     summary = {column: metrics[column] for column in (VOICE, _BASE, RECORDINGS)}
     return template(Path(__file__).parent.parent / "evaluation", "card.jinja").render(
@@ -263,6 +274,7 @@ def _page(
         recogniser=metrics.get("recogniser"),
         columns=list(summary),
         rows=lines(summary),
+        language=spoken,
         sentences=sentences,
     )
 

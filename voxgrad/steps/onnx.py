@@ -20,7 +20,7 @@ from voxgrad.store.store import Store
 from voxgrad.text.dictionary import words
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.pronounce import find
-from voxgrad.text.tokens import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, SPACE
+from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, SPACE
 from voxgrad.voice.load import find_lexicon, find_vocoder, require_torch
 
 SUFFIX, IMPORT_VERSION = ".onnx", 1

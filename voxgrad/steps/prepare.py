@@ -15,19 +15,22 @@ from voxgrad.audio.clean import require_denoiser
 from voxgrad.errors import BadInputError, VoxgradError
 from voxgrad.events import Emit, Said, tracked
 from voxgrad.files import sha256_of
+from voxgrad.preparation.alignment import Aligner
 from voxgrad.preparation.dataset_files import JudgedRecordings, RecordingCache, write_payload
 from voxgrad.preparation.quality_checks import Policy, classify
 from voxgrad.preparation.recording import LOCAL, RecordingOutcome, RecordingSettings, check_engine, prepare_recordings
 from voxgrad.preparation.report import report_form, report_recordings, write_report
 from voxgrad.preparation.speech_recognition import Recogniser
 from voxgrad.settings import AcousticSpec, AudioSpec, PrepareSpec, TextSpec
-from voxgrad.store.artifact import Artifact, ArtifactLocation, check_name
+from voxgrad.store.artifact import Artifact, check_name
 from voxgrad.store.manifest import canonical_json, fingerprint
 from voxgrad.store.store import Store
+from voxgrad.text.languages import name_of
 from voxgrad.text.lexicon import Lexicon, refuse_unknown
 from voxgrad.text.tokens import encode
 from voxgrad.transcripts.find import find_transcripts
 from voxgrad.transcripts.registry import Entry, Problem
+from voxgrad.weights import taught
 
 VERSION = 5
 _TASK, _OWN_BASE = "prepare", "english"
@@ -46,6 +49,7 @@ class Options:
         policy: how strict to be. ``strict`` refuses words that no dictionary has, too, before any work.
         speaker: who speaks where the transcripts name nobody; None: the dataset's name.
         consent: why this voice may be cloned; None where nobody has said it yet.
+        licence: of the recordings, which the manifests of all that is made from them keep.
         denoise: suppress the noise of the recordings, in the dataset.
         engine: ``local``, or ``dask://HOST:PORT``.
         jobs: processes; None: one for every processor where that pays.
@@ -59,6 +63,7 @@ class Options:
     policy: Policy = Policy()  # noqa: RUF009 (frozen)
     speaker: str | None = None
     consent: str | None = None
+    licence: str | None = None
     denoise: bool = False
     engine: str = LOCAL
     jobs: int | None = None
@@ -80,12 +85,13 @@ def prepare(
     check_engine(options.engine)
     if options.denoise:
         require_denoiser()
-    transcripts = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    found = find_transcripts(folder, options.transcripts, options.form, untold=options.recogniser is not None)
+    transcripts = found.in_language(text.language, name_of(text.language))
     report_form(transcripts, emit)
     words = Lexicon.gather(store.home, options.lexicon)
     if options.policy.strict:
         refuse_unknown(_unknown(transcripts.entries, text, words))
-    base = _fitting(options.base, preset.audio, emit)
+    base = _aligner(store, options.base, preset.audio, text.language, emit)
     how = RecordingSettings(
         name if options.speaker is None else options.speaker,
         preset.audio,
@@ -95,11 +101,14 @@ def prepare(
         options.recogniser,
         options.denoise,
     )
-    settings = _settings(how, preset, options, words)
+    teacher = None if base is None or base[1] is None else Artifact.load(base[1][0])
+    settings = _settings(how, preset, options, words, teacher)
     keys = [_key(entry, settings) for entry in transcripts.entries]
     refused = [asdict(problem) for problem in transcripts.problems]
     inputs = {"name": name, "recordings": keys, "refused": refused, "consent": options.consent}
+    inputs |= {} if options.licence is None else {"licence": options.licence}
     parents = {} if options.base is None or base is None else {"base": options.base}
+    parents |= {} if teacher is None else {"language": teacher}
     key = fingerprint(_TASK, VERSION, settings, parents, inputs)
     if (known := store.matching("dataset", key, emit)) is not None:
         return known
@@ -119,7 +128,7 @@ def prepare(
         with store.stage("dataset", name) as staged:
             write_payload(staged.directory, judged, words)
             emit(Said("writing the report", "detail"))
-            write_report(staged.directory, judged, name, options.consent)
+            write_report(staged.directory, judged, name, text.language, options.consent)
             published = staged.publish(
                 fingerprint=key,
                 parents=parents,
@@ -127,6 +136,7 @@ def prepare(
                 metrics=judged.metrics(),
                 tools={"torch": torch.__version__, "libsndfile": soundfile.__libsndfile_version__},
                 consent=options.consent,
+                licence=options.licence,
             )
     except BadInputError:
         cache.clear(keys)
@@ -135,7 +145,9 @@ def prepare(
     return published
 
 
-def _settings(how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon) -> dict[str, Any]:
+def _settings(
+    how: RecordingSettings, preset: PrepareSpec, options: Options, words: Lexicon, teacher: Artifact | None
+) -> dict[str, Any]:
     return {
         "audio": preset.audio.model_dump(),
         "checks": preset.checks.model_dump(mode="json"),
@@ -145,12 +157,13 @@ def _settings(how: RecordingSettings, preset: PrepareSpec, options: Options, wor
         **({} if options.recogniser is None else options.recogniser.settings),
         "policy": asdict(options.policy),
         "base": None if options.base is None or how.base is None else options.base.digest,
+        **({} if teacher is None else {"language": teacher.digest}),
         **({"denoise": True} if options.denoise else {}),
         **words.settings,
     }
 
 
-_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "denoise", "base", "lexicon")
+_OF_THE_WORK = ("audio", "text", "speaker", "recogniser", "model", "denoise", "base", "language", "lexicon")
 
 
 def _key(entry: Entry, settings: dict[str, Any]) -> str:
@@ -213,14 +226,19 @@ def own_base(store: Store) -> Artifact | None:
     return max(embedded, key=lambda base: (base.name == _OWN_BASE, base.version), default=None)
 
 
-def _fitting(base: Artifact | None, audio: AudioSpec, emit: Emit) -> ArtifactLocation | None:
-    """Where a base lies that was trained on mels like these."""
+def _aligner(store: Store, base: Artifact | None, audio: AudioSpec, language: str, emit: Emit) -> Aligner | None:
+    """Where a base lies that was trained on mels like these, and speaks the language."""
     if base is None:
         return None
     if AcousticSpec.model_validate(base.manifest.settings["acoustic"]).mel != audio.mel:
         emit(Said(f"base {base.ref} has other mel settings, so transcripts are not checked", "warning"))
         return None
-    return base.location
+    try:
+        known = taught(base, store, language)
+    except BadInputError as error:
+        emit(Said(f"{error.message}, so transcripts are not checked", "warning"))
+        return None
+    return base.location, known and (known[0].location, known[1])
 
 
 def _unknown(entries: Sequence[Entry], text: TextSpec, lexicon: Lexicon) -> Counter[str]:

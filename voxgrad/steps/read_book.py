@@ -100,7 +100,7 @@ def read_book(part: BookPart, job: SpeechJob, target: AudioTarget, *, strict: bo
         if is_there():
             return None
     names = {f"{_CHAPTER}{number}": f"chapter “{chapter.title}”" for number, chapter in enumerate(chapters, 1)}
-    warn_unread(job.text, emit, strict=strict, marks=names)
+    warn_unread(job, emit, strict=strict, marks=names)
     warn_unknown(summary.unknown, emit, strict=strict)
     work = _Work.open(target.path.with_name(f"{target.path.name}.part"), job)
     before = sum(bool(piece.timing.words) for piece in work.pieces)

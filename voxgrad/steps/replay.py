@@ -110,7 +110,7 @@ def _converted(
     )
     from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415
 
-    voice, engine, text = job.voice, job.voice.engine, job.text
+    voice, engine, text = job.voice, job.engine, job.text
     if not isinstance(engine, TorchEngine):
         raise IntegrityError(f"the recipe in {source} is damaged", "Use the original file.")
     kept = validated(ConversionSpec, known.conversion, str(source))
@@ -175,7 +175,7 @@ class _Made:
         graphs = None
         if self.recipe.engine == "onnx" and member.graph is None:
             graphs = choose_graphs(self.store, "onnx", voice, vocoder, self.synthesis, self.emit)
-        return open_voice(voice, vocoder, words, graphs, self.recipe.threads).ready()
+        return open_voice(self.store, voice, vocoder, words, graphs, self.recipe.threads).ready()
 
     def _find(self, source: Source) -> Artifact:
         try:

@@ -49,7 +49,7 @@ def say(
     text, voice = job.text, job.voice
     name = voice.artifact.name if name is None else name
     require_unicode(text)
-    warn_unread(text, emit, strict=strict)
+    warn_unread(job, emit, strict=strict)
     heard = job.recipe.heard if is_ssml(text) else {}  # other voices and sounds count too
     parents = {
         **voice.parents,
@@ -64,7 +64,7 @@ def say(
         return known
     # The weights are read while the text is.
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(lambda: voice.engine)
+        loading = pool.submit(lambda: job.engine)
         summary = job.summarize()
         engine = loading.result()
     warn_unknown(summary.unknown, emit, strict=strict)
@@ -157,7 +157,7 @@ def _say_to_file(file: SpokenFile, *, strict: bool, emit: Emit) -> SpokenFile:
     if file.target.was_made_by(job.recipe):
         emit(Skipped(_TASK))
         return file
-    warn_unread(job.text, emit_with_place, strict=strict)
+    warn_unread(job, emit_with_place, strict=strict)
     warn_unknown(job.summarize().unknown, emit, strict=strict)
     seconds = file.target.write(job.pieces(), job.recipe, job.rate)
     return replace(file, seconds=round(seconds, 4))

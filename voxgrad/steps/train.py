@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,19 +22,23 @@ from voxgrad.settings.model import either
 from voxgrad.settings.training import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.text.symbols import VOCABULARY_SIZE
 from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, mean_mel, measure_pitch
+from voxgrad.training.languages import extended, joined, write_language, write_without_language
+from voxgrad.training.languages import settings_of as languages_of_datasets
 from voxgrad.training.optim import open_process_group
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import NO_OPTIONS, RunOptions, RunRequest
 from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_bands, match_pitch, nearest_row
-from voxgrad.training.task import manifest_settings, train_grad_tts
+from voxgrad.training.task import manifest_settings, train_grad_tts, write_voice
 from voxgrad.training.trainer import Trainer
 from voxgrad.training.vocoder import VocoderTask
 from voxgrad.training.vocoder_clips import AudioClips, augmented_copies
 from voxgrad.vocoder.registry import VOCODERS, TrainableVocoder, load_vocoder, save
+from voxgrad.weights import LANGUAGE, acoustic_spec_of, taught
 
 PRETRAIN, PRETRAIN_VERSION = "pretrain", 2
+TEACH_VERSION = 1
 FINETUNE, FINETUNE_VERSION = "finetune", 3
 TRAIN_VOCODER, TRAIN_VOCODER_VERSION = "vocoder train", 2
 
@@ -66,7 +71,51 @@ def pretrain(
     if (known := request.made_before(emit)) is not None:
         return known
     acoustic, recorded = _untrained(opened, preset, spec), {"preset": preset.description}
-    return train_grad_tts(request, acoustic, opened, preset, emit, recorded)
+    return train_grad_tts(request, acoustic, opened, preset, emit, recorded, write_voice)
+
+
+def teach(
+    store: Store,
+    datasets: list[Artifact],
+    base: Artifact,
+    start: Artifact | None,
+    *,
+    name: str,
+    preset: Preset,
+    emit: Emit,
+    options: RunOptions = NO_OPTIONS,
+) -> Artifact:
+    """Teaches a base the languages of datasets, or finds those that the same work taught it before.
+
+    It goes on from the languages ``start``, where they are given: of those, it keeps what the datasets hold.
+
+    Raises:
+        BadInputError: a dataset is in English, or they do not fit together or to the base.
+        DivergedError: a number was not finite.
+    """
+    opened = [Dataset.open(dataset) for dataset in datasets]
+    if start is not None and start.parent("base").digest != base.digest:
+        raise BadInputError(f"{start} was not taught to {base}", f"Name languages that were made from {base}.")
+    acoustic = load_acoustic_model(base, None if start is None else (start, start.manifest.settings["languages"][0]))
+    if acoustic.model.frame_prior is None or acoustic.spec.text.frontend != "voxgrad":
+        raise BadInputError(f"{base} cannot learn languages", "Name a base such as english.")
+    corpus = joined(opened).corpus
+    first, *others = datasets
+    parents = {"dataset": first, **{f"dataset-{other.name}": other for other in others}, "base": base}
+    parents |= {} if start is None else {"start": start}
+    settings = {"training": manifest_settings(preset)}
+    request = RunRequest(store, PRETRAIN, TEACH_VERSION, LANGUAGE, name, parents, {}, settings, options)
+    if (known := request.made_before(emit)) is not None:
+        return known
+    known_speakers = acoustic.spec.speakers
+    acoustic = extended(acoustic, corpus)
+    whole = joined([measure_pitch(dataset, emit) for dataset in opened])
+    new = [clip for clip in whole.corpus.clips if clip.speaker not in known_speakers]
+    match_pitch(acoustic, whole.corpus.with_clips(new))
+    recorded = {"preset": preset.description, **languages_of_datasets(opened)}
+    return train_grad_tts(
+        request, acoustic, whole, preset, emit, recorded, partial(write_language, base=base, corpus=whole.corpus)
+    )
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:
@@ -124,23 +173,25 @@ def finetune(
     """
     require(dataset.manifest.consent, dataset.ref, dataset.name)
     opened = _of_one_speaker(Dataset.open(dataset), speaker)
-    acoustic = load_acoustic_model(base)
+    language = taught(base, store, opened.text.language)
+    acoustic = load_acoustic_model(base, language)
     check_fits(acoustic.spec, opened, base.ref)
     if opened.corpus.has_one_sentence:
         emit(ONE_SENTENCE)
     speakers = {"speakers": list(opened.corpus.speakers)}
-    parents = {"dataset": dataset, "base": base}
+    parents = {"dataset": dataset, "base": base, **({} if language is None else {"language": language[0]})}
     settings = {"training": manifest_settings(preset)}
     request = RunRequest(store, FINETUNE, FINETUNE_VERSION, "voice", name, parents, speakers, settings, options)
     if (known := request.made_before(emit)) is not None:
         return known
     if acoustic.model.frame_prior is not None:
         opened = measure_pitch(opened, emit)
-    acoustic = _adapted(acoustic, opened, preset, emit)
+    acoustic = _adapted(acoustic, opened, preset, acoustic_spec_of(base).model.n_spks, emit)
     # The owner of a voice shall know what its base was trained on.
     inherited = {name: value for name, value in base.manifest.settings.items() if name == "attribution"}
     recorded = {"preset": preset.description, **inherited}
-    return train_grad_tts(request, acoustic, opened, preset, emit, recorded)
+    publish = write_voice if language is None else partial(write_without_language, base=base, language=language)
+    return train_grad_tts(request, acoustic, opened, preset, emit, recorded, publish)
 
 
 def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
@@ -159,15 +210,18 @@ def _of_one_speaker(dataset: Dataset, speaker: str | None) -> Dataset:
     return replace(dataset, corpus=corpus)
 
 
-def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, emit: Emit) -> AcousticModel:
-    """The base with its nearest embedding row given to the new speaker, and its means brought near to theirs."""
+def _adapted(acoustic: AcousticModel, dataset: Dataset, preset: Preset, rows: int, emit: Emit) -> AcousticModel:
+    """The base with its nearest embedding row given to the new speaker, and its means brought near to theirs.
+
+    The row is one of the first ``rows``, those that the base has in all languages.
+    """
     (speaker,) = dataset.corpus.speakers
     model, device = acoustic.model, pick_device()
     training = dataset.corpus.divide(preset.held_out)[0]
     fits = model.spec.condition_encoder and model.spec.n_spks > 1
     cost = adaptation_cost(model, dataset.corpus, training, fit=fits, match=preset.match_bands)
     with percent(emit, "adapt", cost) as advance:
-        row = nearest_row(model.to(device), dataset.corpus, speaker, device, advance)
+        row = nearest_row(model.to(device), dataset.corpus, speaker, device, advance, rows)
         known = acoustic.spec.speakers.items()
         others = {name: taken for name, taken in known if taken != row and name != speaker}
         content = {**acoustic.spec.model_dump(), "speakers": {**others, speaker: row}, "voice": speaker}

@@ -25,7 +25,7 @@ from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, TextSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import Identified, fingerprint
 from voxgrad.store.store import Store
-from voxgrad.text.tokens import VOCABULARY_SIZE
+from voxgrad.text.symbols import VOCABULARY_SIZE
 from voxgrad.training.run import LOG
 from voxgrad.vocoder import registry
 from voxgrad.vocoder.hifigan import import_checkpoint

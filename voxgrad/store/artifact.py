@@ -16,7 +16,7 @@ from typing import Self
 from voxgrad.errors import BadInputError, EnvironmentFailureError, IntegrityError, VoxgradError
 from voxgrad.store.manifest import DIGEST_FILE, MANIFEST_FILE, FileEntry, Manifest, NewerSchemaError, Parent, is_digest
 
-KINDS = ("base", "vocoder", "dataset", "voice", "speech", "evaluation", "card", "onnx")
+KINDS = ("base", "vocoder", "dataset", "voice", "speech", "evaluation", "card", "onnx", "language")
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"(?:(?P<kind>[^/@]+)/)?(?P<name>[^/@]+)(?:@(?:latest|v(?P<version>[1-9]\d{0,8})))?")

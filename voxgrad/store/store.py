@@ -43,6 +43,7 @@ _MADE_BY = {
     "vocoder": "`voxgrad vocoder train`, or `voxgrad import`",
     "dataset": "`voxgrad prepare`",
     "voice": "`voxgrad finetune`",
+    "language": "`voxgrad pretrain --base BASE`",
     "speech": "`voxgrad say`",
     "evaluation": "`voxgrad evaluate`",
     "card": "`voxgrad card VOICE`",
@@ -297,6 +298,7 @@ class Lineage:
     """All artifacts of a store, by kind, name and version, with their parents and children."""
 
     def __init__(self, store: Store) -> None:
+        self.store = store
         self.everything = store.scan()
         damaged_first = sorted(self.everything, key=lambda entry: isinstance(entry, Artifact))
         self._by_digest = {digest: entry for entry in damaged_first for digest in entry.digests}

@@ -9,7 +9,7 @@ from typing import Final
 
 from voxgrad.text.dictionary import is_vowel
 from voxgrad.text.homographs import is_adverb, is_modal, is_one_of
-from voxgrad.text.tokens import Encoded, Word
+from voxgrad.text.symbols import Encoded, Word
 
 _ENDS: Final = frozenset(".!?")
 _CLAUSES: Final = frozenset(",;:-")

@@ -1,6 +1,7 @@
 """The user's own pronunciations: ``lexicon.txt``, phones in braces, IPA, X-SAMPA, and spellings.
 
 Phones are the 39 of ARPABET. Of vowels without a stress digit the first gets 1, unless another has it, all others 0.
+A word of another language is written after its code, with IPA between slashes: ``es:Xàtiva  /ˈʃativa/``.
 """
 
 import hashlib
@@ -12,7 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
+from voxgrad.text import ipa
 from voxgrad.text.dictionary import CONSONANTS, PHONES, VOWELS, is_vowel
+from voxgrad.text.espeak import transcribe
+from voxgrad.text.languages import language_of
 from voxgrad.text.pronounce import pronounce, with_s
 from voxgrad.text.rules import table
 from voxgrad.unicode import clean
@@ -25,6 +29,10 @@ BRACED: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
 _NAMED: Final = 20
 """Unknown words that an error names."""
 _WORD: Final = re.compile(r"[A-Za-z'.-]*[A-Za-z][A-Za-z'.-]*")
+_FOREIGN_WORD: Final = re.compile(r"[^\W\d_](?:[\w'.-]*\w)?")
+_SLASHES: Final = re.compile(r"/([^/]+)/")
+_EDGES: Final = "'-"
+"""Marks that may stand at a word of another language, and are not part of it."""
 _PHONE: Final = re.compile("|".join(PHONES))
 _HOW: Final = f"Write phones of {' '.join((*VOWELS, *CONSONANTS))}, vowels with the stress 0, 1 or 2."
 
@@ -65,8 +73,7 @@ class Lexicon:
             if not word:
                 continue
             at, word = f"{source}:{number}", word.lower()
-            _check_word(word, phones, at)
-            read = checked(phones, at)
+            read = _entry(word, phones, at)
             if entries.setdefault(word, read) != read:
                 raise BadInputError(
                     f"{at}: {word} is already in line {lines[word]}, with other phones", "Keep one of them."
@@ -97,7 +104,7 @@ class Lexicon:
     @cached_property
     def dotted(self) -> re.Pattern[str] | None:
         """Finds in a text the words that are written with a full stop, which elsewhere parts words."""
-        words = [re.escape(word) for word, _ in reversed(self.entries) if "." in word]
+        words = [re.escape(word) for word, _ in reversed(self.entries) if "." in word and ":" not in word]
         return re.compile(rf"(?<![\w'.])(?:{'|'.join(words)})(?!\w)", re.IGNORECASE) if words else None
 
     def lookup(self, word: str) -> tuple[str, ...] | None:
@@ -111,6 +118,10 @@ class Lexicon:
         base = self._by_word.get(lower[:-2]) if lower.endswith("'s") else None
         return None if base is None else with_s(base)
 
+    def lookup_in(self, language: str, word: str) -> tuple[str, ...] | None:
+        """The phones of a word of another language than English, whose entries begin with its code: ``es:hola``."""
+        return self._by_word.get(f"{language}:{word.lower().strip(_EDGES)}") if self.entries else None
+
     def knows(self, word: str) -> bool:
         """Whether ``word``, in lower case, has an entry of its own; not for a letter, which may stand for itself."""
         return len(word) > 1 and word in self._by_word
@@ -121,7 +132,7 @@ class Lexicon:
     @property
     def text(self) -> str:
         """The lexicon as a file, always the same for the same entries."""
-        return "".join(f"{word}  {' '.join(phones)}\n" for word, phones in self.entries)
+        return "".join(f"{word}  {written_phones(word, phones)}\n" for word, phones in self.entries)
 
     @property
     def sha256(self) -> str:
@@ -135,6 +146,38 @@ class Lexicon:
 
 
 NONE: Final = Lexicon()
+
+
+def language_and_word(word: str) -> tuple[str, str]:
+    """The language of an entry, empty for English, and its word.
+
+    >>> language_and_word("es:Xàtiva"), language_and_word("Siobhan")
+    (('es', 'Xàtiva'), ('', 'Siobhan'))
+    """
+    named = re.fullmatch(r"([a-z]{2,3}):(\S+)", word, re.IGNORECASE)
+    return (named[1].lower(), named[2]) if named else ("", word)
+
+
+def written_phones(word: str, phones: Iterable[str]) -> str:
+    """The phones of an entry, as a lexicon's file has them."""
+    return f"/{''.join(phones)}/" if ":" in word else " ".join(phones)
+
+
+def _entry(word: str, phones: list[str], at: str) -> tuple[str, ...]:
+    """The phones of a line."""
+    language, plain = language_and_word(word)
+    if not language:
+        _check_word(word, phones, at)
+        return checked(phones, at)
+    if _FOREIGN_WORD.fullmatch(plain) is None:
+        raise BadInputError(f"{at}: {plain} is not a word", "Write one word after the colon, of letters.")
+    written = _SLASHES.fullmatch(" ".join(phones))
+    if written is None:
+        raise BadInputError(f"{at}: {word} has no IPA between slashes", f"Write it after the word: {word}  /ˈola/.")
+    try:
+        return ipa.phones(written[1], language_of(language).phones)
+    except BadInputError as error:
+        raise BadInputError(f"{at}: {error.message}", error.hint) from error
 
 
 def refuse_unknown(words: Collection[str]) -> None:
@@ -316,6 +359,22 @@ def read_phones(written: str) -> tuple[str, ...]:
     )
 
 
+def read_phones_in(language: str, written: str) -> tuple[str, ...]:
+    """The phones of IPA between slashes, or of a spelling, in another language than English.
+
+    Raises:
+        BadInputError: it is neither, or there is no such language.
+    """
+    spoken = language_of(language)
+    transcription = _SLASHES.fullmatch(written.strip())
+    said = transcription[1] if transcription else "".join(transcribe(written, spoken.espeak))
+    if not (found := ipa.phones(said, spoken.phones)):
+        raise BadInputError(
+            f"{written!r} is not a pronunciation", "Write IPA between slashes (/ˈʃativa/), or how it sounds."
+        )
+    return found
+
+
 def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) -> str:
     """The content of a lexicon's file with a word, and a remark after it, in place of its entry if it has one.
 
@@ -324,7 +383,7 @@ def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) ->
     """
     if len(word.split()) != 1 or "#" in word:
         raise BadInputError(f"{word!r} is not a word", "Give one, of letters, apostrophes, hyphens and full stops.")
-    line = f"{word}  {' '.join(phones)}"
+    line = f"{word}  {written_phones(word, phones)}"
     Lexicon.parse(line, "the word")
     kept = without_entry(lexicon, word)
     gap = "" if not kept or kept.endswith("\n") else "\n"

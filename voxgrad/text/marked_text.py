@@ -101,6 +101,15 @@ class MarkedText:
         ]
         return MarkedText(text, (*active, *later), tuple(here))
 
+    def followed_by(self, other: "MarkedText") -> "MarkedText":
+        """Both as one text."""
+        size = len(self.text)
+        begins_plain = not other.prosodies or other.prosodies[0][0] > 0
+        between = [(size, PLAIN)] if self.prosodies and begins_plain else []
+        prosodies = [(size + offset, prosody) for offset, prosody in other.prosodies]
+        events = [(size + offset, event) for offset, event in other.events]
+        return MarkedText(self.text + other.text, (*self.prosodies, *between, *prosodies), (*self.events, *events))
+
     def with_events(self, more: list[tuple[int, Event]]) -> "MarkedText":
         """With more events, in order."""
         events = sorted((*self.events, *more), key=lambda placed: placed[0])
@@ -116,12 +125,14 @@ class Segment:
         ends: what comes after it.
         voice: a name; None is the voice that was asked for.
         whole: it is one sentence, whatever stands in it.
+        language: its code; None is the language that was asked for.
     """
 
     content: MarkedText
     ends: Break = Break.PARAGRAPH
     voice: str | None = None
     whole: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ And where a text holds what nothing is said for, in sentences for people.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
@@ -14,11 +15,13 @@ from typing import Final
 from voxgrad.settings import TextSpec
 from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street, is_stuck
 from voxgrad.text.characters import Unread, unread
+from voxgrad.text.languages import language_of
 from voxgrad.text.lexicon import BRACED, Lexicon, is_inline, misspelt_phones
 from voxgrad.text.marked_text import PLAIN, Break, Event, Mark, MarkedText, Pause, Prosody, Segment, Sound, without_tags
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.ssml import Script, is_ssml, read_script
-from voxgrad.text.tokens import Encoded, encode
+from voxgrad.text.symbols import ENGLISH, Encoded
+from voxgrad.text.tokens import encode
 
 MOST_TOKENS: Final = 200
 """Tokens of one passage, blanks counted: about eight seconds of speech."""
@@ -28,8 +31,11 @@ _LONG: Final = 300  # characters; the first passage of such a text is short, so 
 _TOO_LONG: Final = 400  # characters; not worth reading before it is cut
 _REACH: Final = 150
 _SHORTEST: Final = 8
+_LONGEST_ORDINAL: Final = 2  # digits
 
-_STOP: Final = re.compile(r"(?<![.!?…])(?P<mark>[.!?…]++)[\"')\]’”»]*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«]*(?P<next>\S))")
+_STOP: Final = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)(?:[\"')\]’”“»]|\s»)*+(?:\s++|(?=[A-Z]))(?=[\"'(\[‘“«„]*(?P<next>\S))"
+)
 _NATURAL: Final = re.compile(
     r"(?<=[\w.,!?\"'’”)])(?:(?P<dots>\.{3,}|\s?…)[\"'’”)\]]*\s+|\s?(?:—|(?<!-)--(?!-))\s?|(?<![\d%])\s[–-]\s(?!\d))"
     r"(?=[\"'“‘(]?\w)"
@@ -44,7 +50,8 @@ _BEFORE_FIGURE: Final = frozenset((*COUNTED, *MONTHS))
 
 
 # Where a sentence is cut, the best first. What stands between groups is kept on the left.
-_CUTS: Final = (
+Cut = tuple[Break, re.Pattern[str]]
+_CUTS: Final[Sequence[Cut]] = (
     (Break.CLAUSE, re.compile(r"(?:[;:]|[;:,]?\)|\s--|\s-|\s?[–—])[\"'’”»]*(?:\s+|(?<=—))|\s+(?=[(\[])")),
     (Break.COMMA, re.compile(r",[\"'’”»]*\s+")),
     (
@@ -56,6 +63,15 @@ _CUTS: Final = (
     ),
     (Break.WORD, re.compile(r"\s+")),
 )
+
+
+@cache
+def _cuts(language: str) -> Sequence[Cut]:
+    """`_CUTS`, with the words before which a sentence of a language may be cut."""
+    if language == ENGLISH:
+        return _CUTS
+    joints = "|".join(language_of(language).joints.split())
+    return (*_CUTS[:2], (Break.WORD, re.compile(rf"\s+(?=(?:{joints})\s)")), _CUTS[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +95,8 @@ class Passage:
     events: tuple[tuple[int, Event], ...] = ()
 
 
-FrontEnd = Callable[[str | None], tuple[TextSpec, Lexicon]]
-"""How a voice, by its name, reads."""
+FrontEnd = Callable[[Segment], tuple[TextSpec, Lexicon]]
+"""How the voice of a segment reads it."""
 
 
 def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -> Iterator[Passage | Sound]:
@@ -93,13 +109,13 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
         BadInputError: as `encode`, but for passages without a word; earlier passages have been given by then.
     """
     first, waiting = True, list[Event]()
-    for segment in segments:
-        if isinstance(segment, Sound):
-            yield segment
+    for item in _read_alike(segments, front_end):
+        if isinstance(item, Sound):
+            yield item
             continue
-        reading = front_end(segment.voice)
+        segment, reading = item
         limit = _FIRST_TOKENS if first and len(segment.content.text) > _LONG else MOST_TOKENS
-        for sentence, ends in _with_ends(segment):
+        for sentence, ends in _with_ends(segment, reading[0].language):
             if waiting:
                 sentence = sentence.with_events([(0, event) for event in waiting])  # noqa: PLW2901 - those that waited
                 waiting = []
@@ -113,15 +129,42 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
         yield Passage("", _NOTHING, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
 
 
+Reading = tuple[TextSpec, Lexicon]
+
+
+def _read_alike(segments: Iterable[Segment | Sound], front_end: FrontEnd) -> Iterator[tuple[Segment, Reading] | Sound]:
+    """Segments with how they are read.
+
+    Parts of a sentence that were marked as other languages, and are read alike, are one.
+    """
+    held: tuple[Segment, Reading] | None = None
+    for segment in segments:
+        if isinstance(segment, Sound):
+            yield from () if held is None else (held,)
+            held = None
+            yield segment
+            continue
+        reading = front_end(segment)
+        if held is not None and held[0].voice == segment.voice and held[1] == reading and not segment.whole:
+            segment = replace(segment, content=held[0].content.followed_by(segment.content))  # noqa: PLW2901 - with what was held
+        elif held is not None:
+            yield held
+        held = (segment, reading) if segment.ends is Break.WORD else None
+        if held is None:
+            yield segment, reading
+    if held is not None:
+        yield held
+
+
 _NOTHING: Final = Encoded((), "", (), (), ())
 
 
-def _with_ends(segment: Segment) -> Iterator[tuple[MarkedText, Break]]:
+def _with_ends(segment: Segment, language: str) -> Iterator[tuple[MarkedText, Break]]:
     content = segment.content
     if segment.whole:
         yield content.part(0, len(content.text)), segment.ends
         return
-    spans = _sentence_spans(content.text)
+    spans = _sentence_spans(content.text, language)
     start, stop = next(spans, (0, len(content.text)))
     for after, end in spans:
         yield content.part(start, stop), Break.SENTENCE
@@ -129,25 +172,30 @@ def _with_ends(segment: Segment) -> Iterator[tuple[MarkedText, Break]]:
     yield content.part(start, stop), segment.ends
 
 
-def sentences(paragraph: str) -> Iterator[str]:
+def sentences(paragraph: str, language: str = ENGLISH) -> Iterator[str]:
     """The sentences of a paragraph, without the space around them.
 
     >>> list(sentences("Dr. Smith came at 5 p.m. from St. Ives. “Why?” he was asked. No. 5 was his."))
     ['Dr. Smith came at 5 p.m. from St. Ives.', '“Why?” he was asked.', 'No. 5 was his.']
     """
-    for start, stop in _sentence_spans(paragraph):
+    for start, stop in _sentence_spans(paragraph, language):
         if sentence := paragraph[start:stop].strip():
             yield sentence
 
 
-def _sentence_spans(paragraph: str) -> Iterator[tuple[int, int]]:
+def _sentence_spans(paragraph: str, language: str) -> Iterator[tuple[int, int]]:
     """Where sentences begin and end, the space after them included."""
     start = 0
     for stop in _STOP.finditer(paragraph):
         if not stop[0][-1].isspace() and not is_stuck(paragraph, stop.start(), stop.end()):
             continue
         before = paragraph[max(start, stop.start() - 32) : stop.start()]
-        if _is_end(before, stop["mark"], stop["next"], paragraph[stop.end("mark") : stop.end() + 24]):
+        after = paragraph[stop.end("mark") : stop.end() + 24]
+        if language == ENGLISH:
+            is_end = _is_end(before, stop["mark"], stop["next"], after)
+        else:
+            is_end = _is_end_in(language, before, stop["mark"], stop["next"])
+        if is_end:
             yield start, stop.end()
             start = stop.end()
     if paragraph[start:].strip():
@@ -170,6 +218,19 @@ def _is_end(before: str, mark: str, following: str, after: str) -> bool:
     return not (word in _NEVER_LAST or is_initial or (word in _BEFORE_FIGURE and following.isdecimal()))
 
 
+def _is_end_in(language: str, before: str, mark: str, following: str) -> bool:
+    """The same in another language than English."""
+    if following.islower():
+        return False
+    found = _WORD_BEFORE.search(before)
+    word = "" if found is None else found[0]
+    if mark != "." or not word:
+        return True
+    written = language_of(language)
+    is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
+    return not (is_ordinal or word in written.never_last or _INITIALS.fullmatch(word) is not None)
+
+
 def _fitting(
     sentence: MarkedText, ends: Break, limit: int, voice: str | None, reading: tuple[TextSpec, Lexicon]
 ) -> Iterator[Passage | list[Event]]:
@@ -190,19 +251,22 @@ def _fitting(
                 continue
             clauses_only = len(encoded.tokens) <= MOST_TOKENS
         fits = encoded is not None and (len(encoded.tokens) <= limit or len(part.text) < _SHORTEST)
-        halves = () if fits else _halves(part, after, clauses_only=clauses_only)
+        cuts = _cuts(reading[0].language)
+        halves = () if fits else _halves(part, after, cuts[:2] if clauses_only else cuts, clauses_only=clauses_only)
         if encoded is not None and not halves:
             yield _passage(part, encoded, after, voice, reading)
             limit = MOST_TOKENS
         waiting.extend(reversed(halves))
 
 
-def _halves(content: MarkedText, ends: Break, *, clauses_only: bool) -> tuple[tuple[MarkedText, Break], ...]:
+def _halves(
+    content: MarkedText, ends: Break, all_cuts: Sequence[Cut], *, clauses_only: bool
+) -> tuple[tuple[MarkedText, Break], ...]:
     """Cut a text once, near its middle; nothing where only words part it and ``clauses_only`` forbids that."""
     text = content.text
     middle = len(text) // 2
     reach = min(_REACH, middle * 2 // 3)
-    for kind, pattern in _CUTS[:2] if clauses_only else _CUTS:
+    for kind, pattern in all_cuts:
         cuts = [
             match.end()
             for match in pattern.finditer(text, middle - reach, middle + reach)

@@ -12,8 +12,9 @@ from typing import Final, Literal
 from voxgrad.text.dictionary import PREFERRED_VARIANTS, additions, is_vowel, lookup, predict
 from voxgrad.text.rules import word_set
 
-Source = Literal["dictionary", "derived", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
-"""``dictionary``: it or our additions to it; ``derived``: regularly from it; ``homograph``: chosen by context;
+Source = Literal["dictionary", "derived", "espeak-ng", "homograph", "inline", "letters", "lexicon", "network", "spelt"]
+"""``dictionary``: it or our additions to it; ``derived``: regularly from it; ``espeak-ng``: it reads other
+languages; ``homograph``: chosen by context;
 ``inline``: phones in braces; ``letters``: characters as the official front end writes them; ``lexicon``: the
 user's; ``network``: a guess; ``spelt``: the names of the letters."""
 

@@ -14,6 +14,7 @@ from xml.sax.xmlreader import AttributesImpl, InputSource
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.characters import to_ascii
+from voxgrad.text.languages import known_language
 from voxgrad.text.lexicon import ALPHABETS, to_phones
 from voxgrad.text.marked_text import (
     PLAIN,
@@ -29,7 +30,8 @@ from voxgrad.text.marked_text import (
     split_pauses,
 )
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.ssml_values import KINDS, changed, emphasised, pause_seconds, say_as
+from voxgrad.text.ssml_values import KINDS, SPELT, changed, emphasised, pause_seconds, say_as
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import clean
 
 _START: Final = re.compile(
@@ -45,7 +47,6 @@ _NO_MARKUP: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)(?:#?\w+;)?+|<(?![
 _CAPTURED: Final = frozenset(("say-as", "phoneme", "sub", "audio", "metadata", "meta", "desc", "title", "head"))
 """Elements whose text is not said as it stands."""
 _THROUGH: Final = frozenset(("w", "token", "speak", "lang", *_CAPTURED))
-_LANGUAGE: Final = re.compile(r"en(?:[-_]\w+)*", re.IGNORECASE)
 _SECONDS_A_LETTER: Final = 0.08
 _SHORTEST_TONE: Final = 0.3
 _DEEPEST: Final = 500
@@ -129,6 +130,7 @@ class _Frame:
     tag: str
     prosody: Prosody
     voice: str | None
+    language: str | None
     attributes: dict[str, str]
     place: str
 
@@ -139,7 +141,7 @@ class _Handler(ContentHandler):
     def __init__(self) -> None:
         super().__init__()
         self.warnings: dict[str, None] = {}
-        self._stack = [_Frame("", PLAIN, None, {}, "")]
+        self._stack = [_Frame("", PLAIN, None, None, {}, "")]
         self._items: list[Segment | Sound] = []
         self._text: list[str] = []
         self._length = 0
@@ -160,11 +162,11 @@ class _Handler(ContentHandler):
             raise self._refusal(place, f"elements are nested more than {_DEEPEST} deep", "Nest fewer elements.")
         if len(self._stack) == 1 and name != "speak":
             raise self._refusal(place, f"the outermost element is <{name}>", "Put all of it into <speak>.")
-        frame = _Frame(name, outer.prosody, outer.voice, attributes, place)
+        language = self._language(name, attributes, outer.language)
+        if language != outer.language and self._captured is None:
+            self._flush(Break.WORD)
+        frame = _Frame(name, outer.prosody, outer.voice, language, attributes, place)
         self._stack.append(frame)
-        language = attributes.get("xml:lang", "en")
-        if name == "lang" or not _LANGUAGE.fullmatch(language):
-            self._warn(f"<{name}> in {language or 'no language'} is read as English")
         start = getattr(self, f"_start_{name.replace('-', '_')}", None)
         if self._captured is not None and name != "mark":
             return
@@ -184,8 +186,13 @@ class _Handler(ContentHandler):
         if name in _CAPTURED:
             self._captured = None
         end = getattr(self, f"_end_{name.replace('-', '_')}", None)
+        outer = self._stack[-1]
+        self._stack[-1] = replace(outer, language=frame.language)  # of what is still to be said within the element
         if end is not None:
             end(frame, held)
+        if frame.language != outer.language:
+            self._flush(Break.WORD)
+        self._stack[-1] = outer
 
     def characters(self, content: str) -> None:
         self._gathered.append(content)
@@ -229,7 +236,8 @@ class _Handler(ContentHandler):
         last = self._items[-1] if self._items else None
         waiting: list[tuple[int, Event]] = []
         if content.text.strip():
-            self._items.append(Segment(content, ends, self._stack[-1].voice, whole))
+            inner = self._stack[-1]
+            self._items.append(Segment(content, ends, inner.voice, whole, inner.language))
         elif isinstance(last, Segment):
             end = len(last.content.text)
             said = last.content.with_events([(end, event) for _, event in content.events])
@@ -237,6 +245,19 @@ class _Handler(ContentHandler):
         else:  # they wait for the first text
             waiting = [(0, event) for _, event in self._events]
         self._text, self._length, self._prosodies, self._events = [], 0, [], waiting
+
+    def _language(self, name: str, attributes: dict[str, str], outer: str | None) -> str | None:
+        """The language that holds in an element."""
+        named = attributes.get("xml:lang")
+        if named is None:
+            if name == "lang":
+                self._warn("<lang> without xml:lang has no effect")
+            return outer
+        try:
+            return known_language(named)
+        except BadInputError:
+            self._warn(f"<{name}> in {named or 'no language'} is read as the text around it")
+            return outer
 
     def _warn(self, warning: str) -> None:
         self.warnings[warning] = None
@@ -340,11 +361,14 @@ class _Handler(ContentHandler):
         if alphabet is None:
             hint = "Give ipa, x-sampa or x-arpabet."
             raise self._refusal(frame.place, f"<phoneme> has alphabet={named!r}", hint)
+        written, english = frame.attributes.get("ph", ""), frame.language in {None, ENGLISH}
+        if not english and alphabet != "ipa":
+            raise self._refusal(frame.place, f"{alphabet} is not read in {frame.language}", "Write the phones in ipa.")
         try:
-            phones = to_phones(frame.attributes.get("ph", ""), alphabet)
+            said = " ".join(to_phones(written, alphabet)) if english else _inline_ipa(written)
         except BadInputError as error:
             raise self._refusal(frame.place, f"<phoneme>: {error.message}", error.hint) from error
-        self._say(f" {{{' '.join(phones)}}} ")
+        self._say(f" {{{said}}} ")
 
     def _end_say_as(self, frame: _Frame, held: str) -> None:
         kind, format_ = frame.attributes.get("interpret-as", ""), frame.attributes.get("format", "")
@@ -356,6 +380,8 @@ class _Handler(ContentHandler):
         elif kind in {"expletive", "bleep"}:
             self._flush(Break.WORD)
             self._items.append(Sound(seconds=max(_SECONDS_A_LETTER * len(text), _SHORTEST_TONE)))
+        elif frame.language not in {None, ENGLISH}:  # whose numbers and letters are read by espeak-ng
+            self._say(f" {' '.join(text)} " if kind in SPELT else held)
         else:
             of = f" of the format {format_}" if format_ else ""
             try:
@@ -364,3 +390,10 @@ class _Handler(ContentHandler):
             except NothingToSayError as error:
                 raise self._refusal(frame.place, error.message, error.hint) from error
             self._say(f"{' ' if held[:1] == ' ' else ''}{words}{' ' if held[-1:] == ' ' else ''}")
+
+
+def _inline_ipa(written: str) -> str:
+    # Only here, because English needs none of it.
+    from voxgrad.text.ipa import inline_ipa  # noqa: PLC0415
+
+    return inline_ipa(written)

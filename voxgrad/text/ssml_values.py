@@ -143,8 +143,10 @@ def _unit(text: str, _: str) -> str:
     return normalize(text) if text.strip(string.punctuation + " ") else ""
 
 
+SPELT: Final = frozenset(("characters", "spell-out", "verbatim", "letters"))
+"""Kinds of which every letter is said."""
 _KINDS: Final[dict[str, Callable[[str, str], str]]] = {
-    **dict.fromkeys(("characters", "spell-out", "verbatim", "letters"), _characters), "cardinal": _cardinal,
+    **dict.fromkeys(SPELT, _characters), "cardinal": _cardinal,
     "number": _cardinal, "ordinal": _ordinal, "digits": _digits, "fraction": _fraction, "date": _date, "time": _time,
     "telephone": _telephone, **dict.fromkeys(("unit", "measure", "currency", "address", "name"), _unit),
 }  # fmt: skip

@@ -5,91 +5,42 @@ In both, the user's lexicon and phones in braces, ``{HH AH0 L OW1}``, go before 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
 from pathlib import Path
-from string import ascii_letters, ascii_lowercase, ascii_uppercase
+from string import ascii_lowercase
 from typing import Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread, without_unread
-from voxgrad.text.dictionary import PHONES, is_vowel, lookup
+from voxgrad.text.dictionary import is_vowel, lookup
 from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
-from voxgrad.text.pronounce import Pronunciation, Source, find, is_stutter, pronounce, stuttered, without_accents
+from voxgrad.text.pronounce import Pronunciation, find, is_stutter, pronounce, stuttered, without_accents
+from voxgrad.text.symbols import BLANK, BLANK_LABEL, CHARACTER_IDS, ENGLISH, PHONE_IDS, PUNCTUATION, Encoded, Word
 from voxgrad.unicode import clean
 
-PUNCTUATION: Final = "-!'(),.:;? "
-"""The marks that have an id, and the space between words."""
-SYMBOLS: Final = ("_", *PUNCTUATION, *ascii_uppercase, *ascii_lowercase, *(f"@{phone}" for phone in PHONES))
-"""The 148 symbols of Grad-TTS, which has them from Tacotron (keithito); an ``@`` tells phones from letters.
-
-A checkpoint's embedding is indexed by these positions, so the order may never change.
-"""
-BLANK: Final = len(SYMBOLS)
-"""The id that is put between all others."""
-VOCABULARY_SIZE: Final = BLANK + 1
-PHONE_IDS: Final = {phone: SYMBOLS.index(f"@{phone}") for phone in PHONES}
-CHARACTER_IDS: Final = {character: SYMBOLS.index(character) for character in (*PUNCTUATION, *ascii_letters)}
-SPACE: Final = CHARACTER_IDS[" "]
-_BLANK_LABEL: Final = "_"
-_IDS: Final = {**CHARACTER_IDS, **PHONE_IDS, _BLANK_LABEL: BLANK}
+_IDS: Final = {**CHARACTER_IDS, **PHONE_IDS, BLANK_LABEL: BLANK}
 
 MOST_GUESSES: Final = 5000
 """Different unknown words in one text; a text with more of them is no English, and would take minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word of an encoded text.
-
-    Attributes:
-        word: as normalised.
-        phones: what it is pronounced as; letters and marks too where the official front end spells it.
-        source: where the pronunciation comes from.
-        sense: of a homograph, the one that was chosen; else empty.
-        start: index of its first token in ``Encoded.tokens``.
-        stop: index after its last token; the blanks between its tokens lie within.
-    """
-
-    word: str
-    phones: tuple[str, ...]
-    source: Source
-    sense: str
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A text as the model reads it.
-
-    Attributes:
-        tokens: ids, each below `VOCABULARY_SIZE`.
-        normalised: the text after normalisation.
-        phones: a label for each token: a phone, a letter, a mark, a space, or ``_`` for the blank.
-        words: the words in order.
-        unknown: words that no dictionary has, so that they are guessed, or spelt in the official mode; each
-            once, in lower case.
-    """
-
-    tokens: tuple[int, ...]
-    normalised: str
-    phones: tuple[str, ...]
-    words: tuple[Word, ...]
-    unknown: tuple[str, ...]
-
-
 def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
-    """Encode written English, any Unicode; what cannot be read is left out.
+    """Encode a text, any Unicode; what cannot be read is left out.
 
     Raises:
         BadInputError: not Unicode, nothing to say, or thousands of words that no dictionary has.
     """
     require_unicode(text)
+    if spec.language != ENGLISH:
+        # Only here, because English needs none of it.
+        from voxgrad.text import espeak_tokens  # noqa: PLC0415
+
+        return espeak_tokens.encode(text, spec, lexicon)
     normalised = normalize(text, known=lexicon.knows)
     if spec.frontend == "voxgrad":
         labels, words = _separated(normalised, text, lexicon)
@@ -101,7 +52,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
         raise NothingToSayError
     if spec.add_blank:
         words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]
-        blanks = [_BLANK_LABEL] * (2 * len(labels) + 1)
+        blanks = [BLANK_LABEL] * (2 * len(labels) + 1)
         blanks[1::2] = labels
         labels = blanks
     tokens = tuple(map(_IDS.__getitem__, labels))
@@ -118,7 +69,7 @@ def encode_transcript(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Enc
     for part in unread(written):
         if part.script:
             message = f"the text contains {part.script} letters ({part.text[:40]!r})"
-            raise BadInputError(message, "Write it in English, with Latin letters.")
+            raise BadInputError(message, "Write it with Latin letters.")
     for braced in BRACED.finditer(written):
         inline(braced[0])
     return encode(text, spec, lexicon)

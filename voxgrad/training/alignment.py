@@ -16,7 +16,8 @@ from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.events import Advance, uncounted
 from voxgrad.model import mas
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.text.tokens import BLANK, PHONE_IDS, SYMBOLS
+from voxgrad.text.ipa import BLANKS, IPA_IDS, labels_of
+from voxgrad.text.symbols import PHONE_IDS
 from voxgrad.textgrid import Interval, read_tiers, text_grid, without_gaps
 from voxgrad.training.dataset import Alignment, Clip, Corpus, collate
 
@@ -221,16 +222,16 @@ def read_alignments(path: Path) -> dict[str, StoredAlignment]:
 def labels(tokens: Iterable[int]) -> list[str]:
     """The phone, mark or letter of every token; empty for blanks and spaces.
 
-    >>> labels([BLANK, SYMBOLS.index("@AH0"), BLANK, SYMBOLS.index(" "), SYMBOLS.index(",")])
+    >>> labels([BLANKS[0], PHONE_IDS["AH0"], BLANKS[0], 11, 6])
     ['', 'AH0', '', '', ',']
     """
-    return ["" if token == BLANK else SYMBOLS[token].removeprefix("@").strip() for token in tokens]
+    return [label.strip().strip("_") for label in labels_of(list(tokens))]
 
 
 SUFFIX = ".TextGrid"
 _WORDS, _PHONES = "words", "phones"
 _ALIGN = "Write TextGrids with `voxgrad align`, move boundaries in Praat, and save them as text files."
-_PHONE_TOKENS = frozenset(PHONE_IDS.values())
+_PHONE_TOKENS = frozenset((*PHONE_IDS.values(), *IPA_IDS.values()))
 
 
 SpokenWord = tuple[str, int, int]
@@ -255,7 +256,7 @@ def word_spans(tokens: Sequence[int]) -> list[tuple[int, int]]:
 
     Unlike reading the text again, this holds for clips that an earlier version pronounced otherwise.
 
-    >>> word_spans([BLANK, PHONE_IDS["AH0"], BLANK, PHONE_IDS["N"], BLANK, 10, BLANK, PHONE_IDS["AY1"], BLANK])
+    >>> word_spans([148, PHONE_IDS["AH0"], 148, PHONE_IDS["N"], 148, 10, 148, PHONE_IDS["AY1"], 148])
     [(1, 4), (7, 8)]
     """
     spans: list[tuple[int, int]] = []
@@ -264,7 +265,7 @@ def word_spans(tokens: Sequence[int]) -> list[tuple[int, int]]:
         if token in _PHONE_TOKENS:
             start = spans.pop()[0] if inside else index
             spans.append((start, index + 1))
-        inside = token in _PHONE_TOKENS or (inside and token == BLANK)
+        inside = token in _PHONE_TOKENS or (inside and token in BLANKS)
     return spans
 
 

@@ -6,8 +6,9 @@ What is in the batch of a step depends on a seed and the step's number alone.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Self
 
@@ -60,6 +61,8 @@ class Corpus:
     speakers: tuple[str, ...]
     pitch: Mapping[str, Tensor] | None = None
     """By clip id (frames,) ln Hz, 0 where not voiced; None until `measure_pitch`."""
+    parts: Mapping[str, "Corpus"] = field(default_factory=dict)
+    """What it was joined from, by what the ids of their clips begin with."""
 
     @classmethod
     def open(cls, clips: Path, mels: Path) -> "Corpus":
@@ -74,8 +77,23 @@ class Corpus:
             raise IntegrityError(f"{clips.name} cannot be read as a clip list", "Prepare the dataset again.") from error
         return cls(read, mels, tuple(sorted({clip.speaker for clip in read})))
 
+    @classmethod
+    def joined(cls, parts: Mapping[str, "Corpus"]) -> "Corpus":
+        """Several as one, in which the id of a clip begins with the name of its part."""
+        clips: list[Clip] = []
+        pitch: dict[str, Tensor] = {}
+        for name, part in parts.items():
+            clips += (replace(clip, id=f"{name}/{clip.id}") for clip in part.clips)
+            pitch |= {f"{name}/{clip}": track for clip, track in (part.pitch or {}).items()}
+        first = next(iter(parts.values()))
+        speakers = tuple(sorted({speaker for part in parts.values() for speaker in part.speakers}))
+        return cls(tuple(clips), first.mels, speakers, pitch or None, parts)
+
     def mel(self, clip: Clip) -> Tensor:
         """The log-mel of a clip: (n_feats, frames) float32."""
+        if self.parts:
+            part, _, name = clip.id.partition("/")
+            return self.parts[part].mel(replace(clip, id=name))
         mel: Tensor = self._file.get_tensor(clip.id)  # type: ignore[no-untyped-call]
         return mel
 
@@ -83,6 +101,15 @@ class Corpus:
     def _file(self) -> safe_open:
         """The mels' file, open: parsing its header for every clip would cost two per cent of a step."""
         return safe_open(self.mels, framework="pt")
+
+    def first(self, count: int) -> list[Clip]:
+        """So many clips by their ids, each once; of what was joined, from each part in turn."""
+        clips = sorted({clip.id: clip for clip in self.clips}.values(), key=lambda clip: clip.id)
+        if not self.parts:
+            return clips[:count]
+        by_part = [[clip for clip in clips if clip.id.startswith(f"{name}/")] for name in self.parts]
+        in_turn = (clip for turn in zip_longest(*by_part) for clip in turn if clip is not None)
+        return list(islice(in_turn, count))
 
     def with_clips(self, clips: Iterable[Clip]) -> "Corpus":
         """The same corpus with other clips; speaker numbers stay."""

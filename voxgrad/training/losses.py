@@ -22,7 +22,8 @@ from voxgrad.model.frame_prior import (
 )
 from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.settings import LossWeights, StageSpec
-from voxgrad.text.tokens import BLANK, SPACE
+from voxgrad.text.ipa import BLANKS
+from voxgrad.text.symbols import SPACE
 from voxgrad.training.alignment import Durations
 from voxgrad.training.dataset import Batch, Corpus, Crops, collate, crop_starts, generator_for
 from voxgrad.training.optim import ProcessGroup
@@ -228,7 +229,7 @@ def validate(
         frames of a phone (mean absolute) and, for the decoder, ``diffusion`` loss averaged over fixed times.
     """
     model.eval()
-    clips = sorted(held_out.clips, key=lambda clip: clip.id)[:_CLIPS]
+    clips = held_out.first(_CLIPS)
     batch = collate(held_out, clips, speaker_rows).to(device)
     prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
     durations = model.align(prior, batch.y, batch.frame_lengths) if known is None else known.stacked(clips).to(device)
@@ -260,7 +261,8 @@ def validate(
 
 
 def _duration_error(prior: Prior, durations: Tensor, tokens: Tensor) -> float:
-    real = (prior.mask.squeeze(1) > 0) & (tokens != BLANK) & (tokens != SPACE)
+    blank = (tokens >= BLANKS.start) & (tokens < BLANKS.stop)
+    real = (prior.mask.squeeze(1) > 0) & ~blank & (tokens != SPACE)
     return float((prior.logw.exp() - durations).abs()[real].mean())
 
 

@@ -86,7 +86,8 @@ def _begin(trainer: Trainer, request: RunRequest) -> None:
 
 def _publish(trainer: Trainer, request: RunRequest, figures: Mapping[str, float], write: Write) -> Artifact:
     log, device = TrainingLog(trainer.run / LOG), pick_device()
-    dataset, before = request.parents["dataset"].manifest, trainer.position.before
+    datasets = [parent.manifest for parent in request.parents.values() if parent.kind == "dataset"]
+    licences, before = sorted({one.licence for one in datasets if one.licence is not None}), trainer.position.before
     metrics: dict[str, Any] = {
         "held_out": {name: round(value, 5) for name, value in figures.items()},
         "judged_by": trainer.task.judged_by(len(trainer.task.stages) - 1),
@@ -105,8 +106,8 @@ def _publish(trainer: Trainer, request: RunRequest, figures: Mapping[str, float]
             device=f"{device.type} {precision_name(device, trainer.settings)}, {torch.get_num_threads()} threads",
             tools={"torch": torch.__version__},
             metrics={**metrics, **found, "steps": trainer.total, "seconds": round(log.seconds(), 1)},
-            consent=dataset.consent,
-            licence=dataset.licence,
+            consent=datasets[0].consent,
+            licence="; ".join(licences) or None,
         )
     shutil.rmtree(trainer.run, ignore_errors=True)  # everything of it now lives in the artifact
     return artifact

@@ -61,9 +61,16 @@ def _short_clips(corpus: Corpus) -> list[Clip]:
 
 
 def nearest_row(
-    model: GradTTS, corpus: Corpus, speaker: str, device: torch.device, advance: Advance = uncounted
+    model: GradTTS,
+    corpus: Corpus,
+    speaker: str,
+    device: torch.device,
+    advance: Advance = uncounted,
+    rows: int | None = None,
 ) -> int:
     """The speaker row that explains a few clips of a new speaker best; 0 in a one-speaker base.
+
+    It is one of the first ``rows``; None: of all.
 
     Where the text encoder is told the speaker, its means tell. The shortest clip is tried on rows all over the
     embedding, and then on rows near the best of them; each further clip on a quarter of the rows, those that explain
@@ -72,18 +79,19 @@ def nearest_row(
     if model.spec.n_spks == 1:
         return 0
     some = corpus.with_clips(_short_clips(corpus))
+    count = model.spec.n_spks if rows is None else rows
     if model.spec.condition_encoder:
-        return _row_by_means(model, some, device, advance)
+        return _row_by_means(model, some, count, device, advance)
     loss = []
-    for row in range(model.spec.n_spks):
+    for row in range(count):
         loss.append(validate(model, some, {speaker: row}, device, decoder=True)["diffusion"])
         advance(_frames(some.clips))
     return min(range(len(loss)), key=loss.__getitem__)
 
 
-def _row_by_means(model: GradTTS, corpus: Corpus, device: torch.device, advance: Advance) -> int:
+def _row_by_means(model: GradTTS, corpus: Corpus, count: int, device: torch.device, advance: Advance) -> int:
     first, *others = corpus.clips
-    embedding = model.spk_emb.weight.detach().cpu()
+    embedding = model.spk_emb.weight.detach().cpu()[:count]
     rows = _spread_rows(embedding, _SPREAD_ROWS)
     distances = _row_distances(model, corpus, first, rows, device, advance)
     near = _rows_near(embedding, rows, rows[distances.argsort()[:_BEST_ROWS]])

@@ -1,6 +1,6 @@
 """Training of a Grad-TTS: the task, and a run of it from a dataset and a model to a published base or voice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from voxgrad.device import autocast, pick_device
 from voxgrad.errors import BadInputError
 from voxgrad.events import Advance, Emit, Said, percent
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.settings import Preset, StageSpec, TrainSpec
+from voxgrad.settings import AcousticSpec, Preset, StageSpec, TrainSpec
 from voxgrad.store import Artifact
 from voxgrad.text.lexicon import LEXICON
 from voxgrad.training.alignment import (
@@ -35,6 +35,16 @@ from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_s
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import RunRequest
 from voxgrad.training.trainer import Trainer
+
+Publish = Callable[[AcousticModel, Path], tuple[AcousticSpec, dict[str, Any]]]
+"""Writes the weights of a trained model into an artifact's directory; returns the settings that go with them, and what
+else the manifest says."""
+
+
+def write_voice(acoustic: AcousticModel, directory: Path) -> tuple[AcousticSpec, dict[str, Any]]:
+    """Writes all weights, of a base or a voice."""
+    acoustic.write(directory, packed=acoustic.spec.model.decoder == "convnext")
+    return acoustic.spec, {}
 
 
 @dataclass
@@ -217,11 +227,12 @@ def train_grad_tts(
     settings: Preset,
     emit: Emit,
     step_settings: Mapping[str, Any],
+    publish: Publish,
 ) -> Artifact:
     """Trains a Grad-TTS, from the newest checkpoint where there is one; publishes weights, pictures and the log.
 
     The same work, begun again, goes on where it stopped. The manifest records ``step_settings``
-    besides model and training.
+    besides model and training. ``publish`` writes the weights.
 
     Raises:
         BadInputError: nothing to train on, or too little to hold any out.
@@ -248,14 +259,14 @@ def train_grad_tts(
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
         alignments = task.alignments()
         acoustic.model.to("cpu")
-        acoustic.write(directory, packed=acoustic.spec.model.decoder == "convnext")
+        written, more = publish(acoustic, directory)
         if lexicon:
             (directory / LEXICON).write_text(lexicon.text, encoding="utf-8")
         draw(directory, alignments[typical.id])
-        spec = acoustic.spec.model_copy(update={"duration_scale": round(scale, 4)})
+        spec = written.model_copy(update={"duration_scale": round(scale, 4)})
         trained = {"acoustic": spec.model_dump(), "training": manifest_settings(settings)}
-        return {**trained, **request.options.settings, **step_settings, **lexicon.settings}, {
-            "clips": len(task.training.clips),
+        return {**trained, **request.options.settings, **step_settings, **more, **lexicon.settings}, {
+            "clips": len({clip.id for clip in task.training.clips}),
             "held_out_clips": 0 if corpus.has_one_sentence else len(task.held_out.clips),
             "log_likelihood": write_alignments(directory, corpus, summarised(corpus, alignments)),
         }

@@ -261,7 +261,7 @@ def _resolved(folder: Folder, listed: Iterable[Row | BadRow], name: str) -> tupl
         if reason or isinstance(row, BadRow) or isinstance(match, str):
             problems.append(Problem(public_name(row.name) or source, reason or f"{source}: {match}"))
         elif row.span is None:
-            entries.append(Entry(clip_name(match[1]), match[0], row.text, row.speaker, source))
+            entries.append(Entry(clip_name(match[1]), match[0], row.text, row.speaker, source, language=row.language))
         else:
             _, segments = parts.setdefault(clip_name(match[1]), (match[0], []))
             segments.append(Segment(*row.span, row.text, row.speaker, source))

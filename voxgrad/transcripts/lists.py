@@ -74,12 +74,12 @@ def rows(content: str, form: str) -> Rows:
 
 
 def _row(number: int, record: Mapping[str, str]) -> Row | BadRow:
-    name, language = record.get("name", ""), record.get("language", "en")
+    name, language = record.get("name", ""), record.get("language", "")
     if not name or "text" not in record:
         return BadRow(number, name, "has no audio or no text")
-    if not language.lower().startswith("en"):
-        return BadRow(number, name, f"is in {language}, but voxgrad reads only English")
-    return Row(number, name, record["text"], record.get("speaker") or None)
+    if language and not re.fullmatch(r"[\w-]+", language):
+        return BadRow(number, name, f"is in {language}, which is no language")
+    return Row(number, name, record["text"], record.get("speaker") or None, language=language)
 
 
 def _barred_row(number: int, fields: Sequence[str], expected: str, *layouts: str) -> Row | BadRow:
@@ -126,7 +126,7 @@ def _jsonl(content: str) -> Rows:
             yield BadRow(number, "", "is not JSON")
             continue
         names = _named(value) if isinstance(value, dict) else {}
-        said = {key: value[name] for key, name in names.items() if key != "language"}
+        said = {key: value[name] for key, name in names.items()}
         yield _row(number, {key: one_line(text) for key, text in said.items() if isinstance(text, str)})
 
 
@@ -145,7 +145,7 @@ def _csv(content: str) -> Rows:
                 continue
             named = columns or {"name": 0, "text": 1, "speaker": 2}
             record = {key: fields[column] for key, column in named.items() if column < len(fields)}
-            yield _row(number, record | {"language": record.get("language") or "en"})
+            yield _row(number, record)
 
 
 _register_barred("mimic", "Mimic Recording Studio's `name.wav|text|length`", "name|text|length")

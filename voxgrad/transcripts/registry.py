@@ -29,6 +29,8 @@ class Row:
     """The file that the line stands in, relative to the folder; empty: the list that was opened."""
     base: str = ""
     """The folder that the name is relative to, within the one that was opened."""
+    language: str = ""
+    """As the list says, such as ``en-GB``; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Entry:
     """Where the text was found, for messages: a file, and a line in it."""
     segments: tuple[Segment, ...] = ()
     """The parts that have a text, in order; none: the text is of the whole recording."""
+    language: str = ""
+    """As the list says, such as ``en-GB``; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,16 @@ class Transcripts:
             else:
                 kept[entry.id] = entry
         return cls(list(kept.values()), problems, *told, **more)
+
+    def in_language(self, code: str, name: str) -> "Transcripts":
+        """The same, where texts that their list says are in another language are problems."""
+        kept, problems = [], list(self.problems)
+        for entry in self.entries:
+            if not entry.language or entry.language.lower().startswith((code, name.lower())):
+                kept.append(entry)
+            else:
+                problems.append(Problem(entry.id, f"{entry.source} is in {entry.language}, but was to be in {name}"))
+        return replace(self, entries=kept, problems=problems)
 
     @property
     def texts(self) -> int:

@@ -24,7 +24,7 @@ from voxgrad.text.intonation import question_rises
 from voxgrad.text.marked_text import PLAIN, Prosody
 from voxgrad.text.passages import Passage
 from voxgrad.voice.silence_cuts import Cuts, cuts_for
-from voxgrad.weights import acoustic_spec_of, weights_of
+from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
 _PEAK: Final = 0.99
 _FREE: Final = {
@@ -222,15 +222,21 @@ class OnnxEngine(LocalEngine):
 
     @classmethod
     def of_voice(
-        cls, voice: Artifact, vocoder: Artifact, graphs: tuple[Path, Path, Path], threads: int | None = None
+        cls,
+        voice: Artifact,
+        vocoder: Artifact,
+        graphs: tuple[Path, Path, Path],
+        threads: int | None = None,
+        language: InLanguage | None = None,
     ) -> "OnnxEngine":
-        """Load a voice and its vocoder, every digest verified; see `Networks.load`.
+        """Load a voice and its vocoder, every digest verified; see `Networks.load`. Without a language, for English.
 
         Raises:
             BadInputError: ONNX Runtime is not installed.
             IntegrityError: one of them is damaged.
         """
-        loaded = Networks.load(acoustic_spec_of(voice), (weights_of(voice), weights_of(vocoder)), graphs, threads)
+        weights = (weights_of(voice, language), weights_of(vocoder))
+        loaded = Networks.load(acoustic_spec_of(voice, language), weights, graphs, threads)
         return cls(loaded, loaded.pitch)
 
     @property

@@ -14,6 +14,7 @@ from voxgrad.settings import SynthesisSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact, Store
 from voxgrad.text.lexicon import LEXICON, Lexicon
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.vocoder.choice import DESCRIPTION, choose_vocoder, mel_of
 from voxgrad.voice.engine import (
     Engine,
@@ -25,7 +26,7 @@ from voxgrad.voice.engine import (
     unsuited,
 )
 from voxgrad.voice.voice import Voice
-from voxgrad.weights import acoustic_spec_of
+from voxgrad.weights import InLanguage, acoustic_spec_of, languages_of
 
 EngineName = Literal["auto", "torch", "onnx"]
 QUANTIZE: Final[Quantize] = "int8"
@@ -104,13 +105,15 @@ def load_voice(
         raise BadInputError("--voice and --speaker both name a speaker", "Leave out one of them.")
     sound = find_vocoder(store, vocoder, artifact, emit)
     words = find_lexicon(store, artifact, lexicon)
-    voice = open_voice(artifact, sound, words, choose_graphs(store, engine, artifact, sound, synthesis, emit))
+    graphs = choose_graphs(store, engine, artifact, sound, synthesis, emit)
+    voice = open_voice(store, artifact, sound, words, graphs)
     if speaker is not None:
-        voice.spec.row_of(speaker)
+        voice.check_speaker(speaker)
     return voice.of_speaker(speaker)
 
 
 def open_voice(
+    store: Store,
     voice: Artifact,
     vocoder: Artifact | None,
     lexicon: Lexicon,
@@ -120,20 +123,30 @@ def open_voice(
     """A voice that speaks through ONNX Runtime, with so many threads; or through torch, where it has no graphs."""
     exported = voice.kind == KIND
 
+    languages = {} if exported else languages_of(voice, store)
+
     @cache
-    def open_engine() -> Engine:
-        return load_engine(voice, vocoder, graphs, threads)
+    def open_engine(code: str) -> Engine:
+        if code == ENGLISH or exported:
+            return load_engine(voice, vocoder, graphs, threads)
+        language = (languages[code], code)
+        found = None if graphs is None else find_graphs(store.home, voice, vocoder, language)
+        return load_engine(voice, vocoder, found, threads, language)
 
     if not exported and graphs is None:
         require_torch()
     quantize = settings_of(voice)[1].quantize if exported else None if graphs is None else QUANTIZE
-    return Voice(voice, vocoder, lexicon, open_engine, quantize)
+    return Voice(voice, vocoder, lexicon, open_engine, quantize, languages=languages)
 
 
 def load_engine(
-    voice: Artifact, vocoder: Artifact | None, graphs: Graphs | None, threads: int | None = None
+    voice: Artifact,
+    vocoder: Artifact | None,
+    graphs: Graphs | None,
+    threads: int | None = None,
+    language: InLanguage | None = None,
 ) -> LocalEngine:
-    """Load what `open_voice` opens, every digest verified.
+    """Load what `open_voice` opens, every digest verified, for English or another language.
 
     Raises:
         BadInputError: voice and vocoder do not fit, or the library is not installed.
@@ -142,10 +155,10 @@ def load_engine(
     if voice.kind == KIND:
         return OnnxEngine.load(voice, threads)
     if graphs is not None and vocoder is not None:
-        return OnnxEngine.of_voice(voice, vocoder, graphs, threads)
+        return OnnxEngine.of_voice(voice, vocoder, graphs, threads, language)
     from voxgrad.voice.torch_engine import TorchEngine  # noqa: PLC0415 - it needs torch
 
-    return TorchEngine.load(voice, vocoder)
+    return TorchEngine.load(voice, vocoder, language)
 
 
 def choose_graphs(
@@ -172,10 +185,10 @@ def choose_graphs(
     if engine == "auto":
         return usual_graphs(store, voice, vocoder, synthesis)
     require_suited(synthesis)
-    graphs = find_graphs(store, voice, vocoder)
+    graphs = find_graphs(store.home, voice, vocoder)
     if graphs is None:
         make_graphs(store, voice, vocoder, emit)
-        graphs = find_graphs(store, voice, vocoder)
+        graphs = find_graphs(store.home, voice, vocoder)
     return graphs
 
 
@@ -185,18 +198,20 @@ def usual_graphs(store: Store, voice: Artifact, vocoder: Artifact | None, synthe
     It also does where a precision is asked for, because ONNX Runtime multiplies 8-bit integers.
     """
     possible = synthesis.precision == "auto" and not unsuited(synthesis) and has_runtime()
-    return find_graphs(store, voice, vocoder) if possible else None
+    return find_graphs(store.home, voice, vocoder) if possible else None
 
 
-def find_graphs(store: Store, voice: Artifact, vocoder: Artifact | None) -> Graphs | None:
+def find_graphs(
+    home: Path, voice: Artifact, vocoder: Artifact | None, language: InLanguage | None = None
+) -> Graphs | None:
     """The graphs of a voice's and a vocoder's architecture; None where one is missing."""
     if vocoder is None:
         return None
-    key = networks.acoustic_key(acoustic_spec_of(voice), QUANTIZE)
-    found = [networks.find_graph(store.home, name, key) for name in (networks.PRIOR, networks.SCORE)]
+    key = networks.acoustic_key(acoustic_spec_of(voice, language), QUANTIZE)
+    found = [networks.find_graph(home, name, key) for name in (networks.PRIOR, networks.SCORE)]
     record = json.loads(vocoder.path(DESCRIPTION).read_text(encoding="utf-8"))
     key = networks.vocoder_key(record["type"], record["spec"], record["mel"], QUANTIZE)
-    prior, score, sound = (*found, networks.find_graph(store.home, record["type"], key))
+    prior, score, sound = (*found, networks.find_graph(home, record["type"], key))
     return None if prior is None or score is None or sound is None else (prior, score, sound)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,10 +18,14 @@ from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segment
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import NO_MARKS, FrontEnd, Passage, segment_passages, unread_remarks
 from voxgrad.text.ssml import is_ssml, read_script
-from voxgrad.text.tokens import Encoded, require_unicode
+from voxgrad.text.symbols import Encoded
+from voxgrad.text.tokens import require_unicode
 from voxgrad.voice.engine import PassageAudio, Pauses
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
 from voxgrad.voice.timings import TimedPassage, TimingsFile, timed, timings_file
+
+if TYPE_CHECKING:
+    from voxgrad.voice.voice import SpeechJob
 
 SILENCES: Final = {
     Break.PARAGRAPH: 2.0,
@@ -243,23 +247,25 @@ def with_progress(
 
 
 def warn_unread(
-    text: str,
+    job: "SpeechJob",
     emit: Emit,
     *,
     strict: bool = False,
     line: int | None = None,
     marks: Mapping[str, str] = NO_MARKS,
 ) -> None:
-    """Warn of what nothing is said for, and of what SSML asks in vain; see `unread_remarks`.
+    """Warn of what nothing is said for in a text, and of what SSML asks in vain; see `unread_remarks`.
 
     Raises:
         BadInputError: SSML that cannot be read; or something is left out, and ``strict`` forbids it.
     """
-    for warning in read_script(text).warnings if is_ssml(text) else ():
-        emit(Said(warning, "warning"))
-    for remark in unread_remarks(text, line, marks):
+    if is_ssml(job.text):
+        script = read_script(job.text)
+        for warning in (*script.warnings, *job.cast.not_spoken(script)):
+            emit(Said(warning, "warning"))
+    for remark in unread_remarks(job.text, line, marks):
         if strict:
-            raise BadInputError(remark, "Leave it out, or write it in English.")
+            raise BadInputError(remark, "Leave it out, or write it in Latin letters.")
         emit(Said(remark, "warning"))
 
 

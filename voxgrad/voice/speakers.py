@@ -1,6 +1,7 @@
 """What is known of the speakers of voices and bases: sex, accent and pitch."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from voxgrad.errors import VoxgradError
 from voxgrad.store import Artifact
-from voxgrad.weights import weights_of
+from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 
 Sex = Literal["female", "male"]
 Pitch = Literal["low", "middle", "high"]
@@ -34,6 +35,7 @@ class Speaker:
     accent: str | None
     hertz: Annotated[int | None, Field(description="Mean pitch.")]
     pitch: Annotated[Pitch | None, Field(description="The mean pitch among that of the included speakers.")]
+    language: Annotated[str | None, Field(description="The only one that it speaks; null: all of its base.")] = None
 
 
 def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
@@ -50,11 +52,26 @@ def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
     return tuple(listed)
 
 
+def speakers_in(languages: Mapping[str, Artifact], base: Artifact) -> tuple[Speaker, ...]:
+    """The speakers that a base has in its other languages alone, each once."""
+    known = acoustic_spec_of(base).speakers
+    found: dict[str, Speaker] = {}
+    for code, taught in languages.items():
+        mostly, pitches = taught.manifest.settings["voices"], _pitches(base, (taught, code))
+        for name, row in acoustic_spec_of(taught).speakers.items():
+            if name not in known and mostly.get(code) == name:
+                sex, accent = _known(name) if taught.embedded else (None, None)
+                hertz = pitches[row] if row < len(pitches) else None
+                pitch = None if hertz is None else _pitch(hertz)
+                found.setdefault(name, Speaker(name, sex, accent, hertz, pitch, code))
+    return tuple(found.values())
+
+
 @cache
-def _pitches(voice: Artifact) -> tuple[int, ...]:
+def _pitches(voice: Artifact, language: InLanguage | None = None) -> tuple[int, ...]:
     """Mean pitch of every speaker, in Hz; nothing of a model that predicts none, or whose weights cannot be read."""
     try:
-        statistics = weights_of(voice, verify=False).floats(_STATISTICS)
+        statistics = weights_of(voice, language, verify=False).floats(_STATISTICS)
     except VoxgradError:
         return ()
     return tuple(round(hertz) for hertz in np.exp(statistics[:, 0]).tolist())
@@ -77,4 +94,4 @@ def _known(name: str) -> tuple[Sex | None, str | None]:
 def _readers() -> tuple[frozenset[str], frozenset[str]]:
     text = Path(__file__).with_name("readers.txt").read_text(encoding="utf-8")
     women, _, men = text.partition("female")[2].partition("\nmale")
-    return frozenset({*women.split(), "kathleen"}), frozenset(men.split())
+    return frozenset({*women.split(), "kathleen", "kerstin", "nathalie"}), frozenset(men.split())

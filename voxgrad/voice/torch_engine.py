@@ -17,6 +17,7 @@ from voxgrad.store import Artifact
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
 from voxgrad.voice.engine import LocalEngine, TokenChanges, finite
 from voxgrad.voice.silence_cuts import faded
+from voxgrad.weights import InLanguage
 
 _DELIVERY = DeliverySpec()
 
@@ -29,15 +30,15 @@ class TorchEngine(LocalEngine):
     vocoder: Vocoder
 
     @classmethod
-    def load(cls, voice: Artifact, vocoder: Artifact | None) -> "TorchEngine":
-        """Load both, every digest verified.
+    def load(cls, voice: Artifact, vocoder: Artifact | None, language: InLanguage | None = None) -> "TorchEngine":
+        """Load both, every digest verified, for English or another language.
 
         Raises:
             BadInputError: they do not fit.
             IntegrityError: one of them is damaged.
         """
         keep_freed_memory()
-        acoustic = load_acoustic_model(voice)
+        acoustic = load_acoustic_model(voice, language)
         return cls(acoustic, load_vocoder(vocoder, acoustic.spec.mel, str(voice)))
 
     @property

@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -21,16 +21,19 @@ from voxgrad.options import takes_options
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
+from voxgrad.text.espeak import is_installed
+from voxgrad.text.languages import AUTO, guessed, known_language, language_of, name_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage, segment_passages
-from voxgrad.text.ssml import is_ssml, read_script
+from voxgrad.text.ssml import Script, is_ssml, read_script
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import on_disk
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, resolve_graph_defaults
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
-from voxgrad.weights import acoustic_spec_of
+from voxgrad.weights import acoustic_spec_of, spoken_by
 
 _TONE: Final = 1000.0  # Hz
 _TONE_LEVEL: Final = 0.1
@@ -107,12 +110,14 @@ class Voice:
     """None for Griffin-Lim, and for a graph, which holds its own."""
     lexicon: Lexicon
     """The user's pronunciations."""
-    open_engine: Callable[[], Engine]
-    """What computes; weights are read when it is first called."""
+    open_engine: Callable[[str], Engine]
+    """What computes in a language; weights are read when it is first called."""
     quantize: Quantize | None = None
     """Type of the weights where ONNX Runtime computes; None: torch does."""
     speaker: str | None = None
     """Whose voice of a base it is; None: the one that is asked for, or the base's own."""
+    languages: Mapping[str, Artifact] = field(default_factory=dict)
+    """Who taught its base each language beside English, by code; see `voxgrad.weights.languages_of`."""
 
     def __repr__(self) -> str:
         return f"<Voice {self.artifact.ref}, speaker {self.speaker or self.spec.voice}>"
@@ -125,11 +130,11 @@ class Voice:
             BadInputError: voice and vocoder do not fit.
             IntegrityError: one of them is damaged.
         """
-        return self.open_engine()
+        return self.open_engine(self.own_language)
 
     def ready(self) -> "Voice":
         """The same, with its weights read; see `engine`."""
-        self.open_engine()
+        self.open_engine(self.own_language)
         return self
 
     def of_speaker(self, name: str | None) -> "Voice":
@@ -147,6 +152,52 @@ class Voice:
         if self.is_graph:
             return settings_of(self.artifact)[0]
         return acoustic_spec_of(self.artifact)
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The codes of the languages that it speaks, its own first."""
+        if self.is_graph:
+            return (self.spec.text.language,)
+        return spoken_by(self.artifact, self.languages)
+
+    @property
+    def own_language(self) -> str:
+        """What it speaks where nothing else is asked for: a speaker that was learnt with a language speaks that."""
+        if self.speaker is None or self.speaker in self.spec.speakers:
+            return self.spec.text.language
+        taught = [code for code, by in self.languages.items() if self.speaker in acoustic_spec_of(by).speakers]
+        mostly = [code for code in taught if self.languages[code].manifest.settings["voices"][code] == self.speaker]
+        return next(iter((*mostly, *taught)), self.spec.text.language)
+
+    def check_speaker(self, name: str) -> None:
+        """Check that it has a speaker, in English or another language.
+
+        Raises:
+            BadInputError: it has none of that name.
+        """
+        if not any(name in acoustic_spec_of(language).speakers for language in self.languages.values()):
+            self.spec.row_of(name)
+
+    def reads(self, code: str) -> bool:
+        """Whether it speaks a language, and what reads that is installed."""
+        return code == ENGLISH or (code in self.spoken and is_installed())
+
+    def text_in(self, language: str) -> TextSpec:
+        """How it reads a language, by a code such as ``pt-BR``.
+
+        Raises:
+            BadInputError: it does not speak it.
+        """
+        code = known_language(language)
+        if code not in self.spoken:
+            learnt = self.artifact.manifest.parents.get("language")
+            if learnt is not None and code == self.spec.text.language:
+                message = f"{self.artifact.ref} speaks {name_of(code)} by {learnt.ref}, which is not in this store"
+                raise BadInputError(message, f"Import language {learnt.ref}, or speak {named(self.spoken)}.")
+            raise BadInputError(
+                f"{self.artifact.ref} does not speak {name_of(code)}", f"It speaks {named(self.spoken)}."
+            )
+        return self.spec.text.model_copy(update={"language": code})
 
     @property
     def rate(self) -> int:
@@ -224,7 +275,7 @@ class Voice:
         """Speak one passage, at a rate in Hz."""
         if self.speaker is not None:
             synthesis = synthesis.model_copy(update={"speaker": self.speaker})
-        spoken = self.engine.speak(passage, synthesis, delivery, seed, pauses)
+        spoken = self.open_engine(passage.encoded.language).speak(passage, synthesis, delivery, seed, pauses)
         return replace(spoken, samples=resample(Waveform(spoken.samples, self.rate), rate).samples)
 
     @property
@@ -293,24 +344,42 @@ class Cast:
         except BadInputError as error:
             raise BadInputError(f"{name} is not a voice: {error.message}", hint) from error
         if speaker:
-            voice.spec.row_of(speaker)
+            voice.check_speaker(speaker)
         # Of which several references may speak: it is loaded once.
         others = (self.narrator, *self.voices.values())
         same = (other for other in others if other.artifact.digest == voice.artifact.digest)
         return next(same, voice).ready().of_speaker(speaker or voice.spec.voice)
 
-    def front_end(self, name: str | None) -> tuple[TextSpec, Lexicon]:
-        """How the voice of a name reads."""
-        voice = self.voice(name)
-        return voice.spec.text, voice.lexicon
+    def front_end(self, language: str | None, segment: Segment) -> tuple[TextSpec, Lexicon]:
+        """How the voice of a segment reads it: in its language if the voice speaks that, else in ``language``.
 
-    def passages(self, texts: Iterable[str]) -> Iterator[Passage | Sound]:
-        """The passages and sounds of texts, each read as its voice reads.
+        Raises:
+            BadInputError: the voice does not speak ``language``.
+        """
+        voice = self.voice(segment.voice)
+        marked = segment.language if segment.language is not None and voice.reads(segment.language) else None
+        asked = marked or language or voice.own_language
+        return voice.text_in(guessed(segment.content.text, voice.spoken) if asked == AUTO else asked), voice.lexicon
+
+    def not_spoken(self, script: Script) -> list[str]:
+        """That what a script marks as other languages is read as the text around it, where a voice lacks these."""
+        marked = [item for item in script.items if isinstance(item, Segment) and item.language is not None]
+        pairs = dict.fromkeys((item.voice, item.language) for item in marked)
+        voices = [(self.voice(name), language_of(code)) for name, code in pairs if code not in {None, ENGLISH}]
+        return [
+            f"{voice.artifact.ref} does not speak {language.name}: it is read as the text around it"
+            for voice, language in voices
+            if not voice.reads(language.code)
+        ]
+
+    def passages(self, texts: Iterable[str], language: str | None = None) -> Iterator[Passage | Sound]:
+        """The passages and sounds of texts, each read as its voice reads; ``language`` as in `front_end`.
 
         Raises:
             BadInputError: as `segment_passages`, or a voice that it names does not exist.
         """
-        return segment_passages((item for text in texts for item in readable(text)), self.front_end)
+        items = (item for text in texts for item in readable(text))
+        return segment_passages(items, partial(self.front_end, language))
 
     def sounds(self, items: Iterable[Segment | Sound]) -> dict[str, str]:
         """SHA-256 of every file that a script plays.
@@ -381,6 +450,14 @@ class SpeechJob:
         """Samples per second."""
         return self.delivery.rate or self.voice.rate
 
+    @property
+    def engine(self) -> Engine:
+        """What speaks the language that was asked for, loaded."""
+        asked = self.synthesis.language
+        if asked is None or asked == AUTO:
+            return self.voice.engine
+        return self.voice.open_engine(self.voice.text_in(asked).language)
+
     @cached_property
     def settings(self) -> SynthesisSpec:
         """The settings with what was not given and only the voice can tell."""
@@ -402,7 +479,8 @@ class SpeechJob:
             return replace(spoken, samples=self.level(item, spoken.samples))
 
         items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
-        return speak(items, cast.front_end, speak_item, rate, self.delivery, self.seed, after)
+        front_end = partial(cast.front_end, self.synthesis.language)
+        return speak(items, front_end, speak_item, rate, self.delivery, self.seed, after)
 
     def level(self, item: Passage | Sound, samples: Samples) -> Samples:
         """The samples of an item with the loudness and the peak that are asked for."""
@@ -428,7 +506,7 @@ class SpeechJob:
         """
         count = tokens = 0
         unknown: dict[str, None] = {}
-        for passage in self.cast.passages([self.text]):
+        for passage in self.cast.passages([self.text], self.synthesis.language):
             if isinstance(passage, Passage):
                 count += bool(passage.encoded.words)
                 tokens += len(passage.encoded.tokens)
@@ -451,7 +529,7 @@ class SpeechJob:
             seed=self.seed,
             synthesis=self.settings.model_dump(),
             delivery=self.delivery.model_dump(),
-            threads=self.voice.engine.threads,
+            threads=self.engine.threads,
             cast={name: CastMember(speaker=voice.speaker, **voice.credits) for name, voice in members.items()},
             sounds=self.cast.sounds(items),
             **self.voice.credits,

@@ -8,6 +8,15 @@ const KINDS = [
   ["fast", "About ten minutes", "Recommended. The voice and its way of speaking."],
   ["balanced", "An hour or two", "For five minutes of recordings and more."],
 ];
+const SAMPLES = {
+  en: "I never said these words.",
+  es: "Yo nunca dije estas palabras.",
+  fr: "Je n'ai jamais dit ces mots.",
+  it: "Non ho mai detto queste parole.",
+  pt: "Eu nunca disse estas palavras.",
+  de: "Diese Worte habe ich nie gesagt.",
+  nl: "Deze woorden heb ik nooit gezegd.",
+};
 // What the tasks take of the whole, in the order in which they come. Loading and measuring are short.
 const SHARES = { prepare: 0.05, "measure pitch": 0.02, adapt: 0.13, align: 0.02, train: 0.7, card: 0.08 };
 const SHARES_OF = { instant: { prepare: 0.08, "measure pitch": 0.03, adapt: 0.45, align: 0.02, train: 0.28, card: 0.14 } };
@@ -153,8 +162,9 @@ export async function showResult(voice, place) {
   const [first] = page.querySelectorAll(".takes");
   const audio = Object.fromEntries([...(first?.querySelectorAll("figure") ?? [])].map((one) => [one.querySelector("figcaption")?.textContent.trim() ?? "", embedded(one.querySelector("audio"))]));
   const sentence = first?.previousElementSibling?.textContent ?? "";
+  const lang = first?.previousElementSibling?.lang || "en";
   const name = voice.split("@")[0];
-  const text = el("input", { id: "try", value: "I never said these words.", maxLength: 500 });
+  const text = el("input", { id: "try", lang, value: SAMPLES[lang] ?? "", maxLength: 500 });
   const status = el("p", { role: "status", className: "quiet" });
   const say = async () => {
     status.textContent = "Speaking …";
@@ -173,7 +183,7 @@ export async function showResult(voice, place) {
   ].filter(([key]) => audio[key]);
   place.replaceChildren(
     el("ul", { className: "verdicts" }, ...verdicts.map((text) => el("li", { className: text.startsWith("Not measured") ? "aside" : "", textContent: text }))),
-    el("p", { className: "quiet", textContent: sentence ? `“${sentence.trim()}”` : "" }),
+    el("p", { className: "quiet", lang, textContent: sentence ? `“${sentence.trim()}”` : "" }),
     el("div", { className: "pair" }, ...pair.map(([key, title]) => playButton(title, () => play(audio[key]), { className: "large" }))),
     form,
     status,

@@ -158,10 +158,21 @@ export function silence() {
 
 const previews = new Map();
 
-/** A sentence in a voice, made once. */
-export async function preview(voice) {
+const GREETINGS = {
+  en: "Hello. This is how I sound.",
+  es: "Hola. Así sueno yo.",
+  fr: "Bonjour. Voilà ma voix.",
+  it: "Ciao. Questa è la mia voce.",
+  pt: "Olá. Esta é a minha voz.",
+  de: "Hallo. So klinge ich.",
+  nl: "Hallo. Zo klink ik.",
+};
+
+/** A sentence in a voice and its language, made once. */
+export async function preview(voice, own = "en") {
+  const language = own in GREETINGS ? own : "en";
   if (!previews.has(voice)) {
-    previews.set(voice, await spoken({ input: "Hello. This is how I sound.", voice, response_format: "wav" }));
+    previews.set(voice, await spoken({ input: GREETINGS[language], voice, language, response_format: "wav" }));
   }
   return play(previews.get(voice));
 }

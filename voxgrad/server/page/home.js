@@ -37,7 +37,7 @@ export async function homeView(place) {
         "div",
         { className: "card" },
         el("strong", { textContent: one.name }),
-        el("div", { className: "buttons" }, playButton("Play", () => preview(one.id), { ariaLabel: `Play ${one.name}` }), link("Speak", `#/speak?voice=${encodeURIComponent(one.id)}`)),
+        el("div", { className: "buttons" }, playButton("Play", () => preview(one.id, one.languages[0]), { ariaLabel: `Play ${one.name}` }), link("Speak", `#/speak?voice=${encodeURIComponent(one.id)}`)),
       ),
     );
     place.append(el("h2", { textContent: "Your voices" }), el("div", { className: "cards" }, ...cards));
@@ -102,9 +102,11 @@ const nameOf = (speaker) =>
     .slice(0, 40) || "voice";
 
 export async function newView(place) {
+  const { languages } = await json("GET", "/api/recordings");
   const speaker = el("input", { id: "speaker-name", required: true, maxLength: 200, autocomplete: "name" });
   const name = el("input", { id: "voice-name", maxLength: 64, pattern: "[a-z0-9_][a-z0-9._\\-]*", autocomplete: "off" });
   const statement = el("textarea", { id: "statement", rows: 2, required: true, maxLength: 2000, value: STATEMENT });
+  const language = el("select", { id: "language" }, ...Object.entries(languages).map(([code, name]) => new Option(name, code)));
   const own = el("textarea", { id: "own-prompts", rows: 4 });
   const agreed = el("input", { id: "agreed", type: "checkbox", required: true });
   speaker.oninput = () => (name.placeholder = nameOf(speaker.value));
@@ -112,6 +114,7 @@ export async function newView(place) {
     "form",
     { id: "begin" },
     field("Whose voice is it?", speaker),
+    Object.keys(languages).length > 1 ? field("Language of the recordings", language) : null,
     el("label", { className: "check" }, agreed, el("span", { textContent: "I am this person, or this person has agreed that I clone their voice on this computer." })),
     el(
       "fieldset",
@@ -124,7 +127,7 @@ export async function newView(place) {
       "Details",
       field("Name of the voice", name, "For other programs. Lowercase letters, digits, . _ and -."),
       field("What the person agrees to", statement),
-      field("Sentences of your own", own, "One per line. If you leave this empty, you read fifty sentences with all sounds of English."),
+      field("Sentences of your own", own, "One per line. If you leave this empty, you read fifty sentences with all sounds of the language."),
     ),
     el("div", { className: "buttons" }, el("button", { className: "primary", textContent: "Continue" })),
   );
@@ -136,6 +139,7 @@ export async function newView(place) {
         speaker: speaker.value,
         statement: statement.value,
         agreed: agreed.checked,
+        language: language.value,
         kind: chosen(form, "kind"),
       };
       if (own.value.trim() && body.kind === "prompts") body.prompts = own.value.trim().split("\n");

@@ -42,7 +42,7 @@ function prompts(place, session) {
 
   const reached = el("div", { id: "recorded" });
   const count = el("p", { className: "quiet", id: "count" });
-  const prompt = el("p", { className: "prompt", id: "prompt" });
+  const prompt = el("p", { className: "prompt", id: "prompt", lang: session.language });
   const wave = el("canvas", { width: 640, height: 72, className: "wave", role: "img", ariaLabel: "What the microphone hears" });
   const status = el("p", { role: "status", id: "take-status" });
   const chosen = el("select", { id: "device", onchange: () => attempt(() => mic.open(chosen.value).then(() => localStorage.setItem("microphone", chosen.value))) });
@@ -55,7 +55,7 @@ function prompts(place, session) {
   const previous = button("Back", () => go(current - 1), { id: "previous" });
   const next = button("Next", () => go(current + 1), { id: "next" });
   const make = button("Make the voice", makeVoice, { id: "make" });
-  const list = el("ol", { className: "sentences" });
+  const list = el("ol", { className: "sentences", lang: session.language });
   const open = button("Turn on the microphone", turnOn, { className: "primary", id: "turn-on" });
   const mic = new Microphone(heard, (take) => attempt(() => send(take, recording, false)));
 

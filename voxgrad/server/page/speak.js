@@ -16,6 +16,8 @@ const FILTERS = {
   pitch: [["", "Any"], ["Low pitch", "Low"], ["Middle pitch", "Middle"], ["High pitch", "High"]],
 }; // tags, and what the buttons say
 
+const languageNames = new Intl.DisplayNames(["en"], { type: "language" });
+
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** An included speaker: what its name says, and what the server knows. */
@@ -29,12 +31,12 @@ function about({ name, sex, accent, pitch }) {
 }
 
 function catalogue(voices) {
-  const own = voices.filter((one) => one.kind === "voice").map((one) => ({ id: one.id, title: one.name, tags: ["Yours", ...one.speaker_details.flatMap((speaker) => about(speaker).tags)] }));
+  const own = voices.filter((one) => one.kind === "voice").map((one) => ({ id: one.id, title: one.name, languages: one.languages, tags: ["Yours", ...one.speaker_details.flatMap((speaker) => about(speaker).tags)] }));
   const included = voices
     .filter((one) => one.kind === "base")
     .flatMap((one) => [
-      { id: one.id, title: `${capital(one.name)}, the default voice`, tags: [] },
-      ...one.speaker_details.filter(() => one.speakers.length > 1).map((speaker) => ({ id: `${one.id}:${speaker.name}`, ...about(speaker) })),
+      { id: one.id, title: `${capital(one.name)}, the default voice`, languages: one.languages, tags: [] },
+      ...one.speaker_details.filter(() => one.speakers.length > 1).map((speaker) => ({ id: `${one.id}:${speaker.name}`, languages: one.languages, ...about(speaker) })),
     ]);
   return [...own, ...included];
 }
@@ -73,8 +75,15 @@ export async function speakView(place, _, query) {
   speed.oninput = paced;
   const tone = query.get("tone") ?? "1";
   const tones = segments("tone", TONES, tone);
+  const language = el("select", { id: "language" });
+  const languages = field("Language", language);
+  language.onchange = () => {
+    remember("language", language.value);
+    text.lang = spokenLanguage();
+  };
+  const spokenLanguage = () => (language.value === "auto" ? "" : language.value || voice.languages[0]);
   const seed = el("input", { id: "seed", type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, value: query.get("seed") ?? 0 });
-  const options = el("div", { id: "options", className: "fields" }, ...Object.entries(properties).filter(([name]) => name !== "speed" && name !== "pitch_range").map(([name, property]) => optionControl(name, property)));
+  const options = el("div", { id: "options", className: "fields" }, ...Object.entries(properties).filter(([name]) => !["speed", "pitch_range", "language"].includes(name)).map(([name, property]) => optionControl(name, property)));
   const status = el("p", { role: "status", id: "speak-status" });
   if (named && voice.id !== named) status.textContent = `There is no voice “${named}” here: ${voice.title} is chosen.`;
   const words = el("p", { id: "words" });
@@ -105,6 +114,13 @@ export async function speakView(place, _, query) {
   const picked = () => {
     now.textContent = voice.title;
     picker.mark(voice.id);
+    const [own, ...others] = voice.languages;
+    const choices = [["", languageNames.of(own)], ...others.map((code) => [code, languageNames.of(code)]), ["auto", "Guess for each paragraph"]];
+    const wantedLanguage = language.value || (query.get("language") ?? localStorage.getItem("language") ?? "");
+    language.replaceChildren(...choices.map(([code, title]) => new Option(title, code)));
+    language.value = choices.some(([code]) => code === wantedLanguage) ? wantedLanguage : "";
+    languages.hidden = others.length === 0;
+    text.lang = spokenLanguage();
   };
   const fileName = () => `${speaker.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-${said.seed}`;
 
@@ -124,6 +140,7 @@ export async function speakView(place, _, query) {
       seed: Number(seed.value),
       speed: Number(speed.value),
       pitch_range: Number(chosen(tones, "tone")),
+      ...(language.value ? { language: language.value } : {}),
       ...Object.fromEntries(given.map((control) => [control.name, typed(control)])),
     };
   }
@@ -197,7 +214,7 @@ export async function speakView(place, _, query) {
   }
 
   async function copyLink() {
-    const values = new URLSearchParams({ voice: said.voice, text: said.input, speed: said.speed, tone: said.pitch_range, seed: said.seed });
+    const values = new URLSearchParams({ voice: said.voice, text: said.input, speed: said.speed, tone: said.pitch_range, seed: said.seed, ...(said.language ? { language: said.language } : {}) });
     await navigator.clipboard.writeText(`${location.origin}/#/speak?${values}`);
     status.textContent = "The link is copied.";
   }
@@ -206,7 +223,7 @@ export async function speakView(place, _, query) {
     "form",
     { id: "speak-form" },
     field("Text", text),
-    el("div", { className: "row" }, tones, el("div", { className: "field" }, el("label", { for: "speed", textContent: "Speed" }), el("div", { className: "inline" }, speed, pace))),
+    el("div", { className: "row" }, languages, tones, el("div", { className: "field" }, el("label", { for: "speed", textContent: "Speed" }), el("div", { className: "inline" }, speed, pace))),
     details("Details", field("Seed", seed, "Another number says the same text slightly differently."), options),
     el("div", { className: "buttons" }, start, stop, el("span", { className: "quiet" }, "Voice: ", now)),
   );
@@ -233,7 +250,7 @@ function segments(name, values, checked) {
 /** Cards of all voices, with search and filters. */
 function voicePicker(all, pick) {
   const known = new Set(all.flatMap((one) => one.tags));
-  const search = el("input", { id: "search", type: "search", placeholder: "Name", autocomplete: "off" });
+  const search = el("input", { id: "search", type: "search", placeholder: "Name, or Spanish", autocomplete: "off" });
   const filters = el("div", { className: "filters" }, ...Object.entries(FILTERS).map(([name, choices]) => segments(name, choices.filter(([tag]) => !tag || known.has(tag)), "")));
   const cards = el("div", { className: "cards", id: "voices" });
   const more = button("Show more", () => draw((shown += PAGE)), { id: "more" });
@@ -244,7 +261,7 @@ function voicePicker(all, pick) {
   function draw() {
     const tags = Object.keys(FILTERS).map((name) => chosen(filters, name)).filter(Boolean);
     const typed = search.value.trim().toLowerCase();
-    const found = all.filter((one) => tags.every((tag) => one.tags.includes(tag)) && `${one.title} ${one.id}`.toLowerCase().includes(typed));
+    const found = all.filter((one) => tags.every((tag) => one.tags.includes(tag)) && `${one.title} ${one.id} ${one.tags.join(" ")}`.toLowerCase().includes(typed));
     cards.replaceChildren(...found.slice(0, shown).map(card));
     none.hidden = found.length > 0;
     more.hidden = found.length <= shown;
@@ -260,7 +277,7 @@ function voicePicker(all, pick) {
       el(
         "div",
         { className: "buttons" },
-        playButton("Play", () => preview(one.id), { ariaLabel: `Play ${one.title}` }),
+        playButton("Play", () => preview(one.id, one.languages[0]), { ariaLabel: `Play ${one.title}` }),
         button(used ? "Chosen" : "Choose", () => pick(one), { ariaLabel: `${used ? "Chosen" : "Choose"}: ${one.title}`, "aria-pressed": String(used) }),
       ),
     );

@@ -51,7 +51,7 @@ function entry(voice, again) {
     el(
       "div",
       { className: "buttons" },
-      playButton("Play", () => preview(voice.ref), named("Play")),
+      playButton("Play", () => preview(voice.ref, voice.languages[0]), named("Play")),
       link("Speak", `#/speak?voice=${encodeURIComponent(voice.id)}`),
       button("Compare", compare, named("Compare")),
       button("Rename", rename, named("Rename")),
