@@ -74,7 +74,7 @@ NOT_RUN = {
             'voxgrad say --language es "Hola, ¿qué tal?" -o hola.wav',
             "voxgrad say --language auto -f mixed.txt -o mixed.wav",
             "voxgrad say \"<speak>She said <lang xml:lang='fr'>au revoir</lang>.</speak>\" -o bye.wav",
-            "voxgrad prepare ./wavs --language de --consent-file consent.txt --name anna",
+            "voxgrad prepare ./wavs --language de --name anna",
             "voxgrad finetune --data anna",
             'voxgrad say "Guten Morgen." -o morgen.wav',
             "voxgrad prepare ./wavs-pl --language pl --name pl",
