@@ -38,9 +38,9 @@ def acoustic_spec_of(artifact: Artifact, language: InLanguage | None = None) -> 
     spec = validated(AcousticSpec, artifact.manifest.settings.get("acoustic", {}), artifact.ref)
     if language is None:
         return spec
-    taught, code = acoustic_spec_of(language[0]), language[1]
-    model = spec.model.model_copy(update={"n_vocab": taught.model.n_vocab, "n_spks": taught.model.n_spks})
-    new = {name: row for name, row in taught.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
+    learnt, code = acoustic_spec_of(language[0]), language[1]
+    model = spec.model.model_copy(update={"n_vocab": learnt.model.n_vocab, "n_spks": learnt.model.n_spks})
+    new = {name: row for name, row in learnt.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
     own = artifact.kind == "voice" or spec.text.language == code
     return spec.model_copy(
         update={
@@ -103,28 +103,32 @@ def base_of(artifact: Artifact) -> Artifact:
         IntegrityError: the manifest names none.
     """
     parent = artifact.parent("base")
-    store = Store.open(artifact.directory.parents[3])
-    for kind in ("base", "voice"):
-        for known in store.list(kind):
-            if parent.digest in known.digests:
-                return known
+    found = _trained(Store.open(artifact.directory.parents[3]), parent.digest)
+    if found is not None:
+        return found
     raise BadInputError(
         f"{artifact} needs the weights of {parent.ref}, which is not in this store",
         "Import that base too, or a copy of the voice that was exported without --small.",
     )
 
 
+def _trained(store: Store, digest: str) -> Artifact | None:
+    """The base or voice of a digest."""
+    made = (known for kind in ("base", "voice") for known in store.list(kind))
+    return next((known for known in made if digest in known.digests), None)
+
+
 def origins(artifact: Artifact, store: Store) -> Iterator[str]:
     """The digests of what an artifact was made from by training, itself first."""
-    known = {digest: made for kind in ("base", "voice") for made in store.list(kind) for digest in made.digests}
-    digest: str | None = artifact.digest
     made: Artifact | None = artifact
-    while digest is not None:
-        yield digest
-        parents = {} if made is None else made.manifest.parents
+    yield artifact.digest
+    while made is not None:
+        parents = made.manifest.parents
         parent = parents.get("base", parents.get("source"))  # of which it is a copy in 8 bits
-        digest = None if parent is None else parent.digest
-        made = None if digest is None else known.get(digest)
+        if parent is None:
+            return
+        yield parent.digest
+        made = _trained(store, parent.digest)
 
 
 def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
@@ -137,11 +141,11 @@ def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
 def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:
     """Who teaches a base or a voice each of its languages beside English, by code: the newest artifact that does."""
     found: dict[str, Artifact] = {}
-    taught = [language for language in store.list(LANGUAGE) if "base" in language.manifest.parents]
-    if not taught:
+    listed = [language for language in store.list(LANGUAGE) if "base" in language.manifest.parents]
+    if not listed:
         return found
     bases = set(origins(artifact, store))
-    for language in sorted(taught, key=lambda made: (not made.embedded, made.manifest.created)):
+    for language in sorted(listed, key=lambda made: (not made.embedded, made.manifest.created)):
         if language.parent("base").digest in bases:
             found |= dict.fromkeys(language.manifest.settings["languages"], language)
     return found

@@ -5,7 +5,6 @@ It reads a clause at a time, because words change beside each other (French liai
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import pairwise
@@ -18,10 +17,12 @@ from voxgrad.text.ipa import IPA_IDS, language_blank, phones
 from voxgrad.text.languages import Language, language_of
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.normalize_languages import MARK, normalize
+from voxgrad.text.normalize_languages import INLINE, MARK, normalize
 from voxgrad.text.pronounce import Source
-from voxgrad.text.symbols import BLANK_LABEL, CHARACTER_IDS, PUNCTUATION, Encoded, Word
+from voxgrad.text.symbols import BLANK_LABEL, CHARACTER_IDS, PUNCTUATION, Encoded, Word, with_blanks
 from voxgrad.unicode import clean
+
+_IDS: Final = {**CHARACTER_IDS, **IPA_IDS}
 
 
 def encode(text: str, spec: TextSpec, lexicon: Lexicon) -> Encoded:
@@ -46,20 +47,16 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon) -> Encoded:
             labels.extend(said)
     if not words:
         raise NothingToSayError(part.script for part in unread(clean(text)))
-    ids = {**CHARACTER_IDS, **IPA_IDS, BLANK_LABEL: language_blank(language.number)}
     if spec.add_blank:
-        words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]
-        blanks = [BLANK_LABEL] * (2 * len(labels) + 1)
-        blanks[1::2] = labels
-        labels = blanks
-    tokens = tuple(ids[label] for label in labels)
+        labels, words = with_blanks(labels, words)
+    blank = language_blank(language.number)
+    tokens = tuple(blank if label == BLANK_LABEL else _IDS[label] for label in labels)
     return Encoded(tokens, normalised, tuple(labels), tuple(words), (), language.code)
 
 
 _Said = tuple[str, tuple[str, ...], Source]
 """A written word, its phones, and where they come from."""
 _WORD: Final = re.compile(r"\{/[^{}/]+/\}|[^\s{}]+")
-_INLINE: Final = re.compile(r"\{/([^{}/]+)/\}")
 
 
 def _pieces(normalised: str, language: Language, lexicon: Lexicon) -> Iterator[str | list[_Said]]:
@@ -78,8 +75,8 @@ def _clause(text: str, language: Language, lexicon: Lexicon) -> Iterator[_Said]:
     """The words of a clause; espeak-ng reads what stands between those that the user gave phones for."""
     waiting: list[str] = []
     for word in _WORD.findall(text):
-        inline = _INLINE.fullmatch(word)
-        given = phones(inline[1], language.phones) if inline else lexicon.lookup_in(language.code, word)
+        inline = INLINE.fullmatch(word)
+        given = phones(word[2:-2], language.phones) if inline else lexicon.lookup_in(language.code, word)
         if given is None:
             if any(map(str.isalnum, word)) or word in "%&+=°§@€$£":
                 waiting.append(word)

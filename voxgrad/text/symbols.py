@@ -1,6 +1,7 @@
 """Symbols of the network's input and their ids, and a text as such ids."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Final
 
@@ -65,3 +66,10 @@ class Encoded:
     words: tuple[Word, ...]
     unknown: tuple[str, ...]
     language: str = ENGLISH
+
+
+def with_blanks(labels: Sequence[str], words: Sequence[Word]) -> tuple[list[str], list[Word]]:
+    """The labels of a text with a blank between all of them and at both ends, and its words where they then lie."""
+    spread = [BLANK_LABEL] * (2 * len(labels) + 1)
+    spread[1::2] = labels
+    return spread, [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]

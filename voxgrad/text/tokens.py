@@ -5,7 +5,6 @@ In both, the user's lexicon and phones in braces, ``{HH AH0 L OW1}``, go before 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,7 +19,17 @@ from voxgrad.text.homographs import capitals, choose
 from voxgrad.text.lexicon import BRACED, NONE, Lexicon, inline
 from voxgrad.text.normalize import NothingToSayError, normalize
 from voxgrad.text.pronounce import Pronunciation, find, is_stutter, pronounce, stuttered, without_accents
-from voxgrad.text.symbols import BLANK, BLANK_LABEL, CHARACTER_IDS, ENGLISH, PHONE_IDS, PUNCTUATION, Encoded, Word
+from voxgrad.text.symbols import (
+    BLANK,
+    BLANK_LABEL,
+    CHARACTER_IDS,
+    ENGLISH,
+    PHONE_IDS,
+    PUNCTUATION,
+    Encoded,
+    Word,
+    with_blanks,
+)
 from voxgrad.unicode import clean
 
 _IDS: Final = {**CHARACTER_IDS, **PHONE_IDS, BLANK_LABEL: BLANK}
@@ -51,10 +60,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon = NONE) -> Encoded:
     if not words:
         raise NothingToSayError
     if spec.add_blank:
-        words = [replace(word, start=2 * word.start + 1, stop=2 * word.stop) for word in words]
-        blanks = [BLANK_LABEL] * (2 * len(labels) + 1)
-        blanks[1::2] = labels
-        labels = blanks
+        labels, words = with_blanks(labels, words)
     tokens = tuple(map(_IDS.__getitem__, labels))
     return Encoded(tokens, normalised, tuple(labels), tuple(words), tuple(unknown))
 
