@@ -24,6 +24,7 @@ LEVELS = (
     {"preparation"},
     {"evaluation", "conversion"},
     {"steps"},
+    {"clone"},
     {"server"},
     {"cli", "__main__"},
 )

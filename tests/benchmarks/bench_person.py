@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from adversarial import discriminators, generate, generated_loss, judged_loss, starts
 from person_speech import AUDIO, CPU, RATE, Recording, Recordings, base, changed, known_speech, recordings_of
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -57,6 +58,11 @@ ARMS: dict[str, dict] = {
     "decay": {"decay": 10.0},
     "low-rank": {"rank": 8, "rate": 2e-3},
     "jitter": {"jitter": True},
+    "few-steps": {"after": "distance"},
+    "few-steps-mean": {"after": "distance", "also": ("mean",)},
+    "energy": {"after": "energy"},
+    "adversarial": {"after": "own"},
+    "adversarial-known": {"after": "known"},
 }
 
 
@@ -206,6 +212,60 @@ def adapt(
     model.eval()
 
 
+def adapt_few_steps(given: argparse.Namespace, model: GradTTS, person: Person, after: str, also: Sequence[str]) -> None:
+    """Steps after `adapt`, of the score network through the two steps that it speaks in.
+
+    Args:
+        after: ``"distance"`` by absolute distance alone; ``"energy"`` by the energy distance of two samples (Gritsenko
+            et al., 2020), frame by frame; ``"own"`` with discriminators of the base
+            (`bench_person_base.py discriminators`), which go on learning from the person; ``"known"`` also from people
+            of the base, as this model says them.
+        also: what learns beside the score network.
+    """
+    torch.manual_seed(given.seed)
+    parameters, _ = learning(model, ("score", *also), 0)
+    average, known = Average(parameters, 0.95), known_speech(given) if after == "known" else None
+    optimizer = torch.optim.AdamW([{"params": parameters}], betas=(0.5, 0.9))
+    judges = discriminators(model)
+    judges.load_state_dict(torch.load(given.work / "discriminators-judges.pt"))
+    theirs = torch.optim.AdamW(judges.parameters(), 2e-4, (0.5, 0.9))
+    corpus, rows = Recordings(person.learnt), {person.name: person.row}
+    model.eval()
+    for step in range(given.after):
+        generator = generator_for(given.seed, 1000 + step)
+        crops = drawn_crops(corpus, person.alignments, rows, BATCH, generator, 128)
+        condition = condition_of(model, crops) if not also else learnt_condition(model, crops)
+        fake = generate(model, condition, torch.randn(crops.y.shape, generator=generator), given.temperature)
+        at = starts(judges, generator)
+        if after == "energy":
+            noise = torch.randn(crops.y.shape, generator=generator)
+            other = generate(model, condition, noise, given.temperature)
+            apart = [
+                (a - b).square().sum(1).add(1e-6).sqrt() for a, b in ((fake, crops.y), (other, crops.y), (fake, other))
+            ]
+            frames = condition.mask[:, 0]
+            loss = ((0.5 * (apart[0] + apart[1] - apart[2])) * frames).sum() / frames.sum() / 9
+            descend(loss, optimizer, 1e-4 * min(1.0, (step + 1) / 10))
+            average.update()
+            continue
+        if after != "distance":
+            loss = judged_loss(judges, crops.y, fake, condition.mu, at)
+            if known:
+                others = drawn_crops(known.corpus, known.alignments, known.rows, BATCH, generator, 128)
+                with torch.no_grad():
+                    theirs_condition = condition_of(model, others)
+                    noise = torch.randn(others.y.shape, generator=generator)
+                    said = generate(model, theirs_condition, noise, given.temperature)
+                loss = loss + judged_loss(judges, others.y, said, theirs_condition.mu, at)
+            theirs.zero_grad()
+            loss.backward()
+            theirs.step()
+        loss = generated_loss(judges, crops.y, fake, condition, at, float(after != "distance"))
+        descend(loss, optimizer, 1e-4 * min(1.0, (step + 1) / 10))
+        average.update()
+    average.apply()
+
+
 def decoder_losses(model: GradTTS, crops: Crops, generator: torch.Generator) -> Losses:
     """The losses of `finetune` with times stratified over the batch."""
     size = len(crops.y)
@@ -234,6 +294,10 @@ def drawn_crops(
 
 @torch.no_grad()
 def condition_of(model: GradTTS, crops: Crops) -> Condition:
+    return learnt_condition(model, crops)
+
+
+def learnt_condition(model: GradTTS, crops: Crops) -> Condition:
     mean, mask = frame_mean(model, crops)[0], length_mask(crops.lengths, crops.y.shape[2])
     return Condition(mean.mu, mask, None, model.speaker(crops.speakers), features=mean.features)
 
@@ -334,19 +398,23 @@ def measure(given: argparse.Namespace, judges: Judges, name: str, arm: str) -> N
     model.frame_prior.pitch_statistics[person.row] = person.pitch
     if arm in {"recorded", "copied"}:
         found = [(one.mel, one.mel) for one in person.judged]
-    cached = given.work / f"clone-{name}-{given.base}-{arm}-{given.steps}-{given.seed}.pt"
+    settings = {"steps": given.steps} | ARMS.get(arm, {})
+    after, also = settings.pop("after", None), settings.pop("also", ())
+    cached = given.work / f"clone-{name}-{given.base}-{'full' if after else arm}-{given.steps}-{given.seed}.pt"
     began = time.process_time()
     if cached.exists():
         model.load_state_dict(torch.load(cached))
     elif arm in ARMS:
-        adapt(model, person, seed=given.seed, **({"steps": given.steps} | ARMS[arm]))
+        adapt(model, person, seed=given.seed, **settings)
         torch.save(model.state_dict(), cached)
+    if after:
+        adapt_few_steps(given, model, person, after, also)
     seconds = time.process_time() - began
     for temperature, steps in given.sampling:
         if arm in ARMS:
             found = spoken(model, person, temperature, steps)
         row = {"base": given.base, "arm": arm, "person": name, "seed": given.seed, "temperature": temperature}
-        row |= {"evaluations": steps, "steps": given.steps, "seconds": round(seconds, 1)}
+        row |= {"evaluations": steps, "steps": given.steps, "after": given.after, "seconds": round(seconds, 1)}
         row |= distances(person, found)
         if steps:
             samples = [judges.heard(mel, 0.2 if arm in ARMS else 0.0) for mel, _ in found]
@@ -370,6 +438,8 @@ def main() -> None:
     parser.add_argument("--people", default="lj,163")
     parser.add_argument("--base", default="english")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--after", type=int, default=30, help="steps of the arms few-steps and adversarial")
+    parser.add_argument("--temperature", type=float, default=0.2, help="that they begin from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--judges", action="store_true", help="DistillMOS and DNSMOS too")
     parser.add_argument(

@@ -8,7 +8,8 @@
 `readers` trains mean and score network on every reader whom the base knows, and a third as often on voices of Kokoro;
 `people` half on people whom the base does not know, of a FOLDER with a metadata.csv of `file|text|speaker`. `plain`
 trains the frame-level mean on readers whom the base knows; `variants` on sixty of them twice more, with other formants
-and pitches, each a speaker of its own; `adversarial` trains the score network. One thread; seconds are the processor's.
+and pitches, each a speaker of its own; `adversarial` trains the score network, `discriminators` what
+judges it. One thread; seconds are the processor's.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+from adversarial import discriminators, generate, generated_loss, judged_loss, starts
 from bench_person import (
     BATCH,
     Average,
@@ -33,12 +34,9 @@ from bench_person import (
 )
 from person_speech import CPU, Known, Recordings, base, changed, known_speech, listed, recorded
 from torch import nn
-from torch.nn.utils import parametrizations
 
 from voxgrad.errors import VoxgradError
-from voxgrad.model.diffusion import ReverseDiffusion
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.samplers import time_grid, unipc
 from voxgrad.training import speaker_adaptation
 from voxgrad.training.alignment import align_unknown_speakers, expanded
 from voxgrad.training.dataset import generator_for
@@ -190,74 +188,44 @@ def save(given: argparse.Namespace, model: GradTTS, arm: str, part: str | tuple[
     torch.save(weights, given.work / f"base-{arm}.pt")
 
 
-class Discriminator(nn.Module):
-    """Sees pieces of one width: what is left beside the mean, in deviations, and the mean."""
-
-    def __init__(self, width: int, deviation: float):
-        super().__init__()
-        self.width, self.deviation = width, deviation
-        norm, channels, strides = (
-            parametrizations.weight_norm,
-            (2, 32, 48, 64, 64),
-            ((1, 2), (2, 2), (2, 2), 1),
-        )
-        self.layers = nn.ModuleList(
-            norm(nn.Conv2d(channels[i], channels[i + 1], 3 if i else 5, strides[i], 1 if i else 2)) for i in range(4)
-        )
-        self.output = norm(nn.Conv2d(channels[-1], 1, 3, padding=1))
-
-    def forward(self, mel, mu, start):
-        x = torch.stack([(mel - mu) / self.deviation, mu * 0.4], 1)[..., start : start + self.width]
-        features = []
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), 0.2)
-            features.append(x)
-        return self.output(x), features
-
-
-def train_adversarial(given: argparse.Namespace) -> None:
-    """Trains the score network through two steps of UniPC; a third of the time the discriminators alone."""
+def train_adversarial(given: argparse.Namespace, arm: str) -> None:
+    """Trains the score network through two steps of UniPC; a third of the time, or all of it for the arm
+    `discriminators`, the discriminators alone.
+    """
     model, known = copy.deepcopy(base().model), known_speech(given)
     parameters, _ = learning(model, ("score",), 0)
     torch.manual_seed(given.seed)
-    judges = nn.ModuleList(Discriminator(width, model.spec.sigma_data) for width in (32, 64, 128))
+    judges = discriminators(model)
     optimizer = torch.optim.AdamW([{"params": parameters}], betas=(0.5, 0.9))
     theirs = torch.optim.AdamW(judges.parameters(), 1e-3, (0.5, 0.9))
     model.eval()
     step = learnt = 0
     began = time.process_time()
     while (spent := time.process_time() - began) < given.seconds:
-        generator, learns = generator_for(given.seed, step), spent > given.seconds / 3
+        generator, learns = generator_for(given.seed, step), arm == "adversarial" and spent > given.seconds / 3
         crops = drawn_crops(known.corpus, known.alignments, known.rows, BATCH, generator, 128)
         condition = condition_of(model, crops)
         noise = torch.randn(crops.y.shape, generator=generator)
         with torch.set_grad_enabled(learns):
-            process = ReverseDiffusion(model.decoder, condition)
-            fake = unipc(process, condition.mu + 0.5 * noise, time_grid(2))
-        seen = [(one, condition.mu, int(torch.randint(129 - one.width, (), generator=generator))) for one in judges]
-        loss = torch.zeros(())
-        for judge, *at in seen:
-            loss = loss + (1 - judge(crops.y, *at)[0]).square().mean()
-            loss = loss + judge(fake.detach(), *at)[0].square().mean()
+            fake = generate(model, condition, noise, given.temperature)
+        at = starts(judges, generator)
+        loss = judged_loss(judges, crops.y, fake, condition.mu, at)
         theirs.zero_grad()
         loss.backward()
         theirs.step()
         if learns:
             learnt += 1
-            distance = ((fake - crops.y).abs() * condition.mask).sum() / (condition.mask.sum() * crops.y.shape[1])
-            for judge, *at in seen:
-                said, features = judge(fake, *at)
-                wanted = judge(crops.y, *at)[1]
-                matched = sum((a - b.detach()).abs().mean() for a, b in zip(features, wanted, strict=True))
-                distance = distance + min(1.0, learnt / 50) * (2 * (1 - said).square().mean() + 4 * matched)
-            descend(distance, optimizer, 1e-4)
+            weight = min(1.0, learnt / 50)
+            descend(generated_loss(judges, crops.y, fake, condition, at, weight), optimizer, 1e-4)
         if step % 20 == 19:
             print(
                 f"{step + 1} steps, {learnt} of the generator, {spent:.0f} s, {float(loss.detach()):.3f}",
                 flush=True,
             )
         step += 1
-    save(given, model, "adversarial", "decoder.")
+    torch.save(judges.state_dict(), given.work / f"{arm}-judges.pt")
+    if learnt:
+        save(given, model, arm, "decoder.")
 
 
 def main() -> None:
@@ -267,12 +235,13 @@ def main() -> None:
     parser.add_argument("arms")
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--temperature", type=float, default=0.5, help="of adversarial steps")
     parser.add_argument("--more", type=Path, help="people for the arm of that name")
     given = parser.parse_args()
     torch.set_num_threads(1)
     for arm in given.arms.split(","):
-        if arm == "adversarial":
-            train_adversarial(given)
+        if arm in {"adversarial", "discriminators"}:
+            train_adversarial(given, arm)
         elif arm in {"readers", "people"}:
             train_readers(given, arm)
         else:

@@ -227,6 +227,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--languages", default=",".join(NATIVE))
     parser.add_argument("--minutes", type=float, default=20, help="of each language")
+    parser.add_argument("--speakers", help="voices that speak in turn instead of the usual ones, with commas")
+    parser.add_argument("--first", type=int, default=0, help="sentence to begin with")
     given = parser.parse_args()
     espeak, kokoro, making = Espeak(), Kokoro(given.voices), {}
     for language in given.languages.split(","):
@@ -235,7 +237,8 @@ def main() -> None:
         )
         folder, aside = given.out / language, [(text, NATIVE[language][0]) for text in test]
         print(language, "test:", round(sum(make(kokoro, espeak, folder / "test", language, aside))), "s", flush=True)
-        lines = list(zip(texts, itertools.cycle(speakers(language))))
+        turns = given.speakers.split(",") if given.speakers else speakers(language)
+        lines = list(zip(texts[given.first :], itertools.cycle(turns)))
         making[language] = make(kokoro, espeak, folder, language, lines)
     seconds = dict.fromkeys(making, 0.0)
     while making:

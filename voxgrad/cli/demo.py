@@ -41,7 +41,7 @@ def demo(
         base = store.find(None, "base")
         recordings = _target(store, base, output, progress.emit) if folder is None else folder
         consent = _SYNTHETIC if folder is None else _ON_THIS_MACHINE
-        voice = _clone(store, base, recordings, progress.emit, consent)
+        voice = _clone(store, recordings, progress.emit, consent)
         for speaker, name in ((base, "base.wav"), (voice, "voice.wav")):
             copy_audio(_say(store, speaker, SENTENCE, progress.emit), output / name)
         card = card_or_none(store, voice, progress.emit)
@@ -88,23 +88,14 @@ def _target(store: "Store", base: "Artifact", output: Path, emit: "Emit") -> Pat
     return folder
 
 
-def _clone(store: "Store", base: "Artifact", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
+def _clone(store: "Store", recordings: Path, emit: "Emit", consent: str) -> "Artifact":
+    from voxgrad.clone import clone
     from voxgrad.preparation.consent import not_needed
     from voxgrad.presets import load_preset
-    from voxgrad.settings import PrepareSpec, TextSpec
-    from voxgrad.steps.prepare import Options, prepare
-    from voxgrad.steps.train import finetune
-    from voxgrad.store.artifact import plain_name
+    from voxgrad.steps.prepare import Options
+    from voxgrad.text.symbols import ENGLISH
 
-    dataset = prepare(
-        store,
-        recordings,
-        name=plain_name(recordings.absolute().name),
-        preset=PrepareSpec(description="demo"),
-        text=TextSpec(),
-        options=Options(consent=not_needed(consent)),
-        emit=emit,
-    )
     # Fewer steps than the preset has, so that the demonstration takes a few minutes.
     preset = load_preset("fast", ["stages.0.steps=120", "stages.1.steps=300"])
-    return finetune(store, dataset, base, name="demo", speaker=None, preset=preset, emit=emit)
+    options = Options(consent=not_needed(consent))
+    return clone(store, recordings, name="demo", language=ENGLISH, preset=preset, options=options, emit=emit)[1]

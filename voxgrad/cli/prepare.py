@@ -100,7 +100,7 @@ def prepare(
         None if transcribe is None and model is None else choose_recogniser(transcribe or "auto", model, spoken),
         Policy(strict, keep_all, drop_worst),
         speaker,
-        _statement(session, folder, consent, speaker, no_consent_needed),
+        statement(session, folder, consent, speaker, no_consent_needed),
         licence,
         denoise,
         engine,
@@ -143,8 +143,8 @@ def _base(store: "Store", wanted: str | None) -> "Artifact | None":
     return own_base(store) if wanted is None else store.find(wanted, "base")
 
 
-def _statement(
-    session: Session, folder: Path, consent: str | None, speaker: str | None, not_needed: str | None
+def statement(
+    session: Session, recordings: Path, consent: str | None, speaker: str | None, not_needed: str | None
 ) -> str | None:
     """Why the voice may be cloned: as the options say, or as the person at the terminal says."""
     from voxgrad.preparation import consent as statements
@@ -155,7 +155,7 @@ def _statement(
         return statements.agreed(speaker, consent)
     if not_needed is not None:
         return statements.not_needed(not_needed)
-    if session.json or session.quiet or not folder.is_dir() or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if session.json or session.quiet or not recordings.exists() or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     return _asked(speaker)
 

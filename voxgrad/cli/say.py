@@ -70,6 +70,17 @@ def say(
     play: Annotated[bool, typer.Option("--play", help="Play the speech while it is made; write no file.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw samples without a header.")] = False,
     voice: Voice = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Speak in the voice of these recordings, which the preset instant clones once.",
+        ),
+    ] = None,
+    no_consent_needed: Annotated[
+        str | None,
+        typer.Option(metavar="WHY", help="With --like: why the voice may be cloned, such as 'my own voice'."),
+    ] = None,
     vocoder: Vocoder = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx"],
@@ -104,14 +115,17 @@ def say(
     from voxgrad.cli.say_output import SayRequest
     from voxgrad.voice.timings import timings_file
 
-    if output is not None and directory is not None:
-        raise BadInputError("-o and -d cannot be used together", "Give one of them.")
-    if ssml and markdown:
-        raise BadInputError("--ssml and --markdown cannot be used together", "Give one of them.")
-    if raw and str(output) not in {"None", "-"}:
-        raise BadInputError("--raw streams to standard output", "Omit -o, or use -o -.")
-    if play and (output is not None or directory is not None or raw):
-        raise BadInputError("--play writes no file and no stream", "Omit -o, -d and --raw.")
+    stdout = str(output) in {"None", "-"}
+    for clash, message, mend in (
+        (output is not None and directory is not None, "-o and -d cannot be used together", "Give one of them."),
+        (ssml and markdown, "--ssml and --markdown cannot be used together", "Give one of them."),
+        (voice is not None and like is not None, "--voice and --like cannot be used together", "Give one of them."),
+        (no_consent_needed is not None and like is None, "--no-consent-needed belongs to --like", "Leave it out."),
+        (raw and not stdout, "--raw streams to standard output", "Omit -o, or use -o -."),
+        (play and (output or directory or raw), "--play writes no file and no stream", "Omit -o, -d and --raw."),
+    ):
+        if clash:
+            raise BadInputError(message, mend)
     if timings is not None:
         timings_file(timings)
     members = read_cast(cast)
@@ -135,6 +149,10 @@ def say(
             lines=directory is not None,
         )
     )
+    if like is not None:
+        from voxgrad.cli.say_like import voice_like
+
+        voice = voice_like(session, like, synthesis.language, no_consent_needed)
     request = SayRequest(
         session=session,
         voice=voice,

@@ -23,9 +23,9 @@ from voxgrad.errors import BadInputError, ExitCode, VoxgradError, as_voxgrad_err
 from voxgrad.events import Emit, Event
 from voxgrad.files import atomic_write
 from voxgrad.preparation.speech_recognition import installed_recogniser
-from voxgrad.presets import load_prepare_preset, load_preset
+from voxgrad.presets import load_preset
 from voxgrad.server.http import HTTPError
-from voxgrad.settings import Spec, TextSpec
+from voxgrad.settings import Spec
 from voxgrad.store.store import Store
 from voxgrad.text.symbols import ENGLISH
 
@@ -66,38 +66,23 @@ def clone(asked: CloneRequest, emit: Emit) -> dict[str, Any]:
         VoxgradError: the recordings cannot be used, the disk is full, or SIGTERM stopped it.
     """
     # Only here, because the server itself needs no torch.
+    from voxgrad.clone import clone as make_voice  # noqa: PLC0415
     from voxgrad.steps.evaluate import card  # noqa: PLC0415
-    from voxgrad.steps.prepare import Options, own_base, prepare  # noqa: PLC0415
-    from voxgrad.steps.train import finetune  # noqa: PLC0415
+    from voxgrad.steps.prepare import Options  # noqa: PLC0415
     from voxgrad.training.run import RunOptions, with_time_for_card  # noqa: PLC0415
 
     store = Store.open(Path(asked.home))
-    options = Options(
-        base=own_base(store),
-        recogniser=installed_recogniser("faster-whisper", asked.language),
-        speaker=asked.speaker,
-        consent=asked.consent,
-        jobs=1,
-    )
-    dataset = prepare(
+    recogniser = installed_recogniser("faster-whisper", asked.language)
+    how = with_time_for_card(RunOptions(budget=None if asked.minutes is None else 60 * asked.minutes))
+    dataset, voice = make_voice(
         store,
         Path(asked.folder),
         name=asked.name,
-        preset=load_prepare_preset("prepare"),
-        text=TextSpec(language=asked.language),
-        options=options,
-        emit=emit,
-    )
-    how = with_time_for_card(RunOptions(budget=None if asked.minutes is None else 60 * asked.minutes))
-    voice = finetune(
-        store,
-        dataset,
-        store.find(None, "base"),
-        name=asked.name,
-        speaker=None,
+        language=asked.language,
         preset=load_preset(asked.preset, asked.overrides),
+        options=Options(recogniser=recogniser, speaker=asked.speaker, consent=asked.consent, jobs=1),
         emit=emit,
-        options=how,
+        run=how,
     )
     page = card(store, voice, emit, how.end)
     metrics = dataset.manifest.metrics

@@ -108,7 +108,7 @@ def _no_transcripts(folder: Folder) -> BadInputError:
     return BadInputError(
         f"{folder.path} contains no transcripts",
         "Put a metadata.csv of `name|text` lines into it, or a .txt beside each recording; or transcribe them "
-        "with --transcribe auto.",
+        "with `voxgrad prepare --transcribe auto`.",
     )
 
 

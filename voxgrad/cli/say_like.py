@@ -1,0 +1,101 @@
+"""`voxgrad say --like`: recordings become a voice, unless they did before, and it speaks."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from voxgrad.cli.shared_options import Session
+from voxgrad.errors import BadInputError
+from voxgrad.files import explain_os_errors, sha256_of
+
+_DIGITS = 6
+
+
+def voice_like(session: Session, recordings: Path, language: str | None, no_consent_needed: str | None) -> str:
+    """The reference of a voice of these recordings: the one that they made before, or one that is made now.
+
+    Args:
+        session: whose store keeps dataset and voice.
+        recordings: a file, with its text beside it or not, or a folder of them.
+        language: that is spoken, and that of the recordings; None and ``auto``: they are in English.
+        no_consent_needed: why none is, as for `prepare`; a person at the terminal is asked.
+
+    Raises:
+        BadInputError: there are no such recordings, they cannot be used, or nobody said that the voice may be cloned.
+    """
+    from voxgrad.cli.prepare import statement
+    from voxgrad.text.languages import AUTO, known_language
+    from voxgrad.text.symbols import ENGLISH
+
+    if not recordings.exists():
+        raise BadInputError(f"there is no file or folder {recordings}", "Give a recording, or a folder of recordings.")
+    name = _name(recordings.resolve())
+    if any(voice.name == name for voice in session.store.list("voice")):
+        return name
+    consent = statement(session, recordings, None, None, no_consent_needed)
+    if consent is None:
+        raise BadInputError(
+            f"nobody has said that the voice of {recordings} may be cloned",
+            'State why: --no-consent-needed "my own voice"; for the consent of someone else, use voxgrad prepare.',
+        )
+    session.loading()
+    spoken = ENGLISH if language is None or language == AUTO else known_language(language)
+    from voxgrad.clone import clone
+    from voxgrad.preparation.speech_recognition import best_recogniser
+    from voxgrad.presets import load_preset
+    from voxgrad.steps.prepare import Options
+
+    recogniser = best_recogniser(spoken, download=True)
+    if recogniser is None and recordings.is_file() and len(_beside(recordings.resolve())) == 1:
+        raise BadInputError(
+            f"{recordings} has no text beside it, and no recogniser is installed",
+            f"Write what is said into {recordings.with_suffix('.txt')}, or: pip install 'voxgrad[whisper]'.",
+        )
+    options = Options(recogniser=recogniser, consent=consent)
+    with _folder_of(recordings) as folder, session.progress() as progress:
+        clone(
+            session.store,
+            folder,
+            name=name,
+            language=spoken,
+            preset=load_preset("instant"),
+            options=options,
+            emit=progress.emit,
+        )
+    session.tell(f"{recordings} is the voice {name} now; --voice {name} speaks with it too")
+    return name
+
+
+def _name(recordings: Path) -> str:
+    """Changes with the content of the recordings and texts: ``me-3f9a12``."""
+    from voxgrad.store.artifact import plain_name
+
+    files = sorted(path for path in recordings.rglob("*") if path.is_file()) or _beside(recordings)
+    top = recordings if recordings.is_dir() else recordings.parent
+    with explain_os_errors(f"read {recordings}"):
+        content = "\n".join(f"{path.relative_to(top).as_posix()} {sha256_of(path)}" for path in files)
+    return f"{plain_name(recordings.stem)[:48]}-{sha256(content.encode()).hexdigest()[:_DIGITS]}"
+
+
+def _beside(recording: Path) -> list[Path]:
+    """A recording, and what is called as it is, such as its text."""
+    return sorted(path for path in recording.parent.iterdir() if path.is_file() and path.stem == recording.stem)
+
+
+@contextmanager
+def _folder_of(recordings: Path) -> Iterator[Path]:
+    """The folder, or for one recording a temporary one with it."""
+    if recordings.is_dir():
+        yield recordings
+        return
+    with TemporaryDirectory() as temporary:
+        with explain_os_errors(f"copy {recordings}"):
+            for path in _beside(recordings.resolve()):
+                shutil.copy2(path, temporary)
+        try:
+            yield Path(temporary)
+        except BadInputError as error:
+            raise BadInputError(error.message.replace(temporary, str(recordings)), error.hint) from error
