@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from voxgrad.audio.clean import cutting_pauses, pauses, pieces
+from voxgrad.audio.clean import cutting_pauses, open_recording, pauses, pieces
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.mel import log_mel
 from voxgrad.model import mas
 from voxgrad.preparation.long_recordings import search_band
 from voxgrad.settings import AudioSpec
 
-LJ = Path(__file__).parents[3] / "shared" / "data" / "lj"
+DATA = Path(__file__).parents[3] / "shared" / "data"
+LJ = DATA / "lj"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -44,6 +45,23 @@ def test_pauses_are_found_and_long_pieces_are_cut_at_them():
     assert [round((start + stop) / 2, 1) for start, stop in found] == [1.5, 4.1]
     assert len(pieces(cutting_pauses(sound, AudioSpec()), sound.seconds)) == 2
     assert len(pieces(cutting_pauses(sound, AudioSpec(max_seconds=3.0)), sound.seconds)) == 3
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
+def test_a_pause_that_no_mark_tells_of_parts_no_more_words_than_it_does():
+    """A pause of digital silence drew the words before the next comma into the first piece."""
+    from voxgrad.acoustic_model import load_acoustic_model
+    from voxgrad.preparation.long_recordings import match_script
+    from voxgrad.store import Store
+    from voxgrad.text.lexicon import NONE
+
+    spec = AudioSpec(max_seconds=8)
+    sound = open_recording(DATA / "libri" / "1926-143879-0000.flac", spec).waveform
+    row = next(r for r in (DATA / "libri" / "metadata.csv").read_text(encoding="utf-8").split("\n") if "143879" in r)
+    base = load_acoustic_model(Store.open().find("base/english"))
+    mel = log_mel(torch.from_numpy(sound.samples), spec.mel)
+    found = match_script(base, row.split("|")[1], mel, cutting_pauses(sound, spec), NONE)
+    assert found[0] == "Chapter 31"
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Batches, crops and the division into training and held-out clips."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -55,6 +57,14 @@ def test_at_least_one_sentence_is_held_out_and_one_alone_is_on_both_sides(corpus
     assert corpus.divide(1e-9)[1].clips
     alone = corpus.with_clips(corpus.clips[:1])
     assert alone.divide(0.1) == (alone, alone)
+
+
+@pytest.mark.parametrize("lengths", [(13.0, 2.0), (2.0, 13.0), (9.0, 8.0, 1.5, 7.0), (3.0,) * 6])
+def test_of_few_sentences_the_speech_is_learnt_from(corpus, lengths):
+    few = [replace(clip, seconds=length) for clip, length in zip(corpus.clips, lengths, strict=False)]
+    few = [replace(clip, normalised=f"{text}.") for clip, text in zip(few, "abcdef", strict=False)]
+    held_out = corpus.with_clips(few).divide(0.1)[1]
+    assert 0 < sum(clip.seconds for clip in held_out.clips) <= max(min(lengths), 0.2 * sum(lengths))
 
 
 def test_every_epoch_shows_every_clip_once_in_another_order(corpus):

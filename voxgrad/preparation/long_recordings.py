@@ -28,6 +28,9 @@ _REACH = 800
 """Tokens each way from where a frame's token is expected: with blanks, half a minute of speech."""
 _FORBIDDEN = 1e6
 _FADING = 3  # frames
+_FLOOR = -6.0
+"""Of log-mels that are compared. Silence lies far below it or not so far, as rooms and microphones have it: the squares
+of that distance would weigh more than all speech, and draw the words around a comma to any pause."""
 _ENDS = (".", "!", "?")
 _MARKS = frozenset({*BLANKS, *(CHARACTER_IDS[mark] for mark in PUNCTUATION)})
 
@@ -82,7 +85,7 @@ def match_script(base: AcousticModel, text: str, mel: Tensor, pauses: Sequence[S
     difference = mel[:, loud].mean(1, keepdim=True) - (script.mu * weight).sum(1, keepdim=True) / weight.sum()
     for _ in range(2):
         lows = _lows(script.frames, loud, frames)
-        path = search_band(_values(script, mel - difference, cuts, lows), tokens)
+        path = search_band(_values(script, (mel - difference).clamp(min=_FLOOR), cuts, lows), tokens)
         difference = (mel - script.mu[:, torch.from_numpy(path)]).mean(1, keepdim=True)
     texts = _divided(script, path, cuts)
     return settled(base, texts, _sounding(pauses, mel, base.spec.mel.seconds_per_frame), lexicon)
@@ -115,7 +118,7 @@ def _script(base: AcousticModel, text: str, lexicon: Lexicon) -> _Script:
     return _Script(
         chunks,
         np.cumsum([len(tokens) for tokens in joined]).tolist(),
-        torch.cat([mu for mu, _ in parts], 1),
+        torch.cat([mu for mu, _ in parts], 1).clamp(min=_FLOOR),
         torch.cat([log_durations.exp() for _, log_durations in parts]),
         torch.tensor([flag for tokens in joined for flag in _at_the_ends(tokens)]),
     )
@@ -257,7 +260,7 @@ def _residual(base: AcousticModel, text: str, mel: Tensor, lexicon: Lexicon) -> 
         return None
     if len(tokens) > mel.shape[1]:
         return None
-    return searched(means(base, tokens)[0], mel)[1]
+    return searched(means(base, tokens)[0].clamp(min=_FLOOR), mel.clamp(min=_FLOOR))[1]
 
 
 _NEVER = np.float32(-1e30)

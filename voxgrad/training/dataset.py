@@ -34,6 +34,10 @@ ONE_SENTENCE = Said(
 )
 
 
+_MOST_HELD_OUT = 2
+"""Times its share of the speech that may be held out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """One utterance of a dataset, without its mel."""
@@ -123,15 +127,28 @@ class Corpus:
     def divide(self, share: float) -> tuple["Corpus", "Corpus"]:
         """Divides into training and held-out clips, all takes of one sentence on the same side.
 
-        A sentence is held out by its digest, so that it stays held out when clips are added; at least one is. Where
-        there is but one sentence, it is on both sides.
+        A sentence is held out by its digest, so that it stays held out when clips are added; at least one is. Of few
+        sentences, those that are held out last at most twice their share of the speech, or else the shortest is: a
+        person with two recordings, of 13 s and 2 s, is learnt from the longer. Where there is but one sentence, it is
+        on both sides.
         """
         if self.has_one_sentence:
             return self, self
         rank = {clip.normalised: clip.rank for clip in self.clips}
-        threshold = max(share, min(rank.values()))
-        inside = [clip for clip in self.clips if rank[clip.normalised] > threshold]
-        outside = [clip for clip in self.clips if rank[clip.normalised] <= threshold]
+        seconds: dict[str, float] = dict.fromkeys(rank, 0.0)
+        for clip in self.clips:
+            seconds[clip.normalised] += clip.seconds
+        left = _MOST_HELD_OUT * share * sum(seconds.values())
+        held_out: set[str] = set()
+        for sentence in sorted(rank, key=rank.__getitem__):
+            if rank[sentence] > share and held_out:
+                break
+            if seconds[sentence] <= left:
+                held_out.add(sentence)
+                left -= seconds[sentence]
+        held_out = held_out or {min(seconds, key=seconds.__getitem__)}
+        inside = [clip for clip in self.clips if clip.normalised not in held_out]
+        outside = [clip for clip in self.clips if clip.normalised in held_out]
         return self.with_clips(inside), self.with_clips(outside)
 
     def alignable(self) -> "Corpus":
