@@ -92,7 +92,7 @@ NOT_RUN = {
     ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
     ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose -f docs/compose.yaml up -d"): _CONFIGURATION,
     ("docs/serve.md", "location / {"): _CONFIGURATION,
-    ("docs/store.md", "HOME/store.json  store.lock"): _LAYOUT,
+    ("docs/store.md", "HOME/artifacts/<kind>/<name>/v<N>/           manifest.json  manifest.sha256  payload…"): _LAYOUT,
     (
         "docs/training.md",
         "voxgrad finetune --budget 20m",
