@@ -55,13 +55,6 @@ NOT_RUN = {
     ("docs/architecture.md", "wavs + transcripts ─ prepare ─▶ dataset ─ finetune ─▶ voice ─ say ─▶ speech"): _LAYOUT,
     ("docs/architecture.md", "voxgrad/"): _LAYOUT,
     ("docs/base.md", None): "needs recordings and models that are not shipped",
-    (
-        "docs/convert.md",
-        (
-            "python tests/benchmarks/bench_convert.py RECORDINGS --voice base/english --speaker kathleen "
-            "--whisper DIR --like DIR"
-        ),
-    ): "needs recordings and models that are not shipped",
     ("docs/anywhere.md", None): "needs a voice and a vocoder that can be exported; tests/onnx runs all of it",
     ("docs/languages.md", "pip install 'voxgrad[languages]'"): _NETWORK,
     (
@@ -99,7 +92,7 @@ NOT_RUN = {
     ("docs/serve.md", "systemctl --user enable --now voxgrad"): _CONFIGURATION,
     ("docs/serve.md", "VOXGRAD_TOKEN=... docker compose -f docs/compose.yaml up -d"): _CONFIGURATION,
     ("docs/serve.md", "location / {"): _CONFIGURATION,
-    ("docs/store.md", "HOME/store.json  store.lock"): _LAYOUT,
+    ("docs/store.md", "HOME/artifacts/<kind>/<name>/v<N>/           manifest.json  manifest.sha256  payload…"): _LAYOUT,
     (
         "docs/training.md",
         "voxgrad finetune --budget 20m",

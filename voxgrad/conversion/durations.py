@@ -28,7 +28,7 @@ _DEVIATION: Final = 0.5
 """Of a token's log-duration around the predicted one."""
 _WEIGHT: Final = 100.0
 """Of the durations against the mel. The log-likelihood of a frame sums 80 bands as if they knew nothing of each other,
-so that a weight of 1 would never be noticed; `docs/convert.md` has what was measured."""
+so that a weight of 1 would never be noticed; docs/research/conversion.md has what was measured."""
 LEAST_MARGIN: Final = 4.5
 """Nats a frame by which a text must explain a recording better than its words backwards."""
 FASTEST, SLOWEST = 0.6, 3.0
