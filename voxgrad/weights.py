@@ -131,9 +131,15 @@ def origins(artifact: Artifact, store: Store) -> Iterator[str]:
         made = _trained(store, parent.digest)
 
 
+def own_language(artifact: Artifact) -> str:
+    """The code of what an artifact was made from speech in."""
+    code: str = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
+    return code
+
+
 def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
     """The codes of the languages that a base or a voice speaks, its own first; ``languages`` are those of its base."""
-    own = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
+    own = own_language(artifact)
     known = dict.fromkeys((ENGLISH, *languages))
     return tuple(dict.fromkeys((own, *known) if own in known else known))
 

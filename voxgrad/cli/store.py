@@ -46,11 +46,14 @@ def ls(
 ) -> None:
     """List artifacts, or those of one kind."""
     from voxgrad.store import Artifact, Lineage, Store
+    from voxgrad.text.languages import greeting_in
+    from voxgrad.text.symbols import ENGLISH
 
     store = Store.open(session.home, newer_too=True)
     if kind == _SPEAKERS:
         listed = speakers(store)
-        then = f'say "hello" --voice {listed[-1].name} -o hello.wav'
+        last = listed[-1]
+        then = f'say "{greeting_in(last.language or ENGLISH)}" --voice {last.name} -o hello.wav'
         session.answer({"speakers": [asdict(speaker) for speaker in listed]}, speakers_table(listed), then)
         return
     if tree and kind is not None:

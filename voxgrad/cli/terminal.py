@@ -104,19 +104,23 @@ def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = 
 
 _USES = {
     "dataset": "finetune --data {ref}",
-    "voice": 'say "hello" --voice {ref} -o hello.wav',
-    "base": 'say "hello" --voice {ref} -o hello.wav',
-    "onnx": 'say "hello" --voice onnx/{ref} -o hello.wav',
-    "vocoder": 'say "hello" --vocoder {ref} -o hello.wav',
+    "voice": 'say "{greeting}" --voice {ref} -o hello.wav',
+    "base": 'say "{greeting}" --voice {ref} -o hello.wav',
+    "onnx": 'say "{greeting}" --voice onnx/{ref} -o hello.wav',
+    "vocoder": 'say "{greeting}" --vocoder {ref} -o hello.wav',
+    "language": 'say "{greeting}" --language {language} -o hello.wav',
 }
 
 
 def use_of(artifact: "Artifact") -> str | None:
     """The command that one types next with an artifact, if there is a usual one."""
-    if artifact.kind == "language":
-        return f"say --language {artifact.manifest.settings['languages'][0]} TEXT -o hello.wav"
+    from voxgrad.text.languages import greeting_in
+    from voxgrad.weights import own_language
+
     use = _USES.get(artifact.kind)
-    return None if use is None else use.format(ref=artifact.ref)
+    taught = artifact.kind == "language"
+    language = artifact.manifest.settings["languages"][0] if taught else own_language(artifact)
+    return use and use.format(ref=artifact.ref, language=language, greeting=greeting_in(language))
 
 
 def identity(artifact: "Artifact") -> dict[str, Any]:

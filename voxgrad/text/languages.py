@@ -21,6 +21,7 @@ class Language:
 
     code: str
     name: str
+    greeting: str
     number: int
     """Of its blank; see `voxgrad.text.ipa.language_blank`."""
     espeak: str
@@ -175,6 +176,11 @@ def named(codes: Iterable[str]) -> str:
 def name_of(code: str) -> str:
     """The English name of a language, English included."""
     return "English" if code == ENGLISH else language_of(code).name
+
+
+def greeting_in(code: str) -> str:
+    """Hello, in a language, English included."""
+    return "hello" if code == ENGLISH else language_of(code).greeting
 
 
 def locale_of(code: str) -> str:
