@@ -67,6 +67,7 @@ def test_whose_language_a_part_of_a_text_is(store, monkeypatch):
     assert passages(voice, mixed) == ["en", "es", "en"]
     assert passages(voice, mixed, "de") == ["de", "es", "de"]
     assert passages(voice, "Guten Morgen, wie geht es dir?\n\nWhat a lovely day.", "auto") == ["de", "en"]
+    assert passages(voice, "OK.\n\nBuenos días a todos.\n\nOK.", "auto") == ["en", "es", "es"]
     warnings = []
     job = SpeechJob(mixed, Cast(voice))
     warn_unread(job, lambda event: warnings.append(event.text))

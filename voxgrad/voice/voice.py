@@ -4,7 +4,7 @@ import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
@@ -25,7 +25,7 @@ from voxgrad.text.espeak import is_installed
 from voxgrad.text.languages import AUTO, guessed, known_language, language_of, name_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
-from voxgrad.text.passages import Passage, segment_passages
+from voxgrad.text.passages import FrontEnd, Passage, segment_passages
 from voxgrad.text.ssml import Script, is_ssml, read_script
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import on_disk
@@ -350,16 +350,25 @@ class Cast:
         same = (other for other in others if other.artifact.digest == voice.artifact.digest)
         return next(same, voice).ready().of_speaker(speaker or voice.spec.voice)
 
-    def front_end(self, language: str | None, segment: Segment) -> tuple[TextSpec, Lexicon]:
+    def front_end(self, language: str | None) -> FrontEnd:
         """How the voice of a segment reads it: in its language if the voice speaks that, else in ``language``.
 
-        Raises:
-            BadInputError: the voice does not speak ``language``.
+        It raises a BadInputError where the voice does not speak ``language``. A language that is guessed badly is taken
+        for that of the segment before.
         """
-        voice = self.voice(segment.voice)
-        marked = segment.language if segment.language is not None and voice.reads(segment.language) else None
-        asked = marked or language or voice.own_language
-        return voice.text_in(guessed(segment.content.text, voice.spoken) if asked == AUTO else asked), voice.lexicon
+        before: str | None = None
+
+        def read(segment: Segment) -> tuple[TextSpec, Lexicon]:
+            nonlocal before
+            voice = self.voice(segment.voice)
+            marked = segment.language if segment.language is not None and voice.reads(segment.language) else None
+            asked = marked or language or voice.own_language
+            if asked == AUTO:
+                otherwise = before if before in voice.spoken else voice.own_language
+                asked = before = guessed(segment.content.text, voice.spoken, otherwise)
+            return voice.text_in(asked), voice.lexicon
+
+        return read
 
     def not_spoken(self, script: Script) -> list[str]:
         """That what a script marks as other languages is read as the text around it, where a voice lacks these."""
@@ -379,7 +388,7 @@ class Cast:
             BadInputError: as `segment_passages`, or a voice that it names does not exist.
         """
         items = (item for text in texts for item in readable(text))
-        return segment_passages(items, partial(self.front_end, language))
+        return segment_passages(items, self.front_end(language))
 
     def sounds(self, items: Iterable[Segment | Sound]) -> dict[str, str]:
         """SHA-256 of every file that a script plays.
@@ -479,8 +488,7 @@ class SpeechJob:
             return replace(spoken, samples=self.level(item, spoken.samples))
 
         items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
-        front_end = partial(cast.front_end, self.synthesis.language)
-        return speak(items, front_end, speak_item, rate, self.delivery, self.seed, after)
+        return speak(items, cast.front_end(self.synthesis.language), speak_item, rate, self.delivery, self.seed, after)
 
     def level(self, item: Passage | Sound, samples: Samples) -> Samples:
         """The samples of an item with the loudness and the peak that are asked for."""
