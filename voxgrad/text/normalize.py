@@ -73,10 +73,11 @@ _STUTTER: Final = re.compile(
 _PHONES, _WORD = "\x02", "\x03"
 _BRACES: Final = re.compile(rf"{BRACED.pattern}|[{{}}]")
 _LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ÿ"
-_WORDS: Final = re.compile(r"[^\W\d_]++")
+_ADDRESS: Final = r"\.[\w-]+\.[a-z]"
+_WORDS: Final = re.compile(rf"[^\W\d_]++(?!{_ADDRESS})")
 _JOINED_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\x04(?=[^\W\d_])")
 _LATIN: Final = re.compile(r"[a-zà-öø-ÿ]+")
-_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[{_LETTERS}]++(?!\.[\w-]+\.[a-z])")
+_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[{_LETTERS}]++(?!{_ADDRESS})")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
 _BESIDE_SHIELD: Final = re.compile(
@@ -104,7 +105,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     written = clean(without_html(text))
     words = _SPACES.sub(" ", _BRACES.sub(_without_braces, _unaccented(written, known)))
     for _ in range(_MOST_PASSES):
-        again = _around_shields(words, known)
+        again = _around_shields(words if words.isascii() else _unaccented(words, known), known)
         if again == words:
             break
         words = again
@@ -119,7 +120,7 @@ def _without_braces(match: re.Match[str]) -> str:
 
 
 def _unaccented(text: str, known: Callable[[str], bool] | None) -> str:
-    """ASCII, but for words whose accents tell how they are said; the user's lexicon has words without accents."""
+    """ASCII, but for words whose accents tell how they are said; the user's lexicon and addresses have no accents."""
     if text.isascii():
         return to_ascii(text)
     parts, start = list[str](), 0
