@@ -14,9 +14,10 @@ from voxgrad.errors import BadInputError
 from voxgrad.packing import WEIGHTS
 from voxgrad.text.ipa import IPA_VOCABULARY_SIZE
 from voxgrad.voice import voice as voice_module
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.load import load_voice
 from voxgrad.voice.speak import warn_unread
-from voxgrad.voice.voice import Cast, SpeechJob
+from voxgrad.voice.voice import SpeechJob
 from voxgrad.weights import languages_of, weights_of
 
 

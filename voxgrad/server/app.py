@@ -33,7 +33,7 @@ from voxgrad.server.wyoming import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.store import Store
 from voxgrad.text.symbols import ENGLISH
-from voxgrad.voice.voice import Cast
+from voxgrad.voice.cast import Cast
 
 _FIRST_WORDS: Final = "This is the first sentence."
 _PAGE: Final = Path(__file__).parent / "page"

@@ -26,12 +26,13 @@ from voxgrad.text.marked_text import Sound
 from voxgrad.text.passages import Passage, unread_remarks
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses
 from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon, usual_graphs
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
 from voxgrad.voice.speakers import speakers_in
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.voice import SpeechJob, Voice
 from voxgrad.weights import acoustic_spec_of, languages_of, spoken_by
 
 _LOG = logging.getLogger("voxgrad.server")
