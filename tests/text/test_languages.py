@@ -12,9 +12,10 @@ from voxgrad.text.ipa import BLANKS, language_blank
 from voxgrad.text.languages import guessed, known_language, language_of, languages, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.passages import sentences, unread_remarks
+from voxgrad.text.passages import sentences
 from voxgrad.text.symbols import BLANK
 from voxgrad.text.tokens import encode
+from voxgrad.text.unread_remarks import unread_remarks
 
 ORDER = ("es", "fr", "it", "pt", "de", "nl", "pl")
 """Of the blanks' ids, which trained weights hold: append only."""

@@ -38,9 +38,9 @@ def g2p(
     from voxgrad.text.characters import unread
     from voxgrad.text.languages import known_language
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
-    from voxgrad.text.passages import unread_remarks
     from voxgrad.text.symbols import ENGLISH
     from voxgrad.text.tokens import as_written, encode
+    from voxgrad.text.unread_remarks import unread_remarks
 
     known = Lexicon.gather(session.store.home, lexicon)
     written = clean("".join(input_lines()) if text == "-" else text)

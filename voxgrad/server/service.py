@@ -23,8 +23,9 @@ from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.text.espeak import is_installed
 from voxgrad.text.marked_text import Sound
-from voxgrad.text.passages import Passage, unread_remarks
+from voxgrad.text.passages import Passage
 from voxgrad.text.symbols import ENGLISH
+from voxgrad.text.unread_remarks import unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
 from voxgrad.voice.cast import Cast
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from voxgrad.text.dictionary import is_vowel
-from voxgrad.text.homographs import is_adverb, is_modal, is_one_of
+from voxgrad.text.part_of_speech import is_adverb, is_modal, is_one_of
 from voxgrad.text.symbols import Encoded, Word
 
 _ENDS: Final = frozenset(".!?")

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.abbreviations import SHORT, is_stuck, lower, read_formulas, unshout, write_out
+from voxgrad.text.abbreviations import SHORT, is_stuck, write_out
 from voxgrad.text.addresses import read_codes, read_links
+from voxgrad.text.capitals import lower, read_formulas, unshout
 from voxgrad.text.characters import to_ascii, unread
 from voxgrad.text.dates import read_dates, read_times
 from voxgrad.text.figures import (

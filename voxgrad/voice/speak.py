@@ -16,10 +16,11 @@ from voxgrad.text.characters import unread
 from voxgrad.text.lexicon import refuse_unknown
 from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segments
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.passages import NO_MARKS, FrontEnd, Passage, segment_passages, unread_remarks
+from voxgrad.text.passages import FrontEnd, Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.symbols import Encoded
 from voxgrad.text.tokens import require_unicode
+from voxgrad.text.unread_remarks import NO_MARKS, unread_remarks
 from voxgrad.voice.engine import PassageAudio, Pauses
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
 from voxgrad.voice.timings import TimedPassage, TimingsFile, timed, timings_file

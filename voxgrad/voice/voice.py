@@ -28,8 +28,9 @@ from voxgrad.text.passages import Passage
 from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.symbols import ENGLISH
 from voxgrad.voice.cast import Cast
-from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, resolve_graph_defaults
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses, resolve_graph_defaults
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
+from voxgrad.voice.prosody import mean_decibels
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
 from voxgrad.weights import acoustic_spec_of, spoken_by
