@@ -1,4 +1,4 @@
-"""Engines, which compute a voice's audio; what settings change in any of them.
+"""Engines, which compute a voice's audio, and what settings change in any of them.
 
 It needs no torch.
 """
