@@ -187,44 +187,31 @@ def _sentence_spans(paragraph: str, language: str) -> Iterator[tuple[int, int]]:
             continue
         before = paragraph[max(start, stop.start() - 32) : stop.start()]
         after = paragraph[stop.end("mark") : stop.end() + 24]
-        if language == ENGLISH:
-            is_end = _is_end(before, stop["mark"], stop["next"], after)
-        else:
-            is_end = _is_end_in(language, before, stop["mark"], stop["next"])
-        if is_end:
+        if _is_end(language, before, stop["mark"], stop["next"], after):
             yield start, stop.end()
             start = stop.end()
     if paragraph[start:].strip():
         yield start, len(paragraph)
 
 
-def _is_end(before: str, mark: str, following: str, after: str) -> bool:
+def _is_end(language: str, before: str, mark: str, following: str, after: str) -> bool:
     """Whether a sentence ends at ``mark``, by what stands before it, the first character and all that follows it."""
-    if following.islower():
-        return False
-    found = _WORD_BEFORE.search(before)
-    word = "" if found is None else found[0]
-    if mark != "." or not word or word in {"p.m", "a.m"}:
-        return True
-    if word == before.strip() and _ENTRY.fullmatch(word) is not None:  # of a list's entry, or of a heading
-        return False
-    if ends_with_street(word, before[: len(before) - len(word)], after):
-        return True
-    is_initial = _INITIALS.fullmatch(word) is not None
-    return not (word in _NEVER_LAST or is_initial or (word in _BEFORE_FIGURE and following.isdecimal()))
-
-
-def _is_end_in(language: str, before: str, mark: str, following: str) -> bool:
-    """The same in another language than English."""
     if following.islower():
         return False
     found = _WORD_BEFORE.search(before)
     word = "" if found is None else found[0]
     if mark != "." or not word:
         return True
-    written = language_of(language)
-    is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
-    return not (is_ordinal or word in written.never_last or _INITIALS.fullmatch(word) is not None)
+    is_initial = _INITIALS.fullmatch(word) is not None
+    if language != ENGLISH:
+        written = language_of(language)
+        is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
+        return not (is_ordinal or is_initial or word in written.never_last)
+    if word in {"p.m", "a.m"}:
+        return True
+    is_entry = word == before.strip() and _ENTRY.fullmatch(word) is not None  # of a list, or a heading
+    never_last = word in _NEVER_LAST or is_initial or (word in _BEFORE_FIGURE and following.isdecimal())
+    return not is_entry and (not never_last or ends_with_street(word, before[: len(before) - len(word)], after))
 
 
 def _fitting(
