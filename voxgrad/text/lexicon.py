@@ -19,6 +19,7 @@ from voxgrad.text.espeak import transcribe
 from voxgrad.text.languages import language_of
 from voxgrad.text.pronounce import pronounce, with_s
 from voxgrad.text.rules import table
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import clean
 
 LEXICON: Final = "lexicon.txt"
@@ -149,24 +150,24 @@ NONE: Final = Lexicon()
 
 
 def language_and_word(word: str) -> tuple[str, str]:
-    """The language of an entry, empty for English, and its word.
+    """The language of an entry, and its word.
 
     >>> language_and_word("es:Xàtiva"), language_and_word("Siobhan")
-    (('es', 'Xàtiva'), ('', 'Siobhan'))
+    (('es', 'Xàtiva'), ('en', 'Siobhan'))
     """
     named = re.fullmatch(r"([a-z]{2,3}):(\S+)", word, re.IGNORECASE)
-    return (named[1].lower(), named[2]) if named else ("", word)
+    return (named[1].lower(), named[2]) if named else (ENGLISH, word)
 
 
 def written_phones(word: str, phones: Iterable[str]) -> str:
     """The phones of an entry, as a lexicon's file has them."""
-    return f"/{''.join(phones)}/" if ":" in word else " ".join(phones)
+    return " ".join(phones) if language_and_word(word)[0] == ENGLISH else f"/{''.join(phones)}/"
 
 
 def _entry(word: str, phones: list[str], at: str) -> tuple[str, ...]:
     """The phones of a line."""
     language, plain = language_and_word(word)
-    if not language:
+    if language == ENGLISH:
         _check_word(word, phones, at)
         return checked(phones, at)
     if _FOREIGN_WORD.fullmatch(plain) is None:
@@ -328,17 +329,24 @@ def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
     return checked(phones, repr(transcription))
 
 
-def read_phones(written: str) -> tuple[str, ...]:
-    """The phones of phones in capitals, of IPA, X-SAMPA or ASCII IPA between slashes, or of a spelling.
+def read_phones(written: str, language: str = ENGLISH) -> tuple[str, ...]:
+    """The phones of IPA between slashes, or of a spelling; in English, of phones in capitals and X-SAMPA too.
 
-    The parts of a spelling are pronounced as words are, those in capitals with the stress (``shi VAWN``).
+    The parts of a spelling are pronounced as words are; in English, those in capitals with the stress (``shi VAWN``).
 
     Raises:
-        BadInputError: it is none of these.
+        BadInputError: it is none of these, or there is no such language.
 
     >>> read_phones("shi VAWN")
     ('SH', 'IY0', 'V', 'AO1', 'N')
     """
+    if language != ENGLISH:
+        spoken, transcription = language_of(language), _SLASHES.fullmatch(written.strip())
+        said = transcription[1] if transcription else "".join(transcribe(written, spoken.espeak))
+        if not (found := ipa.phones(said, spoken.phones)):
+            hint = "Write IPA between slashes (/ˈʃativa/), or how it sounds."
+            raise BadInputError(f"{written!r} is not a pronunciation", hint)
+        return found
     if re.fullmatch(r"/[^/]+/|\[[^\[\]]+\]", written.strip()):
         inner = written.strip()[1:-1]
         return to_phones(inner, "x-sampa" if inner.isascii() else "ipa")
@@ -357,22 +365,6 @@ def read_phones(written: str) -> tuple[str, ...]:
         for part, has_stress in zip(parts, stressed, strict=True)
         for phone in pronounce(part.lower()).phones
     )
-
-
-def read_phones_in(language: str, written: str) -> tuple[str, ...]:
-    """The phones of IPA between slashes, or of a spelling, in another language than English.
-
-    Raises:
-        BadInputError: it is neither, or there is no such language.
-    """
-    spoken = language_of(language)
-    transcription = _SLASHES.fullmatch(written.strip())
-    said = transcription[1] if transcription else "".join(transcribe(written, spoken.espeak))
-    if not (found := ipa.phones(said, spoken.phones)):
-        raise BadInputError(
-            f"{written!r} is not a pronunciation", "Write IPA between slashes (/ˈʃativa/), or how it sounds."
-        )
-    return found
 
 
 def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) -> str:
