@@ -70,18 +70,17 @@ def ls(
 
 def speakers(store: "Store") -> "list[Speaker]":
     """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
-    from voxgrad.voice.speakers import Speaker, speakers_in, speakers_of
+    from voxgrad.voice.speakers import Speaker, speakers_of
     from voxgrad.weights import languages_of
 
     listed = []
     newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
     for name, artifact in newest.items():
-        known = {speaker.name: speaker for speaker in speakers_of(artifact)}
+        known = {speaker.name: speaker for speaker in speakers_of(artifact, languages_of(artifact, store))}
         own = artifact.manifest.settings.get("acoustic", {}).get("voice")
         listed.append(replace(known.get(own, Speaker(name, None, None, None, None)), name=name))
         if artifact.kind == "base":
-            others = speakers_in(languages_of(artifact, store), artifact)
-            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in (*known.values(), *others)]
+            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in known.values()]
     return listed
 
 

@@ -32,7 +32,7 @@ from voxgrad.voice.engine import Engine, PassageAudio, Pauses
 from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon, usual_graphs
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.speakers import speakers_in
+from voxgrad.voice.speakers import speakers_of
 from voxgrad.voice.voice import SpeechJob, Voice
 from voxgrad.weights import acoustic_spec_of, languages_of, spoken_by
 
@@ -109,8 +109,8 @@ class SpeechService:
 
     def speakers(self, base: Artifact, code: str) -> list[str]:
         """The names of a base's speakers, with those that were learnt with a language."""
-        others = speakers_in(self.languages(base), base)
-        return [*acoustic_spec_of(base).speakers, *(one.name for one in others if one.language == code)]
+        listed = speakers_of(base, self.languages(base))
+        return [speaker.name for speaker in listed if speaker.language in {None, code}]
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)
