@@ -46,8 +46,8 @@ def speakers_of(voice: Artifact, languages: Mapping[str, Artifact] = MappingProx
     """
     acoustic = voice.manifest.settings.get("acoustic", {})
     rows: dict[str, int] = acoustic.get("speakers", {})
-    is_base, pitches = voice.kind == "base", _pitches(voice)
-    found = {name: _speaker(voice, name, rows[name], pitches) for name in rows if is_base or name == acoustic.get("voice")}
+    is_base, own, pitches = voice.kind == "base", acoustic.get("voice"), _pitches(voice)
+    found = {name: _speaker(voice, name, row, pitches) for name, row in rows.items() if is_base or name == own}
     for code, taught in languages.items() if is_base else ():
         name = taught.manifest.settings["voices"].get(code)
         row = acoustic_spec_of(taught).speakers.get(name)
