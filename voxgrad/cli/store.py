@@ -9,6 +9,7 @@ import typer
 from voxgrad.cli.shared_options import Session, command
 from voxgrad.cli.terminal import section, size, table, use_of
 from voxgrad.errors import BadInputError, ExitCode
+from voxgrad.events import few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -235,11 +236,8 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
     files = {entry.path: size(entry.size) for entry in manifest.files[:_FILES_SHOWN]}
     if len(manifest.files) > _FILES_SHOWN:
         files["…"] = f"and {len(manifest.files) - _FILES_SHOWN} more"
-    by_kind = {}
-    for kind in sorted({entry.kind for entry in made}):
-        refs = [entry.ref for entry in made if entry.kind == kind]
-        more = f" and {len(refs) - _FILES_SHOWN} more" if len(refs) > _FILES_SHOWN else ""
-        by_kind[kind] = ", ".join(refs[:_FILES_SHOWN]) + more
+    kinds = sorted({entry.kind for entry in made})
+    by_kind = {kind: few([entry.ref for entry in made if entry.kind == kind]) for kind in kinds}
     ancestors = _ancestors(lineage, artifact)
     origin = f"made from ({size(whole - artifact.size)})" if ancestors else "made from no other artifact"
     tree = Tree(Text(origin, style="bold"))

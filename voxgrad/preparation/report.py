@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxgrad import pictures
-from voxgrad.events import Emit, Said, counted
+from voxgrad.events import Emit, Said, counted, few
 from voxgrad.pictures import mel_picture, mp3, template
 from voxgrad.preparation import phones
 from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
@@ -131,8 +131,7 @@ def _unknown_words(unknown: dict[str, int]) -> Iterator[str]:
     if not unknown:
         return
     words = [f"{word} ({count})" for word, count in unknown.items()]
-    rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
-    listed = textwrap.fill(", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  ")
+    listed = textwrap.fill(few(words, _WORDS_SHOWN), 78, initial_indent="  ", subsequent_indent="  ")
     count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
     mend = f"Correct them in {UNKNOWN} in the dataset, and pass that file with --lexicon."
     yield f"{count} in no dictionary; the pronunciation was guessed:\n{listed}\n  {mend}"

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from voxgrad.errors import BadInputError
-from voxgrad.events import ignore
+from voxgrad.events import few, ignore
 from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
@@ -89,9 +89,7 @@ class SpeechService:
         taught = {language.digest: language for language in languages.values()}
         names += [name for language in taught.values() for name in acoustic_spec_of(language).speakers]
         if speaker is not None and speaker not in names:
-            raise UnknownVoiceError(
-                f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
-            )
+            raise UnknownVoiceError(f"{voice.ref} has no speaker {speaker!r}", f"It has {few(names)}.")
         return replace(speaking, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
     def newest_speakers(self) -> list[Artifact]:

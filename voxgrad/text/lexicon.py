@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
+from voxgrad.events import few
 from voxgrad.text import ipa
 from voxgrad.text.dictionary import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.text.espeak import transcribe
@@ -27,8 +28,6 @@ LEXICON: Final = "lexicon.txt"
 
 BRACED: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
 """What may be phones in braces; see `is_inline`."""
-_NAMED: Final = 20
-"""Unknown words that an error names."""
 _WORD: Final = re.compile(r"[A-Za-z'.-]*[A-Za-z][A-Za-z'.-]*")
 _FOREIGN_WORD: Final = re.compile(r"[^\W\d_](?:[\w'.-]*\w)?")
 _SLASHES: Final = re.compile(r"/([^/]+)/")
@@ -188,10 +187,8 @@ def refuse_unknown(words: Collection[str]) -> None:
         BadInputError: naming them.
     """
     if words:
-        some = list(words)[:_NAMED]
-        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
         raise BadInputError(
-            f"not in any dictionary: {', '.join(some)}{more}",
+            f"not in any dictionary: {few(list(words))}",
             "Add them to a lexicon, one `word  PHONES` per line, and pass it with --lexicon.",
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from voxgrad.events import few
 from voxgrad.text.characters import Unread, unread
 from voxgrad.text.lexicon import misspelt_phones
 from voxgrad.text.marked_text import Mark, Segment, without_tags
@@ -46,14 +47,9 @@ def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] 
             quoted = _quoted(part.text, paragraph) if paragraph and len(described) < _NAMED else ""
             described[part.text] = ", ".join(filter(None, (part.script, ": ".join(filter(None, (place, quoted))))))
     if described:
-        yield _listed("not read", [_described(part, told, counts[part]) for part, told in described.items()])
+        yield f"not read: {few([_described(part, told, counts[part]) for part, told in described.items()], _NAMED)}"
     if misspelt := list(dict.fromkeys(misspelt_phones(plain))):
-        yield _listed("read as text, because not all of it is phones", misspelt)
-
-
-def _listed(message: str, named: list[str]) -> str:
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return f"{message}: {', '.join(named[:_NAMED])}{more}"
+        yield f"read as text, because not all of it is phones: {few(misspelt, _NAMED)}"
 
 
 def _in_lines(plain: str, line: int | None) -> Iterator[tuple[Unread, str, str]]:

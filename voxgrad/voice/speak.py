@@ -10,7 +10,7 @@ import numpy as np
 from voxgrad.audio.io import Samples
 from voxgrad.audio.writers import AudioWriter, open_writer
 from voxgrad.errors import BadInputError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, few
 from voxgrad.settings import DeliverySpec
 from voxgrad.text.characters import unread
 from voxgrad.text.lexicon import refuse_unknown
@@ -36,7 +36,6 @@ SILENCES: Final = {
     Break.WORD: 0.0,
 }
 """Of a silence between sentences."""
-_NAMED: Final = 20
 _NOTHING: Final = Encoded((), "", (), (), ())
 NO_MEL: Final[Samples] = np.zeros((0, 0), np.float32)
 
@@ -279,6 +278,4 @@ def warn_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
     if strict:
         refuse_unknown(words)
     if words:
-        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-        shown = ", ".join(words[:_NAMED])
-        emit(Said(f"not in the dictionary, pronunciation guessed: {shown}{more}", "warning"))
+        emit(Said(f"not in the dictionary, pronunciation guessed: {few(words)}", "warning"))
