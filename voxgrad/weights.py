@@ -139,9 +139,7 @@ def own_language(artifact: Artifact) -> str:
 
 def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
     """The codes of the languages that a base or a voice speaks, its own first; ``languages`` are those of its base."""
-    own = own_language(artifact)
-    known = dict.fromkeys((ENGLISH, *languages))
-    return tuple(dict.fromkeys((own, *known) if own in known else known))
+    return tuple(sorted((ENGLISH, *languages), key=lambda code: code != own_language(artifact)))
 
 
 def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:

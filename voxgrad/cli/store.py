@@ -99,6 +99,7 @@ def speakers_table(listed: "Sequence[Speaker]") -> "Table":
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
     from voxgrad.store import DamagedArtifact
+    from voxgrad.text.languages import named
 
     shown = table(
         *("kind", "ref", "created", "size", "from"), no_wrap={"kind", "ref", "created", "size"}, right={"size"}
@@ -107,18 +108,11 @@ def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
         if isinstance(entry, DamagedArtifact):
             shown.add_row(entry.kind, entry.ref, entry.state, "", entry.error.message, style="red")
             continue
-        origin = [*_taught(entry), *entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
+        taught = [named([code]) for code in entry.manifest.settings.get("languages", ())]
+        origin = [*taught, *entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
         created = entry.manifest.created[:10]
         shown.add_row(entry.kind, entry.ref, created, size(entry.size), ", ".join(origin))
     return shown
-
-
-def _taught(artifact: "Artifact") -> list[str]:
-    """The languages that an artifact teaches, for people."""
-    from voxgrad.text.languages import named
-
-    codes = artifact.manifest.settings["languages"] if artifact.kind == "language" else ()
-    return [named([code]) for code in codes]
 
 
 def forest(lineage: "Lineage") -> "Group":

@@ -27,7 +27,6 @@ from voxgrad.transcripts.registry import Problem, Transcripts
 _SHOWN = 20  # rejections that are reported one by one
 _WARNED = 8
 _OTHERS = 3
-_NAMES_SHOWN = 20
 _WORDS_SHOWN = 40
 _FEWEST_DECAYS = 8
 _ROOM_SECONDS = 0.33  # of speech in a dry room it is 0.15 to 0.25
@@ -103,10 +102,9 @@ def _duplicates(duplicates: Duplicates) -> Iterator[str]:
 
 def _two_voices(voices: MixedVoices) -> str:
     """A speaker among whose clips there are two voices, in a sentence."""
-    some = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
     return (
         f"the clips of {voices.speaker} seem to have two voices: {len(voices.clips)} of {voices.of} sound like "
-        f"another speaker ({some}); name the speakers in the list, or leave these clips out"
+        f"another speaker ({few(voices.clips)}); name the speakers in the list, or leave these clips out"
     )
 
 

@@ -16,7 +16,7 @@ from voxgrad.text.languages import language_of
 from voxgrad.text.lexicon import BRACED, Lexicon, is_inline
 from voxgrad.text.marked_text import PLAIN, Break, Event, MarkedText, Pause, Prosody, Segment, Sound
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.symbols import ENGLISH, Encoded
+from voxgrad.text.symbols import ENGLISH, NO_TEXT, Encoded
 from voxgrad.text.tokens import encode
 
 MOST_TOKENS: Final = 200
@@ -122,7 +122,7 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
                 else:  # nothing to say, but what happens there does
                     waiting.extend(found)
     if waiting:
-        yield Passage("", _NOTHING, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
+        yield Passage("", NO_TEXT, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
 
 
 Reading = tuple[TextSpec, Lexicon]
@@ -150,9 +150,6 @@ def _read_alike(segments: Iterable[Segment | Sound], front_end: FrontEnd) -> Ite
             yield segment, reading
     if held is not None:
         yield held
-
-
-_NOTHING: Final = Encoded((), "", (), (), ())
 
 
 def _with_ends(segment: Segment, language: str) -> Iterator[tuple[MarkedText, Break]]:

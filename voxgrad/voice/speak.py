@@ -18,7 +18,7 @@ from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segment
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import FrontEnd, Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
-from voxgrad.text.symbols import Encoded
+from voxgrad.text.symbols import NO_TEXT
 from voxgrad.text.tokens import require_unicode
 from voxgrad.text.unread_remarks import NO_MARKS, unread_remarks
 from voxgrad.voice.engine import PassageAudio, Pauses
@@ -36,7 +36,6 @@ SILENCES: Final = {
     Break.WORD: 0.0,
 }
 """Of a silence between sentences."""
-_NOTHING: Final = Encoded((), "", (), (), ())
 NO_MEL: Final[Samples] = np.zeros((0, 0), np.float32)
 
 SpeakItem = Callable[[Passage | Sound, int, Pauses], PassageAudio]
@@ -129,12 +128,12 @@ def speak(
 def silence_at_end(length: int, end: int, rate: int) -> SpokenPassage:
     """So many samples of silence, up to the last of all."""
     seconds = round(end / rate, 4)
-    passage = Passage("", _NOTHING, Break.PARAGRAPH)
+    passage = Passage("", NO_TEXT, Break.PARAGRAPH)
     return SpokenPassage(passage, np.zeros(length, np.float32), NO_MEL, (), TimedPassage("", seconds, seconds, ()))
 
 
 def _shown(sound: Sound) -> Passage:
-    return Passage(f"[{sound.file}]" if sound.file else "[tone]", _NOTHING, Break.COMMA)
+    return Passage(f"[{sound.file}]" if sound.file else "[tone]", NO_TEXT, Break.COMMA)
 
 
 def _noting_scripts(items: Iterable[Segment | Sound], scripts: dict[str, None]) -> Iterator[Segment | Sound]:
