@@ -177,7 +177,8 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         if not written.isascii():
             kept.append(written)
             return _WORD
-        if known is None or not _may_be_misread(written):
+        may_be_misread = not written[1:].islower() or written in SHORT or written in UNITS
+        if known is None or not may_be_misread:
             return written
         word = written.lower()
         if not known(word) and not (written[:-1].isupper() and written[-1] == "s" and known(word[:-1])):
@@ -189,10 +190,6 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         return text, ()
     shielded = _SPAN_OR_WORD.sub(shield, text)
     return _BESIDE_SHIELD.sub(" ", shielded), tuple(kept)
-
-
-def _may_be_misread(word: str) -> bool:
-    return not word[1:].islower() or word in SHORT or word in UNITS
 
 
 def _spaced_range(match: re.Match[str]) -> str:
