@@ -102,25 +102,18 @@ def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = 
     return shown
 
 
-_USES = {
-    "dataset": "finetune --data {ref}",
-    "voice": 'say "{greeting}" --voice {ref} -o hello.wav',
-    "base": 'say "{greeting}" --voice {ref} -o hello.wav',
-    "onnx": 'say "{greeting}" --voice onnx/{ref} -o hello.wav',
-    "vocoder": 'say "{greeting}" --vocoder {ref} -o hello.wav',
-    "language": 'say "{greeting}" --language {language} -o hello.wav',
-}
-
-
 def use_of(artifact: "Artifact") -> str | None:
     """The command that one types next with an artifact, if there is a usual one."""
     from voxgrad.text.languages import greeting_in
     from voxgrad.weights import own_language
 
-    use = _USES.get(artifact.kind)
-    taught = artifact.kind == "language"
-    language = artifact.manifest.settings["languages"][0] if taught else own_language(artifact)
-    return use and use.format(ref=artifact.ref, language=language, greeting=greeting_in(language))
+    kind, ref = artifact.kind, artifact.ref
+    if kind == "dataset":
+        return f"finetune --data {ref}"
+    language = artifact.manifest.settings["languages"][0] if kind == "language" else own_language(artifact)
+    options = {"voice": f"--voice {ref}", "base": f"--voice {ref}", "onnx": f"--voice onnx/{ref}"}
+    options |= {"vocoder": f"--vocoder {ref}", "language": f"--language {language}"}
+    return f'say "{greeting_in(language)}" {options[kind]} -o hello.wav' if kind in options else None
 
 
 def identity(artifact: "Artifact") -> dict[str, Any]:
