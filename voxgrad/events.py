@@ -1,6 +1,6 @@
 """Progress events: the steps emit them, the terminal renders them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -121,3 +121,12 @@ def counted(count: int, plural: str) -> str:
     ('1 clip', '2 clips')
     """
     return f"{count} {plural.removesuffix('s') if count == 1 else plural}"
+
+
+def few(names: Sequence[str], most: int = 20) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> few(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -41,24 +41,17 @@ def acoustic_spec_of(artifact: Artifact, language: InLanguage | None = None) -> 
     learnt, code = acoustic_spec_of(language[0]), language[1]
     model = spec.model.model_copy(update={"n_vocab": learnt.model.n_vocab, "n_spks": learnt.model.n_spks})
     new = {name: row for name, row in learnt.speakers.items() if row >= spec.model.n_spks and name not in spec.speakers}
-    own = artifact.kind == "voice" or spec.text.language == code
+    settings, is_own = language[0].manifest.settings, spec.text.language == code
+    scales: dict[str, float] = settings.get("duration_scales", {})
     return spec.model_copy(
         update={
             "model": model,
             "text": spec.text.model_copy(update={"language": code}),
             "speakers": {**spec.speakers, **new},
-            "voice": spec.voice if own else language[0].manifest.settings["voices"][code],
-            "duration_scale": _duration_scale(spec, language[0], code),
+            "voice": spec.voice if is_own or artifact.kind == "voice" else settings["voices"][code],
+            "duration_scale": spec.duration_scale if is_own else scales.get(code, learnt.duration_scale),
         }
     )
-
-
-def _duration_scale(spec: AcousticSpec, language: Artifact, code: str) -> float:
-    """Of what speaks a language: what it learnt itself, or what those who taught it did."""
-    if spec.text.language == code:
-        return spec.duration_scale
-    scales: dict[str, float] = language.manifest.settings.get("duration_scales", {})
-    return scales.get(code, acoustic_spec_of(language).duration_scale)
 
 
 def taught(artifact: Artifact, store: Store, code: str) -> InLanguage | None:
@@ -131,11 +124,15 @@ def origins(artifact: Artifact, store: Store) -> Iterator[str]:
         made = _trained(store, parent.digest)
 
 
+def own_language(artifact: Artifact) -> str:
+    """The code of what an artifact was made from speech in."""
+    code: str = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
+    return code
+
+
 def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:
     """The codes of the languages that a base or a voice speaks, its own first; ``languages`` are those of its base."""
-    own = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
-    known = dict.fromkeys((ENGLISH, *languages))
-    return tuple(dict.fromkeys((own, *known) if own in known else known))
+    return tuple(sorted((ENGLISH, *languages), key=lambda code: code != own_language(artifact)))
 
 
 def languages_of(artifact: Artifact, store: Store) -> dict[str, Artifact]:

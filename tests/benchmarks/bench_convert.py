@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from voxgrad.audio.io import Waveform, read_audio
 from voxgrad.audio.praat import f0_track
 from voxgrad.conversion.convert import conversion_job, convert, read_source
-from voxgrad.evaluation.metrics import PerceptualMetrics, edits
+from voxgrad.evaluation.metrics import ForcedAligner, PerceptualMetrics, edits
 from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.text.lexicon import NONE
@@ -35,6 +35,18 @@ _NEAR = 0.04
 """Seconds that a border between words may be off by."""
 _FEWEST = 3
 """Values that a correlation is taken of."""
+
+
+_SPHINX_FRAMES = 100  # a second
+
+
+def word_times(aligner: ForcedAligner, waveform: Waveform, text: str) -> NDArray[np.float64] | None:
+    """Seconds at which every word begins and ends, (words, 2); None where the alignment did not reach all."""
+    expected, spoken = aligner.aligned(waveform, text)
+    if len(spoken) != len(expected):
+        return None
+    frames = [(int(word.start_frame), int(word.end_frame) + 1) for word in spoken]
+    return np.array(frames, np.float64) / _SPHINX_FRAMES
 
 
 def main() -> None:
@@ -63,7 +75,7 @@ def main() -> None:
         missed = [edits(words, one) for one in found]
         if arguments.errors:
             print(path.name, missed, len(words), " ".join(found[1]))
-        before, after = (metrics.aligner.word_times(one, text) for one in (source.waveform, converted))
+        before, after = (word_times(metrics.aligner, one, text) for one in (source.waveform, converted))
         embedded = [metrics.voice(one) for one in (source.waveform, converted)]
         row = {
             "words": float(len(words)),

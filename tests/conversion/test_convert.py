@@ -195,7 +195,7 @@ def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
     (takes / "one.txt").write_text(" \n", encoding="utf-8")
     assert "one.txt is empty" in refused("convert", one, *HOW, "-o", "out.wav")
     (takes / "one.txt").unlink()
-    monkeypatch.setattr("voxgrad.cli.convert._recogniser", lambda *_: None)
+    monkeypatch.setattr("voxgrad.preparation.speech_recognition.installed_recogniser", lambda *_: None)
     assert "one.wav has no text" in refused("convert", one, *HOW, "-o", "out.wav")
 
 

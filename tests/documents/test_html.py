@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tables import rows
-from voxgrad.documents.html import HEADING_PAUSE, dialogue_to_ssml, html_to_ssml, is_dialogue, markdown_to_ssml
+from voxgrad.documents.dialogues import dialogue_to_ssml, is_dialogue
+from voxgrad.documents.html import HEADING_PAUSE, html_to_ssml
+from voxgrad.documents.markdown import markdown_to_ssml
 from voxgrad.text.ssml import read_script
 
 EXAMPLES = 5000 if os.environ.get("VOXGRAD_LONG") else 100

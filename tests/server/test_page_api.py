@@ -304,7 +304,7 @@ def test_a_voice_is_made_compared_renamed_deleted_and_brought_back(session, serv
 
 
 def test_a_renamed_voice_is_the_same_and_can_be_taken_back(furnished):
-    from voxgrad.server.page_api import _check_removable, _renamed
+    from voxgrad.server.voices_api import _check_removable, _renamed
 
     before = furnished.find("robot", "voice")
     with pytest.raises(BadInputError, match="already"):

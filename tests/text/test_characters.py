@@ -3,7 +3,8 @@
 import pytest
 
 from tests.tables import rows
-from voxgrad.documents.html import html_to_ssml, markdown_to_ssml
+from voxgrad.documents.html import html_to_ssml
+from voxgrad.documents.markdown import markdown_to_ssml
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread
 from voxgrad.text.marked_text import plain_segments

@@ -1,5 +1,7 @@
 """Texts of languages beside English: what is written out, and what espeak-ng and the user's lexicon make of it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.tables import rows
@@ -10,9 +12,10 @@ from voxgrad.text.ipa import BLANKS, language_blank
 from voxgrad.text.languages import guessed, known_language, language_of, languages, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.passages import sentences, unread_remarks
+from voxgrad.text.passages import sentences
 from voxgrad.text.symbols import BLANK
 from voxgrad.text.tokens import encode
+from voxgrad.text.unread_remarks import unread_remarks
 
 ORDER = ("es", "fr", "it", "pt", "de", "nl", "pl")
 """Of the blanks' ids, which trained weights hold: append only."""
@@ -91,17 +94,17 @@ def test_sentences(language, text, count):
     assert len(list(sentences(text, language))) == count
 
 
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("Buenos días, ¿cómo estás hoy?", "es"),
-        ("Das ist ein schönes Haus am See.", "de"),
-        ("What a lovely day it is.", "en"),
-    ],
-)
-def test_a_language_is_guessed_among_those_that_are_spoken(text, language):
-    assert guessed(text, ["en", "es", "de"]) == language
-    assert guessed(text, ["fr"]) == "fr"
+GUESSED = [line.split("\t") for line in Path(__file__).with_name("guessed.tsv").read_text("utf-8").splitlines()]
+SPOKEN = ["en", "es", "fr", "it", "pt", "de", "nl"]
+
+
+def test_the_language_of_a_paragraph_is_guessed_among_those_that_are_spoken():
+    sentences = [(code, text) for code, text in GUESSED if len(text.rstrip(" ?!").split()) > 2]
+    others = [(code, text) for code, text in GUESSED if (code, text) not in sentences]
+    for known, among_other, among_same in ((sentences, 0.98, 0.99), (others, 0.6, 0.98)):
+        assert sum(guessed(text, SPOKEN, "") == code for code, text in known) > among_other * len(known)
+        assert sum(guessed(text, SPOKEN, code) == code for code, text in known) > among_same * len(known)
+    assert guessed("Buenos días.", ["fr"], "fr") == "fr"
 
 
 def test_espeak_is_missing(monkeypatch, refused):

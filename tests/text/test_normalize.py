@@ -6,7 +6,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.tables import rows
@@ -133,6 +133,8 @@ SAID = re.compile(r"(?:\{[A-Za-z0-9 ]+\}|[A-Za-zà-öø-ÿ .,:;!?'\"()\[\]-])+")
 
 @settings(max_examples=500, deadline=None)
 @given(TEXTS, st.sampled_from([None, LEXICON.__contains__]))
+@example("72Fnée.oz.km", None)
+@example("née.http://www.rosé.b", None)
 def test_any_text_is_stable_words_or_one_clear_error(text, known):
     try:
         once = normalize(text, known)

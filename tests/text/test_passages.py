@@ -9,7 +9,8 @@ from tests.tables import rows
 from tests.text.plain import passages
 from voxgrad.settings import TextSpec
 from voxgrad.text.lexicon import Lexicon
-from voxgrad.text.passages import MOST_TOKENS, Break, sentences, unread_remarks
+from voxgrad.text.passages import MOST_TOKENS, Break, sentences
+from voxgrad.text.unread_remarks import unread_remarks
 
 SPEC = TextSpec()
 

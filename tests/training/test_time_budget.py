@@ -5,7 +5,7 @@ import pytest
 from voxgrad.errors import BadInputError
 from voxgrad.presets import load_preset
 from voxgrad.training.publish import _SAVING, FINISHING, Cost, shared_out
-from voxgrad.training.run import parse_budget
+from voxgrad.training.run import RunOptions, parse_budget, with_time_for_card
 
 FAST = load_preset("fast")
 COSTS = [Cost(2.0, 0.3, 3.0), Cost(2.0, 0.8, 3.0)]
@@ -29,13 +29,17 @@ def test_anything_else_is_refused(text):
 
 @pytest.mark.parametrize("seconds", [60, 300, 7200])
 def test_all_stages_together_take_the_time_that_there_is_in_the_proportions_of_their_steps(seconds):
-    first, second = shared_out(COSTS, FAST.stages, seconds)
+    first, second = shared_out(COSTS, FAST.stages, RunOptions(seconds), 4.0)
     ends = FINISHING + 3 * 3.0 + 2 * _SAVING
-    assert first + second + ends == pytest.approx(seconds)
+    assert first + second + ends + 4.0 == pytest.approx(seconds)
     wanted = (2.0 + FAST.stages[0].steps * 0.3) / (2.0 + FAST.stages[1].steps * 0.8)
     assert first / second == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("seconds", [-5, 0, 10, 21])
-def test_where_not_every_stage_gets_a_step_nothing_is_shared_out(seconds):
-    assert shared_out(COSTS, FAST.stages, seconds) is None
+@pytest.mark.parametrize(("budget", "passed"), [(60, 40), (20, 0.5), (400, 370), (1, 8)])
+def test_where_not_every_stage_gets_a_step_a_longer_budget_is_advised_that_is_enough(budget, passed):
+    with pytest.raises(BadInputError, match=f"a budget of {budget} s is too short .*: {passed:.0f} s passed") as caught:
+        shared_out(COSTS, FAST.stages, with_time_for_card(RunOptions(budget)), passed)
+    advised = parse_budget(caught.value.hint.removeprefix("Give at least ").partition(",")[0])
+    assert advised > budget
+    assert shared_out(COSTS, FAST.stages, with_time_for_card(RunOptions(advised)), 1.2 * passed)

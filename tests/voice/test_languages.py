@@ -9,13 +9,15 @@ import torch
 
 from tests.documents.books import write_epub
 from tests.voice.taught import taught_store
+from voxgrad.cli.terminal import use_of
 from voxgrad.errors import BadInputError
 from voxgrad.packing import WEIGHTS
 from voxgrad.text.ipa import IPA_VOCABULARY_SIZE
 from voxgrad.voice import voice as voice_module
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.load import load_voice
 from voxgrad.voice.speak import warn_unread
-from voxgrad.voice.voice import Cast, SpeechJob
+from voxgrad.voice.voice import SpeechJob
 from voxgrad.weights import languages_of, weights_of
 
 
@@ -66,6 +68,7 @@ def test_whose_language_a_part_of_a_text_is(store, monkeypatch):
     assert passages(voice, mixed) == ["en", "es", "en"]
     assert passages(voice, mixed, "de") == ["de", "es", "de"]
     assert passages(voice, "Guten Morgen, wie geht es dir?\n\nWhat a lovely day.", "auto") == ["de", "en"]
+    assert passages(voice, "OK.\n\nBuenos días a todos.\n\nOK.", "auto") == ["en", "es", "es"]
     warnings = []
     job = SpeechJob(mixed, Cast(voice))
     warn_unread(job, lambda event: warnings.append(event.text))
@@ -108,7 +111,10 @@ def test_commands_name_languages(store, command, refused, monkeypatch):
     assert "es (Spanish), de (German), choir@v1" in command("ls", "language").out
     assert "es (Spanish) by sol, de (German) by bob" in command("show", "language/some").out
     assert "en (English), es (Spanish), de (German)" in command("show", "voice/ann").out
-    assert "speaks Spanish" in command("ls", "speakers").out
+    speakers = command("ls", "speakers")
+    assert "speaks Spanish" in speakers.out
+    assert 'next: voxgrad say "Hallo" --voice english:nathalie' in speakers.err  # a reader of Dutch
+    assert 'next: voxgrad say "Hola" --language es -o hello.wav' in command("show", "language/some").err
     assert "does not speak French. It speaks en (English)" in refused("say", "Oui.", "--language", "fr", "-o", "a.wav")
     assert "there is no language 'xx'. Give one of en (English)" in refused("say", "Oui.", "--language", "xx")
 
@@ -123,6 +129,7 @@ def test_a_voice_that_learnt_from_another_language_needs_what_taught_that(store,
     eva = load(store, "eva")
     assert eva.spoken == ("es", "en", "de")
     assert passages(eva, "Hola.") == ["es"]
+    assert use_of(eva.artifact) == 'say "Hola" --voice eva@v1 -o hello.wav'
     alone = replace(eva, languages={})
     with pytest.raises(BadInputError, match="eva@v1 speaks Spanish by some@v1, which is not in this store"):
         passages(alone, "Hola.")

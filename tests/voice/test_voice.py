@@ -15,8 +15,9 @@ from voxgrad.audio.io import Waveform, to_pcm
 from voxgrad.audio.praat import median_f0
 from voxgrad.audio.writers import read_comment
 from voxgrad.settings import DeliverySpec, ModelSpec, SynthesisSpec
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.metadata import MARK, Recipe, Source, read_recipe
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.voice import SpeechJob, Voice
 
 ROOT = Path(__file__).parents[2]
 TEXT = "Rain fell all day. Two dogs ran home; the sun was warm.\n\nSnow covers the hill."

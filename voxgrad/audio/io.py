@@ -86,7 +86,8 @@ def read_recording(path: Path, max_seconds: float = math.inf) -> Recording:
         mono, powers = _mixed(file, path)
         cancelling = channels > 1 and _power(mono) < _CANCELLED * powers.mean() / channels
         if cancelling:
-            mono = _one_channel(file, int(powers.argmax()))
+            file.seek(0)
+            mono = np.concatenate([block[:, powers.argmax()].copy() for block in _blocks(file)])
     return Recording(Waveform(mono, rate), channels, bool(cancelling))
 
 
@@ -113,11 +114,6 @@ def _mixed(file: soundfile.SoundFile, path: Path) -> tuple[Samples, npt.NDArray[
 def _power(samples: Samples) -> float:
     """Of what varies: a constant offset is no sound."""
     return float(np.square(samples).mean() - np.square(samples.mean()))
-
-
-def _one_channel(file: soundfile.SoundFile, channel: int) -> Samples:
-    file.seek(0)
-    return np.concatenate([block[:, channel].copy() for block in _blocks(file)])
 
 
 def _blocks(file: soundfile.SoundFile) -> Iterator[Samples]:

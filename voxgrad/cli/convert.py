@@ -14,7 +14,6 @@ from voxgrad.cli.terminal import length, section, use_of
 from voxgrad.errors import BadInputError
 
 if TYPE_CHECKING:
-    from voxgrad.preparation.speech_recognition import Recogniser
     from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
     from voxgrad.steps.convert import ConversionJob
     from voxgrad.voice.speak import AudioTarget
@@ -72,6 +71,7 @@ def convert(
     session.loading()
     from voxgrad.cli.say_output import answer_file, play_file
     from voxgrad.onnx.runtime import KIND
+    from voxgrad.preparation.speech_recognition import choose_recogniser, installed_recogniser
     from voxgrad.steps.convert import ConversionOptions
     from voxgrad.steps.convert import convert as step
     from voxgrad.text.languages import known_language
@@ -91,7 +91,9 @@ def convert(
     if speaker is not None:
         synthesis = synthesis.model_copy(update={"speaker": speaker})
     spoken = known_language(synthesis.language or acoustic_spec_of(artifact).text.language)
-    options = ConversionOptions(kept, synthesis, delivery, seed, _recogniser(model, spoken))
+    # Without any recogniser, only a recording without a text is an error.
+    installed = installed_recogniser("auto", spoken) if model is None else choose_recogniser("auto", model, spoken)
+    options = ConversionOptions(kept, synthesis, delivery, seed, installed)
     with TemporaryDirectory() as scratch, session.progress() as progress:
 
         def target(recording: Path) -> "AudioTarget":
@@ -179,13 +181,6 @@ def recordings_of(path: Path) -> Iterator[Path]:
     if not recordings:
         raise BadInputError(f"{path} contains no recordings", "Give a folder that contains audio files.")
     yield from (path / file for file in recordings)
-
-
-def _recogniser(model: Path | None, language: str) -> "Recogniser | None":
-    """The installed recogniser; without one, only a recording without a text is an error."""
-    from voxgrad.preparation.speech_recognition import choose_recogniser, installed_recogniser
-
-    return installed_recogniser("auto", language) if model is None else choose_recogniser("auto", model, language)
 
 
 MadeFile = Annotated[Path, typer.Argument(metavar="FILE", help="An audio file that `say` or `convert` wrote.")]

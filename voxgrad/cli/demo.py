@@ -63,8 +63,9 @@ def demo(
 
 def _say(store: "Store", voice: "Artifact", text: str, emit: "Emit", seed: int = 0, name: str | None = None) -> Path:
     from voxgrad.steps.say import AUDIO, say
+    from voxgrad.voice.cast import Cast
     from voxgrad.voice.load import load_voice
-    from voxgrad.voice.voice import Cast, SpeechJob
+    from voxgrad.voice.voice import SpeechJob
 
     cast = Cast(load_voice(store, voice, emit=emit, engine="torch"))
     job = SpeechJob(text, cast, seed=seed)

@@ -38,9 +38,9 @@ def g2p(
     from voxgrad.text.characters import unread
     from voxgrad.text.languages import known_language
     from voxgrad.text.lexicon import Lexicon, refuse_unknown
-    from voxgrad.text.passages import unread_remarks
     from voxgrad.text.symbols import ENGLISH
     from voxgrad.text.tokens import as_written, encode
+    from voxgrad.text.unread_remarks import unread_remarks
 
     known = Lexicon.gather(session.store.home, lexicon)
     written = clean("".join(input_lines()) if text == "-" else text)
@@ -113,10 +113,9 @@ def add_word(
     ],
 ) -> None:
     """Add a word, or change how it is pronounced."""
-    from voxgrad.text.lexicon import language_and_word, read_phones, read_phones_in, with_entry, written_phones
+    from voxgrad.text.lexicon import language_and_word, read_phones, with_entry, written_phones
 
-    language, _ = language_and_word(word)
-    phones = read_phones_in(language, pronunciation) if language else read_phones(pronunciation)
+    phones = read_phones(pronunciation, language_and_word(word)[0])
     written = written_phones(word, phones)
     remark = "" if pronunciation.split() == written.split() else " ".join(pronunciation.replace("#", " ").split())
     path = _edit(session, lambda content: with_entry(content, word, phones, remark))
@@ -179,27 +178,18 @@ def try_word(
     import voxgrad
     from voxgrad.audio.writers import check_writable_audio
     from voxgrad.settings import TextSpec
-    from voxgrad.text.lexicon import (
-        Lexicon,
-        language_and_word,
-        read_phones,
-        read_phones_in,
-        written_phones,
-    )
-    from voxgrad.text.symbols import ENGLISH
+    from voxgrad.text.lexicon import Lexicon, language_and_word, read_phones, written_phones
     from voxgrad.text.tokens import encode
 
     language, text = language_and_word(word)
     if pronunciation is not None:
-        tried = read_phones_in(language, pronunciation) if language else read_phones(pronunciation)
-        text = f"{{{written_phones(word, tried)}}}"
-    spec = TextSpec(language=language or ENGLISH, add_blank=False)
+        text = f"{{{written_phones(word, read_phones(pronunciation, language))}}}"
+    spec = TextSpec(language=language, add_blank=False)
     encoded = encode(text, spec, Lexicon.gather(session.store.home))
     if output is not None:
         check_writable_audio(output)
-        voxgrad.load(voice, home=session.home).say(text, language=language or None).save(output)
-    shown = [written_phones(f"{language}:" if language else "", entry.phones) for entry in encoded.words]
-    lines = [f"{entry.word}  {phones}  ({entry.source})" for entry, phones in zip(encoded.words, shown, strict=True)]
+        voxgrad.load(voice, home=session.home).say(text, language=language).save(output)
+    lines = [f"{entry.word}  {written_phones(word, entry.phones)}  ({entry.source})" for entry in encoded.words]
     session.answer(
         {
             "words": [

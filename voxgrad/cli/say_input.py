@@ -143,7 +143,9 @@ def _document(
     content: str, markup: Markup | None, names: Sequence[str], *, one: bool, folder: Path = Path()
 ) -> SayInput:
     """A text, made SSML if it is written in something else."""
-    from voxgrad.documents.html import dialogue_to_ssml, html_to_ssml, is_dialogue, markdown_to_ssml
+    from voxgrad.documents.dialogues import dialogue_to_ssml, is_dialogue
+    from voxgrad.documents.html import html_to_ssml
+    from voxgrad.documents.markdown import markdown_to_ssml
     from voxgrad.text.ssml import is_ssml
 
     content = clean(content)
@@ -196,7 +198,7 @@ def read_jsonl(text: str, source: str) -> list[Utterance]:
 
 
 def _conversation(listed: list[Utterance], file: Path) -> str:
-    from voxgrad.documents.html import turns_to_ssml
+    from voxgrad.documents.dialogues import turns_to_ssml
     from voxgrad.text.ssml import is_ssml
 
     for number, utterance in enumerate(listed, 1):

@@ -68,8 +68,9 @@ class SayRequest:
 
     def job(self, text: str, voice: "Voice", emit: "Emit", *, coming: bool = False) -> "SpeechJob":
         """What is said, by a voice and those that the text names."""
+        from voxgrad.voice.cast import Cast
         from voxgrad.voice.load import require_torch
-        from voxgrad.voice.voice import Cast, SpeechJob
+        from voxgrad.voice.voice import SpeechJob
 
         if {self.delivery.loudness, self.delivery.peak} != {None}:
             require_torch()

@@ -9,6 +9,7 @@ import typer
 from voxgrad.cli.shared_options import Session, command
 from voxgrad.cli.terminal import section, size, table, use_of
 from voxgrad.errors import BadInputError, ExitCode
+from voxgrad.events import few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,11 +47,14 @@ def ls(
 ) -> None:
     """List artifacts, or those of one kind."""
     from voxgrad.store import Artifact, Lineage, Store
+    from voxgrad.text.languages import greeting_in
+    from voxgrad.text.symbols import ENGLISH
 
     store = Store.open(session.home, newer_too=True)
     if kind == _SPEAKERS:
         listed = speakers(store)
-        then = f'say "hello" --voice {listed[-1].name} -o hello.wav'
+        last = listed[-1]
+        then = f'say "{greeting_in(last.language or ENGLISH)}" --voice {last.name} -o hello.wav'
         session.answer({"speakers": [asdict(speaker) for speaker in listed]}, speakers_table(listed), then)
         return
     if tree and kind is not None:
@@ -67,18 +71,17 @@ def ls(
 
 def speakers(store: "Store") -> "list[Speaker]":
     """Every name that --voice takes: voices, bases, and the speakers of bases as ``english:kathleen``."""
-    from voxgrad.voice.speakers import Speaker, speakers_in, speakers_of
+    from voxgrad.voice.speakers import Speaker, speakers_of
     from voxgrad.weights import languages_of
 
     listed = []
     newest = {artifact.name: artifact for kind in ("voice", "base") for artifact in store.list(kind)}
     for name, artifact in newest.items():
-        known = {speaker.name: speaker for speaker in speakers_of(artifact)}
+        known = {speaker.name: speaker for speaker in speakers_of(artifact, languages_of(artifact, store))}
         own = artifact.manifest.settings.get("acoustic", {}).get("voice")
         listed.append(replace(known.get(own, Speaker(name, None, None, None, None)), name=name))
         if artifact.kind == "base":
-            others = speakers_in(languages_of(artifact, store), artifact)
-            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in (*known.values(), *others)]
+            listed += [replace(speaker, name=f"{name}:{speaker.name}") for speaker in known.values()]
     return listed
 
 
@@ -96,6 +99,7 @@ def speakers_table(listed: "Sequence[Speaker]") -> "Table":
 def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
     """Artifacts as lines of a table that can be read at 80 columns."""
     from voxgrad.store import DamagedArtifact
+    from voxgrad.text.languages import named
 
     shown = table(
         *("kind", "ref", "created", "size", "from"), no_wrap={"kind", "ref", "created", "size"}, right={"size"}
@@ -104,18 +108,11 @@ def entries_table(entries: "Sequence[StoreEntry]") -> "Table":
         if isinstance(entry, DamagedArtifact):
             shown.add_row(entry.kind, entry.ref, entry.state, "", entry.error.message, style="red")
             continue
-        origin = [*_taught(entry), *entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
+        taught = [named([code]) for code in entry.manifest.settings.get("languages", ())]
+        origin = [*taught, *entry.parent_refs.values(), *["(comes with voxgrad)"] * entry.embedded]
         created = entry.manifest.created[:10]
         shown.add_row(entry.kind, entry.ref, created, size(entry.size), ", ".join(origin))
     return shown
-
-
-def _taught(artifact: "Artifact") -> list[str]:
-    """The languages that an artifact teaches, for people."""
-    from voxgrad.text.languages import named
-
-    codes = artifact.manifest.settings["languages"] if artifact.kind == "language" else ()
-    return [named([code]) for code in codes]
 
 
 def forest(lineage: "Lineage") -> "Group":
@@ -233,11 +230,8 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
     files = {entry.path: size(entry.size) for entry in manifest.files[:_FILES_SHOWN]}
     if len(manifest.files) > _FILES_SHOWN:
         files["…"] = f"and {len(manifest.files) - _FILES_SHOWN} more"
-    by_kind = {}
-    for kind in sorted({entry.kind for entry in made}):
-        refs = [entry.ref for entry in made if entry.kind == kind]
-        more = f" and {len(refs) - _FILES_SHOWN} more" if len(refs) > _FILES_SHOWN else ""
-        by_kind[kind] = ", ".join(refs[:_FILES_SHOWN]) + more
+    kinds = sorted({entry.kind for entry in made})
+    by_kind = {kind: few([entry.ref for entry in made if entry.kind == kind]) for kind in kinds}
     ancestors = _ancestors(lineage, artifact)
     origin = f"made from ({size(whole - artifact.size)})" if ancestors else "made from no other artifact"
     tree = Tree(Text(origin, style="bold"))

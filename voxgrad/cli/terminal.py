@@ -102,21 +102,18 @@ def table(*headings: str, no_wrap: Container[str] = (), right: Container[str] = 
     return shown
 
 
-_USES = {
-    "dataset": "finetune --data {ref}",
-    "voice": 'say "hello" --voice {ref} -o hello.wav',
-    "base": 'say "hello" --voice {ref} -o hello.wav',
-    "onnx": 'say "hello" --voice onnx/{ref} -o hello.wav',
-    "vocoder": 'say "hello" --vocoder {ref} -o hello.wav',
-}
-
-
 def use_of(artifact: "Artifact") -> str | None:
     """The command that one types next with an artifact, if there is a usual one."""
-    if artifact.kind == "language":
-        return f"say --language {artifact.manifest.settings['languages'][0]} TEXT -o hello.wav"
-    use = _USES.get(artifact.kind)
-    return None if use is None else use.format(ref=artifact.ref)
+    from voxgrad.text.languages import greeting_in
+    from voxgrad.weights import own_language
+
+    kind, ref = artifact.kind, artifact.ref
+    if kind == "dataset":
+        return f"finetune --data {ref}"
+    language = artifact.manifest.settings["languages"][0] if kind == "language" else own_language(artifact)
+    options = {"voice": f"--voice {ref}", "base": f"--voice {ref}", "onnx": f"--voice onnx/{ref}"}
+    options |= {"vocoder": f"--vocoder {ref}", "language": f"--language {language}"}
+    return f'say "{greeting_in(language)}" {options[kind]} -o hello.wav' if kind in options else None
 
 
 def identity(artifact: "Artifact") -> dict[str, Any]:

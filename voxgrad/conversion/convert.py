@@ -33,12 +33,13 @@ from voxgrad.text.marked_text import Break
 from voxgrad.text.passages import Passage
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.tokens import encode_transcript
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.metadata import Recipe, Recording
 from voxgrad.voice.silence_cuts import faded
 from voxgrad.voice.speak import SpokenPassage, piece_seed, silence_at_end
 from voxgrad.voice.timings import timed
 from voxgrad.voice.torch_engine import TorchEngine
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.voice import SpeechJob, Voice
 
 _LONGEST: Final = 20.0
 """Seconds that are aligned and spoken in one piece; longer recordings are cut at pauses."""

@@ -1,16 +1,14 @@
-"""HTML (pages, and chapters of EPUB), Markdown and dialogues to SSML; notes and page numbers are left out.
+"""HTML, pages and chapters of EPUB, to SSML; notes and page numbers are left out.
 
-HTML is read by the standard library's tolerant parser, Markdown (CommonMark, with tables) by markdown-it-py. A dialogue
-is lines of ``name: what is said``, each in that voice.
+It is read by the standard library's tolerant parser.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from html import escape, unescape
 from html.parser import HTMLParser
-from itertools import repeat
 from typing import Final
 from urllib.parse import unquote
 
@@ -44,13 +42,6 @@ _NOTE_CLASS: Final = re.compile(
 )
 """Classes of notes, references to them and page numbers, as Pandoc, Word, InDesign and Project Gutenberg name them."""
 _NOTE_BODIES: Final = frozenset(("aside", "blockquote", "dd", "div", "dt", "li", "p", "td", "tr"))
-_MARKDOWN_REFERENCE: Final = re.compile(r"\[\^([^\]\s]+)\]")
-_MARKDOWN_NOTE: Final = re.compile(
-    rf"^ {{0,3}}{_MARKDOWN_REFERENCE.pattern}:.*(?:\n(?![ \t]*$| {{0,3}}\[\^).+)*"
-    r"(?:(?:\n[ \t]*)+\n(?: {4}|\t).*(?:\n(?![ \t]*$).+)*)*",
-    re.MULTILINE,
-)
-"""``[^1]: A note.``, its later paragraphs indented, as Pandoc and GitHub extend CommonMark."""
 _OPTIONAL_END: Final = frozenset(("dd", "dt", "li", "p", "td", "th", "tr"))
 _NO_TEXT: Final = re.compile(r"\s*|\d+\. |[\x01-\x06<].*", re.DOTALL)
 _NO_XML: Final = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -119,16 +110,6 @@ def _closed(html: str) -> frozenset[str]:
     tags = Counter(re.findall(r"<(/?[a-z]+[1-6]?)\b[^<>]*(?<!/)>", html.lower()))
     ended = {tag[1:]: count for tag, count in tags.items() if tag.startswith("/")}
     return frozenset(tag for tag, count in ended.items() if tag not in _OPTIONAL_END or count >= tags[tag])
-
-
-def markdown_to_ssml(markdown: str) -> Converted:
-    """Convert Markdown to SSML; see `html_to_ssml`."""
-    from markdown_it import MarkdownIt  # noqa: PLC0415 - only Markdown needs it
-
-    text = re.sub(r"\A---\n.*?\n(?:---|\.\.\.)\n", "", clean(markdown), count=1, flags=re.DOTALL)
-    labels = {note[1] for note in _MARKDOWN_NOTE.finditer(text)}
-    text = _MARKDOWN_REFERENCE.sub(lambda match: "" if match[1] in labels else match[0], _MARKDOWN_NOTE.sub("", text))
-    return html_to_ssml(MarkdownIt("commonmark").enable("table").enable("strikethrough").render(text))
 
 
 def escaped(text: str) -> str:
@@ -438,57 +419,3 @@ class _Reader(PageParser):
         heads = table.heads if len(table.heads) == len(cells) else [""] * len(cells)
         pairs = [f"{head}: {cell}" if head else cell for head, cell in zip(heads, cells, strict=True) if cell]
         self._parts[-1][1].append(f"<p>{'; '.join(pairs)}.</p>")
-
-
-_TURN: Final = re.compile(r"\s*(?P<name>[^\s:][^:\n]{0,60}?)\s*:(?:\s+|$)(?P<said>.*)", re.DOTALL)
-
-
-def is_dialogue(text: str, names: Collection[str]) -> bool:
-    """Whether a line of a text begins with one of these names and a colon."""
-    return any(_turn(line, names) is not None for line in text.splitlines())
-
-
-def dialogue_to_ssml(text: str, names: Collection[str]) -> str:
-    r"""Convert a dialogue to SSML: a paragraph for each turn, in the speaker's voice; names match in any case.
-
-    A line without a name goes on with the turn before it; after an empty line it is the narrator's, who has no name.
-
-    >>> dialogue_to_ssml("Bob: Hi.\nAnn: Bye & all.", ["bob", "ann"])
-    '<speak><voice name="bob"><p>Hi.</p></voice><voice name="ann"><p>Bye &amp; all.</p></voice></speak>'
-    """
-    turns: list[tuple[str | None, list[str]]] = []
-    speaker, is_new = None, True
-    for line in text.splitlines():
-        turn = _turn(line, names)
-        if not line.strip():
-            speaker, is_new = None, True
-        elif turn is not None or is_new:
-            speaker, said = (None, line) if turn is None else turn
-            turns.append((speaker, [said]))
-            is_new = False
-        else:
-            turns[-1][1].append(line)
-    return turns_to_ssml((speaker, " ".join(lines)) for speaker, lines in turns)
-
-
-def turns_to_ssml(turns: Iterable[tuple[str | None, str]], rates: Iterable[float] | None = None) -> str:
-    """Turns as SSML: whose each is, None for the narrator, and what is said; with a rate for each, if there are any."""
-    written = []
-    for (speaker, said), rate in zip(turns, repeat(1.0) if rates is None else rates, strict=False):
-        paragraph = f"<p>{escaped(said.strip())}</p>"
-        if rate != 1:
-            paragraph = f'<prosody rate="{rate:g}">{paragraph}</prosody>'
-        if speaker is not None:
-            name = escaped(speaker).replace('"', "&quot;")
-            paragraph = f'<voice name="{name}">{paragraph}</voice>'
-        written.append(paragraph)
-    return f"<speak>{''.join(written)}</speak>"
-
-
-def _turn(line: str, names: Collection[str]) -> tuple[str, str] | None:
-    match = _TURN.match(line)
-    if match is None:
-        return None
-    wanted = match["name"].casefold()
-    name = next((name for name in names if name.casefold() == wanted), None)
-    return None if name is None else (name, match["said"])

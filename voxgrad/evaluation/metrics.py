@@ -303,7 +303,6 @@ def edits(reference: Sequence[str], found: Sequence[str]) -> int:
 
 BOUND = 6.5
 """Nats a frame. Of 603 words of natural recordings 3 % lie beyond it, of 54 words put in others' places 94 %."""
-_SPHINX_FRAMES = 100  # a second
 _UNIT = 1e-300
 _BEAM, _WORD_BEAM = 1e-80, 1e-60
 _PLAIN = TextSpec(add_blank=False)
@@ -325,19 +324,11 @@ class ForcedAligner:
 
     def words_wrong(self, waveform: Waveform, text: str) -> int:
         """How many words of a text are not found in the audio."""
-        expected, spoken = self._aligned(waveform, text)
+        expected, spoken = self.aligned(waveform, text)
         right = sum(_score(word) >= -BOUND for word in spoken)
         return len(expected) - right
 
-    def word_times(self, waveform: Waveform, text: str) -> NDArray[np.float64] | None:
-        """Seconds at which every word begins and ends, (words, 2); None where the alignment did not reach all."""
-        expected, spoken = self._aligned(waveform, text)
-        if len(spoken) != len(expected):
-            return None
-        frames = [(int(word.start_frame), int(word.end_frame) + 1) for word in spoken]
-        return np.array(frames, np.float64) / _SPHINX_FRAMES
-
-    def _aligned(self, waveform: Waveform, text: str) -> tuple[list[str], list[Any]]:
+    def aligned(self, waveform: Waveform, text: str) -> tuple[list[str], list[Any]]:
         """The words of a text, and the segments of those that were found in the audio."""
         expected = self._known_words(text)
         self._decoder.set_align_text(" ".join(expected))

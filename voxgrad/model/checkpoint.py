@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from voxgrad.errors import BadInputError
+from voxgrad.events import few
 from voxgrad.packing import Packed, Weights, worth_packing
 
 Built = TypeVar("Built")
@@ -81,7 +82,8 @@ def check_strict(module: nn.Module, state: Mapping[str, Any], what: str) -> None
     missing = [name for name in expected if name not in state]
     unexpected = [name for name in state if name not in expected]
     if missing or unexpected:
-        found = [f"lacks {_few(missing)}"] * bool(missing) + [f"has unknown {_few(unexpected)}"] * bool(unexpected)
+        wrong = {"lacks": missing, "has unknown": unexpected}
+        found = [f"{problem} {few(names, _SHOWN)}" for problem, names in wrong.items() if names]
         raise BadInputError(f"{what} {' and '.join(found)}", hint)
     for name, tensor in state.items():
         if not isinstance(tensor, Tensor):
@@ -131,8 +133,3 @@ def _widened(value: Packed | NDArray[Any]) -> NDArray[Any]:
     if isinstance(value, Packed):
         return value.values
     return value.astype(np.float32, copy=False) if value.dtype.kind == "f" else value
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

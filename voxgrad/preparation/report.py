@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voxgrad import pictures
-from voxgrad.events import Emit, Said, counted
+from voxgrad.events import Emit, Said, counted, few
 from voxgrad.pictures import mel_picture, mp3, template
 from voxgrad.preparation import phones
 from voxgrad.preparation.dataset_files import AUDIO, PROBLEMS, REJECTED, UNKNOWN, JudgedRecordings
@@ -27,7 +27,6 @@ from voxgrad.transcripts.registry import Problem, Transcripts
 _SHOWN = 20  # rejections that are reported one by one
 _WARNED = 8
 _OTHERS = 3
-_NAMES_SHOWN = 20
 _WORDS_SHOWN = 40
 _FEWEST_DECAYS = 8
 _ROOM_SECONDS = 0.33  # of speech in a dry room it is 0.15 to 0.25
@@ -103,10 +102,9 @@ def _duplicates(duplicates: Duplicates) -> Iterator[str]:
 
 def _two_voices(voices: MixedVoices) -> str:
     """A speaker among whose clips there are two voices, in a sentence."""
-    some = ", ".join(voices.clips[:_NAMES_SHOWN]) + (" …" if len(voices.clips) > _NAMES_SHOWN else "")
     return (
         f"the clips of {voices.speaker} seem to have two voices: {len(voices.clips)} of {voices.of} sound like "
-        f"another speaker ({some}); name the speakers in the list, or leave these clips out"
+        f"another speaker ({few(voices.clips)}); name the speakers in the list, or leave these clips out"
     )
 
 
@@ -131,8 +129,7 @@ def _unknown_words(unknown: dict[str, int]) -> Iterator[str]:
     if not unknown:
         return
     words = [f"{word} ({count})" for word, count in unknown.items()]
-    rest = f" and {len(words) - _WORDS_SHOWN} more" if len(words) > _WORDS_SHOWN else ""
-    listed = textwrap.fill(", ".join(words[:_WORDS_SHOWN]) + rest, 78, initial_indent="  ", subsequent_indent="  ")
+    listed = textwrap.fill(few(words, _WORDS_SHOWN), 78, initial_indent="  ", subsequent_indent="  ")
     count = "1 word is" if len(words) == 1 else f"{len(words)} words are"
     mend = f"Correct them in {UNKNOWN} in the dataset, and pass that file with --lexicon."
     yield f"{count} in no dictionary; the pronunciation was guessed:\n{listed}\n  {mend}"

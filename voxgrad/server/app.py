@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from voxgrad.errors import BadInputError, EnvironmentFailureError, VoxgradError
-from voxgrad.server import page_api, speech_api, workers
+from voxgrad.server import recordings_api, speech_api, voices_api, workers
 from voxgrad.server.clone import CloneJobs
 from voxgrad.server.http import ClientLeftError, HTTPError, Protection, as_http, check_settings, error_response
 from voxgrad.server.openapi import Health, document
@@ -33,7 +33,7 @@ from voxgrad.server.wyoming import start_wyoming
 from voxgrad.settings import DeliverySpec, SynthesisSpec
 from voxgrad.store.store import Store
 from voxgrad.text.symbols import ENGLISH
-from voxgrad.voice.voice import Cast
+from voxgrad.voice.cast import Cast
 
 _FIRST_WORDS: Final = "This is the first sentence."
 _PAGE: Final = Path(__file__).parent / "page"
@@ -75,7 +75,8 @@ def build_app(store: Store, settings: ServerSettings) -> Starlette:
             Route("/", page, methods=["GET"]),
             Mount("/page", StaticFiles(directory=_PAGE), name="page"),
             *speech_api.ROUTES,
-            *page_api.ROUTES,
+            *recordings_api.ROUTES,
+            *voices_api.ROUTES,
             Route("/docs", RedirectResponse("/#/docs"), methods=["GET"]),
             Route("/openapi.json", openapi, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),

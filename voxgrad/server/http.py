@@ -304,7 +304,9 @@ class Protection:
         if not origins:
             return
         origin = _only(origins, "Origin")
-        if origin not in self._origins and not _is_same(origin, host):
+        scheme, _, name = origin.partition("://")  # a proxy may have added TLS
+        is_same = scheme in {"http", "https"} and name.lower() == host.lower()
+        if origin not in self._origins and not is_same:
             message = "Requests from pages of other sites are refused: start the server with --allow-origin ORIGIN."
             raise HTTPError(403, message, code="origin_not_allowed")
 
@@ -321,9 +323,3 @@ def _only(values: list[str], name: str) -> str:
     if len(values) != 1:
         raise HTTPError(400, f"A request may have only one {name} header.", code="invalid_header")
     return values[0]
-
-
-def _is_same(origin: str, host: str) -> bool:
-    """Whether a page of ``origin`` came from this server; a proxy may have added TLS, so the scheme does not count."""
-    scheme, separator, rest = origin.partition("://")
-    return bool(separator) and scheme in {"http", "https"} and rest.lower() == host.lower()

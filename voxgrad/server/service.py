@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from voxgrad.errors import BadInputError
-from voxgrad.events import ignore
+from voxgrad.events import few, ignore
 from voxgrad.server.http import HTTPError
 from voxgrad.server.settings import ServerSettings
 from voxgrad.server.workers import THREADS, Metrics, WorkerPool, speak
@@ -23,15 +23,17 @@ from voxgrad.store.artifact import Artifact, ArtifactLocation
 from voxgrad.store.store import Store
 from voxgrad.text.espeak import is_installed
 from voxgrad.text.marked_text import Sound
-from voxgrad.text.passages import Passage, unread_remarks
+from voxgrad.text.passages import Passage
 from voxgrad.text.symbols import ENGLISH
+from voxgrad.text.unread_remarks import unread_remarks
 from voxgrad.vocoder.choice import choose_vocoder, mel_of
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.engine import Engine, PassageAudio, Pauses
 from voxgrad.voice.load import QUANTIZE, Graphs, find_graphs, find_lexicon, usual_graphs
 from voxgrad.voice.metadata import Recipe
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.speakers import speakers_in
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.speakers import speakers_of
+from voxgrad.voice.voice import SpeechJob, Voice
 from voxgrad.weights import acoustic_spec_of, languages_of, spoken_by
 
 _LOG = logging.getLogger("voxgrad.server")
@@ -87,9 +89,7 @@ class SpeechService:
         taught = {language.digest: language for language in languages.values()}
         names += [name for language in taught.values() for name in acoustic_spec_of(language).speakers]
         if speaker is not None and speaker not in names:
-            raise UnknownVoiceError(
-                f"{voice.ref} has no speaker {speaker!r}", f"It has {', '.join(names[:20])}{' …' * (len(names) > 20)}."
-            )
+            raise UnknownVoiceError(f"{voice.ref} has no speaker {speaker!r}", f"It has {few(names)}.")
         return replace(speaking, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
     def newest_speakers(self) -> list[Artifact]:
@@ -107,8 +107,8 @@ class SpeechService:
 
     def speakers(self, base: Artifact, code: str) -> list[str]:
         """The names of a base's speakers, with those that were learnt with a language."""
-        others = speakers_in(self.languages(base), base)
-        return [*acoustic_spec_of(base).speakers, *(one.name for one in others if one.language == code)]
+        listed = speakers_of(base, self.languages(base))
+        return [speaker.name for speaker in listed if speaker.language in {None, code}]
 
     def _artifact(self, wanted: str | None) -> tuple[Artifact, str | None]:
         name, mark, speaker = (wanted or "").partition(_SPEAKER_MARK)

@@ -29,9 +29,10 @@ from voxgrad.server.settings import Limits, ServerSettings
 from voxgrad.server.workers import Metrics
 from voxgrad.settings import DeliverySpec, Quality, SynthesisSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.speak import SpokenPassage
-from voxgrad.voice.speakers import Speaker, speakers_in, speakers_of
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.speakers import Speaker, speakers_of
+from voxgrad.voice.voice import SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 MODELS: Final[dict[str, Quality]] = {
@@ -374,9 +375,7 @@ async def voices(request: Request) -> Response:
 
 def described(voice: Artifact, service: SpeechService) -> VoiceInfo:
     """A voice for clients."""
-    manifest, speakers = voice.manifest, speakers_of(voice)
-    if voice.kind == "base":
-        speakers += speakers_in(service.languages(voice), voice)
+    manifest, speakers = voice.manifest, speakers_of(voice, service.languages(voice))
     return VoiceInfo(
         id=voice.name,
         name=voice.name,

@@ -30,7 +30,8 @@ from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.passages import sentences
 from voxgrad.text.ssml import is_ssml
 from voxgrad.text.symbols import ENGLISH
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.cast import Cast
+from voxgrad.voice.voice import SpeechJob, Voice
 
 _LOG = logging.getLogger("voxgrad.server")
 _IDLE_SECONDS: Final = 60.0  # between two events of a client

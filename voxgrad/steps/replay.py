@@ -16,10 +16,11 @@ from voxgrad.presets import validated
 from voxgrad.settings import ConversionSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
+from voxgrad.voice.cast import Cast
 from voxgrad.voice.load import choose_graphs, find_lexicon, open_voice
 from voxgrad.voice.metadata import CastMember, Recipe, Recording, Source
 from voxgrad.voice.speak import AudioTarget, SpokenPassage, with_progress
-from voxgrad.voice.voice import Cast, SpeechJob, Voice
+from voxgrad.voice.voice import SpeechJob, Voice
 
 _LOSSLESS = {"WAV", "FLAC"}
 _TASK = "replay"

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from voxgrad.errors import BadInputError, IntegrityError, VoxgradError, is_disk_full
-from voxgrad.events import Emit, tracked
+from voxgrad.events import Emit, few, tracked
 from voxgrad.files import advisory_lock, explain_os_errors, is_locked, sync_directory, write_file
 from voxgrad.store.artifact import (
     KINDS,
@@ -90,11 +90,11 @@ def remove(store: Store, entry: StoreEntry, *, cascade: bool = False) -> tuple[S
     runs = _runs_from(store, [entry, *dependents])
     if runs:
         raise BadInputError(
-            f"{entry} is needed by the training run {_few(runs)}", "Finish the run first: see `voxgrad runs`."
+            f"{entry} is needed by the training run {few(runs, 1)}", "Finish the run first: see `voxgrad runs`."
         )
     if dependents and not cascade:
         raise BadInputError(
-            f"{entry} is needed by {_few([str(made) for made in dependents])}",
+            f"{entry} is needed by {few([str(made) for made in dependents], 1)}",
             "Remove that first, or remove everything with --cascade.",
         )
     going = (*reversed(dependents), entry)
@@ -116,11 +116,6 @@ def _runs_from(store: Store, artifacts: Iterable[StoreEntry]) -> list[str]:
         if needed & digests:
             runs.append(record.parent.name)
     return sorted(runs)
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{names[0]}{more}"
 
 
 def move_to_trash(store: Store, entry: StoreEntry) -> None:

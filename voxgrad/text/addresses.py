@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from voxgrad.text.abbreviations import letter, spelt
+from voxgrad.text.capitals import letter, spelt
 from voxgrad.text.dates import COUNTED_NOUN
 from voxgrad.text.dictionary import lookup
 from voxgrad.text.numbers import cardinal, digits

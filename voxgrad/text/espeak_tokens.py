@@ -17,7 +17,7 @@ from voxgrad.text.ipa import IPA_IDS, language_blank, phones
 from voxgrad.text.languages import Language, language_of
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.normalize_languages import INLINE, MARK, normalize
+from voxgrad.text.normalize_languages import INLINE, MARKS, normalize
 from voxgrad.text.pronounce import Source
 from voxgrad.text.symbols import BLANK_LABEL, CHARACTER_IDS, PUNCTUATION, Encoded, Word, with_blanks
 from voxgrad.unicode import clean
@@ -35,16 +35,16 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon) -> Encoded:
     normalised = normalize(text, language)
     labels: list[str] = []
     words: list[Word] = []
-    for piece in _pieces(normalised, language, lexicon):
-        if isinstance(piece, str):  # a mark
-            if labels and labels[-1] != piece:
-                labels.append(piece)
-            continue
-        for written, said, source in piece:
+    parts = [*MARKS.split(normalised), ""]
+    for clause, marks in zip(parts[::2], parts[1::2], strict=True):
+        for written, said, source in _clause(clause, language, lexicon):
             if labels and labels[-1] != "(":
                 labels.append(" ")
             words.append(Word(written, said, source, "", len(labels), len(labels) + len(said)))
             labels.extend(said)
+        for mark in dict.fromkeys(marks):
+            if mark in PUNCTUATION and labels and labels[-1] != mark:
+                labels.append(mark)
     if not words:
         raise NothingToSayError(part.script for part in unread(clean(text)))
     if spec.add_blank:
@@ -57,18 +57,6 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon) -> Encoded:
 _Said = tuple[str, tuple[str, ...], Source]
 """A written word, its phones, and where they come from."""
 _WORD: Final = re.compile(r"\{/[^{}/]+/\}|[^\s{}]+")
-
-
-def _pieces(normalised: str, language: Language, lexicon: Lexicon) -> Iterator[str | list[_Said]]:
-    """Marks, and between them the words of a clause with their phones."""
-    start = 0
-    for match in (*MARK.finditer(normalised), None):
-        stop = len(normalised) if match is None else match.start()
-        if said := list(_clause(normalised[start:stop], language, lexicon)):
-            yield said
-        if match is not None:
-            yield from (mark for mark in dict.fromkeys(match[0]) if mark in PUNCTUATION)
-            start = match.end()
 
 
 def _clause(text: str, language: Language, lexicon: Lexicon) -> Iterator[_Said]:

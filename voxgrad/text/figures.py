@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from voxgrad.text.abbreviations import letter, spelt
+from voxgrad.text.capitals import letter, spelt
 from voxgrad.text.dates import number_in_context
 from voxgrad.text.numbers import AMOUNT, NUMBER, cardinal, fraction, ordinal, plural, quantity, year
 from voxgrad.text.quantities import SIGNS

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from voxgrad.text.dictionary import is_vowel
-from voxgrad.text.homographs import is_adverb, is_modal, is_one_of
+from voxgrad.text.part_of_speech import is_adverb, is_modal, is_one_of
 from voxgrad.text.symbols import Encoded, Word
 
 _ENDS: Final = frozenset(".!?")
@@ -63,21 +63,14 @@ def _rises(clauses: Sequence[Sequence[Word]]) -> bool:
     read = [[word.word.lower() for word in clause] for clause in clauses]
     if "or" in read[-1][1:-1] or (len(read) > 1 and read[-1][0] == "or"):
         return False
-    openings = [_opening(clause) for clause in read]
-    return any(map(_is_auxiliary, openings)) or not _OPEN.intersection(openings)
-
-
-def _opening(clause: Sequence[str]) -> str:
-    """The first word that decides what kind of question a clause is: "and in which"."""
-    return next((word for word in clause if word in _OPEN or not _may_precede(word)), "")
+    # The first words that decide what kind of question a clause is: "and in which".
+    openings = {next((word for word in clause if word in _OPEN or not _may_precede(word)), "") for clause in read}
+    has_auxiliary = any(is_modal(word) or is_one_of(word, "be", "have") for word in openings - _OPEN)
+    return has_auxiliary or not _OPEN & openings
 
 
 def _may_precede(word: str) -> bool:
     return word in _ALSO_BEFORE or is_one_of(word, *_LINKS) or is_adverb(word)
-
-
-def _is_auxiliary(word: str) -> bool:
-    return word not in _OPEN and (is_modal(word) or is_one_of(word, "be", "have"))
 
 
 def _nucleus(encoded: Encoded, words: Sequence[Word]) -> int:

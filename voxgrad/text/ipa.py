@@ -54,7 +54,9 @@ _WRITTEN: Final = {
 }  # fmt: skip
 """Other ways to write a phone."""
 _PALATAL, _SYLLABIC, _LONG, _NASAL, _TIE = "ʲ", "\u0329", "ː", "\u0303", "\u0361"
-_PHONE: Final = re.compile(rf"(?:t{_TIE}ʃ|d{_TIE}ʒ|[^\W\d_])[{_LONG}ˑ{_PALATAL}\u0300-\u0360\u0362-\u036f]*")
+_SIGN: Final = re.compile(
+    rf"(?P<phone>(?:t{_TIE}ʃ|d{_TIE}ʒ|[^\W\d_ˈˌʰʷˤ])[{_LONG}ˑ{_PALATAL}\u0300-\u0360\u0362-\u036f]*)|.", re.DOTALL
+)
 _SILENT: Final = frozenset(" .‿|-'ʰʷˤ˞\u0361")
 
 
@@ -69,16 +71,8 @@ def labels_of(tokens: Sequence[int]) -> list[str]:
     >>> labels_of([BLANK, PHONE_IDS["P"], BLANK]), labels_of([language_blank(0), IPA_IDS["p"], IPA_IDS["ˈo"]])
     (['_', 'P', '_'], ['_', 'p', 'ˈo'])
     """
-    in_ipa = any(token > BLANK for token in tokens)
-    return [_label(token, in_ipa=in_ipa) for token in tokens]
-
-
-def _label(token: int, *, in_ipa: bool) -> str:
-    if token in BLANKS:
-        return BLANK_LABEL
-    if token > BLANK or (in_ipa and token in _LABELS):
-        return _LABELS[token]
-    return str(SYMBOLS[token]).removeprefix("@")
+    own = _LABELS if any(token > BLANK for token in tokens) else {}
+    return [BLANK_LABEL if token in BLANKS else own.get(token) or SYMBOLS[token].removeprefix("@") for token in tokens]
 
 
 def language_blank(index: int) -> int:
@@ -116,32 +110,27 @@ def phones(transcription: str, replaced: dict[str, str] | None = None) -> tuple[
     Raises:
         BadInputError: it contains a sign that is no phone; the message gives it and its place.
 
-    >>> phones("ˈokːi"), phones("d͡ʒˈɔɾno")
-    (('ˈo', 'k', 'k', 'i'), ('d͡ʒ', 'ˈɔ', 'ɾ', 'n', 'o'))
+    >>> phones("ˈokːi"), phones("d͡ʒˈɔɾno"), phones("tʰo")
+    (('ˈo', 'k', 'k', 'i'), ('d͡ʒ', 'ˈɔ', 'ɾ', 'n', 'o'), ('t', 'o'))
     """
     written = unicodedata.normalize("NFD", transcription).replace("c\u0327", "ç")
     for sign, plain in _WRITTEN.items():
         written = written.replace(sign, plain)
     found: list[str] = []
-    stress, position = "", 0
-    while position < len(written):
-        sign = written[position]
-        match = _PHONE.match(written, position)
+    stress = ""
+    for match in _SIGN.finditer(written):
+        sign, place = match[0], f"character {match.start() + 1} of {transcription!r}"
         if sign in {"ˈ", "ˌ"}:
             stress = sign
-        elif match is not None:
-            for phone in _of_sign(match[0], replaced or {}):
+        elif match["phone"] is not None:
+            for phone in _of_sign(sign, replaced or {}):
+                if phone not in NEAREST:
+                    raise BadInputError(f"{sign!r}, {place}, is not a known phone", "Write it in IPA.")
                 vowel = is_vowel(phone)
                 found.append(stress + phone if vowel else phone)
                 stress = "" if vowel else stress
-                if phone not in NEAREST:
-                    message = f"{match[0]!r}, character {position + 1} of {transcription!r}, is not a known phone"
-                    raise BadInputError(message, "Write it in IPA.")
-            position = match.end() - 1
         elif sign not in _SILENT and unicodedata.combining(sign) == 0:
-            message = f"{sign!r}, character {position + 1} of {transcription!r}, is not IPA"
-            raise BadInputError(message, "Write phones in IPA, such as ˈola.")
-        position += 1
+            raise BadInputError(f"{sign!r}, {place}, is not IPA", "Write phones in IPA, such as ˈola.")
     return tuple(found)
 
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.rules import word_set
@@ -21,6 +22,7 @@ class Language:
 
     code: str
     name: str
+    greeting: str
     number: int
     """Of its blank; see `voxgrad.text.ipa.language_blank`."""
     espeak: str
@@ -177,6 +179,11 @@ def name_of(code: str) -> str:
     return "English" if code == ENGLISH else language_of(code).name
 
 
+def greeting_in(code: str) -> str:
+    """Hello, in a language, English included."""
+    return "hello" if code == ENGLISH else language_of(code).greeting
+
+
 def locale_of(code: str) -> str:
     """A language with the country whose variety is spoken, English included.
 
@@ -188,24 +195,36 @@ def locale_of(code: str) -> str:
 
 AUTO: Final = "auto"
 """In place of a code: the language of each paragraph is guessed."""
+_SURE: Final = 0.5
 
 
-def guessed(text: str, possible: Sequence[str]) -> str:
+def guessed(text: str, possible: Sequence[str], otherwise: str) -> str:
     """The language of a text, one of those that are possible, by py3langid (Lui and Baldwin, 2012, langid.py).
+
+    Args:
+        text: a paragraph.
+        possible: codes.
+        otherwise: what it is taken for where none is more probable than not, as in "Hola.".
 
     Raises:
         BadInputError: the package is not installed.
     """
     if len(possible) == 1:
         return possible[0]
+    identifier = copy(_identifier())
+    identifier.set_languages(possible)
+    found, probability = identifier.classify(text)
+    return str(found) if probability > _SURE else otherwise
+
+
+@cache
+def _identifier() -> Any:
     if find_spec("py3langid") is None:
         message = "to guess languages needs py3langid, which is not installed"
         raise BadInputError(message, "Install it: pip install 'voxgrad[languages]'.")
-    import py3langid  # noqa: PLC0415 - of an extra
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - of an extra
 
-    py3langid.set_languages(list(possible))
-    found: str = py3langid.classify(text)[0]
-    return found
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def known_language(code: str) -> str:

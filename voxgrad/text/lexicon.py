@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from voxgrad.errors import BadInputError
+from voxgrad.events import few
 from voxgrad.text import ipa
 from voxgrad.text.dictionary import CONSONANTS, PHONES, VOWELS, is_vowel
 from voxgrad.text.espeak import transcribe
 from voxgrad.text.languages import language_of
 from voxgrad.text.pronounce import pronounce, with_s
 from voxgrad.text.rules import table
+from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import clean
 
 LEXICON: Final = "lexicon.txt"
@@ -26,8 +28,6 @@ LEXICON: Final = "lexicon.txt"
 
 BRACED: Final = re.compile(r"\{ *+[A-Za-z0-9][A-Za-z0-9 ]*+\}")
 """What may be phones in braces; see `is_inline`."""
-_NAMED: Final = 20
-"""Unknown words that an error names."""
 _WORD: Final = re.compile(r"[A-Za-z'.-]*[A-Za-z][A-Za-z'.-]*")
 _FOREIGN_WORD: Final = re.compile(r"[^\W\d_](?:[\w'.-]*\w)?")
 _SLASHES: Final = re.compile(r"/([^/]+)/")
@@ -149,24 +149,24 @@ NONE: Final = Lexicon()
 
 
 def language_and_word(word: str) -> tuple[str, str]:
-    """The language of an entry, empty for English, and its word.
+    """The language of an entry, and its word.
 
     >>> language_and_word("es:Xàtiva"), language_and_word("Siobhan")
-    (('es', 'Xàtiva'), ('', 'Siobhan'))
+    (('es', 'Xàtiva'), ('en', 'Siobhan'))
     """
     named = re.fullmatch(r"([a-z]{2,3}):(\S+)", word, re.IGNORECASE)
-    return (named[1].lower(), named[2]) if named else ("", word)
+    return (named[1].lower(), named[2]) if named else (ENGLISH, word)
 
 
 def written_phones(word: str, phones: Iterable[str]) -> str:
     """The phones of an entry, as a lexicon's file has them."""
-    return f"/{''.join(phones)}/" if ":" in word else " ".join(phones)
+    return " ".join(phones) if language_and_word(word)[0] == ENGLISH else f"/{''.join(phones)}/"
 
 
 def _entry(word: str, phones: list[str], at: str) -> tuple[str, ...]:
     """The phones of a line."""
     language, plain = language_and_word(word)
-    if not language:
+    if language == ENGLISH:
         _check_word(word, phones, at)
         return checked(phones, at)
     if _FOREIGN_WORD.fullmatch(plain) is None:
@@ -187,10 +187,8 @@ def refuse_unknown(words: Collection[str]) -> None:
         BadInputError: naming them.
     """
     if words:
-        some = list(words)[:_NAMED]
-        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
         raise BadInputError(
-            f"not in any dictionary: {', '.join(some)}{more}",
+            f"not in any dictionary: {few(list(words))}",
             "Add them to a lexicon, one `word  PHONES` per line, and pass it with --lexicon.",
         )
 
@@ -328,17 +326,24 @@ def to_phones(transcription: str, alphabet: str) -> tuple[str, ...]:
     return checked(phones, repr(transcription))
 
 
-def read_phones(written: str) -> tuple[str, ...]:
-    """The phones of phones in capitals, of IPA, X-SAMPA or ASCII IPA between slashes, or of a spelling.
+def read_phones(written: str, language: str = ENGLISH) -> tuple[str, ...]:
+    """The phones of IPA between slashes, or of a spelling; in English, of phones in capitals and X-SAMPA too.
 
-    The parts of a spelling are pronounced as words are, those in capitals with the stress (``shi VAWN``).
+    The parts of a spelling are pronounced as words are; in English, those in capitals with the stress (``shi VAWN``).
 
     Raises:
-        BadInputError: it is none of these.
+        BadInputError: it is none of these, or there is no such language.
 
     >>> read_phones("shi VAWN")
     ('SH', 'IY0', 'V', 'AO1', 'N')
     """
+    if language != ENGLISH:
+        spoken, transcription = language_of(language), _SLASHES.fullmatch(written.strip())
+        said = transcription[1] if transcription else "".join(transcribe(written, spoken.espeak))
+        if not (found := ipa.phones(said, spoken.phones)):
+            hint = "Write IPA between slashes (/ˈʃativa/), or how it sounds."
+            raise BadInputError(f"{written!r} is not a pronunciation", hint)
+        return found
     if re.fullmatch(r"/[^/]+/|\[[^\[\]]+\]", written.strip()):
         inner = written.strip()[1:-1]
         return to_phones(inner, "x-sampa" if inner.isascii() else "ipa")
@@ -357,22 +362,6 @@ def read_phones(written: str) -> tuple[str, ...]:
         for part, has_stress in zip(parts, stressed, strict=True)
         for phone in pronounce(part.lower()).phones
     )
-
-
-def read_phones_in(language: str, written: str) -> tuple[str, ...]:
-    """The phones of IPA between slashes, or of a spelling, in another language than English.
-
-    Raises:
-        BadInputError: it is neither, or there is no such language.
-    """
-    spoken = language_of(language)
-    transcription = _SLASHES.fullmatch(written.strip())
-    said = transcription[1] if transcription else "".join(transcribe(written, spoken.espeak))
-    if not (found := ipa.phones(said, spoken.phones)):
-        raise BadInputError(
-            f"{written!r} is not a pronunciation", "Write IPA between slashes (/ˈʃativa/), or how it sounds."
-        )
-    return found
 
 
 def with_entry(lexicon: str, word: str, phones: tuple[str, ...], remark: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.text.abbreviations import SHORT, is_stuck, lower, read_formulas, unshout, write_out
+from voxgrad.text.abbreviations import SHORT, is_stuck, write_out
 from voxgrad.text.addresses import read_codes, read_links
+from voxgrad.text.capitals import lower, read_formulas, unshout
 from voxgrad.text.characters import to_ascii, unread
 from voxgrad.text.dates import read_dates, read_times
 from voxgrad.text.figures import (
@@ -73,10 +74,11 @@ _STUTTER: Final = re.compile(
 _PHONES, _WORD = "\x02", "\x03"
 _BRACES: Final = re.compile(rf"{BRACED.pattern}|[{{}}]")
 _LETTERS: Final = "A-Za-zÀ-ÖØ-öø-ÿ"
-_WORDS: Final = re.compile(r"[^\W\d_]++")
+_ADDRESS: Final = r"\.[\w-]+\.[a-z]"
+_WORDS: Final = re.compile(rf"[^\W\d_]++(?!{_ADDRESS})")
 _JOINED_LETTERS: Final = re.compile(r"(?<=[^\W\d_])\x04(?=[^\W\d_])")
 _LATIN: Final = re.compile(r"[a-zà-öø-ÿ]+")
-_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[{_LETTERS}]++(?!\.[\w-]+\.[a-z])")
+_SPAN_OR_WORD: Final = re.compile(rf"{BRACED.pattern}|[{_LETTERS}]++(?!{_ADDRESS})")
 _SHIELD: Final = re.compile(f"[{_PHONES}{_WORD}]")
 _CAPITALS: Final = re.compile(r"\b[A-Z]+\b")
 _BESIDE_SHIELD: Final = re.compile(
@@ -104,7 +106,7 @@ def normalize(text: str, known: Callable[[str], bool] | None = None) -> str:
     written = clean(without_html(text))
     words = _SPACES.sub(" ", _BRACES.sub(_without_braces, _unaccented(written, known)))
     for _ in range(_MOST_PASSES):
-        again = _around_shields(words, known)
+        again = _around_shields(words if words.isascii() else _unaccented(words, known), known)
         if again == words:
             break
         words = again
@@ -119,7 +121,7 @@ def _without_braces(match: re.Match[str]) -> str:
 
 
 def _unaccented(text: str, known: Callable[[str], bool] | None) -> str:
-    """ASCII, but for words whose accents tell how they are said; the user's lexicon has words without accents."""
+    """ASCII, but for words whose accents tell how they are said; the user's lexicon and addresses have no accents."""
     if text.isascii():
         return to_ascii(text)
     parts, start = list[str](), 0
@@ -175,7 +177,8 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         if not written.isascii():
             kept.append(written)
             return _WORD
-        if known is None or not _may_be_misread(written):
+        may_be_misread = not written[1:].islower() or written in SHORT or written in UNITS
+        if known is None or not may_be_misread:
             return written
         word = written.lower()
         if not known(word) and not (written[:-1].isupper() and written[-1] == "s" and known(word[:-1])):
@@ -187,10 +190,6 @@ def _shield(text: str, known: Callable[[str], bool] | None) -> tuple[str, tuple[
         return text, ()
     shielded = _SPAN_OR_WORD.sub(shield, text)
     return _BESIDE_SHIELD.sub(" ", shielded), tuple(kept)
-
-
-def _may_be_misread(word: str) -> bool:
-    return not word[1:].islower() or word in SHORT or word in UNITS
 
 
 def _spaced_range(match: re.Match[str]) -> str:

@@ -42,7 +42,7 @@ _BEFORE_MARK: Final = re.compile(r" (?=[,;!?)]|[.:](?:\s|$))")
 _SPACE: Final = re.compile(r"\s+")
 INLINE: Final = re.compile(r"(\{/[^{}/]+/\})")
 """Phones of a text, in IPA."""
-MARK: Final = re.compile(r"[!?(),:;.]+(?!\d)|(?<!\d)[.,:]+|--")
+MARKS: Final = re.compile(r"([!?(),:;.]+(?!\d)|(?<!\d)[.,:]+|--)")
 """Marks between clauses."""
 
 _Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str]]

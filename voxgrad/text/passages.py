@@ -4,23 +4,19 @@ And where a text holds what nothing is said for, in sentences for people.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Final
 
 from voxgrad.settings import TextSpec
 from voxgrad.text.abbreviations import AFTER, COUNTED, MONTHS, STREETS, TITLES, ends_with_street, is_stuck
-from voxgrad.text.characters import Unread, unread
 from voxgrad.text.languages import language_of
-from voxgrad.text.lexicon import BRACED, Lexicon, is_inline, misspelt_phones
-from voxgrad.text.marked_text import PLAIN, Break, Event, Mark, MarkedText, Pause, Prosody, Segment, Sound, without_tags
+from voxgrad.text.lexicon import BRACED, Lexicon, is_inline
+from voxgrad.text.marked_text import PLAIN, Break, Event, MarkedText, Pause, Prosody, Segment, Sound
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.ssml import Script, is_ssml, read_script
-from voxgrad.text.symbols import ENGLISH, Encoded
+from voxgrad.text.symbols import ENGLISH, NO_TEXT, Encoded
 from voxgrad.text.tokens import encode
 
 MOST_TOKENS: Final = 200
@@ -126,7 +122,7 @@ def segment_passages(segments: Iterable[Segment | Sound], front_end: FrontEnd) -
                 else:  # nothing to say, but what happens there does
                     waiting.extend(found)
     if waiting:
-        yield Passage("", _NOTHING, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
+        yield Passage("", NO_TEXT, Break.PARAGRAPH, None, (), tuple((0, event) for event in waiting))
 
 
 Reading = tuple[TextSpec, Lexicon]
@@ -154,9 +150,6 @@ def _read_alike(segments: Iterable[Segment | Sound], front_end: FrontEnd) -> Ite
             yield segment, reading
     if held is not None:
         yield held
-
-
-_NOTHING: Final = Encoded((), "", (), (), ())
 
 
 def _with_ends(segment: Segment, language: str) -> Iterator[tuple[MarkedText, Break]]:
@@ -191,44 +184,31 @@ def _sentence_spans(paragraph: str, language: str) -> Iterator[tuple[int, int]]:
             continue
         before = paragraph[max(start, stop.start() - 32) : stop.start()]
         after = paragraph[stop.end("mark") : stop.end() + 24]
-        if language == ENGLISH:
-            is_end = _is_end(before, stop["mark"], stop["next"], after)
-        else:
-            is_end = _is_end_in(language, before, stop["mark"], stop["next"])
-        if is_end:
+        if _is_end(language, before, stop["mark"], stop["next"], after):
             yield start, stop.end()
             start = stop.end()
     if paragraph[start:].strip():
         yield start, len(paragraph)
 
 
-def _is_end(before: str, mark: str, following: str, after: str) -> bool:
+def _is_end(language: str, before: str, mark: str, following: str, after: str) -> bool:
     """Whether a sentence ends at ``mark``, by what stands before it, the first character and all that follows it."""
-    if following.islower():
-        return False
-    found = _WORD_BEFORE.search(before)
-    word = "" if found is None else found[0]
-    if mark != "." or not word or word in {"p.m", "a.m"}:
-        return True
-    if word == before.strip() and _ENTRY.fullmatch(word) is not None:  # of a list's entry, or of a heading
-        return False
-    if ends_with_street(word, before[: len(before) - len(word)], after):
-        return True
-    is_initial = _INITIALS.fullmatch(word) is not None
-    return not (word in _NEVER_LAST or is_initial or (word in _BEFORE_FIGURE and following.isdecimal()))
-
-
-def _is_end_in(language: str, before: str, mark: str, following: str) -> bool:
-    """The same in another language than English."""
     if following.islower():
         return False
     found = _WORD_BEFORE.search(before)
     word = "" if found is None else found[0]
     if mark != "." or not word:
         return True
-    written = language_of(language)
-    is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
-    return not (is_ordinal or word in written.never_last or _INITIALS.fullmatch(word) is not None)
+    is_initial = _INITIALS.fullmatch(word) is not None
+    if language != ENGLISH:
+        written = language_of(language)
+        is_ordinal = written.has_dotted_ordinals and word.isdecimal() and len(word) <= _LONGEST_ORDINAL
+        return not (is_ordinal or is_initial or word in written.never_last)
+    if word in {"p.m", "a.m"}:
+        return True
+    is_entry = word == before.strip() and _ENTRY.fullmatch(word) is not None  # of a list, or a heading
+    never_last = word in _NEVER_LAST or is_initial or (word in _BEFORE_FIGURE and following.isdecimal())
+    return not is_entry and (not never_last or ends_with_street(word, before[: len(before) - len(word)], after))
 
 
 def _fitting(
@@ -363,88 +343,3 @@ def _finished(text: str, ends: Break) -> str:
     if not text[-1:].isalnum():
         return text
     return f"{text}{',' if ends is Break.WORD else '.'}"
-
-
-NO_MARKS: Final[Mapping[str, str]] = MappingProxyType({})
-_NAMED: Final = 20
-_SHOWN: Final = 60
-"""Characters of what is quoted."""
-
-
-def unread_remarks(text: str, line: int | None = None, marks: Mapping[str, str] = NO_MARKS) -> Iterator[str]:
-    r"""What nothing is said for in a text or SSML, with its place; and phones in braces that are none.
-
-    Args:
-        text: plain or SSML.
-        line: that a plain text begins at; None: lines are named where it has several.
-        marks: what marks of SSML are called, to name a place after them.
-
-    Raises:
-        BadInputError: SSML that cannot be read.
-
-    >>> list(unread_remarks("Hello 你好.\nSo 😀 {HH AX0 L OW1} 😀."))[0]
-    'not read: 你好 (Chinese, line 1), 😀 (line 2, 2 times)'
-    """
-    if is_ssml(text):
-        script = read_script(text)
-        plain = " ".join(item.content.text for item in script.items if isinstance(item, Segment))
-        placed = _in_sentences(script, marks)
-    else:
-        plain = without_tags(text)
-        placed = _in_lines(plain, line)
-    described: dict[str, str] = {}
-    counts = Counter[str]()
-    for part, place, paragraph in placed:
-        counts[part.text] += 1
-        if part.text not in described:
-            quoted = _quoted(part.text, paragraph) if paragraph and len(described) < _NAMED else ""
-            described[part.text] = ", ".join(filter(None, (part.script, ": ".join(filter(None, (place, quoted))))))
-    if described:
-        yield _listed("not read", [_described(part, told, counts[part]) for part, told in described.items()])
-    if misspelt := list(dict.fromkeys(misspelt_phones(plain))):
-        yield _listed("read as text, because not all of it is phones", misspelt)
-
-
-def _listed(message: str, named: list[str]) -> str:
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return f"{message}: {', '.join(named[:_NAMED])}{more}"
-
-
-def _in_lines(plain: str, line: int | None) -> Iterator[tuple[Unread, str, str]]:
-    at, position = 1 if line is None else line, 0
-    is_told = line is not None or "\n" in plain.strip()
-    for part in unread(plain):
-        at, position = at + plain.count("\n", position, part.start), part.start
-        yield part, f"line {at}" if is_told else "", ""
-
-
-def _in_sentences(script: Script, marks: Mapping[str, str]) -> Iterator[tuple[Unread, str, str]]:
-    """With what the mark before it is called, and the paragraph."""
-    after = ""
-    for segment in (item for item in script.items if isinstance(item, Segment)):
-        passed = [
-            (offset, marks[event.name])
-            for offset, event in segment.content.events
-            if isinstance(event, Mark) and event.name in marks
-        ]
-        for part in unread(segment.content.text):
-            mark = next((name for offset, name in reversed(passed) if offset <= part.start), after)
-            yield part, mark, segment.content.text
-        after = passed[-1][1] if passed else after
-
-
-def _quoted(written: str, paragraph: str) -> str:
-    """The sentence of a paragraph that holds something."""
-    sentence = next((sentence for sentence in sentences(paragraph) if written in sentence), paragraph)
-    return f"“{_cut(sentence)}”"
-
-
-def _described(part: str, told: str, count: int) -> str:
-    """Such as ``λόγος (Greek, line 3)``."""
-    more = ", ".join(filter(None, (told, f"{count} times" if count > 1 else "")))
-    return f"{_cut(part)} ({more})" if more else _cut(part)
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else f"{line[:_SHOWN].rstrip()} …"

@@ -14,6 +14,7 @@ from xml.sax.xmlreader import AttributesImpl, InputSource
 
 from voxgrad.errors import BadInputError
 from voxgrad.text.characters import to_ascii
+from voxgrad.text.ipa import inline_ipa
 from voxgrad.text.languages import known_language
 from voxgrad.text.lexicon import ALPHABETS, to_phones
 from voxgrad.text.marked_text import (
@@ -365,7 +366,7 @@ class _Handler(ContentHandler):
         if not english and alphabet != "ipa":
             raise self._refusal(frame.place, f"{alphabet} is not read in {frame.language}", "Write the phones in ipa.")
         try:
-            said = " ".join(to_phones(written, alphabet)) if english else _inline_ipa(written)
+            said = " ".join(to_phones(written, alphabet)) if english else inline_ipa(written)
         except BadInputError as error:
             raise self._refusal(frame.place, f"<phoneme>: {error.message}", error.hint) from error
         self._say(f" {{{said}}} ")
@@ -390,10 +391,3 @@ class _Handler(ContentHandler):
             except NothingToSayError as error:
                 raise self._refusal(frame.place, error.message, error.hint) from error
             self._say(f"{' ' if held[:1] == ' ' else ''}{words}{' ' if held[-1:] == ' ' else ''}")
-
-
-def _inline_ipa(written: str) -> str:
-    # Only here, because English needs none of it.
-    from voxgrad.text.ipa import inline_ipa  # noqa: PLC0415
-
-    return inline_ipa(written)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from voxgrad.text.abbreviations import letter
+from voxgrad.text.capitals import letter
 from voxgrad.text.characters import to_ascii
 from voxgrad.text.dates import MONTH_NAMES, full_year
 from voxgrad.text.marked_text import LONGEST_PAUSE, Prosody

@@ -68,6 +68,9 @@ class Encoded:
     language: str = ENGLISH
 
 
+NO_TEXT: Final = Encoded((), "", (), (), ())
+
+
 def with_blanks(labels: Sequence[str], words: Sequence[Word]) -> tuple[list[str], list[Word]]:
     """The labels of a text with a blank between all of them and at both ends, and its words where they then lie."""
     spread = [BLANK_LABEL] * (2 * len(labels) + 1)

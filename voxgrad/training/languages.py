@@ -104,20 +104,10 @@ def write_language(
 
     Languages differ in how much too short durations are predicted, so that each has a scale.
     """
-    codes = sorted({_code(clip) for clip in corpus.clips})
-    device = next(acoustic.model.parameters()).device
-    scales = {
-        code: round(
-            duration_scale(
-                acoustic.model,
-                corpus.with_clips(clip for clip in corpus.clips if _code(clip) == code),
-                acoustic.spec.speakers,
-                device,
-            ),
-            4,
-        )
-        for code in codes
-    }
+    device, scales = next(acoustic.model.parameters()).device, {}
+    for code in sorted({_code(clip) for clip in corpus.clips}):
+        spoken = corpus.with_clips(clip for clip in corpus.clips if _code(clip) == code)
+        scales[code] = round(duration_scale(acoustic.model, spoken, acoustic.spec.speakers, device), 4)
     acoustic.write(directory)
     tensors = difference(Weights(directory / WEIGHTS), weights_of(base), RANK)
     save_file(tensors, directory / DIFFERENCE)

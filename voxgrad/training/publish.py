@@ -1,5 +1,6 @@
 """A run from start to published artifact: its record, and its time under a budget."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -134,14 +135,7 @@ def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, em
     if task.group.world_size > 1:
         raise BadInputError("a budget is measured in one process", "Leave out --budget, and set the steps with --set.")
     costs = _measured(task, settings.seed, emit)
-    seconds = shared_out(costs, task.stages, options.deadline - time.monotonic())
-    if seconds is None:
-        given = options.end - options.started
-        least = sum(cost.begin + cost.step + 2 * cost.validation + _SAVING for cost in costs) + FINISHING
-        raise BadInputError(
-            f"a budget of {given:.0f} s is too short for one step of every stage",
-            f"Give at least {1.2 * least + 10 + options.reserved:.0f}s, or fewer stages.",
-        )
+    seconds = shared_out(costs, task.stages, options, time.monotonic() - options.started)
     shares = (
         f"{task.name(number)}: {limit:.0f} s, at {cost.step:.2g} s per step"
         for number, (limit, cost) in enumerate(zip(seconds, costs, strict=True))
@@ -150,17 +144,29 @@ def stage_seconds(task: TrainingTask, settings: RunSpec, options: RunOptions, em
     return seconds
 
 
-def shared_out(costs: Sequence[Cost], stages: Sequence[ScheduleSpec], seconds: float) -> tuple[float, ...] | None:
-    """Seconds of every stage, in the proportions that their steps would take; None where a stage would get no step.
+def shared_out(
+    costs: Sequence[Cost], stages: Sequence[ScheduleSpec], options: RunOptions, passed: float
+) -> tuple[float, ...]:
+    """Seconds of every stage, in the proportions that their steps would take.
 
-    What is shared out of ``seconds`` is what the last validations and checkpoints leave.
+    What is shared out is what the seconds that ``passed`` already, the last validations and checkpoints leave.
+
+    Raises:
+        BadInputError: a stage would get no step.
     """
     # Every stage ends with a validation; the run begins with one, of the last stage.
-    left = seconds - FINISHING - costs[-1].validation - sum(cost.validation + _SAVING for cost in costs)
+    others = passed + FINISHING + costs[-1].validation + sum(cost.validation + _SAVING for cost in costs)
     wanted = [cost.begin + stage.steps * cost.step for cost, stage in zip(costs, stages, strict=True)]
-    shares = tuple(left * wish / sum(wanted) for wish in wanted)
-    enough = all(share > cost.begin + cost.step for share, cost in zip(shares, costs, strict=True))
-    return shares if enough else None
+    least = max(sum(wanted) * (cost.begin + cost.step) / wish for cost, wish in zip(costs, wanted, strict=True))
+    given = options.end - options.started
+    left = given - options.reserved - others
+    if left < least:
+        enough = (1.2 * (others + least) + 10) / (1 - options.reserved / given)
+        raise BadInputError(
+            f"a budget of {given:.0f} s is too short for one step of every stage: {passed:.0f} s passed before it",
+            f"Give at least {math.ceil(enough)}s, or fewer stages.",
+        )
+    return tuple(left * wish / sum(wanted) for wish in wanted)
 
 
 def _measured(task: TrainingTask, seed: int, emit: Emit) -> list[Cost]:

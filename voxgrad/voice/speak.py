@@ -10,16 +10,17 @@ import numpy as np
 from voxgrad.audio.io import Samples
 from voxgrad.audio.writers import AudioWriter, open_writer
 from voxgrad.errors import BadInputError
-from voxgrad.events import Advanced, Began, Emit, Ended, Said
+from voxgrad.events import Advanced, Began, Emit, Ended, Said, few
 from voxgrad.settings import DeliverySpec
 from voxgrad.text.characters import unread
 from voxgrad.text.lexicon import refuse_unknown
 from voxgrad.text.marked_text import Break, Pause, Segment, Sound, plain_segments
 from voxgrad.text.normalize import NothingToSayError
-from voxgrad.text.passages import NO_MARKS, FrontEnd, Passage, segment_passages, unread_remarks
+from voxgrad.text.passages import FrontEnd, Passage, segment_passages
 from voxgrad.text.ssml import is_ssml, read_script
-from voxgrad.text.symbols import Encoded
+from voxgrad.text.symbols import NO_TEXT
 from voxgrad.text.tokens import require_unicode
+from voxgrad.text.unread_remarks import NO_MARKS, unread_remarks
 from voxgrad.voice.engine import PassageAudio, Pauses
 from voxgrad.voice.metadata import MARK, Recipe, recipe_of
 from voxgrad.voice.timings import TimedPassage, TimingsFile, timed, timings_file
@@ -35,8 +36,6 @@ SILENCES: Final = {
     Break.WORD: 0.0,
 }
 """Of a silence between sentences."""
-_NAMED: Final = 20
-_NOTHING: Final = Encoded((), "", (), (), ())
 NO_MEL: Final[Samples] = np.zeros((0, 0), np.float32)
 
 SpeakItem = Callable[[Passage | Sound, int, Pauses], PassageAudio]
@@ -129,12 +128,12 @@ def speak(
 def silence_at_end(length: int, end: int, rate: int) -> SpokenPassage:
     """So many samples of silence, up to the last of all."""
     seconds = round(end / rate, 4)
-    passage = Passage("", _NOTHING, Break.PARAGRAPH)
+    passage = Passage("", NO_TEXT, Break.PARAGRAPH)
     return SpokenPassage(passage, np.zeros(length, np.float32), NO_MEL, (), TimedPassage("", seconds, seconds, ()))
 
 
 def _shown(sound: Sound) -> Passage:
-    return Passage(f"[{sound.file}]" if sound.file else "[tone]", _NOTHING, Break.COMMA)
+    return Passage(f"[{sound.file}]" if sound.file else "[tone]", NO_TEXT, Break.COMMA)
 
 
 def _noting_scripts(items: Iterable[Segment | Sound], scripts: dict[str, None]) -> Iterator[Segment | Sound]:
@@ -278,6 +277,4 @@ def warn_unknown(words: Sequence[str], emit: Emit, *, strict: bool) -> None:
     if strict:
         refuse_unknown(words)
     if words:
-        more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-        shown = ", ".join(words[:_NAMED])
-        emit(Said(f"not in the dictionary, pronunciation guessed: {shown}{more}", "warning"))
+        emit(Said(f"not in the dictionary, pronunciation guessed: {few(words)}", "warning"))

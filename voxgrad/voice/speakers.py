@@ -1,10 +1,11 @@
 """What is known of the speakers of voices and bases: sex, accent and pitch."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -38,33 +39,27 @@ class Speaker:
     language: Annotated[str | None, Field(description="The only one that it speaks; null: all of its base.")] = None
 
 
-def speakers_of(voice: Artifact) -> tuple[Speaker, ...]:
-    """The speakers of a base, or the one of a voice; sex and accent are known of included ones only."""
+def speakers_of(voice: Artifact, languages: Mapping[str, Artifact] = MappingProxyType({})) -> tuple[Speaker, ...]:
+    """The one speaker of a voice, or those of a base, with those that it has in other languages alone, each once.
+
+    Sex and accent are known of included ones only; ``languages`` are those of `voxgrad.weights.languages_of`.
+    """
     acoustic = voice.manifest.settings.get("acoustic", {})
     rows: dict[str, int] = acoustic.get("speakers", {})
-    names = list(rows) if voice.kind == "base" else [name for name in rows if name == acoustic.get("voice")]
-    pitches = _pitches(voice)
-    listed = []
-    for name in names:
-        sex, accent = _known(name) if voice.embedded else (None, None)
-        hertz = pitches[rows[name]] if rows[name] < len(pitches) else None
-        listed.append(Speaker(name, sex, accent, hertz, None if hertz is None else _pitch(hertz)))
-    return tuple(listed)
-
-
-def speakers_in(languages: Mapping[str, Artifact], base: Artifact) -> tuple[Speaker, ...]:
-    """The speakers that a base has in its other languages alone, each once."""
-    known = acoustic_spec_of(base).speakers
-    found: dict[str, Speaker] = {}
-    for code, taught in languages.items():
-        mostly, pitches = taught.manifest.settings["voices"], _pitches(base, (taught, code))
-        for name, row in acoustic_spec_of(taught).speakers.items():
-            if name not in known and mostly.get(code) == name:
-                sex, accent = _known(name) if taught.embedded else (None, None)
-                hertz = pitches[row] if row < len(pitches) else None
-                pitch = None if hertz is None else _pitch(hertz)
-                found.setdefault(name, Speaker(name, sex, accent, hertz, pitch, code))
+    is_base, own, pitches = voice.kind == "base", acoustic.get("voice"), _pitches(voice)
+    found = {name: _speaker(voice, name, row, pitches) for name, row in rows.items() if is_base or name == own}
+    for code, taught in languages.items() if is_base else ():
+        name = taught.manifest.settings["voices"].get(code)
+        row = acoustic_spec_of(taught).speakers.get(name)
+        if row is not None and name not in found:
+            found[name] = _speaker(taught, name, row, _pitches(voice, (taught, code)), code)
     return tuple(found.values())
+
+
+def _speaker(made: Artifact, name: str, row: int, pitches: Sequence[int], language: str | None = None) -> Speaker:
+    sex, accent = _known(name) if made.embedded else (None, None)
+    hertz = pitches[row] if row < len(pitches) else None
+    return Speaker(name, sex, accent, hertz, None if hertz is None else _pitch(hertz), language)
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from textwrap import wrap
 from typing import Final
@@ -139,7 +140,7 @@ def _vtt(passages: Iterable[TimedPassage]) -> Iterator[str]:
         yield f"{_clock(passage.start, '.')} --> {_clock(passage.stop, '.')}"
         words = [(word.start, word.written) for word in passage.words if word.written]
         words = words if passage.words else [(passage.start, passage.written)]
-        yield " ".join(f"<{_clock(start, '.')}>{_escaped(written)}" for start, written in words) + "\n"
+        yield " ".join(f"<{_clock(start, '.')}>{escape(written, quote=False)}" for start, written in words) + "\n"
 
 
 def _text_grid(passages: Sequence[TimedPassage], seconds: float) -> str:
@@ -159,7 +160,3 @@ def _clock(seconds: float, point: str) -> str:
     """
     minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
     return f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -15,7 +15,8 @@ from voxgrad.onnx.runtime import NetworkOutput
 from voxgrad.settings import AcousticSpec, DeliverySpec, SynthesisSpec
 from voxgrad.store import Artifact
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
-from voxgrad.voice.engine import LocalEngine, TokenChanges, finite
+from voxgrad.voice.engine import LocalEngine, finite
+from voxgrad.voice.prosody import TokenChanges
 from voxgrad.voice.silence_cuts import faded
 from voxgrad.weights import InLanguage
 

@@ -1,44 +1,40 @@
-"""A voice that speaks texts with any engine, and the cast of a script: several voices by name."""
+"""A voice that speaks texts with any engine, and what it is asked to speak."""
 
 import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from io import BytesIO
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 import voxgrad
-from voxgrad.audio.io import Samples, Waveform, read_audio, resample
+from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.audio.writers import check_writable_audio, open_writer
 from voxgrad.errors import BadInputError
-from voxgrad.files import sha256_of
 from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.options import takes_options
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
 from voxgrad.text.espeak import is_installed
-from voxgrad.text.languages import AUTO, guessed, known_language, language_of, name_of, named
+from voxgrad.text.languages import AUTO, known_language, name_of, named
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
-from voxgrad.text.passages import Passage, segment_passages
-from voxgrad.text.ssml import Script, is_ssml, read_script
+from voxgrad.text.passages import Passage
+from voxgrad.text.ssml import is_ssml, read_script
 from voxgrad.text.symbols import ENGLISH
-from voxgrad.unicode import on_disk
-from voxgrad.voice.engine import Engine, PassageAudio, Pauses, mean_decibels, resolve_graph_defaults
+from voxgrad.voice.cast import Cast
+from voxgrad.voice.engine import Engine, PassageAudio, Pauses, resolve_graph_defaults
 from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
+from voxgrad.voice.prosody import mean_decibels
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
 from voxgrad.weights import acoustic_spec_of, spoken_by
 
-_TONE: Final = 1000.0  # Hz
-_TONE_LEVEL: Final = 0.1
-_TONE_FADE: Final = 0.01  # seconds
-_LONGEST_SOUND: Final = 600.0
 _PEAK: Final = -1.0  # dB, of what is brought to a loudness
 _SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
 
@@ -221,7 +217,7 @@ class Voice:
         text: str,
         *,
         seed: int = 0,
-        cast: "Cast | None" = None,
+        cast: Cast | None = None,
         synthesis: SynthesisSpec,
         delivery: DeliverySpec,
     ) -> Speech:
@@ -253,7 +249,7 @@ class Voice:
         synthesis: SynthesisSpec = _SYNTHESIS,
         delivery: DeliverySpec = _DELIVERY,
         seed: int = 0,
-        cast: "Cast | None" = None,
+        cast: Cast | None = None,
     ) -> Iterator[SpokenPassage]:
         """Speak texts, a paragraph each, which may still be coming, in memory that does not grow with them.
 
@@ -303,124 +299,6 @@ class Voice:
             "consent": manifest.consent,
             "licence": manifest.licence,
         }
-
-
-@dataclass
-class Cast:
-    """The voices of a script by the names that it calls them, and sounds beside it."""
-
-    narrator: Voice
-    """Whose voice nothing else is said in."""
-    references: Mapping[str, str] = field(default_factory=dict)
-    """What names stand for: a reference to a voice or base, and with ``:NAME`` one of its speakers."""
-    open: Callable[[str], Voice] | None = None
-    """The voice of a reference; None where only the narrator's own speakers can be had."""
-    folder: Path | None = None
-    """Where sounds lie; None where there can be none."""
-    voices: dict[str, Voice] = field(default_factory=dict)
-    """Those that were asked for."""
-
-    def voice(self, name: str | None) -> Voice:
-        """Who speaks under a name; None is the narrator.
-
-        Raises:
-            BadInputError: there is no such voice.
-        """
-        if name is None:
-            return self.narrator
-        if name not in self.voices:
-            self.voices[name] = self._find(name)
-        return self.voices[name]
-
-    def _find(self, name: str) -> Voice:
-        if name not in self.references and name in self.narrator.spec.speakers:
-            return self.narrator.of_speaker(name)
-        reference, _, speaker = self.references.get(name, name).partition(":")
-        hint = f"Choose one with --cast {name}=VOICE."
-        if self.open is None:
-            raise BadInputError(f"there is no voice {name} here", hint)
-        try:
-            voice = self.open(reference)
-        except BadInputError as error:
-            raise BadInputError(f"{name} is not a voice: {error.message}", hint) from error
-        if speaker:
-            voice.check_speaker(speaker)
-        # Of which several references may speak: it is loaded once.
-        others = (self.narrator, *self.voices.values())
-        same = (other for other in others if other.artifact.digest == voice.artifact.digest)
-        return next(same, voice).ready().of_speaker(speaker or voice.spec.voice)
-
-    def front_end(self, language: str | None, segment: Segment) -> tuple[TextSpec, Lexicon]:
-        """How the voice of a segment reads it: in its language if the voice speaks that, else in ``language``.
-
-        Raises:
-            BadInputError: the voice does not speak ``language``.
-        """
-        voice = self.voice(segment.voice)
-        marked = segment.language if segment.language is not None and voice.reads(segment.language) else None
-        asked = marked or language or voice.own_language
-        return voice.text_in(guessed(segment.content.text, voice.spoken) if asked == AUTO else asked), voice.lexicon
-
-    def not_spoken(self, script: Script) -> list[str]:
-        """That what a script marks as other languages is read as the text around it, where a voice lacks these."""
-        marked = [item for item in script.items if isinstance(item, Segment) and item.language is not None]
-        pairs = dict.fromkeys((item.voice, item.language) for item in marked)
-        voices = [(self.voice(name), language_of(code)) for name, code in pairs if code not in {None, ENGLISH}]
-        return [
-            f"{voice.artifact.ref} does not speak {language.name}: it is read as the text around it"
-            for voice, language in voices
-            if not voice.reads(language.code)
-        ]
-
-    def passages(self, texts: Iterable[str], language: str | None = None) -> Iterator[Passage | Sound]:
-        """The passages and sounds of texts, each read as its voice reads; ``language`` as in `front_end`.
-
-        Raises:
-            BadInputError: as `segment_passages`, or a voice that it names does not exist.
-        """
-        items = (item for text in texts for item in readable(text))
-        return segment_passages(items, partial(self.front_end, language))
-
-    def sounds(self, items: Iterable[Segment | Sound]) -> dict[str, str]:
-        """SHA-256 of every file that a script plays.
-
-        Raises:
-            BadInputError: one of them is not there.
-        """
-        files = dict.fromkeys(item.file for item in items if isinstance(item, Sound) and item.file)
-        return {file: sha256_of(self._path(file)) for file in files}
-
-    def play(self, sound: Sound, rate: int) -> Samples:
-        """The samples of a sound at a rate: a file at the loudness of speech, or a tone.
-
-        Raises:
-            BadInputError: the file cannot be read, or lasts longer than ten minutes.
-        """
-        if not sound.file:
-            return _tone(sound.seconds, rate)
-        # Only here, because it needs torch.
-        from voxgrad.audio.loudness import amplify, level_gain, loudness  # noqa: PLC0415
-
-        audio = resample(read_audio(self._path(sound.file)), rate)
-        if audio.seconds > _LONGEST_SOUND:
-            raise BadInputError(f"{sound.file} lasts longer than ten minutes", "Shorten it.")
-        gain = level_gain(audio, loudness(audio), AudioSpec()) + sound.decibels
-        samples = amplify(audio, gain).samples
-        peak = float(np.abs(samples).max(initial=0.0))
-        return samples if peak <= 1 else samples / np.float32(peak)
-
-    def _path(self, file: str) -> Path:
-        """Where a sound lies: in the text's own folder or below it, wherever links lead."""
-        plain = PurePosixPath(file)
-        outside = plain.is_absolute() or ".." in plain.parts or PureWindowsPath(file).is_absolute()
-        if outside or ":" in file or self.folder is None:
-            raise BadInputError(f"{file} is not beside the text", "Move it there, and give only its name.")
-        path = on_disk(self.folder / file)
-        if not path.is_file():
-            raise BadInputError(f"the sound {path} does not exist", "Put it beside the text.")
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise BadInputError(f"{file} is a link to another folder", "Put the file itself beside the text.")
-        return path
 
 
 @dataclass(frozen=True)
@@ -479,8 +357,7 @@ class SpeechJob:
             return replace(spoken, samples=self.level(item, spoken.samples))
 
         items = (item for text in ([self.text] if texts is None else texts) for item in readable(text))
-        front_end = partial(cast.front_end, self.synthesis.language)
-        return speak(items, front_end, speak_item, rate, self.delivery, self.seed, after)
+        return speak(items, cast.front_end(self.synthesis.language), speak_item, rate, self.delivery, self.seed, after)
 
     def level(self, item: Passage | Sound, samples: Samples) -> Samples:
         """The samples of an item with the loudness and the peak that are asked for."""
@@ -535,9 +412,3 @@ class SpeechJob:
             **self.voice.credits,
             **self.voice.engine_settings,
         )
-
-
-def _tone(seconds: float, rate: int) -> Samples:
-    time = np.arange(round(seconds * rate)) / rate
-    slope = np.minimum(1.0, np.minimum(time, time[-1] - time) / _TONE_FADE)
-    return np.asarray(_TONE_LEVEL * slope * np.sin(2 * np.pi * _TONE * time), np.float32)
