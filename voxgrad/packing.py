@@ -23,6 +23,8 @@ from voxgrad.errors import IntegrityError
 
 WEIGHTS: Final = "weights.safetensors"
 """The file of a base, a voice or a vocoder."""
+EMBEDDING: Final = "spk_emb.weight"
+"""The tensor of the speakers' embeddings."""
 DIFFERENCE: Final = "difference.safetensors"
 """The file of a voice that needs the weights of its base."""
 RANK: Final = 32
@@ -111,13 +113,20 @@ class Weights(Mapping[str, Packed | Array]):
         path: the file.
         base: the weights that it is the difference from; None: it is all that there is.
         left_out: what the names of tensors begin with that are the base's all the same.
+        embedding: the weights whose speaker embedding takes the place of the base's; None: the base's own.
 
     Raises:
         IntegrityError: it cannot be read.
     """
 
-    def __init__(self, path: Path, base: "Weights | None" = None, left_out: tuple[str, ...] = ()) -> None:
-        self.path, self.base = path, base
+    def __init__(
+        self,
+        path: Path,
+        base: "Weights | None" = None,
+        left_out: tuple[str, ...] = (),
+        embedding: "Weights | None" = None,
+    ) -> None:
+        self.path, self.base, self._embedding = path, base, embedding
         try:
             file: Any = safe_open(path, "numpy")
             names = set(file.keys())
@@ -135,16 +144,16 @@ class Weights(Mapping[str, Packed | Array]):
         return sum(1 for _ in self)
 
     def __getitem__(self, name: str) -> Packed | Array:
-        if self.base is not None:
-            return self.floats(name) if self._changes(name) else self.base[name]
+        if (source := self._source(name)) is not None:
+            return self.floats(name) if self._changes(name) else source[name]
         return self._tensor(name)
 
     def floats(self, name: str) -> Array:
         """A tensor in float32, with all bits that there are."""
-        if self.base is None:
+        if (source := self._source(name)) is None:
             found = self[name]
             return found.values if isinstance(found, Packed) else np.asarray(found, np.float32)
-        values = self.base.floats(name)
+        values = source.floats(name)
         if name + _ADDED in self._held:
             values = values + self._file.get_tensor(name + _ADDED).astype(np.float32)
         elif name + _UP in self._held:
@@ -157,10 +166,15 @@ class Weights(Mapping[str, Packed | Array]):
 
     def integers(self, name: str) -> Packed:
         """A matrix in 8-bit integers; of a packed one, the low halves are not read."""
-        if self.base is not None and not self._changes(name):
-            return self.base.integers(name)
-        found = self._tensor(name, low=False) if self.base is None else self.floats(name)
+        source = self._source(name)
+        if source is not None and not self._changes(name):
+            return source.integers(name)
+        found = self._tensor(name, low=False) if source is None else self.floats(name)
         return found if isinstance(found, Packed) else Packed.of(found, low=False)
+
+    def _source(self, name: str) -> "Weights | None":
+        """What a tensor is the difference from; None where it is all that there is."""
+        return self.base if self._embedding is None or name != EMBEDDING else self._embedding
 
     def _changes(self, name: str) -> bool:
         return any(name + part in self._held for part in (_UP, _ADDED, _ROWS))

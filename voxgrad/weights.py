@@ -13,6 +13,7 @@ from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
+from voxgrad.store.manifest import Parent
 from voxgrad.store.store import Store
 from voxgrad.text.languages import language_of
 from voxgrad.text.symbols import ENGLISH
@@ -22,8 +23,9 @@ LANGUAGE: Final = "language"
 SOUND: Final = ("encoder.proj_m.", "frame_prior.mean_", "decoder.")
 """What the names of the parameters begin with that make the sound: the means and the score network.
 
-In a voice, they are the person's in every language, and only what reads, times and intonates is the language's: see
-docs/research/languages.md.
+In a voice, they are the person's in every language, and only what reads, times and intonates is the language's. In a
+language that the person was not heard in, the speaker embedding is that of the speaker of the base which the voice
+began as: fitted to a minute of English, it lies where no other language was learnt. See docs/research/languages.md.
 """
 InLanguage = tuple[Artifact, str]
 """What teaches a language, and its code."""
@@ -81,8 +83,11 @@ def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify
     made = artifact if language is None else language[0]
     place = made.path if verify else made.directory.joinpath
     if language is not None:
-        left_out = SOUND if artifact.kind == "voice" else ()
-        return Weights(place(DIFFERENCE), weights_of(artifact, verify=verify), left_out)
+        spoken, in_voice = weights_of(artifact, verify=verify), artifact.kind == "voice"
+        foreign = in_voice and acoustic_spec_of(artifact).text.language != language[1]
+        base = _in_store_of(artifact, language[0].parent("base")) if foreign else None
+        embedding = None if base is None else weights_of(base, verify=verify)
+        return Weights(place(DIFFERENCE), spoken, SOUND if in_voice else (), embedding)
     if not any(file.path == DIFFERENCE for file in artifact.manifest.files):
         return Weights(place(WEIGHTS))
     return Weights(place(DIFFERENCE), weights_of(base_of(artifact), verify=verify))
@@ -95,7 +100,10 @@ def base_of(artifact: Artifact) -> Artifact:
         BadInputError: it is not in the store.
         IntegrityError: the manifest names none.
     """
-    parent = artifact.parent("base")
+    return _in_store_of(artifact, artifact.parent("base"))
+
+
+def _in_store_of(artifact: Artifact, parent: Parent) -> Artifact:
     found = _trained(Store.open(artifact.directory.parents[3]), parent.digest)
     if found is not None:
         return found

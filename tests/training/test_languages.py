@@ -117,6 +117,14 @@ def test_a_clone_in_one_language_speaks_all(taught, done, tmp_path):
         of_base = weights_of(base, (language, "es")).floats(name) - weights_of(base).floats(name)
         assert of_base.any()
         np.testing.assert_allclose(of_voice, 0 if name.startswith("decoder") else of_base, atol=1e-5)
+    # Where nobody heard the person, the speaker is the one of the base that the voice began as.
+    row = voice.manifest.settings["acoustic"]["speakers"][voice.manifest.settings["acoustic"]["voice"]]
+    of_voice, of_base = (
+        [weights_of(made, (language, code)).floats("spk_emb.weight")[row] for code in ("es", "it")]
+        for made in (voice, base)
+    )
+    assert not np.array_equal(of_voice[0], of_base[0])
+    assert np.array_equal(of_voice[1], of_base[1])
     speaking = ("--voice", "es", "--vocoder", "griffinlim", "-q")
     done("say", "El sol es cálido.", "-o", "own.wav", *speaking)
     done("say", "The sun is warm.", "--language", "en", "-o", "english.wav", *speaking)
