@@ -77,6 +77,13 @@ def test_a_clip_whose_word_stands_out_is_doubted_with_the_word():
     )
 
 
+@pytest.mark.parametrize(("words", "backwards", "doubted"), [(3, -20.0, True), (3, -50.0, False), (2, -20.0, False)])
+def test_a_clip_alone_is_doubted_where_its_words_fit_better_backwards(words, backwards, doubted):
+    said = tuple(WordScore(word, 0, 5, -30.0) for word in ("new", "house", "came")[:words])
+    found = find_outliers({"alone": TranscriptScore(-30.0, backwards, 0.3, said, ())}, CheckSpec())["alone"]
+    assert bool(found.reason and found.words) == doubted
+
+
 def test_likelihoods_are_of_every_second_frame():
     likelihoods = phone_likelihoods(torch.randn(80, 101, generator=torch.Generator().manual_seed(0)))
     assert likelihoods.shape == (51, len(CLASSES))

@@ -24,6 +24,8 @@ _NARROWEST = 2.0  # nats a frame: below, clips do not differ by anything that is
 _NARROWEST_GAIN = 2.0  # nats
 _BROKEN = 4.0
 _UNUSUAL_RHYTHM = 6.0
+_FEWEST_WORDS = 3
+_WRONG = "the text may be wrong: the same words in reverse order fit the recording better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,14 @@ class Outlier:
 
 
 def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dict[str, Outlier]:
-    """Compares the clips of one speaker, by id, with each other; of fewer than `FEWEST` none is doubted.
+    """Compares the clips of one speaker, by id, with each other; of fewer than `FEWEST`, each with its words backwards.
 
     A clip is doubted where its text explains it worse than usual and is hardly better than the same words
     backwards: the less it is better, the less worse it has to be. A noisy clip has the first alone, a text of one
     word the second.
     """
     if len(fits) < FEWEST:
-        return {name: Outlier(0.0, "", "") for name in fits}
+        return {name: _alone(fit) for name, fit in fits.items()}
     likelihoods = np.array([fit.likelihood for fit in fits.values()])
     rhythms = _deviations(np.array([fit.duration_deviation for fit in fits.values()]), 0.05)
     usual_margin = float(np.median([fit.margin for fit in fits.values()]))
@@ -66,6 +68,12 @@ def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dic
             reason, words_broken = "a word of the text may be wrong", _said(suspect)
         found[name] = Outlier(round(float(below), 2), reason, words_broken)
     return found
+
+
+def _alone(fit: TranscriptScore) -> Outlier:
+    """A clip without others; of one or two words, the order tells nothing."""
+    wrong = len(fit.words) >= _FEWEST_WORDS and fit.margin < 0
+    return Outlier(0.0, _WRONG, breaking(fit.words, -np.inf)) if wrong else Outlier(0.0, "", "")
 
 
 def usual_gains(clips: Sequence[Sequence[Suspect]]) -> dict[str, tuple[float, float]]:
