@@ -74,13 +74,8 @@ class FramePrior(nn.Module):
         nn.init.zeros_(self.mean_output.bias)
 
     def mean_parameters(self) -> list[nn.Parameter]:
-        """Those of the frame-level mean."""
+        """Those of the frame-level mean; the others are the pitch predictor's."""
         parts = (self.mean_input, self.mean_blocks, self.mean_norm, self.mean_output)
-        return [parameter for part in parts for parameter in part.parameters()]
-
-    def pitch_parameters(self) -> list[nn.Parameter]:
-        """Those of the pitch predictor."""
-        parts = (self.pitch_input, self.pitch_blocks, self.pitch_norm, self.pitch_output)
         return [parameter for part in parts for parameter in part.parameters()]
 
     def inputs(self, hidden: Tensor, mu_y: Tensor, position: Tensor, speaker: Tensor | None) -> Tensor:

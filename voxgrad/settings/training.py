@@ -37,9 +37,6 @@ class StageSpec(ScheduleSpec):
     pitch: bool = True
     """Whether the pitch predictor learns with the decoder. Of minutes of speech it learns their melodies, and unlearns
     how other sentences go."""
-    sound: bool = True
-    """Whether what makes the sound learns with encoder and decoder: the means and the score network. What reads, times
-    and intonates learns through them otherwise (``convnext``)."""
     crop: int | None = Field(default=128, ge=8, multiple_of=4)
     """Frames of each utterance that the decoder sees (null: all). The encoder always sees all."""
     alignment: Literal["every_step", "frozen"] | Annotated[int, Field(ge=2)] = "frozen"

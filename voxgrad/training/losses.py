@@ -80,16 +80,14 @@ def parameters_of(model: GradTTS, stage: StageSpec) -> dict[str, list[nn.Paramet
     """The parameters that a stage trains, by part; gradients are switched off for all others."""
     durations = list(model.encoder.proj_w.parameters())
     kept_apart = {id(parameter) for parameter in durations}
-    kept_apart |= set() if stage.sound else {id(parameter) for parameter in model.encoder.proj_m.parameters()}
     parts = {
         "encoder": [p for p in model.encoder.parameters() if id(p) not in kept_apart],
         "durations": durations,
-        "decoder": list(model.decoder.estimator.parameters()) if stage.sound else [],
+        "decoder": list(model.decoder.estimator.parameters()),
     }
     if model.frame_prior is not None:
         prior = model.frame_prior
-        parts["decoder"] += prior.mean_parameters() if stage.sound else []
-        parts["decoder"] += prior.pitch_parameters() if stage.pitch else []
+        parts["decoder"] += list(prior.parameters() if stage.pitch else prior.mean_parameters())
     if model.spec.n_spks > 1:
         parts["encoder" if model.spec.condition_encoder else "decoder"] += list(model.spk_emb.parameters())
     model.requires_grad_(requires_grad=False)
@@ -271,20 +269,17 @@ def _duration_error(prior: Prior, durations: Tensor, tokens: Tensor) -> float:
 def frame_losses(model: GradTTS, crops: Crops, t: Tensor, noise: Tensor) -> Losses:
     """The losses of crops under recorded durations and pitch, at times t (batch,).
 
-    The score network sees the mean detached: its gradient would move the mean, which the prior is around. It and the
-    pitch predictor have a loss where they learn.
+    The score network sees the mean detached: its gradient would move the mean, which the prior is around.
     """
     mask = length_mask(crops.lengths, crops.y.shape[2])
     mean, inputs, pitch = frame_mean(model, crops)
     condition = Condition(mean.mu.detach(), mask, None, model.speaker(crops.speakers), features=mean.features)
-    off, unsure, diffusion = None, None, None
-    if next(model.decoder.estimator.parameters()).requires_grad:
-        diffusion = model.decoder.loss(crops.y, condition, t, noise)
+    off, unsure = None, None
     if model.frame_prior is not None and model.frame_prior.pitch_output.weight.requires_grad:
         off, unsure = _pitch_losses(model.frame_prior, inputs, pitch, crops.speakers, mask.transpose(1, 2))
     return Losses(
         mean=encoder_loss("l2", mean.mu, crops.y, mask),
-        diffusion=diffusion,
+        diffusion=model.decoder.loss(crops.y, condition, t, noise),
         pitch=off,
         voicing=unsure,
     )

@@ -141,7 +141,7 @@ class GradTTSTask:
         """See :class:`TrainingTask`."""
         train = self.stages[stage].train
         if "decoder" in train:
-            return "diffusion" if self.stages[stage].sound else "mean_distance"
+            return "diffusion"
         return "prior_distance" if "encoder" in train else "duration"
 
     def alignment_of(self, clip: Clip) -> Alignment:
