@@ -76,7 +76,7 @@ NOT_RUN = {
         )
     },
     ("docs/say.md", 'voxgrad say "hello" --play'): "needs a player; tests/voice/test_delivery.py has a stand-in",
-    ("docs/say.md", 'voxgrad say "hello" --like me.wav -o hello.wav'): "clones; tests/cli/test_say_like.py does too",
+    ("docs/say.md", 'voxgrad say "hello" --like me.wav -o hello.wav'): "clones; tests/cli/test_like.py does too",
     ("docs/serve.md", "pip install 'voxgrad[serve]'"): _NETWORK,
     ("docs/serve.md", "voxgrad serve"): "runs until it is stopped; tests/server drives it",
     ("docs/serve.md", "from openai import OpenAI"): "needs a server; tests/server/test_speech_api.py has the same",

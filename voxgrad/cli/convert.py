@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxgrad.cli.say import Format
-from voxgrad.cli.shared_options import NoMetadata, Pronunciations, Seed, Session, Timings, Vocoder, Voice, command
+from voxgrad.cli.shared_options import (
+    Like,
+    NoConsentNeeded,
+    NoMetadata,
+    Pronunciations,
+    Seed,
+    Session,
+    Timings,
+    Vocoder,
+    Voice,
+    command,
+)
 from voxgrad.cli.terminal import length, section, use_of
 from voxgrad.errors import BadInputError
 
@@ -54,6 +65,8 @@ def convert(
     ] = None,
     play: Annotated[bool, typer.Option("--play", help="Play the converted speech; write no file.")] = False,
     voice: Voice = None,
+    like: Like = None,
+    no_consent_needed: NoConsentNeeded = None,
     vocoder: Vocoder = None,
     kept: "ConversionSpec",
     synthesis: "SynthesisSpec",
@@ -69,6 +82,7 @@ def convert(
 ) -> None:
     """Speak the words of a recording in another voice. Timing, melody and loudness are kept."""
     session.loading()
+    from voxgrad.cli.like import chosen_voice
     from voxgrad.cli.say_output import answer_file, play_file
     from voxgrad.onnx.runtime import KIND
     from voxgrad.preparation.speech_recognition import choose_recogniser, installed_recogniser
@@ -83,7 +97,8 @@ def convert(
         raise BadInputError("--play writes no file", "Omit -o and -d.")
     if play and timings is not None and not timings.suffix:
         raise BadInputError("there is no file for the timings to go beside", "Give --timings a file name.")
-    artifact, speaker = find_voice(session.store, voice), split_speaker(voice)[1]
+    wanted = chosen_voice(session, voice, like, synthesis.language, no_consent_needed)
+    artifact, speaker = find_voice(session.store, wanted), split_speaker(wanted)[1]
     if artifact.kind == KIND:
         raise BadInputError(
             f"{artifact} is an ONNX graph, which cannot follow timing or melody", "Use the voice that it was made from."

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voxgrad.cli.shared_options import (
+    Like,
+    NoConsentNeeded,
     NoMetadata,
     Pronunciations,
     Seed,
@@ -70,17 +72,8 @@ def say(
     play: Annotated[bool, typer.Option("--play", help="Play the speech while it is made; write no file.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Stream raw samples without a header.")] = False,
     voice: Voice = None,
-    like: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|DIR",
-            help="Speak in the voice of these recordings, which the preset instant clones once.",
-        ),
-    ] = None,
-    no_consent_needed: Annotated[
-        str | None,
-        typer.Option(metavar="WHY", help="With --like: why the voice may be cloned, such as 'my own voice'."),
-    ] = None,
+    like: Like = None,
+    no_consent_needed: NoConsentNeeded = None,
     vocoder: Vocoder = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx"],
@@ -110,6 +103,7 @@ def say(
     no_metadata: NoMetadata = False,
 ) -> None:
     """Speak a text, a file, or standard input."""
+    from voxgrad.cli.like import chosen_voice
     from voxgrad.cli.say_book import is_book, list_book, say_book
     from voxgrad.cli.say_input import SayInput, file_named, read_cast, read_input
     from voxgrad.cli.say_output import SayRequest
@@ -119,8 +113,6 @@ def say(
     for clash, message, mend in (
         (output is not None and directory is not None, "-o and -d cannot be used together", "Give one of them."),
         (ssml and markdown, "--ssml and --markdown cannot be used together", "Give one of them."),
-        (voice is not None and like is not None, "--voice and --like cannot be used together", "Give one of them."),
-        (no_consent_needed is not None and like is None, "--no-consent-needed belongs to --like", "Leave it out."),
         (raw and not stdout, "--raw streams to standard output", "Omit -o, or use -o -."),
         (play and (output or directory or raw), "--play writes no file and no stream", "Omit -o, -d and --raw."),
     ):
@@ -149,13 +141,9 @@ def say(
             lines=directory is not None,
         )
     )
-    if like is not None:
-        from voxgrad.cli.say_like import voice_like
-
-        voice = voice_like(session, like, synthesis.language, no_consent_needed)
     request = SayRequest(
         session=session,
-        voice=voice,
+        voice=chosen_voice(session, voice, like, synthesis.language, no_consent_needed),
         vocoder=vocoder,
         lexicon=lexicon,
         strict=strict,

@@ -102,7 +102,8 @@ class Session:
 
     def loading(self) -> None:
         """Show that a library is being loaded, which takes seconds, or longer on a slow disk."""
-        self.tell("loading PyTorch …")
+        if "torch" not in sys.modules:
+            self.tell("loading PyTorch …")
 
     def joined(self, after: "Session") -> "Session":
         """With the options that came after the command's name."""
@@ -118,6 +119,16 @@ class Session:
 
 Voice = Annotated[
     str | None, typer.Option(metavar="REF", help="Voice or base (default: the newest voice, or else base).")
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|DIR", help="Speak in the voice of these recordings, which the preset instant clones once."
+    ),
+]
+NoConsentNeeded = Annotated[
+    str | None,
+    typer.Option(metavar="WHY", help="With --like: why the voice may be cloned, such as 'my own voice'."),
 ]
 Vocoder = Annotated[
     str | None, typer.Option(metavar="REF", help="Vocoder, or griffinlim (default: the newest that fits).")

@@ -1,4 +1,4 @@
-"""`voxgrad say --like`: recordings are cloned once, and only with a statement."""
+"""`--like` of `say` and `convert`: recordings are cloned once, and only with a statement."""
 
 import shutil
 
@@ -47,6 +47,14 @@ def test_other_recordings_are_another_voice(furnished, done, recording, recordin
     done("say", "Hello.", "--like", recording, *AS_IS, "-o", "b.wav", code=2)
     done("say", "Hello.", "--like", recordings, *STATED, *AS_IS, "-o", "c.wav")
     assert len({voice.name for voice in furnished.list("voice")} - {"robot"}) == 2
+
+
+@pytest.mark.usefixtures("few_steps", "furnished")
+def test_a_recording_is_converted_to_the_voice_of_another(done, recording, recordings, monkeypatch):
+    monkeypatch.setattr("voxgrad.conversion.durations.LEAST_MARGIN", -1e6)  # a voice of two steps knows no text
+    source = (recordings / "wavs" / "r01.wav", "--text", "The red boat is far away.", "--vocoder", "griffinlim")
+    told = done("convert", *source, "--like", recording, *STATED, "-o", "a.wav").out
+    assert "me-" in told
 
 
 @pytest.mark.usefixtures("furnished")

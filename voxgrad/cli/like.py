@@ -1,4 +1,4 @@
-"""`voxgrad say --like`: recordings become a voice, unless they did before, and it speaks."""
+"""`--like` of `say` and `convert`: recordings become a voice, unless they did before."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,18 +14,31 @@ from voxgrad.files import explain_os_errors, sha256_of
 _DIGITS = 6
 
 
-def voice_like(session: Session, recordings: Path, language: str | None, no_consent_needed: str | None) -> str:
-    """The reference of a voice of these recordings: the one that they made before, or one that is made now.
+def chosen_voice(
+    session: Session, voice: str | None, like: Path | None, language: str | None, no_consent_needed: str | None
+) -> str | None:
+    """The reference of the voice that speaks: ``voice``, or a voice of the recordings ``like``.
 
     Args:
         session: whose store keeps dataset and voice.
-        recordings: a file, with its text beside it or not, or a folder of them.
+        voice: None where none is named.
+        like: a file, with its text beside it or not, or a folder of them. The voice that they made before is found.
         language: that is spoken, and that of the recordings; None and ``auto``: they are in English.
         no_consent_needed: why none is, as for `prepare`; a person at the terminal is asked.
 
     Raises:
         BadInputError: there are no such recordings, they cannot be used, or nobody said that the voice may be cloned.
     """
+    if no_consent_needed is not None and like is None:
+        raise BadInputError("--no-consent-needed belongs to --like", "Leave it out.")
+    if like is None:
+        return voice
+    if voice is not None:
+        raise BadInputError("--voice and --like cannot be used together", "Give one of them.")
+    return _cloned(session, like, language, no_consent_needed)
+
+
+def _cloned(session: Session, recordings: Path, language: str | None, no_consent_needed: str | None) -> str:
     from voxgrad.cli.prepare import statement
     from voxgrad.text.languages import AUTO, known_language
     from voxgrad.text.symbols import ENGLISH
