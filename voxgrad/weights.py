@@ -84,9 +84,9 @@ def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify
     place = made.path if verify else made.directory.joinpath
     if language is not None:
         spoken, in_voice = weights_of(artifact, verify=verify), artifact.kind == "voice"
-        foreign = in_voice and acoustic_spec_of(artifact).text.language != language[1]
-        base = _in_store_of(artifact, language[0].parent("base")) if foreign else None
-        embedding = None if base is None else weights_of(base, verify=verify)
+        embedding = None
+        if in_voice and own_language(artifact) != language[1]:
+            embedding = weights_of(_in_store_of(artifact, language[0].parent("base")), verify=verify)
         return Weights(place(DIFFERENCE), spoken, SOUND if in_voice else (), embedding)
     if not any(file.path == DIFFERENCE for file in artifact.manifest.files):
         return Weights(place(WEIGHTS))

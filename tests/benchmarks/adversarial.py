@@ -73,3 +73,10 @@ def generated_loss(
         matched = sum((a - b.detach()).abs().mean() for a, b in zip(features, wanted, strict=True))
         loss = loss + weight * (2 * (1 - said).square().mean() + 4 * matched)
     return loss
+
+
+def energy_distance(fake: Tensor, other: Tensor, real: Tensor, condition: Condition) -> Tensor:
+    """Of two samples and a recording, frame by frame (Gritsenko et al., 2020); least where samples spread alike."""
+    apart = [(a - b).square().sum(1).add(1e-6).sqrt() for a, b in ((fake, real), (other, real), (fake, other))]
+    frames = condition.mask[:, 0]
+    return (0.5 * (apart[0] + apart[1] - apart[2]) * frames).sum() / frames.sum() / 9

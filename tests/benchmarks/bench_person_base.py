@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 from adversarial import discriminators, generate, generated_loss, judged_loss, starts
-from bench_person import (
+from person_adaptation import (
     BATCH,
     Average,
     condition_of,

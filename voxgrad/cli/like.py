@@ -1,7 +1,7 @@
 """`--like` of `say` and `convert`: recordings become a voice, unless they did before."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -45,7 +45,8 @@ def _cloned(session: Session, recordings: Path, language: str | None, no_consent
 
     if not recordings.exists():
         raise BadInputError(f"there is no file or folder {recordings}", "Give a recording, or a folder of recordings.")
-    name = _name(recordings.resolve())
+    files = _files(recordings.resolve())
+    name = _name(recordings.resolve(), files)
     if any(voice.name == name for voice in session.store.list("voice")):
         return name
     consent = statement(session, recordings, None, None, no_consent_needed)
@@ -54,21 +55,21 @@ def _cloned(session: Session, recordings: Path, language: str | None, no_consent
             f"nobody has said that the voice of {recordings} may be cloned",
             'State why: --no-consent-needed "my own voice"; for the consent of someone else, use voxgrad prepare.',
         )
-    session.loading()
     spoken = ENGLISH if language is None or language == AUTO else known_language(language)
+    session.loading()
     from voxgrad.clone import clone
     from voxgrad.preparation.speech_recognition import best_recogniser
     from voxgrad.presets import load_preset
     from voxgrad.steps.prepare import Options
 
     recogniser = best_recogniser(spoken, download=True)
-    if recogniser is None and recordings.is_file() and len(_beside(recordings.resolve())) == 1:
+    if recogniser is None and recordings.is_file() and len(files) == 1:
         raise BadInputError(
             f"{recordings} has no text beside it, and no recogniser is installed",
             f"Write what is said into {recordings.with_suffix('.txt')}, or: pip install 'voxgrad[whisper]'.",
         )
     options = Options(recogniser=recogniser, consent=consent)
-    with _folder_of(recordings) as folder, session.progress() as progress:
+    with _folder_of(recordings, files) as folder, session.progress() as progress:
         clone(
             session.store,
             folder,
@@ -82,31 +83,32 @@ def _cloned(session: Session, recordings: Path, language: str | None, no_consent
     return name
 
 
-def _name(recordings: Path) -> str:
+def _files(recordings: Path) -> list[Path]:
+    """All files of a folder; or a recording, and what is called as it is, such as its text."""
+    if recordings.is_dir():
+        return sorted(path for path in recordings.rglob("*") if path.is_file())
+    return sorted(path for path in recordings.parent.iterdir() if path.is_file() and path.stem == recordings.stem)
+
+
+def _name(recordings: Path, files: Sequence[Path]) -> str:
     """Changes with the content of the recordings and texts: ``me-3f9a12``."""
     from voxgrad.store.artifact import plain_name
 
-    files = sorted(path for path in recordings.rglob("*") if path.is_file()) or _beside(recordings)
     top = recordings if recordings.is_dir() else recordings.parent
     with explain_os_errors(f"read {recordings}"):
         content = "\n".join(f"{path.relative_to(top).as_posix()} {sha256_of(path)}" for path in files)
     return f"{plain_name(recordings.stem)[:48]}-{sha256(content.encode()).hexdigest()[:_DIGITS]}"
 
 
-def _beside(recording: Path) -> list[Path]:
-    """A recording, and what is called as it is, such as its text."""
-    return sorted(path for path in recording.parent.iterdir() if path.is_file() and path.stem == recording.stem)
-
-
 @contextmanager
-def _folder_of(recordings: Path) -> Iterator[Path]:
+def _folder_of(recordings: Path, files: Sequence[Path]) -> Iterator[Path]:
     """The folder, or for one recording a temporary one with it."""
     if recordings.is_dir():
         yield recordings
         return
     with TemporaryDirectory() as temporary:
         with explain_os_errors(f"copy {recordings}"):
-            for path in _beside(recordings.resolve()):
+            for path in files:
                 shutil.copy2(path, temporary)
         try:
             yield Path(temporary)

@@ -19,7 +19,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.model.mas import log_prior
-from voxgrad.preparation.alignment import means
+from voxgrad.preparation.alignment import FEWEST_WORDS, means
 from voxgrad.text.symbols import Encoded
 
 _LONGEST: Final = 300
@@ -33,7 +33,6 @@ LEAST_MARGIN: Final = 4.5
 """Nats a frame by which a text must explain a recording better than its words backwards."""
 FASTEST, SLOWEST = 0.6, 3.0
 """Times as long as the voice would take for the words."""
-_FEWEST_WORDS: Final = 3
 _ROUNDS: Final = (0.0, 0.0, _WEIGHT, _WEIGHT)
 _NEVER: Final = -1e30
 
@@ -115,7 +114,7 @@ def _searched(expected: Sequence[_Expected], mels: Sequence[Tensor]) -> list[tup
 def _backwards(said: Encoded) -> Tensor:
     """The tokens with the words in reverse order; of fewer than three words, the tokens in reverse."""
     tokens = torch.arange(len(said.tokens))
-    if len(said.words) < _FEWEST_WORDS:
+    if len(said.words) < FEWEST_WORDS:
         return tokens.flip(0)
     edges = [0, *(word.start for word in said.words[1:]), len(tokens)]
     return torch.cat([tokens[start:stop] for start, stop in pairwise(edges)][::-1])

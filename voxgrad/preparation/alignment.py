@@ -280,7 +280,8 @@ def _likelihood(likelihoods: _Doubles, phones: NDArray[np.int64]) -> float:
     return float(_forward(likelihoods[:, phones], phones == 0)[-1, -2:].max())
 
 
-_FEWEST_WORDS = 3
+FEWEST_WORDS: Final = 3
+"""Of fewer, the reverse order tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +382,7 @@ def _backwards(encoded: Encoded, mu: Tensor, mel: Tensor) -> float:
     """The likelihood of the words' means in reverse order; of fewer than three words, of the tokens'."""
     edges = [0, *(word.start for word in encoded.words[1:]), mu.shape[1]]
     parts = [mu[:, start:stop] for start, stop in pairwise(edges)]
-    turned = torch.cat(parts[::-1], 1) if len(parts) >= _FEWEST_WORDS else mu.flip(1)
+    turned = torch.cat(parts[::-1], 1) if len(parts) >= FEWEST_WORDS else mu.flip(1)
     _, residual = _aligned(turned, mel)
     return round(float(-0.5 * residual.square().sum(0).mean()), 3)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxgrad.errors import BadInputError
-from voxgrad.preparation.alignment import Suspect, TranscriptScore, WordScore
+from voxgrad.preparation.alignment import FEWEST_WORDS, Suspect, TranscriptScore, WordScore
 from voxgrad.preparation.recording import PreparedClip
 from voxgrad.settings import CheckSpec
 
@@ -24,7 +24,6 @@ _NARROWEST = 2.0  # nats a frame: below, clips do not differ by anything that is
 _NARROWEST_GAIN = 2.0  # nats
 _BROKEN = 4.0
 _UNUSUAL_RHYTHM = 6.0
-_FEWEST_WORDS = 3
 _WRONG = "the text may be wrong: the same words in reverse order fit the recording better"
 
 
@@ -72,7 +71,7 @@ def find_outliers(fits: Mapping[str, TranscriptScore], checks: CheckSpec) -> dic
 
 def _alone(fit: TranscriptScore) -> Outlier:
     """A clip without others; of one or two words, the order tells nothing."""
-    wrong = len(fit.words) >= _FEWEST_WORDS and fit.margin < 0
+    wrong = len(fit.words) >= FEWEST_WORDS and fit.margin < 0
     return Outlier(0.0, _WRONG, breaking(fit.words, -np.inf)) if wrong else Outlier(0.0, "", "")
 
 
