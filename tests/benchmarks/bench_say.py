@@ -146,8 +146,8 @@ def growth(model: GradTTS, tokens: torch.Tensor, vocoder) -> list[str]:
     return lines
 
 
-OTHERS = "\n## Other measurements\n"
-"""This heading of the page and everything after it are kept."""
+HEADING = "\n## PyTorch beside the plain path\n"
+"""Of the page: it and everything after it are written anew."""
 
 
 def main() -> None:
@@ -167,7 +167,7 @@ def main() -> None:
     torch.manual_seed(0)
     official = GradTTS(ModelSpec()).eval()
     command = f"python tests/benchmarks/bench_say.py --repeats {given.repeats} --threads {given.threads}"
-    lines = [f"# Benchmarks\n\nWritten by `make bench`: `{command}`, torch {torch.__version__}.", EXPLAINED]
+    lines = [f"{HEADING}\nWritten by `make bench`: `{command}`, torch {torch.__version__}.", EXPLAINED]
     # Growth first: peak memory never falls again.
     rounded = acoustic.speaking("auto")
     grown = growth(rounded, tokens, vocoder)
@@ -178,7 +178,7 @@ def main() -> None:
     print(text)
     if given.write is not None:
         before = given.write.read_text(encoding="utf-8") if given.write.exists() else ""
-        given.write.write_text(text + "".join(before.partition(OTHERS)[1:]), encoding="utf-8")
+        given.write.write_text(before.partition(HEADING)[0] + text, encoding="utf-8")
 
 
 if __name__ == "__main__":
