@@ -14,7 +14,7 @@ _STEP = re.compile(r"^( *)- `(voxgrad[\w.]+)`", re.MULTILINE)
 PACKAGE = Path(__file__).parent.parent / "voxgrad"
 LEVELS = (
     {"", "errors", "events", "files", "settings", "options", "presets", "samplers", "textgrid", "device", "threads"}
-    | {"packing", "theme", "unicode"},
+    | {"packing", "postfilter", "theme", "unicode"},
     {"text", "transcripts", "audio", "model", "store", "documents", "pictures"},
     {"weights"},
     {"acoustic_model"},

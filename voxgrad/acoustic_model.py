@@ -10,7 +10,7 @@ from voxgrad.device import computes_bfloat16, rounded_copy
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.model.checkpoint import build_strict, read_weights, save_weights
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.packing import WEIGHTS
+from voxgrad.packing import DETAIL_GAINS, WEIGHTS
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
@@ -56,6 +56,8 @@ def load_acoustic_model(artifact: Artifact, language: InLanguage | None = None) 
     weights = read_weights(weights_of(artifact, language))
     try:
         spec = acoustic_spec_of(artifact, language)
+        if spec.model.decoder == "convnext":  # weights from before there were gains
+            weights.setdefault(DETAIL_GAINS, torch.ones(spec.model.n_spks, spec.model.n_feats))
         model = build_strict(lambda: GradTTS(spec.model), weights, artifact.ref)
     except BadInputError as error:
         # They are no input of the user, but were published so.

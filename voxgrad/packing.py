@@ -25,6 +25,8 @@ WEIGHTS: Final = "weights.safetensors"
 """The file of a base, a voice or a vocoder."""
 EMBEDDING: Final = "spk_emb.weight"
 """The tensor of the speakers' embeddings."""
+DETAIL_GAINS: Final = "frame_prior.detail_gains"
+"""The tensor of the speakers' gains of the postfilter."""
 DIFFERENCE: Final = "difference.safetensors"
 """The file of a voice that needs the weights of its base."""
 RANK: Final = 32
@@ -112,7 +114,7 @@ class Weights(Mapping[str, Packed | Array]):
     Args:
         path: the file.
         base: the weights that it is the difference from; None: it is all that there is.
-        left_out: what the names of tensors begin with that are the base's all the same.
+        left_out: what the names of tensors begin with that are the base's all the same, but for rows that it has not.
         embedding: the weights whose speaker embedding takes the place of the base's; None: the base's own.
 
     Raises:
@@ -130,7 +132,8 @@ class Weights(Mapping[str, Packed | Array]):
         try:
             file: Any = safe_open(path, "numpy")
             names = set(file.keys())
-            self._file, self._held = file, {name for name in names if not name.startswith(left_out)}
+            kept = {name for name in names if name.endswith(_ROWS) or not name.startswith(left_out)}
+            self._file, self._held = file, kept
         except (SafetensorError, OSError) as error:
             message = f"{path.name} does not contain readable weights"
             raise IntegrityError(message, "Import a copy of the artifact.") from error

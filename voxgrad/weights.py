@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from voxgrad.errors import BadInputError
-from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights
+from voxgrad.packing import DETAIL_GAINS, DIFFERENCE, WEIGHTS, Weights
 from voxgrad.presets import validated
 from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
@@ -20,8 +20,8 @@ from voxgrad.text.symbols import ENGLISH
 
 LANGUAGE: Final = "language"
 """The kind of artifact that holds languages: several that were trained together."""
-SOUND: Final = ("encoder.proj_m.", "frame_prior.mean_", "decoder.")
-"""What the names of the parameters begin with that make the sound: the means and the score network.
+SOUND: Final = ("encoder.proj_m.", "frame_prior.mean_", "decoder.", DETAIL_GAINS)
+"""What the names of the parameters begin with that make the sound: the means, the score network and the postfilter.
 
 In a voice, they are the person's in every language, and only what reads, times and intonates is the language's. In a
 language that the person was not heard in, the speaker embedding is that of the speaker of the base which the voice

@@ -28,18 +28,20 @@ import torch
 import torch.nn.functional as F
 from person_adaptation import STEPS, Person, adapt, adapt_few_steps, condition_of
 from person_speech import AUDIO, CPU, RATE, Recordings, base, known_speech, recordings_of
+from reference_attention import ReferenceAttention, attend, piece
 from torch import Tensor
 
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.audio.io import Samples, Waveform
 from voxgrad.evaluation.metrics import PerceptualMetrics
 from voxgrad.events import ignore
-from voxgrad.model.gradtts import GradTTS, sharpen
+from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.postfilter import filtered
 from voxgrad.settings import AcousticSpec, SynthesisSpec
 from voxgrad.store import Store
 from voxgrad.training import speaker_adaptation
 from voxgrad.training.alignment import align_corpus
-from voxgrad.training.dataset import collate_crops, generator_for
+from voxgrad.training.dataset import Crops, collate_crops, generator_for
 from voxgrad.vocoder.choice import choose_vocoder
 from voxgrad.vocoder.registry import load_vocoder
 
@@ -138,7 +140,7 @@ class Judges:
 
     @torch.no_grad()
     def heard(self, mel: Tensor, postfilter: float = 0.2) -> Samples:
-        return self.vocoder(sharpen(mel[None], postfilter).clamp(*AUDIO.mel.range))[0].numpy()
+        return self.vocoder(filtered(mel[None], None, postfilter).clamp(*AUDIO.mel.range))[0].numpy()
 
     @cached_property
     def readers(self) -> np.ndarray:
@@ -170,6 +172,27 @@ class Judges:
         return figures
 
 
+def attended(given: argparse.Namespace, model: GradTTS, person: Person) -> ReferenceAttention | None:
+    """The attention that was asked for, in the model, looking at all that is learnt from."""
+    if given.attention is None:
+        return None
+    stored = torch.load(given.work / f"attention-{given.attention}.pt")
+    attention = attend(model, stored["statistics"])
+    attention.load_state_dict(stored["weights"])
+    attention.look_at(model, everything(person))
+    return attention
+
+
+def everything(person: Person) -> Crops:
+    """All clips that are learnt from, one after another."""
+    wanted = [(one.clip, torch.arange(one.clip.frames)) for one in person.learnt]
+    crops = [piece(Recordings(person.learnt), person.alignments, {person.name: person.row}, [one]) for one in wanted]
+    along = {"y": 2, "mu_y": 2, "hidden": 1, "position": 1, "log_f0": 1}
+    parts = {name: torch.cat([getattr(one, name) for one in crops], axis) for name, axis in along.items()}
+    lengths = torch.tensor([parts["y"].shape[2]])
+    return Crops(lengths=lengths, speakers=crops[0].speakers, **parts)
+
+
 def measure(given: argparse.Namespace, judges: Judges, name: str, arm: str) -> None:
     """Adapts the base to a person as an arm says, and writes a row for every way to sample."""
     person, model = begun(given, name), copy.deepcopy(base().model)
@@ -177,24 +200,36 @@ def measure(given: argparse.Namespace, judges: Judges, name: str, arm: str) -> N
         model.load_state_dict(torch.load(given.work / f"base-{given.base}.pt"), strict=False)
     model.load_state_dict(person.weights, strict=False)
     model.frame_prior.pitch_statistics[person.row] = person.pitch
+    attention = attended(given, model, person)
     if arm in {"recorded", "copied"}:
         found = [(one.mel, one.mel) for one in person.judged]
     settings = {"steps": given.steps} | ARMS.get(arm, {})
     after, also = settings.pop("after", None), settings.pop("also", ())
     cached = given.work / f"clone-{name}-{given.base}-{'full' if after else arm}-{given.steps}-{given.seed}.pt"
+    if attention is not None:
+        cached = cached.with_stem(f"{cached.stem}-{given.attention}")
     began = time.process_time()
     if cached.exists():
         model.load_state_dict(torch.load(cached))
     elif arm in ARMS:
-        adapt(model, person, seed=given.seed, **settings)
+        adapt(model, person, seed=given.seed, attention=attention, **settings)
         torch.save(model.state_dict(), cached)
     if after:
         adapt_few_steps(given, model, person, after, also)
+    if attention is not None:
+        attention.look_at(model, everything(person))
     seconds = time.process_time() - began
     for temperature, steps in given.sampling:
         if arm in ARMS:
             found = spoken(model, person, temperature, steps)
-        row = {"base": given.base, "arm": arm, "person": name, "seed": given.seed, "temperature": temperature}
+        row = {
+            "base": given.base,
+            "attention": given.attention,
+            "arm": arm,
+            "person": name,
+            "seed": given.seed,
+            "temperature": temperature,
+        }
         row |= {"evaluations": steps, "steps": given.steps, "after": given.after, "seconds": round(seconds, 1)}
         row |= distances(person, found)
         if steps:
@@ -218,6 +253,7 @@ def main() -> None:
     parser.add_argument("--arms", required=True, help=f"recorded, copied, {', '.join(ARMS)}")
     parser.add_argument("--people", default="lj,163")
     parser.add_argument("--base", default="english")
+    parser.add_argument("--attention", help="of reference_attention.py")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--after", type=int, default=30, help="steps of the arms few-steps and adversarial")
     parser.add_argument("--temperature", type=float, default=0.2, help="that they begin from")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from adversarial import discriminators, energy_distance, generate, generated_loss, judged_loss, starts
 from person_speech import Recording, Recordings, changed, known_speech
+from reference_attention import ReferenceAttention, drawn_pairs, pair_losses
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -100,6 +101,7 @@ def adapt(
     jitter: bool = False,
     parts: Sequence[str] = ("mean", "score"),
     seed: int = 0,
+    attention: ReferenceAttention | None = None,
 ) -> None:
     """The decoder's stage of `fast`, with what an arm changes.
 
@@ -108,6 +110,7 @@ def adapt(
         rank: of the changes to all linear layers; 0 for none.
         jitter: learn from three more copies of every clip, at slightly other pitches and formants.
         parts: what learns.
+        attention: of the model; it looks at other parts of the person's recordings, and learns nothing.
     """
     learnt, alignments = list(person.learnt), dict(person.alignments)
     drawn = random.Random(3)
@@ -124,13 +127,16 @@ def adapt(
     stage = StageSpec(train=("decoder",), steps=max(steps, 1), learning_rate=rate, warmup=20)
     corpus = Recordings(learnt)
     for step in range(steps):
-        generator = generator_for(seed, step)
-        crops = drawn_crops(corpus, alignments, {person.name: person.row}, BATCH, generator)
+        generator, rows = generator_for(seed, step), {person.name: person.row}
         model.train()
         if tuple(parts) == ("mean",):
-            loss = mean_loss(model, crops)
+            loss = mean_loss(model, drawn_crops(corpus, alignments, rows, BATCH, generator))
+        elif attention is not None:
+            pairs = drawn_pairs(corpus, alignments, rows, BATCH, generator, CROP)
+            losses = pair_losses(model, attention, pairs, generator)
+            loss = losses.mean + losses.diffusion
         else:
-            losses = decoder_losses(model, crops, generator)
+            losses = decoder_losses(model, drawn_crops(corpus, alignments, rows, BATCH, generator), generator)
             loss = losses.mean + losses.diffusion
         now = learning_rate(stage, step)
         descend(loss, optimizer, now)

@@ -5,7 +5,7 @@ import torch
 
 from voxgrad.acoustic_model import load_acoustic_model
 from voxgrad.model.diffusion import Condition, ReverseDiffusion, length_mask, official_extent
-from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations, sharpen
+from voxgrad.model.gradtts import GradTTS, Prior, predicted_durations
 from voxgrad.samplers import euler, time_grid
 from voxgrad.settings import ModelSpec, SynthesisSpec
 from voxgrad.store import Store
@@ -77,6 +77,8 @@ def test_a_batch_gives_every_utterance_what_it_gets_alone(sampler, speakers, tmp
         if trained
         else perturbed(ModelSpec(**TINY, n_spks=speakers))
     )
+    if trained:
+        model.frame_prior.detail_gains[:] = torch.linspace(0.8, 2.0, 80)
     settings = SynthesisSpec(sampler=sampler, steps=3, precision="float32")
     tokens = torch.randint(1, 148, (3, 30), generator=torch.Generator().manual_seed(0))
     lengths, rows = torch.tensor([30, 17, 9]), torch.tensor([0, 1, 2]) % speakers
@@ -141,19 +143,3 @@ def test_the_diffusion_ends_at_the_prior_and_begins_at_the_mel(model):
     near, far = (decoder.diffuse(y, mu, torch.tensor([t]), noise) for t in (0.0, 1.0))
     assert torch.equal(near, y)
     assert (far - (mu + noise)).abs().max() < 0.1
-
-
-def test_a_band_moves_away_from_the_mean_of_its_neighbours_in_every_frame_alone():
-    mel = torch.tensor([[[0.0], [4.0], [0.0], [0.0]]])
-    assert sharpen(mel, 0.5).flatten().tolist() == [-0.5, 5.0, -0.5, 0.0]
-    assert sharpen(mel, 0.0) is mel
-    ramp = torch.linspace(-5, 0, 80)[None, :, None].expand(2, -1, 7)
-    assert (sharpen(ramp, 0.5) - ramp)[:, 1:-1].abs().max() < 1e-5  # what is smooth stays
-    noise = torch.randn(1, 80, 9, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(sharpen(noise, 0.3)[..., 4:5], sharpen(noise[..., 4:5], 0.3))
-
-
-def test_networks_over_frames_are_sharpened_and_unets_are_not():
-    for decoder, strength in (("convnext", 0.2), ("unet", 0.0)):
-        assert SynthesisSpec().resolve_defaults(ModelSpec(decoder=decoder)).postfilter == strength
-        assert SynthesisSpec(postfilter=0.4).resolve_defaults(ModelSpec(decoder=decoder)).postfilter == 0.4

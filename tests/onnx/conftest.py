@@ -46,6 +46,8 @@ def _acoustic(**changes) -> AcousticModel:
         for parameter in network.parameters():
             if not parameter.any():
                 parameter.normal_(std=0.02)
+        if network.frame_prior is not None:
+            network.frame_prior.detail_gains.uniform_(0.8, 2.0)
         network.encoder.proj_w.proj.bias.fill_(0.9)
         network.encoder.proj_m.bias.fill_(-4.0)
     return AcousticModel(network, spec)

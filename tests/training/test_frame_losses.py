@@ -11,8 +11,9 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, StageSpec, TextSpec, TrainSpec
 from voxgrad.training import speaker_adaptation
+from voxgrad.training.alignment import align_corpus
 from voxgrad.training.losses import validate
-from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_pitch, nearest_row
+from voxgrad.training.speaker_adaptation import adaptation_cost, fit_embedding, match_detail, match_pitch, nearest_row
 from voxgrad.training.task import GradTTSTask
 
 CPU = torch.device("cpu")
@@ -164,3 +165,21 @@ def test_a_speakers_pitch_is_taken_over(measured):
     assert 4.5 < mean < 5.0
     assert deviation > 0.05
     assert model.frame_prior.pitch_statistics[0, 0] == 5.0
+
+
+def test_gains_of_the_postfilter_are_what_detail_lacks(measured, monkeypatch):
+    torch.manual_seed(0)
+    model, heard = GradTTS(SPEC), iter(measured.clips)
+    found = align_corpus(model, measured, ROWS, CPU)
+
+    def half_as_much(start, condition, settings, noise):
+        mel = torch.zeros_like(start)
+        clip = next(heard)
+        mel[0, :, : clip.frames] = measured.mel(clip) / 2
+        return mel
+
+    monkeypatch.setattr(model.decoder, "sample", half_as_much)
+    match_detail(model, measured, found, ROWS, CPU)
+    assert torch.allclose(model.frame_prior.detail_gains[ROWS["ann"]], torch.tensor(2.0), atol=0.01)
+    others = [row for row in range(SPEC.n_spks) if row != ROWS["ann"]]
+    assert (model.frame_prior.detail_gains[others] == 1).all()

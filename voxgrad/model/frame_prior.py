@@ -54,6 +54,8 @@ class FramePrior(nn.Module):
     """(PITCH_BINS, n_feats), see `harmonic_table`."""
     pitch_statistics: Tensor
     """(n_spks, 2), mean and deviation of every speaker's ln F0."""
+    detail_gains: Tensor
+    """(n_spks, n_feats), of every speaker, for the postfilter; see `voxgrad.postfilter`."""
 
     def __init__(self, spec: ModelSpec, inner: int) -> None:
         super().__init__()
@@ -61,6 +63,7 @@ class FramePrior(nn.Module):
         self.register_buffer("harmonics", torch.zeros(PITCH_BINS, spec.n_feats))
         self.register_buffer("pitch_statistics", torch.full((spec.n_spks, 2), _DEVIATION))
         self.pitch_statistics[:, 0].fill_(_MEAN)
+        self.register_buffer("detail_gains", torch.ones(spec.n_spks, spec.n_feats))
         self.pitch_input = nn.Linear(inner + spec.n_feats + POSITION_FEATURES + speaker, channels)
         self.pitch_blocks = nn.ModuleList(ConvNeXtBlock(channels) for _ in range(spec.pitch_blocks))
         self.pitch_norm = nn.LayerNorm(channels)

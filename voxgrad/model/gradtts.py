@@ -22,6 +22,7 @@ from voxgrad.model.diffusion import (
 )
 from voxgrad.model.encoder import TextEncoder
 from voxgrad.model.frame_prior import FramePrior, Pitch, expand, frame_positions, gather_tokens
+from voxgrad.model.postfilter import filtered
 from voxgrad.settings import ModelSpec, SynthesisSpec
 
 
@@ -124,6 +125,12 @@ class GradTTS(nn.Module):
             raise ValueError("a multi-speaker model needs speaker ids")
         return self.spk_emb(speakers)
 
+    def detail_gains(self, speakers: Tensor | None) -> Tensor | None:
+        """The postfilter's gains for speaker ids (batch,): (batch, n_feats); None without a frame-level mean."""
+        if self.frame_prior is None:
+            return None
+        return self.frame_prior.detail_gains[:1] if speakers is None else self.frame_prior.detail_gains[speakers]
+
     def encode(self, tokens: Tensor, lengths: Tensor, speakers: Tensor | None = None) -> Prior:
         """Encodes padded texts: (batch, tokens) ids, (batch,) lengths, (batch,) speaker ids or None."""
         mask = length_mask(lengths, tokens.shape[1])
@@ -199,7 +206,11 @@ class GradTTS(nn.Module):
         start = temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
         with autocast(mu_y.device, settings.precision):
             mel = self.decoder.sample(start, condition, settings, noise)
-        mel = sharpen(mel, settings.postfilter or 0.0)
+        if mask is not None:  # the filter shall see what it would at the end of an utterance that is alone
+            index = torch.arange(frames, device=mel.device).expand(len(mel), 1, -1)
+            mel = mel.gather(2, index.minimum(frame_lengths[:, None, None] - 1).expand_as(mel))
+        mel = filtered(mel, self.detail_gains(speakers), settings.postfilter or 0.0)
+        mel = mel if mask is None else mel * mask
         longest = int(frame_lengths.max())
         return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
 
@@ -295,19 +306,3 @@ def predicted_durations(prior: Prior, scale: float | Tensor, rounding: Literal["
         border = ((frames * scale).clamp(min=1.0) * mask).cumsum(1, dtype=torch.float64).float().round()
     border = border.long()
     return border - F.pad(border, (1, 0))[:, :-1]
-
-
-def sharpen(mel: Tensor, strength: float) -> Tensor:
-    """Gives a predicted mel (batch, n_feats, frames) some of the contrast back that averaging took.
-
-    A network that is trained by squared errors predicts means, and a mean over what a band may be is smoother than any
-    of them. Statistical synthesis has long met that with a filter before the vocoder: Koishida et al. (1995) sharpen
-    formants in the cepstrum, Toda and Tokuda (2007) restore the global variance. Here bands move away from their
-    neighbours: ``strength`` is the share of the distance from the mean, in which the band itself counts twice. See
-    docs/synthesis.md.
-    """
-    if strength == 0:
-        return mel
-    padded = F.pad(mel, (0, 0, 1, 1), mode="replicate")
-    around = (padded[:, :-2] + padded[:, 2:]) / 2
-    return mel + strength / 2 * (mel - around)

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import copy_with
 from voxgrad.model.diffusion import FRAME_MULTIPLE, Condition
-from voxgrad.model.gradtts import GradTTS, frame_prosody, predicted_durations, sharpen
+from voxgrad.model.gradtts import GradTTS, frame_prosody, predicted_durations
+from voxgrad.model.postfilter import filtered
 from voxgrad.onnx.fourier import FourierTransform
 from voxgrad.settings import SynthesisSpec
 from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PUNCTUATION, SPACE
@@ -132,7 +133,7 @@ class SpeechGraph(nn.Module):
         drawn = noise[torch.arange(count) % noise.shape[0]].reshape(1, self.spec.model.n_feats, -1)
         start = temperature * drawn + mu
         mel = model.decoder.sample(start, condition, self.settings, lambda: drawn)
-        mel = sharpen(mel, self.spec.model.postfilter).clamp(*self.spec.mel.range)
+        mel = filtered(mel, model.detail_gains(speaker), self.spec.model.postfilter).clamp(*self.spec.mel.range)
         return self.vocoder(mel).reshape(1, -1), durations, mel
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from voxgrad.errors import BadInputError, IntegrityError
 from voxgrad.onnx.file import external_initializers, read
 from voxgrad.onnx.runtime import NetworkOutput, Noise, default_threads, open_session, runtime
-from voxgrad.packing import Array, Packed, Weights, as_matrix
+from voxgrad.packing import DETAIL_GAINS, Array, Packed, Weights, as_matrix
+from voxgrad.postfilter import filtered
 from voxgrad.samplers import SAMPLERS, Schedule, time_grid
 from voxgrad.settings import AcousticSpec, ModelSpec, SynthesisSpec
 from voxgrad.settings.synthesis import Quantize
@@ -114,6 +115,8 @@ class Networks:
     """Sessions of ONNX Runtime."""
     pitch: tuple[float, ...]
     """Hz, the mean of every speaker, by row."""
+    detail_gains: Array
+    """See `voxgrad.postfilter`; (n_spks, n_feats)."""
     threads: int
     version: str
     """Of ONNX Runtime."""
@@ -141,9 +144,13 @@ class Networks:
         with ThreadPoolExecutor() as pool:
             found = list(pool.map(load_network, graphs, (voice, voice, vocoder), [count] * len(graphs)))
         pitch = np.exp(voice.floats("frame_prior.pitch_statistics")[:, 0])
+        model = acoustic.model
+        gains = np.ones((model.n_spks, model.n_feats), np.float32)  # of weights from before there were any
+        if DETAIL_GAINS in {*voice}:
+            gains = voice.floats(DETAIL_GAINS)
         (prior, _), (score, _), (sound, _) = found
         size, version = sum(size for _, size in found), str(runtime().__version__)
-        return cls(acoustic, prior, score, sound, tuple(pitch.tolist()), count, version, size)
+        return cls(acoustic, prior, score, sound, tuple(pitch.tolist()), gains, count, version, size)
 
     def speak(
         self,
@@ -185,7 +192,8 @@ class Networks:
         temperature = model.temperature if synthesis.temperature is None else synthesis.temperature
         start = np.float32(temperature) * process.noise() + (mu if synthesis.start == "mu" else np.float32(0))
         mel = SAMPLERS[synthesis.sampler](process, start, time_grid(synthesis.steps or 1, synthesis.grid))
-        mel = _sharpened(mel, synthesis.postfilter or 0.0).clip(*self.acoustic.mel.range).astype(np.float32)
+        mel = filtered(mel, self.detail_gains[speaker], synthesis.postfilter or 0.0)
+        mel = mel.clip(*self.acoustic.mel.range).astype(np.float32)
         (audio,) = self.vocoder.run(None, {"mel": mel})
         return NetworkOutput(audio.reshape(-1), mel[0], tuple(durations[0].tolist()))
 
@@ -220,10 +228,3 @@ class _Process:
 
     def clear(self, x: Array) -> Array:
         return x
-
-
-def _sharpened(mel: Array, strength: float) -> Array:
-    """See `voxgrad.model.gradtts.sharpen`."""
-    padded = np.pad(mel, ((0, 0), (1, 1), (0, 0)), mode="edge")
-    around: Array = (padded[:, :-2] + padded[:, 2:]) * np.float32(0.5)
-    return mel + np.float32(strength / 2) * (mel - around)

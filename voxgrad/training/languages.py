@@ -16,7 +16,7 @@ from torch import Tensor
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.errors import BadInputError
 from voxgrad.model.gradtts import GradTTS
-from voxgrad.packing import DIFFERENCE, WEIGHTS, Weights, difference
+from voxgrad.packing import DETAIL_GAINS, DIFFERENCE, EMBEDDING, WEIGHTS, Weights, difference
 from voxgrad.settings import AcousticSpec
 from voxgrad.store import Artifact
 from voxgrad.text.ipa import IPA_IDS, IPA_VOCABULARY_SIZE, NEAREST
@@ -77,7 +77,7 @@ def extended(acoustic: AcousticModel, corpus: Corpus) -> AcousticModel:
     model = GradTTS(spec.model.model_copy(update=sizes))
     weights = dict(known)
     weights["encoder.emb.weight"] = _embedded(known["encoder.emb.weight"])
-    for name in ("spk_emb.weight", "frame_prior.pitch_statistics"):
+    for name in (EMBEDDING, "frame_prior.pitch_statistics", DETAIL_GAINS):
         if name in known:
             mean = known[name].mean(0, keepdim=True)
             weights[name] = torch.cat([known[name], mean.expand(len(new), -1)])

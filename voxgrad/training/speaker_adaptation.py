@@ -1,6 +1,9 @@
-"""Adapts a base to a new speaker before training: the row of the embedding, and the means of the mel bands."""
+"""Adapts a base to a new speaker: before training the row of the embedding and the means of the mel bands, after it the
+gains of the postfilter.
+"""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import cast
 
@@ -10,12 +13,23 @@ from torch import Tensor, nn
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import autocast
 from voxgrad.events import Advance, uncounted
-from voxgrad.model.diffusion import length_mask
+from voxgrad.model.diffusion import Condition, length_mask
 from voxgrad.model.frame_prior import expand, frame_positions, gather_tokens, recorded_pitch
 from voxgrad.model.gradtts import GradTTS
+from voxgrad.model.postfilter import detail
+from voxgrad.settings import SynthesisSpec
 from voxgrad.training.alignment import align_corpus, align_unknown_speakers, expanded
-from voxgrad.training.dataset import Alignment, Batch, Clip, Corpus, batch_of_step, collate
-from voxgrad.training.losses import encoder_loss, validate
+from voxgrad.training.dataset import (
+    Alignment,
+    Batch,
+    Clip,
+    Corpus,
+    batch_of_step,
+    collate,
+    collate_crops,
+    generator_for,
+)
+from voxgrad.training.losses import encoder_loss, frame_mean, validate
 
 _ROWS_TOGETHER = 64
 _FEWEST_ROWS = 16
@@ -25,6 +39,11 @@ _EMBEDDING_STEPS, _EMBEDDING_BATCH, _EMBEDDING_RATE = 60, 4, 0.02
 _LEARNING = 6
 """Passes that take as long as it takes to learn from a frame, on a processor."""
 _LEAST_DEVIATION = 0.05  # of ln F0: a semitone
+_DETAIL_SECONDS = 90.0
+"""Of a speaker's clips, from which the gains of the postfilter are measured."""
+_DETAIL_GAINS = (0.8, 3.0)
+_QUIET = 0.3
+"""Share of the frames of a clip that are pauses, or nearly so."""
 _STRETCH = (0.5, 2.0)
 """Recordings of speech differ by less; a base that has learnt nothing might not."""
 
@@ -243,3 +262,54 @@ def _fitted(mu: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     ratio = (y_centred.square().sum(1) / variance).sqrt()
     stretch = (slope * ratio).sqrt().clamp(*_STRETCH)
     return stretch, y_mean - stretch * mu_mean
+
+
+@torch.no_grad()
+def match_detail(
+    model: GradTTS,
+    corpus: Corpus,
+    alignments: Mapping[str, Alignment],
+    rows: Mapping[str, int],
+    device: torch.device,
+    advance: Advance = uncounted,
+) -> None:
+    """Sets the postfilter's gains of every speaker of a corpus; see `voxgrad.postfilter`.
+
+    The clips are spoken under their own durations and pitch, and the detail of every band is compared with that of
+    the recordings. What a network generates is smoother the less it heard of a person. ``advance`` is told of
+    frames that are done.
+    """
+    if model.frame_prior is None or corpus.pitch is None:
+        return
+    model.eval()
+    settings = SynthesisSpec().resolve_defaults(model.spec)
+    detailed: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    for clip in _detail_clips(corpus):
+        crops = collate_crops(corpus, [clip], alignments, None, rows, generator_for(0)).to(device)
+        with autocast(device, settings.precision):
+            mean = frame_mean(model, crops)[0]
+            mask, speaker = length_mask(crops.lengths, crops.y.shape[2]), model.speaker(crops.speakers)
+            condition = Condition(mean.mu, mask, None, speaker, features=mean.features)
+            noise = torch.randn(crops.y.shape, generator=generator_for(1)).to(device)
+            start = mean.mu + model.spec.temperature * noise
+            made = model.decoder.sample(start, condition, settings, partial(torch.clone, noise))
+        recorded, level = crops.y[..., : clip.frames], crops.y[0, :, : clip.frames].mean(0)
+        loud = level > level.quantile(_QUIET)
+        pair = (detail(mel[..., : clip.frames])[0, :, loud].float() for mel in (recorded, made))
+        detailed.setdefault(clip.speaker, []).append((next(pair), next(pair)))
+        advance(clip.frames)
+    for name, pairs in detailed.items():
+        ours, theirs = (torch.cat(mels, 1).std(1) for mels in zip(*pairs, strict=True))
+        gains = (ours / theirs.clamp(min=1e-3)).clamp(*_DETAIL_GAINS)
+        model.frame_prior.detail_gains[rows[name]] = gains
+
+
+def _detail_clips(corpus: Corpus) -> list[Clip]:
+    """The first clips of every speaker that make up `_DETAIL_SECONDS`."""
+    seconds: dict[str, float] = {}
+    chosen = []
+    for clip in corpus.clips:
+        if seconds.get(clip.speaker, 0.0) < _DETAIL_SECONDS:
+            seconds[clip.speaker] = seconds.get(clip.speaker, 0.0) + clip.seconds
+            chosen.append(clip)
+    return chosen

@@ -34,6 +34,7 @@ from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import RunRequest
+from voxgrad.training.speaker_adaptation import match_detail
 from voxgrad.training.trainer import Trainer
 
 Publish = Callable[[AcousticModel, Path], tuple[AcousticSpec, dict[str, Any]]]
@@ -258,6 +259,8 @@ def train_grad_tts(
     def write(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         scale = duration_scale(acoustic.model, task.training, acoustic.spec.speakers, task.device)
         alignments = task.alignments()
+        if any("decoder" in stage.train for stage in task.stages):
+            match_detail(acoustic.model, task.training, alignments, acoustic.spec.speakers, task.device)
         acoustic.model.to("cpu")
         written, more = publish(acoustic, directory)
         if lexicon:
