@@ -28,7 +28,7 @@ def gaussian(deviation: float) -> list[float]:
     """Weights of a Gaussian over three deviations on either side, of sum 1.
 
     >>> [round(weight, 3) for weight in gaussian(0.5)]
-    [0.0, 0.107, 0.787, 0.107, 0.0]
+    [0.0, 0.106, 0.787, 0.106, 0.0]
     """
     reach = round(3 * deviation)
     weights = [math.exp(-0.5 * (at / deviation) ** 2) for at in range(-reach, reach + 1)]

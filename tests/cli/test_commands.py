@@ -55,7 +55,7 @@ def test_each_step_writes_one_artifact_whose_digests_check(chain):
 
 def test_every_artifact_names_its_parents_by_digest(chain):
     # What its transcripts were doubted with.
-    assert [parent.ref for parent in chain.dataset.manifest.parents.values()] == ["english@v3"]
+    assert [parent.ref for parent in chain.dataset.manifest.parents.values()] == ["english@v4"]
     assert chain.base.parent("dataset").digest == chain.dataset.digest
     assert chain.voice.parent("dataset").digest == chain.dataset.digest
     assert chain.voice.parent("base").digest == chain.base.digest

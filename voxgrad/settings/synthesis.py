@@ -36,7 +36,7 @@ class SynthesisSpec(Spec):
     """Rise of the pitch at the end of yes-no questions: 0 is none. At 1 it ends two standard deviations above the
     speaker's mean. Only with models that predict pitch."""
     postfilter: float | None = Field(default=None, ge=0, le=1)
-    """Strength of the filter that sharpens the mel before the vocoder (default: 0.2; with a U-Net: 0)."""
+    """Strength of the filter that sharpens the mel before the vocoder; 0: none (default: 0.2; with a U-Net: 0)."""
     quality: Quality = Field(
         default="default",
         json_schema_extra={
