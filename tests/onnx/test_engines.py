@@ -114,6 +114,8 @@ def test_an_imported_graph_speaks(own, refused, graph, done):
     assert recipe.graph.digest == graph.digest
     assert json.loads(done("replay", "hello.wav", "-o", "again.wav", "--json").out)["identical"] is True
     assert "cannot speak with start=zero" in refused("say", "hello", "--voice", "carried", "--start", "zero")
+    assert "does not speak Spanish" in refused("say", "hola", "--voice", "carried", "--language", "es")
+    done("say", "hello", "--voice", "carried", "--language", "en-GB", "-o", "english.wav", "-q")
     assert "the graph has 2 steps" in refused("say", "hello", "--voice", "carried", "--steps", "5")
     assert "with its own vocoder" in refused("say", "hello", "--voice", "carried", "--vocoder", "pulses")
     assert "which torch cannot use" in refused("say", "hello", "--voice", "carried", "--engine", "torch")

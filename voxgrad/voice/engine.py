@@ -27,7 +27,7 @@ from voxgrad.weights import InLanguage, acoustic_spec_of, weights_of
 _PEAK: Final = 0.99
 _FREE: Final = {
     *("sampler", "quality", "steps", "temperature", "speaker", "speed"),
-    *("precision", "question_rise", "postfilter"),
+    *("precision", "question_rise", "postfilter", "language"),
 }
 """Settings that a graph takes as an input, or that it was exported with."""
 _SHORTEST_TO_SHIFT: Final = 0.1  # seconds
