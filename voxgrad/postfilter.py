@@ -57,7 +57,7 @@ def _smoothed(mel: Array) -> Array:
         weights, size = gaussian(deviation), mel.shape[axis]
         sides = [(0, 0), (0, 0), (0, 0)]
         sides[axis] = (len(weights) // 2, len(weights) // 2)
-        padded, mel = np.pad(mel, sides, mode="edge"), np.zeros_like(mel)
+        padded, mel = np.pad(mel, sides, mode="edge").swapaxes(axis, 2), np.zeros_like(mel)
         for at, weight in enumerate(weights):
-            mel += np.float32(weight) * padded.take(range(at, at + size), axis)
+            mel += np.float32(weight) * padded[..., at : at + size].swapaxes(axis, 2)
     return mel

@@ -17,7 +17,7 @@ from voxgrad.model.diffusion import Condition, length_mask
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import StageSpec
 from voxgrad.training.dataset import Alignment, Corpus, Crops, collate_crops, generator_for
-from voxgrad.training.losses import Losses, frame_losses, frame_mean
+from voxgrad.training.losses import Losses, frame_condition, frame_losses, frame_mean
 from voxgrad.training.optim import learning_rate
 
 BATCH, CROP, STEPS = 4, 96, 60
@@ -174,7 +174,7 @@ def adapt_few_steps(given: argparse.Namespace, model: GradTTS, person: Person, a
     for step in range(given.after):
         generator = generator_for(given.seed, 1000 + step)
         crops = drawn_crops(corpus, person.alignments, rows, BATCH, generator, 128)
-        condition = condition_of(model, crops) if not also else learnt_condition(model, crops)
+        condition = condition_of(model, crops) if not also else frame_condition(model, crops)
         fake = said(crops, condition, generator)
         at = starts(judges, generator)
         if after in {"own", "known"}:
@@ -225,9 +225,4 @@ def drawn_crops(
 
 @torch.no_grad()
 def condition_of(model: GradTTS, crops: Crops) -> Condition:
-    return learnt_condition(model, crops)
-
-
-def learnt_condition(model: GradTTS, crops: Crops) -> Condition:
-    mean, mask = frame_mean(model, crops)[0], length_mask(crops.lengths, crops.y.shape[2])
-    return Condition(mean.mu, mask, None, model.speaker(crops.speakers), features=mean.features)
+    return frame_condition(model, crops)

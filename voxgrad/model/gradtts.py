@@ -206,11 +206,12 @@ class GradTTS(nn.Module):
         start = temperature * noise() + (mu_y if settings.start == "mu" else 0.0)
         with autocast(mu_y.device, settings.precision):
             mel = self.decoder.sample(start, condition, settings, noise)
-        if mask is not None:  # the filter shall see what it would at the end of an utterance that is alone
-            index = torch.arange(frames, device=mel.device).expand(len(mel), 1, -1)
-            mel = mel.gather(2, index.minimum(frame_lengths[:, None, None] - 1).expand_as(mel))
-        mel = filtered(mel, self.detail_gains(speakers), settings.postfilter or 0.0)
-        mel = mel if mask is None else mel * mask
+        if settings.postfilter:
+            if mask is not None:  # the filter shall see what it would at the end of an utterance that is alone
+                index = torch.arange(frames, device=mel.device).expand(len(mel), 1, -1)
+                mel = mel.gather(2, index.minimum(frame_lengths[:, None, None] - 1).expand_as(mel))
+            mel = filtered(mel, self.detail_gains(speakers), settings.postfilter)
+            mel = mel if mask is None else mel * mask
         longest = int(frame_lengths.max())
         return Synthesis(mel[:, :, :longest], mu_y[:, :, :longest], durations, frame_lengths)
 

@@ -294,6 +294,12 @@ def _pitch_losses(prior: FramePrior, inputs: Tensor, pitch: Pitch, rows: Tensor,
     return off.sum() / pitch.voiced.sum().clamp(min=1), unsure.sum() / mask.sum()
 
 
+def frame_condition(model: GradTTS, crops: Crops) -> Condition:
+    """What the score network is told of crops under their recorded pitch."""
+    mean, mask = frame_mean(model, crops)[0], length_mask(crops.lengths, crops.y.shape[2])
+    return Condition(mean.mu, mask, None, model.speaker(crops.speakers), features=mean.features)
+
+
 def frame_mean(model: GradTTS, crops: Crops) -> tuple[FrameMean, Tensor, Pitch]:
     """The frame-level mean of crops under their recorded pitch; what it is told, see `FramePrior.inputs`; the pitch."""
     prior = model.frame_prior

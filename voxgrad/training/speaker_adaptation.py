@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from voxgrad.acoustic_model import AcousticModel
 from voxgrad.device import autocast
 from voxgrad.events import Advance, uncounted
-from voxgrad.model.diffusion import Condition, length_mask
+from voxgrad.model.diffusion import length_mask
 from voxgrad.model.frame_prior import expand, frame_positions, gather_tokens, recorded_pitch
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.model.postfilter import detail
@@ -29,7 +29,7 @@ from voxgrad.training.dataset import (
     collate_crops,
     generator_for,
 )
-from voxgrad.training.losses import encoder_loss, frame_mean, validate
+from voxgrad.training.losses import encoder_loss, frame_condition, validate
 
 _ROWS_TOGETHER = 64
 _FEWEST_ROWS = 16
@@ -271,13 +271,11 @@ def match_detail(
     alignments: Mapping[str, Alignment],
     rows: Mapping[str, int],
     device: torch.device,
-    advance: Advance = uncounted,
 ) -> None:
     """Sets the postfilter's gains of every speaker of a corpus; see `voxgrad.postfilter`.
 
     The clips are spoken under their own durations and pitch, and the detail of every band is compared with that of
-    the recordings. What a network generates is smoother the less it heard of a person. ``advance`` is told of
-    frames that are done.
+    the recordings. What a network generates is smoother the less it heard of a person.
     """
     if model.frame_prior is None or corpus.pitch is None:
         return
@@ -287,17 +285,15 @@ def match_detail(
     for clip in _detail_clips(corpus):
         crops = collate_crops(corpus, [clip], alignments, None, rows, generator_for(0)).to(device)
         with autocast(device, settings.precision):
-            mean = frame_mean(model, crops)[0]
-            mask, speaker = length_mask(crops.lengths, crops.y.shape[2]), model.speaker(crops.speakers)
-            condition = Condition(mean.mu, mask, None, speaker, features=mean.features)
+            condition = frame_condition(model, crops)
             noise = torch.randn(crops.y.shape, generator=generator_for(1)).to(device)
-            start = mean.mu + model.spec.temperature * noise
+            start = condition.mu + model.spec.temperature * noise
             made = model.decoder.sample(start, condition, settings, partial(torch.clone, noise))
-        recorded, level = crops.y[..., : clip.frames], crops.y[0, :, : clip.frames].mean(0)
+        recorded, made = crops.y[..., : clip.frames], made[..., : clip.frames].float()
+        level = recorded[0].mean(0)
         loud = level > level.quantile(_QUIET)
-        pair = (detail(mel[..., : clip.frames])[0, :, loud].float() for mel in (recorded, made))
-        detailed.setdefault(clip.speaker, []).append((next(pair), next(pair)))
-        advance(clip.frames)
+        pair = detail(recorded)[0, :, loud], detail(made)[0, :, loud]
+        detailed.setdefault(clip.speaker, []).append(pair)
     for name, pairs in detailed.items():
         ours, theirs = (torch.cat(mels, 1).std(1) for mels in zip(*pairs, strict=True))
         gains = (ours / theirs.clamp(min=1e-3)).clamp(*_DETAIL_GAINS)
@@ -308,7 +304,7 @@ def _detail_clips(corpus: Corpus) -> list[Clip]:
     """The first clips of every speaker that make up `_DETAIL_SECONDS`."""
     seconds: dict[str, float] = {}
     chosen = []
-    for clip in corpus.clips:
+    for clip in dict.fromkeys(corpus.clips):  # small datasets of languages occur several times
         if seconds.get(clip.speaker, 0.0) < _DETAIL_SECONDS:
             seconds[clip.speaker] = seconds.get(clip.speaker, 0.0) + clip.seconds
             chosen.append(clip)
