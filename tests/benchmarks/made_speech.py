@@ -167,11 +167,15 @@ class Kokoro:
     def __init__(self, voices: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
-        self.session = onnxruntime.InferenceSession(float_network().SerializeToString(), options)
+        self.session = onnxruntime.InferenceSession(self.network(), options)
         letters = json.loads((importlib.resources.files("hibari") / "assets" / "vocab.json").read_text())
         self.ids: dict[str, int] = letters.get("vocab", letters)
         self.voices = voices
         self.unknown: Counter[str] = Counter()
+
+    def network(self) -> bytes:
+        """What runs."""
+        return float_network().SerializeToString()
 
     def letters(self, ipa: str) -> list[int]:
         """What Kokoro is given for an IPA string; letters that it lacks are left out and counted."""
@@ -182,11 +186,18 @@ class Kokoro:
         return [self.ids[sign] for sign in ipa if sign in self.ids]
 
     def __call__(self, letters: list[int], speaker: str) -> np.ndarray:
-        """24 kHz speech of a voice, a table of styles by length, or of several in equal parts, ``a+b``."""
+        """24 kHz speech of a voice, or of several in equal parts, ``a+b``."""
+        return self.run(letters, speaker)[0].ravel()
+
+    def run(self, letters: list[int], speaker: str) -> list[np.ndarray]:
+        """The network's outputs; a voice is a table of styles by length."""
         tables = [np.fromfile(self.voices / f"{v}.bin", np.float32).reshape(-1, 256) for v in speaker.split("+")]
         style = np.mean([table[min(len(letters), len(table)) - 1] for table in tables], axis=0, keepdims=True)
         tokens = np.array([[0, *letters, 0]])
-        return self.session.run(None, {"tokens": tokens, "style": style, "speed": np.ones(1, np.float32)})[0].ravel()
+        outputs: list[np.ndarray] = self.session.run(
+            None, {"tokens": tokens, "style": style, "speed": np.ones(1, np.float32)}
+        )
+        return outputs
 
 
 def speakers(language: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def test_another_seed_begins_with_other_weights(chain, furnished, monkeypatch):
     """The same gives the same: cli/test_training_runs.py."""
     monkeypatch.setattr(step, "train_grad_tts", lambda *given: given[1].model.encoder.emb.weight)
     presets = [load_preset("tiny", [f"seed={seed}"]) for seed in (0, 1)]
-    weights = [pretrain(furnished, chain.dataset, name="x", preset=preset, emit=ignore) for preset in presets]
+    weights = [pretrain(furnished, [chain.dataset], name="x", preset=preset, emit=ignore) for preset in presets]
     assert not torch.equal(*weights)
 
 
@@ -57,6 +57,18 @@ def two(duet, tmp_path: Path, command) -> Store:
     """A copy of the home with the two speakers."""
     shutil.copytree(duet.home, tmp_path / "home", dirs_exist_ok=True)
     return Store.open(tmp_path / "home")
+
+
+def test_a_base_of_several_datasets(two, done, refused, steps, synthetic, chain):
+    done("prepare", chain.recordings, "--name", "third", "--base", "none", *synthetic)
+    first, third = two.find("base/duet").manifest.parents["dataset"].ref, "third@v1"
+    assert "the dataset third is named twice" in refused("pretrain", "--data", "third,third", *steps)
+    done("pretrain", "--data", f"{third},{first}", "--name", "three", *steps)
+    made = two.find("base/three")
+    assert [*made.parent_refs.values()] == [third, first]
+    assert {"ann", "bob"} < load_acoustic_model(made).spec.speakers.keys()
+    clips = sum(two.find(ref, "dataset").manifest.metrics["clips"] for ref in (first, third))
+    assert made.manifest.metrics["clips"] + made.manifest.metrics["held_out_clips"] == clips
 
 
 def test_a_voice_is_its_base_moved_a_little(chain):

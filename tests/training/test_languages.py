@@ -139,7 +139,8 @@ def test_a_clone_in_one_language_speaks_all(taught, done, tmp_path):
         (("say", "Bonjour.", "--language", "fr", "--voice", "base/small"), "does not speak French"),
         (("say", "Hi.", "--language", "xx", "--voice", "base/small"), "there is no language 'xx'"),
         (("pretrain", "--base", "base/small", "--data", "es,es", *STEPS), "named twice"),
-        (("pretrain", "--data", "es,it", "--preset", "tiny"), "trained on one dataset"),
+        (("pretrain", "--data", "es,it", "--preset", "tiny"), "is in Spanish, but a base begins with English"),
+        (("finetune", "--data", "es,it", "--base", "base/small"), "learns from one dataset"),
         (("finetune", "--data", "es", "--base", "english", "--no-card"), "es"),
     ],
 )

@@ -105,6 +105,7 @@ def begin_or_resume(
         BadInputError: no such run, settings beside --resume, or a run without it.
     """
     from voxgrad.presets import load_settings
+    from voxgrad.steps.train import PRETRAIN
     from voxgrad.training.run import RunOptions, find_run, parse_budget
 
     seconds = None if training.budget is None else parse_budget(training.budget)
@@ -129,6 +130,8 @@ def begin_or_resume(
             f"Write --resume {run} to continue it, or leave {run} out to start a new run.",
         )
     wanted = [None] if training.data is None else training.data.split(",")
+    if len(wanted) > 1 and step != PRETRAIN:
+        raise BadInputError(f"`{step}` learns from one dataset", "Name one, or prepare all recordings together.")
     dataset, *others = (session.store.find(ref, "dataset") for ref in wanted)
     name = dataset.name if training.name is None else training.name
     return Run(None, load_settings(spec, preset, training.overrides), dataset, name, how, tuple(others))
@@ -202,15 +205,14 @@ def pretrain(
     begun = begin_or_resume(session, PRETRAIN, run, training, Preset, preset)
     settings: dict[str, Any] = {"name": begun.name, "preset": begun.settings, "options": begun.how}
     with session.progress() as progress:
+        datasets = [begun.dataset, *begun.others]
         if base is not None or (begun.record is not None and "base" in begun.record.parents):
-            datasets, english = [begun.dataset, *begun.others], begun.parent(session, "base", base, "base")
+            english = begun.parent(session, "base", base, "base")
             known = begun.record.parents if begun.record is not None else {"start": start} if start is not None else {}
             before = begun.parent(session, "start", start, "language") if "start" in known else None
             made = teach(session.store, datasets, english, before, emit=progress.emit, **settings)
-        elif begun.others:
-            raise BadInputError("a base is trained on one dataset", "Name one, or give --base to teach it languages.")
         else:
-            made = step(session.store, begun.dataset, emit=progress.emit, **settings)
+            made = step(session.store, datasets, emit=progress.emit, **settings)
     session.answer(described(made), summary(made), f"finetune --base {made.name}" if made.kind == "base" else None)
 
 

@@ -78,7 +78,7 @@ class TrainingOptions(Spec):
     """The options of all training commands, besides their presets."""
 
     data: str | None = Field(default=None, json_schema_extra={"metavar": "REF"})
-    """Dataset to train on (default: the newest)."""
+    """Dataset to train on (default: the newest); `pretrain` takes several, REF,REF,…."""
     name: str | None = Field(default=None, json_schema_extra={"metavar": "NAME"})
     """Name of the result (default: the dataset's)."""
     overrides: tuple[str, ...] = Field(default=(), json_schema_extra={"option": "--set", "metavar": "KEY=VALUE"})
@@ -113,6 +113,9 @@ class TrainSpec(RunSpec):
     durations: str = "mas"
     """Where durations come from: ``mas``, searched whenever a stage's ``alignment`` says; ``frozen``, searched once
     with the model that the run begins with; ``textgrid:DIR``, read from DIR/<clip>.TextGrid."""
+    prosody: str | None = None
+    """A file of sentences without audio (`voxgrad.training.prosody`). Of as many of them as a batch has utterances,
+    durations and pitch are learnt in every step that trains durations."""
     weights: LossWeights = LossWeights()
     match_bands: bool = True
     """Of ``finetune``: before the first step, move and stretch the base's means in every mel band to where the new

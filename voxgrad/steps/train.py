@@ -22,9 +22,10 @@ from voxgrad.settings.model import either
 from voxgrad.settings.training import TRAINABLE_VOCODERS
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.store import Store
-from voxgrad.text.symbols import VOCABULARY_SIZE
-from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, mean_mel, measure_pitch
-from voxgrad.training.languages import extended, joined, write_language, write_without_language
+from voxgrad.text.languages import name_of
+from voxgrad.text.symbols import ENGLISH, VOCABULARY_SIZE
+from voxgrad.training.dataset import ONE_SENTENCE, Dataset, check_fits, joined, mean_mel, measure_pitch
+from voxgrad.training.languages import extended, joined_languages, write_language, write_without_language
 from voxgrad.training.languages import settings_of as languages_of_datasets
 from voxgrad.training.optim import open_process_group
 from voxgrad.training.publish import train_and_publish
@@ -44,29 +45,34 @@ TRAIN_VOCODER, TRAIN_VOCODER_VERSION = "vocoder train", 2
 
 
 def pretrain(
-    store: Store, dataset: Artifact, *, name: str, preset: Preset, emit: Emit, options: RunOptions = NO_OPTIONS
+    store: Store, datasets: list[Artifact], *, name: str, preset: Preset, emit: Emit, options: RunOptions = NO_OPTIONS
 ) -> Artifact:
     """Trains a base from nothing, or finds the one that the same work made before.
 
     Raises:
-        BadInputError: too few clips, no way to durations, or too small a budget.
+        BadInputError: too few clips, other languages, no way to durations, or too small a budget.
         DivergedError: a number was not finite.
     """
     if preset.durations == "frozen":
         raise BadInputError(
             "durations cannot be frozen before the model has learnt them", "Set durations to mas, or to textgrid:DIR."
         )
-    opened = Dataset.open(dataset)
+    parts = [Dataset.open(dataset) for dataset in datasets]
+    for part in parts:
+        if part.text.language != ENGLISH:
+            message = f"{part.artifact.ref} is in {name_of(part.text.language)}, but a base begins with English"
+            raise BadInputError(message, "Give --base english to teach it that language.")
+    if preset.model.decoder == "convnext":
+        parts = [measure_pitch(part, emit) for part in parts]
+    opened = parts[0] if len(parts) == 1 else joined(parts)
     if opened.corpus.has_one_sentence:
         raise BadInputError(
-            f"{dataset.ref} has fewer than two different sentences, so none can be held out",
+            f"{datasets[0].ref} has fewer than two different sentences, so none can be held out",
             "Prepare recordings of many different texts.",
         )
-    if preset.model.decoder == "convnext":
-        opened = measure_pitch(opened, emit)
     spec = _spec(opened, preset)
     settings = {"acoustic": spec.model_dump(), "training": manifest_settings(preset)}
-    parents = {"dataset": dataset}
+    parents = _parents(datasets)
     request = RunRequest(store, PRETRAIN, PRETRAIN_VERSION, "base", name, parents, {}, settings, options)
     if (known := request.made_before(emit)) is not None:
         return known
@@ -99,9 +105,8 @@ def teach(
     acoustic = load_acoustic_model(base, None if start is None else (start, start.manifest.settings["languages"][0]))
     if acoustic.model.frame_prior is None or acoustic.spec.text.frontend != "voxgrad":
         raise BadInputError(f"{base} cannot learn languages", "Name a base such as english.")
-    corpus = joined(opened).corpus
-    first, *others = datasets
-    parents = {"dataset": first, **{f"dataset-{other.name}": other for other in others}, "base": base}
+    corpus = joined_languages(opened).corpus
+    parents = {**_parents(datasets), "base": base}
     parents |= {} if start is None else {"start": start}
     settings = {"training": manifest_settings(preset)}
     request = RunRequest(store, PRETRAIN, TEACH_VERSION, LANGUAGE, name, parents, {}, settings, options)
@@ -109,13 +114,18 @@ def teach(
         return known
     known_speakers = acoustic.spec.speakers
     acoustic = extended(acoustic, corpus)
-    whole = joined([measure_pitch(dataset, emit) for dataset in opened])
+    whole = joined_languages([measure_pitch(dataset, emit) for dataset in opened])
     new = [clip for clip in whole.corpus.clips if clip.speaker not in known_speakers]
     match_pitch(acoustic, whole.corpus.with_clips(new))
     recorded = {"preset": preset.description, **languages_of_datasets(opened)}
     return train_grad_tts(
         request, acoustic, whole, preset, emit, recorded, partial(write_language, base=base, corpus=whole.corpus)
     )
+
+
+def _parents(datasets: list[Artifact]) -> dict[str, Artifact]:
+    first, *others = datasets
+    return {"dataset": first, **{f"dataset-{other.name}": other for other in others}}
 
 
 def _spec(dataset: Dataset, preset: Preset) -> AcousticSpec:

@@ -195,6 +195,23 @@ class Dataset:
         return cls(artifact, corpus, mel, TextSpec.model_validate(settings["text"]), lexicon)
 
 
+def joined(datasets: Sequence[Dataset]) -> Dataset:
+    """Datasets as one, with lexicon and text settings of the first; ids of clips begin with language and dataset.
+
+    Raises:
+        BadInputError: two have the same name, or another mel or text front end.
+    """
+    first, *others = datasets
+    names = [dataset.artifact.name for dataset in datasets]
+    if len(set(names)) < len(names):
+        raise BadInputError(f"the dataset {max(names, key=names.count)} is named twice", "Name each once.")
+    for dataset in others:
+        if dataset.mel != first.mel or dataset.text.frontend != first.text.frontend:
+            raise BadInputError(f"{dataset.artifact.ref} has another mel or text front end", "Prepare all alike.")
+    parts = {f"{dataset.text.language}-{dataset.artifact.name}": dataset.corpus for dataset in datasets}
+    return replace(first, corpus=Corpus.joined(parts))
+
+
 def measure_pitch(dataset: Dataset, emit: Emit = ignore) -> Dataset:
     """The same dataset with the pitch of every frame, by Praat from the clips' audio (60 times real time).
 

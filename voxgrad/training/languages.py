@@ -22,7 +22,7 @@ from voxgrad.store import Artifact
 from voxgrad.text.ipa import IPA_IDS, IPA_VOCABULARY_SIZE, NEAREST
 from voxgrad.text.languages import languages
 from voxgrad.text.symbols import BLANK, ENGLISH, PHONE_IDS, VOCABULARY_SIZE
-from voxgrad.training.dataset import Clip, Corpus, Dataset
+from voxgrad.training.dataset import Clip, Corpus, Dataset, joined
 from voxgrad.training.losses import duration_scale
 from voxgrad.training.task import write_voice
 from voxgrad.weights import SOUND, InLanguage, acoustic_spec_of, weights_of
@@ -32,24 +32,18 @@ _MOST: Final = 4
 """Times that a clip occurs at most."""
 
 
-def joined(datasets: list[Dataset]) -> Dataset:
-    """Datasets of languages as one, `balanced`; the ids of its clips begin with language and name of their datasets.
+def joined_languages(datasets: list[Dataset]) -> Dataset:
+    """Datasets of languages as one, `balanced`.
 
     Raises:
-        BadInputError: two have the same name, or another mel, or one is in English.
+        BadInputError: one is in English, or see `joined`.
     """
-    first = datasets[0]
-    names = [dataset.artifact.name for dataset in datasets]
-    if len(set(names)) < len(names):
-        raise BadInputError(f"the dataset {max(names, key=names.count)} is named twice", "Name each once.")
     for dataset in datasets:
         if dataset.text.language == ENGLISH:
             message = f"{dataset.artifact.ref} is in English, which the base speaks"
             raise BadInputError(message, "Prepare recordings of another language with `prepare --language`.")
-        if dataset.mel != first.mel:
-            raise BadInputError(f"{dataset.artifact.ref} has another mel", "Prepare all with the same preset.")
-    parts = {f"{dataset.text.language}-{dataset.artifact.name}": dataset.corpus for dataset in datasets}
-    return replace(first, corpus=balanced(Corpus.joined(parts)))
+    whole = joined(datasets)
+    return replace(whole, corpus=balanced(whole.corpus))
 
 
 def _code(clip: Clip) -> str:

@@ -49,6 +49,12 @@ class Losses:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
+    def with_prosody(self, other: "Losses") -> "Losses":
+        """The mean of both, of what both have; else what one has."""
+        ours, theirs = self.named(), other.named()
+        both = {name: (ours[name] + theirs[name]) / 2 for name in ours.keys() & theirs.keys()}
+        return Losses(**{**theirs, **ours, **both})
+
     def total(self, weights: LossWeights) -> Tensor:
         """Their weighted sum; the official code's weights are all one."""
         weight: dict[str, float] = weights.model_dump()
@@ -165,6 +171,28 @@ def full_losses(
     if "durations" in stage.train:
         losses = replace(losses, duration=duration_loss(prior, durations) * group.weight(complete.token_lengths))
     return losses, durations
+
+
+def prosody_losses(model: GradTTS, batch: Batch, stage: StageSpec, durations: Tensor, group: ProcessGroup) -> Losses:
+    """The losses of durations and pitch of complete sentences, whose mels are not looked at.
+
+    ``durations`` are (batch, tokens). Of the batch this process computes its rows.
+    """
+    tokens, frames = group.weight(batch.token_lengths), group.weight(batch.frame_lengths)
+    batch, durations = batch.mapped(group.shard), group.shard(durations)
+    prior = model.encode(batch.tokens, batch.token_lengths, batch.speakers)
+    losses = Losses()
+    if "durations" in stage.train:
+        losses = Losses(duration=duration_loss(prior, durations) * tokens)
+    if "decoder" in stage.train and stage.pitch and model.frame_prior is not None:
+        size = batch.y.shape[2]
+        mu_y, start = expand(prior.mu_x, durations, size), torch.zeros_like(batch.frame_lengths)
+        crops = _cropped(model, batch, prior, durations, mu_y, start, size)
+        inputs, pitch = _pitch_inputs(model, crops)
+        mask = length_mask(crops.lengths, size).transpose(1, 2)
+        off, unsure = _pitch_losses(model.frame_prior, inputs, pitch, crops.speakers, mask)
+        losses = replace(losses, pitch=off * frames, voicing=unsure * frames)
+    return losses
 
 
 def _cropped(
@@ -302,10 +330,16 @@ def frame_condition(model: GradTTS, crops: Crops) -> Condition:
 
 def frame_mean(model: GradTTS, crops: Crops) -> tuple[FrameMean, Tensor, Pitch]:
     """The frame-level mean of crops under their recorded pitch; what it is told, see `FramePrior.inputs`; the pitch."""
+    inputs, pitch = _pitch_inputs(model, crops)
+    assert model.frame_prior is not None  # noqa: S101 - or else there are no inputs
+    mask = length_mask(crops.lengths, crops.y.shape[2]).transpose(1, 2)
+    return model.frame_prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask), inputs, pitch
+
+
+def _pitch_inputs(model: GradTTS, crops: Crops) -> tuple[Tensor, Pitch]:
     prior = model.frame_prior
     if prior is None or crops.hidden is None or crops.position is None or crops.log_f0 is None:
         raise ValueError("the model has no frame-level mean, or the crops no positions and pitch")
-    inputs = prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
-    pitch = recorded_pitch(crops.log_f0)
-    mask = length_mask(crops.lengths, crops.y.shape[2]).transpose(1, 2)
-    return prior.mean(inputs, crops.mu_y, pitch, crops.speakers, mask), inputs, pitch
+    return prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers)), recorded_pitch(
+        crops.log_f0
+    )

@@ -30,8 +30,17 @@ from voxgrad.training.alignment import (
     write_alignments,
 )
 from voxgrad.training.dataset import Alignment, Clip, Corpus, Dataset, batch_of_step, collate, collate_crops
-from voxgrad.training.losses import Losses, decoder_losses, duration_scale, full_losses, parameters_of, validate
+from voxgrad.training.losses import (
+    Losses,
+    decoder_losses,
+    duration_scale,
+    full_losses,
+    parameters_of,
+    prosody_losses,
+    validate,
+)
 from voxgrad.training.optim import ProcessGroup, open_process_group, optimizer_step
+from voxgrad.training.prosody import Prosody, prosody_digest
 from voxgrad.training.publish import train_and_publish
 from voxgrad.training.run import RunRequest
 from voxgrad.training.speaker_adaptation import match_detail
@@ -66,6 +75,7 @@ class GradTTSTask:
     known: Mapping[str, Tensor] = field(default_factory=dict)
     """Durations of all clips, held-out ones too, where they are read from TextGrids; by clip id."""
     group: ProcessGroup = field(default_factory=ProcessGroup)
+    prosody: Prosody | None = None
     stages: tuple[StageSpec, ...] = field(init=False)
     modules: dict[str, nn.Module] = field(init=False)
     durations: Durations = field(init=False)
@@ -123,6 +133,8 @@ class GradTTSTask:
             else:
                 losses, moved = self._whole(clips, settings, generator)
                 moved_figures |= moved
+                if self.prosody is not None:
+                    losses = losses.with_prosody(self._prosody_losses(self.prosody, settings, step, seed))
         total = losses.total(self.settings.weights)
         optimizer_step(total, self._parts.values(), self._optimizer, self.settings.clip_gradient, self.group)
         found = losses.named()
@@ -220,6 +232,11 @@ class GradTTSTask:
         moved = self.durations.update({clip.id: row[: len(clip.tokens)] for clip, row in found})
         return losses, {} if moved is None else {"moved": moved}
 
+    def _prosody_losses(self, prosody: Prosody, settings: StageSpec, step: int, seed: int) -> Losses:
+        clips = batch_of_step(prosody.clips, settings.batch_size, step, seed)
+        batch = collate(prosody, clips, self.speaker_rows).to(self.device)
+        return prosody_losses(self.model, batch, settings, prosody.stacked(clips).to(self.device), self.group)
+
 
 def train_grad_tts(
     request: RunRequest,
@@ -281,12 +298,14 @@ def train_grad_tts(
 
 
 def manifest_settings(settings: TrainSpec) -> dict[str, Any]:
-    """Training settings as a manifest keeps them: TextGrids by what they say, not by where they lie.
+    """Training settings as a manifest keeps them: TextGrids and prosody by what they say, not by where they lie.
 
     Raises:
-        BadInputError: there are no grids.
+        BadInputError: there are no grids, or no prosody.
     """
     content = settings.model_dump(mode="json", include=set(TrainSpec.model_fields))
+    if settings.prosody is not None:
+        content["prosody"] = prosody_digest(Path(settings.prosody))
     if settings.grids is None:
         return content
     return {**content, "durations": f"textgrid:{grids_digest(settings.grids)}"}
@@ -305,6 +324,17 @@ def _task(acoustic: AcousticModel, dataset: Dataset, settings: TrainSpec, run: P
     if settings.grids is not None:
         known = read_durations(settings.grids, dataset.corpus.clips, dataset.mel.seconds_per_frame)
     rows = acoustic.spec.speakers
+    prosody = None if settings.prosody is None else Prosody.read(Path(settings.prosody), dataset.mel, rows)
     return GradTTSTask(
-        acoustic.model, training, held_out, rows, settings, run, pick_device(), emit, known, open_process_group()
+        acoustic.model,
+        training,
+        held_out,
+        rows,
+        settings,
+        run,
+        pick_device(),
+        emit,
+        known,
+        open_process_group(),
+        prosody,
     )
