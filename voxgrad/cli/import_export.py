@@ -77,7 +77,7 @@ def export(
     ] = None,
     language: Annotated[
         str | None,
-        typer.Option(metavar="CODE", help="Graph: the one language of the voice that it speaks (default: own)."),
+        typer.Option(metavar="CODE", help="Graph: the language that it speaks (default: the voice's own)."),
     ] = None,
     speaker: Annotated[
         str | None, typer.Option(metavar="NAME", help="sherpa-onnx: the speaker, if a base is exported.")

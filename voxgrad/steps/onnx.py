@@ -114,8 +114,8 @@ def export_sherpa(
     """
     if language != ENGLISH:
         raise BadInputError(
-            f"sherpa-onnx reads words by a lexicon, which voxgrad has of English, not of {name_of(language)}",
-            "Use --format onnx and a folder, whose tokens docs/anywhere.md explains, or give --language en.",
+            f"sherpa-onnx reads words by a lexicon, and voxgrad has none of {name_of(language)}",
+            "Export a graph with --format onnx, or give --language en.",
         )
     check_folder(target)
     if voice.kind == KIND:
