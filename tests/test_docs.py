@@ -62,11 +62,12 @@ NOT_RUN = {
         'python -c "import espeakng_loader; print(espeakng_loader.get_data_path())"',
     ): "of another package",
     **{
-        ("docs/languages.md", command): "needs a base that was taught it; tests/voice/test_languages.py has one"
+        ("docs/languages.md", command): "needs a base that was taught it; tests/voice and tests/onnx have one"
         for command in (
             'voxgrad say --language es "Hola, ¿qué tal?" -o hola.wav',
             "voxgrad say --language auto -f mixed.txt -o mixed.wav",
             "voxgrad say \"<speak>She said <lang xml:lang='fr'>au revoir</lang>.</speak>\" -o bye.wav",
+            "voxgrad export anna --format onnx --language es -o anna-es.onnx",
             "voxgrad prepare ./wavs --language de --name anna",
             "voxgrad finetune --data anna",
             'voxgrad say "Guten Morgen." -o morgen.wav',

@@ -15,7 +15,7 @@ from voxgrad.settings import AcousticSpec
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import Parent
 from voxgrad.store.store import Store
-from voxgrad.text.languages import language_of
+from voxgrad.text.languages import name_of, named
 from voxgrad.text.symbols import ENGLISH
 
 LANGUAGE: Final = "language"
@@ -66,9 +66,20 @@ def taught(artifact: Artifact, store: Store, code: str) -> InLanguage | None:
         return None
     found = languages_of(artifact, store)
     if code not in found:
-        known = ", ".join((ENGLISH, *found))
-        raise BadInputError(f"{artifact} does not speak {language_of(code).name}", f"It speaks {known}.")
+        raise not_spoken(artifact, code, spoken_by(artifact, found))
     return found[code], code
+
+
+def not_spoken(artifact: Artifact, code: str, spoken: Iterable[str]) -> BadInputError:
+    """Why a base, a voice or a graph of one does not speak a language, with those that it speaks."""
+    parents = artifact.manifest.parents
+    if code == own_language(artifact) and (learnt := parents.get("language")) is not None:
+        message = f"{artifact.ref} speaks {name_of(code)} by {learnt.ref}, which is not in this store"
+        return BadInputError(message, f"Import language {learnt.ref}, or speak {named(spoken)}.")
+    hint = f"It speaks {named(spoken)}."
+    if (exported := parents.get("voice")) is not None:
+        hint += f" Export {exported.ref} with --language {code}."
+    return BadInputError(f"{artifact.ref} does not speak {name_of(code)}", hint)
 
 
 def weights_of(artifact: Artifact, language: InLanguage | None = None, *, verify: bool = True) -> Weights:
@@ -136,6 +147,11 @@ def own_language(artifact: Artifact) -> str:
     """The code of what an artifact was made from speech in."""
     code: str = artifact.manifest.settings.get("acoustic", {}).get("text", {}).get("language", ENGLISH)
     return code
+
+
+def name_in(artifact: Artifact, code: str) -> str:
+    """What a base or a voice is called where it speaks one language alone."""
+    return artifact.name if code == own_language(artifact) else f"{artifact.name}-{code}"
 
 
 def spoken_by(artifact: Artifact, languages: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from voxgrad.events import ignore
 from voxgrad.model.gradtts import GradTTS
 from voxgrad.settings import AcousticSpec, MelSpec, ModelSpec, OnnxSpec, SourceFilterSpec, TextSpec
 from voxgrad.store import Artifact, Store
-from voxgrad.text.symbols import VOCABULARY_SIZE
+from voxgrad.text.symbols import ENGLISH, VOCABULARY_SIZE
 from voxgrad.vocoder.registry import save
 from voxgrad.vocoder.source_filter import SourceFilterVocoder
 
@@ -96,7 +96,7 @@ def onnx_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save(_vocoder(), staged.directory)
         staged.publish(fingerprint="1" * 64, settings={})
     write_graphs(store.home, small, _vocoder(), "none")
-    export_onnx(store, base, "pulses", folder / "small.onnx", OnnxSpec(), ignore)
+    export_onnx(store, base, "pulses", ENGLISH, folder / "small.onnx", OnnxSpec(), ignore)
     import_onnx(store, folder / "small.onnx", name="carried", trust=False)
     return store.home
 

@@ -53,7 +53,7 @@ def session(served):
 
 
 @pytest.mark.parametrize(
-    ("language", "least"), [("en", 10), ("es", 6), ("fr", 3), ("it", 2), ("pt", 5), ("de", 4), ("nl", 3)]
+    ("language", "least"), [("en", 10), ("es", 6), ("fr", 3), ("it", 2), ("pt", 5), ("de", 4), ("nl", 3), ("pl", 6)]
 )
 def test_the_prompts_have_all_phones_and_the_rare_ones_early(language, least):
     prompts, phones = default_prompts(language), set(frequencies(language))

@@ -75,6 +75,10 @@ def export(
     vocoder: Annotated[
         str | None, typer.Option(metavar="REF", help="Graph: its vocoder (default: the newest that fits).")
     ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help="Graph: the language that it speaks (default: the voice's own)."),
+    ] = None,
     speaker: Annotated[
         str | None, typer.Option(metavar="NAME", help="sherpa-onnx: the speaker, if a base is exported.")
     ] = None,
@@ -91,7 +95,7 @@ def export(
         raise BadInputError("--half works only for archives", "For a graph, use --quantize half.")
     if small and (half or not archive):
         raise BadInputError("--small works only for archives, without --half", "Leave one of them out.")
-    for name, value in (("steps", steps), ("quantize", quantize), ("vocoder", vocoder)):
+    for name, value in (("steps", steps), ("quantize", quantize), ("vocoder", vocoder), ("language", language)):
         if value is not None and not graph:
             raise BadInputError(f"--{name} works only for graphs", "Add --format onnx, or omit it.")
     if speaker is not None and not sherpa:
@@ -101,7 +105,7 @@ def export(
 
         given = {"steps": steps, "quantize": quantize}
         spec = OnnxSpec.model_validate({name: value for name, value in given.items() if value is not None})
-        _graph(session, ref, output, spec, vocoder, speaker, sherpa=sherpa)
+        _graph(session, ref, output, spec, vocoder, language, speaker, sherpa=sherpa)
     elif program == "speech-dispatcher":
         _speech_dispatcher(session, ref)
     elif format_ == "safetensors":
@@ -117,31 +121,36 @@ def _graph(
     output: Path | None,
     spec: "OnnxSpec",
     vocoder: str | None,
+    language: str | None,
     speaker: str | None,
     *,
     sherpa: bool,
 ) -> None:
     from voxgrad.onnx.runtime import KIND
     from voxgrad.steps.onnx import SUFFIX, export_onnx, export_sherpa
+    from voxgrad.text.languages import known_language, named
     from voxgrad.voice.load import find_voice
+    from voxgrad.weights import name_in, own_language
 
     voice = find_voice(session.store, ref)
+    code = own_language(voice) if language is None else known_language(language)
     if voice.kind != KIND:
         session.loading()
-    default = f"{voice.name}-sherpa-onnx" if sherpa else f"{voice.name}-v{voice.version}{SUFFIX}"
+    default = f"{voice.name}-sherpa-onnx" if sherpa else f"{name_in(voice, code)}-v{voice.version}{SUFFIX}"
     target = Path(default) if output is None else output
     agreement: dict[str, float | None] = {}
     with session.progress() as progress:
         if sherpa:
-            count = export_sherpa(session.store, voice, vocoder, target, spec, speaker, progress.emit)
+            count = export_sherpa(session.store, voice, vocoder, code, target, spec, speaker, progress.emit)
         else:
-            count, agreement = export_onnx(session.store, voice, vocoder, target, spec, progress.emit)
+            count, agreement = export_onnx(session.store, voice, vocoder, code, target, spec, progress.emit)
     rows = {"graph": f"{spec.steps} steps of {spec.sampler}, weights: {spec.quantize}, {size(count)}"}
+    rows["language"] = named([code])
     if agreement:
         figures = (f"{name} {value:g}" for name, value in agreement.items() if value is not None)
         rows["against torch"] = ", ".join(figures)
     session.answer(
-        {**_written(target, [voice]), "size": count, "against_torch": agreement, **_terms(voice)},
+        {**_written(target, [voice]), "size": count, "language": code, "against_torch": agreement, **_terms(voice)},
         section(str(target), {**rows, **terms(voice)}),
         None if sherpa else f"import {shlex.quote(str(target))}",
     )

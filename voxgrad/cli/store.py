@@ -249,11 +249,13 @@ def _page(artifact: "Artifact", lineage: "Lineage", made: "tuple[Artifact, ...]"
 def _spoken(artifact: "Artifact", lineage: "Lineage") -> str | None:
     """The languages that an artifact speaks or teaches, for people; None for what does not speak."""
     from voxgrad.text.languages import named
-    from voxgrad.weights import languages_of, spoken_by
+    from voxgrad.weights import languages_of, own_language, spoken_by
 
     if artifact.kind == "language":
         taught = artifact.manifest.settings
         return ", ".join(f"{named([code])} by {taught['voices'][code]}" for code in taught["languages"])
+    if artifact.kind == "onnx":
+        return named([own_language(artifact)])
     if artifact.kind not in {"voice", "base"}:
         return None
     return named(spoken_by(artifact, languages_of(artifact, lineage.store)))

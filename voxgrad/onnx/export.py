@@ -4,7 +4,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,13 +30,16 @@ from voxgrad.onnx.file import (
 )
 from voxgrad.onnx.graph import SherpaGraph, SpeechGraph, VocoderGraph
 from voxgrad.onnx.runtime import OnnxGraph, require_onnx
-from voxgrad.settings import OnnxSpec, SynthesisSpec
+from voxgrad.settings import OnnxSpec, SynthesisSpec, TextSpec
 from voxgrad.settings.model import either
 from voxgrad.store.artifact import Artifact
 from voxgrad.store.manifest import Identified
-from voxgrad.text.symbols import BLANK
+from voxgrad.text.ipa import IPA_IDS, NEAREST
+from voxgrad.text.languages import blank_of
+from voxgrad.text.symbols import BLANK, ENGLISH, PHONE_IDS
 from voxgrad.text.tokens import encode
 from voxgrad.vocoder.registry import Vocoder, load_vocoder
+from voxgrad.weights import InLanguage, name_in
 
 _TASK, _COMPARISON = "export", "compare with torch"
 TOLERANCE = 1e-3
@@ -77,25 +80,31 @@ _FLOAT, _LONG, _DOUBLE = 1, 7, 11
 _FILE = "model.onnx"
 
 
-def loaded(voice: Artifact, vocoder: Artifact | None) -> tuple[AcousticModel, Vocoder]:
-    """Load voice and vocoder, if they can be exported.
+def loaded(voice: Artifact, vocoder: Artifact | None, language: InLanguage | None) -> tuple[AcousticModel, Vocoder]:
+    """Load voice and vocoder, if they can be exported, to speak English or another language.
 
     Raises:
         BadInputError: they cannot, or do not fit.
     """
-    acoustic = load_acoustic_model(voice)
+    acoustic = load_acoustic_model(voice, language)
+    text = acoustic.spec.text.model_copy(update={"language": ENGLISH if language is None else language[1]})
+    acoustic = replace(acoustic, spec=acoustic.spec.model_copy(update={"text": text}))
     sound = load_vocoder(vocoder, acoustic.spec.mel, str(voice))
     require_exportable(acoustic, sound, "vocoder Griffin-Lim" if vocoder is None else str(vocoder))
     return acoustic, sound
 
 
-def describe(voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, spec: OnnxSpec) -> GraphDescription:
+def describe(
+    voice: Artifact, vocoder: Artifact, language: InLanguage | None, acoustic: AcousticModel, spec: OnnxSpec
+) -> GraphDescription:
     """The description that a graph carries in its metadata."""
     lineage: dict[str, Identified] = {"voice": voice, "vocoder": vocoder, **voice.manifest.parents}
+    if language is not None:
+        lineage["language"] = language[0]
     return GraphDescription(
         acoustic=acoustic.spec,
         spec=spec,
-        name=voice.name,
+        name=name_in(voice, acoustic.spec.text.language),
         kind=voice.kind,
         lineage={role: {"ref": parent.ref, "digest": parent.digest} for role, parent in lineage.items()},
         consent=voice.manifest.consent,
@@ -143,7 +152,7 @@ def vocoder_graph(vocoder: Vocoder) -> nn.Module:
 
 
 def checked(
-    voice: Artifact, vocoder: Artifact, acoustic: AcousticModel, sound: Vocoder, spec: OnnxSpec, emit: Emit
+    description: GraphDescription, acoustic: AcousticModel, vocoder: Vocoder, emit: Emit
 ) -> tuple[bytes, "Agreement"]:
     """The content of an ONNX file of what `loaded` loaded, compared with torch.
 
@@ -151,13 +160,14 @@ def checked(
         BadInputError: the extra ``onnx`` is not installed, or see `agreement`.
     """
     require_onnx()
+    spec = description.spec
     emit(Began(_TASK, None, ""))
-    content = exported(speech_graph(acoustic, sound, spec), spec, describe(voice, vocoder, acoustic, spec))
+    content = exported(speech_graph(acoustic, vocoder, spec), spec, description)
     emit(Ended(_TASK))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / _FILE
         path.write_bytes(content)
-        return content, agreement(acoustic, sound, spec, path, emit)
+        return content, agreement(acoustic, vocoder, spec, path, emit)
 
 
 def exported(graph: SpeechGraph, spec: OnnxSpec, description: GraphDescription) -> bytes:
@@ -309,7 +319,7 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
     synthesis = SynthesisSpec(sampler=spec.sampler, steps=spec.steps, precision="float32")
     differences: list[tuple[float, ...]] = []
     for seed, sentence in enumerate(tracked(SENTENCES, _COMPARISON, "sentences", emit)):
-        tokens = encode(sentence, acoustic.spec.text).tokens
+        tokens = _tokens(sentence, acoustic.spec.text)
         samples, mel, durations = _by_torch(acoustic, vocoder, tokens, synthesis, seed)
         said = runtime.speak(tokens, synthesis, seed)
         if said.durations == durations:
@@ -324,6 +334,19 @@ def agreement(acoustic: AcousticModel, vocoder: Vocoder, spec: OnnxSpec, path: P
     if spec.quantize == "none":
         _require_agreement(result)
     return result
+
+
+def _tokens(sentence: str, text: TextSpec) -> tuple[int, ...]:
+    """A sentence of English; for another language, with its blank and the nearest phones in IPA.
+
+    Voices are exported where espeak-ng, which reads that language, is not installed.
+    """
+    tokens = encode(sentence, text.model_copy(update={"language": ENGLISH})).tokens
+    if text.language == ENGLISH:
+        return tokens
+    ids = {PHONE_IDS[near]: IPA_IDS[phone] for phone, near in reversed(NEAREST.items())}
+    ids[BLANK] = blank_of(text.language)
+    return tuple(ids.get(token, token) for token in tokens)
 
 
 def _require_agreement(compared: Agreement) -> None:

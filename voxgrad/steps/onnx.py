@@ -18,12 +18,15 @@ from voxgrad.store.artifact import Artifact, check_name, plain_name
 from voxgrad.store.manifest import Parent, fingerprint
 from voxgrad.store.store import Store
 from voxgrad.text.dictionary import words
+from voxgrad.text.ipa import IPA_IDS
+from voxgrad.text.languages import blank_of, language_of, languages, name_of
 from voxgrad.text.lexicon import LEXICON, Lexicon
 from voxgrad.text.pronounce import find
-from voxgrad.text.symbols import BLANK, CHARACTER_IDS, PHONE_IDS, PUNCTUATION, SPACE
+from voxgrad.text.symbols import CHARACTER_IDS, ENGLISH, PHONE_IDS, PUNCTUATION, SPACE
 from voxgrad.voice.load import find_lexicon, find_vocoder, require_torch
+from voxgrad.weights import not_spoken, own_language, taught
 
-SUFFIX, IMPORT_VERSION = ".onnx", 1
+SUFFIX, TOKENS, IMPORT_VERSION = ".onnx", "tokens.txt", 1
 _SHERPA_README: Final = """\
 # {name}, for sherpa-onnx
 
@@ -49,18 +52,18 @@ soundfile.write("hello.wav", audio.samples, audio.sample_rate)
 
 
 def export_onnx(
-    store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, emit: Emit
+    store: Store, voice: Artifact, vocoder: str | None, language: str, target: Path, spec: OnnxSpec, emit: Emit
 ) -> tuple[int, dict[str, float | None]]:
-    """Writes a voice with its vocoder as one graph, which is checked against torch.
+    """Writes a voice with its vocoder as one graph, which speaks one language and is checked against torch.
 
-    A target that does not end in .onnx is a folder, in which tokens and pronunciations lie beside the graph, as
-    ``docs/anywhere.md`` reads them. A graph is written as it is.
+    A target that does not end in .onnx is a folder, in which tokens and, for English, pronunciations lie beside the
+    graph, as ``docs/anywhere.md`` reads them. A graph is written as it is.
 
     Returns:
         Bytes of the graph, and how far it is from torch; nothing of a graph that is written as it is.
 
     Raises:
-        BadInputError: the voice cannot become a graph, or the target cannot be written.
+        BadInputError: the voice cannot become a graph, or does not speak the language; or the target cannot be written.
         EnvironmentFailureError: the disk is full or cannot be written.
     """
     single = target.suffix == SUFFIX
@@ -70,34 +73,50 @@ def export_onnx(
         raise BadInputError(f"{target} is not a path for a file", "Choose a file in an existing folder.")
     agreement: dict[str, float | None] = {}
     if voice.kind == KIND:
+        if language != (own := own_language(voice)):
+            raise not_spoken(voice, language, (own,))
         content = voice.path(MODEL).read_bytes()
     else:
         require_torch()
-        from voxgrad.onnx.export import checked, loaded  # noqa: PLC0415 - it needs torch
+        from voxgrad.onnx.export import checked, describe, loaded  # noqa: PLC0415 - it needs torch
 
-        sound = find_vocoder(store, vocoder, voice, emit)
-        acoustic, model = loaded(voice, sound)
+        sound, learnt = find_vocoder(store, vocoder, voice, emit), taught(voice, store, language)
+        acoustic, model = loaded(voice, sound, learnt)
         assert sound is not None  # noqa: S101 - `loaded` refuses it
-        content, found = checked(voice, sound, acoustic, model, spec, emit)
+        content, found = checked(describe(voice, sound, learnt, acoustic, spec), acoustic, model, emit)
         agreement = found.rounded()
     if single:
         with atomic_write(target) as temporary:
             temporary.write_bytes(content)
     else:
-        config = json.dumps(_config(described(content)[0]), indent=1, sort_keys=True) + "\n"
-        _write_folder(target, content, find_lexicon(store, voice), 0, {"config.json": config})
+        more = {"config.json": json.dumps(_config(described(content)[0]), indent=1, sort_keys=True) + "\n"}
+        if language == ENGLISH:
+            more[LEXICON] = _pronunciations(find_lexicon(store, voice))
+        _write_folder(target, content, {TOKENS: _token_table(language, 0), **more})
     return len(content), agreement
 
 
 def export_sherpa(
-    store: Store, voice: Artifact, vocoder: str | None, target: Path, spec: OnnxSpec, speaker: str | None, emit: Emit
+    store: Store,
+    voice: Artifact,
+    vocoder: str | None,
+    language: str,
+    target: Path,
+    spec: OnnxSpec,
+    speaker: str | None,
+    emit: Emit,
 ) -> int:
     """Writes the folder that sherpa-onnx loads as a VITS model; returns the model's bytes.
 
     Raises:
-        BadInputError: the voice cannot become a graph, or the target cannot be written.
+        BadInputError: the voice cannot become a graph, or the language is not English; or the target cannot be written.
         EnvironmentFailureError: the disk is full or cannot be written.
     """
+    if language != ENGLISH:
+        raise BadInputError(
+            f"sherpa-onnx reads words by a lexicon, and voxgrad has none of {name_of(language)}",
+            "Export a graph with --format onnx, or give --language en.",
+        )
     check_folder(target)
     if voice.kind == KIND:
         raise BadInputError(
@@ -107,32 +126,41 @@ def export_sherpa(
     from voxgrad.onnx.export import describe, exported_for_sherpa, loaded, speech_graph  # noqa: PLC0415 - torch
 
     sound = find_vocoder(store, vocoder, voice, emit)
-    acoustic, model = loaded(voice, sound)
+    acoustic, model = loaded(voice, sound, None)
     assert sound is not None  # noqa: S101 - `loaded` refuses it
     emit(Said(f"making the graph of {voice.ref} for sherpa-onnx"))
-    description = describe(voice, sound, acoustic, spec)
+    description = describe(voice, sound, None, acoustic, spec)
     graph = speech_graph(acoustic, model, spec)
     content = exported_for_sherpa(graph, spec, description, acoustic.spec.row_of(speaker))
     stated = {"Licence": description.licence, "Consent": description.consent}
     terms = "".join(f"{name}: {value}\n" for name, value in stated.items() if value is not None)
     readme = _SHERPA_README.format(name=description.name, terms=terms)
-    # sherpa-onnx's ids are one higher: id 0 is the blank.
-    _write_folder(target, content, find_lexicon(store, voice), 1, {"README.md": readme, "say.py": _SHERPA_SAY})
+    texts = {
+        TOKENS: _token_table(ENGLISH, 1),  # sherpa-onnx's ids are one higher: id 0 is the blank
+        LEXICON: _pronunciations(find_lexicon(store, voice)),
+        "README.md": readme,
+        "say.py": _SHERPA_SAY,
+    }
+    _write_folder(target, content, texts)
     return len(content)
 
 
-def _write_folder(folder: Path, model: bytes, lexicon: Lexicon, offset: int, more: Mapping[str, str]) -> None:
-    """A model, its tokens with ids that are higher by ``offset``, pronunciations of all known words, and more."""
-    ids = {mark: CHARACTER_IDS[mark] for mark in PUNCTUATION} | PHONE_IDS
-    lines = [f"{symbol} {index + offset}" for symbol, index in ids.items() if symbol != " "]
-    lines.append(f" {SPACE + offset}")  # a line of nothing but a number is the space
+def _token_table(language: str, offset: int) -> str:
+    """The tokens of a language but for its blank, with ids that are higher by ``offset``."""
+    marks = {mark: CHARACTER_IDS[mark] for mark in PUNCTUATION if mark != " "}
+    ids = marks | (PHONE_IDS if language == ENGLISH else IPA_IDS)
+    lines = [f"{symbol} {index + offset}\n" for symbol, index in ids.items()]
+    return "".join(lines) + f" {SPACE + offset}\n"  # a line of nothing but a number is the space
+
+
+def _pronunciations(lexicon: Lexicon) -> str:
+    """Those of all known words of English."""
     known = {word: found.phones for word in words() if (found := find(word)) is not None and found.phones}
-    entries = sorted({**known, **dict(lexicon.entries)}.items())
-    texts = {
-        "tokens.txt": "".join(f"{line}\n" for line in lines),
-        LEXICON: "".join(f"{word} {' '.join(phones)}\n" for word, phones in entries),
-        **more,
-    }
+    own = {word: phones for word, phones in lexicon.entries if ":" not in word}
+    return "".join(f"{word} {' '.join(phones)}\n" for word, phones in sorted({**known, **own}.items()))
+
+
+def _write_folder(folder: Path, model: bytes, texts: Mapping[str, str]) -> None:
     with atomic_folder(folder) as staged:
         (staged / MODEL).write_bytes(model)
         for name, text in texts.items():
@@ -141,14 +169,17 @@ def _write_folder(folder: Path, model: bytes, lexicon: Lexicon, offset: int, mor
 
 def _config(description: GraphDescription) -> dict[str, Any]:
     acoustic = description.acoustic
-    several = acoustic.model.n_spks > 1
+    several, language = acoustic.model.n_spks > 1, acoustic.text.language
+    reader = None if language == ENGLISH else language_of(language)
     return {
         "name": description.name,
         "sample_rate": acoustic.mel.sample_rate,
         "temperature": acoustic.model.temperature,
         "n_feats": acoustic.model.n_feats,
         "add_blank": acoustic.text.add_blank,
-        "blank": BLANK,
+        "language": language,
+        "espeak": None if reader is None else {"voice": reader.espeak, "phones": reader.phones},
+        "blank": blank_of(language),
         "space": SPACE,
         "punctuation": PUNCTUATION.strip(),
         "speakers": acoustic.speakers if several else {},
@@ -171,6 +202,9 @@ def import_onnx(store: Store, file: Path, *, name: str | None, trust: bool) -> A
     """
     content = read(file)
     description = described(content)[0] if trust else check(content)
+    language = description.acoustic.text.language
+    if language not in {ENGLISH, *languages()}:
+        raise BadInputError(f"{file.name} speaks {language!r}, which this version cannot read", "Upgrade voxgrad.")
     called = check_name(plain_name(description.name) if name is None else name)
     try:
         parents = {role: Parent.model_validate(description.lineage[role]) for role in ("voice", "vocoder")}

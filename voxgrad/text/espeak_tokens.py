@@ -13,8 +13,8 @@ from typing import Final
 from voxgrad.settings import TextSpec
 from voxgrad.text.characters import unread
 from voxgrad.text.espeak import transcribe
-from voxgrad.text.ipa import IPA_IDS, language_blank, phones
-from voxgrad.text.languages import Language, language_of
+from voxgrad.text.ipa import IPA_IDS, phones
+from voxgrad.text.languages import Language, blank_of, language_of
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.normalize import NothingToSayError
 from voxgrad.text.normalize_languages import INLINE, MARKS, normalize
@@ -49,7 +49,7 @@ def encode(text: str, spec: TextSpec, lexicon: Lexicon) -> Encoded:
         raise NothingToSayError(part.script for part in unread(clean(text)))
     if spec.add_blank:
         labels, words = with_blanks(labels, words)
-    blank = language_blank(language.number)
+    blank = blank_of(language.code)
     tokens = tuple(blank if label == BLANK_LABEL else _IDS[label] for label in labels)
     return Encoded(tokens, normalised, tuple(labels), tuple(words), (), language.code)
 

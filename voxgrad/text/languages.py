@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from voxgrad.errors import BadInputError
+from voxgrad.text.ipa import language_blank
 from voxgrad.text.rules import word_set
-from voxgrad.text.symbols import ENGLISH
+from voxgrad.text.symbols import BLANK, ENGLISH
 
 _MAY_BE_LAST: Final = word_set("etc usw ecc enz itd itp UU m C Chr a.m p.m a.C d.C v.Chr n.Chr n.e p.n.e J.-C a.u.b")
 
@@ -24,7 +25,7 @@ class Language:
     name: str
     greeting: str
     number: int
-    """Of its blank; see `voxgrad.text.ipa.language_blank`."""
+    """Of its blank; see `blank_of`."""
     espeak: str
     country: str = field(default="", kw_only=True)
     """Whose variety it is, where that has another code than the language."""
@@ -182,6 +183,11 @@ def name_of(code: str) -> str:
 def greeting_in(code: str) -> str:
     """Hello, in a language, English included."""
     return "hello" if code == ENGLISH else language_of(code).greeting
+
+
+def blank_of(code: str) -> int:
+    """The token between all others that tells the network a language, English included."""
+    return BLANK if code == ENGLISH else language_blank(language_of(code).number)
 
 
 def locale_of(code: str) -> str:

@@ -11,12 +11,11 @@ from voxgrad.audio.io import Samples, read_audio, resample
 from voxgrad.errors import BadInputError
 from voxgrad.files import sha256_of
 from voxgrad.settings import AudioSpec, TextSpec
-from voxgrad.text.languages import AUTO, guessed, language_of
+from voxgrad.text.languages import AUTO, guessed, name_of
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import FrontEnd, Passage, segment_passages
 from voxgrad.text.ssml import Script
-from voxgrad.text.symbols import ENGLISH
 from voxgrad.unicode import on_disk
 from voxgrad.voice.speak import readable
 
@@ -98,11 +97,11 @@ class Cast:
         """That what a script marks as other languages is read as the text around it, where a voice lacks these."""
         marked = [item for item in script.items if isinstance(item, Segment) and item.language is not None]
         pairs = dict.fromkeys((item.voice, item.language) for item in marked)
-        voices = [(self.voice(name), language_of(code)) for name, code in pairs if code not in {None, ENGLISH}]
+        voices = [(self.voice(name), code) for name, code in pairs if code is not None]
         return [
-            f"{voice.artifact.ref} does not speak {language.name}: it is read as the text around it"
-            for voice, language in voices
-            if not voice.reads(language.code)
+            f"{voice.artifact.ref} does not speak {name_of(code)}: it is read as the text around it"
+            for voice, code in voices
+            if not voice.reads(code)
         ]
 
     def passages(self, texts: Iterable[str], language: str | None = None) -> Iterator[Passage | Sound]:

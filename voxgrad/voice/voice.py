@@ -14,14 +14,13 @@ import numpy as np
 import voxgrad
 from voxgrad.audio.io import Samples, Waveform, resample
 from voxgrad.audio.writers import check_writable_audio, open_writer
-from voxgrad.errors import BadInputError
 from voxgrad.onnx.runtime import KIND, settings_of
 from voxgrad.options import takes_options
 from voxgrad.settings import AcousticSpec, AudioSpec, DeliverySpec, SynthesisSpec, TextSpec
 from voxgrad.settings.synthesis import Quantize
 from voxgrad.store import Artifact
 from voxgrad.text.espeak import is_installed
-from voxgrad.text.languages import AUTO, known_language, name_of, named
+from voxgrad.text.languages import AUTO, known_language
 from voxgrad.text.lexicon import Lexicon
 from voxgrad.text.marked_text import Segment, Sound
 from voxgrad.text.passages import Passage
@@ -33,7 +32,7 @@ from voxgrad.voice.metadata import MARK, CastMember, Recipe, Source
 from voxgrad.voice.prosody import mean_decibels
 from voxgrad.voice.speak import NO_MEL, NOTHING_YET, Resumption, SpokenPassage, readable, speak
 from voxgrad.voice.timings import TimedPassage
-from voxgrad.weights import acoustic_spec_of, spoken_by
+from voxgrad.weights import acoustic_spec_of, not_spoken, spoken_by
 
 _PEAK: Final = -1.0  # dB, of what is brought to a loudness
 _SYNTHESIS, _DELIVERY = SynthesisSpec(), DeliverySpec()
@@ -176,7 +175,7 @@ class Voice:
 
     def reads(self, code: str) -> bool:
         """Whether it speaks a language, and what reads that is installed."""
-        return code == ENGLISH or (code in self.spoken and is_installed())
+        return code in self.spoken and (code == ENGLISH or is_installed())
 
     def text_in(self, language: str) -> TextSpec:
         """How it reads a language, by a code such as ``pt-BR``.
@@ -186,13 +185,7 @@ class Voice:
         """
         code = known_language(language)
         if code not in self.spoken:
-            learnt = self.artifact.manifest.parents.get("language")
-            if learnt is not None and code == self.spec.text.language:
-                message = f"{self.artifact.ref} speaks {name_of(code)} by {learnt.ref}, which is not in this store"
-                raise BadInputError(message, f"Import language {learnt.ref}, or speak {named(self.spoken)}.")
-            raise BadInputError(
-                f"{self.artifact.ref} does not speak {name_of(code)}", f"It speaks {named(self.spoken)}."
-            )
+            raise not_spoken(self.artifact, code, self.spoken)
         return self.spec.text.model_copy(update={"language": code})
 
     @property
