@@ -7,8 +7,8 @@ Run beside `made_speech.py`, in its environment; a core does a hundred seconds o
 
 ``TEXTS/es.txt`` has one sentence a line; native voices speak them in turn. With ``--clips`` the sentences are those of
 a folder that `made_speech.py` wrote. A line of the result has ``language``, ``speaker``, ``text``, the ``letters`` that
-Kokoro was given, ``frames`` (25 ms) of each and of the silences around them, and ``f0`` in Hz every 12.5 ms, 0 where
-not voiced. `prosody_data.py` makes of it what `voxgrad pretrain --set prosody=FILE` reads.
+Kokoro was given, ``frames`` (25 ms) of each and of the silences around them, and ``f0`` in Hz every 12.5 ms, which
+goes on where nothing is voiced. `prosody_data.py` makes of it what `voxgrad pretrain --set prosody=FILE` reads.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from made_speech import ENGLISH, NATIVE, Espeak, Kokoro, float_network, spoken
+from made_speech import NATIVE, Kokoro, Reader, float_network, speakers
 
 DURATIONS, PITCH = "/encoder/Clip_output_0", "/encoder/F0_proj/Conv_output_0"
-UNVOICED = 40.0  # Hz: below it Kokoro's source is silent
+LOWEST = 40.0  # Hz: what is below is silence around the sentence
 
 
 class Prosody(Kokoro):
@@ -44,16 +44,16 @@ class Prosody(Kokoro):
     def predicted(self, letters: list[int], speaker: str) -> dict[str, list[float]]:
         """Frames of every letter and of the silences around, and F0 in Hz."""
         frames, f0 = self.run(letters, speaker)
-        heard = np.where(f0.ravel() > UNVOICED, f0.ravel(), 0.0).astype(float)
+        heard = np.where(f0.ravel() > LOWEST, f0.ravel(), 0.0).astype(float)
         return {"frames": frames.ravel().astype(int).tolist(), "f0": heard.round(1).tolist()}
 
 
-def sentences(texts: Path, languages: list[str], count: int) -> Iterator[tuple[str, str, str]]:
+def sentences(texts: Path, languages: list[str], count: int, voices: Path) -> Iterator[tuple[str, str, str]]:
     """Language, text and speaker."""
     for language in languages:
-        speakers = ENGLISH if language == "en" else NATIVE[language]
+        turns = speakers(language, voices) if language == "en" else NATIVE[language]
         lines = (texts / f"{language}.txt").read_text(encoding="utf-8").splitlines()[:count]
-        for text, speaker in zip(lines, itertools.cycle(speakers)):
+        for text, speaker in zip(lines, itertools.cycle(turns)):
             yield language, text, speaker
 
 
@@ -66,10 +66,10 @@ def clips(folder: Path, language: str) -> Iterator[tuple[str, str, str]]:
 
 def write(kokoro: Prosody, rows: Iterable[tuple[str, str, str]], out: Path) -> int:
     """Writes what is predicted of each row; returns how many there are."""
-    espeak, known, done = Espeak(), {number: letter for letter, number in kokoro.ids.items()}, 0
+    reader, known, done = Reader(), {number: letter for letter, number in kokoro.ids.items()}, 0
     with out.open("w", encoding="utf-8") as file:
         for language, text, speaker in rows:
-            letters = kokoro.letters(espeak(spoken(text, language), language))
+            letters = kokoro.letters(reader(text, language))
             if not 2 <= len(letters) <= 300:
                 continue
             row = {"language": language, "speaker": speaker, "text": text}
@@ -92,7 +92,7 @@ def main() -> None:
     if given.clips is not None:
         rows = clips(given.clips, given.languages)
     else:
-        rows = sentences(given.texts, given.languages.split(","), given.sentences)
+        rows = sentences(given.texts, given.languages.split(","), given.sentences, given.voices)
     print(write(Prosody(given.voices), rows, given.out), "sentences")
 
 

@@ -1,4 +1,4 @@
-"""Make clean, transcribed speech in other languages than English with Kokoro-82M (Apache-2.0), to train a base on.
+"""Make clean, transcribed speech with Kokoro-82M (Apache-2.0), in English and other languages, to train a base on.
 
 Run in an environment of its own, never in the project's:
 
@@ -7,10 +7,11 @@ Run in an environment of its own, never in the project's:
     npm pack kokoro-js && tar xzf kokoro-js-*.tgz            # package/voices: 54 voices
     kokoro/bin/python made_speech.py package/voices TEXTS OUT --minutes 20
 
-``TEXTS/es.txt`` has one sentence a line (Common Voice's collections are CC0), ``TEXTS/es.test.txt`` those of the test.
-``OUT/es`` gets FLAC files of 22.05 kHz and ``metadata.csv`` with ``file|text|speaker|ipa``, ``ipa`` being espeak-ng's
-phones of the text with its punctuation; ``OUT/es/test`` the test by one native voice. The language of which there is
-least is next, and what is there is not made again, so it can be stopped at any time. A core makes 3 s in a second.
+``TEXTS/es.txt`` has one sentence a line (Common Voice's collections are CC0, LJSpeech's English is in the public
+domain), and ``TEXTS/es.test.txt``, if it is there, those of the test.
+``OUT/es`` gets FLAC files of 22.05 kHz and ``metadata.csv`` with ``file|text|speaker``, ``OUT/es/test`` the test by one
+native voice. The language of which there is least is next, and what is there is not made again, so it can be stopped at
+any time. A core makes 3 s in a second.
 """
 
 import argparse
@@ -30,11 +31,13 @@ import onnx
 import onnxruntime
 import soundfile
 import soxr
+from hibari import Hibari
 from num2words import num2words
 
 # Native voices; the first reads the test. Without em_santa and pm_santa, and without af_sarah, am_puck, bf_lily and
 # bm_lewis, whom the tests of a base hold out. Whisper does not understand the German and Dutch of any voice.
 NATIVE = {
+    "en": ("af_heart",),
     "es": ("ef_dora", "em_alex"),
     "fr": ("ff_siwis",),
     "it": ("if_sara", "im_nicola"),
@@ -44,6 +47,9 @@ ENGLISH = ("af_heart", "am_michael", "af_bella", "am_fenrir", "bf_emma", "bm_geo
 # Who else speaks French alone: Whisper does not understand that of the others.
 FRENCH = ("ef_dora", "em_alex", "pm_alex", "if_sara")
 ESPEAK = {"es": "es", "fr": "fr", "it": "it", "pt": "pt-br"}
+
+# Whom the tests of a base hold out, who whispers, and who laugh.
+LEFT_OUT = ("af_sarah", "am_puck", "bf_lily", "bm_lewis", "af_nicole", "am_santa", "em_santa", "pm_santa")
 
 # What espeak-ng does not expand, or not as people say it; applied in order.
 REWRITE: dict[str, tuple[tuple[str, str], ...]] = {
@@ -105,6 +111,19 @@ class Espeak:
         pieces = PAUSES.split(re.sub("[¿¡]", "", text).replace("«", "“").replace("»", "”"))
         ipa = " ".join(p if PAUSES.fullmatch(p) else self.clause(p) if p.strip() else "" for p in pieces)
         return re.sub(r"([(“]) ", r"\1", re.sub(r" +([;:,.!?…)”\"])", r"\1", ipa)).strip()
+
+
+class Reader:
+    """Phones as Kokoro learnt them: English by Hibari, American for all voices as in CMUdict; the rest by espeak-ng."""
+
+    def __init__(self) -> None:
+        self.english, self.espeak = Hibari(), Espeak()
+
+    def __call__(self, text: str, language: str) -> str:
+        """IPA of a text, its punctuation kept."""
+        if language == "en":
+            return " ".join(self.english.phonemize(text))
+        return self.espeak(spoken(text, language), language)
 
 
 def spoken(text: str, language: str) -> str:
@@ -200,8 +219,15 @@ class Kokoro:
         return outputs
 
 
-def speakers(language: str) -> tuple[str, ...]:
-    """Who speaks the sentences of a language, in turn: two that are native, and one that is not or is a mix."""
+def speakers(language: str, voices: Path) -> tuple[str, ...]:
+    """Who speaks the sentences of a language, in turn: two that are native, and one that is not or is a mix.
+
+    English is spoken by ``af_heart``, by each of the other voices, and by mixes of two, in turn.
+    """
+    if language == "en":
+        alone = [v.stem for v in sorted(voices.glob("*.bin")) if v.stem not in LEFT_OUT]
+        mixes = [f"{a}+{alone[(i + step) % len(alone)]}" for step in (7, 11, 17, 19, 23) for i, a in enumerate(alone)]
+        return tuple(itertools.chain(*((ENGLISH[0], v, mix) for v, mix in zip(itertools.cycle(alone), mixes))))
     native, everybody = NATIVE[language], itertools.chain(*NATIVE.values(), ENGLISH)
     abroad = FRENCH if language == "fr" else [v for v in everybody if v not in native]
     # Half a voice of English is too much for French.
@@ -210,7 +236,7 @@ def speakers(language: str) -> tuple[str, ...]:
     return tuple(itertools.chain(*((native[0], native[-1], other) for other in others)))
 
 
-def make(kokoro: Kokoro, espeak: Espeak, folder: Path, language: str, lines: list[tuple[str, str]]) -> Iterator[float]:
+def make(kokoro: Kokoro, reader: Reader, folder: Path, language: str, lines: list[tuple[str, str]]) -> Iterator[float]:
     """Speak each (text, speaker) into ``folder``, one a step, and tell its seconds; what is there is not made again."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "metadata.csv").open("a+", encoding="utf-8") as table:
@@ -219,13 +245,12 @@ def make(kokoro: Kokoro, espeak: Espeak, folder: Path, language: str, lines: lis
         for number, (text, speaker) in enumerate(lines):
             file = folder / f"{language}_{number:04}.flac"
             if file.name not in there:
-                ipa = espeak(spoken(text, language), language)
-                letters = kokoro.letters(ipa)
+                letters = kokoro.letters(reader(text, language))
                 if not 2 <= len(letters) <= 190:  # at most 12 s or so
                     continue
                 speech = soxr.resample(kokoro(letters, speaker), 24000, 22050, "VHQ")
                 soundfile.write(file, speech * min(1.0, 0.98 / max(np.abs(speech).max(), 1e-9)), 22050)
-                table.write(f"{file.name}|{text}|{speaker}|{ipa}\n")
+                table.write(f"{file.name}|{text}|{speaker}\n")
                 table.flush()
             yield soundfile.info(file).duration
 
@@ -236,21 +261,22 @@ def main() -> None:
     parser.add_argument("voices", type=Path)
     parser.add_argument("texts", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--languages", default=",".join(NATIVE))
+    parser.add_argument("--languages", default="es,fr,it,pt")
     parser.add_argument("--minutes", type=float, default=20, help="of each language")
     parser.add_argument("--speakers", help="voices that speak in turn instead of the usual ones, with commas")
     parser.add_argument("--first", type=int, default=0, help="sentence to begin with")
     given = parser.parse_args()
-    espeak, kokoro, making = Espeak(), Kokoro(given.voices), {}
+    reader, kokoro, making = Reader(), Kokoro(given.voices), {}
     for language in given.languages.split(","):
-        texts, test = (
-            (given.texts / f"{language}{kind}.txt").read_text(encoding="utf-8").splitlines() for kind in ("", ".test")
-        )
-        folder, aside = given.out / language, [(text, NATIVE[language][0]) for text in test]
-        print(language, "test:", round(sum(make(kokoro, espeak, folder / "test", language, aside))), "s", flush=True)
-        turns = given.speakers.split(",") if given.speakers else speakers(language)
-        lines = list(zip(texts[given.first :], itertools.cycle(turns)))
-        making[language] = make(kokoro, espeak, folder, language, lines)
+        folder, tests = given.out / language, given.texts / f"{language}.test.txt"
+        if tests.exists():
+            aside = [(text, NATIVE[language][0]) for text in tests.read_text(encoding="utf-8").splitlines()]
+            print(
+                language, "test:", round(sum(make(kokoro, reader, folder / "test", language, aside))), "s", flush=True
+            )
+        turns = given.speakers.split(",") if given.speakers else speakers(language, given.voices)
+        texts = (given.texts / f"{language}.txt").read_text(encoding="utf-8").splitlines()[given.first :]
+        making[language] = make(kokoro, reader, folder, language, list(zip(texts, itertools.cycle(turns))))
     seconds = dict.fromkeys(making, 0.0)
     while making:
         language = min(making, key=seconds.__getitem__)  # the one of which there is least

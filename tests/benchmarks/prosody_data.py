@@ -39,6 +39,7 @@ ENGLISH = {
     "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "O", "OY": "Y", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t",
     "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
 }  # fmt: skip
+ALIKE = str.maketrans("əᵊᵻTɚ", "ʌʌɪtɹ")  # letters of reduced and flapped sounds, which CMUdict does not tell apart
 NO_SOUND = re.compile("[ˈˌː\u0303 ]")
 
 
@@ -85,10 +86,11 @@ def ends_of_tokens(tokens: tuple[int, ...], letters: str, frames: list[int]) -> 
     equal parts of what lies between.
     """
     times = np.cumsum([0, *frames]) * LETTER  # the first letter begins after the silence: times[1]
+    letters = letters.translate(ALIKE)
     sounding = [(sign, times[i + 1], times[i + 2]) for i, sign in enumerate(letters) if not NO_SOUND.fullmatch(sign)]
     labels = labels_of(tokens)
     at = [index for index, label in enumerate(labels) if is_phone(label)]
-    expected = [(sign, index) for index in at for sign in letters_of(labels[index])]
+    expected = [(sign, index) for index in at for sign in letters_of(labels[index]).translate(ALIKE)]
     matcher = difflib.SequenceMatcher(None, [one[0] for one in expected], [one[0] for one in sounding], autojunk=False)
     starts: dict[int, float] = {}
     stops: dict[int, float] = {}

@@ -68,7 +68,7 @@ def test_durations_and_pitch_are_learnt_without_audio(corpus, path, tmp_path):
         measured = with_pitch(corpus)
         GradTTSTask(model, measured, measured, ROWS, settings, folder, CPU, ignore, prosody=name).train()
         found[name is not None] = losses_of(model.eval(), prosody)
-    assert found[True].keys() == {"duration", "pitch", "voicing"}
+    assert found[True].keys() == {"duration", "pitch"}
     assert all(found[True][name] < 0.7 * found[False][name] for name in ("duration", "pitch"))
 
 
@@ -84,6 +84,6 @@ def test_a_stage_learns_only_its_parts_of_them(path):
     for stage, expected in (
         (replace_stage(JOINT, train=("encoder", "durations")), {"duration"}),
         (replace_stage(JOINT, pitch=False), {"duration"}),
-        (replace_stage(JOINT, train=("encoder", "decoder")), {"pitch", "voicing"}),
+        (replace_stage(JOINT, train=("encoder", "decoder")), {"pitch"}),
     ):
         assert losses_of(model, prosody, stage).keys() == expected

@@ -174,7 +174,7 @@ def full_losses(
 
 
 def prosody_losses(model: GradTTS, batch: Batch, stage: StageSpec, durations: Tensor, group: ProcessGroup) -> Losses:
-    """The losses of durations and pitch of complete sentences, whose mels are not looked at.
+    """The losses of durations and pitch of complete sentences, whose mels and voicing are not known.
 
     ``durations`` are (batch, tokens). Of the batch this process computes its rows.
     """
@@ -190,8 +190,8 @@ def prosody_losses(model: GradTTS, batch: Batch, stage: StageSpec, durations: Te
         crops = _cropped(model, batch, prior, durations, mu_y, start, size)
         inputs, pitch = _pitch_inputs(model, crops)
         mask = length_mask(crops.lengths, size).transpose(1, 2)
-        off, unsure = _pitch_losses(model.frame_prior, inputs, pitch, crops.speakers, mask)
-        losses = replace(losses, pitch=off * frames, voicing=unsure * frames)
+        off, _ = _pitch_losses(model.frame_prior, inputs, pitch, crops.speakers, mask)
+        losses = replace(losses, pitch=off * frames)
     return losses
 
 

@@ -84,7 +84,7 @@ class Sentence:
     durations: Tensor
     """(tokens,) frames."""
     log_f0: Tensor
-    """(frames,) ln Hz, 0 where not voiced."""
+    """(frames,) ln Hz, 0 where it is not known. Whether a frame is voiced is not learnt from it."""
 
 
 def write_prosody(path: Path, sentences: Sequence[Sentence], mel: MelSpec) -> None:
