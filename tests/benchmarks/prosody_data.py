@@ -112,12 +112,12 @@ def ends_of_tokens(tokens: tuple[int, ...], letters: str, frames: list[int]) -> 
     return torch.from_numpy(np.maximum.accumulate(np.interp(places, places[given], ends[given]))).float()
 
 
-def predicted(path: Path, texts: dict[str, Any]) -> dict[tuple[str, str], Predicted]:
-    """The sentences of a file by speaker and text, in the languages of ``texts``."""
+def predicted(path: Path, texts: dict[str, Any], speakers: set[str]) -> dict[tuple[str, str], Predicted]:
+    """The sentences of a file by speaker and text, of these speakers, in the languages of ``texts``."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        if row["language"] not in texts:
+        if row["language"] not in texts or row["speaker"] not in speakers:
             continue
         try:
             tokens = tuple(encode(row["text"], texts[row["language"]]).tokens)
@@ -230,7 +230,8 @@ def main() -> None:
     given = parser.parse_args()
     store = Store.open()
     datasets = [Dataset.open(store.find(name, "dataset")) for name in given.data.split(",")]
-    known = predicted(given.predicted, {dataset.text.language: dataset.text for dataset in datasets})
+    speakers = {speaker for dataset in datasets for speaker in dataset.corpus.speakers}
+    known = predicted(given.predicted, {dataset.text.language: dataset.text for dataset in datasets}, speakers)
     print(len(known), "sentences", flush=True)
     pairs, lead, tail = pairs_of(datasets, store, store.find(given.base, "base"), given.language, known)
     network, mel = fitted(pairs, given.steps), datasets[0].mel
