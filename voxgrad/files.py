@@ -73,16 +73,31 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def check_file(path: Path) -> None:
+    """Check that a file can have a path, before work is spent on what goes into it.
+
+    Raises:
+        BadInputError: its folder is missing, or it is a folder itself.
+    """
+    _check_parent(path)
+    if path.is_dir():
+        raise BadInputError(f"{path} is a folder", "Choose a file in it.")
+
+
 def check_folder(folder: Path) -> None:
-    """Check that a new folder can be written, before work is spent on what goes into it.
+    """As `check_file`, for a new folder.
 
     Raises:
         BadInputError: something lies there already, or its parent is missing.
     """
-    if not folder.absolute().parent.is_dir():
-        raise BadInputError(f"the folder {folder.parent} does not exist", "Create it, or choose another.")
+    _check_parent(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise BadInputError(f"{folder} already exists", "Choose a new folder, or remove this one.")
+
+
+def _check_parent(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise BadInputError(f"the folder {path.parent} does not exist", "Create it, or choose another.")
 
 
 def sha256_of(path: Path) -> str:

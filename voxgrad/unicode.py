@@ -100,8 +100,8 @@ def read_text(path: Path) -> Decoded:
             raise BadInputError(f"{path.name} is too large for a text", "Give a text file.")
         content = path.read_bytes()
     except OSError as error:
-        message = f"{path.name} cannot be read ({error.strerror})"
-        raise BadInputError(message, "Check its permissions.") from error
+        message = f"{path.name or path} cannot be read ({error.strerror})"
+        raise BadInputError(message, "Check its name and permissions.") from error
     return _decoded(content, path.name)
 
 

@@ -78,9 +78,11 @@ def test_a_text_grid_has_both_tiers_without_a_gap(spoken, tmp_path: Path):
 
 
 def test_the_form_is_the_ending_or_the_bare_name():
-    kinds = {"a.srt": "srt", "b.VTT": "vtt", "c.textgrid": "TextGrid", "x/d.json": "json", "srt": "srt"}
+    kinds = {"a.srt": "srt", "b.VTT": "vtt", "c.textgrid": "TextGrid", "./d.json": "json", "srt": "srt"}
     assert {name: timings_file(Path(name)).kind for name in kinds} == kinds
     assert timings_file(Path("srt"), Path("x/a.wav")).path == Path("x/a.srt")
+    with pytest.raises(BadInputError, match="the folder x does not exist"):
+        timings_file(Path("x/d.json"))
     for name in ("a.txt", "a", ".srt2"):
         with pytest.raises(BadInputError, match="does not have an ending for timings"):
             timings_file(Path(name))

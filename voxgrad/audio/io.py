@@ -18,7 +18,7 @@ import soundfile
 from numpy.lib.stride_tricks import sliding_window_view
 
 from voxgrad.errors import GO_ON, BadInputError, EnvironmentFailureError, is_disk_full, os_error
-from voxgrad.files import atomic_write
+from voxgrad.files import atomic_write, check_file
 from voxgrad.settings.model import either
 
 Samples = npt.NDArray[np.float32]
@@ -186,10 +186,7 @@ def check_writable(path: Path, formats: Collection[str] = tuple(SUBTYPES)) -> st
     if kind not in formats:
         known = either([f".{ending}" for ending in formats])
         raise BadInputError(f"{path.name} does not have a supported audio ending", f"Use {known}.")
-    if not path.parent.is_dir():
-        raise BadInputError(f"the folder {path.parent} does not exist", "Create it, or choose another.")
-    if path.is_dir():
-        raise BadInputError(f"{path} is a folder", "Choose a file in it.")
+    check_file(path)
     return kind
 
 

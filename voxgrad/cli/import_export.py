@@ -170,6 +170,7 @@ def terms(artifact: "Artifact") -> dict[str, str]:
 
 
 def _archive(session: Session, artifact: "Artifact", output: Path | None, *, with_parents: bool) -> None:
+    from voxgrad.files import check_file
     from voxgrad.store import DamagedArtifact, Lineage
     from voxgrad.store.archive import SUFFIX
     from voxgrad.store.archive import export as write
@@ -180,8 +181,7 @@ def _archive(session: Session, artifact: "Artifact", output: Path | None, *, wit
             raise ancestor.error
         packed.append(ancestor)
     target = Path(f"{artifact.name}-v{artifact.version}{SUFFIX}") if output is None else output
-    if target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} is not a path for a file", "Choose a file in an existing folder.")
+    check_file(target)
     with session.progress() as progress:
         write(packed, target, progress.emit)
     count = target.stat().st_size

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from voxgrad.errors import BadInputError
 from voxgrad.events import Emit, Said
-from voxgrad.files import atomic_folder, atomic_write, check_folder
+from voxgrad.files import atomic_folder, atomic_write, check_file, check_folder
 from voxgrad.onnx.file import GraphDescription, check, described, read
 from voxgrad.onnx.runtime import KIND, MODEL
 from voxgrad.settings import OnnxSpec
@@ -67,10 +67,7 @@ def export_onnx(
         EnvironmentFailureError: the disk is full or cannot be written.
     """
     single = target.suffix == SUFFIX
-    if not single:
-        check_folder(target)
-    elif target.is_dir() or not target.parent.is_dir():
-        raise BadInputError(f"{target} is not a path for a file", "Choose a file in an existing folder.")
+    (check_file if single else check_folder)(target)
     agreement: dict[str, float | None] = {}
     if voice.kind == KIND:
         if language != (own := own_language(voice)):

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from voxgrad.errors import BadInputError
+from voxgrad.files import check_file
 from voxgrad.text.marked_text import Mark
 from voxgrad.text.passages import Passage
 from voxgrad.text.tokens import as_written
@@ -112,13 +113,15 @@ def timings_file(asked: Path, audio: Path | None = None) -> TimingsFile:
     """The requested file of timings: a file name, or a format such as ``srt`` for a file beside the audio.
 
     Raises:
-        BadInputError: the name ends in no format that can be written.
+        BadInputError: the name ends in no format that can be written, or no file can have it.
     """
     ending = asked.suffix.removeprefix(".") if asked.suffix else asked.name
     for kind in FORMATS:
         if ending.lower() == kind.lower():
-            path = asked if asked.suffix or audio is None else audio.with_suffix(f".{kind}")
-            return TimingsFile(path, kind)
+            if not asked.suffix and audio is not None:
+                return TimingsFile(audio.with_suffix(f".{kind}"), kind)
+            check_file(asked)
+            return TimingsFile(asked, kind)
     raise BadInputError(f"{asked} does not have an ending for timings", f"End it in .{', .'.join(FORMATS)}.")
 
 
