@@ -191,6 +191,8 @@ def test_a_text_that_does_not_fit_is_refused(takes, refused, monkeypatch):
     assert "which is too short" in refused("convert", one, "--text", long, *HOW, "-o", "out.wav")
     monkeypatch.setattr("voxgrad.conversion.durations.LEAST_MARGIN", 1e6)
     assert "does not fit one.wav" in refused("convert", one, *HOW, "-o", "out.wav")
+    for empty in ("", " ", "?!"):
+        assert "no words to speak" in refused("convert", one, "--text", empty, *HOW, "-o", "out.wav"), empty
     assert "is SSML" in refused("convert", one, "--text", "<speak>Hi</speak>", *HOW, "-o", "out.wav")
     (takes / "one.txt").write_text(" \n", encoding="utf-8")
     assert "one.txt is empty" in refused("convert", one, *HOW, "-o", "out.wav")

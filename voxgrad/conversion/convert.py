@@ -146,7 +146,8 @@ def read_source(
     if cuts:
         mel = log_mel(torch.from_numpy(waveform.samples), spec.mel)
         texts = match_script(acoustic, text, mel, cuts, lexicon)
-    said = [(span, words) for span, words in zip(spans, texts, strict=True) if words]
+    # A text without words is refused where it is encoded.
+    said = [(span, words) for span, words in zip(spans, texts, strict=True) if words or not cuts]
     trimmed = [_trimmed(waveform, span, spec) for span, _ in said]
     passages = [
         Passage(words, encode_transcript(words, acoustic.spec.text, lexicon), Break.SENTENCE) for _, words in said
