@@ -316,6 +316,8 @@ def test_what_cannot_be_read_is_left_out(served, text, read):
         ({"input": "Hi.", "voice": {"id": "nobody"}}, 404, "robot"),
         ({"input": "Hi.", "seed": -1}, 400, "seed"),
         ({"input": "Hi.", "question_rise": 2}, 400, "question_rise"),
+        ({"input": "Hi.", "voice": 5}, 400, "voice: Input"),
+        ({"input": "Hi.", "include": ["words", "no"]}, 400, "include.1: Input"),
         ({"input": "Hi.", "bits": 24}, 400, "MP3 cannot hold samples of 24 bits"),
         ({"input": "Hi.", "rate": 11025}, 400, "rate"),
         ({"input": "Hi.", "rate": 44100, "response_format": "opus"}, 400, "Opus has no sample rate of 44100 Hz"),
@@ -339,6 +341,10 @@ def test_lists_say_what_there_is(served):
         assert "kathleen" in voices["english"]["speakers"]
         about = {one.pop("name"): one for one in voices["english"]["speaker_details"]}
         assert list(about) == voices["english"]["speakers"]
+        refused = client.post("/v1/audio/speech", json={"input": "Hi.", "voice": "english:nobody"})
+        more = re.search(r" and (\d+) more", refused.json()["error"]["message"])
+        assert more is not None
+        assert int(more[1]) < len(about)  # a name that several languages have counts once
         adam = {"sex": "male", "accent": "American", "hertz": 109, "pitch": "low", "language": None}
         assert about["am_adam"] == adam
         assert (about["libri-103"]["sex"], about["libri-103"]["pitch"]) == ("female", "high")

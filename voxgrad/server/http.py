@@ -167,7 +167,8 @@ async def parsed(request: Request, kind: type[Body]) -> Body:
         return kind.model_validate(json_object(content, "The body"))
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"][:2])
+        field, *inside = first["loc"]  # pydantic's name of a type of several stands there like a field
+        name = ".".join([str(field), *(str(part) for part in inside[:1] if isinstance(part, int))])
         problem = first["msg"].removeprefix("Value error, ")
         raise HTTPError(400, f"{name}: {problem}.", code="invalid_value", parameter=name) from error
 

@@ -85,11 +85,11 @@ class SpeechService:
         voice, speaker = self._artifact(wanted)
         languages = languages_of(voice, self.store)
         speaking = Voice(voice, None, find_lexicon(self.store, voice), _no_engine, None, speaker, languages)
-        names = list(speaking.spec.speakers)  # an error, which the client gets, where the settings are not ours
-        taught = {language.digest: language for language in languages.values()}
-        names += [name for language in taught.values() for name in acoustic_spec_of(language).speakers]
+        names = dict(speaking.spec.speakers)  # an error, which the client gets, where the settings are not ours
+        for language in languages.values():
+            names |= acoustic_spec_of(language).speakers
         if speaker is not None and speaker not in names:
-            raise UnknownVoiceError(f"{voice.ref} has no speaker {speaker!r}", f"It has {few(names)}.")
+            raise UnknownVoiceError(f"{voice.ref} has no speaker {speaker!r}", f"It has {few(list(names))}.")
         return replace(speaking, vocoder=choose_vocoder(self.store, None, mel_of(voice), ignore))
 
     def newest_speakers(self) -> list[Artifact]:

@@ -41,7 +41,7 @@ class NothingToSayError(BadInputError):
     def __init__(self, scripts: Iterable[str] = ()) -> None:
         named = " and ".join(dict.fromkeys(script for script in scripts if script))
         message = f"the text has no words to speak{f', only {named} letters' if named else ''}"
-        super().__init__(message, "Give at least one word in English, in Latin letters.")
+        super().__init__(message, "Give at least one word in Latin letters.")
 
 
 _MOST_PASSES: Final = 6
