@@ -121,6 +121,7 @@ def test_a_folder_has_phones_and_says_who_reads(taught, done):
     done("lexicon", "add", "es:Xàtiva", "/ˈʃativa/", "-q")
     export(done, "small", "-o", "folder", "--language", "de")
     assert {path.name for path in Path("folder").iterdir()} == {"model.onnx", "tokens.txt", "config.json"}
+    assert "onnx small-de@v1" in done("import", "folder").out
     config = json.loads(Path("folder/config.json").read_text())
     german = languages()["de"]
     assert (config["language"], config["blank"]) == ("de", language_blank(german.number))

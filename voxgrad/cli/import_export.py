@@ -261,9 +261,12 @@ def import_artifact(
     trust: Annotated[bool, typer.Option("--trust", help="ONNX: accept a graph that voxgrad did not export.")] = False,
 ) -> None:
     """Import what `export` wrote, or an official checkpoint. Checkpoints are those of Grad-TTS and HiFi-GAN."""
+    from voxgrad.onnx.runtime import MODEL
     from voxgrad.store.archive import is_archive
     from voxgrad.store.artifact import plain_name
 
+    if (graph := file / MODEL).is_file():  # `export --format onnx` wrote this folder
+        file = graph
     _check_is_itself(file)
     if file.suffix == ".onnx":
         _refuse(session, (*_OF_CHECKPOINTS, "limit"), "a graph already contains this setting")
