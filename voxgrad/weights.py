@@ -20,10 +20,10 @@ from voxgrad.text.symbols import ENGLISH
 
 LANGUAGE: Final = "language"
 """The kind of artifact that holds languages: several that were trained together."""
-SOUND: Final = ("encoder.proj_m.", "frame_prior.mean_", "decoder.", DETAIL_GAINS)
-"""What the names of the parameters begin with that make the sound: the means, the score network and the postfilter.
+SOUND: Final = ("decoder.", DETAIL_GAINS)
+"""What the names of the parameters begin with that make the fine sound: the score network and the postfilter.
 
-In a voice, they are the person's in every language, and only what reads, times and intonates is the language's. In a
+In a voice, they are the person's in every language, and the rest is changed by the language. In a
 language that the person was not heard in, the speaker embedding is that of the speaker of the base which the voice
 began as: fitted to a minute of English, it lies where no other language was learnt. See docs/research/languages.md.
 """

@@ -1,5 +1,7 @@
 """Sentences without audio: their file, and what durations and pitch learn from them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -49,6 +51,10 @@ def test_what_is_no_file_of_prosody_is_refused(path, tmp_path):
         Prosody.read(path, MelSpec(), {"bob": 0})
     with pytest.raises(BadInputError, match="is of mel"):
         Prosody.read(path, MelSpec(hop_length=200), ROWS)
+    wrong = [replace(sentence, durations=sentence.durations + 1) for sentence in sentences()]
+    write_prosody(tmp_path / "wrong", wrong, MelSpec())
+    with pytest.raises(BadInputError, match="are not those of its frames"):
+        Prosody.read(tmp_path / "wrong", MelSpec(), ROWS)
     path.write_bytes(path.read_bytes()[:100])
     for broken in (path, tmp_path / "absent", tmp_path):
         with pytest.raises(BadInputError, match="cannot be read"):

@@ -27,7 +27,7 @@ from voxgrad.training.losses import duration_scale
 from voxgrad.training.task import write_voice
 from voxgrad.weights import SOUND, InLanguage, acoustic_spec_of, weights_of
 
-RANK: Final = 64
+RANK: Final = 88
 _MOST: Final = 4
 """Times that a clip occurs at most."""
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from voxgrad.errors import BadInputError
 from voxgrad.settings import MelSpec
+from voxgrad.text.ipa import IPA_VOCABULARY_SIZE
 from voxgrad.training.dataset import Clip, Corpus
 
 _SPEAKERS, _MEL = "speakers", "mel"
@@ -48,10 +49,17 @@ class Prosody(Corpus):
             tokens, durations = (tensors[name].long().split(counts) for name in ("tokens", "durations"))
             pitch = tensors["log_f0"].float().split(frames)
             said_by = [names[index] for index in tensors["speakers"].tolist()]
+            whole = [int(row.sum()) for row in durations] == frames and int(
+                tensors["tokens"].max()
+            ) < IPA_VOCABULARY_SIZE
         except (OSError, SafetensorError) as error:
             raise BadInputError(f"the file of prosody {path} cannot be read", _MAKE) from error
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise BadInputError(f"{path} is not a file of prosody", _MAKE) from error
+        if not whole:
+            raise BadInputError(
+                f"the durations of {path} are not those of its frames, or its tokens are unknown", _MAKE
+            )
         if made_for != mel.fingerprint:
             raise BadInputError(f"{path} is of mel {made_for}, not {mel.fingerprint}", _MAKE)
         if unknown := sorted({*said_by} - {*speakers}):
