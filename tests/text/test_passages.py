@@ -1,3 +1,4 @@
+import re
 import time
 from itertools import islice, repeat
 
@@ -98,6 +99,7 @@ def test_a_stray_brace_cuts_no_word():
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="aK1 .,;:!?-–—()[]<>/\"'“”…\n{}%$😀é你", max_size=700))
 def test_passages_are_short_and_in_order_and_lose_no_letter(text):
+    text = re.sub("<(/?)a", r"<\1", text)  # <a> is a tag of HTML, which is left out
     found = list(passages([text], SPEC))
     assert all(len(one.encoded.tokens) <= MOST_TOKENS or len(one.written) < 8 for one in found)
     position = 0
