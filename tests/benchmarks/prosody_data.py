@@ -14,6 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -206,7 +207,7 @@ def pairs_of(
         acoustic = load_acoustic_model(base, taught)
         said = [clip for clip in dataset.corpus.clips if (clip.speaker, clip.text) in known]
         said = [clip for clip in said if known[clip.speaker, clip.text].tokens == clip.tokens]
-        opened = measure_pitch(Dataset(**{**vars(dataset), "corpus": dataset.corpus.with_clips(said)}))
+        opened = measure_pitch(replace(dataset, corpus=dataset.corpus.with_clips(said)))
         aligned = align_with(acoustic, opened.corpus, torch.device("cpu"))
         for clip in said:
             one, durations = known[clip.speaker, clip.text], aligned[clip.id].durations

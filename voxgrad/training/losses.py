@@ -340,6 +340,5 @@ def _pitch_inputs(model: GradTTS, crops: Crops) -> tuple[Tensor, Pitch]:
     prior = model.frame_prior
     if prior is None or crops.hidden is None or crops.position is None or crops.log_f0 is None:
         raise ValueError("the model has no frame-level mean, or the crops no positions and pitch")
-    return prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers)), recorded_pitch(
-        crops.log_f0
-    )
+    inputs = prior.inputs(crops.hidden, crops.mu_y, crops.position, model.speaker(crops.speakers))
+    return inputs, recorded_pitch(crops.log_f0)
